@@ -1,0 +1,147 @@
+"""What training makes small: softmax cross-entropy and mean squared error.
+
+A loss turns the outputs of a network and the targets into one number, and into that number's
+gradient with respect to the outputs, where the backward pass begins.  The functions here are the
+textbook's, in NumPy and in the dtype of the outputs; the compiled engine fuses the same formulas.
+
+Every image has a weight, and the loss of a batch is ``sum(weights * loss of each image)``.  With
+weights of ``1/n`` that is the mean; sample weights and class weights come in by the same door.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+
+class Loss(ABC):
+    """A loss over outputs and targets of shape ``(images, outputs)``."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def per_image(self, outputs: Array, targets: Array) -> Array:
+        """The loss of each image, without weights: ``(images,)``."""
+
+    @abstractmethod
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Array
+    ) -> tuple[float, Array]:
+        """The weighted loss of a batch, and its gradient with respect to ``outputs``.
+
+        ``outputs`` and ``targets`` are ``(images, outputs)``, ``weights`` is ``(images,)``.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The loss as plain values; ``from_dict`` reads them."""
+        return {"kind": self.kind}
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Cross-entropy between the softmax of the outputs and the targets, for classification.
+
+    The loss of one image with outputs ``z`` and target distribution ``t`` is
+    ``-sum(t * log(softmax(z)))`` and its gradient is ``softmax(z) - t``.
+
+    ``label_smoothing`` (0 or more, below 1) takes that share away from the true class and spreads
+    it evenly over all classes (Szegedy et al., 2016, "Rethinking the Inception Architecture").
+    It acts in ``targets`` only.
+    """
+
+    kind = "softmax_cross_entropy"
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        if not (math.isfinite(label_smoothing) and 0.0 <= label_smoothing < 1.0):
+            raise ValueError(
+                f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}"
+            )
+        self.label_smoothing = float(label_smoothing)
+
+    def targets(self, labels: ArrayLike, classes: int) -> NDArray[np.float32]:
+        """Class indices ``(images,)`` as target distributions ``(images, classes)``, float32."""
+        indices = np.asarray(labels)
+        if indices.ndim != 1 or not (indices.dtype.kind in "iu" or indices.size == 0):
+            raise ValueError(
+                "labels must be one row of whole class indices, not "
+                f"{indices.dtype} of shape {indices.shape}"
+            )
+        if indices.size and (indices.min() < 0 or indices.max() >= classes):
+            raise ValueError(
+                f"labels run from {indices.min()} to {indices.max()}, but the network has "
+                f"{classes} outputs: labels must lie in 0 … {classes - 1}"
+            )
+        rest = self.label_smoothing / classes
+        result = np.full((indices.size, classes), rest, dtype=np.float32)
+        result[np.arange(indices.size), indices.astype(np.intp)] = 1.0 - self.label_smoothing + rest
+        return result
+
+    def per_image(self, outputs: Array, targets: Array) -> Array:
+        """The cross-entropy of each image: ``(images,)``."""
+        # log(softmax(z)) = z - max - log(sum(exp(z - max))): nothing overflows, nothing is log(0).
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        result: Array = (targets * (log_sum - shifted)).sum(axis=1)
+        return result
+
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Array
+    ) -> tuple[float, Array]:
+        """The weighted cross-entropy of a batch and its gradient ``(images, classes)``."""
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        exponentials = np.exp(shifted)
+        sums = exponentials.sum(axis=1, keepdims=True)
+        losses = (targets * (np.log(sums) - shifted)).sum(axis=1)
+        total = targets.sum(axis=1, keepdims=True)
+        gradient = weights[:, None] * (exponentials / sums * total - targets)
+        return float((weights * losses).sum()), gradient
+
+    def to_dict(self) -> dict[str, Any]:
+        """The loss as plain values."""
+        return {"kind": self.kind, "label_smoothing": self.label_smoothing}
+
+
+class MeanSquaredError(Loss):
+    """Mean over the outputs of ``(output - target)²``, for regression."""
+
+    kind = "mean_squared_error"
+
+    def per_image(self, outputs: Array, targets: Array) -> Array:
+        """The mean squared error of each image: ``(images,)``."""
+        result: Array = np.square(outputs - targets).mean(axis=1)
+        return result
+
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Array
+    ) -> tuple[float, Array]:
+        """The weighted squared error of a batch and its gradient ``(images, outputs)``."""
+        difference = outputs - targets
+        losses = np.square(difference).mean(axis=1)
+        gradient = weights[:, None] * difference * (2.0 / outputs.shape[1])
+        return float((weights * losses).sum()), gradient
+
+
+def softmax(outputs: Array) -> Array:
+    """Outputs ``(images, classes)`` as probabilities that sum to one in every row."""
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def from_dict(values: dict[str, Any]) -> Loss:
+    """The loss that ``Loss.to_dict`` described."""
+    options = dict(values)
+    kind = options.pop("kind", None)
+    if kind == SoftmaxCrossEntropy.kind:
+        return SoftmaxCrossEntropy(**options)
+    if kind == MeanSquaredError.kind:
+        return MeanSquaredError(**options)
+    raise ValueError(
+        f"unknown loss {kind!r}: known are "
+        f"{SoftmaxCrossEntropy.kind!r} and {MeanSquaredError.kind!r}"
+    )

@@ -1,0 +1,237 @@
+"""How a gradient moves the parameters: SGD and AdamW, by PyTorch's formulas.
+
+All parameters of a network lie in one flat float32 buffer and so do all gradients, so a step of an
+optimiser is a few operations on long vectors.  ``decay_mask`` says, for every element, whether
+weight decay applies to it: 1 for weights and filters, 0 for biases and batch normalisation.
+
+An engine may run the same step fused in machine code: it reads ``kind``, the hyper-parameters,
+``steps`` and the buffers in ``state``, and must leave them as ``apply`` would (``steps`` counts
+the updates that have been made).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+_ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
+
+
+class Optimizer(ABC):
+    """The common part: state buffers, a count of steps, and their storage."""
+
+    kind: ClassVar[str]
+    slots: ClassVar[int]
+
+    def __init__(self, weight_decay: float) -> None:
+        self.weight_decay = _at_least_zero(self.kind, "weight_decay", weight_decay)
+        self.state: list[Floats] = []
+        self.steps = 0
+
+    @abstractmethod
+    def apply(
+        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
+    ) -> None:
+        """Move ``flat`` (P,) in place by one step along ``gradient`` (P,)."""
+
+    @abstractmethod
+    def hyperparameters(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values."""
+
+    def prepare(self, size: int) -> None:
+        """Allocate the state for ``size`` parameters, all zeros, 64-byte aligned.
+
+        State of the right size is kept, so that training can go on where it stopped.
+        """
+        if len(self.state) == self.slots and all(buffer.size == size for buffer in self.state):
+            return
+        self.state = [aligned_zeros(size) for _ in range(self.slots)]
+        self.steps = 0
+
+    def reset(self) -> None:
+        """Forget all state: the next ``prepare`` starts from zero."""
+        self.state = []
+        self.steps = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Kind, hyper-parameters and steps as plain values; the buffers are ``arrays``."""
+        return {"kind": self.kind, **self.hyperparameters(), "steps": self.steps}
+
+    def arrays(self) -> dict[str, Floats]:
+        """The state buffers by name (``state_0``, ``state_1``), for a checkpoint."""
+        return {f"state_{index}": buffer for index, buffer in enumerate(self.state)}
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what ``arrays`` gave; ``steps`` comes by ``from_dict``."""
+        names = {f"state_{index}" for index in range(self.slots)} if arrays else set()
+        if set(arrays) != names:
+            raise ValueError(
+                f"{self.kind} keeps {sorted(names)}, but the stored state has {sorted(arrays)}"
+            )
+        if len({array.size for array in arrays.values()}) > 1:
+            raise ValueError(f"the stored state of {self.kind} has buffers of different sizes")
+        state = []
+        for name in sorted(names):
+            buffer = aligned_zeros(arrays[name].size)
+            buffer[...] = arrays[name].reshape(-1)
+            state.append(buffer)
+        self.state = state
+
+    def _check(self, flat: Floats, learning_rate: float) -> None:
+        if not (math.isfinite(learning_rate) and learning_rate >= 0.0):
+            raise ValueError(
+                f"the learning rate must be finite and at least 0, not {learning_rate!r}"
+            )
+        self.prepare(flat.size)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.hyperparameters().items())
+        return f"{type(self).__name__}({options})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum, as ``torch.optim.SGD``.
+
+    ``g = gradient + weight_decay * p``, ``v = momentum * v + g``, then ``p -= rate * v``, or with
+    Nesterov's look-ahead ``p -= rate * (g + momentum * v)`` (Sutskever et al., 2013).
+
+    ``momentum`` lies in 0 … 1 (1 excluded); ``weight_decay`` is 0 or more.
+    """
+
+    kind = "sgd"
+    slots = 1
+
+    def __init__(
+        self, momentum: float = 0.9, nesterov: bool = True, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(weight_decay)
+        self.momentum = _below_one(self.kind, "momentum", momentum)
+        if not isinstance(nesterov, bool | np.bool_):
+            raise TypeError(f"sgd: nesterov must be True or False, not {nesterov!r}")
+        # Without momentum there is nothing to look ahead along: both are plain descent.
+        self.nesterov = bool(nesterov)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """``momentum``, ``nesterov`` and ``weight_decay``."""
+        return {
+            "momentum": self.momentum,
+            "nesterov": self.nesterov,
+            "weight_decay": self.weight_decay,
+        }
+
+    def apply(
+        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
+    ) -> None:
+        """Move ``flat`` in place by one step."""
+        self._check(flat, learning_rate)
+        (velocity,) = self.state
+        slope = gradient + (self.weight_decay * decay_mask) * flat
+        velocity *= self.momentum
+        velocity += slope
+        step = slope + self.momentum * velocity if self.nesterov else velocity
+        flat -= learning_rate * step
+        self.steps += 1
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay, as ``torch.optim.AdamW`` (Loshchilov & Hutter, 2019).
+
+    ``p *= 1 - rate * weight_decay``, ``m = beta1 * m + (1 - beta1) * g``,
+    ``v = beta2 * v + (1 - beta2) * g²``, then
+    ``p -= rate / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)``.
+
+    ``beta1`` and ``beta2`` lie in 0 … 1 (1 excluded), ``eps`` above 0, ``weight_decay`` is 0 or
+    more.  ``state`` is ``[m, v]``.
+    """
+
+    kind = "adamw"
+    slots = 2
+
+    def __init__(
+        self,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(weight_decay)
+        self.beta1 = _below_one(self.kind, "beta1", beta1)
+        self.beta2 = _below_one(self.kind, "beta2", beta2)
+        if _at_least_zero(self.kind, "eps", eps) == 0.0:
+            raise ValueError("adamw: eps must be above 0, or a zero gradient divides by zero")
+        self.eps = float(eps)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """``beta1``, ``beta2``, ``eps`` and ``weight_decay``."""
+        return {
+            "beta1": self.beta1,
+            "beta2": self.beta2,
+            "eps": self.eps,
+            "weight_decay": self.weight_decay,
+        }
+
+    def apply(
+        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
+    ) -> None:
+        """Move ``flat`` in place by one step."""
+        self._check(flat, learning_rate)
+        mean, square = self.state
+        time = self.steps + 1
+        flat *= 1.0 - (learning_rate * self.weight_decay) * decay_mask
+        mean *= self.beta1
+        mean += (1.0 - self.beta1) * gradient
+        square *= self.beta2
+        square += (1.0 - self.beta2) * np.square(gradient)
+        rate = learning_rate / (1.0 - self.beta1**time)
+        root = math.sqrt(1.0 - self.beta2**time)
+        flat -= rate * mean / (np.sqrt(square) / root + self.eps)
+        self.steps = time
+
+
+KINDS: dict[str, type[Optimizer]] = {"sgd": SGD, "adamw": AdamW}
+
+
+def by_name(name: str, **options: Any) -> Optimizer:
+    """The optimiser of that name (``"sgd"`` or ``"adamw"``) with the given hyper-parameters."""
+    if name not in KINDS:
+        known = ", ".join(map(repr, KINDS))
+        raise ValueError(f"unknown optimizer {name!r}: known are {known}")
+    try:
+        return KINDS[name](**options)
+    except TypeError as error:
+        raise TypeError(f"optimizer {name!r}: {error}") from None
+
+
+def from_dict(values: Mapping[str, Any]) -> Optimizer:
+    """The optimiser that ``Optimizer.to_dict`` described, without its buffers."""
+    options = dict(values)
+    steps = int(options.pop("steps", 0))
+    optimizer = by_name(options.pop("kind", ""), **options)
+    optimizer.steps = steps
+    return optimizer
+
+
+def aligned_zeros(size: int) -> Floats:
+    """``size`` float32 zeros that start at a multiple of 64 bytes."""
+    raw = np.zeros(size * 4 + _ALIGNMENT, dtype=np.uint8)
+    skip = -raw.ctypes.data % _ALIGNMENT
+    return raw[skip : skip + size * 4].view(np.float32)
+
+
+def _at_least_zero(kind: str, name: str, value: float) -> float:
+    if not (math.isfinite(value) and value >= 0.0):
+        raise ValueError(f"{kind}: {name} must be finite and at least 0, not {value!r}")
+    return float(value)
+
+
+def _below_one(kind: str, name: str, value: float) -> float:
+    if not (math.isfinite(value) and 0.0 <= value < 1.0):
+        raise ValueError(f"{kind}: {name} must be at least 0 and below 1, not {value!r}")
+    return float(value)
