@@ -1,0 +1,221 @@
+"""How the learning rate changes during training.
+
+A schedule is a pure function: ``schedule(step, total_steps, base)`` is the learning rate of update
+number ``step`` (from 0) out of ``total_steps``.  ``base`` is the highest rate it ever gives.
+
+A warm-up raises the rate in a straight line to ``base`` before the schedule proper begins: the
+first gradients of an untrained network are its largest.  ``warmup`` is a number of steps (an
+``int``) or a share of all steps (a ``float`` from 0 to 1).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class Schedule(ABC):
+    """A learning rate for each step: a linear warm-up, then what ``_after_warmup`` says."""
+
+    name: str
+
+    def __init__(self, warmup: int | float = 0) -> None:
+        self.warmup = _steps_or_share("warmup", warmup)
+
+    def __call__(self, step: int, total_steps: int, base: float) -> float:
+        """The learning rate of update ``step`` (0 … ``total_steps`` - 1)."""
+        _check_step(step, total_steps)
+        rise = _as_steps(self.warmup, total_steps)
+        if step < rise:
+            return base * (step + 1) / rise
+        return base * self._after_warmup(step - rise, total_steps - rise)
+
+    @abstractmethod
+    def _after_warmup(self, step: int, total_steps: int) -> float:
+        """The share of the base rate at ``step`` of the ``total_steps`` after the warm-up."""
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({options})"
+
+
+class Constant(Schedule):
+    """The same rate throughout."""
+
+    name = "constant"
+
+    def _after_warmup(self, step: int, total_steps: int) -> float:
+        return 1.0
+
+
+class Cosine(Schedule):
+    """Half a cosine from the base rate down to ``final`` times it.
+
+    Loshchilov & Hutter, 2017, "SGDR", without restarts.  The end of the curve would be the step
+    after the last, so that no step is spent on a rate of zero.
+    """
+
+    name = "cosine"
+
+    def __init__(self, *, final: float = 0.0, warmup: int | float = 0) -> None:
+        super().__init__(warmup)
+        if not 0.0 <= final <= 1.0:
+            raise ValueError(f"cosine schedule: final must lie in 0 … 1, not {final!r}")
+        self.final = float(final)
+
+    def _after_warmup(self, step: int, total_steps: int) -> float:
+        share = 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
+        return self.final + (1.0 - self.final) * share
+
+
+class Step(Schedule):
+    """Times ``factor`` at each milestone.
+
+    ``milestones`` are rising shares of the steps after the warm-up, each between 0 and 1; or
+    ``every`` gives one share, and the rate falls after each such stretch.  The default falls to
+    a tenth after half and again after three quarters of the steps.
+    """
+
+    name = "step"
+
+    def __init__(
+        self,
+        *,
+        milestones: Sequence[float] | None = None,
+        every: float | None = None,
+        factor: float = 0.1,
+        warmup: int | float = 0,
+    ) -> None:
+        super().__init__(warmup)
+        if milestones is not None and every is not None:
+            raise ValueError("step schedule: give milestones or every, not both")
+        if not 0.0 < factor <= 1.0:
+            raise ValueError(f"step schedule: factor must lie above 0 and up to 1, not {factor!r}")
+        if every is not None:
+            if not 0.0 < every <= 1.0:
+                raise ValueError(f"step schedule: every must be a share in 0 … 1, not {every!r}")
+            milestones = [every * index for index in range(1, math.ceil(1.0 / every))]
+        elif milestones is None:
+            milestones = (0.5, 0.75)
+        marks = tuple(float(mark) for mark in milestones)
+        if any(not 0.0 < mark < 1.0 for mark in marks) or list(marks) != sorted(set(marks)):
+            raise ValueError(
+                "step schedule: milestones must be rising shares of training between 0 and 1, "
+                f"such as (0.5, 0.75), not {tuple(milestones)!r}"
+            )
+        self.milestones = marks
+        self.factor = float(factor)
+
+    def _after_warmup(self, step: int, total_steps: int) -> float:
+        # The small number forgives shares such as 0.1 * 3, which is a hair above 0.3.
+        done = (step + 1e-9) / total_steps
+        return self.factor ** sum(done >= mark for mark in self.milestones)
+
+    def __repr__(self) -> str:
+        return (
+            f"Step(milestones={self.milestones!r}, factor={self.factor!r}, warmup={self.warmup!r})"
+        )
+
+
+class OneCycle(Schedule):
+    """Up to the base rate, then down to almost nothing (Smith & Topin, 2018).
+
+    The rate starts at ``base / start_division``, reaches ``base`` after ``peak`` (a share of the
+    steps, or a number of steps) and ends at ``base / start_division / final_division``, along
+    half cosines, or straight lines with ``linear=True``: ``torch.optim.lr_scheduler.OneCycleLR``.
+    Its rise is its warm-up.
+    """
+
+    name = "one-cycle"
+
+    def __init__(
+        self,
+        *,
+        peak: int | float = 0.3,
+        start_division: float = 25.0,
+        final_division: float = 1e4,
+        linear: bool = False,
+    ) -> None:
+        super().__init__(0)
+        self.peak = _steps_or_share("peak", peak)
+        for name, value in (("start", start_division), ("final", final_division)):
+            if not (math.isfinite(value) and value >= 1.0):
+                raise ValueError(
+                    f"one-cycle schedule: {name}_division must be at least 1, not {value!r}"
+                )
+        self.start_division = float(start_division)
+        self.final_division = float(final_division)
+        self.linear = bool(linear)
+
+    def _after_warmup(self, step: int, total_steps: int) -> float:
+        start = 1.0 / self.start_division
+        if isinstance(self.peak, float):
+            top = self.peak * total_steps - 1.0  # as PyTorch, which does not round it
+        else:
+            top = float(min(self.peak, total_steps) - 1)
+        if step < top:
+            return self._between(start, 1.0, step / top)
+        rest = total_steps - 1 - top
+        done = (step - top) / rest if rest > 0.0 else 0.0
+        # With the peak at 0 the way down would begin a step before the first.
+        return self._between(1.0, start / self.final_division, min(done, 1.0))
+
+    def _between(self, begin: float, end: float, share: float) -> float:
+        if self.linear:
+            return begin + (end - begin) * share
+        return end + (begin - end) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+    def __repr__(self) -> str:
+        return (
+            f"OneCycle(peak={self.peak!r}, start_division={self.start_division!r}, "
+            f"final_division={self.final_division!r}, linear={self.linear!r})"
+        )
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    kind.name: kind for kind in (Constant, Cosine, Step, OneCycle)
+}
+
+
+def by_name(name: str, *, warmup: int | float | None = None, **options: Any) -> Schedule:
+    """The schedule called ``"constant"``, ``"cosine"``, ``"step"`` or ``"one-cycle"``.
+
+    ``warmup`` is a number of steps or a share of them; for the one-cycle schedule, whose rise is
+    its warm-up, it places the peak.
+    """
+    if name not in SCHEDULES:
+        known = ", ".join(map(repr, SCHEDULES))
+        raise ValueError(f"unknown schedule {name!r}: known are {known}")
+    if warmup is not None:
+        options["peak" if name == OneCycle.name else "warmup"] = warmup
+    try:
+        return SCHEDULES[name](**options)
+    except TypeError as error:
+        raise TypeError(f"schedule {name!r}: {error}") from None
+
+
+def _steps_or_share(name: str, value: int | float) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(
+            f"{name} must be a number of steps (int) or a share of them (float), not {value!r}"
+        )
+    if isinstance(value, float) and not 0.0 <= value <= 1.0:
+        raise ValueError(
+            f"{name} as a share of all steps must lie in 0 … 1, not {value!r}; "
+            "give a number of steps as an int"
+        )
+    if value < 0:
+        raise ValueError(f"{name} must be at least 0 steps, not {value!r}")
+    return value
+
+
+def _as_steps(value: int | float, total_steps: int) -> int:
+    steps = value if isinstance(value, int) else round(value * total_steps)
+    return min(steps, total_steps)
+
+
+def _check_step(step: int, total_steps: int) -> None:
+    if not 0 <= step < total_steps:
+        raise ValueError(f"step {step} lies outside 0 … {total_steps - 1} ({total_steps} steps)")
