@@ -1,0 +1,57 @@
+"""Engines run networks: "llvm" compiles loops for this machine, "numpy" is readable NumPy."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import TYPE_CHECKING
+
+from striate.engines.base import Engine
+
+if TYPE_CHECKING:
+    from striate.network import Network
+    from striate.training.losses import Loss
+
+ENGINES = ("llvm", "numpy")
+
+
+def make_engine(
+    network: Network,
+    engine: str = "llvm",
+    *,
+    batch_size: int,
+    loss: Loss | None = None,
+    threads: int | None = None,
+) -> Engine:
+    """An engine for `network` and batches of up to `batch_size` images.
+
+    Args:
+        engine: "llvm", or "numpy"; without llvmlite "llvm" falls back to "numpy" with a warning.
+        loss: needed for training steps.
+        threads: how many threads may work; None for all cores.
+    """
+    if check_engine(engine) == "numpy":
+        from striate.engines.numpy import NumPyEngine
+
+        return NumPyEngine(network, batch_size=batch_size, loss=loss, threads=threads)
+    from striate.engines.compiled import CompiledEngine
+
+    return CompiledEngine(network, batch_size=batch_size, loss=loss, threads=threads)
+
+
+def check_engine(engine: str) -> str:
+    """The engine to use for a name: ValueError if unknown, "numpy" where llvmlite is missing."""
+    if engine not in ENGINES:
+        raise ValueError(f'engine must be "llvm" or "numpy", got {engine!r}')
+    if engine == "llvm" and importlib.util.find_spec("llvmlite") is None:
+        warnings.warn(
+            'llvmlite is not installed: using engine="numpy", which is much slower. '
+            "Install it with: pip install llvmlite",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return "numpy"
+    return engine
+
+
+__all__ = ["ENGINES", "Engine", "check_engine", "make_engine"]

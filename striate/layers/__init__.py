@@ -1,0 +1,56 @@
+"""The layers of a network. `LAYERS` is the fixed table that model files may name."""
+
+from striate.layers._base import Input, Layer, Node, Parameter, Run
+from striate.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from striate.layers.batchnorm import BatchNorm
+from striate.layers.conv2d import Conv2D
+from striate.layers.dense import Dense
+from striate.layers.dropout import Dropout
+from striate.layers.flatten import Flatten
+from striate.layers.merge import Add, Concat
+from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D
+
+LAYERS: dict[str, type[Layer]] = {
+    layer.__name__: layer
+    for layer in (
+        Conv2D,
+        MaxPool2D,
+        AvgPool2D,
+        SumPool2D,
+        GlobalAvgPool2D,
+        Dense,
+        Flatten,
+        ReLU,
+        LeakyReLU,
+        Sigmoid,
+        Tanh,
+        Dropout,
+        BatchNorm,
+        Add,
+        Concat,
+    )
+}
+
+__all__ = [
+    "LAYERS",
+    "Add",
+    "AvgPool2D",
+    "BatchNorm",
+    "Concat",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "Input",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2D",
+    "Node",
+    "Parameter",
+    "ReLU",
+    "Run",
+    "Sigmoid",
+    "SumPool2D",
+    "Tanh",
+]

@@ -1,0 +1,253 @@
+"""What a layer is: shapes, parameters, forward and backward; and how layers become a graph."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from striate import shapes
+from striate.shapes import Array, Field, Padding, Pads, Pair, Shape
+
+Inputs = tuple[Array, ...]
+Arrays = dict[str, Array]
+Gradients = tuple[tuple[Array, ...], dict[str, Array]]
+
+_serials = itertools.count()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of numbers that a layer needs.
+
+    Attributes:
+        name: "filters", "weights", "bias", "scale", "shift"; of states "mean", "variance".
+        initial: "he_normal", "glorot_uniform", "zeros" or "ones".
+        fan_in, fan_out: how many values each output sums, and each input reaches.
+        decay: whether weight decay applies (not to biases and batch normalisation).
+    """
+
+    name: str
+    shape: Shape
+    initial: str
+    fan_in: int = 1
+    fan_out: int = 1
+    decay: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a forward pass needs to know besides its data.
+
+    Attributes:
+        keys: uint32 (n,), one random key per image, for dropout; None when not training.
+        salt: the index of the layer's node in the network.
+    """
+
+    training: bool = False
+    keys: npt.NDArray[np.uint32] | None = None
+    salt: int = 0
+
+
+class Layer:
+    """A layer without its numbers: those belong to the network.
+
+    A subclass stores each argument of its constructor under the argument's name (that makes
+    `config` and `repr` work) and defines at least `output_shape`, `forward` and `backward`.
+    """
+
+    kind: ClassVar[str]
+    """Stem of default names: "conv2d" gives "conv2d_1", "conv2d_2", …"""
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+    """The least and the largest number of inputs."""
+
+    def __init__(self, *, name: str | None = None) -> None:
+        if name is not None:
+            if not isinstance(name, str):
+                raise TypeError(f"{type(self).__name__}: name must be text, got {name!r}")
+            if not name or "/" in name:
+                raise ValueError(
+                    f'{type(self).__name__}: a name must not be empty or contain "/", got {name!r}'
+                )
+        self.name = name
+
+    @property
+    def who(self) -> str:
+        """The layer in error messages: Conv2D "conv2d_2"."""
+        return type(self).__name__ + (f' "{self.name}"' if self.name else "")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Shape of the output for the shapes of the inputs; ValueError if they do not fit."""
+        raise NotImplementedError
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        """The trained parameters, in a fixed order."""
+        return ()
+
+    def state(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        """Arrays that training keeps but does not learn: running statistics."""
+        return ()
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        """Multiply-adds with parameters for one image."""
+        return 0
+
+    def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
+        """Receptive field of the output, from those of the inputs and the image's size."""
+        return fields[0]
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        """(output, what `backward` will need). Arrays have the batch axis first."""
+        raise NotImplementedError
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        """(∂L/∂input for each input, ∂L/∂parameter by name) from ∂L/∂output."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """JSON-able constructor arguments, without the name: ``type(self)(**config)``."""
+        names = [name for name in inspect.signature(type(self)).parameters if name != "name"]
+        values = {name: getattr(self, name) for name in names}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def __repr__(self) -> str:
+        arguments = dict(inspect.signature(type(self)).parameters)
+        shown = [
+            repr(getattr(self, name)) if default is inspect.Parameter.empty
+            else f"{name}={getattr(self, name)!r}"
+            for name, default in ((name, item.default) for name, item in arguments.items())
+            if getattr(self, name) != default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __call__(self, *nodes: Node) -> Node:
+        """The node that applies this layer to other nodes: ``x = Conv2D(8, 3)(x)``."""
+        return Node(self, nodes)
+
+    def image_shape(self, shape: Shape) -> tuple[int, int, int]:
+        """`shape` as (height, width, channels), or a ValueError for a vector."""
+        if len(shape) != 3:
+            raise ValueError(
+                f"{self.who}: needs images (height, width, channels) but its input is {shape}; "
+                "put it before Flatten and GlobalAvgPool2D"
+            )
+        return (shape[0], shape[1], shape[2])
+
+
+class Node:
+    """A value in a graph under construction: the output of `layer` applied to `inputs`.
+
+    `Input(shape)` makes the first one, calling a layer the others. The shape is checked at once,
+    so an error points at the line that wrote the layer.
+    """
+
+    def __init__(
+        self, layer: Layer | None, inputs: tuple[Node, ...], shape: Shape | None = None
+    ) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.serial = next(_serials)  # the order of writing, which is a topological order
+        if layer is None:
+            self.shape = shapes.check_shape(shape, "the shape", "Input")
+            return
+        for node in inputs:
+            if not isinstance(node, Node):
+                raise TypeError(
+                    f"{layer.who}: a layer is called with nodes, as in x = Input((28, 28, 1)); "
+                    f"x = Conv2D(8, 3)(x); got {type(node).__name__}. To run it on an array use "
+                    "a Network or striate.functional"
+                )
+        least, most = layer.arity
+        if not least <= len(inputs) <= most:
+            wanted = f"{least}" if least == most else f"at least {least}"
+            raise ValueError(
+                f"{layer.who}: takes {wanted} input{'s' * (least > 1)}, got {len(inputs)}"
+            )
+        try:
+            self.shape = layer.output_shape(*(node.shape for node in inputs))
+        except ValueError as error:
+            raise ValueError(f"{error}\n  Shapes up to here: {_chain(inputs[0])}") from None
+
+
+def Input(shape: tuple[int, ...]) -> Node:  # noqa: N802, reads like a layer
+    """The input of a graph: (height, width, channels) or (features,), without the batch axis."""
+    return Node(None, (), shape)
+
+
+def _chain(node: Node, most: int = 12) -> str:
+    steps: list[str] = []
+    while node.layer is not None and len(steps) < most:
+        steps.append(f"{node.layer.who} {node.shape}")
+        node = node.inputs[0]
+    steps.append(f"input {node.shape}" if node.layer is None else "…")
+    return " → ".join(reversed(steps))
+
+
+class WindowLayer(Layer):
+    """A layer that slides a window over an image: convolution and pooling.
+
+    Attributes:
+        size, stride, dilation: (height, width) pairs.
+        padding: as given; `pads` resolves it.
+        uncovered: "error" if every pixel must be read, "drop" to leave a rest unread.
+    """
+
+    def __init__(
+        self,
+        size: object,
+        stride: object,
+        padding: object,
+        dilation: object,
+        uncovered: object,
+        name: str | None,
+    ) -> None:
+        super().__init__(name=name)
+        self.size: Pair = shapes.pair(size, "size", self.who)
+        self.stride: Pair = shapes.pair(stride, "stride", self.who)
+        self.dilation: Pair = shapes.pair(dilation, "dilation", self.who)
+        self.padding: Padding = shapes.check_padding(padding, self.who)
+        if uncovered not in ("error", "drop"):
+            raise ValueError(
+                f'{self.who}: uncovered must be "error" or "drop", got {uncovered!r}'
+            )
+        self.uncovered = str(uncovered)
+
+    def pads(self, shape: Shape) -> Pads:
+        """(top, bottom, left, right) for an input of this shape."""
+        height, width, _ = self.image_shape(shape)
+        return shapes.resolve_pads(
+            self.padding, (height, width), self.size, self.stride, self.dilation
+        )
+
+    def windows(self, shape: Shape) -> Pair:
+        """Output (height, width); a ValueError with values that fit if the size rule fails."""
+        height, width, _ = self.image_shape(shape)
+        return shapes.window_outputs(
+            (height, width),
+            self.size,
+            self.stride,
+            self.dilation,
+            self.pads(shape),
+            self.who,
+            exact=self.uncovered == "error" and self.padding != "same",
+        )
+
+    def dropped(self, shape: Shape) -> Pair:
+        """Rows and columns at the bottom and right that no output reads."""
+        height, width, _ = self.image_shape(shape)
+        return shapes.uncovered(
+            (height, width), self.size, self.stride, self.dilation, self.pads(shape)
+        )
+
+    def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
+        reach = (
+            shapes.extent(self.size[0], self.dilation[0]),
+            shapes.extent(self.size[1], self.dilation[1]),
+        )
+        return fields[0].through(reach, self.stride, self.pads(inputs[0]))

@@ -1,0 +1,82 @@
+"""Element-wise non-linearities; formulas in `striate.ops.activation`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate import shapes
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.ops import activation
+from striate.shapes import Array, Shape
+
+
+class _Elementwise(Layer):
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+
+class ReLU(_Elementwise):
+    """max(x, 0)."""
+
+    kind = "relu"
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        output = activation.relu(inputs[0])
+        return output, output
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (activation.relu_input_gradient(gradient, saved),), {}
+
+
+class LeakyReLU(_Elementwise):
+    """x where positive, slope·x elsewhere.
+
+    Args:
+        slope: usually between 0 and 1.
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, slope: float = 0.01, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.slope = shapes.real_number(slope, "slope", self.who)
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        return activation.leaky_relu(inputs[0], self.slope), inputs[0]
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (activation.leaky_relu_input_gradient(gradient, saved, self.slope),), {}
+
+
+class Sigmoid(_Elementwise):
+    """1 / (1 + exp(-x)), between 0 and 1."""
+
+    kind = "sigmoid"
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        output = activation.sigmoid(inputs[0])
+        return output, output
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (activation.sigmoid_input_gradient(gradient, saved),), {}
+
+
+class Tanh(_Elementwise):
+    """The hyperbolic tangent, between -1 and 1."""
+
+    kind = "tanh"
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        output = activation.tanh(inputs[0])
+        return output, output
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (activation.tanh_input_gradient(gradient, saved),), {}

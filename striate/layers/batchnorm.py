@@ -1,0 +1,84 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from striate import shapes
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
+from striate.ops import batchnorm
+from striate.shapes import Array, Shape
+
+
+class BatchNorm(Layer):
+    """Give every channel mean 0 and variance 1, then a learned scale and shift.
+
+    Training uses the batch's mean and biased variance and keeps running averages
+    (state = momentum·state + (1 - momentum)·batch, with the unbiased variance as in PyTorch);
+    prediction uses the averages.
+
+    Args:
+        momentum: how much of the running averages each step keeps, 0 ≤ momentum < 1.
+        eps: added to the variance, > 0.
+
+    Parameters: scale (channels,), shift (channels,). State: mean, variance.
+    """
+
+    kind = "batch_norm"
+
+    def __init__(
+        self, *, momentum: float = 0.9, eps: float = 1e-5, name: str | None = None
+    ) -> None:
+        super().__init__(name=name)
+        self.momentum = shapes.real_number(momentum, "momentum", self.who)
+        self.eps = shapes.real_number(eps, "eps", self.who)
+        if not 0 <= self.momentum < 1:
+            raise ValueError(
+                f"{self.who}: momentum must be at least 0 and below 1, got {self.momentum}"
+            )
+        if self.eps <= 0:
+            raise ValueError(f"{self.who}: eps must be positive, got {self.eps}")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        channels = inputs[0][-1:]
+        return (
+            Parameter("scale", channels, "ones", decay=False),
+            Parameter("shift", channels, "zeros", decay=False),
+        )
+
+    def state(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        channels = inputs[0][-1:]
+        return (
+            Parameter("mean", channels, "zeros", decay=False),
+            Parameter("variance", channels, "ones", decay=False),
+        )
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0])
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        if run.training:
+            mean, variance = batchnorm.batch_statistics(x)
+            count = x.size // x.shape[-1]
+            unbiased = variance * (count / max(count - 1, 1))
+            for name, batch in (("mean", mean), ("variance", unbiased)):
+                state[name][...] = self.momentum * state[name] + (1 - self.momentum) * batch
+        else:
+            mean, variance = state["mean"], state["variance"]
+        normal, inverse = batchnorm.normalise(x, mean, variance, self.eps)
+        output = parameters["scale"] * normal + parameters["shift"]
+        return output, (normal, inverse, run.training)
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        normal, inverse, training = saved
+        x_gradient, scale_gradient, shift_gradient = batchnorm.batch_norm_gradients(
+            gradient, normal, inverse, parameters["scale"], training
+        )
+        return (x_gradient,), {"scale": scale_gradient, "shift": shift_gradient}

@@ -1,0 +1,109 @@
+"""The convolutional layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate import shapes
+from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run, WindowLayer
+from striate.ops import conv
+from striate.shapes import Array, Padding, Shape
+
+
+class Conv2D(WindowLayer):
+    """Slide learned filters over an image: neurons that look at small patches and share weights.
+
+    Computes correlation (the filters are not flipped), as all deep-learning libraries do; see
+    `striate.ops.conv` for the formula and its gradients. Input (height, width, channels), output
+    (rows, columns, filters) by the size rule of `striate.shapes`.
+
+    Args:
+        filters: number of filters, the depth of the output.
+        size: filter (height, width), or one number for both.
+        stride: step between windows, one number or (height, width).
+        padding: zeros around the image: "valid" (none), "same" (output = ceil(input / stride)),
+            one number, (vertical, horizontal) or (top, bottom, left, right).
+        dilation: distance between the taps of a filter.
+        groups: filters and channels are split into this many groups that do not mix.
+        bias: add a learned number per filter.
+        uncovered: "error" if a size that does not fit is refused, "drop" to leave the last
+            rows and columns unread.
+
+    Parameters: filters (height, width, channels // groups, filters), bias (filters,).
+    """
+
+    kind = "conv2d"
+
+    def __init__(
+        self,
+        filters: int,
+        size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] = 1,
+        padding: Padding = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        uncovered: str = "error",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(size, stride, padding, dilation, uncovered, name)
+        self.filters = shapes.whole_number(filters, "filters", self.who)
+        self.groups = shapes.whole_number(groups, "groups", self.who)
+        self.bias = shapes.true_or_false(bias, "bias", self.who)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "
+                f"choose filters as a multiple of {self.groups}"
+            )
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels = self.image_shape(inputs[0])[2]
+        if channels % self.groups:
+            fitting = [g for g in range(1, min(channels, self.filters) + 1)
+                       if channels % g == 0 and self.filters % g == 0][:8]
+            raise ValueError(
+                f"{self.who}: groups={self.groups} does not divide the {channels} channels of its "
+                f"input; with {self.filters} filters, groups may be "
+                f"{', '.join(map(str, fitting))}"
+            )
+        return (*self.windows(inputs[0]), self.filters)
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        depth = inputs[0][2] // self.groups
+        taps = self.size[0] * self.size[1]
+        filters = Parameter(
+            "filters",
+            (*self.size, depth, self.filters),
+            "he_normal",
+            fan_in=taps * depth,
+            fan_out=taps * self.filters // self.groups,
+        )
+        if not self.bias:
+            return (filters,)
+        return (filters, Parameter("bias", (self.filters,), "zeros", decay=False))
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        rows, columns, filters = self.output_shape(*inputs)
+        depth = inputs[0][2] // self.groups
+        return rows * columns * filters * self.size[0] * self.size[1] * depth
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        window = (self.pads(x.shape[1:]), self.stride, self.dilation, self.groups)
+        output = conv.conv2d(x, parameters["filters"], *window)
+        if self.bias:
+            output += parameters["bias"]
+        return output, (x, window)
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        x, window = saved
+        gradients = {"filters": conv.conv2d_filter_gradient(x, gradient, self.size, *window)}
+        if self.bias:
+            gradients["bias"] = gradient.sum((0, 1, 2))
+        image = (x.shape[1], x.shape[2])
+        return (
+            conv.conv2d_input_gradient(gradient, parameters["filters"], image, *window),
+        ), gradients

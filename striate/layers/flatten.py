@@ -1,0 +1,27 @@
+"""From images to vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.shapes import Array, Shape
+
+
+class Flatten(Layer):
+    """(height, width, channels) -> (features,), in that order; a vector stays as it is."""
+
+    kind = "flatten"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (math.prod(inputs[0]),)
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (gradient.reshape(saved),), {}

@@ -1,0 +1,67 @@
+"""Layers with several inputs."""
+
+from __future__ import annotations
+
+import sys
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.shapes import Array, Field, Pair, Shape
+
+
+class _Merge(Layer):
+    arity = (2, sys.maxsize)
+
+    def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
+        return reduce(Field.union, fields)
+
+
+class Add(_Merge):
+    """The sum of two or more inputs of the same shape: a residual branch."""
+
+    kind = "add"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(set(inputs)) > 1:
+            raise ValueError(
+                f"{self.who}: inputs must have the same shape, got "
+                f"{', '.join(map(str, inputs))}; give the branches the same stride, padding and "
+                "channels (a Conv2D of size 1 changes channels), or use Concat"
+            )
+        return inputs[0]
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        total = inputs[0] + inputs[1]
+        for x in inputs[2:]:
+            total += x
+        return total, len(inputs)
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (gradient,) * saved, {}
+
+
+class Concat(_Merge):
+    """Two or more inputs side by side along the channels (or features)."""
+
+    kind = "concat"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len({shape[:-1] for shape in inputs}) > 1:
+            raise ValueError(
+                f"{self.who}: inputs must agree in all but the channels, got "
+                f"{', '.join(map(str, inputs))}; give the branches the same stride and padding"
+            )
+        return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        return np.concatenate(inputs, axis=-1), [x.shape[-1] for x in inputs]
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return tuple(np.split(gradient, np.cumsum(saved)[:-1], axis=-1)), {}

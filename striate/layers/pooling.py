@@ -1,0 +1,185 @@
+"""Pooling layers: max, average, sum, and the average of a whole image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate import shapes
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run, WindowLayer
+from striate.ops import pool
+from striate.shapes import Array, Field, Padding, Pair, Shape
+
+
+class _Pool2D(WindowLayer):
+    """What the pools share. `stride=None` means windows side by side: stride = size."""
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None,
+        padding: Padding,
+        dilation: int | tuple[int, int],
+        uncovered: str,
+        name: str | None,
+    ) -> None:
+        super().__init__(size, size if stride is None else stride, padding, dilation, uncovered,
+                         name)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = self.image_shape(inputs[0])
+        outputs = self.windows(inputs[0])
+        pads = self.pads(inputs[0])
+        for axis, pixels in enumerate((height, width)):
+            border = max(pads[2 * axis : 2 * axis + 2])
+            reach = shapes.extent(self.size[axis], self.dilation[axis])
+            # Taps `dilation` apart could also step over an image narrower than that.
+            if border and (border >= reach or self.dilation[axis] > pixels):
+                raise ValueError(
+                    f"{self.who}: a window along the {shapes.AXES[axis]} (size {self.size[axis]}, "
+                    f"dilation {self.dilation[axis]}) could lie in the padding of {border} alone, "
+                    f"with no pixel to pool; choose a padding below {reach}"
+                    + f" and a dilation of at most {pixels}" * (self.dilation[axis] > pixels)
+                )
+        return (*outputs, channels)
+
+
+class MaxPool2D(_Pool2D):
+    """The largest pixel of each window, per channel.
+
+    Padding never wins. Of equal pixels the first, row by row, gets the gradient.
+
+    Args:
+        size: window (height, width), or one number for both.
+        stride: step between windows; None for windows side by side (stride = size).
+        padding, dilation, uncovered: as in Conv2D.
+    """
+
+    kind = "max_pool2d"
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] | None = None,
+        padding: Padding = 0,
+        dilation: int | tuple[int, int] = 1,
+        uncovered: str = "error",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(size, stride, padding, dilation, uncovered, name)
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        window = (self.size, self.pads(x.shape[1:]), self.stride, self.dilation)
+        output, winner = pool.max_pool2d(x, *window)
+        return output, (winner, x.shape[1:3], window)
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        winner, image, window = saved
+        return (pool.max_pool2d_input_gradient(gradient, winner, image, *window),), {}
+
+
+class SumPool2D(_Pool2D):
+    """The sum of each window, per channel; padding counts as zero. Arguments as in MaxPool2D."""
+
+    kind = "sum_pool2d"
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] | None = None,
+        padding: Padding = 0,
+        uncovered: str = "error",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(size, stride, padding, 1, uncovered, name)
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        return pool.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride), x.shape
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        _, height, width, channels = saved
+        pads = self.pads((height, width, channels))
+        return (
+            pool.sum_pool2d_input_gradient(gradient, (height, width), self.size, pads, self.stride),
+        ), {}
+
+
+class AvgPool2D(_Pool2D):
+    """The mean of each window, per channel.
+
+    Args:
+        count_padding: divide by the whole window's size, padding included; by default a window
+            over the border divides by its real pixels.
+        size, stride, padding, uncovered: as in MaxPool2D.
+    """
+
+    kind = "avg_pool2d"
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] | None = None,
+        padding: Padding = 0,
+        count_padding: bool = False,
+        uncovered: str = "error",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(size, stride, padding, 1, uncovered, name)
+        self.count_padding = shapes.true_or_false(count_padding, "count_padding", self.who)
+
+    def pixels(self, shape: Shape) -> Array:
+        """How many pixels each mean divides by, float64 (rows, columns, 1)."""
+        height, width, _ = self.image_shape(shape)
+        return pool.window_pixels(
+            (height, width), self.size, self.pads(shape), self.stride, self.count_padding
+        )
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        output = pool.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride)
+        output /= self.pixels(x.shape[1:]).astype(x.dtype)
+        return output, x.shape
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        _, height, width, channels = saved
+        shape = (height, width, channels)
+        shares = gradient / self.pixels(shape).astype(gradient.dtype)
+        return (
+            pool.sum_pool2d_input_gradient(
+                shares, (height, width), self.size, self.pads(shape), self.stride
+            ),
+        ), {}
+
+
+class GlobalAvgPool2D(Layer):
+    """The mean of each channel over the whole image: (height, width, channels) -> (channels,)."""
+
+    kind = "global_avg_pool2d"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.image_shape(inputs[0])[2:]
+
+    def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
+        height, width, _ = inputs[0]
+        return fields[0].through((height, width))
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        return x.mean((1, 2)), x.shape
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        _, height, width, _ = saved
+        share = gradient / gradient.dtype.type(height * width)
+        return (share[:, None, None, :].repeat(height, 1).repeat(width, 2),), {}

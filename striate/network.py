@@ -1,0 +1,486 @@
+"""A network: layers in a graph, and all their numbers in one buffer."""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.layers import LAYERS, Input, Layer, Node, Parameter
+from striate.preprocessing import Preprocessing
+from striate.shapes import Array, Shape, whole_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from striate.engines.base import Engine
+    from striate.evaluation import Evaluation
+    from striate.summary import Summary
+    from striate.training.history import History
+
+FloatArray = npt.NDArray[np.float32]
+
+ALIGNMENT = 64
+"""Bytes: each parameter starts on a cache line and a full vector register."""
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A layer in its place. `inputs` are indices of earlier vertices; -1 is the network's input."""
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    shape: Shape
+    name: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a parameter lies in the flat buffer: ``flat[start:stop]``."""
+
+    node: int
+    parameter: Parameter
+    start: int
+    stop: int
+
+
+class Network:
+    """A convolutional network.
+
+    A chain is a list of layers and the shape of its input; a graph is written with nodes:
+
+        Network([Conv2D(8, 3), ReLU(), Flatten(), Dense(10)], input_shape=(28, 28, 1))
+
+        x = image = Input((28, 28, 1))
+        x = Add()(Conv2D(1, 3, padding="same")(x), x)
+        Network(inputs=image, output=Dense(10)(Flatten()(x)))
+
+    All sizes are checked here, before any data is touched. The layer objects are copied and
+    named; they hold no numbers, so they may be used again in another network.
+
+    Args:
+        layers: the layers of a chain, each reading the one before.
+        input_shape: (height, width, channels) or (features,), without the batch axis.
+        inputs, output: the first and last node of a graph instead.
+        seed: of the first parameters; None leaves them zero, to be loaded.
+
+    Attributes:
+        nodes: the vertices, inputs before readers; the last one is the output.
+        flat, slots, parameters: all trained parameters as one float32 buffer, where each lies,
+            and views by name ("conv2d_1/filters"). Change them in place.
+        state_flat, state_slots, state: the same for batch normalisation's running statistics.
+        preprocessing: how raw images become inputs.
+        classes: class names in the order of the outputs, or None.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        input_shape: tuple[int, ...] | None = None,
+        *,
+        inputs: Node | None = None,
+        output: Node | None = None,
+        seed: int | None = 0,
+    ) -> None:
+        if output is None:
+            if layers is None or input_shape is None:
+                raise TypeError("Network: give layers and input_shape, or the output of a graph")
+            output = _chain(layers, input_shape)
+        elif layers is not None or input_shape is not None:
+            raise TypeError("Network: give either layers and input_shape, or a graph's output")
+        self.input_shape, self.nodes = _vertices(output, inputs)
+        self.output_shape = self.nodes[-1].shape
+        self.classes: list[str] | None = None
+        self._preprocessing = Preprocessing()
+        self._allocate()
+        if seed is not None:
+            self.initialise(seed)
+
+    # Parameters.
+
+    def _allocate(self) -> None:
+        """Lay out the parameters and make the buffers, all zero, and their views."""
+        self.slots = self._lay_out("parameters")
+        self.state_slots = self._lay_out("state")
+        self.flat = _aligned_zeros(self.slots)
+        self.state_flat = _aligned_zeros(self.state_slots)
+        self._make_views()
+
+    def _make_views(self) -> None:
+        self.parameters = MappingProxyType(self._views(self.slots, self.flat))
+        self.state = MappingProxyType(self._views(self.state_slots, self.state_flat))
+        self._lock = threading.RLock()
+        self._engines: dict[tuple[str, int | None, int], Engine] = {}
+
+    def _lay_out(self, kind: str) -> tuple[Slot, ...]:
+        slots: list[Slot] = []
+        end = 0
+        for index, vertex in enumerate(self.nodes):
+            for parameter in getattr(vertex.layer, kind)(*self.input_shapes(index)):
+                start = _round_up(end)
+                end = start + math.prod(parameter.shape)
+                slots.append(Slot(index, parameter, start, end))
+        return tuple(slots)
+
+    def _views(self, slots: tuple[Slot, ...], flat: FloatArray) -> dict[str, FloatArray]:
+        return {
+            f"{self.nodes[slot.node].name}/{slot.parameter.name}": flat[
+                slot.start : slot.stop
+            ].reshape(slot.parameter.shape)
+            for slot in slots
+        }
+
+    def input_shapes(self, node: int) -> tuple[Shape, ...]:
+        """Shapes of a node's inputs."""
+        return tuple(
+            self.input_shape if source < 0 else self.nodes[source].shape
+            for source in self.nodes[node].inputs
+        )
+
+    def parameters_of(self, node: int) -> dict[str, FloatArray]:
+        """Views of one node's parameters, by their short names."""
+        return self._of(node, self.parameters)
+
+    def state_of(self, node: int) -> dict[str, FloatArray]:
+        """Views of one node's running statistics, by their short names."""
+        return self._of(node, self.state)
+
+    def _of(self, node: int, views: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        slots = self.slots if views is self.parameters else self.state_slots
+        name = self.nodes[node].name
+        return {
+            slot.parameter.name: views[f"{name}/{slot.parameter.name}"]
+            for slot in slots
+            if slot.node == node
+        }
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training learns."""
+        return sum(slot.stop - slot.start for slot in self.slots)
+
+    @property
+    def decay_mask(self) -> FloatArray:
+        """float32, like `flat`: 1 where weight decay applies, 0 at biases and padding."""
+        mask = np.zeros(self.flat.size, np.float32)
+        for slot in self.slots:
+            mask[slot.start : slot.stop] = slot.parameter.decay
+        return mask
+
+    def initialise(self, seed: int = 0) -> None:
+        """Draw new parameters: He normal for weights (arXiv:1502.01852), zeros for biases.
+
+        Each parameter has a generator of its own, so it does not depend on the others.
+        """
+        for slots, flat in ((self.slots, self.flat), (self.state_slots, self.state_flat)):
+            for index, slot in enumerate(slots):
+                flat[slot.start : slot.stop] = _initial(slot.parameter, seed, index)
+
+    # Running.
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw images become inputs."""
+        return self._preprocessing
+
+    @preprocessing.setter
+    def preprocessing(self, value: Preprocessing) -> None:
+        if not isinstance(value, Preprocessing):
+            raise TypeError(f"Network: preprocessing must be a Preprocessing, got {value!r}")
+        channels = self.input_shape[-1]
+        if not value.is_identity and len(value.mean) != channels:
+            raise ValueError(
+                f"Network: the preprocessing has {len(value.mean)} channels, the network reads "
+                f"{channels}"
+            )
+        with self._lock:
+            self._preprocessing = value
+            self._engines.clear()  # an engine may have built the numbers into its code
+
+    def predict_logits(
+        self,
+        images: Array,
+        *,
+        engine: str = "llvm",
+        threads: int | None = None,
+        batch_size: int = 256,
+    ) -> FloatArray:
+        """Outputs (n, *output_shape) for raw images (n, *input_shape).
+
+        Safe to call from several threads at once; the calls then follow each other.
+        """
+        from striate.engines import make_engine
+        from striate.engines.base import check_images
+
+        images = check_images(images, self.input_shape)
+        batch_size = whole_number(batch_size, "batch_size", "Network")
+        outputs = np.empty((len(images), *self.output_shape), np.float32)
+        with self._lock:
+            key = (engine, threads, batch_size)
+            runner = self._engines.get(key)
+            if runner is None:
+                runner = make_engine(self, engine, batch_size=batch_size, threads=threads)
+                self._engines[key] = runner
+            for start in range(0, len(images), batch_size):
+                stop = start + batch_size
+                outputs[start:stop] = runner.forward(images[start:stop])
+        return outputs
+
+    def predict_proba(self, images: Array, **options: Any) -> FloatArray:
+        """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
+        if len(self.output_shape) != 1:
+            raise ValueError(
+                f"Network: the output {self.output_shape} is an image, not one number per class; "
+                "end the network with Dense, or use predict_logits"
+            )
+        logits = self.predict_logits(images, **options)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+
+    def predict(self, images: Array, **options: Any) -> npt.NDArray[Any]:
+        """The likeliest class of each image: its name if `classes` is set, else its index."""
+        winners: npt.NDArray[Any] = self.predict_proba(images, **options).argmax(axis=1)
+        return winners if self.classes is None else np.asarray(self.classes)[winners]
+
+    def evaluate(self, images: Array, labels: Array, **options: Any) -> Evaluation:
+        """Accuracy, loss, confusion matrix, precision and recall: see striate.evaluation."""
+        from striate.evaluation import evaluate
+
+        return evaluate(self, images, labels, **options)
+
+    def fit(self, images: Array, labels: Array, **options: Any) -> History:
+        """Train: see striate.training.loop.fit for all options."""
+        from striate.training.loop import fit
+
+        return fit(self, images, labels, **options)
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, architecture, classes and preprocessing to one safetensors file."""
+        from striate.files import save
+
+        save(self, path)
+
+    def summary(self) -> Summary:
+        """A table of the layers: shapes, parameters, work, memory, receptive fields."""
+        from striate.summary import summarise
+
+        return summarise(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({len(self.nodes)} layers, {self.input_shape} → {self.output_shape}, "
+            f"{self.parameter_count:,} parameters)"
+        )
+
+    # Copies: engines and locks stay behind, and the views are made anew.
+
+    def __getstate__(self) -> dict[str, Any]:
+        dropped = ("_engines", "_lock", "parameters", "state")
+        return {key: value for key, value in self.__dict__.items() if key not in dropped}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        flat, state_flat = state["flat"], state["state_flat"]
+        self.__dict__.update(state)
+        self.flat = _aligned_zeros(self.slots)
+        self.state_flat = _aligned_zeros(self.state_slots)
+        self.flat[:], self.state_flat[:] = flat, state_flat
+        self._make_views()
+
+    # Description.
+
+    def get_config(self) -> dict[str, Any]:
+        """The architecture as a JSON-able dict; `from_config` builds it again."""
+        return {
+            "input_shape": list(self.input_shape),
+            "nodes": [
+                {
+                    "type": type(vertex.layer).__name__,
+                    "name": vertex.name,
+                    "inputs": list(vertex.inputs),
+                    "config": vertex.layer.config(),
+                }
+                for vertex in self.nodes
+            ],
+            "output": len(self.nodes) - 1,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], *, seed: int | None = 0) -> Network:
+        """A network from `get_config`'s description, which may come from a file nobody checked.
+
+        Raises ValueError or TypeError for anything but a valid description. Layers are looked up
+        in the fixed table `striate.layers.LAYERS`; nothing is imported by name.
+        """
+        _check_keys(config, {"input_shape", "nodes", "output"}, "the network")
+        if not isinstance(config["nodes"], list):
+            raise TypeError(f"from_config: nodes must be a list, got {config['nodes']!r}")
+        image = Input(config["input_shape"])
+        nodes: list[Node] = []
+        for index, entry in enumerate(config["nodes"]):
+            _check_keys(entry, {"type", "name", "inputs", "config"}, f"node {index}")
+            layer = _layer(entry["type"], entry["name"], entry["config"], index)
+            if not isinstance(entry["inputs"], list):
+                raise TypeError(f"from_config: {layer.who}: inputs must be a list of node indices")
+            sources = []
+            for source in entry["inputs"]:
+                number = whole_number(source, "an input", f"from_config: {layer.who}", minimum=-1)
+                if number >= index:
+                    raise ValueError(
+                        f"from_config: {layer.who} (node {index}) reads node {number}; a node can "
+                        "only read earlier nodes, and a network has no cycles"
+                    )
+                sources.append(image if number < 0 else nodes[number])
+            nodes.append(layer(*sources))
+        last = whole_number(config["output"], "output", "from_config", minimum=0)
+        if last >= len(nodes):
+            raise ValueError(f"from_config: output is node {last} of only {len(nodes)}")
+        network = cls(inputs=image, output=nodes[last], seed=seed)
+        if len(network.nodes) != len(nodes):
+            used = {vertex.name for vertex in network.nodes}
+            unused = [entry["name"] for entry in config["nodes"] if entry["name"] not in used]
+            raise ValueError(f"from_config: no path leads from {unused} to the output")
+        return network
+
+
+def _chain(layers: Sequence[Layer], input_shape: tuple[int, ...]) -> Node:
+    if isinstance(layers, Layer) or not isinstance(layers, Sequence):
+        raise TypeError(f"Network: layers must be a list of layers, got {layers!r}")
+    if not layers:
+        raise ValueError("Network: the list of layers is empty")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            hint = "; write it with parentheses" * (isinstance(layer, type))
+            raise TypeError(f"Network: {layer!r} is not a layer{hint}")
+    node = Input(input_shape)
+    for layer in _named(layers):
+        node = layer(node)
+    return node
+
+
+def _named(layers: Sequence[Layer]) -> list[Layer]:
+    """Copies of the layers with unique names: conv2d_1, conv2d_2, …"""
+    seen: dict[int, Layer] = {}
+    taken: set[str] = set()
+    for layer in layers:
+        if id(layer) in seen:
+            raise ValueError(
+                f"Network: the same {layer.who} object is used twice; shared weights are not "
+                "supported: make a new layer for each place"
+            )
+        seen[id(layer)] = layer
+        if layer.name is not None:
+            if layer.name in taken:
+                raise ValueError(
+                    f'Network: two layers are named "{layer.name}"; give each its own name'
+                )
+            taken.add(layer.name)
+    counts: dict[str, int] = {}
+    copies: list[Layer] = []
+    for layer in layers:
+        named = copy.copy(layer)
+        while named.name is None:
+            counts[layer.kind] = counts.get(layer.kind, 0) + 1
+            name = f"{layer.kind}_{counts[layer.kind]}"
+            if name not in taken:
+                named.name = name
+        copies.append(named)
+    return copies
+
+
+def _vertices(output: Node, inputs: Node | None) -> tuple[Shape, tuple[Vertex, ...]]:
+    """The input's shape, and all that leads to `output` in the order of writing."""
+    for node in (output, inputs):
+        if node is not None and not isinstance(node, Node):
+            raise TypeError(f"Network: inputs and output must be nodes, got {node!r}")
+    found: dict[int, Node] = {}
+    waiting = [output]
+    while waiting:
+        node = waiting.pop()
+        if node.serial not in found:
+            found[node.serial] = node
+            waiting.extend(node.inputs)
+    ordered = [found[serial] for serial in sorted(found)]
+    sources = [node for node in ordered if node.layer is None]
+    if len(sources) > 1:
+        raise ValueError(
+            f"Network: the graph has {len(sources)} inputs, "
+            f"{', '.join(str(node.shape) for node in sources)}; a network reads exactly one"
+        )
+    if inputs is not None and inputs is not sources[0]:
+        raise ValueError(
+            "Network: no path leads from `inputs` to `output`"
+            if inputs.layer is None
+            else "Network: `inputs` must be the node that Input(shape) returned"
+        )
+    placed = [node for node in ordered if node.layer is not None]
+    if not placed:
+        raise ValueError("Network: the output is the input itself; add at least one layer")
+    layers = _named([node.layer for node in placed if node.layer is not None])
+    index = {node.serial: place for place, node in enumerate(placed)} | {sources[0].serial: -1}
+    vertices = tuple(
+        Vertex(layer, tuple(index[source.serial] for source in node.inputs), node.shape,
+               layer.name or "")
+        for node, layer in zip(placed, layers, strict=True)
+    )
+    return sources[0].shape, vertices
+
+
+def _layer(kind: object, name: object, config: object, index: int) -> Layer:
+    if not isinstance(kind, str) or kind not in LAYERS:
+        raise ValueError(
+            f"from_config: node {index} has the unknown layer type {kind!r}; known are "
+            f"{', '.join(LAYERS)}"
+        )
+    if not isinstance(name, str):
+        raise TypeError(f"from_config: node {index} ({kind}) must have a name, got {name!r}")
+    if not isinstance(config, Mapping):
+        raise TypeError(f'from_config: {kind} "{name}": config must be a mapping, got {config!r}')
+    try:
+        return LAYERS[kind](**{**config, "name": name})
+    except TypeError as error:
+        raise TypeError(f'from_config: {kind} "{name}": {error}') from None
+
+
+def _check_keys(mapping: object, wanted: set[str], what: str) -> None:
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"from_config: {what} must be a mapping, got {mapping!r}")
+    if set(mapping) != wanted:
+        raise ValueError(
+            f"from_config: {what} must have the entries {sorted(wanted)}, "
+            f"got {sorted(map(str, mapping))}"
+        )
+
+
+def _round_up(count: int) -> int:
+    step = ALIGNMENT // 4
+    return -(-count // step) * step
+
+
+def _aligned_zeros(slots: tuple[Slot, ...]) -> FloatArray:
+    count = _round_up(slots[-1].stop) if slots else 0
+    try:
+        raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError):
+        raise ValueError(
+            f"Network: {count:,} parameters ({count * 4 / 2**30:,.1f} GiB) do not fit in memory"
+        ) from None
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + count * 4].view(np.float32)
+
+
+def _initial(parameter: Parameter, seed: int, index: int) -> Array | float:
+    count = math.prod(parameter.shape)
+    random = np.random.default_rng([seed, index])
+    if parameter.initial == "he_normal":
+        return random.standard_normal(count) * math.sqrt(2 / parameter.fan_in)
+    if parameter.initial == "glorot_uniform":
+        limit = math.sqrt(6 / (parameter.fan_in + parameter.fan_out))
+        return random.uniform(-limit, limit, count)
+    return {"zeros": 0.0, "ones": 1.0}[parameter.initial]

@@ -1,0 +1,142 @@
+"""Pooling: one number for each window of each channel, without weights.
+
+    max:  O[n,y,x,c] = max_{r,s} X[n, y*S + r*D, x*S + s*D, c]   over the window's real pixels
+    sum:  O[n,y,x,c] = Σ_{r,s}   X[n, y*S + r, x*S + s, c]       padding counts as zero
+    avg:  the sum divided by the window's pixels
+
+The gradient of a maximum goes to the first largest pixel of the window, row by row; the
+gradient of a sum to all its pixels. "Pooling discards fluctuations" (*From Convolution to Neural
+Network*, section Pooling for robustness).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from striate.ops.conv import NO_PADS, _outputs, crop, pad, taps
+from striate.shapes import Array, Pads, Pair
+
+# Textbook loops.
+
+
+def max_pool2d_loops(
+    x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1), dilation: Pair = (1, 1)
+) -> tuple[Array, Array]:
+    """The maxima and, for each, its pixel's flat index row*width + column, in float64 and int."""
+    count, height, width, channels = x.shape
+    rows, columns = _outputs((height, width), size, stride, dilation, pads)
+    output = np.zeros((count, rows, columns, channels))
+    winner = np.zeros(output.shape, int)
+    for n, y, x_, c in np.ndindex(output.shape):
+        largest, place = -math.inf, -1
+        for r in range(size[0]):
+            for s in range(size[1]):
+                row = y * stride[0] + r * dilation[0] - pads[0]
+                column = x_ * stride[1] + s * dilation[1] - pads[2]
+                if 0 <= row < height and 0 <= column < width:
+                    value = float(x[n, row, column, c])
+                    if place < 0 or value > largest:
+                        largest, place = value, row * width + column
+        output[n, y, x_, c], winner[n, y, x_, c] = largest, place
+    return output, winner
+
+
+def max_pool2d_input_gradient_loops(gradient: Array, winner: Array, image: Pair) -> Array:
+    """∂L/∂X: each ∂L/∂O is added to the pixel that won, in float64."""
+    count, rows, columns, channels = gradient.shape
+    result = np.zeros((count, *image, channels))
+    for n, y, x_, c in np.ndindex(count, rows, columns, channels):
+        row, column = divmod(int(winner[n, y, x_, c]), image[1])
+        result[n, row, column, c] += float(gradient[n, y, x_, c])
+    return result
+
+
+def sum_pool2d_loops(
+    x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)
+) -> Array:
+    """The sum of each window, in float64."""
+    count, height, width, channels = x.shape
+    rows, columns = _outputs((height, width), size, stride, (1, 1), pads)
+    output = np.zeros((count, rows, columns, channels))
+    for n, y, x_, c in np.ndindex(output.shape):
+        for r in range(size[0]):
+            for s in range(size[1]):
+                row, column = y * stride[0] + r - pads[0], x_ * stride[1] + s - pads[2]
+                if 0 <= row < height and 0 <= column < width:
+                    output[n, y, x_, c] += float(x[n, row, column, c])
+    return output
+
+
+# Readable NumPy, one tap of the window at a time (see striate.ops.conv).
+
+
+def max_pool2d(
+    x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1), dilation: Pair = (1, 1)
+) -> tuple[Array, Array]:
+    """The largest real pixel of each window.
+
+    Args:
+        x: (n, height, width, channels).
+
+    Returns:
+        The maxima (n, rows, columns, channels) and the tap r*size[1] + s that each came from.
+    """
+    views = taps(pad(x, pads, -np.inf), size, stride, dilation)
+    output = next(views)[2].copy()
+    winner = np.zeros(output.shape, np.int32)
+    for r, s, pixels in views:
+        winner[pixels > output] = r * size[1] + s  # strictly: the first of equals stays
+        np.maximum(output, pixels, out=output)
+    return output, winner
+
+
+def max_pool2d_input_gradient(
+    gradient: Array,
+    winner: Array,
+    image: Pair,
+    size: Pair,
+    pads: Pads = NO_PADS,
+    stride: Pair = (1, 1),
+    dilation: Pair = (1, 1),
+) -> Array:
+    """∂L/∂X (n, *image, channels) from ∂L/∂O and the taps that won."""
+    result = _zeros(gradient, image, pads)
+    for r, s, pixels in taps(result, size, stride, dilation):
+        pixels += np.where(winner == r * size[1] + s, gradient, gradient.dtype.type(0))
+    return crop(result, pads)
+
+
+def sum_pool2d(x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)) -> Array:
+    """The sum of each window, (n, rows, columns, channels)."""
+    views = taps(pad(x, pads), size, stride, (1, 1))
+    output = next(views)[2].copy()
+    for _, _, pixels in views:
+        output += pixels
+    return output
+
+
+def sum_pool2d_input_gradient(
+    gradient: Array, image: Pair, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)
+) -> Array:
+    """∂L/∂X (n, *image, channels) from ∂L/∂O."""
+    result = _zeros(gradient, image, pads)
+    for _, _, pixels in taps(result, size, stride, (1, 1)):
+        pixels += gradient
+    return crop(result, pads)
+
+
+def window_pixels(
+    image: Pair, size: Pair, pads: Pads, stride: Pair, count_padding: bool
+) -> Array:
+    """How many pixels each average divides by, float64 (rows, columns, 1)."""
+    if count_padding:
+        return np.full((*_outputs(image, size, stride, (1, 1), pads), 1), float(size[0] * size[1]))
+    return np.asarray(sum_pool2d(np.ones((1, *image, 1)), size, pads, stride)[0])
+
+
+def _zeros(gradient: Array, image: Pair, pads: Pads) -> Array:
+    top, bottom, left, right = pads
+    shape = (len(gradient), image[0] + top + bottom, image[1] + left + right, gradient.shape[3])
+    return np.zeros(shape, gradient.dtype)
