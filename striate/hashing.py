@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def uniform_bits(
-    keys: npt.NDArray[np.uint32], salt: int, count: int
-) -> npt.NDArray[np.uint32]:
+def uniform_bits(keys: npt.NDArray[np.uint32], salt: int, count: int) -> npt.NDArray[np.uint32]:
     """`count` uniform 32-bit numbers for every key.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers import LAYERS, Input, Layer, Node, Parameter
+from striate import graph
+from striate.graph import Vertex
+from striate.layers import Input, Layer, Node, Parameter
 from striate.preprocessing import Preprocessing
 from striate.shapes import Array, Shape, whole_number
 
@@ -25,20 +26,12 @@ if TYPE_CHECKING:
     from striate.summary import Summary
     from striate.training.history import History
 
+__all__ = ["Input", "Network", "Node", "Slot", "Vertex"]
+
 FloatArray = npt.NDArray[np.float32]
 
 ALIGNMENT = 64
 """Bytes: each parameter starts on a cache line and a full vector register."""
-
-
-@dataclass(frozen=True)
-class Vertex:
-    """A layer in its place. `inputs` are indices of earlier vertices; -1 is the network's input."""
-
-    layer: Layer
-    inputs: tuple[int, ...]
-    shape: Shape
-    name: str
 
 
 @dataclass(frozen=True)
@@ -92,10 +85,10 @@ class Network:
         if output is None:
             if layers is None or input_shape is None:
                 raise TypeError("Network: give layers and input_shape, or the output of a graph")
-            output = _chain(layers, input_shape)
+            output = graph.chain(layers, input_shape)
         elif layers is not None or input_shape is not None:
             raise TypeError("Network: give either layers and input_shape, or a graph's output")
-        self.input_shape, self.nodes = _vertices(output, inputs)
+        self.input_shape, self.nodes = graph.vertices(output, inputs)
         self.output_shape = self.nodes[-1].shape
         self.classes: list[str] | None = None
         self._preprocessing = Preprocessing()
@@ -202,7 +195,9 @@ class Network:
             )
         with self._lock:
             self._preprocessing = value
-            self._engines.clear()  # an engine may have built the numbers into its code
+            for engine in self._engines.values():  # they may have built in the old numbers
+                engine.close()
+            self._engines.clear()
 
     def predict_logits(
         self,
@@ -318,144 +313,8 @@ class Network:
         Raises ValueError or TypeError for anything but a valid description. Layers are looked up
         in the fixed table `striate.layers.LAYERS`; nothing is imported by name.
         """
-        _check_keys(config, {"input_shape", "nodes", "output"}, "the network")
-        if not isinstance(config["nodes"], list):
-            raise TypeError(f"from_config: nodes must be a list, got {config['nodes']!r}")
-        image = Input(config["input_shape"])
-        nodes: list[Node] = []
-        for index, entry in enumerate(config["nodes"]):
-            _check_keys(entry, {"type", "name", "inputs", "config"}, f"node {index}")
-            layer = _layer(entry["type"], entry["name"], entry["config"], index)
-            if not isinstance(entry["inputs"], list):
-                raise TypeError(f"from_config: {layer.who}: inputs must be a list of node indices")
-            sources = []
-            for source in entry["inputs"]:
-                number = whole_number(source, "an input", f"from_config: {layer.who}", minimum=-1)
-                if number >= index:
-                    raise ValueError(
-                        f"from_config: {layer.who} (node {index}) reads node {number}; a node can "
-                        "only read earlier nodes, and a network has no cycles"
-                    )
-                sources.append(image if number < 0 else nodes[number])
-            nodes.append(layer(*sources))
-        last = whole_number(config["output"], "output", "from_config", minimum=0)
-        if last >= len(nodes):
-            raise ValueError(f"from_config: output is node {last} of only {len(nodes)}")
-        network = cls(inputs=image, output=nodes[last], seed=seed)
-        if len(network.nodes) != len(nodes):
-            used = {vertex.name for vertex in network.nodes}
-            unused = [entry["name"] for entry in config["nodes"] if entry["name"] not in used]
-            raise ValueError(f"from_config: no path leads from {unused} to the output")
-        return network
-
-
-def _chain(layers: Sequence[Layer], input_shape: tuple[int, ...]) -> Node:
-    if isinstance(layers, Layer) or not isinstance(layers, Sequence):
-        raise TypeError(f"Network: layers must be a list of layers, got {layers!r}")
-    if not layers:
-        raise ValueError("Network: the list of layers is empty")
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            hint = "; write it with parentheses" * (isinstance(layer, type))
-            raise TypeError(f"Network: {layer!r} is not a layer{hint}")
-    node = Input(input_shape)
-    for layer in _named(layers):
-        node = layer(node)
-    return node
-
-
-def _named(layers: Sequence[Layer]) -> list[Layer]:
-    """Copies of the layers with unique names: conv2d_1, conv2d_2, …"""
-    seen: dict[int, Layer] = {}
-    taken: set[str] = set()
-    for layer in layers:
-        if id(layer) in seen:
-            raise ValueError(
-                f"Network: the same {layer.who} object is used twice; shared weights are not "
-                "supported: make a new layer for each place"
-            )
-        seen[id(layer)] = layer
-        if layer.name is not None:
-            if layer.name in taken:
-                raise ValueError(
-                    f'Network: two layers are named "{layer.name}"; give each its own name'
-                )
-            taken.add(layer.name)
-    counts: dict[str, int] = {}
-    copies: list[Layer] = []
-    for layer in layers:
-        named = copy.copy(layer)
-        while named.name is None:
-            counts[layer.kind] = counts.get(layer.kind, 0) + 1
-            name = f"{layer.kind}_{counts[layer.kind]}"
-            if name not in taken:
-                named.name = name
-        copies.append(named)
-    return copies
-
-
-def _vertices(output: Node, inputs: Node | None) -> tuple[Shape, tuple[Vertex, ...]]:
-    """The input's shape, and all that leads to `output` in the order of writing."""
-    for node in (output, inputs):
-        if node is not None and not isinstance(node, Node):
-            raise TypeError(f"Network: inputs and output must be nodes, got {node!r}")
-    found: dict[int, Node] = {}
-    waiting = [output]
-    while waiting:
-        node = waiting.pop()
-        if node.serial not in found:
-            found[node.serial] = node
-            waiting.extend(node.inputs)
-    ordered = [found[serial] for serial in sorted(found)]
-    sources = [node for node in ordered if node.layer is None]
-    if len(sources) > 1:
-        raise ValueError(
-            f"Network: the graph has {len(sources)} inputs, "
-            f"{', '.join(str(node.shape) for node in sources)}; a network reads exactly one"
-        )
-    if inputs is not None and inputs is not sources[0]:
-        raise ValueError(
-            "Network: no path leads from `inputs` to `output`"
-            if inputs.layer is None
-            else "Network: `inputs` must be the node that Input(shape) returned"
-        )
-    placed = [node for node in ordered if node.layer is not None]
-    if not placed:
-        raise ValueError("Network: the output is the input itself; add at least one layer")
-    layers = _named([node.layer for node in placed if node.layer is not None])
-    index = {node.serial: place for place, node in enumerate(placed)} | {sources[0].serial: -1}
-    vertices = tuple(
-        Vertex(layer, tuple(index[source.serial] for source in node.inputs), node.shape,
-               layer.name or "")
-        for node, layer in zip(placed, layers, strict=True)
-    )
-    return sources[0].shape, vertices
-
-
-def _layer(kind: object, name: object, config: object, index: int) -> Layer:
-    if not isinstance(kind, str) or kind not in LAYERS:
-        raise ValueError(
-            f"from_config: node {index} has the unknown layer type {kind!r}; known are "
-            f"{', '.join(LAYERS)}"
-        )
-    if not isinstance(name, str):
-        raise TypeError(f"from_config: node {index} ({kind}) must have a name, got {name!r}")
-    if not isinstance(config, Mapping):
-        raise TypeError(f'from_config: {kind} "{name}": config must be a mapping, got {config!r}')
-    try:
-        return LAYERS[kind](**{**config, "name": name})
-    except TypeError as error:
-        raise TypeError(f'from_config: {kind} "{name}": {error}') from None
-
-
-def _check_keys(mapping: object, wanted: set[str], what: str) -> None:
-    if not isinstance(mapping, Mapping):
-        raise TypeError(f"from_config: {what} must be a mapping, got {mapping!r}")
-    if set(mapping) != wanted:
-        raise ValueError(
-            f"from_config: {what} must have the entries {sorted(wanted)}, "
-            f"got {sorted(map(str, mapping))}"
-        )
+        image, output = graph.rebuild(config)
+        return cls(inputs=image, output=output, seed=seed)
 
 
 def _round_up(count: int) -> int:
@@ -467,7 +326,7 @@ def _aligned_zeros(slots: tuple[Slot, ...]) -> FloatArray:
     count = _round_up(slots[-1].stop) if slots else 0
     try:
         raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
-    except (MemoryError, ValueError):
+    except (MemoryError, OverflowError, ValueError):
         raise ValueError(
             f"Network: {count:,} parameters ({count * 4 / 2**30:,.1f} GiB) do not fit in memory"
         ) from None

@@ -12,6 +12,7 @@ Shapes never include the batch axis: images are ``(height, width, channels)``.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ Pads = tuple[int, int, int, int]
 Padding = int | str | Pair | Pads
 """Padding as a user writes it: "valid", "same", one number, (vertical, horizontal) or Pads."""
 
+LARGEST = 2**31 - 1
+"""No size, stride or channel count may be larger: compiled code counts with 32 bits."""
 AXES = ("height", "width")
 LINES = ("row", "column")
 
@@ -47,6 +50,8 @@ def whole_number(value: object, what: str, who: str, minimum: int = 1) -> int:
         ) from None
     if number < minimum:
         raise ValueError(f"{who}: {what} must be at least {minimum}, got {number}")
+    if number > LARGEST:
+        raise ValueError(f"{who}: {what} must be at most {LARGEST}, got a larger number")
     return number
 
 
@@ -54,8 +59,11 @@ def real_number(value: object, what: str, who: str) -> float:
     """`value` as a finite float; a bool or text is a TypeError."""
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise TypeError(f"{who}: {what} must be a number, got {value!r} ({type(value).__name__})")
-    number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f"{who}: {what} must be finite, got {number}")
     return number
 

@@ -119,7 +119,8 @@ class Layer:
     def __repr__(self) -> str:
         arguments = dict(inspect.signature(type(self)).parameters)
         shown = [
-            repr(getattr(self, name)) if default is inspect.Parameter.empty
+            repr(getattr(self, name))
+            if default is inspect.Parameter.empty
             else f"{name}={getattr(self, name)!r}"
             for name, default in ((name, item.default) for name, item in arguments.items())
             if getattr(self, name) != default
@@ -175,7 +176,7 @@ class Node:
             raise ValueError(f"{error}\n  Shapes up to here: {_chain(inputs[0])}") from None
 
 
-def Input(shape: tuple[int, ...]) -> Node:  # noqa: N802, reads like a layer
+def Input(shape: tuple[int, ...]) -> Node:
     """The input of a graph: (height, width, channels) or (features,), without the batch axis."""
     return Node(None, (), shape)
 
@@ -213,9 +214,7 @@ class WindowLayer(Layer):
         self.dilation: Pair = shapes.pair(dilation, "dilation", self.who)
         self.padding: Padding = shapes.check_padding(padding, self.who)
         if uncovered not in ("error", "drop"):
-            raise ValueError(
-                f'{self.who}: uncovered must be "error" or "drop", got {uncovered!r}'
-            )
+            raise ValueError(f'{self.who}: uncovered must be "error" or "drop", got {uncovered!r}')
         self.uncovered = str(uncovered)
 
     def pads(self, shape: Shape) -> Pads:

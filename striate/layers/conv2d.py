@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from striate import shapes
@@ -60,8 +61,8 @@ class Conv2D(WindowLayer):
     def output_shape(self, *inputs: Shape) -> Shape:
         channels = self.image_shape(inputs[0])[2]
         if channels % self.groups:
-            fitting = [g for g in range(1, min(channels, self.filters) + 1)
-                       if channels % g == 0 and self.filters % g == 0][:8]
+            common = math.gcd(channels, self.filters)
+            fitting = [groups for groups in range(1, min(common, 64) + 1) if common % groups == 0]
             raise ValueError(
                 f"{self.who}: groups={self.groups} does not divide the {channels} channels of its "
                 f"input; with {self.filters} filters, groups may be "

@@ -22,8 +22,9 @@ class _Pool2D(WindowLayer):
         uncovered: str,
         name: str | None,
     ) -> None:
-        super().__init__(size, size if stride is None else stride, padding, dilation, uncovered,
-                         name)
+        super().__init__(
+            size, size if stride is None else stride, padding, dilation, uncovered, name
+        )
 
     def output_shape(self, *inputs: Shape) -> Shape:
         height, width, channels = self.image_shape(inputs[0])
@@ -38,7 +39,8 @@ class _Pool2D(WindowLayer):
                     f"{self.who}: a window along the {shapes.AXES[axis]} (size {self.size[axis]}, "
                     f"dilation {self.dilation[axis]}) could lie in the padding of {border} alone, "
                     f"with no pixel to pool; choose a padding below {reach}"
-                    + f" and a dilation of at most {pixels}" * (self.dilation[axis] > pixels)
+                    + f" and a dilation of at most {pixels}"
+                    * (self.dilation[axis] > pixels)
                 )
         return (*outputs, channels)
 

@@ -33,7 +33,7 @@ def activation_loops(name: str, x: Array, slope: float = 0.0) -> Array:
 
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays NaN."""
-    return np.maximum(x, x.dtype.type(0))
+    return np.asarray(np.maximum(x, x.dtype.type(0)))
 
 
 def relu_input_gradient(gradient: Array, output: Array) -> Array:
@@ -54,13 +54,12 @@ def leaky_relu_input_gradient(gradient: Array, x: Array, slope: float) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), by tanh, which cannot overflow."""
     half = x.dtype.type(0.5)
-    result: Array = half * np.tanh(half * x) + half
-    return result
+    return np.asarray(half * np.tanh(half * x) + half)
 
 
 def sigmoid_input_gradient(gradient: Array, output: Array) -> Array:
     """∂L/∂x from ∂L/∂output and the output."""
-    return gradient * output * (1 - output)
+    return np.asarray(gradient * output * (1 - output))
 
 
 def tanh(x: Array) -> Array:
@@ -70,4 +69,4 @@ def tanh(x: Array) -> Array:
 
 def tanh_input_gradient(gradient: Array, output: Array) -> Array:
     """∂L/∂x from ∂L/∂output and the output."""
-    return gradient * (1 - output * output)
+    return np.asarray(gradient * (1 - output * output))

@@ -14,6 +14,7 @@ only the input channels of its own group.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -169,7 +170,8 @@ def taps(
 def _by_group(values: Array, groups: int) -> Array:
     """(n, y, x, c) -> (groups, n*y*x, c/groups): one matrix per group."""
     channels = values.shape[-1]
-    return values.reshape(-1, groups, channels // groups).swapaxes(0, 1)
+    rows = math.prod(values.shape[:-1])
+    return values.reshape(rows, groups, channels // groups).swapaxes(0, 1)
 
 
 def conv2d(

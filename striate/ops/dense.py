@@ -1,7 +1,7 @@
 """The fully connected layer: every output reads every input.
 
-    O[n,k] = Σ_c X[n,c] · W[c,k]    ∂L/∂W[c,k] = Σ_n X[n,c] · ∂L/∂O[n,k]
-                                    ∂L/∂X[n,c] = Σ_k ∂L/∂O[n,k] · W[c,k]
+O[n,k] = Σ_c X[n,c] · W[c,k]    ∂L/∂W[c,k] = Σ_n X[n,c] · ∂L/∂O[n,k]
+                                ∂L/∂X[n,c] = Σ_k ∂L/∂O[n,k] · W[c,k]
 """
 
 from __future__ import annotations

@@ -53,9 +53,7 @@ def max_pool2d_input_gradient_loops(gradient: Array, winner: Array, image: Pair)
     return result
 
 
-def sum_pool2d_loops(
-    x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)
-) -> Array:
+def sum_pool2d_loops(x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)) -> Array:
     """The sum of each window, in float64."""
     count, height, width, channels = x.shape
     rows, columns = _outputs((height, width), size, stride, (1, 1), pads)
@@ -127,9 +125,7 @@ def sum_pool2d_input_gradient(
     return crop(result, pads)
 
 
-def window_pixels(
-    image: Pair, size: Pair, pads: Pads, stride: Pair, count_padding: bool
-) -> Array:
+def window_pixels(image: Pair, size: Pair, pads: Pads, stride: Pair, count_padding: bool) -> Array:
     """How many pixels each average divides by, float64 (rows, columns, 1)."""
     if count_padding:
         return np.full((*_outputs(image, size, stride, (1, 1), pads), 1), float(size[0] * size[1]))
