@@ -1,0 +1,94 @@
+"""The batches of all epochs: shuffled, gathered, augmented and weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.training.streams import Stream, generator, image_keys
+from striate.training.weights import Weights, normalised
+
+Images = NDArray[Any]
+Augmentation = Callable[[Images, np.random.Generator], Images]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of an engine needs, and where in the training it belongs."""
+
+    epoch: int
+    index: int
+    images: Images  # uint8 or float32 (n, h, w, c)
+    targets: NDArray[np.float32]  # (n, outputs)
+    weights: NDArray[np.float32]  # (n,), sum 1
+    keys: NDArray[np.uint32]  # (n,)
+    total_weight: float  # of the weights before they were divided by their sum
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images ``(n, h, w, c)``, targets ``(n, outputs)`` and weights, and which rows to use."""
+
+    images: Images
+    targets: NDArray[np.float32]
+    weights: Weights
+    rows: NDArray[np.intp]
+
+    def batches(
+        self,
+        *,
+        epochs: int,
+        batch_size: int,
+        seed: int,
+        augment: Augmentation | None = None,
+    ) -> Iterator[Batch]:
+        """All batches of all epochs, each epoch in an order of its own."""
+        sizes = batch_sizes(len(self.rows), batch_size)
+        ends = np.cumsum(sizes)[:-1]
+        for epoch in range(epochs):
+            order = generator(seed, Stream.ORDER, epoch).permutation(self.rows)
+            for index, rows in enumerate(np.split(order, ends)):
+                images = gather(self.images, rows)
+                if augment is not None:
+                    rng = generator(seed, Stream.AUGMENT, epoch, index)
+                    images = engine_dtype(augment(images, rng))
+                weights = self.weights[rows]
+                yield Batch(
+                    epoch=epoch,
+                    index=index,
+                    images=images,
+                    targets=self.targets[rows],
+                    weights=normalised(weights),
+                    keys=image_keys(seed, epoch, rows),
+                    total_weight=float(weights.sum()),
+                )
+
+
+def batch_sizes(images: int, batch_size: int) -> list[int]:
+    """Sizes of the batches of one epoch; the last takes what is left.
+
+    A single image left over would have no spread for batch normalisation to measure, and a very
+    noisy gradient, so the batch before it hands it one of its own.
+    """
+    whole, rest = divmod(images, batch_size)
+    sizes = [batch_size] * whole + ([rest] if rest else [])
+    if rest == 1 and whole and batch_size > 2:
+        sizes[-2:] = [batch_size - 1, 2]
+    return sizes
+
+
+def gather(images: Images, rows: NDArray[np.intp] | slice) -> Images:
+    """Some of the images, in a dtype that the engines read."""
+    return engine_dtype(images[rows])
+
+
+def engine_dtype(images: Images) -> Images:
+    """Images as C-contiguous uint8 or float32; whatever is not uint8 becomes float32."""
+    if images.dtype == np.bool_:
+        return np.ascontiguousarray(images).view(np.uint8)
+    dtype = np.uint8 if images.dtype == np.uint8 else np.float32
+    return np.ascontiguousarray(images, dtype=dtype)

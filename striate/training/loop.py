@@ -1,0 +1,316 @@
+"""The training loop: batches through an engine, epoch after epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from striate.training import optimizers, schedules
+from striate.training.batches import Augmentation, Batch, batch_sizes
+from striate.training.history import Epoch, History
+from striate.training.losses import Loss
+from striate.training.optimizers import Optimizer
+from striate.training.prefetch import Prefetch
+from striate.training.prepare import Prepared, prepare
+from striate.training.progress import Progress, Reporter, make_reporter
+from striate.training.schedules import Schedule
+from striate.training.stopping import BestEpoch, EarlyStopping, Interruption, Snapshot
+from striate.training.streams import check_seed
+from striate.training.tally import Tally
+from striate.training.weights import ClassWeight
+
+if TYPE_CHECKING:
+    from striate.engines.base import Engine
+    from striate.network import Network
+
+# What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
+DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002}
+
+
+def fit(
+    network: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+    validation_fraction: float = 0.0,
+    epochs: int = 10,
+    batch_size: int = 128,
+    optimizer: str | Optimizer = "adamw",
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    schedule: str | Schedule = "one-cycle",
+    warmup: int | float | None = None,
+    loss: Loss | str | None = None,
+    class_weight: ClassWeight = None,
+    sample_weight: ArrayLike | None = None,
+    augment: Augmentation | None = None,
+    early_stopping: int | EarlyStopping | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    engine: str = "llvm",
+    progress: bool | Callable[[Progress], None] = True,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> History:
+    """Train ``network`` in place.
+
+    The same arguments give the same bits, for any number of threads.  Ctrl-C stops after the
+    current step and keeps the weights; a second Ctrl-C raises KeyboardInterrupt at once.
+
+    Args:
+        network: what to train; it goes on from the weights that it has.  If its preprocessing
+            is the identity, that is set to the statistics of the training images.
+        X: images ``(n, height, width, channels)``, or ``(n, height, width)`` if gray.  They stay
+            in their dtype, and in place, until a batch needs them.
+        y: class indices, or class names if the network has them, ``(n,)``; for regression floats
+            ``(n,)`` or ``(n, outputs)``.
+        validation_data: images and labels to validate on after each epoch.
+        validation_fraction: or the share of X to set aside for that, drawn class by class.
+        epochs: how many times to see every image, 1 or more.
+        batch_size: images per step, 1 or more.
+        optimizer: "sgd", "adamw", or an Optimizer, which goes on with the state that it has.
+        learning_rate: the highest of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
+        weight_decay: for an optimiser given by name.
+        schedule: "constant", "cosine", "step", "one-cycle", or a Schedule.
+        warmup: steps (int) or share of steps (float) of a schedule given by name.
+        loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
+            error for floats.
+        class_weight: weights by class index, or "balanced".
+        sample_weight: one weight per image, 0 or more; an image of weight 0 is left out.
+        augment: ``augment(images, rng) -> images`` for every batch, such as data.augment.Augment.
+        early_stopping: an EarlyStopping, or the epochs to wait for a better validation loss; the
+            best epoch's weights are restored.
+        seed: of the order, the augmentation, dropout and the split; 0 or more.
+        threads: for the engine; None for all cores.
+        engine: "llvm" or "numpy".
+        progress: show it on standard error, or a function to call with a Progress each step.
+        on_epoch: called with the figures of each epoch.
+
+    Returns:
+        The figures of all epochs.
+
+    Raises:
+        ValueError, TypeError: arguments that do not fit each other or the network.
+        FloatingPointError: the loss is no longer finite; the network has the weights of the end
+            of the last good epoch.
+    """
+    seed = check_seed(seed)
+    epochs = _count("epochs", epochs)
+    batch_size = _count("batch_size", batch_size)
+    rule = _early_stopping(early_stopping)
+    chosen = _optimizer(optimizer, weight_decay)
+    rates = _schedule(schedule, warmup)
+    base_rate = _learning_rate(learning_rate, chosen)
+    data = prepare(
+        network,
+        X,
+        y,
+        loss=loss,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        validation_data=validation_data,
+        validation_fraction=validation_fraction,
+        seed=seed,
+    )
+    _check_rule(rule, data)
+    batch_size = min(batch_size, len(data.training.rows))
+
+    from striate.engines import make_engine
+
+    with (
+        closing(
+            make_engine(
+                network, engine=engine, batch_size=batch_size, loss=data.loss, threads=threads
+            )
+        ) as made,
+        closing(make_reporter(progress)) as reporter,
+    ):
+        training = _Training(
+            network=network,
+            engine=made,
+            data=data,
+            optimizer=chosen,
+            rate=lambda step, total: rates(step, total, base_rate),
+            epochs=epochs,
+            batch_size=batch_size,
+            best=None if rule is None else BestEpoch(rule, network),
+            reporter=reporter,
+            on_epoch=on_epoch,
+        )
+        source = data.training.batches(
+            epochs=epochs, batch_size=batch_size, seed=seed, augment=augment
+        )
+        with Interruption() as interruption, Prefetch(source) as batches:
+            for batch in batches:
+                training.step(batch, interruption)
+                if training.finished:
+                    break
+        return training.end()
+
+
+@dataclass
+class _Training:
+    """One call of ``fit``, as it goes on."""
+
+    network: Network
+    engine: Engine
+    data: Prepared
+    optimizer: Optimizer
+    rate: Callable[[int, int], float]  # learning rate of (step, total steps)
+    epochs: int
+    batch_size: int
+    best: BestEpoch | None
+    reporter: Reporter
+    on_epoch: Callable[[Epoch], None] | None
+
+    def __post_init__(self) -> None:
+        self.history = History()
+        self.finished = False
+        self._steps = len(batch_sizes(len(self.data.training.rows), self.batch_size))
+        self._done = 0
+        self._good = Snapshot(self.network)
+        self._tally = Tally(self.data.has_classes)
+        self._start = time.perf_counter()
+
+    def step(self, batch: Batch, interruption: Interruption) -> None:
+        """Train on one batch; at the end of an epoch or of training also what belongs there."""
+        rate = self.rate(self._done, self._steps * self.epochs)
+        # What is not finite is looked for below; NumPy need not warn of it as well.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            loss, outputs = self.engine.step(batch.images, batch.targets, batch.weights, batch.keys)
+            if not math.isfinite(loss):
+                self._fail(batch, rate)
+            self.engine.update(self.optimizer, rate)
+        self._done += 1
+        self._tally.add(batch, loss, outputs)
+        if self.reporter.wants_steps:
+            self.reporter.step(self._progress(batch))
+        if interruption.requested:
+            self.history.interrupted = self.finished = True
+        if self.finished or batch.index == self._steps - 1:
+            self._end_epoch(batch, rate)
+            # Asked again: it may have been requested while the epoch was validated.
+            if interruption.requested:
+                self.history.interrupted = self.finished = True
+
+    def end(self) -> History:
+        """Restore the best weights, if that was asked for, and give the history."""
+        if self.best is not None:
+            self.best.restore()
+            self.history.best_epoch = self.best.epoch
+        self.history.seconds = time.perf_counter() - self._start
+        self.reporter.end(self.history)
+        return self.history
+
+    def _end_epoch(self, batch: Batch, rate: float) -> None:
+        if not np.isfinite(self.network.flat).all():
+            self._fail(batch, rate)
+        trained = self._tally.seconds()
+        validation: tuple[float | None, float | None] = (None, None)
+        if self.data.validation is not None and not self.finished:
+            validation = self.data.validation.measure(self.engine, self.data.loss, self.batch_size)
+        row = Epoch(
+            epoch=batch.epoch + 1,
+            loss=self._tally.loss,
+            accuracy=self._tally.accuracy,
+            val_loss=validation[0],
+            val_accuracy=validation[1],
+            learning_rate=rate,
+            images=self._tally.images,
+            seconds=self._tally.seconds(),
+            images_per_second=self._tally.images / trained,
+        )
+        self.history.rows.append(row)
+        self.reporter.epoch(row, self.epochs)
+        if self.on_epoch is not None:
+            self.on_epoch(row)
+        if self.best is not None and validation[0] is not None and self.best.should_stop(row):
+            # In the last epoch there was nothing left to stop.
+            self.history.stopped_early = row.epoch < self.epochs
+            self.finished = True
+        self._good.take()
+        self._tally = Tally(self.data.has_classes)
+
+    def _fail(self, batch: Batch, rate: float) -> NoReturn:
+        self._good.restore()
+        kept = f"the end of epoch {batch.epoch}" if batch.epoch else "before training"
+        raise FloatingPointError(
+            f"the loss is not finite in epoch {batch.epoch + 1}, step {batch.index + 1}, at the "
+            f"learning rate {rate:.3g}: lower learning_rate, to {rate / 10:.1g} for example. "
+            f"The network keeps its weights from {kept}."
+        )
+
+    def _progress(self, batch: Batch) -> Progress:
+        elapsed = time.perf_counter() - self._start
+        left = self._steps * self.epochs - self._done
+        return Progress(
+            epoch=batch.epoch + 1,
+            epochs=self.epochs,
+            step=batch.index + 1,
+            steps=self._steps,
+            loss=self._tally.loss,
+            accuracy=self._tally.accuracy,
+            images_per_second=self._tally.images / self._tally.seconds(),
+            seconds_left=elapsed / self._done * left,
+        )
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return int(value)
+
+
+def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:
+    if value is None or isinstance(value, EarlyStopping):
+        return value
+    return EarlyStopping(patience=value)
+
+
+def _optimizer(value: str | Optimizer, weight_decay: float | None) -> Optimizer:
+    if isinstance(value, str):
+        options = {} if weight_decay is None else {"weight_decay": weight_decay}
+        return optimizers.by_name(value, **options)
+    if not isinstance(value, Optimizer):
+        raise TypeError(f"optimizer must be an Optimizer or its name, not {value!r}")
+    if weight_decay is not None:
+        raise ValueError(f"weight_decay is for an optimizer given by name; {value!r} has its own")
+    return value
+
+
+def _schedule(value: str | Schedule, warmup: int | float | None) -> Schedule:
+    if isinstance(value, str):
+        return schedules.by_name(value, warmup=warmup)
+    if not isinstance(value, Schedule):
+        raise TypeError(f"schedule must be a Schedule or its name, not {value!r}")
+    if warmup is not None:
+        raise ValueError(f"warmup is for a schedule given by name; {value!r} has its own")
+    return value
+
+
+def _learning_rate(value: float | None, optimizer: Optimizer) -> float:
+    if value is None:
+        return DEFAULT_LEARNING_RATES[optimizer.kind]
+    if not (math.isfinite(value) and value > 0.0):
+        raise ValueError(f"learning_rate must be finite and above 0, not {value!r}")
+    return float(value)
+
+
+def _check_rule(rule: EarlyStopping | None, data: Prepared) -> None:
+    if rule is None:
+        return
+    if data.validation is None:
+        raise ValueError(
+            "early stopping needs validation images: give validation_data or validation_fraction"
+        )
+    if rule.monitor == "val_accuracy" and not data.has_classes:
+        raise ValueError('early stopping: numbers have no accuracy, monitor "val_loss"')

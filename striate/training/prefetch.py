@@ -1,0 +1,70 @@
+"""Prepare the next items in a background thread while the present one is used."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _End:
+    """The last thing in the queue: there is no more, or there was an error."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class Prefetch(Generic[T]):
+    """Iterate over ``source`` in one background thread, at most ``depth`` items ahead.
+
+    Used as ``with Prefetch(source) as items: for item in items: …``.  An exception in the source
+    is raised where the items are used.  However the block is left, the thread has ended after it.
+    """
+
+    def __init__(self, source: Iterator[T], depth: int = 2) -> None:
+        self._source = source
+        self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="striate-prefetch", daemon=True)
+
+    def __enter__(self) -> Iterator[T]:
+        self._thread.start()
+        return self._items()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        while self._thread.is_alive():
+            # The thread may be waiting for room in the queue: make some until it has seen the stop.
+            try:
+                self._queue.get_nowait()
+            except queue.Empty:
+                self._thread.join(timeout=0.01)
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._source:
+                if self._stop.is_set():
+                    break
+                self._queue.put(item)
+        except BaseException as caught:
+            error = caught
+        self._queue.put(_End(error))
+
+    def _items(self) -> Iterator[T]:
+        while True:
+            item = self._queue.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item

@@ -1,0 +1,138 @@
+"""From the arguments of ``fit`` to the data that the training loop works on, all checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.training.batches import TrainingSet, gather
+from striate.training.losses import Loss
+from striate.training.split import random_split, stratified_split
+from striate.training.statistics import channel_statistics
+from striate.training.targets import Targets, as_images, choose_loss, make_targets
+from striate.training.weights import ClassWeight, Weights, check_sample_weight, class_weights
+
+if TYPE_CHECKING:
+    from striate.engines.base import Engine
+    from striate.network import Network
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Images to measure the network on after each epoch, and how much each counts."""
+
+    images: NDArray[Any]
+    targets: Targets
+    weights: Weights
+    rows: NDArray[np.intp]
+
+    def measure(self, engine: Engine, loss: Loss, batch_size: int) -> tuple[float, float | None]:
+        """The weighted mean loss, and the accuracy where there are classes."""
+        total, right, weight = 0.0, 0, 0.0
+        for start in range(0, len(self.rows), batch_size):
+            rows = self.rows[start : start + batch_size]
+            outputs = engine.forward(gather(self.images, rows))
+            losses = loss.per_image(outputs, self.targets.values[rows])
+            total += float(self.weights[rows] @ losses)
+            weight += float(self.weights[rows].sum())
+            if self.targets.labels is not None:
+                right += int((outputs.argmax(axis=1) == self.targets.labels[rows]).sum())
+        # Class weights of zero may leave no image that counts.
+        mean = total / weight if weight else 0.0
+        return mean, None if self.targets.labels is None else right / len(self.rows)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What to train on, what to validate on, and the loss."""
+
+    training: TrainingSet
+    validation: ValidationSet | None
+    loss: Loss
+    has_classes: bool
+
+
+def prepare(
+    network: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    loss: Loss | str | None,
+    class_weight: ClassWeight,
+    sample_weight: ArrayLike | None,
+    validation_data: tuple[ArrayLike, ArrayLike] | None,
+    validation_fraction: float,
+    seed: int,
+) -> Prepared:
+    """Check the data against the network and each other; see ``fit`` for the arguments.
+
+    Sets the network's preprocessing to the statistics of the training images if it has none.
+    """
+    images = as_images(network, X)
+    answers = np.asarray(y)
+    if answers.ndim == 0 or len(answers) != len(images):
+        count = "a single target" if answers.ndim == 0 else f"{len(answers)} targets"
+        raise ValueError(f"there are {len(images)} images but {count}")
+    if len(images) == 0:
+        raise ValueError("there are no images to train on")
+    criterion = choose_loss(loss, answers)
+    targets = make_targets(network, answers, criterion)
+    given = check_sample_weight(sample_weight, len(images))
+    by_class = _by_class(class_weight, targets, given)
+    weights = given * _of_rows(by_class, targets)
+    rows = np.flatnonzero(weights > 0.0)
+    if len(rows) == 0:
+        raise ValueError("class_weight and sample_weight leave no image to train on")
+
+    validation = None
+    if validation_data is not None:
+        if validation_fraction:
+            raise ValueError("give validation_data or validation_fraction, not both")
+        validation = _validation(network, validation_data, criterion, by_class)
+    elif validation_fraction:
+        if targets.labels is None:
+            kept, held = random_split(len(rows), validation_fraction, seed)
+        else:
+            kept, held = stratified_split(targets.labels[rows], validation_fraction, seed)
+        validation = ValidationSet(images, targets, weights, rows[held])
+        rows = rows[kept]
+
+    if network.preprocessing.is_identity:
+        mean, std = channel_statistics(images, rows, None if sample_weight is None else given)
+        network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
+    training = TrainingSet(images, targets.values, weights, rows)
+    return Prepared(training, validation, criterion, targets.labels is not None)
+
+
+def _by_class(class_weight: ClassWeight, targets: Targets, given: Weights) -> Weights | None:
+    if targets.labels is None:
+        if class_weight is not None:
+            raise ValueError("class_weight is for classes, but these targets are numbers")
+        return None
+    return class_weights(class_weight, targets.labels, targets.values.shape[1], given)
+
+
+def _of_rows(by_class: Weights | None, targets: Targets) -> Weights:
+    if by_class is None or targets.labels is None:
+        return np.ones(len(targets.values))
+    return by_class[targets.labels]
+
+
+def _validation(
+    network: Network,
+    data: tuple[ArrayLike, ArrayLike],
+    criterion: Loss,
+    by_class: Weights | None,
+) -> ValidationSet:
+    if len(data) != 2:
+        raise ValueError("validation_data must be a pair: images and labels")
+    images = as_images(network, data[0])
+    targets = make_targets(network, np.asarray(data[1]), criterion)
+    if len(images) == 0 or len(images) != len(targets.values):
+        raise ValueError(
+            f"validation_data has {len(images)} images and {len(targets.values)} targets"
+        )
+    return ValidationSet(images, targets, _of_rows(by_class, targets), np.arange(len(images)))

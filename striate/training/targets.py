@@ -1,0 +1,106 @@
+"""What the user calls X and y, as the arrays that training works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.engines.base import check_images
+from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the outputs should be, ``(images, outputs)``; for classes also their indices."""
+
+    values: NDArray[np.float32]
+    labels: NDArray[np.intp] | None
+
+
+def as_images(network: Network, images: ArrayLike) -> NDArray[Any]:
+    """Images as an array ``(n, *network.input_shape)`` in the dtype that they came in.
+
+    Gray images may come without their channel axis.  Numbers must be real and finite.
+    """
+    array = check_images(np.asarray(images), network.input_shape)
+    if array.dtype.kind == "f" and array.size:
+        # The extremes tell, without a boolean copy of all the data.
+        if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+            raise ValueError("images hold NaN or infinity: remove or repair them first")
+        largest = max(-float(array.min()), float(array.max()))
+        if largest > float(np.finfo(np.float32).max):
+            raise ValueError(f"images hold {largest:g}, which is too large for float32: scale them")
+    return array
+
+
+def choose_loss(loss: Loss | str | None, y: NDArray[Any]) -> Loss:
+    """The loss asked for, or what suits ``y``: cross-entropy for classes, else squared error."""
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, str):
+        return from_dict({"kind": loss})
+    if loss is not None:
+        raise TypeError(f"loss must be a Loss, its name or None, not {loss!r}")
+    return MeanSquaredError() if y.dtype.kind == "f" else SoftmaxCrossEntropy()
+
+
+def make_targets(network: Network, y: NDArray[Any], loss: Loss) -> Targets:
+    """``y`` as the outputs that the network should give."""
+    if len(network.output_shape) != 1:
+        raise ValueError(
+            f"the network ends in {tuple(network.output_shape)}, but training needs a vector of "
+            "outputs: add Flatten() and Dense(classes), or GlobalAvgPool2D(), at its end"
+        )
+    outputs = network.output_shape[0]
+    if isinstance(loss, SoftmaxCrossEntropy):
+        labels = label_indices(network, y)
+        return Targets(loss.targets(labels, outputs), labels)
+    values = y[:, None] if y.ndim == 1 else y
+    if values.shape[1:] != (outputs,):
+        raise ValueError(
+            f"targets have the shape {y.shape}, but the network has {outputs} outputs; to train "
+            "on classes give whole numbers or class names"
+        )
+    if values.dtype.kind not in "buif":
+        raise TypeError(f"targets must be real numbers, not {values.dtype}")
+    values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("targets hold NaN or infinity, or numbers too large for float32")
+    return Targets(values, None)
+
+
+def label_indices(network: Network, y: ArrayLike) -> NDArray[np.intp]:
+    """Class indices ``(images,)`` of labels that are indices or the network's class names."""
+    labels = np.asarray(y)
+    outputs = network.output_shape[0]
+    if labels.ndim != 1:
+        raise ValueError(f"labels must be one row, one per image, not of shape {labels.shape}")
+    if labels.dtype.kind in "USO":
+        if network.classes is None:
+            raise ValueError(
+                "labels are names, but the network has no names for its classes: set "
+                "network.classes, give class indices, or use ConvNetClassifier"
+            )
+        places = {name: index for index, name in enumerate(network.classes)}
+        unknown = sorted({str(label) for label in labels.tolist()} - places.keys())
+        if unknown:
+            raise ValueError(f"labels {unknown[:5]} are none of the network's classes")
+        return np.array([places[str(label)] for label in labels.tolist()], dtype=np.intp)
+    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
+        labels = labels.astype(np.intp)
+    if labels.dtype.kind not in "bui":
+        raise ValueError(
+            f"labels must be class indices (whole numbers) or names, not {labels.dtype}"
+        )
+    if labels.size and (labels.min() < 0 or labels.max() >= outputs):
+        raise ValueError(
+            f"labels run from {labels.min()} to {labels.max()}, but the network has {outputs} "
+            f"outputs: labels must lie in 0 … {outputs - 1}"
+        )
+    return labels.astype(np.intp)

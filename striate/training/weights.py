@@ -1,0 +1,76 @@
+"""How much each image counts: sample weights times class weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Weights = NDArray[np.float64]
+ClassWeight = Mapping[int, float] | str | None
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights:
+    """Sample weights as float64 ``(images,)``; ones where there are none.
+
+    They must be finite and at least 0, and one of them above 0.
+    """
+    if sample_weight is None:
+        return np.ones(images)
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (images,):
+        raise ValueError(
+            f"sample_weight must have one number for each of the {images} images, not the shape "
+            f"{weights.shape}"
+        )
+    if not np.isfinite(weights).all() or (weights < 0.0).any():
+        raise ValueError("sample_weight must be finite and at least 0 everywhere")
+    if images and not weights.any():
+        raise ValueError("sample_weight is 0 for every image: there is nothing to train on")
+    return weights
+
+
+def class_weights(
+    class_weight: ClassWeight, labels: NDArray[Any], classes: int, sample_weight: Weights
+) -> Weights:
+    """The weight of each class ``(classes,)``.
+
+    ``"balanced"`` gives every class the same say: total weight / (classes present * weight of the
+    class), as scikit-learn's.  A mapping gives weights by class index; a class that it does not
+    name has weight 1.
+    """
+    result = np.ones(classes)
+    if class_weight is None:
+        return result
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                f'class_weight must be "balanced", a mapping or None, not {class_weight!r}'
+            )
+        sums = np.bincount(labels, weights=sample_weight, minlength=classes)
+        present = sums > 0.0
+        result[present] = sums.sum() / (present.sum() * sums[present])
+        return result
+    for index, weight in class_weight.items():
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
+            raise TypeError(f"class_weight: {index!r} is not a class index")
+        if not 0 <= index < classes:
+            raise ValueError(
+                f"class_weight names class {index}, but classes run from 0 to {classes - 1}"
+            )
+        if not (np.isfinite(weight) and weight >= 0.0):
+            raise ValueError(
+                f"class_weight of class {index} must be finite and at least 0, not {weight!r}"
+            )
+        result[index] = weight
+    return result
+
+
+def normalised(weights: Weights) -> NDArray[np.float32]:
+    """Weights of a batch, divided by their sum, as the engines want them."""
+    # The largest is taken out first, so that neither huge nor tiny weights leave the range.
+    scaled = weights / weights.max()
+    result: NDArray[np.float32] = (scaled / scaled.sum()).astype(np.float32)
+    return result

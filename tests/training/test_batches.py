@@ -1,0 +1,133 @@
+"""Batches: every image once an epoch, sizes, keys, augmentation, dtypes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.training.batches import TrainingSet, batch_sizes, engine_dtype, gather
+from striate.training.streams import check_seed, image_keys
+
+
+@given(images=st.integers(1, 300), batch_size=st.integers(1, 64))
+def test_sizes_add_up_and_leave_no_single_image(images, batch_size):
+    sizes = batch_sizes(images, batch_size)
+    assert sum(sizes) == images
+    assert max(sizes) <= batch_size
+    assert len(sizes) == -(-images // batch_size)
+    if images > 1 and batch_size > 2:
+        assert min(sizes) > 1
+
+
+def training_set(images=23, dtype=np.uint8):
+    pixels = np.arange(images * 4).reshape(images, 2, 2, 1).astype(dtype)
+    targets = np.arange(images * 2, dtype=np.float32).reshape(images, 2)
+    rows = np.arange(1, images)  # the first is left out
+    return TrainingSet(pixels, targets, np.linspace(1, 3, images), rows)
+
+
+def run(**options):
+    settings = {"epochs": 2, "batch_size": 8, "seed": 3} | options
+    return list(training_set().batches(**settings))
+
+
+def test_each_epoch_shows_every_chosen_row_once_in_an_order_of_its_own():
+    data = training_set()
+    batches = run()
+    assert [(batch.epoch, batch.index) for batch in batches] == [
+        (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2),
+    ]  # fmt: skip
+    orders = []
+    for epoch in (0, 1):
+        shown = np.concatenate([batch.images for batch in batches if batch.epoch == epoch])
+        order = shown[:, 0, 0, 0] // 4
+        np.testing.assert_array_equal(np.sort(order), data.rows)
+        targets = np.concatenate([batch.targets for batch in batches if batch.epoch == epoch])
+        np.testing.assert_array_equal(targets, data.targets[order])
+        orders.append(order)
+    assert (orders[0] != orders[1]).any()
+
+
+def test_weights_of_each_batch_sum_to_one():
+    data = training_set()
+    for batch in run():
+        rows = batch.images[:, 0, 0, 0] // 4
+        np.testing.assert_allclose(batch.weights.sum(), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(batch.weights * batch.total_weight, data.weights[rows], 1e-6)
+
+
+def test_the_same_seed_gives_the_same_batches():
+    for one, two in zip(run(), run(), strict=True):
+        np.testing.assert_array_equal(one.images, two.images)
+        np.testing.assert_array_equal(one.keys, two.keys)
+    assert any(
+        (one.images != two.images).any() for one, two in zip(run(), run(seed=4), strict=True)
+    )
+
+
+def test_keys_belong_to_images_not_to_batches():
+    small, large = run(batch_size=8), run(batch_size=100)
+    for epoch in (0, 1):
+        keys = [
+            dict(zip(rows.tolist(), keys.tolist(), strict=True))
+            for rows, keys in (
+                (
+                    np.concatenate(
+                        [b.images[:, 0, 0, 0] // 4 for b in batches if b.epoch == epoch]
+                    ),
+                    np.concatenate([b.keys for b in batches if b.epoch == epoch]),
+                )
+                for batches in (small, large)
+            )
+        ]
+        assert keys[0] == keys[1]
+
+
+def test_keys_differ_between_images_epochs_and_seeds():
+    rows = np.arange(2000)
+    keys = [image_keys(seed, epoch, rows) for seed in (0, 1) for epoch in (0, 1)]
+    assert keys[0].dtype == np.uint32
+    assert len(np.unique(np.concatenate(keys))) > 7990  # a rare collision is chance
+    bits = np.unpackbits(keys[0].view(np.uint8)).mean()
+    assert abs(bits - 0.5) < 0.01
+
+
+def test_augmentation_sees_each_batch_with_numbers_of_its_own():
+    def augment(images, rng):
+        return images + rng.integers(0, 100, dtype=np.uint8)
+
+    plain, changed, again = run(), run(augment=augment), run(augment=augment)
+    shifts = []
+    for one, two, three in zip(plain, changed, again, strict=True):
+        assert two.images.dtype == np.uint8
+        np.testing.assert_array_equal(two.images, three.images)
+        shifts.append(np.unique(two.images - one.images))
+    assert all(len(shift) == 1 for shift in shifts)
+    assert len({int(shift[0]) for shift in shifts}) > 3
+
+
+@pytest.mark.parametrize(
+    ("given_dtype", "expected"),
+    [
+        (np.uint8, np.uint8), (bool, np.uint8), (np.float32, np.float32),
+        (np.float64, np.float32), (np.int8, np.float32), (np.uint16, np.float32),
+        (np.int64, np.float32), (">f4", np.float32),
+    ],
+)  # fmt: skip
+def test_dtypes(given_dtype, expected):
+    images = (np.arange(24).reshape(2, 3, 4, 1) % 2).astype(given_dtype)
+    ready = engine_dtype(images)
+    assert ready.dtype == expected
+    np.testing.assert_array_equal(ready, images)
+    turned = gather(np.asfortranarray(images), np.array([1, 0]))
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(turned, images[::-1])
+
+
+def test_seeds():
+    assert check_seed(np.int64(3)) == 3
+    with pytest.raises(ValueError, match="seed must be at least 0"):
+        check_seed(-1)
+    for value in (1.5, "a", True, None):
+        with pytest.raises(TypeError, match="seed must be a whole number"):
+            check_seed(value)

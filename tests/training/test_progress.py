@@ -1,0 +1,107 @@
+"""What training tells: lines, a bar, a function."""
+
+import io
+import sys
+
+import pytest
+
+from striate.training.history import Epoch, History
+from striate.training.loop import fit
+from striate.training.progress import Bar, Lines, Silent, clock, describe, ending, make_reporter
+
+
+def train(make_network, problem, progress, **options):
+    return fit(
+        make_network(), *problem(40), epochs=2, batch_size=16, engine="numpy", progress=progress,
+        **options,
+    )  # fmt: skip
+
+
+def test_without_a_terminal_one_plain_line_per_epoch(make_network, problem, capsys):
+    train(make_network, problem, True, validation_fraction=0.25)
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 2
+    for index, line in enumerate(lines):
+        assert line.startswith(f"epoch {index + 1}/2  loss ")
+        for word in ("accuracy", "val loss", "val accuracy", "images/s"):
+            assert word in line
+    assert "\x1b" not in err
+
+
+def test_progress_false_is_silent(make_network, problem, capsys):
+    train(make_network, problem, False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_function_is_called_each_step(make_network, problem, capsys):
+    seen = []
+    train(make_network, problem, seen.append)
+    assert [(p.epoch, p.step) for p in seen] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+    assert {(p.epochs, p.steps) for p in seen} == {(2, 3)}
+    assert all(p.loss > 0 and p.images_per_second > 0 for p in seen)
+    assert seen[-1].seconds_left == 0.0
+    assert seen[0].seconds_left > 0.0
+    assert capsys.readouterr() == ("", "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_a_bar_and_lines_that_stay(make_network, problem, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    train(make_network, problem, True, validation_fraction=0.25)
+    text = terminal.getvalue()
+    assert "\x1b[" in text  # the bar is drawn over
+    assert "left" in text
+    for epoch in (1, 2):
+        assert text.count(f"epoch {epoch}/2  loss") == 1
+
+
+def test_which_reporter(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert isinstance(make_reporter(True), Lines)
+    assert isinstance(make_reporter(False), Silent)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert isinstance(make_reporter(True), Bar)
+    monkeypatch.setattr(sys, "stderr", None)  # as without a console
+    assert isinstance(make_reporter(True), Silent)
+
+
+def row(**options):
+    values = {
+        "epoch": 3, "loss": 0.5, "accuracy": 0.875, "val_loss": None, "val_accuracy": None,
+        "learning_rate": 0.1, "images": 1000, "seconds": 2.04, "images_per_second": 12345.6,
+    }  # fmt: skip
+    return Epoch(**(values | options))
+
+
+def test_lines():
+    assert describe(row(), 10) == (
+        "epoch  3/10  loss 0.5000  accuracy  87.50%  12,346 images/s  2.0 s"
+    )
+    assert describe(row(accuracy=None, val_loss=0.25), 10) == (
+        "epoch  3/10  loss 0.5000  val loss 0.2500  12,346 images/s  2.0 s"
+    )
+
+
+def test_endings():
+    assert ending(History([row()])) == []
+    assert ending(History([row()], stopped_early=True, best_epoch=1)) == [
+        "stopped early after epoch 1: no further improvement",
+        "the weights are those of epoch 1, the best on validation",
+    ]
+    assert len(ending(History([row()], interrupted=True))) == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (754, "12:34"), (3725, "1:02:05")]
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text
