@@ -1,0 +1,191 @@
+"""An .npz file with images ``X`` and labels ``y`` as a source."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.data.dataset import (
+    DataError,
+    Dataset,
+    Images,
+    Options,
+    assemble,
+    class_indices,
+    names,
+    plural,
+)
+from striate.data.images import refit
+
+Array = npt.NDArray[Any]
+
+# Names in use: scikit-learn's and ours, Keras', MedMNIST's.
+Names = tuple[tuple[str, str], ...]
+_TRAIN: Names = (
+    ("X", "y"),
+    ("X_train", "y_train"),
+    ("x_train", "y_train"),
+    ("x", "y"),
+    ("train_images", "train_labels"),
+)
+_TEST: Names = (("X_test", "y_test"), ("x_test", "y_test"), ("test_images", "test_labels"))
+
+
+def load_npz(path: Path, options: Options) -> Dataset:
+    """Load an .npz with X (n, h, w) or (n, h, w, c), y (n,), and perhaps X_test and y_test.
+
+    Whole numbers of 0...255 (and booleans) become uint8, other numbers float32. Labels are whole
+    numbers or text; sorted, they are the classes. Keras' names (x_train, y_train, x_test, y_test)
+    are known too. Nothing is unpickled.
+
+    Raises:
+        DataError: the file is no .npz or is truncated, an array is missing or has another shape
+            or type, or a label of the test part is unknown.
+    """
+    arrays = _read(path)
+    parts = [_pair(arrays, _TRAIN, path)]
+    if any(key in arrays for pair in _TEST for key in pair):
+        parts.append(_pair(arrays, _TEST, path))
+    (train_name, _, train_images, train_values) = parts[0]
+    known = np.unique(train_values)
+    present = [str(value) for value in known]
+    indices = np.array(class_indices(present, options.classes, str(path)), dtype=np.int64)
+    # One type for both parts, and one statement about the largest value.
+    small = all(_fits_bytes(images) for _, _, images, _ in parts)
+    pairs = []
+    for x, y, images, values in parts:
+        if images.shape[1:] != train_images.shape[1:]:
+            raise DataError(
+                f"{path}: {x} has images of shape {images.shape[1:]}, {train_name} of "
+                f"{train_images.shape[1:]}; they must be equal"
+            )
+        strange = [str(value) for value in np.setdiff1d(values, known)]
+        if strange or values.dtype.kind != known.dtype.kind:
+            what = f"the class {strange[0]!r}" if strange else "another type of labels"
+            raise DataError(f"{path}: {y} has {what}, which the training labels have not")
+        pixels = images.astype(np.uint8 if small else np.float32)
+        pixels = refit(pixels, options.size, options.colour, options.mode)
+        pairs.append((pixels, indices[np.searchsorted(known, values)]))
+    notes = []
+    height, width, channels = pairs[0][0].shape[1:]
+    if height in (1, 3) and channels > 4:
+        notes.append(
+            f"the images have {plural(channels, 'channel')} and are {height} pixels high: if they "
+            "are channels-first, save X.transpose(0, 2, 3, 1)"
+        )
+    colour = {1: "gray", 3: "rgb"}.get(channels)
+    resize = None
+    maximum = _maximum([images for images, _ in pairs])
+    if colour and maximum:
+        resize = {"height": height, "width": width, "mode": options.mode}
+        if maximum != 255:
+            resize["maximum"] = maximum
+    return assemble(
+        pairs,
+        present if options.classes is None else options.classes,
+        options,
+        name=path.stem,
+        resize=resize,
+        colour=colour,
+        notes=notes,
+    )
+
+
+def _read(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, Mapping):
+                raise DataError(f"{path}: not an .npz with several arrays; save with np.savez")
+            wanted = {key for pair in _TRAIN + _TEST for key in pair}
+            return {key: file[key] for key in file if key in wanted}
+    except DataError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path}: the arrays do not fit into memory") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise _damaged(path, error) from error
+    except ValueError as error:
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise DataError(
+                f"{path}: it holds pickled Python objects, which are never loaded; "
+                "save plain arrays of numbers or text"
+            ) from error
+        raise _damaged(path, error) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return DataError(f"{path}: not an .npz file, or a truncated or damaged one ({reason})")
+
+
+def _pair(arrays: dict[str, Array], pairs: Names, path: Path) -> tuple[str, str, Array, Array]:
+    """Return the names and the checked arrays of images (n, h, w, c) and labels (n,)."""
+    for x, y in pairs:
+        if x in arrays and y in arrays:
+            return x, y, _images(arrays[x], x, path), _labels(arrays[y], len(arrays[x]), y, path)
+    present = names(sorted(arrays)) or "none of the names that are known"
+    raise DataError(f"{path}: needs the arrays {pairs[0][0]} and {pairs[0][1]}, has {present}")
+
+
+def _images(images: Array, name: str, path: Path) -> Images:
+    if images.dtype.kind not in "buif":
+        raise DataError(f"{path}: {name} must hold real numbers, not {images.dtype}")
+    if images.ndim not in (3, 4):
+        raise DataError(
+            f"{path}: {name} must have the shape (images, height, width) or (images, height, "
+            f"width, channels), not {images.shape}; reshape it before saving"
+        )
+    if not images.size:
+        raise DataError(f"{path}: {name} is empty, its shape is {images.shape}")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+        raise DataError(
+            f"{path}: {name} has values that are not finite, first in image "
+            f"{int(np.flatnonzero(~finite)[0])}"
+        )
+    return images if images.ndim == 4 else images[..., None]
+
+
+def _labels(labels: Array, count: int, name: str, path: Path) -> Array:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or len(labels) != count:
+        raise DataError(
+            f"{path}: {name} must have one label for each of the {count:,} images, not the shape "
+            f"{labels.shape}; for one-hot rows save {name}.argmax(axis=1)"
+        )
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels % 1 == 0).all():
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind == "u":
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "biU":
+        raise DataError(f"{path}: {name} must hold whole numbers or text, not {labels.dtype}")
+    return labels
+
+
+def _fits_bytes(images: Array) -> bool:
+    """Return whether the values are whole numbers of 0...255 in a type for whole numbers."""
+    if images.dtype.kind == "f":
+        return False
+    return bool(images.dtype.kind == "b" or (images.min() >= 0 and images.max() <= 255))
+
+
+def _maximum(parts: list[Images]) -> int | None:
+    """Return the value of white, 1 or 255, or None where the values are not brightnesses."""
+    low = min(float(images.min()) for images in parts)
+    high = max(float(images.max()) for images in parts)
+    if low < 0 or high > 255:
+        return None
+    return 1 if high <= 1 else 255

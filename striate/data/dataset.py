@@ -1,0 +1,206 @@
+"""What every source of images becomes: arrays, labels, class names and notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Images = npt.NDArray[Any]  # uint8 or float32, (n, height, width, channels)
+Labels = npt.NDArray[np.int64]
+Progress = Callable[[int, int, str], None]  # (done, total, text)
+
+COLOURS = ("gray", "rgb")
+MODES = ("crop", "stretch")
+MAX_PIXELS = 100_000_000
+LARGEST_SIDE = 4096
+
+
+class DataError(ValueError):
+    """Data that cannot be used: one sentence that says what, which file and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images with labels, in a training and a test part.
+
+    Attributes:
+        train_images, test_images: (n, height, width, channels), uint8, or float32 from an .npz
+            whose values are not whole numbers of 0...255. The test part may be empty.
+        train_labels, test_labels: int64 (n,), indices into `classes`.
+        classes: the names of the classes.
+        name: a short name of the source, such as a folder's.
+        resize: {"height", "width", "mode"}: how an image file becomes one of these images
+            ("crop": scaled to cover height × width, then the centre is cut out; "stretch": scaled
+            without keeping the aspect), with "maximum" where white is not 255 but that number;
+            None where image files cannot become such images. Belongs into `Preprocessing.resize`.
+        colour: "gray" (one channel), "rgb" (three), or None for another number of channels.
+        split: True if the test part was drawn here from the training data, with the seed.
+        notes: sentences for people: sizes, choices made, files left out.
+    """
+
+    train_images: Images
+    train_labels: Labels
+    test_images: Images
+    test_labels: Labels
+    classes: list[str]
+    name: str
+    resize: dict[str, Any] | None = None
+    colour: str | None = None
+    split: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The checked options of `striate.data.load`; see there."""
+
+    size: tuple[int, int] | None = None
+    colour: str | None = None
+    mode: str = "crop"
+    skip_bad: bool = False
+    test_fraction: float = 0.2
+    seed: int = 0
+    progress: Progress | None = None
+    cache: bool = True
+    classes: tuple[str, ...] | None = None
+    max_pixels: int = MAX_PIXELS
+
+
+def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """Return `size` (a side, or height and width) as a pair; DataError if it is no size."""
+    if size is None:
+        return None
+    sides: tuple[Any, ...] = ()
+    if isinstance(size, (int, np.integer)):
+        sides = (size, size)
+    elif isinstance(size, (tuple, list)):
+        sides = tuple(size)
+    whole = all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) for s in sides)
+    if len(sides) != 2 or not whole or not all(1 <= s <= LARGEST_SIDE for s in sides):
+        raise DataError(
+            f"size must be one side or (height, width), each from 1 to {LARGEST_SIDE} pixels, "
+            f"not {size!r}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Return a sorting key that puts "img2" before "img10" and is otherwise plain text order."""
+    pieces = re.split(r"([0-9]+)", text)
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces if p], text
+
+
+def plural(count: int, thing: str) -> str:
+    """Return "1 image", "2 images", "2 classes"."""
+    ending = "" if count == 1 else "es" if thing.endswith("s") else "s"
+    return f"{count:,} {thing}{ending}"
+
+
+def names(items: Sequence[str], at_most: int = 5) -> str:
+    """Return the first names as text, with the number of those left out."""
+    shown = ", ".join(items[:at_most])
+    return shown if len(items) <= at_most else f"{shown} and {len(items) - at_most} more"
+
+
+def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: str) -> list[int]:
+    """Return the index of each class of `present` in `wanted` (in `present`, where None).
+
+    Raises:
+        DataError: fewer than two classes where none are `wanted`; a class that is not wanted.
+    """
+    if wanted is None:
+        if len(present) < 2:
+            only = f" ({present[0]!r})" if present else ""
+            raise DataError(
+                f"{where} holds one class only{only}: a classifier needs two or more classes"
+            )
+        return list(range(len(present)))
+    for name in present:
+        if name not in wanted:
+            raise DataError(
+                f"{where} has a class {name!r} that the model does not know; "
+                f"it knows {names(list(wanted), 10)}"
+            )
+    return [list(wanted).index(name) for name in present]
+
+
+def stratified_split(
+    labels: Labels, fraction: float, seed: int, classes: Sequence[str]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the indices (train, test), each ascending, of a split that keeps class shares.
+
+    Of each class the nearest whole number to `fraction` goes to the test part, at least one image
+    and not all; a fraction of 0 or 1 puts everything into one part.
+
+    Raises:
+        DataError: a class with one image only, which cannot be in both parts.
+    """
+    everything = np.arange(len(labels), dtype=np.intp)
+    if fraction in (0.0, 1.0):
+        nothing = everything[:0]
+        return (everything, nothing) if fraction == 0.0 else (nothing, everything)
+    rng = np.random.default_rng(seed)
+    in_test = np.zeros(len(labels), dtype=bool)
+    for index, name in enumerate(classes):
+        members = np.flatnonzero(labels == index)
+        if len(members) == 1:
+            raise DataError(
+                f"class {name!r} has one image only and cannot be split into a training and a "
+                "test part: give it two or more, or give a test part of your own"
+            )
+        if len(members):
+            count = min(max(int(fraction * len(members) + 0.5), 1), len(members) - 1)
+            in_test[rng.permutation(members)[:count]] = True
+    return everything[~in_test], everything[in_test]
+
+
+def assemble(
+    parts: Sequence[tuple[Images, Labels]],
+    classes: Sequence[str],
+    options: Options,
+    *,
+    name: str,
+    resize: dict[str, Any] | None,
+    colour: str | None,
+    notes: Sequence[str],
+) -> Dataset:
+    """Make a Dataset of a training part and, where given, a test part; else split off one."""
+    train_images, train_labels = parts[0]
+    split = len(parts) == 1
+    if split:
+        train, test = stratified_split(train_labels, options.test_fraction, options.seed, classes)
+        both = train_images, train_labels
+        # A part that takes everything is not copied.
+        train_images, train_labels = both if not len(test) else (both[0][train], both[1][train])
+        test_images, test_labels = both if not len(train) else (both[0][test], both[1][test])
+        if not len(test):
+            test_images, test_labels = test_images[:0], test_labels[:0]
+        if not len(train):
+            train_images, train_labels = train_images[:0], train_labels[:0]
+    else:
+        test_images, test_labels = parts[1]
+    height, width, channels = train_images.shape[1:]
+    kind = {"gray": "gray", "rgb": "RGB"}.get(colour or "", plural(channels, "channel"))
+    how = f", split with seed {options.seed}" if split and len(train) and len(test) else ""
+    first = (
+        f"{plural(len(train_images), 'training image')} and "
+        f"{plural(len(test_images), 'test image')} of {height} × {width} pixels, {kind}, "
+        f"in {plural(len(classes), 'class')}{how}"
+    )
+    return Dataset(
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        classes=list(classes),
+        name=name,
+        resize=resize,
+        colour=colour,
+        split=split,
+        notes=[first, *notes],
+    )

@@ -1,0 +1,286 @@
+"""Reads one image file of any common kind into the pixels that a network wants.
+
+What becomes of unusual files:
+
+* transparent pixels are laid over white, as pages and viewers show them;
+* 16-bit gray becomes 8-bit by the nearest value of v / 257, so that 65535 is 255;
+* real-valued TIFF of 0...1 is multiplied by 255;
+* CMYK, YCbCr and LAB become RGB; 1-bit becomes 0 and 255;
+* the rotation that a camera noted (EXIF) is applied;
+* of an animation or of several pages the first is read.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.data.dataset import MAX_PIXELS, DataError
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
+# Other formats are left out on purpose: some of their readers start other programs.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+)
+
+# What became of an image in `decode_chunk`.
+DONE, OTHER_SIZE, COLOURED, BAD = range(4)
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_pillow_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What images are to become.
+
+    Attributes:
+        height, width: the size in pixels.
+        channels: 1 or 3.
+        mode: "crop" or "stretch"; see `Dataset.resize`.
+        convert: with one channel, whether a coloured image is turned to gray (True) or left
+            undecoded with the state COLOURED.
+        exact: leave images of another size undecoded, with the state OTHER_SIZE.
+        max_pixels: images with more pixels are errors.
+    """
+
+    height: int
+    width: int
+    channels: int
+    mode: str = "crop"
+    convert: bool = False
+    exact: bool = False
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass
+class Chunk:
+    """Several decoded images.
+
+    Attributes:
+        images: uint8 (n, height, width, channels); undefined where the state is not DONE.
+        sizes: int32 (n, 2), the height and width of each file's image, 0 where BAD.
+        states: uint8 (n,): DONE, OTHER_SIZE, COLOURED or BAD.
+        coloured: whether a decoded image is not gray; always False with one channel.
+        errors: for each BAD image its place and the sentence that tells why.
+    """
+
+    images: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.int32]
+    states: npt.NDArray[np.uint8]
+    coloured: bool = False
+    errors: list[tuple[int, str]] = field(default_factory=list)
+
+
+class _TooLarge(Exception):
+    """An image with more pixels than allowed."""
+
+
+@contextmanager
+def pillow_settings(max_pixels: int) -> Iterator[None]:
+    """Set Pillow's limit of pixels and silence its warnings, for all threads, meanwhile.
+
+    Pillow warns of harmless oddities (a palette's transparency, unknown EXIF tags) and below its
+    limit; errors still are errors. Its settings belong to the process, hence the lock.
+    """
+    from PIL import Image
+
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = max_pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def decode_chunk(paths: Sequence[str], target: Target) -> Chunk:
+    """Decode the image files; call it within `pillow_settings`."""
+    chunk = Chunk(
+        images=np.empty((len(paths), target.height, target.width, target.channels), np.uint8),
+        sizes=np.zeros((len(paths), 2), np.int32),
+        states=np.full(len(paths), BAD, np.uint8),
+    )
+    for index, path in enumerate(paths):
+        try:
+            _decode_into(chunk, index, path, target)
+        except Exception as error:  # a damaged file makes Pillow raise errors of many kinds
+            chunk.sizes[index] = 0
+            chunk.states[index] = BAD
+            chunk.errors.append((index, _explain(path, error, target.max_pixels)))
+    return chunk
+
+
+def measure(path: str, max_pixels: int) -> tuple[int, int, bool]:
+    """Return the height, the width and whether the file's own kind is gray, from its header.
+
+    Raises:
+        DataError: the file cannot be read as an image. Call it within `pillow_settings`.
+    """
+    from PIL import Image
+
+    try:
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            _check_pixels(image, max_pixels)
+            return *_oriented_size(image), _is_gray_mode(image.mode)
+    except Exception as error:
+        raise DataError(_explain(path, error, max_pixels)) from error
+
+
+def fit(image: Pillow.Image, height: int, width: int, mode: str) -> Pillow.Image:
+    """Return the image resized to height × width; see `Dataset.resize` for the mode."""
+    from PIL import Image, ImageOps
+
+    if image.size == (width, height):
+        return image
+    if mode == "crop":
+        return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+
+
+def _decode_into(chunk: Chunk, index: int, path: str, target: Target) -> None:
+    """Decode one file into its place in the chunk."""
+    from PIL import Image
+
+    with open(path, "rb") as file, Image.open(file, formats=FORMATS) as opened:
+        _check_pixels(opened, target.max_pixels)
+        chunk.sizes[index] = size = _oriented_size(opened)
+        if target.exact and size != (target.height, target.width):
+            chunk.states[index] = OTHER_SIZE
+            return
+        if opened.format in ("JPEG", "MPO") and size != (target.height, target.width):
+            # JPEG can be decoded at 1/2, 1/4 or 1/8; keep twice the pixels that are needed.
+            sides = (2 * target.width, 2 * target.height)
+            opened.draft(None, sides if size == opened.size[::-1] else sides[::-1])
+        opened.load()
+        image = _upright(_plain(opened), _orientation(opened))
+        image = fit(image, target.height, target.width, target.mode)
+    pixels = np.asarray(image)
+    gray = image.mode == "L"
+    if target.channels == 1:
+        if not gray and _is_gray(pixels):
+            pixels, gray = pixels[..., 0], True
+        if not gray and not target.convert:
+            chunk.states[index] = COLOURED
+            return
+        chunk.images[index, ..., 0] = pixels if gray else np.asarray(image.convert("L"))
+    else:
+        chunk.images[index] = pixels[..., None] if gray else pixels
+        # Once one image is known to be coloured, the others need not be looked at.
+        chunk.coloured = chunk.coloured or not (gray or _is_gray(pixels))
+    chunk.states[index] = DONE
+
+
+def _check_pixels(image: Pillow.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise _TooLarge(f"{image.height:,} × {image.width:,}")
+
+
+def _oriented_size(image: Pillow.Image) -> tuple[int, int]:
+    """Return the height and width after the EXIF rotation, without decoding."""
+    # Pillow turns TIFF by itself, and PNG may have its EXIF data after the pixels; such an
+    # image is then decoded and fitted all the same.
+    known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+    if known and _orientation(image) in (5, 6, 7, 8):
+        return image.width, image.height
+    return image.height, image.width
+
+
+def _orientation(image: Pillow.Image) -> int:
+    """Return the EXIF orientation, 1...8; 1 (upright) where the EXIF data are damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        return 1
+
+
+def _upright(image: Pillow.Image, orientation: int) -> Pillow.Image:
+    """Return the image turned as the EXIF orientation says."""
+    from PIL import Image
+
+    turns = Image.Transpose
+    turn = {
+        2: turns.FLIP_LEFT_RIGHT,
+        3: turns.ROTATE_180,
+        4: turns.FLIP_TOP_BOTTOM,
+        5: turns.TRANSPOSE,
+        6: turns.ROTATE_270,
+        7: turns.TRANSVERSE,
+        8: turns.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _plain(image: Pillow.Image) -> Pillow.Image:
+    """Return the decoded image as 8-bit gray ("L") or "RGB"."""
+    from PIL import Image
+
+    if image.mode in ("L", "RGB") and not image.has_transparency_data:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_bytes(np.asarray(image), image.mode))
+    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+        layer = image.convert("LA") if image.mode == "La" else image
+        layer = layer.convert("RGBA")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        plain = Image.alpha_composite(white, layer).convert("RGB")
+        return plain.getchannel(0) if _is_gray_mode(image.mode) else plain
+    return image.convert("L" if _is_gray_mode(image.mode) else "RGB")
+
+
+def _to_bytes(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uint8]:
+    """Return the 8-bit values for 16-bit, 32-bit or real gray values."""
+    wide = np.asarray(values, dtype=np.float64)
+    if wide.size and not np.isfinite(wide).all():
+        raise ValueError("it has values that are not numbers")
+    top = 1.0 if mode == "F" else 65535.0
+    if wide.size and (wide.min() < 0 or wide.max() > top):
+        raise ValueError(
+            f"its values go from {wide.min():g} to {wide.max():g}; "
+            f"gray values of this kind must be of 0...{top:g}"
+        )
+    return np.rint(wide * (255.0 / top)).astype(np.uint8)
+
+
+def _is_gray_mode(mode: str) -> bool:
+    return mode in ("1", "L", "LA", "La", "F") or mode.startswith("I")
+
+
+def _is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Return whether red, green and blue are equal everywhere; pixels (height, width, 3)."""
+    return bool(
+        np.array_equal(pixels[..., 0], pixels[..., 1])
+        and np.array_equal(pixels[..., 0], pixels[..., 2])
+    )
+
+
+def _explain(path: str, error: Exception, max_pixels: int) -> str:
+    """Return the one sentence for an image that could not be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    repair = "; repair or remove it, or skip bad images (--skip-bad, skip_bad=True)"
+    if isinstance(error, (_TooLarge, Image.DecompressionBombError)):
+        sides = f" ({error})" if isinstance(error, _TooLarge) else ""
+        return (
+            f"{path}: the image has more than {max_pixels:,} pixels{sides}; make it smaller, "
+            "raise max_pixels, or skip bad images (--skip-bad, skip_bad=True)"
+        )
+    if isinstance(error, UnidentifiedImageError):
+        return f"{path}: not an image of a known kind ({', '.join(FORMATS)}){repair}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{path}: cannot be read ({error.strerror}){repair}"
+    if isinstance(error, MemoryError):
+        return f"{path}: the image does not fit into memory{repair}"
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return f"{path}: the image is truncated or damaged ({reason}){repair}"

@@ -1,0 +1,359 @@
+"""Many image files as one array: chooses a size and a colour, then decodes all of them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.data import decode, pool
+from striate.data.dataset import (
+    COLOURS,
+    MAX_PIXELS,
+    MODES,
+    DataError,
+    Images,
+    Progress,
+    plural,
+)
+
+if TYPE_CHECKING:
+    from striate.preprocessing import Preprocessing
+
+# A size that at least half of the images have is kept up to this many pixels on the long side.
+KEPT_SIDE = 128
+# Other images are made smaller: a network for them trains in minutes on a CPU.
+CHOSEN_SIDE = 64
+
+
+@dataclass
+class Decoded:
+    """The pixels of the files that could be read.
+
+    Attributes:
+        images: uint8 (n, height, width, 1 or 3), in the order of `kept`.
+        kept: int64 (n,), the indices of the files that could be read, ascending.
+        bad: (index of the file, sentence) for each of the others.
+        resize: how a new image file becomes such an image; see `Dataset`.
+        colour: "gray" or "rgb".
+        notes: the choice of the size, in words.
+    """
+
+    images: npt.NDArray[np.uint8]
+    kept: npt.NDArray[np.int64]
+    bad: list[tuple[int, str]]
+    resize: dict[str, Any]
+    colour: str
+    notes: list[str] = field(default_factory=list)
+
+
+def decode_images(
+    paths: Sequence[str],
+    *,
+    size: tuple[int, int] | None = None,
+    colour: str | None = None,
+    mode: str = "crop",
+    skip_bad: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+    processes: bool | None = None,
+) -> Decoded:
+    """Decode image files to arrays of one size.
+
+    Without a `size`, one is chosen: that which at least half of the images have, else the median
+    height and width. If the long side then is over 64 pixels (128 where the size is that of at
+    least half) both are scaled down in proportion until the long side is 64, and rounded to
+    multiples of 8, so that pooling fits. Without a `colour`, images become gray if every pixel of
+    every image is, else RGB.
+
+    Args:
+        paths: one or more image files.
+        size: height and width.
+        colour: "gray" or "rgb".
+        mode: how other sizes are brought to this one, "crop" or "stretch"; see `Dataset`.
+        skip_bad: leave out files that cannot be read.
+        max_pixels: larger images are errors.
+        progress: called with (done, total, text).
+        processes: decode in worker processes; by default if the files are many and small.
+
+    Raises:
+        DataError: a file that cannot be read (unless `skip_bad`).
+    """
+    job = _Job(list(paths), skip_bad, progress, _pays(paths) if processes is None else processes)
+    target = _first_target(job, size, colour, mode, max_pixels)
+    target = job.run(target, "reading images")
+    note = ""
+    if size is None:
+        height, width, note = choose_size(job.sizes[job.states != decode.BAD], mode)
+        target = replace(target, height=height, width=width, exact=False)
+        if (height, width) != job.images.shape[1:3]:
+            job.restart(target)
+    while not job.finished:  # once more for coloured images among what had seemed to be gray
+        target = job.run(target, "resizing images" if note else "reading images")
+    kept = np.flatnonzero(job.states == decode.DONE).astype(np.int64)
+    images = job.images if len(kept) == len(paths) else job.images[kept]
+    if colour is None and not job.coloured and images.shape[3] == 3:
+        images = np.ascontiguousarray(images[..., :1])
+    resize = {"height": images.shape[1], "width": images.shape[2], "mode": mode}
+    found = "gray" if images.shape[3] == 1 else "rgb"
+    return Decoded(images, kept, sorted(job.bad), resize, found, [note] if note else [])
+
+
+def choose_size(sizes: npt.NDArray[np.int32], mode: str) -> tuple[int, int, str]:
+    """Return the height and width for images of these sizes (n, 2), and why, in words.
+
+    The text is "" if every image has that size already.
+    """
+    if not len(sizes):
+        return 1, 1, ""
+    counts = Counter(map(tuple, sizes.tolist()))
+    # Of equally frequent sizes the smallest, so that the choice does not hang on the order.
+    (height, width), frequency = min(counts.items(), key=lambda item: (-item[1], item[0]))
+    common = 2 * frequency >= len(sizes)
+    if common:
+        why = "the most common size"
+    else:
+        height, width = (int(side) for side in np.median(sizes, axis=0).round())
+        why = "the median size"
+    if max(height, width) > (KEPT_SIDE if common else CHOSEN_SIDE):
+        why += f", {height} × {width}, made smaller"
+        scale = CHOSEN_SIDE / max(height, width)
+        height, width = (max(8, round(side * scale / 8) * 8) for side in (height, width))
+    elif not common:
+        height, width = (max(8, round(side / 8) * 8) for side in (height, width))
+        why += ", rounded to multiples of 8"
+    differing = len(sizes) - counts[(height, width)]
+    if not differing:
+        return height, width, ""
+    how = "the centre is cut out" if mode == "crop" else "the aspect is not kept"
+    note = (
+        f"{plural(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
+        f"({why}; {how}); choose with size (--size)"
+    )
+    return height, width, note
+
+
+def load_images(
+    paths: Sequence[str | os.PathLike[str]],
+    preprocessing: Preprocessing,
+    *,
+    on_bad: Callable[[int, str], None] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Images:
+    """Decode image files exactly as the images that a network was trained on.
+
+    Args:
+        paths: one or more image files; see `find_images`.
+        preprocessing: its `resize` and `colour` are used. With a `resize` of None all images must
+            have the same size, which is kept; with a `colour` of None they are gray if all are.
+        on_bad: called with the index and the sentence of each file that cannot be read, which
+            then is left out; without it the first one is an error.
+        max_pixels: larger images are errors.
+        progress: called with (done, total, text).
+
+    Returns:
+        uint8 (n, height, width, channels), or float32 where white is not 255 for the network
+        (``resize["maximum"]``). Still raw pixels: mean and std are not applied.
+
+    Raises:
+        DataError: a file that cannot be read, or images of several sizes without a `resize`.
+    """
+    resize, colour = preprocessing.resize, preprocessing.colour
+    files = [os.fspath(path) for path in paths]
+    if not files:
+        raise DataError("there are no images to read")
+    mode = str(resize.get("mode", "crop")) if resize else "crop"
+    if mode not in MODES or colour not in (None, *COLOURS):
+        raise DataError(f"the model asks for images by unknown rules: {mode!r}, {colour!r}")
+    size = (int(resize["height"]), int(resize["width"])) if resize else None
+    if size is None:
+        with decode.pillow_settings(max_pixels):
+            size = _one_size(files, max_pixels, skip=on_bad is not None)
+    decoded = decode_images(
+        files,
+        size=size,
+        colour=colour,
+        mode=mode,
+        skip_bad=on_bad is not None,
+        max_pixels=max_pixels,
+        progress=progress,
+    )
+    for index, sentence in decoded.bad:
+        if on_bad is not None:
+            on_bad(index, sentence)
+    maximum = float(resize.get("maximum", 255)) if resize else 255.0
+    if maximum == 255.0:
+        return decoded.images
+    return decoded.images * np.float32(maximum / 255.0)
+
+
+def refit(images: Images, size: tuple[int, int] | None, colour: str | None, mode: str) -> Images:
+    """Return images that are an array already, (n, h, w, c), in another size and colour.
+
+    The dtype stays. Gray becomes three equal channels; RGB becomes gray by the usual weights.
+
+    Raises:
+        DataError: another number of channels than 1 or 3, where the colour has to change.
+    """
+    from PIL import Image
+
+    channels: int = images.shape[3]
+    if colour is not None:
+        channels = 1 if colour == "gray" else 3
+    if channels != images.shape[3]:
+        if images.shape[3] not in (1, 3):
+            raise DataError(
+                f"images with {images.shape[3]} channels cannot become {colour}: only those with "
+                "1 or 3 channels can"
+            )
+        if channels == 3:
+            images = np.repeat(images, 3, axis=3)
+        else:
+            mixed = images @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32)
+            images = np.rint(mixed).astype(np.uint8) if images.dtype == np.uint8 else mixed
+    if size is None or size == images.shape[1:3]:
+        return images
+    result = np.empty((len(images), *size, channels), images.dtype)
+    # Channel by channel: Pillow has no images of several real-valued channels.
+    for before, after in zip(images, result, strict=True):
+        for channel in range(channels):
+            plane = Image.fromarray(np.ascontiguousarray(before[..., channel]))
+            after[..., channel] = np.asarray(decode.fit(plane, *size, mode))
+    return result
+
+
+class _Job:
+    """The images of some files while they are decoded in several passes."""
+
+    def __init__(
+        self, paths: list[str], skip_bad: bool, progress: Progress | None, processes: bool
+    ) -> None:
+        self.paths = paths
+        self.skip_bad = skip_bad
+        self.progress = progress
+        self.processes = processes
+        self.images: npt.NDArray[np.uint8] = np.empty((len(paths), 0, 0, 1), np.uint8)
+        self.sizes = np.zeros((len(paths), 2), np.int32)
+        self.states = np.full(len(paths), decode.OTHER_SIZE, np.uint8)
+        self.coloured = False
+        self.bad: list[tuple[int, str]] = []
+
+    def restart(self, target: decode.Target) -> None:
+        """Make room for images of the target's size; all readable files are to be decoded."""
+        shape = (len(self.paths), target.height, target.width, target.channels)
+        try:
+            # Memory that is not yet written to costs nothing on most systems.
+            self.images = np.empty(shape, np.uint8)
+        except MemoryError as error:
+            raise DataError(
+                f"{plural(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels do not fit into "
+                "memory: choose a smaller size (--size)"
+            ) from error
+        self.states[self.states != decode.BAD] = decode.OTHER_SIZE
+
+    @property
+    def finished(self) -> bool:
+        """Whether every file is decoded or bad."""
+        return bool(((self.states == decode.DONE) | (self.states == decode.BAD)).all())
+
+    def run(self, target: decode.Target, text: str) -> decode.Target:
+        """Decode the files that are not done yet into `images`.
+
+        Where coloured images turn up among what had seemed to be gray, `images` gets three
+        channels. Returns the target for what is left to do.
+        """
+        wanted = np.flatnonzero((self.states != decode.DONE) & (self.states != decode.BAD))
+
+        def take(start: int, chunk: decode.Chunk) -> None:
+            where = wanted[start : start + len(chunk.states)]
+            done = chunk.states == decode.DONE
+            self.images[where[done]] = chunk.images[done]
+            self.sizes[where] = chunk.sizes
+            self.states[where] = chunk.states
+            self.coloured = self.coloured or chunk.coloured
+            if chunk.errors and not self.skip_bad:
+                raise DataError(chunk.errors[0][1])
+            self.bad += [(int(where[index]), sentence) for index, sentence in chunk.errors]
+            if self.progress is not None:
+                self.progress(start + len(where), len(wanted), text)
+
+        files = [self.paths[index] for index in wanted]
+        pool.decode_all(files, target, take, processes=self.processes)
+        if (self.states == decode.COLOURED).any():
+            self.images = np.repeat(self.images, 3, axis=3)
+            self.coloured = True
+            target = replace(target, channels=3)
+        return target
+
+
+def _first_target(
+    job: _Job, size: tuple[int, int] | None, colour: str | None, mode: str, max_pixels: int
+) -> decode.Target:
+    """Make room for what the images probably become, by the first that can be read."""
+    height, width, gray = 1, 1, False
+    if size is None or colour is None:
+        with decode.pillow_settings(max_pixels):
+            for path in job.paths:
+                try:
+                    height, width, gray = decode.measure(path, max_pixels)
+                    break
+                except DataError:
+                    continue  # it is reported in its turn
+    if size is not None:
+        height, width = size
+    elif max(height, width) > KEPT_SIDE:
+        height, width = 0, 0  # its size cannot be the chosen one: measure only
+    channels = 1 if colour == "gray" or (colour is None and gray) else 3
+    target = decode.Target(
+        height=height,
+        width=width,
+        channels=channels,
+        mode=mode,
+        convert=colour is not None,
+        exact=size is None,
+        max_pixels=max_pixels,
+    )
+    job.restart(target)
+    return target
+
+
+def _one_size(paths: Sequence[str], max_pixels: int, skip: bool) -> tuple[int, int]:
+    """Return the size that all of these files have."""
+    first: tuple[int, int] | None = None
+    named = ""
+    for path in paths:
+        try:
+            height, width, _ = decode.measure(path, max_pixels)
+        except DataError:
+            if skip:
+                continue
+            raise
+        if first is None:
+            first, named = (height, width), path
+        elif first != (height, width):
+            raise DataError(
+                f"{path}: the image has {height} × {width} pixels, but {named} has "
+                f"{first[0]} × {first[1]}; the model names no size, so they must be equal"
+            )
+    return first or (1, 1)
+
+
+def _pays(paths: Sequence[str]) -> bool:
+    """Return whether worker processes pay: many files, small ones."""
+    if len(paths) < pool.MANY_FILES or pool.cores() == 1:
+        return False
+    sample = paths[:: len(paths) // 100]
+    total = 0
+    for path in sample:
+        try:
+            total += Path(path).stat().st_size
+        except OSError:
+            continue
+    return total <= pool.SMALL_FILE * len(sample)

@@ -1,0 +1,197 @@
+"""Decodes many image files at once, on all cores.
+
+Pillow decodes without Python's interpreter lock, so for photographs threads are enough. A small
+image, though, spends nearly all its time in Python, and there two threads are slower than one;
+so many small files go to worker processes: fresh interpreters that are told paths over a pipe and
+answer with pixels. They are not made with `multiprocessing`, which would run the user's script
+a second time where it lacks the ``if __name__ == "__main__"`` guard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from typing import IO, Any
+
+import numpy as np
+
+from striate.data.decode import Chunk, Target, decode_chunk, pillow_settings
+
+# Worker processes take about 0.2 s to start: they pay for many files that are small.
+MANY_FILES = 4000
+SMALL_FILE = 16_384  # bytes, on average
+_CHUNK = 256  # files at a time, at most
+
+_START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+_START += "from striate.data.pool import serve; serve()"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def decode_all(
+    paths: Sequence[str],
+    target: Target,
+    take: Callable[[int, Chunk], None],
+    *,
+    workers: int | None = None,
+    processes: bool = False,
+) -> None:
+    """Decode the files and hand each chunk to `take`, in the order of `paths`.
+
+    Args:
+        paths: image files.
+        target: what the images are to become.
+        take: called in this thread with the index of the chunk's first file, and the chunk;
+            what it raises ends the work.
+        workers: how many threads or processes; as many as there are cores by default.
+        processes: use worker processes. Where one cannot be started or dies, a thread of this
+            process does its work.
+    """
+    workers = workers or cores()
+    step = min(_CHUNK, max(1, len(paths) // (workers * 8)))
+    starts = range(0, len(paths), step)
+    helpers = _Helpers() if processes else None
+
+    def work(start: int) -> Chunk:
+        files = paths[start : start + step]
+        return helpers.decode(files, target) if helpers else decode_chunk(files, target)
+
+    with pillow_settings(target.max_pixels):
+        executor = ThreadPoolExecutor(min(workers, max(1, len(starts))), "striate-decode")
+        try:
+            # A few chunks ahead only: what is decoded but not yet taken costs memory.
+            ahead = 2 * workers
+            waiting = deque(executor.submit(work, start) for start in starts[:ahead])
+            for place, start in enumerate(starts):
+                chunk = waiting.popleft().result()
+                if place + ahead < len(starts):
+                    waiting.append(executor.submit(work, starts[place + ahead]))
+                take(start, chunk)
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+            if helpers:
+                helpers.close()
+
+
+class _Helpers:
+    """Worker processes, one for each thread that asks."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._all: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+
+    def decode(self, paths: Sequence[str], target: Target) -> Chunk:
+        """Decode in this thread's process, or here where it does not work."""
+        try:
+            process = self._process()
+            if process.stdin is None or process.stdout is None:
+                raise OSError("the worker process has no pipes")
+            request = json.dumps({"paths": list(paths), "target": asdict(target)})
+            process.stdin.write(request.encode() + b"\n")
+            process.stdin.flush()
+            return _read_chunk(process.stdout)
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            self._stop(getattr(self._own, "process", None))
+            return decode_chunk(paths, target)
+
+    def close(self) -> None:
+        """End all worker processes."""
+        for process in self._all:
+            self._stop(process)
+
+    def _process(self) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] | None = getattr(self._own, "process", None)
+        if process is None:
+            if not sys.executable or getattr(sys, "frozen", False):
+                raise OSError("no Python interpreter to start")
+            process = subprocess.Popen(
+                [sys.executable, "-c", _START, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # NumPy need not start threads of its own there.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            )
+            with self._lock:
+                self._all.append(process)
+            self._own.process = process
+        return process
+
+    @staticmethod
+    def _stop(process: subprocess.Popen[bytes] | None) -> None:
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        # It ends by itself at the end of its input, unless it hangs.
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def serve(
+    requests: IO[bytes] | None = None,
+    answers: IO[bytes] | None = None,
+    decode: Callable[[Sequence[str], Target], Chunk] = decode_chunk,
+) -> None:
+    """Answer requests, one JSON line each, until their end: what a worker process runs."""
+    if requests is None or answers is None:
+        import signal
+
+        # Ctrl-C reaches the whole process group; the parent decides what happens then.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    for line in requests:
+        request = json.loads(line)
+        target = Target(**request["target"])
+        with pillow_settings(target.max_pixels):
+            _write_chunk(answers, decode(request["paths"], target))
+
+
+def _write_chunk(stream: IO[bytes], chunk: Chunk) -> None:
+    """Write a line of JSON, then the pixels."""
+    head: dict[str, Any] = {
+        "shape": chunk.images.shape,
+        "sizes": chunk.sizes.tolist(),
+        "states": chunk.states.tolist(),
+        "coloured": chunk.coloured,
+        "errors": chunk.errors,
+    }
+    stream.write(json.dumps(head).encode() + b"\n")
+    stream.write(chunk.images.data)
+    stream.flush()
+
+
+def _read_chunk(stream: IO[bytes]) -> Chunk:
+    """Read what `_write_chunk` wrote; EOFError, ValueError or KeyError if it is cut off."""
+    head = json.loads(stream.readline())
+    images = np.empty(head["shape"], np.uint8)
+    data = stream.read(images.nbytes)
+    if len(data) != images.nbytes:
+        raise EOFError("the worker process ended early")
+    images.reshape(-1)[:] = np.frombuffer(data, np.uint8)
+    return Chunk(
+        images=images,
+        sizes=np.array(head["sizes"], np.int32).reshape(-1, 2),
+        states=np.array(head["states"], np.uint8),
+        coloured=bool(head["coloured"]),
+        errors=[(int(index), str(error)) for index, error in head["errors"]],
+    )

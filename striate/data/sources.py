@@ -1,0 +1,126 @@
+"""Turns what a person names as a source of images into a `Dataset`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from striate.data.dataset import (
+    COLOURS,
+    MAX_PIXELS,
+    MODES,
+    DataError,
+    Dataset,
+    Options,
+    Progress,
+    checked_size,
+)
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    size: int | Sequence[int] | None = None,
+    colour: str | None = None,
+    skip_bad: bool = False,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    progress: Progress | None = None,
+    cache: bool = True,
+    mode: str = "crop",
+    classes: Sequence[str] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Dataset:
+    """Load images and labels.
+
+    Args:
+        source: "digits" (the 8×8 digits of scikit-learn); a folder of class folders, with or
+            without train/ and test/ (or val/) above them; a folder with MNIST's four IDX files;
+            an .npz file with X and y. A folder that is called digits is named by "./digits".
+        size: side, or (height, width), of the images; chosen from the data by default.
+        colour: "gray" or "rgb"; by default gray if all images are.
+        skip_bad: go on without image files that cannot be read; a note names them.
+        test_fraction: the share of each class that becomes the test part where the source has
+            none; with 0 or 1 everything becomes training or test part.
+        seed: of that split.
+        progress: called with (done, total, text) while image files are decoded.
+        cache: keep decoded image files in the user's cache for the next run.
+        mode: how image files of other sizes are brought to one: "crop" (scaled to cover, the
+            centre cut out) or "stretch" (the aspect is not kept).
+        classes: the class names of a trained model, to evaluate it: labels become indices into
+            them, and the source may have some of them only.
+        max_pixels: image files with more pixels are errors, before they are decoded.
+
+    Raises:
+        DataError: what is named does not exist, is of no known kind, or holds data that cannot be
+            used. The message is one sentence that names the file.
+    """
+    if colour not in (None, *COLOURS):
+        raise DataError(f'colour must be "gray", "rgb" or None, not {colour!r}')
+    if mode not in MODES:
+        raise DataError(f'mode must be "crop" or "stretch", not {mode!r}')
+    if not 0 <= test_fraction <= 1:
+        raise DataError(f"test_fraction must be of 0...1, not {test_fraction!r}")
+    if max_pixels < 1:
+        raise DataError(f"max_pixels must be positive, not {max_pixels!r}")
+    options = Options(
+        size=checked_size(size),
+        colour=colour,
+        mode=mode,
+        skip_bad=skip_bad,
+        test_fraction=float(test_fraction),
+        seed=seed,
+        progress=progress,
+        cache=cache,
+        classes=None if classes is None else tuple(classes),
+        max_pixels=max_pixels,
+    )
+    if source == "digits":
+        from striate.data.digits import load_digits
+
+        return load_digits(options)
+    path = Path(source)
+    if path.is_dir():
+        from striate.data.folders import load_folder
+        from striate.data.idx import has_idx, load_idx
+
+        return load_idx(path, options) if has_idx(path) else load_folder(path, options)
+    if path.is_file():
+        return _load_file(path, options)
+    raise DataError(_unknown(path))
+
+
+def _load_file(path: Path, options: Options) -> Dataset:
+    from striate.data.arrays import load_npz
+    from striate.data.decode import SUFFIXES
+
+    if path.suffix.lower() == ".npz":
+        return load_npz(path, options)
+    if path.suffix.lower() in SUFFIXES:
+        raise DataError(
+            f"{path}: a single image; give the folder that holds a folder of images for each class"
+        )
+    if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"):
+        raise DataError(f"{path}: a packed file; unpack it and give the folder")
+    raise DataError(
+        f'{path}: not a source of images; give "digits", a folder of class folders, a folder with '
+        "the IDX files, or an .npz file"
+    )
+
+
+def _unknown(path: Path) -> str:
+    """Return the sentence for a source that is not there, with what may be meant."""
+    try:
+        beside = [str(path.parent / entry) for entry in os.listdir(path.parent)]
+    except OSError:
+        beside = []
+    choices = {choice.lower(): choice for choice in ["digits", *sorted(beside)]}
+    close = difflib.get_close_matches(str(path).lower(), choices, n=1, cutoff=0.75)
+    if close:
+        return f"{path}: no such file or folder; did you mean {choices[close[0]]!r}?"
+    return (
+        f'{path}: no such file or folder; give "digits", a folder of class folders, a folder with '
+        "the IDX files, or an .npz file"
+    )
