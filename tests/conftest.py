@@ -18,7 +18,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 _OWN_CACHE: str | None = None
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _OWN_CACHE = tempfile.mkdtemp(prefix="striate-tests-")
-    os.environ["XDG_CACHE_HOME"] = _OWN_CACHE
+    os.environ["STRIATE_CACHE"] = _OWN_CACHE
 
 # Timings differ between machines, so examples have no deadline; in CI they are the same every run.
 settings.register_profile("striate", deadline=None, derandomize="CI" in os.environ)

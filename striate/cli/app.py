@@ -1,0 +1,79 @@
+"""The group of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from striate import __version__
+from striate.cli.evaluate import evaluate
+from striate.cli.output import error_line
+from striate.cli.predict import predict
+from striate.cli.summary import summary
+from striate.cli.train import train
+
+OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
+@click.version_option(__version__, prog_name="striate", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Train, test, save and use convolutional networks for images.
+
+    Start with:  striate train digits
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (train, evaluate, predict, summary):
+    cli.add_command(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `arguments` (default: the process's own) and return the exit code."""
+    _print_anything()
+    try:
+        code = cli.main(args=arguments, prog_name="striate", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return _fail(error.format_message().rstrip(".") + where)
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        error_line("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, `head` say, has had enough
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    # Errors that the library raises on purpose. Their messages are written for users; what a
+    # message cannot explain, STRIATE_TRACEBACK=1 shows.
+    except (ValueError, OSError) as error:
+        if os.environ.get("STRIATE_TRACEBACK"):
+            raise
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("there is not enough memory for this; try smaller images or batches")
+    return code if isinstance(code, int) else OK
+
+
+def _fail(message: str) -> int:
+    error_line(message)
+    return BAD_INPUT
+
+
+def _print_anything() -> None:
+    """Let names that the terminal cannot show be printed with escapes in place of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -1,0 +1,179 @@
+"""``striate evaluate``: how well a network does on labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from striate import files
+from striate.cli import options
+from striate.cli.output import (
+    LoadingProgress,
+    count,
+    json_line,
+    note,
+    one_line,
+    percent,
+    size,
+    table,
+)
+
+if TYPE_CHECKING:
+    from striate.data import Dataset
+    from striate.evaluation import Evaluation
+    from striate.network import Network
+
+# A wider confusion matrix than this does not fit a terminal; --json has it all the same.
+WIDEST_CONFUSION = 20
+
+
+@click.command(short_help="Test a network on labelled images.")
+@click.argument("model", metavar="MODEL")
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--part",
+    type=click.Choice(["test", "train", "all"]),
+    help="Which images of SOURCE.  [default: its test images; all, where it has none of its own "
+    "and the network was not trained on it]",
+)
+@options.skip_bad_option
+@options.engine_options
+@options.output_options
+def evaluate(
+    model: str,
+    source: str,
+    part: str | None,
+    skip_bad: bool,
+    engine: str | None,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Test the network in the file MODEL on the images of SOURCE, which is what `striate train`
+    takes: accuracy, precision and recall of each class, and the confusion matrix.
+
+    Of a source without test images of its own, the network was tested on a part that training
+    did not see. The model file knows which part, and it is drawn again here.
+    """
+    network = files.load(model)
+    trained = files.information(model)
+    dataset = _load(source, network, trained, skip_bad, quiet)
+    if part is None:
+        seen = (trained.get("source"), trained.get("train_images"), trained.get("test_images"))
+        sizes = (dataset.name, len(dataset.train_images), len(dataset.test_images))
+        part = "test" if not dataset.split or seen == sizes else "all"
+    images, labels = _part(dataset, part)
+    if not len(images):
+        raise click.ClickException(f"{source}: has no images in the part {part!r}")
+    if images.shape[1:] != network.input_shape:
+        raise click.ClickException(
+            f"{model}: is made for images {size(network.input_shape)}, but {source} has "
+            f"{size(images.shape[1:])}"
+        )
+    note(f"Testing on {count(len(images), 'image')} (--part {part})", quiet=quiet)
+    result = network.evaluate(
+        _rescaled(images, dataset, network),
+        labels,
+        engine=engine or options.default_engine(),
+        threads=threads,
+    )
+    if as_json:
+        json_line({"model": model, "source": dataset.name, "part": part, **result.to_dict()})
+        return
+    click.echo(f"Accuracy: {percent(result.accuracy)} on {count(result.images, 'image')}\n")
+    click.echo(_classes(result))
+    if len(result.classes) <= WIDEST_CONFUSION:
+        click.echo(f"\n{_confusion(result)}")
+
+
+def _load(
+    source: str, network: Network, trained: dict[str, Any], skip_bad: bool, quiet: bool
+) -> Dataset:
+    """Return the images of `source` as the network reads them, split as for its training."""
+    from striate import data
+
+    height, width, channels = (*network.input_shape, 0, 0, 0)[:3]
+    split = trained.get("split")
+    fraction, seed = 0.2, 0
+    if isinstance(split, dict):  # from a file, which may hold anything
+        given = split.get("test_fraction")
+        fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
+        given = split.get("seed")
+        seed = given if isinstance(given, int) and given >= 0 else seed
+    of_files = _is_image_folder(source)
+    resize = network.preprocessing.resize or {}
+    dataset = data.load(
+        source,
+        size=(height, width) if of_files and channels else None,
+        colour={1: "gray", 3: "rgb"}.get(channels) if of_files else None,
+        mode=resize.get("mode", "crop"),
+        classes=network.classes,
+        skip_bad=skip_bad,
+        test_fraction=fraction,
+        seed=seed,
+        progress=None if quiet else LoadingProgress(),
+    )
+    for sentence in dataset.notes:
+        note(sentence, quiet=quiet)
+    if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
+        raise click.ClickException(
+            f"{source}: has {len(dataset.classes)} classes, but the network has "
+            f"{network.output_shape[-1]} outputs"
+        )
+    return dataset
+
+
+def _is_image_folder(source: str) -> bool:
+    """Return whether `source` holds image files, which are resized; arrays must fit as they are."""
+    from striate.data.idx import has_idx
+
+    path = Path(source)
+    return source != "digits" and path.is_dir() and not has_idx(path)
+
+
+def _part(dataset: Dataset, part: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    if part == "test":
+        return dataset.test_images, dataset.test_labels
+    if part == "train":
+        return dataset.train_images, dataset.train_labels
+    if not len(dataset.test_images):
+        return dataset.train_images, dataset.train_labels
+    return (
+        np.concatenate([dataset.train_images, dataset.test_images]),
+        np.concatenate([dataset.train_labels, dataset.test_labels]),
+    )
+
+
+def _rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:
+    """Return images in which white is the number that it was in training (16 in the digits)."""
+    if dataset.resize is None or network.preprocessing.resize is None:
+        return images
+    here = dataset.resize.get("maximum", 255)
+    there = network.preprocessing.resize.get("maximum", 255)
+    return images if here == there else images * np.float32(there / here)
+
+
+def _classes(result: Evaluation) -> str:
+    rows = [("class", "images", "precision", "recall")]
+    rows += [
+        (
+            one_line(report.name),
+            f"{report.support:,}",
+            percent(report.precision),
+            percent(report.recall),
+        )
+        for report in result.classes
+    ]
+    return table(rows)
+
+
+def _confusion(result: Evaluation) -> str:
+    names = [one_line(report.name) for report in result.classes]
+    rows = [["true \\ predicted", *names]]
+    for name, row in zip(names, result.confusion.tolist(), strict=True):
+        rows.append([name, *(f"{number:,}" if number else "·" for number in row)])
+    return table(rows)

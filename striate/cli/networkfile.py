@@ -1,0 +1,215 @@
+"""Reading a network that a person wrote down: a list of layers in TOML or JSON.
+
+The short form, here in TOML::
+
+    input_shape = [28, 28, 1]  # may be left out: then the data decide
+
+    [[layers]]
+    layer = "Conv2D"  # the name of a layer, then its arguments
+    filters = 32
+    size = 3
+
+    [[layers]]
+    layer = "Flatten"
+
+    [[layers]]
+    layer = "Dense"
+    units = "classes"  # as many as the data have classes
+
+A layer reads the output of the one before it. For a graph, give a layer a ``name``, and say
+``inputs = ["that_name", "another"]`` where its output is wanted; ``"input"`` is the image. The
+output of the last layer is the network's.
+
+The JSON form is the same thing, as an object or as the list of layers alone. An object that
+`Network.get_config()` made is understood too. Nothing in a file is run or imported: layers come
+from the fixed table `striate.layers.LAYERS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.cli.output import size
+
+if TYPE_CHECKING:
+    from striate.layers import Layer
+    from striate.network import Network
+
+Shape = tuple[int, ...]
+
+INPUT = "input"
+
+
+class NetworkFileError(ValueError):
+    """A network file that cannot be read or built; the message names the file and says why."""
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A network file, read but not yet built, as the data may still decide its ends."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+    @property
+    def is_config(self) -> bool:
+        """Whether the file is what `Network.get_config()` made."""
+        return "nodes" in self.content
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The input shape that the file gives, if it does."""
+        shape = self.content.get("input_shape")
+        if shape is None:
+            return None
+        whole = isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
+        if not whole or len(shape) not in (1, 3):
+            raise self.error(
+                f"input_shape must be [height, width, channels] or [features], not {shape!r}"
+            )
+        return tuple(shape)
+
+    def build(self, input_shape: Shape | None = None, classes: int | None = None) -> Network:
+        """Return the network.
+
+        Args:
+            input_shape: the shape of the data; must agree with the file's own where it has one.
+            classes: what "classes" stands for in the file.
+
+        Raises:
+            NetworkFileError: the file does not describe a network, or not one for this shape.
+        """
+        from striate.network import Network
+
+        own = self.input_shape
+        if own is not None and input_shape is not None and own != tuple(input_shape):
+            raise self.error(f"is made for images {size(own)}, not {size(input_shape)}")
+        shape = own if own is not None else input_shape
+        try:
+            if self.is_config:
+                return Network.from_config(dict(self.content))
+            if shape is None:
+                raise self.error(
+                    "has no input_shape; add one, such as input_shape = [28, 28, 1], or say "
+                    "--input-shape 28x28x1"
+                )
+            return self._graph(tuple(shape), classes)
+        except NetworkFileError:
+            raise
+        except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
+            raise self.error(f"is not a valid network: {error}") from error
+
+    def _graph(self, shape: Shape, classes: int | None) -> Network:
+        """Return the network of the list of layers."""
+        from striate.layers import Input
+        from striate.network import Network
+
+        entries = self.content.get("layers")
+        if not isinstance(entries, list) or not entries:
+            raise self.error("layers must be a list with at least one layer")
+        first = last = Input(shape)
+        named = {INPUT: first}
+        for number, entry in enumerate(entries, 1):
+            layer, inputs = self._layer(number, entry, classes)
+            try:
+                sources = [last] if inputs is None else [named[name] for name in inputs]
+            except KeyError as error:
+                raise self.error(
+                    f"layer {number}: there is no layer named {error} before it"
+                ) from None
+            try:
+                last = layer(*sources)
+            except ValueError as error:
+                raise self.error(f"layer {number}: {error}") from error
+            if layer.name is not None:
+                if layer.name in named:
+                    raise self.error(f"layer {number}: the name {layer.name!r} is taken")
+                named[layer.name] = last
+        network = Network(inputs=first, output=last)
+        if len(network.nodes) != len(entries):
+            raise self.error("has layers from which no path leads to the last one")
+        return network
+
+    def _layer(
+        self, number: int, entry: object, classes: int | None
+    ) -> tuple[Layer, list[str] | None]:
+        """Return one layer of the list, and the names of its inputs if it says them."""
+        from striate.layers import LAYERS
+
+        where = f"layer {number}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("layer"), str):
+            raise self.error(f'{where}: must be a table such as {{"layer": "ReLU"}}')
+        arguments = dict(entry)
+        kind = arguments.pop("layer")
+        if kind not in LAYERS:
+            raise self.error(f"{where}: there is no layer {kind!r}{_nearest(kind, LAYERS)}")
+        inputs = arguments.pop("inputs", None)
+        if isinstance(inputs, str):
+            inputs = [inputs]
+        if inputs is not None and (
+            not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs)
+        ):
+            raise self.error(f"{where}: inputs must be a list of layer names")
+        known = inspect.signature(LAYERS[kind]).parameters
+        for name in arguments:
+            if name not in known:
+                raise self.error(f"{where}: {kind} has no argument {name!r}{_nearest(name, known)}")
+        for name, value in arguments.items():
+            if value == "classes":
+                if classes is None:
+                    raise self.error(
+                        f'{where}: {name} = "classes" needs the number of classes; say --classes N'
+                    )
+                arguments[name] = classes
+            elif isinstance(value, list):
+                arguments[name] = tuple(value)
+        try:
+            return LAYERS[kind](**arguments), inputs
+        except (ValueError, TypeError) as error:
+            raise self.error(f"{where}: {error}") from error
+
+    def error(self, why: str) -> NetworkFileError:
+        return NetworkFileError(f"{self.path}: {why}")
+
+
+def read(path: str | Path) -> NetworkFile:
+    """Read the network file `path`.
+
+    Raises:
+        NetworkFileError: there is no such file, or it is neither TOML nor JSON.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise NetworkFileError(f"{path}: is not a file")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NetworkFileError(f"{path}: there is no such network file") from None
+    except OSError as error:
+        raise NetworkFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise NetworkFileError(f"{path}: is not a text file, so not a network file") from None
+    try:
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        kind = "TOML" if path.suffix == ".toml" else "JSON (TOML files end in .toml)"
+        raise NetworkFileError(f"{path}: is not valid {kind}: {error}") from error
+    if isinstance(content, list):
+        content = {"layers": content}
+    if not isinstance(content, dict):
+        raise NetworkFileError(f"{path}: must hold a list of layers")
+    return NetworkFile(path, content)
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(key for key in known)}"

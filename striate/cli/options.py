@@ -1,0 +1,103 @@
+"""Types and options that several commands share."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def number(
+    minimum: float = -math.inf, below: float = math.inf, *, above: bool = False
+) -> Callable[[Any], float]:
+    """Return the type of a finite number from `minimum` (or above it) to below `below`.
+
+    click's own range lets "nan" pass.
+    """
+    bounds = f"{'above' if above else 'at least'} {minimum:g}"
+    if math.isfinite(below):
+        bounds += f" and below {below:g}"
+
+    def convert(value: Any) -> float:
+        try:
+            given = float(value)
+        except ValueError:
+            given = math.nan
+        enough = given > minimum if above else given >= minimum
+        if not (math.isfinite(given) and enough and given < below):
+            raise click.BadParameter(f"{value!r} is not a number {bounds}")
+        return given
+
+    return convert
+
+
+def image_size(value: Any) -> tuple[int, int]:
+    """Read height and width of images: "32" or "32x48"."""
+    sides = _sides(value)
+    if len(sides) not in (1, 2):
+        raise click.BadParameter(f"{value!r} is not a size such as 32 or 32x48 (height x width)")
+    return sides[0], sides[-1]
+
+
+def image_shape(value: Any) -> tuple[int, int, int]:
+    """Read height, width and channels of images: "28x28x1"."""
+    sides = _sides(value)
+    if len(sides) != 3:
+        raise click.BadParameter(
+            f"{value!r} is not a shape such as 28x28x1 (height x width x channels)"
+        )
+    return sides[0], sides[1], sides[2]
+
+
+def _sides(value: Any) -> tuple[int, ...]:
+    """Return the positive numbers between the "x" of `value`; () if it is anything else."""
+    if isinstance(value, tuple):
+        return value
+    parts = re.split("[x×]", str(value).strip().lower())
+    if not all(re.fullmatch("[0-9]{1,5}", part) and int(part) for part in parts):
+        return ()
+    return tuple(map(int, parts))
+
+
+def engine_options(command: Command) -> Command:
+    """Add --engine and --threads."""
+    command = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads to compute with.  [default: one per core]",
+    )(command)
+    return click.option(
+        "--engine",
+        type=click.Choice(["llvm", "numpy"]),
+        help="llvm: compiled kernels; numpy: readable, slow.  [default: llvm where llvmlite is "
+        "installed]",
+    )(command)
+
+
+def output_options(command: Command) -> Command:
+    """Add --json and --quiet."""
+    command = click.option(
+        "--quiet", "-q", is_flag=True, help="No progress and no notes on standard error."
+    )(command)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as one line of JSON."
+    )(command)
+
+
+def skip_bad_option(command: Command) -> Command:
+    """Add --skip-bad."""
+    return click.option(
+        "--skip-bad", is_flag=True, help="Go on without images that cannot be read; name them."
+    )(command)
+
+
+def default_engine() -> str:
+    """Return "llvm", or "numpy" where llvmlite is not installed."""
+    from importlib.util import find_spec
+
+    return "llvm" if find_spec("llvmlite") else "numpy"

@@ -1,0 +1,112 @@
+"""``striate predict``: classes for new images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy.typing as npt
+
+from striate import files
+from striate.cli import options
+from striate.cli.output import json_line, note, one_line, percent, size
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+# Images held in memory at a time: a folder may hold more than fit.
+CHUNK = 1024
+
+
+@click.command(short_help="Name the class of images.")
+@click.argument("model", metavar="MODEL")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="K",
+    help="Show the K most probable classes.",
+)
+@options.skip_bad_option
+@options.engine_options
+@options.output_options
+def predict(
+    model: str,
+    images: tuple[str, ...],
+    top: int,
+    skip_bad: bool,
+    engine: str | None,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print the class of each IMAGE and its probability, by the network in the file MODEL.
+
+    An IMAGE is an image file, a folder (its image files, at any depth) or a pattern such as
+    "scans/*.png".
+    """
+    from striate import data
+
+    network = files.load(model)
+    paths = data.find_images(images)
+    predictions: list[dict[str, Any]] = []
+    skipped: list[str] = []
+    for start in range(0, len(paths), CHUNK):
+        good, batch = _load(paths[start : start + CHUNK], network, skip_bad, skipped)
+        if not good:
+            continue
+        probabilities = network.predict_proba(
+            batch, engine=engine or options.default_engine(), threads=threads
+        )
+        names = network.classes or [str(index) for index in range(probabilities.shape[1])]
+        for path, row in zip(good, probabilities, strict=True):
+            # Stable, so that of equal ones the first class wins, as in argmax.
+            best = (-row).argsort(kind="stable")[:top]
+            ranked = [{"class": names[index], "probability": float(row[index])} for index in best]
+            predictions.append({"path": str(path), **ranked[0], "top": ranked})
+            if not as_json:
+                shown = ", ".join(
+                    f"{one_line(entry['class'])} {percent(entry['probability'])}"
+                    for entry in ranked
+                )
+                click.echo(f"{one_line(str(path))}: {shown}")
+    for reason in skipped:
+        note(f"skipped {one_line(reason)}", quiet=quiet)
+    if not predictions:
+        raise click.ClickException("none of the images can be read")
+    if as_json:
+        json_line(
+            {
+                "model": model,
+                "images": len(predictions),
+                "skipped": skipped,
+                "predictions": predictions,
+            }
+        )
+
+
+def _load(
+    paths: list[Path], network: Network, skip_bad: bool, skipped: list[str]
+) -> tuple[list[Path], npt.NDArray[Any]]:
+    """Return the readable ones of `paths` and their images; note the others in `skipped`."""
+    from striate import data
+
+    bad: set[int] = set()
+
+    def on_bad(index: int, sentence: str) -> None:
+        bad.add(index)
+        skipped.append(sentence)
+
+    batch = data.load_images(paths, network.preprocessing, on_bad=on_bad if skip_bad else None)
+    good = [path for index, path in enumerate(paths) if index not in bad]
+    if good and batch.shape[1:] != network.input_shape:
+        raise click.ClickException(
+            f"{good[0]}: is read as {size(batch.shape[1:])}, but the network is made for "
+            f"{size(network.input_shape)}"
+        )
+    return good, batch

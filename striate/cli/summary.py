@@ -1,0 +1,63 @@
+"""``striate summary``: a network layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from striate import files
+from striate.cli import networkfile, options
+from striate.cli.output import json_line, one_line, size
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+@click.command(short_help="Show a network layer by layer.")
+@click.argument("file", metavar="MODEL|FILE")
+@click.option(
+    "--input-shape",
+    type=options.image_shape,
+    metavar="HxWxC",
+    help="The shape of the images, for a network file that does not say it.",
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help='What "classes" stands for in a network file.  [default: 10]',
+)
+@options.output_options
+def summary(
+    file: str,
+    input_shape: tuple[int, int, int] | None,
+    classes: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print each layer's output shape, parameters, multiply-adds, activation memory and receptive
+    field, of the network in a model file or in a network file (TOML or JSON).
+    """
+    network, extra = _read(file, input_shape, classes)
+    shown = network.summary()
+    if as_json:
+        json_line({"file": file, **shown.to_dict(), **extra})
+        return
+    click.echo(str(shown))
+    if network.classes:
+        click.echo(f"Classes: {', '.join(map(one_line, network.classes))}")
+
+
+def _read(
+    file: str, input_shape: tuple[int, int, int] | None, classes: int | None
+) -> tuple[Network, dict[str, Any]]:
+    if Path(file).suffix.lower() in (".json", ".toml"):
+        return networkfile.read(file).build(input_shape, classes or 10), {}
+    network = files.load(file)
+    if input_shape is not None and input_shape != network.input_shape:
+        raise click.ClickException(
+            f"{file}: is made for images {size(network.input_shape)}, not {size(input_shape)}"
+        )
+    return network, {"classes": network.classes, "training": files.information(file)}

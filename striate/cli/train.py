@@ -1,0 +1,363 @@
+"""``striate train``: from images to a trained, tested and saved network."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from striate import files
+from striate.cli import STARTED, networkfile, options
+from striate.cli.output import LoadingProgress, count, json_line, note, one_line, percent, size
+
+if TYPE_CHECKING:
+    from striate.data import Dataset
+    from striate.layers import Layer
+    from striate.network import Network
+    from striate.recipes import Recipe
+    from striate.training.history import History
+
+INTERRUPTED = 130
+# Early stopping needs images to watch; this part of the training images, if none is asked for.
+WATCHED = 0.1
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command; None and () stand for "as the recipe says"."""
+
+    source: str
+    out: str | None
+    network: str | None
+    epochs: int | None
+    batch_size: int | None
+    optimizer: str | None
+    lr: float | None
+    weight_decay: float | None
+    schedule: str | None
+    warmup: float | None
+    label_smoothing: float | None
+    augment: bool | None
+    shift: int | None
+    flip: bool | None
+    crop: int | None
+    cutout: int | None
+    brightness: float | None
+    validation: float | None
+    patience: int | None
+    test_fraction: float
+    size: tuple[int, int] | None
+    colour: str | None
+    skip_bad: bool
+    seed: int
+    threads: int | None
+    engine: str | None
+    as_json: bool
+    quiet: bool
+
+
+@click.command(short_help="Train, test and save a network.")
+@click.argument("source", metavar="SOURCE")
+@click.option("--out", "-o", metavar="MODEL", help="The model file.  [default: SOURCE.safetensors]")
+@click.option("--network", metavar="FILE", help="A network file (TOML or JSON) to train.")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images.")
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images per step.")
+@click.option("--optimizer", type=click.Choice(["sgd", "adamw"]))
+@click.option("--lr", type=options.number(0, above=True), metavar="X", help="Learning rate.")
+@click.option("--weight-decay", type=options.number(0), metavar="X")
+@click.option("--schedule", type=click.Choice(["constant", "cosine", "step", "one-cycle"]))
+@click.option(
+    "--warmup",
+    type=options.number(0, 1),
+    metavar="X",
+    help="Part of the steps in which the learning rate rises, from 0 to 1.",
+)
+@click.option("--label-smoothing", type=options.number(0, 1), metavar="X")
+@click.option("--augment/--no-augment", default=None, help="Change the images at random.")
+@click.option("--shift", type=click.IntRange(min=0), metavar="N", help="By up to N pixels.")
+@click.option("--flip/--no-flip", default=None, help="Left to right, half of them.")
+@click.option("--crop", type=click.IntRange(min=0), metavar="N", help="Pad by N and crop.")
+@click.option("--cutout", type=click.IntRange(min=0), metavar="N", help="Blank an N×N square.")
+@click.option(
+    "--brightness", type=options.number(0, 1), metavar="X", help="By up to X of the full range."
+)
+@click.option(
+    "--validation",
+    type=options.number(0, 1),
+    metavar="X",
+    help="Part of the training images to watch instead of to learn from.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after N epochs without a gain on the watched images; keep the best weights.",
+)
+@click.option(
+    "--test-fraction",
+    type=options.number(0, 1, above=True),
+    default=0.2,
+    show_default=True,
+    metavar="X",
+    help="Part of the images to test with, where SOURCE has no test images of its own.",
+)
+@click.option("--size", type=options.image_size, metavar="HxW", help="Resize the images.")
+@click.option("--colour", "--color", type=click.Choice(["gray", "rgb"]))
+@options.skip_bad_option
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
+)
+@options.engine_options
+@options.output_options
+def train(**given: Any) -> int:
+    """Train a network on the images of SOURCE, test it and save it.
+
+    SOURCE is "digits" (8×8 images that come along), a folder with one folder of images per class
+    (or with train/ and test/, each with class folders), a folder with the four IDX files of MNIST
+    and its kin, or an .npz file with X and y.
+
+    Ctrl-C stops training after the current step; what was learnt until then is tested and saved,
+    and the exit code is 130.
+    """
+    chosen = Options(**given)
+    described = networkfile.read(chosen.network) if chosen.network else None
+    _check_output_file(chosen.out)
+    dataset = _load(chosen)
+    out = chosen.out or _default_name(dataset)
+    replaces = _check_output_file(out)
+    recipe = _recipe(chosen, dataset)
+    shape = dataset.train_images.shape[1:]
+    network = (
+        described.build(shape, len(dataset.classes)) if described is not None else recipe.network()
+    )
+    if network.output_shape != (len(dataset.classes),):
+        raise click.ClickException(
+            f"{chosen.network}: has outputs of shape {network.output_shape}, but there are "
+            f"{len(dataset.classes)} classes; end it with a Dense layer of "
+            f'{len(dataset.classes)} units (or units = "classes")'
+        )
+    network.classes = list(dataset.classes)
+    network.preprocessing = replace(
+        network.preprocessing, resize=dataset.resize, colour=dataset.colour
+    )
+    _announce(chosen, dataset, recipe, network)
+    history = _fit(chosen, recipe, network, dataset)
+    if history.interrupted:
+        note("Testing and saving what was learnt until then.")
+    tested = network.evaluate(
+        dataset.test_images,
+        dataset.test_labels,
+        engine=chosen.engine or options.default_engine(),
+        threads=chosen.threads,
+    )
+    seen = sum(row.images for row in history.rows)
+    learning = sum(row.seconds for row in history.rows)
+    result: dict[str, Any] = {
+        "model": out,
+        "source": dataset.name,
+        "train_images": len(dataset.train_images),
+        "test_images": len(dataset.test_images),
+        "classes": len(dataset.classes),
+        "class_names": network.classes,
+        "parameters": network.parameter_count,
+        "epochs": len(history.rows),
+        "test_accuracy": tested.accuracy,
+        "test_loss": tested.loss,
+        "interrupted": history.interrupted,
+        "stopped_early": history.stopped_early,
+        "best_epoch": history.best_epoch,
+        "recipe": _settings(chosen, recipe),
+    }
+    # What is saved holds no times, so that the same training gives the same file.
+    kept = {key: value for key, value in result.items() if key not in ("model", "class_names")}
+    files.save(network, out, {**kept, "split": _split(chosen, dataset)})
+    result["images_per_second"] = seen / learning if learning else 0.0
+    result["seconds"] = time.perf_counter() - STARTED
+    if chosen.as_json:
+        json_line(result)
+    else:
+        _report(result, replaces)
+    return INTERRUPTED if history.interrupted else 0
+
+
+def _check_output_file(out: str | None) -> bool:
+    """Raise if the model could not be saved as `out`, so that no training is in vain.
+
+    Returns:
+        Whether there is such a file already, which will be replaced.
+    """
+    if out is None:
+        return False
+    path = Path(out)
+    if path.is_dir():
+        raise click.ClickException(f"--out {out} is a folder; give the name of a file in it")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise click.ClickException(f"--out {out}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise click.ClickException(f"--out {out}: the folder {folder} may not be written to")
+    if not path.exists():
+        return False
+    if not path.is_file():
+        raise click.ClickException(f"--out {out} is not a regular file; choose another name")
+    if path.stat().st_size and not files.looks_like_a_model(path):
+        raise click.ClickException(
+            f"--out {out} exists and is not a model; choose another name, or remove it first"
+        )
+    return True
+
+
+def _default_name(dataset: Dataset) -> str:
+    """Return the name of the model file for a source: in this folder, named after the source."""
+    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in dataset.name)
+    return f"{stem.strip('. ') or 'model'}.safetensors"
+
+
+def _load(chosen: Options) -> Dataset:
+    from striate import data
+
+    dataset = data.load(
+        chosen.source,
+        size=chosen.size,
+        colour=chosen.colour,
+        skip_bad=chosen.skip_bad,
+        test_fraction=chosen.test_fraction,
+        seed=chosen.seed,
+        progress=None if chosen.quiet else LoadingProgress(),
+    )
+    for sentence in dataset.notes:
+        note(sentence, quiet=chosen.quiet)
+    for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
+        if not len(images):
+            raise click.ClickException(f"{chosen.source}: has no {part} images")
+    return dataset
+
+
+def _recipe(chosen: Options, dataset: Dataset) -> Recipe:
+    """Return the recipe for the data, with what the options say in place of its own settings."""
+    from striate import recipes
+
+    images = len(dataset.train_images)
+    recipe = recipes.choose(dataset.train_images.shape[1:], len(dataset.classes), images)
+    settings = {
+        "epochs": chosen.epochs,
+        "batch_size": chosen.batch_size,
+        "optimizer": chosen.optimizer,
+        "learning_rate": chosen.lr,
+        "weight_decay": chosen.weight_decay,
+        "schedule": chosen.schedule,
+        "warmup": chosen.warmup,
+        "label_smoothing": chosen.label_smoothing,
+    }
+    if chosen.optimizer not in (None, recipe.optimizer):
+        # A learning rate and weight decay are for one optimiser: take that one's own defaults.
+        recipe = replace(recipe, learning_rate=None, weight_decay=None)
+    if chosen.schedule not in (None, recipe.schedule):
+        recipe = replace(recipe, warmup=None)
+    augment = {} if chosen.augment is False else dict(recipe.augment)
+    for name in ("shift", "flip", "crop", "cutout", "brightness"):
+        value = getattr(chosen, name)
+        if value is not None:
+            augment[name] = value
+    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    return replace(recipe, **given, augment=augment)
+
+
+def _settings(chosen: Options, recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of the training, as plain values."""
+    settings = {
+        field.name: getattr(recipe, field.name)
+        for field in fields(recipe)
+        if field.name != "network"
+    }
+    if chosen.network is not None:
+        settings["name"] = "network file"
+    settings["augment"] = dict(recipe.augment)
+    return {**settings, "seed": chosen.seed, "validation": _watched(chosen)}
+
+
+def _watched(chosen: Options) -> float:
+    """Return the part of the training images to validate on."""
+    if chosen.validation is not None:
+        return chosen.validation
+    return WATCHED if chosen.patience else 0.0
+
+
+def _split(chosen: Options, dataset: Dataset) -> dict[str, Any] | None:
+    """Return how the test images were chosen, for `evaluate`; None if they came as such."""
+    if not dataset.split:
+        return None
+    return {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
+
+
+def _announce(chosen: Options, dataset: Dataset, recipe: Recipe, network: Network) -> None:
+    """Tell what will be trained, and how."""
+    origin = chosen.network or f"for {recipe.name}"
+    layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
+    note(
+        f"Network ({origin}): {layers}; {count(network.parameter_count, 'parameter')}",
+        quiet=chosen.quiet,
+    )
+    note(f"Training: {recipe.description}", quiet=chosen.quiet)
+
+
+def describe_layer(layer: Layer) -> str:
+    """Return a layer in a word or two: "Conv2D 32 3×3"."""
+    words = [type(layer).__name__]
+    words += [
+        f"{getattr(layer, name):g}" for name in ("filters", "units", "rate") if hasattr(layer, name)
+    ]
+    window = getattr(layer, "size", None)
+    stride = getattr(layer, "stride", None)
+    if window is not None:
+        words.append(size(window))
+    if stride not in (None, (1, 1), window):
+        words.append(f"stride {size(stride)}")
+    return " ".join(words)
+
+
+def _fit(chosen: Options, recipe: Recipe, network: Network, dataset: Dataset) -> History:
+    from striate.data.augment import Augment
+    from striate.training.losses import SoftmaxCrossEntropy
+
+    changes = {name: value for name, value in recipe.augment.items() if value}
+    return network.fit(
+        dataset.train_images,
+        dataset.train_labels,
+        validation_fraction=_watched(chosen),
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        optimizer=recipe.optimizer,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        schedule=recipe.schedule,
+        warmup=recipe.warmup,
+        loss=SoftmaxCrossEntropy(recipe.label_smoothing),
+        augment=Augment(**changes) if changes else None,
+        early_stopping=chosen.patience,
+        seed=chosen.seed,
+        threads=chosen.threads,
+        engine=chosen.engine or options.default_engine(),
+        progress=not chosen.quiet,
+    )
+
+
+def _report(result: Mapping[str, Any], replaces: bool) -> None:
+    """Print the result for people."""
+    click.echo(
+        f"Test accuracy: {percent(result['test_accuracy'])} on "
+        f"{count(result['test_images'], 'image')}"
+    )
+    done = count(result["epochs"], "epoch")
+    click.echo(
+        f"Trained for {done} on {count(result['train_images'], 'image')}: "
+        f"{result['seconds']:.1f} s in all, {result['images_per_second']:,.0f} images/s"
+        + (", stopped by Ctrl-C" if result["interrupted"] else "")
+    )
+    where = one_line(result["model"])
+    click.echo(f"Saved as {where}" + (", in place of the earlier one" if replaces else ""))

@@ -1,0 +1,403 @@
+"""Model files: a whole network in one safetensors file.
+
+The tensors are the network's parameters and running statistics under their public names
+("conv2d_1/filters", "batch_norm_1/mean"), so that any reader of safetensors finds them. The
+metadata, all text, say the rest:
+
+    format            "striate"
+    format_version    "1"; a reader refuses a newer one
+    striate_version   the version that wrote the file, for people
+    architecture      JSON, `Network.get_config()`
+    classes           JSON, the class names in the order of the outputs, or null
+    preprocessing     JSON, `Preprocessing.to_dict()`
+    training          JSON, whatever the writer told about the training
+
+Reading a file never runs or imports anything that it names, and nothing is allocated before the
+sizes that it claims are compared with the sizes that it has.
+
+The format: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.atomic import write_atomically
+from striate.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+FORMAT_VERSION = 1
+
+Floats = npt.NDArray[np.float32]
+
+# A header is the names and shapes of the tensors and the metadata: safetensors' own limit.
+_MOST_HEADER_BYTES = 100_000_000
+
+MOST_ACTIVATIONS = 2**31
+"""Numbers that all layers together may hold for one image: a file of few bytes can ask for any."""
+
+
+class ModelFileError(ValueError):
+    """A model file that cannot be read or written; the message names the file and says why."""
+
+
+# Writing
+
+
+def save(
+    network: Network, path: str | Path, extra_metadata: Mapping[str, Any] | None = None
+) -> None:
+    """Write `network` to the model file `path`, which is replaced in one step if it exists.
+
+    The same network gives the same bytes.
+
+    Args:
+        network: what to save: architecture, parameters, state, classes and preprocessing.
+        path: the file; its folder must exist.
+        extra_metadata: JSON-able notes about the training, which `information` reads back.
+
+    Raises:
+        ModelFileError: the file cannot be written (it is then as it was before), or a
+            parameter is not finite.
+        TypeError: `extra_metadata` is not JSON-able.
+    """
+    tensors = {**network.parameters, **network.state}
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ModelFileError(
+                f"{path}: not saved, because {name} holds numbers that are not finite; "
+                "training has diverged, so use a lower learning rate"
+            )
+    for problem in (
+        _problem_of_classes(network.classes, network),
+        _problem_of_preprocessing(network.preprocessing, network),
+    ):
+        if problem:
+            raise ModelFileError(f"{path}: not saved, because the model is not valid: {problem}")
+    metadata = {
+        "format": "striate",
+        "format_version": str(FORMAT_VERSION),
+        "striate_version": _version(),
+        "architecture": _to_json(network.get_config()),
+        "classes": _to_json(network.classes),
+        "preprocessing": _to_json(network.preprocessing.to_dict()),
+        "training": _to_json(dict(extra_metadata or {})),
+    }
+    try:
+        write_atomically(path, _container(tensors, metadata))
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be written: {_reason(error)}") from error
+
+
+def _container(
+    tensors: Mapping[str, Floats], metadata: Mapping[str, str]
+) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file. Its own library writes metadata in an order that changes."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    position = 0
+    for name, tensor in tensors.items():
+        end = position + 4 * tensor.size
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(tensor.shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the data begin at a multiple of 8
+    yield len(text).to_bytes(8, "little")
+    yield text
+    for tensor in tensors.values():
+        yield np.ascontiguousarray(tensor, dtype="<f4").tobytes()
+
+
+# Reading
+
+
+def load(path: str | Path) -> Network:
+    """Return the network in the model file `path`.
+
+    Raises:
+        ModelFileError: there is no such file, it is not one of striate's, it is damaged, or it
+            needs a newer striate. The message names the file.
+    """
+    metadata, tensors = _read(Path(path))
+    network = _build(path, metadata, tensors)
+    for name, target in {**network.parameters, **network.state}.items():
+        target[...] = tensors[name]
+    network.classes = _classes(path, metadata, network)
+    network.preprocessing = _preprocessing(path, metadata, network)
+    return network
+
+
+def information(path: str | Path) -> dict[str, Any]:
+    """Return the notes about the training in the model file `path`, and "striate_version".
+
+    Raises:
+        ModelFileError: as `load`.
+    """
+    metadata, _ = _read(Path(path))
+    notes = _from_json(path, metadata, "training")
+    if not isinstance(notes, dict):
+        _damaged(path, "its notes about the training are not a JSON object")
+    return {**notes, "striate_version": metadata.get("striate_version", "unknown")}
+
+
+def looks_like_a_model(path: str | Path) -> bool:
+    """Return whether the file `path` begins as safetensors files do; OSError if unreadable."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return _plausible(start)
+
+
+def _plausible(start: bytes) -> bool:
+    """Return whether a safetensors file may begin so: the length of a JSON object, then it."""
+    length = int.from_bytes(start[:8], "little")
+    return len(start) == 9 and start[8:] == b"{" and 2 <= length <= _MOST_HEADER_BYTES
+
+
+def _build(path: str | Path, metadata: Mapping[str, str], tensors: Mapping[str, Floats]) -> Network:
+    """Return the network of the architecture in `metadata`, which must fit `tensors` exactly."""
+    from striate.network import Network
+
+    class Blueprint(Network):
+        """A network without memory for its numbers, to compare what it needs with the file."""
+
+        def _allocate(self) -> None:
+            self.slots = self._lay_out("parameters")
+            self.state_slots = self._lay_out("state")
+
+    config = _from_json(path, metadata, "architecture")
+    try:
+        blueprint = Blueprint.from_config(config, seed=None)
+    # A file can ask for anything: numbers beyond all bounds, text for numbers, …
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        _damaged(path, f"its architecture cannot be built: {error}", error)
+    expected = {
+        f"{blueprint.nodes[slot.node].name}/{slot.parameter.name}": slot.parameter.shape
+        for slot in (*blueprint.slots, *blueprint.state_slots)
+    }
+    _fit(path, expected, tensors)
+    activations = sum(math.prod(node.shape) for node in blueprint.nodes)
+    activations += math.prod(blueprint.input_shape)
+    if activations > MOST_ACTIVATIONS:
+        _damaged(
+            path,
+            f"one image would need {activations * 4 / 2**30:,.0f} GiB of memory; the most is "
+            f"{MOST_ACTIVATIONS * 4 / 2**30:,.0f} GiB",
+        )
+    return Network.from_config(config, seed=None)
+
+
+def _fit(
+    path: str | Path, expected: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Floats]
+) -> None:
+    """Raise unless `tensors` are exactly those that the architecture needs."""
+    missing = [name for name in expected if name not in tensors]
+    if missing:
+        _damaged(path, f"it lacks {_some(missing)}, which its architecture needs")
+    unexpected = [name for name in tensors if name not in expected]
+    if unexpected:
+        _damaged(path, f"it holds {_some(unexpected)}, which its architecture does not have")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name]:
+            _damaged(
+                path,
+                f"{name} has the shape {tensor.shape}, but its architecture needs {expected[name]}",
+            )
+        if not np.isfinite(tensor).all():
+            _damaged(path, f"{name} holds numbers that are not finite")
+        if name.endswith("/variance") and (tensor < 0).any():
+            _damaged(path, f"{name} holds negative variances")
+
+
+def _classes(path: str | Path, metadata: Mapping[str, str], network: Network) -> list[str] | None:
+    classes = _from_json(path, metadata, "classes")
+    if problem := _problem_of_classes(classes, network):
+        _damaged(path, problem)
+    return None if classes is None else list(classes)
+
+
+def _preprocessing(
+    path: str | Path, metadata: Mapping[str, str], network: Network
+) -> Preprocessing:
+    description = _from_json(path, metadata, "preprocessing")
+    try:
+        preprocessing = Preprocessing.from_dict(description)
+    except (ValueError, TypeError, OverflowError) as error:
+        _damaged(path, f"its preprocessing is not valid: {error}", error)
+    if problem := _problem_of_preprocessing(preprocessing, network):
+        _damaged(path, problem)
+    return preprocessing
+
+
+# What must hold for every model, told the same when it is written and when it is read
+
+
+def _problem_of_classes(classes: Any, network: Network) -> str | None:
+    if classes is None:
+        return None
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        return "its class names are not a list of text"
+    if network.output_shape != (len(classes),):
+        return f"it names {len(classes)} classes for outputs of shape {network.output_shape}"
+    if len(set(classes)) != len(classes):
+        return "a class name occurs twice"
+    return None
+
+
+def _problem_of_preprocessing(preprocessing: Preprocessing, network: Network) -> str | None:
+    shape = network.input_shape
+    if not preprocessing.is_identity and len(preprocessing.mean) != shape[-1]:
+        return f"its preprocessing has {len(preprocessing.mean)} channels, its network {shape[-1]}"
+    resize = preprocessing.resize
+    if resize is not None:
+        if (resize["height"], resize["width"]) != shape[:2]:
+            return (
+                f"its preprocessing makes images {resize['height']}×{resize['width']}, its "
+                f"network reads {shape}"
+            )
+        maximum = resize.get("maximum", 255)
+        real = isinstance(maximum, int | float) and not isinstance(maximum, bool)
+        if not real or not 0 < maximum < 1e9:
+            return f"its preprocessing has white at {maximum!r}, which is no positive number"
+    channels = {"gray": 1, "rgb": 3}.get(preprocessing.colour or "")
+    if channels not in (None, shape[-1]):
+        return f"its preprocessing makes {preprocessing.colour} images, its network reads {shape}"
+    return None
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Floats]]:
+    """Return the metadata and tensors of the safetensors file `path`, checked as a container."""
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        kind = os.stat(path)
+        if stat.S_ISDIR(kind.st_mode):
+            raise ModelFileError(f"{path}: is a folder, not a model file")
+        if not stat.S_ISREG(kind.st_mode):  # a pipe would wait for ever, a device never end
+            raise ModelFileError(f"{path}: is not a regular file")
+        with open(path, "rb") as file:
+            start = file.read(9)
+            length = int.from_bytes(start[:8], "little")
+            if not _plausible(start):
+                raise ModelFileError(f"{path}: is not a safetensors file, so not a model")
+            if kind.st_size < 8 + length:
+                _truncated(path, kind.st_size, 8 + length)
+            data = start + file.read()
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such model file") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path}: cannot be read: {_reason(error)}") from error
+    header = _header(path, data[8 : 8 + length])
+    metadata = _metadata(path, header)
+    end = 8 + length + _data_bytes(header)
+    if len(data) < end:
+        _truncated(path, len(data), end)
+    try:
+        entries = deserialize(data)
+    except SafetensorError as error:
+        _damaged(path, f"as a safetensors file it is not valid ({error})", error)
+    tensors: dict[str, Floats] = {}
+    for name, entry in entries:
+        if entry["dtype"] != "F32":
+            _damaged(path, f"{name} is stored as {entry['dtype']}; models hold F32 only")
+        values = np.frombuffer(entry["data"], dtype="<f4")
+        tensors[name] = values.reshape(entry["shape"])
+    return metadata, tensors
+
+
+def _header(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: is not a safetensors file, so not a model") from error
+    if not isinstance(header, dict):
+        raise ModelFileError(f"{path}: is not a safetensors file, so not a model")
+    return header
+
+
+def _metadata(path: Path, header: Mapping[str, Any]) -> dict[str, str]:
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or metadata.get("format") != "striate":
+        raise ModelFileError(f"{path}: is a safetensors file, but not one that striate wrote")
+    version = metadata.get("format_version")
+    if not isinstance(version, str) or not (version.isascii() and version.isdigit()):
+        _damaged(path, "its format version is not a number")
+    if len(version) > 9 or int(version) > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: has model format {version[:9]}, and striate {_version()} reads up to "
+            f"{FORMAT_VERSION}; update striate"
+        )
+    if int(version) < 1:
+        _damaged(path, f"there is no model format {version}")
+    for key, value in metadata.items():
+        if not isinstance(value, str):
+            _damaged(path, f"its metadata {key!r} is not text")
+    return metadata
+
+
+def _data_bytes(header: Mapping[str, Any]) -> int:
+    """Return how many bytes of data the header speaks of, as far as it is well-formed."""
+    ends = [0]
+    for entry in header.values():
+        offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+        if isinstance(offsets, list) and offsets and isinstance(offsets[-1], int):
+            ends.append(offsets[-1])
+    return max(ends)
+
+
+def _to_json(value: Any) -> str:
+    # ASCII, because the names of class folders may hold bytes that are no text in any encoding.
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _from_json(path: str | Path, metadata: Mapping[str, str], key: str) -> Any:
+    if key not in metadata:
+        _damaged(path, f"its metadata lacks {key!r}")
+    try:
+        return json.loads(metadata[key], parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        _damaged(path, f"its metadata {key!r} is not valid JSON", error)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _truncated(path: Path, size: int, expected: int) -> NoReturn:
+    raise ModelFileError(
+        f"{path}: is truncated: it has {size:,} of the {expected:,} bytes that it should have"
+    )
+
+
+def _damaged(path: str | Path, why: str, cause: BaseException | None = None) -> NoReturn:
+    raise ModelFileError(f"{path}: is not a valid model file: {why}") from cause
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _version() -> str:
+    from striate import __version__
+
+    return __version__

@@ -1,0 +1,231 @@
+"""Which network to train, and how, when the user does not say: by image size and amount of data.
+
+`choose` looks for the first row of `TABLE` that fits. A row is plain numbers, and tuning striate's
+defaults means editing rows; `striate train` prints what was chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.layers import Layer
+    from striate.network import Network
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`convolutions` times a 3×3 convolution of `filters` filters, then 2×2 max-pooling."""
+
+    filters: int
+    convolutions: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of data: what it looks like, the network for it and how to train that."""
+
+    name: str
+    # The row fits images whose longer side is at most `side`, gray ones only if `gray`.
+    side: float
+    gray: bool
+    # The network: stages, then "flatten" with dense layers or a global average; then the classes.
+    stages: tuple[Stage, ...]
+    dense: tuple[int, ...] = ()
+    batch_norm: bool = True
+    dropout: float = 0.0
+    # The training. `epochs` holds for `images` training images; fewer get more epochs.
+    images: int = 60_000
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    learning_rate: float = 0.002
+    weight_decay: float = 0.01
+    schedule: str = "one-cycle"
+    warmup: float | None = None  # part of the steps; None as the schedule has it
+    label_smoothing: float = 0.0
+    augment: Mapping[str, Any] = field(default_factory=dict)
+
+
+TABLE: tuple[Row, ...] = (
+    Row(
+        name="tiny images",
+        side=12,
+        gray=False,
+        stages=(Stage(32, 2), Stage(64, 1)),
+        dense=(128,),
+        dropout=0.3,
+        images=1_400,
+        epochs=40,
+        batch_size=64,
+        learning_rate=0.003,
+        augment={"shift": 1},
+    ),
+    Row(
+        name="small gray images",
+        side=40,
+        gray=True,
+        stages=(Stage(16, 2), Stage(32, 2)),
+        dense=(128,),
+        dropout=0.3,
+        images=60_000,
+        epochs=6,
+        batch_size=128,
+        learning_rate=0.003,
+        augment={"shift": 2},
+    ),
+    Row(
+        name="small colour images",
+        side=40,
+        gray=False,
+        stages=(Stage(32, 2), Stage(64, 2), Stage(128, 2)),
+        dropout=0.2,
+        images=50_000,
+        epochs=15,
+        batch_size=128,
+        learning_rate=0.003,
+        label_smoothing=0.1,
+        augment={"crop": 4, "flip": True},
+    ),
+    Row(
+        name="large images",
+        side=math.inf,
+        gray=False,
+        stages=(Stage(16), Stage(32), Stage(64), Stage(96), Stage(128)),
+        dropout=0.2,
+        images=10_000,
+        epochs=20,
+        batch_size=64,
+        learning_rate=0.003,
+        label_smoothing=0.1,
+        augment={"crop": 8, "flip": True},
+    ),
+)
+
+# A set with fewer images than its row gets at most so many times the row's epochs, and a batch
+# is at most so small a part of the set, lest an epoch be only a step or two.
+MOST_EPOCHS_FACTOR = 4
+LEAST_BATCHES = 8
+SMALLEST_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how to train it. Change single settings with `dataclasses.replace`."""
+
+    name: str
+    network: Callable[[], Network]
+    optimizer: str
+    learning_rate: float | None  # None, like the next: what suits the optimiser
+    weight_decay: float | None
+    schedule: str
+    warmup: float | None  # part of the steps; None as the schedule has it
+    epochs: int
+    batch_size: int
+    label_smoothing: float
+    augment: Mapping[str, Any]
+
+    @property
+    def description(self) -> str:
+        """The recipe in one line, for people."""
+        changes = [_say_change(name, value) for name, value in self.augment.items() if value]
+        rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
+        parts = [
+            f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}",
+            f"batches of {self.batch_size}",
+            f"{self.optimizer}{rate} ({self.schedule})",
+        ]
+        if self.weight_decay is not None:
+            parts.append(f"weight decay {self.weight_decay:g}")
+        if self.label_smoothing:
+            parts.append(f"label smoothing {self.label_smoothing:g}")
+        parts.append("augmentation: " + (", ".join(changes) if changes else "none"))
+        return ", ".join(parts)
+
+
+def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
+    """Return the recipe for images of `input_shape` (height, width, channels).
+
+    Args:
+        input_shape: the shape of one image; channels last.
+        classes: how many classes there are, at least 2.
+        images: how many training images there are, at least 1.
+
+    Raises:
+        ValueError: fewer than 2 classes, no images, or a shape that is not an image's.
+    """
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise ValueError(f"a recipe needs images (height, width, channels), not {input_shape}")
+    if classes < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+    if images < 1:
+        raise ValueError("a recipe needs at least 1 training image")
+    height, width, channels = input_shape
+    row = next(
+        row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)
+    )
+    row = _suit_amount(row, images)
+    return Recipe(
+        name=row.name,
+        network=lambda: _build(row, input_shape, classes),
+        optimizer=row.optimizer,
+        learning_rate=row.learning_rate,
+        weight_decay=row.weight_decay,
+        schedule=row.schedule,
+        warmup=row.warmup,
+        epochs=row.epochs,
+        batch_size=row.batch_size,
+        label_smoothing=row.label_smoothing,
+        augment=dict(row.augment),
+    )
+
+
+def _suit_amount(row: Row, images: int) -> Row:
+    """Return `row` for `images` images: fewer get more epochs and smaller batches."""
+    factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
+    batch_size = min(row.batch_size, max(images // LEAST_BATCHES, SMALLEST_BATCH))
+    return replace(row, epochs=round(row.epochs * factor), batch_size=batch_size)
+
+
+def _build(row: Row, input_shape: Shape, classes: int) -> Network:
+    """Return the network of `row`: stages as long as the image is large enough to be pooled."""
+    from striate.layers import Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, ReLU
+    from striate.network import Network
+
+    layers: list[Layer] = []
+    height, width, _ = input_shape
+    for stage in row.stages:
+        for _ in range(stage.convolutions):
+            layers += _convolution(stage.filters, row.batch_norm)
+        # Odd sizes are common, and one row at the rim of a feature map more or less decides
+        # nothing: "drop" keeps the network for 28×28 and 30×30 images the same.
+        pool = (min(2, height), min(2, width))
+        if pool != (1, 1):
+            layers.append(MaxPool2D(pool, uncovered="drop"))
+            height, width = height // pool[0], width // pool[1]
+    layers.append(Flatten() if row.dense else GlobalAvgPool2D())
+    for units in row.dense:
+        if row.dropout:
+            layers.append(Dropout(row.dropout))
+        layers += [Dense(units), ReLU()]
+    if row.dropout:
+        layers.append(Dropout(row.dropout))
+    layers.append(Dense(classes))
+    return Network(layers, input_shape=input_shape)
+
+
+def _convolution(filters: int, batch_norm: bool) -> list[Layer]:
+    from striate.layers import BatchNorm, Conv2D, ReLU
+
+    if batch_norm:  # its shift takes the place of the bias
+        return [Conv2D(filters, 3, padding="same", bias=False), BatchNorm(), ReLU()]
+    return [Conv2D(filters, 3, padding="same"), ReLU()]
+
+
+def _say_change(name: str, value: Any) -> str:
+    return name if value is True else f"{name} {value:g}"

@@ -1,0 +1,73 @@
+"""``import striate`` is quick and every public name can be had from it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import striate
+
+HEAVY = ["PIL", "click", "joblib", "llvmlite", "rich", "safetensors", "scipy", "sklearn"]
+
+
+def in_new_process(code: str) -> str:
+    """Run `code` in a new interpreter, away from the folder of the repo, and return its output."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    return done.stdout
+
+
+def test_import_takes_less_than_a_fifth_of_a_second() -> None:
+    code = (
+        "import time; start = time.perf_counter(); import striate; "
+        "print(time.perf_counter() - start)"
+    )
+    # The best of a few: the first may read from a cold disk, and other work shares the machine.
+    assert min(float(in_new_process(code)) for _ in range(5)) < 0.2
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, json, striate; "
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    loaded = set(json.loads(in_new_process(code)))
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "module", ["striate.network", "striate.files", "striate.recipes", "striate.data"]
+)
+def test_the_core_loads_nothing_heavy(module: str) -> None:
+    code = (
+        f"import sys, json, {module}; "
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    loaded = set(json.loads(in_new_process(code)))
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", [name for name in striate.__all__ if name != "__version__"])
+def test_every_public_name_can_be_had(name: str) -> None:
+    value = getattr(striate, name)
+    assert value is getattr(striate, name)
+    assert name in dir(striate)
+    if isinstance(value, type):
+        assert value.__name__ == name
+        assert value.__doc__
+
+
+def test_all_lists_what_the_table_and_the_type_checker_know() -> None:
+    assert set(striate.__all__) == set(striate._EXPORTS) | {"__version__"}
+    source = Path(striate.__file__).read_text(encoding="utf-8")
+    for name in striate._EXPORTS:
+        assert f" as {name}\n" in source, f"{name} is missing under TYPE_CHECKING"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Conv3D'"):
+        _ = striate.Conv3D
