@@ -210,11 +210,11 @@ def _fit(
     unexpected = [name for name in tensors if name not in expected]
     if unexpected:
         _damaged(path, f"it holds {_some(unexpected)}, which its architecture does not have")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name]:
+    for name, shape in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
             _damaged(
-                path,
-                f"{name} has the shape {tensor.shape}, but its architecture needs {expected[name]}",
+                path, f"{name} has the shape {tensor.shape}, but its architecture needs {shape}"
             )
         if not np.isfinite(tensor).all():
             _damaged(path, f"{name} holds numbers that are not finite")
@@ -261,6 +261,10 @@ def _problem_of_preprocessing(preprocessing: Preprocessing, network: Network) ->
     shape = network.input_shape
     if not preprocessing.is_identity and len(preprocessing.mean) != shape[-1]:
         return f"its preprocessing has {len(preprocessing.mean)} channels, its network {shape[-1]}"
+    if any(abs(mean) > 1e30 for mean in preprocessing.mean) or any(
+        not 1e-30 < std < 1e30 for std in preprocessing.std
+    ):
+        return "its preprocessing has a mean or a std that float32 cannot hold"
     resize = preprocessing.resize
     if resize is not None:
         if (resize["height"], resize["width"]) != shape[:2]:
