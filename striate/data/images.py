@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +61,7 @@ def decode_images(
     skip_bad: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: Progress | None = None,
-    processes: bool | None = None,
+    crew: tuple[int, bool] | None = None,
 ) -> Decoded:
     """Decode image files to arrays of one size.
 
@@ -80,12 +79,12 @@ def decode_images(
         skip_bad: leave out files that cannot be read.
         max_pixels: larger images are errors.
         progress: called with (done, total, text).
-        processes: decode in worker processes; by default if the files are many and small.
+        crew: the number of workers and whether they are processes; see `pool.crew`.
 
     Raises:
         DataError: a file that cannot be read (unless `skip_bad`).
     """
-    job = _Job(list(paths), skip_bad, progress, _pays(paths) if processes is None else processes)
+    job = _Job(list(paths), skip_bad, progress, crew or pool.crew(paths))
     target = _first_target(job, size, colour, mode, max_pixels)
     target = job.run(target, "reading images")
     note = ""
@@ -233,12 +232,12 @@ class _Job:
     """The images of some files while they are decoded in several passes."""
 
     def __init__(
-        self, paths: list[str], skip_bad: bool, progress: Progress | None, processes: bool
+        self, paths: list[str], skip_bad: bool, progress: Progress | None, crew: tuple[int, bool]
     ) -> None:
         self.paths = paths
         self.skip_bad = skip_bad
         self.progress = progress
-        self.processes = processes
+        self.workers, self.processes = crew
         self.images: npt.NDArray[np.uint8] = np.empty((len(paths), 0, 0, 1), np.uint8)
         self.sizes = np.zeros((len(paths), 2), np.int32)
         self.states = np.full(len(paths), decode.OTHER_SIZE, np.uint8)
@@ -285,7 +284,7 @@ class _Job:
                 self.progress(start + len(where), len(wanted), text)
 
         files = [self.paths[index] for index in wanted]
-        pool.decode_all(files, target, take, processes=self.processes)
+        pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
         if (self.states == decode.COLOURED).any():
             self.images = np.repeat(self.images, 3, axis=3)
             self.coloured = True
@@ -343,17 +342,3 @@ def _one_size(paths: Sequence[str], max_pixels: int, skip: bool) -> tuple[int, i
                 f"{first[0]} × {first[1]}; the model names no size, so they must be equal"
             )
     return first or (1, 1)
-
-
-def _pays(paths: Sequence[str]) -> bool:
-    """Return whether worker processes pay: many files, small ones."""
-    if len(paths) < pool.MANY_FILES or pool.cores() == 1:
-        return False
-    sample = paths[:: len(paths) // 100]
-    total = 0
-    for path in sample:
-        try:
-            total += Path(path).stat().st_size
-        except OSError:
-            continue
-    return total <= pool.SMALL_FILE * len(sample)

@@ -1,0 +1,394 @@
+"""One image file of every kind becomes the right pixels; bad files are named."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from striate.data import DataError, decode
+from striate.data.decode import BAD, COLOURED, DONE, OTHER_SIZE, Target, decode_chunk
+
+RNG = np.random.default_rng(5)
+GRAY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+LIMIT = 10_000_000
+
+
+def read(path: Path, **options: Any) -> decode.Chunk:
+    target = Target(**{"height": 5, "width": 7, "channels": 3, "max_pixels": LIMIT, **options})
+    with decode.pillow_settings(target.max_pixels):
+        return decode_chunk([str(path)], target)
+
+
+def pixels(path: Path, **options: Any) -> np.ndarray:
+    chunk = read(path, **options)
+    assert chunk.states[0] == DONE, chunk.errors
+    return chunk.images[0]
+
+
+def save(image: Image.Image, path: Path, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "webp"])
+def test_exact_formats(tmp_path: Path, ending: str) -> None:
+    options = {"lossless": True} if ending == "webp" else {}
+    path = save(Image.fromarray(RGB), tmp_path / f"a.{ending}", **options)
+    chunk = read(path)
+    assert np.array_equal(chunk.images[0], RGB)
+    assert chunk.coloured
+    assert chunk.sizes.tolist() == [[5, 7]]
+
+
+def test_jpeg(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(5), np.arange(7) * 3)[..., None] * [4, 8, 2] + 20
+    path = save(Image.fromarray(smooth.astype(np.uint8)), tmp_path / "a.jpg", quality=100)
+    assert np.abs(pixels(path).astype(int) - smooth).max() < 12
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "gif", "webp"])
+def test_gray(tmp_path: Path, ending: str) -> None:
+    options = {"lossless": True} if ending == "webp" else {}
+    chunk = read(save(Image.fromarray(GRAY), tmp_path / f"a.{ending}", **options))
+    assert np.array_equal(chunk.images[0], np.repeat(GRAY[..., None], 3, axis=2))
+    assert not chunk.coloured
+    one = pixels(tmp_path / f"a.{ending}", channels=1)
+    assert np.array_equal(one[..., 0], GRAY)
+
+
+def test_rgb_with_equal_channels_counts_as_gray(tmp_path: Path) -> None:
+    path = save(Image.fromarray(np.repeat(GRAY[..., None], 3, axis=2)), tmp_path / "a.png")
+    assert not read(path).coloured
+    assert np.array_equal(pixels(path, channels=1)[..., 0], GRAY)
+
+
+def test_one_pixel_of_colour_counts(tmp_path: Path) -> None:
+    almost = np.repeat(GRAY[..., None], 3, axis=2)
+    almost[4, 6, 2] ^= 1
+    path = save(Image.fromarray(almost), tmp_path / "a.png")
+    assert read(path).coloured
+    assert read(path, channels=1).states[0] == COLOURED
+
+
+def test_colour_to_gray_by_the_usual_weights(tmp_path: Path) -> None:
+    path = save(Image.fromarray(RGB), tmp_path / "a.png")
+    expected = RGB @ np.array([0.299, 0.587, 0.114])
+    got = pixels(path, channels=1, convert=True)[..., 0]
+    assert np.abs(got - expected).max() <= 1
+
+
+def test_gif_of_several_frames_gives_the_first(tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.full((5, 7), value, np.uint8)) for value in (50, 90, 200)]
+    path = tmp_path / "a.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    assert (pixels(path) == 50).all()
+
+
+def test_tiff_of_several_pages_gives_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.tiff"
+    Image.fromarray(RGB).save(path, save_all=True, append_images=[Image.fromarray(255 - RGB)])
+    assert np.array_equal(pixels(path), RGB)
+
+
+def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
+    rgba = np.dstack([RGB, RNG.integers(0, 256, (5, 7), dtype=np.uint8)])
+    rgba[0, :, 3], rgba[1, :, 3] = 0, 255
+    got = pixels(save(Image.fromarray(rgba), tmp_path / "a.png"))
+    share = rgba[..., 3:] / 255.0
+    expected = RGB * share + 255 * (1 - share)
+    assert np.abs(got - expected).max() <= 1.01
+    assert (got[0] == 255).all()
+    assert np.array_equal(got[1], RGB[1])
+
+
+def test_gray_with_transparency(tmp_path: Path) -> None:
+    both = np.dstack([GRAY, np.where(np.arange(7) < 3, 0, 255)[None].repeat(5, 0)])
+    path = save(Image.fromarray(both.astype(np.uint8)), tmp_path / "a.png")
+    got = pixels(path, channels=1)[..., 0]
+    assert (got[:, :3] == 255).all()
+    assert np.array_equal(got[:, 3:], GRAY[:, 3:])
+
+
+@pytest.mark.parametrize("transparent", [None, 2, bytes([255, 255, 0, 255])])
+def test_palette(tmp_path: Path, transparent: int | bytes | None) -> None:
+    colours = np.array([[255, 0, 0], [0, 200, 0], [10, 20, 250], [9, 9, 9]], np.uint8)
+    index = RNG.integers(0, 4, (5, 7)).astype(np.uint8)
+    image = Image.fromarray(index)
+    image.putpalette(colours.tobytes())
+    options = {} if transparent is None else {"transparency": transparent}
+    expected = colours[index]
+    if transparent is not None:
+        expected[index == 2] = 255
+    assert np.array_equal(pixels(save(image, tmp_path / "a.png", **options)), expected)
+    if not isinstance(transparent, bytes):
+        assert np.array_equal(pixels(save(image, tmp_path / "a.gif", **options)), expected)
+
+
+def test_rgb_with_one_transparent_colour(tmp_path: Path) -> None:
+    image = RGB.copy()
+    image[2, 3] = (1, 2, 3)
+    path = save(Image.fromarray(image), tmp_path / "a.png", transparency=(1, 2, 3))
+    expected = image.copy()
+    expected[2, 3] = 255
+    assert np.array_equal(pixels(path), expected)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_are_scaled_to_the_nearest(tmp_path: Path, ending: str) -> None:
+    wide = np.linspace(0, 65535, 35).round().astype(np.uint16).reshape(5, 7)
+    path = save(Image.fromarray(wide), tmp_path / f"a.{ending}")
+    expected = np.floor(wide / 257.0 + 0.5)
+    assert np.array_equal(pixels(path, channels=1)[..., 0], expected)
+    assert expected[4, 6] == 255
+
+
+def test_big_endian_sixteen_bits(tmp_path: Path) -> None:
+    wide = np.linspace(0, 65535, 35).round().astype(">u2").reshape(5, 7)
+    image = Image.frombytes("I;16B", (7, 5), wide.tobytes())
+    path = save(image, tmp_path / "a.tif")
+    assert np.array_equal(pixels(path, channels=1)[..., 0], np.floor(wide / 257.0 + 0.5))
+
+
+def test_thirty_two_bits_with_sixteen_bit_values(tmp_path: Path) -> None:
+    wide = np.linspace(0, 65535, 35).round().astype(np.int32).reshape(5, 7)
+    path = save(Image.fromarray(wide), tmp_path / "a.tif")
+    assert np.array_equal(pixels(path, channels=1)[..., 0], np.floor(wide / 257.0 + 0.5))
+    chunk = read(save(Image.fromarray(wide * 4), tmp_path / "b.tif"))
+    assert chunk.states[0] == BAD
+    assert "its values go from 0 to 262140" in chunk.errors[0][1]
+
+
+def test_real_values(tmp_path: Path) -> None:
+    real = np.linspace(0, 1, 35, dtype=np.float32).reshape(5, 7)
+    path = save(Image.fromarray(real), tmp_path / "a.tif")
+    assert np.array_equal(pixels(path, channels=1)[..., 0], np.rint(real.astype(np.float64) * 255))
+    for bad in (real - 0.5, np.where(real > 0.5, np.nan, real)):
+        chunk = read(save(Image.fromarray(bad.astype(np.float32)), tmp_path / "b.tif"))
+        assert chunk.states[0] == BAD
+        assert "b.tif" in chunk.errors[0][1]
+
+
+def test_one_bit(tmp_path: Path) -> None:
+    bits = GRAY > 127
+    path = save(Image.fromarray(bits), tmp_path / "a.png")
+    assert np.array_equal(pixels(path, channels=1)[..., 0], bits * 255)
+
+
+def test_cmyk(tmp_path: Path) -> None:
+    plain = Image.fromarray(np.full((5, 7, 3), (200, 30, 90), np.uint8))
+    for name in ("a.jpg", "a.tif"):
+        options = {"quality": 100} if name == "a.jpg" else {}
+        path = save(plain.convert("CMYK"), tmp_path / name, **options)
+        assert np.abs(pixels(path).astype(int) - (200, 30, 90)).max() < 6
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_orientation(tmp_path: Path, ending: str, orientation: int) -> None:
+    # What a viewer should show, and how a camera that notes the orientation has stored it: the
+    # comments say which sides of the scene the first stored row and column are (EXIF 2.32).
+    seen = np.zeros((16, 32, 3), np.uint8)
+    seen[:8, :16], seen[:8, 16:], seen[8:, :16] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    turned = seen.transpose(1, 0, 2)
+    stored = {
+        1: seen,  # top, left
+        2: seen[:, ::-1],  # top, right
+        3: seen[::-1, ::-1],  # bottom, right
+        4: seen[::-1],  # bottom, left
+        5: turned,  # left, top
+        6: turned[::-1],  # right, top
+        7: turned[::-1, ::-1],  # right, bottom
+        8: turned[:, ::-1],  # left, bottom
+    }[orientation]
+    exif = Image.Exif()
+    exif[274] = orientation
+    options: dict[str, Any] = {"jpg": {"quality": 100, "subsampling": 0}}.get(ending, {})
+    options |= {"lossless": True} if ending == "webp" else {}
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    path = save(image, tmp_path / f"a.{ending}", exif=exif, **options)
+    chunk = read(path, height=16, width=32, exact=True)
+    assert chunk.states[0] == DONE
+    assert chunk.sizes.tolist() == [[16, 32]]
+    assert np.abs(chunk.images[0].astype(int) - seen).max() < 12
+    with decode.pillow_settings(LIMIT):
+        assert decode.measure(str(path), LIMIT) == (16, 32, False)
+    with Image.open(path) as opened:
+        oracle = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    assert np.array_equal(chunk.images[0], oracle)
+
+
+def test_damaged_exif_is_no_error(tmp_path: Path) -> None:
+    path = save(Image.fromarray(RGB), tmp_path / "a.png", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert np.array_equal(pixels(path), RGB)
+
+
+def test_exact_leaves_other_sizes(tmp_path: Path) -> None:
+    path = save(Image.fromarray(RGB), tmp_path / "a.png")
+    chunk = read(path, height=7, width=5, exact=True)
+    assert chunk.states[0] == OTHER_SIZE
+    assert chunk.sizes.tolist() == [[5, 7]]
+
+
+def test_crop_keeps_the_aspect_and_the_centre(tmp_path: Path) -> None:
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = 200
+    path = save(Image.fromarray(wide), tmp_path / "a.png")
+    assert (pixels(path, height=10, width=10)[:, 1:-1] == 200).all()
+    stretched = pixels(path, height=10, width=30, mode="stretch")
+    assert (stretched[:, :9] == 0).all()
+    assert (stretched[:, 11:19] == 200).all()
+    squeezed = pixels(path, height=30, width=30, mode="stretch")
+    assert (squeezed[:, 11:19] == 200).all()
+    assert (squeezed[:, :9] == 0).all()
+
+
+def test_resizing_averages_when_it_makes_smaller(tmp_path: Path) -> None:
+    board = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    path = save(Image.fromarray(board.astype(np.uint8)), tmp_path / "a.png")
+    small = pixels(path, height=4, width=4, channels=1)
+    assert np.abs(small.astype(int) - 127).max() <= 2
+
+
+def test_large_jpeg_is_the_same_as_decoding_it_whole(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:600, 0:800] / 800.0
+    photo = np.stack([x, y, (x + y) / 2], axis=2) * 250
+    photo[100:300, 200:500] = (250, 20, 20)
+    path = save(Image.fromarray(photo.astype(np.uint8)), tmp_path / "a.jpg", quality=95)
+    lossless = save(Image.open(path), tmp_path / "a.png")
+    quick, whole = (pixels(p, height=30, width=40) for p in (path, lossless))
+    assert np.abs(quick.astype(int) - whole).max() < 14
+    assert np.abs(quick.astype(int) - whole).mean() < 1
+
+
+def test_rotated_large_jpeg(tmp_path: Path) -> None:
+    photo = np.zeros((800, 200, 3), np.uint8)
+    photo[:400] = (250, 20, 20)
+    exif = Image.Exif()
+    exif[274] = 6
+    path = save(Image.fromarray(photo), tmp_path / "a.jpg", exif=exif)
+    got = pixels(path, height=20, width=80)
+    assert got[:, 44:, 0].min() > 200  # the stored top is the right side
+    assert got[:, :36, 0].max() < 50
+
+
+# Bad files
+
+
+def png_header(height: int, width: int) -> bytes:
+    """A PNG that claims a size and ends."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body
+    return header + struct.pack(">I", zlib.crc32(body)) + struct.pack(">I", 0) + b"IDAT"
+
+
+def sentence(path: Path, **options: Any) -> str:
+    chunk = read(path, **options)
+    assert chunk.states[0] == BAD
+    assert chunk.sizes.tolist() == [[0, 0]]
+    ((index, text),) = chunk.errors
+    assert index == 0
+    assert text.startswith(f"{path}: ")
+    assert "\n" not in text
+    return text
+
+
+def saved_bytes(path: Path, ending: str) -> bytes:
+    photo = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    return save(Image.fromarray(photo), path / f"whole.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "gif", "tif", "webp"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_truncated(tmp_path: Path, ending: str, share: float) -> None:
+    data = saved_bytes(tmp_path, ending)
+    path = tmp_path / f"cut.{ending}"
+    path.write_bytes(data[: int(len(data) * share)])
+    text = sentence(path, height=64, width=64)
+    assert "truncated or damaged" in text or "not an image of a known kind" in text
+    assert "--skip-bad" in text
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "gif", "tif", "webp"])
+def test_damaged_bytes_never_raise(tmp_path: Path, ending: str) -> None:
+    data = np.frombuffer(saved_bytes(tmp_path, ending), np.uint8)
+    rng = np.random.default_rng(1)
+    path = tmp_path / f"odd.{ending}"
+    for _ in range(60):
+        odd = data.copy()
+        places = rng.integers(0, min(len(odd), 400), 6)
+        odd[places] = rng.integers(0, 256, 6)
+        path.write_bytes(odd.tobytes())
+        assert read(path, height=64, width=64).states[0] in (DONE, BAD)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, I am text", b"\0" * 500])
+def test_not_an_image(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    assert "not an image of a known kind (PNG, JPEG" in sentence(path)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    assert "cannot be read (No such file or directory)" in sentence(tmp_path / "none.png")
+    (tmp_path / "folder.png").mkdir()
+    assert "cannot be read" in sentence(tmp_path / "folder.png")
+
+
+@pytest.mark.parametrize(("height", "width"), [(3000, 4000), (60_000, 60_000)])
+def test_giant_image_is_refused_by_its_header(tmp_path: Path, height: int, width: int) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(height, width))
+    text = sentence(path)
+    assert "more than 10,000,000 pixels" in text
+    assert "raise max_pixels" in text
+    with decode.pillow_settings(LIMIT), pytest.raises(DataError, match="10,000,000 pixels"):
+        decode.measure(str(path), LIMIT)
+
+
+def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
+    path = save(Image.fromarray(RGB), tmp_path / "a.png")
+    assert np.array_equal(pixels(path, max_pixels=35), RGB)
+    assert "more than 34 pixels (5 × 7)" in sentence(path, max_pixels=34)
+
+
+def test_a_limit_above_pillows_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    path = save(Image.fromarray(RGB), tmp_path / "a.png")
+    assert np.array_equal(pixels(path), RGB)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_settings_are_restored_after_an_error() -> None:
+    before = Image.MAX_IMAGE_PIXELS
+    filters = list(warnings.filters)
+    with pytest.raises(KeyError), decode.pillow_settings(5):
+        assert Image.MAX_IMAGE_PIXELS == 5
+        raise KeyError
+    assert before == Image.MAX_IMAGE_PIXELS
+    assert list(warnings.filters) == filters
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    # Pillow would start Ghostscript for this one.
+    path = tmp_path / "a.png"
+    Image.fromarray(RGB).save(path, format="EPS")
+    assert "not an image of a known kind" in sentence(path)
+
+
+def test_a_bad_image_does_not_touch_its_neighbours(tmp_path: Path) -> None:
+    good = save(Image.fromarray(RGB), tmp_path / "a.png")
+    bad = tmp_path / "b.png"
+    bad.write_bytes(good.read_bytes()[:60])
+    with decode.pillow_settings(LIMIT):
+        chunk = decode_chunk([str(good), str(bad), str(good)], Target(5, 7, 3))
+    assert chunk.states.tolist() == [DONE, BAD, DONE]
+    assert np.array_equal(chunk.images[0], RGB)
+    assert np.array_equal(chunk.images[2], RGB)

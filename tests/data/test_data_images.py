@@ -1,0 +1,323 @@
+"""The size and the colour chosen for many images, and new images treated like the old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from striate.data import DataError, find_images, load_images, pool
+from striate.data.images import choose_size, decode_images, refit
+from striate.preprocessing import Preprocessing
+
+RNG = np.random.default_rng(0)
+
+
+def write(folder: Path, *shapes: tuple[int, ...], ending: str = "png") -> list[str]:
+    """Random images of these shapes; (h, w) is gray, (h, w, 3) coloured."""
+    paths = []
+    for shape in shapes:
+        path = folder / f"{len(list(folder.iterdir()))}.{ending}"
+        Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8)).save(path)
+        paths.append(str(path))
+    return paths
+
+
+def stored(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def sizes(*pairs: tuple[int, int]) -> np.ndarray:
+    return np.array(pairs, np.int32).reshape(-1, 2)
+
+
+@pytest.mark.parametrize(
+    ("given_sizes", "expected", "words"),
+    [
+        ([(7, 9)] * 3, (7, 9), []),
+        ([(128, 20)] * 3, (128, 20), []),
+        ([(7, 9), (7, 9), (8, 8), (99, 5)], (7, 9), ["2 images of 4", "the most common size"]),
+        ([(129, 258)] * 2, (32, 64), ["2 images of 2", "the most common size, 129 × 258, made"]),
+        ([(480, 640)] * 2, (48, 64), ["made smaller"]),
+        ([(480, 640)] * 2 + [(640, 480)], (48, 64), ["3 images of 3"]),
+        ([(20, 31), (22, 30), (40, 33)], (24, 32), ["median size, rounded to multiples of 8"]),
+        ([(2, 3), (3, 2), (3, 3)], (8, 8), ["median size, rounded"]),
+        ([(300, 400), (310, 410), (900, 90)], (48, 64), ["the median size, 310 × 400, made"]),
+        ([(20, 4000), (21, 4001), (22, 4002)], (8, 64), ["made smaller"]),
+    ],
+)
+def test_choice_of_the_size(
+    given_sizes: Sequence[tuple[int, int]], expected: tuple[int, int], words: list[str]
+) -> None:
+    height, width, note = choose_size(sizes(*given_sizes), "crop")
+    assert (height, width) == expected
+    assert bool(note) == bool(words)
+    for word in words:
+        assert word in note
+    if words:
+        assert "--size" in note
+        assert "the centre is cut out" in note
+        assert "the aspect is not kept" in choose_size(sizes(*given_sizes), "stretch")[2]
+
+
+@given(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=9))
+def test_any_sizes_give_a_small_size_in_any_order(pairs: list[tuple[int, int]]) -> None:
+    height, width, _ = choose_size(sizes(*pairs), "crop")
+    assert 1 <= min(height, width) <= max(height, width) <= 128
+    assert choose_size(sizes(*reversed(pairs)), "crop")[:2] == (height, width)
+
+
+def test_one_size_is_read_as_it_is(tmp_path: Path) -> None:
+    paths = write(tmp_path, *[(5, 7, 3)] * 9)
+    decoded = decode_images(paths)
+    assert np.array_equal(decoded.images, np.stack([stored(path) for path in paths]))
+    assert decoded.resize == {"height": 5, "width": 7, "mode": "crop"}
+    assert decoded.colour == "rgb"
+    assert decoded.notes == []
+    assert decoded.kept.tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("first", [(9, 4, 3), (300, 300, 3)])
+def test_mixed_sizes(tmp_path: Path, first: tuple[int, ...]) -> None:
+    # The first image, whose size is tried first, is not of the chosen size.
+    paths = write(tmp_path, first, (5, 7, 3), (5, 7, 3), (11, 12), (5, 7, 3))
+    decoded = decode_images(paths)
+    assert decoded.images.shape == (5, 5, 7, 3)
+    for index in (1, 2, 4):
+        assert np.array_equal(decoded.images[index], stored(paths[index]))
+    # Random noise made smaller is more even, and is not left undefined.
+    assert 60 < decoded.images[0].mean() < 190
+    assert "2 images of 5 resized to 5 × 7" in decoded.notes[0]
+
+
+def test_a_given_size_and_mode(tmp_path: Path) -> None:
+    paths = write(tmp_path, (20, 40, 3), (40, 20, 3))
+    decoded = decode_images(paths, size=(10, 12), mode="stretch")
+    assert decoded.images.shape == (2, 10, 12, 3)
+    assert decoded.resize == {"height": 10, "width": 12, "mode": "stretch"}
+    assert decoded.notes == []
+    cropped = decode_images(paths, size=(10, 12), mode="crop")
+    assert not np.array_equal(decoded.images, cropped.images)
+
+
+COLOUR_CASES = {
+    "gray": ([(5, 7)] * 4, 1),
+    "coloured": ([(5, 7, 3)] * 4, 3),
+    "coloured last": ([(5, 7)] * 3 + [(5, 7, 3)], 3),
+    "coloured first": ([(5, 7, 3)] + [(5, 7)] * 3, 3),
+    "coloured of another size": ([(5, 7)] * 3 + [(9, 7, 3)], 3),
+    "mixed sizes, gray": ([(5, 7), (5, 8), (6, 9)], 1),
+    "mixed sizes, coloured last": ([(5, 7), (5, 8), (6, 9, 3)], 3),
+}
+
+
+@pytest.mark.parametrize("case", COLOUR_CASES)
+@pytest.mark.parametrize("size", [None, (5, 7)])
+def test_colour_is_decided_by_all_images(
+    tmp_path: Path, case: str, size: tuple[int, int] | None
+) -> None:
+    shapes, channels = COLOUR_CASES[case]
+    paths = write(tmp_path, *shapes)
+    decoded = decode_images(paths, size=size)
+    assert decoded.images.shape[3] == channels
+    assert decoded.colour == ("gray" if channels == 1 else "rgb")
+    for path, shape, image in zip(paths, shapes, decoded.images, strict=True):
+        if image.shape[:2] == shape[:2]:
+            assert np.array_equal(image, stored(path)[..., :channels])
+        assert image.std() > 20
+    assert decoded.images.flags.c_contiguous
+
+
+def test_rgb_files_without_colour_become_gray(tmp_path: Path) -> None:
+    for index in range(3):
+        gray = RNG.integers(0, 256, (5, 7, 1), dtype=np.uint8)
+        Image.fromarray(np.repeat(gray, 3, axis=2)).save(tmp_path / f"{index}.png")
+    paths = [str(path) for path in find_images([tmp_path])]
+    assert decode_images(paths).images.shape == (3, 5, 7, 1)
+    assert decode_images(paths, colour="rgb").images.shape == (3, 5, 7, 3)
+
+
+def test_colour_can_be_set(tmp_path: Path) -> None:
+    paths = write(tmp_path, (5, 7), (5, 7, 3))
+    gray = decode_images(paths, colour="gray")
+    assert (gray.images.shape, gray.colour) == ((2, 5, 7, 1), "gray")
+    weights = np.array([0.299, 0.587, 0.114])
+    assert np.abs(gray.images[1, ..., 0] - stored(paths[1]) @ weights).max() <= 1
+    rgb = decode_images(write(tmp_path, (5, 7)), colour="rgb")
+    assert (rgb.images.shape, rgb.colour) == ((1, 5, 7, 3), "rgb")
+
+
+def test_bad_images_are_errors_or_left_out(tmp_path: Path) -> None:
+    paths = write(tmp_path, *[(5, 7, 3)] * 6)
+    for index in (4, 2):
+        Path(paths[index]).write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"2\.png: not an image"):
+        decode_images(paths)
+    decoded = decode_images(paths, skip_bad=True)
+    assert decoded.kept.tolist() == [0, 1, 3, 5]
+    assert [index for index, _ in decoded.bad] == [2, 4]
+    assert np.array_equal(decoded.images, np.stack([stored(paths[i]) for i in (0, 1, 3, 5)]))
+
+
+def test_a_bad_first_image_is_skipped(tmp_path: Path) -> None:
+    paths = write(tmp_path, *[(5, 7)] * 3)
+    Path(paths[0]).write_bytes(Path(paths[0]).read_bytes()[:50])
+    decoded = decode_images(paths, skip_bad=True)
+    assert decoded.images.shape == (2, 5, 7, 1)
+
+
+def test_all_bad(tmp_path: Path) -> None:
+    for index in range(2):
+        (tmp_path / f"{index}.png").write_bytes(b"")
+    paths = [str(path) for path in find_images([tmp_path])]
+    assert len(decode_images(paths, skip_bad=True).images) == 0
+    with pytest.raises(DataError, match=r"0\.png"):
+        decode_images(paths)
+
+
+def test_progress(tmp_path: Path) -> None:
+    seen: list[tuple[int, int, str]] = []
+    decode_images(
+        write(tmp_path, *[(5, 7, 3)] * 40, *[(9, 9, 3)] * 10),
+        progress=lambda done, total, text: seen.append((done, total, text)),
+        crew=(2, False),
+    )
+    reading = [(done, total) for done, total, text in seen if text == "reading images"]
+    resizing = [(done, total) for done, total, text in seen if text == "resizing images"]
+    for rows, total in ((reading, 50), (resizing, 10)):
+        assert rows == sorted(rows)
+        assert rows[-1] == (total, total)
+        assert len(rows) > 3
+    assert len(reading) + len(resizing) == len(seen)
+
+
+def test_too_many_pixels_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write(tmp_path, (5, 7))
+
+    def no_memory(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("striate.data.images.np.empty", no_memory)
+    with pytest.raises(MemoryError):  # the very first array, of no pixels
+        decode_images(paths)
+    monkeypatch.undo()
+    real = np.empty
+    monkeypatch.setattr(
+        "striate.data.images.np.empty",
+        lambda shape, kind: real(shape, kind) if 0 in shape else no_memory(),
+    )
+    with pytest.raises(DataError, match="1 image of 5 × 7 pixels do not fit into memory"):
+        decode_images(paths)
+
+
+# New images for a trained network
+
+
+def test_load_images_treats_new_images_the_same(tmp_path: Path) -> None:
+    paths = write(tmp_path, (30, 20, 3), (20, 30, 3), (40, 40), ending="jpg")
+    trained = decode_images(paths)
+    again = load_images(paths, Preprocessing(resize=trained.resize, colour=trained.colour))
+    assert again.dtype == np.uint8
+    assert np.array_equal(again, trained.images)
+    one = load_images(paths[1:2], Preprocessing(resize=trained.resize, colour=trained.colour))
+    assert np.array_equal(one[0], trained.images[1])
+
+
+@pytest.mark.parametrize(("colour", "channels"), [("gray", 1), ("rgb", 3)])
+def test_load_images_has_the_colour_of_the_network(
+    tmp_path: Path, colour: str, channels: int
+) -> None:
+    resize = {"height": 4, "width": 6, "mode": "crop"}
+    paths = write(tmp_path, (5, 7), (5, 7, 3))
+    for some in (paths, paths[:1], paths[1:]):
+        images = load_images(some, Preprocessing(resize=resize, colour=colour))
+        assert images.shape == (len(some), 4, 6, channels)
+
+
+def test_load_images_for_a_network_whose_white_is_not_255(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 51, 255]], np.uint8)).save(tmp_path / "a.png")
+    resize = {"height": 1, "width": 3, "mode": "crop", "maximum": 16}
+    images = load_images([tmp_path / "a.png"], Preprocessing(resize=resize, colour="gray"))
+    assert images.dtype == np.float32
+    assert np.allclose(images[0, 0, :, 0], [0, 3.2, 16])
+
+
+def test_load_images_without_a_size(tmp_path: Path) -> None:
+    paths = write(tmp_path, (150, 200), (150, 200))
+    assert load_images(paths, Preprocessing()).shape == (2, 150, 200, 1)
+    other = write(tmp_path, (5, 8))
+    with pytest.raises(DataError, match=r"2\.png: the image has 5 × 8 pixels, but .*0\.png has"):
+        load_images(paths + other, Preprocessing())
+
+
+def test_load_images_names_bad_files(tmp_path: Path) -> None:
+    resize = {"height": 5, "width": 7, "mode": "crop"}
+    paths = write(tmp_path, *[(5, 7, 3)] * 3)
+    Path(paths[1]).write_bytes(b"no image")
+    for preprocessing in (Preprocessing(resize=resize), Preprocessing()):
+        with pytest.raises(DataError, match=r"1\.png: not an image"):
+            load_images(paths, preprocessing)
+        bad: list[tuple[int, str]] = []
+        images = load_images(paths, preprocessing, on_bad=lambda *what: bad.append(what))
+        assert np.array_equal(images, np.stack([stored(paths[0]), stored(paths[2])]))
+        ((index, sentence),) = bad
+        assert index == 1
+        assert sentence.startswith(paths[1])
+    bad = []
+    none = load_images(paths[1:2], Preprocessing(resize=resize), on_bad=lambda *w: bad.append(w))
+    assert none.shape[:3] == (0, 5, 7)
+    assert len(bad) == 1
+
+
+def test_load_images_of_nothing_or_by_unknown_rules(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there are no images"):
+        load_images([], Preprocessing())
+    resize = {"height": 5, "width": 7, "mode": "letterbox"}
+    with pytest.raises(DataError, match="unknown rules: 'letterbox'"):
+        load_images(write(tmp_path, (5, 7)), Preprocessing(resize=resize))
+
+
+# Arrays
+
+
+def test_refit() -> None:
+    images = RNG.integers(0, 256, (3, 5, 7, 1), dtype=np.uint8)
+    assert refit(images, None, None, "crop") is images
+    assert refit(images, (5, 7), "gray", "crop") is images
+    rgb = refit(images, None, "rgb", "crop")
+    assert np.array_equal(rgb, np.repeat(images, 3, axis=3))
+    assert np.array_equal(refit(rgb, None, "gray", "crop"), images)
+    larger = refit(rgb, (10, 14), None, "crop")
+    assert (larger.shape, larger.dtype) == ((3, 10, 14, 3), np.uint8)
+    real = refit(rgb.astype(np.float32) / 255, (10, 14), None, "crop")
+    assert real.dtype == np.float32
+    assert np.abs(real * 255 - larger).max() < 1.5
+    with pytest.raises(DataError, match="2 channels cannot become gray"):
+        refit(np.zeros((1, 4, 4, 2), np.uint8), None, "gray", "crop")
+
+
+def test_the_crew_depends_on_number_and_size_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "cores", lambda: 6)
+    (tmp_path / "tiny").write_bytes(b"0" * 100)
+    (tmp_path / "medium").write_bytes(b"0" * 20_000)
+    (tmp_path / "large").write_bytes(b"0" * 200_000)
+
+    def crew(name: str, count: int) -> tuple[int, bool]:
+        return pool.crew([str(tmp_path / name)] * count)
+
+    assert crew("tiny", 50) == (1, False)
+    assert crew("medium", 50) == crew("large", 50) == (6, False)
+    assert crew("tiny", 60_000) == crew("medium", 60_000) == (6, True)
+    assert crew("large", 60_000) == (6, False)
+    assert crew("missing", 50) == (1, False)
+    monkeypatch.setattr(pool, "cores", lambda: 1)
+    assert crew("tiny", 60_000) == (1, False)
