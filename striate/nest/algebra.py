@@ -1,0 +1,277 @@
+"""The algebra of loop nests: what is computed, and nothing about how.
+
+A nest runs over named axes.  At every point it evaluates one or more terms, reduces them over
+some of the axes, and stores expressions of the results:
+
+    for every point of the output axes:
+        accumulator = initial
+        for every point of the reduced axes:
+            accumulator = reduction(accumulator, term)
+        store(expression of the accumulators)
+
+A tensor is a buffer with a linear form: the address of an element is
+``offset + sum(stride[axis] * axis)``, in elements.  That one rule expresses strides, padding
+(a negative offset into a halo of zeros), dilation, groups, flipped filters and transposes, so
+a convolution, both of its gradients, a dense layer, pooling and an optimiser are all nests.
+
+Everything here is immutable and its ``repr`` is complete: it is the key of the code cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Literal
+
+Reduction = Literal["none", "sum", "max", "argmax"]
+Element = Literal["real", "u8", "u32"]
+Strides = tuple[tuple[str, int], ...]
+
+
+def strides_of(form: Mapping[str, int]) -> Strides:
+    """A linear form without its zero terms, in a canonical order."""
+    return tuple(sorted((axis, stride) for axis, stride in form.items() if stride))
+
+
+class Expression:
+    """A value at one point of a nest.  Arithmetic on expressions builds larger ones."""
+
+    def __add__(self, other: Expression | float) -> Expression:
+        return Binary("add", self, as_expression(other))
+
+    def __sub__(self, other: Expression | float) -> Expression:
+        return Binary("sub", self, as_expression(other))
+
+    def __mul__(self, other: Expression | float) -> Expression:
+        return Binary("mul", self, as_expression(other))
+
+    def __truediv__(self, other: Expression | float) -> Expression:
+        return Binary("div", self, as_expression(other))
+
+    def children(self) -> Iterator[Expression]:
+        """The expressions that this one is made of."""
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, Expression):
+                yield value
+
+
+def as_expression(value: Expression | float) -> Expression:
+    """Numbers become constants."""
+    return value if isinstance(value, Expression) else Constant(float(value))
+
+
+@dataclass(frozen=True)
+class Tensor(Expression):
+    """A buffer read or written through a linear form.  As an expression: the element read.
+
+    "real" elements have the kernel's floating type; unsigned bytes become it when read.
+    """
+
+    buffer: str
+    strides: Strides
+    offset: int = 0
+    element: Element = "real"
+
+    def stride(self, axis: str) -> int:
+        """Elements from one index of `axis` to the next; 0 where it does not depend on it."""
+        return dict(self.strides).get(axis, 0)
+
+
+@dataclass(frozen=True)
+class Constant(Expression):
+    value: float
+
+
+@dataclass(frozen=True)
+class Accumulator(Expression):
+    """The reduced value of term `number`; of an argmax, 0 is the maximum and 1 its order."""
+
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Binary(Expression):
+    operation: Literal["add", "sub", "mul", "div", "max"]
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True)
+class Unary(Expression):
+    operation: Literal["exp", "expm1", "log", "sqrt"]
+    operand: Expression
+
+
+@dataclass(frozen=True)
+class Where(Expression):
+    """`then` where `left` compares true with `right`, else `otherwise`."""
+
+    comparison: Literal[">", "=="]
+    left: Expression
+    right: Expression
+    then: Expression
+    otherwise: Expression
+
+
+@dataclass(frozen=True)
+class Index(Expression):
+    """The value of a linear form of the axes themselves, as a number."""
+
+    strides: Strides
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Keep(Expression):
+    """1 where hashed bits of (key, index, salt) reach `threshold`, else 0: see `hashing`."""
+
+    key: Tensor
+    index: Index
+    salt: int
+    threshold: int
+
+
+@dataclass(frozen=True)
+class Store(Expression):
+    """Write `value` to `target`."""
+
+    target: Tensor
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A loop nest.
+
+    Parameters
+    ----------
+    axes
+        (name, extent) pairs.  Their order is the order of the loops, outermost first, as far as
+        a schedule says nothing else; reduced axes run inside the others.
+    stores
+        What is written at each point of the axes that are not reduced.
+    terms
+        What is reduced; without a reduction, none.
+    reduce
+        The names of the reduced axes.
+    reduction
+        "sum", "max", or "argmax" (one term; also yields the first index of the maximum, which
+        is `order`).
+    initial
+        What the accumulators start from; default the neutral element.
+    order
+        For "argmax": the number given to each point of the reduced axes, rising in loop order.
+    """
+
+    axes: tuple[tuple[str, int], ...]
+    stores: tuple[Store, ...]
+    terms: tuple[Expression, ...] = ()
+    reduce: tuple[str, ...] = ()
+    reduction: Reduction = "none"
+    initial: tuple[Expression, ...] = ()
+    order: Index | None = None
+
+    def __post_init__(self) -> None:
+        extents = dict(self.axes)
+        if len(extents) != len(self.axes):
+            raise ValueError(f"axis named twice: {[name for name, _ in self.axes]}")
+        if empty := [name for name, extent in self.axes if extent < 1]:
+            raise ValueError(f"axes without extent: {empty}")
+        used = {axis for tensor in self.tensors() for axis, _ in tensor.strides}
+        if unknown := (used | set(self.reduce)) - set(extents):
+            raise ValueError(f"unknown axes {sorted(unknown)}; the nest has {sorted(extents)}")
+        for store in self.stores:
+            if moving := {axis for axis, _ in store.target.strides} & set(self.reduce):
+                raise ValueError(f"store to {store.target.buffer!r} moves along reduced {moving}")
+        if (self.reduction == "none") != (not self.terms):
+            raise ValueError("terms and a reduction go together")
+        if self.reduction in ("max", "argmax") and len(self.terms) != 1:
+            raise ValueError(f"{self.reduction} reduces one term, not {len(self.terms)}")
+
+    def extent(self, axis: str) -> int:
+        """How many indices `axis` has."""
+        return dict(self.axes)[axis]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The axes that are not reduced, outermost first."""
+        return tuple(name for name, _ in self.axes if name not in self.reduce)
+
+    def expressions(self) -> tuple[Expression, ...]:
+        """All expressions of the nest, the order included."""
+        order = (self.order,) if self.order is not None else ()
+        return (*self.terms, *self.initial, *order, *self.stores)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every distinct tensor read or written, in order of appearance."""
+        return tuple(dict.fromkeys(t for e in self.expressions() for t in tensors_in(e)))
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """The buffers, in the order in which the compiled kernel takes their pointers."""
+        return tuple(dict.fromkeys(tensor.buffer for tensor in self.tensors()))
+
+    def reach(self, tensor: Tensor) -> tuple[int, int]:
+        """The least and the largest element of its buffer that a tensor touches."""
+        ends = [stride * (self.extent(axis) - 1) for axis, stride in tensor.strides]
+        low = tensor.offset + sum(min(end, 0) for end in ends)
+        return low, tensor.offset + sum(max(end, 0) for end in ends)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Points of the whole nest times its terms."""
+        return math.prod(extent for _, extent in self.axes) * max(len(self.terms), 1)
+
+
+def tensors_in(expression: Expression) -> Iterator[Tensor]:
+    """The tensors inside an expression, depth first."""
+    if isinstance(expression, Tensor):
+        yield expression
+    for child in expression.children():
+        yield from tensors_in(child)
+
+
+def maximum(left: Expression | float, right: Expression | float) -> Expression:
+    """The larger of two values."""
+    return Binary("max", as_expression(left), as_expression(right))
+
+
+def where(
+    left: Expression | float,
+    comparison: Literal[">", "=="],
+    right: Expression | float,
+    then: Expression | float,
+    otherwise: Expression | float,
+) -> Expression:
+    """`then` where the comparison holds, else `otherwise`."""
+    return Where(
+        comparison, *(as_expression(value) for value in (left, right, then, otherwise))
+    )
+
+
+def exp(value: Expression) -> Expression:
+    """e to the power of `value` (saturating near the ends of the float range)."""
+    return Unary("exp", value)
+
+
+def log(value: Expression) -> Expression:
+    """Natural logarithm of a positive normal number."""
+    return Unary("log", value)
+
+
+def sqrt(value: Expression) -> Expression:
+    """Square root."""
+    return Unary("sqrt", value)
+
+
+def sigmoid(value: Expression) -> Expression:
+    """1 / (1 + exp(-x))."""
+    return Constant(1.0) / (exp(Constant(0.0) - value) + 1.0)
+
+
+def tanh(value: Expression) -> Expression:
+    """Hyperbolic tangent, exact to the last bits also near zero: e / (e + 2), e = expm1(2x)."""
+    grown = Unary("expm1", value + value)
+    return grown / (grown + 2.0)

@@ -1,0 +1,185 @@
+"""Vector functions that processors lack: exponentials, logarithm, hashing, horizontal sums."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+
+from striate.nest.ir import BYTES, Function, Number, Value, vector
+
+# 2**n is made by writing n + bias above the mantissa.
+_MANTISSA = {"f32": 23, "f64": 52}
+_BIAS = {"f32": 127, "f64": 1023}
+_WORD = {"f32": "i32", "f64": "i64"}
+# ln 2 in two parts, the first with few bits, so that n * high is exact (Cody and Waite, 1980).
+_LN2 = {"f32": (0.693359375, -2.12194440054690583e-4), "f64": (0.693147180369123816490, 1.90821492927058770002e-10)}
+_RANGE = {"f32": (-87.0, 88.0), "f64": (-708.0, 709.0)}
+_TERMS = {"f32": 8, "f64": 15}
+_LOG_TERMS = {"f32": 6, "f64": 13}
+
+
+class Arithmetic:
+    """Operations on vectors of one type."""
+
+    def __init__(self, code: Function, element: Number, count: int) -> None:
+        self.code, self.element, self.count = code, element, count
+        self.kind = vector(element, count)
+        self._suffix = f"v{count}{element}"
+        self._words = f"<{count} x {_WORD[element]}>"
+
+    def constant(self, value: float) -> Value:
+        return self.code.constant(value, self.element, self.count)
+
+    def binary(self, operation: str, left: Value, right: Value) -> Value:
+        return self.code.emit(f"{operation} {self.kind} {left}, {right}")
+
+    def multiply_add(self, left: Value, right: Value, addend: Value) -> Value:
+        """left * right + addend with one rounding."""
+        arguments = [(self.kind, value) for value in (left, right, addend)]
+        return self.code.call(self.kind, f"llvm.fma.{self._suffix}", *arguments)
+
+    def maximum(self, left: Value, right: Value) -> Value:
+        greater = self.compare("ogt", left, right)
+        return self.select(greater, left, right)
+
+    def compare(self, relation: str, left: Value, right: Value) -> Value:
+        return self.code.emit(f"fcmp {relation} {self.kind} {left}, {right}")
+
+    def select(self, condition: Value, then: Value, otherwise: Value) -> Value:
+        return self.code.emit(
+            f"select <{self.count} x i1> {condition}, {self.kind} {then}, {self.kind} {otherwise}"
+        )
+
+    def sqrt(self, value: Value) -> Value:
+        return self.code.call(self.kind, f"llvm.sqrt.{self._suffix}", (self.kind, value))
+
+    def exp(self, value: Value) -> Value:
+        """2**n * (1 + expm1(r)), with value = n ln 2 + r."""
+        power, small = self._reduced(value)
+        return self.multiply_add(power, small, power)
+
+    def expm1(self, value: Value) -> Value:
+        """2**n * expm1(r) + (2**n - 1): no digit is lost near zero, where n is 0."""
+        power, small = self._reduced(value)
+        return self.multiply_add(power, small, self.binary("fsub", power, self.constant(1.0)))
+
+    def _reduced(self, value: Value) -> tuple[Value, Value]:
+        """2**n and expm1(r), with value = n ln 2 + r and |r| at most half of ln 2."""
+        low, high = _RANGE[self.element]
+        value = self.maximum(value, self.constant(low))
+        above = self.compare("ogt", value, self.constant(high))
+        value = self.select(above, self.constant(high), value)
+        n = self.binary("fmul", value, self.constant(1.0 / math.log(2.0)))
+        n = self.code.call(self.kind, f"llvm.rint.{self._suffix}", (self.kind, n))
+        rest = value
+        for part in _LN2[self.element]:
+            rest = self.multiply_add(n, self.constant(-part), rest)
+        series = [1.0 / math.factorial(k) for k in range(1, _TERMS[self.element])]
+        small = self.binary("fmul", rest, self._polynomial(rest, series))
+        word = self.code.emit(f"fptosi {self.kind} {n} to {self._words}")
+        shift, bias = _MANTISSA[self.element], _BIAS[self.element]
+        word = self._integer("add", word, bias)
+        word = self._integer("shl", word, shift)
+        return self.code.emit(f"bitcast {self._words} {word} to {self.kind}"), small
+
+    def log(self, value: Value) -> Value:
+        """n ln 2 + 2 artanh(f), f = (m - 1) / (m + 1), with value = 2**n * m."""
+        shift, bias = _MANTISSA[self.element], _BIAS[self.element]
+        root = _bits(math.sqrt(0.5), self.element)
+        word = self.code.emit(f"bitcast {self.kind} {value} to {self._words}")
+        # Counting from sqrt(1/2) puts m between sqrt(1/2) and sqrt(2).
+        shifted = self._integer("sub", word, root)
+        n = self._integer("ashr", shifted, shift)
+        power = self._integer("shl", n, shift)
+        mantissa = self.code.emit(f"sub {self._words} {word}, {power}")
+        m = self.code.emit(f"bitcast {self._words} {mantissa} to {self.kind}")
+        n = self.code.emit(f"sitofp {self._words} {n} to {self.kind}")
+        one = self.constant(1.0)
+        f = self.binary("fdiv", self.binary("fsub", m, one), self.binary("fadd", m, one))
+        square = self.binary("fmul", f, f)
+        terms = [2.0 / (2 * k + 1) for k in range(_LOG_TERMS[self.element])]
+        series = self.binary("fmul", f, self._polynomial(square, terms))
+        high, low = _LN2[self.element]
+        series = self.multiply_add(n, self.constant(low), series)
+        return self.multiply_add(n, self.constant(high), series)
+
+    def _polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
+        """Horner's rule; the first coefficient is that of x to the power of 0."""
+        result = self.constant(coefficients[-1])
+        for coefficient in reversed(coefficients[:-1]):
+            result = self.multiply_add(result, x, self.constant(coefficient))
+        return result
+
+    def _integer(self, operation: str, value: Value, operand: int) -> Value:
+        kind = _WORD[self.element]
+        many = "<" + ", ".join([f"{kind} {operand}"] * self.count) + ">"
+        return self.code.emit(f"{operation} {self._words} {value}, {many}")
+
+    def bits(self, key: Value, index: Value, salt: int) -> Value:
+        """Hashed 32-bit words: see `striate.hashing.uniform_bits` for the same in NumPy."""
+        words = f"<{self.count} x i32>"
+        code = self.code
+
+        def step(operation: str, value: Value, constant: int) -> Value:
+            many = code.integers([constant] * self.count)
+            return code.emit(f"{operation} {words} {value}, {many}")
+
+        counter = step("mul", index, 0x9E3779B9)
+        counter = step("add", counter, salt * 0x85EBCA6B)
+        h = code.emit(f"xor {words} {key}, {counter}")
+        for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
+            h = code.emit(f"xor {words} {h}, {step('lshr', h, shift)}")
+            if factor is not None:
+                h = step("mul", h, factor)
+        return h
+
+    def sums(self, vectors: Sequence[Value]) -> list[Value]:
+        """The sum over the lanes of each vector, as scalars.
+
+        Vectors are added in pairs, half of each, so that log2(lanes) rounds serve as many
+        vectors as there are lanes: about two shuffles a sum instead of two a round and sum.
+        """
+        results: list[Value] = []
+        for start in range(0, len(vectors), self.count):
+            few = vectors[start : start + self.count]
+            total = self._sums_in_lanes(list(few))
+            results += [
+                self.code.emit(f"extractelement {self.kind} {total}, i32 {lane}")
+                for lane in range(len(few))
+            ]
+        return results
+
+    def _sums_in_lanes(self, vectors: list[Value]) -> Value:
+        """A vector whose lane i is the sum over the lanes of vector i."""
+        block = min(16 // BYTES[self.element], self.count)  # shuffles inside 128 bits are cheap
+        rounds = [(1, block)] * _log2(block) + [(block, self.count)] * _log2(self.count // block)
+        for unit, span in rounds:
+            pairs = [vectors[i : i + 2] for i in range(0, len(vectors), 2)]
+            vectors = [self._add_halves(pair[0], pair[-1], unit, span) for pair in pairs]
+        return vectors[0]
+
+    def _add_halves(self, left: Value, right: Value, unit: int, span: int) -> Value:
+        """Neighbouring units added, in every span: those of `left`, then those of `right`."""
+        even = [
+            side + start + lane
+            for start in range(0, self.count, span)
+            for side in (0, self.count)
+            for first in range(0, span, 2 * unit)
+            for lane in range(first, first + unit)
+        ]
+        odd = [lane + unit for lane in even]
+        halves = [
+            self.code.shuffle(left, right, self.element, self.count, lanes) for lanes in (even, odd)
+        ]
+        return self.binary("fadd", *halves)
+
+
+def _log2(value: int) -> int:
+    return value.bit_length() - 1
+
+
+def _bits(value: float, element: Number) -> int:
+    """The bits of a number, as a signed integer."""
+    real, word = ("<f", "<i") if element == "f32" else ("<d", "<q")
+    return int(struct.unpack(word, struct.pack(real, value))[0])

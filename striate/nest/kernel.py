@@ -1,0 +1,97 @@
+"""Kernels: nests compiled for this machine, kept in memory and on disk."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.nest import cache
+from striate.nest.algebra import Nest
+from striate.nest.emit import emit
+from striate.nest.ir import Number
+from striate.nest.schedule import Schedule, choose
+from striate.nest.target import Loaded, Target, assemble, host, llvm_version
+
+# How often kernels were compiled, and found on disk or in memory, in this process.
+counts: Counter[str] = Counter()
+_SYMBOL = "kernel"
+_loaded: dict[str, Loaded] = {}
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Machine code of one nest.
+
+    Calling it takes one array for each of `nest.buffers`, in that order; it checks nothing.
+    """
+
+    nest: Nest
+    code: Loaded
+
+    @property
+    def address(self) -> int:
+        """Where the code begins: ``void kernel(void **buffers)``."""
+        return self.code.address
+
+    def __call__(self, *arrays: np.ndarray) -> None:
+        pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)(ctypes.addressof(pointers))
+
+
+def compile_nest(
+    nest: Nest,
+    schedule: Schedule | None = None,
+    *,
+    element: Number = "f32",
+    target: Target | None = None,
+) -> Kernel:
+    """The kernel of a nest; without a schedule, with the one the cost model chooses."""
+    target = target or host()
+    key = f"{nest!r}\n{schedule!r}\n{element}"
+
+    def source() -> str:
+        return emit(nest, schedule or choose(nest, target, element), _SYMBOL, element)
+
+    return Kernel(nest, load(key, source, target))
+
+
+def load(key: str, source: functools.partial[str] | object, target: Target) -> Loaded:
+    """Code for `key`: from memory, from disk, or from compiling ``source()``."""
+    key = f"{key}\n{target!r}\n{_versions()}"
+    with _LOCK:
+        if key in _loaded:
+            counts["remembered"] += 1
+            return _loaded[key]
+        loaded = _from_disk(key)
+        if loaded is None:
+            code = assemble(source(), target)  # type: ignore[operator]
+            counts["compiled"] += 1
+            cache.write(key, code)
+            loaded = Loaded(code, _SYMBOL)
+        _loaded[key] = loaded
+        return loaded
+
+
+def _from_disk(key: str) -> Loaded | None:
+    code = cache.read(key)
+    if code is None:
+        return None
+    counts["found"] += 1
+    return Loaded(code, _SYMBOL)
+
+
+@functools.cache
+def _versions() -> str:
+    """striate's version, the compiler's own source, llvmlite's and LLVM's version."""
+    from striate import __version__
+
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return f"{__version__} {hashlib.sha256(sources).hexdigest()} {llvm_version()}"

@@ -1,0 +1,286 @@
+"""What the lowering of every layer shares: values, gradients, parameters, and where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.layers import Conv2D, LeakyReLU, ReLU, Sigmoid
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Element,
+    Expression,
+    Nest,
+    Store,
+    Tensor,
+    maximum,
+    sigmoid,
+    strides_of,
+    tanh,
+    where,
+)
+from striate.nest.ir import Number
+from striate.plan.graph import INPUT, Activation, Graph, Operation
+from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
+from striate.plan.recorder import Recorder
+from striate.shapes import Pads
+
+if TYPE_CHECKING:
+    from striate.network import Network, Slot
+
+Axes = tuple[tuple[str, int], ...]
+Kept = TypeVar("Kept", Image, Buffer)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a plan is made for.
+
+    Attributes
+    ----------
+    batch_size
+        The most images of one run.
+    lanes
+        Images of a block: the lanes of a vector.
+    training
+        Whether layers behave as in training and gradients are computed.
+    loss
+        "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes from
+        outside) or None (no backward pass).
+    input_gradient
+        Whether the gradient of the input is wanted too.
+    """
+
+    batch_size: int
+    lanes: int
+    element: Number
+    training: bool
+    loss: str | None
+    input_gradient: bool = False
+    raw: Element = "real"
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of images a batch has."""
+        return -(-self.batch_size // self.lanes)
+
+
+class Builder:
+    """The state of lowering one network: see `striate.plan.plan` for the order of things."""
+
+    def __init__(self, network: Network, graph: Graph, settings: Settings) -> None:
+        self.network, self.graph, self.settings = network, graph, settings
+        self.lanes = settings.lanes
+        self.recorder = Recorder(settings.blocks, min(settings.blocks, 16), settings.element)
+        self.activations: dict[int, Activation] = {
+            o.node: o.activation for o in graph.operations if o.activation
+        }
+        self.values: dict[int, Image] = {}
+        self.gradients: dict[int, Image] = {}
+        self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
+        self.deferred: list[Callable[[], None]] = []
+        self._remembered: dict[tuple[int, str], Image | Buffer] = {}
+        self.weights = Buffer("weights", network.flat.size, "real", "global")
+        self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
+        self.gradient = Buffer("gradient", network.flat.size, "real", "global")
+        # For every image of a block: 1, or 0 where the batch has fewer images; random bits.
+        self.mask = Buffer("mask", self.lanes, "real", "block")
+        self.keys = Buffer("keys", self.lanes, "u32", "block")
+        # For every block: 1 / its images, and its part of the batch.  And the batch's images.
+        self.shares = Buffer("shares", 2, "real", "block")
+        self.images = Buffer("images", 1, "real", "global")
+        self._shard_starts = self._lay_out_shards()
+        end = max((start + stop - begin for start, begin, stop in self.summed), default=0)
+        self.shard = Buffer("shard gradient", end, "real", "shard")
+        self._slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
+        self._state_slots = {(s.node, s.parameter.name): s for s in network.state_slots}
+        self._to_write = self.graph.readers()
+        self._written: dict[int, int] = {}
+
+    # --- values ----------------------------------------------------------------------------
+
+    def image(self, name: str, shape: tuple[int, ...], halo: Pads = (0, 0, 0, 0), fill: float = 0.0) -> Image:
+        """Memory for a value in the lanes layout."""
+        return image_buffer(name, shape, self.lanes, halo, fill)
+
+    def buffer(self, name: str, size: int, scope: Scope = "auto") -> Buffer:
+        """Memory for anything else."""
+        return Buffer(name, size, "real", scope)
+
+    def remember(self, operation: Operation, name: str, thing: Image | Buffer) -> None:
+        """Keep something of the forward pass for the backward pass."""
+        self._remembered[operation.node, name] = thing
+
+    def has(self, operation: Operation, name: str) -> bool:
+        """Whether something was remembered."""
+        return (operation.node, name) in self._remembered
+
+    def recall(self, operation: Operation, name: str, kind: type[Kept]) -> Kept:
+        """What was remembered."""
+        thing = self._remembered[operation.node, name]
+        if not isinstance(thing, kind):
+            raise TypeError(f"{name} of node {operation.node} is a {type(thing).__name__}")
+        return thing
+
+    def constant(self, name: str, values: npt.NDArray[np.float64]) -> Buffer:
+        """A table of numbers, written once."""
+        buffer = self.buffer(name, values.size, "global")
+        self.tables[buffer] = values
+        return buffer
+
+    def later(self, record: Callable[[], None]) -> None:
+        """Record steps that need the whole batch's backward pass, once that is recorded."""
+        self.deferred.append(record)
+
+    def store(self, operation: Operation, result: Expression, walk: Walk) -> Store:
+        """Store a result as the operation's value, through its activation."""
+        target = self.values[operation.node].tensor("out", walk)
+        return Store(target, activated(operation.activation, result))
+
+    def out(self, operation: Operation) -> Place:
+        """Where the operation's value lies."""
+        return Place(self.values[operation.node].buffer)
+
+    # --- parameters ------------------------------------------------------------------------
+
+    def slot(self, operation: Operation, name: str) -> Slot:
+        """Where a parameter lies in the flat buffers."""
+        return self._slots[operation.node, name]
+
+    def parameter(self, operation: Operation, name: str) -> Place:
+        """The parameter itself."""
+        return Place(self.weights, self.slot(operation, name).start)
+
+    def parameter_gradient(self, operation: Operation, name: str) -> Place:
+        """Its gradient, summed over the batch."""
+        return Place(self.gradient, self.slot(operation, name).start)
+
+    def shard_gradient(self, operation: Operation, name: str) -> Place:
+        """Its gradient, summed over the images of one shard."""
+        return Place(self.shard, self._shard_starts[operation.node, name])
+
+    def _lay_out_shards(self) -> dict[tuple[int, str], int]:
+        """Where the gradients that shards sum up lie in the shard's buffer.
+
+        `summed` lists the runs (start in the shard, start and stop in the flat gradient).
+        """
+        starts: dict[tuple[int, str], int] = {}
+        self.summed: list[tuple[int, int, int]] = []
+        end = 0
+        for slot in self.network.slots:
+            if not isinstance(self.network.nodes[slot.node].layer, Conv2D):
+                continue
+            starts[slot.node, slot.parameter.name] = end
+            size = -(-(slot.stop - slot.start) // 16) * 16
+            self.summed.append((end, slot.start, slot.start + size))
+            end += size
+        return starts
+
+    def statistic(self, operation: Operation, name: str) -> Place:
+        """A running statistic."""
+        return Place(self.statistics, self._state_slots[operation.node, name].start)
+
+    # --- gradients of values ---------------------------------------------------------------
+
+    def needs_gradient(self, value: int) -> bool:
+        """Whether anything before `value` learns."""
+        return value in self.gradients
+
+    @contextmanager
+    def writing_gradient(self, value: int) -> Iterator[GradientWriter]:
+        """Add one reader's part to the gradient of a value.
+
+        The first reader stores, the others add, and the last also multiplies by the derivative
+        of the activation that was fused into the value: from then on it is the gradient of what
+        went into the activation.
+        """
+        done = self._written.get(value, 0)
+        last = done + 1 == self._to_write[value]
+        activation = self.activations.get(value) if last else None
+        yield GradientWriter(self, value, first=done == 0, activation=activation)
+        self._written[value] = done + 1
+
+
+@dataclass(frozen=True)
+class GradientWriter:
+    """Writes one reader's part of a gradient; every pixel exactly once."""
+
+    builder: Builder
+    value: int
+    first: bool
+    activation: Activation | None
+
+    def nest(
+        self,
+        axes: Axes,
+        term: Expression,
+        walk: Walk = EVERY,
+        *,
+        reduce: tuple[str, ...] = (),
+        **places: Place,
+    ) -> None:
+        """A nest that computes the part of the pixels that `walk` visits."""
+        image, value = self.builder.gradients[self.value], self.builder.values[self.value]
+        target = image.tensor("out", walk)
+        places["out"] = Place(image.buffer)
+        result: Expression = Accumulator() if reduce else term
+        if not self.first and not reduce:
+            result = result + target
+        if self.activation is not None:
+            result = derived(self.activation, value.tensor("value", walk), result)
+            places["value"] = Place(value.buffer)
+        self.builder.recorder.blockwise(
+            Nest(
+                axes,
+                stores=(Store(target, result),),
+                terms=(term,) if reduce else (),
+                reduce=reduce,
+                reduction="sum" if reduce else "none",
+                initial=(target,) if reduce and not self.first else (),
+            ),
+            **places,
+        )
+
+    def nothing(self, axes: Axes, walk: Walk) -> None:
+        """Pixels that this reader does not read."""
+        if self.first or self.activation is not None:
+            self.nest(axes, Constant(0.0), walk)
+
+
+def activated(activation: Activation | None, value: Expression) -> Expression:
+    """The activation of a value."""
+    if activation is None:
+        return value
+    if isinstance(activation, ReLU):
+        return maximum(value, 0.0)
+    if isinstance(activation, LeakyReLU):
+        return where(value, ">", 0.0, value, value * activation.slope)
+    return sigmoid(value) if isinstance(activation, Sigmoid) else tanh(value)
+
+
+def derived(activation: Activation, output: Expression, gradient: Expression) -> Expression:
+    """The gradient of the activation's input, from its output and the output's gradient."""
+    if isinstance(activation, ReLU):
+        return where(output, ">", 0.0, gradient, 0.0)
+    if isinstance(activation, LeakyReLU):
+        return where(output, ">", 0.0, gradient, gradient * activation.slope)
+    one = Constant(1.0)
+    if isinstance(activation, Sigmoid):
+        return gradient * (output * (one - output))
+    return gradient * (one - output * output)
+
+
+def vector(role: str, **strides: int) -> Tensor:
+    """A tensor without images: parameters, statistics."""
+    return Tensor(role, strides_of(strides))
+
+
+def pixels(image: Image, lanes: int) -> Axes:
+    """The axes of an element-wise nest over an image."""
+    return (("y", image.height), ("x", image.width), ("c", image.channels), ("v", lanes))

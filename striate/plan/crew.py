@@ -1,0 +1,65 @@
+"""Threads that wait for work, so that starting a run costs microseconds."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+
+class Crew:
+    """`size` - 1 threads besides the one that calls `run`."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._queues: list[SimpleQueue[Callable[[int], None]]] = [
+            SimpleQueue() for _ in range(size - 1)
+        ]
+        for number, queue in enumerate(self._queues, start=1):
+            threading.Thread(
+                target=_serve, args=(number, queue), name=f"striate-{number}", daemon=True
+            ).start()
+
+    def run(self, work: Callable[[int], None], prepare: Callable[[], None]) -> None:
+        """Call ``work(number)`` once on every thread, 0 being the caller's.
+
+        `work` must end on all threads at about the same time by itself (a program ends with a
+        barrier); `prepare` is called first, while no other run is under way.
+        """
+        with self._lock:
+            prepare()
+            for queue in self._queues:
+                queue.put(work)
+            work(0)
+
+
+def _serve(number: int, queue: SimpleQueue[Callable[[int], None]]) -> None:
+    while True:
+        queue.get()(number)
+
+
+@functools.cache
+def crew(size: int) -> Crew:
+    """The crew of a size; there is one of each in a process."""
+    return Crew(size)
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child has none of its parent's threads.
+    os.register_at_fork(after_in_child=crew.cache_clear)
+
+
+def default_threads() -> int:
+    """The processors that this process may use, or fewer if OMP_NUM_THREADS says so.
+
+    joblib and batch systems set that variable to share a machine among processes.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        available = len(os.sched_getaffinity(0))
+    else:
+        available = os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(available, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else available

@@ -1,0 +1,126 @@
+"""A network as the plan sees it: what is computed, what is fused, what is only a view."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from striate.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
+from striate.shapes import Shape
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+INPUT = -1
+Activation = ReLU | LeakyReLU | Sigmoid | Tanh
+
+
+@dataclass
+class Operation:
+    """One layer to compute, with the activation that is applied as its result is stored.
+
+    Values are named by the node that first makes them (`INPUT` is the network's input).
+    """
+
+    node: int
+    layer: Layer
+    inputs: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    shape: Shape
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Operations in order, and the value that is the network's output."""
+
+    operations: tuple[Operation, ...]
+    output: int
+    output_shape: Shape
+
+    def readers(self) -> Counter[int]:
+        """How often each value is read; being the output counts once."""
+        counts = Counter(value for operation in self.operations for value in operation.inputs)
+        counts[self.output] += 1
+        return counts
+
+
+def analyse(network: Network, training: bool) -> Graph:
+    """Drop what is only a view, and fuse activations into what precedes them.
+
+    - Flatten before Dense changes nothing; Dropout does nothing outside training.
+    - An activation whose input nobody else reads is applied where that input is stored.
+    - max(f(x)) = f(max(x)) for a rising f, so an activation before max-pooling is moved behind
+      it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
+    """
+    plain = _without_views(network, training)
+    nodes = [i for i, value in plain.items() if i == value and i != INPUT]
+    sources = {i: tuple(plain[source] for source in network.nodes[i].inputs) for i in nodes}
+    readers = Counter(value for i in nodes for value in sources[i])
+    output = plain[len(network.nodes) - 1]
+    readers[output] += 1
+    pooled = {sources[i][0] for i in nodes if isinstance(network.nodes[i].layer, MaxPool2D)}
+
+    fused: dict[int, int] = {INPUT: INPUT}
+    moved: dict[int, Activation] = {}
+    made: dict[int, Operation] = {}
+    for i in nodes:
+        layer, before = network.nodes[i].layer, sources[i][0]
+        if isinstance(layer, Activation) and _rises(layer) and readers[before] == 1:
+            previous = made.get(fused[before])
+            if readers[i] == 1 and i in pooled and before not in moved:
+                fused[i], moved[i] = fused[before], layer
+                continue
+            if previous and not previous.activation:
+                fused[i], previous.activation = fused[before], layer
+                continue
+        fused[i] = i
+        inputs = tuple(fused[source] for source in sources[i])
+        shapes, shape = network.input_shapes(i), network.nodes[i].shape
+        made[i] = Operation(i, layer, inputs, shapes, shape, moved.get(before))
+    return Graph(tuple(made.values()), fused[output], network.output_shape)
+
+
+def _without_views(network: Network, training: bool) -> dict[int, int]:
+    """For each node the value that holds its numbers: another node's, if it is only a view.
+
+    A flattened image is only a view for Dense, which takes its numbers in the same order, and
+    as the output; other readers would see another height, width and channels.
+    """
+    last = len(network.nodes) - 1
+    readers: dict[int, list[int]] = {i: [] for i in range(INPUT, last + 1)}
+    for i, vertex in enumerate(network.nodes):
+        for source in vertex.inputs:
+            readers[source].append(i)
+
+    def idle(i: int) -> bool:
+        layer = network.nodes[i].layer
+        return isinstance(layer, Dropout) and not (training and layer.rate > 0)
+
+    def dense_only(i: int) -> bool:
+        return all(
+            isinstance(network.nodes[reader].layer, Dense) or (idle(reader) and dense_only(reader))
+            for reader in readers[i]
+        )
+
+    plain = {INPUT: INPUT}
+    for i, vertex in enumerate(network.nodes):
+        view = idle(i) or (isinstance(vertex.layer, Flatten) and dense_only(i))
+        plain[i] = plain[vertex.inputs[0]] if view else i
+    return plain
+
+
+def _rises(layer: Activation) -> bool:
+    """Whether the activation never falls, so that its output tells its derivative."""
+    return not isinstance(layer, LeakyReLU) or layer.slope >= 0

@@ -1,0 +1,36 @@
+"""What a layer must tell the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from striate.plan.builder import Builder
+from striate.plan.graph import Operation
+from striate.shapes import Pads
+
+NO_HALO: Pads = (0, 0, 0, 0)
+
+
+def _no_halo(operation: Operation) -> Pads:
+    return NO_HALO
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How a layer is computed.
+
+    Attributes
+    ----------
+    forward, backward
+        Record the nests of an operation.
+    input_halo
+        Zeros that the layer reads around its input.
+    gradient_halo
+        Zeros that its input gradient reads around the gradient of its output.
+    """
+
+    forward: Callable[[Builder, Operation], None]
+    backward: Callable[[Builder, Operation], None]
+    input_halo: Callable[[Operation], Pads] = _no_halo
+    gradient_halo: Callable[[Operation], Pads] = _no_halo

@@ -1,0 +1,258 @@
+"""The plan of a network: memory, order, what is fused, and how a batch is shared among threads.
+
+A run is one native call per thread.  In it every block of images is packed into the lanes, goes
+forward, through the loss and backward; then come the steps that need the whole batch: gradients
+of dense weights, and the sum of what the shards found for the filters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor, strides_of
+from striate.nest.tape import Program
+from striate.plan.builder import INPUT, Builder, Settings, pixels, vector
+from striate.plan.graph import Graph, Operation, analyse
+from striate.plan.layout import EVERY, Buffer, Image, Place
+from striate.plan.lower import LOWERINGS
+from striate.plan.lower._lowering import NO_HALO, Lowering
+from striate.plan.lower.loss import Loss
+from striate.shapes import Pads
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+# Elements that one task of the sum over shards takes.
+_SUM = 4096
+
+
+class Plan:
+    """A network lowered to one program.
+
+    Attributes
+    ----------
+    program
+        What `threads` threads run.
+    raw, outputs, targets, weights, losses, keys, input_gradient
+        Views of the memory through which a batch enters and leaves, image by image.
+    gradient
+        The gradient of all parameters, laid out like the network's `flat`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        threads: int,
+        parameters: npt.NDArray[Any],
+        statistics: npt.NDArray[Any],
+    ) -> None:
+        graph = analyse(network, settings.training)
+        self.settings = settings
+        self.builder = builder = Builder(network, graph, settings)
+        self._memory(graph)
+        self._record(network, graph)
+        given = {builder.weights: parameters, builder.statistics: statistics}
+        builder.recorder.allot(threads, given)
+        for buffer, table in builder.tables.items():
+            if buffer in builder.recorder.arrays:
+                builder.recorder.arrays[buffer][: table.size] = table.ravel()
+        self._views(network)
+        self.program: Program = builder.recorder.build(threads)
+
+    # --- values and their halos --------------------------------------------------------------
+
+    def _memory(self, graph: Graph) -> None:
+        """Images for all values, and for the gradients that are needed."""
+        builder, settings = self.builder, self.settings
+        halos: dict[int, Pads] = {}
+        for operation in graph.operations:
+            for value in operation.inputs:
+                needed = _lowering(operation).input_halo(operation)
+                halos[value] = _larger(halos.get(value, NO_HALO), needed)
+        network = builder.network
+        values = {INPUT: network.input_shape, **{o.node: o.shape for o in graph.operations}}
+        for value, shape in values.items():
+            halo = halos.get(value, NO_HALO)
+            builder.values[value] = builder.image(f"value {value}", shape, halo)
+        if settings.loss is None:
+            return
+        learning = {INPUT} if settings.input_gradient else set()
+        if settings.input_gradient:
+            builder.gradients[INPUT] = builder.image("gradient of input", network.input_shape)
+        for operation in graph.operations:
+            if not learning & set(operation.inputs) and not operation.layer.parameters(
+                *operation.shapes
+            ):
+                continue
+            learning.add(operation.node)
+            halo = _lowering(operation).gradient_halo(operation)
+            builder.gradients[operation.node] = builder.image(
+                f"gradient {operation.node}", operation.shape, halo
+            )
+
+    # --- the steps ---------------------------------------------------------------------------
+
+    def _record(self, network: Network, graph: Graph) -> None:
+        builder, settings = self.builder, self.settings
+        if settings.loss is not None and builder.summed:
+            self._clear_shard()
+        self._pack()
+        for operation in graph.operations:
+            _lowering(operation).forward(builder, operation)
+        output = builder.values[graph.output]
+        self.out = self._unpack(output, "outputs")
+        if settings.loss is None:
+            return
+        features, lanes = output.features, builder.lanes
+        self._targets = Buffer("targets", lanes * features, "real", "block")
+        self._weights = Buffer("image weights", lanes, "real", "block")
+        self._losses = Buffer("losses", lanes, "real", "block")
+        places = {
+            "targets": Place(self._targets),
+            "weights": Place(self._weights),
+            "losses": Place(self._losses),
+        }
+        Loss(builder, places).record(settings.loss)
+        for operation in reversed(graph.operations):
+            if builder.needs_gradient(operation.node):
+                _lowering(operation).backward(builder, operation)
+        if settings.input_gradient:
+            self._input_gradient = self._unpack(builder.gradients[INPUT], "input gradient")
+        for record in builder.deferred:
+            record()
+        self._sum_shards()
+
+    def _pack(self) -> None:
+        """Images side by side become lanes; their pixels (raw - mean) / deviation."""
+        builder, image = self.builder, self.builder.values[INPUT]
+        self._raw = Buffer("raw", builder.lanes * image.features, self.settings.raw, "block")
+        self._factor = builder.buffer("pixel factor", image.channels, "global")
+        self._addend = builder.buffer("pixel addend", image.channels, "global")
+        raw = Tensor("raw", _image_by_image(image), element=self.settings.raw)
+        value = raw * vector("factor", c=1) + vector("addend", c=1)
+        builder.recorder.blockwise(
+            Nest(
+                pixels(image, builder.lanes), stores=(Store(image.tensor("out", EVERY), value),)
+            ),
+            raw=Place(self._raw),
+            factor=Place(self._factor),
+            addend=Place(self._addend),
+            out=Place(image.buffer),
+        )
+
+    def _unpack(self, image: Image, name: str) -> Buffer:
+        """Lanes become images side by side."""
+        builder = self.builder
+        target = Buffer(name, builder.lanes * image.features, "real", "block")
+        builder.recorder.blockwise(
+            Nest(
+                pixels(image, builder.lanes),
+                stores=(
+                    Store(Tensor("out", _image_by_image(image)), image.tensor("x", EVERY)),
+                ),
+            ),
+            x=Place(image.buffer),
+            out=Place(target),
+        )
+        return target
+
+    def _clear_shard(self) -> None:
+        builder = self.builder
+        zero = Store(vector("out", e=1), Constant(0.0))
+        builder.recorder.at_shard_start(
+            Nest((("e", builder.shard.size),), (zero,)), out=Place(builder.shard)
+        )
+
+    def _sum_shards(self) -> None:
+        """The gradients of all shards, added in the order of the shards."""
+        builder = self.builder
+        for start, begin, stop in _joined(builder.summed):
+            whole, rest = divmod(stop - begin, _SUM)
+            for first, count, size in ((0, whole, _SUM), (whole * _SUM, 1, rest)):
+                if not (count and size):
+                    continue
+                builder.recorder.tasks(
+                    Nest(
+                        (("e", size), ("s", builder.recorder.shards)),
+                        stores=(Store(vector("out", e=1), Accumulator()),),
+                        terms=(vector("shards", e=1, s=builder.shard.span),),
+                        reduce=("s",),
+                        reduction="sum",
+                    ),
+                    count,
+                    {"out": size, "shards": size},
+                    barrier=False,
+                    shards=Place(builder.shard, start + first),
+                    out=Place(builder.gradient, begin + first),
+                )
+
+    def resize_blocks(self, blocks: int) -> None:
+        """Run only the first blocks of images."""
+        sections = self.builder.recorder.sections
+        self.program.resize({i: blocks for i, s in enumerate(sections) if s.by_block})
+
+    # --- the batch's memory --------------------------------------------------------------------
+
+    def _views(self, network: Network) -> None:
+        self.raw = self._images(self._raw, network.input_shape)
+        self.outputs = self._images(self.out, network.output_shape)
+        self.mask = self._images(self.builder.mask, ())
+        self.keys = self._images(self.builder.keys, ())
+        self.factor = self._array(self._factor)
+        self.addend = self._array(self._addend)
+        self.images = self._array(self.builder.images)
+        shares = self._array(self.builder.shares)
+        self.shares = shares.reshape(self.settings.blocks, -1)[:, :2]
+        if self.settings.loss is None:
+            return
+        self.gradient = self._array(self.builder.gradient)[: network.flat.size]
+        self.targets = self._images(self._targets, network.output_shape)
+        self.weights = self._images(self._weights, ())
+        self.losses = self._images(self._losses, ())
+        if self.settings.input_gradient:
+            self.input_gradient = self._images(self._input_gradient, network.input_shape)
+
+    def _array(self, buffer: Buffer) -> npt.NDArray[Any]:
+        """A buffer's memory; of one that no step uses, some memory all the same."""
+        recorder = self.builder.recorder
+        if buffer not in recorder.arrays:
+            recorder.allot_unused(buffer)
+        return recorder.arrays[buffer]
+
+    def _images(self, buffer: Buffer, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """The memory as (blocks, lanes, *shape)."""
+        blocks, lanes = self.settings.blocks, self.settings.lanes
+        array = self._array(buffer).reshape(blocks, buffer.span)[:, : buffer.size]
+        view = array.view()
+        view.shape = (blocks, lanes, *shape)
+        return view
+
+
+def _lowering(operation: Operation) -> Lowering:
+    return LOWERINGS[type(operation.layer)]
+
+
+def _larger(first: Pads, second: Pads) -> Pads:
+    top, bottom, left, right = (max(pair) for pair in zip(first, second, strict=True))
+    return (top, bottom, left, right)
+
+
+def _image_by_image(image: Image) -> tuple[tuple[str, int], ...]:
+    """The strides of images stored one after the other, (height, width, channels) each."""
+    row = image.width * image.channels
+    return strides_of({"v": image.features, "y": row, "x": image.channels, "c": 1})
+
+
+def _joined(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Runs that follow each other in both buffers, as one."""
+    joined: list[tuple[int, int, int]] = []
+    for start, begin, stop in runs:
+        if joined and joined[-1][2] == begin:
+            joined[-1] = (joined[-1][0], joined[-1][1], stop)
+        else:
+            joined.append((start, begin, stop))
+    return joined

@@ -1,0 +1,139 @@
+"""One step of an optimiser over all parameters, fused into one pass over memory.
+
+The formulas stand in `striate.training.optimizers`; here they are written as nests over the flat
+buffers.  What changes from step to step (the learning rate, corrections of the averages) comes
+from a small table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
+from striate.nest.ir import Number
+from striate.nest.tape import Program
+from striate.plan.builder import vector
+from striate.plan.layout import Buffer, Place
+from striate.plan.recorder import Recorder
+
+if TYPE_CHECKING:
+    from striate.training.optimizers import AdamW, Optimizer, SGD
+
+_CHUNK = 8192  # parameters a task
+
+w, g, decay = (vector(role, e=1) for role in ("weights", "gradient", "decay"))
+first, second = vector("first", e=1), vector("second", e=1)
+
+
+def _table(number: int) -> Tensor:
+    return Tensor("table", (), number)
+
+
+def sgd(nesterov: bool) -> tuple[Store, ...]:
+    """table: learning rate, momentum, weight decay."""
+    rate, momentum, weight_decay = (_table(i) for i in range(3))
+    slope = g + weight_decay * decay * w
+    velocity: Expression = momentum * first + slope
+    step = slope + momentum * velocity if nesterov else velocity
+    return Store(first, velocity), Store(w, w - rate * step)
+
+
+def sgd_table(optimizer: SGD, rate: float) -> list[float]:
+    """The numbers of the next step."""
+    return [rate, optimizer.momentum, optimizer.weight_decay]
+
+
+def adamw() -> tuple[Store, ...]:
+    """table: beta1, 1 - beta1, beta2, 1 - beta2, corrected rate, 1/sqrt(correction), eps, decay."""
+    beta1, rest1, beta2, rest2, rate, correction, eps, shrink = (_table(i) for i in range(8))
+    mean = beta1 * first + rest1 * g
+    square = beta2 * second + rest2 * (g * g)
+    kept = w - shrink * decay * w
+    moved = kept - rate * (mean / (sqrt(square) * correction + eps))
+    return Store(first, mean), Store(second, square), Store(w, moved)
+
+
+def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
+    """The numbers of the next step."""
+    beta1, beta2, step = optimizer.beta1, optimizer.beta2, optimizer.steps + 1
+    return [
+        beta1,
+        1 - beta1,
+        beta2,
+        1 - beta2,
+        rate / (1 - beta1**step),
+        1 / (1 - beta2**step) ** 0.5,
+        optimizer.eps,
+        rate * optimizer.weight_decay,
+    ]
+
+
+class Update:
+    """The native step of one optimiser on one network's buffers."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        threads: int,
+        element: Number,
+        *,
+        weights: npt.NDArray[Any],
+        gradient: npt.NDArray[Any],
+        decay_mask: npt.NDArray[Any],
+    ) -> None:
+        stores: tuple[Store, ...]
+        self._numbers: Callable[[Any, float], list[float]]
+        if optimizer.kind == "sgd":
+            stores, self._numbers = sgd(optimizer.nesterov), sgd_table  # type: ignore[attr-defined]
+        else:
+            stores, self._numbers = adamw(), adamw_table
+        self.optimizer = optimizer
+        self.table = np.zeros(8, weights.dtype)
+        arrays = {
+            "weights": weights,
+            "gradient": gradient,
+            "decay": decay_mask,
+            "table": self.table,
+            **dict(zip(("first", "second"), optimizer.state, strict=False)),
+        }
+        self._keep = arrays
+        recorder = Recorder(1, 1, element)
+        given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
+        buffers = {buffer.name: buffer for buffer in given}
+        whole, rest = divmod(weights.size, _CHUNK)
+        for start, count, size in ((0, whole, _CHUNK), (whole * _CHUNK, 1, rest)):
+            if not (count and size):
+                continue
+            nest = Nest((("e", size),), stores)
+            moving = [role for role in nest.buffers if role != "table"]
+            recorder.tasks(
+                nest,
+                count,
+                dict.fromkeys(moving, size),
+                barrier=False,
+                **{
+                    role: Place(buffers[role], 0 if role == "table" else start)
+                    for role in nest.buffers
+                },
+            )
+        recorder.allot(threads, given)
+        self.program: Program = recorder.build(threads)
+
+    def prepare(self, learning_rate: float) -> None:
+        """Write the numbers of the next step."""
+        numbers = self._numbers(self.optimizer, learning_rate)
+        self.table[: len(numbers)] = numbers
+        self.program.prepare()
+
+    def uses(self, state: list[npt.NDArray[Any]], gradient: npt.NDArray[Any]) -> bool:
+        """Whether it was made for these very buffers."""
+        mine = [self._keep[role] for role in ("first", "second") if role in self._keep]
+        return (
+            len(mine) == len(state)
+            and all(a is b for a, b in zip(mine, state, strict=True))
+            and self._keep["gradient"] is gradient
+        )
