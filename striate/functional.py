@@ -14,7 +14,7 @@ numbers are computed in float64.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,44 @@ import numpy.typing as npt
 from striate import layers
 from striate.layers import Layer
 from striate.shapes import Array, Padding, Shape, check_shape
-from striate.single import floats, image_shapes, run, run_backward
+from striate.single import floats, run, run_backward
 
 IntOrPair = int | tuple[int, int]
+
+IMAGES = "(n, height, width, channels)"
+FILTERS = "(filter height, filter width, channels // groups, outputs)"
+VECTORS = "(n, features)"
+WEIGHTS = "(inputs, outputs)"
+
+
+class PoolOptions(TypedDict, total=False):
+    """Options of `sum_pool2d`."""
+
+    stride: IntOrPair | None
+    padding: Padding
+    uncovered: str
+
+
+class AvgPoolOptions(PoolOptions, total=False):
+    """Options of `avg_pool2d`."""
+
+    count_padding: bool
+
+
+class MaxPoolOptions(PoolOptions, total=False):
+    """Options of `max_pool2d`."""
+
+    dilation: IntOrPair
+
+
+class ConvOptions(TypedDict, total=False):
+    """Options of `conv2d`."""
+
+    stride: IntOrPair
+    padding: Padding
+    dilation: IntOrPair
+    groups: int
+    uncovered: str
 
 
 # Convolution.
@@ -43,7 +78,7 @@ def conv2d(
     engine: str = "llvm",
 ) -> Array:
     """Correlate images with filters, and add `bias` (outputs,): see `striate.layers.Conv2D`."""
-    weights = _filters(filters)
+    weights = floats(filters, "filters", FILTERS)
     layer = layers.Conv2D(
         weights.shape[3],
         (weights.shape[0], weights.shape[1]),
@@ -62,25 +97,13 @@ def conv2d_input_gradient(
     filters: npt.ArrayLike,
     input_shape: Shape,
     *,
-    stride: IntOrPair = 1,
-    padding: Padding = 0,
-    dilation: IntOrPair = 1,
-    groups: int = 1,
-    uncovered: str = "error",
     engine: str = "llvm",
+    **options: Unpack[ConvOptions],
 ) -> Array:
-    """∂L/∂x (n, *input_shape) of `conv2d` from ∂L/∂output; `input_shape` has no batch axis."""
-    weights, arriving = _filters(filters), floats(gradient, "gradient")
-    layer = layers.Conv2D(
-        weights.shape[3],
-        (weights.shape[0], weights.shape[1]),
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        bias=False,
-        uncovered=uncovered,
-    )
+    """∂L/∂x (n, *input_shape) of `conv2d` from ∂L/∂output; same options as there."""
+    weights, arriving = floats(filters, "filters", FILTERS), floats(gradient, "gradient", IMAGES)
+    size = (weights.shape[0], weights.shape[1])
+    layer = layers.Conv2D(weights.shape[3], size, bias=False, **options)
     # The gradient is linear in the filters alone, so the values of x do not matter.
     shape = check_shape(input_shape, "input_shape", "conv2d_input_gradient")
     x = np.zeros((len(arriving), *shape), arriving.dtype)
@@ -92,29 +115,15 @@ def conv2d_filter_gradient(
     gradient: npt.ArrayLike,
     filter_size: IntOrPair,
     *,
-    stride: IntOrPair = 1,
-    padding: Padding = 0,
-    dilation: IntOrPair = 1,
-    groups: int = 1,
-    uncovered: str = "error",
     engine: str = "llvm",
+    **options: Unpack[ConvOptions],
 ) -> Array:
     """∂L/∂filters (*filter_size, channels // groups, outputs) of `conv2d` from ∂L/∂output.
 
-    That with respect to the bias is ``gradient.sum((0, 1, 2))``.
+    Same options as `conv2d`. The gradient of the bias is ``gradient.sum((0, 1, 2))``.
     """
-    image, arriving = floats(x, "x"), floats(gradient, "gradient")
-    layer = layers.Conv2D(
-        arriving.shape[-1],
-        filter_size,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        bias=False,
-        uncovered=uncovered,
-    )
-    image_shapes(layer, [image])
+    image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
+    layer = layers.Conv2D(arriving.shape[3], filter_size, bias=False, **options)
     shape = (*layer.size, image.shape[-1] // layer.groups, layer.filters)
     parameters = {"filters": np.zeros(shape, image.dtype)}  # any: the gradient is linear in x
     return run_backward(layer, (image,), parameters, arriving, engine).parameters["filters"]
@@ -145,16 +154,11 @@ def max_pool2d_input_gradient(
     x: npt.ArrayLike,
     size: IntOrPair,
     *,
-    stride: IntOrPair | None = None,
-    padding: Padding = 0,
-    dilation: IntOrPair = 1,
-    uncovered: str = "error",
     engine: str = "llvm",
+    **options: Unpack[MaxPoolOptions],
 ) -> Array:
     """∂L/∂x of `max_pool2d` from ∂L/∂output: all of it to the first maximum of each window."""
-    layer = layers.MaxPool2D(
-        size, stride=stride, padding=padding, dilation=dilation, uncovered=uncovered
-    )
+    layer = layers.MaxPool2D(size, **options)
     return run_backward(layer, (x,), {}, gradient, engine).inputs[0]
 
 
@@ -180,17 +184,11 @@ def avg_pool2d_input_gradient(
     input_shape: Shape,
     size: IntOrPair,
     *,
-    stride: IntOrPair | None = None,
-    padding: Padding = 0,
-    count_padding: bool = False,
-    uncovered: str = "error",
     engine: str = "llvm",
+    **options: Unpack[AvgPoolOptions],
 ) -> Array:
-    """∂L/∂x (n, *input_shape) of `avg_pool2d` from ∂L/∂output."""
-    layer = layers.AvgPool2D(
-        size, stride=stride, padding=padding, count_padding=count_padding, uncovered=uncovered
-    )
-    return _linear_input_gradient(layer, gradient, input_shape, engine)
+    """∂L/∂x (n, *input_shape) of `avg_pool2d` from ∂L/∂output; same options as there."""
+    return _linear_input_gradient(layers.AvgPool2D(size, **options), gradient, input_shape, engine)
 
 
 def sum_pool2d(
@@ -212,14 +210,11 @@ def sum_pool2d_input_gradient(
     input_shape: Shape,
     size: IntOrPair,
     *,
-    stride: IntOrPair | None = None,
-    padding: Padding = 0,
-    uncovered: str = "error",
     engine: str = "llvm",
+    **options: Unpack[PoolOptions],
 ) -> Array:
-    """∂L/∂x (n, *input_shape) of `sum_pool2d` from ∂L/∂output."""
-    layer = layers.SumPool2D(size, stride=stride, padding=padding, uncovered=uncovered)
-    return _linear_input_gradient(layer, gradient, input_shape, engine)
+    """∂L/∂x (n, *input_shape) of `sum_pool2d` from ∂L/∂output; same options as there."""
+    return _linear_input_gradient(layers.SumPool2D(size, **options), gradient, input_shape, engine)
 
 
 def global_avg_pool2d(x: npt.ArrayLike, *, engine: str = "llvm") -> Array:
@@ -245,7 +240,7 @@ def dense(
     engine: str = "llvm",
 ) -> Array:
     """x · weights + bias, (n, outputs)."""
-    matrix = _matrix(weights)
+    matrix = floats(weights, "weights", WEIGHTS)
     layer = layers.Dense(matrix.shape[1], bias=bias is not None)
     return run(layer, (x,), _given(weights=matrix, bias=bias), engine)
 
@@ -254,7 +249,7 @@ def dense_input_gradient(
     gradient: npt.ArrayLike, weights: npt.ArrayLike, *, engine: str = "llvm"
 ) -> Array:
     """∂L/∂x (n, inputs) of `dense` from ∂L/∂output (n, outputs)."""
-    matrix, arriving = _matrix(weights), floats(gradient, "gradient")
+    matrix, arriving = floats(weights, "weights", WEIGHTS), floats(gradient, "gradient", VECTORS)
     layer = layers.Dense(matrix.shape[1], bias=False)
     x = np.zeros((len(arriving), matrix.shape[0]), arriving.dtype)  # any: linear in the weights
     return run_backward(layer, (x,), {"weights": matrix}, arriving, engine).inputs[0]
@@ -264,9 +259,8 @@ def dense_weight_gradient(
     x: npt.ArrayLike, gradient: npt.ArrayLike, *, engine: str = "llvm"
 ) -> Array:
     """∂L/∂weights (inputs, outputs) of `dense` from ∂L/∂output; of the bias: gradient.sum(0)."""
-    vectors, arriving = floats(x, "x"), floats(gradient, "gradient")
-    layer = layers.Dense(arriving.shape[-1], bias=False)
-    image_shapes(layer, [vectors])
+    vectors, arriving = floats(x, "x", VECTORS), floats(gradient, "gradient", VECTORS)
+    layer = layers.Dense(arriving.shape[1], bias=False)
     parameters = {"weights": np.zeros((vectors.shape[1], layer.units), vectors.dtype)}
     return run_backward(layer, (vectors,), parameters, arriving, engine).parameters["weights"]
 
@@ -406,11 +400,7 @@ def softmax_cross_entropy(
     """
     from striate.training.losses import SoftmaxCrossEntropy
 
-    outputs = floats(logits, "logits")
-    if outputs.ndim != 2:
-        raise ValueError(
-            f"softmax_cross_entropy: logits must be (n, classes), got shape {outputs.shape}"
-        )
+    outputs = floats(logits, "logits", "(n, classes)")
     loss = SoftmaxCrossEntropy(label_smoothing)
     targets = loss.targets(labels, outputs.shape[1]).astype(outputs.dtype)
     count = len(outputs)
@@ -429,23 +419,6 @@ def _linear_input_gradient(
     shape = check_shape(input_shape, "input_shape", layer.who)
     x = np.zeros((len(arriving), *shape), arriving.dtype)
     return run_backward(layer, (x,), {}, arriving, engine).inputs[0]
-
-
-def _filters(value: npt.ArrayLike) -> Array:
-    filters = floats(value, "filters")
-    if filters.ndim != 4:
-        raise ValueError(
-            "filters must be (filter height, filter width, channels // groups, outputs), got "
-            f"shape {filters.shape}"
-        )
-    return filters
-
-
-def _matrix(value: npt.ArrayLike) -> Array:
-    weights = floats(value, "weights")
-    if weights.ndim != 2:
-        raise ValueError(f"weights must be (inputs, outputs), got shape {weights.shape}")
-    return weights
 
 
 def _given(**arrays: Any) -> dict[str, npt.ArrayLike]:

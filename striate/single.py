@@ -121,9 +121,15 @@ def image_shapes(layer: Layer, inputs: Sequence[Array]) -> tuple[Shape, ...]:
     return tuple(x.shape[1:] for x in inputs)
 
 
-def floats(value: npt.ArrayLike, what: str) -> Array:
-    """`value` as an array of floats; whole numbers become float64."""
+def floats(value: npt.ArrayLike, what: str, axes: str = "") -> Array:
+    """`value` as an array of floats with these axes, "(n, features)"; integers become float64."""
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
+    if axes and array.ndim != axes.count(",") + 1:
+        single = array.ndim == axes.count(",") and axes.startswith("(n,")
+        raise ValueError(
+            f"{what} must be {axes}, got shape {array.shape}"
+            + f"; for a single one add the batch axis: {what}[None]" * single
+        )
     return array if array.dtype.kind == "f" else array.astype(np.float64)

@@ -68,8 +68,6 @@ class NumPyEngine:
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Apply the optimizer to ``network.flat`` in place."""
-        if len(optimizer.state) != optimizer.slots:
-            optimizer.prepare(self.network.flat.size)
         gradient = self.gradient.astype(np.float32, copy=False)
         optimizer.apply(self.network.flat, gradient, self.network.decay_mask, learning_rate)
 

@@ -238,8 +238,10 @@ class WindowLayer(Layer):
         )
 
     def dropped(self, shape: Shape) -> Pair:
-        """Rows and columns at the bottom and right that no output reads."""
+        """Rows and columns at the bottom and right left out with uncovered="drop"."""
         height, width, _ = self.image_shape(shape)
+        if self.padding == "same":  # chooses the number of outputs itself: nothing is left out
+            return (0, 0)
         return shapes.uncovered(
             (height, width), self.size, self.stride, self.dilation, self.pads(shape)
         )

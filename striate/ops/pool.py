@@ -67,6 +67,21 @@ def sum_pool2d_loops(x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = 
     return output
 
 
+def sum_pool2d_input_gradient_loops(
+    gradient: Array, image: Pair, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)
+) -> Array:
+    """∂L/∂X: each ∂L/∂O is added to all pixels of its window, in float64."""
+    count, rows, columns, channels = gradient.shape
+    result = np.zeros((count, *image, channels))
+    for n, y, x_, c in np.ndindex(count, rows, columns, channels):
+        for r in range(size[0]):
+            for s in range(size[1]):
+                row, column = y * stride[0] + r - pads[0], x_ * stride[1] + s - pads[2]
+                if 0 <= row < image[0] and 0 <= column < image[1]:
+                    result[n, row, column, c] += float(gradient[n, y, x_, c])
+    return result
+
+
 # Readable NumPy, one tap of the window at a time (see striate.ops.conv).
 
 

@@ -1,0 +1,243 @@
+"""Layers as functions: values, gradients, dtypes, and what they say to wrong arrays."""
+
+import re
+
+import numpy as np
+import pytest
+
+from striate import functional as F
+from striate.ops import conv, dense, pool
+
+RANDOM = np.random.default_rng(8)
+X = RANDOM.standard_normal((2, 6, 5, 4))
+FILTERS = RANDOM.standard_normal((3, 2, 2, 6))
+BIAS = RANDOM.standard_normal(6)
+WINDOW = {"stride": (2, 1), "padding": (1, 0, 2, 0), "dilation": (1, 2), "groups": 2}
+LOOPS = ((1, 0, 2, 0), (2, 1), (1, 2), 2)
+engines = pytest.mark.parametrize("engine", ["numpy"])
+
+
+@engines
+def test_conv2d_and_its_gradients(engine):
+    output = F.conv2d(X, FILTERS, BIAS, **WINDOW, engine=engine)
+    expected = conv.conv2d_loops(X, FILTERS, *LOOPS)
+    np.testing.assert_allclose(output, expected + BIAS, rtol=1e-10)
+    np.testing.assert_allclose(F.conv2d(X, FILTERS, **WINDOW, engine=engine), expected, rtol=1e-10)
+    gradient = RANDOM.standard_normal(output.shape)
+    np.testing.assert_allclose(
+        F.conv2d_input_gradient(gradient, FILTERS, (6, 5, 4), **WINDOW, engine=engine),
+        conv.conv2d_input_gradient_loops(gradient, FILTERS, (6, 5), *LOOPS),
+        rtol=1e-10,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        F.conv2d_filter_gradient(X, gradient, (3, 2), **WINDOW, engine=engine),
+        conv.conv2d_filter_gradient_loops(X, gradient, (3, 2), *LOOPS),
+        rtol=1e-10,
+        atol=1e-12,
+    )
+
+
+@engines
+def test_pools_and_their_gradients(engine):
+    options = {"stride": (2, 1), "padding": (1, 1, 0, 1), "engine": engine}
+    window = ((2, 3), (1, 1, 0, 1), (2, 1))
+    sums = pool.sum_pool2d_loops(X, *window)
+    maxima, winner = pool.max_pool2d_loops(X, *window)
+    np.testing.assert_allclose(F.max_pool2d(X, (2, 3), **options), maxima)
+    np.testing.assert_allclose(F.sum_pool2d(X, (2, 3), **options), sums, rtol=1e-10)
+    np.testing.assert_allclose(
+        F.avg_pool2d(X, (2, 3), count_padding=True, **options), sums / 6, rtol=1e-10
+    )
+    gradient = RANDOM.standard_normal(sums.shape)
+    np.testing.assert_allclose(
+        F.max_pool2d_input_gradient(gradient, X, (2, 3), **options),
+        pool.max_pool2d_input_gradient_loops(gradient, winner, (6, 5)),
+        atol=1e-12,
+    )
+    to_sum = pool.sum_pool2d_input_gradient_loops(gradient, (6, 5), *window)
+    np.testing.assert_allclose(
+        F.sum_pool2d_input_gradient(gradient, (6, 5, 4), (2, 3), **options), to_sum, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        F.avg_pool2d_input_gradient(gradient, (6, 5, 4), (2, 3), count_padding=True, **options),
+        to_sum / 6,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(F.global_avg_pool2d(X, engine=engine), X.mean((1, 2)))
+    vectors = RANDOM.standard_normal((2, 4))
+    np.testing.assert_allclose(
+        F.global_avg_pool2d_input_gradient(vectors, (6, 5, 4), engine=engine),
+        np.broadcast_to(vectors[:, None, None] / 30, X.shape),
+    )
+
+
+@engines
+def test_dense_and_its_gradients(engine):
+    x, weights, bias = X[:, 0, 0], RANDOM.standard_normal((4, 7)), RANDOM.standard_normal(7)
+    output = F.dense(x, weights, bias, engine=engine)
+    np.testing.assert_allclose(output, dense.dense_loops(x, weights) + bias, rtol=1e-10)
+    np.testing.assert_allclose(F.dense(x, weights, engine=engine), output - bias, rtol=1e-8)
+    gradient = RANDOM.standard_normal((2, 7))
+    np.testing.assert_allclose(
+        F.dense_input_gradient(gradient, weights, engine=engine),
+        dense.dense_input_gradient_loops(gradient, weights),
+        rtol=1e-10,
+    )
+    np.testing.assert_allclose(
+        F.dense_weight_gradient(x, gradient, engine=engine),
+        dense.dense_weight_gradient_loops(x, gradient),
+        rtol=1e-10,
+    )
+
+
+@engines
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh"])
+def test_activations_and_their_gradients(name, engine):
+    function = getattr(F, name)
+    gradient = RANDOM.standard_normal(X.shape)
+    slope = (function(X + 1e-6, engine=engine) - function(X - 1e-6, engine=engine)) / 2e-6
+    got = getattr(F, f"{name}_input_gradient")(gradient, X, engine=engine)
+    np.testing.assert_allclose(got, gradient * slope, atol=1e-7)
+
+
+@engines
+def test_batch_norm_by_the_batch_and_by_given_statistics(engine):
+    scale, shift = RANDOM.standard_normal((2, 4))
+    mean, variance = X.mean((0, 1, 2)), X.var((0, 1, 2))
+    expected = scale * (X - mean) / np.sqrt(variance + 1e-3) + shift
+    for statistics in ((), (mean, variance)):
+        got = F.batch_norm(X, scale, shift, *statistics, eps=1e-3, engine=engine)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+    moved = F.batch_norm(X, scale, shift, mean + 1, variance, eps=1e-3, engine=engine)
+    np.testing.assert_allclose(moved, expected - scale / np.sqrt(variance + 1e-3), rtol=1e-8)
+    with pytest.raises(ValueError, match="give both mean and variance, or neither"):
+        F.batch_norm(X, scale, shift, mean, engine=engine)
+
+    gradient = RANDOM.standard_normal(X.shape)
+    got = F.batch_norm_gradients(gradient, X, scale, eps=1e-3, engine=engine)
+    direction = RANDOM.standard_normal(X.shape)
+
+    def loss(t):
+        return (
+            gradient * F.batch_norm(X + t * direction, scale, shift, eps=1e-3, engine=engine)
+        ).sum()
+
+    assert (got.x * direction).sum() == pytest.approx((loss(1e-5) - loss(-1e-5)) / 2e-5, rel=1e-5)
+    np.testing.assert_allclose(got.shift, gradient.sum((0, 1, 2)))
+    np.testing.assert_allclose(got.scale, (gradient * (expected - shift) / scale).sum((0, 1, 2)))
+
+
+@engines
+def test_add_and_concat(engine):
+    np.testing.assert_allclose(F.add(X, 2 * X, X, engine=engine), 4 * X)
+    both = F.concat(X, X[..., :3], engine=engine)
+    np.testing.assert_array_equal(both, np.concatenate([X, X[..., :3]], -1))
+    first, second = F.concat_input_gradients(both, (4, 3))
+    np.testing.assert_array_equal(first, X)
+    np.testing.assert_array_equal(second, X[..., :3])
+    with pytest.raises(ValueError, match=r"channels \(4, 4\) make 8, the gradient has 7"):
+        F.concat_input_gradients(both, (4, 4))
+    with pytest.raises(ValueError, match="Add: needs at least 2 inputs"):
+        F.add(X, engine=engine)
+    with pytest.raises(ValueError, match="same number of images, got 2, 1"):
+        F.add(X, X[:1], engine=engine)
+
+
+def test_softmax_cross_entropy():
+    logits, labels = RANDOM.standard_normal((3, 5)), np.array([4, 0, 2])
+    loss, gradient = F.softmax_cross_entropy(logits, labels)
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert loss == pytest.approx(-np.log(chances[[0, 1, 2], labels]).mean())
+    np.testing.assert_allclose(gradient, (chances - np.eye(5)[labels]) / 3, rtol=1e-9)
+    weighted, _ = F.softmax_cross_entropy(logits, labels, weights=[1, 0, 0])
+    assert weighted == pytest.approx(-np.log(chances[0, 4]))
+    smoothed, _ = F.softmax_cross_entropy(logits, labels, label_smoothing=0.5)
+    assert smoothed != pytest.approx(loss)
+    with pytest.raises(ValueError, match="3 logits but 2 labels"):
+        F.softmax_cross_entropy(logits, labels[:2])
+    with pytest.raises(ValueError, match="3 logits but 2 weights"):
+        F.softmax_cross_entropy(logits, labels, weights=[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        (np.float16, np.float16),
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        (np.longdouble, np.longdouble),
+        (np.uint8, np.float64),
+        (np.int32, np.float64),
+        (bool, np.float64),
+    ],
+)
+def test_dtypes(given, result):
+    x = (X > 0).astype(given)
+    assert F.conv2d(x, np.ones((2, 2, 4, 3), given), engine="numpy").dtype == result
+    assert F.relu(x, engine="numpy").dtype == result
+
+
+def test_mixed_dtypes_take_the_finer():
+    output = F.conv2d(X.astype(np.float32), np.ones((2, 2, 4, 3)), engine="numpy")
+    assert output.dtype == np.float64
+
+
+def test_lists_are_arrays():
+    assert F.relu([[-1, 2]], engine="numpy").tolist() == [[0, 2]]
+
+
+def test_dtypes_that_are_not_compiled_run_in_numpy():
+    assert F.relu(X.astype(np.float16), engine="llvm").dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: F.conv2d(X[0], FILTERS, engine="numpy"), ValueError, "Conv2D: inputs must be "),
+        (lambda: F.relu(X[0], engine="numpy"), ValueError, "add the batch axis: x[None]"),
+        (lambda: F.conv2d(X, FILTERS[0], engine="numpy"), ValueError, "filters must be (filter"),
+        (
+            lambda: F.conv2d(X, FILTERS, engine="numpy"),
+            ValueError,
+            "filters must have shape (3, 2, 4, 6) for inputs of shape (2, 6, 5, 4), got (3, 2, 2",
+        ),
+        (
+            lambda: F.conv2d(X, FILTERS, BIAS[1:], groups=2, engine="numpy"),
+            ValueError,
+            "bias must have shape (6,)",
+        ),
+        (
+            lambda: F.conv2d(X, FILTERS, groups=2, stride=2, engine="numpy"),
+            ValueError,
+            "(6 - 3 + 0 + 0)/2 + 1 = 2.5 is not whole along the height",
+        ),
+        (
+            lambda: F.conv2d_input_gradient(X, FILTERS, (6, 5, 4), groups=2, engine="numpy"),
+            ValueError,
+            "the gradient must have the shape of the output, (2, 4, 4, 6), got (2, 6, 5, 4)",
+        ),
+        (
+            lambda: F.conv2d_filter_gradient(X[0], X, 3, engine="numpy"),
+            ValueError,
+            "x must be (n, height, width, channels), got shape (6, 5, 4); for a single one add",
+        ),
+        (lambda: F.dense(X, np.ones((4, 2)), engine="numpy"), ValueError, "Dense: needs a vector"),
+        (lambda: F.dense(X[:, 0, 0], np.ones(4), engine="numpy"), ValueError, "weights must be (i"),
+        (
+            lambda: F.relu([["a"]], engine="numpy"),
+            TypeError,
+            "array of real numbers, got dtype <U1",
+        ),
+        (lambda: F.relu(X + 1j, engine="numpy"), TypeError, "got dtype complex128"),
+        (lambda: F.relu(X, engine="gpu"), ValueError, 'engine must be "llvm" or "numpy"'),
+        (
+            lambda: F.softmax_cross_entropy(X, [0, 1]),
+            ValueError,
+            "logits must be (n, classes), got",
+        ),
+    ],
+)
+def test_mistakes_are_explained(call, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        call()
