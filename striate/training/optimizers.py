@@ -77,12 +77,12 @@ class Optimizer(ABC):
             )
         if len({array.size for array in arrays.values()}) > 1:
             raise ValueError(f"the stored state of {self.kind} has buffers of different sizes")
-        state = []
-        for name in sorted(names):
-            buffer = aligned_zeros(arrays[name].size)
-            buffer[...] = arrays[name].reshape(-1)
-            state.append(buffer)
-        self.state = state
+        self.state = [_aligned_copy(arrays[name]) for name in sorted(names)]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Copies and pickles come back wherever NumPy puts them; machine code wants alignment.
+        self.__dict__.update(state)
+        self.state = [_aligned_copy(buffer) for buffer in self.state]
 
     def _check(self, flat: Floats, learning_rate: float) -> None:
         if not (math.isfinite(learning_rate) and learning_rate >= 0.0):
@@ -223,6 +223,12 @@ def aligned_zeros(size: int) -> Floats:
     raw = np.zeros(size * 4 + _ALIGNMENT, dtype=np.uint8)
     skip = -raw.ctypes.data % _ALIGNMENT
     return raw[skip : skip + size * 4].view(np.float32)
+
+
+def _aligned_copy(values: NDArray[Any]) -> Floats:
+    buffer = aligned_zeros(values.size)
+    buffer[...] = values.reshape(-1)
+    return buffer
 
 
 def _at_least_zero(kind: str, name: str, value: float) -> float:

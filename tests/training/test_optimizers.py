@@ -1,5 +1,8 @@
 """Optimisers against PyTorch's, over several steps."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -119,6 +122,22 @@ def test_stored_state_goes_on_with_the_same_bits(make):
     for gradient in gradients[3:]:
         second.apply(two, gradient, mask, 0.05)
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
+@pytest.mark.parametrize("make", [SGD, AdamW])
+def test_copies_have_state_of_their_own_and_aligned(make, copied):
+    optimizer = make()
+    flat = np.ones(SIZE, dtype=np.float32)
+    optimizer.apply(flat, flat.copy(), flat.copy(), 0.1)
+    twin = copied(optimizer)
+    assert twin.steps == 1
+    assert twin.hyperparameters() == optimizer.hyperparameters()
+    for ours, theirs in zip(optimizer.state, twin.state, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert theirs.ctypes.data % 64 == 0
+        assert theirs.flags.writeable
+        assert not np.shares_memory(ours, theirs)
 
 
 def test_stored_state_that_does_not_fit_is_told():

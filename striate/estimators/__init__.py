@@ -1,0 +1,1 @@
+"""scikit-learn estimators; the public names are in ``striate.estimator``."""

@@ -1,0 +1,255 @@
+"""What the classifier and the regressor share: settings, building, training, running."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from striate.estimators import automatic
+from striate.estimators.automatic import Settings
+from striate.estimators.inputs import Shape, check_fit_inputs, check_inputs
+from striate.estimators.samples import Samples
+from striate.network import Network
+from striate.training import loop, optimizers
+from striate.training.history import History
+from striate.training.losses import Loss
+from striate.training.optimizers import Optimizer
+from striate.training.schedules import Constant
+from striate.training.stopping import EarlyStopping
+
+BLOCK = 32  # images at a time for predictions with NumPy
+
+# Attributes of a fitted estimator that a new fit, other than a warm start, begins without.
+_OF_PARTIAL_FIT = ("_optimizer", "_calls")
+
+
+class ConvNet(BaseEstimator):
+    """The base of both estimators; not for direct use."""
+
+    n_features_in_: int
+    input_shape_: Shape
+    network_: Network
+    history_: History
+    n_iter_: int
+    loss_curve_: list[float]
+
+    def __init__(
+        self,
+        network: automatic.NetworkOption = None,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        optimizer: str | Optimizer | None = None,
+        schedule: Any = None,
+        weight_decay: float | None = None,
+        augment: Any = None,
+        early_stopping: bool | int = False,
+        validation_fraction: float | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        engine: str = "llvm",
+        verbose: bool | int = False,
+    ) -> None:
+        self.network = network
+        self.image_shape = image_shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.augment = augment
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.engine = engine
+        self.verbose = verbose
+
+    # What the subclasses say.
+
+    def _loss(self, settings: Settings) -> Loss:
+        raise NotImplementedError
+
+    def _class_weight(self) -> dict[int, float] | str | None:
+        return None
+
+    # Data.
+
+    def _first_images(self, X: ArrayLike) -> NDArray[Any]:
+        images, self.input_shape_ = check_fit_inputs(self, X, self.image_shape)
+        return images
+
+    def _images(self, X: ArrayLike) -> NDArray[Any]:
+        return check_inputs(self, X, self.input_shape_)
+
+    def _weights(
+        self, sample_weight: ArrayLike | None, images: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        weights: NDArray[np.float64] = _check_sample_weight(
+            sample_weight, images[:, :0].reshape(len(images), -1), dtype=np.float64,
+            ensure_non_negative=True,
+        )  # fmt: skip
+        if not weights.any():
+            raise ValueError("sample_weight is zero for every sample: there is nothing to train on")
+        return weights
+
+    # Settings.
+
+    def _settings(self, rows: int) -> Settings:
+        """The user's settings, and automatic ones for what is None."""
+        base = automatic.automatic_settings(self.network, self.input_shape_, rows)
+        if self.optimizer is not None and self.optimizer != base.optimizer:
+            # Rates that suit one optimiser do not suit another.
+            base = replace(base, learning_rate=None, weight_decay=None)
+        if self.schedule is not None:
+            base = replace(base, warmup=None)
+        names = (
+            "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule",
+            "label_smoothing",
+        )  # fmt: skip
+        given = {name: value for name in names if (value := getattr(self, name, None)) is not None}
+        if not (isinstance(self.augment, str) and self.augment == "auto"):
+            given["augment"] = self.augment
+        return replace(base, **given)
+
+    def _threads(self) -> int | None:
+        """As many threads as ``n_jobs`` says; None leaves it to the engine."""
+        if self.n_jobs is None:
+            return None
+        if isinstance(self.n_jobs, bool) or not isinstance(self.n_jobs, int | np.integer):
+            raise TypeError(f"n_jobs must be a whole number or None, not {self.n_jobs!r}")
+        if self.n_jobs == 0:
+            raise ValueError("n_jobs must not be 0: give a number of threads, or -1 for all cores")
+        return int(joblib.effective_n_jobs(self.n_jobs))
+
+    def _early_stopping(self) -> EarlyStopping | None:
+        if self.early_stopping is False or self.early_stopping is None:
+            return None
+        if self.early_stopping is True:
+            return EarlyStopping(patience=10)
+        return EarlyStopping(patience=self.early_stopping)
+
+    def _validation_fraction(self) -> float:
+        if self.validation_fraction is not None:
+            return self.validation_fraction
+        return 0.1 if self._early_stopping() is not None else 0.0
+
+    # Training.
+
+    def _train(self, samples: Samples, outputs: int) -> None:
+        """Fit a new network, or with a warm start go on with the one that there is."""
+        samples = samples.without_zero_weights()
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        settings = self._settings(len(samples.images))
+        batch_size = settings.batch_size
+        if batch_size is None:
+            batch_size = automatic.automatic_batch_size(len(samples.images))
+        if len(samples.images) <= batch_size:
+            samples = samples.merged()
+        epochs = settings.epochs
+        if epochs is None:
+            epochs = automatic.automatic_epochs(len(samples.images), batch_size)
+        warm = self.warm_start and hasattr(self, "network_")
+        network = self.network_ if warm else self._build(outputs, len(samples.images), seed)
+        history = self._run(
+            network, samples, settings, seed, epochs=epochs, batch_size=batch_size,
+            optimizer=_fresh_optimizer(settings), schedule=settings.schedule,
+            warmup=settings.warmup, early_stopping=self._early_stopping(),
+            validation_fraction=self._validation_fraction(),
+        )  # fmt: skip
+        for name in _OF_PARTIAL_FIT:
+            self.__dict__.pop(name, None)
+        self.network_ = network
+        self.history_ = history
+        self.n_iter_ = len(history)
+        self.loss_curve_ = history.column("loss")
+
+    def _train_more(self, samples: Samples, outputs: int) -> None:
+        """One pass over some more samples, at a constant rate, with the optimiser's memory."""
+        samples = samples.without_zero_weights()
+        settings = self._settings(len(samples.images))
+        if not hasattr(self, "network_"):
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            self._seed = seed
+            self.network_ = self._build(outputs, len(samples.images), seed)
+            self.n_iter_, self.loss_curve_ = 0, []
+        if not hasattr(self, "_optimizer"):
+            self._optimizer = _fresh_optimizer(settings)
+            self._calls = 0
+        batch_size = settings.batch_size or automatic.automatic_batch_size(len(samples.images))
+        self._calls += 1
+        self.history_ = self._run(
+            self.network_, samples, settings, getattr(self, "_seed", 0) + self._calls, epochs=1,
+            batch_size=batch_size, optimizer=self._optimizer, schedule=Constant(),
+        )  # fmt: skip
+        self.n_iter_ += 1
+        self.loss_curve_ = [*self.loss_curve_, self.history_[0].loss]
+
+    def _build(self, outputs: int, rows: int, seed: int) -> Network:
+        return automatic.build(self.network, self.input_shape_, outputs, rows, seed)
+
+    def _run(
+        self, network: Network, samples: Samples, settings: Settings, seed: int, **options: Any
+    ) -> History:
+        return loop.fit(
+            network,
+            samples.images,
+            samples.targets,
+            sample_weight=samples.weights,
+            class_weight=self._class_weight(),
+            loss=self._loss(settings),
+            learning_rate=settings.learning_rate,
+            augment=automatic.make_augmentation(settings.augment),
+            seed=seed,
+            threads=self._threads(),
+            engine=self.engine,
+            progress=bool(self.verbose),
+            **options,
+        )
+
+    # Running.
+
+    def _outputs(self, X: ArrayLike) -> NDArray[np.float32]:
+        check_is_fitted(self, "network_")
+        images = self._images(X)
+        threads = self._threads()
+        if self.engine != "numpy":
+            return self.network_.predict_logits(images, engine=self.engine, threads=threads)
+        # BLAS adds in another order for few rows than for many, and what is predicted for an
+        # image must not depend on the images beside it: every product gets the same shape.
+        count = len(images)
+        images = np.concatenate([images, images[:1].repeat(-count % BLOCK, axis=0)])
+        outputs = self.network_.predict_logits(images, engine="numpy", batch_size=BLOCK)
+        return outputs[:count]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _fresh_optimizer(settings: Settings) -> Optimizer:
+    """An optimiser without memory; one that the user gave is copied and stays as it is."""
+    if isinstance(settings.optimizer, Optimizer):
+        if settings.weight_decay is not None:
+            raise ValueError(
+                "weight_decay is for an optimizer given by name; "
+                f"{settings.optimizer!r} has its own"
+            )
+        copy = optimizers.from_dict(settings.optimizer.to_dict())
+        copy.reset()
+        return copy
+    options = {} if settings.weight_decay is None else {"weight_decay": settings.weight_decay}
+    return optimizers.by_name(settings.optimizer, **options)

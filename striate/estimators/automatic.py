@@ -1,0 +1,147 @@
+"""The network and the settings that an estimator uses where the user does not say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from striate.layers import Dense, Flatten, Layer, ReLU
+from striate.network import Network
+
+Shape = tuple[int, ...]
+NetworkOption = Sequence[Layer] | Callable[[Shape, int], Network] | None
+
+# Training is as long as about so many updates take, within these numbers of epochs.
+UPDATES = 600
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 300
+BATCH_SIZE = 128
+HIDDEN_UNITS = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; the names are those of the estimators' parameters."""
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    optimizer: Any = "adamw"
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    schedule: Any = "one-cycle"
+    warmup: float | None = None
+    label_smoothing: float = 0.0
+    augment: Any = None
+
+
+def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) -> Settings:
+    """What suits a network, for everything that the user leaves open."""
+    if network is None and len(input_shape) == 3:
+        from striate import recipes
+
+        recipe = recipes.choose(input_shape, 2, rows)
+        return Settings(
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            optimizer=recipe.optimizer,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            schedule=recipe.schedule,
+            warmup=recipe.warmup,
+            label_smoothing=recipe.label_smoothing,
+            augment=dict(recipe.augment),
+        )
+    return Settings(learning_rate=0.01 if network is None else None)
+
+
+def automatic_batch_size(rows: int) -> int:
+    """All rows in one batch while they are few."""
+    return min(BATCH_SIZE, rows)
+
+
+def automatic_epochs(rows: int, batch_size: int) -> int:
+    """Enough epochs for a fair number of updates: small data are seen more often."""
+    steps = math.ceil(rows / batch_size)
+    return min(max(math.ceil(UPDATES / steps), FEWEST_EPOCHS), MOST_EPOCHS)
+
+
+def build(
+    network: NetworkOption, input_shape: Shape, outputs: int, rows: int, seed: int
+) -> Network:
+    """The network to train, with new parameters drawn from ``seed``."""
+    if network is None:
+        made = _automatic(input_shape, outputs, rows)
+    elif isinstance(network, Network):
+        raise TypeError(
+            "network must be a list of layers, a function (input_shape, outputs) -> Network, or "
+            "None; a Network has parameters already, and an estimator makes its own"
+        )
+    elif callable(network):
+        made = network(input_shape, outputs)
+        if not isinstance(made, Network):
+            raise TypeError(f"the function given as network returned {made!r}, not a Network")
+    else:
+        made = _from_layers(list(network), input_shape, outputs)
+    if made.input_shape != input_shape:
+        raise ValueError(f"the network reads {made.input_shape}, but X holds {input_shape}")
+    if made.output_shape != (outputs,):
+        raise ValueError(
+            f"the network has the output {made.output_shape}, but {outputs} numbers are wanted: "
+            f"end it with Dense({outputs})"
+        )
+    made.initialise(seed)
+    return made
+
+
+def _automatic(input_shape: Shape, outputs: int, rows: int) -> Network:
+    if len(input_shape) == 1:
+        return Network([Dense(HIDDEN_UNITS), ReLU(), Dense(outputs)], input_shape=input_shape)
+    from striate import recipes
+
+    if outputs >= 2:
+        return recipes.choose(input_shape, outputs, rows).network()
+    # Recipes are for classes; their last layer is made as wide as is wanted here.
+    config = recipes.choose(input_shape, 2, rows).network().get_config()
+    config["nodes"][-1]["config"]["units"] = outputs
+    return Network.from_config(config)
+
+
+def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network:
+    """A list that does not end in Dense gets the last layer, and Flatten where it needs it."""
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"network must be a list of layers, but it holds {layer!r}")
+    try:
+        if layers and isinstance(layers[-1], Dense):
+            return Network(layers, input_shape=input_shape)
+        body = Network(layers, input_shape=input_shape).output_shape if layers else input_shape
+        ending = [Dense(outputs)] if len(body) == 1 else [Flatten(), Dense(outputs)]
+        return Network([*layers, *ending], input_shape=input_shape)
+    except ValueError as error:
+        if len(input_shape) != 1:
+            raise
+        raise ValueError(
+            f"{error} (X is flat: if its rows are images, give image_shape=(height, width) or "
+            "(height, width, channels))"
+        ) from error
+
+
+def make_augmentation(augment: Any) -> Callable[[Any, np.random.Generator], Any] | None:
+    """An augmentation from a mapping of ``Augment``'s options; functions stay, nothing is None."""
+    if augment is None or augment is False:
+        return None
+    if isinstance(augment, Mapping):
+        from striate.data.augment import Augment
+
+        options = {name: value for name, value in augment.items() if value}
+        return Augment(**options) if options else None
+    if not callable(augment):
+        raise TypeError(
+            'augment must be "auto", None, a mapping of Augment\'s options or a function '
+            f"(images, rng) -> images, not {augment!r}"
+        )
+    made: Callable[[Any, np.random.Generator], Any] = augment
+    return made

@@ -1,0 +1,229 @@
+"""``ConvNetClassifier``: a convolutional network as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
+
+from striate.estimators._base import ConvNet
+from striate.estimators.automatic import NetworkOption, Settings
+from striate.estimators.samples import Samples
+from striate.training.losses import Loss, SoftmaxCrossEntropy, softmax
+from striate.training.optimizers import Optimizer
+
+
+class ConvNetClassifier(ClassifierMixin, ConvNet):
+    """A convolutional network as a scikit-learn classifier.
+
+    X may be images ``(n, height, width)`` or ``(n, height, width, channels)``, or flat
+    ``(n, features)``: with ``image_shape`` its rows are images too, without it they are plain
+    features and the network is dense.  Any real dtype will do; uint8 is the smallest and needs no
+    conversion.  Inputs are standardised per channel (per feature if flat) by the network itself.
+
+    What is None is chosen to suit the size and the number of the images, as by ``striate train``.
+
+    Args:
+        network: a list of layers; a function ``(input_shape, n_classes) -> Network``; or None.
+            A list that does not end in ``Dense`` gets ``Flatten`` and ``Dense(n_classes)``.
+        image_shape: ``(height, width)`` or ``(height, width, channels)`` of the rows of a flat X.
+        epochs: how many times to see every image.
+        batch_size: images per step.
+        learning_rate: the highest of the schedule.
+        optimizer: ``"sgd"``, ``"adamw"`` or an ``Optimizer``.
+        schedule: ``"constant"``, ``"cosine"``, ``"step"``, ``"one-cycle"`` or a ``Schedule``.
+        weight_decay: for an optimiser given by name.
+        label_smoothing: the share of the true class that is spread over all, 0 or more, below 1.
+        augment: a mapping of ``Augment``'s options, a function ``(images, rng) -> images``, None,
+            or ``"auto"``: what suits the images if ``network`` is None, else nothing.
+        class_weight: weights by class, or ``"balanced"``.
+        early_stopping: True, or the number of epochs (10 if True) to wait for a better validation
+            loss; the best epoch's weights are kept.
+        validation_fraction: the share of the samples to validate on; by default a tenth with
+            early stopping, else none.
+        warm_start: whether ``fit`` goes on with the network of the last ``fit``.
+        random_state: of the first weights, order, augmentation, dropout and split.
+        n_jobs: threads; -1 for all cores, None for all cores or OMP_NUM_THREADS if that is set.
+        engine: ``"llvm"`` or ``"numpy"``.
+        verbose: whether to show progress on standard error.
+
+    Attributes:
+        classes_: the classes in order, ``(n_classes,)``.
+        network_: the trained ``Network``; its ``save`` writes a model file.
+        history_: the figures of all epochs; ``loss_curve_`` are their losses.
+        n_iter_: how many epochs were run.
+        n_features_in_: numbers per sample.  ``input_shape_``: the shape that the network reads.
+
+    A sample of weight 0 is as if it were not there.  Where all samples fit in one batch, weights
+    are the same as repetitions to the last bit (batch normalisation, dropout and augmentation
+    aside, which look at each row once); in several batches, as near as chance allows.
+
+    Examples:
+        >>> from sklearn.datasets import load_digits
+        >>> from striate import ConvNetClassifier
+        >>> digits = load_digits()
+        >>> model = ConvNetClassifier(random_state=0)
+        >>> model.fit(digits.images, digits.target).predict(digits.images[:3])  # doctest: +SKIP
+        array([0, 1, 2])
+    """
+
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        network: NetworkOption = None,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        optimizer: str | Optimizer | None = None,
+        schedule: Any = None,
+        weight_decay: float | None = None,
+        label_smoothing: float | None = None,
+        augment: Any = "auto",
+        class_weight: Mapping[Any, float] | str | None = None,
+        early_stopping: bool | int = False,
+        validation_fraction: float | None = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        engine: str = "llvm",
+        verbose: bool | int = False,
+    ) -> None:
+        super().__init__(
+            network,
+            image_shape=image_shape,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            schedule=schedule,
+            weight_decay=weight_decay,
+            augment=augment,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            warm_start=warm_start,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            engine=engine,
+            verbose=verbose,
+        )
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ConvNetClassifier:
+        """Train on samples X, their classes ``y`` ``(n,)`` and weights ``(n,)``, 0 or more."""
+        warm = self.warm_start and hasattr(self, "network_")
+        images, labels = self._checked(X, y, first=not warm)
+        weights = self._weights(sample_weight, images)
+        if warm:
+            classes = self.classes_
+        else:
+            # A class whose samples all have weight 0 is not there.
+            classes = np.unique(labels[weights > 0.0])
+            if len(classes) < 2:
+                raise ValueError(
+                    f"{type(self).__name__} needs at least two classes, but y has one class only: "
+                    f"{classes[0]!r}"
+                )
+        indices, kept = self._indices(labels, classes, weights)
+        self.classes_ = classes
+        self._train(Samples(images[kept], indices[kept], weights[kept]), len(classes))
+        self.network_.classes = [str(name) for name in classes.tolist()]
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> ConvNetClassifier:
+        """Train once over some more samples, at a constant learning rate.
+
+        The first call must name all ``classes``, and sets the standardisation of the inputs by
+        its samples, which should therefore be typical ones.
+        """
+        first = not hasattr(self, "network_")
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit must name all classes")
+        images, labels = self._checked(X, y, first=first)
+        weights = self._weights(sample_weight, images)
+        if first:
+            named = np.unique(np.asarray(classes))
+            if len(named) < 2:
+                raise ValueError(f"classes must name at least two classes, not {named!r}")
+        else:
+            named = self.classes_
+            if classes is not None and not np.array_equal(named, np.unique(np.asarray(classes))):
+                raise ValueError(
+                    f"classes={classes!r} are not those of the first call of partial_fit: {named!r}"
+                )
+        indices, kept = self._indices(labels, named, weights)
+        self.classes_ = named
+        self._train_more(Samples(images[kept], indices[kept], weights[kept]), len(named))
+        self.network_.classes = [str(name) for name in named.tolist()]
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """The probability of each class, ``(n, n_classes)``, in the order of ``classes_``."""
+        probabilities: NDArray[np.float32] = softmax(self._outputs(X))
+        return probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The likeliest class of each sample, ``(n,)``."""
+        winners = self._outputs(X).argmax(axis=1)
+        check_is_fitted(self, "classes_")
+        labels: NDArray[Any] = self.classes_[winners]
+        return labels
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, first: bool
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        images = self._first_images(X) if first else self._images(X)
+        labels = _check_y(column_or_1d(y, warn=True), y_numeric=False, estimator=self)
+        check_classification_targets(labels)
+        if len(labels) != len(images):
+            raise ValueError(f"X has {len(images)} samples, but y has {len(labels)}")
+        return images, labels
+
+    def _indices(
+        self, labels: NDArray[Any], classes: NDArray[Any], weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Class indices of the labels, and which samples count."""
+        kept = weights > 0.0
+        unknown = np.setdiff1d(labels[kept], classes)
+        if len(unknown):
+            raise ValueError(f"y holds {unknown.tolist()[:5]}, which are none of the classes")
+        # Labels of samples that do not count may be none of the classes.
+        indices = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+        return indices.astype(np.intp), kept
+
+    def _class_weight(self) -> dict[int, float] | str | None:
+        if self.class_weight is None or isinstance(self.class_weight, str):
+            return self.class_weight
+        if not isinstance(self.class_weight, Mapping):
+            raise TypeError(
+                f'class_weight must be a mapping, "balanced" or None, not {self.class_weight!r}'
+            )
+        places = {name: index for index, name in enumerate(self.classes_.tolist())}
+        # A class that is not in these samples, as of a fold in cross-validation, has no say.
+        return {
+            places[name]: weight for name, weight in self.class_weight.items() if name in places
+        }
+
+    def _loss(self, settings: Settings) -> Loss:
+        return SoftmaxCrossEntropy(settings.label_smoothing)

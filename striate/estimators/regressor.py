@@ -1,0 +1,112 @@
+"""``ConvNetRegressor``: a convolutional network as a scikit-learn regressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import _check_y, check_is_fitted
+
+from striate.estimators._base import ConvNet
+from striate.estimators.automatic import Settings
+from striate.estimators.samples import Samples
+from striate.training.losses import Loss, MeanSquaredError
+
+
+class ConvNetRegressor(RegressorMixin, ConvNet):
+    """A convolutional network as a scikit-learn regressor, by mean squared error.
+
+    X is as for ``ConvNetClassifier``; y is ``(n,)`` or ``(n, outputs)``.  Targets are standardised
+    for training and predictions scaled back, so that learning rates do not depend on their unit.
+
+    The parameters are those of ``ConvNetClassifier`` without ``label_smoothing`` and
+    ``class_weight``; ``augment`` is None by default, as moving or mirroring an image may change
+    what is to be predicted.
+
+    Attributes:
+        network_: the trained ``Network``; it gives standardised targets.
+        target_mean_, target_scale_: what they are standardised by, ``(outputs,)``.
+        history_, loss_curve_, n_iter_, n_features_in_, input_shape_: as for the classifier.
+    """
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ConvNetRegressor:
+        """Train on samples X, targets ``y`` ``(n,)`` or ``(n, outputs)`` and weights ``(n,)``."""
+        warm = self.warm_start and hasattr(self, "network_")
+        images, targets = self._checked(X, y, first=not warm)
+        weights = self._weights(sample_weight, images)
+        if not warm:
+            self._standardise(targets, weights)
+        self._train(Samples(images, self._scaled(targets), weights), len(self.target_mean_))
+        return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ConvNetRegressor:
+        """Train once over some more samples, at a constant learning rate.
+
+        The first call sets the standardisation of inputs and targets by its samples, which
+        should therefore be typical ones.
+        """
+        first = not hasattr(self, "network_")
+        images, targets = self._checked(X, y, first=first)
+        weights = self._weights(sample_weight, images)
+        if first:
+            self._standardise(targets, weights)
+        self._train_more(Samples(images, self._scaled(targets), weights), len(self.target_mean_))
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """The predictions, ``(n,)`` or ``(n, outputs)`` as the targets were."""
+        outputs = self._outputs(X)
+        check_is_fitted(self, "target_mean_")
+        values = outputs * self.target_scale_ + self.target_mean_
+        return values[:, 0] if self._single else values
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, first: bool
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        images = self._first_images(X) if first else self._images(X)
+        targets = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
+        targets = np.asarray(targets, dtype=np.float64)
+        if len(targets) != len(images):
+            raise ValueError(f"X has {len(images)} samples, but y has {len(targets)}")
+        single = targets.ndim == 1
+        if first:
+            self._single = single
+        rows = targets[:, None] if single else targets
+        if not first and rows.shape[1] != len(self.target_mean_):
+            raise ValueError(
+                f"y has {rows.shape[1]} outputs, but {type(self).__name__} was fitted to "
+                f"{len(self.target_mean_)}"
+            )
+        return images, rows
+
+    def _standardise(self, targets: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
+        """Set the mean and the spread of the targets, each sample counted by its weight."""
+        kept = weights > 0.0
+        # One by one in a fixed order: their sum must not depend on the order of the samples.
+        order = np.lexsort(targets[kept].T)
+        rows, shares = targets[kept][order], weights[kept][order]
+        self.target_mean_ = np.average(rows, axis=0, weights=shares)
+        spread = np.sqrt(np.average(np.square(rows - self.target_mean_), axis=0, weights=shares))
+        self.target_scale_ = np.where(spread > 1e-12 * np.abs(self.target_mean_), spread, 1.0)
+
+    def _scaled(self, targets: NDArray[np.float64]) -> NDArray[np.float32]:
+        return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
+
+    def _loss(self, settings: Settings) -> Loss:
+        return MeanSquaredError()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
