@@ -41,9 +41,14 @@ for command in (train, evaluate, predict, summary):
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (default: the process's own) and return the exit code."""
     _print_anything()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli.main(args=arguments, prog_name="striate", standalone_mode=False)
+        # Not by cli.main, which has exit codes of its own for Ctrl-C and broken pipes.
+        with cli.make_context("striate", given) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as leaving:  # after --help and --version
+        return leaving.exit_code
     except click.UsageError as error:
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return _fail(error.format_message().rstrip(".") + where)

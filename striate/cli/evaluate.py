@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from striate.evaluation import Evaluation
     from striate.network import Network
 
+Images = npt.NDArray[Any]
+
 # A wider confusion matrix than this does not fit a terminal; --json has it all the same.
 WIDEST_CONFUSION = 20
 
@@ -60,13 +62,8 @@ def evaluate(
     did not see. The model file knows which part, and it is drawn again here.
     """
     network = files.load(model)
-    trained = files.information(model)
-    dataset = _load(source, network, trained, skip_bad, quiet)
-    if part is None:
-        seen = (trained.get("source"), trained.get("train_images"), trained.get("test_images"))
-        sizes = (dataset.name, len(dataset.train_images), len(dataset.test_images))
-        part = "test" if not dataset.split or seen == sizes else "all"
-    images, labels = _part(dataset, part)
+    dataset = _load(source, network, skip_bad, quiet)
+    part, images, labels = _choose(dataset, files.information(model), part)
     if not len(images):
         raise click.ClickException(f"{source}: has no images in the part {part!r}")
     if images.shape[1:] != network.input_shape:
@@ -90,20 +87,11 @@ def evaluate(
         click.echo(f"\n{_confusion(result)}")
 
 
-def _load(
-    source: str, network: Network, trained: dict[str, Any], skip_bad: bool, quiet: bool
-) -> Dataset:
-    """Return the images of `source` as the network reads them, split as for its training."""
+def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset:
+    """Return the images of `source` as the network reads them, not split."""
     from striate import data
 
     height, width, channels = (*network.input_shape, 0, 0, 0)[:3]
-    split = trained.get("split")
-    fraction, seed = 0.2, 0
-    if isinstance(split, dict):  # from a file, which may hold anything
-        given = split.get("test_fraction")
-        fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
-        given = split.get("seed")
-        seed = given if isinstance(given, int) and given >= 0 else seed
     of_files = _is_image_folder(source)
     resize = network.preprocessing.resize or {}
     dataset = data.load(
@@ -113,11 +101,10 @@ def _load(
         mode=resize.get("mode", "crop"),
         classes=network.classes,
         skip_bad=skip_bad,
-        test_fraction=fraction,
-        seed=seed,
+        test_fraction=1.0,
         progress=None if quiet else LoadingProgress(),
     )
-    for sentence in dataset.notes:
+    for sentence in dataset.notes[1:]:  # the first tells of parts that are not made here
         note(sentence, quiet=quiet)
     if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
         raise click.ClickException(
@@ -135,17 +122,43 @@ def _is_image_folder(source: str) -> bool:
     return source != "digits" and path.is_dir() and not has_idx(path)
 
 
-def _part(dataset: Dataset, part: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    if part == "test":
-        return dataset.test_images, dataset.test_labels
-    if part == "train":
-        return dataset.train_images, dataset.train_labels
-    if not len(dataset.test_images):
-        return dataset.train_images, dataset.train_labels
-    return (
-        np.concatenate([dataset.train_images, dataset.test_images]),
-        np.concatenate([dataset.train_labels, dataset.test_labels]),
-    )
+def _choose(
+    dataset: Dataset, trained: dict[str, Any], part: str | None
+) -> tuple[str, Images, Images]:
+    """Return the name of the part to test on, its images and its labels.
+
+    Args:
+        dataset: loaded with all images in the test part where they came in one part only.
+        trained: the model file's notes about its training; a file may hold anything there.
+        part: what the user asks for, if anything.
+    """
+    images, labels = dataset.test_images, dataset.test_labels
+    if not dataset.split:
+        train_images, train_labels = dataset.train_images, dataset.train_labels
+        if part == "train":
+            return part, train_images, train_labels
+        if part == "all":
+            images = np.concatenate([train_images, images])
+            return part, images, np.concatenate([train_labels, labels])
+        return "test", images, labels
+    split = trained.get("split")
+    fraction, seed = 0.2, 0
+    if isinstance(split, dict):
+        given = split.get("test_fraction")
+        fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
+        given = split.get("seed")
+        seed = given if isinstance(given, int) and given >= 0 else seed
+    if part is None:
+        name, *sizes = (trained.get(key) for key in ("source", "train_images", "test_images"))
+        seen = sum(number for number in sizes if isinstance(number, int))
+        part = "test" if name == dataset.name and seen == len(images) else "all"
+    if part == "all":
+        return part, images, labels
+    from striate.data.dataset import stratified_split
+
+    train, test = stratified_split(labels, fraction, seed, dataset.classes)
+    rows = train if part == "train" else test
+    return part, images[rows], labels[rows]
 
 
 def _rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:

@@ -146,7 +146,13 @@ def train(**given: Any) -> int:
         network.preprocessing, resize=dataset.resize, colour=dataset.colour
     )
     _announce(chosen, dataset, recipe, network)
-    history = _fit(chosen, recipe, network, dataset)
+    try:
+        history = _fit(chosen, recipe, network, dataset)
+    except FloatingPointError as error:
+        raise click.ClickException(
+            "training has diverged, its loss is not finite any more: use a lower --lr; "
+            "nothing was saved"
+        ) from error
     if history.interrupted:
         note("Testing and saving what was learnt until then.")
     tested = network.evaluate(

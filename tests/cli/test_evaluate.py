@@ -1,0 +1,200 @@
+"""``striate evaluate``."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate import data, files
+
+Run = Callable[..., Any]
+Refused = Callable[..., str]
+
+NUMPY = ("--engine", "numpy")
+
+
+@pytest.fixture(scope="session")
+def image_model(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """A model that tells dark images from light ones."""
+    from striate.cli.app import run
+
+    path = tmp_path_factory.mktemp("image-model") / "light.safetensors"
+    arguments = ["train", str(images), "--quiet", *NUMPY, "--epochs", "8", "--out", str(path)]
+    assert run(arguments) == 0
+    return path
+
+
+def test_the_test_images_of_training_are_drawn_again(striate: Run, model: Path) -> None:
+    outcome = striate("evaluate", model, "digits", *NUMPY, "--json")
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == 1
+    result = outcome.json
+    assert result["part"] == "test"
+    assert result["images"] == 359
+    assert result["accuracy"] == files.information(model)["test_accuracy"]
+
+
+def test_another_seed_of_training_is_drawn_again(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    options = ("--seed", 4, "--test-fraction", 0.1, "--epochs", 1, "--network", network_file)
+    trained = striate("train", "digits", *NUMPY, *options, "--json").json
+    result = striate("evaluate", "digits.safetensors", "digits", *NUMPY, "--json").json
+    assert result["images"] == trained["test_images"] == 179
+    assert result["accuracy"] == trained["test_accuracy"]
+
+
+def test_the_figures_agree_with_the_network(striate: Run, model: Path) -> None:
+    network = files.load(model)
+    dataset = data.load("digits")
+    predicted = network.predict_logits(dataset.test_images, engine="numpy").argmax(axis=1)
+    truth = dataset.test_labels
+    result = striate("evaluate", model, "digits", *NUMPY, "--json").json
+    assert result["accuracy"] == np.mean(predicted == truth)
+    confusion = np.zeros((10, 10), int)
+    np.add.at(confusion, (truth, predicted), 1)
+    assert result["confusion"] == confusion.tolist()
+    for index, report in enumerate(result["classes"]):
+        assert report["name"] == str(index)
+        assert report["support"] == np.sum(truth == index)
+        assert report["recall"] == np.mean(predicted[truth == index] == index)
+        called = truth[predicted == index]
+        assert report["precision"] == (np.mean(called == index) if len(called) else 0)
+
+
+def test_parts(striate: Run, model: Path) -> None:
+    sizes = {"train": 1438, "test": 359, "all": 1797}
+    results = {
+        part: striate("evaluate", model, "digits", *NUMPY, "--part", part, "--json").json
+        for part in sizes
+    }
+    assert {part: result["images"] for part, result in results.items()} == sizes
+    right = {part: round(results[part]["accuracy"] * sizes[part]) for part in sizes}
+    assert right["all"] == right["train"] + right["test"]
+
+
+def test_the_result_for_people(striate: Run, model: Path) -> None:
+    outcome = striate("evaluate", model, "digits", *NUMPY)
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("Accuracy: ")
+    assert lines[0].endswith(" % on 359 images")
+    assert lines[2].split() == ["class", "images", "precision", "recall"]
+    assert lines[14].startswith("true \\ predicted")
+    assert len(lines) == 25
+    assert "Testing on 359 images (--part test)" in outcome.err
+
+
+def test_new_images_are_all_used(striate: Run, image_model: Path, in_tmp: Path) -> None:
+    from PIL import Image
+
+    for name, value in (("dark", 10), ("light", 240)):
+        Path("new", name).mkdir(parents=True)
+        for number in range(3):  # of another size, which training's rules resize
+            Image.new("RGB", (30, 24), (value,) * 3).save(Path("new", name, f"{number}.png"))
+    result = striate("evaluate", image_model, "new", *NUMPY, "--json").json
+    assert result["part"] == "all"
+    assert result["images"] == 6
+    assert result["accuracy"] == 1
+    assert result["confusion"] == [[3, 0], [0, 3]]
+
+
+def test_only_some_of_the_classes(
+    striate: Run, image_model: Path, in_tmp: Path, images: Path
+) -> None:
+    shutil.copytree(images / "light", "new/light")
+    result = striate("evaluate", image_model, "new", *NUMPY, "--json").json
+    assert result["confusion"][0] == [0, 0]
+    assert result["classes"][1]["support"] == 12
+
+
+def test_files_of_digits_have_another_white(striate: Run, in_tmp: Path, network_file: Path) -> None:
+    from PIL import Image
+
+    options = ("--epochs", 6, "--network", network_file, "--lr", 0.01)
+    trained = striate("train", "digits", *NUMPY, *options, "--json").json
+    dataset = data.load("digits")
+    for index, (image, label) in enumerate(
+        zip(dataset.test_images, dataset.test_labels, strict=True)
+    ):
+        folder = Path("files", str(label))
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.rint(image[..., 0] * (255 / 16)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    result = striate("evaluate", "digits.safetensors", "files", *NUMPY, "--json").json
+    assert result["images"] == 359
+    assert trained["test_accuracy"] > 0.8
+    assert result["accuracy"] == pytest.approx(trained["test_accuracy"], abs=0.01)
+
+
+# Bad input
+
+
+def test_no_such_model(refused: Refused) -> None:
+    assert refused("evaluate", "none", "digits") == "none: there is no such model file"
+
+
+def test_a_truncated_model(refused: Refused, model: Path, in_tmp: Path) -> None:
+    Path("short").write_bytes(model.read_bytes()[:2000])
+    assert refused("evaluate", "short", "digits").startswith("short: is truncated")
+
+
+def test_images_as_a_model(refused: Refused, images: Path) -> None:
+    image = images / "dark" / "dark0.png"
+    assert "is not a safetensors file" in refused("evaluate", image, "digits")
+
+
+def test_no_such_source(refused: Refused, model: Path) -> None:
+    assert "nowhere" in refused("evaluate", model, "nowhere")
+
+
+def test_a_model_for_other_images(refused: Refused, model: Path, in_tmp: Path) -> None:
+    np.savez("other.npz", X=np.zeros((10, 9, 7, 3)), y=np.arange(10))
+    message = refused("evaluate", model, "other.npz", *NUMPY)
+    assert message == f"{model}: is made for images 8×8×1, but other.npz has 9×7×3"
+
+
+def test_a_model_for_other_classes(refused: Refused, model: Path, images: Path) -> None:
+    message = refused("evaluate", model, images, *NUMPY)
+    assert "has a class 'dark' that the model does not know" in message
+
+
+def test_one_image_of_a_class_can_be_tested_but_not_split(
+    striate: Run, refused: Refused, image_model: Path, in_tmp: Path
+) -> None:
+    np.savez("x.npz", X=np.zeros((2, 8, 10, 3), np.uint8), y=["dark", "light"])
+    assert striate("evaluate", image_model, "x.npz", *NUMPY, "--json").json["images"] == 2
+    assert "one image only" in refused("evaluate", image_model, "x.npz", *NUMPY, "--part", "test")
+
+
+def test_a_source_with_parts_of_its_own(
+    striate: Run, image_model: Path, in_tmp: Path, images: Path
+) -> None:
+    shutil.copytree(images, "parts/train")
+    for name in ("dark", "light"):
+        Path("parts/test", name).mkdir(parents=True)
+        shutil.copy(images / name / f"{name}0.png", Path("parts/test", name))
+    sizes = {}
+    for part in ("test", "train", "all"):
+        sizes[part] = striate(
+            "evaluate", image_model, "parts", *NUMPY, "--part", part, "--json"
+        ).json["images"]
+    assert sizes == {"test": 2, "train": 24, "all": 26}
+    assert striate("evaluate", image_model, "parts", *NUMPY, "--json").json["part"] == "test"
+
+
+@pytest.mark.parametrize(
+    "split", [3, [], {"test_fraction": "x", "seed": None}, {"test_fraction": 7.0, "seed": -1}]
+)
+def test_notes_that_make_no_sense_are_passed_over(
+    striate: Run, model: Path, in_tmp: Path, split: Any
+) -> None:
+    network = files.load(model)
+    files.save(network, "odd", {"split": split, "source": ["x"], "train_images": "many"})
+    outcome = striate("evaluate", "odd", "digits", *NUMPY, "--json")
+    assert outcome.code == 0
+    assert outcome.json["part"] == "all"
+    assert json.dumps(outcome.json)

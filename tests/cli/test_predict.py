@@ -1,0 +1,188 @@
+"""``striate predict``."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate import data, files
+from striate.cli import predict as predict_module
+
+Run = Callable[..., Any]
+Refused = Callable[..., str]
+
+NUMPY = ("--engine", "numpy")
+
+
+@pytest.fixture
+def scans(in_tmp: Path) -> Path:
+    """A folder with five of the digits as image files, one of them deeper down."""
+    folder = in_tmp / "scans"
+    (folder / "more").mkdir(parents=True)
+    for index, image in enumerate(data.load("digits").test_images[:5]):
+        pixels = np.rint(image[..., 0] * (255 / 16)).astype(np.uint8)
+        place = folder / ("more" if index == 4 else ".")
+        Image.fromarray(pixels).save(place / f"scan{index}.png")
+    return folder
+
+
+def test_one_line_per_image(striate: Run, model: Path, scans: Path) -> None:
+    outcome = striate("predict", model, "scans/scan0.png", "scans/scan1.png", *NUMPY)
+    assert outcome.code == 0
+    assert outcome.err == ""
+    network = files.load(model)
+    pixels = data.load_images(["scans/scan0.png", "scans/scan1.png"], network.preprocessing)
+    probabilities = network.predict_proba(pixels, engine="numpy")
+    assert outcome.out.splitlines() == [
+        f"scans/scan{i}.png: {row.argmax()} {100 * row.max():.2f} %"
+        for i, row in enumerate(probabilities)
+    ]
+
+
+def test_top_and_json(striate: Run, model: Path, scans: Path) -> None:
+    outcome = striate("predict", model, "scans/scan0.png", "--top", 3, "--json", *NUMPY)
+    assert len(outcome.out.splitlines()) == 1
+    (prediction,) = outcome.json["predictions"]
+    assert prediction["path"] == "scans/scan0.png"
+    assert len(prediction["top"]) == 3
+    assert prediction["top"][0] == {
+        "class": prediction["class"],
+        "probability": prediction["probability"],
+    }
+    chances = [entry["probability"] for entry in prediction["top"]]
+    assert chances == sorted(chances, reverse=True)
+    lines = striate("predict", model, "scans/scan0.png", "--top", 3, *NUMPY).out.splitlines()
+    assert len(lines) == 1
+    assert lines[0].count("%") == 3
+
+
+def test_more_than_all_classes(striate: Run, model: Path, scans: Path) -> None:
+    outcome = striate("predict", model, "scans/scan0.png", "--top", 99, "--json", *NUMPY)
+    assert len(outcome.json["predictions"][0]["top"]) == 10
+    total = sum(entry["probability"] for entry in outcome.json["predictions"][0]["top"])
+    assert total == pytest.approx(1)
+
+
+def test_a_folder_and_a_pattern(striate: Run, model: Path, scans: Path) -> None:
+    (scans / "notes.txt").write_text("not an image")
+    paths = [entry["path"] for entry in predictions(striate, model, "scans")]
+    assert len(paths) == 5
+    assert "scans/more/scan4.png" in paths
+    assert len(predictions(striate, model, "scans/*.png")) == 4
+    assert len(predictions(striate, model, "scans/*")) == 4
+    assert len(predictions(striate, model, "scans/**/scan[034].png")) == 3
+
+
+def predictions(striate: Run, *arguments: object) -> list[dict[str, Any]]:
+    outcome = striate("predict", *arguments, *NUMPY, "--json")
+    assert outcome.code == 0
+    found: list[dict[str, Any]] = outcome.json["predictions"]
+    return found
+
+
+def test_chunks_make_no_difference(
+    striate: Run, model: Path, scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = predictions(striate, model, "scans")
+    monkeypatch.setattr(predict_module, "CHUNK", 2)
+    parts = predictions(striate, model, "scans")
+    assert [entry["path"] for entry in parts] == [entry["path"] for entry in whole]
+    for part, entry in zip(parts, whole, strict=True):
+        assert part["class"] == entry["class"]
+        assert part["probability"] == pytest.approx(entry["probability"], rel=1e-5)
+
+
+def test_other_sizes_and_colours_are_brought_to_the_model(
+    striate: Run, model: Path, scans: Path
+) -> None:
+    plain = predictions(striate, model, "scans/scan0.png")[0]
+    image = Image.open("scans/scan0.png").resize((32, 32), Image.Resampling.NEAREST)
+    image.convert("RGB").save("scans/large.png")
+    assert predictions(striate, model, "scans/large.png")[0]["class"] == plain["class"]
+
+
+def test_bad_images(striate: Run, refused: Refused, model: Path, scans: Path) -> None:
+    (scans / "scan1.png").write_bytes(b"no image")
+    assert "scan1.png" in refused("predict", model, "scans", *NUMPY, "--quiet")
+    outcome = striate("predict", model, "scans", *NUMPY, "--skip-bad", "--json")
+    assert outcome.code == 0
+    assert outcome.json["images"] == 4
+    assert len(outcome.json["skipped"]) == 1
+    assert "scan1.png" in outcome.err
+    only = refused("predict", model, "scans/scan1.png", *NUMPY, "--skip-bad", "--quiet")
+    assert only == "none of the images can be read"
+
+
+def test_a_bad_image_in_a_later_chunk_prints_nothing_before(
+    refused: Refused, model: Path, scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict_module, "CHUNK", 2)
+    (scans / "scan3.png").write_bytes(b"no image")
+    assert "scan3.png" in refused("predict", model, "scans", "--json", *NUMPY)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("none.png", "no such file or folder"),
+        ("none/*.png", "no image matches this pattern"),
+        ("empty", "the folder holds no images"),
+    ],
+)
+def test_images_that_are_not_there(
+    refused: Refused, model: Path, in_tmp: Path, name: str, match: str
+) -> None:
+    Path("empty").mkdir()
+    assert refused("predict", model, name, *NUMPY) == f"{name}: {match}"
+
+
+def test_no_images(refused: Refused, model: Path) -> None:
+    assert "IMAGE" in refused("predict", model)
+
+
+def test_no_such_model(refused: Refused, scans: Path) -> None:
+    message = refused("predict", "none.safetensors", "scans")
+    assert message == "none.safetensors: there is no such model file"
+
+
+def test_a_model_that_cannot_resize(
+    striate: Run, refused: Refused, model: Path, scans: Path
+) -> None:
+    network = files.load(model)
+    network.preprocessing = type(network.preprocessing)()
+    files.save(network, "plain")
+    assert striate("predict", "plain", "scans/scan0.png", *NUMPY).code == 0
+    Image.new("L", (9, 9)).save("nine.png")
+    message = refused("predict", "plain", "nine.png", *NUMPY)
+    assert message == "nine.png: is read as 9×9×1, but the network is made for 8×8×1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of any bytes")
+def test_a_name_that_cannot_be_shown(striate: Run, model: Path, scans: Path) -> None:
+    odd = os.fsdecode(b"scans/\xff\n\x1b[31m.png")
+    shutil.copy("scans/scan0.png", odd)
+    outcome = striate("predict", model, odd, *NUMPY)
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == 1
+    assert "\x1b" not in outcome.out
+    assert predictions(striate, model, odd)[0]["path"] == odd
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_reader_that_leaves_early(model: Path, scans: Path) -> None:
+    for number in range(300):
+        shutil.copy(scans / "scan0.png", scans / f"copy{number}.png")
+    command = f"{sys.executable} -m striate predict {model} scans --engine numpy | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""

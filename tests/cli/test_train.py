@@ -1,0 +1,374 @@
+"""``striate train``."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate import files
+from striate.cli import train as train_module
+
+Run = Callable[..., Any]
+Refused = Callable[..., str]
+
+QUICK = ("--engine", "numpy", "--epochs", 1)
+
+
+def test_digits_from_beginning_to_end(striate: Run, in_tmp: Path) -> None:
+    outcome = striate("train", "digits", "--engine", "numpy", "--epochs", 6, "--json")
+    assert outcome.code == 0
+    assert len(outcome.out.splitlines()) == 1
+    result = outcome.json
+    assert result["train_images"] + result["test_images"] == 1797
+    assert result["classes"] == 10
+    assert result["epochs"] == 6
+    assert 0.9 < result["test_accuracy"] <= 1
+    assert result["seconds"] > 0
+    assert result["images_per_second"] > 0
+    assert result["model"] == "digits.safetensors"
+    assert result["interrupted"] is False
+    assert result["recipe"]["epochs"] == 6
+    network = files.load(in_tmp / "digits.safetensors")
+    assert network.parameter_count == result["parameters"]
+    assert network.classes == [str(digit) for digit in range(10)]
+    assert network.preprocessing.resize == {
+        "height": 8,
+        "width": 8,
+        "mode": "crop",
+        "maximum": 16,
+    }
+    notes = files.information(in_tmp / "digits.safetensors")
+    assert notes["test_accuracy"] == result["test_accuracy"]
+    assert "seconds" not in notes
+    # The choices are told, on standard error.
+    assert "Network (for tiny images): Conv2D" in outcome.err
+    assert "Training: 6 epochs, batches of 64" in outcome.err
+    assert "epoch 6/6" in outcome.err
+    assert sorted(entry.name for entry in in_tmp.iterdir()) == ["digits.safetensors"]
+
+
+def test_the_result_for_people(striate: Run, in_tmp: Path, network_file: Path) -> None:
+    outcome = striate("train", "digits", *QUICK, "--network", network_file)
+    first, second, third = outcome.out.splitlines()
+    assert first.startswith("Test accuracy: ")
+    assert first.endswith(" % on 359 images")
+    assert second.startswith("Trained for 1 epoch on 1,438 images: ")
+    assert third == "Saved as digits.safetensors"
+    again = striate("train", "digits", *QUICK, "--network", network_file)
+    assert again.out.splitlines()[2] == "Saved as digits.safetensors, in place of the earlier one"
+
+
+def test_the_same_seed_gives_the_same_file(striate: Run, in_tmp: Path, network_file: Path) -> None:
+    for name in ("a", "b", "c"):
+        seed = 3 if name == "c" else 2
+        outcome = striate(
+            "train", "digits", *QUICK, "--network", network_file, "--out", name, "--seed", seed
+        )
+        assert outcome.code == 0
+    assert Path("a").read_bytes() == Path("b").read_bytes()
+    assert Path("a").read_bytes() != Path("c").read_bytes()
+
+
+def test_quiet_says_nothing_on_standard_error(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    outcome = striate("train", "digits", *QUICK, "--network", network_file, "--quiet")
+    assert outcome.err == ""
+    assert outcome.out.startswith("Test accuracy")
+
+
+def test_a_folder_of_images(striate: Run, images: Path, in_tmp: Path) -> None:
+    outcome = striate("train", images, "--engine", "numpy", "--epochs", 8, "--json")
+    assert outcome.code == 0
+    assert outcome.json["class_names"] == ["dark", "light"]
+    assert outcome.json["test_accuracy"] == 1
+    network = files.load(outcome.json["model"])
+    assert network.input_shape == (8, 10, 3)
+    assert network.preprocessing.colour == "rgb"
+
+
+def test_size_and_colour(striate: Run, images: Path, in_tmp: Path) -> None:
+    outcome = striate("train", images, *QUICK, "--size", "12x9", "--colour", "gray", "--out", "m")
+    assert outcome.code == 0
+    assert files.load("m").input_shape == (12, 9, 1)
+
+
+def test_the_name_of_the_model_follows_the_source(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    np.savez("some.data.npz", X=rng.random((40, 6, 6)), y=np.arange(40) % 2)
+    outcome = striate("train", "some.data.npz", *QUICK, "--network", network_file, "--json")
+    assert outcome.code == 0
+    assert outcome.json["model"] == "some.data.safetensors"
+    assert Path("some.data.safetensors").is_file()
+
+
+def recorded(
+    striate: Run, monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options that `train` gives to `Network.fit`, and its JSON."""
+    from striate.network import Network
+
+    seen: dict[str, Any] = {}
+    fit = Network.fit
+
+    def spy(self: Network, images: Any, labels: Any, **given: Any) -> Any:
+        seen.update(given)
+        return fit(self, images, labels, **given)
+
+    monkeypatch.setattr(Network, "fit", spy)
+    outcome = striate("train", "digits", *QUICK, "--json", *arguments)
+    assert outcome.code == 0, outcome.err
+    return seen, outcome.json
+
+
+def test_all_options_reach_the_training(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = """--epochs 2 --seed 5 --threads 1 --lr 0.01 --batch-size 50 --optimizer sgd
+        --weight-decay 0.001 --schedule cosine --warmup 0.1 --label-smoothing 0.2 --shift 2 --flip
+        --crop 1 --cutout 2 --brightness 0.3 --validation 0.25 --patience 7 --out m --quiet"""
+    seen, result = recorded(striate, monkeypatch, "--network", network_file, *options.split())
+    assert seen["epochs"] == 2
+    assert seen["seed"] == 5
+    assert seen["threads"] == 1
+    assert seen["learning_rate"] == 0.01
+    assert seen["batch_size"] == 50
+    assert seen["optimizer"] == "sgd"
+    assert seen["weight_decay"] == 0.001
+    assert seen["schedule"] == "cosine"
+    assert seen["warmup"] == 0.1
+    assert seen["loss"].label_smoothing == 0.2
+    assert seen["validation_fraction"] == 0.25
+    assert seen["early_stopping"] == 7
+    assert seen["progress"] is False
+    assert seen["engine"] == "numpy"
+    augment = seen["augment"]
+    assert (augment.shift, augment.flip, augment.crop) == (2, True, 1)
+    assert (augment.cutout, augment.brightness) == (2, 0.3)
+    assert result["recipe"]["learning_rate"] == 0.01
+    assert result["recipe"]["augment"]["cutout"] == 2
+    assert result["best_epoch"] in (1, 2)
+
+
+def test_augmentation_can_be_left_out(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, _ = recorded(striate, monkeypatch, "--network", network_file)
+    assert seen["augment"].shift == 1
+    seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--no-augment")
+    assert seen["augment"] is None
+    seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--no-augment", "--flip")
+    assert (seen["augment"].shift, seen["augment"].flip) == (0, True)
+
+
+def test_patience_alone_sets_images_aside(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--patience", 3)
+    assert seen["validation_fraction"] == train_module.WATCHED
+
+
+def test_another_optimizer_does_not_inherit_the_learning_rate(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--optimizer", "sgd")
+    assert seen["learning_rate"] is None
+    assert seen["weight_decay"] is None
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("--epochs", "0"), "--epochs"),
+        (("--epochs", "x"), "--epochs"),
+        (("--lr", "0"), "--lr"),
+        (("--lr", "nan"), "--lr"),
+        (("--lr", "inf"), "--lr"),
+        (("--label-smoothing", "1"), "--label-smoothing"),
+        (("--validation", "1"), "--validation"),
+        (("--test-fraction", "0"), "--test-fraction"),
+        (("--seed", "-1"), "--seed"),
+        (("--threads", "0"), "--threads"),
+        (("--size", "0x3"), "--size"),
+        (("--size", "big"), "--size"),
+        (("--colour", "blue"), "--colour"),
+        (("--engine", "cuda"), "--engine"),
+        (("--optimizer", "adam"), "--optimizer"),
+        (("--nonsense",), "--nonsense"),
+    ],
+)
+def test_bad_options(refused: Refused, in_tmp: Path, arguments: Any, match: str) -> None:
+    assert match in refused("train", "digits", *arguments)
+    assert not list(in_tmp.iterdir())
+
+
+def test_no_source(refused: Refused) -> None:
+    assert "SOURCE" in refused("train")
+
+
+def test_no_such_source(refused: Refused, in_tmp: Path) -> None:
+    assert "nowhere" in refused("train", "nowhere", *QUICK)
+
+
+def test_an_empty_folder(refused: Refused, in_tmp: Path) -> None:
+    Path("empty").mkdir()
+    assert "empty" in refused("train", "empty", *QUICK)
+
+
+def test_one_class_only(refused: Refused, in_tmp: Path, images: Path) -> None:
+    shutil.copytree(images / "dark", "one/dark")
+    assert "one class only" in refused("train", "one", *QUICK)
+
+
+def test_a_truncated_image_is_named(
+    striate: Run, refused: Refused, in_tmp: Path, images: Path, network_file: Path
+) -> None:
+    shutil.copytree(images, "images")
+    bad = Path("images/dark/dark3.png")
+    bad.write_bytes(bad.read_bytes()[:60])
+    quick = ("--network", network_file, *QUICK)
+    assert "dark3.png" in refused("train", "images", *quick)
+    assert not Path("images.safetensors").exists()
+    outcome = striate("train", "images", *quick, "--skip-bad", "--json")
+    assert outcome.code == 0
+    assert outcome.json["train_images"] + outcome.json["test_images"] == 23
+    assert "dark3.png" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("out", "match"),
+    [
+        ("nowhere/model", "does not exist"),
+        (".", "is a folder"),
+        ("picture.png", "exists and is not a model"),
+    ],
+)
+def test_where_the_model_cannot_be_saved_is_told_before_all_else(
+    refused: Refused, in_tmp: Path, monkeypatch: pytest.MonkeyPatch, out: str, match: str
+) -> None:
+    Path("picture.png").write_bytes(b"\x89PNG and so on")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("data were loaded")
+
+    monkeypatch.setattr("striate.data.load", never)
+    message = refused("train", "digits", *QUICK, "--out", out)
+    assert match in message
+    assert message.startswith(f"--out {out}")
+    assert Path("picture.png").read_bytes() == b"\x89PNG and so on"
+
+
+def test_a_folder_that_may_not_be_written(
+    refused: Refused, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Asked for and not tried out, because root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    assert "may not be written to" in refused("train", "digits", *QUICK, "--out", "m")
+
+
+def test_a_default_name_that_is_taken(refused: Refused, in_tmp: Path) -> None:
+    Path("digits.safetensors").write_text("my notes")
+    assert "is not a model" in refused("train", "digits", *QUICK)
+    assert Path("digits.safetensors").read_text() == "my notes"
+
+
+def test_an_empty_file_may_be_replaced(striate: Run, in_tmp: Path, network_file: Path) -> None:
+    Path("m").touch()
+    outcome = striate("train", "digits", *QUICK, "--network", network_file, "--out", "m")
+    assert outcome.code == 0
+    files.load("m")
+
+
+def test_a_network_for_other_images(refused: Refused, in_tmp: Path) -> None:
+    layers = [{"layer": "Flatten"}, {"layer": "Dense", "units": "classes"}]
+    Path("n.json").write_text(json.dumps({"input_shape": [28, 28, 1], "layers": layers}))
+    message = refused("train", "digits", *QUICK, "--network", "n.json")
+    assert message == "n.json: is made for images 28×28×1, not 8×8×1"
+
+
+def test_a_network_with_other_outputs(refused: Refused, in_tmp: Path) -> None:
+    Path("n.json").write_text('[{"layer": "Flatten"}, {"layer": "Dense", "units": 3}]')
+    message = refused("train", "digits", *QUICK, "--network", "n.json")
+    assert message.startswith("n.json: has outputs of shape (3,), but there are 10 classes")
+    assert not Path("digits.safetensors").exists()
+
+
+def test_a_missing_network_file_is_told_first(
+    refused: Refused, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("striate.data.load")
+    assert "no such network file" in refused("train", "digits", "--network", "none.toml")
+
+
+def test_divergence_leaves_no_file(refused: Refused, in_tmp: Path, network_file: Path) -> None:
+    options = ("--lr", "1e30", "--optimizer", "sgd", "--schedule", "constant")
+    with np.errstate(all="ignore"):
+        message = refused("train", "digits", *QUICK, "--network", network_file, *options)
+    assert "diverged" in message
+    assert "lower --lr" in message
+    assert not Path("digits.safetensors").exists()
+
+
+# Ctrl-C
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c_tests_and_saves_what_there_is(in_tmp: Path, network_file: Path) -> None:
+    arguments = ["train", "digits", "--engine", "numpy", "--epochs", "100000", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "striate", *arguments, "--network", str(network_file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith("epoch"):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, "".join(lines) + err
+    result = json.loads(out.splitlines()[-1])
+    assert result["interrupted"] is True
+    assert 1 <= result["epochs"] < 100000
+    assert "Testing and saving" in err
+    assert "Traceback" not in err
+    files.load(result["model"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c_before_training_leaves_nothing(in_tmp: Path) -> None:
+    code = (
+        "import sys, os, signal, time\n"
+        "import striate.data\n"
+        "def slow(*a, **k):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(30)\n"
+        "striate.data.load = slow\n"
+        "from striate.cli.app import run\n"
+        "sys.exit(run(['train', 'digits']))\n"
+    )
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.strip() == "striate: interrupted"
+    assert time.monotonic() - start < 25
+    assert not list(in_tmp.glob("*.safetensors"))
