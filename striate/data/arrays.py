@@ -99,7 +99,8 @@ def load_npz(path: Path, options: Options) -> Dataset:
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, Mapping):
                 raise DataError(f"{path}: not an .npz with several arrays; save with np.savez")
             wanted = {key for pair in _TRAIN + _TEST for key in pair}

@@ -146,16 +146,18 @@ def stratified_split(
         return (everything, nothing) if fraction == 0.0 else (nothing, everything)
     rng = np.random.default_rng(seed)
     in_test = np.zeros(len(labels), dtype=bool)
-    for index, name in enumerate(classes):
+    # In the order of appearance: the same images are drawn whatever number a class has, so that a
+    # model is tested with the images that it was not trained on.
+    present, first = np.unique(labels, return_index=True)
+    for index in present[np.argsort(first)]:
         members = np.flatnonzero(labels == index)
         if len(members) == 1:
             raise DataError(
-                f"class {name!r} has one image only and cannot be split into a training and a "
-                "test part: give it two or more, or give a test part of your own"
+                f"class {classes[index]!r} has one image only and cannot be split into "
+                "a training and a test part: give it two or more, or give a test part of your own"
             )
-        if len(members):
-            count = min(max(int(fraction * len(members) + 0.5), 1), len(members) - 1)
-            in_test[rng.permutation(members)[:count]] = True
+        count = min(max(int(fraction * len(members) + 0.5), 1), len(members) - 1)
+        in_test[rng.permutation(members)[:count]] = True
     return everything[~in_test], everything[in_test]
 
 

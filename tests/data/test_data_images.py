@@ -265,7 +265,8 @@ def test_load_images_names_bad_files(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"1\.png: not an image"):
             load_images(paths, preprocessing)
         bad: list[tuple[int, str]] = []
-        images = load_images(paths, preprocessing, on_bad=lambda *what: bad.append(what))
+        note = bad.append
+        images = load_images(paths, preprocessing, on_bad=lambda *what, note=note: note(what))
         assert np.array_equal(images, np.stack([stored(paths[0]), stored(paths[2])]))
         ((index, sentence),) = bad
         assert index == 1

@@ -1,0 +1,198 @@
+"""IDX files: read exactly, gzipped or not; truncated and foreign files are named."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate.data import DataError, load
+from striate.data.idx import read_idx
+
+RNG = np.random.default_rng(0)
+NAMES = {
+    ("train", "images"): "train-images-idx3-ubyte",
+    ("train", "labels"): "train-labels-idx1-ubyte",
+    ("t10k", "images"): "t10k-images-idx3-ubyte",
+    ("t10k", "labels"): "t10k-labels-idx1-ubyte",
+}
+
+
+def idx(array: np.ndarray, kind: int = 8) -> bytes:
+    header = bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def arrays(train: int = 30, test: int = 10) -> dict[tuple[str, str], np.ndarray]:
+    return {
+        ("train", "images"): RNG.integers(0, 256, (train, 5, 7)),
+        ("train", "labels"): np.arange(train) % 3,
+        ("t10k", "images"): RNG.integers(0, 256, (test, 5, 7)),
+        ("t10k", "labels"): np.arange(test) % 3,
+    }
+
+
+def write(
+    folder: Path, content: dict[tuple[str, str], np.ndarray], *, dot: str = "-", zipped: bool = True
+) -> Path:
+    for key, array in content.items():
+        name = NAMES[key].replace("-idx", f"{dot}idx")
+        data = gzip.compress(idx(array)) if zipped else idx(array)
+        (folder / (name + ".gz" * zipped)).write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("dot", "-.")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_four_files(tmp_path: Path, dot: str, zipped: bool) -> None:
+    content = arrays()
+    data = load(write(tmp_path, content, dot=dot, zipped=zipped))
+    assert data.train_images.dtype == np.uint8
+    assert np.array_equal(data.train_images[..., 0], content["train", "images"])
+    assert np.array_equal(data.test_images[..., 0], content["t10k", "images"])
+    assert data.train_labels.tolist() == content["train", "labels"].tolist()
+    assert data.test_labels.tolist() == content["t10k", "labels"].tolist()
+    assert data.train_labels.dtype == np.int64
+    assert data.classes == ["0", "1", "2"]
+    assert data.resize == {"height": 5, "width": 7, "mode": "crop"}
+    assert (data.colour, data.split, data.name) == ("gray", False, tmp_path.name)
+
+
+def test_labels_need_not_begin_with_0_nor_be_dense(tmp_path: Path) -> None:
+    content = arrays()
+    for part in ("train", "t10k"):
+        content[part, "labels"] = content[part, "labels"] * 5 + 2
+    data = load(write(tmp_path, content))
+    assert data.classes == ["2", "7", "12"]
+    assert data.train_labels[:4].tolist() == [0, 1, 2, 0]
+    again = load(tmp_path, classes=["12", "x", "7", "2"])
+    assert again.test_labels[:4].tolist() == [3, 2, 0, 3]
+
+
+def test_without_a_test_part(tmp_path: Path) -> None:
+    content = arrays()
+    data = load(write(tmp_path, {key: content[key] for key in content if key[0] == "train"}))
+    assert data.split
+    assert np.bincount(data.test_labels).tolist() == [2, 2, 2]
+
+
+def test_size_and_colour(tmp_path: Path) -> None:
+    data = load(write(tmp_path, arrays()), size=(10, 14), colour="rgb")
+    assert data.train_images.shape == (30, 10, 14, 3)
+    assert data.resize == {"height": 10, "width": 14, "mode": "crop"}
+    assert data.colour == "rgb"
+
+
+def refused(folder: Path, text: str) -> None:
+    with pytest.raises(DataError, match=text) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", NAMES)
+def test_a_missing_file(tmp_path: Path, missing: tuple[str, str]) -> None:
+    content = arrays()
+    del content[missing]
+    refused(write(tmp_path, content), f"there is no {NAMES[missing]}")
+
+
+@pytest.mark.parametrize("key", NAMES)
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("keep", [0, 3, 11, -1])
+def test_truncated(tmp_path: Path, key: tuple[str, str], zipped: bool, keep: int) -> None:
+    write(tmp_path, arrays(), zipped=zipped)
+    path = tmp_path / (NAMES[key] + ".gz" * zipped)
+    path.write_bytes(path.read_bytes()[:keep])
+    refused(tmp_path, rf"{path.name}: .*truncated.*; download it again")
+
+
+def test_a_truncated_file_inside_a_whole_archive(tmp_path: Path) -> None:
+    write(tmp_path, arrays())
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx(arrays()["train", "images"])[:-5]))
+    refused(tmp_path, r"is truncated: it holds 1,045 of 1,050 values")
+
+
+def test_damaged_archive(tmp_path: Path) -> None:
+    write(tmp_path, arrays())
+    path = tmp_path / "t10k-images-idx3-ubyte.gz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(bytes(data))
+    refused(tmp_path, "t10k-images-idx3-ubyte.gz: .*truncated|damaged")
+    path.write_bytes(idx(arrays()["t10k", "images"]))
+    refused(tmp_path, r"t10k-images-idx3-ubyte.gz: .*damaged \(Not a gzipped file")
+
+
+def test_longer_than_its_header(tmp_path: Path) -> None:
+    write(tmp_path, arrays(), zipped=False)
+    path = tmp_path / NAMES["t10k", "labels"]
+    path.write_bytes(path.read_bytes() + b"0")
+    refused(tmp_path, "longer than the 10 values of its header")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"not an IDX file at all",
+        idx(np.zeros((4, 5, 7)), kind=13),
+        idx(np.zeros((4, 5))),
+        idx(np.zeros((4, 5, 7, 3))),
+    ],
+)
+def test_foreign_header(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"x: not an IDX file of unsigned bytes with 3 axes \(it"):
+        read_idx(path, 3)
+
+
+def test_a_header_that_claims_too_much(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"\0\0\x08\x03" + b"\xff" * 12)
+    with pytest.raises(DataError, match=r"x: .*(fit into memory|truncated)"):
+        read_idx(path, 3)
+
+
+def test_numbers_that_do_not_agree(tmp_path: Path) -> None:
+    content: dict[Any, np.ndarray] = arrays()
+    content["t10k", "labels"] = content["t10k", "labels"][:-1]
+    refused(write(tmp_path, content), "t10k files hold 10 images of 5 × 7 pixels and 9 labels")
+
+
+def test_sizes_that_do_not_agree(tmp_path: Path) -> None:
+    content = arrays()
+    content["t10k", "images"] = content["t10k", "images"][:, :, :-1]
+    refused(write(tmp_path, content), "training images have 5 × 7 pixels, the test images 5 × 6")
+
+
+def test_a_label_only_in_the_test_part(tmp_path: Path) -> None:
+    content = arrays()
+    content["t10k", "labels"][4] = 9
+    refused(write(tmp_path, content), "the test part has the label 9, the training part has not")
+
+
+def test_one_class_only(tmp_path: Path) -> None:
+    content = arrays()
+    content["train", "labels"][:] = 4
+    refused(write(tmp_path, content), r"one class only \('4'\)")
+
+
+def test_no_images(tmp_path: Path) -> None:
+    refused(write(tmp_path, arrays(train=0)), "hold 0 images")
+
+
+def test_mnist(mnist_folder: Path) -> None:
+    data = load(mnist_folder)
+    assert data.train_images.shape == (60_000, 28, 28, 1)
+    assert data.test_images.shape == (10_000, 28, 28, 1)
+    # Known statistics of the originals.
+    assert abs(data.train_images.mean() / 255 - 0.1307) < 1e-4
+    assert abs(data.train_images.std() / 255 - 0.3081) < 1e-4
+    assert data.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert data.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert data.classes == [str(digit) for digit in range(10)]
