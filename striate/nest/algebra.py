@@ -246,9 +246,7 @@ def where(
     otherwise: Expression | float,
 ) -> Expression:
     """`then` where the comparison holds, else `otherwise`."""
-    return Where(
-        comparison, *(as_expression(value) for value in (left, right, then, otherwise))
-    )
+    return Where(comparison, *(as_expression(value) for value in (left, right, then, otherwise)))
 
 
 def exp(value: Expression) -> Expression:

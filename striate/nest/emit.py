@@ -114,7 +114,10 @@ class _Emitter:
         size = self.tile.get(axis, 1)
         whole = self.extents[axis] // size * size
         self._range(
-            0, whole, size, lambda index: self._outputs(rest, place.at(axis, index), {**sizes, axis: size})
+            0,
+            whole,
+            size,
+            lambda index: self._outputs(rest, place.at(axis, index), {**sizes, axis: size}),
         )
         if left := self.extents[axis] - whole:
             self._outputs(rest, place.at(axis, whole), {**sizes, axis: left})
@@ -256,8 +259,8 @@ class _Emitter:
         self, term: Expression, place: _Place, accumulator: Value, arithmetic: Arithmetic
     ) -> Value:
         if isinstance(term, Binary) and term.operation == "mul":
-            factors = [self._value(e, place, [], arithmetic) for e in (term.left, term.right)]
-            return arithmetic.multiply_add(*factors, accumulator)
+            left, right = (self._value(e, place, [], arithmetic) for e in (term.left, term.right))
+            return arithmetic.multiply_add(left, right, accumulator)
         return arithmetic.binary("fadd", accumulator, self._value(term, place, [], arithmetic))
 
     def _store_sums(
@@ -334,7 +337,9 @@ class _Emitter:
         steps = self.code.integers([constant + lane * i for i in range(place.count)])
         if base is None:
             return steps
-        narrow = self.code.once(("narrow", base), lambda: self.code.emit(f"trunc i64 {base} to i32"))
+        narrow = self.code.once(
+            ("narrow", base), lambda: self.code.emit(f"trunc i64 {base} to i32")
+        )
         many = self.code.splat(narrow, "i32", place.count)
         return self.code.emit(f"add <{place.count} x i32> {many}, {steps}")
 
@@ -410,9 +415,7 @@ class _Emitter:
             address = self._address(tensor, place, lane)
             one = self.code.emit(f"load {kind}, ptr {address}, align {size}")
             many = vector(self._type(tensor), count)
-            gathered = self.code.emit(
-                f"insertelement {many} {gathered}, {kind} {one}, i32 {lane}"
-            )
+            gathered = self.code.emit(f"insertelement {many} {gathered}, {kind} {one}, i32 {lane}")
         return gathered
 
     def _converted(self, value: Value, tensor: Tensor, count: int) -> Value:
@@ -425,11 +428,15 @@ class _Emitter:
         kind, count = scalar(self._type(tensor)), place.count
         size, many = BYTES[self._type(tensor)], vector(self._type(tensor), count)
         if tensor.stride(self.schedule.lane) == 1 or count == 1:
-            self.code.effect(f"store {many} {value}, ptr {self._address(tensor, place)}, align {size}")
+            self.code.effect(
+                f"store {many} {value}, ptr {self._address(tensor, place)}, align {size}"
+            )
             return
         for lane in range(count):
             one = self.code.emit(f"extractelement {many} {value}, i32 {lane}")
-            self.code.effect(f"store {kind} {one}, ptr {self._address(tensor, place, lane)}, align {size}")
+            self.code.effect(
+                f"store {kind} {one}, ptr {self._address(tensor, place, lane)}, align {size}"
+            )
 
 
 __all__ = ["Store", "emit"]

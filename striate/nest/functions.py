@@ -13,7 +13,10 @@ _MANTISSA = {"f32": 23, "f64": 52}
 _BIAS = {"f32": 127, "f64": 1023}
 _WORD = {"f32": "i32", "f64": "i64"}
 # ln 2 in two parts, the first with few bits, so that n * high is exact (Cody and Waite, 1980).
-_LN2 = {"f32": (0.693359375, -2.12194440054690583e-4), "f64": (0.693147180369123816490, 1.90821492927058770002e-10)}
+_LN2 = {
+    "f32": (0.693359375, -2.12194440054690583e-4),
+    "f64": (0.693147180369123816490, 1.90821492927058770002e-10),
+}
 _RANGE = {"f32": (-87.0, 88.0), "f64": (-708.0, 709.0)}
 _TERMS = {"f32": 8, "f64": 15}
 _LOG_TERMS = {"f32": 6, "f64": 13}
@@ -85,7 +88,7 @@ class Arithmetic:
 
     def log(self, value: Value) -> Value:
         """n ln 2 + 2 artanh(f), f = (m - 1) / (m + 1), with value = 2**n * m."""
-        shift, bias = _MANTISSA[self.element], _BIAS[self.element]
+        shift = _MANTISSA[self.element]
         root = _bits(math.sqrt(0.5), self.element)
         word = self.code.emit(f"bitcast {self.kind} {value} to {self._words}")
         # Counting from sqrt(1/2) puts m between sqrt(1/2) and sqrt(2).

@@ -80,9 +80,7 @@ def _lane(nest: Nest) -> str:
     return max(reversed([name for name, _ in nest.axes]), key=contiguous)
 
 
-def _tiles(
-    axes: list[str], extents: Mapping[str, int], room: int
-) -> Iterable[dict[str, int]]:
+def _tiles(axes: list[str], extents: Mapping[str, int], room: int) -> Iterable[dict[str, int]]:
     """Sizes for up to three output axes whose product fits the registers."""
     for few in itertools.combinations(axes[-5:], min(3, len(axes))):
         sizes = [[s for s in _TILE_SIZES if s <= min(extents[axis], room)] for axis in few]
@@ -111,9 +109,7 @@ def _cost(
     extents: Mapping[str, int],
 ) -> float:
     """Estimated slots of the whole nest, per vector of lanes."""
-    turns = math.prod(
-        extents[axis] for axis in nest.reduce if axis != lane and axis not in unroll
-    )
+    turns = math.prod(extents[axis] for axis in nest.reduce if axis != lane and axis not in unroll)
     outer = math.prod(extents[axis] for axis in nest.outputs if axis not in tile and axis != lane)
     written = {axis: extents[axis] for axis in unroll}
     total = 0.0

@@ -19,7 +19,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,9 @@ class Call:
     def words(self) -> list[int]:
         """The row of the call table."""
         if len(self.arguments) > ARGUMENTS:
-            raise ValueError(f"a kernel takes at most {ARGUMENTS} buffers, not {len(self.arguments)}")
+            raise ValueError(
+                f"a kernel takes at most {ARGUMENTS} buffers, not {len(self.arguments)}"
+            )
         row = [self.kernel.address, len(self.arguments)]
         for a in self.arguments:
             row += [a.base, a.task, a.thread, a.shard]
@@ -115,40 +117,37 @@ class Program:
 
     def run(self, thread: int) -> None:
         """The part of one thread; every thread from 0 to `threads` - 1 must call it."""
-        self._work(
-            self._table.ctypes.data, len(self._jobs), thread, self.threads, _yield_address()
-        )
+        self._work(self._table.ctypes.data, len(self._jobs), thread, self.threads, _yield_address())
 
 
 @functools.cache
 def _yield_address() -> int:
     """A C function without arguments that offers the processor to another thread."""
-    library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
-    function = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
+    if sys.platform == "win32":
+        function = ctypes.WinDLL("kernel32").SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
     return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 @functools.cache
-def _worker() -> ctypes._CFunctionType:  # type: ignore[name-defined]
+def _worker() -> Callable[..., None]:
     loaded: Loaded = load("tape worker", _source, host())
-    prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)
-    function = prototype(loaded.address)
-    function.code = loaded  # type: ignore[attr-defined]
-    return function
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(loaded.address)
 
 
 def _source() -> str:
     """The function that runs a program.  What it does, in Python:
 
-        for job in jobs:
-            while (shard := take_next(job)) < job.shards:
-                call_all(job.starts, task=0, thread, shard)
-                for task in range(job.tasks * shard // job.shards,
-                                  job.tasks * (shard + 1) // job.shards):
-                    call_all(job.calls, task, thread, shard)
-            if job.barrier:
-                arrive(job)
-                wait_until_all_have_arrived(job)
+    for job in jobs:
+        while (shard := take_next(job)) < job.shards:
+            call_all(job.starts, task=0, thread, shard)
+            for task in range(job.tasks * shard // job.shards,
+                              job.tasks * (shard + 1) // job.shards):
+                call_all(job.calls, task, thread, shard)
+        if job.barrier:
+            arrive(job)
+            wait_until_all_have_arrived(job)
     """
     code = Function()
     code.loop("%jobs", 1, [], "", lambda index, _: _job(code, index))

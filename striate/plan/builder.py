@@ -26,9 +26,9 @@ from striate.nest.algebra import (
     where,
 )
 from striate.nest.ir import Number
-from striate.plan.graph import INPUT, Activation, Graph, Operation
+from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
-from striate.plan.recorder import Recorder
+from striate.plan.recorder import Places, Recorder
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class Builder:
 
     # --- values ----------------------------------------------------------------------------
 
-    def image(self, name: str, shape: tuple[int, ...], halo: Pads = (0, 0, 0, 0), fill: float = 0.0) -> Image:
+    def image(
+        self, name: str, shape: tuple[int, ...], halo: Pads = (0, 0, 0, 0), fill: float = 0.0
+    ) -> Image:
         """Memory for a value in the lanes layout."""
         return image_buffer(name, shape, self.lanes, halo, fill)
 
@@ -220,21 +222,21 @@ class GradientWriter:
         self,
         axes: Axes,
         term: Expression,
-        walk: Walk = EVERY,
+        places: Places,
         *,
+        walk: Walk = EVERY,
         reduce: tuple[str, ...] = (),
-        **places: Place,
     ) -> None:
         """A nest that computes the part of the pixels that `walk` visits."""
         image, value = self.builder.gradients[self.value], self.builder.values[self.value]
         target = image.tensor("out", walk)
-        places["out"] = Place(image.buffer)
+        places = {**places, "out": Place(image.buffer)}
         result: Expression = Accumulator() if reduce else term
         if not self.first and not reduce:
             result = result + target
         if self.activation is not None:
             result = derived(self.activation, value.tensor("value", walk), result)
-            places["value"] = Place(value.buffer)
+            places = {**places, "value": Place(value.buffer)}
         self.builder.recorder.blockwise(
             Nest(
                 axes,
@@ -244,13 +246,13 @@ class GradientWriter:
                 reduction="sum" if reduce else "none",
                 initial=(target,) if reduce and not self.first else (),
             ),
-            **places,
+            places,
         )
 
     def nothing(self, axes: Axes, walk: Walk) -> None:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
-            self.nest(axes, Constant(0.0), walk)
+            self.nest(axes, Constant(0.0), {}, walk=walk)
 
 
 def activated(activation: Activation | None, value: Expression) -> Expression:

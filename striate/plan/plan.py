@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor, strides_of
 from striate.nest.tape import Program
-from striate.plan.builder import INPUT, Builder, Settings, pixels, vector
-from striate.plan.graph import Graph, Operation, analyse
+from striate.plan.builder import Builder, Settings, pixels, vector
+from striate.plan.graph import INPUT, Graph, Operation, analyse
 from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
@@ -135,13 +134,13 @@ class Plan:
         raw = Tensor("raw", _image_by_image(image), element=self.settings.raw)
         value = raw * vector("factor", c=1) + vector("addend", c=1)
         builder.recorder.blockwise(
-            Nest(
-                pixels(image, builder.lanes), stores=(Store(image.tensor("out", EVERY), value),)
-            ),
-            raw=Place(self._raw),
-            factor=Place(self._factor),
-            addend=Place(self._addend),
-            out=Place(image.buffer),
+            Nest(pixels(image, builder.lanes), stores=(Store(image.tensor("out", EVERY), value),)),
+            {
+                "raw": Place(self._raw),
+                "factor": Place(self._factor),
+                "addend": Place(self._addend),
+                "out": Place(image.buffer),
+            },
         )
 
     def _unpack(self, image: Image, name: str) -> Buffer:
@@ -151,12 +150,9 @@ class Plan:
         builder.recorder.blockwise(
             Nest(
                 pixels(image, builder.lanes),
-                stores=(
-                    Store(Tensor("out", _image_by_image(image)), image.tensor("x", EVERY)),
-                ),
+                stores=(Store(Tensor("out", _image_by_image(image)), image.tensor("x", EVERY)),),
             ),
-            x=Place(image.buffer),
-            out=Place(target),
+            {"x": Place(image.buffer), "out": Place(target)},
         )
         return target
 
@@ -164,7 +160,7 @@ class Plan:
         builder = self.builder
         zero = Store(vector("out", e=1), Constant(0.0))
         builder.recorder.at_shard_start(
-            Nest((("e", builder.shard.size),), (zero,)), out=Place(builder.shard)
+            Nest((("e", builder.shard.size),), (zero,)), {"out": Place(builder.shard)}
         )
 
     def _sum_shards(self) -> None:
@@ -185,9 +181,11 @@ class Plan:
                     ),
                     count,
                     {"out": size, "shards": size},
+                    {
+                        "shards": Place(builder.shard, start + first),
+                        "out": Place(builder.gradient, begin + first),
+                    },
                     barrier=False,
-                    shards=Place(builder.shard, start + first),
-                    out=Place(builder.gradient, begin + first),
                 )
 
     def resize_blocks(self, blocks: int) -> None:

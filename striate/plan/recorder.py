@@ -17,12 +17,15 @@ from striate.plan.layout import Buffer, Place
 _DTYPES = {"f32": np.float32, "f64": np.float64, "u8": np.uint8, "u32": np.uint32}
 
 
+Places = Mapping[str, Place]
+
+
 @dataclass(frozen=True)
 class Step:
     """A nest bound to memory; `advance`: elements from one task to the next, by role."""
 
     nest: Nest
-    places: Mapping[str, Place]
+    places: Places
     advance: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -51,11 +54,11 @@ class Recorder:
         self.arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
         self._per_thread: set[Buffer] = set()
 
-    def blockwise(self, nest: Nest, **places: Place) -> None:
+    def blockwise(self, nest: Nest, places: Places) -> None:
         """A step for every block of images."""
         self._blocks().steps.append(Step(nest, places))
 
-    def at_shard_start(self, nest: Nest, **places: Place) -> None:
+    def at_shard_start(self, nest: Nest, places: Places) -> None:
         """A step done once before the blocks of a shard."""
         self._blocks().starts.append(Step(nest, places))
 
@@ -64,9 +67,9 @@ class Recorder:
         nest: Nest,
         count: int,
         advance: Mapping[str, int],
+        places: Places,
         *,
         barrier: bool = True,
-        **places: Place,
     ) -> None:
         """A step over `count` tasks that are not blocks of images.
 
@@ -77,9 +80,9 @@ class Recorder:
         section.steps.append(Step(nest, places, advance))
         self.sections.append(section)
 
-    def once(self, nest: Nest, *, barrier: bool = True, **places: Place) -> None:
+    def once(self, nest: Nest, places: Places, *, barrier: bool = True) -> None:
         """A step done by whichever thread comes first."""
-        self.tasks(nest, 1, {}, barrier=barrier, **places)
+        self.tasks(nest, 1, {}, places, barrier=barrier)
 
     def _blocks(self) -> Section:
         if not self.sections or not self.sections[-1].by_block:
@@ -100,9 +103,9 @@ class Recorder:
                 for place in step.places.values():
                     used.setdefault(place.buffer, set()).add(number)
         for buffer, sections in used.items():
-            if buffer.scope == "auto" and len(sections) == 1:
-                if self.sections[min(sections)].by_block:
-                    self._per_thread.add(buffer)
+            alone = len(sections) == 1 and self.sections[min(sections)].by_block
+            if buffer.scope == "auto" and alone:
+                self._per_thread.add(buffer)
             if buffer not in self.arrays:
                 self.arrays[buffer] = _aligned(
                     self._instances(buffer, threads) * buffer.span, self._dtype(buffer), buffer.fill

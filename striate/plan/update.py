@@ -21,7 +21,7 @@ from striate.plan.layout import Buffer, Place
 from striate.plan.recorder import Recorder
 
 if TYPE_CHECKING:
-    from striate.training.optimizers import AdamW, Optimizer, SGD
+    from striate.training.optimizers import SGD, AdamW, Optimizer
 
 _CHUNK = 8192  # parameters a task
 
@@ -114,11 +114,11 @@ class Update:
                 nest,
                 count,
                 dict.fromkeys(moving, size),
-                barrier=False,
-                **{
+                {
                     role: Place(buffers[role], 0 if role == "table" else start)
                     for role in nest.buffers
                 },
+                barrier=False,
             )
         recorder.allot(threads, given)
         self.program: Program = recorder.build(threads)

@@ -25,15 +25,9 @@ from striate.plan.lower._lowering import Lowering
 
 LOWERINGS: dict[type[Layer], Lowering] = {
     Conv2D: Lowering(conv.forward, conv.backward, conv.input_halo, conv.gradient_halo),
-    MaxPool2D: Lowering(
-        pool.max_forward, pool.max_backward, gradient_halo=pool.gradient_halo
-    ),
-    AvgPool2D: Lowering(
-        pool.sum_forward, pool.sum_backward, pool.input_halo, pool.gradient_halo
-    ),
-    SumPool2D: Lowering(
-        pool.sum_forward, pool.sum_backward, pool.input_halo, pool.gradient_halo
-    ),
+    MaxPool2D: Lowering(pool.max_forward, pool.max_backward, gradient_halo=pool.gradient_halo),
+    AvgPool2D: Lowering(pool.sum_forward, pool.sum_backward, pool.input_halo, pool.gradient_halo),
+    SumPool2D: Lowering(pool.sum_forward, pool.sum_backward, pool.input_halo, pool.gradient_halo),
     GlobalAvgPool2D: Lowering(pool.global_forward, pool.global_backward),
     Dense: Lowering(dense.forward, dense.backward),
     BatchNorm: Lowering(norm.forward, norm.backward),

@@ -69,9 +69,7 @@ def gradient_halo(operation: Operation) -> Pads:
     """How far the input gradient reads past the output's border."""
     g = _Geometry(operation)
     vertical = phases.halo(g.height, g.rows, g.size[0], g.stride[0], g.dilation[0], g.pads[0])
-    horizontal = phases.halo(
-        g.width, g.columns, g.size[1], g.stride[1], g.dilation[1], g.pads[2]
-    )
+    horizontal = phases.halo(g.width, g.columns, g.size[1], g.stride[1], g.dilation[1], g.pads[2])
     return (*vertical, *horizontal)
 
 
@@ -105,7 +103,7 @@ def forward(builder: Builder, operation: Operation) -> None:
             reduction="sum",
             initial=(vector("bias", g=g.share, k=1),) if g.layer.bias else (),
         ),
-        **places,
+        places,
     )
 
 
@@ -135,17 +133,16 @@ def _filter_gradient(builder: Builder, operation: Operation, g: _Geometry) -> No
                 ("v", builder.lanes),
             ),
             stores=(Store(target, Accumulator()),),
-            terms=(
-                x.tensor("x", g.window)
-                * gradient.tensor("gradient", g.output),
-            ),
+            terms=(x.tensor("x", g.window) * gradient.tensor("gradient", g.output),),
             reduce=("y", "x", "v"),
             reduction="sum",
             initial=(target,),
         ),
-        x=Place(x.buffer),
-        gradient=Place(gradient.buffer),
-        sum=builder.shard_gradient(operation, "filters"),
+        {
+            "x": Place(x.buffer),
+            "gradient": Place(gradient.buffer),
+            "sum": builder.shard_gradient(operation, "filters"),
+        },
     )
 
 
@@ -161,8 +158,7 @@ def _bias_gradient(builder: Builder, operation: Operation, g: _Geometry) -> None
             reduction="sum",
             initial=(target,),
         ),
-        gradient=Place(gradient.buffer),
-        sum=builder.shard_gradient(operation, "bias"),
+        {"gradient": Place(gradient.buffer), "sum": builder.shard_gradient(operation, "bias")},
     )
 
 
@@ -220,9 +216,10 @@ def _input_gradient(builder: Builder, operation: Operation, g: _Geometry) -> Non
                 writer.nest(
                     (*axes, ("j", rows.taps), ("i", columns.taps), ("k", g.share)),
                     seen * taps,
-                    pixels,
+                    {
+                        "gradient": Place(gradient.buffer),
+                        "filters": builder.parameter(operation, "filters"),
+                    },
+                    walk=pixels,
                     reduce=("j", "i", "k"),
-                    gradient=Place(gradient.buffer),
-                    filters=builder.parameter(operation, "filters"),
                 )
-

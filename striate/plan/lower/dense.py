@@ -1,8 +1,8 @@
 """The fully connected layer: every output reads every input.
 
-    y[n,o]  = b[o] + sum_i x[n,i] * W[i,o]
-    dW[i,o] = sum_n x[n,i] * dy[n,o]          over the whole batch: rows of W are the tasks
-    dx[n,i] = sum_o dy[n,o] * W[i,o]
+y[n,o]  = b[o] + sum_i x[n,i] * W[i,o]
+dW[i,o] = sum_n x[n,i] * dy[n,o]          over the whole batch: rows of W are the tasks
+dx[n,i] = sum_o dy[n,o] * W[i,o]
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def forward(builder: Builder, operation: Operation) -> None:
             reduction="sum",
             initial=(vector("bias", o=1),) if bias else (),
         ),
-        **places,
+        places,
     )
 
 
@@ -59,9 +59,11 @@ def backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             (*pixels(image, builder.lanes), ("o", units)),
             gradient.flat("gradient", "o") * weights,
+            {
+                "gradient": Place(gradient.buffer),
+                "weights": builder.parameter(operation, "weights"),
+            },
             reduce=("o",),
-            gradient=Place(gradient.buffer),
-            weights=builder.parameter(operation, "weights"),
         )
 
 
@@ -90,8 +92,7 @@ def _turned(builder: Builder, operation: Operation, gradient: Image, units: int)
                 ),
             ),
         ),
-        gradient=Place(gradient.buffer),
-        out=Place(turned.buffer),
+        {"gradient": Place(gradient.buffer), "out": Place(turned.buffer)},
     )
     return turned
 
@@ -120,10 +121,12 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
             ),
             count,
             {"x": size * lanes, "out": size * units},
+            {
+                "x": Place(x.buffer, first * lanes),
+                "gradient": Place(turned.buffer),
+                "out": Place(target.buffer, target.offset + first * units),
+            },
             barrier=False,
-            x=Place(x.buffer, first * lanes),
-            gradient=Place(turned.buffer),
-            out=Place(target.buffer, target.offset + first * units),
         )
     if getattr(operation.layer, "bias", True):
         builder.recorder.once(
@@ -134,7 +137,9 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
                 reduce=("n", "v"),
                 reduction="sum",
             ),
+            {
+                "gradient": Place(turned.buffer),
+                "out": builder.parameter_gradient(operation, "bias"),
+            },
             barrier=False,
-            gradient=Place(turned.buffer),
-            out=builder.parameter_gradient(operation, "bias"),
         )

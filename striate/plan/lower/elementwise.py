@@ -29,8 +29,7 @@ def copy(builder: Builder, source: Image, target: Image) -> None:
             pixels(source, builder.lanes),
             stores=(Store(target.tensor("out", EVERY), source.tensor("x", EVERY)),),
         ),
-        x=Place(source.buffer),
-        out=Place(target.buffer),
+        {"x": Place(source.buffer), "out": Place(target.buffer)},
     )
 
 
@@ -40,8 +39,7 @@ def flatten_forward(builder: Builder, operation: Operation) -> None:
     value = activated(operation.activation, x.tensor("x", EVERY))
     builder.recorder.blockwise(
         Nest(pixels(x, builder.lanes), stores=(Store(flat.flattened("out", x), value),)),
-        x=Place(x.buffer),
-        out=Place(flat.buffer),
+        {"x": Place(x.buffer), "out": Place(flat.buffer)},
     )
 
 
@@ -55,7 +53,7 @@ def flatten_backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(x, builder.lanes),
             gradient.flattened("gradient", x),
-            gradient=Place(gradient.buffer),
+            {"gradient": Place(gradient.buffer)},
         )
 
 
@@ -65,8 +63,7 @@ def activation_forward(builder: Builder, operation: Operation) -> None:
     result = activated(cast(Activation, operation.layer), x.tensor("x", EVERY))
     builder.recorder.blockwise(
         Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY),)),
-        x=Place(x.buffer),
-        out=builder.out(operation),
+        {"x": Place(x.buffer), "out": builder.out(operation)},
     )
 
 
@@ -83,8 +80,7 @@ def activation_backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(gradient, builder.lanes),
             term,
-            told=Place(told.buffer),
-            gradient=Place(gradient.buffer),
+            {"told": Place(told.buffer), "gradient": Place(gradient.buffer)},
         )
 
 
@@ -103,9 +99,7 @@ def dropout_forward(builder: Builder, operation: Operation) -> None:
     result = x.tensor("x", EVERY) * _kept(builder, operation, x)
     builder.recorder.blockwise(
         Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY),)),
-        x=Place(x.buffer),
-        keys=Place(builder.keys),
-        out=builder.out(operation),
+        {"x": Place(x.buffer), "keys": Place(builder.keys), "out": builder.out(operation)},
     )
 
 
@@ -119,22 +113,21 @@ def dropout_backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(gradient, builder.lanes),
             gradient.tensor("gradient", EVERY) * _kept(builder, operation, gradient),
-            gradient=Place(gradient.buffer),
-            keys=Place(builder.keys),
+            {"gradient": Place(gradient.buffer), "keys": Place(builder.keys)},
         )
 
 
 def add_forward(builder: Builder, operation: Operation) -> None:
     """The sum of the inputs."""
     images = [builder.values[value] for value in operation.inputs]
-    parts: list[Expression] = [
-        image.tensor(f"x{i}", EVERY) for i, image in enumerate(images)
-    ]
+    parts: list[Expression] = [image.tensor(f"x{i}", EVERY) for i, image in enumerate(images)]
     total = reduce(lambda left, right: left + right, parts)
     builder.recorder.blockwise(
         Nest(pixels(images[0], builder.lanes), stores=(builder.store(operation, total, EVERY),)),
-        out=builder.out(operation),
-        **{f"x{i}": Place(image.buffer) for i, image in enumerate(images)},
+        {
+            "out": builder.out(operation),
+            **{f"x{i}": Place(image.buffer) for i, image in enumerate(images)},
+        },
     )
 
 
@@ -154,8 +147,7 @@ def concat_forward(builder: Builder, operation: Operation) -> None:
         store = builder.store(operation, x.tensor("x", EVERY), _channels_from(start))
         builder.recorder.blockwise(
             Nest(pixels(x, builder.lanes), stores=(store,)),
-            x=Place(x.buffer),
-            out=builder.out(operation),
+            {"x": Place(x.buffer), "out": builder.out(operation)},
         )
         start += x.channels
 
@@ -175,9 +167,7 @@ def _channels_from(start: int) -> Walk:
     return replace(EVERY, start=(0, 0, start))
 
 
-def _pass_on(
-    builder: Builder, source: int, gradient: Image, channels: int, start: int
-) -> None:
+def _pass_on(builder: Builder, source: int, gradient: Image, channels: int, start: int) -> None:
     axes = (
         ("y", gradient.height),
         ("x", gradient.width),
@@ -188,7 +178,5 @@ def _pass_on(
         writer.nest(
             axes,
             gradient.tensor("gradient", _channels_from(start)),
-            gradient=Place(gradient.buffer),
+            {"gradient": Place(gradient.buffer)},
         )
-
-

@@ -83,18 +83,18 @@ class Loss:
             reduce=("y", "x", "c"),
             reduction=reduction,
         )
-        self.builder.recorder.blockwise(nest, **self._used(nest, scratch))
+        self.builder.recorder.blockwise(nest, self._used(nest, scratch))
 
     def _each_image(self, loss: Expression, scratch: dict[str, Place]) -> None:
         nest = Nest((self.axes[-1],), stores=(Store(vector("losses", v=1), loss),))
-        self.builder.recorder.blockwise(nest, **self._used(nest, scratch))
+        self.builder.recorder.blockwise(nest, self._used(nest, scratch))
 
     def _gradient(self, term: Expression, scratch: dict[str, Place]) -> None:
         if not self.builder.needs_gradient(self.output):
             return
         places = self._used(Nest(self.axes, (Store(self.targets, term),)), scratch)
         with self.builder.writing_gradient(self.output) as writer:
-            writer.nest(self.axes, term, **places)
+            writer.nest(self.axes, term, places)
 
     def _used(self, nest: Nest, scratch: dict[str, Place]) -> dict[str, Place]:
         """The memory of the roles that occur in a nest."""

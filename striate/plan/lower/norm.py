@@ -48,9 +48,11 @@ def forward(builder: Builder, operation: Operation) -> None:
             pixels(x, builder.lanes),
             stores=(builder.store(operation, x.tensor("x", EVERY) * factor + addend, EVERY),),
         ),
-        x=Place(x.buffer),
-        out=builder.out(operation),
-        **_places(builder, operation, "factor", "addend"),
+        {
+            "x": Place(x.buffer),
+            "out": builder.out(operation),
+            **_places(builder, operation, "factor", "addend"),
+        },
     )
 
 
@@ -86,17 +88,17 @@ def _batch_statistics(builder: Builder, operation: Operation, x: Image) -> None:
                 reduce=("y", "x", "v"),
                 reduction="sum",
             ),
-            x=Place(x.buffer),
-            mask=Place(builder.mask),
-            shares=Place(builder.shares),
-            **places,
+            {
+                "x": Place(x.buffer),
+                "mask": Place(builder.mask),
+                "shares": Place(builder.shares),
+                **places,
+            },
         )
     _combine(builder, operation, x, moments)
 
 
-def _combine(
-    builder: Builder, operation: Operation, x: Image, moments: dict[str, Buffer]
-) -> None:
+def _combine(builder: Builder, operation: Operation, x: Image, moments: dict[str, Buffer]) -> None:
     """The batch's statistics from the blocks', and the running ones."""
     layer = cast(BatchNorm, operation.layer)
     axes = (("c", x.channels), ("n", builder.settings.blocks))
@@ -112,9 +114,11 @@ def _combine(
             reduce=("n",),
             reduction="sum",
         ),
-        parts=Place(builder.shares, 1),
-        means=Place(moments["means"]),
-        **_places(builder, operation, "mean"),
+        {
+            "parts": Place(builder.shares, 1),
+            "means": Place(moments["means"]),
+            **_places(builder, operation, "mean"),
+        },
     )
     variance: Expression = Accumulator()
     count = vector("images") * float(x.height * x.width)
@@ -134,13 +138,15 @@ def _combine(
             reduce=("n",),
             reduction="sum",
         ),
-        parts=Place(builder.shares, 1),
-        means=Place(moments["means"]),
-        variances=Place(moments["variances"]),
-        images=Place(builder.images),
-        running_mean=builder.statistic(operation, "mean"),
-        running_variance=builder.statistic(operation, "variance"),
-        **_parameters(builder, operation),
+        {
+            "parts": Place(builder.shares, 1),
+            "means": Place(moments["means"]),
+            "variances": Place(moments["variances"]),
+            "images": Place(builder.images),
+            "running_mean": builder.statistic(operation, "mean"),
+            "running_variance": builder.statistic(operation, "variance"),
+            **_parameters(builder, operation),
+        },
     )
 
 
@@ -153,9 +159,11 @@ def _running_statistics(builder: Builder, operation: Operation, x: Image) -> Non
             (("c", x.channels),),
             stores=(Store(vector("mean", c=1), mean), *_coefficients(layer, mean, variance)),
         ),
-        running_mean=builder.statistic(operation, "mean"),
-        running_variance=builder.statistic(operation, "variance"),
-        **_parameters(builder, operation),
+        {
+            "running_mean": builder.statistic(operation, "mean"),
+            "running_variance": builder.statistic(operation, "variance"),
+            **_parameters(builder, operation),
+        },
     )
 
 
@@ -194,11 +202,13 @@ def backward(builder: Builder, operation: Operation) -> None:
             reduce=("y", "x", "v"),
             reduction="sum",
         ),
-        gradient=Place(gradient.buffer),
-        x=Place(x.buffer),
-        sums=Place(sums),
-        products=Place(sums, x.channels),
-        **_places(builder, operation, "mean"),
+        {
+            "gradient": Place(gradient.buffer),
+            "x": Place(x.buffer),
+            "sums": Place(sums),
+            "products": Place(sums, x.channels),
+            **_places(builder, operation, "mean"),
+        },
     )
     for name in ("of_x", "constant"):
         buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
@@ -211,10 +221,12 @@ def backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(x, builder.lanes),
             vector("mask", v=1) * line,
-            gradient=Place(gradient.buffer),
-            x=Place(x.buffer),
-            mask=Place(builder.mask),
-            **_places(builder, operation, "factor", "of_x", "constant"),
+            {
+                "gradient": Place(gradient.buffer),
+                "x": Place(x.buffer),
+                "mask": Place(builder.mask),
+                **_places(builder, operation, "factor", "of_x", "constant"),
+            },
         )
 
 
@@ -239,10 +251,12 @@ def _parameter_gradients(builder: Builder, operation: Operation, x: Image, sums:
             reduce=("n",),
             reduction="sum",
         ),
-        sums=Place(sums),
-        products=Place(sums, x.channels),
-        images=Place(builder.images),
-        scale_gradient=builder.parameter_gradient(operation, "scale"),
-        shift_gradient=builder.parameter_gradient(operation, "shift"),
-        **_places(builder, operation, "mean", "inverse", "factor", "of_x", "constant"),
+        {
+            "sums": Place(sums),
+            "products": Place(sums, x.channels),
+            "images": Place(builder.images),
+            "scale_gradient": builder.parameter_gradient(operation, "scale"),
+            "shift_gradient": builder.parameter_gradient(operation, "shift"),
+            **_places(builder, operation, "mean", "inverse", "factor", "of_x", "constant"),
+        },
     )

@@ -9,6 +9,7 @@ The gradient of a maximum goes to the tap that was largest, of a sum to all taps
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from striate.layers import AvgPool2D
 from striate.layers._base import WindowLayer
@@ -64,9 +65,7 @@ def gradient_halo(operation: Operation) -> Pads:
     """How far the input gradient reads past the output's border."""
     g = _Geometry(operation)
     vertical = phases.halo(g.height, g.rows, g.size[0], g.stride[0], g.dilation[0], g.pads[0])
-    horizontal = phases.halo(
-        g.width, g.columns, g.size[1], g.stride[1], g.dilation[1], g.pads[2]
-    )
+    horizontal = phases.halo(g.width, g.columns, g.size[1], g.stride[1], g.dilation[1], g.pads[2])
     return (*vertical, *horizontal)
 
 
@@ -102,7 +101,7 @@ def max_forward(builder: Builder, operation: Operation) -> None:
             reduction="argmax" if backward else "max",
             order=_number(g, {"r": 1, "s": 1}, 0, 0) if backward else None,
         ),
-        **places,
+        places,
     )
 
 
@@ -127,9 +126,7 @@ def sum_forward(builder: Builder, operation: Operation) -> None:
             reduce=("r", "s"),
             reduction="sum",
         ),
-        x=Place(x.buffer),
-        out=builder.out(operation),
-        **places,
+        {"x": Place(x.buffer), "out": builder.out(operation), **places},
     )
 
 
@@ -139,9 +136,7 @@ def sum_backward(builder: Builder, operation: Operation) -> None:
         _scatter(builder, operation, _Geometry(operation), None)
 
 
-def _scatter(
-    builder: Builder, operation: Operation, g: _Geometry, winners: Image | None
-) -> None:
+def _scatter(builder: Builder, operation: Operation, g: _Geometry, winners: Image | None) -> None:
     gradient = builder.gradients[operation.node]
     with builder.writing_gradient(operation.inputs[0]) as writer:
         for rows in g.vertical:
@@ -189,9 +184,9 @@ def _scatter(
                 writer.nest(
                     axes if single else (*axes, ("j", rows.taps), ("i", columns.taps)),
                     _without(term, {"j", "i"}) if single else term,
-                    pixels_,
+                    places,
+                    walk=pixels_,
                     reduce=() if single else ("j", "i"),
-                    **places,
                 )
 
 
@@ -259,10 +254,13 @@ def _scale(
     return Tensor("scale", strides_of(strides), offset), {"scale": Place(buffer)}
 
 
-def _inside(pixels: int, outputs: int, size: int, stride: int, before: int) -> np.ndarray:
+def _inside(
+    pixels: int, outputs: int, size: int, stride: int, before: int
+) -> npt.NDArray[np.int64]:
     """How many taps of each window lie inside the image."""
     first = np.arange(outputs)[:, None] * stride - before + np.arange(size)
-    return ((first >= 0) & (first < pixels)).sum(axis=1)
+    counts: npt.NDArray[np.int64] = ((first >= 0) & (first < pixels)).sum(axis=1)
+    return counts
 
 
 def global_forward(builder: Builder, operation: Operation) -> None:
@@ -277,8 +275,7 @@ def global_forward(builder: Builder, operation: Operation) -> None:
             reduce=("y", "x"),
             reduction="sum",
         ),
-        x=Place(x.buffer),
-        out=builder.out(operation),
+        {"x": Place(x.buffer), "out": builder.out(operation)},
     )
 
 
@@ -292,6 +289,5 @@ def global_backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(x, builder.lanes),
             gradient.flat("gradient", "c") * (1.0 / (x.height * x.width)),
-            gradient=Place(gradient.buffer),
+            {"gradient": Place(gradient.buffer)},
         )
-
