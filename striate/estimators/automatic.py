@@ -18,7 +18,7 @@ NetworkOption = Sequence[Layer] | Callable[[Shape, int], Network] | None
 # Training is as long as about so many updates take, within these numbers of epochs.
 UPDATES = 600
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 300
-BATCH_SIZE = 128
+SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 HIDDEN_UNITS = 64
 
 
@@ -58,8 +58,10 @@ def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) ->
 
 
 def automatic_batch_size(rows: int) -> int:
-    """All rows in one batch while they are few."""
-    return min(BATCH_SIZE, rows)
+    """All rows in one batch while they are few, then about a sixteenth of them."""
+    if rows <= LARGEST_BATCH:
+        return rows
+    return min(max(rows // 256 * 16, SMALLEST_BATCH), LARGEST_BATCH)
 
 
 def automatic_epochs(rows: int, batch_size: int) -> int:

@@ -134,9 +134,9 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                     f"{type(self).__name__} needs at least two classes, but y has one class only: "
                     f"{classes[0]!r}"
                 )
-        indices, kept = self._indices(labels, classes, weights)
+        indices = self._indices(labels, classes, weights)
         self.classes_ = classes
-        self._train(Samples(images[kept], indices[kept], weights[kept]), len(classes))
+        self._train(Samples(images, indices, weights), len(classes))
         self.network_.classes = [str(name) for name in classes.tolist()]
         return self
 
@@ -167,9 +167,9 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                 raise ValueError(
                     f"classes={classes!r} are not those of the first call of partial_fit: {named!r}"
                 )
-        indices, kept = self._indices(labels, named, weights)
+        indices = self._indices(labels, named, weights)
         self.classes_ = named
-        self._train_more(Samples(images[kept], indices[kept], weights[kept]), len(named))
+        self._train_more(Samples(images, indices, weights), len(named))
         self.network_.classes = [str(name) for name in named.tolist()]
         return self
 
@@ -202,15 +202,12 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
 
     def _indices(
         self, labels: NDArray[Any], classes: NDArray[Any], weights: NDArray[np.float64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Class indices of the labels, and which samples count."""
-        kept = weights > 0.0
-        unknown = np.setdiff1d(labels[kept], classes)
+    ) -> NDArray[np.intp]:
+        """Class indices of the labels; of samples that do not count the labels may be any."""
+        unknown = np.setdiff1d(labels[weights > 0.0], classes)
         if len(unknown):
             raise ValueError(f"y holds {unknown.tolist()[:5]}, which are none of the classes")
-        # Labels of samples that do not count may be none of the classes.
-        indices = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-        return indices.astype(np.intp), kept
+        return np.minimum(np.searchsorted(classes, labels), len(classes) - 1).astype(np.intp)
 
     def _class_weight(self) -> dict[int, float] | str | None:
         if self.class_weight is None or isinstance(self.class_weight, str):
