@@ -1,0 +1,51 @@
+"""What a nest refuses, and what it knows about itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+
+
+def tensor(role: str, offset: int = 0, **strides: int) -> Tensor:
+    return Tensor(role, strides_of(strides), offset)
+
+
+def test_errors_name_the_axis() -> None:
+    store = Store(tensor("out", i=1), Accumulator())
+    x = tensor("x", i=1, j=3)
+    with pytest.raises(ValueError, match=r"unknown axes \['j'\]; the nest has \['i'\]"):
+        Nest((("i", 3),), (store,), (x,), (), "sum")
+    with pytest.raises(ValueError, match=r"axis named twice: \['i', 'i'\]"):
+        Nest((("i", 3), ("i", 2)), (store,))
+    with pytest.raises(ValueError, match=r"axes without extent: \['i'\]"):
+        Nest((("i", 0),), (store,))
+    with pytest.raises(ValueError, match=r"store to 'out' moves along reduced \{'i'\}"):
+        Nest((("i", 3), ("j", 2)), (store,), (x,), ("i",), "sum")
+    with pytest.raises(ValueError, match="terms and a reduction go together"):
+        Nest((("i", 3), ("j", 2)), (store,), (x,))
+    with pytest.raises(ValueError, match="argmax reduces one term, not 2"):
+        Nest((("i", 3), ("j", 2)), (store,), (x, x), ("j",), "argmax")
+
+
+def test_reach_and_buffers() -> None:
+    x = tensor("x", 10, i=-2, j=5)
+    nest = Nest(
+        (("i", 4), ("j", 3)),
+        (Store(tensor("out", i=1), Accumulator()),),
+        (x * tensor("f", j=1),),
+        ("j",),
+        "sum",
+    )
+    assert nest.reach(x) == (4, 20)
+    assert nest.buffers == ("x", "f", "out")
+    assert nest.outputs == ("i",)
+    assert nest.multiply_adds == 12
+
+
+def test_equal_nests_have_equal_keys() -> None:
+    def nest(stride: int) -> Nest:
+        return Nest((("i", 4),), (Store(tensor("out", i=1), tensor("x", i=stride) * 2.0),))
+
+    assert repr(nest(1)) == repr(nest(1))
+    assert repr(nest(1)) != repr(nest(2))
