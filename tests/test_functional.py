@@ -14,7 +14,7 @@ FILTERS = RANDOM.standard_normal((3, 2, 2, 6))
 BIAS = RANDOM.standard_normal(6)
 WINDOW = {"stride": (2, 1), "padding": (1, 0, 2, 0), "dilation": (1, 2), "groups": 2}
 LOOPS = ((1, 0, 2, 0), (2, 1), (1, 2), 2)
-engines = pytest.mark.parametrize("engine", ["numpy"])
+engines = pytest.mark.parametrize("engine", ["numpy", "llvm"])
 
 
 @engines

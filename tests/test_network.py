@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -256,6 +257,7 @@ def test_several_threads_may_predict_at_once():
     def exclusive(x):  # an engine has buffers of its own: two calls at once would mix them up
         assert busy.acquire(blocking=False)
         try:
+            time.sleep(1e-3)
             return forward(x)
         finally:
             busy.release()

@@ -117,14 +117,13 @@ class Layer:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def __repr__(self) -> str:
-        arguments = dict(inspect.signature(type(self)).parameters)
-        shown = [
-            repr(getattr(self, name))
-            if default is inspect.Parameter.empty
-            else f"{name}={getattr(self, name)!r}"
-            for name, default in ((name, item.default) for name, item in arguments.items())
-            if getattr(self, name) != default
-        ]
+        shown = []
+        for name, argument in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, name)
+            if argument.default is inspect.Parameter.empty:
+                shown.append(repr(value))
+            elif value != argument.default:
+                shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __call__(self, *nodes: Node) -> Node:

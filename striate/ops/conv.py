@@ -25,7 +25,7 @@ from striate.shapes import Array, Pads, Pair, extent
 NO_PADS: Pads = (0, 0, 0, 0)
 
 
-def _outputs(image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads) -> Pair:
+def output_size(image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads) -> Pair:
     """Output (height, width); pixels that do not fill a last stride are left unread."""
     top, bottom, left, right = pads
     return (
@@ -48,7 +48,7 @@ def conv2d_loops(
     """O of the formula above, one multiplication at a time, in float64."""
     count, height, width, _ = x.shape
     taps_down, taps_across, depth, kernels = filters.shape
-    rows, columns = _outputs((height, width), (taps_down, taps_across), stride, dilation, pads)
+    rows, columns = output_size((height, width), (taps_down, taps_across), stride, dilation, pads)
     output = np.zeros((count, rows, columns, kernels))
     for n in range(count):
         for y in range(rows):
@@ -153,7 +153,7 @@ def taps(
     padded: Array, size: Pair, stride: Pair, dilation: Pair
 ) -> Iterator[tuple[int, int, Array]]:
     """(r, s, view) for each tap: view[n, y, x] is the pixel that output (y, x) reads there."""
-    rows, columns = _outputs(padded.shape[1:3], size, stride, dilation, NO_PADS)
+    rows, columns = output_size(padded.shape[1:3], size, stride, dilation, NO_PADS)
     for r, s in product(range(size[0]), range(size[1])):
         top, left = r * dilation[0], s * dilation[1]
         yield (
@@ -193,7 +193,7 @@ def conv2d(
     """
     count, height, width, _ = x.shape
     size, kernels = (filters.shape[0], filters.shape[1]), filters.shape[3]
-    rows, columns = _outputs((height, width), size, stride, dilation, pads)
+    rows, columns = output_size((height, width), size, stride, dilation, pads)
     total = np.zeros(
         (groups, count * rows * columns, kernels // groups), np.result_type(x, filters)
     )

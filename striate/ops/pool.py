@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from striate.ops.conv import NO_PADS, _outputs, crop, pad, taps
+from striate.ops.conv import NO_PADS, crop, output_size, pad, taps
 from striate.shapes import Array, Pads, Pair
 
 # Textbook loops.
@@ -26,7 +26,7 @@ def max_pool2d_loops(
 ) -> tuple[Array, Array]:
     """The maxima and, for each, its pixel's flat index row*width + column, in float64 and int."""
     count, height, width, channels = x.shape
-    rows, columns = _outputs((height, width), size, stride, dilation, pads)
+    rows, columns = output_size((height, width), size, stride, dilation, pads)
     output = np.zeros((count, rows, columns, channels))
     winner = np.zeros(output.shape, int)
     for n, y, x_, c in np.ndindex(output.shape):
@@ -56,7 +56,7 @@ def max_pool2d_input_gradient_loops(gradient: Array, winner: Array, image: Pair)
 def sum_pool2d_loops(x: Array, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)) -> Array:
     """The sum of each window, in float64."""
     count, height, width, channels = x.shape
-    rows, columns = _outputs((height, width), size, stride, (1, 1), pads)
+    rows, columns = output_size((height, width), size, stride, (1, 1), pads)
     output = np.zeros((count, rows, columns, channels))
     for n, y, x_, c in np.ndindex(output.shape):
         for r in range(size[0]):
@@ -143,7 +143,9 @@ def sum_pool2d_input_gradient(
 def window_pixels(image: Pair, size: Pair, pads: Pads, stride: Pair, count_padding: bool) -> Array:
     """How many pixels each average divides by, float64 (rows, columns, 1)."""
     if count_padding:
-        return np.full((*_outputs(image, size, stride, (1, 1), pads), 1), float(size[0] * size[1]))
+        return np.full(
+            (*output_size(image, size, stride, (1, 1), pads), 1), float(size[0] * size[1])
+        )
     return np.asarray(sum_pool2d(np.ones((1, *image, 1)), size, pads, stride)[0])
 
 

@@ -175,6 +175,14 @@ def test_the_same_keys_give_the_same_bits():
     assert (first.gradient != second.gradient).any()
 
 
+def test_each_dropout_layer_chooses_for_itself():
+    network = Network([Dropout(0.5), Dropout(0.5)], (1000,))
+    engine = NumPyEngine(network, batch_size=1, loss=MeanSquaredError())
+    ones, targets = np.ones((1, 1000), np.float32), np.zeros((1, 1000), np.float32)
+    _, outputs = engine.step(ones, targets, np.ones(1, np.float32), np.array([9], np.uint32))
+    assert 180 < np.count_nonzero(outputs) < 320  # a quarter, not a half
+
+
 def test_the_preprocessing_is_applied():
     network = everything()
     raw = np.random.default_rng(0).integers(0, 256, (3, 7, 9, 2), dtype=np.uint8)

@@ -45,6 +45,11 @@ def test_the_extra_pixel_of_same_goes_to_the_bottom_and_right():
     assert Conv2D(1, 3, dilation=2, padding="same").pads((6, 7, 1)) == (2, 2, 2, 2)
 
 
+def test_same_leaves_nothing_out():
+    assert Conv2D(1, 1, stride=4, padding="same").dropped((6, 7, 2)) == (0, 0)
+    assert Conv2D(1, 1, stride=4, uncovered="drop").dropped((6, 7, 2)) == (1, 2)
+
+
 def test_parameters_and_their_fans():
     filters, bias = Conv2D(6, (3, 2), groups=2).parameters((9, 9, 4))
     assert (filters.name, filters.shape, filters.initial) == ("filters", (3, 2, 2, 6), "he_normal")
