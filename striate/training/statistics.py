@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 256  # images at a time: the float64 copy stays small
+CHUNK = 64  # images at a time: the float64 copy stays small
 
 
 def channel_statistics(
@@ -27,11 +27,13 @@ def channel_statistics(
     sums, squares, total = np.zeros(channels), np.zeros(channels), 0.0
     for start in range(0, len(chosen), CHUNK):
         part = chosen[start : start + CHUNK]
-        pixels = images[part].reshape(len(part), -1, channels) - shift
+        # Channels first, as sums along long rows are many times quicker than of short columns.
+        pixels = np.moveaxis(images[part].reshape(len(part), -1, channels), -1, 0)
+        deviations = np.subtract(pixels, shift[:, None, None], order="C")
         share = np.ones(len(part)) if weights is None else weights[part]
-        sums += share @ pixels.sum(axis=1)
-        squares += share @ np.square(pixels).sum(axis=1)
-        total += float(share.sum()) * pixels.shape[1]
+        sums += deviations.sum(axis=2) @ share
+        squares += np.square(deviations, out=deviations).sum(axis=2) @ share
+        total += float(share.sum()) * deviations.shape[2]
     offset = sums / total
     spread = np.sqrt(np.maximum(squares / total - np.square(offset), 0.0))
     mean = shift + offset

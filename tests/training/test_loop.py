@@ -135,11 +135,12 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(problem, ma
 
 def test_engines_agree(problem, make_network):
     pytest.importorskip("llvmlite")
+    # SGD, as AdamW makes steps of what is but rounding: a bias before batch normalisation.
     ours, theirs = (
-        bits(problem, make_network, engine=name, epochs=1) for name in ("numpy", "llvm")
+        bits(problem, make_network, engine=name, optimizer="sgd") for name in ("numpy", "llvm")
     )
     for one, two in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, two, rtol=2e-3, atol=2e-4)
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("images", [33, 17, 1, 2])
