@@ -76,7 +76,9 @@ def interpret(nest: a.Nest, arrays: Arrays) -> None:
                         winner = value(nest.order, here, [])
         for store in nest.stores:
             position = address(store.target, point)
-            written.append((store.target.buffer, position, value(store.value, point, [*results, winner])))
+            written.append(
+                (store.target.buffer, position, value(store.value, point, [*results, winner]))
+            )
     for role, position, number in written:
         memory[role][position] = number
 

@@ -195,7 +195,11 @@ def test_argmax_takes_the_first_of_equals(run_nest: Run, width: int) -> None:
         reduction="argmax",
         order=a.Index(strides_of({"r": 2, "s": 1})),
     )
-    arrays = {"x": np.ascontiguousarray(x), "best": np.zeros(lanes, "f"), "where": np.zeros(lanes, "f")}
+    arrays = {
+        "x": np.ascontiguousarray(x),
+        "best": np.zeros(lanes, "f"),
+        "where": np.zeros(lanes, "f"),
+    }
     run_nest(nest, arrays, target=narrow(width))
     assert arrays["where"].tolist() == [1, 0, 0, 1, 2]
 

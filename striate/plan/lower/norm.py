@@ -35,23 +35,25 @@ _CHANNEL = {"c": 1}
 def forward(builder: Builder, operation: Operation) -> None:
     """Statistics (of the batch in training, else the running ones), then y."""
     x = builder.values[operation.inputs[0]]
-    for name in ("mean", "inverse", "factor", "addend"):
+    for name in ("mean", "inverse", "factor"):
         buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
         builder.remember(operation, name, buffer)
     if builder.settings.training:
         _batch_statistics(builder, operation, x)
     else:
         _running_statistics(builder, operation, x)
-    factor, addend = vector("factor", c=1), vector("addend", c=1)
+    # Subtracting first loses nothing where the mean is large.
+    normal = (x.tensor("x", EVERY) - vector("mean", c=1)) * vector("factor", c=1)
     builder.recorder.blockwise(
         Nest(
             pixels(x, builder.lanes),
-            stores=(builder.store(operation, x.tensor("x", EVERY) * factor + addend, EVERY),),
+            stores=(builder.store(operation, normal + vector("shift", c=1), EVERY),),
         ),
         {
             "x": Place(x.buffer),
             "out": builder.out(operation),
-            **_places(builder, operation, "factor", "addend"),
+            "shift": builder.parameter(operation, "shift"),
+            **_places(builder, operation, "mean", "factor"),
         },
     )
 
@@ -168,21 +170,18 @@ def _running_statistics(builder: Builder, operation: Operation, x: Image) -> Non
 
 
 def _coefficients(layer: BatchNorm, mean: Expression, variance: Expression) -> tuple[Store, ...]:
-    """i, and the line y = factor * x + addend."""
+    """i, and the factor of y = factor * (x - mean) + shift."""
     inverse = Constant(1.0) / sqrt(variance + layer.eps)
     factor = vector("scale", c=1) * inverse
     return (
         Store(vector("inverse", c=1), inverse),
         Store(vector("factor", c=1), factor),
-        Store(vector("addend", c=1), vector("shift", c=1) - mean * factor),
     )
 
 
 def _parameters(builder: Builder, operation: Operation) -> dict[str, Place]:
-    places = _places(builder, operation, "mean", "inverse", "factor", "addend")
-    for name in ("scale", "shift"):
-        places[name] = builder.parameter(operation, name)
-    return places
+    places = _places(builder, operation, "mean", "inverse", "factor")
+    return {**places, "scale": builder.parameter(operation, "scale")}
 
 
 def backward(builder: Builder, operation: Operation) -> None:
@@ -210,13 +209,14 @@ def backward(builder: Builder, operation: Operation) -> None:
             **_places(builder, operation, "mean"),
         },
     )
-    for name in ("of_x", "constant"):
+    for name in ("of_d", "constant"):
         buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
         builder.remember(operation, name, buffer)
     _parameter_gradients(builder, operation, x, sums)
     if not builder.needs_gradient(source):
         return
-    line = dy * vector("factor", c=1) + value * vector("of_x", c=1) + vector("constant", c=1)
+    deviation = value - vector("mean", c=1)
+    line = dy * vector("factor", c=1) + deviation * vector("of_d", c=1) + vector("constant", c=1)
     with builder.writing_gradient(source) as writer:
         writer.nest(
             pixels(x, builder.lanes),
@@ -225,7 +225,7 @@ def backward(builder: Builder, operation: Operation) -> None:
                 "gradient": Place(gradient.buffer),
                 "x": Place(x.buffer),
                 "mask": Place(builder.mask),
-                **_places(builder, operation, "factor", "of_x", "constant"),
+                **_places(builder, operation, "mean", "factor", "of_d", "constant"),
             },
         )
 
@@ -236,15 +236,15 @@ def _parameter_gradients(builder: Builder, operation: Operation, x: Image, sums:
     count = vector("images") * float(x.height * x.width)
     # The batch's statistics depend on x in training only.
     depends = 1.0 if builder.settings.training else 0.0
-    of_x = (factor * inverse * scale_gradient / count) * -depends
-    constant = (factor * Accumulator(0) / count) * -depends - of_x * vector("mean", c=1)
+    of_d = (factor * inverse * scale_gradient / count) * -depends
+    constant = (factor * Accumulator(0) / count) * -depends
     builder.recorder.once(
         Nest(
             (("c", x.channels), ("n", builder.settings.blocks)),
             stores=(
                 Store(vector("scale_gradient", c=1), scale_gradient),
                 Store(vector("shift_gradient", c=1), Accumulator(0)),
-                Store(vector("of_x", c=1), of_x),
+                Store(vector("of_d", c=1), of_d),
                 Store(vector("constant", c=1), constant),
             ),
             terms=(vector("sums", n=sums.span, c=1), vector("products", n=sums.span, c=1)),
@@ -257,6 +257,6 @@ def _parameter_gradients(builder: Builder, operation: Operation, x: Image, sums:
             "images": Place(builder.images),
             "scale_gradient": builder.parameter_gradient(operation, "scale"),
             "shift_gradient": builder.parameter_gradient(operation, "shift"),
-            **_places(builder, operation, "mean", "inverse", "factor", "of_x", "constant"),
+            **_places(builder, operation, "inverse", "factor", "of_d", "constant"),
         },
     )

@@ -1,0 +1,290 @@
+"""Whole networks, compiled: the same numbers as the NumPy engine in float64, and the same bits
+for any number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from striate.engines.compiled import CompiledEngine
+from striate.engines.numpy import NumPyEngine
+from striate.layers import (
+    Add,
+    AvgPool2D,
+    BatchNorm,
+    Concat,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    SumPool2D,
+    Tanh,
+)
+from striate.network import Input, Network, Node
+from striate.preprocessing import Preprocessing
+from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from striate.training.optimizers import SGD, AdamW, Optimizer
+
+
+def lenet() -> Network:
+    return Network(
+        [
+            Conv2D(6, 5, padding=2), ReLU(), MaxPool2D(2),
+            Conv2D(16, 5), ReLU(), MaxPool2D(2),
+            Flatten(), Dense(32), ReLU(), Dense(10),
+        ],
+        (16, 20, 1),
+    )  # fmt: skip
+
+
+def strided() -> Network:
+    return Network(
+        [
+            Conv2D(6, (3, 5), padding=(1, 0, 2, 1), stride=(2, 1), uncovered="drop"), ReLU(),
+            MaxPool2D(3, stride=2, padding=1, uncovered="drop"),
+            Conv2D(8, 3, padding="same", groups=2), Tanh(),
+            Flatten(), Dropout(0.4), Dense(12), Sigmoid(), Dense(7),
+        ],
+        (13, 11, 3),
+    )  # fmt: skip
+
+
+def normalised() -> Network:
+    return Network(
+        [
+            Conv2D(6, 3, dilation=2, stride=2, uncovered="drop"), LeakyReLU(0.1), BatchNorm(),
+            AvgPool2D(2, padding=1, stride=1), Dropout(0.3), Conv2D(4, 2), BatchNorm(), ReLU(),
+            GlobalAvgPool2D(), Dense(7),
+        ],
+        (16, 15, 3),
+    )  # fmt: skip
+
+
+def flattened_early() -> Network:
+    """Layers after Flatten that are not Dense: a view will not do."""
+    return Network(
+        [
+            Conv2D(3, 3, padding=1), SumPool2D(2), Flatten(), BatchNorm(), ReLU(),
+            Dropout(0.5), Dense(5), LeakyReLU(-0.5), Dense(4),
+        ],
+        (6, 4, 2),
+    )  # fmt: skip
+
+
+def residual() -> Network:
+    image = Input((8, 9, 3))
+    first = ReLU()(Conv2D(4, 3, padding=1)(image))
+    second = BatchNorm()(Conv2D(4, 3, padding=1)(first))
+    joined = ReLU()(Add()(second, first, first))
+    wide = Concat()(joined, Conv2D(5, 1)(first), image, MaxPool2D(3, stride=1, padding=1)(first))
+    small = Conv2D(6, 1, stride=2, uncovered="drop")(wide)
+    return Network(inputs=image, output=Dense(5)(GlobalAvgPool2D()(small)))
+
+
+def shared_values() -> Network:
+    """Values read by activations, pools and Flatten at once: what must not be fused, is not."""
+    image = Input((6, 6, 2))
+    x = Conv2D(4, 3, padding=1)(image)
+    pooled = MaxPool2D(2)(ReLU()(x))
+    other = MaxPool2D(2)(Tanh()(x))
+    flat = Flatten()(x)
+    both = Flatten()(Add()(pooled, other))
+    return Network(inputs=image, output=Dense(3)(Concat()(flat, both, Sigmoid()(flat))))
+
+
+def no_parameters_first() -> Network:
+    return Network([AvgPool2D(2), ReLU(), Flatten(), Dense(3)], (4, 6, 2))
+
+
+NETWORKS = [
+    lenet, strided, normalised, flattened_early, residual, shared_values, no_parameters_first,
+]  # fmt: skip
+
+
+def batch(
+    network: Network, n: int, loss: Loss, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    images = rng.standard_normal((n, *network.input_shape)).astype("f")
+    outputs = network.output_shape[0]
+    if isinstance(loss, SoftmaxCrossEntropy):
+        targets = loss.targets(rng.integers(0, outputs, n), outputs)
+    else:
+        targets = rng.standard_normal((n, outputs)).astype("f")
+    weights = rng.uniform(0.2, 1.0, n).astype("f")
+    return images, targets, weights / weights.sum(), rng.integers(0, 2**32, n, dtype=np.uint32)
+
+
+def randomise(network: Network) -> None:
+    rng = np.random.default_rng(7)
+    for slot in network.slots:
+        network.flat[slot.start : slot.stop] = 0.3 * rng.standard_normal(slot.stop - slot.start)
+
+
+def close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 5e-6) -> None:
+    scale = float(np.abs(expected).max(initial=1e-9))
+    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+@pytest.mark.parametrize("n", [40, 23, 1])
+def test_a_step_is_the_numpy_engines(make: object, n: int) -> None:
+    network, loss = make(), SoftmaxCrossEntropy(label_smoothing=0.1)  # type: ignore[operator]
+    randomise(network)
+    if n == 1 and any(isinstance(vertex.layer, BatchNorm) for vertex in network.nodes):
+        n = 2
+    data = batch(network, n, loss)
+    statistics = network.state_flat.copy()
+    readable = NumPyEngine(network, batch_size=40, loss=loss, dtype=np.float64)
+    expected_loss, expected = readable.step(*data)
+    expected_statistics = network.state_flat.copy()
+    network.state_flat[:] = statistics
+    engine = CompiledEngine(network, batch_size=40, loss=loss, threads=2)
+    actual_loss, actual = engine.step(*data)
+    assert actual_loss == pytest.approx(expected_loss, rel=2e-6)
+    close(actual, expected)
+    close(engine.gradient, readable.gradient)
+    close(network.state_flat, expected_statistics)
+    close(engine.forward(data[0]), readable.forward(data[0]))
+
+
+def test_mean_squared_error() -> None:
+    network, loss = lenet(), MeanSquaredError()
+    data = batch(network, 21, loss)
+    readable = NumPyEngine(network, batch_size=32, loss=loss, dtype=np.float64)
+    engine = CompiledEngine(network, batch_size=32, loss=loss)
+    expected_loss, _ = readable.step(*data)
+    actual_loss, _ = engine.step(*data)
+    assert actual_loss == pytest.approx(expected_loss, rel=2e-6)
+    close(engine.gradient, readable.gradient)
+
+
+def test_batches_of_changing_size_leave_nothing_behind() -> None:
+    network, loss = normalised(), SoftmaxCrossEntropy()
+    engine = CompiledEngine(network, batch_size=70, loss=loss, threads=2)
+    for n in (70, 5, 33, 64, 2, 70):
+        data = batch(network, n, loss, seed=n)
+        readable = NumPyEngine(network, batch_size=70, loss=loss, dtype=np.float64)
+        state = network.state_flat.copy()
+        expected, _ = readable.step(*data)
+        network.state_flat[:] = state
+        actual, outputs = engine.step(*data)
+        assert outputs.shape == (n, 7)
+        assert actual == pytest.approx(expected, rel=2e-6)
+        close(engine.gradient, readable.gradient)
+        images = data[0][: max(1, n // 3)]
+        close(engine.forward(images), readable.forward(images))
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.9, True, 1e-3), SGD(0.0, False), AdamW()])
+def test_an_update_is_the_optimizers(optimizer: Optimizer) -> None:
+    import copy
+
+    network, loss = residual(), SoftmaxCrossEntropy()
+    twin, other = copy.deepcopy(network), copy.deepcopy(optimizer)
+    engine = CompiledEngine(network, batch_size=16, loss=loss, threads=2)
+    rng = np.random.default_rng(0)
+    for step in range(4):
+        engine.step(*batch(network, 16, loss, seed=step))
+        gradient = engine.gradient.copy()
+        gradient += 0  # keep what the step found; both optimisers see the same
+        rate = float(rng.uniform(0.01, 0.1))
+        other.apply(twin.flat, gradient, twin.decay_mask, rate)
+        engine.update(optimizer, rate)
+        close(network.flat, twin.flat, 1e-6)
+        assert optimizer.steps == other.steps == step + 1
+    # Another optimiser on the same engine starts with its own state.
+    engine.update(SGD(0.5, False), 0.0)
+    close(network.flat, twin.flat, 1e-6)
+
+
+@pytest.mark.parametrize("make", [strided, normalised, residual])
+def test_the_same_bits_for_any_number_of_threads(make: object) -> None:
+    results = []
+    for threads in (1, 2, 3, 5):
+        network, loss = make(), SoftmaxCrossEntropy()  # type: ignore[operator]
+        engine = CompiledEngine(network, batch_size=100, loss=loss, threads=threads)
+        optimizer = AdamW()
+        for step in range(3):
+            engine.step(*batch(network, 100 - 30 * step, loss, seed=step))
+            engine.update(optimizer, 0.01)
+        results.append((network.flat.tobytes(), network.state_flat.tobytes()))
+    assert len(set(results)) == 1
+
+
+def test_bytes_and_preprocessing() -> None:
+    network = lenet()
+    network.preprocessing = Preprocessing(mean=(30.0,), std=(70.0,))
+    images = np.random.default_rng(0).integers(0, 256, (19, 16, 20, 1), dtype=np.uint8)
+    engine = CompiledEngine(network, batch_size=8)
+    expected = NumPyEngine(network, batch_size=8, dtype=np.float64).forward(images)
+    close(engine.forward(images), expected)
+    close(engine.forward(images.astype(np.float64)), expected)
+
+
+def test_errors() -> None:
+    network = lenet()
+    engine = CompiledEngine(network, batch_size=8)
+    data = batch(network, 9, SoftmaxCrossEntropy())
+    with pytest.raises(ValueError, match="made without a loss"):
+        engine.step(*data)
+    engine = CompiledEngine(network, batch_size=8, loss=SoftmaxCrossEntropy())
+    with pytest.raises(ValueError, match="batches of 1 to 8 images, got 9"):
+        engine.step(*data)
+    with pytest.raises(ValueError, match=r"reads images of shape \(n, 16, 20, 1\)"):
+        engine.forward(np.zeros((2, 20, 16, 1)))
+
+
+CHOICES = ["conv", "strided", "relu", "tanh", "pool", "norm", "drop", "add", "concat", "avg"]
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(CHOICES), st.integers(0, 5)), min_size=1, max_size=7),
+    n=st.integers(2, 20),
+)
+def test_any_graph(steps: list[tuple[str, int]], n: int) -> None:
+    """Layers at random on values at random: fusing, views and fan-out in every combination."""
+    image = Input((7, 6, 2))
+    values: list[Node] = [image]
+    for kind, pick in steps:
+        x = values[pick % len(values)]
+        same = [v for v in values if v.shape == x.shape]
+        images = [v for v in values if v.shape[:2] == x.shape[:2]]
+        if kind in ("strided", "pool") and min(x.shape[:2]) < 3:
+            kind = "relu"
+        values.append(
+            {
+                "conv": lambda x=x: Conv2D(3 + pick, 3, padding=1)(x),
+                "strided": lambda x=x: Conv2D(4, 3, stride=2, padding="same")(x),
+                "relu": lambda x=x: ReLU()(x),
+                "tanh": lambda x=x: Tanh()(x),
+                "pool": lambda x=x: MaxPool2D(2, uncovered="drop")(x),
+                "norm": lambda x=x: BatchNorm()(x),
+                "drop": lambda x=x: Dropout(0.3)(x),
+                "add": lambda x=x, s=same: Add()(x, s[pick % len(s)]),
+                "concat": lambda x=x, s=images: Concat()(x, s[pick % len(s)]),
+                "avg": lambda x=x: AvgPool2D(3, stride=1, padding=1)(x),
+            }[kind]()
+        )
+    output = Dense(4)(
+        Concat()(Flatten()(values[-1]), GlobalAvgPool2D()(values[pick % len(values)]))
+    )
+    network, loss = Network(inputs=image, output=output), SoftmaxCrossEntropy()
+    data = batch(network, n, loss)
+    readable = NumPyEngine(network, batch_size=20, loss=loss, dtype=np.float64)
+    expected_loss, expected = readable.step(*data)
+    engine = CompiledEngine(network, batch_size=20, loss=loss, threads=2)
+    actual_loss, actual = engine.step(*data)
+    close(actual, expected, 2e-5)
+    assert actual_loss == pytest.approx(expected_loss, rel=1e-5)
+    close(engine.gradient, readable.gradient, 1e-4)
