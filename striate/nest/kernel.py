@@ -7,10 +7,12 @@ import functools
 import hashlib
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 
 from striate.nest import cache
 from striate.nest.algebra import Nest
@@ -41,9 +43,19 @@ class Kernel:
         """Where the code begins: ``void kernel(void **buffers)``."""
         return self.code.address
 
-    def __call__(self, *arrays: np.ndarray) -> None:
+    def __call__(self, *arrays: npt.NDArray[Any]) -> None:
+        self.bound(*arrays)()
+
+    def bound(self, *arrays: npt.NDArray[Any]) -> Callable[[], None]:
+        """A call on these arrays, which it keeps alive, to be made again and again."""
         pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)(ctypes.addressof(pointers))
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)
+        address = ctypes.addressof(pointers)
+
+        def call(_keep: object = (pointers, arrays, self.code)) -> None:
+            function(address)
+
+        return call
 
 
 def compile_nest(
@@ -63,7 +75,7 @@ def compile_nest(
     return Kernel(nest, load(key, source, target))
 
 
-def load(key: str, source: functools.partial[str] | object, target: Target) -> Loaded:
+def load(key: str, source: Callable[[], str], target: Target) -> Loaded:
     """Code for `key`: from memory, from disk, or from compiling ``source()``."""
     key = f"{key}\n{target!r}\n{_versions()}"
     with _LOCK:
@@ -72,7 +84,7 @@ def load(key: str, source: functools.partial[str] | object, target: Target) -> L
             return _loaded[key]
         loaded = _from_disk(key)
         if loaded is None:
-            code = assemble(source(), target)  # type: ignore[operator]
+            code = assemble(source(), target)
             counts["compiled"] += 1
             cache.write(key, code)
             loaded = Loaded(code, _SYMBOL)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from striate.nest.algebra import Nest, Tensor
+from striate.nest.algebra import Nest, Tensor, tensors_in
 from striate.nest.ir import BYTES
 from striate.nest.target import Target
 
@@ -49,7 +49,7 @@ class Schedule:
 def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
     """The schedule that the cost model finds cheapest."""
     lanes = target.lanes(BYTES[element])
-    lane = _lane(nest)
+    lane = _lane(nest, lanes)
     extents = dict(nest.axes)
     accumulators = max(len(nest.terms), 1) * (2 if nest.reduction == "argmax" else 1)
     room = max(target.accumulators // accumulators, 1)
@@ -65,19 +65,26 @@ def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
     return best
 
 
-def _lane(nest: Nest) -> str:
-    """The axis along which most tensors are contiguous; stores count first."""
+def _lane(nest: Nest, lanes: int) -> str:
+    """The axis that reads and writes whole vectors: nothing gathered or scattered number by
+    number, few lanes idle, many tensors contiguous, stores first."""
     targets = {store.target for store in nest.stores}
+    inner = _read(nest) if nest.terms else nest.tensors()
 
-    def contiguous(axis: str) -> tuple[int, int]:
-        reads = [t for term in nest.tensors() for t in [term] if t not in targets]
-        return (
-            sum(t.stride(axis) == 1 for t in reads) + sum(t.stride(axis) == 1 for t in targets),
-            sum(t.stride(axis) == 1 for t in targets),
-        )
+    def merit(axis: str) -> tuple[float, ...]:
+        # Where lanes are summed up in the end, stores are single numbers anyway.
+        touched = {*inner, *targets} if axis in nest.outputs else {*inner}
+        scattered = sum(tensor.stride(axis) not in (0, 1) for tensor in touched)
+        extent = nest.extent(axis)
+        used = extent / (-(-extent // lanes) * lanes)
+        contiguous = [tensor for tensor in touched if tensor.stride(axis) == 1]
+        return -scattered, used, len(contiguous), len(targets.intersection(contiguous))
 
-    # The last axis wins ties: it is the innermost.
-    return max(reversed([name for name, _ in nest.axes]), key=contiguous)
+    candidates = [
+        name for name, extent in nest.axes if name in nest.outputs or extent % lanes == 0
+    ]
+    # The innermost axis wins what is still a tie.
+    return max(reversed(candidates), key=merit)
 
 
 def _tiles(axes: list[str], extents: Mapping[str, int], room: int) -> Iterable[dict[str, int]]:
@@ -140,8 +147,7 @@ def _parts(
 
 
 def _read(nest: Nest) -> list[Tensor]:
-    from striate.nest.algebra import tensors_in
-
+    """The tensors that the innermost loop reads."""
     return list(dict.fromkeys(t for term in nest.terms for t in tensors_in(term)))
 
 

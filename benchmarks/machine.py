@@ -1,0 +1,108 @@
+"""What the benchmarks share: the machine's description and limits, and fair timing."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.kernel import compile_nest
+from striate.nest.target import host
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of interleaved runs."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> str:
+        """The middle half, in milliseconds."""
+        low, _, high = statistics.quantiles(self.seconds, n=4)
+        return f"{1e3 * low:.2f}–{1e3 * high:.2f}"
+
+
+def interleaved(
+    runs: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3
+) -> dict[str, Timing]:
+    """Time every run once in each round, so that a noisy moment hits all of them alike."""
+    for run in runs.values():
+        for _ in range(warm_up):
+            run()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(values)) for name, values in seconds.items()}
+
+
+def processor() -> str:
+    """The processor's name and vector unit."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = names[0].split(":", 1)[1].strip() if names else name
+    return f"{name} ({host().cpu}, {8 * host().vector_bytes}-bit vectors)"
+
+
+def multiply_add_peak(threads: int) -> float:
+    """FLOP/s of `threads` threads when nothing but multiply-adds limits them.
+
+    A product of small matrices that stay in the first-level cache, held in registers while it is
+    summed: each thread runs its own, all at once.
+    """
+    lanes, rows, columns, depth = host().lanes(4), 6, 4, 128
+    nest = Nest(
+        (("k", rows), ("x", columns), ("v", lanes), ("c", depth)),
+        (
+            Store(
+                Tensor("out", strides_of({"k": columns * lanes, "x": lanes, "v": 1})),
+                Accumulator(),
+            ),
+        ),
+        (
+            Tensor("a", strides_of({"x": depth * lanes, "c": lanes, "v": 1}))
+            * Tensor("b", strides_of({"k": depth, "c": 1})),
+        ),
+        ("c",),
+        "sum",
+    )
+    kernel = compile_nest(nest)
+    turns, flops = 3000, 2 * rows * columns * lanes * depth
+    rates: list[float] = []
+    start = threading.Barrier(threads)
+
+    def work() -> None:
+        arrays = {"a": (columns, depth, lanes), "b": (rows, depth), "out": (rows, columns, lanes)}
+        memory = {role: np.ones(shape, np.float32) for role, shape in arrays.items()}
+        call = kernel.bound(*(memory[role] for role in nest.buffers))
+        best = float("inf")
+        start.wait()
+        for _ in range(5):
+            begin = time.perf_counter()
+            for _ in range(turns):
+                call()
+            best = min(best, time.perf_counter() - begin)
+        rates.append(turns * flops / best)
+
+    crew = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join()
+    return sum(rates)
