@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from striate import files
+from striate import files, recipes
 from striate.cli import train as train_module
 
 Run = Callable[..., Any]
@@ -51,7 +52,7 @@ def test_digits_from_beginning_to_end(striate: Run, in_tmp: Path) -> None:
     assert "seconds" not in notes
     # The choices are told, on standard error.
     assert "Network (for tiny images): Conv2D" in outcome.err
-    assert "Training: 6 epochs, batches of 64" in outcome.err
+    assert "Training: 6 epochs, batches of " in outcome.err
     assert "epoch 6/6" in outcome.err
     assert sorted(entry.name for entry in in_tmp.iterdir()) == ["digits.safetensors"]
 
@@ -164,6 +165,8 @@ def test_all_options_reach_the_training(
 def test_augmentation_can_be_left_out(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rows = tuple(replace(row, augment={"shift": 1}) for row in recipes.TABLE)
+    monkeypatch.setattr(recipes, "TABLE", rows)
     seen, _ = recorded(striate, monkeypatch, "--network", network_file)
     assert seen["augment"].shift == 1
     seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--no-augment")
@@ -182,6 +185,10 @@ def test_patience_alone_sets_images_aside(
 def test_another_optimizer_does_not_inherit_the_learning_rate(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rows = tuple(replace(row, optimizer="adamw") for row in recipes.TABLE)
+    monkeypatch.setattr(recipes, "TABLE", rows)
+    seen, _ = recorded(striate, monkeypatch, "--network", network_file)
+    assert seen["learning_rate"] == rows[0].learning_rate
     seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--optimizer", "sgd")
     assert seen["learning_rate"] is None
     assert seen["weight_decay"] is None
