@@ -67,8 +67,13 @@ def test_the_automatic_network_learns_digits(engine):
 
 
 def test_automatic_settings_are_the_recipes(monkeypatch):
+    from dataclasses import replace
+
     from striate import recipes
     from striate.training import loop
+
+    recipe = replace(recipes.choose((8, 8, 1), 10, 100), warmup=0.15)
+    monkeypatch.setattr(recipes, "choose", lambda *arguments: recipe)
 
     given = {}
     fit = loop.fit
@@ -78,11 +83,11 @@ def test_automatic_settings_are_the_recipes(monkeypatch):
         return fit(*arguments, **(options | {"epochs": 1}))
 
     monkeypatch.setattr(loop, "fit", spy)
-    recipe = recipes.choose((8, 8, 1), 10, 100)
     ConvNetClassifier(engine="numpy").fit(IMAGES[:100], DIGITS.target[:100])
     assert given["epochs"] == recipe.epochs
     assert given["batch_size"] == recipe.batch_size
     assert given["schedule"] == recipe.schedule
+    assert given["warmup"] == 0.15
     assert given["loss"].label_smoothing == recipe.label_smoothing
     assert given["learning_rate"] == recipe.learning_rate
     changes = {name: value for name, value in recipe.augment.items() if value}
@@ -191,6 +196,41 @@ def test_weights_are_repetitions_and_order_does_not_matter_to_the_last_bit(make,
     np.testing.assert_array_equal(weighted.predict(X), repeated.predict(X))
     removed = make(**options).fit(X[weights > 0], y[weights > 0], weights[weights > 0] * 2.0)
     np.testing.assert_allclose(removed.predict(X), repeated.predict(X), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("rows", [60, 400])
+def test_weights_have_their_say(rows):
+    """Three quarters of the weight at each place speak for one class."""
+    X = np.repeat([[0.0], [1.0]], rows // 2, axis=0)
+    y = np.arange(rows) % 2
+    weights = np.where(y == (X[:, 0] > 0.5), 3.0, 1.0)
+    model = ConvNetClassifier(engine="numpy", random_state=0).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(
+        model.predict_proba([[0.0], [1.0]]), [[0.75, 0.25], [0.25, 0.75]], atol=0.03
+    )
+    mean = ConvNetRegressor(engine="numpy", random_state=0).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(mean.predict([[0.0], [1.0]]), [0.25, 0.75], atol=0.03)
+
+
+def test_samples_of_weight_zero_count_for_nothing():
+    X, y = blobs(300)
+    weights = np.arange(300) % 2
+    options = {"engine": "numpy", "random_state": 0, "epochs": 3}
+    weighted = ConvNetClassifier(**options).fit(X, y, sample_weight=weights)
+    removed = ConvNetClassifier(**options).fit(X[1::2], y[1::2])
+    np.testing.assert_array_equal(weighted.network_.flat, removed.network_.flat)
+
+
+def test_the_users_optimizer_is_copied_without_its_memory():
+    used = striate.SGD(0.8)
+    first = classifier(optimizer=used).fit(IMAGES[:50], DIGITS.target[:50])
+    assert used.steps == 0
+    used.prepare(3)
+    used.state[0][:] = 7
+    used.steps = 5
+    second = classifier(optimizer=used).fit(IMAGES[:50], DIGITS.target[:50])
+    np.testing.assert_array_equal(first.network_.flat, second.network_.flat)
+    assert used.steps == 5
 
 
 def test_a_class_of_weight_zero_is_not_there():
@@ -402,6 +442,7 @@ def test_partial_fit_learns_batch_by_batch(engine):
     before = model.network_.flat.copy()
     model.partial_fit(IMAGES[:100], DIGITS.target[:100])
     assert 0 < np.abs(model.network_.flat - before).max() < 0.1
+    assert model._optimizer.steps == 1
 
 
 def test_partial_fit_tells_what_is_wrong():
@@ -415,6 +456,18 @@ def test_partial_fit_tells_what_is_wrong():
     model = classifier().partial_fit(X, y, classes=range(10))
     with pytest.raises(ValueError, match="are not those of the first call"):
         model.partial_fit(X, y, classes=range(9))
+
+
+def test_partial_fit_draws_anew_each_time(monkeypatch):
+    from striate.training import loop
+
+    seeds = []
+    fit = loop.fit
+    monkeypatch.setattr(loop, "fit", lambda *a, **o: seeds.append(o["seed"]) or fit(*a, **o))
+    model = classifier()
+    for _ in range(3):
+        model.partial_fit(IMAGES[:50], DIGITS.target[:50], classes=range(10))
+    assert len(set(seeds)) == 3
 
 
 def test_partial_fit_with_weights():

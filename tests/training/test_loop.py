@@ -11,6 +11,7 @@ from striate.training.loop import fit
 from striate.training.losses import MeanSquaredError, SoftmaxCrossEntropy
 from striate.training.optimizers import SGD, AdamW
 from striate.training.schedules import Constant
+from striate.training.split import stratified_split
 from striate.training.stopping import EarlyStopping
 
 
@@ -200,6 +201,12 @@ def test_preprocessing_comes_from_the_training_images_alone(problem, make_networ
     train(network, (images, labels), validation_data=(images * 0, labels))
     np.testing.assert_allclose(network.preprocessing.mean, [images.mean()])
     np.testing.assert_allclose(network.preprocessing.std, [images.std()])
+    split = make_network()
+    images[30:] = 0  # of one class each, so that some of them are held back
+    train(split, (images, labels), validation_fraction=0.5)
+    kept, _ = stratified_split(labels, 0.5, seed=0)
+    np.testing.assert_allclose(split.preprocessing.mean, [images[kept].mean()])
+    assert images[kept].mean() != images.mean()
     own = make_network()
     own.preprocessing = preprocessing()
     train(own, (images, labels))
@@ -324,6 +331,29 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(
     np.testing.assert_array_equal(network.state_flat, good[-1][1])
     assert np.isfinite(network.flat).all()
     assert np.isfinite(network.state_flat).all()
+
+
+def test_the_step_whose_loss_is_not_finite_is_not_made(problem, make_network, engine):
+    steps = []
+    optimizer = SGD()
+    with pytest.raises(FloatingPointError, match=r"epoch 2, step \d") as caught:
+        train(
+            make_network(), problem(), learning_rate=1e30, schedule=explode, epochs=9,
+            engine=engine, optimizer=optimizer, progress=steps.append,
+        )  # fmt: skip
+    assert optimizer.steps == len(steps)
+    assert f"step {len(steps) - 6 + 1}," in str(caught.value)
+
+
+def test_a_last_step_that_is_too_large_is_found_too(problem, make_network):
+    class Last(schedules.Schedule):
+        def _after_warmup(self, step, total_steps):
+            return 1.0 if step == total_steps - 1 else 1e-42
+
+    network = make_network()
+    with pytest.raises(FloatingPointError, match="epoch 3, step 6"):
+        train(network, problem(), learning_rate=1e40, schedule=Last())
+    assert np.isfinite(network.flat).all()
 
 
 class _Explode(schedules.Schedule):
