@@ -65,10 +65,16 @@ def load_npz(path: Path, options: Options) -> Dataset:
                 f"{path}: {x} has images of shape {images.shape[1:]}, {train_name} of "
                 f"{train_images.shape[1:]}; they must be equal"
             )
-        strange = [str(value) for value in np.setdiff1d(values, known)]
-        if strange or values.dtype.kind != known.dtype.kind:
-            what = f"the class {strange[0]!r}" if strange else "another type of labels"
-            raise DataError(f"{path}: {y} has {what}, which the training labels have not")
+        if values.dtype.kind != known.dtype.kind:
+            raise DataError(
+                f"{path}: {y} has labels of type {values.dtype}, the training labels are "
+                f"{known.dtype}; save both alike"
+            )
+        strange = np.setdiff1d(values, known)
+        if len(strange):
+            raise DataError(
+                f"{path}: {y} has the class {str(strange[0])!r}, which the training labels have not"
+            )
         pixels = images.astype(np.uint8 if small else np.float32)
         pixels = refit(pixels, options.size, options.colour, options.mode)
         pairs.append((pixels, indices[np.searchsorted(known, values)]))

@@ -230,9 +230,8 @@ def _plain(image: Pillow.Image) -> Pillow.Image:
         return image
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_bytes(np.asarray(image), image.mode))
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        layer = image.convert("LA") if image.mode == "La" else image
-        layer = layer.convert("RGBA")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         plain = Image.alpha_composite(white, layer).convert("RGB")
         return plain.getchannel(0) if _is_gray_mode(image.mode) else plain

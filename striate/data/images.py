@@ -287,7 +287,6 @@ class _Job:
         pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
         if (self.states == decode.COLOURED).any():
             self.images = np.repeat(self.images, 3, axis=3)
-            self.coloured = True
             target = replace(target, channels=3)
         return target
 

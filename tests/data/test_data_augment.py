@@ -104,6 +104,15 @@ def test_cutout_by_the_mean_of_each_channel() -> None:
     assert (cut == expected).all()
 
 
+def test_fills_for_bytes_are_rounded_and_clipped() -> None:
+    images = np.full((4, 1, 1, 2), 99, np.uint8)
+    images[1:] = 100
+    cut = Augment(cutout=1)(images, np.random.default_rng(0))
+    assert (cut == 100).all()  # the mean is 99.75
+    cut = Augment(cutout=1, cutout_fill=(-5, 300))(images, np.random.default_rng(0))
+    assert (cut == (0, 255)).all()
+
+
 def test_mean_does_not_overflow() -> None:
     images = np.full((3000, 4, 4, 1), 255, np.uint8)
     assert (Augment(cutout=2)(images, np.random.default_rng(0)) == 255).all()

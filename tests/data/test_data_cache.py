@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,20 @@ def test_other_options_are_another_entry(
     load(photos)
     load(photos, **options)
     assert decodings == [11, 11]
+
+
+def test_the_key_depends_on_everything() -> None:
+    file = cache.File("a.png", 10, 20, 30)
+    keys = [
+        cache.key([file], {"size": None}),
+        cache.key([file], {"size": [4, 4]}),
+        cache.key([file, file], {"size": None}),
+        cache.key([], {"size": None}),
+    ]
+    for name, value in (("path", "b.png"), ("size", 11), ("modified", 21), ("changed", 31)):
+        keys.append(cache.key([replace(file, **{name: value})], {"size": None}))
+    assert len(set(keys)) == len(keys)
+    assert keys[0] == cache.key([file], {"size": None})
 
 
 def repaint(path: Path) -> None:

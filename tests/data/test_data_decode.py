@@ -225,8 +225,17 @@ def test_orientation(tmp_path: Path, ending: str, orientation: int) -> None:
     assert np.array_equal(chunk.images[0], oracle)
 
 
-def test_damaged_exif_is_no_error(tmp_path: Path) -> None:
-    path = save(Image.fromarray(RGB), tmp_path / "a.png", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0no TIFF header",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        # an orientation that is text
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0",
+    ],
+)
+def test_damaged_exif_is_no_error(tmp_path: Path, exif: bytes) -> None:
+    path = save(Image.fromarray(RGB), tmp_path / "a.png", exif=exif)
     assert np.array_equal(pixels(path), RGB)
 
 
@@ -266,6 +275,27 @@ def test_large_jpeg_is_the_same_as_decoding_it_whole(tmp_path: Path) -> None:
     quick, whole = (pixels(p, height=30, width=40) for p in (path, lossless))
     assert np.abs(quick.astype(int) - whole).max() < 14
     assert np.abs(quick.astype(int) - whole).mean() < 1
+
+
+def test_jpeg_is_decoded_with_enough_pixels(tmp_path: Path) -> None:
+    # Half of the pixels would do for the size, but not for the detail.
+    noise = RNG.integers(0, 256, (60, 80), dtype=np.uint8)
+    path = save(Image.fromarray(noise), tmp_path / "a.jpg", quality=95)
+    lossless = save(Image.open(path), tmp_path / "a.png")
+    assert np.array_equal(*(pixels(p, height=30, width=40) for p in (path, lossless)))
+
+
+def test_rotated_jpeg_is_decoded_with_enough_pixels(tmp_path: Path) -> None:
+    # Stored 400 high and 1600 wide, seen 1600 high and 400 wide; 20 × 80 are cut out of it.
+    photo = np.zeros((400, 1600), np.uint8)
+    photo[np.arange(400) % 12 < 6] = 250
+    exif = Image.Exif()
+    exif[274] = 6
+    path = save(Image.fromarray(photo), tmp_path / "a.jpg", exif=exif, quality=95)
+    lossless = save(Image.open(path), tmp_path / "a.png", exif=exif)
+    quick, whole = (pixels(p, height=20, width=80).astype(int) for p in (path, lossless))
+    assert whole.std() > 30
+    assert np.abs(quick - whole).mean() < 8
 
 
 def test_rotated_large_jpeg(tmp_path: Path) -> None:

@@ -166,6 +166,14 @@ def test_bad_images_are_errors_or_left_out(tmp_path: Path) -> None:
     assert np.array_equal(decoded.images, np.stack([stored(paths[i]) for i in (0, 1, 3, 5)]))
 
 
+def test_bad_images_are_in_order_whenever_they_are_found(tmp_path: Path) -> None:
+    # The former is found when it is resized, the latter when sizes are measured.
+    paths = write(tmp_path, (5, 7), (50, 70), (5, 7), (5, 7))
+    Path(paths[1]).write_bytes(Path(paths[1]).read_bytes()[:-200])
+    Path(paths[3]).write_bytes(b"no image")
+    assert [index for index, _ in decode_images(paths, skip_bad=True).bad] == [1, 3]
+
+
 def test_a_bad_first_image_is_skipped(tmp_path: Path) -> None:
     paths = write(tmp_path, *[(5, 7)] * 3)
     Path(paths[0]).write_bytes(Path(paths[0]).read_bytes()[:50])
@@ -295,6 +303,9 @@ def test_refit() -> None:
     rgb = refit(images, None, "rgb", "crop")
     assert np.array_equal(rgb, np.repeat(images, 3, axis=3))
     assert np.array_equal(refit(rgb, None, "gray", "crop"), images)
+    mixed = RNG.integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
+    expected = mixed @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(refit(mixed, None, "gray", "crop")[..., 0] - expected).max() <= 0.51
     larger = refit(rgb, (10, 14), None, "crop")
     assert (larger.shape, larger.dtype) == ((3, 10, 14, 3), np.uint8)
     real = refit(rgb.astype(np.float32) / 255, (10, 14), None, "crop")

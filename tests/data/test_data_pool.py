@@ -79,7 +79,7 @@ def test_no_process_is_left(paths: list[str], monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(pool.subprocess, "Popen", watched)
     collect(paths, workers=2, processes=True)
-    assert started
+    assert 1 <= len(started) <= 2
     assert [process.returncode for process in started] == [0] * len(started)
 
     def stop(start: int, chunk: Chunk) -> None:
