@@ -37,6 +37,11 @@ class Arithmetic:
     def binary(self, operation: str, left: Value, right: Value) -> Value:
         return self.code.emit(f"{operation} {self.kind} {left}, {right}")
 
+    def unary(self, operation: str, value: Value) -> Value:
+        """A function of one vector by its name in `striate.nest.algebra.Unary`."""
+        functions = {"exp": self.exp, "expm1": self.expm1, "log": self.log, "sqrt": self.sqrt}
+        return functions[operation](value)
+
     def multiply_add(self, left: Value, right: Value, addend: Value) -> Value:
         """left * right + addend with one rounding."""
         arguments = [(self.kind, value) for value in (left, right, addend)]

@@ -1,0 +1,218 @@
+"""Expressions at a place in a nest: what is read, computed and written there.
+
+A vector of lanes is one value.  Elements that several points of a tile read are loaded once: the
+evaluator remembers them until `forget`, which the emitter calls where memory may have changed or
+where the code that follows is not reached from here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from striate.nest.algebra import (
+    Accumulator,
+    Binary,
+    Constant,
+    Expression,
+    Index,
+    Keep,
+    Strides,
+    Tensor,
+    Unary,
+    Where,
+)
+from striate.nest.functions import Arithmetic
+from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
+
+_BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an expression is evaluated.
+
+    Attributes
+    ----------
+    loops
+        Axes with their index: a number, or a value that exists at run time.
+    count
+        Lanes of a vector here.
+    inside
+        Offsets inside a tile or an unrolled loop, added to the indices.
+    """
+
+    loops: tuple[tuple[str, int | Value], ...]
+    count: int
+    inside: tuple[tuple[str, int], ...] = ()
+
+    def at(self, axis: str, index: int | Value) -> Place:
+        """The same place, with the index of one more axis."""
+        return Place((*self.loops, (axis, index)), self.count, self.inside)
+
+    def wide(self, count: int) -> Place:
+        """The same place for vectors of `count` lanes."""
+        return Place(self.loops, count, self.inside)
+
+    def point(self, offsets: Mapping[str, int]) -> Place:
+        """A point of a tile here."""
+        return Place(self.loops, self.count, (*self.inside, *offsets.items()))
+
+
+class Evaluator:
+    """Emits the code of expressions; `lane` is the axis along which a vector's lanes lie."""
+
+    def __init__(self, code: Function, buffers: Sequence[str], lane: str, element: Number) -> None:
+        self.code, self.lane, self.element = code, lane, element
+        self._pointers = {name: f"%b{i}" for i, name in enumerate(buffers)}
+        self._loaded: dict[object, Value] = {}
+
+    @functools.cache  # noqa: B019, an evaluator lives as long as one kernel is emitted
+    def arithmetic(self, count: int) -> Arithmetic:
+        """Operations on vectors of `count` lanes."""
+        return Arithmetic(self.code, self.element, count)
+
+    def forget(self) -> None:
+        """Load everything anew from here on."""
+        self._loaded = {}
+
+    def value(self, expression: Expression, place: Place, own: Sequence[Value] = ()) -> Value:
+        """The value of an expression; `own` are the accumulators of this point."""
+        arithmetic = self.arithmetic(place.count)
+
+        def value(child: Expression) -> Value:
+            return self.value(child, place, own)
+
+        match expression:
+            case Constant(number):
+                return arithmetic.constant(number)
+            case Accumulator(number):
+                return own[number]
+            case Tensor():
+                return self._read(expression, place)
+            case Binary("max", left, right):
+                return arithmetic.maximum(value(left), value(right))
+            case Binary(operation, left, right):
+                return arithmetic.binary(_BINARY[operation], value(left), value(right))
+            case Unary(operation, operand):
+                return arithmetic.unary(operation, value(operand))
+            case Where(comparison, left, right, then, otherwise):
+                relation = "ogt" if comparison == ">" else "oeq"
+                condition = arithmetic.compare(relation, value(left), value(right))
+                return arithmetic.select(condition, value(then), value(otherwise))
+            case Index(strides, offset):
+                words = self._index(strides, offset, place)
+                kind = f"<{place.count} x i32>"
+                return self.code.emit(f"sitofp {kind} {words} to {arithmetic.kind}")
+            case Keep(key, index, salt, threshold):
+                words = self._index(index.strides, index.offset, place)
+                bits = arithmetic.bits(self._read(key, place), words, salt)
+                limit = self.code.integers([threshold] * place.count)
+                kept = self.code.emit(f"icmp uge <{place.count} x i32> {bits}, {limit}")
+                return arithmetic.select(kept, value(Constant(1.0)), value(Constant(0.0)))
+        raise TypeError(f"no code for {expression!r}")
+
+    def write(self, tensor: Tensor, place: Place, value: Value) -> None:
+        """Store a vector where the tensor says, lane by lane if they lie apart."""
+        kind, count = self._type(tensor), place.count
+        many, size = vector(kind, count), BYTES[kind]
+        if count == 1 or tensor.stride(self.lane) == 1:
+            address = self._address(tensor, place)
+            self.code.effect(f"store {many} {value}, ptr {address}, align {size}")
+            return
+        for lane in range(count):
+            one = self.code.emit(f"extractelement {many} {value}, i32 {lane}")
+            address = self._address(tensor, place, lane)
+            self.code.effect(f"store {scalar(kind)} {one}, ptr {address}, align {size}")
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def _read(self, tensor: Tensor, place: Place) -> Value:
+        """The elements of a tensor here, as the kernel's type; keys stay words."""
+        moving, constant = self._linear(tensor.strides, tensor.offset, place)
+        stride = tensor.stride(self.lane)
+        key = (tensor.buffer, tensor.element, stride, moving, constant, place.count)
+        if key not in self._loaded:
+            value = self._load(tensor, place)
+            if tensor.element == "u8":
+                value = self._real(value, place.count)
+            self._loaded[key] = value
+        return self._loaded[key]
+
+    def _load(self, tensor: Tensor, place: Place) -> Value:
+        kind, count = self._type(tensor), place.count
+        one, many, size = scalar(kind), vector(kind, count), BYTES[kind]
+        stride = tensor.stride(self.lane)
+        if stride == 1:
+            address = self._address(tensor, place)
+            return self.code.emit(f"load {many}, ptr {address}, align {size}")
+        if stride == 0 or count == 1:
+            address = self._address(tensor, place)
+            element = self.code.emit(f"load {one}, ptr {address}, align {size}")
+            return self.code.splat(element, kind, count)
+        gathered = "poison"
+        for lane in range(count):
+            address = self._address(tensor, place, lane)
+            element = self.code.emit(f"load {one}, ptr {address}, align {size}")
+            gathered = self.code.emit(
+                f"insertelement {many} {gathered}, {one} {element}, i32 {lane}"
+            )
+        return gathered
+
+    def _real(self, value: Value, count: int) -> Value:
+        words = f"<{count} x i32>"
+        wide = self.code.emit(f"zext {vector('u8', count)} {value} to {words}")
+        return self.code.emit(f"sitofp {words} {wide} to {vector(self.element, count)}")
+
+    def _index(self, strides: Strides, offset: int, place: Place) -> Value:
+        """A linear form of the axes as a vector of 32-bit integers."""
+        moving, constant = self._linear(strides, offset, place)
+        step = dict(strides).get(self.lane, 0)
+        lanes = self.code.integers([constant + step * i for i in range(place.count)])
+        if moving is None:
+            return lanes
+        narrow = self.code.once(
+            ("narrow", moving), lambda: self.code.emit(f"trunc i64 {moving} to i32")
+        )
+        many = self.code.splat(narrow, "i32", place.count)
+        return self.code.emit(f"add <{place.count} x i32> {many}, {lanes}")
+
+    # --- addresses -------------------------------------------------------------------------
+
+    def _type(self, tensor: Tensor) -> str:
+        return self.element if tensor.element == "real" else tensor.element
+
+    def _address(self, tensor: Tensor, place: Place, lane: int = 0) -> Value:
+        kind = scalar(self._type(tensor))
+        offset = tensor.offset + lane * tensor.stride(self.lane)
+        moving, constant = self._linear(tensor.strides, offset, place)
+        start = pointer = self._pointers[tensor.buffer]
+        if moving is not None:
+            pointer = self.code.once(
+                ("pointer", start, moving, kind),
+                lambda: self.code.emit(f"getelementptr {kind}, ptr {start}, i64 {moving}"),
+            )
+        if constant == 0:
+            return pointer
+        return self.code.emit(f"getelementptr {kind}, ptr {pointer}, i64 {constant}")
+
+    def _linear(self, strides: Strides, offset: int, place: Place) -> tuple[Value | None, int]:
+        """A linear form as a part known at run time and a constant."""
+        form = dict(strides)
+        constant = offset + sum(form.get(axis, 0) * index for axis, index in place.inside)
+        moving: Value | None = None
+        for axis, index in place.loops:
+            stride = form.get(axis, 0)
+            if isinstance(index, int):
+                constant += stride * index
+            elif stride:
+                part = index if stride == 1 else self._once("mul", index, stride)
+                moving = part if moving is None else self._once("add", moving, part)
+        return moving, constant
+
+    def _once(self, operation: str, left: Value, right: Value | int) -> Value:
+        return self.code.once(
+            (operation, left, right),
+            lambda: self.code.emit(f"{operation} nsw i64 {left}, {right}"),
+        )
