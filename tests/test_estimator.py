@@ -186,6 +186,8 @@ def test_the_unit_of_the_features_does_not_matter():
 @pytest.mark.parametrize("make", [ConvNetClassifier, ConvNetRegressor])
 def test_weights_are_repetitions_and_order_does_not_matter_to_the_last_bit(make, engine):
     X, y = blobs(30)
+    if make is ConvNetRegressor:
+        y = y + X[:, 4]
     rng = np.random.default_rng(3)
     weights = rng.integers(0, 4, 30)
     order = rng.permutation(30)
@@ -213,8 +215,8 @@ def test_weights_have_their_say(rows):
 
 
 def test_samples_of_weight_zero_count_for_nothing():
-    X, y = blobs(300)
-    weights = np.arange(300) % 2
+    X, y = blobs(200)  # of which half fit in one batch
+    weights = np.arange(200) % 2
     options = {"engine": "numpy", "random_state": 0, "epochs": 3}
     weighted = ConvNetClassifier(**options).fit(X, y, sample_weight=weights)
     removed = ConvNetClassifier(**options).fit(X[1::2], y[1::2])
@@ -282,6 +284,22 @@ def test_the_same_random_state_gives_the_same_bits(engine):
     first = classifier(random_state=seeded).fit(IMAGES[:150], y)
     second = classifier(random_state=seeded).fit(IMAGES[:150], y)
     assert (first.network_.flat != second.network_.flat).any()
+
+
+def test_the_first_weights_come_from_the_random_state():
+    first, again, other = (
+        classifier(random_state=state, learning_rate=1e-9).fit(IMAGES[:50], DIGITS.target[:50])
+        for state in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.network_.flat, again.network_.flat)
+    assert np.abs(first.network_.flat - other.network_.flat).max() > 0.1
+
+
+def test_names_of_features_are_forgotten_with_them():
+    model = classifier()
+    model.feature_names_in_ = np.array(["a"])  # as of a data frame fitted before
+    model.fit(IMAGES[:50], DIGITS.target[:50])
+    assert not hasattr(model, "feature_names_in_")
 
 
 def test_a_prediction_does_not_depend_on_the_images_beside_it(engine):
@@ -432,6 +450,7 @@ def test_partial_fit_learns_batch_by_batch(engine):
             model.partial_fit(IMAGES[part], DIGITS.target[part], classes=classes)
     assert model.score(IMAGES[600:], DIGITS.target[600:]) > 0.85
     assert model.n_iter_ == len(model.loss_curve_) == 24
+    assert model.network_.classes == [str(digit) for digit in range(10)]
     assert model._optimizer.steps == 24
     # It goes on in a copy just the same, and after fit it starts from what fit has made.
     twin = pickle.loads(pickle.dumps(model))
@@ -591,6 +610,22 @@ def test_regression_with_several_outputs_of_different_units(engine):
     assert model.target_scale_[2] == 1.0
     with pytest.raises(ValueError, match="y has 2 outputs, but ConvNetRegressor was fitted to 3"):
         model.set_params(warm_start=True).fit(X, targets[:, :2])
+
+
+def test_targets_are_standardised_by_their_weights_in_any_order():
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(60, 3)), rng.random(60) * (rng.random(60) < 0.8)
+    y = rng.integers(0, 4, 60) / 3  # each several times
+    model = ConvNetRegressor(engine="numpy", epochs=1).fit(X, y, sample_weight=weights)
+    mean = np.average(y, weights=weights)
+    np.testing.assert_allclose(model.target_mean_, [mean])
+    spread = np.sqrt(np.average(np.square(y - mean), weights=weights))
+    np.testing.assert_allclose(model.target_scale_, [spread])
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(60)
+        other = ConvNetRegressor(engine="numpy", epochs=1).fit(X[order], y[order], weights[order])
+        np.testing.assert_array_equal(other.target_mean_, model.target_mean_)
+        np.testing.assert_array_equal(other.target_scale_, model.target_scale_)
 
 
 def test_regression_does_not_depend_on_the_unit_of_the_target():

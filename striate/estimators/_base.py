@@ -248,8 +248,6 @@ def _fresh_optimizer(settings: Settings) -> Optimizer:
                 "weight_decay is for an optimizer given by name; "
                 f"{settings.optimizer!r} has its own"
             )
-        copy = optimizers.from_dict(settings.optimizer.to_dict())
-        copy.reset()
-        return copy
+        return optimizers.by_name(settings.optimizer.kind, **settings.optimizer.hyperparameters())
     options = {} if settings.weight_decay is None else {"weight_decay": settings.weight_decay}
     return optimizers.by_name(settings.optimizer, **options)

@@ -31,6 +31,9 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         history_, loss_curve_, n_iter_, n_features_in_, input_shape_: as for the classifier.
     """
 
+    target_mean_: NDArray[np.float64]
+    target_scale_: NDArray[np.float64]
+
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> ConvNetRegressor:
@@ -92,12 +95,8 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
 
     def _standardise(self, targets: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
         """Set the mean and the spread of the targets, each sample counted by its weight."""
-        kept = weights > 0.0
-        # One by one in a fixed order: their sum must not depend on the order of the samples.
-        order = np.lexsort(targets[kept].T)
-        rows, shares = targets[kept][order], weights[kept][order]
-        self.target_mean_ = np.average(rows, axis=0, weights=shares)
-        spread = np.sqrt(np.average(np.square(rows - self.target_mean_), axis=0, weights=shares))
+        moments = [_moments(column, weights) for column in targets.T]
+        self.target_mean_, spread = np.array(moments).T
         self.target_scale_ = np.where(spread > 1e-12 * np.abs(self.target_mean_), spread, 1.0)
 
     def _scaled(self, targets: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -110,3 +109,16 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _moments(
+    values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[np.float64, np.float64]:
+    """Mean and standard deviation, to the last bit the same for any order of the samples, and
+    for weights as for repetitions."""
+    values, weights = values[weights > 0.0], weights[weights > 0.0]
+    order = np.lexsort((weights, values))
+    distinct, places = np.unique(values[order], return_inverse=True)
+    shares = np.bincount(places, weights=weights[order])
+    mean = np.average(distinct, weights=shares)
+    return mean, np.sqrt(np.average(np.square(distinct - mean), weights=shares))
