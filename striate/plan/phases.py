@@ -65,10 +65,8 @@ def _continues(last: Run, run: Run) -> bool:
     return replace(last, start=run.start, length=1, first=first) == run
 
 
-def halo(
-    pixels: int, outputs: int, size: int, stride: int, dilation: int, before: int
-) -> tuple[int, int]:
+def halo(parts: list[Run], outputs: int) -> tuple[int, int]:
     """How far the runs read before and behind the outputs."""
-    reaches = [run.reach() for run in runs(pixels, size, stride, dilation, before)]
+    reaches = [run.reach() for run in parts]
     least, most = min(low for low, _ in reaches), max(high for _, high in reaches)
     return max(0, -least), max(0, most - (outputs - 1))

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.layers import AvgPool2D
-from striate.layers._base import WindowLayer
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -24,52 +23,27 @@ from striate.nest.algebra import (
     strides_of,
     where,
 )
-from striate.plan import phases
 from striate.plan.builder import Builder, pixels
 from striate.plan.graph import Operation
-from striate.plan.layout import EVERY, Buffer, Image, Place, Walk
+from striate.plan.layout import EVERY, Buffer, Image, Place, Steps, Walk
+from striate.plan.lower._windows import Axes, Windows
 from striate.plan.lower.elementwise import copy
 from striate.shapes import Pads
 
-
-class _Geometry:
-    def __init__(self, operation: Operation) -> None:
-        layer = operation.layer
-        assert isinstance(layer, WindowLayer)
-        self.layer = layer
-        self.height, self.width, self.channels = operation.shapes[0]
-        self.rows, self.columns, _ = operation.shape
-        self.size, self.stride, self.dilation = layer.size, layer.stride, layer.dilation
-        self.pads = layer.pads(operation.shapes[0])
-        top, _, left, _ = self.pads
-        self.window = Walk(
-            {"y": self.stride[0], "r": self.dilation[0]},
-            {"x": self.stride[1], "s": self.dilation[1]},
-            {"c": 1},
-            (-top, -left, 0),
-        )
-        self.vertical = phases.runs(
-            self.height, self.size[0], self.stride[0], self.dilation[0], top
-        )
-        self.horizontal = phases.runs(
-            self.width, self.size[1], self.stride[1], self.dilation[1], left
-        )
+_CHANNEL: Steps = {"c": 1}
 
 
 def input_halo(operation: Operation) -> Pads:
     """The padding: zeros change no sum."""
-    return _Geometry(operation).pads
+    return Windows(operation).pads
 
 
 def gradient_halo(operation: Operation) -> Pads:
     """How far the input gradient reads past the output's border."""
-    g = _Geometry(operation)
-    vertical = phases.halo(g.height, g.rows, g.size[0], g.stride[0], g.dilation[0], g.pads[0])
-    horizontal = phases.halo(g.width, g.columns, g.size[1], g.stride[1], g.dilation[1], g.pads[2])
-    return (*vertical, *horizontal)
+    return Windows(operation).gradient_halo()
 
 
-def _windows(builder: Builder, g: _Geometry) -> tuple[tuple[str, int], ...]:
+def _axes(builder: Builder, g: Windows) -> Axes:
     return (
         ("y", g.rows),
         ("x", g.columns),
@@ -82,7 +56,7 @@ def _windows(builder: Builder, g: _Geometry) -> tuple[tuple[str, int], ...]:
 
 def max_forward(builder: Builder, operation: Operation) -> None:
     """The maxima and, in training, the number of the tap (r * width + s) that had each."""
-    g = _Geometry(operation)
+    g = Windows(operation)
     x = _with_border(builder, operation, g)
     stores = [builder.store(operation, Accumulator(0), EVERY)]
     places = {"x": Place(x.buffer), "out": builder.out(operation)}
@@ -94,12 +68,12 @@ def max_forward(builder: Builder, operation: Operation) -> None:
         places["winners"] = Place(winners.buffer)
     builder.recorder.blockwise(
         Nest(
-            _windows(builder, g),
+            _axes(builder, g),
             stores=tuple(stores),
-            terms=(x.tensor("x", g.window),),
+            terms=(x.tensor("x", g.pixels(_CHANNEL)),),
             reduce=("r", "s"),
             reduction="argmax" if backward else "max",
-            order=_number(g, {"r": 1, "s": 1}, 0, 0) if backward else None,
+            order=Index(strides_of({"r": g.size[1], "s": 1})) if backward else None,
         ),
         places,
     )
@@ -107,7 +81,7 @@ def max_forward(builder: Builder, operation: Operation) -> None:
 
 def max_backward(builder: Builder, operation: Operation) -> None:
     """A pixel gets the gradient of those windows in which it was the winner."""
-    g = _Geometry(operation)
+    g = Windows(operation)
     if not builder.needs_gradient(operation.inputs[0]):
         return
     _scatter(builder, operation, g, builder.recall(operation, "winners", Image))
@@ -115,14 +89,14 @@ def max_backward(builder: Builder, operation: Operation) -> None:
 
 def sum_forward(builder: Builder, operation: Operation) -> None:
     """The sums, or the averages over the pixels of each window."""
-    g = _Geometry(operation)
+    g = Windows(operation)
     x = builder.values[operation.inputs[0]]
     scale, places = _scale(builder, operation, g, EVERY)
     builder.recorder.blockwise(
         Nest(
-            _windows(builder, g),
+            _axes(builder, g),
             stores=(builder.store(operation, Accumulator() * scale, EVERY),),
-            terms=(x.tensor("x", g.window),),
+            terms=(x.tensor("x", g.pixels(_CHANNEL)),),
             reduce=("r", "s"),
             reduction="sum",
         ),
@@ -133,82 +107,35 @@ def sum_forward(builder: Builder, operation: Operation) -> None:
 def sum_backward(builder: Builder, operation: Operation) -> None:
     """A pixel gets the gradient of every window that it is in."""
     if builder.needs_gradient(operation.inputs[0]):
-        _scatter(builder, operation, _Geometry(operation), None)
+        _scatter(builder, operation, Windows(operation), None)
 
 
-def _scatter(builder: Builder, operation: Operation, g: _Geometry, winners: Image | None) -> None:
+def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image | None) -> None:
     gradient = builder.gradients[operation.node]
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for rows in g.vertical:
-            for columns in g.horizontal:
-                pixels_ = Walk(
-                    {"y": g.stride[0], "p": 1},
-                    {"x": g.stride[1], "q": 1},
-                    {"c": 1},
-                    (rows.start, columns.start, 0),
-                )
-                axes = (
-                    ("y", rows.count),
-                    ("x", columns.count),
-                    ("p", rows.length),
-                    ("q", columns.length),
-                    ("c", g.channels),
-                    ("v", builder.lanes),
-                )
-                if not (rows.taps and columns.taps):
-                    writer.nothing(axes, pixels_)
-                    continue
-                windows = Walk(
-                    {"y": 1, "j": -rows.move},
-                    {"x": 1, "i": -columns.move},
-                    {"c": 1},
-                    (rows.origin, columns.origin, 0),
-                )
-                seen = gradient.tensor("gradient", windows)
-                places = {"gradient": Place(gradient.buffer)}
-                if winners is not None:
-                    tap = _number(
-                        g,
-                        {"p": 1, "j": rows.step, "q": 1, "i": columns.step},
-                        rows.first,
-                        columns.first,
-                    )
-                    winner = winners.tensor("winners", windows)
-                    places["winners"] = Place(winners.buffer)
-                    term = where(winner, "==", tap, seen, 0.0)
-                else:
-                    scale, more = _scale(builder, operation, g, windows)
-                    places |= more
-                    term = seen * scale
-                single = rows.taps == columns.taps == 1
-                writer.nest(
-                    axes if single else (*axes, ("j", rows.taps), ("i", columns.taps)),
-                    _without(term, {"j", "i"}) if single else term,
-                    places,
-                    walk=pixels_,
-                    reduce=() if single else ("j", "i"),
-                )
-
-
-def _without(term: Expression, axes: set[str]) -> Expression:
-    """The term at index 0 of some axes."""
-    from dataclasses import fields, replace
-
-    changes: dict[str, object] = {}
-    if isinstance(term, Tensor | Index):
-        return replace(term, strides=tuple(s for s in term.strides if s[0] not in axes))
-    for field in fields(term):  # type: ignore[arg-type]
-        value = getattr(term, field.name)
-        if isinstance(value, Expression):
-            changes[field.name] = _without(value, axes)
-    return replace(term, **changes)  # type: ignore[type-var]
-
-
-def _number(g: _Geometry, taps: dict[str, int], row: int, column: int) -> Index:
-    """The number of a tap, r * width + s, where r moves along r, p and j, s along s, q and i."""
-    width = g.size[1]
-    strides = {axis: n * (width if axis in "rpj" else 1) for axis, n in taps.items()}
-    return Index(strides_of(strides), row * width + column)
+        for part in g.ways_back():
+            axes = (*part.axes(), ("c", g.channels), ("v", builder.lanes))
+            if part.is_empty:
+                writer.nothing(axes, part.pixels(_CHANNEL))
+                continue
+            windows = part.outputs(_CHANNEL)
+            seen = gradient.tensor("gradient", windows)
+            places = {"gradient": Place(gradient.buffer)}
+            if winners is not None:
+                strides, offset = part.taps(g.size[1], 1)
+                tap = Index(strides_of(strides), offset)
+                term = where(winners.tensor("winners", windows), "==", tap, seen, 0.0)
+                places["winners"] = Place(winners.buffer)
+            else:
+                scale, more = _scale(builder, operation, g, windows)
+                term, places = seen * scale, {**places, **more}
+            writer.nest(
+                (*axes, *part.reduced),
+                term,
+                places,
+                walk=part.pixels(_CHANNEL),
+                reduce=("j", "i"),
+            )
 
 
 def _winners(builder: Builder, operation: Operation) -> Image:
@@ -217,7 +144,7 @@ def _winners(builder: Builder, operation: Operation) -> Image:
     return builder.image(f"winners {operation.node}", operation.shape, halo, fill=-1.0)
 
 
-def _with_border(builder: Builder, operation: Operation, g: _Geometry) -> Image:
+def _with_border(builder: Builder, operation: Operation, g: Windows) -> Image:
     """The input, in a border that never wins where there is padding."""
     x = builder.values[operation.inputs[0]]
     if not any(g.pads):
@@ -230,7 +157,7 @@ def _with_border(builder: Builder, operation: Operation, g: _Geometry) -> Image:
 
 
 def _scale(
-    builder: Builder, operation: Operation, g: _Geometry, windows: Walk
+    builder: Builder, operation: Operation, g: Windows, windows: Walk
 ) -> tuple[Expression, dict[str, Place]]:
     """What a sum is multiplied by: 1, 1/window, or 1/(pixels of the window inside the image)."""
     layer = g.layer
