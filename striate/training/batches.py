@@ -51,6 +51,7 @@ class TrainingSet:
         ends = np.cumsum(sizes)[:-1]
         for epoch in range(epochs):
             order = generator(seed, Stream.ORDER, epoch).permutation(self.rows)
+            keys = np.split(image_keys(seed, epoch, order), ends)
             for index, rows in enumerate(np.split(order, ends)):
                 images = gather(self.images, rows)
                 if augment is not None:
@@ -63,7 +64,7 @@ class TrainingSet:
                     images=images,
                     targets=self.targets[rows],
                     weights=normalised(weights),
-                    keys=image_keys(seed, epoch, rows),
+                    keys=keys[index],
                     total_weight=float(weights.sum()),
                 )
 
