@@ -22,34 +22,32 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.atomic import write_atomically
+from striate.container import (
+    Container,
+    Floats,
+    ModelFileError,
+    chunks,
+    damaged,
+    looks_like_a_model,
+)
 from striate.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from striate.network import Network
 
+__all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
+
 FORMAT_VERSION = 1
-
-Floats = npt.NDArray[np.float32]
-
-# A header is the names and shapes of the tensors and the metadata: safetensors' own limit.
-_MOST_HEADER_BYTES = 100_000_000
 
 MOST_ACTIVATIONS = 2**31
 """Numbers that all layers together may hold for one image: a file of few bytes can ask for any."""
-
-
-class ModelFileError(ValueError):
-    """A model file that cannot be read or written; the message names the file and says why."""
 
 
 # Writing
@@ -95,31 +93,9 @@ def save(
         "training": _to_json(dict(extra_metadata or {})),
     }
     try:
-        write_atomically(path, _container(tensors, metadata))
+        write_atomically(path, chunks(tensors, metadata))
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be written: {_reason(error)}") from error
-
-
-def _container(
-    tensors: Mapping[str, Floats], metadata: Mapping[str, str]
-) -> Iterator[bytes | memoryview]:
-    """Yield a safetensors file. Its own library writes metadata in an order that changes."""
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    position = 0
-    for name, tensor in tensors.items():
-        end = position + 4 * tensor.size
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(tensor.shape),
-            "data_offsets": [position, end],
-        }
-        position = end
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the data begin at a multiple of 8
-    yield len(text).to_bytes(8, "little")
-    yield text
-    for tensor in tensors.values():
-        yield np.ascontiguousarray(tensor, dtype="<f4").tobytes()
+        raise ModelFileError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 # Reading
@@ -132,7 +108,8 @@ def load(path: str | Path) -> Network:
         ModelFileError: there is no such file, it is not one of striate's, it is damaged, or it
             needs a newer striate. The message names the file.
     """
-    metadata, tensors = _read(Path(path))
+    container = _open(path)
+    metadata, tensors = container.metadata, container.tensors()
     network = _build(path, metadata, tensors)
     for name, target in {**network.parameters, **network.state}.items():
         target[...] = tensors[name]
@@ -147,24 +124,11 @@ def information(path: str | Path) -> dict[str, Any]:
     Raises:
         ModelFileError: as `load`.
     """
-    metadata, _ = _read(Path(path))
+    metadata = _open(path).metadata
     notes = _from_json(path, metadata, "training")
     if not isinstance(notes, dict):
-        _damaged(path, "its notes about the training are not a JSON object")
+        damaged(path, "its notes about the training are not a JSON object")
     return {**notes, "striate_version": metadata.get("striate_version", "unknown")}
-
-
-def looks_like_a_model(path: str | Path) -> bool:
-    """Return whether the file `path` begins as safetensors files do; OSError if unreadable."""
-    with open(path, "rb") as file:
-        start = file.read(9)
-    return _plausible(start)
-
-
-def _plausible(start: bytes) -> bool:
-    """Return whether a safetensors file may begin so: the length of a JSON object, then it."""
-    length = int.from_bytes(start[:8], "little")
-    return len(start) == 9 and start[8:] == b"{" and 2 <= length <= _MOST_HEADER_BYTES
 
 
 def _build(path: str | Path, metadata: Mapping[str, str], tensors: Mapping[str, Floats]) -> Network:
@@ -183,7 +147,7 @@ def _build(path: str | Path, metadata: Mapping[str, str], tensors: Mapping[str, 
         blueprint = Blueprint.from_config(config, seed=None)
     # A file can ask for anything: numbers beyond all bounds, text for numbers, …
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-        _damaged(path, f"its architecture cannot be built: {error}", error)
+        damaged(path, f"its architecture cannot be built: {error}", error)
     expected = {
         f"{blueprint.nodes[slot.node].name}/{slot.parameter.name}": slot.parameter.shape
         for slot in (*blueprint.slots, *blueprint.state_slots)
@@ -192,7 +156,7 @@ def _build(path: str | Path, metadata: Mapping[str, str], tensors: Mapping[str, 
     activations = sum(math.prod(node.shape) for node in blueprint.nodes)
     activations += math.prod(blueprint.input_shape)
     if activations > MOST_ACTIVATIONS:
-        _damaged(
+        damaged(
             path,
             f"one image would need {activations * 4 / 2**30:,.0f} GiB of memory; the most is "
             f"{MOST_ACTIVATIONS * 4 / 2**30:,.0f} GiB",
@@ -206,26 +170,26 @@ def _fit(
     """Raise unless `tensors` are exactly those that the architecture needs."""
     missing = [name for name in expected if name not in tensors]
     if missing:
-        _damaged(path, f"it lacks {_some(missing)}, which its architecture needs")
+        damaged(path, f"it lacks {_some(missing)}, which its architecture needs")
     unexpected = [name for name in tensors if name not in expected]
     if unexpected:
-        _damaged(path, f"it holds {_some(unexpected)}, which its architecture does not have")
+        damaged(path, f"it holds {_some(unexpected)}, which its architecture does not have")
     for name, shape in expected.items():
         tensor = tensors[name]
         if tensor.shape != shape:
-            _damaged(
+            damaged(
                 path, f"{name} has the shape {tensor.shape}, but its architecture needs {shape}"
             )
         if not np.isfinite(tensor).all():
-            _damaged(path, f"{name} holds numbers that are not finite")
+            damaged(path, f"{name} holds numbers that are not finite")
         if name.endswith("/variance") and (tensor < 0).any():
-            _damaged(path, f"{name} holds negative variances")
+            damaged(path, f"{name} holds negative variances")
 
 
 def _classes(path: str | Path, metadata: Mapping[str, str], network: Network) -> list[str] | None:
     classes = _from_json(path, metadata, "classes")
     if problem := _problem_of_classes(classes, network):
-        _damaged(path, problem)
+        damaged(path, problem)
     return None if classes is None else list(classes)
 
 
@@ -236,9 +200,9 @@ def _preprocessing(
     try:
         preprocessing = Preprocessing.from_dict(description)
     except (ValueError, TypeError, OverflowError) as error:
-        _damaged(path, f"its preprocessing is not valid: {error}", error)
+        damaged(path, f"its preprocessing is not valid: {error}", error)
     if problem := _problem_of_preprocessing(preprocessing, network):
-        _damaged(path, problem)
+        damaged(path, problem)
     return preprocessing
 
 
@@ -282,86 +246,23 @@ def _problem_of_preprocessing(preprocessing: Preprocessing, network: Network) ->
     return None
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Floats]]:
-    """Return the metadata and tensors of the safetensors file `path`, checked as a container."""
-    from safetensors import SafetensorError, deserialize
-
-    try:
-        kind = os.stat(path)
-        if stat.S_ISDIR(kind.st_mode):
-            raise ModelFileError(f"{path}: is a folder, not a model file")
-        if not stat.S_ISREG(kind.st_mode):  # a pipe would wait for ever, a device never end
-            raise ModelFileError(f"{path}: is not a regular file")
-        with open(path, "rb") as file:
-            start = file.read(9)
-            length = int.from_bytes(start[:8], "little")
-            if not _plausible(start):
-                raise ModelFileError(f"{path}: is not a safetensors file, so not a model")
-            if kind.st_size < 8 + length:
-                _truncated(path, kind.st_size, 8 + length)
-            data = start + file.read()
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: there is no such model file") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{path}: cannot be read: {_reason(error)}") from error
-    header = _header(path, data[8 : 8 + length])
-    metadata = _metadata(path, header)
-    end = 8 + length + _data_bytes(header)
-    if len(data) < end:
-        _truncated(path, len(data), end)
-    try:
-        entries = deserialize(data)
-    except SafetensorError as error:
-        _damaged(path, f"as a safetensors file it is not valid ({error})", error)
-    tensors: dict[str, Floats] = {}
-    for name, entry in entries:
-        if entry["dtype"] != "F32":
-            _damaged(path, f"{name} is stored as {entry['dtype']}; models hold F32 only")
-        values = np.frombuffer(entry["data"], dtype="<f4")
-        tensors[name] = values.reshape(entry["shape"])
-    return metadata, tensors
-
-
-def _header(path: Path, text: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path}: is not a safetensors file, so not a model") from error
-    if not isinstance(header, dict):
-        raise ModelFileError(f"{path}: is not a safetensors file, so not a model")
-    return header
-
-
-def _metadata(path: Path, header: Mapping[str, Any]) -> dict[str, str]:
-    metadata = header.get("__metadata__")
-    if not isinstance(metadata, dict) or metadata.get("format") != "striate":
+def _open(path: str | Path) -> Container:
+    """Return the container in the file `path`, which must be striate's and of a known version."""
+    container = Container(path)
+    metadata = container.metadata
+    if metadata.get("format") != "striate":
         raise ModelFileError(f"{path}: is a safetensors file, but not one that striate wrote")
-    version = metadata.get("format_version")
-    if not isinstance(version, str) or not (version.isascii() and version.isdigit()):
-        _damaged(path, "its format version is not a number")
+    version = metadata.get("format_version", "")
+    if not (version.isascii() and version.isdigit()):
+        damaged(path, "its format version is not a number")
     if len(version) > 9 or int(version) > FORMAT_VERSION:
         raise ModelFileError(
             f"{path}: has model format {version[:9]}, and striate {_version()} reads up to "
             f"{FORMAT_VERSION}; update striate"
         )
     if int(version) < 1:
-        _damaged(path, f"there is no model format {version}")
-    for key, value in metadata.items():
-        if not isinstance(value, str):
-            _damaged(path, f"its metadata {key!r} is not text")
-    return metadata
-
-
-def _data_bytes(header: Mapping[str, Any]) -> int:
-    """Return how many bytes of data the header speaks of, as far as it is well-formed."""
-    ends = [0]
-    for entry in header.values():
-        offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-        if isinstance(offsets, list) and offsets and isinstance(offsets[-1], int):
-            ends.append(offsets[-1])
-    return max(ends)
+        damaged(path, f"there is no model format {version}")
+    return container
 
 
 def _to_json(value: Any) -> str:
@@ -371,34 +272,20 @@ def _to_json(value: Any) -> str:
 
 def _from_json(path: str | Path, metadata: Mapping[str, str], key: str) -> Any:
     if key not in metadata:
-        _damaged(path, f"its metadata lacks {key!r}")
+        damaged(path, f"its metadata lacks {key!r}")
     try:
         return json.loads(metadata[key], parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        _damaged(path, f"its metadata {key!r} is not valid JSON", error)
+        damaged(path, f"its metadata {key!r} is not valid JSON", error)
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _truncated(path: Path, size: int, expected: int) -> NoReturn:
-    raise ModelFileError(
-        f"{path}: is truncated: it has {size:,} of the {expected:,} bytes that it should have"
-    )
-
-
-def _damaged(path: str | Path, why: str, cause: BaseException | None = None) -> NoReturn:
-    raise ModelFileError(f"{path}: is not a valid model file: {why}") from cause
-
-
 def _some(names: list[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _version() -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from striate import files
 from striate.cli import options
+from striate.cli.classifier import load_classifier
 from striate.cli.output import (
     LoadingProgress,
     count,
@@ -61,7 +62,7 @@ def evaluate(
     Of a source without test images of its own, the network was tested on a part that training
     did not see. The model file knows which part, and it is drawn again here.
     """
-    network = files.load(model)
+    network = load_classifier(model)
     dataset = _load(source, network, skip_bad, quiet)
     part, images, labels = _choose(dataset, files.information(model), part)
     if not len(images):
@@ -91,12 +92,12 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
     """Return the images of `source` as the network reads them, not split."""
     from striate import data
 
-    height, width, channels = (*network.input_shape, 0, 0, 0)[:3]
+    height, width, channels = network.input_shape
     of_files = _is_image_folder(source)
     resize = network.preprocessing.resize or {}
     dataset = data.load(
         source,
-        size=(height, width) if of_files and channels else None,
+        size=(height, width) if of_files else None,
         colour={1: "gray", 3: "rgb"}.get(channels) if of_files else None,
         mode=resize.get("mode", "crop"),
         classes=network.classes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,13 @@ def note(message: str, *, quiet: bool = False) -> None:
     """Print `message` to standard error, unless `quiet`."""
     if not quiet:
         click.echo(message, err=True)
+
+
+def paragraph(message: str, *, quiet: bool = False) -> None:
+    """Print a long `message` to standard error, wrapped to the terminal, unless `quiet`."""
+    if not quiet:
+        width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+        click.echo(click.wrap_text(message, width, subsequent_indent="    "), err=True)
 
 
 def json_line(result: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy.typing as npt
 
-from striate import files
 from striate.cli import options
+from striate.cli.classifier import load_classifier
 from striate.cli.output import json_line, note, one_line, percent, size
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def predict(
     """
     from striate import data
 
-    network = files.load(model)
+    network = load_classifier(model)
     paths = data.find_images(images)
     predictions: list[dict[str, Any]] = []
     skipped: list[str] = []

@@ -13,7 +13,16 @@ import click
 
 from striate import files
 from striate.cli import STARTED, networkfile, options
-from striate.cli.output import LoadingProgress, count, json_line, note, one_line, percent, size
+from striate.cli.output import (
+    LoadingProgress,
+    count,
+    json_line,
+    note,
+    one_line,
+    paragraph,
+    percent,
+    size,
+)
 
 if TYPE_CHECKING:
     from striate.data import Dataset
@@ -305,11 +314,11 @@ def _announce(chosen: Options, dataset: Dataset, recipe: Recipe, network: Networ
     """Tell what will be trained, and how."""
     origin = chosen.network or f"for {recipe.name}"
     layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
-    note(
+    paragraph(
         f"Network ({origin}): {layers}; {count(network.parameter_count, 'parameter')}",
         quiet=chosen.quiet,
     )
-    note(f"Training: {recipe.description}", quiet=chosen.quiet)
+    paragraph(f"Training: {recipe.description}", quiet=chosen.quiet)
 
 
 def describe_layer(layer: Layer) -> str:

@@ -14,6 +14,8 @@ from PIL import Image
 
 from striate import data, files
 from striate.cli import predict as predict_module
+from striate.layers import Dense, Flatten, ReLU
+from striate.network import Network
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -186,3 +188,14 @@ def test_a_reader_that_leaves_early(model: Path, scans: Path) -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_models_for_other_purposes(refused: Refused, in_tmp: Path, command: str) -> None:
+    source = "digits"
+    Network([Flatten(), Dense(1)], input_shape=(8, 8, 1)).save("one")
+    assert "is not a classifier" in refused(command, "one", source, *NUMPY)
+    Network([ReLU()], input_shape=(8, 8, 1)).save("image")
+    assert "is not a classifier" in refused(command, "image", source, *NUMPY)
+    Network([Dense(10)], input_shape=(64,)).save("flat")
+    assert "is not for images" in refused(command, "flat", source, *NUMPY)

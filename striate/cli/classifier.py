@@ -1,0 +1,32 @@
+"""Reading a model that must be a classifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from striate import files
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+def load_classifier(path: str) -> Network:
+    """Return the network in the model file `path`, which must tell classes apart.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+        ClickException: the network has another purpose.
+    """
+    network = files.load(path)
+    outputs = network.output_shape
+    if len(outputs) != 1 or outputs[0] < 2:
+        raise click.ClickException(
+            f"{path}: is not a classifier, its network has outputs of shape {outputs}"
+        )
+    if len(network.input_shape) != 3:
+        raise click.ClickException(
+            f"{path}: is not for images, its network reads {network.input_shape}"
+        )
+    return network
