@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from striate import layers
-from striate.engines.compiled import run_layer, run_layer_backward
+from striate.engines.compiled_layer import run_layer, run_layer_backward
 from striate.layers import Layer, Run
 from striate.ops import conv
 
@@ -66,22 +66,22 @@ def check(layer: Layer, shape: tuple[int, ...], n: int, seed: int = 0) -> None:
 
 # The shapes that catch real bugs: unequal sides, uneven padding, vector tails, groups.
 CONVOLUTIONS = [
-    (dict(filters=7, size=(3, 2)), (9, 5, 3)),
-    (dict(filters=8, size=3, padding=1), (5, 7, 9)),
-    (dict(filters=15, size=(2, 5), padding=(0, 1, 3, 2)), (6, 8, 7)),
-    (dict(filters=16, size=3, stride=2, padding="same"), (11, 8, 5)),
-    (dict(filters=17, size=1), (4, 3, 31)),
-    (dict(filters=33, size=1, stride=(2, 3), uncovered="drop"), (8, 7, 2)),
-    (dict(filters=6, size=3, dilation=2, padding=2), (8, 7, 4)),
-    (dict(filters=4, size=(2, 3), dilation=(3, 1), stride=(2, 2), uncovered="drop"), (9, 10, 2)),
-    (dict(filters=4, size=3, dilation=(2, 4), stride=(3, 2), padding=3, uncovered="drop"), (11, 9, 2)),
-    (dict(filters=6, size=3, groups=3, padding="same"), (6, 5, 9)),
-    (dict(filters=8, size=3, groups=8, padding=1), (7, 6, 8)),
-    (dict(filters=16, size=3, groups=8, stride=2, padding=1, bias=False), (7, 9, 8)),
-    (dict(filters=5, size=4, stride=4), (8, 12, 3)),
-    (dict(filters=5, size=2, stride=4, uncovered="drop"), (9, 11, 3)),
-    (dict(filters=3, size=5, stride=3, padding=(4, 3, 0, 1), uncovered="drop"), (7, 9, 1)),
-    (dict(filters=32, size=(5, 4), padding=(4, 4, 3, 3)), (1, 2, 1)),
+    ({"filters": 7, "size": (3, 2)}, (9, 5, 3)),
+    ({"filters": 8, "size": 3, "padding": 1}, (5, 7, 9)),
+    ({"filters": 15, "size": (2, 5), "padding": (0, 1, 3, 2)}, (6, 8, 7)),
+    ({"filters": 16, "size": 3, "stride": 2, "padding": "same"}, (11, 8, 5)),
+    ({"filters": 17, "size": 1}, (4, 3, 31)),
+    ({"filters": 33, "size": 1, "stride": (2, 3), "uncovered": "drop"}, (8, 7, 2)),
+    ({"filters": 6, "size": 3, "dilation": 2, "padding": 2}, (8, 7, 4)),
+    ({"filters": 4, "size": (2, 3), "dilation": (3, 1), "stride": (2, 2), "uncovered": "drop"}, (9, 10, 2)),
+    ({"filters": 4, "size": 3, "dilation": (2, 4), "stride": (3, 2), "padding": 3, "uncovered": "drop"}, (11, 9, 2)),
+    ({"filters": 6, "size": 3, "groups": 3, "padding": "same"}, (6, 5, 9)),
+    ({"filters": 8, "size": 3, "groups": 8, "padding": 1}, (7, 6, 8)),
+    ({"filters": 16, "size": 3, "groups": 8, "stride": 2, "padding": 1, "bias": False}, (7, 9, 8)),
+    ({"filters": 5, "size": 4, "stride": 4}, (8, 12, 3)),
+    ({"filters": 5, "size": 2, "stride": 4, "uncovered": "drop"}, (9, 11, 3)),
+    ({"filters": 3, "size": 5, "stride": 3, "padding": (4, 3, 0, 1), "uncovered": "drop"}, (7, 9, 1)),
+    ({"filters": 32, "size": (5, 4), "padding": (4, 4, 3, 3)}, (1, 2, 1)),
 ]  # fmt: skip
 
 
@@ -190,7 +190,8 @@ def test_batch_normalisation_in_use() -> None:
 
 
 def test_convolution_against_the_textbook_loops() -> None:
-    layer = layers.Conv2D(4, (2, 3), stride=(2, 1), padding=(1, 0, 2, 1), dilation=(1, 2), groups=2)
+    options = {"stride": (2, 1), "padding": (1, 1, 2, 1), "dilation": (1, 2), "groups": 2}
+    layer = layers.Conv2D(4, (2, 3), **options)
     shape = (6, 7, 6)
     x, parameters, state, gradient = random_case(layer, shape, 2)
     window = (layer.pads(shape), layer.stride, layer.dilation, layer.groups)

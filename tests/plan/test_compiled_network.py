@@ -20,6 +20,7 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    Layer,
     LeakyReLU,
     MaxPool2D,
     ReLU,
@@ -242,6 +243,30 @@ def test_errors() -> None:
         engine.forward(np.zeros((2, 20, 16, 1)))
 
 
+def grown(values: list[Node], kind: str, pick: int) -> Node:
+    """One more layer on one of the values."""
+    x = values[pick % len(values)]
+    same = [v for v in values if v.shape == x.shape]
+    beside = [v for v in values if v.shape[:2] == x.shape[:2]]
+    if kind in ("strided", "pool") and min(x.shape[:2]) < 3:
+        kind = "relu"
+    if kind == "add":
+        return Add()(x, same[pick % len(same)])
+    if kind == "concat":
+        return Concat()(x, beside[pick % len(beside)])
+    layers: dict[str, Layer] = {
+        "conv": Conv2D(3 + pick, 3, padding=1),
+        "strided": Conv2D(4, 3, stride=2, padding="same"),
+        "relu": ReLU(),
+        "tanh": Tanh(),
+        "pool": MaxPool2D(2, uncovered="drop"),
+        "norm": BatchNorm(),
+        "drop": Dropout(0.3),
+        "avg": AvgPool2D(3, stride=1, padding=1),
+    }
+    return layers[kind](x)
+
+
 CHOICES = ["conv", "strided", "relu", "tanh", "pool", "norm", "drop", "add", "concat", "avg"]
 
 
@@ -257,25 +282,7 @@ def test_any_graph(steps: list[tuple[str, int]], n: int) -> None:
     image = Input((7, 6, 2))
     values: list[Node] = [image]
     for kind, pick in steps:
-        x = values[pick % len(values)]
-        same = [v for v in values if v.shape == x.shape]
-        images = [v for v in values if v.shape[:2] == x.shape[:2]]
-        if kind in ("strided", "pool") and min(x.shape[:2]) < 3:
-            kind = "relu"
-        values.append(
-            {
-                "conv": lambda x=x: Conv2D(3 + pick, 3, padding=1)(x),
-                "strided": lambda x=x: Conv2D(4, 3, stride=2, padding="same")(x),
-                "relu": lambda x=x: ReLU()(x),
-                "tanh": lambda x=x: Tanh()(x),
-                "pool": lambda x=x: MaxPool2D(2, uncovered="drop")(x),
-                "norm": lambda x=x: BatchNorm()(x),
-                "drop": lambda x=x: Dropout(0.3)(x),
-                "add": lambda x=x, s=same: Add()(x, s[pick % len(s)]),
-                "concat": lambda x=x, s=images: Concat()(x, s[pick % len(s)]),
-                "avg": lambda x=x: AvgPool2D(3, stride=1, padding=1)(x),
-            }[kind]()
-        )
+        values.append(grown(values, kind, pick))
     output = Dense(4)(
         Concat()(Flatten()(values[-1]), GlobalAvgPool2D()(values[pick % len(values)]))
     )

@@ -1,0 +1,105 @@
+"""One layer alone, compiled: what `striate.functional` runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.layers import Layer, Run
+from striate.plan.crew import default_threads
+from striate.plan.runner import Runner
+from striate.shapes import Array
+
+if TYPE_CHECKING:
+    from striate.network import Slot
+
+
+def run_layer(
+    layer: Layer,
+    inputs: tuple[Array, ...],
+    parameters: dict[str, Array],
+    state: dict[str, Array],
+    training: bool,
+) -> Array:
+    """One layer alone: its output (n, *shape) for inputs (n, *shape), float32 or float64.
+
+    Layers with several inputs (Add, Concat) move numbers and compute next to nothing: they run
+    in NumPy.
+    """
+    if len(inputs) > 1 or not len(inputs[0]):
+        return layer.forward(inputs, parameters, state, Run(training))[0]
+    runner, statistics = _layer_runner(layer, inputs[0], parameters, state, training, None)
+    output = runner.run(inputs[0])
+    _write_back(runner, statistics, state)
+    return output
+
+
+def run_layer_backward(
+    layer: Layer,
+    inputs: tuple[Array, ...],
+    parameters: dict[str, Array],
+    state: dict[str, Array],
+    gradient: Array,
+    training: bool = True,
+) -> tuple[tuple[Array, ...], dict[str, Array]]:
+    """The gradients of one layer's inputs and parameters, from the gradient of its output."""
+    if len(inputs) > 1 or not len(inputs[0]):
+        _, saved = layer.forward(inputs, parameters, state, Run(training))
+        return layer.backward(gradient, saved, parameters)
+    x = inputs[0]
+    runner, _ = _layer_runner(layer, x, parameters, state, training, "given")
+    runner.run(x, gradient, np.ones(len(x), x.dtype), np.zeros(len(x), np.uint32))
+    gradients = {
+        slot.parameter.name: runner.plan.gradient[slot.start : slot.stop]
+        .reshape(slot.parameter.shape)
+        .copy()
+        for slot in runner.network.slots
+    }
+    return (runner.read(runner.plan.input_gradient, len(x)),), gradients
+
+
+def _layer_runner(
+    layer: Layer,
+    x: Array,
+    parameters: dict[str, Array],
+    state: dict[str, Array],
+    training: bool,
+    loss: str | None,
+) -> tuple[Runner, npt.NDArray[Any]]:
+    from striate.network import Network
+
+    network = Network([layer], x.shape[1:], seed=None)
+    flat = _gathered(network.slots, network.flat.size, parameters, x.dtype)
+    statistics = _gathered(network.state_slots, network.state_flat.size, state, x.dtype)
+    runner = Runner(
+        network,
+        batch_size=len(x),
+        threads=default_threads(),
+        training=training,
+        loss=loss,
+        input_gradient=loss is not None,
+        dtype=x.dtype,
+        parameters=flat,
+        statistics=statistics,
+    )
+    if training and loss is None:
+        runner.present(len(x))
+    return runner, statistics
+
+
+def _gathered(
+    slots: tuple[Slot, ...], size: int, arrays: dict[str, Array], dtype: npt.DTypeLike
+) -> npt.NDArray[Any]:
+    """Named arrays in one flat buffer."""
+    flat = np.zeros(size, dtype)
+    for slot in slots:
+        flat[slot.start : slot.stop] = arrays[slot.parameter.name].ravel()
+    return flat
+
+
+def _write_back(runner: Runner, statistics: npt.NDArray[Any], state: dict[str, Array]) -> None:
+    for slot in runner.network.state_slots:
+        new = statistics[slot.start : slot.stop].reshape(slot.parameter.shape)
+        state[slot.parameter.name][...] = new

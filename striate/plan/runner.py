@@ -1,0 +1,115 @@
+"""Batches through a plan: from arrays of images to the lanes and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.algebra import Element
+from striate.nest.ir import BYTES, Number
+from striate.nest.target import host
+from striate.plan.builder import Settings
+from striate.plan.crew import crew
+from striate.plan.plan import Plan
+from striate.shapes import Array
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+class Runner:
+    """A plan, and batches through it."""
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        batch_size: int,
+        threads: int,
+        training: bool = False,
+        loss: str | None = None,
+        input_gradient: bool = False,
+        raw: Element = "real",
+        dtype: npt.DTypeLike = np.float32,
+        parameters: npt.NDArray[Any] | None = None,
+        statistics: npt.NDArray[Any] | None = None,
+    ) -> None:
+        element: Number = "f64" if np.dtype(dtype) == np.float64 else "f32"
+        lanes = host().lanes(BYTES[element])
+        settings = Settings(batch_size, lanes, element, training, loss, input_gradient, raw)
+        self.network, self.settings = network, settings
+        self.threads = max(1, min(threads, settings.blocks))
+        self.parameters = network.flat if parameters is None else parameters
+        self.statistics = network.state_flat if statistics is None else statistics
+        self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
+        self._filled = 0
+        self._fit_pixels()
+
+    def run(
+        self,
+        images: Array,
+        targets: Array | None = None,
+        weights: Array | None = None,
+        keys: npt.NDArray[np.uint32] | None = None,
+    ) -> Array:
+        """Outputs for at most a batch of images; in training also losses and gradients."""
+        count, plan = len(images), self.plan
+        blocks = -(-count // self.settings.lanes)
+        self._write(plan.raw, images)
+        if self.settings.loss is None:
+            plan.resize_blocks(blocks)
+        else:
+            # Blocks without images run too: their gradients are zero and the order of every
+            # sum stays the same.
+            self._write(plan.targets, targets)
+            self._write(plan.weights, weights)
+            self._write(plan.keys, keys)
+            self.present(count)
+        self._filled = count
+        crew(self.threads).run(plan.program.run, plan.program.prepare)
+        return self.read(plan.outputs, count)
+
+    def read(self, memory: npt.NDArray[Any], count: int) -> Array:
+        """A copy of the first `count` images of a (blocks, lanes, …) view."""
+        lanes = self.settings.lanes
+        blocks = -(-count // lanes)
+        copy: Array = memory[:blocks].reshape(blocks * lanes, *memory.shape[2:])[:count]
+        return copy.copy() if copy.base is not None else copy
+
+    def _write(self, memory: npt.NDArray[Any], batch: Array | None) -> None:
+        """Fill the first images of a (blocks, lanes, …) view, and clear what was behind them."""
+        if batch is None:
+            return
+        lanes, count = self.settings.lanes, len(batch)
+        whole, rest = divmod(count, lanes)
+        inner = memory.shape[2:]
+        memory[:whole] = batch[: whole * lanes].reshape(whole, lanes, *inner)
+        if rest:
+            memory[whole, :rest] = batch[whole * lanes :].reshape(rest, *inner)
+            memory[whole, rest:] = 0
+        if self._filled > count:
+            memory[whole + bool(rest) :] = 0
+
+    def present(self, count: int) -> None:
+        """Tell the plan which images of which blocks exist."""
+        plan, lanes = self.plan, self.settings.lanes
+        present = np.arange(self.settings.blocks * lanes) < count
+        plan.mask[...] = present.reshape(-1, lanes)
+        each = present.reshape(-1, lanes).sum(axis=1)
+        plan.shares[:, 0] = 1 / np.maximum(each, 1)
+        plan.shares[:, 1] = each / count
+        plan.images[0] = count
+
+    def _fit_pixels(self) -> None:
+        """The preprocessing as one multiply-add."""
+        preprocessing = self.network.preprocessing
+        channels = self.network.input_shape[-1]
+        if preprocessing.is_identity:
+            self.plan.factor[:channels] = 1
+            self.plan.addend[:channels] = 0
+        else:
+            deviation = np.asarray(preprocessing.std, np.float64)
+            self.plan.factor[:channels] = 1 / deviation
+            self.plan.addend[:channels] = -np.asarray(preprocessing.mean) / deviation
