@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from striate import layers
 from striate.engines.compiled_layer import run_layer, run_layer_backward
-from striate.layers import Layer, Run
+from striate.layers import Conv2D, Layer, Run
 from striate.ops import conv
 
 Arrays = dict[str, np.ndarray]
@@ -66,28 +66,28 @@ def check(layer: Layer, shape: tuple[int, ...], n: int, seed: int = 0) -> None:
 
 # The shapes that catch real bugs: unequal sides, uneven padding, vector tails, groups.
 CONVOLUTIONS = [
-    ({"filters": 7, "size": (3, 2)}, (9, 5, 3)),
-    ({"filters": 8, "size": 3, "padding": 1}, (5, 7, 9)),
-    ({"filters": 15, "size": (2, 5), "padding": (0, 1, 3, 2)}, (6, 8, 7)),
-    ({"filters": 16, "size": 3, "stride": 2, "padding": "same"}, (11, 8, 5)),
-    ({"filters": 17, "size": 1}, (4, 3, 31)),
-    ({"filters": 33, "size": 1, "stride": (2, 3), "uncovered": "drop"}, (8, 7, 2)),
-    ({"filters": 6, "size": 3, "dilation": 2, "padding": 2}, (8, 7, 4)),
-    ({"filters": 4, "size": (2, 3), "dilation": (3, 1), "stride": (2, 2), "uncovered": "drop"}, (9, 10, 2)),
-    ({"filters": 4, "size": 3, "dilation": (2, 4), "stride": (3, 2), "padding": 3, "uncovered": "drop"}, (11, 9, 2)),
-    ({"filters": 6, "size": 3, "groups": 3, "padding": "same"}, (6, 5, 9)),
-    ({"filters": 8, "size": 3, "groups": 8, "padding": 1}, (7, 6, 8)),
-    ({"filters": 16, "size": 3, "groups": 8, "stride": 2, "padding": 1, "bias": False}, (7, 9, 8)),
-    ({"filters": 5, "size": 4, "stride": 4}, (8, 12, 3)),
-    ({"filters": 5, "size": 2, "stride": 4, "uncovered": "drop"}, (9, 11, 3)),
-    ({"filters": 3, "size": 5, "stride": 3, "padding": (4, 3, 0, 1), "uncovered": "drop"}, (7, 9, 1)),
-    ({"filters": 32, "size": (5, 4), "padding": (4, 4, 3, 3)}, (1, 2, 1)),
-]  # fmt: skip
+    (Conv2D(7, (3, 2)), (9, 5, 3)),
+    (Conv2D(8, 3, padding=1), (5, 7, 9)),
+    (Conv2D(15, (2, 5), padding=(0, 1, 3, 2)), (6, 8, 7)),
+    (Conv2D(16, 3, stride=2, padding="same"), (11, 8, 5)),
+    (Conv2D(17, 1), (4, 3, 31)),
+    (Conv2D(33, 1, stride=(2, 3), uncovered="drop"), (8, 7, 2)),
+    (Conv2D(6, 3, dilation=2, padding=2), (8, 7, 4)),
+    (Conv2D(4, (2, 3), dilation=(3, 1), stride=2, uncovered="drop"), (9, 10, 2)),
+    (Conv2D(4, 3, dilation=(2, 4), stride=(3, 2), padding=3, uncovered="drop"), (11, 9, 2)),
+    (Conv2D(6, 3, groups=3, padding="same"), (6, 5, 9)),
+    (Conv2D(8, 3, groups=8, padding=1), (7, 6, 8)),
+    (Conv2D(16, 3, groups=8, stride=2, padding=1, bias=False), (7, 9, 8)),
+    (Conv2D(5, 4, stride=4), (8, 12, 3)),
+    (Conv2D(5, 2, stride=4, uncovered="drop"), (9, 11, 3)),
+    (Conv2D(3, 5, stride=3, padding=(4, 3, 0, 1), uncovered="drop"), (7, 9, 1)),
+    (Conv2D(32, (5, 4), padding=(4, 4, 3, 3)), (1, 2, 1)),
+]
 
 
-@pytest.mark.parametrize(("arguments", "shape"), CONVOLUTIONS, ids=lambda value: str(value))
-def test_convolution(arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
-    check(layers.Conv2D(**arguments), shape, 19)
+@pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS, ids=str)
+def test_convolution(layer: Conv2D, shape: tuple[int, ...]) -> None:
+    check(layer, shape, 19)
 
 
 @st.composite
@@ -114,7 +114,7 @@ def windows(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, int, int]]:
     channels = draw(st.integers(1, 5))
     if kind == "conv":
         groups, share = draw(st.sampled_from([1, 2, 4])), draw(st.integers(1, 9))
-        layer: Layer = layers.Conv2D(groups * share, size, groups=groups, **options)
+        layer: Layer = Conv2D(groups * share, size, groups=groups, **options)
         return layer, (height, width, channels * groups)
     if kind == "avg":
         options["count_padding"] = draw(st.booleans())
@@ -153,7 +153,7 @@ def test_pooling_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) 
         (layers.MaxPool2D(3, stride=2, padding=1, uncovered="drop"), (8, 7, 17)),
         (layers.AvgPool2D(3, stride=1, padding=1), (4, 5, 3)),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_other_layers(layer: Layer, shape: tuple[int, ...], n: int) -> None:
     check(layer, shape, n)
@@ -191,7 +191,7 @@ def test_batch_normalisation_in_use() -> None:
 
 def test_convolution_against_the_textbook_loops() -> None:
     options = {"stride": (2, 1), "padding": (1, 1, 2, 1), "dilation": (1, 2), "groups": 2}
-    layer = layers.Conv2D(4, (2, 3), **options)
+    layer = Conv2D(4, (2, 3), **options)
     shape = (6, 7, 6)
     x, parameters, state, gradient = random_case(layer, shape, 2)
     window = (layer.pads(shape), layer.stride, layer.dilation, layer.groups)
@@ -207,8 +207,8 @@ def test_convolution_against_the_textbook_loops() -> None:
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
-        (layers.Conv2D(3, (2, 3), stride=2, padding=(1, 0, 1, 2), uncovered="drop"), (5, 6, 2)),
-        (layers.Conv2D(4, 3, dilation=2, padding="same", groups=2), (5, 4, 2)),
+        (Conv2D(3, (2, 3), stride=2, padding=(1, 0, 1, 2), uncovered="drop"), (5, 6, 2)),
+        (Conv2D(4, 3, dilation=2, padding="same", groups=2), (5, 4, 2)),
         (layers.Dense(3), (5,)),
         (layers.MaxPool2D((3, 2), stride=(2, 1), padding=1, uncovered="drop"), (5, 4, 2)),
         (layers.AvgPool2D((2, 3), stride=1, padding=(1, 0, 1, 1)), (3, 4, 2)),
@@ -219,7 +219,7 @@ def test_convolution_against_the_textbook_loops() -> None:
         (layers.Tanh(), (4,)),
         (layers.LeakyReLU(0.3), (4,)),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_gradients_against_finite_differences(layer: Layer, shape: tuple[int, ...]) -> None:
     """d(sum(gradient * output)) along a random direction, from compiled forward passes alone."""
@@ -246,10 +246,9 @@ def test_gradients_against_finite_differences(layer: Layer, shape: tuple[int, ..
         )
 
 
-@pytest.mark.parametrize(("arguments", "shape"), CONVOLUTIONS[:12], ids=lambda value: str(value))
-def test_convolution_against_pytorch(arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("layer", "shape"), CONVOLUTIONS[:12], ids=str)
+def test_convolution_against_pytorch(layer: Conv2D, shape: tuple[int, ...]) -> None:
     torch = pytest.importorskip("torch")
-    layer = layers.Conv2D(**arguments)
     x, parameters, state, gradient = random_case(layer, shape, 5)
     top, bottom, left, right = layer.pads(shape)
     xt = torch.from_numpy(x).permute(0, 3, 1, 2).requires_grad_()
