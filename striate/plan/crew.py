@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
+from itertools import repeat
 from queue import SimpleQueue
 
 
@@ -26,14 +28,20 @@ class Crew:
     def run(self, work: Callable[[int], None], prepare: Callable[[], None]) -> None:
         """Call ``work(number)`` once on every thread, 0 being the caller's.
 
-        `work` must end on all threads at about the same time by itself (a program ends with a
-        barrier); `prepare` is called first, while no other run is under way.
+        `work` waits for the other threads by itself, at the barriers of a program, and does
+        nothing when called again after that.  `prepare` is called first, while no other run is
+        under way.
         """
         with self._lock:
+            # One call in C: Ctrl-C comes before all of the others have work, or after.
+            calls = map(SimpleQueue.put, self._queues, repeat(work))
             prepare()
-            for queue in self._queues:
-                queue.put(work)
-            work(0)
+            try:
+                deque(calls, maxlen=0)
+                work(0)
+            except BaseException:
+                work(0)  # the others wait for this part
+                raise
 
 
 def _serve(number: int, queue: SimpleQueue[Callable[[int], None]]) -> None:

@@ -3,6 +3,11 @@ for any number of threads."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +34,7 @@ from striate.layers import (
     Tanh,
 )
 from striate.network import Input, Network, Node
+from striate.plan.crew import crew
 from striate.preprocessing import Preprocessing
 from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from striate.training.optimizers import SGD, AdamW, Optimizer
@@ -218,6 +224,55 @@ def test_the_same_bits_for_any_number_of_threads(make: object) -> None:
             engine.update(optimizer, 0.01)
         results.append((network.flat.tobytes(), network.state_flat.tobytes()))
     assert len(set(results)) == 1
+
+
+def test_an_interruption_leaves_the_engine_usable() -> None:
+    """Ctrl-C as the threads start: the others must not wait for ever, nor be out of step."""
+    network, loss = residual(), SoftmaxCrossEntropy()
+    engine = CompiledEngine(network, batch_size=64, loss=loss, threads=3)
+    data = batch(network, 64, loss)
+    expected = engine.step(*data)[0]
+    (runner,) = engine._runners.values()
+    program, interrupted = runner.plan.program, []
+
+    def interrupt_once(thread: int) -> None:
+        if thread == 0 and not interrupted:
+            interrupted.append(thread)
+            raise KeyboardInterrupt
+        program.run(thread)
+
+    for _ in range(3):
+        interrupted.clear()
+        with pytest.raises(KeyboardInterrupt):
+            crew(3).run(interrupt_once, program.prepare)
+        assert engine.step(*data)[0] == expected
+    # After its part was done, another call of it does nothing.
+    crew(3).run(program.run, program.prepare)
+    program.run(0)
+    assert engine.step(*data)[0] == expected
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]\n"
+        "import test_compiled_network as t\n"
+        "from striate.nest.kernel import counts\n"
+        "network, loss = t.normalised(), t.SoftmaxCrossEntropy()\n"
+        "engine = t.CompiledEngine(network, batch_size=32, loss=loss)\n"
+        "data = t.batch(network, 32, loss)\n"
+        "engine.step(*data); engine.update(t.SGD(), 0.1); engine.forward(data[0])\n"
+        "print(counts['compiled'], counts['found'])\n"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    environment = {**os.environ, "STRIATE_CACHE": str(tmp_path)}
+    outputs = [
+        subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+        for _ in range(2)
+    ]
+    (compiled, found), again = outputs[0].split(), outputs[1].split()
+    assert int(compiled) > 20
+    assert int(found) == 0
+    assert again == ["0", compiled]
 
 
 def test_bytes_and_preprocessing() -> None:
