@@ -316,6 +316,12 @@ def test_not_safetensors(tmp_path: Path, content: bytes) -> None:
     refused(tmp_path / "m", "is not a safetensors file, so not a model")
 
 
+def test_a_header_that_is_nested_without_end(tmp_path: Path) -> None:
+    text = b'{"a":' * 100_000
+    (tmp_path / "m").write_bytes(struct.pack("<Q", len(text)) + text)
+    refused(tmp_path / "m", "is not a safetensors file, so not a model")
+
+
 def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     evil = b"cos\nsystem\n(S'touch " + os.fsencode(mark) + b"'\ntR."
