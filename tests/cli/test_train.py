@@ -79,6 +79,20 @@ def test_the_same_seed_gives_the_same_file(striate: Run, in_tmp: Path, network_f
     assert Path("a").read_bytes() != Path("c").read_bytes()
 
 
+def test_threads_change_no_bit_of_the_default_engine(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    pytest.importorskip("llvmlite")
+    for threads in (1, 2, 3):
+        outcome = striate(
+            *("train", "digits", "--epochs", 2, "--network", network_file, "--out", threads),
+            *("--threads", threads, "--batch-size", 100, "--json"),
+        )
+        assert outcome.code == 0
+        assert outcome.json["test_accuracy"] > 0.3  # by chance it would be 0.1
+    assert Path("1").read_bytes() == Path("2").read_bytes() == Path("3").read_bytes()
+
+
 def test_quiet_says_nothing_on_standard_error(
     striate: Run, in_tmp: Path, network_file: Path
 ) -> None:
