@@ -231,7 +231,13 @@ class Plan:
 
 
 def _lowering(operation: Operation) -> Lowering:
-    return LOWERINGS[type(operation.layer)]
+    try:
+        return LOWERINGS[type(operation.layer)]
+    except KeyError:
+        raise ValueError(
+            f"{operation.layer.who}: the compiled engine has no loop nests for this kind of "
+            'layer (see striate/plan/lower); use engine="numpy"'
+        ) from None
 
 
 def _larger(first: Pads, second: Pads) -> Pads:
