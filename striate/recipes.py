@@ -19,11 +19,16 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """`convolutions` times a 3×3 convolution of `filters` filters, then 2×2 max-pooling."""
+class Convolution:
+    """A convolution that keeps the image's size, then batch normalisation and ReLU.
+
+    With `pool`, 2×2 max-pooling comes first of the three: the others then have a quarter of the
+    work, and the order of a maximum and of a rising function does not matter much.
+    """
 
     filters: int
-    convolutions: int = 1
+    size: int = 3
+    pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,11 @@ class Row:
     # The row fits images whose longer side is at most `side`, gray ones only if `gray`.
     side: float
     gray: bool
-    # The network: stages, then "flatten" with dense layers or a global average; then the classes.
-    stages: tuple[Stage, ...]
+    # The network: convolutions, then the average of each feature map, or all numbers through
+    # dense layers of these units; then the classes.
+    convolutions: tuple[Convolution, ...]
+    average: bool = True
     dense: tuple[int, ...] = ()
-    batch_norm: bool = True
     dropout: float = 0.0
     # The training. `epochs` holds for `images` training images; fewer get more epochs.
     images: int = 60_000
@@ -57,7 +63,13 @@ TABLE: tuple[Row, ...] = (
         name="tiny images",
         side=12,
         gray=False,
-        stages=(Stage(32, 2), Stage(64, 2)),
+        convolutions=(
+            Convolution(32),
+            Convolution(32, pool=True),
+            Convolution(64),
+            Convolution(64, pool=True),
+        ),
+        average=False,
         dense=(128,),
         dropout=0.3,
         images=1_400,
@@ -71,33 +83,50 @@ TABLE: tuple[Row, ...] = (
         name="small gray images",
         side=40,
         gray=True,
-        stages=(Stage(16, 2), Stage(32, 2)),
-        dense=(128,),
+        convolutions=(
+            Convolution(16, size=5, pool=True),
+            Convolution(32, pool=True),
+            Convolution(64, pool=True),
+        ),
+        average=False,
         dropout=0.3,
         images=60_000,
-        epochs=6,
-        batch_size=128,
-        learning_rate=0.003,
+        epochs=7,
+        batch_size=64,
+        optimizer="sgd",
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        label_smoothing=0.05,
         augment={"shift": 2},
     ),
     Row(
         name="small colour images",
         side=40,
         gray=False,
-        stages=(Stage(32, 2), Stage(64, 2), Stage(128, 2)),
-        dropout=0.2,
+        convolutions=(
+            Convolution(24),
+            Convolution(48, pool=True),
+            Convolution(48),
+            Convolution(96, pool=True),
+            Convolution(96),
+            Convolution(192, pool=True),
+            Convolution(192),
+        ),
         images=50_000,
-        epochs=15,
-        batch_size=128,
-        learning_rate=0.003,
+        epochs=6,
+        batch_size=64,
+        optimizer="sgd",
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        warmup=0.25,
         label_smoothing=0.1,
-        augment={"crop": 4, "flip": True},
+        augment={"crop": 2, "flip": True},
     ),
     Row(
         name="large images",
         side=math.inf,
         gray=False,
-        stages=(Stage(16), Stage(32), Stage(64), Stage(96), Stage(128)),
+        convolutions=tuple(Convolution(filters, pool=True) for filters in (16, 32, 64, 96, 128)),
         dropout=0.2,
         images=10_000,
         epochs=20,
@@ -194,38 +223,37 @@ def _suit_amount(row: Row, images: int) -> Row:
 
 
 def _build(row: Row, input_shape: Shape, classes: int) -> Network:
-    """Return the network of `row`: stages as long as the image is large enough to be pooled."""
-    from striate.layers import Dense, Dropout, Flatten, GlobalAvgPool2D, MaxPool2D, ReLU
+    """Return the network of `row`, pooling as long as the image is large enough."""
+    from striate.layers import (
+        BatchNorm,
+        Conv2D,
+        Dense,
+        Dropout,
+        Flatten,
+        GlobalAvgPool2D,
+        MaxPool2D,
+        ReLU,
+    )
     from striate.network import Network
 
     layers: list[Layer] = []
     height, width, _ = input_shape
-    for stage in row.stages:
-        for _ in range(stage.convolutions):
-            layers += _convolution(stage.filters, row.batch_norm)
+    for convolution in row.convolutions:
+        # The shift of the batch normalisation takes the place of the bias.
+        layers.append(Conv2D(convolution.filters, convolution.size, padding="same", bias=False))
         # Odd sizes are common, and one row at the rim of a feature map more or less decides
         # nothing: "drop" keeps the network for 28×28 and 30×30 images the same.
         pool = (min(2, height), min(2, width))
-        if pool != (1, 1):
+        if convolution.pool and pool != (1, 1):
             layers.append(MaxPool2D(pool, uncovered="drop"))
             height, width = height // pool[0], width // pool[1]
-    layers.append(Flatten() if row.dense else GlobalAvgPool2D())
-    for units in row.dense:
+        layers += [BatchNorm(), ReLU()]
+    layers.append(GlobalAvgPool2D() if row.average else Flatten())
+    for units in (*row.dense, None):
         if row.dropout:
             layers.append(Dropout(row.dropout))
-        layers += [Dense(units), ReLU()]
-    if row.dropout:
-        layers.append(Dropout(row.dropout))
-    layers.append(Dense(classes))
+        layers += [Dense(classes)] if units is None else [Dense(units), ReLU()]
     return Network(layers, input_shape=input_shape)
-
-
-def _convolution(filters: int, batch_norm: bool) -> list[Layer]:
-    from striate.layers import BatchNorm, Conv2D, ReLU
-
-    if batch_norm:  # its shift takes the place of the bias
-        return [Conv2D(filters, 3, padding="same", bias=False), BatchNorm(), ReLU()]
-    return [Conv2D(filters, 3, padding="same"), ReLU()]
 
 
 def _say_change(name: str, value: Any) -> str:
