@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import statistics
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,9 @@ import numpy as np
 
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.nest.kernel import compile_nest
+from striate.nest.tape import Argument, Call, Job, Program
 from striate.nest.target import host
+from striate.plan.crew import crew
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Timing:
     @property
     def spread(self) -> str:
         """The middle half, in milliseconds."""
-        low, _, high = statistics.quantiles(self.seconds, n=4)
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
         return f"{1e3 * low:.2f}–{1e3 * high:.2f}"
 
 
@@ -82,27 +83,16 @@ def multiply_add_peak(threads: int) -> float:
         ("c",),
         "sum",
     )
-    kernel = compile_nest(nest)
-    turns, flops = 3000, 2 * rows * columns * lanes * depth
-    rates: list[float] = []
-    start = threading.Barrier(threads)
-
-    def work() -> None:
-        arrays = {"a": (columns, depth, lanes), "b": (rows, depth), "out": (rows, columns, lanes)}
-        memory = {role: np.ones(shape, np.float32) for role, shape in arrays.items()}
-        call = kernel.bound(*(memory[role] for role in nest.buffers))
-        best = float("inf")
-        start.wait()
-        for _ in range(5):
-            begin = time.perf_counter()
-            for _ in range(turns):
-                call()
-            best = min(best, time.perf_counter() - begin)
-        rates.append(turns * flops / best)
-
-    crew = [threading.Thread(target=work) for _ in range(threads)]
-    for thread in crew:
-        thread.start()
-    for thread in crew:
-        thread.join()
-    return sum(rates)
+    kernel, turns, rounds = compile_nest(nest), 20_000, 7
+    sizes = {"a": columns * depth * lanes, "b": rows * depth, "out": rows * columns * lanes}
+    memory = {role: np.ones((threads, size + 1024), np.float32) for role, size in sizes.items()}
+    arguments = tuple(
+        Argument(memory[role].ctypes.data, thread=memory[role].strides[0]) for role in nest.buffers
+    )
+    program = Program([Job((Call(kernel, arguments),), threads * turns, threads)], threads)
+    seconds = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        crew().run(threads, program.run, program.prepare)
+        seconds.append(time.perf_counter() - begin)
+    return 2 * rows * columns * lanes * depth * turns * threads / min(seconds)

@@ -20,7 +20,7 @@ from typing import Any
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--rounds", type=int, default=30)
+parser.add_argument("--rounds", type=int, default=30, help="at least 2")
 parser.add_argument("--json", type=Path, help="also write the figures to a file")
 parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
 ARGUMENTS = parser.parse_args()

@@ -11,7 +11,7 @@ from striate.engines.base import check_images
 from striate.nest.algebra import Element
 from striate.plan.crew import crew, default_threads
 from striate.plan.runner import Runner
-from striate.plan.update import Update
+from striate.plan.update import Update, is_known
 from striate.shapes import Array, whole_number
 
 if TYPE_CHECKING:
@@ -68,36 +68,50 @@ class CompiledEngine:
                 f"this engine was made for batches of 1 to {self.batch_size} images, "
                 f"got {len(images)}"
             )
+        outputs = self.network.output_shape
+        expected = {"targets": (len(images), *outputs), "weights": (len(images),)}
+        for name, array in (("targets", targets), ("weights", weights)):
+            if array.shape != expected[name]:
+                raise ValueError(f"{name} must have shape {expected[name]}, got {array.shape}")
+        if keys.shape != (len(images),):
+            raise ValueError(f"keys must have shape {(len(images),)}, got {keys.shape}")
         runner = self._runner(images, training=True)
-        outputs = runner.run(images, targets, weights, keys)
+        result = runner.run(images, targets, weights, keys)
         self.gradient = runner.plan.gradient
-        return float(runner.plan.losses.sum(dtype=np.float64)), outputs
+        return float(runner.plan.losses.sum(dtype=np.float64)), result
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Apply the optimizer to ``network.flat`` in place, all in one pass."""
-        optimizer.prepare(self.network.flat.size)
-        if not self.network.flat.size:
+        flat, gradient = self.network.flat, self.gradient
+        if gradient.dtype != np.float32 or gradient.shape != flat.shape:
+            raise ValueError(
+                f"gradient must be float32 of shape {flat.shape}, "
+                f"got {gradient.dtype} of shape {gradient.shape}"
+            )
+        if not flat.size or not is_known(optimizer):
+            optimizer.apply(flat, gradient, self._decay_mask, learning_rate)
             return
+        optimizer.begin(flat, learning_rate)
         known = self._update
         same = (
             known is not None
             and known.optimizer is optimizer
-            and known.uses(optimizer.state, self.gradient)
+            and known.uses(flat, gradient, optimizer.state)
         )
         if not same or known is None:
             known = self._update = Update(
                 optimizer,
                 self.threads,
                 "f32",
-                weights=self.network.flat,
-                gradient=self.gradient,
+                weights=flat,
+                gradient=gradient,
                 decay_mask=self._decay_mask,
             )
-        crew(self.threads).run(known.program.run, lambda: known.prepare(learning_rate))
+        crew().run(self.threads, known.program.run, lambda: known.prepare(learning_rate))
         optimizer.steps += 1
 
     def close(self) -> None:
-        """Give back the buffers."""
+        """Give back the buffers.  The threads wait for other engines' work."""
         self._runners.clear()
         self._update = None
 

@@ -179,16 +179,22 @@ class Nest:
             raise ValueError(f"axis named twice: {[name for name, _ in self.axes]}")
         if empty := [name for name, extent in self.axes if extent < 1]:
             raise ValueError(f"axes without extent: {empty}")
-        used = {axis for tensor in self.tensors() for axis, _ in tensor.strides}
+        forms = {form for e in self.expressions() for form in forms_in(e)}
+        used = {axis for form in forms for axis, _ in form.strides}
         if unknown := (used | set(self.reduce)) - set(extents):
             raise ValueError(f"unknown axes {sorted(unknown)}; the nest has {sorted(extents)}")
-        for store in self.stores:
-            if moving := {axis for axis, _ in store.target.strides} & set(self.reduce):
-                raise ValueError(f"store to {store.target.buffer!r} moves along reduced {moving}")
+        for expression in (*self.stores, *self.initial):
+            for form in forms_in(expression):
+                if moving := {axis for axis, _ in form.strides} & set(self.reduce):
+                    raise ValueError(f"{form} is outside the reduction but moves along {moving}")
         if (self.reduction == "none") != (not self.terms):
             raise ValueError("terms and a reduction go together")
         if self.reduction in ("max", "argmax") and len(self.terms) != 1:
             raise ValueError(f"{self.reduction} reduces one term, not {len(self.terms)}")
+        if (self.reduction == "argmax") != (self.order is not None):
+            raise ValueError("an argmax, and only that, numbers what it reduces: give `order`")
+        if self.reduction != "sum" and self.initial:
+            raise ValueError(f"{self.reduction} starts from nothing: only sums have `initial`")
 
     def extent(self, axis: str) -> int:
         """How many indices `axis` has."""
@@ -225,12 +231,17 @@ class Nest:
         return math.prod(extent for _, extent in self.axes) * max(len(self.terms), 1)
 
 
-def tensors_in(expression: Expression) -> Iterator[Tensor]:
-    """The tensors inside an expression, depth first."""
-    if isinstance(expression, Tensor):
+def forms_in(expression: Expression) -> Iterator[Tensor | Index]:
+    """The linear forms inside an expression, depth first."""
+    if isinstance(expression, Tensor | Index):
         yield expression
     for child in expression.children():
-        yield from tensors_in(child)
+        yield from forms_in(child)
+
+
+def tensors_in(expression: Expression) -> Iterator[Tensor]:
+    """The tensors inside an expression, depth first."""
+    return (form for form in forms_in(expression) if isinstance(form, Tensor))
 
 
 def maximum(left: Expression | float, right: Expression | float) -> Expression:

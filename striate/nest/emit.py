@@ -23,19 +23,28 @@ _NEUTRAL = {"sum": 0.0, "max": float("-inf"), "argmax": float("-inf")}
 Point = Mapping[str, int]
 
 
-def emit(nest: Nest, schedule: Schedule, symbol: str = "kernel", element: Number = "f32") -> str:
-    """The IR of a nest under a schedule."""
-    return _Emitter(nest, schedule, element).module(symbol)
+def emit(
+    nest: Nest,
+    schedule: Schedule,
+    symbol: str = "kernel",
+    element: Number = "f32",
+    *,
+    fused: bool = True,
+) -> str:
+    """The IR of a nest under a schedule; `fused` if the processor multiplies and adds in one."""
+    return _Emitter(nest, schedule, element, fused).module(symbol)
 
 
 class _Emitter:
-    def __init__(self, nest: Nest, schedule: Schedule, element: Number) -> None:
+    def __init__(self, nest: Nest, schedule: Schedule, element: Number, fused: bool) -> None:
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
         self.code = Function()
-        self.at = Evaluator(self.code, nest.buffers, schedule.lane, element)
+        self.at = Evaluator(self.code, nest.buffers, schedule.lane, element, fused)
         self.lane_reduced = schedule.lane in nest.reduce
+        if self.lane_reduced and nest.reduction != "sum":
+            raise ValueError(f"lanes can be summed up, but not reduced by {nest.reduction}")
         if self.lane_reduced and self.extents[schedule.lane] % schedule.lanes:
             raise ValueError(
                 f"axis {schedule.lane!r} fills the lanes and is reduced, so its extent "
@@ -175,11 +184,11 @@ class _Emitter:
             ]
         term = self.at.value(nest.terms[0], place)
         # Only a strictly larger value wins, so the first of equals stays.
-        greater = arithmetic.compare("ogt", term, own[0])
-        best = arithmetic.select(greater, term, own[0])
+        wins = arithmetic.wins(term, own[0])
+        best = arithmetic.select(wins, term, own[0])
         if nest.order is None:
             return [best]
-        return [best, arithmetic.select(greater, self.at.value(nest.order, place), own[1])]
+        return [best, arithmetic.select(wins, self.at.value(nest.order, place), own[1])]
 
     def _add(self, term: Expression, place: Place, accumulator: Value) -> Value:
         arithmetic = self.at.arithmetic(place.count)

@@ -7,7 +7,6 @@ where the code that follows is not reached from here.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,15 +62,16 @@ class Place:
 class Evaluator:
     """Emits the code of expressions; `lane` is the axis along which a vector's lanes lie."""
 
-    def __init__(self, code: Function, buffers: Sequence[str], lane: str, element: Number) -> None:
-        self.code, self.lane, self.element = code, lane, element
+    def __init__(
+        self, code: Function, buffers: Sequence[str], lane: str, element: Number, fused: bool
+    ) -> None:
+        self.code, self.lane, self.element, self.fused = code, lane, element, fused
         self._pointers = {name: f"%b{i}" for i, name in enumerate(buffers)}
         self._loaded: dict[object, Value] = {}
 
-    @functools.cache  # noqa: B019, an evaluator lives as long as one kernel is emitted
     def arithmetic(self, count: int) -> Arithmetic:
         """Operations on vectors of `count` lanes."""
-        return Arithmetic(self.code, self.element, count)
+        return Arithmetic(self.code, self.element, count, self.fused)
 
     def forget(self) -> None:
         """Load everything anew from here on."""

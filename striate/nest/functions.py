@@ -25,8 +25,8 @@ _LOG_TERMS = {"f32": 6, "f64": 13}
 class Arithmetic:
     """Operations on vectors of one type."""
 
-    def __init__(self, code: Function, element: Number, count: int) -> None:
-        self.code, self.element, self.count = code, element, count
+    def __init__(self, code: Function, element: Number, count: int, fused: bool = True) -> None:
+        self.code, self.element, self.count, self.fused = code, element, count, fused
         self.kind = vector(element, count)
         self._suffix = f"v{count}{element}"
         self._words = f"<{count} x {_WORD[element]}>"
@@ -43,13 +43,23 @@ class Arithmetic:
         return functions[operation](value)
 
     def multiply_add(self, left: Value, right: Value, addend: Value) -> Value:
-        """left * right + addend with one rounding."""
+        """left * right + addend, with one rounding if the processor can."""
+        if not self.fused:  # LLVM would call the C library for every lane
+            return self.binary("fadd", self.binary("fmul", left, right), addend)
         arguments = [(self.kind, value) for value in (left, right, addend)]
         return self.code.call(self.kind, f"llvm.fma.{self._suffix}", *arguments)
 
     def maximum(self, left: Value, right: Value) -> Value:
-        greater = self.compare("ogt", left, right)
-        return self.select(greater, left, right)
+        """The larger one; `left` where it is NaN."""
+        return self.select(self.compare("olt", left, right), right, left)
+
+    def wins(self, term: Value, best: Value) -> Value:
+        """Where a term replaces the best one so far: if strictly larger, or NaN."""
+        larger, nan = self.compare("ogt", term, best), self.compare("uno", term, term)
+        return self.code.emit(f"or <{self.count} x i1> {larger}, {nan}")
+
+    def _keep_nan(self, value: Value, result: Value) -> Value:
+        return self.select(self.compare("uno", value, value), value, result)
 
     def compare(self, relation: str, left: Value, right: Value) -> Value:
         return self.code.emit(f"fcmp {relation} {self.kind} {left}, {right}")
@@ -65,12 +75,13 @@ class Arithmetic:
     def exp(self, value: Value) -> Value:
         """2**n * (1 + expm1(r)), with value = n ln 2 + r."""
         power, small = self._reduced(value)
-        return self.multiply_add(power, small, power)
+        return self._keep_nan(value, self.multiply_add(power, small, power))
 
     def expm1(self, value: Value) -> Value:
         """2**n * expm1(r) + (2**n - 1): no digit is lost near zero, where n is 0."""
         power, small = self._reduced(value)
-        return self.multiply_add(power, small, self.binary("fsub", power, self.constant(1.0)))
+        grown = self.multiply_add(power, small, self.binary("fsub", power, self.constant(1.0)))
+        return self._keep_nan(value, grown)
 
     def _reduced(self, value: Value) -> tuple[Value, Value]:
         """2**n and expm1(r), with value = n ln 2 + r and |r| at most half of ln 2."""
@@ -110,7 +121,7 @@ class Arithmetic:
         series = self.binary("fmul", f, self._polynomial(square, terms))
         high, low = _LN2[self.element]
         series = self.multiply_add(n, self.constant(low), series)
-        return self.multiply_add(n, self.constant(high), series)
+        return self._keep_nan(value, self.multiply_add(n, self.constant(high), series))
 
     def _polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
         """Horner's rule; the first coefficient is that of x to the power of 0."""

@@ -70,7 +70,8 @@ def compile_nest(
     key = f"{nest!r}\n{schedule!r}\n{element}"
 
     def source() -> str:
-        return emit(nest, schedule or choose(nest, target, element), _SYMBOL, element)
+        chosen = schedule or choose(nest, target, element)
+        return emit(nest, chosen, _SYMBOL, element, fused=target.fused)
 
     return Kernel(nest, load(key, source, target))
 

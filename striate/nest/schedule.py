@@ -80,7 +80,12 @@ def _lane(nest: Nest, lanes: int) -> str:
         contiguous = [tensor for tensor in touched if tensor.stride(axis) == 1]
         return -scattered, used, len(contiguous), len(targets.intersection(contiguous))
 
-    candidates = [name for name, extent in nest.axes if name in nest.outputs or extent % lanes == 0]
+    summed = nest.reduction == "sum"  # lanes can be added up, nothing else
+    candidates = [
+        name
+        for name, extent in nest.axes
+        if name in nest.outputs or (summed and extent % lanes == 0)
+    ]
     # The innermost axis wins what is still a tie.
     return max(reversed(candidates), key=merit)
 

@@ -166,7 +166,7 @@ def _source() -> str:
 
 
 def _is_x86() -> bool:
-    return host().triple.startswith(("x86_64", "i686", "i386", "amd64"))
+    return host().triple.startswith(("x86_64", "amd64"))
 
 
 def _allocations() -> list[str]:

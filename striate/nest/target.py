@@ -13,7 +13,8 @@ class Target:
     """A processor that code is made for.
 
     `vector_bytes` and `registers` are those of the widest vector unit: 64 and 32 with AVX-512,
-    32 and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.
+    32 and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.  `fused`: whether it multiplies
+    and adds in one instruction.
     """
 
     triple: str
@@ -21,6 +22,7 @@ class Target:
     features: str
     vector_bytes: int
     registers: int
+    fused: bool = True
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
@@ -38,7 +40,7 @@ class Target:
         return 24 if self.registers >= 32 else 12
 
 
-class TargetError(RuntimeError):
+class TargetError(ValueError):
     """The processor's features cannot be told, so no code can be made for it."""
 
 
@@ -48,15 +50,21 @@ def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
     Raises
     ------
     TargetError
-        If the feature list is empty: code without features would run, but many times slower
-        than the machine, and nobody would notice.
+        If the feature list of an x86 processor is empty: code without features would run, but
+        many times slower than the machine, and nobody would notice.  (On 64-bit ARM the vector
+        unit, NEON, is part of the architecture.)  And if the processor is a 32-bit one.
     """
-    if not features or not any(features.values()):
+    if not triple.startswith(("x86_64", "amd64", "aarch64", "arm64")):
+        raise TargetError(
+            f"striate makes code for 64-bit x86 and ARM processors, not {triple}; "
+            'use engine="numpy"'
+        )
+    x86 = triple.startswith(("x86_64", "amd64"))
+    if x86 and not any(features.values()):
         raise TargetError(
             f"LLVM reports no features for the processor {cpu!r} ({triple}), so striate cannot "
             'know its vector unit; use engine="numpy", or another build of llvmlite'
         )
-    x86 = triple.startswith(("x86_64", "i686", "i386", "amd64"))
     if x86 and features.get("avx512f") and features.get("avx512vl"):
         size, registers = 64, 32
     elif x86 and features.get("avx2") and features.get("fma"):
@@ -68,7 +76,8 @@ def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
     flags = [("+" if on else "-") + name for name, on in sorted(features.items())]
     if size == 64:
         flags.append("-prefer-256-bit")  # LLVM would otherwise split 512-bit vectors on many CPUs
-    return Target(triple, cpu, ",".join(flags), size, registers)
+    fused = not x86 or size == 64 or bool(features.get("fma"))
+    return Target(triple, cpu, ",".join(flags), size, registers, fused)
 
 
 _LLVM_LOCK = threading.RLock()

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from striate.network import Network, Slot
 
 Axes = tuple[tuple[str, int], ...]
+# As many threads at most work on the images of a training step.
+MOST_SHARDS = 16
 Kept = TypeVar("Kept", Image, Buffer)
 
 
@@ -77,7 +79,10 @@ class Builder:
     def __init__(self, network: Network, graph: Graph, settings: Settings) -> None:
         self.network, self.graph, self.settings = network, graph, settings
         self.lanes = settings.lanes
-        self.recorder = Recorder(settings.blocks, min(settings.blocks, 16), settings.element)
+        # Each shard sums up gradients of its own, so more of them cost memory and a longer sum;
+        # without gradients they cost nothing.
+        shards = settings.blocks if settings.loss is None else min(settings.blocks, MOST_SHARDS)
+        self.recorder = Recorder(settings.blocks, shards, settings.element)
         self.activations: dict[int, Activation] = {
             o.node: o.activation for o in graph.operations if o.activation
         }

@@ -12,29 +12,24 @@ from queue import SimpleQueue
 
 
 class Crew:
-    """`size` - 1 threads besides the one that calls `run`."""
+    """As many threads as were ever wanted at once, besides the one that calls `run`."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queues: list[SimpleQueue[Callable[[int], None]]] = [
-            SimpleQueue() for _ in range(size - 1)
-        ]
-        for number, queue in enumerate(self._queues, start=1):
-            threading.Thread(
-                target=_serve, args=(number, queue), name=f"striate-{number}", daemon=True
-            ).start()
+        self._queues: list[SimpleQueue[Callable[[int], None]]] = []
 
-    def run(self, work: Callable[[int], None], prepare: Callable[[], None]) -> None:
-        """Call ``work(number)`` once on every thread, 0 being the caller's.
+    def run(self, threads: int, work: Callable[[int], None], prepare: Callable[[], None]) -> None:
+        """Call ``work(number)`` once on each of `threads` threads, 0 being the caller's.
 
         `work` waits for the other threads by itself, at the barriers of a program, and does
         nothing when called again after that.  `prepare` is called first, while no other run is
         under way.
         """
         with self._lock:
+            while len(self._queues) < threads - 1:
+                self._hire()
             # One call in C: Ctrl-C comes before all of the others have work, or after.
-            calls = map(SimpleQueue.put, self._queues, repeat(work))
+            calls = map(SimpleQueue.put, self._queues[: threads - 1], repeat(work))
             prepare()
             try:
                 deque(calls, maxlen=0)
@@ -43,6 +38,14 @@ class Crew:
                 work(0)  # the others wait for this part
                 raise
 
+    def _hire(self) -> None:
+        queue: SimpleQueue[Callable[[int], None]] = SimpleQueue()
+        number = len(self._queues) + 1
+        threading.Thread(
+            target=_serve, args=(number, queue), name=f"striate-{number}", daemon=True
+        ).start()
+        self._queues.append(queue)
+
 
 def _serve(number: int, queue: SimpleQueue[Callable[[int], None]]) -> None:
     while True:
@@ -50,9 +53,9 @@ def _serve(number: int, queue: SimpleQueue[Callable[[int], None]]) -> None:
 
 
 @functools.cache
-def crew(size: int) -> Crew:
-    """The crew of a size; there is one of each in a process."""
-    return Crew(size)
+def crew() -> Crew:
+    """The crew of this process."""
+    return Crew()
 
 
 if hasattr(os, "register_at_fork"):

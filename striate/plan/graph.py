@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from striate.layers import (
     Dense,
@@ -70,19 +70,20 @@ def analyse(network: Network, training: bool) -> Graph:
     readers = Counter(value for i in nodes for value in sources[i])
     output = plain[len(network.nodes) - 1]
     readers[output] += 1
-    pooled = {sources[i][0] for i in nodes if isinstance(network.nodes[i].layer, MaxPool2D)}
+    pooled = {sources[i][0] for i in nodes if type(network.nodes[i].layer) is MaxPool2D}
 
     fused: dict[int, int] = {INPUT: INPUT}
     moved: dict[int, Activation] = {}
     made: dict[int, Operation] = {}
     for i in nodes:
         layer, before = network.nodes[i].layer, sources[i][0]
-        if isinstance(layer, Activation) and _rises(layer) and readers[before] == 1:
+        if _is_activation(layer) and _rises(layer) and readers[before] == 1:
             previous = made.get(fused[before])
             if readers[i] == 1 and i in pooled and before not in moved:
                 fused[i], moved[i] = fused[before], layer
                 continue
-            if previous and not previous.activation:
+            # An activation as such needs its own output for its derivative.
+            if previous and not previous.activation and not _is_activation(previous.layer):
                 fused[i], previous.activation = fused[before], layer
                 continue
         fused[i] = i
@@ -106,19 +107,24 @@ def _without_views(network: Network, training: bool) -> dict[int, int]:
 
     def idle(i: int) -> bool:
         layer = network.nodes[i].layer
-        return isinstance(layer, Dropout) and not (training and layer.rate > 0)
+        return type(layer) is Dropout and not (training and layer.rate > 0)
 
     def dense_only(i: int) -> bool:
         return all(
-            isinstance(network.nodes[reader].layer, Dense) or (idle(reader) and dense_only(reader))
+            type(network.nodes[reader].layer) is Dense or (idle(reader) and dense_only(reader))
             for reader in readers[i]
         )
 
     plain = {INPUT: INPUT}
     for i, vertex in enumerate(network.nodes):
-        view = idle(i) or (isinstance(vertex.layer, Flatten) and dense_only(i))
+        view = idle(i) or (type(vertex.layer) is Flatten and dense_only(i))
         plain[i] = plain[vertex.inputs[0]] if view else i
     return plain
+
+
+def _is_activation(layer: Layer) -> TypeGuard[Activation]:
+    """Exactly one of these: a subclass may compute something else."""
+    return type(layer) in (ReLU, LeakyReLU, Sigmoid, Tanh)
 
 
 def _rises(layer: Activation) -> bool:

@@ -97,6 +97,8 @@ class Plan:
 
     def _record(self, network: Network, graph: Graph) -> None:
         builder, settings = self.builder, self.settings
+        for operation in graph.operations:
+            _lowering(operation).prepare(builder, operation)
         if settings.loss is not None and builder.summed:
             self._clear_shard()
         self._pack()
@@ -126,19 +128,19 @@ class Plan:
         self._sum_shards()
 
     def _pack(self) -> None:
-        """Images side by side become lanes; their pixels (raw - mean) / deviation."""
+        """Images side by side become lanes; their pixels become (raw - mean) / deviation."""
         builder, image = self.builder, self.builder.values[INPUT]
         self._raw = Buffer("raw", builder.lanes * image.features, self.settings.raw, "block")
         self._factor = builder.buffer("pixel factor", image.channels, "global")
-        self._addend = builder.buffer("pixel addend", image.channels, "global")
+        self._mean = builder.buffer("pixel mean", image.channels, "global")
         raw = Tensor("raw", _image_by_image(image), element=self.settings.raw)
-        value = raw * vector("factor", c=1) + vector("addend", c=1)
+        value = (raw - vector("mean", c=1)) * vector("factor", c=1)
         builder.recorder.blockwise(
             Nest(pixels(image, builder.lanes), stores=(Store(image.tensor("out", EVERY), value),)),
             {
                 "raw": Place(self._raw),
                 "factor": Place(self._factor),
-                "addend": Place(self._addend),
+                "mean": Place(self._mean),
                 "out": Place(image.buffer),
             },
         )
@@ -201,7 +203,7 @@ class Plan:
         self.mask = self._images(self.builder.mask, ())
         self.keys = self._images(self.builder.keys, ())
         self.factor = self._array(self._factor)
-        self.addend = self._array(self._addend)
+        self.mean = self._array(self._mean)
         self.images = self._array(self.builder.images)
         shares = self._array(self.builder.shares)
         self.shares = shares.reshape(self.settings.blocks, -1)[:, :2]

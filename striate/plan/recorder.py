@@ -96,6 +96,16 @@ class Recorder:
 
         A buffer that is only used while one block goes through one job exists once per thread.
         """
+        for buffer, array in given.items():
+            if (
+                array.dtype != self._dtype(buffer)
+                or array.size < buffer.size
+                or not array.flags.c_contiguous
+            ):
+                raise ValueError(
+                    f"{buffer.name!r} needs {buffer.size} contiguous numbers of "
+                    f"{np.dtype(self._dtype(buffer))}, got {array.dtype} of shape {array.shape}"
+                )
         self.arrays.update(given)
         used: dict[Buffer, set[int]] = {}
         for number, section in enumerate(self.sections):

@@ -57,18 +57,20 @@ class Runner:
         """Outputs for at most a batch of images; in training also losses and gradients."""
         count, plan = len(images), self.plan
         blocks = -(-count // self.settings.lanes)
-        self._write(plan.raw, images)
+        # What an interrupted run has written must be cleared by the next one.
+        filled, self._filled = self._filled, max(self._filled, count)
+        self._write(plan.raw, images, filled)
         if self.settings.loss is None:
             plan.resize_blocks(blocks)
         else:
             # Blocks without images run too: their gradients are zero and the order of every
             # sum stays the same.
-            self._write(plan.targets, targets)
-            self._write(plan.weights, weights)
-            self._write(plan.keys, keys)
+            self._write(plan.targets, targets, filled)
+            self._write(plan.weights, weights, filled)
+            self._write(plan.keys, keys, filled)
             self.present(count)
         self._filled = count
-        crew(self.threads).run(plan.program.run, plan.program.prepare)
+        crew().run(self.threads, plan.program.run, plan.program.prepare)
         return self.read(plan.outputs, count)
 
     def read(self, memory: npt.NDArray[Any], count: int) -> Array:
@@ -78,7 +80,7 @@ class Runner:
         copy: Array = memory[:blocks].reshape(blocks * lanes, *memory.shape[2:])[:count]
         return copy.copy() if copy.base is not None else copy
 
-    def _write(self, memory: npt.NDArray[Any], batch: Array | None) -> None:
+    def _write(self, memory: npt.NDArray[Any], batch: Array | None, filled: int) -> None:
         """Fill the first images of a (blocks, lanes, …) view, and clear what was behind them."""
         if batch is None:
             return
@@ -89,7 +91,7 @@ class Runner:
         if rest:
             memory[whole, :rest] = batch[whole * lanes :].reshape(rest, *inner)
             memory[whole, rest:] = 0
-        if self._filled > count:
+        if filled > count:
             memory[whole + bool(rest) :] = 0
 
     def present(self, count: int) -> None:
@@ -103,13 +105,12 @@ class Runner:
         plan.images[0] = count
 
     def _fit_pixels(self) -> None:
-        """The preprocessing as one multiply-add."""
+        """The preprocessing: (raw - mean) * factor."""
         preprocessing = self.network.preprocessing
         channels = self.network.input_shape[-1]
         if preprocessing.is_identity:
             self.plan.factor[:channels] = 1
-            self.plan.addend[:channels] = 0
+            self.plan.mean[:channels] = 0
         else:
-            deviation = np.asarray(preprocessing.std, np.float64)
-            self.plan.factor[:channels] = 1 / deviation
-            self.plan.addend[:channels] = -np.asarray(preprocessing.mean) / deviation
+            self.plan.factor[:channels] = 1 / np.asarray(preprocessing.std, np.float64)
+            self.plan.mean[:channels] = preprocessing.mean

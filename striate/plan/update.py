@@ -7,8 +7,9 @@ from a small table.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,7 @@ from striate.nest.tape import Program
 from striate.plan.builder import vector
 from striate.plan.layout import Buffer, Place
 from striate.plan.recorder import Recorder
-
-if TYPE_CHECKING:
-    from striate.training.optimizers import SGD, AdamW, Optimizer
+from striate.training.optimizers import SGD, AdamW, Optimizer
 
 _CHUNK = 8192  # parameters a task
 
@@ -72,6 +71,16 @@ def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
     ]
 
 
+def is_known(optimizer: Optimizer) -> bool:
+    """Whether there is a native step: a subclass may follow another rule."""
+    return type(optimizer) in (SGD, AdamW)
+
+
+def _rule(optimizer: Optimizer) -> bool:
+    """What is built into the code, not read from the table."""
+    return isinstance(optimizer, SGD) and optimizer.nesterov
+
+
 class Update:
     """The native step of one optimiser on one network's buffers."""
 
@@ -87,11 +96,11 @@ class Update:
     ) -> None:
         stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
-        if optimizer.kind == "sgd":
-            stores, self._numbers = sgd(optimizer.nesterov), sgd_table  # type: ignore[attr-defined]
+        if isinstance(optimizer, SGD):
+            stores, self._numbers = sgd(optimizer.nesterov), sgd_table
         else:
             stores, self._numbers = adamw(), adamw_table
-        self.optimizer = optimizer
+        self.optimizer, self._rule = optimizer, _rule(optimizer)
         self.table = np.zeros(8, weights.dtype)
         arrays = {
             "weights": weights,
@@ -129,11 +138,16 @@ class Update:
         self.table[: len(numbers)] = numbers
         self.program.prepare()
 
-    def uses(self, state: list[npt.NDArray[Any]], gradient: npt.NDArray[Any]) -> bool:
-        """Whether it was made for these very buffers."""
-        mine = [self._keep[role] for role in ("first", "second") if role in self._keep]
-        return (
-            len(mine) == len(state)
-            and all(a is b for a, b in zip(mine, state, strict=True))
-            and self._keep["gradient"] is gradient
-        )
+    def uses(
+        self,
+        weights: npt.NDArray[Any],
+        gradient: npt.NDArray[Any],
+        state: list[npt.NDArray[Any]],
+    ) -> bool:
+        """Whether it was made for these very buffers and the same rule."""
+        mine = [
+            self._keep[r] for r in ("weights", "gradient", "first", "second") if r in self._keep
+        ]
+        theirs = [weights, gradient, *state]
+        same = len(mine) == len(theirs) and all(map(operator.is_, mine, theirs))
+        return same and self._rule == _rule(self.optimizer)

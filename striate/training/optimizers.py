@@ -84,7 +84,8 @@ class Optimizer(ABC):
         self.__dict__.update(state)
         self.state = [_aligned_copy(buffer) for buffer in self.state]
 
-    def _check(self, flat: Floats, learning_rate: float) -> None:
+    def begin(self, flat: Floats, learning_rate: float) -> None:
+        """Check the rate and have the state ready: the first thing in a step."""
         if not (math.isfinite(learning_rate) and learning_rate >= 0.0):
             raise ValueError(
                 f"the learning rate must be finite and at least 0, not {learning_rate!r}"
@@ -130,7 +131,7 @@ class SGD(Optimizer):
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:
         """Move ``flat`` in place by one step."""
-        self._check(flat, learning_rate)
+        self.begin(flat, learning_rate)
         (velocity,) = self.state
         slope = gradient + (self.weight_decay * decay_mask) * flat
         velocity *= self.momentum
@@ -181,7 +182,7 @@ class AdamW(Optimizer):
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:
         """Move ``flat`` in place by one step."""
-        self._check(flat, learning_rate)
+        self.begin(flat, learning_rate)
         mean, square = self.state
         time = self.steps + 1
         flat *= 1.0 - (learning_rate * self.weight_decay) * decay_mask

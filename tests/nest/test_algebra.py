@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
 
 
 def tensor(role: str, offset: int = 0, **strides: int) -> Tensor:
@@ -20,12 +20,20 @@ def test_errors_name_the_axis() -> None:
         Nest((("i", 3), ("i", 2)), (store,))
     with pytest.raises(ValueError, match=r"axes without extent: \['i'\]"):
         Nest((("i", 0),), (store,))
-    with pytest.raises(ValueError, match=r"store to 'out' moves along reduced \{'i'\}"):
+    with pytest.raises(ValueError, match=r"'out'.* is outside the reduction but moves along {'i'}"):
         Nest((("i", 3), ("j", 2)), (store,), (x,), ("i",), "sum")
+    with pytest.raises(ValueError, match=r"'b'.* is outside the reduction but moves along {'j'}"):
+        Nest((("i", 3), ("j", 2)), (store,), (x,), ("j",), "sum", (tensor("b", j=1),))
+    with pytest.raises(ValueError, match=r"unknown axes \['k'\]"):
+        Nest((("i", 3),), (Store(tensor("out", i=1), Index(strides_of({"k": 1}))),))
     with pytest.raises(ValueError, match="terms and a reduction go together"):
         Nest((("i", 3), ("j", 2)), (store,), (x,))
     with pytest.raises(ValueError, match="argmax reduces one term, not 2"):
         Nest((("i", 3), ("j", 2)), (store,), (x, x), ("j",), "argmax")
+    with pytest.raises(ValueError, match="give `order`"):
+        Nest((("i", 3), ("j", 2)), (store,), (x,), ("j",), "argmax")
+    with pytest.raises(ValueError, match="only sums have `initial`"):
+        Nest((("i", 3), ("j", 2)), (store,), (x,), ("j",), "max", (tensor("b", i=1),))
 
 
 def test_reach_and_buffers() -> None:

@@ -248,3 +248,85 @@ def test_negative_strides_and_offsets(run_nest: Run) -> None:
     expected = np.convolve(arrays["f"], arrays["g"], "valid")
     run_nest(nest, arrays)
     np.testing.assert_allclose(arrays["out"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("reduction", ["max", "argmax"])
+def test_the_largest_along_contiguous_numbers(run_nest: Run, width: int, reduction: str) -> None:
+    # Lanes along the reduced axis would have to be reduced too: it must not be chosen.
+    nest = Nest(
+        (("o", 5), ("i", 16)),
+        stores=(Store(tensor("out", o=1), Accumulator()),),
+        terms=(tensor("x", o=16, i=1),),
+        reduce=("i",),
+        reduction=reduction,  # type: ignore[arg-type]
+        order=a.Index(strides_of({"i": 1})) if reduction == "argmax" else None,
+    )
+    run_nest(nest, {"x": numbers(5, 16), "out": np.zeros(5, "f")}, target=narrow(width))
+    with pytest.raises(ValueError, match=f"not reduced by {reduction}"):
+        run_nest(nest, {"x": numbers(5, 16), "out": np.zeros(5, "f")}, schedule=Schedule("i", 16))
+
+
+def test_without_fused_multiply_add(run_nest: Run) -> None:
+    from dataclasses import replace
+
+    from striate.nest.emit import emit
+
+    nest = Nest(
+        (("k", 21), ("c", 5)),
+        stores=(Store(tensor("out", k=1), a.exp(Accumulator())),),
+        terms=(tensor("x", c=1) * tensor("f", c=21, k=1),),
+        reduce=("c",),
+        reduction="sum",
+    )
+    arrays = {"out": np.zeros(21, "f"), "x": numbers(5), "f": numbers(5, 21, seed=1)}
+    run_nest(nest, arrays, target=replace(host(), fused=False))
+    schedule = choose(nest, host())
+    assert "llvm.fma" in emit(nest, schedule)
+    assert "llvm.fma" not in emit(nest, schedule, fused=False)
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_nan_and_infinity_pass_through(element: str) -> None:
+    """A number that is none must be seen at the end, not become an ordinary one."""
+    from striate.nest.kernel import compile_nest
+
+    dtype = np.float32 if element == "f32" else np.float64
+    x = tensor("x", v=1)
+    functions = {
+        "relu": a.maximum(x, 0.0),
+        "exp": a.exp(x),
+        "sigmoid": a.sigmoid(x),
+        "tanh": a.tanh(x),
+        "log": a.log(a.sqrt(x * x) + 1.0),
+    }
+    nest = Nest((("v", 7),), tuple(Store(tensor(name, v=1), e) for name, e in functions.items()))
+    values = np.array([np.nan, np.inf, -np.inf, 1.0, np.nan, -2.0, np.nan], dtype)
+    arrays = {"x": values, **{name: np.zeros(7, dtype) for name in functions}}
+    compile_nest(nest, element=element)(*(arrays[role] for role in nest.buffers))  # type: ignore[arg-type]
+    for name in functions:
+        np.testing.assert_array_equal(np.isnan(arrays[name]), np.isnan(values), err_msg=name)
+    assert arrays["relu"].tolist()[1:4] == [np.inf, 0.0, 1.0]
+    assert arrays["tanh"].tolist()[1:3] == [1.0, -1.0]
+    assert arrays["sigmoid"][1] == 1.0
+    assert arrays["sigmoid"][2] < 1e-30
+
+
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_nan_wins_a_maximum(at: int) -> None:
+    from striate.nest.kernel import compile_nest
+
+    for reduction in ("max", "argmax"):
+        nest = Nest(
+            (("v", 3), ("r", 4)),
+            stores=(Store(tensor("out", v=1), Accumulator()),),
+            terms=(tensor("x", r=3, v=1),),
+            reduce=("r",),
+            reduction=reduction,  # type: ignore[arg-type]
+            order=a.Index(strides_of({"r": 1})) if reduction == "argmax" else None,
+        )
+        x = numbers(4, 3)
+        x[at, 1] = np.nan
+        arrays = {"x": x, "out": np.zeros(3, "f")}
+        compile_nest(nest)(*(arrays[role] for role in nest.buffers))
+        np.testing.assert_array_equal(arrays["out"], x.max(axis=0))

@@ -21,6 +21,17 @@ def test_an_empty_feature_list_is_an_error() -> None:
             describe("x86_64-unknown-linux-gnu", "generic", features)
 
 
+def test_vectors_are_part_of_64_bit_arm() -> None:
+    target = describe("arm64-apple-darwin24", "apple-m1", {})
+    assert (target.vector_bytes, target.registers, target.fused) == (16, 32, True)
+
+
+def test_32_bit_processors_are_refused() -> None:
+    for triple in ("i686-pc-linux-gnu", "armv7l-unknown-linux-gnueabihf"):
+        with pytest.raises(TargetError, match=rf"64-bit x86 and ARM processors, not {triple}"):
+            describe(triple, "some-cpu", {"sse2": True})
+
+
 @pytest.mark.parametrize(
     ("triple", "features", "vector_bytes", "registers", "accumulators"),
     [
@@ -38,6 +49,7 @@ def test_vector_units(
     assert (target.vector_bytes, target.registers) == (vector_bytes, registers)
     assert target.accumulators == accumulators
     assert target.lanes(4) == vector_bytes // 4
+    assert target.fused == ("sse2" not in features)
     assert ("-prefer-256-bit" in target.features) == (vector_bytes == 64)
 
 

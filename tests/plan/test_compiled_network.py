@@ -162,6 +162,75 @@ def test_a_step_is_the_numpy_engines(make: object, n: int) -> None:
     close(engine.forward(data[0]), readable.forward(data[0]))
 
 
+@pytest.mark.parametrize("first", [ReLU, LeakyReLU, Sigmoid, Tanh])
+@pytest.mark.parametrize("second", [ReLU, LeakyReLU, Sigmoid, Tanh])
+def test_activations_after_activations(first: type[Layer], second: type[Layer]) -> None:
+    network = Network([Dense(6), first(), second(), Tanh(), first(), Dense(3)], (5,))
+    loss = SoftmaxCrossEntropy()
+    data = batch(network, 9, loss)
+    readable = NumPyEngine(network, batch_size=9, loss=loss, dtype=np.float64)
+    engine = CompiledEngine(network, batch_size=9, loss=loss)
+    expected_loss, expected = readable.step(*data)
+    actual_loss, actual = engine.step(*data)
+    assert actual_loss == pytest.approx(expected_loss, rel=1e-5)
+    close(actual, expected)
+    close(engine.gradient, readable.gradient)
+
+
+def test_a_layer_of_ones_own_is_not_taken_for_another() -> None:
+    class ReLU6(ReLU):
+        pass
+
+    network = Network([Dense(6), ReLU6(), Dense(3)], (5,))
+    engine = CompiledEngine(network, batch_size=4)
+    with pytest.raises(ValueError, match=r"ReLU6.*no loop nests.*engine=\"numpy\""):
+        engine.forward(np.zeros((1, 5)))
+
+
+def test_an_optimizer_of_ones_own_is_followed() -> None:
+    class Backwards(SGD):
+        def apply(self, flat, gradient, decay_mask, learning_rate):  # type: ignore[no-untyped-def]
+            flat += learning_rate * gradient
+
+    network, loss = lenet(), SoftmaxCrossEntropy()
+    engine = CompiledEngine(network, batch_size=16, loss=loss)
+    engine.step(*batch(network, 16, loss))
+    expected = network.flat + np.float32(0.5) * engine.gradient
+    engine.update(Backwards(), 0.5)
+    np.testing.assert_array_equal(network.flat, expected)
+    with pytest.raises(ValueError, match="learning rate must be finite"):
+        engine.update(SGD(), float("nan"))
+    engine.gradient = engine.gradient.astype(np.float64)
+    with pytest.raises(ValueError, match="gradient must be float32"):
+        engine.update(SGD(), 0.1)
+
+
+def test_what_is_no_number_is_seen() -> None:
+    network, loss = lenet(), SoftmaxCrossEntropy()
+    engine = CompiledEngine(network, batch_size=16, loss=loss)
+    images, *rest = batch(network, 16, loss)
+    images[3, 5, 5, 0] = np.nan
+    value, outputs = engine.step(images, *rest)
+    assert np.isnan(value)
+    assert np.isnan(outputs[3]).all()
+    assert np.isfinite(np.delete(outputs, 3, axis=0)).all()
+    assert np.isnan(engine.forward(images)[3]).all()
+
+
+def test_large_logits_and_pixels_lose_nothing() -> None:
+    network = Network([Dense(2)], (2,))
+    network.parameters["dense_1/weights"][:] = np.eye(2)
+    network.preprocessing = Preprocessing(mean=(30000.0, 0.0), std=(7.0, 1.0))
+    loss = SoftmaxCrossEntropy()
+    engine = CompiledEngine(network, batch_size=1, loss=loss)
+    assert engine.forward(np.array([[30001.0, 0.0]]))[0, 0] == pytest.approx(1 / 7, rel=1e-6)
+    network.preprocessing = Preprocessing()
+    engine = CompiledEngine(network, batch_size=1, loss=loss)
+    images, targets = np.array([[10000.0, 9993.0]]), np.array([[1, 0]], np.float32)
+    value, _ = engine.step(images, targets, np.ones(1, "f"), np.zeros(1, np.uint32))
+    assert value == pytest.approx(np.log1p(np.exp(-7.0)), rel=1e-4)
+
+
 def test_mean_squared_error() -> None:
     network, loss = lenet(), MeanSquaredError()
     data = batch(network, 21, loss)
@@ -244,10 +313,10 @@ def test_an_interruption_leaves_the_engine_usable() -> None:
     for _ in range(3):
         interrupted.clear()
         with pytest.raises(KeyboardInterrupt):
-            crew(3).run(interrupt_once, program.prepare)
+            crew().run(3, interrupt_once, program.prepare)
         assert engine.step(*data)[0] == expected
     # After its part was done, another call of it does nothing.
-    crew(3).run(program.run, program.prepare)
+    crew().run(3, program.run, program.prepare)
     program.run(0)
     assert engine.step(*data)[0] == expected
 
@@ -294,6 +363,11 @@ def test_errors() -> None:
     engine = CompiledEngine(network, batch_size=8, loss=SoftmaxCrossEntropy())
     with pytest.raises(ValueError, match="batches of 1 to 8 images, got 9"):
         engine.step(*data)
+    few = batch(network, 5, SoftmaxCrossEntropy())
+    with pytest.raises(ValueError, match=r"targets must have shape \(8, 10\), got \(5, 10\)"):
+        engine.step(data[0][:8], few[1], data[2][:8], data[3][:8])
+    with pytest.raises(ValueError, match=r"keys must have shape \(5,\), got \(9,\)"):
+        engine.step(*few[:3], data[3])
     with pytest.raises(ValueError, match=r"reads images of shape \(n, 16, 20, 1\)"):
         engine.forward(np.zeros((2, 20, 16, 1)))
 

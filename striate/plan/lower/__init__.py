@@ -30,7 +30,7 @@ LOWERINGS: dict[type[Layer], Lowering] = {
     SumPool2D: Lowering(pool.sum_forward, pool.sum_backward, pool.input_halo, pool.gradient_halo),
     GlobalAvgPool2D: Lowering(pool.global_forward, pool.global_backward),
     Dense: Lowering(dense.forward, dense.backward),
-    BatchNorm: Lowering(norm.forward, norm.backward),
+    BatchNorm: Lowering(norm.forward, norm.backward, prepare=norm.prepare),
     Dropout: Lowering(elementwise.dropout_forward, elementwise.dropout_backward),
     Flatten: Lowering(elementwise.flatten_forward, elementwise.flatten_backward),
     Add: Lowering(elementwise.add_forward, elementwise.add_backward),

@@ -12,6 +12,10 @@ from striate.shapes import Pads
 NO_HALO: Pads = (0, 0, 0, 0)
 
 
+def _nothing(builder: Builder, operation: Operation) -> None:
+    pass
+
+
 def _no_halo(operation: Operation) -> Pads:
     return NO_HALO
 
@@ -28,9 +32,12 @@ class Lowering:
         Zeros that the layer reads around its input.
     gradient_halo
         Zeros that its input gradient reads around the gradient of its output.
+    prepare
+        Records what depends on no image, before all else.
     """
 
     forward: Callable[[Builder, Operation], None]
     backward: Callable[[Builder, Operation], None]
     input_halo: Callable[[Operation], Pads] = _no_halo
     gradient_halo: Callable[[Operation], Pads] = _no_halo
+    prepare: Callable[[Builder, Operation], None] = _nothing

@@ -2,7 +2,7 @@
 
 With logits z, targets t that sum to one, and a weight w for every image:
 
-    softmax cross-entropy:  w * (log(sum(exp(z - m))) + m - sum(t * z)),   m = max(z)
+    softmax cross-entropy:  w * (log(sum(exp(z - m))) - sum(t * (z - m))),   m = max(z)
                             gradient  w * (exp(z - m) / sum(exp(z - m)) - t)
     mean squared error:     w * mean((z - t)**2),   gradient  w * 2 / outputs * (z - t)
 
@@ -44,7 +44,16 @@ class Loss:
 
     def record(self, kind: str) -> None:
         """The loss of every image and the gradient of the output."""
-        getattr(self, f"_{kind}")()
+        kinds = {
+            "softmax_cross_entropy": self._softmax_cross_entropy,
+            "mean_squared_error": self._mean_squared_error,
+            "given": self._given,
+        }
+        if kind not in kinds:
+            raise ValueError(
+                f'the compiled engine has no loop nests for the loss {kind!r}; use engine="numpy"'
+            )
+        kinds[kind]()
 
     def _softmax_cross_entropy(self) -> None:
         z = self.z.tensor("z", EVERY)
@@ -56,8 +65,8 @@ class Loss:
         grown = exp(z - largest)
         self._reduce("max", z, "largest", scratch)
         self._reduce("sum", grown, "total", scratch)
-        self._reduce("sum", self.targets * z, "dot", scratch)
-        loss = self.weights * (log(total) + largest - vector("dot", v=1))
+        self._reduce("sum", self.targets * (z - largest), "dot", scratch)
+        loss = self.weights * (log(total) - vector("dot", v=1))
         self._each_image(loss, scratch)
         self._gradient(self.weights * (grown / total - self.targets), scratch)
 

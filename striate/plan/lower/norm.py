@@ -32,16 +32,21 @@ from striate.plan.layout import EVERY, Buffer, Image, Place
 _CHANNEL = {"c": 1}
 
 
-def forward(builder: Builder, operation: Operation) -> None:
-    """Statistics (of the batch in training, else the running ones), then y."""
-    x = builder.values[operation.inputs[0]]
+def prepare(builder: Builder, operation: Operation) -> None:
+    """Memory for the coefficients; in use they come from the running statistics alone."""
+    channels = operation.shape[-1]
     for name in ("mean", "inverse", "factor"):
-        buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
+        buffer = builder.buffer(f"{name} {operation.node}", channels, "global")
         builder.remember(operation, name, buffer)
+    if not builder.settings.training:
+        _running_statistics(builder, operation, channels)
+
+
+def forward(builder: Builder, operation: Operation) -> None:
+    """Statistics of the batch in training, then y."""
+    x = builder.values[operation.inputs[0]]
     if builder.settings.training:
         _batch_statistics(builder, operation, x)
-    else:
-        _running_statistics(builder, operation, x)
     # Subtracting first loses nothing where the mean is large.
     normal = (x.tensor("x", EVERY) - vector("mean", c=1)) * vector("factor", c=1)
     builder.recorder.blockwise(
@@ -152,13 +157,13 @@ def _combine(builder: Builder, operation: Operation, x: Image, moments: dict[str
     )
 
 
-def _running_statistics(builder: Builder, operation: Operation, x: Image) -> None:
+def _running_statistics(builder: Builder, operation: Operation, channels: int) -> None:
     layer = cast(BatchNorm, operation.layer)
     mean = vector("running_mean", c=1)
     variance = vector("running_variance", c=1)
     builder.recorder.once(
         Nest(
-            (("c", x.channels),),
+            (("c", channels),),
             stores=(Store(vector("mean", c=1), mean), *_coefficients(layer, mean, variance)),
         ),
         {
