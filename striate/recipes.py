@@ -213,8 +213,14 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
         epochs=row.epochs,
         batch_size=row.batch_size,
         label_smoothing=row.label_smoothing,
-        augment=dict(row.augment),
+        augment=_suit_size(row.augment, min(height, width)),
     )
+
+
+def _suit_size(augment: Mapping[str, Any], side: int) -> dict[str, Any]:
+    """Return the changes with moves of at most a quarter of the image's shorter side."""
+    limits = {name: min(augment[name], side // 4) for name in ("shift", "crop") if name in augment}
+    return {**augment, **limits}
 
 
 def _suit_amount(row: Row, images: int) -> Row:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from striate import recipes
@@ -44,7 +45,8 @@ def test_a_network_for_every_kind_of_images(
     assert recipe.optimizer in ("sgd", "adamw")
     schedules.by_name(recipe.schedule, warmup=recipe.warmup)
     optimizers.by_name(recipe.optimizer)
-    Augment(**recipe.augment)
+    examples = np.ones((2, *shape), np.uint8)
+    assert Augment(**recipe.augment)(examples, np.random.default_rng(0)).shape == examples.shape
 
 
 def test_kinds_are_told_apart() -> None:
