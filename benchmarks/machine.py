@@ -17,6 +17,9 @@ from striate.nest.tape import Argument, Call, Job, Program
 from striate.nest.target import host
 from striate.plan.crew import crew
 
+TURNS = 3  # timed turns of each contender in a round
+PAUSE = 0.02  # seconds
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -38,16 +41,23 @@ class Timing:
 def interleaved(
     runs: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3
 ) -> dict[str, Timing]:
-    """Time every run once in each round, so that a noisy moment hits all of them alike."""
+    """Time every run in each round, so that a noisy moment hits all of them alike.
+
+    Before each there is a pause and a turn that is not timed: the threads of the one before may
+    still be spinning (OpenMP's do for some milliseconds), and its data fill the caches.
+    """
     for run in runs.values():
         for _ in range(warm_up):
             run()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
+            time.sleep(PAUSE)
             run()
-            seconds[name].append(time.perf_counter() - start)
+            for _ in range(TURNS):
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
 
 

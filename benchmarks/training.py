@@ -20,7 +20,7 @@ from typing import Any
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--rounds", type=int, default=30, help="at least 2")
+parser.add_argument("--rounds", type=int, default=20)
 parser.add_argument("--json", type=Path, help="also write the figures to a file")
 parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
 ARGUMENTS = parser.parse_args()
@@ -219,7 +219,8 @@ def main() -> int:
     print(f"{header['date']}  {header['processor']}, {ARGUMENTS.threads} threads")
     print(f"multiply-add peak of all threads: {peak / 1e9:.0f} GFLOP/s")
     print("  ".join(f"{name} {version}" for name, version in header["versions"].items()))
-    print(f"median (middle half) of {ARGUMENTS.rounds} interleaved steps, milliseconds\n")
+    steps = f"{ARGUMENTS.rounds} rounds of {machine.TURNS} steps"
+    print(f"median (middle half) in milliseconds, {steps}, striate and PyTorch in turn\n")
     rows = []
     for name, layers, bars in NETWORKS:
         for size, bar in bars.items():
