@@ -106,12 +106,21 @@ def shared_values() -> Network:
     return Network(inputs=image, output=Dense(3)(Concat()(flat, both, Sigmoid()(flat))))
 
 
+def fused_and_shared() -> Network:
+    """A fused activation with several readers: its derivative must be applied once."""
+    image = Input((6, 5, 2))
+    x = Tanh()(Conv2D(3, 3, padding=1)(image))
+    y = Sigmoid()(Conv2D(3, 3, padding=1)(x))
+    return Network(inputs=image, output=Dense(4)(Flatten()(Add()(Conv2D(3, 1)(y), x, y))))
+
+
 def no_parameters_first() -> Network:
     return Network([AvgPool2D(2), ReLU(), Flatten(), Dense(3)], (4, 6, 2))
 
 
 NETWORKS = [
-    lenet, strided, normalised, flattened_early, residual, shared_values, no_parameters_first,
+    lenet, strided, normalised, flattened_early, residual, shared_values, fused_and_shared,
+    no_parameters_first,
 ]  # fmt: skip
 
 
