@@ -18,7 +18,7 @@ from striate.nest.target import host
 from striate.plan.crew import crew
 
 TURNS = 3  # timed turns of each contender in a round
-PAUSE = 0.02  # seconds
+SETTLE = 0.03  # seconds
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ def interleaved(
 ) -> dict[str, Timing]:
     """Time every run in each round, so that a noisy moment hits all of them alike.
 
-    Before each there is a pause and a turn that is not timed: the threads of the one before may
-    still be spinning (OpenMP's do for some milliseconds), and its data fill the caches.
+    Each first runs untimed for a while, until it is alone and at its best: the threads of the one
+    before may still be spinning (OpenMP's do for some milliseconds), its own may be asleep, and
+    the caches hold other data.
     """
     for run in runs.values():
         for _ in range(warm_up):
@@ -52,8 +53,9 @@ def interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            time.sleep(PAUSE)
-            run()
+            begin = time.perf_counter()
+            while time.perf_counter() - begin < SETTLE:
+                run()
             for _ in range(TURNS):
                 start = time.perf_counter()
                 run()
@@ -105,5 +107,5 @@ def multiply_add_peak(threads: int) -> float:
         begin = time.perf_counter()
         crew().run(threads, program.run, program.prepare)
         seconds.append(time.perf_counter() - begin)
-        time.sleep(PAUSE)  # the fastest of moments apart: a limit, not an average
+        time.sleep(SETTLE)  # the fastest of moments apart: a limit, not an average
     return 2 * rows * columns * lanes * depth * turns * threads / min(seconds)
