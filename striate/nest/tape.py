@@ -156,7 +156,7 @@ def _source() -> str:
             "declare void @llvm.x86.sse2.pause()" if _is_x86() else "",
             "define void @kernel(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %yield) {",
             "entry:",
-            *_allocations(),
+            "  %table.pointer = inttoptr i64 %table to ptr",
             *code.lines,
             "  ret void",
             "}",
@@ -167,10 +167,6 @@ def _source() -> str:
 
 def _is_x86() -> bool:
     return host().triple.startswith(("x86_64", "amd64"))
-
-
-def _allocations() -> list[str]:
-    return ["  %table.pointer = inttoptr i64 %table to ptr"]
 
 
 def _field(code: Function, row: Value, field: int) -> Value:

@@ -19,6 +19,7 @@ from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
 from striate.plan.lower.loss import Loss
+from striate.plan.recorder import in_tasks
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -169,10 +170,7 @@ class Plan:
         """The gradients of all shards, added in the order of the shards."""
         builder = self.builder
         for start, begin, stop in _joined(builder.summed):
-            whole, rest = divmod(stop - begin, _SUM)
-            for first, count, size in ((0, whole, _SUM), (whole * _SUM, 1, rest)):
-                if not (count and size):
-                    continue
+            for first, count, size in in_tasks(stop - begin, _SUM):
                 builder.recorder.tasks(
                     Nest(
                         (("e", size), ("s", builder.recorder.shards)),

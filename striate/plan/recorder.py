@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,15 @@ class Section:
     steps: list[Step] = field(default_factory=list)
     starts: list[Step] = field(default_factory=list)
     barrier: bool = True
+
+
+def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """(first, count, size): `count` tasks of one size from `first` on, then one of what is left."""
+    count, rest = divmod(total, size)
+    if count:
+        yield 0, count, size
+    if rest:
+        yield total - rest, 1, rest
 
 
 class Recorder:

@@ -19,7 +19,7 @@ from striate.nest.ir import Number
 from striate.nest.tape import Program
 from striate.plan.builder import vector
 from striate.plan.layout import Buffer, Place
-from striate.plan.recorder import Recorder
+from striate.plan.recorder import Recorder, in_tasks
 from striate.training.optimizers import SGD, AdamW, Optimizer
 
 _CHUNK = 8192  # parameters a task
@@ -113,10 +113,7 @@ class Update:
         recorder = Recorder(1, 1, element)
         given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
         buffers = {buffer.name: buffer for buffer in given}
-        whole, rest = divmod(weights.size, _CHUNK)
-        for start, count, size in ((0, whole, _CHUNK), (whole * _CHUNK, 1, rest)):
-            if not (count and size):
-                continue
+        for start, count, size in in_tasks(weights.size, _CHUNK):
             nest = Nest((("e", size),), stores)
             moving = [role for role in nest.buffers if role != "table"]
             recorder.tasks(

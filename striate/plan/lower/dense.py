@@ -7,11 +7,15 @@ dx[n,i] = sum_o dy[n,o] * W[i,o]
 
 from __future__ import annotations
 
+from typing import cast
+
+from striate.layers import Dense
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.builder import Builder, pixels, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Image, Place, Walk
 from striate.plan.lower.elementwise import copy
+from striate.plan.recorder import in_tasks
 
 # Inputs whose rows of dW one task computes, at least: less is not worth a turn of the counter.
 _ROWS = 24
@@ -22,7 +26,7 @@ def forward(builder: Builder, operation: Operation) -> None:
     """y, with the bias as first addend and the activation applied as it is stored."""
     x = _flat(builder, operation)
     units = operation.shape[0]
-    bias = bool(getattr(operation.layer, "bias", True))
+    bias = cast(Dense, operation.layer).bias
     places = {
         "x": Place(x.buffer),
         "weights": builder.parameter(operation, "weights"),
@@ -106,10 +110,7 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
     # Rows in equal tasks, and what is left over as one more.
     rows = max(_ROWS, -(-x.features // _TASKS))
     rows = min(-(-rows // _ROWS) * _ROWS, x.features)
-    whole, rest = divmod(x.features, rows)
-    for first, count, size in ((0, whole, rows), (whole * rows, 1, rest)):
-        if not size:
-            continue
+    for first, count, size in in_tasks(x.features, rows):
         target = builder.parameter_gradient(operation, "weights")
         builder.recorder.tasks(
             Nest(
@@ -128,7 +129,7 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
             },
             barrier=False,
         )
-    if getattr(operation.layer, "bias", True):
+    if cast(Dense, operation.layer).bias:
         builder.recorder.once(
             Nest(
                 axes=(("o", units), ("n", blocks), ("v", lanes)),

@@ -11,6 +11,8 @@ The gradient is that of the sum over the batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from striate.nest.algebra import (
     Accumulator,
     Expression,
@@ -21,6 +23,7 @@ from striate.nest.algebra import (
     exp,
     log,
     strides_of,
+    tensors_in,
 )
 from striate.plan.builder import Axes, Builder, pixels, vector
 from striate.plan.layout import EVERY, Image, Place
@@ -92,20 +95,20 @@ class Loss:
             reduce=("y", "x", "c"),
             reduction=reduction,
         )
-        self.builder.recorder.blockwise(nest, self._used(nest, scratch))
+        self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
 
     def _each_image(self, loss: Expression, scratch: dict[str, Place]) -> None:
         nest = Nest((self.axes[-1],), stores=(Store(vector("losses", v=1), loss),))
-        self.builder.recorder.blockwise(nest, self._used(nest, scratch))
+        self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
 
     def _gradient(self, term: Expression, scratch: dict[str, Place]) -> None:
         if not self.builder.needs_gradient(self.output):
             return
-        places = self._used(Nest(self.axes, (Store(self.targets, term),)), scratch)
+        places = self._used(tensors_in(term), scratch)
         with self.builder.writing_gradient(self.output) as writer:
             writer.nest(self.axes, term, places)
 
-    def _used(self, nest: Nest, scratch: dict[str, Place]) -> dict[str, Place]:
-        """The memory of the roles that occur in a nest."""
+    def _used(self, tensors: Iterable[Tensor], scratch: dict[str, Place]) -> dict[str, Place]:
+        """The memory of the roles that occur."""
         known = {**self.places, **scratch, "z": Place(self.z.buffer)}
-        return {role: known[role] for role in nest.buffers}
+        return {tensor.buffer: known[tensor.buffer] for tensor in tensors}
