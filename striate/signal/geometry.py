@@ -1,0 +1,98 @@
+"""What a convolution reads: windows on an axis, and what lies beyond its ends."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+Border = Literal["fill", "nearest", "reflect", "mirror", "wrap"]
+Mode = Literal["full", "same", "valid"]
+BORDERS: tuple[str, ...] = get_args(Border)
+MODES: tuple[str, ...] = get_args(Mode)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How one axis is swept: output n reads element ``start + n * stride + i * dilation`` of the
+    input for each tap i of the kernel.  Elements before 0 and behind the end are the border's.
+    """
+
+    start: int
+    size: int
+    stride: int = 1
+    dilation: int = 1
+
+    def reach(self, taps: int) -> tuple[int, int]:
+        """The first element read, and the one behind the last."""
+        last = self.start + (self.size - 1) * self.stride + (taps - 1) * self.dilation
+        return self.start, last + 1
+
+
+def window(
+    mode: str, length: int, taps: int, origin: int, stride: int, dilation: int, flip: bool
+) -> Window:
+    """The window of `mode` over `length` elements, for a kernel given in correlation order.
+
+    Parameters
+    ----------
+    origin
+        Which element of the kernel, as the user gave it, lies on the output sample in mode "same".
+    flip
+        Whether the kernel was reversed to come into correlation order (a convolution).
+
+    With ``span = (taps - 1) * dilation``, and before a stride takes every stride-th output:
+
+    - "full": ``length + span`` outputs, every position where kernel and input meet;
+    - "same": ``length`` outputs; output n has the kernel's `origin` on element n;
+    - "valid": ``length - span`` outputs, those that read nothing beyond the ends.
+    """
+    span = (taps - 1) * dilation
+    if mode == "full":
+        start, size = -span, length + span
+    elif mode == "same":
+        before = taps - 1 - origin if flip else origin
+        start, size = -before * dilation, length
+    else:
+        start, size = 0, length - span
+    return Window(start, -(-size // stride), stride, dilation)
+
+
+def beyond(border: str, length: int, first: int, stop: int) -> npt.NDArray[np.intp]:
+    """Which element of an axis stands at positions `first` … `stop` - 1; -1 for the fill value.
+
+    Extensions of ``abcd`` by three on each side::
+
+        fill      k k k|a b c d|k k k      (k is the fill value)
+        nearest   a a a|a b c d|d d d
+        reflect   c b a|a b c d|d c b
+        mirror    d c b|a b c d|c b a
+        wrap      b c d|a b c d|a b c
+    """
+    at = np.arange(first, stop)
+    if border == "nearest":
+        return np.clip(at, 0, length - 1)
+    if border == "wrap":
+        return at % length
+    if border == "reflect":
+        at %= 2 * length
+        return np.minimum(at, 2 * length - 1 - at)
+    if border == "mirror":
+        if length == 1:
+            return np.zeros_like(at)
+        at %= 2 * length - 2
+        return np.minimum(at, 2 * length - 2 - at)
+    return np.where((at >= 0) & (at < length), at, -1)
+
+
+def check_name(what: str, value: object, known: tuple[str, ...]) -> str:
+    """`value`, if it is one of `known`; otherwise an error that names the nearest of them."""
+    if isinstance(value, str) and value in known:
+        return value
+    listed = ", ".join(f'"{name}"' for name in known)
+    near = difflib.get_close_matches(str(value), known, 1, 0.5)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    raise ValueError(f"{what} must be one of {listed}, got {value!r}{hint}")

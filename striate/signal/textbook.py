@@ -1,0 +1,143 @@
+"""Convolution from first principles: the textbook loops, and the same sums in NumPy.
+
+`loops` is what every engine computes, written for reading.  `shifted` sums shifted copies of the
+input, for any dtype that NumPy can multiply: it serves small inputs, for which compiling would
+take longer than the work, and the dtypes that no machine instruction knows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.signal.geometry import Window, beyond
+
+Array = npt.NDArray[Any]
+
+
+def loops(
+    f: Array, weights: Array, windows: Sequence[Window], borders: Sequence[str], fill_value: Any
+) -> Array:
+    """The correlation of `f` with `weights`, all axes swept, one product at a time."""
+    out = np.zeros([window.size for window in windows], np.result_type(f, weights))
+    reads = [
+        beyond(border, length, *window.reach(taps))
+        for border, length, window, taps in zip(
+            borders, f.shape, windows, weights.shape, strict=True
+        )
+    ]
+    for position in np.ndindex(out.shape):
+        for tap in np.ndindex(weights.shape):
+            at = tuple(
+                int(read[n * window.stride + i * window.dilation])
+                for read, window, n, i in zip(reads, windows, position, tap, strict=True)
+            )
+            value = fill_value if -1 in at else f[at]
+            out[position] += value * weights[tap]
+    return out
+
+
+def shifted(
+    f: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    fill_value: Any,
+) -> Array:
+    """The same over `axes` of `f`, for arrays of one dtype; the other axes are batches."""
+    if f.ndim == 1 and windows[0].stride == windows[0].dilation == 1:
+        # NumPy's own loop takes the kernel in convolution order, and wants the longer one first.
+        line = extended(f, weights.shape, windows, axes, borders, fill_value)
+        return np.convolve(line, weights[::-1], "valid")
+    shape = list(f.shape)
+    for axis, window in zip(axes, windows, strict=True):
+        shape[axis] = window.size
+    outputs = math.prod(window.size for window in windows)
+    if weights.size > outputs and f.dtype != bool and f.dtype != object:
+        return _by_output(f, weights, windows, axes, borders, fill_value, shape)
+    out = np.zeros(shape, f.dtype)
+    # Products with a fill of zero are left out, so that an infinite weight does no harm there.
+    zero = [border == "fill" and not fill_value for border in borders]
+    padded = extended(
+        f, weights.shape, windows, axes, ["" if z else b for z, b in zip(zero, borders, strict=True)],
+        fill_value,
+    )  # fmt: skip
+    for tap in np.ndindex(weights.shape):
+        source: list[slice] = [slice(None)] * f.ndim
+        target: list[slice] = [slice(None)] * f.ndim
+        for axis, window, i, clipped in zip(axes, windows, tap, zero, strict=True):
+            first, low, high = i * window.dilation, 0, window.size
+            if clipped:
+                first += window.start
+                low = max(0, -(first // window.stride))
+                high = min(window.size, -(-(f.shape[axis] - first) // window.stride))
+            start = first + low * window.stride
+            stop = max(first + (high - 1) * window.stride + 1, start)
+            source[axis] = slice(start, stop, window.stride)
+            target[axis] = slice(low, max(high, low))
+        out[tuple(target)] += weights[tap] * padded[tuple(source)]
+    return out
+
+
+def _by_output(
+    f: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    fill_value: Any,
+    shape: Sequence[int],
+) -> Array:
+    """Fewer outputs than taps: one sum for each output."""
+    padded = np.moveaxis(
+        extended(f, weights.shape, windows, axes, borders, fill_value), axes, range(len(axes))
+    )
+    out = np.zeros(shape, f.dtype)
+    ahead = np.moveaxis(out, axes, range(len(axes)))
+    spread = weights.reshape(weights.shape + (1,) * (f.ndim - len(axes)))
+    for position in itertools.product(*(range(window.size) for window in windows)):
+        part = tuple(
+            slice(n * w.stride, n * w.stride + (taps - 1) * w.dilation + 1, w.dilation)
+            for n, w, taps in zip(position, windows, weights.shape, strict=True)
+        )
+        ahead[position] = (padded[part] * spread).sum(tuple(range(len(axes))), dtype=f.dtype)
+    return out
+
+
+def extended(
+    f: Array,
+    taps: Sequence[int],
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    fill_value: Any,
+) -> Array:
+    """`f` with all that the windows read on `axes`, and nothing else; "" leaves an axis alone."""
+    for axis, window, border, count in zip(axes, windows, borders, taps, strict=True):
+        if not border:
+            continue
+        first, stop = window.reach(count)
+        length = f.shape[axis]
+        if first >= 0 and stop <= length:
+            f = f[(slice(None),) * (axis % f.ndim) + (slice(first, stop),)]
+            continue
+        at = beyond(border, length, first, stop)
+        if border == "fill":
+            shape = list(f.shape)
+            shape[axis] = stop - first
+            wide = np.full(shape, fill_value, f.dtype)
+            inside = np.flatnonzero(at >= 0)
+            if len(inside):
+                lead = (slice(None),) * (axis % f.ndim)
+                kept = slice(at[inside[0]], at[inside[-1]] + 1)
+                wide[(*lead, slice(inside[0], inside[-1] + 1))] = f[(*lead, kept)]
+            f = wide
+        else:
+            f = f.take(at, axis)
+    return f
