@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from striate.network import Input as Input
     from striate.network import Network as Network
     from striate.preprocessing import Preprocessing as Preprocessing
+    from striate.signal.arrays import convolve as convolve
+    from striate.signal.arrays import correlate as correlate
     from striate.training.losses import MeanSquaredError as MeanSquaredError
     from striate.training.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from striate.training.optimizers import SGD as SGD
@@ -74,6 +76,8 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SoftmaxCrossEntropy": ("striate.training.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
+    "convolve": ("striate.signal.arrays", "convolve"),
+    "correlate": ("striate.signal.arrays", "correlate"),
     "functional": ("striate.functional", None),
     "load": ("striate.files", "load"),
     "load_data": ("striate.data", "load"),
@@ -110,6 +114,8 @@ __all__ = [
     "SumPool2D",
     "Tanh",
     "__version__",
+    "convolve",
+    "correlate",
     "functional",
     "load",
     "load_data",

@@ -223,7 +223,7 @@ def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
             )
         chosen = list(range(f.ndim))
     else:
-        chosen = [operator.index(a) for a in ([axes] if np.ndim(axes) == 0 else axes)]  # type: ignore[union-attr, list-item]
+        chosen = [operator.index(axis) for axis in np.atleast_1d(axes).tolist()]
         if wrong := [axis for axis in chosen if not -f.ndim <= axis < f.ndim]:
             raise ValueError(f"{who}: f has {f.ndim} dimensions, so no axis {wrong[0]}")
         chosen = [axis % f.ndim for axis in chosen]
@@ -249,7 +249,7 @@ def _each(who: str, what: str, values: Any, count: int) -> tuple[Any, ...]:
     return given
 
 
-def _integers(who: str, what: str, value: Ints, count: int) -> tuple[int, ...]:
+def _integers(who: str, what: str, value: Any, count: int) -> tuple[int, ...]:
     values = (value,) * count if np.ndim(value) == 0 else _each(who, what, value, count)
     try:
         return tuple(operator.index(v) for v in values)

@@ -52,9 +52,7 @@ def shifted(
 ) -> Array:
     """The same over `axes` of `f`, for arrays of one dtype; the other axes are batches."""
     if f.ndim == 1 and windows[0].stride == windows[0].dilation == 1:
-        # NumPy's own loop takes the kernel in convolution order, and wants the longer one first.
-        line = extended(f, weights.shape, windows, axes, borders, fill_value)
-        return np.convolve(line, weights[::-1], "valid")
+        return _line(f, weights, windows[0], borders[0], fill_value)
     shape = list(f.shape)
     for axis, window in zip(axes, windows, strict=True):
         shape[axis] = window.size
@@ -64,10 +62,8 @@ def shifted(
     out = np.zeros(shape, f.dtype)
     # Products with a fill of zero are left out, so that an infinite weight does no harm there.
     zero = [border == "fill" and not fill_value for border in borders]
-    padded = extended(
-        f, weights.shape, windows, axes, ["" if z else b for z, b in zip(zero, borders, strict=True)],
-        fill_value,
-    )  # fmt: skip
+    rest = ["" if skipped else border for skipped, border in zip(zero, borders, strict=True)]
+    padded = extended(f, weights.shape, windows, axes, rest, fill_value)
     for tap in np.ndindex(weights.shape):
         source: list[slice] = [slice(None)] * f.ndim
         target: list[slice] = [slice(None)] * f.ndim
@@ -83,6 +79,20 @@ def shifted(
             target[axis] = slice(low, max(high, low))
         out[tuple(target)] += weights[tap] * padded[tuple(source)]
     return out
+
+
+def _line(f: Array, weights: Array, window: Window, border: str, fill_value: Any) -> Array:
+    """One dimension, by NumPy's own loop, which takes the kernel in convolution order."""
+    kernel = weights[::-1]
+    first = window.start + len(weights) - 1  # the window's first output, counted in mode "full"
+    if (
+        border == "fill"
+        and not fill_value
+        and 0 <= first <= len(f) + len(weights) - window.size - 1
+    ):
+        return np.convolve(f, kernel)[first : first + window.size]
+    line = extended(f, weights.shape, (window,), (0,), (border,), fill_value)
+    return np.convolve(line, kernel, "valid")
 
 
 def _by_output(
