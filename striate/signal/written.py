@@ -1,0 +1,346 @@
+"""Writes numbers and the sums of `striate.steps` as a person would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from striate.signal.steps import Index, Step, Steps, Term
+
+Array = npt.NDArray[Any]
+
+WIDTH = 100
+ROWS = 16  # of a two-dimensional array that is shown whole
+VALUES = 24  # of a one-dimensional one
+PICTURES = {
+    "nearest": "a a a|a b c d|d d d",
+    "reflect": "c b a|a b c d|d c b",
+    "mirror": "d c b|a b c d|c b a",
+    "wrap": "b c d|a b c d|a b c",
+}
+
+
+def number(value: Any) -> str:
+    """Write a number with at most six digits: 3.33333, 1e+06 as 1000000, (1+2j), true as 1."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value))
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (complex, np.complexfloating)):
+        sign = "-" if value.imag < 0 else "+"
+        return f"({number(value.real)}{sign}{number(abs(value.imag))}j)"
+    if not isinstance(value, (float, np.floating)):
+        return str(value)
+    real = float(value)
+    if real == round(real, 0) and abs(real) < 1e15:
+        return str(int(real))
+    return f"{real:.6g}"
+
+
+def weight(value: Any) -> str:
+    """Write an element of a kernel: as a fraction where it is one, such as 1/3, else a number."""
+    if not isinstance(value, (float, np.floating)) or not np.isfinite(value):
+        return number(value)
+    short = number(value)
+    if float(type(value)(short)) == float(value):
+        return short
+    near = Fraction(float(value)).limit_denominator(1000)
+    if near and type(value)(near.numerator / near.denominator) == value:
+        return f"{near.numerator}/{near.denominator}"
+    return short
+
+
+def line(values: Sequence[Any] | Array, write: Any = number, most: int = VALUES) -> str:
+    """Write values on one line; of more than `most` only the first and the last."""
+    count = len(values)
+    if count <= most:
+        return "  ".join(map(write, values))
+    ends = max(most // 3, 1)
+    first, last = "  ".join(map(write, values[:ends])), "  ".join(map(write, values[-ends:]))
+    return f"{first}  … {count - 2 * ends:,} more …  {last}"
+
+
+def grid(values: Array, write: Any = number) -> list[str]:
+    """Write a two-dimensional array as lines with aligned columns."""
+    cells = [[write(value) for value in row] for row in values]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    ]
+
+
+def beside(*blocks: Sequence[str]) -> list[str]:
+    """Put blocks of lines next to each other."""
+    height = max(map(len, blocks))
+    padded = []
+    for block in blocks:
+        width = max(map(len, block))
+        padded.append([text.ljust(width) for text in [*block, *[""] * (height - len(block))]])
+    return ["".join(parts).rstrip() for parts in zip(*padded, strict=True)]
+
+
+def labelled(label: str, block: Sequence[str]) -> list[str]:
+    """Put a label before the first line of a block."""
+    return beside([label], block)
+
+
+def write_out(steps: Steps) -> str:
+    """Write the formula, the arrays, what lies beyond the ends, and each sum."""
+    parts = [_heading(steps)]
+    if len(steps) == 1:
+        step = steps[0]
+        parts += [_window(step, steps), _sum(step, steps, products=True)]
+    else:
+        parts.append(_sums(steps))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(steps: Steps) -> str:
+    plane = steps.f.ndim == 2
+    outputs, taps = (("m", "n"), ("i", "j")) if plane else (("n",), ("i",))
+    read = ", ".join(
+        _index(steps, axis, output, tap)
+        for axis, (output, tap) in enumerate(zip(outputs, taps, strict=True))
+    )
+    conjugated = not steps.flip and np.iscomplexobj(steps.g)
+    kernel = f"g({', '.join(taps)})"
+    formula = f"y({', '.join(outputs)}) = Σ f({read})·{f'conj({kernel})' if conjugated else kernel}"
+    along = " along both axes" if plane else ""
+    kind = (
+        f"a convolution: g is flipped{along}" if steps.flip else "a correlation: g is not flipped"
+    )
+    lines = [f"{formula}    {kind}"]
+    flipped = steps.g[(slice(None, None, -1),) * steps.g.ndim]
+    if not plane:
+        lines.append(f"f = {line(steps.f)}")
+        turned = f",  flipped: {line(flipped, weight)}" if steps.flip else ""
+        lines.append(f"g = {line(steps.g, weight)}{turned}")
+    else:
+        blocks = [("f = ", steps.f, number), ("    g = ", steps.g, weight)]
+        if steps.flip:
+            blocks.append(("    g flipped = ", flipped, weight))
+        shown = [
+            labelled(label, grid(array, write) if _small(array) else [f"({_size(array)})"])
+            for label, array, write in blocks
+        ]
+        lines += ["", *beside(*shown)]
+    lines += [*_origin(steps), *_ends(steps)]
+    return "\n".join(lines)
+
+
+def _origin(steps: Steps) -> list[str]:
+    """Where g(0) is, if it is not the first element."""
+    if not any(steps.origin):
+        return []
+    zero = _place((0,) * steps.g.ndim)
+    ranges = [
+        f"{tap} = {-start} … {size - 1 - start}"
+        for tap, start, size in zip("ij", steps.origin, steps.g.shape, strict=False)
+    ]
+    what = weight(steps.g[steps.origin])
+    where = "element" if steps.g.ndim == 1 else "row and column"
+    return [
+        "",
+        f"g({zero}) = {what} is the origin, {where} {_place(steps.origin)} of g: "
+        f"{', '.join(ranges)}.",
+    ]
+
+
+def _index(steps: Steps, axis: int, output: str, tap: str) -> str:
+    """Where f is read, as a formula: "n - i", "2·n + 1 - i", "n - 1 + 2·i"."""
+    window = steps.windows[axis]
+    moved = f"{window.stride}·{output}" if window.stride > 1 else output
+    offset, sign = window.start + steps.origin[axis] * window.dilation, "+"
+    if steps.flip:
+        taps = steps.g.shape[axis] - 1 - steps.origin[axis]
+        offset, sign = window.start + taps * window.dilation, "-"
+    shift = f" {'-' if offset < 0 else '+'} {abs(offset)}" if offset else ""
+    step = f"{window.dilation}·{tap}" if window.dilation > 1 else tap
+    return f"{moved}{shift} {sign} {step}"
+
+
+def _ends(steps: Steps) -> list[str]:
+    """What lies beyond the ends of f, if a sum of these reads it."""
+    outside = _omits(steps) or any(
+        term.source != term.index for step in steps for term in step.terms
+    )
+    if not outside:
+        return []
+    sentences = []
+    for border in dict.fromkeys(steps.borders):
+        where = ""
+        if len(set(steps.borders)) > 1:
+            axes = [str(axis) for axis, name in enumerate(steps.borders) if name == border]
+            where = f" along axis {' and '.join(axes)}"
+        if border != "fill":
+            sentences.append(
+                f'Beyond the ends of f{where}, "{border}" reads {PICTURES[border]}: '
+                "f(a→b) stands for its element b."
+            )
+        elif steps.fill_value:
+            sentences.append(
+                f"Beyond the ends of f{where} stands the fill value {number(steps.fill_value)}."
+            )
+        else:
+            sentences.append(f"Beyond the ends of f{where} is 0: those terms are left out.")
+    return ["", *sentences]
+
+
+def _omits(steps: Steps) -> bool:
+    return any(len(step.terms) < steps.g.size for step in steps)
+
+
+def _sums(steps: Steps) -> str:
+    """Each sum on a line of its own if all fit, else on several."""
+    rows = [
+        (
+            f"y({_place(step.position)})",
+            " ".join(_symbols(step, steps)),
+            " ".join(_numbers(step, steps)),
+            _value(step, steps),
+        )
+        for step in steps
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + 9 > WIDTH:
+        return "\n\n".join(_sum(step, steps, products=False) for step in steps)
+    lines = []
+    for name, symbols, numbers, value in rows:
+        cells = [name.ljust(widths[0]), symbols.ljust(widths[1]), numbers.ljust(widths[2]), value]
+        lines.append(" = ".join(cells))
+    return "\n".join(lines)
+
+
+def _sum(step: Step, steps: Steps, *, products: bool) -> str:
+    name = f"y({_place(step.position)})"
+    rows = [_symbols(step, steps), _numbers(step, steps)]
+    if products and len(step.terms) > 1:
+        first, *others = (number(_product(term)) for term in step.terms)
+        rows.append(_joined([first, *map(_bracketed, others)], steps))
+    rows.append([_value(step, steps)])
+    lines: list[str] = []
+    for row in rows:
+        head = f"{name} = " if not lines else " " * len(name) + " = "
+        lines += _wrapped(row, head)
+    return "\n".join(lines)
+
+
+def _wrapped(words: Sequence[str], head: str) -> list[str]:
+    """Join words to lines of at most WIDTH characters, the later ones indented below the first."""
+    lines = [head + words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) > WIDTH:
+            lines.append(" " * len(head) + word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
+
+
+def _window(step: Step, steps: Steps) -> str:
+    """The part of f that the sum reads, above or beside the part of g that lies on it."""
+    if not step.terms:
+        return ""
+    kernel = "g flipped" if steps.flip else "g"
+    if steps.f.ndim == 2:
+        rows = len({term.index[0] for term in step.terms})
+        values = grid(np.array([term.value for term in step.terms]).reshape(rows, -1))
+        weights = np.array([term.weight for term in step.terms]).reshape(rows, -1)
+        middle = ["  ∘  "] if rows == 1 else [*["     "] * ((rows - 1) // 2), "  ∘  "]
+        note = f"    the Hadamard product of this part of f and of {kernel}, summed"
+        return "\n".join(beside(values, middle, grid(weights, weight), [note]))
+    table = [
+        ["f", *(f"{_read(term)} = {number(term.value)}" for term in step.terms)],
+        [kernel, *(f"{_tap(term, steps)} = {weight(term.weight)}" for term in step.terms)],
+        ["product", *(number(_product(term)) for term in step.terms)],
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    if sum(widths) + 2 * len(widths) > WIDTH:
+        return ""  # the sum below says it too
+    lines = []
+    for cells in table:
+        padded = [
+            cell.ljust(width) if index == 0 or " = " in cell else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _symbols(step: Step, steps: Steps) -> list[str]:
+    times = _times(steps)
+    return _joined([f"{_read(term)}{times}{_tap(term, steps)}" for term in step.terms], steps)
+
+
+def _numbers(step: Step, steps: Steps) -> list[str]:
+    times = _times(steps)
+    terms = [
+        f"{_bracketed(number(term.value))}{times}{_bracketed(weight(term.weight))}"
+        for term in step.terms
+    ]
+    return _joined(terms, steps)
+
+
+def _joined(terms: Sequence[str], steps: Steps) -> list[str]:
+    """The terms of a sum as words: each but the last with its plus."""
+    plus = "∨" if steps.dtype == bool else "+"
+    return [*(f"{term} {plus}" for term in terms[:-1]), terms[-1]] if terms else ["0"]
+
+
+def _times(steps: Steps) -> str:
+    return "∧" if steps.dtype == bool else "·"
+
+
+def _product(term: Term) -> Any:
+    if isinstance(term.value, np.integer):
+        return int(term.value) * int(term.weight)
+    return term.value * term.weight
+
+
+def _value(step: Step, steps: Steps) -> str:
+    """The sum; where the dtype could not hold it, what it would be and what is kept."""
+    if steps.dtype.kind in "iu":
+        exact = sum(_product(term) for term in step.terms)
+        if exact != int(step.value):
+            return f"{exact}, which {steps.dtype} wraps to {number(step.value)}"
+    return number(step.value)
+
+
+def _read(term: Term) -> str:
+    """f(3), f(-1→1) where the border gives element 1, "fill" for the fill value."""
+    if term.source is None:
+        return "fill"
+    if term.source == term.index:
+        return f"f({_place(term.index)})"
+    places = [
+        str(index) if index == source else f"{index}→{source}"
+        for index, source in zip(term.index, term.source, strict=True)
+    ]
+    return f"f({', '.join(places)})"
+
+
+def _tap(term: Term, steps: Steps) -> str:
+    """g(1), counted from the origin."""
+    return f"g({_place(tuple(i - o for i, o in zip(term.tap, steps.origin, strict=True)))})"
+
+
+def _place(index: Index) -> str:
+    return ", ".join(map(str, index))
+
+
+def _bracketed(text: str) -> str:
+    """A negative number in brackets, so that its sign is not read as a minus of the sum."""
+    return f"({text})" if text.startswith("-") else text
+
+
+def _small(array: Array) -> bool:
+    return bool(max(array.shape) <= ROWS)
+
+
+def _size(array: Array) -> str:
+    return "×".join(map(str, array.shape))
