@@ -1,0 +1,52 @@
+"""Checks of the arguments that kernels share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from striate.shapes import real_number, whole_number
+
+LONGEST = 2**24
+WIDEST = 2**12
+"""Most taps of a kernel for signals, and for images along each axis."""
+
+
+def check_size(value: object, who: str, *, odd: bool = False, minimum: int = 1) -> int:
+    """`value` as the size of a square kernel; with `odd` it must have a middle."""
+    return _size(value, who, odd, minimum, WIDEST)
+
+
+def check_length(value: object, who: str, *, odd: bool = False, minimum: int = 1) -> int:
+    """`value` as the size of a kernel for signals; with `odd` it must have a middle."""
+    return _size(value, who, odd, minimum, LONGEST)
+
+
+def positive(value: object, what: str, who: str) -> float:
+    """`value` as a float > 0."""
+    number = real_number(value, what, who)
+    if number <= 0:
+        raise ValueError(f"{who}: {what} must be more than 0, got {number:g}")
+    return number
+
+
+def one_of(value: object, choices: Iterable[str], what: str, who: str) -> str:
+    """`value` if it is one of `choices`, else a ValueError with the nearest."""
+    known = tuple(choices)
+    if isinstance(value, str) and value in known:
+        return value
+    close = difflib.get_close_matches(str(value), known, 1, cutoff=0.5)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}{meant}")
+
+
+def _size(value: object, who: str, odd: bool, minimum: int, maximum: int) -> int:
+    size = whole_number(value, "size", who, minimum)
+    if size > maximum:
+        raise ValueError(f"{who}: size must be at most {maximum}, got {size}")
+    if odd and size % 2 == 0:
+        raise ValueError(
+            f"{who}: size must be odd, so that the kernel has a middle, got {size}; "
+            f"use {max(size - 1, minimum)} or {size + 1}"
+        )
+    return size

@@ -1,0 +1,105 @@
+"""What a filter is: one kernel, or several whose answers are combined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Dimensions = Literal[1, 2]
+Combine = Literal["one", "magnitude", "maximum"]
+
+LARGEST = 2**24
+"""No kernel may have more numbers: 4096×4096, far beyond any use, in 128 MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Kernels of 1 or 2 dimensions, made for convolution, and how their answers are combined.
+
+    ``arrays`` are read-only float64 arrays of one shape. ``combine`` says what a filter returns:
+
+    * "one": the convolution with the only array;
+    * "magnitude": ``sqrt(a² + b² + …)`` of the convolutions with each array;
+    * "maximum": the largest of the convolutions with each array, number by number.
+
+    Raises:
+        TypeError: the arrays hold something else than real numbers.
+        ValueError: there is none, one is empty, too large or not finite, they differ in shape or
+            have neither 1 nor 2 dimensions, or "one" comes with several arrays.
+    """
+
+    name: str
+    arrays: tuple[Array, ...]
+    combine: Combine = "one"
+
+    def __post_init__(self) -> None:
+        checked = tuple(_check(array, self.name) for array in self.arrays)
+        shapes = [array.shape for array in checked]
+        if not shapes or len(set(shapes)) > 1:
+            raise ValueError(f"{self.name}: needs arrays of one shape, got {shapes}")
+        if self.combine not in ("one", "magnitude", "maximum"):
+            raise ValueError(
+                f'{self.name}: combine must be "one", "magnitude" or "maximum", '
+                f"got {self.combine!r}"
+            )
+        if self.combine == "one" and len(shapes) > 1:
+            raise ValueError(
+                f'{self.name}: combine="one" takes one array, got {len(shapes)}; use "magnitude" '
+                'or "maximum", or a chain of kernels'
+            )
+        object.__setattr__(self, "arrays", checked)
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """1 for signals, 2 for images."""
+        return 1 if self.arrays[0].ndim == 1 else 2
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of each array."""
+        return self.arrays[0].shape
+
+    def combined(self, answers: Sequence[Array]) -> Array:
+        """Return the filter's answer for the convolutions with each of `arrays`, in their order.
+
+        The answers are arrays of one shape and dtype, which the result has too; for "magnitude"
+        they should be of a floating dtype. They may be overwritten.
+        """
+        if len(answers) != len(self.arrays):
+            raise ValueError(
+                f"{self.name}: has {len(self.arrays)} kernels, got {len(answers)} answers"
+            )
+        result = answers[0]
+        for answer in answers[1:]:
+            # hypot neither overflows nor loses small numbers on the way, as squares would.
+            result = (np.hypot if self.combine == "magnitude" else np.maximum)(result, answer)
+        return np.abs(result) if self.combine == "magnitude" else result
+
+
+def _check(array: Array, name: str) -> Array:
+    """Return `array` as a read-only float64 copy."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: a kernel holds real numbers, got an array of {array.dtype}")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{name}: a kernel has 1 or 2 dimensions, got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name}: the kernel is empty, of shape {array.shape}")
+    if array.size > LARGEST:
+        raise ValueError(
+            f"{name}: a kernel of shape {array.shape} is too large; "
+            f"at most {LARGEST} numbers are taken"
+        )
+    copy = np.array(array, np.float64, order="C")
+    bad = np.argwhere(~np.isfinite(copy))
+    if len(bad):
+        where = tuple(int(index) for index in bad[0])
+        raise ValueError(
+            f"{name}: every number of a kernel must be finite, got {copy[where]} at {where}"
+        )
+    copy.flags.writeable = False
+    return copy

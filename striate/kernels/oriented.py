@@ -1,0 +1,114 @@
+"""Gabor kernels: what the cells of the striate cortex answer to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.kernels._checks import check_size, positive
+from striate.shapes import real_number, true_or_false, whole_number
+
+Array = npt.NDArray[Any]
+
+OCTAVE = 0.56
+"""sigma / wavelength for a bandwidth of one octave: sqrt(ln(2) / 2) / π · (2 + 1) / (2 - 1)."""
+
+
+def gabor(
+    angle: float = 0.0,
+    *,
+    size: int | None = None,
+    wavelength: float = 4.0,
+    sigma: float | None = None,
+    aspect: float = 0.5,
+    phase: float = 0.0,
+    zero_sum: bool = True,
+) -> Array:
+    """Stripes under a Gaussian bell: an edge or line detector for one direction; (size, size).
+
+    ::
+
+        g(x, y) = bell(x, y) · (cos(2π·x'/wavelength + phase) - m)
+        bell(x, y) = aspect/(2π·sigma²) · exp(-(x'² + aspect²·y'²) / (2·sigma²))
+        x' = x·cos(angle) + y·sin(angle),    y' = -x·sin(angle) + y·cos(angle)
+
+    with x to the right and y down, counted from the middle. `angle`, in degrees, is the
+    direction across the stripes: 0 answers to upright lines, 90 to level ones. `wavelength` is
+    the distance of the stripes in pixels, `sigma` the width of the bell across them (0.56 times
+    the wavelength if not given: one octave of frequencies), `aspect` below 1 makes the bell
+    longer along them. `phase`, in degrees, is 0 for bright lines, 180 for dark ones, and 90 or
+    -90 for edges. m makes the sum 0, so that flat areas become 0; ``zero_sum=False`` sets m = 0.
+    Without `size` the bell is kept to 3·sigma across and along, in an odd size.
+
+    ``gabor()`` has size 27; its middle row is -0.0002 … -0.0108 -0.0001 0.0159 -0.0001 -0.0108 ….
+
+    With phase 0 or 180 it is symmetric: convolution and correlation are the same. With phase
+    90 convolution gives a positive answer where brightness rises in the direction of `angle`,
+    and correlation where it falls.
+
+    OpenCV's ``getGaborKernel`` has the factor 1 for aspect/(2π·sigma²), m = 0, and an array that is
+    flipped, since ``filter2D`` correlates. Sources: D. Gabor, "Theory of Communication" (1946);
+    J. G. Daugman, "Uncertainty relation for resolution in space, spatial frequency, and
+    orientation optimized by two-dimensional visual cortical filters", J. Opt. Soc. Am. A 2 (1985).
+    """
+    who = "gabor"
+    wavelength = positive(wavelength, "wavelength", who)
+    sigma = OCTAVE * wavelength if sigma is None else positive(sigma, "sigma", who)
+    aspect = positive(aspect, "aspect", who)
+    if size is None:
+        size = 2 * int(min(3 * max(sigma, sigma / aspect) + 0.5, 2**30)) + 1
+    size = check_size(size, who)
+    direction = np.deg2rad(real_number(angle, "angle", who) % 360)
+    shift = np.deg2rad(real_number(phase, "phase", who) % 360)
+    x = np.arange(size) - (size - 1) / 2
+    y = x[:, None]
+    across = x * np.cos(direction) + y * np.sin(direction)
+    along = y * np.cos(direction) - x * np.sin(direction)
+    bell = np.exp(-((across / sigma) ** 2 + (aspect * along / sigma) ** 2) / 2)
+    bell *= aspect / (2 * np.pi * sigma**2)
+    stripes = np.cos(2 * np.pi * across / wavelength + shift)
+    if true_or_false(zero_sum, "zero_sum", who):
+        stripes -= np.average(stripes, weights=bell)
+    return np.asarray(bell * stripes)
+
+
+def gabor_bank(
+    orientations: int = 8,
+    wavelengths: Sequence[float] = (4.0,),
+    *,
+    size: int | None = None,
+    aspect: float = 0.5,
+    phase: float = 0.0,
+    zero_sum: bool = True,
+) -> Array:
+    """Gabor kernels for several directions and sizes of detail; (count, size, size).
+
+    The `orientations` angles are equal steps of 180 degrees from 0, for each of the
+    `wavelengths` in turn; count is their product. Number ``w·orientations + o`` is ``gabor(180·o /
+    orientations, wavelength=wavelengths[w], …)``. Without `size` all have that of the longest
+    wavelength. See `gabor` for the rest.
+    """
+    who = "gabor_bank"
+    orientations = whole_number(orientations, "orientations", who)
+    lengths = [positive(wavelength, "wavelength", who) for wavelength in wavelengths]
+    if not lengths:
+        raise ValueError(f"{who}: needs at least one wavelength, such as (4.0, 8.0)")
+    if size is None:
+        size = len(gabor(wavelength=max(lengths), aspect=aspect))
+    return np.array(
+        [
+            gabor(
+                180 * step / orientations,
+                size=size,
+                wavelength=wavelength,
+                aspect=aspect,
+                phase=phase,
+                zero_sum=zero_sum,
+            )
+            for wavelength in lengths
+            for step in range(orientations)
+        ]
+    )

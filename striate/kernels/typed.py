@@ -1,0 +1,131 @@
+"""Kernels that a person types or keeps in a file."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.kernels.kernel import LARGEST
+
+Array = npt.NDArray[Any]
+
+SUFFIXES = (".txt", ".csv", ".npy")
+LARGEST_TEXT = 2**26
+"""Bytes of a text file that are read at most."""
+
+EXAMPLE = '"0 -1 0; -1 5 -1; 0 -1 0"'
+_DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?", re.ASCII)
+
+
+def parse(text: str) -> Array:
+    """Return the kernel that is typed in `text`: "0 -1 0; -1 5 -1; 0 -1 0", "1/9, 1/9, 1/9".
+
+    Rows end at ";" or a new line, numbers at spaces or commas; a number may be a fraction. One
+    row gives an array of shape (n,), more rows one of shape (rows, columns); float64.
+
+    Raises:
+        ValueError: there are no numbers, something is not a number, or rows differ in length.
+    """
+    return _numbers(re.split(r"[;\n]", text), "the kernel")
+
+
+def read(path: str | os.PathLike[str]) -> Array:
+    """Return the kernel in a file as a float64 array of shape (n,) or (rows, columns).
+
+    * ``.txt``: as `parse` takes it; what follows a "#" on a line is skipped.
+    * ``.csv``: a row a line, columns parted by commas, semicolons, tabs or spaces.
+    * ``.npy``: NumPy's format, with 1 or 2 dimensions of real numbers. Nothing is unpickled.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it holds no kernel, another ending is used, or it is too large.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{path}: a kernel file ends in {', '.join(SUFFIXES)}")
+    if suffix == ".npy":
+        return _read_npy(path)
+    if path.stat().st_size > LARGEST_TEXT:
+        raise ValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is not a text file of numbers") from None
+    lines = [line.partition("#")[0] for line in text.splitlines()]
+    if suffix == ".txt":
+        return _numbers([row for line in lines for row in line.split(";")], str(path))
+    for number, line in enumerate(lines, 1):
+        if "," in line and ";" in line:
+            # With a decimal comma each number would silently become two.
+            raise ValueError(
+                f'{path}: line {number} has both "," and ";"; '
+                "write decimal points and one kind of separator"
+            )
+    return _numbers([line.replace(";", ",") for line in lines], str(path))
+
+
+def looks_typed(text: str) -> bool:
+    """Return whether `text` is made of digits and signs only, so that it is no name."""
+    return re.fullmatch(r"[\d\s.,;/+\-−eE]+", text) is not None and any(
+        character.isdigit() for character in text
+    )
+
+
+def _numbers(rows: list[str], where: str) -> Array:
+    """Return the array of the numbers in `rows`; empty rows are skipped."""
+    values = [
+        [_number(word, where) for word in re.split(r"\s*,\s*|\s+", row.strip())]
+        for row in rows
+        if row.strip()
+    ]
+    if not values:
+        raise ValueError(f"{where}: has no numbers; write rows such as {EXAMPLE}")
+    lengths = [len(row) for row in values]
+    if len(set(lengths)) > 1:
+        odd = next(index for index, length in enumerate(lengths) if length != lengths[0])
+        raise ValueError(
+            f"{where}: every row must have as many numbers as the first, {lengths[0]}; "
+            f"row {odd + 1} has {lengths[odd]}"
+        )
+    return np.array(values[0] if len(values) == 1 else values, np.float64)
+
+
+def _number(word: str, where: str) -> float:
+    if not word:
+        raise ValueError(f"{where}: a number is missing beside a comma; write 0 for nothing")
+    # Text copied from an article has the typographic minus sign.
+    match = _NUMBER.fullmatch(word.replace("−", "-"))
+    if match is None:
+        raise ValueError(f"{where}: {word[:40]!r} is not a number; write rows such as {EXAMPLE}")
+    above, below = float(match[1]), float(match[2] or 1)
+    if below == 0:
+        raise ValueError(f"{where}: {word!r} divides by zero")
+    value = above / below
+    if not math.isfinite(value):
+        raise ValueError(f"{where}: {word[:40]!r} is too large for a number")
+    return value
+
+
+def _read_npy(path: Path) -> Array:
+    try:
+        # Mapped, so that the shape is known before anything is read.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: is not a NumPy array of numbers: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        kind = array.dtype if isinstance(array, np.ndarray) else "several arrays"
+        raise ValueError(f"{path}: a kernel holds real numbers, got {kind}")
+    if array.ndim not in (1, 2) or not 0 < array.size <= LARGEST:
+        raise ValueError(
+            f"{path}: a kernel has 1 or 2 dimensions and 1 to {LARGEST} numbers, "
+            f"got shape {array.shape}"
+        )
+    return np.array(array, np.float64)
