@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from striate.engines.base import check_images
 from striate.nest.algebra import Element
-from striate.plan.crew import crew, default_threads
+from striate.nest.crew import crew, default_threads
 from striate.plan.runner import Runner
 from striate.plan.update import Update, is_known
 from striate.shapes import Array, whole_number

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.layers import Layer, Run
-from striate.plan.crew import default_threads
+from striate.nest.crew import default_threads
 from striate.plan.runner import Runner
 from striate.shapes import Array
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
-Element = Literal["real", "u8", "u32"]
+Element = Literal["real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64"]
 Strides = tuple[tuple[str, int], ...]
 
 
@@ -66,13 +66,18 @@ def as_expression(value: Expression | float) -> Expression:
 class Tensor(Expression):
     """A buffer read or written through a linear form.  As an expression: the element read.
 
-    "real" elements have the kernel's floating type; unsigned bytes become it when read.
+    "real" elements have the kernel's own type; others become it when they are read, and are made
+    from it when written, as C converts numbers.
+
+    With `rows` the buffer is a table of addresses: that linear form says which of them is where
+    offset and strides count from.  So rows may lie anywhere, in any order, and repeatedly.
     """
 
     buffer: str
     strides: Strides
     offset: int = 0
     element: Element = "real"
+    rows: Strides = ()
 
     def stride(self, axis: str) -> int:
         """Elements from one index of `axis` to the next; 0 where it does not depend on it."""
@@ -93,14 +98,14 @@ class Accumulator(Expression):
 
 @dataclass(frozen=True)
 class Binary(Expression):
-    operation: Literal["add", "sub", "mul", "div", "max"]
+    operation: Literal["add", "sub", "mul", "div", "max", "min"]
     left: Expression
     right: Expression
 
 
 @dataclass(frozen=True)
 class Unary(Expression):
-    operation: Literal["exp", "expm1", "log", "sqrt"]
+    operation: Literal["exp", "expm1", "log", "sqrt", "rint"]
     operand: Expression
 
 
@@ -135,10 +140,11 @@ class Keep(Expression):
 
 @dataclass(frozen=True)
 class Store(Expression):
-    """Write `value` to `target`."""
+    """Write `value` to `target`; `streaming` past the caches, which wants whole aligned vectors."""
 
     target: Tensor
     value: Expression
+    streaming: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,12 +186,12 @@ class Nest:
         if empty := [name for name, extent in self.axes if extent < 1]:
             raise ValueError(f"axes without extent: {empty}")
         forms = {form for e in self.expressions() for form in forms_in(e)}
-        used = {axis for form in forms for axis, _ in form.strides}
+        used = {axis for form in forms for axis, _ in moving_along(form)}
         if unknown := (used | set(self.reduce)) - set(extents):
             raise ValueError(f"unknown axes {sorted(unknown)}; the nest has {sorted(extents)}")
         for expression in (*self.stores, *self.initial):
             for form in forms_in(expression):
-                if moving := {axis for axis, _ in form.strides} & set(self.reduce):
+                if moving := {axis for axis, _ in moving_along(form)} & set(self.reduce):
                     raise ValueError(f"{form} is outside the reduction but moves along {moving}")
         if (self.reduction == "none") != (not self.terms):
             raise ValueError("terms and a reduction go together")
@@ -239,6 +245,11 @@ def forms_in(expression: Expression) -> Iterator[Tensor | Index]:
         yield from forms_in(child)
 
 
+def moving_along(form: Tensor | Index) -> Strides:
+    """All (axis, stride) pairs of a form, those of a table of rows included."""
+    return form.strides + (form.rows if isinstance(form, Tensor) else ())
+
+
 def tensors_in(expression: Expression) -> Iterator[Tensor]:
     """The tensors inside an expression, depth first."""
     return (form for form in forms_in(expression) if isinstance(form, Tensor))
@@ -247,6 +258,11 @@ def tensors_in(expression: Expression) -> Iterator[Tensor]:
 def maximum(left: Expression | float, right: Expression | float) -> Expression:
     """The larger of two values."""
     return Binary("max", as_expression(left), as_expression(right))
+
+
+def minimum(left: Expression | float, right: Expression | float) -> Expression:
+    """The smaller of two values."""
+    return Binary("min", as_expression(left), as_expression(right))
 
 
 def where(
@@ -273,6 +289,11 @@ def log(value: Expression) -> Expression:
 def sqrt(value: Expression) -> Expression:
     """Square root."""
     return Unary("sqrt", value)
+
+
+def rint(value: Expression) -> Expression:
+    """The nearest whole number; of two, the even one."""
+    return Unary("rint", value)
 
 
 def sigmoid(value: Expression) -> Expression:

@@ -76,6 +76,7 @@ class _Emitter:
                 f"  call void @body({passed})",
                 "  ret void",
                 "}",
+                "!0 = !{i32 1}",  # what a streaming store refers to
                 "",
             ]
         )
@@ -212,7 +213,7 @@ class _Emitter:
             ]
         values = [self.at.value(store.value, place, own) for store in self.nest.stores]
         for store, value in zip(self.nest.stores, values, strict=True):
-            self.at.write(store.target, place, value)
+            self.at.write(store.target, place, value, store.streaming)
         self.at.forget()
 
 

@@ -22,6 +22,7 @@ from striate.nest.algebra import (
     Unary,
     Where,
 )
+from striate.nest.convert import convert
 from striate.nest.functions import Arithmetic
 from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
 
@@ -93,6 +94,8 @@ class Evaluator:
                 return self._read(expression, place)
             case Binary("max", left, right):
                 return arithmetic.maximum(value(left), value(right))
+            case Binary("min", left, right):
+                return arithmetic.minimum(value(left), value(right))
             case Binary(operation, left, right):
                 return arithmetic.binary(_BINARY[operation], value(left), value(right))
             case Unary(operation, operand):
@@ -107,19 +110,21 @@ class Evaluator:
                 return self.code.emit(f"sitofp {kind} {words} to {arithmetic.kind}")
             case Keep(key, index, salt, threshold):
                 words = self._index(index.strides, index.offset, place)
-                bits = arithmetic.bits(self._read(key, place), words, salt)
+                bits = arithmetic.bits(self._raw(key, place), words, salt)
                 limit = self.code.integers([threshold] * place.count)
                 kept = self.code.emit(f"icmp uge <{place.count} x i32> {bits}, {limit}")
                 return arithmetic.select(kept, value(Constant(1.0)), value(Constant(0.0)))
         raise TypeError(f"no code for {expression!r}")
 
-    def write(self, tensor: Tensor, place: Place, value: Value) -> None:
+    def write(self, tensor: Tensor, place: Place, value: Value, streaming: bool = False) -> None:
         """Store a vector where the tensor says, lane by lane if they lie apart."""
         kind, count = self._type(tensor), place.count
         many, size = vector(kind, count), BYTES[kind]
+        value = convert(self.code, value, self.element, kind, count)
         if count == 1 or tensor.stride(self.lane) == 1:
             address = self._address(tensor, place)
-            self.code.effect(f"store {many} {value}, ptr {address}, align {size}")
+            hint = f"align {size * count}, !nontemporal !0" if streaming else f"align {size}"
+            self.code.effect(f"store {many} {value}, ptr {address}, {hint}")
             return
         for lane in range(count):
             one = self.code.emit(f"extractelement {many} {value}, i32 {lane}")
@@ -129,15 +134,21 @@ class Evaluator:
     # --- reading ---------------------------------------------------------------------------
 
     def _read(self, tensor: Tensor, place: Place) -> Value:
-        """The elements of a tensor here, as the kernel's type; keys stay words."""
+        """The elements of a tensor here, as the kernel's type."""
+        return self._remembered(tensor, place, self.element)
+
+    def _raw(self, tensor: Tensor, place: Place) -> Value:
+        """The elements of a tensor here, as they are."""
+        return self._remembered(tensor, place, self._type(tensor))
+
+    def _remembered(self, tensor: Tensor, place: Place, wanted: str) -> Value:
         moving, constant = self._linear(tensor.strides, tensor.offset, place)
         stride = tensor.stride(self.lane)
-        key = (tensor.buffer, tensor.element, stride, moving, constant, place.count)
+        row = self._linear(tensor.rows, 0, place)
+        key = (tensor.buffer, wanted, stride, moving, constant, row, place.count)
         if key not in self._loaded:
             value = self._load(tensor, place)
-            if tensor.element == "u8":
-                value = self._real(value, place.count)
-            self._loaded[key] = value
+            self._loaded[key] = convert(self.code, value, self._type(tensor), wanted, place.count)
         return self._loaded[key]
 
     def _load(self, tensor: Tensor, place: Place) -> Value:
@@ -159,11 +170,6 @@ class Evaluator:
                 f"insertelement {many} {gathered}, {one} {element}, i32 {lane}"
             )
         return gathered
-
-    def _real(self, value: Value, count: int) -> Value:
-        words = f"<{count} x i32>"
-        wide = self.code.emit(f"zext {vector('u8', count)} {value} to {words}")
-        return self.code.emit(f"sitofp {words} {wide} to {vector(self.element, count)}")
 
     def _index(self, strides: Strides, offset: int, place: Place) -> Value:
         """A linear form of the axes as a vector of 32-bit integers."""
@@ -187,7 +193,7 @@ class Evaluator:
         kind = scalar(self._type(tensor))
         offset = tensor.offset + lane * tensor.stride(self.lane)
         moving, constant = self._linear(tensor.strides, offset, place)
-        start = pointer = self._pointers[tensor.buffer]
+        start = pointer = self._start(tensor, place)
         if moving is not None:
             pointer = self.code.once(
                 ("pointer", start, moving, kind),
@@ -196,6 +202,14 @@ class Evaluator:
         if constant == 0:
             return pointer
         return self.code.emit(f"getelementptr {kind}, ptr {pointer}, i64 {constant}")
+
+    def _start(self, tensor: Tensor, place: Place) -> Value:
+        """Where offset and strides count from: the buffer, or a row that its table names."""
+        buffer = self._pointers[tensor.buffer]
+        if not tensor.rows:
+            return buffer
+        row = self._address(Tensor(tensor.buffer, tensor.rows, 0, "u64"), place)
+        return self.code.once(("row", row), lambda: self.code.emit(f"load ptr, ptr {row}"))
 
     def _linear(self, strides: Strides, offset: int, place: Place) -> tuple[Value | None, int]:
         """A linear form as a part known at run time and a constant."""

@@ -28,23 +28,33 @@ class Arithmetic:
     def __init__(self, code: Function, element: Number, count: int, fused: bool = True) -> None:
         self.code, self.element, self.count, self.fused = code, element, count, fused
         self.kind = vector(element, count)
+        self.integer = element.startswith("i")
         self._suffix = f"v{count}{element}"
-        self._words = f"<{count} x {_WORD[element]}>"
+        self._words = f"<{count} x {_WORD.get(element, element)}>"
 
     def constant(self, value: float) -> Value:
         return self.code.constant(value, self.element, self.count)
 
     def binary(self, operation: str, left: Value, right: Value) -> Value:
+        """An operation by LLVM's name for floating numbers; integers wrap."""
+        if self.integer:
+            operation = operation.removeprefix("f")
         return self.code.emit(f"{operation} {self.kind} {left}, {right}")
 
     def unary(self, operation: str, value: Value) -> Value:
         """A function of one vector by its name in `striate.nest.algebra.Unary`."""
-        functions = {"exp": self.exp, "expm1": self.expm1, "log": self.log, "sqrt": self.sqrt}
+        functions = {
+            "exp": self.exp,
+            "expm1": self.expm1,
+            "log": self.log,
+            "sqrt": self.sqrt,
+            "rint": self.rint,
+        }
         return functions[operation](value)
 
     def multiply_add(self, left: Value, right: Value, addend: Value) -> Value:
         """left * right + addend, with one rounding if the processor can."""
-        if not self.fused:  # LLVM would call the C library for every lane
+        if self.integer or not self.fused:  # LLVM would call the C library for every lane
             return self.binary("fadd", self.binary("fmul", left, right), addend)
         arguments = [(self.kind, value) for value in (left, right, addend)]
         return self.code.call(self.kind, f"llvm.fma.{self._suffix}", *arguments)
@@ -52,6 +62,10 @@ class Arithmetic:
     def maximum(self, left: Value, right: Value) -> Value:
         """The larger one; `left` where it is NaN."""
         return self.select(self.compare("olt", left, right), right, left)
+
+    def minimum(self, left: Value, right: Value) -> Value:
+        """The smaller one; `left` where it is NaN."""
+        return self.select(self.compare("ogt", left, right), right, left)
 
     def wins(self, term: Value, best: Value) -> Value:
         """Where a term replaces the best one so far: if strictly larger, or NaN."""
@@ -72,6 +86,9 @@ class Arithmetic:
     def sqrt(self, value: Value) -> Value:
         return self.code.call(self.kind, f"llvm.sqrt.{self._suffix}", (self.kind, value))
 
+    def rint(self, value: Value) -> Value:
+        return self.code.call(self.kind, f"llvm.rint.{self._suffix}", (self.kind, value))
+
     def exp(self, value: Value) -> Value:
         """2**n * (1 + expm1(r)), with value = n ln 2 + r."""
         power, small = self._reduced(value)
@@ -90,7 +107,7 @@ class Arithmetic:
         above = self.compare("ogt", value, self.constant(high))
         value = self.select(above, self.constant(high), value)
         n = self.binary("fmul", value, self.constant(1.0 / math.log(2.0)))
-        n = self.code.call(self.kind, f"llvm.rint.{self._suffix}", (self.kind, n))
+        n = self.rint(n)
         rest = value
         for part in _LN2[self.element]:
             rest = self.multiply_add(n, self.constant(-part), rest)

@@ -9,10 +9,18 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-Number = Literal["f32", "f64"]
+Number = Literal["f32", "f64", "i32", "i64"]
 Value = str
-_NAMES = {"f32": "float", "f64": "double", "u8": "i8", "u32": "i32", "i64": "i64", "i32": "i32"}
-BYTES = {"f32": 4, "f64": 8, "u8": 1, "u32": 4}
+# LLVM's integers have no sign: whether one is meant is said by the instruction.
+_NAMES = {"f32": "float", "f64": "double"} | {
+    f"{sign}{bits}": f"i{bits}" for sign in "iu" for bits in (8, 16, 32, 64)
+}
+BYTES = {
+    f"{kind}{bits}": bits // 8
+    for kind in "fiu"
+    for bits in (8, 16, 32, 64)
+    if bits > 16 or kind != "f"
+}
 
 
 def vector(element: str, count: int) -> str:
@@ -26,7 +34,9 @@ def scalar(element: str) -> str:
 
 
 def literal(value: float, element: Number) -> str:
-    """A floating constant as LLVM wants it: the bits of a double that the type can hold."""
+    """A constant as LLVM wants it: floating ones as the bits of a double that the type can hold."""
+    if element.startswith("i"):
+        return str(int(value))
     if element == "f32":
         value = struct.unpack("f", struct.pack("f", value))[0]
     return f"0x{struct.unpack('>Q', struct.pack('>d', value))[0]:016X}"

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.algebra import Element
+from striate.nest.crew import crew
 from striate.nest.ir import BYTES, Number
 from striate.nest.target import host
 from striate.plan.builder import Settings
-from striate.plan.crew import crew
 from striate.plan.plan import Plan
 from striate.shapes import Array
 

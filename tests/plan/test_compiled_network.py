@@ -33,8 +33,8 @@ from striate.layers import (
     SumPool2D,
     Tanh,
 )
+from striate.nest.crew import crew
 from striate.network import Input, Network, Node
-from striate.plan.crew import crew
 from striate.preprocessing import Preprocessing
 from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from striate.training.optimizers import SGD, AdamW, Optimizer
