@@ -10,6 +10,7 @@ from contextlib import suppress
 import click
 
 from striate import __version__
+from striate.cli.convolve import convolve
 from striate.cli.evaluate import evaluate
 from striate.cli.output import error_line
 from striate.cli.predict import predict
@@ -34,7 +35,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, evaluate, predict, summary):
+for command in (train, evaluate, predict, summary, convolve):
     cli.add_command(command)
 
 

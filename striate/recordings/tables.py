@@ -1,0 +1,142 @@
+"""Columns of numbers in text files: CSV, TSV, or one number a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from striate.recordings.recording import Array, Recording, RecordingError, check_finite
+
+_COMMENT = "#"
+
+
+def read_table(path: Path) -> Recording:
+    """Return the numbers in a text file.
+
+    Numbers are parted by commas, semicolons, tabs or spaces; where semicolons or tabs part them,
+    a decimal comma is understood. One row or one column gives a signal (samples,), otherwise each
+    column is a channel. A first row without any number names the columns; empty lines and lines
+    that begin with # are passed over.
+
+    Raises:
+        RecordingError: it is not text, has no numbers, rows of different lengths, or a cell that
+            is not a number; the sentence names the line.
+        OSError: it cannot be opened.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise RecordingError(f"{path}: not a text file of numbers (it is not UTF-8)") from None
+    lines = [
+        (number, line.strip(" \r"))
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip() and not line.lstrip().startswith(_COMMENT)
+    ]
+    if not lines:
+        raise RecordingError(f"{path}: holds no numbers")
+    delimiter = _delimiter(lines[0][1])
+    names = _cells(lines[0][1], delimiter)
+    header = not any(_is_number(name, delimiter) for name in names)
+    if header:
+        lines = lines[1:]
+        if not lines:
+            raise RecordingError(f"{path}: holds no numbers, only the row {', '.join(names)}")
+    values = _quick(lines, delimiter)
+    if values is None:
+        values = _careful(lines, delimiter, path)
+    if header and len(names) != values.shape[1]:
+        raise RecordingError(
+            f"{path}: the first row names {len(names)} columns, but the next has {values.shape[1]}"
+        )
+    check_finite(values, str(path))
+    if values.shape[1] == 1:
+        values = values[:, 0]
+    elif values.shape[0] == 1 and not header:
+        values = values[0]
+    return Recording(values, path.name, columns=tuple(names) if header else ())
+
+
+def encode_table(values: Array, columns: tuple[str, ...], delimiter: str) -> bytes:
+    """Return rows of numbers, each with as many digits as give the same number back."""
+    if values.ndim > 2:
+        raise RecordingError(
+            f"a text file takes one or two dimensions, not {values.shape}; write .npy instead"
+        )
+    file = io.StringIO()
+    if columns:
+        csv.writer(file, delimiter=delimiter, lineterminator="\n").writerow(columns)
+    for row in _rows(values):
+        file.write(delimiter.join(row) + "\n")
+    return file.getvalue().encode("utf-8")
+
+
+def _rows(values: Array) -> Iterator[list[str]]:
+    """The rows as text; in chunks, for str() of many NumPy numbers takes much memory."""
+    for start in range(0, len(values), 65536):
+        part = values[start : start + 65536]
+        if part.dtype == np.float64 or part.dtype.kind in "iu":
+            part = part.tolist()  # Python's numbers are written faster
+        for row in part:
+            yield [str(row)] if values.ndim == 1 else [str(cell) for cell in row]
+
+
+def _delimiter(line: str) -> str:
+    """What parts the cells of the first line."""
+    return next((mark for mark in ("\t", ";", ",") if mark in line), " ")
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    if delimiter == " ":
+        return line.split()
+    cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    return cells[:-1] if len(cells) > 1 and not cells[-1] else cells  # a last comma closes the row
+
+
+def _is_number(cell: str, delimiter: str) -> bool:
+    try:
+        float(_point(cell, delimiter))
+    except ValueError:
+        return False
+    return True
+
+
+def _point(cell: str, delimiter: str) -> str:
+    return cell.replace(",", ".") if delimiter in "\t;" and cell.count(",") == 1 else cell
+
+
+def _quick(lines: list[tuple[int, str]], delimiter: str) -> Array | None:
+    """All numbers at once by NumPy, or None if something is unusual."""
+    try:
+        return np.loadtxt(
+            [line for _, line in lines],
+            delimiter=None if delimiter == " " else delimiter,
+            comments=None,
+            ndmin=2,
+        )
+    except ValueError:
+        return None
+
+
+def _careful(lines: list[tuple[int, str]], delimiter: str, path: Path) -> Array:
+    """The numbers one by one, so that an error can tell where it is."""
+    rows: list[list[float]] = []
+    for number, line in lines:
+        cells = _cells(line, delimiter)
+        row: list[float] = []
+        for column, cell in enumerate(cells, start=1):
+            try:
+                row.append(float(_point(cell, delimiter)))
+            except ValueError:
+                what = f"{cell!r} is not a number" if cell else "is empty"
+                raise RecordingError(f"{path}: line {number}, column {column}: {what}") from None
+        if rows and len(row) != len(rows[0]):
+            raise RecordingError(
+                f"{path}: line {number} has {len(row)} numbers, but the first row has "
+                f"{len(rows[0])}"
+            )
+        rows.append(row)
+    return np.array(rows)
