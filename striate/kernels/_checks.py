@@ -30,6 +30,14 @@ def positive(value: object, what: str, who: str) -> float:
     return number
 
 
+def width(value: object, what: str, who: str) -> float:
+    """`value` as a width in pixels or samples, within what squares and fourth powers can hold."""
+    number = positive(value, what, who)
+    if not 0.01 <= number <= 1e6:
+        raise ValueError(f"{who}: {what} must be between 0.01 and 1e6, got {number:g}")
+    return number
+
+
 def one_of(value: object, choices: Iterable[str], what: str, who: str) -> str:
     """`value` if it is one of `choices`, else a ValueError with the nearest."""
     known = tuple(choices)

@@ -29,9 +29,8 @@ def resolve(
 
     Raises:
         TypeError: `kernel` holds something else than real numbers.
-        OSError: the file cannot be opened.
-        ValueError: the name is unknown, the numbers are not a kernel of these dimensions, or
-            `size` is given for something else than a name.
+        ValueError: the name is unknown, the file cannot be read, the numbers are not a kernel of
+            these dimensions, or `size` is given for something else than a name.
     """
     if isinstance(dimensions, bool) or dimensions not in (1, 2):
         raise ValueError(f"dimensions of a kernel must be 1 or 2, got {dimensions!r}")

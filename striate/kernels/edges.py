@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.kernels._checks import check_size, one_of, positive
+from striate.kernels._checks import check_size, one_of, width
 from striate.shapes import true_or_false, whole_number
 
 Array = npt.NDArray[Any]
 
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 """The directions of `kirsch`, clockwise: N is up, E is right."""
+WIDEST_SOBEL = 31
+"""As in OpenCV. The binomial coefficients of much larger ones overflow, and say no more."""
 
 
 def laplace(neighbours: int = 8, size: int = 3) -> Array:
@@ -63,16 +65,16 @@ def laplacian_of_gaussian(size: int | None = None, sigma: float | None = None) -
     Gaussian of the sum 1: positive in the middle, as `laplace` is (``scipy.ndimage``'s
     ``gaussian_laplace`` has the other sign). Without `sigma` it is 1.4/9·size, without `size` it is
     2·floor(4·sigma + 0.5) + 1. ``laplacian_of_gaussian()`` has size 9 and sigma 1.4; its middle is
-    0.0817, and 3 pixels beside it, behind the change of sign at r = sigma·√2, it is -0.0105.
+    0.0827; 3 pixels beside it, beyond the change of sign at r = sigma·√2, stands -0.0110.
 
     Symmetric: convolution and correlation are the same. Source: D. Marr, E. Hildreth, "Theory of
     Edge Detection", Proceedings of the Royal Society B 207 (1980).
     """
     who = "laplacian_of_gaussian"
     if sigma is not None:
-        sigma = positive(sigma, "sigma", who)
+        sigma = width(sigma, "sigma", who)
     if size is None:
-        size = 9 if sigma is None else 2 * int(min(4 * sigma + 0.5, 2**30)) + 1
+        size = 9 if sigma is None else 2 * int(4 * sigma + 0.5) + 1
     size = check_size(size, who, minimum=3)
     if sigma is None:
         sigma = 1.4 * size / 9
@@ -92,14 +94,17 @@ def sobel(axis: str = "x", size: int = 3, *, normalize: bool = False) -> Array:
                       1  0 -1                     -1 -2 -1
 
     Convolution gives a positive answer where brightness rises to the right or down; correlation
-    gives a negative one. Size n (odd) is the product of the n binomial coefficients across the
-    axis and n - 2 of them convolved with [1, 0, -1] along it: OpenCV's ``getDerivKernels``, which
-    is made for correlation and so comes flipped. The numbers are whole and grow quickly
-    with the size; ``normalize=True`` divides them so that a slope of 1 per pixel gives 1.
+    gives a negative one. Size n, odd and at most 31, is the product of n binomial coefficients
+    across the axis and n - 2 of them convolved with [1, 0, -1] along it: OpenCV's
+    ``getDerivKernels``, which is made for correlation and so comes flipped. The numbers are
+    whole and grow quickly with the size; ``normalize=True`` divides them so that a slope of 1 per
+    pixel gives 1.
 
     Source: I. Sobel, G. Feldman, "A 3x3 Isotropic Gradient Operator for Image Processing" (1968).
     """
     size = _gradient_size(size, "sobel")
+    if size > WIDEST_SOBEL:
+        raise ValueError(f"sobel: size must be at most {WIDEST_SOBEL}, got {size}")
     along = np.convolve(_binomial(size - 2), [1.0, 0, -1])
     return _gradient(along, _binomial(size), axis, normalize, "sobel")
 

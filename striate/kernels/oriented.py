@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.kernels._checks import check_size, positive
+from striate.kernels._checks import check_size, width
+from striate.kernels.kernel import LARGEST
 from striate.shapes import real_number, true_or_false, whole_number
 
 Array = npt.NDArray[Any]
@@ -35,15 +36,19 @@ def gabor(
         bell(x, y) = aspect/(2π·sigma²) · exp(-(x'² + aspect²·y'²) / (2·sigma²))
         x' = x·cos(angle) + y·sin(angle),    y' = -x·sin(angle) + y·cos(angle)
 
-    with x to the right and y down, counted from the middle. `angle`, in degrees, is the
-    direction across the stripes: 0 answers to upright lines, 90 to level ones. `wavelength` is
-    the distance of the stripes in pixels, `sigma` the width of the bell across them (0.56 times
-    the wavelength if not given: one octave of frequencies), `aspect` below 1 makes the bell
-    longer along them. `phase`, in degrees, is 0 for bright lines, 180 for dark ones, and 90 or
-    -90 for edges. m makes the sum 0, so that flat areas become 0; ``zero_sum=False`` sets m = 0.
-    Without `size` the bell is kept to 3·sigma across and along, in an odd size.
+    with x to the right and y down, counted from the middle.
 
-    ``gabor()`` has size 27; its middle row is -0.0002 … -0.0108 -0.0001 0.0159 -0.0001 -0.0108 ….
+    * `angle`, in degrees, is the direction across the stripes: 0 answers to upright lines, 90 to
+      level ones.
+    * `wavelength` is the distance of the stripes in pixels, at least 2.
+    * `sigma` is the width of the bell across them; 0.56 times the wavelength if not given, for
+      one octave of frequencies. An `aspect` below 1 makes the bell longer along them.
+    * `phase`, in degrees, is 0 for bright lines, 180 for dark ones, 90 or -90 for edges.
+    * m makes the sum 0, so that flat areas become 0; ``zero_sum=False`` sets m = 0.
+    * Without `size` the bell is kept to 3 times its width in both directions, in an odd size.
+
+    ``gabor()`` has size 27; its middle row is … 0 0.0032 0 -0.0107 0 0.0158 0 -0.0107 0 0.0032 0 …,
+    rounded: a bright line of 2 pixels between dark ones.
 
     With phase 0 or 180 it is symmetric: convolution and correlation are the same. With phase
     90 convolution gives a positive answer where brightness rises in the direction of `angle`,
@@ -55,11 +60,11 @@ def gabor(
     orientation optimized by two-dimensional visual cortical filters", J. Opt. Soc. Am. A 2 (1985).
     """
     who = "gabor"
-    wavelength = positive(wavelength, "wavelength", who)
-    sigma = OCTAVE * wavelength if sigma is None else positive(sigma, "sigma", who)
-    aspect = positive(aspect, "aspect", who)
+    wavelength = _wavelength(wavelength, who)
+    sigma = OCTAVE * wavelength if sigma is None else width(sigma, "sigma", who)
+    aspect = width(aspect, "aspect", who)
     if size is None:
-        size = 2 * int(min(3 * max(sigma, sigma / aspect) + 0.5, 2**30)) + 1
+        size = 2 * int(3 * max(sigma, sigma / aspect) + 0.5) + 1
     size = check_size(size, who)
     direction = np.deg2rad(real_number(angle, "angle", who) % 360)
     shift = np.deg2rad(real_number(phase, "phase", who) % 360)
@@ -93,11 +98,17 @@ def gabor_bank(
     """
     who = "gabor_bank"
     orientations = whole_number(orientations, "orientations", who)
-    lengths = [positive(wavelength, "wavelength", who) for wavelength in wavelengths]
+    lengths = [_wavelength(wavelength, who) for wavelength in wavelengths]
     if not lengths:
         raise ValueError(f"{who}: needs at least one wavelength, such as (4.0, 8.0)")
     if size is None:
         size = len(gabor(wavelength=max(lengths), aspect=aspect))
+    size = check_size(size, who)
+    if orientations * len(lengths) * size * size > LARGEST:
+        raise ValueError(
+            f"{who}: {orientations} orientations and {len(lengths)} wavelengths of size {size} are "
+            f"more than {LARGEST} numbers; use fewer, or a smaller size"
+        )
     return np.array(
         [
             gabor(
@@ -112,3 +123,13 @@ def gabor_bank(
             for step in range(orientations)
         ]
     )
+
+
+def _wavelength(value: float, who: str) -> float:
+    wavelength = width(value, "wavelength", who)
+    if wavelength < 2:
+        raise ValueError(
+            f"{who}: wavelength must be at least 2, got {wavelength:g}: pixels cannot show finer "
+            "stripes than one bright, one dark"
+        )
+    return wavelength

@@ -28,27 +28,43 @@ class Entry:
     combine: Combine = "one"
 
 
-def _sized(function: Callable[..., Array]) -> Callable[[int | None], Sequence[Array]]:
-    """The builder of a kernel that has a keyword `size`."""
+def _sized(
+    name: str,
+    summary: str,
+    function: Callable[..., Array],
+    dimensions: Dimensions = 2,
+) -> Entry:
+    """The entry of a kernel whose function has a keyword `size`."""
+    return Entry(name, dimensions, summary, _builder(function))
+
+
+def _builder(function: Callable[..., Array]) -> Callable[[int | None], Sequence[Array]]:
     return lambda size: (function() if size is None else function(size=size),)
 
 
-def _fixed(*arrays: Array) -> Callable[[int | None], Sequence[Array]]:
-    """The builder of kernels that come in one size."""
+def _fixed(
+    name: str,
+    summary: str,
+    *arrays: Array,
+    dimensions: Dimensions = 2,
+    combine: Combine = "one",
+) -> Entry:
+    """The entry of kernels that come in one size."""
+    own = len(arrays[0])
 
     def build(size: int | None) -> Sequence[Array]:
-        if size not in (None, len(arrays[0])):
-            raise ValueError(f"has only size {len(arrays[0])}, got {size}")
+        if size not in (None, own):
+            raise ValueError(f"{name} comes only in size {own}, got {size}")
         return arrays
 
-    return build
+    return Entry(name, dimensions, summary, build, combine)
 
 
-def _gradients(name: str, function: Callable[..., Array]) -> list[Entry]:
+def _gradients(name: str, function: Callable[..., Array]) -> tuple[Entry, Entry, Entry]:
     """The entries x, y and magnitude of a gradient."""
-    x, y = (_sized(partial(function, axis)) for axis in ("x", "y"))
+    x, y = (_builder(partial(function, axis)) for axis in ("x", "y"))
     title = name.capitalize()
-    return [
+    return (
         Entry(f"{name}-x", 2, f"{title}: positive where brightness rises to the right", x),
         Entry(f"{name}-y", 2, f"{title}: positive where brightness rises downwards", y),
         Entry(
@@ -58,81 +74,80 @@ def _gradients(name: str, function: Callable[..., Array]) -> list[Entry]:
             lambda size: (*x(size), *y(size)),
             "magnitude",
         ),
-    ]
+    )
 
 
-def _gabor_bank(size: int | None) -> Sequence[Array]:
-    return tuple(oriented.gabor_bank(size=size))
+def _one_identity(size: int | None) -> Sequence[Array]:
+    size = 1 if size is None else size
+    return (smoothing.identity(size)[size // 2],)
 
 
 _ROBERTS = edges.roberts("x"), edges.roberts("y")
+_KIRSCH = tuple(edges.kirsch(direction) for direction in edges.COMPASS)
 
 _TABLE = (
     # Images.
-    Entry("identity", 2, "the image itself", _sized(smoothing.identity)),
-    Entry("mean", 2, "blur: the mean of size × size pixels", _sized(smoothing.mean)),
-    Entry("gaussian", 2, "blur: a Gaussian bell", _sized(smoothing.gaussian)),
-    Entry("motion-blur", 2, "blur along a level line", _sized(smoothing.motion_blur)),
-    Entry("sharpen", 2, "the image plus its edges", _sized(sharpening.sharpen)),
-    Entry("unsharp", 2, "the image plus what a Gaussian takes away", _sized(sharpening.unsharp)),
-    Entry("emboss", 2, "a relief lit from the upper left", _fixed(sharpening.emboss())),
-    Entry("laplace", 2, "edges: a pixel against all around it", _sized(edges.laplace)),
-    Entry("laplace-cross", 2, "edges: a pixel against its 4 neighbours", _fixed(edges.laplace(4))),
-    Entry(
+    _sized("identity", "the image itself", smoothing.identity),
+    _sized("mean", "blur: the mean of size × size pixels", smoothing.mean),
+    _sized("gaussian", "blur: a Gaussian bell", smoothing.gaussian),
+    _sized("motion-blur", "blur along a level line", smoothing.motion_blur),
+    _sized("sharpen", "the image plus its edges", sharpening.sharpen),
+    _sized("unsharp", "the image plus what a Gaussian blur takes away", sharpening.unsharp),
+    _fixed("emboss", "a relief lit from the upper left", sharpening.emboss()),
+    _sized("laplace", "edges: a pixel against all around it", edges.laplace),
+    _fixed("laplace-cross", "edges: a pixel against its 4 neighbours", edges.laplace(4)),
+    _sized(
         "laplacian-of-gaussian",
-        2,
-        "spots and edges of a blurred image",
-        _sized(edges.laplacian_of_gaussian),
+        "edges and spots of a blurred image",
+        edges.laplacian_of_gaussian,
     ),
     *_gradients("sobel", edges.sobel),
     *_gradients("prewitt", edges.prewitt),
     *_gradients("scharr", edges.scharr),
-    Entry("roberts-x", 2, "Roberts: the rise to the lower right", _fixed(_ROBERTS[0])),
-    Entry("roberts-y", 2, "Roberts: the rise to the lower left", _fixed(_ROBERTS[1])),
-    Entry(
+    _fixed("roberts-x", "Roberts: positive where brightness rises to the lower right", _ROBERTS[0]),
+    _fixed("roberts-y", "Roberts: positive where brightness rises to the lower left", _ROBERTS[1]),
+    _fixed(
         "roberts-magnitude",
-        2,
         "Roberts: the strength of edges, sqrt(x² + y²)",
-        _fixed(*_ROBERTS),
-        "magnitude",
+        *_ROBERTS,
+        combine="magnitude",
     ),
-    Entry(
+    _fixed(
         "kirsch",
-        2,
         "Kirsch: the strength of edges, the maximum over 8 directions",
-        _fixed(*(edges.kirsch(direction) for direction in edges.COMPASS)),
-        "maximum",
+        *_KIRSCH,
+        combine="maximum",
     ),
-    Entry("gabor", 2, "upright lines about 2 pixels wide", _sized(oriented.gabor)),
+    _sized("gabor", "upright bright lines 2 pixels wide", oriented.gabor),
     Entry(
         "gabor-bank",
         2,
-        "lines about 2 pixels wide: the maximum over 8 directions",
-        _gabor_bank,
+        "bright lines 2 pixels wide: the maximum over 8 directions",
+        lambda size: tuple(oriented.gabor_bank(size=size)),
         "maximum",
     ),
     # Signals.
-    Entry("identity", 1, "the signal itself", lambda size: (smoothing.identity(size or 1)[0],)),
-    Entry("mean", 1, "smooth: the mean of size samples", _sized(signals.moving_average)),
-    Entry("gaussian", 1, "smooth: a Gaussian bell", _sized(signals.gaussian1d)),
-    Entry(
+    Entry("identity", 1, "the signal itself", _one_identity),
+    _sized("mean", "smooth: the mean of size samples", signals.moving_average, 1),
+    _sized("gaussian", "smooth: a Gaussian bell", signals.gaussian1d, 1),
+    _sized(
         "savitzky-golay",
+        "smooth, but keep peaks: a parabola through size samples",
+        signals.savitzky_golay,
         1,
-        "smooth and keep peaks: a parabola through size samples",
-        _sized(signals.savitzky_golay),
     ),
-    Entry("difference", 1, "f[x] - f[x-1]", _fixed(signals.difference())),
-    Entry(
+    _fixed("difference", "f[x] - f[x-1], causal", signals.difference(), dimensions=1),
+    _fixed(
         "central-difference",
-        1,
         "(f[x+1] - f[x-1]) / 2",
-        _fixed(signals.difference(central=True)),
+        signals.difference(central=True),
+        dimensions=1,
     ),
-    Entry(
+    _fixed(
         "second-difference",
-        1,
         "f[x+1] - 2·f[x] + f[x-1]",
-        _fixed(signals.difference(2)),
+        signals.difference(2, central=True),
+        dimensions=1,
     ),
 )
 
@@ -182,11 +197,7 @@ def named(name: str, size: int | None = None, dimensions: Dimensions | None = No
     if digits is not None and size not in (None, digits):
         raise ValueError(f"kernel {name!r}: the name says size {digits}, but size is {size}")
     size = digits if size is None else size
-    try:
-        arrays = tuple(entry.build(size))
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"kernel {name!r}: {error}") from error
-    return Kernel(name, arrays, entry.combine)
+    return Kernel(name, tuple(entry.build(size)), entry.combine)
 
 
 def is_name(text: str, dimensions: Dimensions | None = None) -> bool:
@@ -194,8 +205,30 @@ def is_name(text: str, dimensions: Dimensions | None = None) -> bool:
     return _split(text, dimensions) is not None
 
 
+def unknown(name: str, dimensions: Dimensions | None = None) -> str:
+    """Return the sentence for a name that `named` does not know, with the nearest names."""
+    shown = repr(name if len(name) <= 40 else name[:40] + "…")
+    if dimensions is not None and is_name(name):
+        made, wanted = ("images", "signals") if dimensions == 1 else ("signals", "images")
+        return (
+            f"the kernel {shown} is for {made}; for {wanted} there are "
+            f"{', '.join(names(dimensions))}"
+        )
+    known = set(names(dimensions))
+    known |= {alias for alias, meant in _ALIASES.items() if meant in known and alias[-1].isalpha()}
+    stem = _plain(name).rstrip("0123456789-")
+    close = difflib.get_close_matches(stem, sorted(known), 3, cutoff=0.6)
+    if close:
+        *others, last = (repr(choice) for choice in close)
+        meant = f"{', '.join(others)} or {last}" if others else last
+        return f"unknown kernel {shown}; did you mean {meant}?"
+    return f"unknown kernel {shown}; known are {', '.join(names(dimensions))}"
+
+
 def _find(name: str, dimensions: Dimensions | None) -> tuple[Entry, int | None]:
     """Return the entry of a name, and the size that the name ends with."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a kernel is a text, got {name!r}")
     found = _split(name, dimensions)
     if found is None:
         raise ValueError(unknown(name, dimensions))
@@ -203,9 +236,11 @@ def _find(name: str, dimensions: Dimensions | None) -> tuple[Entry, int | None]:
 
 
 def _split(name: str, dimensions: Dimensions | None) -> tuple[Entry, int | None] | None:
-    plain = re.sub(r"[_\s]+", "-", name.strip().lower())
-    match = re.fullmatch(r"(.*?[a-z])(\d{1,9})", plain, re.ASCII)
-    for stem, size in ((plain, None), (match[1], int(match[2])) if match else (plain, None)):
+    """Return the entry and the size at the end of a name, or None if it is none."""
+    plain = _plain(name)
+    match = re.fullmatch(r"(.*[a-z])([0-9]{1,9})", plain)
+    # The whole name first: in "laplace4" the digit is no size.
+    for stem, size in ((plain, None), *([(match[1], int(match[2]))] if match else [])):
         stem = _ALIASES.get(stem, stem)
         for choice in (2, 1) if dimensions is None else (dimensions,):
             if (stem, choice) in _ENTRIES:
@@ -213,18 +248,5 @@ def _split(name: str, dimensions: Dimensions | None) -> tuple[Entry, int | None]
     return None
 
 
-def unknown(name: str, dimensions: Dimensions | None = None) -> str:
-    """Return the sentence for a name that `named` does not know."""
-    if dimensions is not None and is_name(name):
-        made, wanted = ("images", "signals") if dimensions == 1 else ("signals", "images")
-        return (
-            f"the kernel {name!r} is for {made} ({3 - dimensions}-D); "
-            f"for {wanted} there are {', '.join(names(dimensions))}"
-        )
-    known = [*names(dimensions), *_ALIASES]
-    plain = re.sub(r"[_\s]+", "-", name.strip().lower())
-    close = difflib.get_close_matches(plain, known, 3, cutoff=0.6)
-    if close:
-        meant = " or ".join(repr(choice) for choice in close)
-        return f"unknown kernel {name!r}: did you mean {meant}?"
-    return f"unknown kernel {name!r}; known are {', '.join(names(dimensions))}"
+def _plain(name: str) -> str:
+    return re.sub(r"[_\s]+", "-", name.strip().lower())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.kernels._checks import check_length, positive
+from striate.kernels._checks import check_length, positive, width
 from striate.shapes import true_or_false, whole_number
 
 Array = npt.NDArray[Any]
@@ -38,9 +38,9 @@ def gaussian1d(size: int | None = None, sigma: float | None = None) -> Array:
     Symmetric: convolution and correlation are the same.
     """
     if sigma is not None:
-        sigma = positive(sigma, "sigma", "gaussian")
+        sigma = width(sigma, "sigma", "gaussian")
     if size is None:
-        size = 5 if sigma is None else 2 * int(min(4 * sigma + 0.5, 2**30)) + 1
+        size = 5 if sigma is None else 2 * int(4 * sigma + 0.5) + 1
     size = check_length(size, "gaussian")
     if sigma is None:
         sigma = 0.15 * size + 0.35

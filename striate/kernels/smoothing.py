@@ -116,4 +116,4 @@ def motion_blur(size: int = 9, angle: float = 0.0) -> Array:
         first = np.maximum(first, np.minimum(*ends))
         last = np.minimum(last, np.maximum(*ends))
     lengths = np.maximum(last - first, 0)
-    return lengths / lengths.sum()
+    return np.asarray(lengths / lengths.sum())

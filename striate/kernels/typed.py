@@ -24,16 +24,17 @@ _DECIMAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _NUMBER = re.compile(rf"({_DECIMAL})(?:/({_DECIMAL}))?", re.ASCII)
 
 
-def parse(text: str) -> Array:
+def parse(text: str, what: str = "the kernel") -> Array:
     """Return the kernel that is typed in `text`: "0 -1 0; -1 5 -1; 0 -1 0", "1/9, 1/9, 1/9".
 
     Rows end at ";" or a new line, numbers at spaces or commas; a number may be a fraction. One
-    row gives an array of shape (n,), more rows one of shape (rows, columns); float64.
+    row gives an array of shape (n,), more rows one of shape (rows, columns); float64. Errors
+    call it `what`.
 
     Raises:
         ValueError: there are no numbers, something is not a number, or rows differ in length.
     """
-    return _numbers(re.split(r"[;\n]", text), "the kernel")
+    return _numbers(re.split(r"[;\n]", text), what)
 
 
 def read(path: str | os.PathLike[str]) -> Array:
@@ -44,19 +45,24 @@ def read(path: str | os.PathLike[str]) -> Array:
     * ``.npy``: NumPy's format, with 1 or 2 dimensions of real numbers. Nothing is unpickled.
 
     Raises:
-        OSError: the file cannot be opened.
-        ValueError: it holds no kernel, another ending is used, or it is too large.
+        ValueError: the file cannot be read, holds no kernel or is too large, or its name has
+            another ending.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{path}: a kernel file ends in {', '.join(SUFFIXES)}")
-    if suffix == ".npy":
-        return _read_npy(path)
-    if path.stat().st_size > LARGEST_TEXT:
+    try:
+        if suffix == ".npy":
+            return _read_npy(path)
+        with path.open("rb") as file:
+            content = file.read(LARGEST_TEXT + 1)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if len(content) > LARGEST_TEXT:
         raise ValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
     try:
-        text = path.read_text("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not a text file of numbers") from None
     lines = [line.partition("#")[0] for line in text.splitlines()]
@@ -116,13 +122,12 @@ def _number(word: str, where: str) -> float:
 
 def _read_npy(path: Path) -> Array:
     try:
-        # Mapped, so that the shape is known before anything is read.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Mapped, so that the shape is known before anything is read. Objects are refused.
+        array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path}: is not a NumPy array of numbers: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        kind = array.dtype if isinstance(array, np.ndarray) else "several arrays"
-        raise ValueError(f"{path}: a kernel holds real numbers, got {kind}")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: a kernel holds real numbers, got {array.dtype}")
     if array.ndim not in (1, 2) or not 0 < array.size <= LARGEST:
         raise ValueError(
             f"{path}: a kernel has 1 or 2 dimensions and 1 to {LARGEST} numbers, "
