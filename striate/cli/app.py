@@ -12,6 +12,7 @@ import click
 from striate import __version__
 from striate.cli.convolve import convolve
 from striate.cli.evaluate import evaluate
+from striate.cli.filter import filter_command
 from striate.cli.output import error_line
 from striate.cli.predict import predict
 from striate.cli.summary import summary
@@ -35,7 +36,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, evaluate, predict, summary, convolve):
+for command in (train, evaluate, predict, summary, convolve, filter_command):
     cli.add_command(command)
 
 

@@ -1,0 +1,146 @@
+"""Where the pictures that a command makes from photos are to be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.data.dataset import DataError
+from striate.data.paths import find_images
+from striate.pictures.writing import FORMATS, check_output
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture: where from (None: a sample) and where to."""
+
+    source: Path | None
+    target: Path
+
+
+def plan(
+    photos: Sequence[str],
+    out: str | None,
+    suffix: str,
+    *,
+    sample: str,
+    compare: Sequence[str] = (),
+) -> list[Job]:
+    """Return what is read and written, all names checked before any work is done.
+
+    Without `out`, a result is called like its photo with `suffix` before the ending and stands
+    beside it; those of a folder stand in a folder of such a name. With `out`, one result is that
+    file, or lies in that folder; several photos always need a folder, and keep their names.
+
+    Args:
+        photos: files, folders and patterns; none stands for a sample.
+        out: what the user named, or None.
+        suffix: such as "-laplace".
+        sample: the name of the sample, without an ending.
+        compare: the endings that comparisons may have, the first the default; empty where it is
+            filtered photos that are written.
+
+    Raises:
+        DataError: a photo is not there or would be overwritten, two results would have the same
+            name, or one cannot be written there.
+    """
+    jobs, foldered = _jobs(photos, out, suffix, sample)
+    if compare:
+        mark = "-compare" if out is None else ""
+        jobs = [
+            job
+            if out is not None and not foldered
+            else Job(job.source, job.target.with_name(f"{job.target.stem}{mark}{compare[0]}"))
+            for job in jobs
+        ]
+    if not foldered:
+        for job in jobs:
+            check_output(job.target, compare or FORMATS)
+    _check_apart(jobs)
+    return jobs
+
+
+def _jobs(
+    photos: Sequence[str], out: str | None, suffix: str, sample: str
+) -> tuple[list[Job], bool]:
+    """Return the jobs and whether all targets lie in a folder that is made where it is missing."""
+    folder = None if out is None or not _is_folder(out) else Path(out)
+    if not photos:
+        name = f"{sample}{suffix}.png"
+        if out is None:
+            return [Job(None, Path(name))], False
+        return [Job(None, folder / name if folder else Path(out))], folder is not None
+    several = len(photos) > 1 or os.path.isdir(photos[0]) or not os.path.exists(photos[0])
+    if out is not None and several and folder is None:
+        if Path(out).suffix.lower() in FORMATS or os.path.exists(out):
+            raise DataError(f"{out}: several photos need a folder, and this is a file")
+        folder = Path(out)
+    jobs: dict[Path, Job] = {}
+    made = folder is not None
+    for given in photos:
+        found = find_images([given])
+        if os.path.isdir(given):
+            top = Path(given)
+            # Results of an earlier run may lie below the folder.
+            inner = folder.resolve() if folder else None
+            found = [path for path in found if not _is_below(path, inner)]
+            into = folder or _renamed_folder(top, suffix)
+            targets = [into / _writable(path.relative_to(top)) for path in found]
+            made = True
+        elif folder is not None:
+            targets = [folder / _writable(Path(path.name)) for path in found]
+        elif out is not None:
+            targets = [Path(out)]
+        else:
+            targets = [_beside(_writable(path), suffix) for path in found]
+        for path, target in zip(found, targets, strict=True):
+            jobs.setdefault(path, Job(path, target))
+    if not jobs:
+        raise DataError(f"{photos[0]}: the folder holds no images but those of {out}")
+    return list(jobs.values()), made
+
+
+def _is_folder(out: str) -> bool:
+    return os.path.isdir(out) or out.endswith(("/", os.sep))
+
+
+def _is_below(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder)
+
+
+def _renamed_folder(folder: Path, suffix: str) -> Path:
+    if folder.name in ("", ".."):  # such as "."
+        folder = folder.resolve()
+    return folder.with_name(folder.name + suffix) if folder.name else Path(suffix.lstrip("-"))
+
+
+def _writable(path: Path) -> Path:
+    """Return the path, with .png where its ending names no kind of image."""
+    return path if path.suffix.lower() in FORMATS else path.with_name(path.name + ".png")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.stem}{suffix}{path.suffix}")
+
+
+def _check_apart(jobs: Sequence[Job]) -> None:
+    """Refuse results that would replace a photo or each other."""
+    sources = {_identity(job.source): job.source for job in jobs if job.source is not None}
+    targets: dict[str, Job] = {}
+    for job in jobs:
+        if os.path.exists(job.target) and (photo := sources.get(_identity(job.target))):
+            raise DataError(f"{photo}: would be overwritten; name another file with --out")
+        before = targets.setdefault(os.path.realpath(job.target), job)
+        if before is not job:
+            raise DataError(
+                f"{before.source} and {job.source} would both be written to {job.target}; "
+                "filter them one after the other"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file from all others, whatever it is called."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
