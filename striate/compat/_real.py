@@ -1,0 +1,241 @@
+"""Filters of real arrays as scipy.ndimage computes them: sums in float64, then one conversion.
+
+Where the output is floating, a sum may be taken in any order: `sweep` chooses the algorithm.  Where
+it is whole, the conversion cuts fractions off, so that the last bit of a sum decides between two
+integers.  Sums of whole numbers are exact in any order; all others are added up here in SciPy's
+order, one product at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.signal.geometry import Window
+from striate.signal.sweep import sweep
+from striate.signal.textbook import extended
+
+Array = npt.NDArray[Any]
+
+# SciPy leaves out smaller weights in several dimensions, and takes filters of one dimension for
+# symmetric if no two weights differ by more.
+_TINY = float(np.finfo(np.float64).eps)
+_FLOAT = np.dtype(np.float64)
+_EXACT = 2.0**53  # whole numbers below it are exact in float64
+_WORD = 2.0**31
+_BLOCK = 1 << 15  # outputs summed up at a time: they stay in the cache
+
+
+def weigh(
+    input: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    cval: float,
+    output: Array,
+) -> None:
+    """Write the correlation over `axes` to `output`; all arrays are real.
+
+    Weights of several dimensions that are zero take no part: what they meet may be NaN.
+    """
+    if not output.size:
+        return
+    if len(axes) != 1 or input.ndim == 0:
+        kept = np.abs(weights) > _TINY
+        if not kept.all():
+            weights = np.where(kept, weights, 0.0)
+            if output.dtype.kind == "f" and not _is_finite(input, cval):
+                output[...] = _in_order(input, weights, windows, axes, borders, cval)
+                return
+    if output.dtype.kind == "f":
+        sweep(
+            input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
+            out=output,
+        )  # fmt: skip
+        return
+    bound = _bound(input, weights, borders, cval)
+    if bound < _WORD and output.dtype.kind != "b":
+        sweep(
+            input, weights, windows, axes=axes, border=borders, fill_value=int(cval),
+            dtype=np.dtype(np.int32), out=output,
+        )  # fmt: skip
+    elif bound < _EXACT:
+        convert(whole_sums(input, weights, windows, axes, borders, cval), output)
+    elif len(axes) == 1:
+        convert(_line_in_order(input, weights, windows[0], axes[0], borders[0], cval), output)
+    else:
+        convert(_in_order(input, weights, windows, axes, borders, cval), output)
+
+
+def average(
+    input: Array, size: int, window: Window, axis: int, border: str, cval: float, output: Array
+) -> None:
+    """Write the mean of `size` neighbours along `axis` to `output`; all arrays are real.
+
+    The sum comes first and is divided once, so that means of whole numbers are SciPy's bit by bit.
+    """
+    if not output.size:
+        return
+    if output.dtype.kind == "f":
+        weights = np.full(size, 1.0 / size)
+        sweep(
+            input, weights, (window,), axes=(axis,), border=border, fill_value=cval, dtype=_FLOAT,
+            out=output,
+        )  # fmt: skip
+        return
+    ones = np.ones(size)
+    if _bound(input, ones, (border,), cval) < _EXACT:
+        sums = whole_sums(input, ones, (window,), (axis,), (border,), cval)
+    else:
+        sums = _line_in_order(input, ones, window, axis, border, cval)
+    sums /= size
+    convert(sums, output)
+
+
+def whole_sums(
+    input: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    cval: float,
+) -> Array:
+    """The correlation of whole numbers with whole weights, as float64."""
+    sums = sweep(
+        input, weights, windows, axes=axes, border=borders, fill_value=int(cval),
+        dtype=np.dtype(np.int64),
+    )  # fmt: skip
+    return sums.astype(np.float64)
+
+
+def convert(values: Array, output: Array) -> None:
+    """Write float64 values to an output of whole numbers or booleans as SciPy does in C.
+
+    Fractions are cut off.  Unsigned numbers take the value of the positive number and wrap when it
+    is negated; what no integer can hold becomes what the processor makes of it.
+    """
+    with np.errstate(invalid="ignore"):
+        if output.dtype.kind == "i":
+            np.copyto(output, values, casting="unsafe")
+            return
+        whole = np.abs(values).astype("u1" if output.dtype.kind == "b" else output.dtype)
+    np.negative(whole, out=whole, where=values <= -1)
+    np.copyto(output, whole, casting="unsafe")
+
+
+def _is_finite(input: Array, cval: float) -> bool:
+    if input.dtype.kind != "f":
+        return bool(np.isfinite(cval))
+    with np.errstate(invalid="ignore", over="ignore"):
+        # One pass and no array of booleans; only sums of huge numbers need the second look.
+        return bool(np.isfinite(np.add.reduce(input, axis=None) + cval)) or bool(
+            np.isfinite(input).all() and np.isfinite(cval)
+        )
+
+
+def _bound(input: Array, weights: Array, borders: Sequence[str], cval: float) -> float:
+    """No sum of products is larger; infinity if they are not all whole numbers."""
+    if input.dtype.kind == "f" or (np.rint(weights) != weights).any():
+        return np.inf
+    largest = 1.0
+    if input.dtype.kind != "b":
+        limits = np.iinfo(input.dtype)
+        largest = max(float(limits.max), -float(limits.min))
+    if "fill" in borders:
+        if not float(cval).is_integer():
+            return np.inf
+        largest = max(largest, abs(cval))
+    return float(np.abs(weights).sum()) * largest
+
+
+def _in_order(
+    input: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    cval: float,
+) -> Array:
+    """The sums of the products with all weights but zeros, added up in C order."""
+    padded = extended(
+        input.astype(np.float64, copy=False), weights.shape, windows, axes, borders, cval
+    )
+    out = np.zeros(input.shape)
+    taps = [(tap, weights[tap]) for tap in np.ndindex(weights.shape) if weights[tap]]
+    for block in _blocks(input.shape):
+        total = out[block]
+        product = np.empty(total.shape)
+        for tap, weight in taps:
+            np.multiply(padded[_moved(block, axes, tap)], weight, out=product)
+            np.add(total, product, out=total)
+    return out
+
+
+def _line_in_order(
+    input: Array, weights: Array, window: Window, axis: int, border: str, cval: float
+) -> Array:
+    """The same over one axis, in the order of SciPy's loop for lines.
+
+    There the elements of a symmetric pair are added, those of an antisymmetric pair subtracted,
+    before they are weighted; the centre comes first, or without symmetry the last element.
+    """
+    padded = extended(
+        input.astype(np.float64, copy=False), weights.shape, (window,), (axis,), (border,), cval
+    )
+    taps = len(weights)
+    symmetry = _symmetry(weights)
+    out = np.empty(input.shape)
+    for block in _blocks(input.shape):
+        total = out[block]
+        product = np.empty(total.shape)
+
+        def at(tap: int, block: tuple[slice, ...] = block) -> Array:
+            return padded[_moved(block, (axis,), (tap,))]
+
+        start = taps // 2 if symmetry else taps - 1
+        np.multiply(at(start), weights[start], out=total)
+        for tap in range(start):
+            if symmetry is None:
+                np.multiply(at(tap), weights[tap], out=product)
+            else:
+                symmetry(at(tap), at(taps - 1 - tap), out=product)
+                np.multiply(product, weights[tap], out=product)
+            np.add(total, product, out=total)
+    return out
+
+
+def _symmetry(weights: Array) -> np.ufunc | None:
+    """How the two ends of a pair are joined, if the filter has a centre and is symmetric."""
+    if len(weights) % 2 == 0:
+        return None
+    half = len(weights) // 2
+    left, right = weights[:half], weights[:half:-1]
+    if (np.abs(left - right) <= _TINY).all():
+        return np.add
+    if (np.abs(left + right) <= _TINY).all():
+        return np.subtract
+    return None
+
+
+def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Parts of an array that fit into the cache: the last axes whole, the others in pieces."""
+    pieces = []
+    room = _BLOCK
+    for length in reversed(shape):
+        step = max(1, min(length, room))
+        room //= step
+        pieces.append([slice(low, min(low + step, length)) for low in range(0, length, step)])
+    return itertools.product(*reversed(pieces))
+
+
+def _moved(block: tuple[slice, ...], axes: Sequence[int], tap: Sequence[int]) -> tuple[slice, ...]:
+    """The part of the extended input that one tap reads for a block of outputs."""
+    where = list(block)
+    for axis, i in zip(axes, tap, strict=True):
+        where[axis] = slice(block[axis].start + i, block[axis].stop + i)
+    return tuple(where)
