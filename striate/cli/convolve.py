@@ -70,6 +70,7 @@ def _names(value: Any) -> Any:
     "--mode",
     default="same",
     show_default=True,
+    metavar="full|same|valid",
     help="full: wherever f and g meet; same: as many outputs as f has; valid: where all of g lies "
     "on f.",
 )
@@ -86,11 +87,16 @@ def _names(value: Any) -> Any:
     type=_names,
     default="fill",
     show_default=True,
-    help="What lies beyond the ends: fill k|abcd|k, nearest a|abcd|d, reflect a|abcd|d, mirror "
+    metavar="NAME",
+    help="What lies beyond the ends: fill K|abcd|K, nearest a|abcd|d, reflect a|abcd|d, mirror "
     "b|abcd|c, wrap d|abcd|a.",
 )
 @click.option(
-    "--fill-value", type=options.number(), default="0", help="k of the border fill.  [default: 0]"
+    "--fill-value",
+    type=options.number(),
+    default="0",
+    metavar="K",
+    help="What the border fill has.  [default: 0]",
 )
 @click.option("--stride", type=_indices, default="1", metavar="N", help="Every N-th output only.")
 @click.option(
@@ -323,11 +329,11 @@ def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
     border = how["border"] if isinstance(how["border"], str) else ",".join(how["border"])
     if border == "fill":
         border = f"fill with {how['fill_value']:g}"
-    act = "correlated (not flipped) with" if how["correlate"] else "convolved with (the flipped)"
+    act, turned = ("correlated", "not flipped") if how["correlate"] else ("convolved", "flipped")
     taps = size(kernel.shape) + (" taps" if kernel.shape != (1,) else " tap")
     return (
-        f"{one_line(recording.name)} ({what}) {act} {one_line(kernel.name)} ({taps}), "
-        f"mode {how['mode']}, origin {how['origin']}, border {border}"
+        f"{one_line(recording.name)} ({what}) {act} with {one_line(kernel.name)} "
+        f"({taps}, {turned}), mode {how['mode']}, origin {how['origin']}, border {border}"
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PICTURES = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 DOTS = 100  # samples, up to which each is a dot
 LINES = 4000  # samples, up to which a line joins them all
 DETAIL = 300  # samples that are shown from the middle of more than that
@@ -30,12 +31,9 @@ def check_picture(path: str | Path) -> str:
     Raises:
         RecordingError: the ending is none that can be drawn.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     kind = Path(path).suffix.lower().lstrip(".")
-    known = sorted(FigureCanvasAgg.get_supported_filetypes())
-    if kind not in known:
-        raise RecordingError(f"{path}: a plot can be written as .{', .'.join(known)}")
+    if kind not in PICTURES:
+        raise RecordingError(f"{path}: a plot can be written as .{', .'.join(PICTURES)}")
     return kind
 
 
@@ -75,7 +73,10 @@ def plot(
     if long:
         low, high = _loudest(at[0], f[:, 0])
         _detail(axes[-1], at, (f[:, 0], y[:, 0]), formula, (low, high))
-        axes[0].axvspan(low, high, color="tab:blue", alpha=0.25, lw=0)
+        where = f"{names[0]}: " if f.shape[1] > 1 else ""
+        title = f"{where}{DETAIL} samples where it is loudest"
+        axes[-1].set_title(title, fontsize="medium", loc="left")
+        axes[0].axvspan(low, high, color="tab:blue", alpha=0.3, lw=1)
     if len(f) <= DOTS and panels == 1:
         axes[0].legend(loc="lower right")  # where the article has it
     else:  # outside, for there may be something to see everywhere
@@ -161,7 +162,7 @@ def _detail(
     for places, values, colour, label in zip(at, signals, (GRAY, RED), ("f", formula), strict=True):
         inside = slice(*np.searchsorted(places, ends, side="left"))
         ax.plot(places[inside], values[inside], color=colour, label=label, linewidth=1.2)
-    ax.set_title(f"{DETAIL} samples where it is loudest", fontsize="medium", loc="left")
+    ax.ticklabel_format(axis="x", useOffset=False)
     ax.set_facecolor("#eef3fa")
     ax.margins(x=0)
 

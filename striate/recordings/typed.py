@@ -22,14 +22,14 @@ def find(text: str) -> Recording:
         RecordingError: it is none of them, or cannot be read.
     """
     text = text.strip()
-    if looks_typed(text):
+    if not text or looks_typed(text):
         return typed(text)
     if text in DEMOS:
         return demo(text)
     path = Path(text)
     if path.suffix.lower() in SUFFIXES or path.exists():
         return read(path)
-    if re.search(r"[\s,;]", text) or not text:
+    if re.search(r"[\s,;]", text):
         return typed(text)  # to tell which word is not a number
     near = difflib.get_close_matches(text.lower(), DEMOS, 1, 0.5)
     hint = f'; did you mean "{near[0]}"?' if near else ""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from striate.signal.arrays import Array, Ints, _Call
 from striate.signal.geometry import Window, beyond
 
-MOST_TERMS = 20_000
+MOST_TERMS = 5_000
 """More than these nobody reads; a single position may be had of inputs of any size."""
 
 Index = tuple[int, ...]
@@ -149,7 +149,7 @@ def steps(
 
     Raises:
         ValueError: as `striate.convolve`; f has more than two dimensions, `at` is no output, or
-            there are more than 20,000 terms.
+            there are more than 5,000 terms.
         TypeError: as `striate.convolve`.
     """
     call = _Call("steps", f, g, mode, border, origin, stride, dilation, None, flip=not correlate)

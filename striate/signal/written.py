@@ -26,7 +26,7 @@ PICTURES = {
 
 
 def number(value: Any) -> str:
-    """Write a number with at most six digits: 3.33333, 1e+06 as 1000000, (1+2j), true as 1."""
+    """Write a number with about six digits: 3.33333, 123456.7, 1000000, 1e-09, (1+2j), true as 1."""
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))
     if isinstance(value, (int, np.integer)):
@@ -37,9 +37,9 @@ def number(value: Any) -> str:
     if not isinstance(value, (float, np.floating)):
         return str(value)
     real = float(value)
-    if real == round(real, 0) and abs(real) < 1e15:
-        return str(int(real))
-    return f"{real:.6g}"
+    if 1e5 <= abs(real) < 1e15:
+        return f"{real:.1f}".removesuffix(".0")
+    return f"{real + 0.0:.6g}"  # + 0.0 makes a zero of -0.0
 
 
 def weight(value: Any) -> str:
@@ -60,7 +60,7 @@ def line(values: Sequence[Any] | Array, write: Any = number, most: int = VALUES)
     count = len(values)
     if count <= most:
         return "  ".join(map(write, values))
-    ends = max(most // 3, 1)
+    ends = max(most // 5, 1)
     first, last = "  ".join(map(write, values[:ends])), "  ".join(map(write, values[-ends:]))
     return f"{first}  … {count - 2 * ends:,} more …  {last}"
 
@@ -119,7 +119,8 @@ def _heading(steps: Steps) -> str:
     flipped = steps.g[(slice(None, None, -1),) * steps.g.ndim]
     if not plane:
         lines.append(f"f = {line(steps.f)}")
-        turned = f",  flipped: {line(flipped, weight)}" if steps.flip else ""
+        same = np.array_equal(steps.g, flipped)
+        turned = f",  flipped: {'the same' if same else line(flipped, weight)}" * steps.flip
         lines.append(f"g = {line(steps.g, weight)}{turned}")
     else:
         blocks = [("f = ", steps.f, number), ("    g = ", steps.g, weight)]
