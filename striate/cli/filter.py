@@ -177,10 +177,11 @@ def filter_command(
             else:
                 frame, lost = (_compare if compare else _filter)(picture, job, look)
                 notes += lost
-                shape = size(frame.shape)
-                written.append({"photo": _name(job), "written": str(job.target), "size": shape})
+                written.append(
+                    {"photo": _name(job), "written": str(job.target), "shape": frame.shape}
+                )
                 if not as_json:
-                    bar.print(f"{job.target}: {shape}")
+                    bar.print(f"{job.target}: {size(frame.shape)}")
             bar.advance()
     for sentence in notes:
         note(one_line(sentence), quiet=quiet)

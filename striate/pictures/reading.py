@@ -79,6 +79,7 @@ def _read(path: str, image: Pillow.Image, max_pixels: int) -> Picture:
     durations: list[float] = []
     # The still image that some animated PNG show where animations are unknown is left out.
     first = 1 if count > 1 and image.info.get("default_image") else 0
+    turn = 1
     for index in range(first, count):
         if count > 1:
             image.seek(index)
@@ -86,8 +87,9 @@ def _read(path: str, image: Pillow.Image, max_pixels: int) -> Picture:
         deep = sixteen.is_deep(image)
         image.load()
         if index == first:
+            turn = _orientation(image)  # before the note of it is taken away
             kept |= _extras(image)
-        frames.append(_upright(_pixels(path, image, index, deep), _orientation(image)))
+        frames.append(_upright(_pixels(path, image, index, deep), turn))
         durations.append(float(image.info.get("duration", 0)))
     if len(frames) > 1 and image.format != "TIFF":
         frames = alike(frames)

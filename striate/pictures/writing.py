@@ -108,6 +108,8 @@ def _fit(picture: Picture, kind: str, ending: str) -> tuple[Picture, list[str]]:
     if deep and not (kind == "TIFF" or (kind == "PNG" and count == 1)):
         notes.append(f"16-bit values became 8-bit, as {ending} holds no more")
         picture = replace(picture, frames=tuple(map(to_bytes, picture.frames)))
+    if kind == "TIFF":  # few programs read 16-bit gray with alpha, and Pillow does not
+        picture = replace(picture, frames=tuple(map(_coloured, picture.frames)))
     if has_alpha(picture.frames[0]) and kind in _OPAQUE:
         notes.append(f"alpha was laid over white, as {ending} has none")
         picture = replace(picture, frames=tuple(map(_over_white, picture.frames)))
@@ -115,6 +117,13 @@ def _fit(picture: Picture, kind: str, ending: str) -> tuple[Picture, list[str]]:
 
 
 _FRAMES_GO = "write it to .gif, .png, .webp or .tif"
+
+
+def _coloured(pixels: Array) -> Array:
+    """Return 16-bit gray with alpha as RGB with alpha, anything else as it is."""
+    if pixels.dtype == np.uint16 and pixels.ndim == 3 and pixels.shape[2] == 2:
+        return pixels[..., [0, 0, 0, 1]]
+    return pixels
 
 
 def _over_white(pixels: Array) -> Array:
@@ -154,7 +163,7 @@ def _image(pixels: Array, kind: str) -> Pillow.Image:
         pixels = pixels[..., 0]
     if kind == "GIF" and pixels.ndim == 3:
         return _with_palette(pixels)
-    if kind == "WEBP" and is_gray(pixels) and has_alpha(pixels):
+    if kind == "WEBP" and pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = pixels[..., [0, 0, 0, 1]]
     return Image.fromarray(np.ascontiguousarray(pixels))
 
