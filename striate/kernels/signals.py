@@ -30,8 +30,9 @@ def gaussian1d(size: int | None = None, sigma: float | None = None) -> Array:
 
         g(x) ∝ exp(-x² / (2·sigma²))     x counted from the middle
 
-    Without `sigma` it is 0.15·size + 0.35, as in OpenCV's ``getGaussianKernel`` (which, without a
-    sigma, has tables of other numbers for small odd sizes). Without `size` it is
+    Without `sigma` it is 0.15·size + 0.35, as in OpenCV's ``getGaussianKernel`` (which has
+    tables of other numbers for odd sizes up to 9, and takes the two middle ones of an even size as
+    if both lay in the middle). Without `size` it is
     2·floor(4·sigma + 0.5) + 1, as in ``scipy.ndimage.gaussian_filter``. ``gaussian1d()`` has size 5
     and sigma 1.1: [0.0708, 0.2445, 0.3695, 0.2445, 0.0708].
 
