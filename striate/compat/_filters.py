@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ from striate.compat._arguments import (
     new_output,
     real_number,
 )
+from striate.compat._plain import plain_method
 from striate.compat._real import average, weigh
 from striate.signal.geometry import Window
-from striate.signal.sweep import sweep, sweep_separable
+from striate.signal.sweep import sweep
 
 Array = npt.NDArray[Any]
 
@@ -31,14 +32,6 @@ _BOX_ORIGIN = (
     "Invalid origin; origin must satisfy "
     "-(weights.shape[k] // 2) <= origin[k] <= (weights.shape[k]-1) // 2"
 )
-
-
-class Pass(NamedTuple):
-    """One axis of a separable filter."""
-
-    axis: int
-    weights: Array
-    mode: Any
 
 
 def correlate_line(
@@ -139,48 +132,6 @@ def average_line(
     return out
 
 
-def correlate_passes(f: Array, passes: Sequence[Pass], out: Array, cval: Any) -> Array:
-    """Real weights along one axis after the other, each pass reading what the last one wrote.
-
-    With a floating output the passes are one separable filter, unless a constant lies around the
-    array: it is around what every pass reads.
-    """
-    borders = [border(one.mode) for one in passes]
-    if (
-        len(passes) == 1
-        or out.dtype.kind != ("c" if f.dtype.kind == "c" else "f")
-        or ("fill" in borders and cval != 0)
-    ):
-        for one in passes:
-            correlate_line(f, one.weights, one.axis, out, one.mode, cval, 0)
-            f = out
-        return out
-    is_complex = f.dtype.kind == "c"
-    check_types(f, out, is_complex)
-    if not out.size:
-        return out
-    axes = [one.axis for one in passes]
-    windows = [Window(-(len(one.weights) // 2), f.shape[one.axis]) for one in passes]
-
-    def run(source: Array, target: Array) -> None:
-        sweep_separable(
-            source, [one.weights for one in passes], windows, axes=axes, border=borders,
-            dtype=np.dtype(np.float64), out=target,
-        )  # fmt: skip
-
-    _by_parts(run, f, out, is_complex)
-    return out
-
-
-def _by_parts(run: Callable[[Array, Array], None], f: Array, out: Array, is_complex: bool) -> None:
-    """Filter a complex array's real and imaginary parts on their own."""
-    if is_complex:
-        run(f.real, out.real)
-        run(f.imag, out.imag)
-    else:
-        run(f, out)
-
-
 def _check_cval(f: Array, kernel: Array, cval: Any) -> None:
     if kernel.dtype.kind == "c" and f.dtype.kind != "c" and np.iscomplexobj(cval):
         raise ValueError("Cannot provide a complex-valued cval when the input is real.")
@@ -210,5 +161,5 @@ def _weigh(
     elif out.size:
         sweep(
             f, kernel, windows, axes=axes, border=borders, fill_value=complex(cval),
-            dtype=np.dtype(np.complex128), out=out,
+            dtype=np.dtype(np.complex128), out=out, method=plain_method(out.size, kernel),
         )  # fmt: skip

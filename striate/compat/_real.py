@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.compat._plain import plain_method
 from striate.signal.geometry import Window
 from striate.signal.sweep import sweep
 from striate.signal.textbook import extended
@@ -27,6 +28,9 @@ _TINY = float(np.finfo(np.float64).eps)
 _FLOAT = np.dtype(np.float64)
 _EXACT = 2.0**53  # whole numbers below it are exact in float64
 _WORD = 2.0**31
+_LONG = (
+    64  # elements of a mean; for more, transforms may be faster (SciPy's running sum drifts too)
+)
 _BLOCK = 1 << 15  # outputs summed up at a time: they stay in the cache
 
 
@@ -55,7 +59,7 @@ def weigh(
     if output.dtype.kind == "f":
         sweep(
             input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
-            out=output,
+            out=output, method=plain_method(output.size, weights),
         )  # fmt: skip
         return
     bound = _bound(input, weights, borders, cval)
@@ -85,7 +89,7 @@ def average(
         weights = np.full(size, 1.0 / size)
         sweep(
             input, weights, (window,), axes=(axis,), border=border, fill_value=cval, dtype=_FLOAT,
-            out=output,
+            out=output, method=plain_method(output.size, weights) if size <= _LONG else "auto",
         )  # fmt: skip
         return
     ones = np.ones(size)

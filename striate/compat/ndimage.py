@@ -31,11 +31,9 @@ import scipy.ndimage as _scipy
 from striate.compat._arguments import checked_axes, checked_axis, each, new_output
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.compat._filters import (
-    Pass,
     average_line,
     correlate_box,
     correlate_line,
-    correlate_passes,
 )
 from striate.compat._weights import gaussian_weights
 
@@ -154,7 +152,7 @@ def gaussian_filter(
     out = new_output(output, f)
     chosen = checked_axes(axes, f.ndim)
     count = len(chosen)
-    each_axis = zip(
+    parameters = zip(
         chosen,
         each(sigma, count),
         each(order, count),
@@ -162,12 +160,14 @@ def gaussian_filter(
         each(radius, count),
         strict=True,
     )
-    passes = [
-        Pass(axis, gaussian_weights(width, derivative, truncate, reach), name)
-        for axis, width, derivative, name, reach in each_axis
-        if width > 1e-15
-    ]
-    return _run(f, passes, out, cval)
+    filtered = [one for one in parameters if one[1] > 1e-15]
+    if not filtered:
+        out[...] = f[...]
+    for axis, width, derivative, name, reach in filtered:
+        weights = gaussian_weights(width, derivative, truncate, reach)
+        correlate_line(f, weights, axis, out, name, cval, 0)
+        f = out
+    return out
 
 
 @stands_in_for(_scipy.prewitt)
@@ -369,13 +369,6 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *dir(_scipy)})
 
 
-def _run(f: Array, passes: list[Pass], out: Array, cval: Any) -> Array:
-    if passes:
-        return correlate_passes(f, passes, out, cval)
-    out[...] = f[...]
-    return out
-
-
 def _edges(
     input: npt.ArrayLike, axis: int, output: Any, mode: Any, cval: Any, smooth: Sequence[float]
 ) -> Array:
@@ -383,10 +376,11 @@ def _edges(
     axis = checked_axis(axis, f.ndim)
     out = new_output(output, f, stacklevel=4)
     modes = each(mode, f.ndim)
-    rest = [other for other in range(f.ndim) if other != axis]
-    passes = [Pass(axis, np.array([-1.0, 0.0, 1.0]), modes[axis])]
-    passes += [Pass(other, np.array(smooth), modes[other]) for other in rest]
-    return correlate_passes(f, passes, out, cval)
+    correlate_line(f, (-1.0, 0.0, 1.0), axis, out, modes[axis], cval, 0)
+    for other in range(f.ndim):
+        if other != axis:
+            correlate_line(out, smooth, other, out, modes[other], cval, 0)
+    return out
 
 
 def _derivative(order: int) -> Callable[..., Array]:

@@ -9,6 +9,7 @@ SciPy's choice) a NaN never spreads further than the kernel reaches.  ``method="
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import scipy.signal as _scipy
 
 from striate.compat._drop_in import lend_submodules, stands_in_for
+from striate.compat._plain import plain_method
 from striate.signal.geometry import Window
 from striate.signal.sweep import sweep
 
@@ -214,6 +216,8 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
         Window(at - (r - 1), size) for at, size, r in zip(first, sizes, kernel.shape, strict=True)
     ]
     flipped = kernel[(slice(None, None, -1),) * kernel.ndim]
+    if method == "direct":
+        method = _direct_method(sizes, kernel, dtype)
     return sweep(
         volume, flipped, windows, axes=range(volume.ndim), dtype=dtype.newbyteorder("="),
         method=method,
@@ -258,7 +262,16 @@ def _plane(first: Array, weights: Array, mode: str, boundary: str, fillvalue: An
             windows.append(Window(0, n - r + 1))
     if not first.size or not weights.size:
         return np.zeros([max(window.size, 0) for window in windows], dtype)
-    return sweep(first, weights, windows, axes=(0, 1), border=border, fill_value=fill, dtype=dtype)
+    method = _direct_method([window.size for window in windows], weights, dtype)
+    return sweep(
+        first, weights, windows, axes=(0, 1), border=border, fill_value=fill, dtype=dtype,
+        method=method,
+    )  # fmt: skip
+
+
+def _direct_method(sizes: Sequence[int], weights: Array, dtype: np.dtype[Any]) -> str:
+    """No method spoils whole numbers; of the others only sums of products are direct."""
+    return "auto" if dtype.kind in "biuO" else plain_method(math.prod(sizes), weights)
 
 
 def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -1,0 +1,22 @@
+"""Which of striate's methods sums products as SciPy's loops do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# As many products are summed by NumPy before a compiled kernel has been found and called.
+_FEW = 1 << 17
+
+
+def plain_method(outputs: int, weights: npt.NDArray[Any]) -> str:
+    """The method for a floating result whose every element must be as precise as SciPy's.
+
+    Transforms and factors of the kernel are faster for large kernels, but their errors are
+    relative to the largest sum and not to each: small values beside large ones would suffer.
+    """
+    if outputs * weights.size <= _FEW or not np.isfinite(weights).all():
+        return "numpy"
+    return "direct"
