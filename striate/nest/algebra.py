@@ -77,7 +77,7 @@ class Tensor(Expression):
     strides: Strides
     offset: int = 0
     element: Element = "real"
-    rows: Strides = ()
+    rows: Strides | None = None
 
     def stride(self, axis: str) -> int:
         """Elements from one index of `axis` to the next; 0 where it does not depend on it."""
@@ -247,7 +247,7 @@ def forms_in(expression: Expression) -> Iterator[Tensor | Index]:
 
 def moving_along(form: Tensor | Index) -> Strides:
     """All (axis, stride) pairs of a form, those of a table of rows included."""
-    return form.strides + (form.rows if isinstance(form, Tensor) else ())
+    return form.strides + ((form.rows or ()) if isinstance(form, Tensor) else ())
 
 
 def tensors_in(expression: Expression) -> Iterator[Tensor]:

@@ -144,7 +144,7 @@ class Evaluator:
     def _remembered(self, tensor: Tensor, place: Place, wanted: str) -> Value:
         moving, constant = self._linear(tensor.strides, tensor.offset, place)
         stride = tensor.stride(self.lane)
-        row = self._linear(tensor.rows, 0, place)
+        row = self._linear(tensor.rows or (), 0, place)
         key = (tensor.buffer, wanted, stride, moving, constant, row, place.count)
         if key not in self._loaded:
             value = self._load(tensor, place)
@@ -206,7 +206,7 @@ class Evaluator:
     def _start(self, tensor: Tensor, place: Place) -> Value:
         """Where offset and strides count from: the buffer, or a row that its table names."""
         buffer = self._pointers[tensor.buffer]
-        if not tensor.rows:
+        if tensor.rows is None:
             return buffer
         row = self._address(Tensor(tensor.buffer, tensor.rows, 0, "u64"), place)
         return self.code.once(("row", row), lambda: self.code.emit(f"load ptr, ptr {row}"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.signal.geometry import Window
+from striate.signal.request import Request
 from striate.signal.textbook import shifted
 
 Array = npt.NDArray[Any]
@@ -25,6 +27,7 @@ def sweep(
     dtype: npt.DTypeLike,
     out: Array | None = None,
     method: str = "auto",
+    clip: tuple[float, float] | None = None,
 ) -> Array:
     """Correlate (no flip): over `axes` of `f`, with f extended by its borders,
 
@@ -46,22 +49,18 @@ def sweep(
         Where to write, of any dtype and strides, even where `f` is: every finished sum is
         converted as C does it (a float becomes an integer by leaving out its fraction).
         Without it, a new array of `dtype`.
+    method
+        One of `striate.signal.methods.METHODS`.
+    clip
+        Round each sum to the nearest whole number, the even one of two, and clip it to this
+        range, before it is converted.
 
-    Arguments are trusted: whoever calls this has checked them.
+    Arguments are trusted, but for `method`: whoever calls this has checked them.
     """
-    borders = [border] * len(axes) if isinstance(border, str) else list(border)
-    dtype = np.dtype(dtype)
-    result = shifted(
-        f.astype(dtype, copy=False),
-        weights.astype(dtype, copy=False),
-        windows,
-        axes,
-        borders,
-        fill_value,
-    )
+    request = _request(f, weights, windows, axes, border, fill_value, np.dtype(dtype), clip)
     if out is None:
-        return result
-    store(result, out)
+        out = empty(request.shape, request.dtype)
+    run(request, out, method)
     return out
 
 
@@ -77,23 +76,156 @@ def sweep_separable(
     out: Array | None = None,
     method: str = "auto",
 ) -> Array:
-    """`sweep` with the outer product of one-dimensional weights, one for each swept axis.
-
-    Each axis is swept in turn; a fill value counts as part of the image on all of them.
-    """
-    borders = [border] * len(axes) if isinstance(border, str) else list(border)
+    """`sweep` with the outer product of one-dimensional weights, one for each swept axis."""
+    borders = _each(border, len(axes))
     dtype = np.dtype(dtype)
-    value = f.astype(dtype, copy=False)
-    for axis, kernel, window, name in zip(axes, weights, windows, borders, strict=True):
-        value = sweep(
-            value, kernel, (window,), axes=(axis,), border=name, fill_value=fill_value, dtype=dtype
-        )
-        if name == "fill" and fill_value:
-            fill_value = fill_value * kernel.sum()
-    if out is None:
-        return value
-    store(value, out)
-    return out
+    if len(axes) == 1:
+        kernel = np.asarray(weights[0])
+    elif len(axes) == 2:
+        kernel = np.multiply.outer(*(np.asarray(part, dtype) for part in weights))
+    else:
+        # One axis first, then the others on what that gives.
+        first = sweep(
+            f, np.asarray(weights[0]), windows[:1], axes=axes[:1], border=borders[:1],
+            fill_value=fill_value, dtype=dtype,
+        )  # fmt: skip
+        if borders[0] == "fill":
+            fill_value = fill_value * np.asarray(weights[0]).sum()
+        return sweep_separable(
+            first, weights[1:], windows[1:], axes=axes[1:], border=borders[1:],
+            fill_value=fill_value, dtype=dtype, out=out, method=method,
+        )  # fmt: skip
+    return sweep(
+        f, kernel, windows, axes=axes, border=borders, fill_value=fill_value, dtype=dtype,
+        out=out, method=method,
+    )  # fmt: skip
+
+
+def _each(border: str | Sequence[str], count: int) -> tuple[str, ...]:
+    return (border,) * count if isinstance(border, str) else tuple(border)
+
+
+def _request(
+    f: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    border: str | Sequence[str],
+    fill_value: Any,
+    dtype: np.dtype[Any],
+    clip: tuple[float, float] | None,
+) -> Request:
+    """The same with rising axes."""
+    axes = [axis % f.ndim for axis in axes]
+    borders = _each(border, len(axes))
+    order = sorted(range(len(axes)), key=axes.__getitem__)
+    return Request(
+        f,
+        weights.astype(dtype, copy=False).transpose(order),
+        tuple(windows[i] for i in order),
+        tuple(axes[i] for i in order),
+        tuple(borders[i] for i in order),
+        fill_value,
+        clip,
+    )
+
+
+def run(request: Request, out: Array, method: str) -> None:
+    """Carry out a request by an engine that can."""
+    kind = request.dtype.kind
+    if kind == "c" and request.dtype.itemsize <= 16:
+        _complex(request, out, method)
+    elif kind == "b" and request.outputs * request.kernel.size > 1 << 17:
+        # "or" of "and": whether any product is not zero.
+        counts = replace(request, kernel=request.kernel.astype(np.int32))
+        sums = empty(request.shape, np.dtype(np.int32))
+        run(counts, sums, method)
+        np.copyto(out, sums != 0, casting="unsafe")
+    elif kind in "biufc" and request.dtype.itemsize <= 8 and request.dtype != np.float16:
+        _real(request, out, method)
+    else:
+        _numpy(request, out)
+
+
+def _real(request: Request, out: Array, method: str) -> None:
+    from striate.signal import methods
+
+    choice = methods.choose(request, method).method
+    if choice == "numpy":
+        _numpy(request, out)
+    elif choice in ("fft", "overlap-save"):
+        store(_finished(_transformed(request, choice), request.clip), out)
+    else:
+        from striate.signal.arranged import can_write, compiled_sweep
+
+        result = out if can_write(request, out) else empty(request.shape, request.dtype)
+        compiled_sweep(request, *methods.recipe(request, choice), result)
+        if result is not out:
+            store(result, out)
+
+
+def _numpy(request: Request, out: Array) -> None:
+    converted = request.converted()
+    result = shifted(
+        converted.f,
+        converted.kernel,
+        converted.windows,
+        converted.axes,
+        converted.borders,
+        converted.fill_value,
+    )
+    store(_finished(result, request.clip), out)
+
+
+def _transformed(request: Request, method: str) -> Array:
+    from striate.nest.crew import default_threads
+    from striate.signal import fourier
+
+    whole_numbers = request.dtype.kind in "iu"
+    wide = request.converted().unfolded(*range(len(request.axes)))
+    f, kernel = wide.f, wide.kernel
+    if whole_numbers:
+        f, kernel = f.astype(np.float64), kernel.astype(np.float64)
+    threads = default_threads()
+    if method == "fft":
+        result = fourier.whole(f, kernel, wide.windows, wide.axes, threads)
+    else:
+        result = fourier.overlap_save(f, kernel, wide.windows[0], wide.axes[0], threads)
+    return np.rint(result) if whole_numbers else result
+
+
+def _complex(request: Request, out: Array, method: str) -> None:
+    """By four, or with a real array two, sweeps of real numbers."""
+    real = np.dtype(np.float32 if request.dtype.itemsize == 8 else np.float64)
+    fill = complex(request.fill_value)
+    # Products of real numbers, with their share in the real and in the imaginary part.
+    f, kernel = request.f, request.kernel
+    result = np.zeros(request.shape, request.dtype)
+    parts = empty(request.shape, real)
+    for i, own in enumerate((f.real, f.imag) if f.dtype.kind == "c" or fill.imag else (f.real,)):
+        for j, weight in enumerate((kernel.real, kernel.imag)):
+            if j and not weight.any():
+                continue
+            value = (fill.real, fill.imag)[i]
+            run(replace(request, f=own, kernel=weight, fill_value=value), parts, method)
+            target = result.imag if (i + j) == 1 else result.real
+            if i + j == 2:
+                target -= parts
+            else:
+                target += parts
+    store(result, out)
+
+
+def _finished(values: Array, clip: tuple[float, float] | None) -> Array:
+    return values if clip is None else np.clip(np.rint(values), *clip)
+
+
+def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """A new array that begins a cache line, for streaming stores."""
+    count = int(np.prod(shape)) * dtype.itemsize
+    room = np.empty(count + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + count].view(dtype).reshape(shape)
 
 
 def store(values: Array, out: Array) -> None:
@@ -102,9 +234,8 @@ def store(values: Array, out: Array) -> None:
         if out.dtype == np.uint64:
             # Beyond the signed range a conversion by way of int64 would be wrong.
             large = values >= 2.0**63
-            np.copyto(
-                out, np.where(large, values - 2.0**63, values).astype(np.int64).view(np.uint64)
-            )
+            low = np.where(large, values - 2.0**63, values).astype(np.int64)
+            np.copyto(out, low.view(np.uint64))
             out[large] += np.uint64(2**63)
             return
         values = values.astype(np.int64)

@@ -7,7 +7,6 @@ take longer than the work, and the dtypes that no machine instruction knows.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from striate.signal.geometry import Window, beyond
 
 Array = npt.NDArray[Any]
+_AT_ONCE = 1 << 17  # products that may be laid out beside each other
 
 
 def loops(
@@ -56,9 +56,8 @@ def shifted(
     shape = list(f.shape)
     for axis, window in zip(axes, windows, strict=True):
         shape[axis] = window.size
-    outputs = math.prod(window.size for window in windows)
-    if weights.size > outputs and f.dtype != bool and f.dtype != object:
-        return _by_output(f, weights, windows, axes, borders, fill_value, shape)
+    if math.prod(shape) * weights.size <= _AT_ONCE and _finite(weights):
+        return _windows(f, weights, windows, axes, borders, fill_value)
     out = np.zeros(shape, f.dtype)
     # Products with a fill of zero are left out, so that an infinite weight does no harm there.
     zero = [border == "fill" and not fill_value for border in borders]
@@ -95,29 +94,30 @@ def _line(f: Array, weights: Array, window: Window, border: str, fill_value: Any
     return np.convolve(line, kernel, "valid")
 
 
-def _by_output(
+def _windows(
     f: Array,
     weights: Array,
     windows: Sequence[Window],
     axes: Sequence[int],
     borders: Sequence[str],
     fill_value: Any,
-    shape: Sequence[int],
 ) -> Array:
-    """Fewer outputs than taps: one sum for each output."""
-    padded = np.moveaxis(
-        extended(f, weights.shape, windows, axes, borders, fill_value), axes, range(len(axes))
-    )
-    out = np.zeros(shape, f.dtype)
-    ahead = np.moveaxis(out, axes, range(len(axes)))
-    spread = weights.reshape(weights.shape + (1,) * (f.ndim - len(axes)))
-    for position in itertools.product(*(range(window.size) for window in windows)):
-        part = tuple(
-            slice(n * w.stride, n * w.stride + (taps - 1) * w.dilation + 1, w.dilation)
-            for n, w, taps in zip(position, windows, weights.shape, strict=True)
-        )
-        ahead[position] = (padded[part] * spread).sum(tuple(range(len(axes))), dtype=f.dtype)
-    return out
+    """Few products: all windows beside each other, times the kernel, as one matrix product."""
+    wide = extended(f, weights.shape, windows, axes, borders, fill_value)
+    shape, strides = list(wide.shape), list(wide.strides)
+    for axis, window in zip(axes, windows, strict=True):
+        shape[axis] = window.size
+        strides[axis] *= window.stride
+    shape += weights.shape
+    strides += [
+        wide.strides[axis] * window.dilation for axis, window in zip(axes, windows, strict=True)
+    ]
+    view = np.lib.stride_tricks.as_strided(wide, shape, strides, writeable=False)
+    return view.reshape(*view.shape[: f.ndim], -1) @ weights.ravel()
+
+
+def _finite(weights: Array) -> bool:
+    return weights.dtype.kind not in "fc" or bool(np.isfinite(weights).all())
 
 
 def extended(

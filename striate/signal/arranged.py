@@ -1,0 +1,148 @@
+"""Requests brought into the compiled engine's form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from striate.nest.crew import default_threads
+from striate.signal.compiled import Unfit, plan
+from striate.signal.problem import (
+    Axes,
+    Problem,
+    Role,
+    choose_axes,
+    element_of,
+    is_dense,
+    number_of,
+    role,
+)
+from striate.signal.recipes import Recipe
+from striate.signal.request import Array, Request
+
+_STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
+_FEW = 400_000  # multiply-adds that one thread has done before another is awake
+
+
+def is_plane(request: Request) -> bool:
+    """Whether it is a two-dimensional kernel at every position: what the other recipes want."""
+    roles = choose_axes(request.f.shape, request.axes)
+    return (
+        roles is not None and request.axes == (roles.y, roles.x) and request.windows[1].stride == 1
+    )
+
+
+def compiled_sweep(request: Request, recipe: Recipe, weights: Sequence[Array], out: Array) -> None:
+    """Run a recipe; `out` must be one that `can_write` admits."""
+    roles = choose_axes(request.f.shape, request.axes)
+    strided = roles is not None and roles.x in request.axes and _stride(request, roles) > 1
+    if roles is None or (strided and roles.channels is not None):
+        _channels_first(request, recipe, weights, out)
+        return
+    if not _holds(request.f.dtype, request.fill_value) or element_of(request.f.dtype) is None:
+        request = request.converted()
+    if strided:
+        request = _whole_strides(request.unfolded(request.axes.index(roles.x)), roles.x)
+    f = request.f if is_dense(request.f, roles) else np.ascontiguousarray(request.f)
+    problem = _problem(request, roles, f, out)
+    if recipe.name == "direct":
+        weights = [_spread(request.kernel, problem)]
+    work = out.size * sum(part.size for part in weights)
+    threads = 1 if work < _FEW else default_threads()
+    streaming = out.nbytes >= _STREAM and _aligned(out, problem)
+    try:
+        made = plan(problem, recipe, streaming, threads)
+    except Unfit:
+        # Where a border turns around more than once it is laid out in memory.
+        compiled_sweep(request.unfolded(*range(len(request.axes))), recipe, weights, out)
+        return
+    made.run(f.ctypes.data, out.ctypes.data, weights, request.fill_value)
+
+
+def can_write(request: Request, out: Array) -> bool:
+    """Whether the compiled engine can write a request's result to `out` itself."""
+    roles = choose_axes(request.f.shape, request.axes)
+    return (
+        element_of(out.dtype) is not None
+        and not (out.dtype == np.uint64 and request.dtype.kind == "f")
+        and (roles is None or is_dense(out, roles))
+        and not np.may_share_memory(request.f, out)
+    )
+
+
+def _channels_first(request: Request, recipe: Recipe, weights: Sequence[Array], out: Array) -> None:
+    """Channels become a batch, since columns with a stride cannot hold them side by side."""
+    planes = np.ascontiguousarray(np.moveaxis(request.f, -1, 0))
+    moved = replace(request, f=planes, axes=tuple(axis + 1 for axis in request.axes))
+    result = np.empty(moved.shape, out.dtype)
+    compiled_sweep(moved, recipe, weights, result)
+    np.copyto(out, np.moveaxis(result, 0, -1))
+
+
+def _whole_strides(request: Request, axis: int) -> Request:
+    """With zeros behind the end of an axis, so that every phase of a stride has as many elements.
+
+    They meet weights of zero.
+    """
+    window = request.windows[request.axes.index(axis)]
+    after = [(0, window.stride - 1 if a == axis else 0) for a in range(request.f.ndim)]
+    return replace(request, f=np.pad(request.f, after))
+
+
+def _stride(request: Request, roles: Axes) -> int:
+    """The stride along the columns."""
+    return request.windows[request.axes.index(roles.x)].stride
+
+
+def _problem(request: Request, roles: Axes, f: Array, out: Array) -> Problem:
+    def of(axis: int | None) -> Role:
+        return role(
+            axis, f, out, request.axes, request.windows, request.borders, request.kernel.shape
+        )
+
+    number = number_of(request.dtype)
+    source, target = element_of(f.dtype), element_of(out.dtype)
+    assert number is not None and source is not None and target is not None
+    return Problem(
+        of(roles.z),
+        of(roles.y),
+        of(roles.x),
+        1 if roles.channels is None else f.shape[roles.channels],
+        tuple((f.shape[a], f.strides[a], out.strides[a]) for a in roles.batch),
+        source,
+        target,
+        number,
+        request.clip,
+    )
+
+
+def _holds(dtype: np.dtype[Any], value: Any) -> bool:
+    """Whether a number can stand in an array of `dtype` as it is."""
+    if dtype.kind == "f":
+        return True
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    if limits is None:
+        return dtype.kind == "b" and value in (0, 1)
+    return bool(value == int(value) and limits.min <= value <= limits.max)
+
+
+def _spread(kernel: Array, problem: Problem) -> Array:
+    """The kernel as (taps z, taps y, taps x, phases): see `stages.direct`."""
+    kernel = kernel.reshape(problem.z.taps, problem.y.taps, problem.x.taps)
+    window = problem.x.window
+    if window.stride == 1:
+        return kernel
+    span = (problem.x.taps - 1) * window.dilation + 1
+    count = -(-span // window.stride)
+    wide = np.zeros((*kernel.shape[:2], count * window.stride), kernel.dtype)
+    wide[..., : span : window.dilation] = kernel
+    return wide
+
+
+def _aligned(out: Array, problem: Problem) -> bool:
+    """Whether every row of the output begins a cache line."""
+    steps = [problem.z.target, problem.y.target, *(target for _, _, target in problem.batch)]
+    return out.ctypes.data % 64 == 0 and all(step % 64 == 0 for step in steps)

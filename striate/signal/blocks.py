@@ -1,0 +1,241 @@
+"""Blocks of the output: how large they are, what each reads, and where that lies.
+
+Blocks of one problem all have the same size, so that one kernel serves them; the last one in a
+direction begins earlier and repeats some of its neighbour's work.  Rows and planes may be read
+from anywhere: each block has a table of the addresses of its rows, and borders along z and y are
+entries of that table.  Along x a block reads up to three pieces: what lies left of the image,
+the image, and what lies right of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.ir import BYTES
+from striate.signal.geometry import beyond
+from striate.signal.problem import Problem, Role
+
+Addresses = npt.NDArray[np.int64]
+_SCRATCH = 400_000  # bytes of scratch: well inside the L2 cache of a core
+_WIDE = 2048  # bytes of a row in a block
+FOLD = 8  # runs of one long row that are computed side by side
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Equal blocks along one direction, in outputs."""
+
+    size: int
+    starts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of a block's rows: `count` pixels of `channels` numbers, from number `offset` of the
+    scratch row on; `step` leads from one pixel of the source to the next."""
+
+    offset: int
+    count: int
+    step: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks that lie alike: with the same pieces."""
+
+    pieces: tuple[Piece, ...]
+    starts: tuple[int, ...]  # first output number of each block's columns
+    firsts: tuple[
+        tuple[int | None, ...], ...
+    ]  # by piece and block: a number of the row; None: fill
+
+
+def cut(total: int, sizes: Iterable[int], overhead: float) -> Cut:
+    """Blocks of the size that computes least; `overhead` outputs a block are lost anyway."""
+    size = min(
+        {min(size, total) for size in sizes},
+        key=lambda size: (-(-total // size) * (size + overhead), -size),
+    )
+    count = -(-total // size)
+    return Cut(size, tuple(min(i * size, total - size) for i in range(count)))
+
+
+class Blocks:
+    """The blocks of a problem."""
+
+    def __init__(self, problem: Problem, lanes: int, foldable: bool) -> None:
+        self.problem = problem
+        z, y, x = problem.z, problem.y, problem.x
+        size = BYTES[problem.element]
+        self.phases = x.window.stride
+        # With phases the kernel is laid out with zeros for what its dilation leaves out.
+        self.spread_x = x.window.dilation * problem.channels if self.phases == 1 else 1
+        outputs = x.window.size * problem.channels
+        span = self._span(x) * problem.channels // self.phases
+        unit = math.lcm(lanes, problem.channels)
+        one_row = y.window.size == z.window.size == 1 and y.taps == z.taps == 1
+        self.fold = FOLD if foldable and one_row and outputs >= FOLD * unit else 1
+        unit *= self.fold
+        wide = max(_WIDE // size * (FOLD if one_row else 1), span, unit)
+        sizes = [*range(unit, min(wide, outputs) + 1, unit)]
+        if self.fold == 1 and outputs <= wide:
+            sizes.append(outputs)
+        self.x = cut(outputs, sizes, span / 4)
+        # Numbers that a row of scratch needs, for each phase.
+        self.reach_x = self.x.size + (self.taps_x - 1) * self.spread_x
+        self.pitch = -(-self.reach_x // lanes) * lanes
+        if self.pitch * size % 1024 == 0:
+            self.pitch += lanes  # rows that all begin in the same sets of a cache evict each other
+        row = self.pitch * self.phases * size
+        room = max(_SCRATCH // row, 1)
+        self.y = cut(
+            y.window.size,
+            [n for n in (*range(8, 129, 8), y.window.size if y.window.size < 64 else 8)
+             if n == 8 or self._rows(y, n) <= room],
+            self._span(y) / 4,
+        )  # fmt: skip
+        self.rows = self._rows(y, self.y.size)
+        room = max(room // self.rows, 1)
+        depths = [n for n in (1, 2, 4, 8) if n == 1 or self._rows(z, n) <= room]
+        self.z = cut(z.window.size, depths, self._span(z) / 4)
+        self.planes = self._rows(z, self.z.size)
+
+    @staticmethod
+    def _span(role: Role) -> int:
+        return (role.taps - 1) * role.window.dilation
+
+    def _rows(self, role: Role, outputs: int) -> int:
+        """Elements read along an axis for some neighbouring outputs."""
+        return (outputs - 1) * role.window.stride + self._span(role) + 1
+
+    @property
+    def taps_x(self) -> int:
+        """Taps along x within a phase."""
+        x = self.problem.x
+        return x.taps if self.phases == 1 else self._span(x) // self.phases + 1
+
+    # --- what blocks read along x ------------------------------------------------------------
+
+    def groups(self) -> list[Group] | None:
+        """The blocks along x by what they read; None if a border must be unfolded first."""
+        found: dict[tuple[Piece, ...], list[tuple[int, list[int | None]]]] = {}
+        for start in self.x.starts:
+            pieces = self._pieces(start)
+            if pieces is None:
+                return None
+            key = tuple(piece for piece, _ in pieces)
+            found.setdefault(key, []).append((start, [first for _, first in pieces]))
+        return [
+            Group(
+                key,
+                tuple(start for start, _ in blocks),
+                tuple(zip(*(firsts for _, firsts in blocks), strict=True)),
+            )
+            for key, blocks in found.items()
+        ]
+
+    def _pieces(self, start: int) -> list[tuple[Piece, int | None]] | None:
+        """Pieces and where each begins in the row, in numbers, of the block from output `start`."""
+        problem, x, c = self.problem, self.problem.x, self.problem.channels
+        if self.phases > 1:  # nothing lies beyond the ends: see `compiled`
+            first = start * self.phases + x.window.start
+            return [
+                (Piece(p * self.reach_x, self.reach_x, self.phases, 1), first + p)
+                for p in range(self.phases)
+            ]
+        first = start + x.window.start * c
+        left = min(max(-first, 0), self.reach_x)
+        right = min(max(first + self.reach_x - x.length * c, 0), self.reach_x)
+        inside = self.reach_x - left - right
+        if inside <= 0 or not self._single(problem.x.border, max(left, right) // c):
+            return None
+        pieces: list[tuple[Piece, int | None]] = []
+        if left:
+            step, at = _outside(x.border, x.length, left // c, before=True)
+            pieces.append((Piece(0, left // c, step, c), None if at is None else at * c))
+        pieces.append((Piece(left, inside, 1, 1), first + left))
+        if right:
+            step, at = _outside(x.border, x.length, right // c, before=False)
+            pieces.append(
+                (Piece(left + inside, right // c, step, c), None if at is None else at * c)
+            )
+        return pieces
+
+    def _single(self, border: str, pixels: int) -> bool:
+        """Whether so many pixels beyond an end are met before the border turns around."""
+        length = self.problem.x.length
+        return pixels <= {"reflect": length, "wrap": length, "mirror": length - 1}.get(
+            border, pixels
+        )
+
+    # --- where rows lie ------------------------------------------------------------------------
+
+    def source_rows(self) -> tuple[Addresses, npt.NDArray[np.bool_]]:
+        """Bytes from the first element to each row read, (blocks, planes · rows), and where a row
+        is made of fill values.  Blocks: batches, planes, rows, in C order."""
+        z, inside_z = self._lines(self.problem.z, self.z, self.planes)
+        y, inside_y = self._lines(self.problem.y, self.y, self.rows)
+        batch = self._batch(1)
+        offsets = (
+            batch[:, None, None, None, None] + z[None, :, None, :, None] + y[None, None, :, None, :]
+        )
+        filled = ~(inside_z[:, None, :, None] & inside_y[None, :, None, :])
+        count = self.planes * self.rows
+        filled = np.broadcast_to(filled, offsets.shape).reshape(-1, count)
+        return offsets.reshape(-1, count), filled
+
+    def target_rows(self) -> Addresses:
+        """Bytes from the first element of the output to each row written, (blocks, rows)."""
+        if self.fold > 1:
+            run = self.x.size // self.fold * BYTES[self.problem.target]
+            return self._batch(2)[:, None] + run * np.arange(self.fold)
+        z = np.add.outer(self.z.starts, np.arange(self.z.size)) * self.problem.z.target
+        y = np.add.outer(self.y.starts, np.arange(self.y.size)) * self.problem.y.target
+        offsets = (
+            self._batch(2)[:, None, None, None, None]
+            + z[None, :, None, :, None]
+            + y[None, None, :, None, :]
+        )
+        return offsets.reshape(-1, self.z.size * self.y.size)
+
+    def _lines(self, role: Role, cut: Cut, count: int) -> tuple[Addresses, npt.NDArray[np.bool_]]:
+        """(blocks, count) bytes to what each block reads along an axis; whether that exists."""
+        window = role.window
+        where = beyond(role.border, role.length, *window.reach(role.taps))
+        # A block may read a little beyond what its outputs need only where strides leave gaps.
+        at = np.add.outer(np.array(cut.starts) * window.stride, np.arange(count))
+        where = where[at]
+        return np.maximum(where, 0) * role.source, where >= 0
+
+    def _batch(self, which: int) -> Addresses:
+        """Bytes to each batch."""
+        offsets: Addresses = np.zeros(1, np.int64)
+        for entry in self.problem.batch:
+            steps = np.arange(entry[0], dtype=np.int64) * entry[which]
+            offsets = np.asarray(offsets[:, None] + steps, np.int64).ravel()
+        return offsets
+
+    @property
+    def count(self) -> int:
+        """Blocks of all batches, planes and rows, without the cut along x."""
+        batches = math.prod(length for length, *_ in self.problem.batch)
+        return batches * len(self.z.starts) * len(self.y.starts)
+
+
+def _outside(border: str, length: int, pixels: int, *, before: bool) -> tuple[int, int | None]:
+    """Step and first pixel of what lies before the first, or behind the last pixel of a row."""
+    if border == "nearest":
+        return 0, 0 if before else length - 1
+    if border == "reflect":
+        return -1, pixels - 1 if before else length - 1
+    if border == "mirror":
+        return -1, pixels if before else length - 2
+    if border == "wrap":
+        return 1, length - pixels if before else 0
+    return 0, None

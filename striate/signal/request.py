@@ -1,0 +1,63 @@
+"""What is asked of an engine: everything about one sweep but the algorithm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.signal.geometry import Window
+from striate.signal.textbook import extended
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A sweep of `kernel`, in correlation order, over `axes` of `f`, which rise.
+
+    `kernel` has the arithmetic's `dtype`; `f` may have another, and becomes it as it is read.
+    With `clip` each sum is rounded to the nearest whole number and clipped to that range.
+    """
+
+    f: Array
+    kernel: Array
+    windows: tuple[Window, ...]
+    axes: tuple[int, ...]
+    borders: tuple[str, ...]
+    fill_value: Any
+    clip: tuple[float, float] | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What is computed in."""
+        return self.kernel.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
+        shape = list(self.f.shape)
+        for axis, window in zip(self.axes, self.windows, strict=True):
+            shape[axis] = window.size
+        return tuple(shape)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers in the result."""
+        return math.prod(self.shape)
+
+    def converted(self) -> Request:
+        """The same with `f` in the arithmetic's dtype."""
+        return replace(self, f=self.f.astype(self.dtype, copy=False))
+
+    def unfolded(self, *chosen: int) -> Request:
+        """The same with the borders of some axes, counted among `axes`, laid out in memory."""
+        windows, borders = list(self.windows), list(self.borders)
+        marked = [border if i in chosen else "" for i, border in enumerate(borders)]
+        f = extended(self.f, self.kernel.shape, windows, self.axes, marked, self.fill_value)
+        for i in chosen:
+            windows[i] = replace(windows[i], start=0)
+        return replace(self, f=f, windows=tuple(windows))

@@ -1,0 +1,250 @@
+"""The loop nests of array convolution, each beside the schedule that runs it.
+
+Work is done in blocks: some rows by some columns (and planes) of the output.  A block is gathered
+into a scratch buffer, borders included, then swept from there.  Lanes are neighbouring columns.
+
+Axes: ``z`` planes, ``y`` rows, ``x`` columns of the block; ``q``, ``r``, ``s`` the taps along
+them; ``p`` the phase of a stride along x; ``j`` the terms of a kernel of low rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from striate.nest import algebra as a
+from striate.nest.algebra import Element, Expression, Nest, Store, Tensor, strides_of
+from striate.nest.ir import BYTES, Number
+from striate.nest.schedule import Schedule
+from striate.nest.target import Target
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A nest and how it is run."""
+
+    nest: Nest
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What becomes of a finished sum.
+
+    Attributes
+    ----------
+    element
+        The storage type of the output.
+    clip
+        Round to the nearest whole number and clip to this range first.
+    streaming
+        Write past the caches: the output is large, and its rows are aligned.
+    """
+
+    element: Element = "real"
+    clip: tuple[float, float] | None = None
+    streaming: bool = False
+
+    def store(self, target: Tensor, value: Expression) -> Store:
+        """Write `value` to the output."""
+        if self.clip is not None:
+            low, high = self.clip
+            value = a.maximum(a.minimum(a.rint(value), high), low)
+        return Store(target, value, self.streaming)
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """Elements of a scratch buffer from one plane, row, phase or term to the next."""
+
+    row: int
+    plane: int = 0
+    phase: int = 0
+    term: int = 0
+
+
+def gather(
+    rows: int, columns: int, step: int, channels: int, pitch: int, offset: int, source: Element
+) -> Nest:
+    """Rows of the source, through a table of their addresses, into the scratch buffer:
+
+    for y, x, c:
+        scratch[y · pitch + offset + x · channels + c] = source[row y][x · step · channels + c]
+
+    Channels of a pixel stay together.  A step of 0 repeats one pixel, -1 runs backwards.
+    """
+    axes = [("y", rows), ("x", columns), ("c", channels)]
+    stride = step * channels
+    if step == 1:
+        axes, stride, channels = [("y", rows), ("x", columns * channels)], 1, 1
+    elif channels == 1:
+        axes.pop()
+    here = Tensor("scratch", strides_of({"y": pitch, "x": channels, "c": 1}), offset)
+    there = Tensor("source", strides_of({"x": stride, "c": 1}), 0, source, strides_of({"y": 1}))
+    if len(axes) == 2:
+        here = Tensor("scratch", strides_of({"y": pitch, "x": channels}), offset)
+        there = Tensor("source", strides_of({"x": stride}), 0, source, strides_of({"y": 1}))
+    return Nest(tuple(axes), (Store(here, there),))
+
+
+def copying(nest: Nest, target: Target, element: Number) -> Stage:
+    """Gathering runs as it is written; lanes are columns."""
+    return Stage(nest, Schedule("x", target.lanes(BYTES[element])))
+
+
+def direct(
+    size: tuple[int, int, int],
+    taps: tuple[int, int, int],
+    stride: tuple[int, int],
+    spread: tuple[int, int, int],
+    pitch: Pitch,
+    phases: int,
+    finish: Finish,
+    terms: int = 1,
+) -> Nest:
+    """The sum itself, from the scratch buffer to the rows of the output:
+
+    for z, y, x:
+        sum = 0
+        for j, q, s, p, r:
+            sum += scratch[j, z · stride_z + q · spread_z, y · stride_y + r · spread_y, p,
+                           x + s · spread_x] · weights[j, q, r, s, p]
+        out[row z · Y + y][x] = sum
+
+    Parameters
+    ----------
+    size
+        Planes, rows and columns of the block.
+    taps
+        Along z, y and x.
+    stride
+        Of the output, along z and y.  That along x is in the phases: column x of phase p is
+        element ``x · phases + p`` of the input.
+    spread
+        From tap to tap, in planes, rows and columns of the scratch buffer.
+    terms
+        How many scratch buffers, one plane-run behind the other, are summed up.
+    """
+    (planes, rows, columns), (depth, height, width) = size, taps
+    scratch = Tensor(
+        "scratch",
+        strides_of(
+            {
+                "z": stride[0] * pitch.plane,
+                "q": spread[0] * pitch.plane,
+                "y": stride[1] * pitch.row,
+                "r": spread[1] * pitch.row,
+                "x": 1,
+                "s": spread[2],
+                "p": pitch.phase,
+                "j": pitch.term,
+            }
+        ),
+    )
+    each = depth * height * width * phases
+    weight = Tensor(
+        "weights",
+        strides_of(
+            {
+                "j": each,
+                "q": height * width * phases,
+                "r": width * phases,
+                "s": phases,
+                "p": 1,
+            }
+        ),
+    )
+    table = strides_of({"z": rows, "y": 1})
+    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
+    extents = {"z": planes, "y": rows, "x": columns}
+    reduced = {"j": terms, "q": depth, "s": width, "p": phases, "r": height}
+    return _nest(extents, reduced, scratch, weight, finish.store(out, a.Accumulator()))
+
+
+def columns(
+    rows: int, width: int, taps: int, stride: int, spread: int, pitch: int, terms: int
+) -> Nest:
+    """The vertical half of separable kernels, one for each term:
+
+    for j, y, x:
+        middle[j, y, x] = Σ_r scratch[y · stride + r · spread, x] · weights[j, r]
+    """
+    scratch = Tensor("scratch", strides_of({"y": stride * pitch, "r": spread * pitch, "x": 1}))
+    weight = Tensor("weights", strides_of({"j": taps, "r": 1}))
+    target = Tensor("middle", strides_of({"j": rows * pitch, "y": pitch, "x": 1}))
+    extents = {"j": terms, "y": rows, "x": width}
+    return _nest(extents, {"r": taps}, scratch, weight, Store(target, a.Accumulator()))
+
+
+def _nest(
+    extents: dict[str, int],
+    reduced: dict[str, int],
+    scratch: Tensor,
+    weight: Tensor,
+    store: Store,
+) -> Nest:
+    """The nest of a sum of products, without the axes of one element."""
+    kept = {
+        axis: extent for axis, extent in (extents | reduced).items() if extent > 1 or axis == "x"
+    }
+
+    def cut(tensor: Tensor) -> Tensor:
+        strides = tuple(pair for pair in tensor.strides if pair[0] in kept)
+        rows = tensor.rows and tuple(pair for pair in tensor.rows if pair[0] in kept)
+        return Tensor(tensor.buffer, strides, tensor.offset, tensor.element, rows)
+
+    reduce = tuple(axis for axis in reduced if axis in kept)
+    store = Store(cut(store.target), store.value, store.streaming)
+    product = cut(scratch) * cut(weight)
+    if not reduce:
+        kept["s"], reduce = 1, ("s",)
+    return Nest(tuple(kept.items()), (store,), (product,), reduce, "sum")
+
+
+def sweeping(nest: Nest, target: Target, element: Number) -> Stage:
+    """A tile of eight rows; taps along y, or all of a small kernel, are written out.
+
+    Eight accumulators are enough for multiply-adds never to wait for each other.  With the taps
+    along y written out, ``8 + taps - 1`` vectors are loaded for ``8 · taps`` multiply-adds, where
+    any other order loads more.
+    """
+    extents = dict(nest.axes)
+    rows = 8 if target.registers >= 32 else 4
+    tile = tuple((axis, min(extents[axis], rows)) for axis in ("y",) if extents.get(axis, 1) > 1)
+    points = min(extents.get("y", 1), rows)
+    unroll: list[str] = []
+    for axis in reversed(nest.reduce):  # r first
+        if points * extents[axis] <= _BODY or (axis == "r" and extents[axis] <= _TALL):
+            unroll.append(axis)
+            points *= extents[axis]
+        else:
+            break
+    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), tile, tuple(unroll)))
+
+
+_BODY = 128  # multiply-adds in one loop body: enough to hide the loop, little to compile
+_TALL = 40  # taps along y that are written out even if the body grows beyond that
+
+
+def doubled(rows: int, width: int, pitch: int, source: str, added: str, ahead: int) -> Nest:
+    """One addition of a box filter, longer sums from shorter ones ("sums") or elements ("single"):
+
+    for y, x:
+        sums[y, x] = source[y, x] + added[y, x + ahead]
+
+    Where sums are added to themselves, those ahead are read before they are written.
+    """
+    strides = strides_of({"y": pitch, "x": 1})
+    longer = Tensor(source, strides) + Tensor(added, strides, ahead)
+    return Nest((("y", rows), ("x", width)), (Store(Tensor("sums", strides), longer),))
+
+
+def scaled(rows: int, width: int, pitch: int, finish: Finish) -> Nest:
+    """The end of a box filter:
+
+    for y, x:
+        out[row y][x] = sums[y, x] · weights[0]
+    """
+    sums = Tensor("sums", strides_of({"y": pitch, "x": 1}))
+    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, strides_of({"y": 1}))
+    store = finish.store(out, sums * Tensor("weights", ()))
+    return Nest((("y", rows), ("x", width)), (store,))
