@@ -100,7 +100,9 @@ def _read_npy(path: Path) -> Recording:
     with open(path, "rb") as file:
         try:
             values: Array = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError, MemoryError, OverflowError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # damaged headers make NumPy raise errors of many kinds
             reason = " ".join(str(error).split()).rstrip(".")
             raise RecordingError(f"{path}: not a .npy file of numbers ({reason})") from error
     if values.dtype.kind not in "buifc":

@@ -38,8 +38,10 @@ def read_table(path: Path) -> Recording:
     ]
     if not lines:
         raise RecordingError(f"{path}: holds no numbers")
-    delimiter = _delimiter(lines[0][1])
-    names = _cells(lines[0][1], delimiter)
+    # From a row of numbers, for a name may hold a space.
+    delimiter = _delimiter(lines[min(1, len(lines) - 1)][1])
+    first = lines[0][1]
+    names = _cells(first, delimiter)
     header = not any(_is_number(name, delimiter) for name in names)
     if header:
         lines = lines[1:]
@@ -48,15 +50,17 @@ def read_table(path: Path) -> Recording:
     values = _quick(lines, delimiter)
     if values is None:
         values = _careful(lines, delimiter, path)
+    if header and values.shape[1] == 1:
+        names = [first.strip('"')]
     if header and len(names) != values.shape[1]:
         raise RecordingError(
             f"{path}: the first row names {len(names)} columns, but the next has {values.shape[1]}"
         )
-    check_finite(values, str(path))
     if values.shape[1] == 1:
         values = values[:, 0]
     elif values.shape[0] == 1 and not header:
         values = values[0]
+    check_finite(values, str(path))
     return Recording(values, path.name, columns=tuple(names) if header else ())
 
 

@@ -87,7 +87,7 @@ def encode_wav(values: Array, rate: int, coding: str) -> tuple[bytes, int]:
         _write_24(file, samples, rate)
     else:
         wavfile.write(file, rate, samples)
-    return file.getvalue(), clipped
+    return _padded(file.getvalue()), clipped
 
 
 def _rounded(values: Array, coding: str) -> tuple[Array, int]:
@@ -116,6 +116,13 @@ def _write_24(file: io.BytesIO, samples: Array, rate: int) -> None:
         out.setframerate(rate)
         wide = np.ascontiguousarray(samples, "<i4").view(np.uint8).reshape(-1, 4)
         out.writeframes(wide[:, :3].tobytes())
+
+
+def _padded(sound: bytes) -> bytes:
+    """The file with the byte that the format asks for behind chunks of odd length."""
+    if len(sound) % 2 == 0 or sound[:4] != b"RIFF":
+        return sound
+    return sound[:4] + struct.pack("<I", len(sound) + 1 - 8) + sound[8:] + b"\0"
 
 
 class _Form(NamedTuple):

@@ -26,7 +26,7 @@ PICTURES = {
 
 
 def number(value: Any) -> str:
-    """Write a number with about six digits: 3.33333, 123456.7, 1000000, 1e-09, (1+2j), true as 1."""
+    """Write a number with about six digits: 3.33333, 123456.7, 1000000, 1e-09, (1+2j)."""
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))
     if isinstance(value, (int, np.integer)):

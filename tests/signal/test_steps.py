@@ -242,7 +242,7 @@ def test_errors(f: Any, g: Any, how: dict[str, Any], match: str) -> None:
 
 
 def test_a_position_is_whole() -> None:
-    with pytest.raises(TypeError, match="at must be whole numbers, got 1.5"):
+    with pytest.raises(TypeError, match=r"at must be whole numbers, got 1\.5"):
         steps([1, 2], [1], at=1.5)  # type: ignore[arg-type]
 
 
