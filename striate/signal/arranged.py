@@ -28,10 +28,13 @@ _FEW = 400_000  # multiply-adds that one thread has done before another is awake
 
 
 def is_plane(request: Request) -> bool:
-    """Whether it is a two-dimensional kernel at every position: what the other recipes want."""
+    """Whether rows and columns are all that is swept, without strides: what a recipe other than
+    the direct sum wants."""
     roles = choose_axes(request.f.shape, request.axes)
     return (
-        roles is not None and request.axes == (roles.y, roles.x) and request.windows[1].stride == 1
+        roles is not None
+        and not {*request.axes} - {roles.y, roles.x}
+        and all(window.stride == 1 for window in request.windows)
     )
 
 

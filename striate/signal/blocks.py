@@ -218,8 +218,8 @@ class Blocks:
         offsets: Addresses = np.zeros(1, np.int64)
         for entry in self.problem.batch:
             steps = np.arange(entry[0], dtype=np.int64) * entry[which]
-            offsets = np.asarray(offsets[:, None] + steps, np.int64).ravel()
-        return offsets
+            offsets = (offsets[:, None] + steps).ravel()
+        return np.asarray(offsets, np.int64)
 
     @property
     def count(self) -> int:

@@ -114,6 +114,7 @@ def _consider(method: str, request: Request) -> Candidate:
     return Candidate(method, cost, note)
 
 
+_PLANE = "it is made for one and two axes, without strides"
 _Verdict = tuple[float | None, str]
 
 
@@ -145,8 +146,8 @@ def _terms(request: Request) -> Terms | str:
     if reason := _foreign(request):
         return reason
     if not is_plane(request):
-        return "it is made for two-dimensional kernels without a stride along the rows"
-    if min(request.kernel.shape) == 1:
+        return _PLANE
+    if request.kernel.ndim == 1 or min(request.kernel.shape) == 1:
         return "the kernel has one dimension only"
     terms = separate(request.kernel)
     if terms is None:
@@ -157,8 +158,8 @@ def _terms(request: Request) -> Terms | str:
 def _box(request: Request) -> _Verdict:
     if reason := _foreign(request):
         return None, reason
-    if not is_plane(request) or request.windows[0].stride > 1:
-        return None, "it is made for two-dimensional kernels without stride"
+    if not is_plane(request):
+        return None, _PLANE
     kernel = request.kernel
     if kernel.size == 1 or not (kernel == kernel.flat[0]).all():
         return None, "the kernel's numbers are not all equal"
