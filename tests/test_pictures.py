@@ -182,10 +182,7 @@ def test_a_transparent_colour_of_16_bits(tmp_path: Path, colour: tuple[int, ...]
 )
 def test_modes_of_png(tmp_path: Path, mode: str, shape: tuple[int, ...], dtype: str) -> None:
     image = Image.fromarray(pixels((8, 9, 4))).convert("RGBA" if mode in ("LA", "RGBA") else "RGB")
-    if mode == "I;16":
-        image = Image.fromarray(pixels((8, 9), "uint16"))
-    else:
-        image = image.convert(mode)
+    image = Image.fromarray(pixels((8, 9), "uint16")) if mode == "I;16" else image.convert(mode)
     image.save(tmp_path / "x.png")
     got = only(tmp_path / "x.png")
     assert got.shape == shape
@@ -522,7 +519,7 @@ def test_giants_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
     data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
     data += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT"
     (tmp_path / "x.png").write_bytes(data + struct.pack(">I", zlib.crc32(b"IDAT")))
-    with pytest.raises(DataError, match="x.png: the image has more than 100,000,000 pixels"):
+    with pytest.raises(DataError, match=r"x\.png: the image has more than 100,000,000 pixels"):
         read_picture(tmp_path / "x.png")
     Image.new("L", (30, 20)).save(tmp_path / "y.png")
     with pytest.raises(DataError, match="the image has 20 × 30 pixels, more than 599; make it"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".pdf", ".svg")
 # All in inches. Numbers smaller than this many points are left out: the colours remain.
 _HEIGHT, _GRID, _GAP, _MARGIN = 3.7, 2.5, 0.5, 0.25
 _TITLE, _FOOT = 0.5, 0.75
+_MOST_NUMBERS = 31**2
 _SMALLEST_TYPE, _LARGEST_TYPE = 5.0, 14.0
 _DPI = 150
 _INK, _FAINT = "#222222", "#666666"
@@ -194,10 +194,10 @@ def _grid(axes: Axes, array: Array, width: float, height: float) -> None:
         aspect="auto",
         interpolation="nearest",
     )
-    texts, _ = readable(array)
-    longest = max(len(text) for row in texts for text in row)
-    points = min(_LARGEST_TYPE, 72 * min(width * 0.85 / (0.62 * longest), height * 0.6))
-    if points >= _SMALLEST_TYPE:
+    texts = readable(array)[0] if array.size <= _MOST_NUMBERS else [[]]
+    longest = max((len(text) for row in texts for text in row), default=0)
+    points = min(_LARGEST_TYPE, 72 * min(width * 0.85 / (0.62 * max(longest, 1)), height * 0.6))
+    if longest and points >= _SMALLEST_TYPE:
         lines = np.arange(1, max(rows, columns)) - 0.5
         axes.hlines(lines[: rows - 1], -0.5, columns - 0.5, color="white", linewidth=1.2)
         axes.vlines(lines[: columns - 1], -0.5, rows - 0.5, color="white", linewidth=1.2)
@@ -217,18 +217,30 @@ def _grid(axes: Axes, array: Array, width: float, height: float) -> None:
 def readable(array: Array) -> tuple[list[list[str]], str]:
     """Return the numbers of a kernel as short texts, and what to multiply them with, or "".
 
-    Whole multiples of one number are written as such: the mean of 9 is ones, and "1/9".
+    Multiples of one fraction are written as whole numbers: the mean of 9 is ones, and "1/9".
     """
-    sizes = np.abs(array[array != 0])
-    unit = float(sizes.min()) if sizes.size else 1.0
-    whole = array / unit
-    if sizes.size and np.abs(whole - np.rint(whole)).max() < 1e-6 and np.abs(whole).max() < 10000:
-        if np.array_equal(array, np.rint(array)):
-            unit, whole = 1.0, array
-        texts = [[_signed(f"{value:.0f}") for value in row] for row in whole]
-        return texts, "" if unit == 1 else _fraction(unit)
-    digits = int(np.clip(2 - np.floor(np.log10(np.abs(array).max() or 1.0)), 0, 4))
+    whole, scale = _in_units(array)
+    if whole is not None:
+        return [[_signed(f"{value:.0f}") for value in row] for row in whole], scale
+    digits = int(np.clip(2 - np.floor(np.log10(np.abs(array).max())), 0, 4))
     return [[_signed(f"{value:.{digits}f}") for value in row] for row in array], ""
+
+
+def _in_units(array: Array) -> tuple[Array | None, str]:
+    """Return whole numbers of at most four digits and their unit; None if there are none such."""
+    sizes = np.abs(array[array != 0])
+    if array.size > _MOST_NUMBERS:
+        return None, ""
+    if not sizes.size or (array == np.rint(array)).all():
+        return (array, "") if np.abs(array).max() < 10000 else (None, "")
+    smallest = float(sizes.min())
+    units = [(1 / parts, f"1/{parts}") for parts in range(2, 1025)]
+    # The last resort: a number that is no such fraction, but divides all others.
+    for unit, name in [*units, (smallest, f"{smallest:.4g}")]:
+        whole = array / unit
+        if np.abs(whole).max() < 10000 and np.abs(whole - np.rint(whole)).max() < 1e-6:
+            return whole, name
+    return None, ""
 
 
 def _signed(text: str) -> str:
@@ -236,15 +248,10 @@ def _signed(text: str) -> str:
     return "0" if float(text) == 0 else text.replace("-", "−")
 
 
-def _fraction(unit: float) -> str:
-    near = Fraction(unit).limit_denominator(4096)
-    return str(near) if abs(float(near) - unit) < 1e-9 * unit else f"{unit:.4g}"
-
-
 def _caption(kernel: Kernel) -> str:
     """Return what stands below the grids of a kernel."""
     rows, columns = kernel.shape
-    scales = {readable(array)[1] for array in kernel.arrays}
+    scales = {_in_units(array)[1] for array in kernel.arrays}
     parts = [f"{rows} × {columns}"]
     if len(scales) == 1 and (scale := scales.pop()):
         parts[0] += f",  times {scale}"
