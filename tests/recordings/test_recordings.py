@@ -69,6 +69,9 @@ def test_channels() -> None:
     assert table.channel("2").values.tolist() == [1, 4]
     with pytest.raises(RecordingError, match="no column '4'; there are time, 2, x"):
         table.channel("4")
+    for which in ("0", "-1", "²", ""):
+        with pytest.raises(RecordingError, match="no column"):
+            table.channel(which)
     stereo = Recording(np.ones((5, 2)), "s", rate=8000, coding="16-bit")
     assert stereo.channel_names() == ["left", "right"]
     assert stereo.channel("right").rate == 8000
