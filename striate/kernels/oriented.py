@@ -45,7 +45,8 @@ def gabor(
       one octave of frequencies. An `aspect` below 1 makes the bell longer along them.
     * `phase`, in degrees, is 0 for bright lines, 180 for dark ones, 90 or -90 for edges.
     * m makes the sum 0, so that flat areas become 0; ``zero_sum=False`` sets m = 0.
-    * Without `size` the bell is kept to 3 times its width in both directions, in an odd size.
+    * Without `size` the bell is kept to 3 times its width in both directions, in an odd size;
+      the smallest size is 3.
 
     ``gabor()`` has size 27; its middle row is … 0 0.0032 0 -0.0107 0 0.0158 0 -0.0107 0 0.0032 0 …,
     rounded: a bright line of 2 pixels between dark ones.
@@ -65,7 +66,7 @@ def gabor(
     aspect = width(aspect, "aspect", who)
     if size is None:
         size = 2 * int(3 * max(sigma, sigma / aspect) + 0.5) + 1
-    size = check_size(size, who)
+    size = check_size(size, who, minimum=3)
     direction = np.deg2rad(real_number(angle, "angle", who) % 360)
     shift = np.deg2rad(real_number(phase, "phase", who) % 360)
     x = np.arange(size) - (size - 1) / 2
@@ -103,7 +104,7 @@ def gabor_bank(
         raise ValueError(f"{who}: needs at least one wavelength, such as (4.0, 8.0)")
     if size is None:
         size = len(gabor(wavelength=max(lengths), aspect=aspect))
-    size = check_size(size, who)
+    size = check_size(size, who, minimum=3)
     if orientations * len(lengths) * size * size > LARGEST:
         raise ValueError(
             f"{who}: {orientations} orientations and {len(lengths)} wavelengths of size {size} are "

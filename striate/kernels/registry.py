@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from striate.kernels import edges, oriented, sharpening, signals, smoothing
@@ -77,6 +78,18 @@ def _gradients(name: str, function: Callable[..., Array]) -> tuple[Entry, Entry,
     )
 
 
+def _scaled(array: Array) -> Array:
+    """`array` with positive numbers of the sum 8 and negative ones of -8, as `laplace` has them.
+
+    By their formulas these kernels answer with a few gray levels, and a photograph becomes black.
+    """
+    return np.asarray(array * (16 / np.abs(array).sum()))
+
+
+def _visible(function: Callable[..., Array]) -> Callable[..., Array]:
+    return lambda **given: _scaled(function(**given))
+
+
 def _one_identity(size: int | None) -> Sequence[Array]:
     size = 1 if size is None else size
     return (smoothing.identity(size)[size // 2],)
@@ -99,7 +112,7 @@ _TABLE = (
     _sized(
         "laplacian-of-gaussian",
         "edges and spots of a blurred image",
-        edges.laplacian_of_gaussian,
+        _visible(edges.laplacian_of_gaussian),
     ),
     *_gradients("sobel", edges.sobel),
     *_gradients("prewitt", edges.prewitt),
@@ -118,12 +131,12 @@ _TABLE = (
         *_KIRSCH,
         combine="maximum",
     ),
-    _sized("gabor", "upright bright lines 2 pixels wide", oriented.gabor),
+    _sized("gabor", "upright bright lines 2 pixels wide", _visible(oriented.gabor)),
     Entry(
         "gabor-bank",
         2,
         "bright lines 2 pixels wide: the maximum over 8 directions",
-        lambda size: tuple(oriented.gabor_bank(size=size)),
+        lambda size: tuple(_scaled(array) for array in oriented.gabor_bank(size=size)),
         "maximum",
     ),
     # Signals.
@@ -188,6 +201,10 @@ def named(name: str, size: int | None = None, dimensions: Dimensions | None = No
     Digits at the end are the size: "mean5" is ``named("mean", 5)``. Capitals do not matter, nor
     does "_" for "-". `dimensions` is 1 for signals and 2 for images; without it, the one for
     images if there is one.
+
+    The arrays are those of the functions of the same name, with one exception: "gabor",
+    "gabor-bank" and "laplacian-of-gaussian" are scaled to the strength of "laplace" (positive
+    numbers of the sum 8), since by their formulas they leave a photograph nearly black.
 
     Raises:
         ValueError: the name is unknown (the message has the nearest one), there is no such

@@ -24,7 +24,8 @@ def sharpen(neighbours: int = 4, *, size: int = 3, amount: float = 1.0) -> Array
         -1  5 -1
          0 -1  0
 
-    Symmetric: convolution and correlation are the same. See `laplace` for the arguments.
+    Symmetric: convolution and correlation are the same. See `laplace` for `neighbours` and `size`.
+    Source: R. C. Gonzalez, R. E. Woods, "Digital Image Processing", sharpening by the Laplacian.
     """
     amount = real_number(amount, "amount", "sharpen")
     edges = laplace(neighbours, size)
@@ -64,6 +65,8 @@ def emboss() -> Array:
 
     Convolution adds the difference ``lower right - upper left``: where brightness, taken as
     height, rises to the lower right, the slope faces the light and becomes brighter.
-    Correlation does not flip, and lights it from the lower right.
+    Correlation does not flip, and lights it from the lower right. Source of the idea: J. Schlag,
+    "Fast Embossing Effects on Raster Image Data", Graphics Gems IV (1994), whose light falls on
+    the slopes of brightness; here it is linear.
     """
     return np.array([[2.0, 1, 0], [1, 1, -1], [0, -1, -2]])

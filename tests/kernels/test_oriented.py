@@ -119,6 +119,7 @@ def test_a_bank_holds_every_angle_of_every_wavelength():
     ("call", "message"),
     [
         (lambda: kernels.gabor(wavelength=1.5), r"wavelength must be at least 2, got 1.5"),
+        (lambda: kernels.gabor(size=1), r"gabor: size must be at least 3, got 1"),
         (lambda: kernels.gabor(sigma=0), r"sigma must be more than 0, got 0"),
         (lambda: kernels.gabor(aspect=-1), r"aspect must be more than 0"),
         (lambda: kernels.gabor(aspect=0.01, sigma=100), r"size must be at most 4096, got 60001"),
