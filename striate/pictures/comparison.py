@@ -218,11 +218,12 @@ def readable(array: Array) -> tuple[list[list[str]], str]:
     """Return the numbers of a kernel as short texts, and what to multiply them with, or "".
 
     Multiples of one fraction are written as whole numbers: the mean of 9 is ones, and "1/9".
+    Other numbers below 1 are rounded to three digits of the largest, and written as whole ones.
     """
     whole, scale = _in_units(array)
     if whole is not None:
         return [[_signed(f"{value:.0f}") for value in row] for row in whole], scale
-    digits = int(np.clip(2 - np.floor(np.log10(np.abs(array).max())), 0, 4))
+    digits = max(0, 2 - int(np.floor(np.log10(np.abs(array).max()))))
     return [[_signed(f"{value:.{digits}f}") for value in row] for row in array], ""
 
 
@@ -240,6 +241,9 @@ def _in_units(array: Array) -> tuple[Array | None, str]:
         whole = array / unit
         if np.abs(whole).max() < 10000 and np.abs(whole - np.rint(whole)).max() < 1e-6:
             return whole, name
+    if (largest := float(sizes.max())) < 1:
+        digits = 2 - int(np.floor(np.log10(largest)))
+        return array * 10.0**digits, f"{10.0**-digits:.{digits}f} (rounded)"
     return None, ""
 
 
