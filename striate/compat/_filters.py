@@ -18,10 +18,8 @@ from striate.compat._arguments import (
     new_output,
     real_number,
 )
-from striate.compat._plain import plain_method
 from striate.compat._real import average, weigh
 from striate.signal.geometry import Window
-from striate.signal.sweep import sweep
 
 Array = npt.NDArray[Any]
 
@@ -58,7 +56,7 @@ def correlate_line(
     axis = checked_axis(axis, f.ndim)
     origin = checked_origin(origin, kernel.size, _LINE_ORIGIN)
     window = Window(-(kernel.size // 2 + origin), f.shape[axis])
-    _weigh(f, kernel, (window,), (axis,), (border(mode),), cval, out, is_complex)
+    _weigh(f, kernel, (window,), (axis,), (border(mode),), cval, out, is_complex, True)
     return out
 
 
@@ -103,7 +101,7 @@ def correlate_box(
     ]
     borders = (border(mode),) * len(swept)
     if swept:
-        _weigh(f, kernel, windows, swept, borders, cval, out, is_complex)
+        _weigh(f, kernel, windows, swept, borders, cval, out, is_complex, False)
     else:
         check_types(f, out, is_complex)
         np.copyto(out, f * kernel, casting="unsafe")
@@ -146,20 +144,27 @@ def _weigh(
     cval: Any,
     out: Array,
     is_complex: bool,
+    line: bool,
 ) -> None:
     check_types(f, out, is_complex)
     if not is_complex:
-        weigh(f, kernel, windows, axes, borders, real_number(cval), out)
+        weigh(f, kernel, windows, axes, borders, real_number(cval), out, line)
     elif kernel.dtype.kind != "c":
-        weigh(f.real, kernel, windows, axes, borders, real_number(np.real(cval)), out.real)
-        weigh(f.imag, kernel, windows, axes, borders, real_number(np.imag(cval)), out.imag)
-    elif f.dtype.kind != "c":
+        weigh(f.real, kernel, windows, axes, borders, real_number(np.real(cval)), out.real, line)
+        weigh(f.imag, kernel, windows, axes, borders, real_number(np.imag(cval)), out.imag, line)
+    else:
+        real, imag = kernel.real, kernel.imag
         if np.may_share_memory(f, out):
             f = f.copy()  # read again after the real parts have been written
-        weigh(f, kernel.real, windows, axes, borders, real_number(cval), out.real)
-        weigh(f, kernel.imag, windows, axes, borders, real_number(cval), out.imag)
-    elif out.size:
-        sweep(
-            f, kernel, windows, axes=axes, border=borders, fill_value=complex(cval),
-            dtype=np.dtype(np.complex128), out=out, method=plain_method(out.size, kernel),
-        )  # fmt: skip
+        if f.dtype.kind != "c":
+            weigh(f, real, windows, axes, borders, real_number(cval), out.real, line)
+            weigh(f, imag, windows, axes, borders, real_number(cval), out.imag, line)
+            return
+        cvals = real_number(np.real(cval)), real_number(np.imag(cval))
+        part = np.empty(f.shape, out.real.dtype)
+        weigh(f.real, real, windows, axes, borders, cvals[0], out.real, line)
+        weigh(f.imag, imag, windows, axes, borders, cvals[1], part, line)
+        out.real -= part
+        weigh(f.real, imag, windows, axes, borders, cvals[0], out.imag, line)
+        weigh(f.imag, real, windows, axes, borders, cvals[1], part, line)
+        out.imag += part

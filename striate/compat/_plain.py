@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 # As many products are summed by NumPy before a compiled kernel has been found and called.
-_FEW = 1 << 17
+FEW = 1 << 17
 
 
 def plain_method(outputs: int, weights: npt.NDArray[Any]) -> str:
@@ -17,6 +17,6 @@ def plain_method(outputs: int, weights: npt.NDArray[Any]) -> str:
     Transforms and factors of the kernel are faster for large kernels, but their errors are
     relative to the largest sum and not to each: small values beside large ones would suffer.
     """
-    if outputs * weights.size <= _FEW or not np.isfinite(weights).all():
+    if outputs * weights.size <= FEW or not np.isfinite(weights).all():
         return "numpy"
     return "direct"

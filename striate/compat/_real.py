@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.compat._plain import plain_method
+from striate.compat._plain import FEW, plain_method
 from striate.signal.geometry import Window
 from striate.signal.sweep import sweep
 from striate.signal.textbook import extended
@@ -42,38 +42,46 @@ def weigh(
     borders: Sequence[str],
     cval: float,
     output: Array,
+    line: bool,
 ) -> None:
     """Write the correlation over `axes` to `output`; all arrays are real.
 
-    Weights of several dimensions that are zero take no part: what they meet may be NaN.
+    A `line` is filtered by all weights. Otherwise those that are zero take no part: what they meet
+    may be NaN.
     """
     if not output.size:
         return
-    if len(axes) != 1 or input.ndim == 0:
+    floating = output.dtype.kind == "f"
+    if not line:
         kept = np.abs(weights) > _TINY
         if not kept.all():
             weights = np.where(kept, weights, 0.0)
-            if output.dtype.kind == "f" and not _is_finite(input, cval):
-                output[...] = _in_order(input, weights, windows, axes, borders, cval)
-                return
-    if output.dtype.kind == "f":
-        sweep(
-            input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
-            out=output, method=plain_method(output.size, weights),
-        )  # fmt: skip
-        return
-    bound = _bound(input, weights, borders, cval)
+    bound = np.inf if floating else _bound(input, weights, borders, cval)
     if bound < _WORD and output.dtype.kind != "b":
         sweep(
             input, weights, windows, axes=axes, border=borders, fill_value=int(cval),
             dtype=np.dtype(np.int32), out=output,
         )  # fmt: skip
     elif bound < _EXACT:
-        convert(whole_sums(input, weights, windows, axes, borders, cval), output)
-    elif len(axes) == 1:
-        convert(_line_in_order(input, weights, windows[0], axes[0], borders[0], cval), output)
+        convert(_whole_sums(input, weights, windows, axes, borders, cval), output, line)
+    elif floating and not _in_order_pays(input, weights, cval, output, line):
+        sweep(
+            input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
+            out=output, method=plain_method(output.size, weights),
+        )  # fmt: skip
     else:
-        convert(_in_order(input, weights, windows, axes, borders, cval), output)
+        if line:
+            sums = _line_in_order(input, weights, windows[0], axes[0], borders[0], cval)
+        else:
+            sums = _in_order(input, weights, windows, axes, borders, cval)
+        convert(sums, output, line)
+
+
+def _in_order_pays(input: Array, weights: Array, cval: float, output: Array, line: bool) -> bool:
+    """Whether to sum a floating result here: where it is small, or NaN meets a zero weight."""
+    if output.size * weights.size <= FEW:
+        return True
+    return not line and not weights.all() and not _is_finite(input, cval)
 
 
 def average(
@@ -85,23 +93,24 @@ def average(
     """
     if not output.size:
         return
-    if output.dtype.kind == "f":
-        weights = np.full(size, 1.0 / size)
-        sweep(
-            input, weights, (window,), axes=(axis,), border=border, fill_value=cval, dtype=_FLOAT,
-            out=output, method=plain_method(output.size, weights) if size <= _LONG else "auto",
-        )  # fmt: skip
-        return
     ones = np.ones(size)
-    if _bound(input, ones, (border,), cval) < _EXACT:
-        sums = whole_sums(input, ones, (window,), (axis,), (border,), cval)
+    if output.dtype.kind == "f":
+        if size <= _LONG and output.size * size > FEW:
+            sweep(
+                input, ones / size, (window,), axes=(axis,), border=border, fill_value=cval,
+                dtype=_FLOAT, out=output, method="direct",
+            )  # fmt: skip
+            return
+        sums = _running_sums(input, size, window, axis, border, cval)
+    elif _bound(input, ones, (border,), cval) < _EXACT:
+        sums = _whole_sums(input, ones, (window,), (axis,), (border,), cval)
     else:
-        sums = _line_in_order(input, ones, window, axis, border, cval)
+        sums = _running_sums(input, size, window, axis, border, cval)
     sums /= size
-    convert(sums, output)
+    convert(sums, output, line=True)
 
 
-def whole_sums(
+def _whole_sums(
     input: Array,
     weights: Array,
     windows: Sequence[Window],
@@ -117,19 +126,28 @@ def whole_sums(
     return sums.astype(np.float64)
 
 
-def convert(values: Array, output: Array) -> None:
-    """Write float64 values to an output of whole numbers or booleans as SciPy does in C.
+def convert(values: Array, output: Array, line: bool) -> None:
+    """Write float64 values to an output of any dtype as SciPy does in C.
 
-    Fractions are cut off.  Unsigned numbers take the value of the positive number and wrap when it
-    is negated; what no integer can hold becomes what the processor makes of it.
+    Fractions are cut off and narrow numbers wrap, by way of 32 bits (uint32: 64), which hold the
+    smallest number where they cannot hold the value.  Negative values become unsigned numbers
+    of 64 bits by negating the positive ones, or in lines by way of signed ones.
     """
+    kind, size = output.dtype.kind, output.dtype.itemsize
     with np.errstate(invalid="ignore"):
-        if output.dtype.kind == "i":
+        if kind == "f" or (kind == "i" and size >= 4):
             np.copyto(output, values, casting="unsafe")
-            return
-        whole = np.abs(values).astype("u1" if output.dtype.kind == "b" else output.dtype)
-    np.negative(whole, out=whole, where=values <= -1)
-    np.copyto(output, whole, casting="unsafe")
+        elif size == 8:
+            negative = values <= -1
+            whole = np.where(negative, 0, values).astype(np.uint64)
+            below = values[negative]
+            whole[negative] = (
+                below.astype(np.int64).view(np.uint64) if line else -(-below).astype(np.uint64)
+            )
+            np.copyto(output, whole, casting="unsafe")
+        else:
+            whole = values.astype(np.int64 if size == 4 else np.int32)
+            np.copyto(output, whole.astype(np.uint8) if kind == "b" else whole, casting="unsafe")
 
 
 def _is_finite(input: Array, cval: float) -> bool:
@@ -211,6 +229,22 @@ def _line_in_order(
                 np.multiply(product, weights[tap], out=product)
             np.add(total, product, out=total)
     return out
+
+
+def _running_sums(
+    input: Array, size: int, window: Window, axis: int, border: str, cval: float
+) -> Array:
+    """Sums of `size` neighbours along `axis`: each is the last one, plus what comes in minus what
+    goes out.
+    """
+    lines = extended(
+        input.astype(np.float64, copy=False), (size,), (window,), (axis,), (border,), cval
+    ).swapaxes(0, axis)
+    steps = np.empty((window.size, *lines.shape[1:]))
+    steps[0] = np.add.accumulate(lines[:size], 0)[-1]  # in order, as np.sum would not be
+    np.subtract(lines[size:], lines[:-size], out=steps[1:])
+    sums: Array = np.add.accumulate(steps, 0).swapaxes(0, axis)
+    return sums
 
 
 def _symmetry(weights: Array) -> np.ufunc | None:

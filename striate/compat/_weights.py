@@ -37,7 +37,7 @@ def gaussian_weights(sigma: Any, order: int, truncate: float, radius: Any) -> Ar
         for _ in range(order):
             slope = np.zeros(order + 1)
             slope[:-1] = q[1:] * np.arange(1, order + 1)
-            slope[1:] -= q[:-1] / variance
+            slope[1:] += q[:-1] * (-1.0 / variance)
             q = slope
         weights = (x[:, None] ** np.arange(order + 1)).dot(q) * weights
     reversed_weights: Array = weights[::-1]

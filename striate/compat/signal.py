@@ -98,8 +98,8 @@ def correlate(
         raise ValueError(_METHODS)
     # Correlating is convolving with the reversed conjugate.
     kernel = second[(slice(None, None, -1),) * second.ndim]
-    # Objects only where SciPy has them go to np.correlate.
-    if kernel.dtype.kind == "c" or (kernel.dtype == object and method == "direct"):
+    # SciPy leaves it to NumPy's loop of lines, which takes complex numbers in objects as they are.
+    if kernel.dtype.kind == "c" and (first.dtype.kind != "O" or method != "direct"):
         kernel = kernel.conj()
     if mode == "valid" and _must_swap(first.shape, kernel.shape):
         first, kernel = kernel, first
@@ -132,7 +132,7 @@ def convolve2d(
     _check_mode(mode)
     if mode == "valid" and _must_swap(first.shape, second.shape):
         first, second = second, first
-    return _plane(first, second[::-1, ::-1], mode, boundary, fillvalue)
+    return _plane(first, second[::-1, ::-1], mode, boundary, fillvalue, flipped=True)
 
 
 @stands_in_for(_scipy.correlate2d)
@@ -193,6 +193,8 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
     # NumPy's loop takes more types, but SciPy leaves a longer kernel in mode "same" to its own.
     own = volume.ndim > 1 or (mode == "same" and kernel.size > volume.size)
     if dtype.char not in _DIRECT and (own or dtype.kind not in "bfO"):
+        if dtype.char == "e" and method == "auto":
+            return _by_fft(volume, kernel, mode)
         raise ValueError(
             f"Unsupported type {dtype} in {volume.ndim} dimensions; striate.convolve may take it"
         )
@@ -220,7 +222,7 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
         method = _direct_method(sizes, kernel, dtype)
     return sweep(
         volume, flipped, windows, axes=range(volume.ndim), dtype=dtype.newbyteorder("="),
-        method=method,
+        out=np.empty(sizes, object) if dtype.kind == "O" else None, method=method,
     )  # fmt: skip
 
 
@@ -240,8 +242,10 @@ def _by_fft(volume: Array, kernel: Array, mode: str) -> Array:
     return out.astype(dtype)
 
 
-def _plane(first: Array, weights: Array, mode: str, boundary: str, fillvalue: Any) -> Array:
-    """`first` with its border, correlated with `weights`."""
+def _plane(
+    first: Array, weights: Array, mode: str, boundary: str, fillvalue: Any, flipped: bool = False
+) -> Array:
+    """`first` with its border, correlated with `weights`, which may have been flipped."""
     border = _BOUNDARIES.get(boundary)
     if border is None:
         raise ValueError(
@@ -257,7 +261,7 @@ def _plane(first: Array, weights: Array, mode: str, boundary: str, fillvalue: An
         if mode == "full":
             windows.append(Window(1 - r, n + r - 1))
         elif mode == "same":
-            windows.append(Window((r - 1) // 2 - (r - 1), n))
+            windows.append(Window(-(r // 2) if flipped else -((r - 1) // 2), n))
         else:
             windows.append(Window(0, n - r + 1))
     if not first.size or not weights.size:
@@ -286,12 +290,16 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
     number: Any = given.item()
     if dtype.kind == "c":
         return number
-    if number.imag or (dtype.kind in "biu" and not np.isfinite(number.real)):
+    real: float = number.real
+    whole = dtype.kind != "f"
+    limits = np.iinfo(dtype) if whole and dtype.kind != "b" else None
+    fits = limits is None or (np.isfinite(real) and limits.min <= int(real) <= limits.max)
+    if number.imag or not fits:
         raise ValueError(
             "could not cast `fillvalue` directly to the output type "
             f"(it was first converted to complex): {value!r} does not fit {dtype}."
         )
-    return number.real if dtype.kind == "f" else int(number.real)
+    return int(real) if whole else real
 
 
 lend_submodules(__name__, _scipy)
