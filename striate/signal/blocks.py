@@ -67,9 +67,12 @@ def cut(total: int, sizes: Iterable[int], overhead: float) -> Cut:
 
 
 class Blocks:
-    """The blocks of a problem."""
+    """The blocks of a problem.
 
-    def __init__(self, problem: Problem, lanes: int, foldable: bool) -> None:
+    `foldable`: one long row may be cut into runs; `length`: how many rows a block shall read.
+    """
+
+    def __init__(self, problem: Problem, lanes: int, foldable: bool, length: int = 0) -> None:
         self.problem = problem
         z, y, x = problem.z, problem.y, problem.x
         size = BYTES[problem.element]
@@ -94,17 +97,20 @@ class Blocks:
             self.pitch += lanes  # rows that all begin in the same sets of a cache evict each other
         row = self.pitch * self.phases * size
         room = max(_SCRATCH // row, 1)
-        self.y = cut(
-            y.window.size,
-            [n for n in (*range(8, 129, 8), y.window.size if y.window.size < 64 else 8)
-             if n == 8 or self._rows(y, n) <= room],
-            self._span(y) / 4,
-        )  # fmt: skip
+        heights = [length - self._span(y)] if length else self._heights(room)
+        self.y = cut(y.window.size, heights, self._span(y) / 4)
         self.rows = self._rows(y, self.y.size)
         room = max(room // self.rows, 1)
         depths = [n for n in (1, 2, 4, 8) if n == 1 or self._rows(z, n) <= room]
         self.z = cut(z.window.size, depths, self._span(z) / 4)
         self.planes = self._rows(z, self.z.size)
+
+    def _heights(self, room: int) -> list[int]:
+        """Numbers of rows that a block may have, if `room` rows fit into the scratch buffer."""
+        y = self.problem.y
+        heights = [n for n in range(8, 129, 8) if n == 8 or self._rows(y, n) <= room]
+        exact = y.window.size
+        return [*heights, exact] if exact < 64 and self._rows(y, exact) <= room else heights
 
     @staticmethod
     def _span(role: Role) -> int:
@@ -202,7 +208,7 @@ class Blocks:
             + z[None, :, None, :, None]
             + y[None, None, :, None, :]
         )
-        return offsets.reshape(-1, self.z.size * self.y.size)
+        return np.asarray(offsets.reshape(-1, self.z.size * self.y.size), np.int64)
 
     def _lines(self, role: Role, cut: Cut, count: int) -> tuple[Addresses, npt.NDArray[np.bool_]]:
         """(blocks, count) bytes to what each block reads along an axis; whether that exists."""

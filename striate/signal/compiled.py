@@ -23,7 +23,7 @@ from striate.nest.target import host
 from striate.signal.blocks import Blocks, Group
 from striate.signal.problem import Array, Problem
 from striate.signal.recipes import RECIPES, Recipe
-from striate.signal.stages import Finish, Stage, copying, gather, sweeping
+from striate.signal.stages import Finish, Stage, copying, gather, sharing, sweeping
 
 _ALIGN = 64
 _APART = 4096 + 64  # bytes between buffers of two threads, so that neither disturbs the other
@@ -49,8 +49,8 @@ class Plan:
     def __init__(self, problem: Problem, recipe: Recipe, streaming: bool, threads: int) -> None:
         self._lock = threading.Lock()
         self.problem, self.recipe, self._target = problem, recipe, host()
-        lanes = self._target.lanes(BYTES[problem.element])
-        self.blocks = Blocks(problem, lanes, foldable=recipe.name == "direct")
+        self.lanes = self._target.lanes(BYTES[problem.element])
+        self.blocks = Blocks(problem, self.lanes, recipe.name == "direct", recipe.length)
         groups = self.blocks.groups()
         if groups is None:
             raise Unfit
@@ -60,8 +60,8 @@ class Plan:
         self._weights: list[Array] = []
         self._tables: list[_Table] = []
         self._steps: list[tuple[Kernel, dict[str, Argument]]] = []
-        rows = self.blocks.planes * self.blocks.rows
-        self.scratch = self.buffer(rows * self.blocks.pitch * self.blocks.phases)
+        self._rows = self.blocks.planes * self.blocks.rows * recipe.together
+        self.scratch = self.buffer(self._rows * self.blocks.pitch * self.blocks.phases)
         # Rows of fill values may be read forwards and backwards from any pixel.
         reach = (self.blocks.reach_x + problem.x.length) * problem.channels * self.blocks.phases
         self._fill = np.zeros(2 * reach, _TYPES[problem.source])
@@ -96,6 +96,12 @@ class Plan:
         self._weights.append(weights)
         return Argument(weights.ctypes.data)
 
+    def fixed(self, values: Array) -> Argument:
+        """Numbers that are the same for all weights."""
+        numbers = np.ascontiguousarray(values, _TYPES[self.problem.element])
+        self._kept.append(numbers)
+        return Argument(numbers.ctypes.data)
+
     def swept(self, nest: Nest) -> Kernel:
         """The kernel of a sum of products."""
         return self._compiled(sweeping(nest, self._target, self.problem.element))
@@ -103,6 +109,10 @@ class Plan:
     def copied(self, nest: Nest) -> Kernel:
         """The kernel of a nest that runs as it is written."""
         return self._compiled(copying(nest, self._target, self.problem.element))
+
+    def shared(self, nest: Nest) -> Kernel:
+        """The kernel of `stages.along_rows`."""
+        return self._compiled(sharing(nest, self._target, self.problem.element))
 
     def step(self, kernel: Kernel, **buffers: Argument) -> None:
         """What follows for each block, and where its buffers are."""
@@ -117,7 +127,7 @@ class Plan:
         calls = []
         for piece, firsts in zip(group.pieces, group.firsts, strict=True):
             nest = gather(
-                blocks.planes * blocks.rows,
+                self._rows,
                 piece.count,
                 piece.step,
                 piece.channels,
@@ -126,12 +136,12 @@ class Plan:
                 problem.source,
             )
             starts = [n if n is None else n * BYTES[problem.source] for n in firsts]
-            source = self._table(_Table(rows, starts, filled))
+            source = self._table(_Table(rows, starts, self.recipe.together, filled))
             calls.append(_call(self.copied(nest), {"scratch": self.scratch, "source": source}))
         starts = [start * BYTES[problem.target] for start in group.starts]
-        out = self._table(_Table(blocks.target_rows(), starts))
+        out = self._table(_Table(blocks.target_rows(), starts, self.recipe.together))
         calls += [_call(kernel, {**buffers, "out": out}) for kernel, buffers in self._steps]
-        tasks = blocks.count * len(group.starts)
+        tasks = -(-blocks.count * len(group.starts) // self.recipe.together)
         return Job(tuple(calls), tasks, min(tasks, _SHARDS * self.threads), barrier=last)
 
     def _compiled(self, stage: Stage) -> Kernel:
@@ -145,27 +155,39 @@ class Plan:
 
 
 class _Table:
-    """Addresses of rows, (tasks, rows): for each block along x, all blocks along the others."""
+    """Addresses of rows, (tasks, rows): for each block along x, all blocks along the others.
+
+    Some neighbours may be one task; the last block then makes up for those that are missing.
+    """
 
     def __init__(
         self,
         rows: npt.NDArray[np.int64],
         starts: Sequence[int | None],
+        together: int,
         filled: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.reads = filled is not None
         first = np.array([0 if start is None else start for start in starts], np.int64)
-        self._offsets = (first[:, None, None] + rows).reshape(-1, rows.shape[1])
+        self._offsets = _paired((first[:, None, None] + rows).reshape(-1, rows.shape[1]), together)
         self.addresses = np.empty_like(self._offsets)
         empty = np.zeros(rows.shape, bool) if filled is None else filled
         outside = np.array([start is None for start in starts])
-        self._filled = np.flatnonzero(outside[:, None, None] | empty)
+        outside = (outside[:, None, None] | empty).reshape(-1, rows.shape[1])
+        self._filled = np.flatnonzero(_paired(outside, together))
 
     def point(self, base: int, fill: int) -> None:
         """Fill in the table for an array at address `base`."""
         np.add(self._offsets, base, out=self.addresses)
         if len(self._filled):
             self.addresses.reshape(-1)[self._filled] = fill
+
+
+def _paired(rows: npt.NDArray[Any], together: int) -> npt.NDArray[Any]:
+    """(blocks, rows) as (tasks, together · rows)."""
+    missing = -len(rows) % together
+    rows = np.concatenate([rows, rows[-1:].repeat(missing, 0)])
+    return rows.reshape(-1, together * rows.shape[1])
 
 
 def _call(kernel: Kernel, buffers: dict[str, Argument]) -> Call:

@@ -17,6 +17,7 @@ import numpy as np
 from striate.nest.crew import default_threads
 from striate.signal import fourier
 from striate.signal.arranged import is_plane
+from striate.signal.butterflies import kernel_spectrum
 from striate.signal.geometry import check_name
 from striate.signal.lowrank import Terms, separate
 from striate.signal.problem import number_of
@@ -25,13 +26,15 @@ from striate.signal.request import Array, Request
 
 _TRANSFORMS = ("fft", "overlap-save")
 _EXACT = 2.0**44  # sums below this have an error below 1/2 after any transform that fits in memory
-METHODS = ("auto", "direct", "separable", "box", "fft", "overlap-save", "numpy")
+METHODS = ("auto", "direct", "separable", "box", "column-fft", "fft", "overlap-save", "numpy")
 
 _CALL = 0.05  # milliseconds that a call of the compiled engine takes
 _PRODUCT = 0.30  # nanoseconds of one thread for one vector multiply-add
 _ROW_PRODUCT = 0.45  # the same along a row, where vectors are read across cache lines
 _BLOCK = 3.0  # nanoseconds for a vector that is gathered and written
+_BUTTERFLY = 1.5  # nanoseconds for a vector and one level of a transform, there and back
 _FFT = 1.1  # nanoseconds of one thread for one number and one level of a transform
+_LENGTHS = (32, 64, 128, 256)  # of the transforms of columns
 _SMALL = 1 << 17  # products below which NumPy is done before a call has begun
 
 
@@ -106,6 +109,11 @@ def recipe(request: Request, method: str) -> tuple[Recipe, list[Array]]:
         return Recipe(method, len(terms.columns)), [terms.columns, terms.rows]
     if method == "box":
         return Recipe(method), [request.kernel.ravel()[:1]]
+    if method == "column-fft":
+        lengths = [length for length in _LENGTHS if _rows_left(request, length) > 0]
+        length = min(lengths, key=lambda length: _column_cost(request, length))
+        spectrum = kernel_spectrum(request.kernel, request.windows[0].dilation, length)
+        return Recipe(method, length=length), [spectrum]
     return Recipe("direct"), [request.kernel]
 
 
@@ -166,6 +174,33 @@ def _box(request: Request) -> _Verdict:
     additions = sum(2 * taps.bit_length() - 2 for taps in kernel.shape)
     note = f"equal weights: at most {additions} additions for each output"
     return _compiled(request, additions * _BLOCK / 2 + _BLOCK), note
+
+
+def _column_fft(request: Request) -> _Verdict:
+    if reason := _foreign(request):
+        return None, reason
+    if request.dtype.kind != "f":
+        return None, "it rounds, and whole numbers are exact here"
+    if not is_plane(request) or request.kernel.ndim == 1:
+        return None, "it is made for two axes, without strides"
+    lengths = [length for length in _LENGTHS if _rows_left(request, length) > 0]
+    if not lengths:
+        return None, "the image has too few rows for its blocks"
+    length = min(lengths, key=lambda length: _column_cost(request, length))
+    note = f"transforms of {length} rows, {request.kernel.shape[1]} products along them"
+    return _compiled(request, _column_cost(request, length)), note
+
+
+def _rows_left(request: Request, length: int) -> int:
+    """Rows of output that a transform of `length` rows leaves; 0 if the image has fewer."""
+    rows = length - (request.kernel.shape[0] - 1) * request.windows[0].dilation
+    return rows if rows <= request.windows[0].size else 0
+
+
+def _column_cost(request: Request, length: int) -> float:
+    """Nanoseconds for a vector of outputs: butterflies, and complex products."""
+    each = math.log2(length) * _BUTTERFLY + 2 * request.kernel.shape[1] * _ROW_PRODUCT
+    return float(each * length / _rows_left(request, length))
 
 
 def _fft(request: Request) -> _Verdict:
@@ -246,6 +281,7 @@ _MODELS: dict[str, Callable[[Request], _Verdict]] = {
     "direct": _direct,
     "separable": _separable,
     "box": _box,
+    "column-fft": _column_fft,
     "fft": _fft,
     "overlap-save": _overlap_save,
     "numpy": _numpy,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from striate.signal import stages
+from striate.signal.butterflies import passes
 from striate.signal.stages import Pitch
 
 if TYPE_CHECKING:
@@ -28,10 +29,18 @@ class Recipe:
         - "separable": `terms` pairs of a vertical and a horizontal kernel; weights
           (terms, taps y) and (terms, taps x)
         - "box": equal weights, summed up by doubling; one weight
+        - "column-fft": transforms of `length` rows, two blocks at once; weights as
+          `butterflies.kernel_spectrum` makes them
     """
 
     name: str = "direct"
     terms: int = 1
+    length: int = 0
+
+    @property
+    def together(self) -> int:
+        """Blocks that are gathered at once."""
+        return 2 if self.length else 1
 
 
 def direct(plan: Plan) -> None:
@@ -124,8 +133,39 @@ def _doublings(taps: int, distance: int) -> Iterator[tuple[tuple[str, str], int,
             length += 1
 
 
+def column_fft(plan: Plan) -> None:
+    """The sum along y by a Fourier transform of the columns, that along x as it stands.
+
+    Each row of the transformed block has one frequency along y; a row of transformed weights
+    belongs to it, with which it is swept along x. Two real blocks are the real and the imaginary
+    part of one complex one: since the kernel is real, they never mix.
+    """
+    problem, blocks, length = plan.problem, plan.blocks, plan.recipe.length
+    pitch, width, taps = blocks.pitch, blocks.x.size, problem.x.taps
+    runs = stages.RUNS if width % (stages.RUNS * plan.lanes) == 0 else 1
+    target_pitch = -(-width // plan.lanes) * plan.lanes
+    target = plan.buffer(2 * length * target_pitch)
+    weights = plan.constant(length * taps * 2)
+    steps = [(step, plan.fixed(step.turns())) for step in passes(length)]
+    for step, turns in steps:
+        nest = step.nest(blocks.reach_x, pitch, backwards=False)
+        plan.step(plan.copied(nest), rows=plan.scratch, turns=turns)
+    nest = stages.along_rows(
+        length, runs, width // runs, taps, blocks.spread_x, pitch, target_pitch
+    )
+    plan.step(plan.shared(nest), rows=plan.scratch, weights=weights, target=target)
+    for step, turns in reversed(steps):
+        nest = step.nest(width, target_pitch, backwards=True)
+        plan.step(plan.copied(nest), rows=target, turns=turns)
+    nest = stages.finished(
+        blocks.y.size, width, target_pitch, 2, length * target_pitch, plan.finish
+    )
+    plan.step(plan.copied(nest), source=target)
+
+
 RECIPES: dict[str, Callable[[Plan], None]] = {
     "direct": direct,
     "separable": separable,
     "box": box,
+    "column-fft": column_fft,
 }

@@ -225,6 +225,44 @@ _BODY = 128  # multiply-adds in one loop body: enough to hide the loop, little t
 _TALL = 40  # taps along y that are written out even if the body grows beyond that
 
 
+def along_rows(
+    length: int, runs: int, width: int, taps: int, spread: int, pitch: int, target_pitch: int
+) -> Nest:
+    """Transformed columns times the transformed kernel, summed up along the rows:
+
+    for k, u, x:
+        target[k, u, x] = Σ_s rows[k, u, x + s · spread] · weights[k, s]      (complex)
+
+    A row of ``runs · width`` columns is cut into runs, so that several share each weight.
+    """
+    run = {"u": width, "x": 1}
+
+    def part(buffer: str, own_pitch: int, imaginary: int, *, moving: bool) -> Tensor:
+        strides = {"k": own_pitch, "s": spread if moving else 0, **run}
+        return Tensor(buffer, strides_of(strides), imaginary * length * own_pitch)
+
+    real, imag = (part("rows", pitch, i, moving=True) for i in (0, 1))
+    weight, imag_weight = (
+        Tensor("weights", strides_of({"k": 2 * taps, "s": 2}), i) for i in (0, 1)
+    )
+    terms = (real * weight, imag * imag_weight, real * imag_weight, imag * weight)
+    sums = [a.Accumulator(i) for i in range(4)]
+    stores = (
+        Store(part("target", target_pitch, 0, moving=False), sums[0] - sums[1]),
+        Store(part("target", target_pitch, 1, moving=False), sums[2] + sums[3]),
+    )
+    axes = (("k", length), ("u", runs), ("x", width), ("s", taps))
+    return Nest(axes, stores, terms, ("s",), "sum")
+
+
+def sharing(nest: Nest, target: Target, element: Number) -> Stage:
+    """Four runs at once: each weight that is read serves all of them."""
+    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), (("u", RUNS),)))
+
+
+RUNS = 4
+
+
 def doubled(rows: int, width: int, pitch: int, source: str, added: str, ahead: int) -> Nest:
     """One addition of a box filter, longer sums from shorter ones ("sums") or elements ("single"):
 
@@ -248,3 +286,15 @@ def scaled(rows: int, width: int, pitch: int, finish: Finish) -> Nest:
     out = Tensor("out", strides_of({"x": 1}), 0, finish.element, strides_of({"y": 1}))
     store = finish.store(out, sums * Tensor("weights", ()))
     return Nest((("y", rows), ("x", width)), (store,))
+
+
+def finished(rows: int, width: int, pitch: int, parts: int, apart: int, finish: Finish) -> Nest:
+    """Rows to the output as they are, from `parts` runs of rows that lie `apart`:
+
+    for p, y, x:
+        out[row p · rows + y][x] = source[p, y, x]
+    """
+    source = Tensor("source", strides_of({"p": apart, "y": pitch, "x": 1}))
+    table = strides_of({"p": rows, "y": 1})
+    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
+    return Nest((("p", parts), ("y", rows), ("x", width)), (finish.store(out, source),))
