@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from striate import functional as functional
+    from striate import kernels as kernels
     from striate.data import DataError as DataError
     from striate.data import Dataset as Dataset
     from striate.data import load as load_data
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from striate.evaluation import Evaluation as Evaluation
     from striate.files import ModelFileError as ModelFileError
     from striate.files import load as load
+    from striate.filtering import filter_image as filter_image
     from striate.layers import Add as Add
     from striate.layers import AvgPool2D as AvgPool2D
     from striate.layers import BatchNorm as BatchNorm
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from striate.preprocessing import Preprocessing as Preprocessing
     from striate.signal.arrays import convolve as convolve
     from striate.signal.arrays import correlate as correlate
+    from striate.signal.arrays import explain_method as explain_method
+    from striate.signal.steps import steps as steps
     from striate.training.losses import MeanSquaredError as MeanSquaredError
     from striate.training.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from striate.training.optimizers import SGD as SGD
@@ -78,9 +82,13 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Tanh": ("striate.layers", "Tanh"),
     "convolve": ("striate.signal.arrays", "convolve"),
     "correlate": ("striate.signal.arrays", "correlate"),
+    "explain_method": ("striate.signal.arrays", "explain_method"),
+    "filter_image": ("striate.filtering", "filter_image"),
     "functional": ("striate.functional", None),
+    "kernels": ("striate.kernels", None),
     "load": ("striate.files", "load"),
     "load_data": ("striate.data", "load"),
+    "steps": ("striate.signal.steps", "steps"),
 }
 
 __all__ = [
@@ -116,9 +124,13 @@ __all__ = [
     "__version__",
     "convolve",
     "correlate",
+    "explain_method",
+    "filter_image",
     "functional",
+    "kernels",
     "load",
     "load_data",
+    "steps",
 ]
 
 

@@ -35,7 +35,7 @@ _BLOCK = 3.0  # nanoseconds for a vector that is gathered and written
 _BUTTERFLY = 1.5  # nanoseconds for a vector and one level of a transform, there and back
 _FFT = 1.1  # nanoseconds of one thread for one number and one level of a transform
 _LENGTHS = (32, 64, 128, 256)  # of the transforms of columns
-_SMALL = 1 << 17  # products below which NumPy is done before a call has begun
+SMALL = 1 << 17  # products below which NumPy is done before a call has begun
 
 
 class Candidate(NamedTuple):
@@ -82,7 +82,9 @@ def choose(request: Request, method: str = "auto") -> Choice:
     """
     check_name("method", method, METHODS)
     products = request.outputs * request.kernel.size
-    if method == "auto" and products <= _SMALL:
+    if method in ("auto", "numpy") and number_of(request.dtype) is None:
+        return Choice("numpy", f"the compiler has no code for {request.dtype}")
+    if method == "auto" and products <= SMALL:
         return Choice("numpy", f"{products} products are too few to compile a kernel for")
     if method != "auto":
         cost, reason = _MODELS[method](request)

@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.arrays import Array, Ints, _Call
+from striate.signal.call import Array, Call, Ints
 from striate.signal.geometry import Window, beyond
 
 MOST_TERMS = 5_000
@@ -152,7 +152,7 @@ def steps(
             there are more than 5,000 terms.
         TypeError: as `striate.convolve`.
     """
-    call = _Call("steps", f, g, mode, border, origin, stride, dilation, None, flip=not correlate)
+    call = Call("steps", f, g, mode, border, origin, stride, dilation, None, flip=not correlate)
     if call.f.ndim > 2:
         raise ValueError(f"steps: f must have one or two dimensions, got shape {call.f.shape}")
     windows = tuple(axis.window for axis in call.axes)

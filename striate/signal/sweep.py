@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from striate.signal.geometry import Window
 from striate.signal.request import Request
 from striate.signal.textbook import shifted
+
+if TYPE_CHECKING:
+    from striate.signal.methods import Choice
 
 Array = npt.NDArray[Any]
 
@@ -130,38 +133,50 @@ def _request(
     )
 
 
-def run(request: Request, out: Array, method: str) -> None:
-    """Carry out a request by an engine that can."""
-    kind = request.dtype.kind
-    if kind == "c" and request.dtype.itemsize <= 16:
+def run(request: Request, out: Array, method: str = "auto") -> None:
+    """Carry out a request, by the method asked for."""
+    if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
         _complex(request, out, method)
-    elif kind == "b" and request.outputs * request.kernel.size > 1 << 17:
-        # "or" of "and": whether any product is not zero.
-        counts = replace(request, kernel=request.kernel.astype(np.int32))
-        sums = empty(request.shape, np.dtype(np.int32))
-        run(counts, sums, method)
-        np.copyto(out, sums != 0, casting="unsafe")
-    elif kind in "biufc" and request.dtype.itemsize <= 8 and request.dtype != np.float16:
-        _real(request, out, method)
-    else:
-        _numpy(request, out)
-
-
-def _real(request: Request, out: Array, method: str) -> None:
-    from striate.signal import methods
-
-    choice = methods.choose(request, method).method
+        return
+    choice = explain(request, method).method
     if choice == "numpy":
         _numpy(request, out)
+    elif request.dtype == bool:
+        # "or" of "and": whether any product is not zero.
+        sums = empty(request.shape, np.dtype(np.int32))
+        run(_counted(request), sums, method)
+        np.copyto(out, sums != 0, casting="unsafe")
     elif choice in ("fft", "overlap-save"):
         store(_finished(_transformed(request, choice), request.clip), out)
     else:
-        from striate.signal.arranged import can_write, compiled_sweep
+        _compiled(request, out, choice)
 
-        result = out if can_write(request, out) else empty(request.shape, request.dtype)
-        compiled_sweep(request, *methods.recipe(request, choice), result)
-        if result is not out:
-            store(result, out)
+
+def explain(request: Request, method: str = "auto") -> Choice:
+    """By which method a request is carried out."""
+    from striate.signal.methods import SMALL, choose
+
+    if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
+        return choose(_parts(request)[0][0], method)
+    if request.dtype == bool and method != "numpy":
+        small = method == "auto" and request.outputs * request.kernel.size <= SMALL
+        return choose(request if small else _counted(request), method)
+    return choose(request, method)
+
+
+def _compiled(request: Request, out: Array, choice: str) -> None:
+    from striate.signal.arranged import can_write, compiled_sweep
+    from striate.signal.methods import recipe
+
+    result = out if can_write(request, out) else empty(request.shape, request.dtype)
+    compiled_sweep(request, *recipe(request, choice), result)
+    if result is not out:
+        store(result, out)
+
+
+def _counted(request: Request) -> Request:
+    """A request in booleans as one that counts."""
+    return replace(request, kernel=request.kernel.astype(np.int32))
 
 
 def _numpy(request: Request, out: Array) -> None:
@@ -195,25 +210,33 @@ def _transformed(request: Request, method: str) -> Array:
 
 
 def _complex(request: Request, out: Array, method: str) -> None:
-    """By four, or with a real array two, sweeps of real numbers."""
-    real = np.dtype(np.float32 if request.dtype.itemsize == 8 else np.float64)
-    fill = complex(request.fill_value)
-    # Products of real numbers, with their share in the real and in the imaginary part.
-    f, kernel = request.f, request.kernel
+    """By the products of real and imaginary parts, of which some may not be needed."""
     result = np.zeros(request.shape, request.dtype)
-    parts = empty(request.shape, real)
-    for i, own in enumerate((f.real, f.imag) if f.dtype.kind == "c" or fill.imag else (f.real,)):
-        for j, weight in enumerate((kernel.real, kernel.imag)):
-            if j and not weight.any():
-                continue
-            value = (fill.real, fill.imag)[i]
-            run(replace(request, f=own, kernel=weight, fill_value=value), parts, method)
-            target = result.imag if (i + j) == 1 else result.real
-            if i + j == 2:
-                target -= parts
-            else:
-                target += parts
+    product = empty(request.shape, request.dtype.type(0).real.dtype)
+    for part, imaginary in _parts(request):
+        run(part, product, method)
+        target = result.imag if imaginary == 1 else result.real
+        if imaginary == 2:  # i times i
+            target -= product
+        else:
+            target += product
     store(result, out)
+
+
+def _parts(request: Request) -> list[tuple[Request, int]]:
+    """Requests in real numbers, each with how many of its two factors are imaginary."""
+    fill = complex(request.fill_value)
+    signals = [(request.f.real, fill.real)]
+    if request.f.dtype.kind == "c" or fill.imag:
+        signals.append((request.f.imag, fill.imag))
+    kernels = [request.kernel.real]
+    if request.kernel.imag.any():
+        kernels.append(request.kernel.imag)
+    return [
+        (replace(request, f=f, kernel=kernel, fill_value=value), i + j)
+        for i, (f, value) in enumerate(signals)
+        for j, kernel in enumerate(kernels)
+    ]
 
 
 def _finished(values: Array, clip: tuple[float, float] | None) -> Array:

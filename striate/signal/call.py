@@ -1,0 +1,174 @@
+"""The arguments of `convolve` and `correlate`, checked and brought into one form."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.signal.geometry import BORDERS, MODES, Window, check_name, window
+from striate.signal.request import Request
+
+Array = npt.NDArray[Any]
+Ints = int | Sequence[int]
+
+
+class SweptAxis(NamedTuple):
+    axis: int
+    border: str
+    window: Window
+
+
+class Call:
+    """One call's arguments, checked and brought into correlation order."""
+
+    def __init__(
+        self,
+        who: str,
+        f: npt.ArrayLike,
+        g: npt.ArrayLike,
+        mode: str,
+        border: str | Sequence[str],
+        origin: str | Ints,
+        stride: Ints,
+        dilation: Ints,
+        axes: Ints | None,
+        *,
+        flip: bool,
+    ) -> None:
+        self.who = who
+        self.f, kernel = _array(f, f"{who}: f"), _array(g, f"{who}: g")
+        check_name(f"{who}: mode", mode, MODES)
+        chosen = _axes(who, self.f, kernel, axes)
+        count = len(chosen)
+        borders = (
+            (border,) * count if isinstance(border, str) else _each(who, "border", border, count)
+        )
+        strides = _positive(who, "stride", stride, count)
+        dilations = _positive(who, "dilation", dilation, count)
+        origins = _origins(who, origin, kernel.shape, flip)
+        self.dtype = np.result_type(self.f, kernel)
+        self.weights = kernel[(slice(None, None, -1),) * count] if flip else kernel.conj()
+        self.axes = [
+            SweptAxis(
+                axis,
+                check_name(f"{who}: border", borders[i], BORDERS),
+                window(
+                    mode, self.f.shape[axis], kernel.shape[i], origins[i], strides[i],
+                    dilations[i], flip,
+                ),
+            )
+            for i, axis in enumerate(chosen)
+        ]  # fmt: skip
+        if any(axis.window.size < 1 for axis in self.axes):
+            lengths = tuple(self.f.shape[axis] for axis in chosen)
+            spans = tuple((n - 1) * d + 1 for n, d in zip(kernel.shape, dilations, strict=True))
+            raise ValueError(
+                f'{who}: in mode "valid" the kernel must fit into f, but it spans {spans} and f '
+                f'has {lengths}; use mode "same" or "full", or a smaller kernel'
+            )
+
+    def request(self, fill_value: complex) -> Request:
+        """What the engines are asked for."""
+        if not np.can_cast(np.result_type(fill_value), self.dtype, "same_kind"):
+            raise TypeError(f"{self.who}: fill_value {fill_value!r} does not fit {self.dtype}")
+        ordered = sorted(range(len(self.axes)), key=lambda i: self.axes[i].axis)
+        return Request(
+            self.f,
+            self.weights.astype(self.dtype, copy=False).transpose(ordered),
+            tuple(self.axes[i].window for i in ordered),
+            tuple(self.axes[i].axis for i in ordered),
+            tuple(self.axes[i].border for i in ordered),
+            fill_value,
+        )
+
+    def check_out(self, out: Array) -> None:
+        """Whether the result can be written there."""
+        shape = list(self.f.shape)
+        for axis in self.axes:
+            shape[axis.axis] = axis.window.size
+        if not isinstance(out, np.ndarray) or out.shape != tuple(shape):
+            got = getattr(out, "shape", type(out).__name__)
+            raise ValueError(f"{self.who}: out must be an array of shape {tuple(shape)}, got {got}")
+        if not np.can_cast(self.dtype, out.dtype, "same_kind"):
+            raise TypeError(f"{self.who}: out of dtype {out.dtype} cannot hold {self.dtype}")
+        if not out.flags.writeable:
+            raise ValueError(f"{self.who}: out is read-only")
+
+
+def _array(value: npt.ArrayLike, what: str) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "buifcO":
+        raise TypeError(f"{what} must hold numbers, got dtype {array.dtype}")
+    if array.size == 0:
+        raise ValueError(f"{what} is empty: its shape is {array.shape}")
+    return array
+
+
+def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
+    """The axes of f that are swept, counted from the front."""
+    if axes is None:
+        if f.ndim != g.ndim:
+            raise ValueError(
+                f"{who}: f has {f.ndim} dimensions and g {g.ndim}; say which axes of f are "
+                f"convolved, such as axes={tuple(range(-g.ndim, 0)) if g.ndim else 0}"
+            )
+        chosen = list(range(f.ndim))
+    else:
+        chosen = [operator.index(axis) for axis in np.atleast_1d(axes).tolist()]
+        if wrong := [axis for axis in chosen if not -f.ndim <= axis < f.ndim]:
+            raise ValueError(f"{who}: f has {f.ndim} dimensions, so no axis {wrong[0]}")
+        chosen = [axis % f.ndim for axis in chosen]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"{who}: axes {tuple(chosen)} name an axis twice")
+        if len(chosen) != g.ndim:
+            raise ValueError(
+                f"{who}: g must have one dimension for each of the axes {tuple(chosen)}, but has "
+                f"shape {g.shape}"
+            )
+    if not 1 <= len(chosen) <= 3:
+        raise ValueError(
+            f"{who}: 1 to 3 axes can be convolved, not {len(chosen)}; f has shape {f.shape}"
+        )
+    return chosen
+
+
+def _each(who: str, what: str, values: Any, count: int) -> tuple[Any, ...]:
+    """One value for each axis."""
+    given = tuple(values)
+    if len(given) != count:
+        raise ValueError(f"{who}: {what} needs one value for each of {count} axes, got {given}")
+    return given
+
+
+def _integers(who: str, what: str, value: Any, count: int) -> tuple[int, ...]:
+    values = (value,) * count if np.ndim(value) == 0 else _each(who, what, value, count)
+    try:
+        return tuple(operator.index(v) for v in values)
+    except TypeError:
+        raise TypeError(f"{who}: {what} must be whole numbers, got {value!r}") from None
+
+
+def _positive(who: str, what: str, value: Ints, count: int) -> tuple[int, ...]:
+    values = _integers(who, what, value, count)
+    if min(values) < 1:
+        raise ValueError(f"{who}: {what} must be at least 1, got {value!r}")
+    return values
+
+
+def _origins(who: str, origin: str | Ints, taps: Sequence[int], flip: bool) -> tuple[int, ...]:
+    if isinstance(origin, str):
+        check_name(f"{who}: origin", origin, ("center", "corner"))
+        if origin == "corner":
+            return (0,) * len(taps)
+        return tuple((n - 1) // 2 if flip else n // 2 for n in taps)
+    values = _integers(who, "origin", origin, len(taps))
+    for value, count in zip(values, taps, strict=True):
+        if not 0 <= value < count:
+            raise ValueError(
+                f"{who}: origin must be an index of the kernel, 0 to {count - 1}, got {value}"
+            )
+    return values
