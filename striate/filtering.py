@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class _How:
     borders: tuple[Any, Any]
     fill_value: float
     method: str
+    squares_fit: bool  # no square of a sum is too large or too small to be a number of `dtype`
 
 
 def filter_image(
@@ -106,6 +107,7 @@ def filter_image(
         borders=_borders(border),
         fill_value=fill,
         method=method,
+        squares_fit=integer,
     )
     shift = real_number(offset, "offset", WHO)
     if integer:
@@ -214,13 +216,21 @@ def _check_sums(chain: Sequence[Kernel], largest: float) -> None:
 def _stage(values: Array, kernel: Kernel, how: _How) -> Array:
     """Return the response of the colours `values` to a kernel, of dtype `how.dtype`."""
     total = _convolved(values, kernel.arrays[0], how)
-    for array in kernel.arrays[1:]:
-        _COMBINE[kernel.combine](total, _convolved(values, array, how), out=total)
-    # One kernel's magnitude is its absolute value, as it is with several.
-    return np.abs(total, out=total) if kernel.combine == "magnitude" else total
-
-
-_COMBINE: dict[str, Callable[..., Any]] = {"magnitude": np.hypot, "maximum": np.maximum}
+    if kernel.combine == "maximum":
+        for array in kernel.arrays[1:]:
+            np.maximum(total, _convolved(values, array, how), out=total)
+    elif kernel.combine == "magnitude" and how.squares_fit:
+        total *= total
+        for array in kernel.arrays[1:]:
+            answer = _convolved(values, array, how)
+            answer *= answer
+            total += answer
+        np.sqrt(total, out=total)
+    elif kernel.combine == "magnitude":
+        np.abs(total, out=total)
+        for array in kernel.arrays[1:]:
+            np.hypot(total, _convolved(values, array, how), out=total)
+    return total
 
 
 def _convolved(values: Array, weights: Array, how: _How) -> Array:

@@ -218,6 +218,19 @@ def test_magnitude(name: str) -> None:
     check(filter_image(image, f"{name}-magnitude"), np.sqrt(a**2 + b**2), "uint8")
 
 
+def test_the_magnitude_of_one_kernel_is_its_absolute_value() -> None:
+    kernel = kernels.Kernel("strength", (SKEW,), "magnitude")
+    for dtype in ("uint8", "float64"):
+        image = picture((9, 8, 3), dtype)
+        check(filter_image(image, kernel), np.abs(each_plane(image, SKEW, "reflect")), dtype)
+
+
+def test_the_magnitude_of_extreme_reals() -> None:
+    image = np.array([[1e-200, 1e200]])
+    pair = kernels.Kernel("pair", (np.array([[3.0]]), np.array([[4.0]])), "magnitude")
+    np.testing.assert_allclose(filter_image(image, pair), 5 * image, rtol=1e-15)
+
+
 def test_maximum_over_eight_directions() -> None:
     image = picture((20, 23), "uint16") // 16
     arrays = kernels.named("kirsch").arrays
