@@ -75,7 +75,7 @@ class Look:
     multiple=True,
     metavar="NAME|NUMBERS|FILE",
     help='A name (see --list), numbers such as "0 -1 0; -1 5 -1; 0 -1 0", or a file of numbers. '
-    "Several make a chain, in this order.",
+    "Several make a chain, in this order; a number alone multiplies.",
 )
 @click.option(
     "--size",

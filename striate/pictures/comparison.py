@@ -137,7 +137,7 @@ def draw_comparison(
 
 def _show(axes: Axes, pixels: Array) -> None:
     """Draw an image, alpha laid over white."""
-    values = pixels.astype(np.float64)
+    values = pixels.astype(np.float32)
     if pixels.dtype.kind == "u":
         values /= np.iinfo(pixels.dtype).max
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -164,7 +164,7 @@ def _places(kernel: Kernel) -> list[tuple[float, float, float]]:
     """Return (left, bottom, side) of the square for each array, the first at the upper left."""
     count = len(kernel.arrays)
     if count == 1:
-        return [(0.0, 0.0, _GRID)]
+        return [(0.0, 0.0, min(_GRID, max(1.1, 0.85 * max(kernel.shape))))]
     columns = 1 if count <= 2 else int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     gap = 0.15 if count > 2 else 0.3
@@ -194,10 +194,9 @@ def _grid(axes: Axes, array: Array, width: float, height: float) -> None:
         aspect="auto",
         interpolation="nearest",
     )
-    texts = readable(array)[0] if array.size <= _MOST_NUMBERS else [[]]
-    longest = max((len(text) for row in texts for text in row), default=0)
-    points = min(_LARGEST_TYPE, 72 * min(width * 0.85 / (0.62 * max(longest, 1)), height * 0.6))
-    if longest and points >= _SMALLEST_TYPE:
+    points = _type_size(array, width, height)
+    if points:
+        texts, _ = readable(array)
         lines = np.arange(1, max(rows, columns)) - 0.5
         axes.hlines(lines[: rows - 1], -0.5, columns - 0.5, color="white", linewidth=1.2)
         axes.vlines(lines[: columns - 1], -0.5, rows - 0.5, color="white", linewidth=1.2)
@@ -212,6 +211,15 @@ def _grid(axes: Axes, array: Array, width: float, height: float) -> None:
     centre = ((columns - 1) // 2 - 0.5, (rows - 1) // 2 - 0.5)
     if array.size > 1:
         axes.add_patch(Rectangle(centre, 1, 1, ec=_INK, lw=1.2, **frame))
+
+
+def _type_size(array: Array, width: float, height: float) -> float:
+    """Return the size in points of numbers in cells of width × height inches, 0 if too small."""
+    if array.size > _MOST_NUMBERS:
+        return 0.0
+    longest = max(len(text) for row in readable(array)[0] for text in row)
+    points = min(_LARGEST_TYPE, 72 * min(width * 0.85 / (0.62 * longest), height * 0.6))
+    return points if points >= _SMALLEST_TYPE else 0.0
 
 
 def readable(array: Array) -> tuple[list[list[str]], str]:
@@ -255,10 +263,11 @@ def _signed(text: str) -> str:
 def _caption(kernel: Kernel) -> str:
     """Return what stands below the grids of a kernel."""
     rows, columns = kernel.shape
-    scales = {_in_units(array)[1] for array in kernel.arrays}
     parts = [f"{rows} × {columns}"]
+    cell = _places(kernel)[0][2] / max(rows, columns)
+    scales = {_in_units(a)[1] if _type_size(a, cell, cell) else "" for a in kernel.arrays}
     if len(scales) == 1 and (scale := scales.pop()):
-        parts[0] += f",  times {scale}"
+        parts.append(f"times {scale}")
     if kernel.combine == "magnitude":
         parts.append("√(a² + b²)" if len(kernel.arrays) == 2 else "root of the sum of squares")
     elif kernel.combine == "maximum":

@@ -314,6 +314,8 @@ def test_a_comparison_shows_the_numbers() -> None:
     assert "3 × 3,  maximum of 8" in texts(["kirsch"])
     # Numbers too small to be read are not written: colours show them.
     assert len(texts(["gaussian25"])) < 10
+    assert "25 × 25" in texts(["gaussian25"])
+    assert "27 × 27,  maximum of 8" in texts(["gabor-bank"])
 
 
 @pytest.mark.parametrize(
