@@ -187,6 +187,7 @@ def _must_swap(first: Sequence[int], second: Sequence[int]) -> bool:
     )
 
 
+@np.errstate(all="ignore")  # SciPy's loops in C say nothing of infinities either
 def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
     """The convolution with nothing but zeros around the volume."""
     dtype = np.result_type(volume, kernel)
@@ -242,6 +243,7 @@ def _by_fft(volume: Array, kernel: Array, mode: str) -> Array:
     return out.astype(dtype)
 
 
+@np.errstate(all="ignore")
 def _plane(
     first: Array, weights: Array, mode: str, boundary: str, fillvalue: Any, flipped: bool = False
 ) -> Array:

@@ -1,0 +1,150 @@
+"""Sums of products in the order in which SciPy takes them, so that they agree to the last bit."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.signal.geometry import Window
+from striate.signal.textbook import extended
+
+Array = npt.NDArray[Any]
+Block = tuple[slice, ...]
+
+# SciPy leaves out smaller weights in several dimensions, and takes filters of one dimension for
+# symmetric if no two weights differ by more.
+TINY = float(np.finfo(np.float64).eps)
+_BLOCK = 1 << 17  # outputs summed up at a time: few calls, and they stay near the processor
+
+
+def box_in_order(
+    input: Array,
+    weights: Array,
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    cval: float,
+) -> Array:
+    """Correlate in float64: products with all weights but zeros, added up in C order."""
+    padded = _extended(input, weights.shape, windows, axes, borders, cval)
+    out = np.zeros(input.shape)
+    taps = [(tap, weights[tap]) for tap in np.ndindex(weights.shape) if weights[tap]]
+
+    def fill(block: Block) -> None:
+        total = out[block]
+        product = np.empty(total.shape)
+        for tap, weight in taps:
+            np.multiply(padded[_moved(block, axes, tap)], weight, out=product)
+            np.add(total, product, out=total)
+
+    _by_blocks(fill, out.shape)
+    return out
+
+
+def line_in_order(
+    input: Array, weights: Array, window: Window, axis: int, border: str, cval: float
+) -> Array:
+    """Correlate over one axis in float64, in the order of SciPy's loop for lines.
+
+    There the elements of a symmetric pair are added, those of an antisymmetric pair subtracted,
+    before they are weighted; the centre comes first, or without symmetry the last element.
+    """
+    padded = _extended(input, weights.shape, (window,), (axis,), (border,), cval)
+    taps = len(weights)
+    join = _symmetry(weights)
+    start = taps // 2 if join else taps - 1
+    out = np.empty(input.shape)
+
+    def fill(block: Block) -> None:
+        def at(tap: int) -> Array:
+            return padded[_moved(block, (axis,), (tap,))]
+
+        total = out[block]
+        product = np.empty(total.shape)
+        np.multiply(at(start), weights[start], out=total)
+        for tap in range(start):
+            if join is None:
+                np.multiply(at(tap), weights[tap], out=product)
+            else:
+                join(at(tap), at(taps - 1 - tap), out=product)
+                np.multiply(product, weights[tap], out=product)
+            np.add(total, product, out=total)
+
+    _by_blocks(fill, out.shape)
+    return out
+
+
+def running_sums(
+    input: Array, size: int, window: Window, axis: int, border: str, cval: float
+) -> Array:
+    """Sums of `size` neighbours along `axis` in float64: each is the last one, plus what comes in
+    minus what goes out.
+    """
+    lines = np.moveaxis(_extended(input, (size,), (window,), (axis,), (border,), cval), axis, 0)
+    sums = np.empty(input.shape)
+    steps = np.moveaxis(sums, axis, 0)
+    first = steps[:1]
+    np.copyto(first, lines[:1])
+    for i in range(1, size):  # in order, as np.sum would not be
+        first += lines[i]
+    np.subtract(lines[size:], lines[:-size], out=steps[1:])
+    if axis == input.ndim - 1:
+        np.add.accumulate(sums, axis, out=sums)
+    else:
+        for n in range(1, window.size):
+            steps[n] += steps[n - 1]
+    return sums
+
+
+def _extended(
+    input: Array,
+    taps: Sequence[int],
+    windows: Sequence[Window],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    cval: float,
+) -> Array:
+    """The input in float64 with its borders."""
+    if "fill" in borders:  # the constant may not fit into the dtype
+        input = input.astype(np.float64, copy=False)
+    return extended(input, taps, windows, axes, borders, cval).astype(np.float64, copy=False)
+
+
+def _symmetry(weights: Array) -> np.ufunc | None:
+    """How the two ends of a pair are joined, if the filter has a centre and is symmetric."""
+    if len(weights) % 2 == 0:
+        return None
+    half = len(weights) // 2
+    left, right = weights[:half], weights[:half:-1]
+    if (np.abs(left - right) <= TINY).all():
+        return np.add
+    if (np.abs(left + right) <= TINY).all():
+        return np.subtract
+    return None
+
+
+def _by_blocks(fill: Callable[[Block], None], shape: Sequence[int]) -> None:
+    """Call `fill` for parts of an array that fit into the cache.
+
+    The last axes are whole, the others in pieces.
+    """
+    pieces = []
+    room = _BLOCK
+    for length in reversed(shape):
+        step = max(1, min(length, room))
+        room //= step
+        pieces.append([slice(low, min(low + step, length)) for low in range(0, length, step)])
+    for block in itertools.product(*reversed(pieces)):
+        fill(block)
+
+
+def _moved(block: tuple[slice, ...], axes: Sequence[int], tap: Sequence[int]) -> tuple[slice, ...]:
+    """The part of the extended input that one tap reads for a block of outputs."""
+    where = list(block)
+    for axis, i in zip(axes, tap, strict=True):
+        where[axis] = slice(block[axis].start + i, block[axis].stop + i)
+    return tuple(where)
