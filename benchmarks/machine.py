@@ -14,6 +14,7 @@ import numpy as np
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.nest.crew import crew
 from striate.nest.kernel import compile_nest
+from striate.nest.schedule import Schedule
 from striate.nest.tape import Argument, Call, Job, Program
 from striate.nest.target import host
 
@@ -109,3 +110,28 @@ def multiply_add_peak(threads: int) -> float:
         seconds.append(time.perf_counter() - begin)
         time.sleep(SETTLE)  # the fastest of moments apart: a limit, not an average
     return 2 * rows * columns * lanes * depth * turns * threads / min(seconds)
+
+
+def copy_bandwidth(threads: int, megabytes: int = 64) -> float:
+    """Bytes a second, read and written, of `threads` threads that copy an array larger than the
+    caches, writing past them: no filter can move its input and output faster."""
+    lanes, rows = host().lanes(4), 64
+    here, there = (Tensor(role, strides_of({"y": 4096, "x": 1})) for role in ("in", "out"))
+    nest = Nest((("y", rows), ("x", 4096)), (Store(there, here, streaming=True),))
+    kernel = compile_nest(nest, Schedule("x", lanes))
+    tasks = (megabytes << 20) // (rows * 4096 * 4)
+    room = [np.zeros(tasks * rows * 4096 + 16, np.float32) for _ in range(2)]
+    starts = [array.ctypes.data + -array.ctypes.data % 64 for array in room]
+    arguments = {
+        role: Argument(start, task=rows * 4096 * 4)
+        for role, start in zip(("in", "out"), starts, strict=True)
+    }
+    call = Call(kernel, tuple(arguments[role] for role in nest.buffers))
+    program = Program([Job((call,), tasks, 8 * threads)], threads)
+    seconds = []
+    for _ in range(25):
+        begin = time.perf_counter()
+        crew().run(threads, program.run, program.prepare)
+        seconds.append(time.perf_counter() - begin)
+        time.sleep(SETTLE)
+    return 2 * tasks * rows * 4096 * 4 / min(seconds)

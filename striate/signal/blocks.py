@@ -22,7 +22,8 @@ from striate.signal.problem import Problem, Role
 
 Addresses = npt.NDArray[np.int64]
 _SCRATCH = 400_000  # bytes of scratch: well inside the L2 cache of a core
-_WIDE = 2048  # bytes of a row in a block
+_WIDE = 16384  # bytes of a row in a block: long runs, which are what processors fetch ahead
+_LOW = 8  # rows of output in the lowest of blocks
 FOLD = 8  # runs of one long row that are computed side by side
 
 
@@ -67,29 +68,40 @@ def cut(total: int, sizes: Iterable[int], overhead: float) -> Cut:
 
 
 class Blocks:
-    """The blocks of a problem.
+    """The blocks of a problem, or of some of its columns.
 
-    `foldable`: one long row may be cut into runs; `length`: how many rows a block shall read.
+    Parameters
+    ----------
+    foldable
+        Whether one long row may be cut into runs.
+    length
+        How many rows a block shall read; 0: as many as is best.
+    columns, lines
+        Which columns and rows of the output; default all.
     """
 
-    def __init__(self, problem: Problem, lanes: int, foldable: bool, length: int = 0) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        lanes: int,
+        *,
+        foldable: bool = False,
+        length: int = 0,
+        columns: Cut | None = None,
+        lines: Cut | None = None,
+    ) -> None:
         self.problem = problem
         z, y, x = problem.z, problem.y, problem.x
         size = BYTES[problem.element]
         self.phases = x.window.stride
         # With phases the kernel is laid out with zeros for what its dilation leaves out.
         self.spread_x = x.window.dilation * problem.channels if self.phases == 1 else 1
-        outputs = x.window.size * problem.channels
-        span = self._span(x) * problem.channels // self.phases
-        unit = math.lcm(lanes, problem.channels)
         one_row = y.window.size == z.window.size == 1 and y.taps == z.taps == 1
-        self.fold = FOLD if foldable and one_row and outputs >= FOLD * unit else 1
-        unit *= self.fold
-        wide = max(_WIDE // size * (FOLD if one_row else 1), span, unit)
-        sizes = [*range(unit, min(wide, outputs) + 1, unit)]
-        if self.fold == 1 and outputs <= wide:
-            sizes.append(outputs)
-        self.x = cut(outputs, sizes, span / 4)
+        foldable = foldable and one_row and columns is None
+        unit = math.lcm(lanes, problem.channels)
+        outputs = x.window.size * problem.channels
+        self.fold = FOLD if foldable and outputs >= FOLD * unit else 1
+        self.x = columns or self._columns(unit * self.fold, length or _LOW + self._span(y), one_row)
         # Numbers that a row of scratch needs, for each phase.
         self.reach_x = self.x.size + (self.taps_x - 1) * self.spread_x
         self.pitch = -(-self.reach_x // lanes) * lanes
@@ -98,12 +110,24 @@ class Blocks:
         row = self.pitch * self.phases * size
         room = max(_SCRATCH // row, 1)
         heights = [length - self._span(y)] if length else self._heights(room)
-        self.y = cut(y.window.size, heights, self._span(y) / 4)
+        self.y = lines or cut(y.window.size, heights, self._span(y) / 4)
         self.rows = self._rows(y, self.y.size)
         room = max(room // self.rows, 1)
         depths = [n for n in (1, 2, 4, 8) if n == 1 or self._rows(z, n) <= room]
         self.z = cut(z.window.size, depths, self._span(z) / 4)
         self.planes = self._rows(z, self.z.size)
+
+    def _columns(self, unit: int, rows: int, one_row: bool) -> Cut:
+        """Blocks as wide as the scratch buffer allows, if so many rows are to fit into it."""
+        problem, size = self.problem, BYTES[self.problem.element]
+        outputs = problem.x.window.size * problem.channels
+        span = self._span(problem.x) * problem.channels // self.phases
+        wide = _WIDE * FOLD if one_row else min(_WIDE, _SCRATCH // rows)
+        wide = max(wide // size, span, unit)
+        sizes = [*range(unit, min(wide, outputs) + 1, unit)]
+        if self.fold == 1 and outputs <= wide:
+            sizes.append(outputs)
+        return cut(outputs, sizes, span / 4)
 
     def _heights(self, room: int) -> list[int]:
         """Numbers of rows that a block may have, if `room` rows fit into the scratch buffer."""
@@ -232,6 +256,67 @@ class Blocks:
         """Blocks of all batches, planes and rows, without the cut along x."""
         batches = math.prod(length for length, *_ in self.problem.batch)
         return batches * len(self.z.starts) * len(self.y.starts)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Blocks whose windows lie inside the image, and cuts of what is left around them."""
+
+    columns: Cut
+    lines: Cut
+    edge_columns: Cut | None
+    edge_lines: Cut | None
+
+
+def split(problem: Problem, lanes: int) -> Split | None:
+    """Most of an image is far from its borders and can be read where it is, if that is fast.
+
+    The columns inside begin a vector.
+    """
+    x, y, size = problem.x, problem.y, BYTES[problem.source]
+    if (
+        problem.source != problem.element
+        or problem.z.window.size > 1
+        or problem.z.taps > 1
+        or x.window.stride > 1
+        or y.source % size
+        or not _fits_sets(y)
+    ):
+        return None
+    columns = _inside(x, problem.channels, lanes, range(lanes, _WIDE // size + 1, lanes))
+    lines = _inside(y, 1, _LOW, range(_LOW, 65, _LOW))
+    if columns is None or lines is None or columns[0].size < _NARROW:
+        return None
+    return Split(columns[0], lines[0], columns[1], lines[1])
+
+
+def _inside(
+    role: Role, scale: int, unit: int, sizes: Iterable[int]
+) -> tuple[Cut, Cut | None] | None:
+    """Outputs along an axis that read nothing beyond its ends, and the others."""
+    outputs = role.window.size * scale
+    first, stop = role.window.reach(role.taps)
+    edge = max(-first, stop - role.length, 0) * scale
+    edge = -(-edge // unit) * unit
+    middle = outputs - 2 * edge
+    if middle < max(unit, 2 * edge):
+        return None
+    whole = cut(middle, sizes, 0.0)
+    inner = Cut(whole.size, tuple(edge + start for start in whole.starts))
+    return inner, Cut(edge, (0, outputs - edge)) if edge else None
+
+
+def _fits_sets(role: Role) -> bool:
+    """Whether the rows that a tile reads find room beside each other in a first-level cache.
+
+    Rows that lie a multiple of a large power of two apart compete for the same few sets of it.
+    """
+    sets = _SET // math.gcd(role.source, _SET)
+    return 2 * (_LOW + role.taps - 1) <= sets * _WAYS
+
+
+_NARROW = 256  # columns below which a copy costs nothing
+_SET, _WAYS = 4096, 8  # bytes that one way of the cache holds, and its ways
 
 
 def _outside(border: str, length: int, pixels: int, *, before: bool) -> tuple[int, int | None]:

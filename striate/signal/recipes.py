@@ -1,7 +1,8 @@
 """How a gathered block becomes output: one recipe for each algorithm.
 
-A recipe adds steps to a plan; each step is a nest of `stages` with the buffers that it works on.
-The scratch buffer holds what was gathered; "out" is added by the plan.
+A recipe adds steps to a part of a plan; each step is a nest of `stages` with the buffers that it
+works on.
+The scratch buffer holds what was gathered; "out" is added by the part.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from striate.signal import stages
 from striate.signal.butterflies import passes
-from striate.signal.stages import Pitch
+from striate.signal.stages import Rows
 
 if TYPE_CHECKING:
-    from striate.signal.compiled import Plan
+    from striate.signal.parts import Part
 
 
 @dataclass(frozen=True)
@@ -43,77 +44,76 @@ class Recipe:
         return 2 if self.length else 1
 
 
-def direct(plan: Plan) -> None:
+def direct(part: Part) -> None:
     """Every product of the sum."""
-    problem, blocks = plan.problem, plan.blocks
+    problem, blocks = part.problem, part.blocks
     z, y = problem.z, problem.y
-    rows, width, stride = blocks.y.size, blocks.x.size, y.window.stride
-    row = pitch = blocks.pitch * blocks.phases
+    rows, width, stride, source = blocks.y.size, blocks.x.size, y.window.stride, part.rows
     if blocks.fold > 1:  # runs of one long row, side by side
         rows, width, stride = blocks.fold, blocks.x.size // blocks.fold, 1
-        row = width
+        source = Rows(width, phase=blocks.reach_x)
     taps = (z.taps, y.taps, blocks.taps_x)
     nest = stages.direct(
         (blocks.z.size, rows, width),
         taps,
         (z.window.stride, stride),
         (z.window.dilation, y.window.dilation, blocks.spread_x),
-        Pitch(row, plane=blocks.rows * pitch, phase=blocks.reach_x),
+        source,
         blocks.phases,
-        plan.finish,
+        part.finish,
     )
-    weights = plan.constant(taps[0] * taps[1] * taps[2] * blocks.phases)
-    plan.step(plan.swept(nest), scratch=plan.scratch, weights=weights)
+    weights = part.weights(0, taps[0] * taps[1] * taps[2] * blocks.phases)
+    part.step(part.swept(nest), weights=weights)
 
 
-def separable(plan: Plan) -> None:
+def separable(part: Part) -> None:
     """Columns first: they run over whole vectors, and leave fewer rows for the other half."""
-    problem, blocks, terms = plan.problem, plan.blocks, plan.recipe.terms
+    problem, blocks, terms = part.problem, part.blocks, part.recipe.terms
     y, taps_x = problem.y, problem.x.taps
     rows, pitch = blocks.y.size, blocks.pitch
-    middle = plan.buffer(terms * rows * pitch)
+    middle = part.buffer(terms * rows * pitch)
     nest = stages.columns(
-        rows, blocks.reach_x, y.taps, y.window.stride, y.window.dilation, pitch, terms
+        rows, blocks.reach_x, y.taps, y.window.stride, y.window.dilation, part.rows, terms, pitch
     )
-    weights = plan.constant(terms * y.taps)
-    plan.step(plan.swept(nest), scratch=plan.scratch, weights=weights, middle=middle)
+    weights = part.weights(0, terms * y.taps)
+    part.step(part.swept(nest), weights=weights, middle=middle)
     nest = stages.direct(
         (1, rows, blocks.x.size),
         (1, 1, taps_x),
         (1, 1),
         (1, 1, blocks.spread_x),
-        Pitch(pitch, term=rows * pitch),
+        Rows(pitch, term=rows * pitch),
         1,
-        plan.finish,
+        part.finish,
         terms,
     )
-    weights = plan.constant(terms * taps_x)
-    plan.step(plan.swept(nest), scratch=middle, weights=weights)
+    weights = part.weights(1, terms * taps_x)
+    part.step(part.swept(nest), scratch=middle, weights=weights)
 
 
-def box(plan: Plan) -> None:
+def box(part: Part) -> None:
     """Sums of n elements in about log2 n additions, first along columns, then along rows.
 
     A running sum would take two additions, but carry its rounding errors, and any infinity or
     NaN, along the whole line.
     """
-    problem, blocks = plan.problem, plan.blocks
+    problem, blocks = part.problem, part.blocks
     y, x, pitch = problem.y, problem.x, blocks.pitch
     rows, width = blocks.y.size, blocks.x.size
-    down, across = plan.buffer(blocks.rows * pitch), plan.buffer(blocks.rows * pitch)
-    done = plan.scratch
+    down, across = part.buffer(blocks.rows * pitch), part.buffer(blocks.rows * pitch)
+    done = part.scratch
     if y.taps > 1:
         for names, ahead, over in _doublings(y.taps, y.window.dilation):
             nest = stages.doubled(rows + over, blocks.reach_x, pitch, *names, ahead * pitch)
-            plan.step(plan.copied(nest), single=plan.scratch, sums=down)
+            part.step(part.copied(nest), single=part.scratch, sums=down)
         done = down
     if x.taps > 1:
         for names, ahead, over in _doublings(x.taps, blocks.spread_x):
             nest = stages.doubled(rows, width + over, pitch, *names, ahead)
-            plan.step(plan.copied(nest), single=done, sums=across)
+            part.step(part.copied(nest), single=done, sums=across)
         done = across
-    nest = stages.scaled(rows, width, pitch, plan.finish)
-    plan.step(plan.copied(nest), sums=done, weights=plan.constant(1))
+    nest = stages.scaled(rows, width, pitch, part.finish)
+    part.step(part.copied(nest), sums=done, weights=part.weights(0, 1))
 
 
 def _doublings(taps: int, distance: int) -> Iterator[tuple[tuple[str, str], int, int]]:
@@ -133,37 +133,37 @@ def _doublings(taps: int, distance: int) -> Iterator[tuple[tuple[str, str], int,
             length += 1
 
 
-def column_fft(plan: Plan) -> None:
+def column_fft(part: Part) -> None:
     """The sum along y by a Fourier transform of the columns, that along x as it stands.
 
     Each row of the transformed block has one frequency along y; a row of transformed weights
     belongs to it, with which it is swept along x. Two real blocks are the real and the imaginary
     part of one complex one: since the kernel is real, they never mix.
     """
-    problem, blocks, length = plan.problem, plan.blocks, plan.recipe.length
+    problem, blocks, length = part.problem, part.blocks, part.recipe.length
     pitch, width, taps = blocks.pitch, blocks.x.size, problem.x.taps
-    runs = stages.RUNS if width % (stages.RUNS * plan.lanes) == 0 else 1
-    target_pitch = -(-width // plan.lanes) * plan.lanes
-    target = plan.buffer(2 * length * target_pitch)
-    weights = plan.constant(length * taps * 2)
-    steps = [(step, plan.fixed(step.turns())) for step in passes(length)]
+    runs = stages.RUNS if width % (stages.RUNS * part.lanes) == 0 else 1
+    target_pitch = -(-width // part.lanes) * part.lanes
+    target = part.buffer(2 * length * target_pitch)
+    weights = part.weights(0, length * taps * 2)
+    steps = [(step, part.fixed(step.turns())) for step in passes(length)]
     for step, turns in steps:
         nest = step.nest(blocks.reach_x, pitch, backwards=False)
-        plan.step(plan.copied(nest), rows=plan.scratch, turns=turns)
+        part.step(part.copied(nest), rows=part.scratch, turns=turns)
     nest = stages.along_rows(
         length, runs, width // runs, taps, blocks.spread_x, pitch, target_pitch
     )
-    plan.step(plan.shared(nest), rows=plan.scratch, weights=weights, target=target)
+    part.step(part.shared(nest), rows=part.scratch, weights=weights, target=target)
     for step, turns in reversed(steps):
         nest = step.nest(width, target_pitch, backwards=True)
-        plan.step(plan.copied(nest), rows=target, turns=turns)
+        part.step(part.copied(nest), rows=target, turns=turns)
     nest = stages.finished(
-        blocks.y.size, width, target_pitch, 2, length * target_pitch, plan.finish
+        blocks.y.size, width, target_pitch, 2, length * target_pitch, part.finish
     )
-    plan.step(plan.copied(nest), source=target)
+    part.step(part.copied(nest), source=target)
 
 
-RECIPES: dict[str, Callable[[Plan], None]] = {
+RECIPES: dict[str, Callable[[Part], None]] = {
     "direct": direct,
     "separable": separable,
     "box": box,

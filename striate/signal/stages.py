@@ -53,13 +53,29 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Pitch:
-    """Elements of a scratch buffer from one plane, row, phase or term to the next."""
+class Rows:
+    """Where the rows of a block are: numbers from one row, plane, phase, term to the next.
+
+    In a scratch buffer, or with `inside` in the source itself, where a table of one entry has the
+    address of the block.
+    """
 
     row: int
     plane: int = 0
     phase: int = 0
     term: int = 0
+    inside: bool = False
+
+    def tensor(
+        self, planes: dict[str, int], rows: dict[str, int], columns: dict[str, int]
+    ) -> Tensor:
+        """The numbers of the block, by linear forms of plane, row and column."""
+        form = {axis: step * self.plane for axis, step in planes.items()}
+        form |= {axis: step * self.row for axis, step in rows.items()}
+        form |= {**columns, "p": self.phase, "j": self.term}
+        if self.inside:
+            return Tensor("source", strides_of(form), rows=())
+        return Tensor("scratch", strides_of(form))
 
 
 def gather(
@@ -96,18 +112,18 @@ def direct(
     taps: tuple[int, int, int],
     stride: tuple[int, int],
     spread: tuple[int, int, int],
-    pitch: Pitch,
+    source: Rows,
     phases: int,
     finish: Finish,
     terms: int = 1,
 ) -> Nest:
-    """The sum itself, from the scratch buffer to the rows of the output:
+    """The sum itself, from the rows of a block to the rows of the output:
 
     for z, y, x:
         sum = 0
         for j, q, s, p, r:
-            sum += scratch[j, z · stride_z + q · spread_z, y · stride_y + r · spread_y, p,
-                           x + s · spread_x] · weights[j, q, r, s, p]
+            sum += source[j, z · stride_z + q · spread_z, y · stride_y + r · spread_y, p,
+                          x + s · spread_x] · weights[j, q, r, s, p]
         out[row z · Y + y][x] = sum
 
     Parameters
@@ -120,25 +136,15 @@ def direct(
         Of the output, along z and y.  That along x is in the phases: column x of phase p is
         element ``x · phases + p`` of the input.
     spread
-        From tap to tap, in planes, rows and columns of the scratch buffer.
+        From tap to tap, in planes, rows and columns.
     terms
-        How many scratch buffers, one plane-run behind the other, are summed up.
+        How many scratch buffers, one behind the other, are summed up.
     """
     (planes, rows, columns), (depth, height, width) = size, taps
-    scratch = Tensor(
-        "scratch",
-        strides_of(
-            {
-                "z": stride[0] * pitch.plane,
-                "q": spread[0] * pitch.plane,
-                "y": stride[1] * pitch.row,
-                "r": spread[1] * pitch.row,
-                "x": 1,
-                "s": spread[2],
-                "p": pitch.phase,
-                "j": pitch.term,
-            }
-        ),
+    numbers = source.tensor(
+        {"z": stride[0], "q": spread[0]},
+        {"y": stride[1], "r": spread[1]},
+        {"x": 1, "s": spread[2]},
     )
     each = depth * height * width * phases
     weight = Tensor(
@@ -157,28 +163,28 @@ def direct(
     out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
     extents = {"z": planes, "y": rows, "x": columns}
     reduced = {"j": terms, "q": depth, "s": width, "p": phases, "r": height}
-    return _nest(extents, reduced, scratch, weight, finish.store(out, a.Accumulator()))
+    return _nest(extents, reduced, numbers, weight, finish.store(out, a.Accumulator()))
 
 
 def columns(
-    rows: int, width: int, taps: int, stride: int, spread: int, pitch: int, terms: int
+    rows: int, width: int, taps: int, stride: int, spread: int, source: Rows, terms: int, pitch: int
 ) -> Nest:
     """The vertical half of separable kernels, one for each term:
 
     for j, y, x:
-        middle[j, y, x] = Σ_r scratch[y · stride + r · spread, x] · weights[j, r]
+        middle[j, y, x] = Σ_r source[y · stride + r · spread, x] · weights[j, r]
     """
-    scratch = Tensor("scratch", strides_of({"y": stride * pitch, "r": spread * pitch, "x": 1}))
+    numbers = source.tensor({}, {"y": stride, "r": spread}, {"x": 1})
     weight = Tensor("weights", strides_of({"j": taps, "r": 1}))
     target = Tensor("middle", strides_of({"j": rows * pitch, "y": pitch, "x": 1}))
     extents = {"j": terms, "y": rows, "x": width}
-    return _nest(extents, {"r": taps}, scratch, weight, Store(target, a.Accumulator()))
+    return _nest(extents, {"r": taps}, numbers, weight, Store(target, a.Accumulator()))
 
 
 def _nest(
     extents: dict[str, int],
     reduced: dict[str, int],
-    scratch: Tensor,
+    numbers: Tensor,
     weight: Tensor,
     store: Store,
 ) -> Nest:
@@ -189,12 +195,14 @@ def _nest(
 
     def cut(tensor: Tensor) -> Tensor:
         strides = tuple(pair for pair in tensor.strides if pair[0] in kept)
-        rows = tensor.rows and tuple(pair for pair in tensor.rows if pair[0] in kept)
+        rows = tensor.rows
+        if rows is not None:
+            rows = tuple(pair for pair in rows if pair[0] in kept)
         return Tensor(tensor.buffer, strides, tensor.offset, tensor.element, rows)
 
     reduce = tuple(axis for axis in reduced if axis in kept)
     store = Store(cut(store.target), store.value, store.streaming)
-    product = cut(scratch) * cut(weight)
+    product = cut(numbers) * cut(weight)
     if not reduce:
         kept["s"], reduce = 1, ("s",)
     return Nest(tuple(kept.items()), (store,), (product,), reduce, "sum")

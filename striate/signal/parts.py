@@ -1,0 +1,175 @@
+"""Parts of a plan: blocks that are treated alike, from their rows in the source to the output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.algebra import Nest
+from striate.nest.ir import BYTES
+from striate.nest.kernel import Kernel, compile_nest
+from striate.nest.tape import Argument, Call, Job
+from striate.signal.blocks import Blocks
+from striate.signal.problem import Array
+from striate.signal.recipes import RECIPES
+from striate.signal.stages import Finish, Rows, Stage, copying, gather, sharing, sweeping
+
+if TYPE_CHECKING:
+    from striate.signal.compiled import Plan
+
+_SHARDS = 16  # runs of blocks that each thread may take: the last ones even out the work
+
+
+class Part:
+    """Some columns and rows of a problem.
+
+    With `gathered`, blocks are copied into a scratch buffer first, borders included; otherwise the
+    first step reads the source itself.
+    """
+
+    def __init__(self, plan: Plan, blocks: Blocks, *, gathered: bool) -> None:
+        self._plan, self.blocks, self.gathered = plan, blocks, gathered
+        self.problem, self.recipe, self.lanes = plan.problem, plan.recipe, plan.lanes
+        self.finish: Finish = plan.finish
+        self._steps: list[tuple[Kernel, dict[str, Argument]]] = []
+        self._count = blocks.planes * blocks.rows * self.recipe.together
+        if gathered:
+            pitch = blocks.pitch * blocks.phases
+            self.scratch = self.buffer(self._count * pitch)
+            self.rows = Rows(pitch, blocks.rows * pitch, blocks.reach_x)
+        else:
+            self.rows = Rows(self.problem.y.source // BYTES[self.problem.source], inside=True)
+        RECIPES[self.recipe.name](self)
+
+    # --- for recipes ---------------------------------------------------------------------------
+
+    def buffer(self, count: int) -> Argument:
+        """Room for `count` numbers for each thread."""
+        return self._plan.buffer(count)
+
+    def weights(self, number: int, count: int) -> Argument:
+        """The weights of that number, `count` of them, in the order in which a plan takes them."""
+        return self._plan.weights(number, count)
+
+    def fixed(self, values: Array) -> Argument:
+        """Numbers that are the same for all weights."""
+        return self._plan.fixed(values)
+
+    def swept(self, nest: Nest) -> Kernel:
+        """The kernel of a sum of products."""
+        return self._compiled(sweeping(nest, self._plan.target, self.problem.element))
+
+    def copied(self, nest: Nest) -> Kernel:
+        """The kernel of a nest that runs as it is written."""
+        return self._compiled(copying(nest, self._plan.target, self.problem.element))
+
+    def shared(self, nest: Nest) -> Kernel:
+        """The kernel of `stages.along_rows`."""
+        return self._compiled(sharing(nest, self._plan.target, self.problem.element))
+
+    def step(self, kernel: Kernel, **buffers: Argument) -> None:
+        """What follows for each block, and where its buffers are.
+
+        The scratch buffer of the part and the tables "source" and "out" need not be given.
+        """
+        self._steps.append((kernel, buffers))
+
+    def _compiled(self, stage: Stage) -> Kernel:
+        element, target = self.problem.element, self._plan.target
+        return compile_nest(stage.nest, stage.schedule, element=element, target=target)
+
+    # --- the program ---------------------------------------------------------------------------
+
+    def jobs(self) -> list[Job] | None:
+        """Calls for all blocks; None if a border must be unfolded first."""
+        if not self.gathered:
+            return [self._direct_job()]
+        blocks, size = self.blocks, BYTES[self.problem.source]
+        groups = blocks.groups()
+        if groups is None:
+            return None
+        rows, filled = blocks.source_rows()
+        jobs = []
+        for group in groups:
+            calls = []
+            for piece, firsts in zip(group.pieces, group.firsts, strict=True):
+                nest = gather(
+                    self._count,
+                    piece.count,
+                    piece.step,
+                    piece.channels,
+                    blocks.pitch * blocks.phases,
+                    piece.offset,
+                    self.problem.source,
+                )
+                starts = [n if n is None else n * size for n in firsts]
+                source = self._table(Table(rows, starts, self.recipe.together, filled))
+                calls.append(_call(self.copied(nest), {"scratch": self.scratch, "source": source}))
+            jobs.append(self._job(calls, group.starts, {"scratch": self.scratch}))
+        return jobs
+
+    def _direct_job(self) -> Job:
+        window, channels = self.problem.x.window, self.problem.channels
+        size = BYTES[self.problem.source]
+        rows, filled = self.blocks.source_rows()
+        starts = [(start + window.start * channels) * size for start in self.blocks.x.starts]
+        source = self._table(Table(rows[:, :1], starts, 1, filled[:, :1]))
+        return self._job([], self.blocks.x.starts, {"source": source})
+
+    def _job(self, calls: list[Call], starts: Sequence[int], given: dict[str, Argument]) -> Job:
+        """The steps, for blocks that begin at these columns of the output."""
+        plan, together = self._plan, self.recipe.together
+        offsets = [start * BYTES[self.problem.target] for start in starts]
+        out = self._table(Table(self.blocks.target_rows(), offsets, together))
+        calls += [
+            _call(kernel, {**given, "out": out, **buffers}) for kernel, buffers in self._steps
+        ]
+        tasks = -(-self.blocks.count * len(starts) // together)
+        return Job(tuple(calls), tasks, min(tasks, _SHARDS * plan.threads), barrier=False)
+
+    def _table(self, table: Table) -> Argument:
+        self._plan.tables.append(table)
+        return Argument(table.addresses.ctypes.data, task=8 * table.addresses.shape[1])
+
+
+class Table:
+    """Addresses of rows, (tasks, rows): for each block along x, all blocks along the others.
+
+    Some neighbours may be one task; the last block then makes up for those that are missing.
+    """
+
+    def __init__(
+        self,
+        rows: npt.NDArray[np.int64],
+        starts: Sequence[int | None],
+        together: int,
+        filled: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.reads = filled is not None
+        first = np.array([0 if start is None else start for start in starts], np.int64)
+        self._offsets = _paired((first[:, None, None] + rows).reshape(-1, rows.shape[1]), together)
+        self.addresses = np.empty_like(self._offsets)
+        empty = np.zeros(rows.shape, bool) if filled is None else filled
+        outside = np.array([start is None for start in starts])
+        outside = (outside[:, None, None] | empty).reshape(-1, rows.shape[1])
+        self._filled = np.flatnonzero(_paired(outside, together))
+
+    def point(self, base: int, fill: int) -> None:
+        """Fill in the table for an array at address `base`."""
+        np.add(self._offsets, base, out=self.addresses)
+        if len(self._filled):
+            self.addresses.reshape(-1)[self._filled] = fill
+
+
+def _paired(rows: npt.NDArray[Any], together: int) -> npt.NDArray[Any]:
+    """(blocks, rows) as (tasks, together · rows)."""
+    missing = -len(rows) % together
+    rows = np.concatenate([rows, rows[-1:].repeat(missing, 0)])
+    return rows.reshape(-1, together * rows.shape[1])
+
+
+def _call(kernel: Kernel, buffers: dict[str, Argument]) -> Call:
+    return Call(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
