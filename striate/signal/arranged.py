@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from striate.nest.crew import default_threads
-from striate.signal.compiled import Unfit, plan
+from striate.signal.compiled import Plan, Unfit, plan
 from striate.signal.problem import (
     Axes,
     Problem,
@@ -24,7 +24,20 @@ from striate.signal.recipes import Recipe
 from striate.signal.request import Array, Request
 
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
-_FEW = 400_000  # multiply-adds that one thread has done before another is awake
+_FEW = 300_000  # vector multiply-adds that one thread has done before another is awake
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A plan with its weights, for arrays like those of the request that it was made for."""
+
+    plan: Plan
+    weights: tuple[Array, ...]
+    fill_value: Any
+
+    def run(self, f: Array, out: Array) -> None:
+        """Sweep `f` into `out`."""
+        self.plan.run(f.ctypes.data, out.ctypes.data, self.weights, self.fill_value)
 
 
 def is_plane(request: Request) -> bool:
@@ -38,13 +51,19 @@ def is_plane(request: Request) -> bool:
     )
 
 
-def compiled_sweep(request: Request, recipe: Recipe, weights: Sequence[Array], out: Array) -> None:
-    """Run a recipe; `out` must be one that `can_write` admits."""
+def compiled_sweep(
+    request: Request, recipe: Recipe, weights: Sequence[Array], out: Array
+) -> Ready | None:
+    """Run a recipe; `out` must be one that `can_write` admits.
+
+    Returns what ran, if it read the request's own array and so can run again on others like it.
+    """
     roles = choose_axes(request.f.shape, request.axes)
     strided = roles is not None and roles.x in request.axes and _stride(request, roles) > 1
     if roles is None or (strided and roles.channels is not None):
         _channels_first(request, recipe, weights, out)
-        return
+        return None
+    given = request.f
     if not _holds(request.f.dtype, request.fill_value) or element_of(request.f.dtype) is None:
         request = request.converted()
     if strided:
@@ -53,7 +72,7 @@ def compiled_sweep(request: Request, recipe: Recipe, weights: Sequence[Array], o
     problem = _problem(request, roles, f, out)
     if recipe.name == "direct":
         weights = [_spread(request.kernel, problem)]
-    work = out.size * sum(part.size for part in weights)
+    work = out.size * sum(part.size for part in weights) * request.dtype.itemsize // 64
     threads = 1 if work < _FEW else default_threads()
     streaming = out.nbytes >= _STREAM and _aligned(out, problem)
     try:
@@ -61,8 +80,10 @@ def compiled_sweep(request: Request, recipe: Recipe, weights: Sequence[Array], o
     except Unfit:
         # Where a border turns around more than once it is laid out in memory.
         compiled_sweep(request.unfolded(*range(len(request.axes))), recipe, weights, out)
-        return
-    made.run(f.ctypes.data, out.ctypes.data, weights, request.fill_value)
+        return None
+    ready = Ready(made, tuple(weights), request.fill_value)
+    ready.run(f, out)
+    return ready if f is given else None
 
 
 def can_write(request: Request, out: Array) -> bool:

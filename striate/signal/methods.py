@@ -58,11 +58,14 @@ class Choice:
         One sentence.
     candidates
         All algorithms, the cheapest first; those that cannot be used have no cost.
+    lasting
+        Whether the same would be chosen for other values of the input.
     """
 
     method: str
     reason: str
     candidates: tuple[Candidate, ...] = ()
+    lasting: bool = True
 
     def __str__(self) -> str:
         lines = [f"{self.method}: {self.reason}"]
@@ -95,12 +98,12 @@ def choose(request: Request, method: str = "auto") -> Choice:
         return Choice(method, "as asked")
     every = [_consider(name, request) for name in METHODS[1:]]
     ranked = sorted(every, key=lambda c: math.inf if c.milliseconds is None else c.milliseconds)
-    best = ranked[0]
+    best, lasting = ranked[0], True
     if best.method in _TRANSFORMS and (reason := _inexact(request)):
         kept = [candidate for candidate in ranked if candidate.method not in _TRANSFORMS]
         ranked = [*kept, *(Candidate(name, None, reason) for name in _TRANSFORMS)]
-        best = ranked[0]
-    return Choice(best.method, best.note, tuple(ranked))
+        best, lasting = ranked[0], False
+    return Choice(best.method, best.note, tuple(ranked), lasting)
 
 
 def recipe(request: Request, method: str) -> tuple[Recipe, list[Array]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.nest.crew import default_threads
 from striate.signal.geometry import Window
 from striate.signal.request import Request
 from striate.signal.textbook import shifted
 
 if TYPE_CHECKING:
+    from striate.signal.arranged import Ready
     from striate.signal.methods import Choice
 
 Array = npt.NDArray[Any]
@@ -133,23 +136,49 @@ def _request(
     )
 
 
+# What ran last for arrays of a kind, so that the next ones need no decisions.
+_READY: OrderedDict[tuple[Any, ...], Ready] = OrderedDict()
+_KEPT = 64
+
+
 def run(request: Request, out: Array, method: str = "auto") -> None:
     """Carry out a request, by the method asked for."""
+    key = _key(request, out, method)
+    ready = _READY.get(key)
+    if ready is not None and not np.may_share_memory(request.f, out):
+        ready.run(request.f, out)
+        return
     if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
         _complex(request, out, method)
         return
-    choice = explain(request, method).method
-    if choice == "numpy":
+    choice = explain(request, method)
+    if choice.method == "numpy":
         _numpy(request, out)
     elif request.dtype == bool:
         # "or" of "and": whether any product is not zero.
         sums = empty(request.shape, np.dtype(np.int32))
         run(_counted(request), sums, method)
         np.copyto(out, sums != 0, casting="unsafe")
-    elif choice in ("fft", "overlap-save"):
-        store(_finished(_transformed(request, choice), request.clip), out)
+    elif choice.method in ("fft", "overlap-save"):
+        store(_finished(_transformed(request, choice.method), request.clip), out)
     else:
-        _compiled(request, out, choice)
+        ready = _compiled(request, out, choice.method)
+        if ready is not None and choice.lasting:
+            _READY[key] = ready
+            if len(_READY) > _KEPT:
+                _READY.popitem(last=False)
+
+
+def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
+    """All that decides how a request is carried out, but for the input's values."""
+    f, kernel = request.f, request.kernel
+    return (
+        (f.shape, f.strides, f.dtype, f.flags.aligned),
+        (kernel.shape, kernel.dtype, kernel.tobytes() if kernel.dtype.kind != "O" else None),
+        (request.windows, request.axes, request.borders, request.fill_value, request.clip),
+        (out.strides, out.dtype, out.ctypes.data % 64),
+        (method, default_threads()),
+    )
 
 
 def explain(request: Request, method: str = "auto") -> Choice:
@@ -164,14 +193,17 @@ def explain(request: Request, method: str = "auto") -> Choice:
     return choose(request, method)
 
 
-def _compiled(request: Request, out: Array, choice: str) -> None:
+def _compiled(request: Request, out: Array, choice: str) -> Ready | None:
     from striate.signal.arranged import can_write, compiled_sweep
     from striate.signal.methods import recipe
 
-    result = out if can_write(request, out) else empty(request.shape, request.dtype)
-    compiled_sweep(request, *recipe(request, choice), result)
-    if result is not out:
-        store(result, out)
+    direct = can_write(request, out)
+    result = out if direct else empty(request.shape, request.dtype)
+    ready = compiled_sweep(request, *recipe(request, choice), result)
+    if direct:
+        return ready
+    store(result, out)
+    return None
 
 
 def _counted(request: Request) -> Request:
@@ -193,7 +225,6 @@ def _numpy(request: Request, out: Array) -> None:
 
 
 def _transformed(request: Request, method: str) -> Array:
-    from striate.nest.crew import default_threads
     from striate.signal import fourier
 
     whole_numbers = request.dtype.kind in "iu"

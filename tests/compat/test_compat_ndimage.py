@@ -118,6 +118,23 @@ def test_flat_areas_of_whole_numbers_agree_to_the_last_bit():
         np.testing.assert_array_equal(*both("correlate1d", flat, np.arange(size) / size))
 
 
+def test_means_below_zero_are_cut_off_towards_it():
+    f = np.array([0, 1, 2, 0, 0, 3], np.uint8)
+    for cval in (-1.0, -2.0, 5.0):
+        for size in (2, 3, 4):
+            options = {"mode": "constant", "cval": cval}
+            np.testing.assert_array_equal(*both("uniform_filter1d", f, size, **options))
+
+
+def test_a_large_read_only_output_is_left_alone():
+    out = np.zeros((300, 300))
+    out.flags.writeable = False
+    for weights in (np.ones((3, 3)), np.full((3, 3), 0.3)):
+        with pytest.raises(ValueError, match="read-only"):
+            ndimage.correlate(np.ones((300, 300)), weights, output=out)
+        assert not out.any()
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64])
 @pytest.mark.parametrize("name", ["correlate", "correlate1d"])
 def test_sums_that_integers_cannot_hold(name, dtype):
