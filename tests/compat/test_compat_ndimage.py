@@ -126,6 +126,15 @@ def test_means_below_zero_are_cut_off_towards_it():
             np.testing.assert_array_equal(*both("uniform_filter1d", f, size, **options))
 
 
+def test_a_constant_larger_than_the_dtype():
+    f = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for cval in (3e9, -7e8, 1e17):
+        options = {"mode": "constant", "cval": cval, "output": np.int64}
+        np.testing.assert_array_equal(*both("correlate", f, [[1, 2], [3, 4]], **options))
+        np.testing.assert_array_equal(*both("correlate1d", f, [1, 2, 4], **options))
+        np.testing.assert_array_equal(*both("uniform_filter", f, 3, **options))
+
+
 def test_a_large_read_only_output_is_left_alone():
     out = np.zeros((300, 300))
     out.flags.writeable = False

@@ -91,6 +91,14 @@ def test_objects():
             assert got.tolist() == wanted.tolist()
 
 
+def test_complex_numbers_among_objects():
+    f, g = np.array([1, 2, 3], object), np.array([1j, 2 + 1j])
+    for method in ("direct", "auto"):
+        for first, second in ((f, g), (f, g.astype(object)), (g.astype(object), f)):
+            wanted, got = both("correlate", first, second, "full", method)
+            assert got.tolist() == wanted.tolist()
+
+
 def test_large_enough_for_the_compiled_engine(close):
     random = np.random.default_rng(6)
     f, g = random.normal(size=(150, 130)), random.normal(size=(9, 8))
