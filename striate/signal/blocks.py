@@ -23,6 +23,7 @@ from striate.signal.problem import Problem, Role
 Addresses = npt.NDArray[np.int64]
 _SCRATCH = 400_000  # bytes of scratch: well inside the L2 cache of a core
 _WIDE = 16384  # bytes of a row in a block: long runs, which are what processors fetch ahead
+_LONGEST = 64  # vectors of taps that are written out for one long row
 _LOW = 8  # rows of output in the lowest of blocks
 FOLD = 8  # runs of one long row that are computed side by side
 
@@ -97,14 +98,17 @@ class Blocks:
         # With phases the kernel is laid out with zeros for what its dilation leaves out.
         self.spread_x = x.window.dilation * problem.channels if self.phases == 1 else 1
         one_row = y.window.size == z.window.size == 1 and y.taps == z.taps == 1
-        foldable = foldable and one_row and columns is None
         unit = math.lcm(lanes, problem.channels)
-        outputs = x.window.size * problem.channels
-        self.fold = FOLD if foldable and outputs >= FOLD * unit else 1
+        if not (foldable and one_row):
+            self.fold = 1
+        elif columns is not None:
+            self.fold = FOLD if columns.size % FOLD == 0 else 1
+        else:
+            self.fold = FOLD if x.window.size * problem.channels >= FOLD * unit else 1
         self.x = columns or self._columns(unit * self.fold, length or _LOW + self._span(y), one_row)
         # Numbers that a row of scratch needs, for each phase.
         self.reach_x = self.x.size + (self.taps_x - 1) * self.spread_x
-        self.pitch = -(-self.reach_x // lanes) * lanes
+        self.pitch = -(-self.reach_x // lanes + 1) * lanes
         if self.pitch * size % 1024 == 0:
             self.pitch += lanes  # rows that all begin in the same sets of a cache evict each other
         row = self.pitch * self.phases * size
@@ -268,6 +272,19 @@ class Split:
     edge_lines: Cut | None
 
 
+def is_long(problem: Problem, lanes: int) -> bool:
+    """Whether it is one long row and a kernel of many vectors: see `stages.one_row`."""
+    x, y, z = problem.x, problem.y, problem.z
+    lengths = {role.window.size for role in (y, z)} | {role.taps for role in (y, z)}
+    plain = x.window.stride == x.window.dilation == problem.channels == 1
+    return (
+        lengths == {1}
+        and plain
+        and 2 * lanes <= x.taps <= _LONGEST * lanes
+        and x.window.size >= FOLD * lanes
+    )
+
+
 def split(problem: Problem, lanes: int) -> Split | None:
     """Most of an image is far from its borders and can be read where it is, if that is fast.
 
@@ -281,10 +298,16 @@ def split(problem: Problem, lanes: int) -> Split | None:
         or x.window.stride > 1
         or y.source % size
         or not _fits_sets(y)
+        or is_long(problem, lanes)
     ):
         return None
-    columns = _inside(x, problem.channels, lanes, range(lanes, _WIDE // size + 1, lanes))
-    lines = _inside(y, 1, _LOW, range(_LOW, 65, _LOW))
+    unit, wide = lanes, _WIDE // size
+    lines: tuple[Cut, Cut | None] | None
+    if y.window.size == 1 and y.taps == 1:
+        unit, wide, lines = unit * FOLD, wide * FOLD, (Cut(1, (0,)), None)
+    else:
+        lines = _inside(y, 1, _LOW, range(_LOW, 65, _LOW))
+    columns = _inside(x, problem.channels, lanes, range(unit, wide + 1, unit))
     if columns is None or lines is None or columns[0].size < _NARROW:
         return None
     return Split(columns[0], lines[0], columns[1], lines[1])

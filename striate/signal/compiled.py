@@ -60,9 +60,8 @@ class Plan:
             if found is None:
                 raise Unfit
             jobs += found
-        # Rows of fill values may be read forwards and backwards from any pixel.
-        widest = max(part.blocks.reach_x * part.blocks.phases for part in parts)
-        reach = (widest + problem.x.length) * problem.channels
+        # Rows of fill values may be read forwards and backwards.
+        reach = max(part.blocks.reach_x * part.blocks.phases for part in parts)
         self._fill = np.zeros(2 * reach, _TYPES[problem.source])
         self._fill_address = self._fill.ctypes.data + reach * self._fill.itemsize
         jobs[-1] = replace(jobs[-1], barrier=True)
@@ -72,8 +71,9 @@ class Plan:
         """Sweep the array at address `source` into that at `target`."""
         with self._lock:
             for own, given in zip(self._weights, weights, strict=True):
-                own[...] = given.reshape(own.shape)
-            self._fill[...] = fill
+                own[: given.size] = given.ravel()  # zeros stay behind it
+            if self._fill[0] != fill:
+                self._fill[...] = fill
             for table in self.tables:
                 table.point(source if table.reads else target, self._fill_address)
             crew().run(self.threads, self.program.run, self.program.prepare)
@@ -86,7 +86,7 @@ class Plan:
             foldable = recipe.name == "direct"
             blocks = Blocks(problem, lanes, foldable=foldable, length=recipe.length)
             return [Part(self, blocks, gathered=True)]
-        blocks = Blocks(problem, lanes, columns=found.columns, lines=found.lines)
+        blocks = Blocks(problem, lanes, foldable=True, columns=found.columns, lines=found.lines)
         parts = [Part(self, blocks, gathered=False)]
         if found.edge_lines is not None:
             blocks = Blocks(problem, lanes, columns=found.columns, lines=found.edge_lines)

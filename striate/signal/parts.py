@@ -15,7 +15,16 @@ from striate.nest.tape import Argument, Call, Job
 from striate.signal.blocks import Blocks
 from striate.signal.problem import Array
 from striate.signal.recipes import RECIPES
-from striate.signal.stages import Finish, Rows, Stage, copying, gather, sharing, sweeping
+from striate.signal.stages import (
+    Finish,
+    Rows,
+    Stage,
+    copying,
+    gather,
+    rolling,
+    sharing,
+    sweeping,
+)
 
 if TYPE_CHECKING:
     from striate.signal.compiled import Plan
@@ -66,6 +75,10 @@ class Part:
         """The kernel of a nest that runs as it is written."""
         return self._compiled(copying(nest, self._plan.target, self.problem.element))
 
+    def rolled(self, nest: Nest) -> Kernel:
+        """The kernel of `stages.one_row`."""
+        return self._compiled(rolling(nest, self._plan.target, self.problem.element))
+
     def shared(self, nest: Nest) -> Kernel:
         """The kernel of `stages.along_rows`."""
         return self._compiled(sharing(nest, self._plan.target, self.problem.element))
@@ -94,7 +107,7 @@ class Part:
         rows, filled = blocks.source_rows()
         jobs = []
         for group in groups:
-            calls = []
+            calls: list[Call] = []
             for piece, firsts in zip(group.pieces, group.firsts, strict=True):
                 nest = gather(
                     self._count,

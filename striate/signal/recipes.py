@@ -8,10 +8,11 @@ The scratch buffer holds what was gathered; "out" is added by the part.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from striate.signal import stages
+from striate.signal.blocks import FOLD, is_long
 from striate.signal.butterflies import passes
 from striate.signal.stages import Rows
 
@@ -47,11 +48,14 @@ class Recipe:
 def direct(part: Part) -> None:
     """Every product of the sum."""
     problem, blocks = part.problem, part.blocks
+    if is_long(problem, part.lanes):
+        _one_row(part)
+        return
     z, y = problem.z, problem.y
     rows, width, stride, source = blocks.y.size, blocks.x.size, y.window.stride, part.rows
     if blocks.fold > 1:  # runs of one long row, side by side
         rows, width, stride = blocks.fold, blocks.x.size // blocks.fold, 1
-        source = Rows(width, phase=blocks.reach_x)
+        source = replace(source, row=width)
     taps = (z.taps, y.taps, blocks.taps_x)
     nest = stages.direct(
         (blocks.z.size, rows, width),
@@ -64,6 +68,15 @@ def direct(part: Part) -> None:
     )
     weights = part.weights(0, taps[0] * taps[1] * taps[2] * blocks.phases)
     part.step(part.swept(nest), weights=weights)
+
+
+def _one_row(part: Part) -> None:
+    """A long kernel along one long row; zeros make its taps whole vectors."""
+    blocks, lanes = part.blocks, part.lanes
+    vectors = -(-part.problem.x.taps // lanes)
+    nest = stages.one_row(blocks.x.size, vectors, FOLD, lanes, part.finish)
+    weights = part.weights(0, vectors * lanes)
+    part.step(part.rolled(nest), weights=weights)
 
 
 def separable(part: Part) -> None:

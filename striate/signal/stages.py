@@ -166,6 +166,27 @@ def direct(
     return _nest(extents, reduced, numbers, weight, finish.store(out, a.Accumulator()))
 
 
+def one_row(width: int, taps: int, runs: int, lanes: int, finish: Finish) -> Nest:
+    """The sum itself along one long row, for a kernel of ``taps`` vectors:
+
+    for b, u, x:                                (``runs`` vectors u in each of the blocks b)
+        sum = 0
+        for p, q:                               (tap q · lanes + p)
+            sum += scratch[b, u + q, x + p] · weights[q, p]
+        out[row 0][b, u, x] = sum
+
+    For each p, vectors that begin p numbers later serve all u and q: ``runs + taps - 1`` are
+    loaded, across cache lines, for ``runs · taps`` multiply-adds.
+    """
+    block = runs * lanes
+    numbers = Tensor("scratch", strides_of({"b": block, "u": lanes, "x": 1, "p": 1, "q": lanes}))
+    weight = Tensor("weights", strides_of({"q": lanes, "p": 1}))
+    out = Tensor("out", strides_of({"b": block, "u": lanes, "x": 1}), 0, finish.element, ())
+    axes = (("b", width // block), ("u", runs), ("x", lanes), ("p", lanes), ("q", taps))
+    store = finish.store(out, a.Accumulator())
+    return Nest(axes, (store,), (numbers * weight,), ("p", "q"), "sum")
+
+
 def columns(
     rows: int, width: int, taps: int, stride: int, spread: int, source: Rows, terms: int, pitch: int
 ) -> Nest:
@@ -261,6 +282,12 @@ def along_rows(
     )
     axes = (("k", length), ("u", runs), ("x", width), ("s", taps))
     return Nest(axes, stores, terms, ("s",), "sum")
+
+
+def rolling(nest: Nest, target: Target, element: Number) -> Stage:
+    """All vectors of a run at once, for all vectors of taps."""
+    tile = (("u", nest.extent("u")),)
+    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), tile, ("q",)))
 
 
 def sharing(nest: Nest, target: Target, element: Number) -> Stage:
