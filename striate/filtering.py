@@ -116,9 +116,11 @@ def filter_image(
     if true_or_false(gray, "gray", WHO) and colours.ndim == 3 and colours.shape[2] == 3:
         colours = colours.astype(how.dtype) @ np.asarray(LUMA, how.dtype)
         colours = colours if alpha is None else colours[..., None]
-    for stage in chain:
+    for stage in chain[:-1]:
         colours = _stage(colours, stage, how)
-    return _finished(colours, alpha, pixels.dtype, shift)
+    if integer and chain[-1].combine == "one" and not shift:
+        return _clipped(colours, alpha, chain[-1].arrays[0], pixels, how)
+    return _finished(_stage(colours, chain[-1], how), alpha, pixels.dtype, shift)
 
 
 def resolve_chain(kernel: object, size: int | None = None) -> tuple[Kernel, ...]:
@@ -233,10 +235,31 @@ def _stage(values: Array, kernel: Kernel, how: _How) -> Array:
     return total
 
 
-def _convolved(values: Array, weights: Array, how: _How) -> Array:
+def _clipped(
+    colours: Array, alpha: Array | None, weights: Array, pixels: Array, how: _How
+) -> Array:
+    """Return the image of the dtype of `pixels` for one convolution, which rounds and clips."""
+    clip = (0.0, float(np.iinfo(pixels.dtype).max))
+    if alpha is None or colours.dtype != pixels.dtype:
+        result = _convolved(colours, weights, how, np.empty(colours.shape, pixels.dtype), clip)
+        return result if alpha is None else np.concatenate([result, alpha], axis=2)
+    # Filtering the alpha channel too is faster than taking the colours from beside it.
+    result = _convolved(pixels, weights, how, np.empty(pixels.shape, pixels.dtype), clip)
+    result[..., -1:] = alpha
+    return result
+
+
+def _convolved(
+    values: Array,
+    weights: Array,
+    how: _How,
+    out: Array | None = None,
+    clip: tuple[float, float] | None = None,
+) -> Array:
     """Return the convolution of the first two axes of `values`, of dtype `how.dtype`.
 
-    All arithmetic of filters comes through here. `sweep` correlates, hence the flip.
+    With `out` and `clip` the sums are rounded, clipped and written there, whatever its dtype. All
+    arithmetic of filters comes through here. `sweep` correlates, hence the flip.
     """
     windows = [
         Window(start=-(taps // 2), size=size)  # the flipped kernel's element (taps - 1) // 2
@@ -250,7 +273,9 @@ def _convolved(values: Array, weights: Array, how: _How) -> Array:
         border=how.borders,
         fill_value=how.fill_value,
         dtype=how.dtype,
+        out=out,
         method=how.method,
+        clip=clip,
     )
 
 

@@ -108,7 +108,7 @@ class Blocks:
         self.x = columns or self._columns(unit * self.fold, length or _LOW + self._span(y), one_row)
         # Numbers that a row of scratch needs, for each phase.
         self.reach_x = self.x.size + (self.taps_x - 1) * self.spread_x
-        self.pitch = -(-self.reach_x // lanes + 1) * lanes
+        self.pitch = (-(-self.reach_x // lanes) + 1) * lanes
         if self.pitch * size % 1024 == 0:
             self.pitch += lanes  # rows that all begin in the same sets of a cache evict each other
         row = self.pitch * self.phases * size

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from striate.nest.crew import crew
 from striate.nest.ir import BYTES
+from striate.nest.kernel import Kernel
 from striate.nest.tape import Argument, Job, Program
 from striate.nest.target import host
 from striate.signal.blocks import Blocks, split
@@ -52,6 +53,7 @@ class Plan:
         self.finish = Finish(problem.target, problem.clip, streaming)
         self.tables: list[Table] = []
         self._kept: list[Array] = []
+        self._sizes: dict[Argument, int] = {}
         self._weights: list[Array] = []
         parts = self._parts()
         jobs: list[Job] = []
@@ -102,19 +104,33 @@ class Plan:
         stride = -(-count * size // _ALIGN) * _ALIGN + _APART
         room = np.zeros(stride * self.threads + _ALIGN, np.uint8)
         self._kept.append(room)
-        return Argument(room.ctypes.data + -room.ctypes.data % _ALIGN, thread=stride)
+        return self._sized(
+            Argument(room.ctypes.data + -room.ctypes.data % _ALIGN, thread=stride), count
+        )
 
     def weights(self, number: int, count: int) -> Argument:
         """Room for the weights that `run` takes as that number."""
         if number == len(self._weights):
             self._weights.append(np.zeros(count, _TYPES[self.problem.element]))
-        return Argument(self._weights[number].ctypes.data)
+        return self._sized(Argument(self._weights[number].ctypes.data), count)
 
     def fixed(self, values: Array) -> Argument:
         """Numbers that never change."""
         numbers = np.ascontiguousarray(values, _TYPES[self.problem.element])
         self._kept.append(numbers)
-        return Argument(numbers.ctypes.data)
+        return self._sized(Argument(numbers.ctypes.data), numbers.size)
+
+    def check(self, kernel: Kernel, buffers: Mapping[str, Argument]) -> None:
+        """Make sure that a kernel stays within its buffers (not: in the rows behind a table)."""
+        for tensor in kernel.nest.tensors():
+            size = self._sizes.get(buffers[tensor.buffer])
+            low, high = kernel.nest.reach(tensor)
+            if size is not None and not 0 <= low <= high < size:
+                raise IndexError(f"{tensor} reaches {low} to {high} of {size} numbers")
+
+    def _sized(self, argument: Argument, count: int) -> Argument:
+        self._sizes[argument] = count
+        return argument
 
 
 _PLANS: OrderedDict[tuple[Problem, Recipe, bool, int], Plan] = OrderedDict()

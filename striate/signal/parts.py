@@ -120,7 +120,9 @@ class Part:
                 )
                 starts = [n if n is None else n * size for n in firsts]
                 source = self._table(Table(rows, starts, self.recipe.together, filled))
-                calls.append(_call(self.copied(nest), {"scratch": self.scratch, "source": source}))
+                calls.append(
+                    self._call(self.copied(nest), {"scratch": self.scratch, "source": source})
+                )
             jobs.append(self._job(calls, group.starts, {"scratch": self.scratch}))
         return jobs
 
@@ -138,10 +140,14 @@ class Part:
         offsets = [start * BYTES[self.problem.target] for start in starts]
         out = self._table(Table(self.blocks.target_rows(), offsets, together))
         calls += [
-            _call(kernel, {**given, "out": out, **buffers}) for kernel, buffers in self._steps
+            self._call(kernel, {**given, "out": out, **buffers}) for kernel, buffers in self._steps
         ]
         tasks = -(-self.blocks.count * len(starts) // together)
         return Job(tuple(calls), tasks, min(tasks, _SHARDS * plan.threads), barrier=False)
+
+    def _call(self, kernel: Kernel, buffers: dict[str, Argument]) -> Call:
+        self._plan.check(kernel, buffers)
+        return Call(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
 
     def _table(self, table: Table) -> Argument:
         self._plan.tables.append(table)
@@ -182,7 +188,3 @@ def _paired(rows: npt.NDArray[Any], together: int) -> npt.NDArray[Any]:
     missing = -len(rows) % together
     rows = np.concatenate([rows, rows[-1:].repeat(missing, 0)])
     return rows.reshape(-1, together * rows.shape[1])
-
-
-def _call(kernel: Kernel, buffers: dict[str, Argument]) -> Call:
-    return Call(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
