@@ -7,35 +7,42 @@ each output.
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.signal.geometry import Window
+from striate.signal.request import Request
 
 Array = npt.NDArray[Any]
 _TOGETHER = 1 << 17  # numbers that are transformed in one call: they stay in a cache
+_SHORT = 1 << 13
+_CACHED = 15.0  # levels of a transform that stays in a cache
 
 
-def whole(
-    f: Array, weights: Array, windows: Sequence[Window], axes: Sequence[int], threads: int
-) -> Array:
-    """One transform of everything; `f` is extended already, so the windows start at 0."""
+def whole(request: Request, out: Array, threads: int) -> None:
+    """One transform of everything, written to `out`."""
     from scipy import fft
 
-    kernel = reversed_kernel(weights, windows)
+    wide = request.converted().unfolded(*range(len(request.axes)))
+    f, axes = wide.f, wide.axes
+    kernel = reversed_kernel(wide.kernel, wide.windows)
     sizes = [fft.next_fast_len(f.shape[axis], True) for axis in axes]
     spectrum = fft.rfftn(f, sizes, axes, workers=threads)
     spectrum *= _beside(fft.rfftn(kernel, sizes), f.ndim, axes)
     swept = fft.irfftn(spectrum, sizes, axes, overwrite_x=True, workers=threads)
-    return _kept(swept, kernel.shape, windows, axes)
+    out[...] = _kept(swept, kernel.shape, wide.windows, axes)
 
 
-def overlap_save(f: Array, weights: Array, window: Window, axis: int, threads: int) -> Array:
-    """Transforms of overlapping blocks along one axis.
+def overlap_save(request: Request, out: Array, threads: int) -> None:
+    """Transforms of overlapping blocks along one axis, written to `out`.
 
     Of each block the first ``taps - 1`` results are spoilt by the transform's wrapping around and
     left out; the next block begins that much earlier.  (Overlap-add, its sibling, adds the
@@ -43,34 +50,64 @@ def overlap_save(f: Array, weights: Array, window: Window, axis: int, threads: i
     """
     from scipy import fft
 
-    kernel = reversed_kernel(weights, (window,))
+    (window,), (axis,) = request.windows, request.axes
+    kernel = reversed_kernel(request.kernel, (window,))
     spoilt = len(kernel) - 1
-    line = np.moveaxis(f, axis, -1)
-    outputs = line.shape[-1] - spoilt
-    size = block_size(len(kernel), line.shape[-1])
+    outputs = (window.size - 1) * window.stride + 1
+    size = block_size(len(kernel), outputs + spoilt)
     step = size - spoilt
     blocks = -(-outputs // step)
-    padded = np.zeros((*line.shape[:-1], (blocks - 1) * step + size), f.dtype)
-    padded[..., : line.shape[-1]] = line
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, size, -1)[..., ::step, :]
-    result = np.empty((*line.shape[:-1], blocks, step), f.dtype)
+    # The last block may read beyond what is wanted, whatever stands there.
+    plain = Window(window.start, blocks * step, 1, window.dilation)
+    wide = replace(request, windows=(plain,)).converted().unfolded(0)
+    line, target = np.moveaxis(wide.f, axis, -1), np.moveaxis(out, axis, -1)
+    pieces = np.lib.stride_tricks.sliding_window_view(line, size, -1)[..., ::step, :]
     spectrum = fft.rfft(kernel, size)
-    together = max(_TOGETHER // size, threads)
-    for first in range(0, blocks, together):
-        some = slice(first, first + together)
-        turned = fft.rfft(pieces[..., some, :], size, workers=threads)
+
+    def sweep(first: int) -> None:
+        turned = fft.rfft(pieces[..., first : first + together, :], size)
         turned *= spectrum
-        back = fft.irfft(turned, size, overwrite_x=True, workers=threads)
-        result[..., some, :] = back[..., spoilt:]
-    swept = result.reshape(*line.shape[:-1], blocks * step)[..., :outputs]
-    return np.moveaxis(swept[..., :: window.stride][..., : window.size], -1, axis)
+        kept = fft.irfft(turned, size, overwrite_x=True)[..., spoilt:]
+        swept = kept.reshape(*kept.shape[:-2], -1)
+        # The stride goes on where the block before left it.
+        begin = first * step
+        skipped = -begin % window.stride
+        part = swept[..., skipped : outputs - begin : window.stride]
+        at = (begin + skipped) // window.stride
+        target[..., at : at + part.shape[-1]] = part
+
+    together = max(_TOGETHER // (size * math.prod(line.shape[:-1])), 2)
+    together = min(together, -(-blocks // threads))
+    starts = range(0, blocks, together)
+    if threads > 1 and len(starts) > 1:
+        list(_pool(threads).map(sweep, starts))
+    else:
+        for first in starts:
+            sweep(first)
 
 
 def block_size(taps: int, length: int) -> int:
-    """The power of two whose transforms cost least for each output."""
-    sizes = [1 << bits for bits in range((2 * taps - 1).bit_length(), 27)]
-    best = min(sizes, key=lambda size: size * math.log2(size) / (size - taps + 1))
+    """The power of two whose transforms cost least for each output.
+
+    Short ones cost more calls than arithmetic, long ones leave the cache.
+    """
+
+    def cost(size: int) -> float:
+        levels = math.log2(size)
+        return size * (levels + max(levels - _CACHED, 0.0)) / (size - taps + 1)
+
+    shortest = max(2 * taps, _SHORT) - 1
+    best = min((1 << bits for bits in range(shortest.bit_length(), 27)), key=cost)
     return min(best, 1 << max(length - 1, 1).bit_length())
+
+
+@functools.lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "striate-fft")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of these threads
 
 
 def reversed_kernel(weights: Array, windows: Sequence[Window]) -> Array:

@@ -160,7 +160,7 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
         run(_counted(request), sums, method)
         np.copyto(out, sums != 0, casting="unsafe")
     elif choice.method in ("fft", "overlap-save"):
-        store(_finished(_transformed(request, choice.method), request.clip), out)
+        _transformed(request, out, choice.method)
     else:
         ready = _compiled(request, out, choice.method)
         if ready is not None and choice.lasting:
@@ -224,20 +224,21 @@ def _numpy(request: Request, out: Array) -> None:
     store(_finished(result, request.clip), out)
 
 
-def _transformed(request: Request, method: str) -> Array:
+def _transformed(request: Request, out: Array, method: str) -> None:
     from striate.signal import fourier
 
-    whole_numbers = request.dtype.kind in "iu"
-    wide = request.converted().unfolded(*range(len(request.axes)))
-    f, kernel = wide.f, wide.kernel
-    if whole_numbers:
-        f, kernel = f.astype(np.float64), kernel.astype(np.float64)
-    threads = default_threads()
-    if method == "fft":
-        result = fourier.whole(f, kernel, wide.windows, wide.axes, threads)
-    else:
-        result = fourier.overlap_save(f, kernel, wide.windows[0], wide.axes[0], threads)
-    return np.rint(result) if whole_numbers else result
+    engine = fourier.whole if method == "fft" else fourier.overlap_save
+    floats = request
+    if request.dtype.kind in "iu":
+        floats = replace(request, kernel=request.kernel.astype(np.float64))
+    if floats.dtype == out.dtype and not request.clip and not np.may_share_memory(request.f, out):
+        engine(floats, out, default_threads())
+        return
+    result = empty(request.shape, floats.dtype)
+    engine(floats, result, default_threads())
+    if floats is not request:
+        np.rint(result, out=result)
+    store(_finished(result, request.clip), out)
 
 
 def _complex(request: Request, out: Array, method: str) -> None:

@@ -137,17 +137,17 @@ def extended(
         if first >= 0 and stop <= length:
             f = f[(slice(None),) * (axis % f.ndim) + (slice(first, stop),)]
             continue
-        at = beyond(border, length, first, stop)
-        if border == "fill":
-            shape = list(f.shape)
-            shape[axis] = stop - first
-            wide = np.full(shape, fill_value, f.dtype)
-            inside = np.flatnonzero(at >= 0)
-            if len(inside):
-                lead = (slice(None),) * (axis % f.ndim)
-                kept = slice(at[inside[0]], at[inside[-1]] + 1)
-                wide[(*lead, slice(inside[0], inside[-1] + 1))] = f[(*lead, kept)]
-            f = wide
-        else:
-            f = f.take(at, axis)
+        shape = list(f.shape)
+        shape[axis] = stop - first
+        wide = np.empty(shape, f.dtype)
+        ahead, behind = np.moveaxis(f, axis, 0), np.moveaxis(wide, axis, 0)
+        low, high = min(max(first, 0), stop), max(min(stop, length), first)
+        behind[low - first : high - first] = ahead[low:high]
+        for start, end in ((first, min(low, stop)), (max(high, low), stop)):
+            outside = slice(start - first, end - first)
+            if border == "fill":
+                behind[outside] = fill_value
+            else:
+                behind[outside] = ahead[beyond(border, length, start, end)]
+        f = wide
     return f
