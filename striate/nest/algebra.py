@@ -19,10 +19,11 @@ Everything here is immutable and its ``repr`` is complete: it is the key of the 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
 Element = Literal["real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64"]
@@ -51,10 +52,15 @@ class Expression:
 
     def children(self) -> Iterator[Expression]:
         """The expressions that this one is made of."""
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
+        for name in _field_names(self.__class__):
+            value = getattr(self, name)
             if isinstance(value, Expression):
                 yield value
+
+
+@functools.cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def as_expression(value: Expression | float) -> Expression:
@@ -185,12 +191,12 @@ class Nest:
             raise ValueError(f"axis named twice: {[name for name, _ in self.axes]}")
         if empty := [name for name, extent in self.axes if extent < 1]:
             raise ValueError(f"axes without extent: {empty}")
-        forms = {form for e in self.expressions() for form in forms_in(e)}
-        used = {axis for form in forms for axis, _ in moving_along(form)}
+        used = {axis for form in self._forms() for axis, _ in moving_along(form)}
         if unknown := (used | set(self.reduce)) - set(extents):
             raise ValueError(f"unknown axes {sorted(unknown)}; the nest has {sorted(extents)}")
+        seen: set[int] = set()
         for expression in (*self.stores, *self.initial):
-            for form in forms_in(expression):
+            for form in _forms_once(expression, seen):
                 if moving := {axis for axis, _ in moving_along(form)} & set(self.reduce):
                     raise ValueError(f"{form} is outside the reduction but moves along {moving}")
         if (self.reduction == "none") != (not self.terms):
@@ -218,9 +224,19 @@ class Nest:
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Every distinct tensor read or written, in order of appearance."""
-        return tuple(dict.fromkeys(t for e in self.expressions() for t in tensors_in(e)))
+        return self._tensors
 
-    @property
+    @functools.cached_property
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return tuple(dict.fromkeys(form for form in self._forms() if isinstance(form, Tensor)))
+
+    def _forms(self) -> Iterator[Tensor | Index]:
+        """The linear forms of all expressions, those of a shared expression once."""
+        seen: set[int] = set()
+        for expression in self.expressions():
+            yield from _forms_once(expression, seen)
+
+    @functools.cached_property
     def buffers(self) -> tuple[str, ...]:
         """The buffers, in the order in which the compiled kernel takes their pointers."""
         return tuple(dict.fromkeys(tensor.buffer for tensor in self.tensors()))
@@ -243,6 +259,17 @@ def forms_in(expression: Expression) -> Iterator[Tensor | Index]:
         yield expression
     for child in expression.children():
         yield from forms_in(child)
+
+
+def _forms_once(expression: Expression, seen: set[int]) -> Iterator[Tensor | Index]:
+    """`forms_in`, without expressions that were seen already: the same object, met again."""
+    if id(expression) in seen:
+        return
+    seen.add(id(expression))
+    if isinstance(expression, Tensor | Index):
+        yield expression
+    for child in expression.children():
+        yield from _forms_once(child, seen)
 
 
 def moving_along(form: Tensor | Index) -> Strides:

@@ -211,7 +211,7 @@ class _Emitter:
                 self.at.arithmetic(1).binary("fadd", self.at.value(expression, place), value)
                 for expression, value in zip(self.nest.initial, own, strict=True)
             ]
-        values = [self.at.value(store.value, place, own) for store in self.nest.stores]
+        values = self.at.values([store.value for store in self.nest.stores], place, own)
         for store, value in zip(self.nest.stores, values, strict=True):
             self.at.write(store.target, place, value, store.streaming)
         self.at.forget()

@@ -69,6 +69,7 @@ class Evaluator:
         self.code, self.lane, self.element, self.fused = code, lane, element, fused
         self._pointers = {name: f"%b{i}" for i, name in enumerate(buffers)}
         self._loaded: dict[object, Value] = {}
+        self._known: dict[int, Value] | None = None
 
     def arithmetic(self, count: int) -> Arithmetic:
         """Operations on vectors of `count` lanes."""
@@ -78,8 +79,25 @@ class Evaluator:
         """Load everything anew from here on."""
         self._loaded = {}
 
+    def values(
+        self, expressions: Sequence[Expression], place: Place, own: Sequence[Value] = ()
+    ) -> list[Value]:
+        """The values of expressions at one place; what they share is computed once."""
+        self._known = {}
+        try:
+            return [self.value(expression, place, own) for expression in expressions]
+        finally:
+            self._known = None
+
     def value(self, expression: Expression, place: Place, own: Sequence[Value] = ()) -> Value:
         """The value of an expression; `own` are the accumulators of this point."""
+        if self._known is None:
+            return self._computed(expression, place, own)
+        if id(expression) not in self._known:
+            self._known[id(expression)] = self._computed(expression, place, own)
+        return self._known[id(expression)]
+
+    def _computed(self, expression: Expression, place: Place, own: Sequence[Value]) -> Value:
         arithmetic = self.arithmetic(place.count)
 
         def value(child: Expression) -> Value:

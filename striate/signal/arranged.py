@@ -35,9 +35,9 @@ class Ready:
     weights: tuple[Array, ...]
     fill_value: Any
 
-    def run(self, f: Array, out: Array) -> None:
-        """Sweep `f` into `out`."""
-        self.plan.run(f.ctypes.data, out.ctypes.data, self.weights, self.fill_value)
+    def run(self, f: Array, out: Array) -> bool:
+        """Sweep `f` into `out`; False if that must be done directly instead."""
+        return self.plan.run(f.ctypes.data, out.ctypes.data, self.weights, self.fill_value)
 
 
 def is_plane(request: Request) -> bool:
@@ -82,7 +82,8 @@ def compiled_sweep(
         compiled_sweep(request.unfolded(*range(len(request.axes))), recipe, weights, out)
         return None
     ready = Ready(made, tuple(weights), request.fill_value)
-    ready.run(f, out)
+    if not ready.run(f, out):
+        compiled_sweep(request, Recipe(), [request.kernel], out)
     return ready if f is given else None
 
 

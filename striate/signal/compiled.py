@@ -53,6 +53,7 @@ class Plan:
         self.finish = Finish(problem.target, problem.clip, streaming)
         self.tables: list[Table] = []
         self._kept: list[Array] = []
+        self._flags: list[Array] = []
         self._sizes: dict[Argument, int] = {}
         self._weights: list[Array] = []
         parts = self._parts()
@@ -69,8 +70,11 @@ class Plan:
         jobs[-1] = replace(jobs[-1], barrier=True)
         self.program = Program(jobs, threads)
 
-    def run(self, source: int, target: int, weights: Sequence[Array], fill: Any) -> None:
-        """Sweep the array at address `source` into that at `target`."""
+    def run(self, source: int, target: int, weights: Sequence[Array], fill: Any) -> bool:
+        """Sweep the array at address `source` into that at `target`.
+
+        Returns False if the result may be spoilt: see `Recipe.mixes`.
+        """
         with self._lock:
             for own, given in zip(self._weights, weights, strict=True):
                 own[: given.size] = given.ravel()  # zeros stay behind it
@@ -79,11 +83,13 @@ class Plan:
             for table in self.tables:
                 table.point(source if table.reads else target, self._fill_address)
             crew().run(self.threads, self.program.run, self.program.prepare)
+            return not any(flags.any() for flags in self._flags)
 
     def _parts(self) -> list[Part]:
         """What lies inside the image, and what at its edges, where the image itself is read."""
         problem, recipe, lanes = self.problem, self.recipe, self.lanes
-        found = split(problem, lanes) if recipe.name in ("direct", "separable") else None
+        reads = recipe.name in ("direct", "separable") and not recipe.mixes
+        found = split(problem, lanes) if reads else None
         if found is None:
             foldable = recipe.name == "direct"
             blocks = Blocks(problem, lanes, foldable=foldable, length=recipe.length)
@@ -107,6 +113,12 @@ class Plan:
         return self._sized(
             Argument(room.ctypes.data + -room.ctypes.data % _ALIGN, thread=stride), count
         )
+
+    def flag(self, tasks: int, count: int) -> Argument:
+        """Room for `count` numbers of each task: any but 0 after a run casts doubt on it."""
+        flags = np.zeros((tasks, count), _TYPES[self.problem.element])
+        self._flags.append(flags)
+        return Argument(flags.ctypes.data, task=flags.strides[0])
 
     def weights(self, number: int, count: int) -> Argument:
         """Room for the weights that `run` takes as that number."""

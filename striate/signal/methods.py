@@ -28,12 +28,20 @@ _TRANSFORMS = ("fft", "overlap-save")
 _EXACT = 2.0**44  # sums below this have an error below 1/2 after any transform that fits in memory
 METHODS = ("auto", "direct", "separable", "box", "column-fft", "fft", "overlap-save", "numpy")
 
-_CALL = 0.05  # milliseconds that a call of the compiled engine takes
-_PRODUCT = 0.30  # nanoseconds of one thread for one vector multiply-add
-_ROW_PRODUCT = 0.45  # the same along a row, where vectors are read across cache lines
-_BLOCK = 3.0  # nanoseconds for a vector that is gathered and written
-_BUTTERFLY = 1.5  # nanoseconds for a vector and one level of a transform, there and back
-_FFT = 1.1  # nanoseconds of one thread for one number and one level of a transform
+# Nanoseconds that one thread takes for one of each.
+COSTS = {
+    "call": 50_000.0,  # of the compiled engine
+    "vector": 2.0,  # of outputs: reading, writing
+    "copy": 2.5,  # of a vector into and out of a scratch buffer
+    "sum": 3.0,  # of two vectors in a scratch buffer
+    "product": 0.32,  # multiply-add of two vectors
+    "row product": 0.50,  # the same along a row, where vectors are read across cache lines
+    "butterfly": 1.7,  # a vector at one level of a transform of columns, there and back
+    "turn": 0.3,  # a number at one level of SciPy's transform, float64, of blocks in a cache
+    "far turn": 0.8,  # the same of a whole array
+    "pass": 1.0,  # a number in one of NumPy's operations on whole arrays
+    "python": 4_000.0,  # a call into NumPy
+}
 _LENGTHS = (32, 64, 128, 256)  # of the transforms of columns
 SMALL = 1 << 17  # products below which NumPy is done before a call has begun
 
@@ -90,8 +98,8 @@ def choose(request: Request, method: str = "auto") -> Choice:
     if method == "auto" and products <= SMALL:
         return Choice("numpy", f"{products} products are too few to compile a kernel for")
     if method != "auto":
-        cost, reason = _MODELS[method](request)
-        if cost is not None:
+        done, reason = work(method, request)
+        if done is not None:
             reason = _inexact(request) if method in _TRANSFORMS else ""
         if reason:
             raise ValueError(f'method "{method}" cannot be used: {reason}')
@@ -115,33 +123,42 @@ def recipe(request: Request, method: str) -> tuple[Recipe, list[Array]]:
     if method == "box":
         return Recipe(method), [request.kernel.ravel()[:1]]
     if method == "column-fft":
-        lengths = [length for length in _LENGTHS if _rows_left(request, length) > 0]
-        length = min(lengths, key=lambda length: _column_cost(request, length))
+        length = column_length(request)
+        assert length is not None
         spectrum = kernel_spectrum(request.kernel, request.windows[0].dilation, length)
         return Recipe(method, length=length), [spectrum]
     return Recipe("direct"), [request.kernel]
 
 
 def _consider(method: str, request: Request) -> Candidate:
-    cost, note = _MODELS[method](request)
-    return Candidate(method, cost, note)
+    done, note = work(method, request)
+    return Candidate(method, None if done is None else _price(done), note)
 
 
 _PLANE = "it is made for one and two axes, without strides"
-_Verdict = tuple[float | None, str]
+Work = dict[str, float]  # how many of what `COSTS` prices
+_Verdict = tuple[Work | None, str]
+
+
+def work(method: str, request: Request) -> _Verdict:
+    """What a method would do for a request, and why it cannot, or what that is."""
+    return _MODELS[method](request)
 
 
 def _numpy(request: Request) -> _Verdict:
     taps = request.kernel.size
-    size = request.dtype.itemsize
-    return taps * (0.004 + request.outputs * size * 3e-7), "sums of shifted copies, by NumPy"
+    passed = taps * request.outputs * request.dtype.itemsize / 16
+    return {"python": taps, "pass": passed}, "sums of shifted copies, by NumPy"
 
 
 def _direct(request: Request) -> _Verdict:
     if reason := _foreign(request):
         return None, reason
     taps = request.kernel.size
-    return _compiled(request, taps * _PRODUCT), f"{taps} products for each output"
+    line = taps == request.kernel.shape[-1]
+    lanes = _lanes(request)
+    kind = "product" if not line or 2 * lanes <= taps <= 64 * lanes else "row product"
+    return _swept(request, {kind: taps}), f"{taps} products for each output"
 
 
 def _separable(request: Request) -> _Verdict:
@@ -149,10 +166,10 @@ def _separable(request: Request) -> _Verdict:
     if isinstance(found, str):
         return None, found
     terms, (height, width) = len(found.columns), request.kernel.shape
-    each = terms * (height * _PRODUCT + width * _ROW_PRODUCT) + _BLOCK * terms
+    each = {"product": terms * height, "row product": terms * width, "copy": terms}
     plural = "term" if terms == 1 else "terms"
     note = f"rank {terms}: {terms} {plural} of {height} + {width} products for each output"
-    return _compiled(request, each), note
+    return _swept(request, each), note
 
 
 def _terms(request: Request) -> Terms | str:
@@ -176,9 +193,9 @@ def _box(request: Request) -> _Verdict:
     kernel = request.kernel
     if kernel.size == 1 or not (kernel == kernel.flat[0]).all():
         return None, "the kernel's numbers are not all equal"
-    additions = sum(2 * taps.bit_length() - 2 for taps in kernel.shape)
-    note = f"equal weights: at most {additions} additions for each output"
-    return _compiled(request, additions * _BLOCK / 2 + _BLOCK), note
+    additions = sum(taps.bit_length() - 1 + taps.bit_count() - 1 for taps in kernel.shape)
+    note = f"equal weights: {additions} additions for each output"
+    return _swept(request, {"sum": additions + 1}), note
 
 
 def _column_fft(request: Request) -> _Verdict:
@@ -188,24 +205,36 @@ def _column_fft(request: Request) -> _Verdict:
         return None, "it rounds, and whole numbers are exact here"
     if not is_plane(request) or request.kernel.ndim == 1:
         return None, "it is made for two axes, without strides"
-    lengths = [length for length in _LENGTHS if _rows_left(request, length) > 0]
-    if not lengths:
+    length = column_length(request)
+    if length is None:
         return None, "the image has too few rows for its blocks"
-    length = min(lengths, key=lambda length: _column_cost(request, length))
     note = f"transforms of {length} rows, {request.kernel.shape[1]} products along them"
-    return _compiled(request, _column_cost(request, length)), note
+    return _swept(request, _column_work(request, length)), note
 
 
-def _rows_left(request: Request, length: int) -> int:
-    """Rows of output that a transform of `length` rows leaves; 0 if the image has fewer."""
-    rows = length - (request.kernel.shape[0] - 1) * request.windows[0].dilation
-    return rows if rows <= request.windows[0].size else 0
+def column_length(request: Request) -> int | None:
+    """Rows of the transforms that "column-fft" costs least with; None if the image has too few."""
+    lengths = [length for length in _LENGTHS if 0 < _left(request, length) <= _rows(request)]
+    return min(lengths, key=lambda n: _price(_column_work(request, n)), default=None)
 
 
-def _column_cost(request: Request, length: int) -> float:
-    """Nanoseconds for a vector of outputs: butterflies, and complex products."""
-    each = math.log2(length) * _BUTTERFLY + 2 * request.kernel.shape[1] * _ROW_PRODUCT
-    return float(each * length / _rows_left(request, length))
+def _rows(request: Request) -> int:
+    return request.windows[0].size
+
+
+def _left(request: Request, length: int) -> int:
+    """Rows of output that a transform of `length` rows leaves."""
+    return int(length - (request.kernel.shape[0] - 1) * request.windows[0].dilation)
+
+
+def _column_work(request: Request, length: int) -> Work:
+    """For a vector of outputs: butterflies, and complex products."""
+    share = length / _left(request, length)
+    return {
+        "butterfly": math.log2(length) * share,
+        "row product": 2 * request.kernel.shape[1] * share,
+        "copy": share,
+    }
 
 
 def _fft(request: Request) -> _Verdict:
@@ -217,22 +246,49 @@ def _fft(request: Request) -> _Verdict:
     ]
     rest = request.outputs / math.prod(window.size for window in request.windows)
     numbers = rest * math.prod(sizes)
-    note = f"three transforms of {' × '.join(map(str, sizes))} numbers"
-    return 0.1 + _transforms(request, numbers, math.prod(sizes), 2), note
+    # SciPy's threads share the lines of an array; a single line is one thread's work.
+    share = default_threads() if numbers == max(sizes) else 1
+    note = f"transforms of {' × '.join(map(str, sizes))} numbers"
+    return {"python": 20, **_turns(request, numbers * share, math.prod(sizes), "far turn")}, note
 
 
 def _overlap_save(request: Request) -> _Verdict:
     if reason := _untransformable(request):
         return None, reason
     if len(request.axes) != 1:
-        return None, "it is made for one-dimensional kernels"
+        return None, "it is made for one axis"
     (window,), (taps,) = request.windows, request.kernel.shape
     span = (taps - 1) * window.dilation + 1
     first, stop = window.reach(taps)
     size = fourier.block_size(span, stop - first)
     rest = request.outputs / window.size
     numbers = rest * (stop - first) * size / (size - span + 1)
-    return 0.1 + _transforms(request, numbers, size, 2), f"transforms of {size} numbers at a time"
+    return {"python": 60, **_turns(request, numbers, size, "turn")}, f"transforms of {size} numbers"
+
+
+def _turns(request: Request, numbers: float, size: int, kind: str) -> Work:
+    """Of a transform there and one back."""
+    wide = 0.6 if request.dtype == np.float32 else 1.0
+    return {kind: 2 * math.log2(max(size, 2)) * numbers * wide, "pass": 2 * numbers * wide}
+
+
+def _swept(request: Request, each: Work) -> Work:
+    """Of the compiled engine, from what it does for one vector of outputs."""
+    vectors = request.outputs / _lanes(request)
+    done = {kind: vectors * count for kind, count in each.items()}
+    return {"call": 1, "vector": vectors, **done}
+
+
+def _lanes(request: Request) -> int:
+    return 64 // max(request.dtype.itemsize, 4)
+
+
+def _price(done: Work) -> float:
+    """Milliseconds; calls are made by one thread, all else is shared."""
+    alone = ("call", "python")
+    shared = sum(COSTS[kind] * count for kind, count in done.items() if kind not in alone)
+    single = sum(COSTS[kind] * done.get(kind, 0.0) for kind in alone)
+    return (single + shared / default_threads()) * 1e-6
 
 
 def _untransformable(request: Request) -> str:
@@ -258,19 +314,6 @@ def _inexact(request: Request) -> str:
     if largest * np.abs(request.kernel.astype(np.float64)).sum() < _EXACT:
         return ""
     return "sums could be too large to be exact"
-
-
-def _transforms(request: Request, numbers: float, size: int, count: int) -> float:
-    """Milliseconds of `count` transforms over so many numbers, and what goes with them."""
-    wide = 1.0 if request.dtype == np.float32 else 1.6
-    levels = count * math.log2(max(size, 2)) + 8
-    return numbers * levels * _FFT * wide / default_threads() * 1e-6
-
-
-def _compiled(request: Request, each: float) -> float:
-    """Milliseconds, from the nanoseconds that one vector of outputs takes one thread."""
-    lanes = 64 // max(request.dtype.itemsize, 4)
-    return _CALL + request.outputs / lanes * (each + _BLOCK) / default_threads() * 1e-6
 
 
 def _foreign(request: Request) -> str:

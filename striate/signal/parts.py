@@ -19,10 +19,12 @@ from striate.signal.stages import (
     Finish,
     Rows,
     Stage,
+    checking,
     copying,
     gather,
     rolling,
     sharing,
+    suspicion,
     sweeping,
 )
 
@@ -123,8 +125,18 @@ class Part:
                 calls.append(
                     self._call(self.copied(nest), {"scratch": self.scratch, "source": source})
                 )
+            if self.recipe.mixes:
+                calls.append(self._check(blocks.count * len(group.starts)))
             jobs.append(self._job(calls, group.starts, {"scratch": self.scratch}))
         return jobs
+
+    def _check(self, count: int) -> Call:
+        """Find out whether all numbers of the `count` blocks are finite."""
+        pitch = self.blocks.pitch * self.blocks.phases
+        nest = suspicion(self._count, pitch)
+        kernel = self._compiled(checking(nest, self._plan.target, self.problem.element))
+        flags = self._plan.flag(count, nest.extent("u"))
+        return self._call(kernel, {"scratch": self.scratch, "flags": flags})
 
     def _direct_job(self) -> Job:
         window, channels = self.problem.x.window, self.problem.channels

@@ -40,6 +40,11 @@ class Recipe:
     length: int = 0
 
     @property
+    def mixes(self) -> bool:
+        """Whether an infinity or a NaN would spoil outputs that do not depend on it."""
+        return self.length > 0 or self.terms > 1
+
+    @property
     def together(self) -> int:
         """Blocks that are gathered at once."""
         return 2 if self.length else 1

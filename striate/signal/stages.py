@@ -9,6 +9,7 @@ them; ``p`` the phase of a stride along x; ``j`` the terms of a kernel of low ra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from striate.nest import algebra as a
@@ -333,3 +334,23 @@ def finished(rows: int, width: int, pitch: int, parts: int, apart: int, finish: 
     table = strides_of({"p": rows, "y": 1})
     out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
     return Nest((("p", parts), ("y", rows), ("x", width)), (finish.store(out, source),))
+
+
+def suspicion(rows: int, pitch: int) -> Nest:
+    """Eight numbers that are 0 if all of a scratch buffer is finite, and NaN otherwise:
+
+    for u:
+        flags[u] = Σ_y,x scratch[8 y + u, x] · 0
+    """
+    every = math.gcd(rows, 8)
+    numbers = Tensor("scratch", strides_of({"y": every * pitch, "u": pitch, "x": 1}))
+    flags = Tensor("flags", strides_of({"u": 1}))
+    axes = (("u", every), ("y", rows // every), ("x", pitch))
+    store = Store(flags, a.Accumulator())
+    return Nest(axes, (store,), (numbers * 0.0,), ("y", "x"), "sum")
+
+
+def checking(nest: Nest, target: Target, element: Number) -> Stage:
+    """All sums at once, so that none waits for the addition before."""
+    tile = (("u", nest.extent("u")),) if nest.extent("u") > 1 else ()
+    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), tile))

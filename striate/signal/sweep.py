@@ -146,7 +146,8 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
     key = _key(request, out, method)
     ready = _READY.get(key)
     if ready is not None and not np.may_share_memory(request.f, out):
-        ready.run(request.f, out)
+        if not ready.run(request.f, out):
+            run(request, out, "direct")
         return
     if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
         _complex(request, out, method)
