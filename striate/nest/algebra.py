@@ -23,7 +23,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
 Element = Literal["real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64"]
@@ -52,15 +52,21 @@ class Expression:
 
     def children(self) -> Iterator[Expression]:
         """The expressions that this one is made of."""
-        for name in _field_names(self.__class__):
+        for name in _field_names(self):
             value = getattr(self, name)
             if isinstance(value, Expression):
                 yield value
 
 
-@functools.cache
-def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+_FIELDS: dict[type[Expression], tuple[str, ...]] = {}
+
+
+def _field_names(expression: Expression) -> tuple[str, ...]:
+    """The fields of its class: asking `dataclasses` each time would be most of the work."""
+    kind = type(expression)
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(field.name for field in fields(expression))  # type: ignore[arg-type]
+    return _FIELDS[kind]
 
 
 def as_expression(value: Expression | float) -> Expression:

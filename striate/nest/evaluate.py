@@ -82,7 +82,10 @@ class Evaluator:
     def values(
         self, expressions: Sequence[Expression], place: Place, own: Sequence[Value] = ()
     ) -> list[Value]:
-        """The values of expressions at one place; what they share is computed once."""
+        """The values of expressions at one place; what they share is computed once.
+
+        Shared is what is the same object, so expressions made on the way must not be passed on.
+        """
         self._known = {}
         try:
             return [self.value(expression, place, own) for expression in expressions]
@@ -131,7 +134,7 @@ class Evaluator:
                 bits = arithmetic.bits(self._raw(key, place), words, salt)
                 limit = self.code.integers([threshold] * place.count)
                 kept = self.code.emit(f"icmp uge <{place.count} x i32> {bits}, {limit}")
-                return arithmetic.select(kept, value(Constant(1.0)), value(Constant(0.0)))
+                return arithmetic.select(kept, arithmetic.constant(1.0), arithmetic.constant(0.0))
         raise TypeError(f"no code for {expression!r}")
 
     def write(self, tensor: Tensor, place: Place, value: Value, streaming: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.nest.crew import default_threads
-from striate.signal.compiled import Plan, Unfit, plan
+from striate.signal.compiled import Placement, Plan, Unfit, plan
 from striate.signal.problem import (
     Axes,
     Problem,
@@ -74,9 +74,9 @@ def compiled_sweep(
         weights = [_spread(request.kernel, problem)]
     work = out.size * sum(part.size for part in weights) * request.dtype.itemsize // 64
     threads = 1 if work < _FEW else default_threads()
-    streaming = out.nbytes >= _STREAM and _aligned(out, problem)
+    placement = Placement(_offset(out, problem), out.nbytes >= _STREAM)
     try:
-        made = plan(problem, recipe, streaming, threads)
+        made = plan(problem, recipe, placement, threads)
     except Unfit:
         # Where a border turns around more than once it is laid out in memory.
         compiled_sweep(request.unfolded(*range(len(request.axes))), recipe, weights, out)
@@ -167,7 +167,7 @@ def _spread(kernel: Array, problem: Problem) -> Array:
     return wide
 
 
-def _aligned(out: Array, problem: Problem) -> bool:
-    """Whether every row of the output begins a cache line."""
+def _offset(out: Array, problem: Problem) -> int | None:
+    """Where in a cache line the output's rows begin; None if they differ."""
     steps = [problem.z.target, problem.y.target, *(target for _, _, target in problem.batch)]
-    return out.ctypes.data % 64 == 0 and all(step % 64 == 0 for step in steps)
+    return out.ctypes.data % 64 if all(step % 64 == 0 for step in steps) else None

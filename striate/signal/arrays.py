@@ -149,7 +149,7 @@ def explain_method(
 def _result(call: Call, fill_value: complex, out: Array | None, method: str) -> Array:
     request = call.request(fill_value)
     if out is None:
-        out = empty(request.shape, request.dtype)
+        out = empty(request.shape, request.dtype, call.f)
     else:
         call.check_out(out)
     run(request, out, method)

@@ -285,10 +285,10 @@ def is_long(problem: Problem, lanes: int) -> bool:
     )
 
 
-def split(problem: Problem, lanes: int) -> Split | None:
+def split(problem: Problem, lanes: int, lead: int) -> Split | None:
     """Most of an image is far from its borders and can be read where it is, if that is fast.
 
-    The columns inside begin a vector.
+    The columns inside begin `lead` numbers after a multiple of a vector.
     """
     x, y, size = problem.x, problem.y, BYTES[problem.source]
     if (
@@ -307,25 +307,30 @@ def split(problem: Problem, lanes: int) -> Split | None:
         unit, wide, lines = unit * FOLD, wide * FOLD, (Cut(1, (0,)), None)
     else:
         lines = _inside(y, 1, _LOW, range(_LOW, 65, _LOW))
-    columns = _inside(x, problem.channels, lanes, range(unit, wide + 1, unit))
+    columns = _inside(x, problem.channels, lanes, range(unit, wide + 1, unit), lead)
     if columns is None or lines is None or columns[0].size < _NARROW:
         return None
     return Split(columns[0], lines[0], columns[1], lines[1])
 
 
 def _inside(
-    role: Role, scale: int, unit: int, sizes: Iterable[int]
+    role: Role, scale: int, unit: int, sizes: Iterable[int], lead: int = 0
 ) -> tuple[Cut, Cut | None] | None:
-    """Outputs along an axis that read nothing beyond its ends, and the others."""
+    """Outputs along an axis that read nothing beyond its ends, and the others.
+
+    Those inside begin `lead` outputs after a multiple of `unit`, and are a multiple of it.
+    """
     outputs = role.window.size * scale
     first, stop = role.window.reach(role.taps)
-    edge = max(-first, stop - role.length, 0) * scale
-    edge = -(-edge // unit) * unit
-    middle = outputs - 2 * edge
+    before, after = max(-first, 0) * scale, max(stop - role.length, 0) * scale
+    before += (lead - before) % unit
+    middle = (outputs - before - after) // unit * unit
+    after = outputs - before - middle
+    edge = max(before, after)
     if middle < max(unit, 2 * edge):
         return None
     whole = cut(middle, sizes, 0.0)
-    inner = Cut(whole.size, tuple(edge + start for start in whole.starts))
+    inner = Cut(whole.size, tuple(before + start for start in whole.starts))
     return inner, Cut(edge, (0, outputs - edge)) if edge else None
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,18 +39,43 @@ class Unfit(Exception):
     """A border turns around more than once: unfold the array first."""
 
 
-class Plan:
-    """A problem ready to run.
+@dataclass(frozen=True)
+class Placement:
+    """How an output lies in memory.
 
-    `streaming`: rows of the output are aligned and there are too many to stay in the caches.
+    Attributes
+    ----------
+    offset
+        Where in a cache line each of its rows begins, in bytes; None if they differ.
+    large
+        Whether no cache would keep it until it is read.
     """
 
-    def __init__(self, problem: Problem, recipe: Recipe, streaming: bool, threads: int) -> None:
+    offset: int | None
+    large: bool
+
+    def lead(self, problem: Problem) -> int:
+        """Numbers of a row before the first that begins a cache line."""
+        size = BYTES[problem.target]
+        return 0 if self.offset is None or self.offset % size else -self.offset % _ALIGN // size
+
+    def begins_vectors(self, starts: Iterable[int], vector: int, size: int) -> bool:
+        """Whether these numbers of a row all begin a vector of so many bytes."""
+        offset = self.offset
+        return offset is not None and all((offset + n * size) % vector == 0 for n in starts)
+
+
+class Plan:
+    """A problem ready to run."""
+
+    def __init__(
+        self, problem: Problem, recipe: Recipe, placement: Placement, threads: int
+    ) -> None:
         self._lock = threading.Lock()
         self.problem, self.recipe, self.threads = problem, recipe, threads
         self.target = host()
         self.lanes = self.target.lanes(BYTES[problem.element])
-        self.finish = Finish(problem.target, problem.clip, streaming)
+        self._placement = placement
         self.tables: list[Table] = []
         self._kept: list[Array] = []
         self._flags: list[Array] = []
@@ -89,7 +114,7 @@ class Plan:
         """What lies inside the image, and what at its edges, where the image itself is read."""
         problem, recipe, lanes = self.problem, self.recipe, self.lanes
         reads = recipe.name in ("direct", "separable") and not recipe.mixes
-        found = split(problem, lanes) if reads else None
+        found = split(problem, lanes, self._placement.lead(problem)) if reads else None
         if found is None:
             foldable = recipe.name == "direct"
             blocks = Blocks(problem, lanes, foldable=foldable, length=recipe.length)
@@ -103,6 +128,12 @@ class Plan:
             blocks = Blocks(problem, lanes, columns=found.edge_columns)
             parts.append(Part(self, blocks, gathered=True))
         return parts
+
+    def finish(self, blocks: Blocks) -> Finish:
+        """How the output of these blocks is written: past the caches, if that is possible."""
+        problem, size = self.problem, BYTES[self.problem.target]
+        begins = self._placement.begins_vectors(blocks.x.starts, self.lanes * size, size)
+        return Finish(problem.target, problem.clip, self._placement.large and begins)
 
     def buffer(self, count: int) -> Argument:
         """Room for `count` numbers for each thread."""
@@ -145,14 +176,14 @@ class Plan:
         return argument
 
 
-_PLANS: OrderedDict[tuple[Problem, Recipe, bool, int], Plan] = OrderedDict()
+_PLANS: OrderedDict[tuple[Problem, Recipe, Placement, int], Plan] = OrderedDict()
 _KEPT = 64
 _LOCK = threading.Lock()
 
 
-def plan(problem: Problem, recipe: Recipe, streaming: bool, threads: int) -> Plan:
+def plan(problem: Problem, recipe: Recipe, placement: Placement, threads: int) -> Plan:
     """The plan of a problem: a new one, or that of an earlier call."""
-    key = (problem, recipe, streaming, threads)
+    key = (problem, recipe, placement, threads)
     with _LOCK:
         if key not in _PLANS:
             _PLANS[key] = Plan(*key)

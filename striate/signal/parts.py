@@ -31,7 +31,7 @@ from striate.signal.stages import (
 if TYPE_CHECKING:
     from striate.signal.compiled import Plan
 
-_SHARDS = 16  # runs of blocks that each thread may take: the last ones even out the work
+_SHARDS = 64  # runs of blocks that each thread may take: the last ones even out the work
 
 
 class Part:
@@ -44,7 +44,7 @@ class Part:
     def __init__(self, plan: Plan, blocks: Blocks, *, gathered: bool) -> None:
         self._plan, self.blocks, self.gathered = plan, blocks, gathered
         self.problem, self.recipe, self.lanes = plan.problem, plan.recipe, plan.lanes
-        self.finish: Finish = plan.finish
+        self.finish: Finish = plan.finish(blocks)
         self._steps: list[tuple[Kernel, dict[str, Argument]]] = []
         self._count = blocks.planes * blocks.rows * self.recipe.together
         if gathered:

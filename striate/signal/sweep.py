@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,7 +66,7 @@ def sweep(
     """
     request = _request(f, weights, windows, axes, border, fill_value, np.dtype(dtype), clip)
     if out is None:
-        out = empty(request.shape, request.dtype)
+        out = empty(request.shape, request.dtype, f)
     run(request, out, method)
     return out
 
@@ -139,6 +140,8 @@ def _request(
 # What ran last for arrays of a kind, so that the next ones need no decisions.
 _READY: OrderedDict[tuple[Any, ...], Ready] = OrderedDict()
 _KEPT = 64
+_PAGE = 4096
+_ELSEWHERE = 256  # bytes: rows of common images lie a multiple of twice that apart
 
 
 def run(request: Request, out: Array, method: str = "auto") -> None:
@@ -276,11 +279,20 @@ def _finished(values: Array, clip: tuple[float, float] | None) -> Array:
     return values if clip is None else np.clip(np.rint(values), *clip)
 
 
-def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """A new array that begins a cache line, for streaming stores."""
-    count = int(np.prod(shape)) * dtype.itemsize
-    room = np.empty(count + 64, np.uint8)
-    start = -room.ctypes.data % 64
+def empty(shape: Sequence[int], dtype: np.dtype[Any], like: Array | None = None) -> Array:
+    """A new array that lies in its cache lines as another one does, or else begins one.
+
+    Then what is read and what is written for it cross as few lines as can be. And it begins
+    somewhere else in its page: a processor that loads from just ahead of where it stored, as far
+    as the last twelve bits of the addresses tell, waits for the store.
+    """
+    if dtype.kind == "O":
+        return np.empty(shape, dtype)
+    count = math.prod(shape) * dtype.itemsize
+    room = np.empty(count + _PAGE + dtype.itemsize, np.uint8)
+    start = 0 if like is None else like.ctypes.data + _ELSEWHERE
+    start = (start - room.ctypes.data) % (64 if like is None else _PAGE)
+    start += -(room.ctypes.data + start) % dtype.itemsize
     return room[start : start + count].view(dtype).reshape(shape)
 
 
