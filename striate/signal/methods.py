@@ -228,8 +228,12 @@ def _left(request: Request, length: int) -> int:
 
 
 def _column_work(request: Request, length: int) -> Work:
-    """For a vector of outputs: butterflies, and complex products."""
-    share = length / _left(request, length)
+    """For a vector of outputs: butterflies, and complex products.
+
+    Blocks have equal sizes, so the last one repeats some of the work before it.
+    """
+    rows = _rows(request)
+    share = length * -(-rows // _left(request, length)) / rows
     return {
         "butterfly": math.log2(length) * share,
         "row product": 2 * request.kernel.shape[1] * share,
