@@ -47,13 +47,15 @@ def test_the_python_example(tmp_path: Path) -> None:
 def test_the_other_python_examples(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     blocks = re.findall(r"```python\n(.+?)\n```", README, re.DOTALL)
-    assert len(blocks) == 3
-    rest = blocks[1:]
+    assert len(blocks) == 4
+    residual, estimator, filters = blocks[1:]
     # Five networks of the default recipe are many for a test.
-    assert "random_state=0" in rest[1]
-    quick = rest[1].replace("random_state=0", "random_state=0, epochs=1")
-    out = in_new_process("\n".join(["import striate", rest[0], quick]), tmp_path)
+    assert "random_state=0" in estimator
+    quick = estimator.replace("random_state=0", "random_state=0, epochs=1")
+    out = in_new_process("\n".join(["import striate", residual, quick]), tmp_path)
     assert len(out.strip("[] \n").split()) == 5
+    out = in_new_process("\n".join(["import striate", filters]), tmp_path)
+    assert out.startswith("separable: rank 1")
 
 
 def test_the_network_file(tmp_path: Path) -> None:
