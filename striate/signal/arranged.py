@@ -24,6 +24,7 @@ from striate.signal.recipes import Recipe
 from striate.signal.request import Array, Request
 
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
+_ROWS = 100_000  # that one plan has addresses for: a large batch is swept in parts
 _FEW = 300_000  # vector multiply-adds that one thread has done before another is awake
 
 
@@ -58,6 +59,14 @@ def compiled_sweep(
 
     Returns what ran, if it read the request's own array and so can run again on others like it.
     """
+    many = _rows(request) // _ROWS + 1
+    if many > 1 and 0 not in request.axes and len(out) > 1:
+        some = -(-len(out) // many)
+        for start in range(0, len(out), some):
+            part = slice(start, start + some)
+            few = replace(request, f=request.f[part])
+            compiled_sweep(few, recipe, weights, out[part])
+        return None
     roles = choose_axes(request.f.shape, request.axes)
     strided = roles is not None and roles.x in request.axes and _stride(request, roles) > 1
     if roles is None or (strided and roles.channels is not None):
@@ -85,6 +94,11 @@ def compiled_sweep(
     if not ready.run(f, out):
         compiled_sweep(request, Recipe(), [request.kernel], out)
     return ready if f is given else None
+
+
+def _rows(request: Request) -> int:
+    """Rows of the output, each of which needs an entry in the tables of a plan."""
+    return request.outputs // request.shape[-1]
 
 
 def can_write(request: Request, out: Array) -> bool:
