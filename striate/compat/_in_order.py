@@ -1,4 +1,8 @@
-"""Sums of products in the order in which SciPy takes them, so that they agree to the last bit."""
+"""Sums of products in the order in which SciPy takes them, so that they agree to the last bit.
+
+The compiled engine sums in the same orders (see `striate.signal.request.Request`); this is for
+small arrays, for which compiling would take longer than the work.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.signal.geometry import Window
+from striate.signal.request import Order
 from striate.signal.textbook import extended
 
 Array = npt.NDArray[Any]
@@ -55,8 +60,8 @@ def line_in_order(
     """
     padded = _extended(input, weights.shape, (window,), (axis,), (border,), cval)
     taps = len(weights)
-    join = _symmetry(weights)
-    start = taps // 2 if join else taps - 1
+    order = line_order(weights)
+    start = taps - 1 if order == "line" else taps // 2
     out = np.empty(input.shape)
 
     def fill(block: Block) -> None:
@@ -67,9 +72,10 @@ def line_in_order(
         product = np.empty(total.shape)
         np.multiply(at(start), weights[start], out=total)
         for tap in range(start):
-            if join is None:
+            if order == "line":
                 np.multiply(at(tap), weights[tap], out=product)
             else:
+                join = np.add if order == "sums" else np.subtract
                 join(at(tap), at(taps - 1 - tap), out=product)
                 np.multiply(product, weights[tap], out=product)
             np.add(total, product, out=total)
@@ -114,17 +120,17 @@ def _extended(
     return extended(input, taps, windows, axes, borders, cval).astype(np.float64, copy=False)
 
 
-def _symmetry(weights: Array) -> np.ufunc | None:
-    """How the two ends of a pair are joined, if the filter has a centre and is symmetric."""
+def line_order(weights: Array) -> Order:
+    """Pairs are joined first if the filter has a centre and is symmetric or antisymmetric."""
     if len(weights) % 2 == 0:
-        return None
+        return "line"
     half = len(weights) // 2
     left, right = weights[:half], weights[:half:-1]
     if (np.abs(left - right) <= TINY).all():
-        return np.add
+        return "sums"
     if (np.abs(left + right) <= TINY).all():
-        return np.subtract
-    return None
+        return "differences"
+    return "line"
 
 
 def _by_blocks(fill: Callable[[Block], None], shape: Sequence[int]) -> None:

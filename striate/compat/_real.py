@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.compat._in_order import TINY, box_in_order, line_in_order, running_sums
+from striate.compat._in_order import (
+    TINY,
+    box_in_order,
+    line_in_order,
+    line_order,
+    running_sums,
+)
 from striate.compat._plain import FEW, plain_method
 from striate.signal.geometry import Window
 from striate.signal.sweep import sweep
@@ -62,12 +68,37 @@ def weigh(
             input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
             out=output, method=plain_method(output.size, weights),
         )  # fmt: skip
+    elif _can_compile(input, weights, cval, output, line):
+        direct = _converts_alike(output, _largest(input, weights, borders, cval))
+        sums = sweep(
+            input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
+            out=output if direct else None, order=line_order(weights) if line else "rows",
+        )  # fmt: skip
+        if not direct:
+            convert(sums, output, line)
     else:
         if line:
             sums = line_in_order(input, weights, windows[0], axes[0], borders[0], cval)
         else:
             sums = box_in_order(input, weights, windows, axes, borders, cval)
         convert(sums, output, line)
+
+
+def _can_compile(input: Array, weights: Array, cval: float, output: Array, line: bool) -> bool:
+    """Whether the compiled engine sums in order: for large arrays, unless NaN meets a zero weight
+    that takes no part."""
+    if output.size * weights.size <= FEW or not np.isfinite(weights).all():
+        return False
+    return line or bool(weights.all()) or _is_finite(input, cval)
+
+
+def _converts_alike(output: Array, largest: float) -> bool:
+    """Whether the compiled engine converts sums up to `largest` as `convert` does."""
+    kind, size = output.dtype.kind, output.dtype.itemsize
+    if kind not in "iu" or (kind == "u" and size == 8):
+        return kind == "f"
+    # What 32 bits cannot hold becomes the smallest number here, there it wraps.
+    return largest <= (2.0**63 if size == 8 or (kind == "u" and size == 4) else _WORD)
 
 
 def _in_order_pays(input: Array, weights: Array, cval: float, output: Array, line: bool) -> bool:
@@ -162,14 +193,23 @@ def _is_finite(input: Array, cval: float) -> bool:
 
 def _bound(input: Array, weights: Array, borders: Sequence[str], cval: float) -> float:
     """No sum of products is larger; infinity if they are not all whole numbers."""
-    if input.dtype.kind == "f" or (np.rint(weights) != weights).any():
+    if (np.rint(weights) != weights).any() or not ("fill" not in borders or _is_whole(cval)):
+        return np.inf
+    return _largest(input, weights, borders, cval)
+
+
+def _is_whole(number: float) -> bool:
+    return float(number).is_integer()
+
+
+def _largest(input: Array, weights: Array, borders: Sequence[str], cval: float) -> float:
+    """No sum of products is larger; infinity if that cannot be told from the input's dtype."""
+    if input.dtype.kind == "f":
         return np.inf
     largest = 1.0
     if input.dtype.kind != "b":
         limits = np.iinfo(input.dtype)
         largest = max(float(limits.max), -float(limits.min))
     if "fill" in borders:
-        if not float(cval).is_integer():
-            return np.inf
         largest = max(largest, abs(cval))
     return float(np.abs(weights).sum()) * largest

@@ -21,8 +21,8 @@ Every other name is SciPy's own, looked up when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,10 @@ from striate.compat._filters import (
     correlate_line,
 )
 from striate.compat._weights import gaussian_weights
+from striate.signal.sweep import empty
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 __all__ = list(_scipy.__all__)
 
@@ -160,14 +162,12 @@ def gaussian_filter(
         each(radius, count),
         strict=True,
     )
-    filtered = [one for one in parameters if one[1] > 1e-15]
-    if not filtered:
-        out[...] = f[...]
-    for axis, width, derivative, name, reach in filtered:
-        weights = gaussian_weights(width, derivative, truncate, reach)
-        correlate_line(f, weights, axis, out, name, cval, 0)
-        f = out
-    return out
+    lines = [
+        (gaussian_weights(width, derivative, truncate, reach), axis, name)
+        for axis, width, derivative, name, reach in parameters
+        if width > 1e-15
+    ]
+    return _by_lines(f, lines, out, cval)
 
 
 @stands_in_for(_scipy.prewitt)
@@ -354,9 +354,9 @@ def uniform_filter(
     steps = [step for step in each_axis if step[1] > 1]
     if not steps:
         out[...] = f[...]
-    for axis, taps, shift, name in steps:
-        average_line(f, int(taps), axis, out, name, cval, shift)
-        f = out
+    for target, (axis, taps, shift, name) in _in_turn(out, steps):
+        average_line(f, int(taps), axis, target, name, cval, shift)
+        f = target
     return out
 
 
@@ -376,11 +376,27 @@ def _edges(
     axis = checked_axis(axis, f.ndim)
     out = new_output(output, f, stacklevel=4)
     modes = each(mode, f.ndim)
-    correlate_line(f, (-1.0, 0.0, 1.0), axis, out, modes[axis], cval, 0)
-    for other in range(f.ndim):
-        if other != axis:
-            correlate_line(out, smooth, other, out, modes[other], cval, 0)
+    lines = [(np.array((-1.0, 0.0, 1.0)), axis, modes[axis])]
+    weights = np.array(smooth)
+    lines += [(weights, other, modes[other]) for other in range(f.ndim) if other != axis]
+    return _by_lines(f, lines, out, cval)
+
+
+def _by_lines(f: Array, lines: Sequence[tuple[Array, int, Any]], out: Array, cval: Any) -> Array:
+    """Correlate with weights along an axis, one after the other; without any, copy."""
+    if not lines:
+        out[...] = f[...]
+    for target, (weights, axis, mode) in _in_turn(out, lines):
+        correlate_line(f, weights, axis, target, mode, cval, 0)
+        f = target
     return out
+
+
+def _in_turn(out: Array, steps: Sequence[T]) -> Iterator[tuple[Array, T]]:
+    """Where each step is to write: the last one to `out`, none to where it reads from."""
+    other = empty(out.shape, out.dtype, out) if len(steps) > 1 else out
+    for left, step in zip(range(len(steps), 0, -1), steps, strict=True):
+        yield (out if left % 2 else other), step
 
 
 def _derivative(order: int) -> Callable[..., Array]:

@@ -92,6 +92,8 @@ def choose(request: Request, method: str = "auto") -> Choice:
         If `method` is unknown or cannot do what is asked.
     """
     check_name("method", method, METHODS)
+    if request.order != "any":
+        return Choice("direct", "the products are to be added up in a given order")
     products = request.outputs * request.kernel.size
     if method in ("auto", "numpy") and number_of(request.dtype) is None:
         return Choice("numpy", f"the compiler has no code for {request.dtype}")
@@ -127,7 +129,7 @@ def recipe(request: Request, method: str) -> tuple[Recipe, list[Array]]:
         assert length is not None
         spectrum = kernel_spectrum(request.kernel, request.windows[0].dilation, length)
         return Recipe(method, length=length), [spectrum]
-    return Recipe("direct"), [request.kernel]
+    return Recipe("direct", order=request.order), [request.kernel]
 
 
 def _consider(method: str, request: Request) -> Candidate:
@@ -312,6 +314,7 @@ def _inexact(request: Request) -> str:
     if request.dtype.kind == "f":
         with np.errstate(all="ignore"):
             finite = np.isfinite(request.f.sum()) and np.isfinite(request.kernel).all()
+            finite = finite and bool(np.isfinite(request.fill_value))
         return "" if finite else "the input holds NaN, infinity or numbers near it"
     largest = max(abs(float(request.f.max())), abs(float(request.f.min())))
     largest = max(largest, abs(float(request.fill_value)))

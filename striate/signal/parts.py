@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,10 @@ class Part:
         """The kernel of a sum of products."""
         return self._compiled(sweeping(nest, self._plan.target, self.problem.element))
 
+    def rounded(self, nest: Nest) -> Kernel:
+        """The kernel of a sum of products that are rounded before they are added."""
+        return self._compiled(sweeping(nest, self._plan.target, self.problem.element), fused=False)
+
     def copied(self, nest: Nest) -> Kernel:
         """The kernel of a nest that runs as it is written."""
         return self._compiled(copying(nest, self._plan.target, self.problem.element))
@@ -92,8 +97,9 @@ class Part:
         """
         self._steps.append((kernel, buffers))
 
-    def _compiled(self, stage: Stage) -> Kernel:
+    def _compiled(self, stage: Stage, *, fused: bool = True) -> Kernel:
         element, target = self.problem.element, self._plan.target
+        target = replace(target, fused=target.fused and fused)
         return compile_nest(stage.nest, stage.schedule, element=element, target=target)
 
     # --- the program ---------------------------------------------------------------------------
@@ -125,7 +131,7 @@ class Part:
                 calls.append(
                     self._call(self.copied(nest), {"scratch": self.scratch, "source": source})
                 )
-            if self.recipe.mixes:
+            if self._plan.mixes:
                 calls.append(self._check(blocks.count * len(group.starts)))
             jobs.append(self._job(calls, group.starts, {"scratch": self.scratch}))
         return jobs

@@ -7,6 +7,7 @@ The scratch buffer holds what was gathered; "out" is added by the part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from striate.signal import stages
 from striate.signal.blocks import FOLD, is_long
 from striate.signal.butterflies import passes
+from striate.signal.request import Order
 from striate.signal.stages import Rows
 
 if TYPE_CHECKING:
@@ -33,11 +35,14 @@ class Recipe:
         - "box": equal weights, summed up by doubling; one weight
         - "column-fft": transforms of `length` rows, two blocks at once; weights as
           `butterflies.kernel_spectrum` makes them
+    order
+        Of the products of a direct sum: see `Request`.
     """
 
     name: str = "direct"
     terms: int = 1
     length: int = 0
+    order: Order = "any"
 
     @property
     def mixes(self) -> bool:
@@ -53,7 +58,8 @@ class Recipe:
 def direct(part: Part) -> None:
     """Every product of the sum."""
     problem, blocks = part.problem, part.blocks
-    if is_long(problem, part.lanes):
+    order = part.recipe.order
+    if is_long(problem, part.lanes) and order == "any":
         _one_row(part)
         return
     z, y = problem.z, problem.y
@@ -62,6 +68,12 @@ def direct(part: Part) -> None:
         rows, width, stride = blocks.fold, blocks.x.size // blocks.fold, 1
         source = replace(source, row=width)
     taps = (z.taps, y.taps, blocks.taps_x)
+    if order != "any":
+        size, spread = (blocks.z.size, rows, width), (z.window.dilation, y.window.dilation)
+        nest = stages.in_order(size, taps, (*spread, blocks.spread_x), source, order, part.finish)
+        weights = part.weights(0, math.prod(taps))
+        part.step(part.rounded(nest), weights=weights)
+        return
     nest = stages.direct(
         (blocks.z.size, rows, width),
         taps,

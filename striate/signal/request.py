@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from striate.signal.geometry import Window
 from striate.signal.textbook import extended
 
 Array = npt.NDArray[Any]
+Order = Literal["any", "rows", "line", "sums", "differences"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,14 @@ class Request:
 
     `kernel` has the arithmetic's `dtype`; `f` may have another, and becomes it as it is read.
     With `clip` each sum is rounded to the nearest whole number and clipped to that range.
+
+    The products are added up in any order, by any algorithm, or directly and each rounded before
+    it is added, in one of the orders of scipy.ndimage:
+
+    - "rows": 0, then all of the kernel in C order
+    - "line": of a kernel along one axis the last, then from the first on
+    - "sums", "differences": of an odd one the centre, then pairs of elements from the ends inwards,
+      which are added (or subtracted) before they are multiplied by the weight of the first
     """
 
     f: Array
@@ -30,6 +39,7 @@ class Request:
     borders: tuple[str, ...]
     fill_value: Any
     clip: tuple[float, float] | None = None
+    order: Order = "any"
 
     @property
     def dtype(self) -> np.dtype[Any]:

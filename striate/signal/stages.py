@@ -10,13 +10,14 @@ them; ``p`` the phase of a stride along x; ``j`` the terms of a kernel of low ra
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from striate.nest import algebra as a
-from striate.nest.algebra import Element, Expression, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import Binary, Element, Expression, Nest, Store, Tensor, strides_of
 from striate.nest.ir import BYTES, Number
 from striate.nest.schedule import Schedule
 from striate.nest.target import Target
+from striate.signal.request import Order
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,56 @@ def direct(
     out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
     extents = {"z": planes, "y": rows, "x": columns}
     reduced = {"j": terms, "q": depth, "s": width, "p": phases, "r": height}
-    return _nest(extents, reduced, numbers, weight, finish.store(out, a.Accumulator()))
+    return _nest(extents, reduced, numbers * weight, finish.store(out, a.Accumulator()))
+
+
+def in_order(
+    size: tuple[int, int, int],
+    taps: tuple[int, int, int],
+    spread: tuple[int, int, int],
+    source: Rows,
+    order: Order,
+    finish: Finish,
+) -> Nest:
+    """`direct` in one of the orders of `Request`; i stands for q, r and s:
+
+    for z, y, x:
+        sum = 0                        or the product of tap m
+        for i:                         or from 0 to m - 1:
+            sum += source[x + i] · weights[i]
+                                       or (source[x + i] ± source[x + n - 1 - i]) · weights[i]
+        out[row z · Y + y][x] = sum
+
+    For "line", m is the last of n taps, for pairs that in the centre.
+    """
+    numbers = source.tensor(
+        {"z": 1, "q": spread[0]}, {"y": 1, "r": spread[1]}, {"x": 1, "s": spread[2]}
+    )
+    steps = {"q": taps[1] * taps[2], "r": taps[2], "s": 1}
+    weight = Tensor("weights", strides_of(steps))
+    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, strides_of({"z": size[1], "y": 1}))
+    extents = dict(zip("zyx", size, strict=True))
+    reduced = dict(zip("qrs", taps, strict=True))
+    store = finish.store(out, a.Accumulator())
+    count = math.prod(taps)
+    if order == "rows" or count == 1:
+        return _nest(extents, reduced, numbers * weight, store)
+    along = max(reduced, key=reduced.__getitem__)
+    first = count - 1 if order == "line" else count // 2
+
+    def at(tensor: Tensor, tap: int, direction: int) -> Tensor:
+        """What a tap further on reads, or further backwards from there."""
+        step = tensor.stride(along)
+        form = dict(tensor.strides) | {along: direction * step}
+        return replace(tensor, strides=strides_of(form), offset=tensor.offset + tap * step)
+
+    value: Expression = numbers
+    if order == "sums":
+        value = numbers + at(numbers, count - 1, -1)
+    elif order == "differences":
+        value = numbers - at(numbers, count - 1, -1)
+    start = at(numbers, first, 0) * at(weight, first, 0)
+    return _nest(extents, {along: first}, value * weight, store, start)
 
 
 def one_row(width: int, taps: int, runs: int, lanes: int, finish: Finish) -> Nest:
@@ -200,34 +250,39 @@ def columns(
     weight = Tensor("weights", strides_of({"j": taps, "r": 1}))
     target = Tensor("middle", strides_of({"j": rows * pitch, "y": pitch, "x": 1}))
     extents = {"j": terms, "y": rows, "x": width}
-    return _nest(extents, {"r": taps}, numbers, weight, Store(target, a.Accumulator()))
+    return _nest(extents, {"r": taps}, numbers * weight, Store(target, a.Accumulator()))
 
 
 def _nest(
     extents: dict[str, int],
     reduced: dict[str, int],
-    numbers: Tensor,
-    weight: Tensor,
+    term: Expression,
     store: Store,
+    start: Expression | None = None,
 ) -> Nest:
     """The nest of a sum of products, without the axes of one element."""
     kept = {
         axis: extent for axis, extent in (extents | reduced).items() if extent > 1 or axis == "x"
     }
 
-    def cut(tensor: Tensor) -> Tensor:
+    def cut(expression: Expression) -> Expression:
+        if isinstance(expression, Binary):
+            return replace(expression, left=cut(expression.left), right=cut(expression.right))
+        return _cut(expression) if isinstance(expression, Tensor) else expression
+
+    def _cut(tensor: Tensor) -> Tensor:
         strides = tuple(pair for pair in tensor.strides if pair[0] in kept)
         rows = tensor.rows
         if rows is not None:
             rows = tuple(pair for pair in rows if pair[0] in kept)
-        return Tensor(tensor.buffer, strides, tensor.offset, tensor.element, rows)
+        return replace(tensor, strides=strides, rows=rows)
 
     reduce = tuple(axis for axis in reduced if axis in kept)
-    store = Store(cut(store.target), store.value, store.streaming)
-    product = cut(numbers) * cut(weight)
+    store = replace(store, target=_cut(store.target))
+    initial = () if start is None else (cut(start),)
     if not reduce:
         kept["s"], reduce = 1, ("s",)
-    return Nest(tuple(kept.items()), (store,), (product,), reduce, "sum")
+    return Nest(tuple(kept.items()), (store,), (cut(term),), reduce, "sum", initial)
 
 
 def sweeping(nest: Nest, target: Target, element: Number) -> Stage:
@@ -243,7 +298,9 @@ def sweeping(nest: Nest, target: Target, element: Number) -> Stage:
     points = min(extents.get("y", 1), rows)
     unroll: list[str] = []
     for axis in reversed(nest.reduce):  # r first
-        if points * extents[axis] <= _BODY or (axis == "r" and extents[axis] <= _TALL):
+        if points * extents[axis] <= _BODY or (
+            axis == "r" and not unroll and extents[axis] <= _TALL
+        ):
             unroll.append(axis)
             points *= extents[axis]
         else:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from striate.nest.crew import default_threads
 from striate.signal.geometry import Window
-from striate.signal.request import Request
+from striate.signal.request import Order, Request
 from striate.signal.textbook import shifted
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def sweep(
     out: Array | None = None,
     method: str = "auto",
     clip: tuple[float, float] | None = None,
+    order: Order = "any",
 ) -> Array:
     """Correlate (no flip): over `axes` of `f`, with f extended by its borders,
 
@@ -61,51 +62,19 @@ def sweep(
     clip
         Round each sum to the nearest whole number, the even one of two, and clip it to this
         range, before it is converted.
+    order
+        In which order products are summed: see `Request`.  Any but "any" wants a floating `dtype`
+        and no strides.
 
     Arguments are trusted, but for `method`: whoever calls this has checked them.
     """
     request = _request(f, weights, windows, axes, border, fill_value, np.dtype(dtype), clip)
+    if order != "any":
+        request = replace(request, order=order)
     if out is None:
         out = empty(request.shape, request.dtype, f)
     run(request, out, method)
     return out
-
-
-def sweep_separable(
-    f: Array,
-    weights: Sequence[Array],
-    windows: Sequence[Window],
-    *,
-    axes: Sequence[int],
-    border: str | Sequence[str] = "fill",
-    fill_value: Any = 0,
-    dtype: npt.DTypeLike,
-    out: Array | None = None,
-    method: str = "auto",
-) -> Array:
-    """`sweep` with the outer product of one-dimensional weights, one for each swept axis."""
-    borders = _each(border, len(axes))
-    dtype = np.dtype(dtype)
-    if len(axes) == 1:
-        kernel = np.asarray(weights[0])
-    elif len(axes) == 2:
-        kernel = np.multiply.outer(*(np.asarray(part, dtype) for part in weights))
-    else:
-        # One axis first, then the others on what that gives.
-        first = sweep(
-            f, np.asarray(weights[0]), windows[:1], axes=axes[:1], border=borders[:1],
-            fill_value=fill_value, dtype=dtype,
-        )  # fmt: skip
-        if borders[0] == "fill":
-            fill_value = fill_value * np.asarray(weights[0]).sum()
-        return sweep_separable(
-            first, weights[1:], windows[1:], axes=axes[1:], border=borders[1:],
-            fill_value=fill_value, dtype=dtype, out=out, method=method,
-        )  # fmt: skip
-    return sweep(
-        f, kernel, windows, axes=axes, border=borders, fill_value=fill_value, dtype=dtype,
-        out=out, method=method,
-    )  # fmt: skip
 
 
 def _each(border: str | Sequence[str], count: int) -> tuple[str, ...]:
@@ -141,6 +110,7 @@ def _request(
 _READY: OrderedDict[tuple[Any, ...], Ready] = OrderedDict()
 _KEPT = 64
 _PAGE = 4096
+_LARGE = 16 * _PAGE  # bytes below which a page more would be much
 _ELSEWHERE = 256  # bytes: rows of common images lie a multiple of twice that apart
 
 
@@ -150,7 +120,7 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
     ready = _READY.get(key)
     if ready is not None and not np.may_share_memory(request.f, out):
         if not ready.run(request.f, out):
-            run(request, out, "direct")
+            run(request, out, ready.instead)
         return
     if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
         _complex(request, out, method)
@@ -179,7 +149,8 @@ def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
     return (
         (f.shape, f.strides, f.dtype, f.flags.aligned),
         (kernel.shape, kernel.dtype, kernel.tobytes() if kernel.dtype.kind != "O" else None),
-        (request.windows, request.axes, request.borders, request.fill_value, request.clip),
+        (request.windows, request.axes, request.borders, request.fill_value),
+        (request.clip, request.order),
         (out.strides, out.dtype, out.ctypes.data % 64),
         (method, default_threads()),
     )
@@ -199,11 +170,16 @@ def explain(request: Request, method: str = "auto") -> Choice:
 
 def _compiled(request: Request, out: Array, choice: str) -> Ready | None:
     from striate.signal.arranged import can_write, compiled_sweep
+    from striate.signal.compiled import Spoilt
     from striate.signal.methods import recipe
 
     direct = can_write(request, out)
     result = out if direct else empty(request.shape, request.dtype)
-    ready = compiled_sweep(request, *recipe(request, choice), result)
+    try:
+        ready = compiled_sweep(request, *recipe(request, choice), result)
+    except Spoilt:
+        _numpy(request, out)
+        return None
     if direct:
         return ready
     store(result, out)
@@ -289,9 +265,10 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any], like: Array | None = None)
     if dtype.kind == "O":
         return np.empty(shape, dtype)
     count = math.prod(shape) * dtype.itemsize
-    room = np.empty(count + _PAGE + dtype.itemsize, np.uint8)
+    period = 64 if like is None or count < _LARGE else _PAGE
+    room = np.empty(count + period + dtype.itemsize, np.uint8)
     start = 0 if like is None else like.ctypes.data + _ELSEWHERE
-    start = (start - room.ctypes.data) % (64 if like is None else _PAGE)
+    start = (start - room.ctypes.data) % period
     start += -(room.ctypes.data + start) % dtype.itemsize
     return room[start : start + count].view(dtype).reshape(shape)
 

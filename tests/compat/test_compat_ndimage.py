@@ -118,6 +118,30 @@ def test_flat_areas_of_whole_numbers_agree_to_the_last_bit():
         np.testing.assert_array_equal(*both("correlate1d", flat, np.arange(size) / size))
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_whole_results_of_compiled_loops_agree_to_the_last_bit(seed, draw, monkeypatch):
+    monkeypatch.setattr("striate.compat._real.FEW", 0)
+    source = draw(seed)
+    random, shape = source.random, [(230,), (31, 45), (7, 12, 19)][seed % 3]
+    f = source.laid_out(source.numbers(shape, np.dtype(source.one((*WHOLE, "float32", "float64")))))
+    options = {"mode": source.one(BORDERS), "cval": source.one([0.0, 0.5, -2.0, 300.0])}
+    options["output"] = source.one([np.dtype(name) for name in WHOLE])
+    weights = random.normal(size=random.integers(1, 5, f.ndim))
+    weights[random.random(weights.shape) < 0.2] = 0
+    weights /= source.one([1.0, max(np.abs(weights).sum(), 0.1)])
+    origin = source.origins(weights.shape)
+    line = random.normal(size=int(random.integers(1, 31)))
+    line = source.one([line, line + line[::-1], line - line[::-1]]) / len(line)
+    axis, shift = int(random.integers(f.ndim)), source.origins(line.shape)[0]
+    with np.errstate(invalid="ignore"):
+        for pair in (
+            both("correlate", f, weights, origin=origin, **options),
+            both("convolve1d", f, line, axis, origin=shift, **options),
+            both("gaussian_filter", f, random.uniform(0.4, 3), **options),
+        ):
+            np.testing.assert_array_equal(*pair)
+
+
 def test_means_below_zero_are_cut_off_towards_it():
     f = np.array([0, 1, 2, 0, 0, 3], np.uint8)
     for cval in (-1.0, -2.0, 5.0):
