@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.nest.crew import default_threads
-from striate.signal.compiled import Placement, Plan, Unfit, plan
+from striate.signal.compiled import Placement, Plan, Spoilt, Unfit, plan
 from striate.signal.problem import (
     Axes,
     Problem,
@@ -36,8 +36,13 @@ class Ready:
     weights: tuple[Array, ...]
     fill_value: Any
 
+    @property
+    def instead(self) -> str:
+        """The method for arrays that this one must not be used for."""
+        return "numpy" if self.plan.recipe.name == "direct" else "direct"
+
     def run(self, f: Array, out: Array) -> bool:
-        """Sweep `f` into `out`; False if that must be done directly instead."""
+        """Sweep `f` into `out`; False if that must be done `instead`."""
         return self.plan.run(f.ctypes.data, out.ctypes.data, self.weights, self.fill_value)
 
 
@@ -58,6 +63,11 @@ def compiled_sweep(
     """Run a recipe; `out` must be one that `can_write` admits.
 
     Returns what ran, if it read the request's own array and so can run again on others like it.
+
+    Raises
+    ------
+    Spoilt
+        If the input holds infinities or NaN that meet zeros where the kernel has no weights.
     """
     many = _rows(request) // _ROWS + 1
     if many > 1 and 0 not in request.axes and len(out) > 1:
@@ -92,6 +102,8 @@ def compiled_sweep(
         return None
     ready = Ready(made, tuple(weights), request.fill_value)
     if not ready.run(f, out):
+        if recipe.name == "direct":
+            raise Spoilt
         compiled_sweep(request, Recipe(), [request.kernel], out)
     return ready if f is given else None
 
@@ -102,14 +114,22 @@ def _rows(request: Request) -> int:
 
 
 def can_write(request: Request, out: Array) -> bool:
-    """Whether the compiled engine can write a request's result to `out` itself."""
+    """Whether the compiled engine can write a request's result to `out` itself.
+
+    Whole numbers are summed in words; only to be cut they may be written as they are.
+    """
     roles = choose_axes(request.f.shape, request.axes)
     return (
         element_of(out.dtype) is not None
         and not (out.dtype == np.uint64 and request.dtype.kind == "f")
+        and (request.dtype.kind not in "iu" or _narrows(request.dtype, out.dtype))
         and (roles is None or is_dense(out, roles))
         and not np.may_share_memory(request.f, out)
     )
+
+
+def _narrows(dtype: np.dtype[Any], to: np.dtype[Any]) -> bool:
+    return to.kind in "iu" and to.itemsize <= dtype.itemsize
 
 
 def _channels_first(request: Request, recipe: Recipe, weights: Sequence[Array], out: Array) -> None:
@@ -165,7 +185,7 @@ def _holds(dtype: np.dtype[Any], value: Any) -> bool:
     limits = np.iinfo(dtype) if dtype.kind in "iu" else None
     if limits is None:
         return dtype.kind == "b" and value in (0, 1)
-    return bool(value == int(value) and limits.min <= value <= limits.max)
+    return bool(limits.min <= value <= limits.max and value == int(value))
 
 
 def _spread(kernel: Array, problem: Problem) -> Array:

@@ -44,9 +44,7 @@ class Call:
         check_name(f"{who}: mode", mode, MODES)
         chosen = _axes(who, self.f, kernel, axes)
         count = len(chosen)
-        borders = (
-            (border,) * count if isinstance(border, str) else _each(who, "border", border, count)
-        )
+        borders = (border,) * count if np.ndim(border) == 0 else _each(who, "border", border, count)
         strides = _positive(who, "stride", stride, count)
         dilations = _positive(who, "dilation", dilation, count)
         origins = _origins(who, origin, kernel.shape, flip)
@@ -73,8 +71,7 @@ class Call:
 
     def request(self, fill_value: complex) -> Request:
         """What the engines are asked for."""
-        if not np.can_cast(np.result_type(fill_value), self.dtype, "same_kind"):
-            raise TypeError(f"{self.who}: fill_value {fill_value!r} does not fit {self.dtype}")
+        fill_value = _fill(self.who, fill_value, self.dtype)
         ordered = sorted(range(len(self.axes)), key=lambda i: self.axes[i].axis)
         return Request(
             self.f,
@@ -118,7 +115,7 @@ def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
             )
         chosen = list(range(f.ndim))
     else:
-        chosen = [operator.index(axis) for axis in np.atleast_1d(axes).tolist()]
+        chosen = list(_integers(who, "axes", axes, np.size(axes)))
         if wrong := [axis for axis in chosen if not -f.ndim <= axis < f.ndim]:
             raise ValueError(f"{who}: f has {f.ndim} dimensions, so no axis {wrong[0]}")
         chosen = [axis % f.ndim for axis in chosen]
@@ -134,6 +131,25 @@ def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
             f"{who}: 1 to 3 axes can be convolved, not {len(chosen)}; f has shape {f.shape}"
         )
     return chosen
+
+
+def _fill(who: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    """The fill value as a number that `dtype` holds."""
+    given = np.asarray(value)
+    if given.ndim or given.dtype.kind not in ("buifcO" if dtype.kind == "O" else "buifc"):
+        raise TypeError(f"{who}: fill_value must be a number, got {value!r}")
+    number = given.item()
+    if dtype.kind in "buif" and isinstance(number, complex):
+        raise TypeError(f"{who}: fill_value {number!r} does not fit {dtype}")
+    if dtype.kind in "bui":
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if not low <= number <= high or number != int(number):
+            raise ValueError(
+                f"{who}: fill_value {number!r} does not fit {dtype}, whole numbers from {low} to "
+                f"{high}"
+            )
+        return int(number)
+    return number
 
 
 def _each(who: str, what: str, values: Any, count: int) -> tuple[Any, ...]:

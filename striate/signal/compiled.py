@@ -19,7 +19,7 @@ from striate.nest.ir import BYTES
 from striate.nest.kernel import Kernel
 from striate.nest.tape import Argument, Job, Program
 from striate.nest.target import host
-from striate.signal.blocks import Blocks, split
+from striate.signal.blocks import Blocks, is_long, split
 from striate.signal.parts import Part, Table
 from striate.signal.problem import Array, Problem
 from striate.signal.recipes import Recipe
@@ -33,6 +33,10 @@ _TYPES = {
     for bits in (8, 16, 32, 64)
     if bits > 16 or kind != "f"
 }
+
+
+class Spoilt(Exception):
+    """Zeros met an infinity or a NaN: nothing but NumPy can do this sum."""
 
 
 class Unfit(Exception):
@@ -75,6 +79,8 @@ class Plan:
         self.problem, self.recipe, self.threads = problem, recipe, threads
         self.target = host()
         self.lanes = self.target.lanes(BYTES[problem.element])
+        #: Whether an infinity or a NaN would spoil outputs that do not depend on it.
+        self.mixes = recipe.mixes or _padded(problem, recipe, self.lanes)
         self._placement = placement
         self.tables: list[Table] = []
         self._kept: list[Array] = []
@@ -98,7 +104,7 @@ class Plan:
     def run(self, source: int, target: int, weights: Sequence[Array], fill: Any) -> bool:
         """Sweep the array at address `source` into that at `target`.
 
-        Returns False if the result may be spoilt: see `Recipe.mixes`.
+        Returns False if the result may be spoilt: see `mixes`.
         """
         with self._lock:
             for own, given in zip(self._weights, weights, strict=True):
@@ -132,7 +138,9 @@ class Plan:
     def finish(self, blocks: Blocks) -> Finish:
         """How the output of these blocks is written: past the caches, if that is possible."""
         problem, size = self.problem, BYTES[self.problem.target]
-        begins = self._placement.begins_vectors(blocks.x.starts, self.lanes * size, size)
+        run = blocks.x.size // blocks.fold
+        starts = [start + run * i for start in blocks.x.starts for i in range(blocks.fold)]
+        begins = self._placement.begins_vectors(starts, self.lanes * size, size)
         return Finish(problem.target, problem.clip, self._placement.large and begins)
 
     def buffer(self, count: int) -> Argument:
@@ -174,6 +182,17 @@ class Plan:
     def _sized(self, argument: Argument, count: int) -> Argument:
         self._sizes[argument] = count
         return argument
+
+
+def _padded(problem: Problem, recipe: Recipe, lanes: int) -> bool:
+    """Whether the weights are laid out with zeros that meet numbers outside of the window."""
+    x = problem.x
+    if recipe.name != "direct" or problem.element not in ("f32", "f64"):
+        return False
+    if is_long(problem, lanes):
+        return recipe.order == "any" and x.taps % lanes > 0
+    stride = x.window.stride
+    return stride > 1 and (x.window.dilation > 1 or x.taps % stride > 0)
 
 
 _PLANS: OrderedDict[tuple[Problem, Recipe, Placement, int], Plan] = OrderedDict()

@@ -97,7 +97,7 @@ def block_size(taps: int, length: int) -> int:
         return size * (levels + max(levels - _CACHED, 0.0)) / (size - taps + 1)
 
     shortest = max(2 * taps, _SHORT) - 1
-    best = min((1 << bits for bits in range(shortest.bit_length(), 27)), key=cost)
+    best = min((1 << bits for bits in range(shortest.bit_length(), 40)), key=cost)
     return min(best, 1 << max(length - 1, 1).bit_length())
 
 

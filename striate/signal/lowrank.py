@@ -69,4 +69,7 @@ def _whole(kernel: Array) -> Terms | None:
         for i, number in enumerate(row)
     ):
         return None
+    limits = np.iinfo(kernel.dtype)
+    if max(*column, *row) > limits.max:  # -128 as (-1) · 128
+        return None
     return Terms(np.array([column], kernel.dtype), np.array([row], kernel.dtype))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def sweep(
     method: str = "auto",
     clip: tuple[float, float] | None = None,
     order: Order = "any",
+    mean: bool = False,
 ) -> Array:
     """Correlate (no flip): over `axes` of `f`, with f extended by its borders,
 
@@ -65,12 +66,15 @@ def sweep(
     order
         In which order products are summed: see `Request`.  Any but "any" wants a floating `dtype`
         and no strides.
+    mean
+        Divide each sum by the number of weights, which must all be 1, along one axis and without
+        a stride; `dtype` must be floating.
 
     Arguments are trusted, but for `method`: whoever calls this has checked them.
     """
     request = _request(f, weights, windows, axes, border, fill_value, np.dtype(dtype), clip)
-    if order != "any":
-        request = replace(request, order=order)
+    if order != "any" or mean:
+        request = replace(request, order=order, mean=mean)
     if out is None:
         out = empty(request.shape, request.dtype, f)
     run(request, out, method)
@@ -107,10 +111,10 @@ def _request(
 
 
 # What ran last for arrays of a kind, so that the next ones need no decisions.
-_READY: OrderedDict[tuple[Any, ...], Ready] = OrderedDict()
+_READY: OrderedDict[tuple[Any, ...], Ready | Passes] = OrderedDict()
 _KEPT = 64
 _PAGE = 4096
-_LARGE = 16 * _PAGE  # bytes below which a page more would be much
+_LARGE = 16 * _PAGE  # bytes; for less, a page more would be much
 _ELSEWHERE = 256  # bytes: rows of common images lie a multiple of twice that apart
 
 
@@ -136,11 +140,50 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
     elif choice.method in ("fft", "overlap-save"):
         _transformed(request, out, choice.method)
     else:
-        ready = _compiled(request, out, choice.method)
+        if choice.method == "box" and min(request.kernel.shape) > 1 < len(request.axes):
+            ready = Passes(request)
+            ready.run(request.f, out)
+        else:
+            ready = _compiled(request, out, choice.method)
         if ready is not None and choice.lasting:
             _READY[key] = ready
             if len(_READY) > _KEPT:
                 _READY.popitem(last=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """A box over two axes: sums along the first, then along the second of what that gives."""
+
+    request: Request
+    instead: str = ""
+
+    def run(self, f: Array, out: Array) -> bool:
+        """Sweep `f` into `out`, which may be the same."""
+        request = replace(self.request, f=f)
+        if request.borders[1] == "fill" and request.fill_value:
+            request = request.unfolded(1)  # whose sum over the first axis is another number
+        (_, axis), kernel = request.axes, request.kernel
+        first = replace(
+            request,
+            kernel=np.ones_like(kernel[:, 0]),
+            windows=request.windows[:1],
+            axes=request.axes[:1],
+            borders=request.borders[:1],
+            clip=None,
+        )
+        sums = empty(first.shape, first.dtype, out)
+        run(first, sums, "box")
+        second = replace(
+            request,
+            f=sums,
+            kernel=kernel[0],
+            windows=request.windows[1:],
+            axes=(axis,),
+            borders=request.borders[1:],
+        )
+        run(second, out, "box")
+        return True
 
 
 def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
@@ -150,7 +193,7 @@ def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
         (f.shape, f.strides, f.dtype, f.flags.aligned),
         (kernel.shape, kernel.dtype, kernel.tobytes() if kernel.dtype.kind != "O" else None),
         (request.windows, request.axes, request.borders, request.fill_value),
-        (request.clip, request.order),
+        (request.clip, request.order, request.mean),
         (out.strides, out.dtype, out.ctypes.data % 64),
         (method, default_threads()),
     )
@@ -265,7 +308,9 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any], like: Array | None = None)
     if dtype.kind == "O":
         return np.empty(shape, dtype)
     count = math.prod(shape) * dtype.itemsize
-    period = 64 if like is None or count < _LARGE else _PAGE
+    if count < _LARGE:
+        like = None
+    period = 64 if like is None else _PAGE
     room = np.empty(count + period + dtype.itemsize, np.uint8)
     start = 0 if like is None else like.ctypes.data + _ELSEWHERE
     start = (start - room.ctypes.data) % period
