@@ -26,6 +26,7 @@ from striate.signal.request import Array, Request
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
 _ROWS = 100_000  # that one plan has addresses for: a large batch is swept in parts
 _FEW = 300_000  # vector multiply-adds that one thread has done before another is awake
+_WRITTEN = 6  # of these take as long as to read and write a vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,8 @@ def compiled_sweep(
     problem = _problem(request, roles, f, out)
     if recipe.name == "direct":
         weights = [_spread(request.kernel, problem)]
-    work = out.size * sum(part.size for part in weights) * request.dtype.itemsize // 64
+    each = _WRITTEN + sum(part.size for part in weights)
+    work = out.size * each * request.dtype.itemsize // 64
     threads = 1 if work < _FEW else default_threads()
     placement = Placement(_offset(out, problem), out.nbytes >= _STREAM)
     try:

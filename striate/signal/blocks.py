@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.ir import BYTES
-from striate.signal.geometry import beyond
+from striate.signal.geometry import Window, beyond
 from striate.signal.problem import Problem, Role
 
 Addresses = npt.NDArray[np.int64]
@@ -25,6 +25,10 @@ _SCRATCH = 400_000  # bytes of scratch: well inside the L2 cache of a core
 _WIDE = 16384  # bytes of a row in a block: long runs, which are what processors fetch ahead
 _LONGEST = 64  # vectors of taps that are written out for one long row
 _LOW = 8  # rows of output in the lowest of blocks
+_NEAR = 28_000  # bytes of scratch that stay in the first-level cache
+_ROW = 8192  # bytes of a row there
+_STRIPE = 8192  # bytes of a row of running sums: some hundred of these stay in the L2 cache
+_HIGH = 128  # rows that running sums are carried over, unless the kernel has more
 FOLD = 8  # runs of one long row that are computed side by side
 
 
@@ -105,7 +109,7 @@ class Blocks:
             self.fold = FOLD if columns.size % FOLD == 0 else 1
         else:
             self.fold = FOLD if x.window.size * problem.channels >= FOLD * unit else 1
-        self.x = columns or self._columns(unit * self.fold, length or _LOW + self._span(y), one_row)
+        self.x = columns or self._columns(unit * self.fold, length or _LOW + self.span(y), one_row)
         # Numbers that a row of scratch needs, for each phase.
         self.reach_x = self.x.size + (self.taps_x - 1) * self.spread_x
         self.pitch = (-(-self.reach_x // lanes) + 1) * lanes
@@ -113,19 +117,19 @@ class Blocks:
             self.pitch += lanes  # rows that all begin in the same sets of a cache evict each other
         row = self.pitch * self.phases * size
         room = max(_SCRATCH // row, 1)
-        heights = [length - self._span(y)] if length else self._heights(room)
-        self.y = lines or cut(y.window.size, heights, self._span(y) / 4)
+        heights = [length - self.span(y)] if length else self._heights(room)
+        self.y = lines or cut(y.window.size, heights, self.span(y) / 4)
         self.rows = self._rows(y, self.y.size)
         room = max(room // self.rows, 1)
         depths = [n for n in (1, 2, 4, 8) if n == 1 or self._rows(z, n) <= room]
-        self.z = cut(z.window.size, depths, self._span(z) / 4)
+        self.z = cut(z.window.size, depths, self.span(z) / 4)
         self.planes = self._rows(z, self.z.size)
 
     def _columns(self, unit: int, rows: int, one_row: bool) -> Cut:
         """Blocks as wide as the scratch buffer allows, if so many rows are to fit into it."""
         problem, size = self.problem, BYTES[self.problem.element]
         outputs = problem.x.window.size * problem.channels
-        span = self._span(problem.x) * problem.channels // self.phases
+        span = self.span(problem.x) * problem.channels // self.phases
         wide = _WIDE * FOLD if one_row else min(_WIDE, _SCRATCH // rows)
         wide = max(wide // size, span, unit)
         sizes = [*range(unit, min(wide, outputs) + 1, unit)]
@@ -141,18 +145,18 @@ class Blocks:
         return [*heights, exact] if exact < 64 and self._rows(y, exact) <= room else heights
 
     @staticmethod
-    def _span(role: Role) -> int:
+    def span(role: Role) -> int:
         return (role.taps - 1) * role.window.dilation
 
     def _rows(self, role: Role, outputs: int) -> int:
         """Elements read along an axis for some neighbouring outputs."""
-        return (outputs - 1) * role.window.stride + self._span(role) + 1
+        return (outputs - 1) * role.window.stride + self.span(role) + 1
 
     @property
     def taps_x(self) -> int:
         """Taps along x within a phase."""
         x = self.problem.x
-        return x.taps if self.phases == 1 else self._span(x) // self.phases + 1
+        return x.taps if self.phases == 1 else self.span(x) // self.phases + 1
 
     # --- what blocks read along x ------------------------------------------------------------
 
@@ -260,6 +264,38 @@ class Blocks:
         """Blocks of all batches, planes and rows, without the cut along x."""
         batches = math.prod(length for length, *_ in self.problem.batch)
         return batches * len(self.z.starts) * len(self.y.starts)
+
+
+def stripes(problem: Problem, lanes: int) -> Blocks | None:
+    """Blocks for running sums down the columns, whose rows are read where they are.
+
+    None if the kernel is not a column of neighbours.
+    """
+    x, y, z = problem.x, problem.y, problem.z
+    whole = Window(0, x.length)
+    if y.taps == 1 or y.window.dilation > 1 or x.taps > 1 or x.window != whole or z.taps > 1:
+        return None
+    outputs = x.length * problem.channels
+    unit = math.lcm(lanes, problem.channels)
+    wide = max(_STRIPE // BYTES[problem.element], unit)
+    columns = cut(outputs, [*range(unit, min(wide, outputs) + 1, unit), min(outputs, wide)], 0.0)
+    high = max(_HIGH, y.taps)
+    lines = cut(y.window.size, range(high // 2, high + 1), y.taps)
+    return Blocks(problem, lanes, columns=columns, lines=lines)
+
+
+def near(problem: Problem, lanes: int) -> Blocks:
+    """Blocks that fit into a first-level cache, to be read and written again and again."""
+    if problem.y.taps > 1:
+        return Blocks(problem, lanes)
+    size, channels = BYTES[problem.element], problem.channels
+    outputs, span = problem.x.window.size * channels, Blocks.span(problem.x) * channels
+    unit = math.lcm(lanes, channels)
+    wide = max(_ROW // size, span, unit)
+    sizes = [*range(unit, min(wide, outputs) + 1, unit), min(outputs, wide)]
+    columns = cut(outputs, sizes, span / 4)
+    rows = max(_NEAR // ((columns.size + span) * 2 * size), 1)
+    return Blocks(problem, lanes, columns=columns, lines=cut(problem.y.window.size, [rows], 0.0))
 
 
 @dataclass(frozen=True)

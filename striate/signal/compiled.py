@@ -19,7 +19,7 @@ from striate.nest.ir import BYTES
 from striate.nest.kernel import Kernel
 from striate.nest.tape import Argument, Job, Program
 from striate.nest.target import host
-from striate.signal.blocks import Blocks, is_long, split
+from striate.signal.blocks import Blocks, is_long, near, split, stripes
 from striate.signal.parts import Part, Table
 from striate.signal.problem import Array, Problem
 from striate.signal.recipes import Recipe
@@ -121,6 +121,10 @@ class Plan:
         problem, recipe, lanes = self.problem, self.recipe, self.lanes
         reads = recipe.name in ("direct", "separable") and not recipe.mixes
         found = split(problem, lanes, self._placement.lead(problem)) if reads else None
+        if recipe.name == "box":
+            if found_box := stripes(problem, lanes):
+                return [Part(self, found_box, gathered=False)]
+            return [Part(self, near(problem, lanes), gathered=True)]
         if found is None:
             foldable = recipe.name == "direct"
             blocks = Blocks(problem, lanes, foldable=foldable, length=recipe.length)

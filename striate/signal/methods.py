@@ -94,6 +94,8 @@ def choose(request: Request, method: str = "auto") -> Choice:
     check_name("method", method, METHODS)
     if request.order != "any":
         return Choice("direct", "the products are to be added up in a given order")
+    if request.mean:
+        return Choice("box", "a mean is asked for")
     products = request.outputs * request.kernel.size
     if method in ("auto", "numpy") and number_of(request.dtype) is None:
         return Choice("numpy", f"the compiler has no code for {request.dtype}")
@@ -123,7 +125,10 @@ def recipe(request: Request, method: str) -> tuple[Recipe, list[Array]]:
         assert terms is not None
         return Recipe(method, len(terms.columns)), [terms.columns, terms.rows]
     if method == "box":
-        return Recipe(method), [request.kernel.ravel()[:1]]
+        number = np.full(1, request.kernel.size, request.dtype)
+        return Recipe(method, mean=request.mean), [
+            number if request.mean else request.kernel.ravel()[:1]
+        ]
     if method == "column-fft":
         length = column_length(request)
         assert length is not None

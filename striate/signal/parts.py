@@ -20,6 +20,7 @@ from striate.signal.stages import (
     Finish,
     Rows,
     Stage,
+    adding,
     checking,
     copying,
     gather,
@@ -86,9 +87,18 @@ class Part:
         """The kernel of `stages.one_row`."""
         return self._compiled(rolling(nest, self._plan.target, self.problem.element))
 
+    def added(self, nest: Nest) -> Kernel:
+        """The kernel of `stages.gathered_sums`."""
+        return self._compiled(adding(nest, self._plan.target, self.problem.element))
+
     def shared(self, nest: Nest) -> Kernel:
         """The kernel of `stages.along_rows`."""
         return self._compiled(sharing(nest, self._plan.target, self.problem.element))
+
+    def check(self, numbers: Argument, count: int) -> None:
+        """After a run, cast doubt on the result if not all of these numbers are finite."""
+        self._count = 1
+        self._steps.append(self._check(numbers, count, len(self.blocks.x.starts)))
 
     def step(self, kernel: Kernel, **buffers: Argument) -> None:
         """What follows for each block, and where its buffers are.
@@ -107,12 +117,13 @@ class Part:
     def jobs(self) -> list[Job] | None:
         """Calls for all blocks; None if a border must be unfolded first."""
         if not self.gathered:
-            return [self._direct_job()]
+            return [self._source_job()]
         blocks, size = self.blocks, BYTES[self.problem.source]
         groups = blocks.groups()
         if groups is None:
             return None
         rows, filled = blocks.source_rows()
+        pitch = blocks.pitch * blocks.phases
         jobs = []
         for group in groups:
             calls: list[Call] = []
@@ -122,7 +133,7 @@ class Part:
                     piece.count,
                     piece.step,
                     piece.channels,
-                    blocks.pitch * blocks.phases,
+                    pitch,
                     piece.offset,
                     self.problem.source,
                 )
@@ -132,25 +143,31 @@ class Part:
                     self._call(self.copied(nest), {"scratch": self.scratch, "source": source})
                 )
             if self._plan.mixes:
-                calls.append(self._check(blocks.count * len(group.starts)))
+                kernel, buffers = self._check(self.scratch, pitch, len(group.starts))
+                calls.append(self._call(kernel, buffers))
             jobs.append(self._job(calls, group.starts, {"scratch": self.scratch}))
         return jobs
 
-    def _check(self, count: int) -> Call:
-        """Find out whether all numbers of the `count` blocks are finite."""
-        pitch = self.blocks.pitch * self.blocks.phases
+    def _check(
+        self, numbers: Argument, pitch: int, across: int
+    ) -> tuple[Kernel, dict[str, Argument]]:
+        """Find out whether all rows of a buffer are finite, in blocks of so many columns."""
         nest = suspicion(self._count, pitch)
         kernel = self._compiled(checking(nest, self._plan.target, self.problem.element))
-        flags = self._plan.flag(count, nest.extent("u"))
-        return self._call(kernel, {"scratch": self.scratch, "flags": flags})
+        flags = self._plan.flag(self.blocks.count * across, nest.extent("u"))
+        return kernel, {"scratch": numbers, "flags": flags}
 
-    def _direct_job(self) -> Job:
+    def _source_job(self) -> Job:
+        """Blocks that read the source itself: from the address of the first row, or of each."""
         window, channels = self.problem.x.window, self.problem.channels
         size = BYTES[self.problem.source]
         rows, filled = self.blocks.source_rows()
         starts = [(start + window.start * channels) * size for start in self.blocks.x.starts]
-        source = self._table(Table(rows[:, :1], starts, 1, filled[:, :1]))
-        return self._job([], self.blocks.x.starts, {"source": source})
+        last = self.problem.y.taps - 1
+        each = last + self.blocks.y.size if self.recipe.name == "box" else 1
+        source = self._table(Table(rows[:, :each], starts, 1, filled[:, :each]))
+        ahead = Argument(source.base + 8 * last, task=source.task)
+        return self._job([], self.blocks.x.starts, {"source": source, "ahead": ahead})
 
     def _job(self, calls: list[Call], starts: Sequence[int], given: dict[str, Argument]) -> Job:
         """The steps, for blocks that begin at these columns of the output."""

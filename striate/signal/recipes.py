@@ -32,17 +32,20 @@ class Recipe:
         - "direct": the sum as it stands; weights (taps z, taps y, taps x)
         - "separable": `terms` pairs of a vertical and a horizontal kernel; weights
           (terms, taps y) and (terms, taps x)
-        - "box": equal weights, summed up by doubling; one weight
+        - "box": equal weights along one axis; one weight
         - "column-fft": transforms of `length` rows, two blocks at once; weights as
           `butterflies.kernel_spectrum` makes them
     order
         Of the products of a direct sum: see `Request`.
+    mean
+        Divide the sums of a box by its weight.
     """
 
     name: str = "direct"
     terms: int = 1
     length: int = 0
     order: Order = "any"
+    mean: bool = False
 
     @property
     def mixes(self) -> bool:
@@ -122,28 +125,43 @@ def separable(part: Part) -> None:
 
 
 def box(part: Part) -> None:
-    """Sums of n elements in about log2 n additions, first along columns, then along rows.
-
-    A running sum would take two additions, but carry its rounding errors, and any infinity or
-    NaN, along the whole line.
-    """
+    """Running sums down the columns, or along an axis sums of n in about log2 n additions."""
+    if not part.gathered:
+        _running(part)
+        return
     problem, blocks = part.problem, part.blocks
     y, x, pitch = problem.y, problem.x, blocks.pitch
     rows, width = blocks.y.size, blocks.x.size
-    down, across = part.buffer(blocks.rows * pitch), part.buffer(blocks.rows * pitch)
-    done = part.scratch
-    if y.taps > 1:
-        for names, ahead, over in _doublings(y.taps, y.window.dilation):
-            nest = stages.doubled(rows + over, blocks.reach_x, pitch, *names, ahead * pitch)
-            part.step(part.copied(nest), single=part.scratch, sums=down)
-        done = down
-    if x.taps > 1:
-        for names, ahead, over in _doublings(x.taps, blocks.spread_x):
-            nest = stages.doubled(rows, width + over, pitch, *names, ahead)
-            part.step(part.copied(nest), single=done, sums=across)
-        done = across
-    nest = stages.scaled(rows, width, pitch, part.finish)
-    part.step(part.copied(nest), sums=done, weights=part.weights(0, 1))
+    across = y.taps == 1
+    distance = blocks.spread_x if across else y.window.dilation
+    step = 1 if across else pitch
+    sums, weights = part.buffer(blocks.rows * pitch), part.weights(0, 1)
+    doublings = list(_doublings(x.taps if across else y.taps, distance))
+    for names, ahead, over in doublings[:-1]:
+        size = (rows, width + over) if across else (rows + over, width)
+        nest = stages.doubled(*size, pitch, *names, ahead * step)
+        part.step(part.copied(nest), single=part.scratch, sums=sums)
+    names, ahead, _ = doublings[-1]
+    nest = stages.boxed(rows, width, pitch, *names, ahead * step, part.recipe.mean, part.finish)
+    part.step(part.copied(nest), single=part.scratch, sums=sums, weights=weights)
+
+
+def _running(part: Part) -> None:
+    """Two additions for each sum, whatever its length.
+
+    Rounding errors are carried down the columns, but not beyond the block; so would infinities and
+    NaN be, for which the last sums are checked.
+    """
+    blocks, lanes = part.blocks, part.lanes
+    rows, width, others = blocks.y.size, blocks.x.size, part.problem.y.taps - 1
+    pitch = -(-width // lanes) * lanes
+    sums = part.buffer(pitch)
+    part.step(part.copied(stages.cleared(width)), sums=sums)
+    nest = stages.gathered_sums(width, others, part.problem.source)
+    part.step(part.added(nest), sums=sums)
+    nest = stages.running(rows, width, part.recipe.mean, part.problem.source, part.finish)
+    part.step(part.copied(nest), sums=sums, weights=part.weights(0, 1))
+    part.check(sums, pitch)
 
 
 def _doublings(taps: int, distance: int) -> Iterator[tuple[tuple[str, str], int, int]]:

@@ -30,6 +30,8 @@ class Request:
     - "line": of a kernel along one axis the last, then from the first on
     - "sums", "differences": of an odd one the centre, then pairs of elements from the ends inwards,
       which are added (or subtracted) before they are multiplied by the weight of the first
+
+    With `mean`, all weights are 1 and each sum is divided by their number.
     """
 
     f: Array
@@ -40,6 +42,7 @@ class Request:
     fill_value: Any
     clip: tuple[float, float] | None = None
     order: Order = "any"
+    mean: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:

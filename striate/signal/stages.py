@@ -369,16 +369,66 @@ def doubled(rows: int, width: int, pitch: int, source: str, added: str, ahead: i
     return Nest((("y", rows), ("x", width)), (Store(Tensor("sums", strides), longer),))
 
 
-def scaled(rows: int, width: int, pitch: int, finish: Finish) -> Nest:
-    """The end of a box filter:
+def boxed(
+    rows: int,
+    width: int,
+    pitch: int,
+    source: str,
+    added: str,
+    ahead: int,
+    mean: bool,
+    finish: Finish,
+) -> Nest:
+    """The last addition of a box filter:
 
     for y, x:
-        out[row y][x] = sums[y, x] · weights[0]
+        out[row y][x] = (source[y, x] + added[y, x + ahead]) · weights[0]      (or / weights[0])
     """
-    sums = Tensor("sums", strides_of({"y": pitch, "x": 1}))
+    strides = strides_of({"y": pitch, "x": 1})
+    total = Tensor(source, strides) + Tensor(added, strides, ahead)
+    return Nest((("y", rows), ("x", width)), (_boxed(total, mean, finish),))
+
+
+def _boxed(total: Expression, mean: bool, finish: Finish) -> Store:
+    """A finished sum of a box filter."""
     out = Tensor("out", strides_of({"x": 1}), 0, finish.element, strides_of({"y": 1}))
-    store = finish.store(out, sums * Tensor("weights", ()))
-    return Nest((("y", rows), ("x", width)), (store,))
+    weight = Tensor("weights", ())
+    return finish.store(out, total / weight if mean else total * weight)
+
+
+def cleared(width: int) -> Nest:
+    """Sums of nothing."""
+    return Nest((("x", width),), (Store(Tensor("sums", strides_of({"x": 1})), a.Constant(0.0)),))
+
+
+def gathered_sums(width: int, rows: int, element: Element) -> Nest:
+    """What the first rows add to running sums, some rows u at once:
+
+    for b, x:
+        sums[x] += Σ_u source[row b · U + u][x]
+    """
+    few = max(n for n in range(1, 9) if rows % n == 0)
+    sums = Tensor("sums", strides_of({"x": 1}))
+    source = Tensor("source", sums.strides, 0, element, strides_of({"b": few, "u": 1}))
+    axes = (("b", rows // few), ("x", width), ("u", few))
+    return Nest(axes, (Store(sums, a.Accumulator()),), (source,), ("u",), "sum", (sums,))
+
+
+def running(rows: int, width: int, mean: bool, element: Element, finish: Finish) -> Nest:
+    """Running sums down the columns: the row that comes in is "ahead" of that which goes out.
+
+    for y, x:
+        total = sums[x] + ahead[row y][x]
+        out[row y][x] = total · weights[0]      (or / weights[0])
+        sums[x] = total - source[row y][x]
+    """
+    sums = Tensor("sums", strides_of({"x": 1}))
+    coming, going = (
+        Tensor(name, sums.strides, 0, element, strides_of({"y": 1})) for name in ("ahead", "source")
+    )
+    total = sums + coming
+    stores = (_boxed(total, mean, finish), Store(sums, total - going))
+    return Nest((("y", rows), ("x", width)), stores)
 
 
 def finished(rows: int, width: int, pitch: int, parts: int, apart: int, finish: Finish) -> Nest:
@@ -405,6 +455,11 @@ def suspicion(rows: int, pitch: int) -> Nest:
     axes = (("u", every), ("y", rows // every), ("x", pitch))
     store = Store(flags, a.Accumulator())
     return Nest(axes, (store,), (numbers * 0.0,), ("y", "x"), "sum")
+
+
+def adding(nest: Nest, target: Target, element: Number) -> Stage:
+    """The rows of `gathered_sums` that are added at once are written out."""
+    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), (), ("u",)))
 
 
 def checking(nest: Nest, target: Target, element: Number) -> Stage:
