@@ -29,7 +29,8 @@ Array = npt.NDArray[Any]
 _FLOAT = np.dtype(np.float64)
 _EXACT = 2.0**53  # whole numbers below it are exact in float64
 _WORD = 2.0**31
-_LONG = 128  # elements of a mean from which on running sums are faster
+_FLOATS = ((2.0**24, np.dtype(np.float32)), (_EXACT, _FLOAT))  # exact below, in these
+_LONG = 12  # elements of a mean from which on sums made of sums are faster
 
 
 @np.errstate(all="ignore")  # SciPy's loops in C say nothing of infinities either
@@ -114,31 +115,33 @@ def average(
 ) -> None:
     """Write the mean of `size` neighbours along `axis` to `output`; all arrays are real.
 
-    The sum comes first and is divided once, so that means of whole numbers are SciPy's bit by bit.
+    Sums of whole numbers that a float holds are exact, and a quotient of two such numbers, cut to
+    a whole one, is that of the numbers themselves: so these means are SciPy's bit by bit.
     """
     if not output.size:
         return
-    ones = np.ones(size)
-    if output.dtype.kind == "f":
-        if size <= _LONG and output.size * size > FEW:
+    floating = output.dtype.kind == "f"
+    if output.size * size > FEW:
+        ones = np.ones(size)
+        bound = np.inf if floating else _bound(input, ones, (border,), cval)
+        direct = floating or _converts_alike(output, bound / size)
+        if floating and size < _LONG:
             sweep(
                 input, ones / size, (window,), axes=(axis,), border=border, fill_value=cval,
                 dtype=_FLOAT, out=output, method="direct",
             )  # fmt: skip
             return
-        sums = running_sums(input, size, window, axis, border, cval)
-    elif (bound := _bound(input, ones, (border,), cval)) < _EXACT:
-        if bound < _WORD and input.dtype.kind == "u" and (border != "fill" or cval >= 0):
-            # Whole and not negative: a division of integers is the same, and faster.
-            whole = sweep(
-                input, ones, (window,), axes=(axis,), border=border, fill_value=int(cval),
-                dtype=np.dtype(np.int32),
+        exact = (dtype for largest, dtype in _FLOATS if bound < largest)
+        dtype = _FLOAT if floating else next(exact, None)
+        if dtype is not None:
+            means = sweep(
+                input, ones, (window,), axes=(axis,), border=border, fill_value=cval, dtype=dtype,
+                out=output if direct else None, mean=True,
             )  # fmt: skip
-            np.copyto(output, np.floor_divide(whole, size, out=whole), casting="unsafe")
+            if not direct:
+                convert(means, output, line=True)
             return
-        sums = _whole_sums(input, ones, (window,), (axis,), (border,), cval)
-    else:
-        sums = running_sums(input, size, window, axis, border, cval)
+    sums = running_sums(input, size, window, axis, border, cval)
     sums /= size
     convert(sums, output, line=True)
 

@@ -133,7 +133,7 @@ def explain_method(
 
     - ``"direct"``: the sum as it stands, in compiled loops
     - ``"separable"``: a kernel of low rank, as a few pairs of a column and a row
-    - ``"box"``: equal weights, summed up by doubling
+    - ``"box"``: equal weights, by running sums along columns and sums by doubling along rows
     - ``"column-fft"``: transforms of blocks of columns, sums along the rows
     - ``"fft"``: one transform of everything (SciPy's)
     - ``"overlap-save"``: transforms of overlapping blocks of a long signal (SciPy's)

@@ -20,7 +20,7 @@ from striate.signal.arranged import is_plane
 from striate.signal.butterflies import kernel_spectrum
 from striate.signal.geometry import check_name
 from striate.signal.lowrank import Terms, separate
-from striate.signal.problem import number_of
+from striate.signal.problem import choose_axes, number_of
 from striate.signal.recipes import Recipe
 from striate.signal.request import Array, Request
 
@@ -33,7 +33,7 @@ COSTS = {
     "call": 50_000.0,  # of the compiled engine
     "vector": 2.0,  # of outputs: reading, writing
     "copy": 2.5,  # of a vector into and out of a scratch buffer
-    "sum": 3.0,  # of two vectors in a scratch buffer
+    "sum": 1.1,  # of two vectors in a scratch buffer
     "product": 0.32,  # multiply-add of two vectors
     "row product": 0.50,  # the same along a row, where vectors are read across cache lines
     "butterfly": 1.7,  # a vector at one level of a transform of columns, there and back
@@ -200,9 +200,16 @@ def _box(request: Request) -> _Verdict:
     kernel = request.kernel
     if kernel.size == 1 or not (kernel == kernel.flat[0]).all():
         return None, "the kernel's numbers are not all equal"
-    additions = sum(taps.bit_length() - 1 + taps.bit_count() - 1 for taps in kernel.shape)
-    note = f"equal weights: {additions} additions for each output"
-    return _swept(request, {"sum": additions + 1}), note
+    roles = choose_axes(request.f.shape, request.axes)
+    done: Work = {}
+    for taps, axis, window in zip(kernel.shape, request.axes, request.windows, strict=True):
+        if taps > 1:
+            additions = taps.bit_length() - 1 + taps.bit_count() - 1
+            if roles is not None and axis == roles.y and window.dilation == 1:
+                additions = 0  # but those that a copy costs more than
+            each = _swept(request, {"copy": 2, "sum": additions})
+            done = {kind: done.get(kind, 0.0) + count for kind, count in each.items()}
+    return done, "equal weights: running sums along columns, sums by doubling along rows"
 
 
 def _column_fft(request: Request) -> _Verdict:
