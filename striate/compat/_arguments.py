@@ -116,8 +116,10 @@ def new_output(output: Any, input: Array, is_complex: bool = False, stacklevel: 
         The output has another shape than the input, or cannot hold the result.
     """
     if output is None:
-        # By name: the byte order of the machine, and an error for types without numbers.
-        dtype = np.dtype(input.dtype.name)
+        dtype = input.dtype
+        if dtype.char not in _TYPES or not dtype.isnative:
+            # By name: the byte order of the machine, and an error for types without numbers.
+            dtype = np.dtype(dtype.name)
         return np.empty(input.shape, np.promote_types(dtype, np.complex64) if is_complex else dtype)
     if isinstance(output, type | np.dtype):
         dtype = np.dtype(output)

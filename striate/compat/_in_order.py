@@ -6,16 +6,17 @@ small arrays, for which compiling would take longer than the work.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.geometry import Window
+from striate.signal.geometry import Window, beyond
 from striate.signal.request import Order
-from striate.signal.textbook import extended
 
 Array = npt.NDArray[Any]
 Block = tuple[slice, ...]
@@ -93,12 +94,9 @@ def running_sums(
     lines = np.moveaxis(_extended(input, (size,), (window,), (axis,), (border,), cval), axis, 0)
     sums = np.empty(input.shape)
     steps = np.moveaxis(sums, axis, 0)
-    first = steps[:1]
-    np.copyto(first, lines[:1])
-    for i in range(1, size):  # in order, as np.sum would not be
-        first += lines[i]
+    steps[0] = np.add.accumulate(lines[:size], 0)[-1]  # in order, as np.sum would not be
     np.subtract(lines[size:], lines[:-size], out=steps[1:])
-    if axis == input.ndim - 1:
+    if axis == input.ndim - 1 or sums.size <= _BLOCK:
         np.add.accumulate(sums, axis, out=sums)
     else:
         for n in range(1, window.size):
@@ -115,20 +113,33 @@ def _extended(
     cval: float,
 ) -> Array:
     """The input in float64 with its borders."""
-    if "fill" in borders:  # the constant may not fit into the dtype
-        input = input.astype(np.float64, copy=False)
-    return extended(input, taps, windows, axes, borders, cval).astype(np.float64, copy=False)
+    f = input.astype(np.float64, copy=False)
+    for axis, window, border, count in zip(axes, windows, borders, taps, strict=True):
+        first, stop = window.reach(count)
+        length = f.shape[axis]
+        find = _found if stop - first <= _KEPT else beyond
+        f = f.take(find(border, length, first, stop), axis)
+        if border == "fill":
+            before = (slice(None),) * axis
+            f[(*before, slice(0, max(-first, 0)))] = cval
+            f[(*before, slice(max(length - first, 0), None))] = cval
+    return f
+
+
+_KEPT = 4096  # places of a border that are remembered
+_found = functools.lru_cache(256)(beyond)
 
 
 def line_order(weights: Array) -> Order:
     """Pairs are joined first if the filter has a centre and is symmetric or antisymmetric."""
     if len(weights) % 2 == 0:
         return "line"
-    half = len(weights) // 2
-    left, right = weights[:half], weights[:half:-1]
-    if (np.abs(left - right) <= TINY).all():
+    values = weights.tolist()  # so few that Python is faster
+    half = len(values) // 2
+    ends = list(zip(values[:half], values[:half:-1], strict=True))
+    if all(abs(left - right) <= TINY for left, right in ends):
         return "sums"
-    if (np.abs(left + right) <= TINY).all():
+    if all(abs(left + right) <= TINY for left, right in ends):
         return "differences"
     return "line"
 
@@ -138,6 +149,9 @@ def _by_blocks(fill: Callable[[Block], None], shape: Sequence[int]) -> None:
 
     The last axes are whole, the others in pieces.
     """
+    if math.prod(shape) <= _BLOCK:
+        fill(tuple(slice(0, length) for length in shape))
+        return
     pieces = []
     room = _BLOCK
     for length in reversed(shape):

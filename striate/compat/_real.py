@@ -20,13 +20,14 @@ from striate.compat._in_order import (
     line_order,
     running_sums,
 )
-from striate.compat._plain import FEW, plain_method
 from striate.signal.geometry import Window
 from striate.signal.sweep import sweep
 
 Array = npt.NDArray[Any]
 
 _FLOAT = np.dtype(np.float64)
+# As many products are summed by NumPy before a compiled kernel would have been found.
+FEW = 1 << 15
 _EXACT = 2.0**53  # whole numbers below it are exact in float64
 _WORD = 2.0**31
 _FLOATS = ((2.0**24, np.dtype(np.float32)), (_EXACT, _FLOAT))  # exact below, in these
@@ -51,12 +52,13 @@ def weigh(
     """
     if not output.size:
         return
+    small = output.size * weights.size <= FEW
     floating = output.dtype.kind == "f"
     if not line:
         kept = np.abs(weights) > TINY
         if not kept.all():
             weights = np.where(kept, weights, 0.0)
-    bound = np.inf if floating else _bound(input, weights, borders, cval)
+    bound = np.inf if floating or small else _bound(input, weights, borders, cval)
     if bound < _WORD and output.dtype.kind != "b":
         sweep(
             input, weights, windows, axes=axes, border=borders, fill_value=int(cval),
@@ -64,12 +66,18 @@ def weigh(
         )  # fmt: skip
     elif bound < _EXACT:
         convert(_whole_sums(input, weights, windows, axes, borders, cval), output, line)
-    elif floating and not _in_order_pays(input, weights, cval, output, line):
+    elif small or not _can_compile(input, weights, cval, line):
+        if line:
+            sums = line_in_order(input, weights, windows[0], axes[0], borders[0], cval)
+        else:
+            sums = box_in_order(input, weights, windows, axes, borders, cval)
+        convert(sums, output, line)
+    elif floating:
         sweep(
             input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
-            out=output, method=plain_method(output.size, weights),
+            out=output, method="direct",
         )  # fmt: skip
-    elif _can_compile(input, weights, cval, output, line):
+    else:
         direct = _converts_alike(output, _largest(input, weights, borders, cval))
         sums = sweep(
             input, weights, windows, axes=axes, border=borders, fill_value=cval, dtype=_FLOAT,
@@ -77,18 +85,11 @@ def weigh(
         )  # fmt: skip
         if not direct:
             convert(sums, output, line)
-    else:
-        if line:
-            sums = line_in_order(input, weights, windows[0], axes[0], borders[0], cval)
-        else:
-            sums = box_in_order(input, weights, windows, axes, borders, cval)
-        convert(sums, output, line)
 
 
-def _can_compile(input: Array, weights: Array, cval: float, output: Array, line: bool) -> bool:
-    """Whether the compiled engine sums in order: for large arrays, unless NaN meets a zero weight
-    that takes no part."""
-    if output.size * weights.size <= FEW or not np.isfinite(weights).all():
+def _can_compile(input: Array, weights: Array, cval: float, line: bool) -> bool:
+    """Whether compiled loops do as SciPy's: unless NaN meets a zero weight that takes no part."""
+    if not np.isfinite(weights).all():
         return False
     return line or bool(weights.all()) or _is_finite(input, cval)
 
@@ -100,13 +101,6 @@ def _converts_alike(output: Array, largest: float) -> bool:
         return kind == "f"
     # What 32 bits cannot hold becomes the smallest number here, there it wraps.
     return largest <= (2.0**63 if size == 8 or (kind == "u" and size == 4) else _WORD)
-
-
-def _in_order_pays(input: Array, weights: Array, cval: float, output: Array, line: bool) -> bool:
-    """Whether to sum a floating result here: where it is small, or NaN meets a zero weight."""
-    if output.size * weights.size <= FEW:
-        return True
-    return not line and not weights.all() and not _is_finite(input, cval)
 
 
 @np.errstate(all="ignore")
