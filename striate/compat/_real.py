@@ -30,6 +30,7 @@ _FLOAT = np.dtype(np.float64)
 FEW = 1 << 15
 _EXACT = 2.0**53  # whole numbers below it are exact in float64
 _WORD = 2.0**31
+_MANY = 1 << 20
 _FLOATS = ((2.0**24, np.dtype(np.float32)), (_EXACT, _FLOAT))  # exact below, in these
 _LONG = 12  # elements of a mean from which on sums made of sums are faster
 
@@ -62,7 +63,7 @@ def weigh(
     if bound < _WORD and output.dtype.kind != "b":
         sweep(
             input, weights, windows, axes=axes, border=borders, fill_value=int(cval),
-            dtype=np.dtype(np.int32), out=output,
+            dtype=np.dtype(np.int32), out=output, method=_exact_method(output, weights),
         )  # fmt: skip
     elif bound < _EXACT:
         convert(_whole_sums(input, weights, windows, axes, borders, cval), output, line)
@@ -151,9 +152,14 @@ def _whole_sums(
     """The correlation of whole numbers with whole weights, as float64."""
     sums = sweep(
         input, weights, windows, axes=axes, border=borders, fill_value=int(cval),
-        dtype=np.dtype(np.int64),
+        dtype=np.dtype(np.int64), method=_exact_method(input, weights),
     )  # fmt: skip
     return sums.astype(np.float64)
+
+
+def _exact_method(output: Array, weights: Array) -> str:
+    """NumPy's matrix products of whole numbers are slow, so what is not tiny is not for them."""
+    return "direct" if output.size * weights.size < _MANY else "auto"
 
 
 def convert(values: Array, output: Array, line: bool) -> None:

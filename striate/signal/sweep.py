@@ -120,6 +120,8 @@ _ELSEWHERE = 256  # bytes: rows of common images lie a multiple of twice that ap
 
 def run(request: Request, out: Array, method: str = "auto") -> None:
     """Carry out a request, by the method asked for."""
+    if request.axes[-1] < request.f.ndim - 2:
+        request, out = _joined(request, out)
     key = _key(request, out, method)
     ready = _READY.get(key)
     if ready is not None and not np.may_share_memory(request.f, out):
@@ -149,6 +151,15 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
             _READY[key] = ready
             if len(_READY) > _KEPT:
                 _READY.popitem(last=False)
+
+
+def _joined(request: Request, out: Array) -> tuple[Request, Array]:
+    """The same with the axes behind the last swept one as a single long one, if they can be."""
+    f, behind = request.f, request.axes[-1] + 1
+    if not (f.flags.c_contiguous and out.flags.c_contiguous and f.size and out.size):
+        return request, out
+    joined = replace(request, f=f.reshape(*f.shape[:behind], -1))
+    return joined, out.reshape(*out.shape[:behind], -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,3 +112,19 @@ def test_both_passes_are_remembered():
     # In place, over what is read.
     sweep(f, w, windows, axes=(0, 1), dtype="f8", border="wrap", method="box", out=f)
     np.testing.assert_array_equal(f, first)
+
+
+@pytest.mark.parametrize("layout", ["plain", "strided input", "strided output"])
+def test_axes_behind_the_swept_ones_are_one(layout):
+    f = np.random.default_rng(0).integers(0, 99, (60, 6, 5, 14))
+    f = f[..., ::2] if layout == "strided input" else f[..., :7].copy()
+    wide = np.zeros((60, 6, 5, 14), np.int64)
+    out = wide[..., ::2] if layout == "strided output" else wide[..., :7].copy()
+    weights = np.array([3, -1, 2])
+    sweep(f, weights, [Window(-1, 60)], axes=(0,), dtype="i8", border="wrap", out=out,
+          method="direct")  # fmt: skip
+    wanted = 3 * np.roll(f, 1, 0) - f + 2 * np.roll(f, -1, 0)
+    np.testing.assert_array_equal(out, wanted)
+    sweep(f, weights, [Window(-1, 6)], axes=(1,), dtype="i8", border="wrap", out=out,
+          method="direct")  # fmt: skip
+    np.testing.assert_array_equal(out, 3 * np.roll(f, 1, 1) - f + 2 * np.roll(f, -1, 1))
