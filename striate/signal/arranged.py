@@ -106,6 +106,7 @@ def compiled_sweep(
     if not ready.run(f, out):
         if recipe.name == "direct":
             raise Spoilt
+        request = request.weighted()
         compiled_sweep(request, Recipe(), [request.kernel], out)
     return ready if f is given else None
 

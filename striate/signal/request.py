@@ -66,6 +66,12 @@ class Request:
         """The same with `f` in the arithmetic's dtype."""
         return replace(self, f=self.f.astype(self.dtype, copy=False))
 
+    def weighted(self) -> Request:
+        """The same as a sum of products, if it is a mean."""
+        if not self.mean:
+            return self
+        return replace(self, kernel=self.kernel / self.kernel.size, mean=False)
+
     def unfolded(self, *chosen: int) -> Request:
         """The same with the borders of some axes, counted among `axes`, laid out in memory."""
         windows, borders = list(self.windows), list(self.borders)

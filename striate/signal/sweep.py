@@ -126,7 +126,7 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
     ready = _READY.get(key)
     if ready is not None and not np.may_share_memory(request.f, out):
         if not ready.run(request.f, out):
-            run(request, out, ready.instead)
+            run(request.weighted(), out, ready.instead)
         return
     if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
         _complex(request, out, method)

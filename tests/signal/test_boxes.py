@@ -78,6 +78,15 @@ def test_what_is_not_finite_stays_in_its_window(taps, value):
         assert len(spoilt) == np.prod([high - low + 1 for low, high in wanted])
 
 
+def test_a_mean_of_what_is_not_finite():
+    f = np.random.default_rng(0).random((400, 300))
+    f[200, 7] = np.nan
+    wanted = np.lib.stride_tricks.sliding_window_view(f, 20, 0).mean(-1)
+    for _ in range(2):
+        got = sweep(f, np.ones(20), [Window(0, 381)], axes=(0,), dtype="f8", mean=True)
+        np.testing.assert_allclose(got, wanted, rtol=1e-13)
+
+
 def test_rounding_errors_do_not_travel_far():
     f = np.random.default_rng(0).random((1000, 40))
     f[:10] = 1e17
