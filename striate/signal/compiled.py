@@ -122,9 +122,8 @@ class Plan:
         reads = recipe.name in ("direct", "separable") and not recipe.mixes
         found = split(problem, lanes, self._placement.lead(problem)) if reads else None
         if recipe.name == "box":
-            if found_box := stripes(problem, lanes):
-                return [Part(self, found_box, gathered=False)]
-            return [Part(self, near(problem, lanes), gathered=True)]
+            down = stripes(problem, lanes)
+            return [Part(self, down or near(problem, lanes), gathered=down is None)]
         if found is None:
             foldable = recipe.name == "direct"
             blocks = Blocks(problem, lanes, foldable=foldable, length=recipe.length)

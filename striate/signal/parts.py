@@ -97,8 +97,7 @@ class Part:
 
     def check(self, numbers: Argument, count: int) -> None:
         """After a run, cast doubt on the result if not all of these numbers are finite."""
-        self._count = 1
-        self._steps.append(self._check(numbers, count, len(self.blocks.x.starts)))
+        self._steps.append(self._check(numbers, (1, count), len(self.blocks.x.starts)))
 
     def step(self, kernel: Kernel, **buffers: Argument) -> None:
         """What follows for each block, and where its buffers are.
@@ -143,16 +142,16 @@ class Part:
                     self._call(self.copied(nest), {"scratch": self.scratch, "source": source})
                 )
             if self._plan.mixes:
-                kernel, buffers = self._check(self.scratch, pitch, len(group.starts))
+                kernel, buffers = self._check(self.scratch, (self._count, pitch), len(group.starts))
                 calls.append(self._call(kernel, buffers))
             jobs.append(self._job(calls, group.starts, {"scratch": self.scratch}))
         return jobs
 
     def _check(
-        self, numbers: Argument, pitch: int, across: int
+        self, numbers: Argument, size: tuple[int, int], across: int
     ) -> tuple[Kernel, dict[str, Argument]]:
-        """Find out whether all rows of a buffer are finite, in blocks of so many columns."""
-        nest = suspicion(self._count, pitch)
+        """Find out whether all rows of a buffer are finite, for so many blocks along x."""
+        nest = suspicion(*size)
         kernel = self._compiled(checking(nest, self._plan.target, self.problem.element))
         flags = self._plan.flag(self.blocks.count * across, nest.extent("u"))
         return kernel, {"scratch": numbers, "flags": flags}
