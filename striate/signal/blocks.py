@@ -373,14 +373,14 @@ def _inside(
 def _fits_sets(role: Role) -> bool:
     """Whether the rows that a tile reads find room beside each other in a first-level cache.
 
-    Rows that lie a multiple of a large power of two apart compete for the same few sets of it.
+    Rows that lie a multiple of one of its ways apart compete for the same set: few may.
     """
-    sets = _SET // math.gcd(role.source, _SET)
-    return 2 * (_LOW + role.taps - 1) <= sets * _WAYS
+    return role.source % _WAY != 0 or role.taps <= _FEW
 
 
 _NARROW = 256  # columns below which a copy costs nothing
-_SET, _WAYS = 4096, 8  # bytes that one way of the cache holds, and its ways
+_WAY = 4096  # bytes of one way of a first-level cache
+_FEW = 4  # taps along y that find room in the other ways
 
 
 def _outside(border: str, length: int, pixels: int, *, before: bool) -> tuple[int, int | None]:

@@ -34,9 +34,9 @@ COSTS = {
     "vector": 2.0,  # of outputs: reading, writing
     "copy": 2.5,  # of a vector into and out of a scratch buffer
     "sum": 1.1,  # of two vectors in a scratch buffer
-    "product": 0.32,  # multiply-add of two vectors
-    "row product": 0.50,  # the same along a row, where vectors are read across cache lines
-    "butterfly": 1.7,  # a vector at one level of a transform of columns, there and back
+    "product": 0.28,  # multiply-add of two vectors
+    "row product": 0.48,  # the same along a row, where vectors are read across cache lines
+    "butterfly": 2.5,  # a vector at one level of a transform of columns, there and back
     "turn": 0.3,  # a number at one level of SciPy's transform, float64, of blocks in a cache
     "far turn": 0.8,  # the same of a whole array
     "pass": 1.0,  # a number in one of NumPy's operations on whole arrays
@@ -250,7 +250,7 @@ def _column_work(request: Request, length: int) -> Work:
     share = length * -(-rows // _left(request, length)) / rows
     return {
         "butterfly": math.log2(length) * share,
-        "row product": 2 * request.kernel.shape[1] * share,
+        "product": 2 * request.kernel.shape[1] * share,
         "copy": share,
     }
 
