@@ -42,20 +42,22 @@ def profile(space: str = "sRGB") -> bytes:
 # What is written is read back the same, by Pillow and OpenCV too.
 
 
-@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
-    ("ending", "dtype"),
+    ("ending", "dtype", "shape"),
     [
-        (".png", "uint8"),
-        (".png", "uint16"),
-        (".tif", "uint8"),
-        (".tiff", "uint16"),
-        (".TIF", "float32"),
+        (ending, dtype, shape)
+        for ending, dtype in (
+            (".png", "uint8"),
+            (".png", "uint16"),
+            (".tif", "uint8"),
+            (".tiff", "uint16"),
+            (".TIF", "float32"),
+        )
+        for shape in SHAPES
+        if dtype != "float32" or len(shape) == 2  # Pillow reads no real-valued colours
     ],
 )
 def test_round_trip(tmp_path: Path, shape: tuple[int, ...], ending: str, dtype: str) -> None:
-    if dtype == "float32" and len(shape) == 3:
-        pytest.skip("Pillow reads no real-valued colours")
     image = pixels(shape, dtype)
     path = tmp_path / f"x{ending}"
     assert write_picture(path, Picture((image,))) == []
@@ -67,15 +69,21 @@ def test_round_trip(tmp_path: Path, shape: tuple[int, ...], ending: str, dtype: 
     assert sorted(os.listdir(tmp_path)) == [path.name]
 
 
-@pytest.mark.parametrize("ending", [".png", ".tif"])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(
+    ("ending", "dtype"),
+    [
+        (".png", "uint8"),
+        (".png", "uint16"),  # PNG has no real numbers
+        (".tif", "uint8"),
+        (".tif", "uint16"),
+        (".tif", "float32"),
+    ],
+)
 @pytest.mark.parametrize("shape", [(70, 300), (70, 300, 3), (700, 800, 4), (1, 1, 3)])
 def test_opencv_reads_the_same(
     tmp_path: Path, ending: str, dtype: str, shape: tuple[int, ...]
 ) -> None:
     cv2 = pytest.importorskip("cv2")
-    if ending == ".png" and dtype == "float32":
-        pytest.skip("PNG has no real numbers")
     image = pixels(shape, dtype)
     path = tmp_path / f"x{ending}"
     write_picture(path, Picture((image,)))
