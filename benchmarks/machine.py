@@ -20,6 +20,9 @@ from striate.nest.target import host
 
 TURNS = 3  # timed turns of each contender in a round
 SETTLE = 0.03  # seconds
+LONG = 0.3  # seconds: what takes longer is timed once a round, and needs no settling
+SLOW = 5  # peers this many times slower than the fastest one cannot win: a few rounds will do
+FEW = 2  # rounds
 
 
 @dataclass(frozen=True)
@@ -33,35 +36,71 @@ class Timing:
         return statistics.median(self.seconds)
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """Between which seconds the middle half lies."""
+        if len(self.seconds) == 1:
+            return (self.seconds[0], self.seconds[0])
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return (low, high)
+
+    @property
     def spread(self) -> str:
         """The middle half, in milliseconds."""
-        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        low, high = self.middle
         return f"{1e3 * low:.2f}–{1e3 * high:.2f}"
 
 
 def interleaved(
-    runs: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3
+    runs: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 3,
+    sample: float = 0.0,
 ) -> dict[str, Timing]:
     """Time every run in each round, so that a noisy moment hits all of them alike.
 
     Each first runs untimed for a while, until it is alone and at its best: the threads of the one
     before may still be spinning (OpenMP's do for some milliseconds), its own may be asleep, and
     the caches hold other data.
+
+    Args:
+        runs: ours comes first, its peers follow.
+        rounds: of turns; hopeless peers get fewer.
+        warm_up: calls before the first round, at most.
+        sample: seconds that one timing must last; short runs are called as often as it takes, and
+            the mean of those calls counts as one timing.
     """
-    for run in runs.values():
-        for _ in range(warm_up):
-            run()
+    lasting = {name: _warmed_up(run, warm_up) for name, run in runs.items()}
+    peers = list(runs)[1:]
+    hopeless = SLOW * min((lasting[name] for name in peers), default=0.0)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, run in runs.items():
+            if number >= FEW and name in peers and lasting[name] > hopeless:
+                continue
+            short = lasting[name] < LONG
+            calls = range(max(1, round(sample / lasting[name])))
             begin = time.perf_counter()
-            while time.perf_counter() - begin < SETTLE:
+            while short and time.perf_counter() - begin < SETTLE:
                 run()
-            for _ in range(TURNS):
+            for _ in range(TURNS if short else 1):
                 start = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - start)
+                for _ in calls:
+                    run()
+                seconds[name].append((time.perf_counter() - start) / len(calls))
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
+
+
+def _warmed_up(run: Callable[[], object], times: int) -> float:
+    """Seconds that a run takes when it is not the first."""
+    run()
+    best = float("inf")
+    for _ in range(max(1, times - 1)):
+        begin = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - begin)
+        if best > LONG:
+            break
+    return best
 
 
 def processor() -> str:
