@@ -71,11 +71,14 @@ def interleaved(
     """
     lasting = {name: _warmed_up(run, warm_up) for name, run in runs.items()}
     peers = list(runs)[1:]
-    hopeless = SLOW * min((lasting[name] for name in peers), default=0.0)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
+    hopeless: set[str] = set()
     for number in range(rounds):
+        if number == FEW and peers:
+            best = {name: min(seconds[name]) for name in peers}
+            hopeless = {name for name in peers if best[name] > SLOW * min(best.values())}
         for name, run in runs.items():
-            if number >= FEW and name in peers and lasting[name] > hopeless:
+            if name in hopeless:
                 continue
             short = lasting[name] < LONG
             calls = range(max(1, round(sample / lasting[name])))

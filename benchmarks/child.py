@@ -1,0 +1,170 @@
+"""Measurements that need a process of their own: its memory, its first step, its epoch.
+
+    python benchmarks/child.py TASK [ARGUMENT …]
+
+The tasks are the functions of this module; each prints one line of JSON. Only what a task needs is
+imported, so that PyTorch's memory is not counted as striate's or the other way round.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STEPS = 20
+
+
+def ask(task: str, *arguments: object, threads: int, **environment: str) -> dict[str, Any]:
+    """What a task prints in a fresh process."""
+    counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    process = subprocess.run(
+        [sys.executable, __file__, task, *map(str, arguments), str(threads)],
+        env={**os.environ, **counts, **environment},
+        capture_output=True,
+        text=True,
+    )
+    if process.returncode:
+        raise RuntimeError(f"{task}: {process.stderr.strip().splitlines()[-1:]}")
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return found
+
+
+def memory() -> dict[str, float]:
+    """Megabytes of this process: resident now, of that its own (not of files), and at its peak."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # The peak of `getrusage` would be that of the parent, if that is larger: it outlives exec.
+        numbers = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        names = {"now": "VmRSS", "own": "RssAnon", "peak": "VmHWM"}
+        return {name: int(numbers[key].split()[0]) / 1024 for name, key in names.items()}
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return {"now": peak, "own": peak, "peak": peak}
+
+
+# Tasks
+
+
+def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
+    """Memory after the imports and at the peak of some training steps; seconds of a step.
+
+    `name` is a network's, or a number of plain layers.
+    """
+    from networks import CASES, CIFAR, Case, images_for, labels_for, plain
+
+    from striate.engines.compiled import CompiledEngine
+    from striate.training.losses import SoftmaxCrossEntropy
+    from striate.training.optimizers import SGD
+
+    after_imports, count, loss = memory()["now"], int(batch), SoftmaxCrossEntropy()
+    if name.isdigit():
+        case = Case(name, lambda: plain(int(name)), CIFAR)
+    else:
+        (case,) = (case for case in CASES if case.name == name)
+    import numpy as np
+
+    network, images = case.build(), images_for(case, count)
+    engine = CompiledEngine(network, batch_size=count, loss=loss, threads=int(threads))
+    optimizer, keys = SGD(0.9, nesterov=True), np.zeros(count, np.uint32)
+    targets, weights = loss.targets(labels_for(count), 10), np.full(count, 1 / count, np.float32)
+    seconds = []
+    for _ in range(STEPS):
+        begin = time.perf_counter()
+        engine.step(images, targets, weights, keys)
+        engine.update(optimizer, 0.01)
+        seconds.append(time.perf_counter() - begin)
+    return {"imports": after_imports, "step": statistics.median(seconds), **memory()}
+
+
+def train_pytorch(name: str, batch: str, kind: str, threads: str) -> dict[str, float]:
+    """The same in PyTorch."""
+    import in_pytorch
+    import numpy as np
+    import torch
+
+    torch.set_num_threads(int(threads))
+    after_imports, count, rng = memory()["now"], int(batch), np.random.default_rng(0)
+    shape = (32, 32, 3) if name.startswith("ResNet") else (28, 28, 1)
+    images = in_pytorch.channels_first(rng.standard_normal((count, *shape), np.float32))
+    labels = torch.from_numpy(rng.integers(0, 10, count))
+    model = in_pytorch.MODULES[name]()
+    step = in_pytorch.training_step(model, images, labels, kind)
+    for _ in range(STEPS):
+        step()
+    return {"imports": after_imports, **memory()}
+
+
+def epoch(path: str, batch: str, threads: str) -> dict[str, float]:
+    """Seconds an image of an epoch over a memory-mapped file of images, and memory."""
+    import numpy as np
+    from networks import lenet5
+
+    images = np.load(path, mmap_mode="r")
+    labels = np.random.default_rng(1).integers(0, 10, len(images))
+    network, times, own = lenet5(), [], [0.0]
+
+    def progress(now: Any) -> None:
+        times.append(time.perf_counter())
+        if now.step % 100 == 0 or now.step == now.steps:
+            own.append(memory()["own"])
+
+    begin = time.perf_counter()
+    network.fit(
+        images,
+        labels,
+        epochs=1,
+        batch_size=int(batch),
+        optimizer="sgd",
+        learning_rate=0.01,
+        threads=int(threads),
+        progress=progress,
+    )
+    whole = time.perf_counter() - begin
+    # The first step also compiles.
+    each = (times[-1] - times[0]) / (len(images) - int(batch))
+    return {"image": each, "whole": whole, "own_peak": max(own), **memory()}
+
+
+def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
+    """Seconds to import striate, and to make an engine and run its first step, less a second."""
+    begin = time.perf_counter()
+    import striate  # noqa: F401
+
+    imported = time.perf_counter() - begin
+    from networks import CASES, images_for, labels_for
+
+    from striate.engines.compiled import CompiledEngine
+    from striate.training.losses import SoftmaxCrossEntropy
+    from striate.training.optimizers import SGD
+
+    all_imported = time.perf_counter() - begin
+    (case,) = (case for case in CASES if case.name == name)
+    count, loss, network = int(batch), SoftmaxCrossEntropy(), case.build()
+    import numpy as np
+
+    images, targets = images_for(case, count), loss.targets(labels_for(count), 10)
+    keys, weights = np.zeros(count, np.uint32), np.full(count, 1 / count, np.float32)
+    optimizer, times = SGD(0.9, nesterov=True), [time.perf_counter()]
+    engine = CompiledEngine(network, batch_size=count, loss=loss, threads=int(threads))
+    for _ in range(2):
+        engine.step(images, targets, weights, keys)
+        engine.update(optimizer, 0.01)
+        times.append(time.perf_counter())
+    first, second = times[1] - times[0], times[2] - times[1]
+    return {"import": imported, "all_imports": all_imported, "compile": max(0.0, first - second)}
+
+
+TASKS: Mapping[str, Any] = {
+    task.__name__: task for task in (train_striate, train_pytorch, epoch, first_step)
+}
+
+if __name__ == "__main__":
+    print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))
