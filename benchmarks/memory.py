@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from child import STEPS, ask
+from child import ask
 from contest import Cases, Setting
 from networks import CASES
 from report import OURS, Row
@@ -30,8 +30,8 @@ def measure(name: str, setting: Setting) -> list[Row]:
     whole = {who: values["peak"] for who, values in found.items()}
     beyond = {who: values["peak"] - values["imports"] for who, values in found.items()}
     groups = {
-        f"peak of the process, {STEPS} steps at batch {BATCH}": whole,
-        "the same, less what is resident after the imports": beyond,
+        "whole process": whole,
+        "beyond what is resident after the imports": beyond,
     }
     return [
         Row("memory", group, name, unit="MB", values=values, bar=BAR)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from report import TITLES, Results, Row
 
-AHEAD, BEHIND, TICK = "#2a78b5", "#c8442f", "#222222"
+MET, MISSED, LOST, TICK = "#2a78b5", "#e3962b", "#c8342f", "#222222"
 
 
 def draw(results: Results, path: Path) -> None:
@@ -17,6 +17,7 @@ def draw(results: Results, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.transforms import blended_transform_factory
 
     entries = list(_entries(results))
     height = max(1, len(entries))
@@ -31,16 +32,18 @@ def draw(results: Results, path: Path) -> None:
     for place, (text, row) in enumerate(entries):
         if row is None:
             axes.text(
-                *(0.0, place, text),
-                transform=axes.get_yaxis_transform(),
+                *(0.01, place, text),
+                transform=blended_transform_factory(figure.transFigure, axes.transData),
                 va="center",
                 fontweight="bold",
                 fontsize=9,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                in_layout=False,
             )
         elif row.ratio is None:
-            axes.text(1, place, " failed", va="center", color=BEHIND, fontsize=8)
+            axes.text(1, place, " failed", va="center", color=LOST, fontsize=8)
         else:
-            colour = BEHIND if row.lost or row.missed else AHEAD
+            colour = LOST if row.lost else MISSED if row.missed else MET
             axes.barh(place, row.ratio - 1, left=1, height=0.72, color=colour)
             end = max(row.ratio, 1.0, row.bar or 0)
             label = f"{row.ratio:.2f}" + " W" * row.winograd
@@ -61,12 +64,14 @@ def draw(results: Results, path: Path) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_tick_params(which="minor", length=0)
+    axes.tick_params(axis="x", labelsize=8)
     axes.xaxis.tick_top()
     for side in ("left", "right", "bottom"):
         axes.spines[side].set_visible(False)
     figure.suptitle(
         "striate against the fastest peer, longer is better\n"
-        f"{results.date}, {results.threads} threads; upright tick: the bar; red: missed or lost"
+        f"{results.date}, {results.threads} threads\n"
+        "upright tick: the bar; orange: ahead, but below the bar; red: behind"
         + "; W: Winograd"
         * any(row.winograd for row in results.rows),
         fontsize=9,

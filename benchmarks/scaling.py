@@ -40,7 +40,7 @@ def with_images(setting: Setting) -> list[Row]:
             found.append({key: statistics.median(run[key] for run in runs) for key in runs[0]})
     names = [f"{count:,} images" for count in IMAGES]
     times = [1e6 * values["image"] for values in found]
-    rows = _within("LeNet-5, an image of an epoch", names, times, "µs")
+    rows = _within("LeNet-5, an epoch's time per image", names, times, "µs")
     for name, values, count in zip(names, found, IMAGES, strict=True):
         note = (
             f"the process peaks at {values['peak']:.0f} MB, with the part of the file "
@@ -50,7 +50,7 @@ def with_images(setting: Setting) -> list[Row]:
         rows.append(
             Row(
                 "scaling",
-                "LeNet-5, memory of the process without the mapped file",
+                "LeNet-5, memory without the mapped file",
                 name,
                 unit="MB",
                 values={OURS: values["own_peak"]},
@@ -69,8 +69,8 @@ def with_layers(setting: Setting) -> list[Row]:
     names = [f"{depth} layers" for depth in DEPTHS]
     rows = []
     for what, key, unit, scale in (
-        ("time of a step for each further layer", "step", "ms", 1e3),
-        ("memory for each further layer", "peak", "MB", 1.0),
+        ("step time per further layer", "step", "ms", 1e3),
+        ("memory per further layer", "peak", "MB", 1.0),
     ):
         costs = [
             scale * (values[key] - single[key]) / (depth - 1)
