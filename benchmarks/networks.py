@@ -33,12 +33,21 @@ MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and how many times as fast as the fastest peer it is to train, by batch size."""
+    """A network.
+
+    Attributes:
+        training: how many times as fast as the fastest peer it is to train, by batch size.
+        tolerance: how much updates of weights may differ, relative to the largest. Where a number
+            is nearly zero before ReLU, or two in a pooling window nearly equal, rounding decides.
+            That adds up with depth: PyTorch's own updates of ResNet-20 in float32 lie 0.1 to 0.3 %
+            from those in float64.
+    """
 
     name: str
     build: Callable[[], Network]
     shape: tuple[int, int, int]
     training: dict[int, float] = field(default_factory=dict)
+    tolerance: float = 1e-3
 
 
 def lenet5() -> Network:
@@ -115,8 +124,8 @@ CASES = (
     Case("LeNet-5", lenet5, MNIST, {64: 4.0, 256: 4.0}),
     Case("Keras' MNIST convnet", keras_convnet, MNIST, {64: 2.5, 256: 4.0}),
     Case("PyTorch's MNIST example", pytorch_example, MNIST, {64: 2.0, 256: 3.0}),
-    Case("ResNet-20", resnet20, CIFAR, {128: 2.0}),
-    Case("ResNet-18", resnet18, CIFAR, {128: 2.0}),
+    Case("ResNet-20", resnet20, CIFAR, {128: 2.0}, 1e-2),
+    Case("ResNet-18", resnet18, CIFAR, {128: 2.0}, 1e-2),
 )
 
 

@@ -26,9 +26,6 @@ from striate.network import Network
 from striate.training.losses import SoftmaxCrossEntropy
 from striate.training.optimizers import SGD
 
-# Where two numbers in a pooling window are nearly equal, rounding decides which one wins; and so
-# it does where a number is nearly zero and ReLU follows.
-TOLERANCE = 2e-3
 KINDS = ("", " channels_last", " compiled", " compiled channels_last")
 
 
@@ -52,10 +49,10 @@ def measure(case: Case, batch: int, bar: float, setting: Setting) -> list[Row]:
     loss, after = ours(), packed(network)
     for name, (step, weights) in peers.items():
         theirs = float(step())
-        largest = max(largest, difference(f"{name}: loss", loss, theirs, TOLERANCE))
+        largest = max(largest, difference(f"{name}: loss", loss, theirs, case.tolerance))
         update = weights() - before
         who = f"{name}: update of weights"
-        largest = max(largest, difference(who, after - before, update, TOLERANCE))
+        largest = max(largest, difference(who, after - before, update, case.tolerance))
         runs[name] = step
     row = Row(
         "training",
