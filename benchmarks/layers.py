@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
-from contest import Cases, Run, Setting, contest, difference
+from contest import Cases, Disagreement, Run, Setting, contest, difference
 from report import OURS, Row
 
 from striate.layers import Conv2D
 
 PASSES = ("forward", "input gradient", "filter gradient")
-# A filter gradient sums over all pixels of all images, up to 2.5 million numbers.
-TOLERANCES = {"forward": 2e-4, "input gradient": 2e-4, "filter gradient": 1e-3}
+# The direct sums agree to 1e-5; Winograd's transforms with large tiles lose a digit.
+TOLERANCE = 2e-4
 BAR = 1.0
 
 
@@ -120,21 +120,23 @@ def measure(shape: Shape, setting: Setting) -> list[Row]:
         run, result = ours[which]
         run()
         peers = theirs.pop(which)
-        found = max(
-            difference(name, result(), _public(peer(), which), TOLERANCES[which])
-            for name, peer in peers.items()
-        )
-        row = Row(
-            "layers",
-            which,
-            shape.name,
-            bar=BAR,
-            difference=found,
-            winograd=bool(alone.winograd[which.replace(" ", "_")]),
-        )
+        row = Row("layers", which, shape.name, bar=BAR, winograd=bool(alone.winograd[_key(which)]))
+        try:
+            found = max(
+                difference(name, result(), _public(peer(), which), TOLERANCE)
+                for name, peer in peers.items()
+            )
+        except Disagreement as error:  # the other passes may be right
+            rows.append(replace(row, failed=str(error)))
+            continue
+        row = replace(row, difference=found)
         rows.append(contest(row, {OURS: run, **peers}, setting, flops=flops, moved=moved))
     gc.collect()
     return rows
+
+
+def _key(which: str) -> str:
+    return which.replace(" ", "_")
 
 
 def _public(result: torch.Tensor, which: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import statistics
 import time
@@ -76,7 +77,8 @@ def interleaved(
     for number in range(rounds):
         if number == FEW and peers:
             best = {name: min(seconds[name]) for name in peers}
-            hopeless = {name for name in peers if best[name] > SLOW * min(best.values())}
+            slow = max(LONG, SLOW * min(best.values()))  # short ones stay: they cost little
+            hopeless = {name for name in peers if best[name] > slow}
         for name, run in runs.items():
             if name in hopeless:
                 continue
@@ -104,6 +106,21 @@ def _warmed_up(run: Callable[[], object], times: int) -> float:
         if best > LONG:
             break
     return best
+
+
+def keep_memory() -> bool:
+    """Let this process keep the memory that it frees; whether that could be arranged.
+
+    glibc gives large blocks back to the system at once, and the page faults of the next ones can
+    take longer than a layer of PyTorch, which allocates its outputs anew in every call. PyTorch's
+    guide to tuning advises another allocator for this reason.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    trim_threshold, mmap_max = -1, -4  # of malloc.h
+    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1))
 
 
 def processor() -> str:

@@ -99,6 +99,7 @@ class Results:
     peak_gflops: float
     bandwidth_gb: float
     versions: dict[str, str]
+    freed_memory: str = "given back"  # or "kept" by the allocator, which is faster
     rows: list[Row] = field(default_factory=list)
 
     def sections(self) -> dict[str, dict[str, list[Row]]]:
@@ -208,7 +209,8 @@ def markdown(results: Results) -> str:
     parts = [
         f"{results.date}, {results.processor}, {results.threads} threads; multiply-add peak "
         f"{results.peak_gflops:.0f} GFLOP/s, copying {results.bandwidth_gb:.0f} GB/s; {versions}. "
-        "Medians, with the middle half in brackets; float32; ratio to the fastest peer. "
+        f"Freed memory is {results.freed_memory} by the allocator. Medians, with the middle half "
+        "in brackets; float32; ratio to the fastest peer. "
         f"{verdict}",
     ]
     for section, groups in results.sections().items():

@@ -1,7 +1,7 @@
 """All benchmarks of networks against their peers, in one process: tables, JSON and a picture.
 
     python benchmarks/suite.py [--threads 2] [--rounds 7] [--only training,layers,…] [--match TEXT]
-                               [--out FOLDER] [--no-compile]
+                               [--out FOLDER] [--no-compile] [--system-malloc]
 
 Contenders take turns, so that a noisy moment hits all of them, and their results are compared
 before anything is timed. The machine's multiply-add peak and its bandwidth are measured first.
@@ -32,10 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # BLAS, OpenMP and XLA read these when they are first loaded, so nothing of them is yet.
     for name in ("OMP_NUM_THREADS", "NPROC", "PJRT_NPROC"):
         os.environ[name] = str(options.threads)
+    # Else PyTorch's compiler forks workers, and a fork of a process with JAX's threads may hang.
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
     import machine
     import torch
     from contest import Setting
 
+    kept = not options.system_malloc and machine.keep_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     peak = machine.multiply_add_peak(options.threads)
@@ -48,11 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         peak / 1e9,
         bandwidth / 1e9,
         _versions(),
+        freed_memory="kept" if kept else "given back",
     )
     print(f"{results.date}  {results.processor}, {options.threads} threads")
     print(f"multiply-add peak {peak / 1e9:.0f} GFLOP/s, copying {bandwidth / 1e9:.0f} GB/s")
     print("  ".join(f"{name} {version}" for name, version in results.versions.items()))
-    print("medians (and the middle half), in turn")
+    print(f"freed memory is {results.freed_memory}; medians (and the middle half), in turn")
     for section in options.only:
         print(f"\n== {TITLES[section]} ==", flush=True)
         for name, measure in importlib.import_module(section).cases(setting):
@@ -85,6 +89,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--match", default="", help="only rows whose name holds this text")
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), metavar="FOLDER")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser.add_argument(
+        "--system-malloc",
+        action="store_true",
+        help="let the allocator give memory back to the system, which slows PyTorch down",
+    )
     return parser.parse_args(arguments)
 
 

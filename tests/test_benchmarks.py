@@ -42,6 +42,7 @@ def results(report: ModuleType):
         480.0,
         90.0,
         {"striate": "0.1"},
+        "kept",
         [
             replace(row, spread={"striate": (1.9, 2.1)}, gflops=120.0, of_peak=0.25),
             replace(row, name="missed", values={"striate": 2.0, "A": 7.0}),
@@ -90,6 +91,7 @@ def test_json_round_trip(report: ModuleType) -> None:
 def test_tables_mark_what_was_lost(report: ModuleType) -> None:
     text = report.markdown(results(report))
     assert text.startswith("2026-01-02, a processor, 2 threads; multiply-add peak 480 GFLOP/s")
+    assert "Freed memory is kept" in text
     assert "3 of 6 rows and means miss their bars" in text
     for line in (
         "| won | 2.00 (1.90–2.10) | 8.00 B | 4.00 × | 4 | 120 | 25% |",
