@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import io
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -116,6 +117,8 @@ def _onnxruntime(model: torch.nn.Module, images: torch.Tensor, threads: int) -> 
 
 
 def _openvino(model: torch.nn.Module, images: torch.Tensor, threads: int) -> Ways:
+    # Its telemetry would fork this process and send a message; without it, it does neither.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     core, array = openvino.Core(), images.numpy()
