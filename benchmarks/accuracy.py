@@ -23,8 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# The fewest epochs, and a rate, with which every one of five seeds reaches the goal.
-RECIPE = {"epochs": 3, "batch": 64, "rate": 0.1, "momentum": 0.9}
+# The fewest epochs tried with which every seed reaches the goal: with 2 and 3, at rates of 0.03 to
+# 0.2, some seeds end at 98.9 to 99.0 %.
+RECIPE = {"epochs": 4, "batch": 64, "rate": 0.03, "momentum": 0.9}
 GOAL, BAR = 0.99, 5.0
 WAYS = ("striate", "PyTorch", "PyTorch channels_last")
 
@@ -172,7 +173,9 @@ def main() -> int:
         fine = fine and ratio >= BAR
         print(f"{ratio:.2f} times as fast (bar {BAR:g}: {'met' if ratio >= BAR else 'MISSED'})")
     if options.json:
-        options.json.write_text(json.dumps({"recipe": RECIPE, "mnist": found}, indent=1) + "\n")
+        recipe = {**RECIPE, "epochs": options.epochs, "rate": options.rate}
+        content = {"recipe": recipe, "threads": options.threads, "mnist": found}
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
     return int(not fine)
 
 
