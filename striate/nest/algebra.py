@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
@@ -113,6 +113,15 @@ class Binary(Expression):
     operation: Literal["add", "sub", "mul", "div", "max", "min"]
     left: Expression
     right: Expression
+
+
+@dataclass(frozen=True)
+class MultiplyAdd(Expression):
+    """left * right + addend, rounded once where the processor can."""
+
+    left: Expression
+    right: Expression
+    addend: Expression
 
 
 @dataclass(frozen=True)
@@ -276,6 +285,41 @@ def _forms_once(expression: Expression, seen: set[int]) -> Iterator[Tensor | Ind
         yield expression
     for child in expression.children():
         yield from _forms_once(child, seen)
+
+
+def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
+    """The nest with every tensor changed; what expressions share, they go on sharing."""
+    known: dict[int, Expression] = {}
+
+    def changed(expression: Expression) -> Expression:
+        if id(expression) not in known:
+            known[id(expression)] = _rebuilt(expression, changed, change)
+        return known[id(expression)]
+
+    def store(old: Store) -> Store:
+        return replace(old, target=change(old.target), value=changed(old.value))
+
+    return replace(
+        nest,
+        stores=tuple(store(old) for old in nest.stores),
+        terms=tuple(changed(term) for term in nest.terms),
+        initial=tuple(changed(start) for start in nest.initial),
+    )
+
+
+def _rebuilt(
+    expression: Expression,
+    changed: Callable[[Expression], Expression],
+    change: Callable[[Tensor], Tensor],
+) -> Expression:
+    if isinstance(expression, Tensor):
+        return change(expression)
+    fresh = {
+        name: changed(value)
+        for name in _field_names(expression)
+        if isinstance(value := getattr(expression, name), Expression)
+    }
+    return replace(expression, **fresh) if fresh else expression  # type: ignore[type-var]
 
 
 def moving_along(form: Tensor | Index) -> Strides:

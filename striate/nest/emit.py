@@ -3,7 +3,8 @@
 A kernel is ``void kernel(ptr arguments)``: it takes the address of an array of buffer pointers,
 in the order of `Nest.buffers`.  What is emitted is the textbook nest with three changes:
 
-- the lane axis advances by a vector at a time, its remainder by ever shorter vectors;
+- the lane axis advances by a vector at a time (or by several, where it is tiled), its remainder
+  by ever shorter vectors;
 - a tile of output points is computed at once, each with accumulators of its own;
 - reduced axes named in `Schedule.unroll` are written out.
 """
@@ -89,17 +90,16 @@ class _Emitter:
             self._tile(place, sizes)
             return
         axis, extent = axes[0], self.extents[axes[0]]
+        runs = [(0, extent, 1)]
         if axis == self.schedule.lane:
-            for start, stop, count in _vectors(extent, self.schedule.lanes):
-                body = partial(self._inside, axes, place.wide(count), sizes)
-                self._range(start, stop, count, body)
-            return
-        size = self.tile.get(axis, 1)
-        whole = extent // size * size
-        for start, stop, step in ((0, whole, size), (whole, extent, extent - whole)):
-            self._range(
-                start, stop, step, partial(self._inside, axes, place, {**sizes, axis: step})
-            )
+            runs = [*_vectors(extent, self.schedule.lanes)]
+        for first, end, count in runs:
+            wide = place.wide(count) if axis == self.schedule.lane else place
+            size = self.tile.get(axis, 1) * count
+            whole = first + (end - first) // size * size
+            for start, stop, step in ((first, whole, size), (whole, end, end - whole)):
+                inside = partial(self._inside, axes, wide, {**sizes, axis: step // count})
+                self._range(start, stop, step, inside)
 
     def _inside(
         self, axes: list[str], place: Place, sizes: dict[str, int], index: int | Value
@@ -121,7 +121,7 @@ class _Emitter:
     # --- one tile: accumulators, the reduction, the stores -------------------------------------
 
     def _tile(self, place: Place, sizes: Mapping[str, int]) -> None:
-        points = list(_points({axis: size for axis, size in sizes.items() if size > 1}))
+        points = [self._scaled(point, place) for point in _points(sizes)]
         accumulators = self._initial(place, points)
         if self.nest.reduction != "none":
             loops = [axis for axis in self.nest.reduce if axis not in self.schedule.unroll]
@@ -132,6 +132,12 @@ class _Emitter:
             place = place.wide(1)
         for point, own in zip(points, _split(accumulators, len(points)), strict=True):
             self._store(place.point(point), own)
+
+    def _scaled(self, point: Point, place: Place) -> Point:
+        """A point of a tile as offsets: along the lane axis it counts vectors.  Zeros are left
+        out."""
+        lane, count = self.schedule.lane, place.count
+        return {a: i * count if a == lane else i for a, i in point.items() if i}
 
     def _initial(self, place: Place, points: list[Point]) -> list[Value]:
         nest, arithmetic = self.nest, self.at.arithmetic(place.count)

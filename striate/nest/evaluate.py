@@ -17,6 +17,7 @@ from striate.nest.algebra import (
     Expression,
     Index,
     Keep,
+    MultiplyAdd,
     Strides,
     Tensor,
     Unary,
@@ -119,6 +120,8 @@ class Evaluator:
                 return arithmetic.minimum(value(left), value(right))
             case Binary(operation, left, right):
                 return arithmetic.binary(_BINARY[operation], value(left), value(right))
+            case MultiplyAdd(left, right, addend):
+                return arithmetic.multiply_add(value(left), value(right), value(addend))
             case Unary(operation, operand):
                 return arithmetic.unary(operation, value(operand))
             case Where(comparison, left, right, then, otherwise):

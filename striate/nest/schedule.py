@@ -6,9 +6,10 @@ slot, every distinct element read needs a load slot, and accumulators wait for e
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from striate.nest.algebra import Nest, Tensor, tensors_in
@@ -19,9 +20,12 @@ from striate.nest.target import Target
 _IN_FLIGHT = 8
 # Operations spent on the loop itself (index, compare, branch) at each turn.
 _LOOP_COST = 2.0
+# Elements closer than this lie in one page of memory; a body that reads many is a little dearer.
+_PAGE, _PAGE_COST = 1024, 0.005
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
-_TILE_SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24)
+# Results that a nest without a reduction may compute in one turn.
+_RESULTS = 4
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Schedule:
     lanes
         Elements a vector.
     tile
-        Output axes of which several indices are computed at once, in registers.
+        Output axes of which several indices are computed at once, in registers; along the lane
+        axis several vectors.
     unroll
         Reduced axes whose loop is written out in full.
     """
@@ -49,20 +54,23 @@ class Schedule:
 def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
     """The schedule that the cost model finds cheapest."""
     lanes = target.lanes(BYTES[element])
-    lane = _lane(nest, lanes)
-    extents = dict(nest.axes)
-    accumulators = max(len(nest.terms), 1) * (2 if nest.reduction == "argmax" else 1)
-    room = max(target.accumulators // accumulators, 1)
-    tileable = [axis for axis in nest.outputs if axis != lane and extents[axis] > 1]
-    reduced = [axis for axis in nest.reduce if axis != lane]
-    best, best_cost = Schedule(lane, lanes), math.inf
-    for tile in _tiles(tileable, extents, room):
-        for unroll in _unrolls(reduced, extents, math.prod(tile.values()) * accumulators):
-            cost = _cost(nest, tile, unroll, lane, extents)
-            if cost < best_cost * (1 - 1e-9):
+    model = _Model(nest, _lane(nest, lanes), lanes)
+    best, least = Schedule(model.lane, lanes), math.inf
+    for tile in model.tiles(_room(nest, target)):
+        for unroll in model.unrolls(tile):
+            cost = model.cost(tile, unroll)
+            if cost < least * (1 - 1e-9):
                 chosen = tuple((axis, size) for axis, size in tile.items() if size > 1)
-                best, best_cost = Schedule(lane, lanes, chosen, unroll), cost
+                best, least = Schedule(model.lane, lanes, chosen, unroll), cost
     return best
+
+
+def _room(nest: Nest, target: Target) -> int:
+    """Points that a tile may have."""
+    if nest.reduction == "none":
+        return max(_RESULTS // len(nest.stores), 1)
+    accumulators = len(nest.terms) * (2 if nest.reduction == "argmax" else 1)
+    return max(target.accumulators // accumulators, 1)
 
 
 def _lane(nest: Nest, lanes: int) -> str:
@@ -90,53 +98,92 @@ def _lane(nest: Nest, lanes: int) -> str:
     return max(reversed(candidates), key=merit)
 
 
-def _tiles(axes: list[str], extents: Mapping[str, int], room: int) -> Iterable[dict[str, int]]:
-    """Sizes for up to three output axes whose product fits the registers."""
-    for few in itertools.combinations(axes[-5:], min(3, len(axes))):
-        sizes = [[s for s in _TILE_SIZES if s <= min(extents[axis], room)] for axis in few]
-        for chosen in itertools.product(*sizes):
-            if math.prod(chosen) <= room:
-                yield dict(zip(few, chosen, strict=True))
+Tile = Mapping[str, int]
 
 
-def _unrolls(
-    reduced: list[str], extents: Mapping[str, int], points: int
-) -> Iterable[tuple[str, ...]]:
-    """Sets of small reduced axes, innermost first, whose points stay within one body."""
-    small = [axis for axis in reduced if extents[axis] <= 8]
-    yield tuple(axis for axis in reduced if extents[axis] == 1)
-    for count in range(1, len(small) + 1):
-        for few in itertools.combinations(small, count):
-            if points * math.prod(extents[axis] for axis in few) <= _BODY:
-                yield few
+class _Model:
+    """What a nest costs under a tile and a set of unrolled axes, where vectors lie along `lane`.
+
+    Along that axis everything counts vectors.
+    """
+
+    def __init__(self, nest: Nest, lane: str, lanes: int) -> None:
+        self.nest, self.lane = nest, lane
+        self.extents = dict(nest.axes)
+        self.extents[lane] = max(self.extents[lane] // lanes, 1)
+        self.terms = max(len(nest.terms), 1)
+        self.sums = self.terms * (2 if nest.reduction == "argmax" else 1)
+        self.reduced = [axis for axis in nest.reduce if axis != lane]
+        factor = {lane: lanes}
+        # For every tensor that the innermost loop reads: how far it moves along each axis.
+        self.reads = [
+            {axis: stride * factor.get(axis, 1) for axis, stride in tensor.strides}
+            for tensor in _read(nest)
+        ]
+
+    def tiles(self, room: int) -> Iterator[Tile]:
+        """Sizes for up to three output axes that fill the registers, inner axes first."""
+        axes = [axis for axis in reversed(self.nest.outputs) if self.extents[axis] > 1][:5]
+        full = min(math.prod(self.extents[axis] for axis in axes), room)
+        for few in itertools.combinations(axes, min(3, len(axes))):
+            sizes = [_sizes(self.extents[axis], room) for axis in few]
+            for chosen in itertools.product(*sizes):
+                if full <= 2 * math.prod(chosen) and math.prod(chosen) <= room:
+                    yield dict(zip(few, chosen, strict=True))
+        yield {}
+
+    def unrolls(self, tile: Tile) -> Iterator[tuple[str, ...]]:
+        """Sets of small reduced axes, innermost first, whose points stay within one body."""
+        points = math.prod(tile.values()) * self.sums
+        small = [axis for axis in self.reduced if self.extents[axis] <= 8]
+        yield tuple(axis for axis in self.reduced if self.extents[axis] == 1)
+        for count in range(1, len(small) + 1):
+            for few in itertools.combinations(small, count):
+                if points * math.prod(self.extents[axis] for axis in few) <= _BODY:
+                    yield few
+
+    def cost(self, tile: Tile, unroll: tuple[str, ...]) -> float:
+        """Estimated slots of the whole nest."""
+        extents = self.extents
+        turns = math.prod(extents[axis] for axis in self.reduced if axis not in unroll)
+        outer = math.prod(extents[axis] for axis in self.nest.outputs if axis not in tile)
+        written = {axis: extents[axis] for axis in unroll}
+        steps = math.prod(written.values())
+        total = 0.0
+        for sizes, count in _parts(tile, extents):
+            points = math.prod(sizes.values()) * self.terms
+            inside = points * steps
+            loads, pages = self._loads({**sizes, **written})
+            turn = max(inside, loads, steps * _IN_FLIGHT / 2) + 0.3 * min(inside, loads)
+            total += count * (turns * (turn * (1 + _PAGE_COST * pages) + _LOOP_COST) + 3.0 * points)
+        return total * outer
+
+    def _loads(self, sizes: Tile) -> tuple[int, int]:
+        """Elements (or vectors) that a body of these sizes reads, and in how many pages."""
+        loads = pages = 0
+        for moves in self.reads:
+            steps = tuple((moves[axis], n) for axis, n in sizes.items() if n > 1 and axis in moves)
+            more, there = _distinct(steps)
+            loads, pages = loads + more, pages + there
+        return loads, pages
 
 
-def _cost(
-    nest: Nest,
-    tile: Mapping[str, int],
-    unroll: tuple[str, ...],
-    lane: str,
-    extents: Mapping[str, int],
-) -> float:
-    """Estimated slots of the whole nest, per vector of lanes."""
-    turns = math.prod(extents[axis] for axis in nest.reduce if axis != lane and axis not in unroll)
-    outer = math.prod(extents[axis] for axis in nest.outputs if axis not in tile and axis != lane)
-    written = {axis: extents[axis] for axis in unroll}
-    total = 0.0
-    for sizes, count in _parts(tile, extents):
-        points = math.prod(sizes.values()) * max(len(nest.terms), 1)
-        inside = points * math.prod(written.values())
-        loads = sum(_loads(t, {**sizes, **written}) for t in _read(nest))
-        waiting = math.prod(written.values()) * _IN_FLIGHT / 2
-        turn = max(inside, loads, waiting) + 0.3 * min(inside, loads) + _LOOP_COST
-        ends = 3.0 * points
-        total += count * (turns * turn + ends)
-    return total * outer
+def _sizes(extent: int, room: int) -> list[int]:
+    """Sizes of tiles: for each number of tiles the least that needs no more of them."""
+    sizes = {-(-extent // tiles) for tiles in range(1, extent + 1)}
+    return sorted((size for size in sizes if size <= room), reverse=True)
 
 
-def _parts(
-    tile: Mapping[str, int], extents: Mapping[str, int]
-) -> Iterable[tuple[dict[str, int], int]]:
+@functools.lru_cache(maxsize=4096)
+def _distinct(steps: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """Distinct offsets of (stride, size) pairs, and in how many pages they lie."""
+    offsets = {0}
+    for stride, size in steps:
+        offsets = {offset + stride * i for offset in offsets for i in range(size)}
+    return len(offsets), len({offset // _PAGE for offset in offsets})
+
+
+def _parts(tile: Tile, extents: Mapping[str, int]) -> Iterator[tuple[Tile, int]]:
     """The full tiles and the remainders, each with how often it occurs."""
     choices = []
     for axis, size in tile.items():
@@ -152,12 +199,3 @@ def _parts(
 def _read(nest: Nest) -> list[Tensor]:
     """The tensors that the innermost loop reads."""
     return list(dict.fromkeys(t for term in nest.terms for t in tensors_in(term)))
-
-
-def _loads(tensor: Tensor, sizes: Mapping[str, int]) -> int:
-    """Distinct elements (or vectors) of a tensor that a body of these sizes reads."""
-    offsets = {0}
-    for axis, size in sizes.items():
-        if stride := tensor.stride(axis):
-            offsets = {offset + stride * i for offset in offsets for i in range(size)}
-    return len(offsets)

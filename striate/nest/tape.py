@@ -2,10 +2,10 @@
 
 A program is a list of jobs.  A job runs a list of kernel calls for each of its tasks (a task is
 16 images, or some rows of a gradient).  Tasks are dealt to the threads in shards: a shard is a
-fixed run of tasks that one thread takes through in order, and may have calls of its own at the
-start (clearing an accumulator).  Which thread takes which shard is decided by an atomic counter
-at run time and changes nothing in the result.  A job with a barrier ends when all threads have
-finished it.
+fixed run of tasks that one thread takes through in order, and may have calls of its own at its
+start (clearing an accumulator) and its end.  Which thread takes which shard is decided by an atomic
+counter at run time and changes nothing in the result.  A job with a barrier ends when all threads
+have finished it.
 
 The address of each argument of each call is a linear form too:
 
@@ -31,8 +31,8 @@ from striate.nest.target import Loaded, host
 ARGUMENTS = 12
 _CALL_WORDS = 2 + 4 * ARGUMENTS
 # Words of a job.
-_CALLS, _CALL_COUNT, _STARTS, _START_COUNT, _SHARDS, _TASKS = range(6)
-_TAKEN, _BASE, _BARRIER, _ARRIVED, _EXPECTED = 8, 9, 10, 16, 11
+_CALLS, _CALL_COUNT, _STARTS, _START_COUNT, _ENDS, _END_COUNT, _SHARDS, _TASKS = range(8)
+_TAKEN, _BASE, _BARRIER, _EXPECTED, _ARRIVED = 8, 9, 10, 11, 16
 _JOB_WORDS = 24  # three cache lines: the counters that all threads write have lines of their own
 _SPINS = 4000  # turns at a barrier before the processor is offered to others
 
@@ -68,12 +68,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Job:
-    """Calls for every task; `tasks` are dealt in `shards` equal runs (as near as can be)."""
+    """Calls for every task; `tasks` are dealt in `shards` equal runs (as near as can be).
+
+    `starts` and `ends` are called once for each shard, before and after its tasks.
+    """
 
     calls: tuple[Call, ...]
     tasks: int
     shards: int
     starts: tuple[Call, ...] = ()
+    ends: tuple[Call, ...] = ()
     barrier: bool = True
 
 
@@ -88,6 +92,7 @@ class Program:
         for row, job in zip(self._table, jobs, strict=False):
             row[_CALLS], row[_CALL_COUNT] = self._calls(job.calls)
             row[_STARTS], row[_START_COUNT] = self._calls(job.starts)
+            row[_ENDS], row[_END_COUNT] = self._calls(job.ends)
             row[_BARRIER] = job.barrier
         self.resize({})
         self._table[: len(jobs), _BASE] = 0
@@ -145,6 +150,7 @@ def _source() -> str:
             for task in range(job.tasks * shard // job.shards,
                               job.tasks * (shard + 1) // job.shards):
                 call_all(job.calls, task, thread, shard)
+            call_all(job.ends, task=0, thread, shard)
         if job.barrier:
             arrive(job)
             wait_until_all_have_arrived(job)
@@ -183,6 +189,7 @@ def _job(code: Function, index: Value) -> list[Value]:
     shards, tasks, base = (_load(code, row, field) for field in (_SHARDS, _TASKS, _BASE))
     calls, call_count = _load(code, row, _CALLS), _load(code, row, _CALL_COUNT)
     starts, start_count = _load(code, row, _STARTS), _load(code, row, _START_COUNT)
+    ends, end_count = _load(code, row, _ENDS), _load(code, row, _END_COUNT)
     taken = _field(code, row, _TAKEN)
     take, work, rest = code.name("take"), code.name("work"), code.name("rest")
     code.effect(f"br label %{take}")
@@ -193,11 +200,13 @@ def _job(code: Function, index: Value) -> list[Value]:
     code.effect(f"br i1 {more}, label %{work}, label %{rest}")
     code.label(work)
     first, last = _run_of_tasks(code, tasks, shard, shards)
-    kind = "i64"
-    one = ", ".join(f"{kind} {v}" for v in (starts, start_count, "0", "1", "%thread", shard))
-    code.effect(f"call void @call_all({one})")
-    all_ = ", ".join(f"{kind} {v}" for v in (calls, call_count, first, last, "%thread", shard))
-    code.effect(f"call void @call_all({all_})")
+    for table, count, begin, end in (
+        (starts, start_count, "0", "1"),
+        (calls, call_count, first, last),
+        (ends, end_count, "0", "1"),
+    ):
+        words = ", ".join(f"i64 {v}" for v in (table, count, begin, end, "%thread", shard))
+        code.effect(f"call void @call_all({words})")
     code.effect(f"br label %{take}")
     code.label(rest)
     _barrier(code, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -28,7 +28,7 @@ from striate.nest.algebra import (
 from striate.nest.ir import Number
 from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
-from striate.plan.recorder import Places, Recorder
+from striate.plan.recorder import Places, Recorder, Section
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Axes = tuple[tuple[str, int], ...]
 # As many threads at most work on the images of a training step.
 MOST_SHARDS = 16
+# Filters of more numbers than this have one gradient, summed over the whole batch at once.
+_HUGE = 1 << 17
 Kept = TypeVar("Kept", Image, Buffer)
 
 
@@ -57,6 +59,12 @@ class Settings:
         outside) or None (no backward pass).
     input_gradient
         Whether the gradient of the input is wanted too.
+    raw
+        How pixels come: "u8" or "real".
+    exact
+        Whether sums are computed as they are written, without Winograd's algorithm.
+    vector
+        Lanes of a vector of this machine.
     """
 
     batch_size: int
@@ -66,6 +74,8 @@ class Settings:
     loss: str | None
     input_gradient: bool = False
     raw: Element = "real"
+    exact: bool = False
+    vector: int = 16
 
     @property
     def blocks(self) -> int:
@@ -79,6 +89,7 @@ class Builder:
     def __init__(self, network: Network, graph: Graph, settings: Settings) -> None:
         self.network, self.graph, self.settings = network, graph, settings
         self.lanes = settings.lanes
+        self.channel_lanes = settings.lanes == 1
         # Each shard sums up gradients of its own, so more of them cost memory and a longer sum;
         # without gradients they cost nothing.
         shards = settings.blocks if settings.loss is None else min(settings.blocks, MOST_SHARDS)
@@ -91,6 +102,8 @@ class Builder:
         self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
         self.deferred: list[Callable[[], None]] = []
         self._remembered: dict[tuple[int, str], Image | Buffer] = {}
+        self._repeats: dict[int, Callable[[], None]] = {}
+        self._made: dict[int, Section] = {}
         self.weights = Buffer("weights", network.flat.size, "real", "global")
         self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
         self.gradient = Buffer("gradient", network.flat.size, "real", "global")
@@ -119,6 +132,24 @@ class Builder:
     def buffer(self, name: str, size: int, scope: Scope = "auto") -> Buffer:
         """Memory for anything else."""
         return Buffer(name, size, "real", scope)
+
+    def repeat(self, value: int, record: Callable[[], None]) -> None:
+        """Let a value be computed again wherever it is read, instead of being kept."""
+        self._repeats[value] = record
+        self._made[value] = self.recorder.section()
+
+    def can_be_repeated(self, value: int) -> bool:
+        """Whether it is computed again where it is read."""
+        return value in self._repeats
+
+    def refresh(self, values: Iterable[int]) -> None:
+        """Before `values` are read: compute again what was not made in the section at hand."""
+        for value in values:
+            section = self.recorder.section() if value in self._repeats else None
+            if section is not None and self._made[value] is not section:
+                self.values[value] = self.values[value].copied()
+                self._made[value] = section
+                self._repeats[value]()
 
     def remember(self, operation: Operation, name: str, thing: Image | Buffer) -> None:
         """Keep something of the forward pass for the backward pass."""
@@ -172,6 +203,12 @@ class Builder:
         """Its gradient, summed over the images of one shard."""
         return Place(self.shard, self._shard_starts[operation.node, name])
 
+    def clear_shard(self, operation: Operation, name: str) -> None:
+        """Zeros to begin with, at the start of each shard of the section at hand."""
+        slot = self.slot(operation, name)
+        nest = Nest((("e", slot.stop - slot.start),), (Store(vector("out", e=1), Constant(0.0)),))
+        self.recorder.at_shard_start(nest, {"out": self.shard_gradient(operation, name)})
+
     def _lay_out_shards(self) -> dict[tuple[int, str], int]:
         """Where the gradients that shards sum up lie in the shard's buffer.
 
@@ -181,13 +218,17 @@ class Builder:
         self.summed: list[tuple[int, int, int]] = []
         end = 0
         for slot in self.network.slots:
-            if not isinstance(self.network.nodes[slot.node].layer, Conv2D):
+            if not isinstance(self.network.nodes[slot.node].layer, Conv2D) or _is_huge(slot):
                 continue
             starts[slot.node, slot.parameter.name] = end
             size = -(-(slot.stop - slot.start) // 16) * 16
             self.summed.append((end, slot.start, slot.start + size))
             end += size
         return starts
+
+    def sums_by_shard(self, operation: Operation) -> bool:
+        """Whether every shard sums up its own gradient of the filters."""
+        return (operation.node, "filters") in self._shard_starts
 
     def statistic(self, operation: Operation, name: str) -> Place:
         """A running statistic."""
@@ -231,33 +272,58 @@ class GradientWriter:
         *,
         walk: Walk = EVERY,
         reduce: tuple[str, ...] = (),
+        before: str | None = None,
+        blocks: int = 1,
     ) -> None:
         """A nest that computes the part of the pixels that `walk` visits."""
-        image, value = self.builder.gradients[self.value], self.builder.values[self.value]
-        target = image.tensor("out", walk)
-        places = {**places, "out": Place(image.buffer)}
+        target = self.builder.gradients[self.value].tensor("out", walk)
         result: Expression = Accumulator() if reduce else term
-        if not self.first and not reduce:
-            result = result + target
-        if self.activation is not None:
-            result = derived(self.activation, value.tensor("value", walk), result)
-            places = {**places, "value": Place(value.buffer)}
         self.builder.recorder.blockwise(
             Nest(
                 axes,
-                stores=(Store(target, result),),
+                stores=(self.store(result, walk, added=bool(reduce)),),
                 terms=(term,) if reduce else (),
                 reduce=reduce,
                 reduction="sum" if reduce else "none",
                 initial=(target,) if reduce and not self.first else (),
             ),
-            places,
+            {**places, **self.places},
+            before=before,
+            blocks=blocks,
         )
+
+    @property
+    def images(self) -> dict[str, Image]:
+        """What a store writes and reads, by role."""
+        images = {"out": self.builder.gradients[self.value]}
+        if self.activation is not None:
+            images["value"] = self.builder.values[self.value]
+        return images
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Their memory."""
+        return {role: Place(image.buffer) for role, image in self.images.items()}
+
+    def store(self, result: Expression, walk: Walk, *, added: bool = False) -> Store:
+        """Store this reader's part; `added`: what earlier readers stored is in it already."""
+        target = self.builder.gradients[self.value].tensor("out", walk)
+        if not self.first and not added:
+            result = result + target
+        if self.activation is not None:
+            value = self.builder.values[self.value].tensor("value", walk)
+            result = derived(self.activation, value, result)
+        return Store(target, result)
 
     def nothing(self, axes: Axes, walk: Walk) -> None:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
             self.nest(axes, Constant(0.0), {}, walk=walk)
+
+
+def _is_huge(slot: Slot) -> bool:
+    """Whether a gradient is too large for every shard to have its own."""
+    return slot.stop - slot.start > _HUGE
 
 
 def activated(activation: Activation | None, value: Expression) -> Expression:

@@ -1,22 +1,22 @@
-"""Where values lie: images in the lanes.
+"""Where values lie: blocks of images, with a halo.
 
-A block of as many images as a vector has lanes is stored together: a value of shape
-(height, width, channels) becomes ``[height][width][channels][lane]``, so that the textbook loop
-over one image is, number by vector, the loop over a whole block, and no channel count, filter
-size or stride leaves a tail.  Around the pixels lies a halo, written once when memory is made
-(zeros, as padding wants them), so that no loop ever asks whether it is still inside the image.
+A block is either one image, ``[height][width][channel]``, whose channels fill the lanes; or as many
+images as a vector has lanes, ``[height][width][channel][lane]``, so that the textbook loop over one
+image is, number by vector, the loop over a whole block, and no channel count leaves a tail.  See
+`striate.plan.lanes` for the choice.  Around the pixels lies a halo, written once when memory is
+made (zeros, as padding wants them), so that no loop ever asks whether it is still inside the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from striate.nest.algebra import Element, Tensor, strides_of
 from striate.shapes import Pads
 
-Scope = Literal["auto", "block", "shard", "global"]
+Scope = Literal["auto", "block", "shard", "thread", "temporary", "global"]
 # A step along one axis of the image: how far each axis of the nest moves.
 Steps = Mapping[str, int]
 
@@ -31,10 +31,15 @@ class Buffer:
         Elements of one instance.
     scope
         How many instances there are: one for each "block" of images, one for each "shard" of
-        blocks, or one ("global").  "auto" becomes one per thread if nothing outside one job
-        needs it, else one per block.
+        blocks, one for each "thread", or one ("global").  "auto" becomes one for each block that
+        a thread has at hand if nothing outside one job needs it, else one per block.  "auto",
+        "thread" and "temporary" (one) may share memory with others while they are not needed.
     fill
         What it holds before anything is written: the halo.
+    form
+        Where its halo lies, if it has one: what only buffers of the same form leave as it is.
+    step
+        Elements from one instance to the next, where instances lie inside each other.
     """
 
     name: str
@@ -42,11 +47,13 @@ class Buffer:
     element: Element
     scope: Scope = "auto"
     fill: float = 0.0
+    form: Hashable = None
+    step: int | None = None
 
     @property
     def span(self) -> int:
         """Elements from one instance to the next: whole cache lines."""
-        return -(-self.size // 64) * 64
+        return self.step or -(-self.size // 64) * 64
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ EVERY = Walk({"y": 1}, {"x": 1}, {"c": 1})
 
 @dataclass
 class Image:
-    """A value in the lanes layout, with its halo (top, bottom, left, right)."""
+    """A value of a block, with its halo (top, bottom, left, right)."""
 
     buffer: Buffer
     height: int
@@ -84,10 +91,19 @@ class Image:
     lanes: int
     halo: Pads = field(default=(0, 0, 0, 0))
 
+    def copied(self) -> Image:
+        """An image of the same form, in memory of its own."""
+        return replace(self, buffer=replace(self.buffer))
+
     @property
     def features(self) -> int:
         """Numbers of one image, without the halo."""
         return self.height * self.width * self.channels
+
+    @property
+    def row(self) -> int:
+        """Elements from one row to the next."""
+        return self._strides[0]
 
     @property
     def is_flat(self) -> bool:
@@ -97,7 +113,7 @@ class Image:
     def tensor(self, role: str, walk: Walk) -> Tensor:
         """The linear form of the pixels and channels that `walk` visits, in each lane v."""
         row, column, channel = self._strides
-        form = {"v": 1}
+        form = dict(self._lane)
         for stride, steps in ((row, walk.y), (column, walk.x), (channel, walk.c)):
             for axis, step in steps.items():
                 form[axis] = form.get(axis, 0) + stride * step
@@ -108,13 +124,18 @@ class Image:
 
     def flat(self, role: str, axis: str) -> Tensor:
         """The linear form of the flattened image, numbered by `axis`."""
-        return Tensor(role, strides_of({"v": 1, axis: self.lanes}), 0, self.buffer.element)
+        return Tensor(role, strides_of({**self._lane, axis: self.lanes}), 0, self.buffer.element)
 
     def flattened(self, role: str, image: Image) -> Tensor:
         """This vector, numbered by row y, column x and channel c of the `image` it was."""
         lanes, row = self.lanes, image.width * image.channels
-        strides = {"v": 1, "y": row * lanes, "x": image.channels * lanes, "c": lanes}
+        strides = {**self._lane, "y": row * lanes, "x": image.channels * lanes, "c": lanes}
         return Tensor(role, strides_of(strides), 0, self.buffer.element)
+
+    @property
+    def _lane(self) -> dict[str, int]:
+        """The axis over the images of a block, if it has several."""
+        return {"v": 1} if self.lanes > 1 else {}
 
     @property
     def _strides(self) -> tuple[int, int, int]:
@@ -133,5 +154,11 @@ def image_buffer(
     """An image, or a vector as an image of one pixel, with memory to be allotted."""
     height, width, channels = shape if len(shape) == 3 else (1, 1, shape[0])
     size = (height + halo[0] + halo[1]) * (width + halo[2] + halo[3]) * channels * lanes
-    buffer = Buffer(name, size, "real", fill=fill)
+    form = (height, width, channels, lanes, halo, fill) if any(halo) else None
+    buffer = Buffer(name, size, "real", fill=fill, form=form)
     return Image(buffer, height, width, channels, lanes, halo)
+
+
+def vectors(count: int, lanes: int) -> int:
+    """Vectors that `count` numbers fill: whole ones, then halves, quarters … for the rest."""
+    return count // lanes + (count % lanes).bit_count()

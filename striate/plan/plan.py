@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.nest.tape import Program
 from striate.plan.builder import Builder, Settings, pixels, vector
 from striate.plan.graph import INPUT, Graph, Operation, analyse
@@ -19,7 +19,7 @@ from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
 from striate.plan.lower.loss import Loss
-from striate.plan.recorder import in_tasks
+from striate.plan.recorder import in_tasks, tasks_of
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Plan:
         halos: dict[int, Pads] = {}
         for operation in graph.operations:
             for value in operation.inputs:
-                needed = _lowering(operation).input_halo(operation)
+                needed = _lowering(operation).input_halo(settings, operation)
                 halos[value] = _larger(halos.get(value, NO_HALO), needed)
         network = builder.network
         values = {INPUT: network.input_shape, **{o.node: o.shape for o in graph.operations}}
@@ -89,7 +89,7 @@ class Plan:
             ):
                 continue
             learning.add(operation.node)
-            halo = _lowering(operation).gradient_halo(operation)
+            halo = _lowering(operation).gradient_halo(settings, operation)
             builder.gradients[operation.node] = builder.image(
                 f"gradient {operation.node}", operation.shape, halo
             )
@@ -100,10 +100,9 @@ class Plan:
         builder, settings = self.builder, self.settings
         for operation in graph.operations:
             _lowering(operation).prepare(builder, operation)
-        if settings.loss is not None and builder.summed:
-            self._clear_shard()
         self._pack()
         for operation in graph.operations:
+            builder.refresh(operation.inputs)
             _lowering(operation).forward(builder, operation)
         output = builder.values[graph.output]
         self.out = self._unpack(output, "outputs")
@@ -121,6 +120,8 @@ class Plan:
         Loss(builder, places).record(settings.loss)
         for operation in reversed(graph.operations):
             if builder.needs_gradient(operation.node):
+                rereads = _lowering(operation).rereads
+                builder.refresh(v for v in operation.inputs if rereads or v in builder.activations)
                 _lowering(operation).backward(builder, operation)
         if settings.input_gradient:
             self._input_gradient = self._unpack(builder.gradients[INPUT], "input gradient")
@@ -159,13 +160,6 @@ class Plan:
         )
         return target
 
-    def _clear_shard(self) -> None:
-        builder = self.builder
-        zero = Store(vector("out", e=1), Constant(0.0))
-        builder.recorder.at_shard_start(
-            Nest((("e", builder.shard.size),), (zero,)), {"out": Place(builder.shard)}
-        )
-
     def _sum_shards(self) -> None:
         """The gradients of all shards, added in the order of the shards."""
         builder = self.builder
@@ -189,9 +183,11 @@ class Plan:
                 )
 
     def resize_blocks(self, blocks: int) -> None:
-        """Run only the first blocks of images."""
-        sections = self.builder.recorder.sections
-        self.program.resize({i: blocks for i, s in enumerate(sections) if s.by_block})
+        """Run only the first blocks of images, or a few more: whole tasks."""
+        sections = self.builder.recorder.all_sections
+        self.program.resize(
+            {i: tasks_of(blocks, s.grain) for i, s in enumerate(sections) if s.by_block}
+        )
 
     # --- the batch's memory --------------------------------------------------------------------
 

@@ -1,44 +1,68 @@
-"""Collect the steps of a program, allot their memory, and build it."""
+"""Collect the steps of a program, and build it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.algebra import Nest, Tensor
+from striate.nest.algebra import Nest, Tensor, with_tensors
 from striate.nest.ir import Number
 from striate.nest.kernel import Kernel, compile_nest
 from striate.nest.tape import Argument, Call, Job, Program
 from striate.plan.layout import Buffer, Place
-
-_DTYPES = {"f32": np.float32, "f64": np.float64, "u8": np.uint8, "u32": np.uint32}
-
+from striate.plan.memory import Use, allot, dtype_of
 
 Places = Mapping[str, Place]
+# What the blocks of one task may touch together, so that it stays in a core's own cache.
+_NEAR_BYTES = 640 << 10
+# Tasks of a section, at least: so many threads find work.
+_LEAST_TASKS = 8
 
 
 @dataclass(frozen=True)
 class Step:
-    """A nest bound to memory; `advance`: elements from one task to the next, by role."""
+    """A nest bound to memory.
+
+    Attributes
+    ----------
+    advance
+        Elements from one task to the next, by role (sections that do not run over blocks).
+    before
+        In front of which axis the axis over a task's blocks belongs; outermost if None.
+    """
 
     nest: Nest
     places: Places
     advance: Mapping[str, int] = field(default_factory=dict)
+    before: str | None = None
 
 
 @dataclass
 class Section:
-    """Steps that become one job."""
+    """Steps that become one job.
+
+    `starts` and `ends` are done once for each shard, before and after its tasks.  A task of a
+    section over blocks of images takes `grain` of them.
+    """
 
     tasks: int
     shards: int
     by_block: bool
     steps: list[Step] = field(default_factory=list)
     starts: list[Step] = field(default_factory=list)
+    ends: list[Step] = field(default_factory=list)
     barrier: bool = True
+    grain: int = 1
+    wanted: int = 1
+
+    @property
+    def all_steps(self) -> list[Step]:
+        """In the order in which they are done."""
+        return [*self.starts, *self.steps, *self.ends]
 
 
 def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
@@ -53,23 +77,37 @@ def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
 class Recorder:
     """The steps of a plan, in order.
 
-    Steps over blocks of images that follow each other become one job: a block goes through all
-    of them while it is in the cache.  Other steps are jobs of their own.
+    Steps over blocks of images that follow each other become one job: some blocks go through all
+    of them while they are in the cache.  Other steps are jobs of their own.
     """
 
     def __init__(self, blocks: int, shards: int, element: Number) -> None:
         self.blocks, self.shards, self.element = blocks, shards, element
         self.sections: list[Section] = []
+        self.preparation: list[Section] = []
         self.arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
         self._per_thread: set[Buffer] = set()
+        self._strides: dict[Buffer, int] = {}
 
-    def blockwise(self, nest: Nest, places: Places) -> None:
-        """A step for every block of images."""
-        self._blocks().steps.append(Step(nest, places))
+    def blockwise(
+        self, nest: Nest, places: Places, *, before: str | None = None, blocks: int = 1
+    ) -> None:
+        """A step for every block of images.
+
+        A task may take several blocks: then the nest gets one more axis, in front of the axis
+        `before`.  At least `blocks` should go together for the step's sake.
+        """
+        section = self.section()
+        section.steps.append(Step(nest, places, before=before))
+        section.wanted = max(section.wanted, blocks)
 
     def at_shard_start(self, nest: Nest, places: Places) -> None:
-        """A step done once before the blocks of a shard."""
-        self._blocks().starts.append(Step(nest, places))
+        """A step done once before the blocks of a shard, in the section at hand."""
+        self.section().starts.append(Step(nest, places))
+
+    def at_shard_end(self, nest: Nest, places: Places) -> None:
+        """A step done once after the blocks of a shard, in the section at hand."""
+        self.section().ends.append(Step(nest, places))
 
     def tasks(
         self,
@@ -79,24 +117,53 @@ class Recorder:
         places: Places,
         *,
         barrier: bool = True,
+        first: bool = False,
     ) -> None:
         """A step over `count` tasks that are not blocks of images.
 
         `advance` says how many elements each role moves on from task to task.  `barrier=False`
-        where the next step does not need this one's result.
+        where the next step does not need this one's result.  What is to be done `first` depends
+        on no image.
         """
-        section = Section(count, count, False, barrier=barrier)
+        section = Section(count, count, False, barrier=barrier and not first)
         section.steps.append(Step(nest, places, advance))
-        self.sections.append(section)
+        (self.preparation if first else self.sections).append(section)
+
+    def spread(
+        self, nest: Nest, along: str, places: Places, *, barrier: bool = True, first: bool = False
+    ) -> None:
+        """A step whose tasks are the indices of one axis."""
+
+        def still(tensor: Tensor) -> Tensor:
+            return replace(tensor, strides=tuple(s for s in tensor.strides if s[0] != along))
+
+        advance = {tensor.buffer: tensor.stride(along) for tensor in nest.tensors()}
+        inside = with_tensors(nest, still)
+        inside = replace(inside, axes=tuple(axis for axis in nest.axes if axis[0] != along))
+        self.tasks(inside, nest.extent(along), advance, places, barrier=barrier, first=first)
+
+    def whole_batch(self, nest: Nest, along: str, places: Places) -> None:
+        """A step that sums over all blocks of images; its tasks are the indices of one axis."""
+        self.spread(self._over_blocks(nest, places, self.blocks, None), along, places)
 
     def once(self, nest: Nest, places: Places, *, barrier: bool = True) -> None:
         """A step done by whichever thread comes first."""
         self.tasks(nest, 1, {}, places, barrier=barrier)
 
-    def _blocks(self) -> Section:
+    def section(self) -> Section:
+        """The section over blocks at hand, or a new one."""
         if not self.sections or not self.sections[-1].by_block:
+            if self.sections:
+                self.sections[-1].barrier = True
             self.sections.append(Section(self.blocks, self.shards, True))
         return self.sections[-1]
+
+    @property
+    def all_sections(self) -> list[Section]:
+        """What depends on no image, then the rest."""
+        if self.preparation:
+            self.preparation[-1].barrier = True
+        return [*self.preparation, *self.sections]
 
     # --- memory --------------------------------------------------------------------------
 
@@ -116,39 +183,99 @@ class Recorder:
                     f"{np.dtype(self._dtype(buffer))}, got {array.dtype} of shape {array.shape}"
                 )
         self.arrays.update(given)
+        self._per_thread = self._used_by_one_job()
+        for section in self.sections:
+            if section.by_block:
+                section.grain = self._grain(section)
+        uses = [use for use in self.uses(threads) if use.buffer not in given]
+        memory = allot(uses, self.element)
+        self.arrays.update(memory.arrays)
+        self._strides.update(memory.strides)
+
+    def uses(self, threads: int) -> list[Use]:
+        """From when to when each buffer holds something, and how much memory that is.
+
+        Time counts steps.  Sections without a barrier between them happen at once.  What one
+        thread uses while its blocks go through one job is needed from step to step only; all
+        else from barrier to barrier.
+        """
+        uses: dict[Buffer, Use] = {}
+        begin = time = 0
+        touched: list[Buffer] = []
+        for section in self.all_sections:
+            own: dict[Buffer, tuple[int, int]] = {}
+            first = time
+            for step in section.all_steps:
+                for place in step.places.values():
+                    start, _ = own.get(place.buffer, (time, time))
+                    own[place.buffer] = (start, time)
+                time += 1
+            lasting = [p.buffer for s in section.starts + section.ends for p in s.places.values()]
+            for buffer in lasting:
+                own[buffer] = (first, time - 1)
+            for buffer, (start, stop) in own.items():
+                alone = buffer in self._per_thread
+                grain = section.grain if buffer.scope == "auto" else 1
+                size = _elements(buffer, grain if alone else self._instances(buffer))
+                begins = uses[buffer].start if buffer in uses else start if alone else begin
+                uses[buffer] = Use(buffer, size, begins, stop, threads if alone else 0)
+                if not alone:
+                    touched.append(buffer)
+            if section.barrier:
+                for buffer in touched:
+                    uses[buffer] = replace(uses[buffer], stop=time - 1)
+                begin, touched = time, []
+        return list(uses.values())
+
+    def _used_by_one_job(self) -> set[Buffer]:
         used: dict[Buffer, set[int]] = {}
         for number, section in enumerate(self.sections):
-            for step in section.steps + section.starts:
+            for step in section.all_steps:
                 for place in step.places.values():
                     used.setdefault(place.buffer, set()).add(number)
-        for buffer, sections in used.items():
-            alone = len(sections) == 1 and self.sections[min(sections)].by_block
-            if buffer.scope == "auto" and alone:
-                self._per_thread.add(buffer)
-            if buffer not in self.arrays:
-                self.arrays[buffer] = _aligned(
-                    self._instances(buffer, threads) * buffer.span, self._dtype(buffer), buffer.fill
-                )
+        return {
+            buffer
+            for buffer, sections in used.items()
+            if (buffer.scope == "auto" or buffer.scope == "thread")
+            and len(sections) == 1
+            and self.sections[min(sections)].by_block
+        }
+
+    def _grain(self, section: Section) -> int:
+        """Blocks that one task takes: those that fit the cache together, or more if a step wants
+        them, but not so many that threads go idle.  All tasks are equal."""
+        buffers = {place.buffer for step in section.steps for place in step.places.values()}
+        size = np.dtype(self._dtype(Buffer("", 0, "real"))).itemsize
+        near = sum(b.span * size for b in buffers if self._is_per_block(b))
+        fitting = _NEAR_BYTES // max(near, 1)
+        most = max(self.blocks // _LEAST_TASKS, 1, section.wanted)
+        wanted = max(min(max(fitting, section.wanted), most), 1)
+        divisors = [g for g in range(1, self.blocks + 1) if self.blocks % g == 0]
+        return max(g for g in divisors if g <= wanted)
+
+    def _is_per_block(self, buffer: Buffer) -> bool:
+        return buffer.scope in ("auto", "block")
 
     def _dtype(self, buffer: Buffer) -> npt.DTypeLike:
-        return _DTYPES[self.element if buffer.element == "real" else buffer.element]
+        return dtype_of(buffer, self.element)
 
     def allot_unused(self, buffer: Buffer) -> None:
         """Memory for a buffer that no step uses, so that it can be written all the same."""
-        size = self._instances(buffer, 1) * buffer.span
-        self.arrays[buffer] = _aligned(size, self._dtype(buffer), buffer.fill)
+        size = _elements(buffer, self._instances(buffer))
+        self.arrays.update(allot([Use(buffer, size, 0, 0)], self.element).arrays)
 
-    def _instances(self, buffer: Buffer, threads: int) -> int:
-        if buffer.scope == "global":
+    def _instances(self, buffer: Buffer) -> int:
+        if buffer.scope in ("global", "temporary"):
             return 1
         if buffer.scope == "shard":
             return self.shards
-        return threads if buffer in self._per_thread else self.blocks
+        return self.blocks
 
     @property
     def bytes(self) -> int:
         """Memory of all buffers."""
-        return sum(array.nbytes for array in self.arrays.values())
+        bases = {id(_base(array)): _base(array) for array in self.arrays.values()}
+        return sum(array.nbytes for array in bases.values())
 
     # --- the program -----------------------------------------------------------------------
 
@@ -156,16 +283,46 @@ class Recorder:
         """Compile every nest and lay out the calls; `allot` comes first."""
         if self.sections:
             self.sections[-1].barrier = True  # a run has ended when all threads have
-        return Program([self._job(section) for section in self.sections], threads)
+        return Program([self._job(section) for section in self.all_sections], threads)
 
     def _job(self, section: Section) -> Job:
+        tasks = section.tasks // section.grain
         return Job(
-            calls=tuple(self._call(step, section) for step in section.steps),
+            calls=tuple(self._call(self._grained(s, section), section) for s in section.steps),
             starts=tuple(self._call(step, section) for step in section.starts),
-            tasks=section.tasks,
-            shards=min(section.shards, section.tasks),
+            ends=tuple(self._call(step, section) for step in section.ends),
+            tasks=tasks,
+            shards=min(section.shards, tasks),
             barrier=section.barrier,
         )
+
+    def _grained(self, step: Step, section: Section) -> Step:
+        """The step for all blocks of a task: with one more axis n over them.
+
+        A nest that stores nothing block by block sums over it.
+        """
+        if section.grain == 1 or not section.by_block:
+            return step
+        nest = self._over_blocks(step.nest, step.places, section.grain, step.before)
+        return replace(step, nest=nest)
+
+    def _over_blocks(self, nest: Nest, places: Places, blocks: int, before: str | None) -> Nest:
+        """The nest with an axis n over blocks, in front of another; reduced where nothing is
+        stored block by block."""
+
+        def along(tensor: Tensor) -> Tensor:
+            buffer = places[tensor.buffer].buffer
+            if not self._is_per_block(buffer):
+                return tensor
+            return replace(tensor, strides=tuple(sorted((*tensor.strides, ("n", buffer.span)))))
+
+        stored = [places[store.target.buffer].buffer for store in nest.stores]
+        summed = not any(self._is_per_block(buffer) for buffer in stored)
+        names = [name for name, _ in nest.axes]
+        place = names.index(before) if before in names else 0
+        axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
+        reduce = ("n", *nest.reduce) if summed else nest.reduce
+        return with_tensors(replace(nest, axes=axes, reduce=reduce), along)
 
     def _call(self, step: Step, section: Section) -> Call:
         kernel: Kernel = compile_nest(step.nest, element=self.element)
@@ -176,7 +333,7 @@ class Recorder:
         return Call(
             kernel,
             tuple(
-                self._argument(step.places[role], step.advance.get(role, 0), section.by_block)
+                self._argument(step.places[role], step.advance.get(role, 0), section)
                 for role in step.nest.buffers
             ),
         )
@@ -190,33 +347,41 @@ class Recorder:
         if not section.by_block:
             high += advance * (section.tasks - 1)
             size = self.arrays[place.buffer].size
+        elif self._is_per_block(place.buffer):
+            size += (section.grain - 1) * place.buffer.span
         if low < 0 or high >= size:
             raise IndexError(
                 f"{tensor.buffer!r} reaches elements {low} to {high} of the {size} of "
                 f"{place.buffer.name!r}"
             )
 
-    def _argument(self, place: Place, advance: int, by_block: bool) -> Argument:
+    def _argument(self, place: Place, advance: int, section: Section) -> Argument:
         buffer = place.buffer
         size = self.arrays[buffer].itemsize
         base = self.arrays[buffer].ctypes.data + place.offset * size
         span = buffer.span * size
-        if not by_block:
+        if not section.by_block:
             return Argument(base, task=advance * size)
         if buffer.scope == "shard":
             return Argument(base, shard=span)
-        if buffer.scope == "global":
+        if buffer.scope in ("global", "temporary"):
             return Argument(base)
         if buffer in self._per_thread:
-            return Argument(base, thread=span)
-        return Argument(base, task=span)
+            return Argument(base, thread=self._strides[buffer])
+        return Argument(base, task=span * section.grain)
 
 
-def _aligned(size: int, dtype: npt.DTypeLike, fill: float) -> npt.NDArray[np.generic]:
-    """Memory that begins at a cache line, filled."""
-    itemsize = np.dtype(dtype).itemsize
-    raw = np.empty(size + 64 // itemsize, dtype)
-    start = (-raw.ctypes.data % 64) // itemsize
-    array = raw[start : start + size]
-    array.fill(fill)
-    return array
+def _elements(buffer: Buffer, instances: int) -> int:
+    """Elements of so many instances."""
+    if buffer.step is None:
+        return instances * buffer.span
+    return (instances - 1) * buffer.step + buffer.size
+
+
+def _base(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    return array if not isinstance(array.base, np.ndarray) else _base(array.base)
+
+
+def tasks_of(blocks: int, grain: int) -> int:
+    """How many tasks the first `blocks` blocks are."""
+    return math.ceil(blocks / grain)

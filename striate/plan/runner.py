@@ -12,6 +12,7 @@ from striate.nest.crew import crew
 from striate.nest.ir import BYTES, Number
 from striate.nest.target import host
 from striate.plan.builder import Settings
+from striate.plan.lanes import lanes_for
 from striate.plan.plan import Plan
 from striate.shapes import Array
 
@@ -35,10 +36,17 @@ class Runner:
         dtype: npt.DTypeLike = np.float32,
         parameters: npt.NDArray[Any] | None = None,
         statistics: npt.NDArray[Any] | None = None,
+        exact: bool = False,
+        lanes: int | None = None,
     ) -> None:
         element: Number = "f64" if np.dtype(dtype) == np.float64 else "f32"
-        lanes = host().lanes(BYTES[element])
-        settings = Settings(batch_size, lanes, element, training, loss, input_gradient, raw)
+        vector = host().lanes(BYTES[element])
+        if lanes is None:
+            backward = loss is not None
+            lanes = lanes_for(network, batch_size, vector, training=backward, exact=exact)
+        settings = Settings(
+            batch_size, lanes, element, training, loss, input_gradient, raw, exact, vector
+        )
         self.network, self.settings = network, settings
         self.threads = max(1, min(threads, settings.blocks))
         self.parameters = network.flat if parameters is None else parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from striate.plan.builder import Builder
+from striate.plan.builder import Builder, Settings
 from striate.plan.graph import Operation
 from striate.shapes import Pads
 
@@ -16,7 +16,7 @@ def _nothing(builder: Builder, operation: Operation) -> None:
     pass
 
 
-def _no_halo(operation: Operation) -> Pads:
+def _no_halo(_: Settings, __: Operation) -> Pads:
     return NO_HALO
 
 
@@ -32,12 +32,15 @@ class Lowering:
         Zeros that the layer reads around its input.
     gradient_halo
         Zeros that its input gradient reads around the gradient of its output.
+    rereads
+        Whether the backward pass reads the inputs.
     prepare
         Records what depends on no image, before all else.
     """
 
     forward: Callable[[Builder, Operation], None]
     backward: Callable[[Builder, Operation], None]
-    input_halo: Callable[[Operation], Pads] = _no_halo
-    gradient_halo: Callable[[Operation], Pads] = _no_halo
+    input_halo: Callable[[Settings, Operation], Pads] = _no_halo
+    gradient_halo: Callable[[Settings, Operation], Pads] = _no_halo
+    rereads: bool = False
     prepare: Callable[[Builder, Operation], None] = _nothing

@@ -7,19 +7,23 @@ dx[n,i] = sum_o dy[n,o] * W[i,o]
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from striate.layers import Dense
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
-from striate.plan.builder import Builder, pixels, vector
+from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
-from striate.plan.layout import Image, Place, Walk
+from striate.plan.layout import EVERY, Image, Place, Walk
+from striate.plan.lower._panels import lay_out, panel
 from striate.plan.lower.elementwise import copy
 from striate.plan.recorder import in_tasks
 
 # Inputs whose rows of dW one task computes, at least: less is not worth a turn of the counter.
 _ROWS = 24
 _TASKS = 32
+# Weights of more numbers are worth reading for 16 images at once.
+_MANY, _IMAGES = 1 << 16, 16
 
 
 def forward(builder: Builder, operation: Operation) -> None:
@@ -27,48 +31,112 @@ def forward(builder: Builder, operation: Operation) -> None:
     x = _flat(builder, operation)
     units = operation.shape[0]
     bias = cast(Dense, operation.layer).bias
-    places = {
-        "x": Place(x.buffer),
-        "weights": builder.parameter(operation, "weights"),
-        "out": builder.out(operation),
-    }
+    weights, width = _panels(builder, operation, x)
+    places = {"x": Place(x.buffer), "weights": weights, "out": builder.out(operation)}
     if bias:
         places["bias"] = builder.parameter(operation, "bias")
+    axes = (("v", builder.lanes), ("o", width))
     builder.recorder.blockwise(
         Nest(
-            axes=(("o", units), ("v", builder.lanes), ("i", x.features)),
-            stores=(builder.store(operation, Accumulator(), Walk(c={"o": 1})),),
-            terms=(x.flat("x", "i") * vector("weights", i=units, o=1),),
+            axes=(
+                ("O", units // width),
+                *(axes if builder.channel_lanes else reversed(axes)),
+                ("i", x.features),
+            ),
+            stores=(builder.store(operation, Accumulator(), Walk(c={"O": width, "o": 1})),),
+            terms=(x.flat("x", "i") * vector("weights", O=x.features * width, i=width, o=1),),
             reduce=("i",),
             reduction="sum",
-            initial=(vector("bias", o=1),) if bias else (),
+            initial=(vector("bias", O=width, o=1),) if bias else (),
         ),
         places,
+        before="v",
+        blocks=_together(builder, x.features * units),
     )
+
+
+def _panels(builder: Builder, operation: Operation, x: Image) -> tuple[Place, int]:
+    """The weights W[i,o], as panels of units if there are many; and the units of a panel."""
+    units = operation.shape[0]
+    place = builder.parameter(operation, "weights")
+    width = panel(units)
+    if not builder.channel_lanes or units <= 2 * width:
+        return place, units
+    nest = Nest(
+        (("O", units // width), ("i", x.features), ("o", width)),
+        stores=(
+            Store(
+                vector("laid", O=x.features * width, i=width, o=1),
+                vector("weights", O=width, i=units, o=1),
+            ),
+        ),
+    )
+    name = f"weights {operation.node}"
+    return lay_out(builder, name, x.features * units, nest, {"weights": place}, "O"), width
+
+
+def _together(builder: Builder, weights: int) -> int:
+    """Blocks of images that should share one pass over the weights."""
+    return _IMAGES // builder.lanes if weights > _MANY else 1
 
 
 def backward(builder: Builder, operation: Operation) -> None:
     """dx block by block; dW and the bias's gradient later, from the whole batch at once."""
     units = operation.shape[0]
     gradient = builder.gradients[operation.node]
-    turned = _turned(builder, operation, gradient, units)
+    turned = gradient
+    if not builder.channel_lanes:
+        turned = _turned(builder, operation, gradient, units)
     builder.later(lambda: _weight_gradient(builder, operation, turned, units))
     source = operation.inputs[0]
     if not builder.needs_gradient(source):
         return
+    _input_gradient(builder, operation, gradient)
+
+
+def _input_gradient(builder: Builder, operation: Operation, gradient: Image) -> None:
+    """dx, numbered as the image that x was: rows y, columns x, panels C of channels c."""
+    units, source = operation.shape[0], operation.inputs[0]
     image = builder.values[source]
+    place = builder.parameter(operation, "weights")
+    width = panel(image.channels) if builder.channel_lanes else image.channels
+    strides = {"o": 1, "c": units}
+    if builder.channel_lanes:
+        place = _turned_weights(builder, operation, image, width)
+        strides = {"o": width, "c": 1}
     row = image.width * image.channels * units
-    weights = vector("weights", y=row, x=image.channels * units, c=units, o=1)
+    weights = vector("weights", y=row, x=image.channels * units, C=width * units, **strides)
+    axes = (("y", image.height), ("x", image.width), ("C", image.channels // width))
+    inside = (("c", width), ("v", builder.lanes))
     with builder.writing_gradient(source) as writer:
         writer.nest(
-            (*pixels(image, builder.lanes), ("o", units)),
+            (*axes, *(reversed(inside) if builder.channel_lanes else inside), ("o", units)),
             gradient.flat("gradient", "o") * weights,
-            {
-                "gradient": Place(gradient.buffer),
-                "weights": builder.parameter(operation, "weights"),
-            },
+            {"gradient": Place(gradient.buffer), "weights": place},
+            walk=replace(EVERY, c={"C": width, "c": 1}),
             reduce=("o",),
+            before="v",
+            blocks=_together(builder, image.features * units),
         )
+
+
+def _turned_weights(builder: Builder, operation: Operation, image: Image, width: int) -> Place:
+    """The weights with the channels of the input side by side."""
+    units, size = operation.shape[0], image.features * operation.shape[0]
+    pixels_ = image.height * image.width
+    pixel, group = image.channels * units, width * units
+    nest = Nest(
+        (("p", pixels_), ("C", image.channels // width), ("o", units), ("c", width)),
+        stores=(
+            Store(
+                vector("laid", p=pixel, C=group, o=width, c=1),
+                vector("weights", p=pixel, C=group, o=1, c=units),
+            ),
+        ),
+    )
+    along = "p" if pixels_ > 1 else "C"
+    places = {"weights": builder.parameter(operation, "weights")}
+    return lay_out(builder, f"turned weights {operation.node}", size, nest, places, along)
 
 
 def _flat(builder: Builder, operation: Operation) -> Image:

@@ -47,6 +47,14 @@ def forward(builder: Builder, operation: Operation) -> None:
     x = builder.values[operation.inputs[0]]
     if builder.settings.training:
         _batch_statistics(builder, operation, x)
+    _normalise(builder, operation)
+    if not builder.can_be_repeated(operation.inputs[0]):
+        # Cheaper than keeping it: the gradients read x in any case.
+        builder.repeat(operation.node, lambda: _normalise(builder, operation))
+
+
+def _normalise(builder: Builder, operation: Operation) -> None:
+    x = builder.values[operation.inputs[0]]
     # Subtracting first loses nothing where the mean is large.
     normal = (x.tensor("x", EVERY) - vector("mean", c=1)) * vector("factor", c=1)
     builder.recorder.blockwise(

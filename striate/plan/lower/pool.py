@@ -23,7 +23,7 @@ from striate.nest.algebra import (
     strides_of,
     where,
 )
-from striate.plan.builder import Builder, pixels
+from striate.plan.builder import Builder, Settings, pixels
 from striate.plan.graph import Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Steps, Walk
 from striate.plan.lower._windows import Axes, Windows
@@ -33,12 +33,12 @@ from striate.shapes import Pads
 _CHANNEL: Steps = {"c": 1}
 
 
-def input_halo(operation: Operation) -> Pads:
+def input_halo(_: Settings, operation: Operation) -> Pads:
     """The padding: zeros change no sum."""
     return Windows(operation).pads
 
 
-def gradient_halo(operation: Operation) -> Pads:
+def gradient_halo(_: Settings, operation: Operation) -> Pads:
     """How far the input gradient reads past the output's border."""
     return Windows(operation).gradient_halo()
 
@@ -140,7 +140,7 @@ def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image 
 
 def _winners(builder: Builder, operation: Operation) -> Image:
     # The halo of the gradient, so that both are read alike; -1 is no tap.
-    halo = gradient_halo(operation)
+    halo = Windows(operation).gradient_halo()
     return builder.image(f"winners {operation.node}", operation.shape, halo, fill=-1.0)
 
 
@@ -165,7 +165,7 @@ def _scale(
         return Constant(1.0), {}
     if layer.count_padding or not any(g.pads):
         return Constant(1.0 / (g.size[0] * g.size[1])), {}
-    top, bottom, left, right = gradient_halo(operation)
+    top, bottom, left, right = Windows(operation).gradient_halo()
     if not builder.has(operation, "scale"):
         counts = np.outer(
             _inside(g.height, g.rows, g.size[0], g.stride[0], g.pads[0]),

@@ -1,0 +1,54 @@
+"""What fills the lanes of a network's vectors: channels, or images.
+
+Channels need no other layout than the images have anyway, and one image is as cheap as it can be;
+but a layer of 6 channels leaves 10 of 16 lanes idle.  With 16 images in the lanes no channel count
+leaves any, at the price of a layout of its own and of whole blocks of images.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from striate.layers import Conv2D, Dense
+from striate.plan.graph import Operation, analyse
+from striate.plan.layout import vectors
+from striate.plan.lower.winograd import tiling
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+def lanes_for(
+    network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
+) -> int:
+    """Images of a block: `vector` where they fill the lanes, 1 where channels do."""
+    operations = analyse(network, training).operations
+    blocks = -(-batch_size // vector)
+    images = blocks * sum(_products(operation) for operation in operations)
+    channels = batch_size * sum(
+        _by_channels(operation, vector, training, exact) for operation in operations
+    )
+    return vector if images < channels else 1
+
+
+def _products(operation: Operation) -> float:
+    return float(operation.layer.multiply_adds(*operation.shapes))
+
+
+def _by_channels(operation: Operation, vector: int, training: bool, exact: bool) -> float:
+    """Vector operations for one image, averaged over the passes."""
+    layer = operation.layer
+    if not isinstance(layer, Conv2D | Dense):
+        return 0.0
+    inputs, outputs = operation.shapes[0][-1], operation.shape[-1]
+    if isinstance(layer, Conv2D):
+        if not exact and (tiles := tiling(operation, vector)) is not None:
+            return tiles.cost
+        if layer.groups > 1:
+            # Of one channel each, groups lie side by side in the lanes.
+            share = 1 if layer.groups == inputs else layer.groups
+            inputs, outputs = inputs // share, outputs // share
+    shares = [vectors(outputs, vector) / outputs]
+    if training:
+        shares = [*shares, *shares, vectors(inputs, vector) / inputs]
+    return _products(operation) * sum(shares) / len(shares)

@@ -1,0 +1,38 @@
+"""Weights laid out as a nest reads them, once a step.
+
+Where channels fill the lanes, nests read whole vectors of weights.  For an input gradient these
+lie along the input's channels, which are far apart in the filters as they are; and rows of many
+filters fall on the same lines of the cache.  So weights are first copied into panels, at most 64
+channels side by side.
+"""
+
+from __future__ import annotations
+
+from striate.nest.algebra import Nest
+from striate.plan.builder import Builder
+from striate.plan.layout import Buffer, Place
+from striate.plan.recorder import Places
+
+_PANEL = 64
+# Buffers of more numbers are filled just before they are used, in memory that others use too.
+_LARGE = 1 << 18
+
+
+def panel(count: int) -> int:
+    """How many of `count` channels lie side by side."""
+    if count <= _PANEL:
+        return count
+    return next((width for width in (_PANEL, 48, 32, 16) if count % width == 0), count)
+
+
+def lay_out(
+    builder: Builder, name: str, size: int, nest: Nest, places: Places, along: str
+) -> Place:
+    """Memory of `size` numbers, filled by `nest`, whose stores go to the role "laid".
+
+    Each index of the axis `along` is a task.
+    """
+    late = size > _LARGE and builder.settings.loss is not None
+    place = Place(Buffer(name, size, "real", "temporary" if late else "global"))
+    builder.recorder.spread(nest, along, {**places, "laid": place}, first=not late)
+    return place

@@ -1,0 +1,486 @@
+"""3×3 convolution by Winograd's minimal filtering: see `striate.ops.winograd` for where it is from.
+
+The image is cut into tiles of m × m outputs.  With (m+2)² positions p inside a tile, tiles t:
+
+    V[p][t][c] = B' D B          of the m+2 × m+2 inputs of a tile, overlapping by 2
+    U[p][c][k] = G F G'          once a step
+    M[p][t][k] = sum over c of V[p][t][c] * U[p][c][k]
+    O          = A' M A
+
+and for the gradient of the filters, with W[p][t][k] = A dO A':
+
+    dU[p][c][k] += V[p][t][c] * W[p][t][k]        dF = G' dU G
+
+The sums are products of matrices, one for each position, and nearly all of the work; the
+transforms are sums and differences of whole vectors of channels.  Some rows of tiles are taken
+through all three at a time, so that V and M stay in a core's own cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store, Tensor, strides_of
+from striate.ops.winograd import TAPS, Matrix, Transforms, transforms
+from striate.plan.builder import Builder, Settings, vector
+from striate.plan.graph import Operation
+from striate.plan.layout import Buffer, Image, Place, Walk, vectors
+from striate.plan.lower._linear import apply_both
+from striate.plan.lower._panels import lay_out, panel
+from striate.plan.lower.direct import Geometry
+from striate.plan.recorder import Places
+from striate.shapes import Pads
+
+# Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
+_NEAR, _TILES = 512 << 10, 32
+# Pairs of channels of U, and tiles that should share one pass over it.
+_ROUNDS = ((1 << 17, 64), (1 << 11, 32))
+# Vector operations of the transforms of a tile, for each channel of input and output: see
+# `benchmarks`.  And how much must be saved for it to be worth its rounding.
+_INPUT, _OUTPUT = {2: 70, 4: 240}, {2: 50, 4: 160}
+_WORTH = 1.15
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `outputs` × `outputs`, and vector operations for one image."""
+
+    outputs: int
+    cost: float
+
+
+def tiling(operation: Operation, vector: int) -> Tiling | None:
+    """The best tiles for vectors of so many lanes; None where the textbook loops are as fast."""
+    g = Geometry(operation)
+    fits = (g.size, g.stride, g.dilation, g.groups) == ((TAPS, TAPS), (1, 1), (1, 1), 1)
+    if not fits or max(g.pads) >= TAPS:
+        return None
+    outputs, depth = (vectors(count, vector) for count in (g.outputs, g.depth))
+    best, least = None, TAPS * TAPS * g.rows * g.columns * g.depth * outputs / _WORTH
+    for m in (2, 4):
+        tiles = -(-g.rows // m) * -(-g.columns // m)
+        products = (m + TAPS - 1) ** 2 * g.depth * outputs
+        cost = tiles * (products + _INPUT[m] * depth + _OUTPUT[m] * outputs)
+        if cost < least:
+            best, least = Tiling(m, cost), cost
+    return best
+
+
+def outputs_of_tile(settings: Settings, operation: Operation) -> int | None:
+    """m, or None where another algorithm is faster or asked for."""
+    if settings.lanes > 1 or settings.exact:
+        return None
+    found = tiling(operation, settings.vector)
+    return found.outputs if found else None
+
+
+def input_halo(operation: Operation, m: int) -> Pads:
+    """The padding, and what the last tiles read behind it."""
+    g = Geometry(operation)
+    top, _, left, _ = g.pads
+    return (
+        top,
+        -(-g.rows // m) * m + TAPS - 1 - top - g.height,
+        left,
+        -(-g.columns // m) * m + TAPS - 1 - left - g.width,
+    )
+
+
+def gradient_halo(operation: Operation, m: int) -> Pads:
+    """What the input gradient reads around the output, and the last tiles behind it."""
+    g = Geometry(operation)
+    top, left = TAPS - 1 - g.pads[0], TAPS - 1 - g.pads[2]
+    return (
+        top,
+        max(-(-g.height // m) * m + TAPS - 1 - top, -(-g.rows // m) * m) - g.rows,
+        left,
+        max(-(-g.width // m) * m + TAPS - 1 - left, -(-g.columns // m) * m) - g.columns,
+    )
+
+
+def forward(builder: Builder, operation: Operation, m: int) -> None:
+    """O, with bias and activation applied as it is stored."""
+    g = Geometry(operation)
+    work = _Correlation(
+        transforms(m),
+        builder.values[operation.inputs[0]],
+        (-g.pads[0], -g.pads[2]),
+        (g.rows, g.columns, g.outputs),
+    )
+
+    def store(value: Expression, walk: Walk) -> Store:
+        return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
+
+    bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
+    target = _Target(store, {"out": builder.values[operation.node]}, bias)
+    _correlate(builder, work, _filters(builder, operation, m, turned=False), target)
+
+
+def input_gradient(builder: Builder, operation: Operation, m: int) -> None:
+    """dX: the correlation of dO with the filters turned by half a turn."""
+    g = Geometry(operation)
+    work = _Correlation(
+        transforms(m),
+        builder.gradients[operation.node],
+        (g.pads[0] - TAPS + 1, g.pads[2] - TAPS + 1),
+        (g.height, g.width, g.depth),
+    )
+    filters = _filters(builder, operation, m, turned=True)
+    with builder.writing_gradient(operation.inputs[0]) as writer:
+        _correlate(builder, work, filters, _Target(writer.store, writer.images, {}))
+
+
+def filter_gradient(builder: Builder, operation: Operation, m: int) -> None:
+    """dF: summed up at the positions first, and turned into filters once, at the end."""
+    g = Geometry(operation)
+    images = (
+        _Correlation(
+            transforms(m),
+            builder.values[operation.inputs[0]],
+            (-g.pads[0], -g.pads[2]),
+            (g.rows, g.columns, g.depth),
+        ),
+        _Correlation(
+            transforms(m),
+            builder.gradients[operation.node],
+            (0, 0),
+            (g.rows, g.columns, g.outputs),
+        ),
+    )
+    if builder.sums_by_shard(operation):
+        _sum_by_shard(builder, operation, images)
+    else:
+        _sum_at_once(builder, operation, images)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """How outputs are stored, and the images and other memory that this needs, by role."""
+
+    store: Callable[[Expression, Walk], Store]
+    images: Mapping[str, Image]
+    others: Places
+
+    def places(self, row: int) -> dict[str, Place]:
+        """The memory, where the images begin at a `row`."""
+        images = {role: Place(i.buffer, row * i.row) for role, i in self.images.items()}
+        return {**images, **self.others}
+
+
+@dataclass(frozen=True)
+class _Correlation:
+    """An image seen in tiles, the first of which begins at `start`, and the `size` (rows, columns,
+    channels) of what tiles of m × m cover."""
+
+    transforms: Transforms
+    image: Image
+    start: tuple[int, int]
+    size: tuple[int, int, int]
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        m = self.transforms.outputs_count
+        return -(-self.size[0] // m), -(-self.size[1] // m)
+
+    def band(self, channels: int) -> int:
+        """Rows of tiles, with so many channels in all, that stay in the cache together."""
+        down, across = self.tiles
+        tile = 4 * self.transforms.size**2 * channels
+        fitting = max(max(_NEAR // tile, _TILES) // across, 1)
+        return max(rows for rows in range(1, down + 1) if down % rows == 0 and rows <= fitting)
+
+
+def _correlate(builder: Builder, work: _Correlation, filters: Place, target: _Target) -> None:
+    """All tiles, some rows of them at a time."""
+    depth, outputs = work.image.channels, work.size[2]
+    band = work.band(depth + outputs)
+    rows = (band, work.tiles[1])
+    for first in range(0, work.tiles[0], band):
+        seen = _Tiles("V", work.transforms, rows, depth)
+        products = _Tiles("M", work.transforms, rows, outputs)
+        _see(builder, work, work.transforms.inputs, seen, first)
+        _multiply(builder, seen, products, filters)
+        for part in _parts(work, first, band):
+            _put(builder, work, products, part, first, target)
+
+
+class _Tiles:
+    """Numbers of some rows of tiles: [position][row of tiles][tile][channel].
+
+    With `blocks` all blocks of images lie inside each position.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transforms: Transforms,
+        rows: tuple[int, int],
+        channels: int,
+        blocks: int = 1,
+    ) -> None:
+        self.size, self.rows, self.channels = transforms.size, rows, channels
+        self.count = rows[0] * rows[1]
+        together = self.count * channels
+        self.position = _apart(blocks * together)
+        step = together if blocks > 1 else None
+        size = self.size**2 * self.position - (blocks - 1) * together
+        self.buffer = Buffer(name, size, "real", step=step)
+
+    def at(self, role: str, y: int, x: int, tile: int = 0) -> Tensor:
+        """Position (y, x) of all tiles, counted from one of them."""
+        offset = (y * self.size + x) * self.position + tile * self.channels
+        strides = {"y": self.rows[1] * self.channels, "x": self.channels, "c": 1}
+        return Tensor(role, strides_of(strides), offset)
+
+
+def _apart(size: int) -> int:
+    """At least `size` numbers, and an odd number of cache lines: else all positions of a tile
+    would share a few lines of the cache."""
+    return (-(-size // 32) * 2 + 1) * 16
+
+
+def _see(builder: Builder, work: _Correlation, matrix: Matrix, tiles: _Tiles, first: int) -> None:
+    """The matrix on both sides of every tile, in the rows of tiles from `first` on."""
+    size, inside, m = tiles.size, range(len(matrix[0])), work.transforms.outputs_count
+
+    def pixel(y: int, x: int) -> Tensor:
+        start = (work.start[0] + y, work.start[1] + x, 0)
+        return work.image.tensor("x", Walk({"y": m}, {"x": m}, {"c": 1}, start))
+
+    seen = apply_both(matrix, matrix, [[pixel(y, x) for x in inside] for y in inside])
+    axes = (("y", tiles.rows[0]), ("x", tiles.rows[1]), ("c", tiles.channels))
+    builder.recorder.blockwise(
+        Nest(
+            axes,
+            tuple(
+                Store(tiles.at("tiles", y, x), seen[y][x]) for y in range(size) for x in range(size)
+            ),
+        ),
+        {
+            "x": Place(work.image.buffer, first * m * work.image.row),
+            "tiles": Place(tiles.buffer),
+        },
+    )
+
+
+def _multiply(builder: Builder, seen: _Tiles, products: _Tiles, filters: Place) -> None:
+    """M: for each position the matrix of tiles and channels times that of the filters."""
+    depth, outputs = seen.channels, products.channels
+    width = panel(outputs)
+    builder.recorder.blockwise(
+        Nest(
+            axes=(
+                ("p", seen.size**2),
+                ("K", outputs // width),
+                ("t", seen.count),
+                ("k", width),
+                ("c", depth),
+            ),
+            stores=(
+                Store(
+                    vector("products", p=products.position, t=outputs, K=width, k=1),
+                    Accumulator(),
+                ),
+            ),
+            terms=(
+                vector("seen", p=seen.position, t=depth, c=1)
+                * vector("filters", p=depth * outputs, K=depth * width, c=width, k=1),
+            ),
+            reduce=("c",),
+            reduction="sum",
+        ),
+        {"seen": Place(seen.buffer), "products": Place(products.buffer), "filters": filters},
+        before="t",
+        blocks=-(-_tiles_at_once(depth * outputs) // seen.count),
+    )
+
+
+def _tiles_at_once(filters: int) -> int:
+    """Tiles that should share one pass over U: the more, the farther away it is."""
+    return next((tiles for size, tiles in _ROUNDS if filters > size), 1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Tiles of which `height` × `width` outputs are inside the image."""
+
+    first: tuple[int, int]
+    count: tuple[int, int]
+    height: int
+    width: int
+
+
+def _parts(work: _Correlation, first: int, band: int) -> Iterator[_Part]:
+    """The rows of tiles from `first` on: whole tiles, and those that the border cuts."""
+    m = work.transforms.outputs_count
+
+    def cut(begin: int, count: int, size: int) -> Iterator[tuple[int, int, int]]:
+        whole = min(begin + count, size // m) - begin
+        if whole > 0:
+            yield 0, whole, m
+        if begin + count > size // m:
+            yield size // m - begin, 1, size % m
+
+    for top, down, height in cut(first, band, work.size[0]):
+        for left, across, width in cut(0, work.tiles[1], work.size[1]):
+            yield _Part((top, left), (down, across), height, width)
+
+
+def _put(
+    builder: Builder,
+    work: _Correlation,
+    products: _Tiles,
+    part: _Part,
+    first: int,
+    target: _Target,
+) -> None:
+    """O: the outputs of some tiles."""
+    m, size = work.transforms.outputs_count, range(products.size)
+    tile = part.first[0] * products.rows[1] + part.first[1]
+    turned = tuple(zip(*work.transforms.outputs, strict=True))
+    values = apply_both(
+        turned[: part.height],
+        turned[: part.width],
+        [[products.at("products", y, x, tile) for x in size] for y in size],
+    )
+
+    def walk(y: int, x: int) -> Walk:
+        start = (part.first[0] * m + y, part.first[1] * m + x, 0)
+        return Walk({"y": m}, {"x": m}, {"c": 1}, start)
+
+    builder.recorder.blockwise(
+        Nest(
+            (("y", part.count[0]), ("x", part.count[1]), ("c", products.channels)),
+            tuple(
+                target.store(values[y][x], walk(y, x))
+                for y in range(part.height)
+                for x in range(part.width)
+            ),
+        ),
+        {"products": Place(products.buffer), **target.places(first * m)},
+    )
+
+
+def _filters(builder: Builder, operation: Operation, m: int, *, turned: bool) -> Place:
+    """U: G F G' in panels of output channels; for the input gradient of the turned filters."""
+    g = Geometry(operation)
+    depth, outputs = (g.outputs, g.depth) if turned else (g.depth, g.outputs)
+    width = panel(outputs)
+    along, across = (1, g.outputs) if turned else (g.outputs, 1)
+
+    def tap(r: int, s: int) -> Tensor:
+        y, x = (TAPS - 1 - r, TAPS - 1 - s) if turned else (r, s)
+        strides = {"c": along, "K": width * across, "k": across}
+        return Tensor("filters", strides_of(strides), y * g.row + x * g.column)
+
+    matrix = transforms(m).filters
+    seen = apply_both(matrix, matrix, [[tap(r, s) for s in range(TAPS)] for r in range(TAPS)])
+    size = len(matrix)
+
+    def laid(y: int, x: int) -> Tensor:
+        strides = {"K": depth * width, "c": width, "k": 1}
+        return Tensor("laid", strides_of(strides), (y * size + x) * depth * outputs)
+
+    nest = Nest(
+        (("K", outputs // width), ("c", depth), ("k", width)),
+        tuple(Store(laid(y, x), seen[y][x]) for y in range(size) for x in range(size)),
+    )
+    return lay_out(
+        builder,
+        f"{'turned ' * turned}filters {operation.node}",
+        size**2 * depth * outputs,
+        nest,
+        {"filters": builder.parameter(operation, "filters")},
+        "K" if outputs > width else "c",
+    )
+
+
+# --- the gradient of the filters ---------------------------------------------------------------
+
+
+def _sum_by_shard(
+    builder: Builder, operation: Operation, images: tuple[_Correlation, _Correlation]
+) -> None:
+    """Each thread sums up dU of one shard after another."""
+    left, right = images
+    depth, outputs = left.size[2], right.size[2]
+    positions = left.transforms.size**2
+    size = positions * _apart(depth * outputs)
+    total = Buffer(f"position gradient {operation.node}", size, "real", "thread")
+    builder.recorder.at_shard_start(
+        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Place(total)}
+    )
+    band = left.band(depth + outputs)
+    rows = (band, left.tiles[1])
+    for first in range(0, left.tiles[0], band):
+        seen = _Tiles("V", left.transforms, rows, depth)
+        other = _Tiles("W", left.transforms, rows, outputs)
+        _see(builder, left, left.transforms.inputs, seen, first)
+        _see(builder, right, right.transforms.outputs, other, first)
+        builder.recorder.blockwise(
+            _position_gradient(seen, other, added=True),
+            {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": Place(total)},
+        )
+    nest = _back_to_filters(operation, left.transforms)
+    target = builder.shard_gradient(operation, "filters")
+    builder.recorder.at_shard_end(nest, {"sum": Place(total), "out": target})
+
+
+def _sum_at_once(
+    builder: Builder, operation: Operation, images: tuple[_Correlation, _Correlation]
+) -> None:
+    """Where dU is large: all images first, then each position as a task."""
+    left, right = images
+    blocks, depth, outputs = builder.settings.blocks, left.size[2], right.size[2]
+    seen = _Tiles("V", left.transforms, left.tiles, depth, blocks)
+    other = _Tiles("W", left.transforms, left.tiles, outputs, blocks)
+    _see(builder, left, left.transforms.inputs, seen, 0)
+    _see(builder, right, right.transforms.outputs, other, 0)
+    size = left.transforms.size**2 * _apart(depth * outputs)
+    total = Place(Buffer("position gradient", size, "real", "temporary"))
+    builder.recorder.whole_batch(
+        _position_gradient(seen, other, added=False),
+        "p",
+        {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": total},
+    )
+    target = builder.parameter_gradient(operation, "filters")
+    nest = _back_to_filters(operation, left.transforms)
+    builder.recorder.spread(nest, "c", {"sum": total, "out": target})
+
+
+def _position_gradient(seen: _Tiles, other: _Tiles, *, added: bool) -> Nest:
+    """dU of each position: the sum over tiles of V times W."""
+    depth, outputs = seen.channels, other.channels
+    target = vector("sum", p=_apart(depth * outputs), c=outputs, k=1)
+    return Nest(
+        axes=(("p", seen.size**2), ("c", depth), ("k", outputs), ("t", seen.count)),
+        stores=(Store(target, Accumulator()),),
+        terms=(
+            vector("seen", p=seen.position, t=depth, c=1)
+            * vector("other", p=other.position, t=outputs, k=1),
+        ),
+        reduce=("t",),
+        reduction="sum",
+        initial=(target,) if added else (),
+    )
+
+
+def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
+    """dF = G' dU G."""
+    g, size = Geometry(operation), range(matrices.size)
+    position = _apart(g.depth * g.outputs)
+
+    def total(y: int, x: int) -> Tensor:
+        offset = (y * matrices.size + x) * position
+        return Tensor("sum", strides_of({"c": g.outputs, "k": 1}), offset)
+
+    turned = tuple(zip(*matrices.filters, strict=True))
+    taps = apply_both(turned, turned, [[total(y, x) for x in size] for y in size])
+    stores = tuple(
+        Store(Tensor("out", strides_of({"c": g.outputs, "k": 1}), r * g.row + s * g.column), value)
+        for r, row in enumerate(taps)
+        for s, value in enumerate(row)
+    )
+    return Nest((("c", g.depth), ("k", g.outputs)), stores)

@@ -1,0 +1,147 @@
+"""Memory of a plan: buffers that are never needed at the same time lie at the same place.
+
+Three rules.  A buffer whose every number is written before it is read may lie anywhere that is free
+while it lives.  One with a halo keeps what was filled in when memory was made, so it shares
+only with buffers of the very same form, one after the other.  What each thread has of its own
+lies in a stretch of its own, since threads are never at the same step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.ir import Number
+from striate.plan.layout import Buffer
+
+_DTYPES = {"f32": np.float32, "f64": np.float64, "u8": np.uint8, "u32": np.uint32}
+_LINE = 64
+
+
+@dataclass(frozen=True)
+class Use:
+    """That a buffer needs `elements` of memory from step `start` to step `stop`, both included.
+
+    With `threads` each of them needs that much.
+    """
+
+    buffer: Buffer
+    elements: int
+    start: int
+    stop: int
+    threads: int = 0
+
+    def meets(self, other: Use) -> bool:
+        """Whether both are needed at some step."""
+        return self.start <= other.stop and other.start <= self.stop
+
+
+@dataclass
+class _Slot:
+    """Memory that buffers of one form share."""
+
+    uses: list[Use] = field(default_factory=list)
+
+
+def dtype_of(buffer: Buffer, element: Number) -> npt.DTypeLike:
+    """How NumPy calls the buffer's numbers."""
+    return _DTYPES[element if buffer.element == "real" else buffer.element]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where buffers lie.
+
+    Attributes
+    ----------
+    arrays
+        The memory of each buffer: that of the first thread, where each has some of its own.
+    strides
+        Bytes from a thread's memory to the next thread's.
+    """
+
+    arrays: dict[Buffer, npt.NDArray[np.generic]]
+    strides: dict[Buffer, int]
+
+
+def allot(uses: Iterable[Use], element: Number) -> Memory:
+    """Memory for every buffer."""
+    arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
+    strides: dict[Buffer, int] = {}
+    free: dict[int, list[Use]] = {}
+    slots: dict[Hashable, list[_Slot]] = {}
+    for use in sorted(uses, key=lambda use: (use.start, use.stop)):
+        buffer = use.buffer
+        if buffer.scope not in ("auto", "thread", "temporary"):
+            arrays[buffer] = _filled(use.elements, dtype_of(buffer, element), buffer.fill)
+        elif buffer.form is None:
+            free.setdefault(use.threads, []).append(use)
+        else:
+            form = (buffer.form, use.elements, buffer.element, use.threads)
+            same = slots.setdefault(form, [])
+            _slot_for(use, same).uses.append(use)
+    for group in slots.values():
+        for slot in group:
+            first = slot.uses[0]
+            stride = _bytes(first, element)
+            memory = _filled(max(first.threads, 1) * stride, np.uint8, 0)
+            shared = memory.view(dtype_of(first.buffer, element))
+            shared[:] = first.buffer.fill
+            arrays.update((use.buffer, shared) for use in slot.uses)
+            strides.update((use.buffer, stride) for use in slot.uses)
+    for threads, some in free.items():
+        places, stride = _places(some, element)
+        memory = _filled(max(threads, 1) * stride, np.uint8, 0)
+        for use, place in places.items():
+            part = memory[place : place + use.elements * _itemsize(use, element)]
+            arrays[use.buffer] = part.view(dtype_of(use.buffer, element))
+            strides[use.buffer] = stride
+    return Memory(arrays, strides)
+
+
+def _slot_for(use: Use, slots: list[_Slot]) -> _Slot:
+    for slot in slots:
+        if not any(use.meets(other) for other in slot.uses):
+            return slot
+    slots.append(_Slot())
+    return slots[-1]
+
+
+def _places(uses: list[Use], element: Number) -> tuple[dict[Use, int], int]:
+    """Where each buffer begins in one stretch of memory, and how many bytes that has.
+
+    Large buffers are placed first, each at the lowest place that is free while it lives.
+    """
+    placed: list[tuple[int, int, Use]] = []
+    sizes = {use: _bytes(use, element) for use in uses}
+    for use in sorted(uses, key=lambda use: (-sizes[use], use.start)):
+        taken = sorted((low, high) for low, high, other in placed if use.meets(other))
+        place = 0
+        for low, high in taken:
+            if low - place >= sizes[use]:
+                break
+            place = max(place, high)
+        placed.append((place, place + sizes[use], use))
+    return {use: low for low, _, use in placed}, max((high for _, high, _ in placed), default=0)
+
+
+def _itemsize(use: Use, element: Number) -> int:
+    return np.dtype(dtype_of(use.buffer, element)).itemsize
+
+
+def _bytes(use: Use, element: Number) -> int:
+    return -(-use.elements * _itemsize(use, element) // _LINE) * _LINE
+
+
+def _filled(size: int, dtype: npt.DTypeLike, fill: float) -> npt.NDArray[np.generic]:
+    """Memory that begins at a cache line, filled."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.zeros(size + _LINE // itemsize, dtype)
+    start = (-raw.ctypes.data % _LINE) // itemsize
+    array = raw[start : start + size]
+    if fill:
+        array.fill(fill)
+    return array
