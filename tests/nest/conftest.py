@@ -43,7 +43,11 @@ def interpret(nest: a.Nest, arrays: Arrays) -> None:
                     "mul": lambda: x * y,
                     "div": lambda: x / y,
                     "max": lambda: max(x, y),
+                    "min": lambda: min(x, y),
                 }[operation]()
+            case a.MultiplyAdd(left, right, addend):
+                x, y = value(left, point, results), value(right, point, results)
+                return x * y + value(addend, point, results)
             case a.Unary(operation, operand):
                 return float(getattr(math, operation)(value(operand, point, results)))
             case a.Where(comparison, left, right, then, otherwise):

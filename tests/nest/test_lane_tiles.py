@@ -1,0 +1,229 @@
+"""Several vectors at once along the lane axis, at every vector width and remainder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from striate.nest import algebra as a
+from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
+from striate.nest.ir import BYTES, Number
+from striate.nest.kernel import compile_nest
+from striate.nest.schedule import Schedule
+from striate.nest.target import Target, host
+
+Run = Callable[..., None]
+WIDTHS = (64, 32, 16)
+
+
+def tensor(role: str, offset: int = 0, **strides: int) -> Tensor:
+    return Tensor(role, strides_of(strides), offset)
+
+
+def numbers(*shape: int, seed: int = 0, dtype: type = np.float32) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def narrow(width: int) -> Target:
+    if width > host().vector_bytes:
+        return Target(host().triple, host().cpu, host().features, width, 32)
+    return host().narrowed(width)
+
+
+def product(rows: int, depth: int, extent: int) -> Nest:
+    """out[y, k] = max(bias[k] + sum over c of x[y, c] * f[c, k], 0)"""
+    return Nest(
+        (("y", rows), ("k", extent), ("c", depth)),
+        stores=(Store(tensor("out", y=extent, k=1), a.maximum(Accumulator(), 0.0)),),
+        terms=(tensor("x", y=depth, c=1) * tensor("f", c=extent, k=1),),
+        reduce=("c",),
+        reduction="sum",
+        initial=(tensor("bias", k=1),),
+    )
+
+
+def of_product(rows: int, depth: int, extent: int, dtype: type = np.float32) -> dict:
+    # Numbers behind the end: what a vector too many writes must be seen.
+    return {
+        "out": np.full(rows * extent + 70, 7, dtype),
+        "x": numbers(rows, depth, dtype=dtype),
+        "f": numbers(depth, extent, seed=1, dtype=dtype),
+        "bias": numbers(extent, seed=2, dtype=dtype),
+    }
+
+
+@pytest.mark.parametrize(
+    ("width", "rest"), [(width, rest) for width in WIDTHS for rest in range(width // 4)]
+)
+def test_every_remainder(run_nest: Run, width: int, rest: int) -> None:
+    lanes, vectors = width // 4, 2 + rest % 3
+    # Whole tiles, then whole vectors that fill no tile, then what fills no vector.
+    extent = lanes * (2 * vectors + rest % vectors) + rest
+    schedule = Schedule("k", lanes, (("y", 2), ("k", vectors)), ("c",) if rest % 2 else ())
+    nest = product(3, 4, extent)
+    run_nest(nest, of_product(3, 4, extent), schedule=schedule, target=narrow(width))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.parametrize("whole", [0, 1, 3, 4])
+def test_fewer_vectors_than_a_tile(run_nest: Run, width: int, element: Number, whole: int) -> None:
+    target = narrow(width)
+    lanes = target.lanes(BYTES[element])
+    extent = max(lanes * whole + lanes // 2 + lanes // 4, 1)
+    dtype = np.float32 if element == "f32" else np.float64
+    schedule = Schedule("k", lanes, (("k", 4),))
+    arrays = of_product(2, 3, extent, dtype)
+    run_nest(product(2, 3, extent), arrays, schedule=schedule, target=target, element=element)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("reduction", ["none", "max", "argmax"])
+def test_other_reductions(run_nest: Run, width: int, reduction: str) -> None:
+    lanes = width // 4
+    extent = 5 * lanes + 3
+    out, x = tensor("out", y=extent, v=1), tensor("x", y=2 * extent, r=extent, v=1)
+    stores = [Store(out, Accumulator() * 2.0)]
+    if reduction == "none":
+        place = a.Index(strides_of({"y": 3, "v": 2}), 1)
+        stores = [Store(out, tensor("x", y=2 * extent, v=1) + place)]
+    elif reduction == "argmax":
+        stores.append(Store(tensor("which", y=extent, v=1), Accumulator(1)))
+    nest = Nest(
+        (("v", extent), ("y", 3), *((("r", 2),) if reduction != "none" else ())),
+        stores=tuple(stores),
+        terms=(x,) if reduction != "none" else (),
+        reduce=("r",) if reduction != "none" else (),
+        reduction=reduction,  # type: ignore[arg-type]
+        order=a.Index(strides_of({"r": 1})) if reduction == "argmax" else None,
+    )
+    arrays = {"x": numbers(3, 2, extent), "out": np.zeros((3, extent), "f")}
+    if reduction == "argmax":
+        arrays["which"] = np.zeros((3, extent), "f")
+    schedule = Schedule("v", lanes, (("v", 2), ("y", 2)))
+    run_nest(nest, arrays, schedule=schedule, target=narrow(width))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lanes_that_lie_apart(run_nest: Run, width: int) -> None:
+    """Read number by number, and written so: offsets inside a tile count vectors, not numbers."""
+    lanes = width // 4
+    extent = 3 * lanes + lanes // 2 + 1
+    nest = Nest(
+        (("y", 3), ("v", extent)),
+        (
+            Store(tensor("turned", y=1, v=3), tensor("x", y=extent, v=1)),
+            Store(tensor("back", offset=extent - 1, y=extent, v=-1), tensor("z", y=1, v=3)),
+        ),
+    )
+    arrays = {
+        "x": numbers(3, extent),
+        "z": numbers(extent, 3, seed=1),
+        "turned": np.zeros((extent, 3), "f"),
+        "back": np.zeros((3, extent), "f"),
+    }
+    schedule = Schedule("v", lanes, (("v", 2),))
+    run_nest(nest, arrays, schedule=schedule, target=narrow(width))
+
+
+def test_the_lane_axis_may_be_the_outermost(run_nest: Run) -> None:
+    lanes = host().lanes(4)
+    extent = 4 * lanes + 5
+    nest = product(3, 4, extent)
+    nest = replace(nest, axes=(("k", extent), ("c", 4), ("y", 3)))
+    schedule = Schedule("k", lanes, (("k", 3), ("y", 2)))
+    run_nest(nest, of_product(3, 4, extent), schedule=schedule)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.integers(1, 4),
+    columns=st.integers(1, 4),
+    extent=st.integers(1, 70),
+    tiles=st.tuples(*[st.integers(1, 4)] * 3),
+    order=st.permutations("yxk"),
+    unroll=st.sampled_from([(), ("r",), ("c",), ("r", "c")]),
+    width=st.sampled_from(WIDTHS),
+    element=st.sampled_from(["f32", "f64"]),
+)
+def test_any_tile(
+    run_nest: Run,
+    rows: int,
+    columns: int,
+    extent: int,
+    tiles: tuple[int, int, int],
+    order: list[str],
+    unroll: tuple[str, ...],
+    width: int,
+    element: Number,
+) -> None:
+    """A convolution over columns, channels in the lanes: any loop order, tile and unrolling."""
+    depth, taps = 3, 2
+    extents = {"y": rows, "x": columns, "k": extent}
+    sizes = dict(zip("yxk", tiles, strict=True))
+    nest = Nest(
+        (*((axis, extents[axis]) for axis in order), ("r", taps), ("c", depth)),
+        stores=(Store(tensor("out", y=columns * extent, x=extent, k=1), Accumulator()),),
+        terms=(
+            tensor("x", y=(columns + 1) * depth, x=depth, r=depth, c=1)
+            * tensor("f", r=depth * extent, c=extent, k=1),
+        ),
+        reduce=("r", "c"),
+        reduction="sum",
+        initial=(tensor("out", y=columns * extent, x=extent, k=1),),
+    )
+    dtype = np.float32 if element == "f32" else np.float64
+    arrays = {
+        "x": numbers(rows, columns + 1, depth, dtype=dtype),
+        "f": numbers(taps, depth, extent, seed=1, dtype=dtype),
+        "out": numbers(rows * columns * extent + 70, seed=2, dtype=dtype),
+    }
+    target = narrow(width)
+    tile = tuple((axis, sizes[axis]) for axis in order if sizes[axis] > 1)
+    schedule = Schedule("k", target.lanes(BYTES[element]), tile, unroll)
+    run_nest(nest, arrays, schedule=schedule, target=target, element=element)
+
+
+# --- products that are added at once ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_multiply_add(run_nest: Run, width: int, element: Number) -> None:
+    n = 37
+    dtype = np.float32 if element == "f32" else np.float64
+    x, y, z = (tensor(role, i=1) for role in "xyz")
+    once = MultiplyAdd(x, y, z)
+    nest = Nest(
+        (("i", n),),
+        (
+            Store(tensor("out", i=1), once),
+            Store(tensor("more", i=1), MultiplyAdd(once, a.Constant(-0.5), MultiplyAdd(y, z, x))),
+        ),
+    )
+    arrays = {role: numbers(n, seed=i, dtype=dtype) for i, role in enumerate("xyz")}
+    arrays |= {"out": np.zeros(n, dtype), "more": np.zeros(n, dtype)}
+    options = {"target": narrow(width), "element": element}
+    run_nest(nest, arrays, tolerance=1e-6 if element == "f32" else 1e-15, **options)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_multiply_add_rounds_once_where_the_processor_can(fused: bool) -> None:
+    if fused and not host().fused:
+        pytest.skip("this processor multiplies and adds in two instructions")
+    # (1 + e)² = 1 + 2e + e²; e² is lost when the square is rounded.
+    e = np.float32(2.0**-12)
+    arrays = {"x": np.full(19, 1 + e, "f"), "z": np.full(19, -(1 + 2 * e), "f")}
+    arrays["out"] = np.zeros(19, "f")
+    x, z = tensor("x", i=1), tensor("z", i=1)
+    nest = Nest((("i", 19),), (Store(tensor("out", i=1), MultiplyAdd(x, x, z)),))
+    target = replace(host(), fused=fused)
+    compile_nest(nest, target=target)(*(arrays[role] for role in nest.buffers))
+    assert set(arrays["out"].tolist()) == ({float(e * e)} if fused else {0.0})
