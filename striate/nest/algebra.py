@@ -190,6 +190,10 @@ class Nest:
         What the accumulators start from; default the neutral element.
     order
         For "argmax": the number given to each point of the reduced axes, rising in loop order.
+    rounds
+        Reduced axes that run outside all others, so that what one of their indices reads stays in
+        the cache.  Sums are stored after each, and start from what is stored: `initial` is what
+        `stores` write.
     """
 
     axes: tuple[tuple[str, int], ...]
@@ -199,6 +203,7 @@ class Nest:
     reduction: Reduction = "none"
     initial: tuple[Expression, ...] = ()
     order: Index | None = None
+    rounds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         extents = dict(self.axes)
@@ -220,6 +225,13 @@ class Nest:
             raise ValueError(f"{self.reduction} reduces one term, not {len(self.terms)}")
         if (self.reduction == "argmax") != (self.order is not None):
             raise ValueError("an argmax, and only that, numbers what it reduces: give `order`")
+        kept = tuple(store.target for store in self.stores)
+        plain = tuple(Accumulator(i) for i in range(len(self.terms)))
+        values = tuple(store.value for store in self.stores)
+        if self.rounds and (self.initial != kept or values != plain):
+            raise ValueError("rounds need sums that start from what they are stored in")
+        if not set(self.rounds) <= set(self.reduce):
+            raise ValueError(f"rounds {self.rounds} are not among the reduced axes {self.reduce}")
         if self.reduction != "sum" and self.initial:
             raise ValueError(f"{self.reduction} starts from nothing: only sums have `initial`")
 
@@ -305,6 +317,20 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
         terms=tuple(changed(term) for term in nest.terms),
         initial=tuple(changed(start) for start in nest.initial),
     )
+
+
+def in_rounds(nest: Nest, axis: str, size: int) -> Nest:
+    """The nest with a reduced axis cut into rounds of `size` indices, named in capitals."""
+    outer = axis.upper()
+
+    def cut(tensor: Tensor) -> Tensor:
+        stride = tensor.stride(axis)
+        return replace(tensor, strides=strides_of({**dict(tensor.strides), outer: stride * size}))
+
+    parts = ((outer, nest.extent(axis) // size), (axis, size))
+    axes = tuple(new for old in nest.axes for new in (parts if old[0] == axis else (old,)))
+    wider = replace(nest, axes=axes, reduce=(outer, *nest.reduce), rounds=(outer, *nest.rounds))
+    return with_tensors(wider, cut)
 
 
 def _rebuilt(

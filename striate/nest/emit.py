@@ -56,7 +56,7 @@ class _Emitter:
         # With the pointers as parameters of a function of its own LLVM may be told that the
         # buffers do not overlap; it then keeps what it has loaded across stores.
         start = Place((), self.schedule.lanes if self.lane_reduced else 1)
-        self._outputs([*self.nest.outputs], start, {})
+        self._rounds([*self.nest.rounds], start)
         count = len(self.nest.buffers)
         parameters = ", ".join(f"ptr noalias nocapture %b{i}" for i in range(count))
         entry = []
@@ -83,6 +83,16 @@ class _Emitter:
         )
 
     # --- the loops over the output axes ------------------------------------------------------
+
+    def _rounds(self, axes: list[str], place: Place) -> None:
+        """Loops over reduced axes around everything else."""
+        if not axes:
+            self._outputs([*self.nest.outputs], place, {})
+            return
+        axis = axes[0]
+        self._range(
+            0, self.extents[axis], 1, lambda index: self._rounds(axes[1:], place.at(axis, index))
+        )
 
     def _outputs(self, axes: list[str], place: Place, sizes: dict[str, int]) -> None:
         """Loops over the output axes, outermost first, down to one tile."""
@@ -124,7 +134,8 @@ class _Emitter:
         points = [self._scaled(point, place) for point in _points(sizes)]
         accumulators = self._initial(place, points)
         if self.nest.reduction != "none":
-            loops = [axis for axis in self.nest.reduce if axis not in self.schedule.unroll]
+            outside = {*self.schedule.unroll, *self.nest.rounds}
+            loops = [axis for axis in self.nest.reduce if axis not in outside]
             accumulators = self._reduce(loops, place, points, accumulators)
         self.at.forget()
         if self.lane_reduced:

@@ -18,10 +18,10 @@ from striate.nest.target import Target
 
 # Latency of a multiply-add in cycles, times those that start in one cycle.
 _IN_FLIGHT = 8
-# Operations spent on the loop itself (index, compare, branch) at each turn.
-_LOOP_COST = 2.0
+# Operations lost to the loop itself (index, compare, branch) at each turn: most are hidden.
+_LOOP_COST = 0.25
 # Elements closer than this lie in one page of memory; a body that reads many is a little dearer.
-_PAGE, _PAGE_COST = 1024, 0.005
+_PAGE, _PAGE_COST = 1024, 0.02
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.
@@ -92,7 +92,7 @@ def _lane(nest: Nest, lanes: int) -> str:
     candidates = [
         name
         for name, extent in nest.axes
-        if name in nest.outputs or (summed and extent % lanes == 0)
+        if name in nest.outputs or (summed and extent % lanes == 0 and name not in nest.rounds)
     ]
     # The innermost axis wins what is still a tie.
     return max(reversed(candidates), key=merit)
@@ -113,7 +113,7 @@ class _Model:
         self.extents[lane] = max(self.extents[lane] // lanes, 1)
         self.terms = max(len(nest.terms), 1)
         self.sums = self.terms * (2 if nest.reduction == "argmax" else 1)
-        self.reduced = [axis for axis in nest.reduce if axis != lane]
+        self.reduced = [a for a in nest.reduce if a != lane and a not in nest.rounds]
         factor = {lane: lanes}
         # For every tensor that the innermost loop reads: how far it moves along each axis.
         self.reads = [

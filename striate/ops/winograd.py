@@ -38,21 +38,23 @@ from striate.shapes import Array
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
-# Points at which the polynomials are evaluated, besides infinity.  Powers of two are exact in
-# binary; each brings its negative, so that even and odd parts are computed once for both.
+# Points at which the polynomials are evaluated, besides infinity, by the inputs of a tile.  Powers
+# of two are exact in binary; each brings its negative, so that even and odd parts are computed once
+# for both.
 POINTS: dict[int, tuple[Fraction, ...]] = {
-    2: tuple(map(Fraction, (0, 1, -1))),
-    4: tuple(map(Fraction, (0, 1, -1, 2, -2))),
+    4: tuple(map(Fraction, (0, 1, -1))),
+    6: tuple(map(Fraction, (0, 1, -1, 2, -2))),
 }
-TAPS = 3
 
 
 @dataclass(frozen=True)
 class Transforms:
-    """The matrices of F(m, r), all (m + r - 1) rows high but B', which is square.
+    """The matrices of F(m, r), all (m + r - 1) rows high; B' is square.
 
     Attributes
     ----------
+    outputs_count, taps
+        m and r.
     inputs
         B': applied to m + r - 1 inputs.
     filters
@@ -62,6 +64,7 @@ class Transforms:
     """
 
     outputs_count: int
+    taps: int
     inputs: Matrix
     filters: Matrix
     outputs: Matrix
@@ -73,22 +76,23 @@ class Transforms:
 
 
 @functools.cache
-def transforms(outputs: int) -> Transforms:
-    """The matrices of F(outputs, 3)."""
-    points = POINTS[outputs]
+def transforms(outputs: int, taps: int = 3) -> Transforms:
+    """The matrices of F(outputs, taps), whose tiles have 4 or 6 inputs along an axis."""
+    points = POINTS[outputs + taps - 1]
     inverse = _inverse(_vandermonde(points, len(points) + 1))
     # Row i of B' may be multiplied by any number if row i of G is divided by it: so all of B' is
     # whole numbers, and only the filters, transformed once a step, see fractions.
     scales = [_denominator(column) for column in zip(*inverse, strict=True)]
     return Transforms(
         outputs,
+        taps,
         tuple(
             tuple(value * scale for value in column)
             for column, scale in zip(zip(*inverse, strict=True), scales, strict=True)
         ),
         tuple(
             tuple(value / scale for value in row)
-            for row, scale in zip(_vandermonde(points, TAPS), scales, strict=True)
+            for row, scale in zip(_vandermonde(points, taps), scales, strict=True)
         ),
         _vandermonde(points, outputs),
     )
@@ -124,19 +128,20 @@ def correlate_tiles(image: Array, filters: Array, outputs: int) -> Array:
     """The valid correlation of one image by tiles, in NumPy: what the compiled loops do.
 
     Args:
-        image: (height, width, channels), where height - 2 and width - 2 are multiples of
+        image: (height, width, channels).
+        filters: (r, r, channels, filters); height - r + 1 and width - r + 1 must be multiples of
             `outputs`.
-        filters: (3, 3, channels, filters).
 
     Returns:
-        (height - 2, width - 2, filters), in float64.
+        (height - r + 1, width - r + 1, filters), in float64.
     """
-    matrices = transforms(outputs)
+    taps = len(filters)
+    matrices = transforms(outputs, taps)
     b, g, a = (
         np.array(matrix, float) for matrix in (matrices.inputs, matrices.filters, matrices.outputs)
     )
     turned = np.einsum("pr,qs,rsck->pqck", g, g, filters)
-    height, width = image.shape[0] - TAPS + 1, image.shape[1] - TAPS + 1
+    height, width = image.shape[0] - taps + 1, image.shape[1] - taps + 1
     result = np.zeros((height, width, filters.shape[3]))
     for y in range(0, height, outputs):
         for x in range(0, width, outputs):

@@ -28,7 +28,7 @@ from striate.nest.algebra import (
 from striate.nest.ir import Number
 from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
-from striate.plan.recorder import Places, Recorder, Section
+from striate.plan.recorder import Places, Recorder, Section, in_tasks
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ Axes = tuple[tuple[str, int], ...]
 MOST_SHARDS = 16
 # Filters of more numbers than this have one gradient, summed over the whole batch at once.
 _HUGE = 1 << 17
+# Numbers that one task clears.
+_PART = 1 << 14
 Kept = TypeVar("Kept", Image, Buffer)
 
 
@@ -202,6 +204,13 @@ class Builder:
     def shard_gradient(self, operation: Operation, name: str) -> Place:
         """Its gradient, summed over the images of one shard."""
         return Place(self.shard, self._shard_starts[operation.node, name])
+
+    def clear(self, place: Place, size: int) -> None:
+        """A step that writes `size` zeros, by all threads."""
+        for first, count, part in in_tasks(size, _PART):
+            nest = Nest((("e", part),), (Store(vector("out", e=1), Constant(0.0)),))
+            there = Place(place.buffer, place.offset + first)
+            self.recorder.tasks(nest, count, {"out": part}, {"out": there})
 
     def clear_shard(self, operation: Operation, name: str) -> None:
         """Zeros to begin with, at the start of each shard of the section at hand."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from striate.layers import Conv2D, Dense
-from striate.plan.graph import Operation, analyse
+from striate.plan.graph import INPUT, Operation, analyse
 from striate.plan.layout import vectors
 from striate.plan.lower.winograd import tiling
 
 if TYPE_CHECKING:
     from striate.network import Network
+
+# Blocks' worth of time lost to threads that have nothing to do.
+_LOST = 1.0
 
 
 def lanes_for(
@@ -24,7 +27,8 @@ def lanes_for(
     """Images of a block: `vector` where they fill the lanes, 1 where channels do."""
     operations = analyse(network, training).operations
     blocks = -(-batch_size // vector)
-    images = blocks * sum(_products(operation) for operation in operations)
+    # Blocks are what threads share, and few cannot be shared evenly; nor do large ones stay near.
+    images = (blocks + _LOST) * sum(_products(operation) for operation in operations)
     channels = batch_size * sum(
         _by_channels(operation, vector, training, exact) for operation in operations
     )
@@ -41,6 +45,7 @@ def _by_channels(operation: Operation, vector: int, training: bool, exact: bool)
     if not isinstance(layer, Conv2D | Dense):
         return 0.0
     inputs, outputs = operation.shapes[0][-1], operation.shape[-1]
+    first = INPUT in operation.inputs  # nobody asks for the gradient of the images
     if isinstance(layer, Conv2D):
         if not exact and (tiles := tiling(operation, vector)) is not None:
             return tiles.cost
@@ -50,5 +55,5 @@ def _by_channels(operation: Operation, vector: int, training: bool, exact: bool)
             inputs, outputs = inputs // share, outputs // share
     shares = [vectors(outputs, vector) / outputs]
     if training:
-        shares = [*shares, *shares, vectors(inputs, vector) / inputs]
+        shares = [*shares, *shares, *([] if first else [vectors(inputs, vector) / inputs])]
     return _products(operation) * sum(shares) / len(shares)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.tape import Program
 from striate.plan.builder import Builder, Settings, pixels, vector
 from striate.plan.graph import INPUT, Graph, Operation, analyse
@@ -19,14 +19,12 @@ from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
 from striate.plan.lower.loss import Loss
-from striate.plan.recorder import in_tasks, tasks_of
+from striate.plan.recorder import tasks_of
+from striate.plan.shards import sum_shards
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
     from striate.network import Network
-
-# Elements that one task of the sum over shards takes.
-_SUM = 4096
 
 
 class Plan:
@@ -127,7 +125,7 @@ class Plan:
             self._input_gradient = self._unpack(builder.gradients[INPUT], "input gradient")
         for record in builder.deferred:
             record()
-        self._sum_shards()
+        sum_shards(builder)
 
     def _pack(self) -> None:
         """Images side by side become lanes; their pixels become (raw - mean) / deviation."""
@@ -159,28 +157,6 @@ class Plan:
             {"x": Place(image.buffer), "out": Place(target)},
         )
         return target
-
-    def _sum_shards(self) -> None:
-        """The gradients of all shards, added in the order of the shards."""
-        builder = self.builder
-        for start, begin, stop in _joined(builder.summed):
-            for first, count, size in in_tasks(stop - begin, _SUM):
-                builder.recorder.tasks(
-                    Nest(
-                        (("e", size), ("s", builder.recorder.shards)),
-                        stores=(Store(vector("out", e=1), Accumulator()),),
-                        terms=(vector("shards", e=1, s=builder.shard.span),),
-                        reduce=("s",),
-                        reduction="sum",
-                    ),
-                    count,
-                    {"out": size, "shards": size},
-                    {
-                        "shards": Place(builder.shard, start + first),
-                        "out": Place(builder.gradient, begin + first),
-                    },
-                    barrier=False,
-                )
 
     def resize_blocks(self, blocks: int) -> None:
         """Run only the first blocks of images, or a few more: whole tasks."""
@@ -245,14 +221,3 @@ def _image_by_image(image: Image) -> tuple[tuple[str, int], ...]:
     """The strides of images stored one after the other, (height, width, channels) each."""
     row = image.width * image.channels
     return strides_of({"v": image.features, "y": row, "x": image.channels, "c": 1})
-
-
-def _joined(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Runs that follow each other in both buffers, as one."""
-    joined: list[tuple[int, int, int]] = []
-    for start, begin, stop in runs:
-        if joined and joined[-1][2] == begin:
-            joined[-1] = (joined[-1][0], joined[-1][1], stop)
-        else:
-            joined.append((start, begin, stop))
-    return joined

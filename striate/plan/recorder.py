@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.algebra import Nest, Tensor, with_tensors
+from striate.nest.algebra import Nest, Tensor, in_rounds, with_tensors
 from striate.nest.ir import Number
 from striate.nest.kernel import Kernel, compile_nest
 from striate.nest.tape import Argument, Call, Job, Program
@@ -19,6 +19,11 @@ from striate.plan.memory import Use, allot, dtype_of
 Places = Mapping[str, Place]
 # What the blocks of one task may touch together, so that it stays in a core's own cache.
 _NEAR_BYTES = 640 << 10
+# Buffers of more bytes than this are not in the caches any more when they are read.
+_FAR_BYTES = 24 << 20
+_LINE_BYTES = 64
+# Products that are summed up before a sum is stored, at least.
+_ROUND = 128
 # Tasks of a section, at least: so many threads find work.
 _LEAST_TASKS = 8
 
@@ -88,6 +93,7 @@ class Recorder:
         self.arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
         self._per_thread: set[Buffer] = set()
         self._strides: dict[Buffer, int] = {}
+        self._closed = False
 
     def blockwise(
         self, nest: Nest, places: Places, *, before: str | None = None, blocks: int = 1
@@ -152,11 +158,16 @@ class Recorder:
 
     def section(self) -> Section:
         """The section over blocks at hand, or a new one."""
-        if not self.sections or not self.sections[-1].by_block:
+        if not self.sections or not self.sections[-1].by_block or self._closed:
             if self.sections:
                 self.sections[-1].barrier = True
             self.sections.append(Section(self.blocks, self.shards, True))
+            self._closed = False
         return self.sections[-1]
+
+    def close(self) -> None:
+        """Let the next step begin a section of its own."""
+        self._closed = True
 
     @property
     def all_sections(self) -> list[Section]:
@@ -281,20 +292,27 @@ class Recorder:
 
     def build(self, threads: int) -> Program:
         """Compile every nest and lay out the calls; `allot` comes first."""
-        if self.sections:
-            self.sections[-1].barrier = True  # a run has ended when all threads have
-        return Program([self._job(section) for section in self.all_sections], threads)
+        return self.program(self.all_sections, threads)
+
+    def program(self, sections: Sequence[Section], threads: int) -> Program:
+        """Some sections as a program."""
+        if sections:
+            sections[-1].barrier = True  # a run has ended when all threads have
+        return Program([self._job(section) for section in sections], threads)
 
     def _job(self, section: Section) -> Job:
         tasks = section.tasks // section.grain
         return Job(
-            calls=tuple(self._call(self._grained(s, section), section) for s in section.steps),
+            calls=tuple(self._call(self._final(step, section), section) for step in section.steps),
             starts=tuple(self._call(step, section) for step in section.starts),
             ends=tuple(self._call(step, section) for step in section.ends),
             tasks=tasks,
             shards=min(section.shards, tasks),
             barrier=section.barrier,
         )
+
+    def _final(self, step: Step, section: Section) -> Step:
+        return self._grained(self._streamed(step, section), section)
 
     def _grained(self, step: Step, section: Section) -> Step:
         """The step for all blocks of a task: with one more axis n over them.
@@ -305,6 +323,21 @@ class Recorder:
             return step
         nest = self._over_blocks(step.nest, step.places, section.grain, step.before)
         return replace(step, nest=nest)
+
+    def _streamed(self, step: Step, section: Section) -> Step:
+        """The step with stores that go past the caches, where nothing in this section reads what
+        is stored, and what comes later would not find it there."""
+        stored = {store.target.buffer for store in step.nest.stores}
+        if len(stored) != 1 or not section.by_block:
+            return step
+        place = step.places[min(stored)]
+        array = self.arrays[place.buffer]
+        far = place.buffer not in self._per_thread and array.nbytes > _FAR_BYTES
+        others = [p.buffer for s in section.all_steps if s is not step for p in s.places.values()]
+        if not far or place.buffer in others or not _fills_lines(step.nest, place, array):
+            return step
+        stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
+        return replace(step, nest=replace(step.nest, stores=stores))
 
     def _over_blocks(self, nest: Nest, places: Places, blocks: int, before: str | None) -> Nest:
         """The nest with an axis n over blocks, in front of another; reduced where nothing is
@@ -317,12 +350,15 @@ class Recorder:
             return replace(tensor, strides=tuple(sorted((*tensor.strides, ("n", buffer.span)))))
 
         stored = [places[store.target.buffer].buffer for store in nest.stores]
-        summed = not any(self._is_per_block(buffer) for buffer in stored)
-        names = [name for name, _ in nest.axes]
-        place = names.index(before) if before in names else 0
-        axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
-        reduce = ("n", *nest.reduce) if summed else nest.reduce
-        return with_tensors(replace(nest, axes=axes, reduce=reduce), along)
+        if any(self._is_per_block(buffer) for buffer in stored):
+            names = [name for name, _ in nest.axes]
+            place = names.index(before) if before in names else 0
+            axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
+            return with_tensors(replace(nest, axes=axes), along)
+        summed = with_tensors(
+            replace(nest, axes=(("n", blocks), *nest.axes), reduce=("n", *nest.reduce)), along
+        )
+        return summed if not nest.initial else _in_rounds(summed)
 
     def _call(self, step: Step, section: Section) -> Call:
         kernel: Kernel = compile_nest(step.nest, element=self.element)
@@ -369,6 +405,32 @@ class Recorder:
         if buffer in self._per_thread:
             return Argument(base, thread=self._strides[buffer])
         return Argument(base, task=span * section.grain)
+
+
+def _fills_lines(nest: Nest, place: Place, array: npt.NDArray[np.generic]) -> bool:
+    """Whether every vector stored is a whole, aligned cache line, and nothing is read there."""
+    line = _LINE_BYTES // array.itemsize
+    targets = {store.target for store in nest.stores}
+    reads = [t for t in nest.tensors() if t.buffer in {target.buffer for target in targets}]
+    if set(reads) != targets or place.offset % line:
+        return False
+    steps = [(t.offset, t.strides) for t in targets]
+    return all(
+        offset % line == 0
+        and all(
+            stride % line == 0 or (stride == 1 and nest.extent(axis) % line == 0)
+            for axis, stride in strides
+        )
+        for offset, strides in steps
+    )
+
+
+def _in_rounds(nest: Nest) -> Nest:
+    """Sum over some blocks at a time, if these alone are enough to be worth storing the sums."""
+    blocks = nest.extent("n")
+    points = math.prod(nest.extent(a) for a in nest.reduce if a not in ("n", *nest.rounds))
+    sizes = [g for g in range(1, blocks + 1) if blocks % g == 0 and g * points >= _ROUND]
+    return in_rounds(nest, "n", sizes[0]) if sizes and sizes[0] < blocks else nest
 
 
 def _elements(buffer: Buffer, instances: int) -> int:

@@ -13,41 +13,57 @@ from striate.shapes import Pads
 
 def input_halo(settings: Settings, operation: Operation) -> Pads:
     """The padding, and what Winograd's tiles read behind it."""
-    m = winograd.outputs_of_tile(settings, operation)
-    return Geometry(operation).pads if m is None else winograd.input_halo(operation, m)
+    found = winograd.chosen(settings, operation)
+    return Geometry(operation).pads if found is None else winograd.input_halo(operation, found)
 
 
 def gradient_halo(settings: Settings, operation: Operation) -> Pads:
     """How far the gradients read past the output's border."""
-    m = winograd.outputs_of_tile(settings, operation)
-    if m is None:
+    found = winograd.chosen(settings, operation)
+    if found is None:
         return Geometry(operation).gradient_halo()
-    return winograd.gradient_halo(operation, m)
+    return winograd.gradient_halo(operation, found)
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
-    m = winograd.outputs_of_tile(builder.settings, operation)
-    if m is None:
+    found = winograd.chosen(builder.settings, operation)
+    if found is None:
         direct.forward(builder, operation)
     else:
-        winograd.forward(builder, operation, m)
+        winograd.forward(builder, operation, found)
 
 
 def backward(builder: Builder, operation: Operation) -> None:
     """dF and the bias's gradient, summed into the shard's own; then dX."""
-    m = winograd.outputs_of_tile(builder.settings, operation)
     if Geometry(operation).bias:
         _bias_gradient(builder, operation)
     if builder.needs_gradient(operation.inputs[0]):
-        if m is None:
-            direct.input_gradient(builder, operation)
-        else:
-            winograd.input_gradient(builder, operation, m)
-    if m is None:
+        input_gradient(builder, operation)
+    filter_gradient(builder, operation)
+
+
+def input_gradient(builder: Builder, operation: Operation) -> None:
+    """dX."""
+    found = winograd.chosen(builder.settings, operation)
+    if found is None:
+        direct.input_gradient(builder, operation)
+    else:
+        winograd.input_gradient(builder, operation, found)
+
+
+def filter_gradient(builder: Builder, operation: Operation) -> None:
+    """dF."""
+    found = winograd.chosen(builder.settings, operation)
+    if found is None:
         direct.filter_gradient(builder, operation)
     else:
-        winograd.filter_gradient(builder, operation, m)
+        winograd.filter_gradient(builder, operation, found)
+
+
+def uses_winograd(settings: Settings, operation: Operation) -> bool:
+    """Whether the three passes are computed by Winograd's algorithm."""
+    return winograd.chosen(settings, operation) is not None
 
 
 def _bias_gradient(builder: Builder, operation: Operation) -> None:

@@ -10,19 +10,20 @@ that each pixel is written once: see `striate.plan.phases`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from striate.layers import Conv2D
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, in_rounds, strides_of
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Place, Steps, Walk
 from striate.plan.lower._panels import lay_out, panel
 from striate.plan.lower._windows import Windows
 
-# Filters whose rows are longer than this are laid out in panels.
-_LONG_ROW = 128
+# Bytes of rows that stay in the cache while all sums are brought up to date with them; and
+# products that this should be worth.
+_NEAR, _LEAST = 256 << 10, 32
 
 
 class Geometry(Windows):
@@ -43,9 +44,10 @@ class Geometry(Windows):
         self.row, self.column = self.size[1] * self.depth * self.outputs, self.depth * self.outputs
         self.weight = {"c": self.outputs, "g": self.share, "k": 1}
 
-    def filter(self, role: str) -> Tensor:
-        """F[r, s, c, k]."""
-        return vector(role, r=self.row, s=self.column, **self.weight)
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether every group has one channel and one filter: then groups fill the lanes."""
+        return self.depth == self.share == 1 and self.groups > 1
 
     @property
     def numbers(self) -> int:
@@ -73,14 +75,18 @@ def forward(builder: Builder, operation: Operation) -> None:
     if g.bias:
         places["bias"] = builder.parameter(operation, "bias")
     output = Walk({"y": 1}, {"x": 1}, {"g": g.share, "K": filters.width, "k": 1})
-    side_by_side = (("x", g.columns), ("k", filters.width))
+    groups = (("g", g.groups), ("K", g.share // filters.width))
+    pixels, some = (("y", g.rows), ("x", g.columns)), (("k", filters.width),)
+    if not builder.channel_lanes:
+        outputs = (*groups, pixels[0], *some, pixels[1])
+    elif g.is_depthwise:
+        outputs = (*pixels, *groups, *some)
+    else:
+        outputs = (*groups, *pixels, *some)
     builder.recorder.blockwise(
         Nest(
             axes=(
-                ("g", g.groups),
-                ("K", g.share // filters.width),
-                ("y", g.rows),
-                *(side_by_side if builder.channel_lanes else reversed(side_by_side)),
+                *outputs,
                 ("v", builder.lanes),
                 ("r", g.size[0]),
                 ("s", g.size[1]),
@@ -102,7 +108,7 @@ def forward(builder: Builder, operation: Operation) -> None:
 
 def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> _Filters:
     place = builder.parameter(operation, "filters")
-    if not builder.channel_lanes or g.outputs <= _LONG_ROW or panel(g.share) == g.share:
+    if not builder.channel_lanes or panel(g.share) == g.share:
         return _Filters(place, g.share, g.row, g.column, g.weight)
     width = panel(g.share)
     column = g.depth * width
@@ -127,24 +133,17 @@ def filter_gradient(builder: Builder, operation: Operation) -> None:
     """dF, summed into the shard's own; of very many filters into the batch's."""
     g = Geometry(operation)
     x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
-    output = Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
-    target = g.filter("sum")
-    places = {"x": Place(x.buffer), "gradient": Place(gradient.buffer)}
-    shared = builder.sums_by_shard(operation)
-    if shared:
-        builder.clear_shard(operation, "filters")
-    # Channels that one task takes, where the whole batch is summed up at once.
-    some = g.depth if shared or g.depth % 16 else 16
-    target = replace(target, strides=strides_of({**dict(target.strides), "C": some * g.outputs}))
+    by_shard = builder.sums_by_shard(operation)
+    # Channels that one task takes, where there are no shards.
+    some = g.depth if by_shard else _panel_of_channels(g.depth)
+    target = vector("sum", r=g.row, s=g.column, g=g.share, C=some * g.outputs, c=g.outputs, k=1)
+    taps, filters = (("r", g.size[0]), ("s", g.size[1])), (("k", g.share),)
     nest = Nest(
         axes=(
             ("g", g.groups),
             ("C", g.depth // some),
             ("c", some),
-            *(() if builder.channel_lanes else (("k", g.share),)),
-            ("r", g.size[0]),
-            ("s", g.size[1]),
-            *((("k", g.share),) if builder.channel_lanes else ()),
+            *((*taps, *filters) if builder.channel_lanes else (*filters, *taps)),
             ("y", g.rows),
             ("x", g.columns),
             ("v", builder.lanes),
@@ -152,18 +151,32 @@ def filter_gradient(builder: Builder, operation: Operation) -> None:
         stores=(Store(target, Accumulator()),),
         terms=(
             x.tensor("x", g.pixels({"g": g.depth, "C": some, "c": 1}))
-            * gradient.tensor("gradient", output),
+            * gradient.tensor("gradient", Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})),
         ),
         reduce=("y", "x", "v"),
         reduction="sum",
-        initial=(target,) if shared else (),
+        initial=(target,),
     )
-    if shared:
-        places["sum"] = builder.shard_gradient(operation, "filters")
-        builder.recorder.blockwise(nest, places)
+    touched = [min(pair) for pair in zip(g.size, g.stride, strict=True)]
+    pixels = touched[0] * touched[1] * g.columns  # that a further row of outputs reads
+    row = 4 * (g.columns * g.outputs + pixels * g.channels) * builder.lanes
+    rows = max(b for b in range(1, g.rows + 1) if g.rows % b == 0 and (b == 1 or b * row <= _NEAR))
+    if rows < g.rows and rows * g.columns * builder.lanes >= _LEAST:
+        nest = in_rounds(nest, "y", rows)
+    places = {"x": Place(x.buffer), "gradient": Place(gradient.buffer)}
+    if by_shard:
+        builder.clear_shard(operation, "filters")
+        sums = builder.shard_gradient(operation, "filters")
+        builder.recorder.blockwise(nest, {**places, "sum": sums})
     else:
-        places["sum"] = builder.parameter_gradient(operation, "filters")
-        builder.recorder.whole_batch(nest, "C", places)
+        sums = builder.parameter_gradient(operation, "filters")
+        builder.clear(sums, g.numbers)
+        builder.recorder.whole_batch(nest, "C", {**places, "sum": sums})
+
+
+def _panel_of_channels(depth: int) -> int:
+    """An equal part of the channels: one of 16, or of as many as whole vectors allow."""
+    return next((p for p in range(16, depth, 16) if depth % p == 0 and depth // p <= 16), depth)
 
 
 def input_gradient(builder: Builder, operation: Operation) -> None:
@@ -176,11 +189,13 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
     with builder.writing_gradient(operation.inputs[0]) as writer:
         for part in g.ways_back():
             groups = (("g", g.groups), ("C", g.depth // filters.width))
-            lanes = ("v", builder.lanes)
-            if builder.channel_lanes:
-                axes = (*groups, *part.axes(), ("c", filters.width), lanes)
+            inside = (("c", filters.width), ("v", builder.lanes))
+            if not builder.channel_lanes:
+                axes = (*part.axes(*groups, inside[0]), inside[1])
+            elif g.is_depthwise:
+                axes = (*part.axes(), *groups, *inside)
             else:
-                axes = (*part.axes(*groups, ("c", filters.width)), lanes)
+                axes = (*groups, *part.axes(), *inside)
             if part.is_empty:
                 writer.nothing(axes, part.pixels(channel))
                 continue
@@ -198,7 +213,9 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
 
 def _backward_filters(builder: Builder, operation: Operation, g: Geometry) -> _Filters:
     place = builder.parameter(operation, "filters")
-    if not builder.channel_lanes or g.depth == 1:
+    # Few channels would leave lanes idle: then the filters, which are summed over, fill them.
+    few = g.depth < 8 and g.share % builder.settings.vector == 0
+    if not builder.channel_lanes or g.depth == 1 or few:
         return _Filters(place, g.depth, g.row, g.column, g.weight)
     width = panel(g.depth)
     column = g.share * width

@@ -1,8 +1,9 @@
-"""3×3 convolution by Winograd's minimal filtering: see `striate.ops.winograd` for where it is from.
+"""Convolution by Winograd's minimal filtering: see `striate.ops.winograd` for where it is from.
 
-The image is cut into tiles of m × m outputs.  With (m+2)² positions p inside a tile, tiles t:
+The image is cut into tiles of m × m outputs of r × r taps.  With tiles t, and (m+r-1)² positions p
+inside a tile:
 
-    V[p][t][c] = B' D B          of the m+2 × m+2 inputs of a tile, overlapping by 2
+    V[p][t][c] = B' D B          of the inputs of a tile, overlapping by r - 1
     U[p][c][k] = G F G'          once a step
     M[p][t][k] = sum over c of V[p][t][c] * U[p][c][k]
     O          = A' M A
@@ -22,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store, Tensor, strides_of
-from striate.ops.winograd import TAPS, Matrix, Transforms, transforms
+from striate.ops.winograd import POINTS, Matrix, Transforms, transforms
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Image, Place, Walk, vectors
@@ -36,9 +37,9 @@ from striate.shapes import Pads
 _NEAR, _TILES = 512 << 10, 32
 # Pairs of channels of U, and tiles that should share one pass over it.
 _ROUNDS = ((1 << 17, 64), (1 << 11, 32))
-# Vector operations of the transforms of a tile, for each channel of input and output: see
-# `benchmarks`.  And how much must be saved for it to be worth its rounding.
-_INPUT, _OUTPUT = {2: 70, 4: 240}, {2: 50, 4: 160}
+# Vector operations of the transforms of a tile of 4 × 4 or 6 × 6 inputs, for each vector of input
+# and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
+_INPUT, _OUTPUT = {4: 70, 6: 240}, {4: 50, 6: 160}
 _WORTH = 1.15
 
 
@@ -46,64 +47,68 @@ _WORTH = 1.15
 class Tiling:
     """Tiles of `outputs` × `outputs`, and vector operations for one image."""
 
-    outputs: int
+    transforms: Transforms
     cost: float
 
 
 def tiling(operation: Operation, vector: int) -> Tiling | None:
     """The best tiles for vectors of so many lanes; None where the textbook loops are as fast."""
     g = Geometry(operation)
-    fits = (g.size, g.stride, g.dilation, g.groups) == ((TAPS, TAPS), (1, 1), (1, 1), 1)
-    if not fits or max(g.pads) >= TAPS:
+    taps = g.size[0]
+    plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
+    if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
         return None
     outputs, depth = (vectors(count, vector) for count in (g.outputs, g.depth))
-    best, least = None, TAPS * TAPS * g.rows * g.columns * g.depth * outputs / _WORTH
-    for m in (2, 4):
+    best, least = None, taps * taps * g.rows * g.columns * g.depth * outputs / _WORTH
+    for size in POINTS:
+        m = size - taps + 1
+        if m < 2:
+            continue
         tiles = -(-g.rows // m) * -(-g.columns // m)
-        products = (m + TAPS - 1) ** 2 * g.depth * outputs
-        cost = tiles * (products + _INPUT[m] * depth + _OUTPUT[m] * outputs)
+        products = size**2 * g.depth * outputs
+        cost = tiles * (products + _INPUT[size] * depth + _OUTPUT[size] * outputs)
         if cost < least:
-            best, least = Tiling(m, cost), cost
+            best, least = Tiling(transforms(m, taps), cost), cost
     return best
 
 
-def outputs_of_tile(settings: Settings, operation: Operation) -> int | None:
-    """m, or None where another algorithm is faster or asked for."""
+def chosen(settings: Settings, operation: Operation) -> Transforms | None:
+    """The transforms to use, or None where another algorithm is faster or asked for."""
     if settings.lanes > 1 or settings.exact:
         return None
     found = tiling(operation, settings.vector)
-    return found.outputs if found else None
+    return found.transforms if found else None
 
 
-def input_halo(operation: Operation, m: int) -> Pads:
+def input_halo(operation: Operation, with_: Transforms) -> Pads:
     """The padding, and what the last tiles read behind it."""
-    g = Geometry(operation)
+    g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
     top, _, left, _ = g.pads
     return (
         top,
-        -(-g.rows // m) * m + TAPS - 1 - top - g.height,
+        -(-g.rows // m) * m + more - top - g.height,
         left,
-        -(-g.columns // m) * m + TAPS - 1 - left - g.width,
+        -(-g.columns // m) * m + more - left - g.width,
     )
 
 
-def gradient_halo(operation: Operation, m: int) -> Pads:
+def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
     """What the input gradient reads around the output, and the last tiles behind it."""
-    g = Geometry(operation)
-    top, left = TAPS - 1 - g.pads[0], TAPS - 1 - g.pads[2]
+    g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
+    top, left = more - g.pads[0], more - g.pads[2]
     return (
         top,
-        max(-(-g.height // m) * m + TAPS - 1 - top, -(-g.rows // m) * m) - g.rows,
+        max(-(-g.height // m) * m + more - top, -(-g.rows // m) * m) - g.rows,
         left,
-        max(-(-g.width // m) * m + TAPS - 1 - left, -(-g.columns // m) * m) - g.columns,
+        max(-(-g.width // m) * m + more - left, -(-g.columns // m) * m) - g.columns,
     )
 
 
-def forward(builder: Builder, operation: Operation, m: int) -> None:
+def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """O, with bias and activation applied as it is stored."""
     g = Geometry(operation)
     work = _Correlation(
-        transforms(m),
+        with_,
         builder.values[operation.inputs[0]],
         (-g.pads[0], -g.pads[2]),
         (g.rows, g.columns, g.outputs),
@@ -114,35 +119,35 @@ def forward(builder: Builder, operation: Operation, m: int) -> None:
 
     bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
     target = _Target(store, {"out": builder.values[operation.node]}, bias)
-    _correlate(builder, work, _filters(builder, operation, m, turned=False), target)
+    _correlate(builder, work, _filters(builder, operation, with_, turned=False), target)
 
 
-def input_gradient(builder: Builder, operation: Operation, m: int) -> None:
+def input_gradient(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """dX: the correlation of dO with the filters turned by half a turn."""
     g = Geometry(operation)
     work = _Correlation(
-        transforms(m),
+        with_,
         builder.gradients[operation.node],
-        (g.pads[0] - TAPS + 1, g.pads[2] - TAPS + 1),
+        (g.pads[0] - with_.taps + 1, g.pads[2] - with_.taps + 1),
         (g.height, g.width, g.depth),
     )
-    filters = _filters(builder, operation, m, turned=True)
+    filters = _filters(builder, operation, with_, turned=True)
     with builder.writing_gradient(operation.inputs[0]) as writer:
         _correlate(builder, work, filters, _Target(writer.store, writer.images, {}))
 
 
-def filter_gradient(builder: Builder, operation: Operation, m: int) -> None:
+def filter_gradient(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """dF: summed up at the positions first, and turned into filters once, at the end."""
     g = Geometry(operation)
     images = (
         _Correlation(
-            transforms(m),
+            with_,
             builder.values[operation.inputs[0]],
             (-g.pads[0], -g.pads[2]),
             (g.rows, g.columns, g.depth),
         ),
         _Correlation(
-            transforms(m),
+            with_,
             builder.gradients[operation.node],
             (0, 0),
             (g.rows, g.columns, g.outputs),
@@ -363,7 +368,7 @@ def _put(
     )
 
 
-def _filters(builder: Builder, operation: Operation, m: int, *, turned: bool) -> Place:
+def _filters(builder: Builder, operation: Operation, with_: Transforms, *, turned: bool) -> Place:
     """U: G F G' in panels of output channels; for the input gradient of the turned filters."""
     g = Geometry(operation)
     depth, outputs = (g.outputs, g.depth) if turned else (g.depth, g.outputs)
@@ -371,12 +376,12 @@ def _filters(builder: Builder, operation: Operation, m: int, *, turned: bool) ->
     along, across = (1, g.outputs) if turned else (g.outputs, 1)
 
     def tap(r: int, s: int) -> Tensor:
-        y, x = (TAPS - 1 - r, TAPS - 1 - s) if turned else (r, s)
+        y, x = (g.size[0] - 1 - r, g.size[1] - 1 - s) if turned else (r, s)
         strides = {"c": along, "K": width * across, "k": across}
         return Tensor("filters", strides_of(strides), y * g.row + x * g.column)
 
-    matrix = transforms(m).filters
-    seen = apply_both(matrix, matrix, [[tap(r, s) for s in range(TAPS)] for r in range(TAPS)])
+    matrix, taps = with_.filters, range(with_.taps)
+    seen = apply_both(matrix, matrix, [[tap(r, s) for s in taps] for r in taps])
     size = len(matrix)
 
     def laid(y: int, x: int) -> Tensor:
