@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from striate.engines.base import Engine
     from striate.evaluation import Evaluation
+    from striate.plan.inference import CompiledNetwork
     from striate.summary import Summary
     from striate.training.history import History
 
@@ -227,6 +228,18 @@ class Network:
                 stop = start + batch_size
                 outputs[start:stop] = runner.forward(images[start:stop])
         return outputs
+
+    def compile(
+        self, *, batch_size: int = 1, threads: int | None = None, exact: bool = False
+    ) -> CompiledNetwork:
+        """A function from up to `batch_size` images to outputs, with as little time as can be
+        between the two: see striate.plan.inference.CompiledNetwork.
+
+        It keeps the weights of now.  Results differ from `predict_logits` by rounding only.
+        """
+        from striate.plan.inference import CompiledNetwork
+
+        return CompiledNetwork(self, batch_size=batch_size, threads=threads, exact=exact)
 
     def predict_proba(self, images: Array, **options: Any) -> FloatArray:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""

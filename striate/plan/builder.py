@@ -67,6 +67,8 @@ class Settings:
         Whether sums are computed as they are written, without Winograd's algorithm.
     vector
         Lanes of a vector of this machine.
+    frozen
+        Whether weights never change, so that what depends on nothing else is done once.
     """
 
     batch_size: int
@@ -78,6 +80,7 @@ class Settings:
     raw: Element = "real"
     exact: bool = False
     vector: int = 16
+    frozen: bool = False
 
     @property
     def blocks(self) -> int:
@@ -282,7 +285,7 @@ class GradientWriter:
         walk: Walk = EVERY,
         reduce: tuple[str, ...] = (),
         before: str | None = None,
-        blocks: int = 1,
+        blocks: int | None = None,
     ) -> None:
         """A nest that computes the part of the pixels that `walk` visits."""
         target = self.builder.gradients[self.value].tensor("out", walk)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.tape import Program
 from striate.plan.builder import Builder, Settings, pixels, vector
@@ -18,9 +19,11 @@ from striate.plan.graph import INPUT, Graph, Operation, analyse
 from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
+from striate.plan.lower.conv import uses_winograd
 from striate.plan.lower.loss import Loss
 from striate.plan.recorder import tasks_of
 from striate.plan.shards import sum_shards
+from striate.plan.split import split
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -54,12 +57,32 @@ class Plan:
         self._memory(graph)
         self._record(network, graph)
         given = {builder.weights: parameters, builder.statistics: statistics}
-        builder.recorder.allot(threads, given)
+        recorder = builder.recorder
+        if settings.frozen and settings.blocks < threads:
+            recorder.sections = [
+                part for s in recorder.sections for part in split(s, threads, settings.vector)
+            ]
+        recorder.allot(threads, given)
         for buffer, table in builder.tables.items():
             if buffer in builder.recorder.arrays:
                 builder.recorder.arrays[buffer][: table.size] = table.ravel()
         self._views(network)
-        self.program: Program = builder.recorder.build(threads)
+        first, self._sections = recorder.preparation, recorder.sections
+        if settings.frozen:
+            self._preparation = recorder.program(first, threads=1)
+            self._preparation.prepare()
+            self._preparation.run(0)
+        else:
+            self._sections = recorder.all_sections
+        self.program: Program = recorder.program(self._sections, threads)
+
+    @property
+    def uses_winograd(self) -> bool:
+        """Whether any layer is computed by Winograd's algorithm."""
+        operations = self.builder.graph.operations
+        return any(
+            isinstance(o.layer, Conv2D) and uses_winograd(self.settings, o) for o in operations
+        )
 
     # --- values and their halos --------------------------------------------------------------
 
@@ -160,10 +183,8 @@ class Plan:
 
     def resize_blocks(self, blocks: int) -> None:
         """Run only the first blocks of images, or a few more: whole tasks."""
-        sections = self.builder.recorder.all_sections
-        self.program.resize(
-            {i: tasks_of(blocks, s.grain) for i, s in enumerate(sections) if s.by_block}
-        )
+        sections = enumerate(self._sections)
+        self.program.resize({i: tasks_of(blocks, s.grain) for i, s in sections if s.by_block})
 
     # --- the batch's memory --------------------------------------------------------------------
 

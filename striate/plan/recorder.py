@@ -19,6 +19,8 @@ from striate.plan.memory import Use, allot, dtype_of
 Places = Mapping[str, Place]
 # What the blocks of one task may touch together, so that it stays in a core's own cache.
 _NEAR_BYTES = 640 << 10
+# Steps that want so many times as many blocks together as others do not go with them.
+_ALIKE = 4
 # Buffers of more bytes than this are not in the caches any more when they are read.
 _FAR_BYTES = 24 << 20
 _LINE_BYTES = 64
@@ -62,7 +64,7 @@ class Section:
     ends: list[Step] = field(default_factory=list)
     barrier: bool = True
     grain: int = 1
-    wanted: int = 1
+    wanted: int = 0
 
     @property
     def all_steps(self) -> list[Step]:
@@ -96,16 +98,21 @@ class Recorder:
         self._closed = False
 
     def blockwise(
-        self, nest: Nest, places: Places, *, before: str | None = None, blocks: int = 1
+        self, nest: Nest, places: Places, *, before: str | None = None, blocks: int | None = None
     ) -> None:
         """A step for every block of images.
 
         A task may take several blocks: then the nest gets one more axis, in front of the axis
-        `before`.  At least `blocks` should go together for the step's sake.
+        `before`.  At least `blocks` should go together for the step's sake; steps that want very
+        different numbers of them come into sections of their own.
         """
         section = self.section()
+        if blocks is not None:
+            if section.wanted and not 1 / _ALIKE < blocks / section.wanted < _ALIKE:
+                self.close()
+                section = self.section()
+            section.wanted = max(section.wanted, blocks)
         section.steps.append(Step(nest, places, before=before))
-        section.wanted = max(section.wanted, blocks)
 
     def at_shard_start(self, nest: Nest, places: Places) -> None:
         """A step done once before the blocks of a shard, in the section at hand."""
@@ -152,9 +159,11 @@ class Recorder:
         """A step that sums over all blocks of images; its tasks are the indices of one axis."""
         self.spread(self._over_blocks(nest, places, self.blocks, None), along, places)
 
-    def once(self, nest: Nest, places: Places, *, barrier: bool = True) -> None:
+    def once(
+        self, nest: Nest, places: Places, *, barrier: bool = True, first: bool = False
+    ) -> None:
         """A step done by whichever thread comes first."""
-        self.tasks(nest, 1, {}, places, barrier=barrier)
+        self.tasks(nest, 1, {}, places, barrier=barrier, first=first)
 
     def section(self) -> Section:
         """The section over blocks at hand, or a new one."""
@@ -259,7 +268,7 @@ class Recorder:
         size = np.dtype(self._dtype(Buffer("", 0, "real"))).itemsize
         near = sum(b.span * size for b in buffers if self._is_per_block(b))
         fitting = _NEAR_BYTES // max(near, 1)
-        most = max(self.blocks // _LEAST_TASKS, 1, section.wanted)
+        most = max(self.blocks // _LEAST_TASKS, 1, min(section.wanted, self.blocks // 2))
         wanted = max(min(max(fitting, section.wanted), most), 1)
         divisors = [g for g in range(1, self.blocks + 1) if self.blocks % g == 0]
         return max(g for g in divisors if g <= wanted)

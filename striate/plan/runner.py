@@ -38,6 +38,7 @@ class Runner:
         statistics: npt.NDArray[Any] | None = None,
         exact: bool = False,
         lanes: int | None = None,
+        frozen: bool = False,
     ) -> None:
         element: Number = "f64" if np.dtype(dtype) == np.float64 else "f32"
         vector = host().lanes(BYTES[element])
@@ -45,10 +46,11 @@ class Runner:
             backward = loss is not None
             lanes = lanes_for(network, batch_size, vector, training=backward, exact=exact)
         settings = Settings(
-            batch_size, lanes, element, training, loss, input_gradient, raw, exact, vector
+            batch_size, lanes, element, training, loss, input_gradient, raw, exact, vector, frozen
         )
         self.network, self.settings = network, settings
-        self.threads = max(1, min(threads, settings.blocks))
+        # Of a frozen network even one image is shared among threads.
+        self.threads = threads if frozen else max(1, min(threads, settings.blocks))
         self.parameters = network.flat if parameters is None else parameters
         self.statistics = network.state_flat if statistics is None else statistics
         self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
@@ -80,6 +82,27 @@ class Runner:
         self._filled = count
         crew().run(self.threads, plan.program.run, plan.program.prepare)
         return self.read(plan.outputs, count)
+
+    def infer(self, images: Array) -> Array:
+        """Outputs of a frozen plan, with as little around it as can be."""
+        plan, count = self.plan, len(images)
+        if self.settings.lanes == 1:
+            plan.raw[:count, 0] = images
+        else:
+            self._write(plan.raw, images, self._filled)
+        if count != self._filled:
+            plan.resize_blocks(-(-count // self.settings.lanes))
+            self._filled = count
+        if self.threads == 1:
+            plan.program.prepare()
+            plan.program.run(0)
+        else:
+            crew().run(self.threads, plan.program.run, plan.program.prepare)
+        return (
+            plan.outputs[:count, 0].copy()
+            if self.settings.lanes == 1
+            else self.read(plan.outputs, count)
+        )
 
     def read(self, memory: npt.NDArray[Any], count: int) -> Array:
         """A copy of the first `count` images of a (blocks, lanes, …) view."""

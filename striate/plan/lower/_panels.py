@@ -14,8 +14,16 @@ from striate.plan.layout import Buffer, Place
 from striate.plan.recorder import Places
 
 _PANEL = 64
+# Weights, and pixels that should share one pass over them.
+_ROUNDS = ((1 << 17, 64), (1 << 11, 32))
 # Buffers of more numbers are filled just before they are used, in memory that others use too.
 _LARGE = 1 << 18
+
+
+def pixels_at_once(weights: int) -> int:
+    """Pixels (or tiles) that should share one pass over so many weights: the more, the farther
+    away these are."""
+    return next((pixels for size, pixels in _ROUNDS if weights > size), 1)
 
 
 def panel(count: int) -> int:

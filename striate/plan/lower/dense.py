@@ -75,9 +75,9 @@ def _panels(builder: Builder, operation: Operation, x: Image) -> tuple[Place, in
     return lay_out(builder, name, x.features * units, nest, {"weights": place}, "O"), width
 
 
-def _together(builder: Builder, weights: int) -> int:
-    """Blocks of images that should share one pass over the weights."""
-    return _IMAGES // builder.lanes if weights > _MANY else 1
+def _together(builder: Builder, weights: int) -> int | None:
+    """Blocks of images that should share one pass over the weights, if these are many."""
+    return -(-_IMAGES // builder.lanes) if weights > _MANY else None
 
 
 def backward(builder: Builder, operation: Operation) -> None:

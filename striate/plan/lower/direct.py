@@ -18,7 +18,7 @@ from striate.nest.algebra import Accumulator, Nest, Store, Tensor, in_rounds, st
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Place, Steps, Walk
-from striate.plan.lower._panels import lay_out, panel
+from striate.plan.lower._panels import lay_out, panel, pixels_at_once
 from striate.plan.lower._windows import Windows
 
 # Bytes of rows that stay in the cache while all sums are brought up to date with them; and
@@ -48,6 +48,11 @@ class Geometry(Windows):
     def is_depthwise(self) -> bool:
         """Whether every group has one channel and one filter: then groups fill the lanes."""
         return self.depth == self.share == 1 and self.groups > 1
+
+    @property
+    def together(self) -> int:
+        """Images that should share one pass over the filters."""
+        return -(-pixels_at_once(self.numbers) // (self.rows * self.columns))
 
     @property
     def numbers(self) -> int:
@@ -103,6 +108,7 @@ def forward(builder: Builder, operation: Operation) -> None:
         ),
         places,
         before="y",
+        blocks=g.together,
     )
 
 
@@ -208,6 +214,7 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
                 walk=part.pixels(channel),
                 reduce=("j", "i", "k"),
                 before="y",
+                blocks=g.together,
             )
 
 

@@ -28,15 +28,13 @@ from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Image, Place, Walk, vectors
 from striate.plan.lower._linear import apply_both
-from striate.plan.lower._panels import lay_out, panel
+from striate.plan.lower._panels import lay_out, panel, pixels_at_once
 from striate.plan.lower.direct import Geometry
 from striate.plan.recorder import Places
 from striate.shapes import Pads
 
 # Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
 _NEAR, _TILES = 512 << 10, 32
-# Pairs of channels of U, and tiles that should share one pass over it.
-_ROUNDS = ((1 << 17, 64), (1 << 11, 32))
 # Vector operations of the transforms of a tile of 4 × 4 or 6 × 6 inputs, for each vector of input
 # and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
 _INPUT, _OUTPUT = {4: 70, 6: 240}, {4: 50, 6: 160}
@@ -298,13 +296,8 @@ def _multiply(builder: Builder, seen: _Tiles, products: _Tiles, filters: Place) 
         ),
         {"seen": Place(seen.buffer), "products": Place(products.buffer), "filters": filters},
         before="t",
-        blocks=-(-_tiles_at_once(depth * outputs) // seen.count),
+        blocks=-(-pixels_at_once(depth * outputs) // seen.count),
     )
-
-
-def _tiles_at_once(filters: int) -> int:
-    """Tiles that should share one pass over U: the more, the farther away it is."""
-    return next((tiles for size, tiles in _ROUNDS if filters > size), 1)
 
 
 @dataclass(frozen=True)

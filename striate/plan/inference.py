@@ -1,0 +1,87 @@
+"""A network made ready for one batch size, with weights that no longer change."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striate.engines.base import check_images
+from striate.nest.algebra import Element
+from striate.nest.crew import default_threads
+from striate.plan.fold import folded
+from striate.plan.runner import Runner
+from striate.shapes import Array, whole_number
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+# Multiply-adds of a batch that are not worth waking another thread for.
+_SMALL = 1_500_000
+
+
+class CompiledNetwork:
+    """A function from images to outputs, made for one batch size.
+
+    Batch normalisation is folded into the layers before it, weights are laid out and transformed
+    once, and every call uses the same memory.  The network's weights are those it had when this was
+    made; to use new ones, compile again.  Calls from several threads follow each other.
+
+    Args:
+        network: what to compile; it is not changed.
+        batch_size: images of a call, at most: fewer are possible.
+        threads: None for all processors.  A few images of a large network share them too.
+        exact: without Winograd's algorithm.
+
+    Attributes:
+        winograd: whether any layer uses Winograd's algorithm.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        batch_size: int = 1,
+        threads: int | None = None,
+        exact: bool = False,
+    ) -> None:
+        self.batch_size = whole_number(batch_size, "batch_size", "Network.compile")
+        wanted = default_threads() if threads is None else threads
+        threads = whole_number(wanted, "threads", "Network.compile")
+        self.input_shape, self.output_shape = network.input_shape, network.output_shape
+        own = folded(network)
+        work = sum(v.layer.multiply_adds(*own.input_shapes(i)) for i, v in enumerate(own.nodes))
+        self.threads = threads if work * batch_size > _SMALL else 1
+        self._network, self._exact = own, exact
+        self._runners: dict[Element, Runner] = {}
+        self._lock = threading.Lock()
+        self.winograd = self._runner("real").plan.uses_winograd
+
+    def __call__(self, images: Array) -> Array:
+        """Outputs (n, *output_shape) for raw images (n, *input_shape), n ≤ the batch size.
+
+        Raises ValueError or TypeError for other images.
+        """
+        if type(images) is not np.ndarray or images.shape[1:] != self.input_shape:
+            images = check_images(images, self.input_shape)
+        kind: Element = "u8" if images.dtype == np.uint8 else "real"
+        count = len(images)
+        if not 0 < count <= self.batch_size:
+            raise ValueError(
+                f"this network was compiled for 1 to {self.batch_size} images, got {count}; "
+                "compile it with a larger batch_size"
+            )
+        with self._lock:
+            return (self._runners.get(kind) or self._runner(kind)).infer(images)
+
+    def _runner(self, kind: Element) -> Runner:
+        runner = self._runners[kind] = Runner(
+            self._network,
+            batch_size=self.batch_size,
+            threads=self.threads,
+            raw=kind,
+            exact=self._exact,
+            frozen=True,
+        )
+        return runner
