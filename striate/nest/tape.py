@@ -111,7 +111,7 @@ class Program:
             self._table[number, _SHARDS] = min(job.shards, count)
 
     def prepare(self) -> None:
-        """Before each run, while no thread is at work: where the counters stand now.
+        """Before each run of several threads, while none is at work: where the counters stand.
 
         Counters only ever grow, so that a thread that is late to leave a barrier never sees
         the next run's numbers.
@@ -191,6 +191,10 @@ def _job(code: Function, index: Value) -> list[Value]:
     starts, start_count = _load(code, row, _STARTS), _load(code, row, _START_COUNT)
     ends, end_count = _load(code, row, _ENDS), _load(code, row, _END_COUNT)
     taken = _field(code, row, _TAKEN)
+    # A thread that is alone needs no preparation: it counts from where the counter stands.
+    alone = code.emit("icmp eq i64 %threads, 1")
+    here = code.emit(f"load i64, ptr {taken}")
+    base = code.emit(f"select i1 {alone}, i64 {here}, i64 {base}")
     take, work, rest = code.name("take"), code.name("work"), code.name("rest")
     code.effect(f"br label %{take}")
     code.label(take)
@@ -224,7 +228,9 @@ def _barrier(code: Function, row: Value) -> None:
     arrive, wait = code.name("arrive"), code.name("wait")
     pause, leave = code.name("pause"), code.name("leave")
     offer, onwards = code.name("offer"), code.name("onwards")
-    wanted = code.emit(f"icmp ne i64 {_load(code, row, _BARRIER)}, 0")
+    meeting = code.emit(f"icmp ne i64 {_load(code, row, _BARRIER)}, 0")
+    several = code.emit("icmp sgt i64 %threads, 1")
+    wanted = code.emit(f"and i1 {meeting}, {several}")
     code.effect(f"br i1 {wanted}, label %{arrive}, label %{leave}")
     code.label(arrive)
     arrived = _field(code, row, _ARRIVED)

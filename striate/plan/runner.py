@@ -86,7 +86,8 @@ class Runner:
     def infer(self, images: Array) -> Array:
         """Outputs of a frozen plan, with as little around it as can be."""
         plan, count = self.plan, len(images)
-        if self.settings.lanes == 1:
+        side_by_side = self.settings.lanes == 1
+        if side_by_side:
             plan.raw[:count, 0] = images
         else:
             self._write(plan.raw, images, self._filled)
@@ -94,15 +95,13 @@ class Runner:
             plan.resize_blocks(-(-count // self.settings.lanes))
             self._filled = count
         if self.threads == 1:
-            plan.program.prepare()
             plan.program.run(0)
         else:
             crew().run(self.threads, plan.program.run, plan.program.prepare)
-        return (
-            plan.outputs[:count, 0].copy()
-            if self.settings.lanes == 1
-            else self.read(plan.outputs, count)
-        )
+        if side_by_side:
+            outputs: Array = plan.outputs[:count, 0].copy()
+            return outputs
+        return self.read(plan.outputs, count)
 
     def read(self, memory: npt.NDArray[Any], count: int) -> Array:
         """A copy of the first `count` images of a (blocks, lanes, …) view."""
