@@ -15,6 +15,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,13 +40,13 @@ from striate.layers import (
     Tanh,
 )
 from striate.nest.algebra import Nest, tensors_in
-from striate.nest.tape import Call
+from striate.nest.tape import Call, Program
 from striate.nest.target import host
 from striate.network import Input, Network, Node
 from striate.plan import memory, recorder
 from striate.plan.layout import Buffer
 from striate.plan.memory import Use, allot
-from striate.plan.recorder import Recorder, Step
+from striate.plan.recorder import Recorder, Section, Step
 from striate.plan.runner import Runner
 
 LANES = [1, host().lanes(4)]
@@ -77,7 +78,12 @@ class Machine:
 
     def __init__(self, runner: Runner) -> None:
         self.threads, self.recorder = runner.threads, runner.plan.builder.recorder
-        self.jobs = runner.plan.program._jobs
+        plan = runner.plan
+        self.first: list[tuple[Any, Section]] = []
+        if runner.settings.frozen:  # done once, when the plan is made
+            jobs = plan._preparation._jobs
+            self.first = list(zip(jobs, self.recorder.preparation, strict=True))
+        self.jobs = list(zip(plan.program._jobs, plan._sections, strict=True))
         self.starts, self.ends = self._blocks()
         sizes = [end - start for start, end in zip(self.starts, self.ends, strict=True)]
         self.before = [0, *itertools.accumulate(sizes)]
@@ -88,7 +94,7 @@ class Machine:
         # When a number was last read and written, and by which thread; several are -1.
         self.read, self.reader = np.zeros(words, np.int32), np.zeros(words, np.int8)
         self.wrote, self.writer = np.zeros(words, np.int32), np.zeros(words, np.int8)
-        self.era = 0
+        self.era = 1
         self._known: dict[tuple[int, str, bool], np.ndarray] = {}
 
     def _blocks(self) -> tuple[list[int], list[int]]:
@@ -112,24 +118,23 @@ class Machine:
 
     def run(self, deal: Callable[[int], int]) -> None:
         """The whole program once; `deal` says which thread takes the shard of some number."""
-        self.era += 1
+        first, self.first = self.first, []
         number = 0
-        for job, section in zip(self.jobs, self.recorder.all_sections, strict=True):
+        for job, section in (*first, *self.jobs):
             for shard in range(job.shards):
                 thread, number = deal(number) % self.threads, number + 1
-                tasks = range(
-                    job.tasks * shard // job.shards, job.tasks * (shard + 1) // job.shards
-                )
-                # A thread's own buffers last as long as one task, but those of a shard.
-                for step, call in zip(section.starts, job.starts, strict=True):
-                    self._call(step, call, 0, thread, shard, number)
-                for task in tasks:
-                    for step, call in zip(section.steps, job.calls, strict=True):
-                        self._call(step, call, task, thread, shard, number)
-                for step, call in zip(section.ends, job.ends, strict=True):
-                    self._call(step, call, 0, thread, shard, number)
+                begin, end = (job.tasks * some // job.shards for some in (shard, shard + 1))
+                for steps, calls, tasks in (
+                    (section.starts, job.starts, range(1)),
+                    (section.steps, job.calls, range(begin, end)),
+                    (section.ends, job.ends, range(1)),
+                ):
+                    for task in tasks:
+                        for step, call in zip(steps, calls, strict=True):
+                            self._call(step, call, task, thread, shard, number)
             if job.barrier:
                 self.era += 1
+        self.era += 1
 
     def _call(
         self, step: Step, call: Call, task: int, thread: int, shard: int, number: int
@@ -272,13 +277,16 @@ def no_code(monkeypatch: pytest.MonkeyPatch) -> None:
         return SimpleNamespace(nest=nest, address=0)
 
     monkeypatch.setattr(recorder, "compile_nest", compiled)
+    monkeypatch.setattr(Program, "run", lambda program, thread: None)
 
 
-def planned(network: Network, lanes: int, *, training: bool, **options: Any) -> Runner:
+def planned(
+    network: Network, lanes: int, *, training: bool, images: int | None = None, **options: Any
+) -> Runner:
     """For 4 threads: 4 blocks of images, or 16 where a block is one image (2 of them a task)."""
     return Runner(
         network,
-        batch_size=16 if lanes == 1 else 4 * lanes,
+        batch_size=images or (16 if lanes == 1 else 4 * lanes),
         threads=4,
         training=training,
         loss="softmax_cross_entropy" if training else None,
@@ -320,6 +328,34 @@ def test_buffers_in_use_never_share_by_other_algorithms(
 ) -> None:
     examine(planned(residual(), lanes, training=True, **options))
     examine(planned(chain(), lanes, training=True, **options))
+
+
+RACE = pytest.mark.xfail(
+    strict=True,
+    reason="split() appends a small step to what is left over of a step that was cut (one task, "
+    "with a barrier behind it), so it runs while other threads still have their parts of that step",
+)
+FROZEN = [
+    pytest.param(
+        make, lanes, images, marks=[RACE] if make in (concatenated, dense) and images < 4 else []
+    )
+    for make in NETWORKS
+    for lanes, images in ((1, 1), (1, 2), (1, 16), (LANES[1], LANES[1]))
+]
+
+
+@pytest.mark.usefixtures("no_code")
+@pytest.mark.parametrize(("make", "lanes", "images"), FROZEN)
+def test_buffers_of_frozen_plans_never_share(
+    make: Callable[[], Network], lanes: int, images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done once must outlive all runs; one image is cut among the threads."""
+    from striate.plan import split
+
+    monkeypatch.setattr(split, "_WORTH", 100)
+    machine = examine(planned(make(), lanes, training=False, images=images, frozen=True))
+    if images < 4:
+        assert any(job.tasks > 1 for job, _ in machine.jobs)
 
 
 @pytest.mark.usefixtures("no_code")
@@ -391,7 +427,7 @@ def test_threads_that_share_their_own_memory_are_noticed(
 def test_missing_barriers_are_noticed(lanes: int) -> None:
     runner = planned(residual(), lanes, training=True)
     machine = Machine(runner)
-    machine.jobs = [SimpleNamespace(**{**vars(job), "barrier": False}) for job in machine.jobs]
+    machine.jobs = [(replace(job, barrier=False), section) for job, section in machine.jobs]
     with pytest.raises(Overlap, match="at once"):
         machine.run(lambda number: number)
 
