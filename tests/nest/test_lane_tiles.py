@@ -14,7 +14,7 @@ from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
 from striate.nest.ir import BYTES, Number
 from striate.nest.kernel import compile_nest
-from striate.nest.schedule import Schedule
+from striate.nest.schedule import Schedule, choose
 from striate.nest.target import Target, host
 
 Run = Callable[..., None]
@@ -227,3 +227,67 @@ def test_multiply_add_rounds_once_where_the_processor_can(fused: bool) -> None:
     target = replace(host(), fused=fused)
     compile_nest(nest, target=target)(*(arrays[role] for role in nest.buffers))
     assert set(arrays["out"].tolist()) == ({float(e * e)} if fused else {0.0})
+
+
+# --- reduced axes around everything else -------------------------------------------------------
+
+
+def sums(rows: int, depth: int, extent: int, lanes: int) -> Nest:
+    """f[c, k] += sum over y, v of x[y, c, v] * g[y, k, v]"""
+    target = tensor("f", c=extent, k=1)
+    return Nest(
+        (("c", depth), ("k", extent), ("y", rows), ("v", lanes)),
+        stores=(Store(target, Accumulator()),),
+        terms=(
+            tensor("x", y=depth * lanes, c=lanes, v=1)
+            * tensor("g", y=extent * lanes, k=lanes, v=1),
+        ),
+        reduce=("y", "v"),
+        reduction="sum",
+        initial=(target,),
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_rounds_change_nothing_but_the_order(
+    run_nest: Run, width: int, size: int, lanes: int
+) -> None:
+    """Lanes along k, or along v: then they are summed up after each round."""
+    rows, depth, extent = 6, 3, 21
+    lanes = lanes if lanes == 1 else width // 4
+    plain = sums(rows, depth, extent, lanes)
+    nest = a.in_rounds(plain, "y", size)
+    assert nest.multiply_adds == plain.multiply_adds
+    assert nest.rounds == ("Y",)
+
+    def arrays() -> dict:
+        return {
+            "x": numbers(rows, depth, lanes),
+            "g": numbers(rows, extent, lanes, seed=1),
+            "f": numbers(depth, extent, seed=2),
+        }
+
+    chosen = choose(nest, narrow(width))
+    assert chosen.lane not in nest.rounds
+    assert not set(chosen.unroll) & set(nest.rounds)
+    run_nest(nest, arrays(), target=narrow(width))
+    if lanes == 1:
+        schedule = Schedule("k", width // 4, (("k", 2), ("c", 2)), ("y",))
+        run_nest(nest, arrays(), schedule=schedule, target=narrow(width))
+    # The same sums as those of the nest without rounds.
+    mine, its = arrays(), arrays()
+    compile_nest(nest, target=narrow(width))(*(mine[role] for role in nest.buffers))
+    compile_nest(plain, target=narrow(width))(*(its[role] for role in plain.buffers))
+    np.testing.assert_allclose(mine["f"], its["f"], rtol=0, atol=3e-5)
+
+
+def test_rounds_need_sums_that_start_from_what_they_are_stored_in() -> None:
+    nest = sums(4, 3, 5, 1)
+    with pytest.raises(ValueError, match="start from what they are stored in"):
+        replace(nest, initial=(), rounds=("y",))
+    with pytest.raises(ValueError, match="start from what they are stored in"):
+        replace(nest, stores=(Store(nest.stores[0].target, Accumulator() * 2.0),), rounds=("y",))
+    with pytest.raises(ValueError, match=r"\('c',\) are not among the reduced axes"):
+        replace(nest, rounds=("c",))
