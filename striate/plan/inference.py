@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FLOAT = np.dtype(np.float32)
 # Multiply-adds of a batch that are not worth waking another thread for.
-_SMALL = 1_500_000
+_SMALL = 60_000_000
 
 
 class CompiledNetwork:

@@ -30,7 +30,7 @@ def lanes_for(
     # Blocks are what threads share, and few cannot be shared evenly; nor do large ones stay near.
     images = (blocks + _LOST) * sum(_products(operation) for operation in operations)
     channels = batch_size * sum(
-        _by_channels(operation, vector, training, exact) for operation in operations
+        _by_channels(operation, vector, batch_size, training, exact) for operation in operations
     )
     return vector if images < channels else 1
 
@@ -39,7 +39,9 @@ def _products(operation: Operation) -> float:
     return float(operation.layer.multiply_adds(*operation.shapes))
 
 
-def _by_channels(operation: Operation, vector: int, training: bool, exact: bool) -> float:
+def _by_channels(
+    operation: Operation, vector: int, images: int, training: bool, exact: bool
+) -> float:
     """Vector operations for one image, averaged over the passes."""
     layer = operation.layer
     if not isinstance(layer, Conv2D | Dense):
@@ -47,7 +49,7 @@ def _by_channels(operation: Operation, vector: int, training: bool, exact: bool)
     inputs, outputs = operation.shapes[0][-1], operation.shape[-1]
     first = INPUT in operation.inputs  # nobody asks for the gradient of the images
     if isinstance(layer, Conv2D):
-        if not exact and (tiles := tiling(operation, vector)) is not None:
+        if not exact and (tiles := tiling(operation, vector, images)) is not None:
             return tiles.cost
         if layer.groups > 1:
             # Of one channel each, groups lie side by side in the lanes.

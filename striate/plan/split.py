@@ -10,7 +10,7 @@ from striate.plan.layout import Place
 from striate.plan.recorder import Section, Step, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
-_WORTH = 40_000
+_WORTH = 10_000
 
 
 def split(section: Section, parts: int, lanes: int) -> list[Section]:

@@ -39,6 +39,8 @@ _NEAR, _TILES = 512 << 10, 32
 # and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
 _INPUT, _OUTPUT = {4: 70, 6: 240}, {4: 50, 6: 160}
 _WORTH = 1.15
+# Vector operations in the time that one number takes to come from memory.
+_READING = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,20 @@ class Tiling:
     cost: float
 
 
-def tiling(operation: Operation, vector: int) -> Tiling | None:
-    """The best tiles for vectors of so many lanes; None where the textbook loops are as fast."""
+def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
+    """The best tiles for vectors of so many lanes; None where the textbook loops are as fast.
+
+    Each batch of `images` reads the filters once, and these are more numbers once transformed.
+    """
     g = Geometry(operation)
     taps = g.size[0]
     plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
     if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
         return None
     outputs, depth = (vectors(count, vector) for count in (g.outputs, g.depth))
-    best, least = None, taps * taps * g.rows * g.columns * g.depth * outputs / _WORTH
+    reading = _READING * g.depth * g.outputs / images
+    best = None
+    least = taps * taps * (g.rows * g.columns * g.depth * outputs / _WORTH + reading)
     for size in POINTS:
         m = size - taps + 1
         if m < 2:
@@ -65,6 +72,7 @@ def tiling(operation: Operation, vector: int) -> Tiling | None:
         tiles = -(-g.rows // m) * -(-g.columns // m)
         products = size**2 * g.depth * outputs
         cost = tiles * (products + _INPUT[size] * depth + _OUTPUT[size] * outputs)
+        cost += size**2 * reading
         if cost < least:
             best, least = Tiling(transforms(m, taps), cost), cost
     return best
@@ -74,7 +82,7 @@ def chosen(settings: Settings, operation: Operation) -> Transforms | None:
     """The transforms to use, or None where another algorithm is faster or asked for."""
     if settings.lanes > 1 or settings.exact:
         return None
-    found = tiling(operation, settings.vector)
+    found = tiling(operation, settings.vector, settings.batch_size)
     return found.transforms if found else None
 
 
