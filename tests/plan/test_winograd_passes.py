@@ -103,7 +103,7 @@ def tiles_of(m: int, case: Case) -> Iterator[None]:
     """Tiles of m × m whatever they cost; of a huge case, filters as if they were many."""
     with pytest.MonkeyPatch.context() as patch:
         tiling = winograd.Tiling(transforms(m, case.taps), 0.0)
-        patch.setattr(winograd, "tiling", lambda operation, vector: tiling)
+        patch.setattr(winograd, "tiling", lambda *_: tiling)
         if case.huge:
             patch.setattr(builder, "_is_huge", lambda slot: slot.parameter.name == "filters")
         yield
@@ -330,9 +330,9 @@ def test_what_the_tiles_cost_in_accuracy() -> None:
 # --- which algorithm ---------------------------------------------------------------------------
 
 
-def chosen(layer: Conv2D, shape: tuple[int, int, int]) -> int | None:
+def chosen(layer: Conv2D, shape: tuple[int, int, int], images: int = 64) -> int | None:
     (operation,) = analyse(Network([layer], shape), True).operations
-    found = winograd.tiling(operation, 16)
+    found = winograd.tiling(operation, 16, images)
     return found.transforms.outputs_count if found else None
 
 
