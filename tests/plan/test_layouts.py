@@ -148,6 +148,15 @@ def dense_only() -> Network:
     return Network([Dense(70), BatchNorm(), Sigmoid(), Dense(9), ReLU(), Dense(3)], (19,))
 
 
+def normalised() -> Network:
+    """Normalised values that are computed again when gradients need them."""
+    image = Input((5, 4, 3))
+    x = LeakyReLU(0.1)(BatchNorm()(Conv2D(8, 3, padding=1)(image)))
+    y = ReLU()(BatchNorm()(Conv2D(9, (1, 3))(x)))
+    z = BatchNorm()(Conv2D(9, 1)(AvgPool2D((1, 3), stride=1)(BatchNorm()(x))))
+    return Network(inputs=image, output=Dense(4)(GlobalAvgPool2D()(Add()(y, z))))
+
+
 def batch(network: Network, n: int, seed: int = 1) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(seed)
     outputs = network.output_shape[0]
@@ -216,7 +225,7 @@ class Pair:
 
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("make", [branches, row, dense_only])
+@pytest.mark.parametrize("make", [branches, row, dense_only, normalised])
 def test_a_network(make: Callable[[], Network], lanes: int) -> None:
     """Batches smaller than the plan was made for, one after the other, leave nothing behind."""
     pair = Pair(make(), lanes, 21)
