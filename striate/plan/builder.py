@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers import Conv2D, LeakyReLU, ReLU, Sigmoid
+from striate.layers import Add, Conv2D, LeakyReLU, ReLU, Sigmoid
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -146,6 +146,11 @@ class Builder:
     def can_be_repeated(self, value: int) -> bool:
         """Whether it is computed again where it is read."""
         return value in self._repeats
+
+    def is_sum(self, value: int) -> bool:
+        """Whether it is a sum that is computed again where it is read."""
+        made = [o for o in self.graph.operations if o.node == value]
+        return self.can_be_repeated(value) and isinstance(made[0].layer, Add)
 
     def refresh(self, values: Iterable[int]) -> None:
         """Before `values` are read: compute again what was not made in the section at hand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from striate.plan.layout import Buffer, Place
 from striate.plan.memory import Use, allot, dtype_of
 
 Places = Mapping[str, Place]
+When = Literal["first", "before", "now"]
 # What the blocks of one task may touch together, so that it stays in a core's own cache.
 _NEAR_BYTES = 640 << 10
 # Steps that want so many times as many blocks together as others do not go with them.
@@ -130,20 +132,25 @@ class Recorder:
         places: Places,
         *,
         barrier: bool = True,
-        first: bool = False,
+        when: When = "now",
     ) -> None:
         """A step over `count` tasks that are not blocks of images.
 
         `advance` says how many elements each role moves on from task to task.  `barrier=False`
-        where the next step does not need this one's result.  What is to be done `first` depends
-        on no image.
+        where the next step does not need this one's result.  What depends on no image may be done
+        "first" of all, or "before" the section at hand.
         """
-        section = Section(count, count, False, barrier=barrier and not first)
+        section = Section(count, count, False, barrier=barrier and when != "first")
         section.steps.append(Step(nest, places, advance))
-        (self.preparation if first else self.sections).append(section)
+        if when == "first":
+            self.preparation.append(section)
+        elif when == "before" and self.sections and self.sections[-1].by_block:
+            self.sections.insert(-1, section)
+        else:
+            self.sections.append(section)
 
     def spread(
-        self, nest: Nest, along: str, places: Places, *, barrier: bool = True, first: bool = False
+        self, nest: Nest, along: str, places: Places, *, barrier: bool = True, when: When = "now"
     ) -> None:
         """A step whose tasks are the indices of one axis."""
 
@@ -153,17 +160,15 @@ class Recorder:
         advance = {tensor.buffer: tensor.stride(along) for tensor in nest.tensors()}
         inside = with_tensors(nest, still)
         inside = replace(inside, axes=tuple(axis for axis in nest.axes if axis[0] != along))
-        self.tasks(inside, nest.extent(along), advance, places, barrier=barrier, first=first)
+        self.tasks(inside, nest.extent(along), advance, places, barrier=barrier, when=when)
 
     def whole_batch(self, nest: Nest, along: str, places: Places) -> None:
         """A step that sums over all blocks of images; its tasks are the indices of one axis."""
         self.spread(self._over_blocks(nest, places, self.blocks, None), along, places)
 
-    def once(
-        self, nest: Nest, places: Places, *, barrier: bool = True, first: bool = False
-    ) -> None:
+    def once(self, nest: Nest, places: Places, *, barrier: bool = True, when: When = "now") -> None:
         """A step done by whichever thread comes first."""
-        self.tasks(nest, 1, {}, places, barrier=barrier, first=first)
+        self.tasks(nest, 1, {}, places, barrier=barrier, when=when)
 
     def section(self) -> Section:
         """The section over blocks at hand, or a new one."""

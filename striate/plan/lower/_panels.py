@@ -11,7 +11,7 @@ from __future__ import annotations
 from striate.nest.algebra import Nest
 from striate.plan.builder import Builder
 from striate.plan.layout import Buffer, Place
-from striate.plan.recorder import Places
+from striate.plan.recorder import Places, When
 
 _PANEL = 64
 # Weights, and pixels that should share one pass over them.
@@ -42,5 +42,6 @@ def lay_out(
     """
     late = size > _LARGE and builder.settings.loss is not None
     place = Place(Buffer(name, size, "real", "temporary" if late else "global"))
-    builder.recorder.spread(nest, along, {**places, "laid": place}, first=not late)
+    when: When = "before" if late else "first"
+    builder.recorder.spread(nest, along, {**places, "laid": place}, when=when)
     return place

@@ -179,7 +179,7 @@ def _running_statistics(builder: Builder, operation: Operation, channels: int) -
             "running_variance": builder.statistic(operation, "variance"),
             **_parameters(builder, operation),
         },
-        first=True,
+        when="first",
     )
 
 

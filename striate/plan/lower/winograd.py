@@ -63,16 +63,16 @@ def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
         return None
     outputs, depth = (vectors(count, vector) for count in (g.outputs, g.depth))
     reading = _READING * g.depth * g.outputs / images
-    best = None
-    least = taps * taps * (g.rows * g.columns * g.depth * outputs / _WORTH + reading)
+    best: Tiling | None = None
+    least: float = taps * taps * (g.rows * g.columns * g.depth * outputs / _WORTH + reading)
     for size in POINTS:
         m = size - taps + 1
         if m < 2:
             continue
         tiles = -(-g.rows // m) * -(-g.columns // m)
         products = size**2 * g.depth * outputs
-        cost = tiles * (products + _INPUT[size] * depth + _OUTPUT[size] * outputs)
-        cost += size**2 * reading
+        transforming = _INPUT[size] * depth + _OUTPUT[size] * outputs
+        cost = tiles * (products + transforming) + size**2 * reading
         if cost < least:
             best, least = Tiling(transforms(m, taps), cost), cost
     return best
