@@ -58,7 +58,7 @@ class Plan:
         self._record(network, graph)
         given = {builder.weights: parameters, builder.statistics: statistics}
         recorder = builder.recorder
-        if settings.frozen and settings.blocks < threads:
+        if settings.frozen and settings.blocks == 1 < threads:
             recorder.sections = [
                 part for s in recorder.sections for part in split(s, threads, settings.vector)
             ]

@@ -16,14 +16,17 @@ _WORTH = 10_000
 def split(section: Section, parts: int, lanes: int) -> list[Section]:
     """A section over one block as sections whose tasks are parts of a step."""
     sections: list[Section] = []
+    whole: Section | None = None  # small steps that follow each other, on one thread
     for step in section.steps:
         axis = _axis(step.nest, lanes) if _work(step.nest) >= _WORTH else None
         if axis is not None:
             sections.extend(_cut(step, axis, parts, lanes))
-        elif sections and sections[-1].tasks == 1 and sections[-1].barrier:
-            sections[-1].steps.append(step)
+            whole = None
+        elif whole is not None:
+            whole.steps.append(step)
         else:
-            sections.append(Section(1, 1, False, steps=[step]))
+            whole = Section(1, 1, False, steps=[step])
+            sections.append(whole)
     return sections
 
 

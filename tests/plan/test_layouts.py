@@ -286,15 +286,9 @@ def test_every_layer_is_here() -> None:
 
 # --- plans of networks that no longer change ---------------------------------------------------
 
-FEW = pytest.mark.xfail(
-    strict=True,
-    reason="with fewer blocks of images than threads, but more than one, the steps are cut as if "
-    "there were one block: all images but those of the first are left out",
-)
-
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("blocks", [1, pytest.param(2, marks=FEW), pytest.param(3, marks=FEW), 4])
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4])
 def test_a_frozen_network_on_more_threads_than_blocks(lanes: int, blocks: int) -> None:
     network, n = row(), blocks * lanes
     rng = np.random.default_rng(7)

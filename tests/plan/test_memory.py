@@ -330,15 +330,8 @@ def test_buffers_in_use_never_share_by_other_algorithms(
     examine(planned(chain(), lanes, training=True, **options))
 
 
-RACE = pytest.mark.xfail(
-    strict=True,
-    reason="split() appends a small step to what is left over of a step that was cut (one task, "
-    "with a barrier behind it), so it runs while other threads still have their parts of that step",
-)
 FROZEN = [
-    pytest.param(
-        make, lanes, images, marks=[RACE] if make in (concatenated, dense) and images < 4 else []
-    )
+    pytest.param(make, lanes, images)
     for make in NETWORKS
     for lanes, images in ((1, 1), (1, 2), (1, 16), (LANES[1], LANES[1]))
 ]
