@@ -98,6 +98,11 @@ class Program:
         self._table[: len(jobs), _BASE] = 0
         self._work = _worker()
 
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """What is run, in order."""
+        return self._jobs
+
     def _calls(self, calls: Sequence[Call]) -> tuple[int, int]:
         rows = np.array([call.words() for call in calls], np.int64)
         self._keep.append(rows)

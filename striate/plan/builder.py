@@ -126,6 +126,10 @@ class Builder:
         self._to_write = self.graph.readers()
         self._written: dict[int, int] = {}
 
+    def name(self, value: int) -> str:
+        """The name of the layer that makes a value."""
+        return "input" if value < 0 else self.network.nodes[value].name
+
     # --- values ----------------------------------------------------------------------------
 
     def image(
@@ -159,7 +163,9 @@ class Builder:
             if section is not None and self._made[value] is not section:
                 self.values[value] = self.values[value].copied()
                 self._made[value] = section
+                reader, self.recorder.label = self.recorder.label, f"{self.name(value)} again"
                 self._repeats[value]()
+                self.recorder.label = reader
 
     def remember(self, operation: Operation, name: str, thing: Image | Buffer) -> None:
         """Keep something of the forward pass for the backward pass."""
@@ -184,7 +190,13 @@ class Builder:
 
     def later(self, record: Callable[[], None]) -> None:
         """Record steps that need the whole batch's backward pass, once that is recorded."""
-        self.deferred.append(record)
+        label = self.recorder.label
+
+        def labelled() -> None:
+            self.recorder.label = label
+            record()
+
+        self.deferred.append(labelled)
 
     def store(self, operation: Operation, result: Expression, walk: Walk) -> Store:
         """Store a result as the operation's value, through its activation."""

@@ -118,13 +118,17 @@ class Plan:
     # --- the steps ---------------------------------------------------------------------------
 
     def _record(self, network: Network, graph: Graph) -> None:
-        builder, settings = self.builder, self.settings
+        builder, settings, recorder = self.builder, self.settings, self.builder.recorder
         for operation in graph.operations:
+            recorder.label = f"{builder.name(operation.node)} prepare"
             _lowering(operation).prepare(builder, operation)
+        recorder.label = "input pack"
         self._pack()
         for operation in graph.operations:
+            recorder.label = f"{builder.name(operation.node)} forward"
             builder.refresh(operation.inputs)
             _lowering(operation).forward(builder, operation)
+        recorder.label = "output unpack"
         output = builder.values[graph.output]
         self.out = self._unpack(output, "outputs")
         if settings.loss is None:
@@ -138,16 +142,20 @@ class Plan:
             "weights": Place(self._weights),
             "losses": Place(self._losses),
         }
+        recorder.label = "loss"
         Loss(builder, places).record(settings.loss)
         for operation in reversed(graph.operations):
+            recorder.label = f"{builder.name(operation.node)} backward"
             if builder.needs_gradient(operation.node):
                 rereads = _lowering(operation).rereads
                 builder.refresh(v for v in operation.inputs if rereads or v in builder.activations)
                 _lowering(operation).backward(builder, operation)
         if settings.input_gradient:
+            recorder.label = "input gradient"
             self._input_gradient = self._unpack(builder.gradients[INPUT], "input gradient")
         for record in builder.deferred:
             record()
+        recorder.label = "sum of shards"
         sum_shards(builder)
 
     def _pack(self) -> None:

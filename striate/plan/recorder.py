@@ -42,12 +42,15 @@ class Step:
         Elements from one task to the next, by role (sections that do not run over blocks).
     before
         In front of which axis the axis over a task's blocks belongs; outermost if None.
+    label
+        For whom it is done: `Recorder.label` as it was recorded.
     """
 
     nest: Nest
     places: Places
     advance: Mapping[str, int] = field(default_factory=dict)
     before: str | None = None
+    label: str = ""
 
 
 @dataclass
@@ -98,6 +101,7 @@ class Recorder:
         self._per_thread: set[Buffer] = set()
         self._strides: dict[Buffer, int] = {}
         self._closed = False
+        self.label = ""  # for whom the steps that follow are done
 
     def blockwise(
         self, nest: Nest, places: Places, *, before: str | None = None, blocks: int | None = None
@@ -114,15 +118,15 @@ class Recorder:
                 self.close()
                 section = self.section()
             section.wanted = max(section.wanted, blocks)
-        section.steps.append(Step(nest, places, before=before))
+        section.steps.append(Step(nest, places, before=before, label=self.label))
 
     def at_shard_start(self, nest: Nest, places: Places) -> None:
         """A step done once before the blocks of a shard, in the section at hand."""
-        self.section().starts.append(Step(nest, places))
+        self.section().starts.append(Step(nest, places, label=self.label))
 
     def at_shard_end(self, nest: Nest, places: Places) -> None:
         """A step done once after the blocks of a shard, in the section at hand."""
-        self.section().ends.append(Step(nest, places))
+        self.section().ends.append(Step(nest, places, label=self.label))
 
     def tasks(
         self,
@@ -141,10 +145,10 @@ class Recorder:
         "first" of all, or "before" the section at hand.
         """
         section = Section(count, count, False, barrier=barrier and when != "first")
-        section.steps.append(Step(nest, places, advance))
+        section.steps.append(Step(nest, places, advance, label=self.label))
         if when == "first":
             self.preparation.append(section)
-        elif when == "before" and self.sections and self.sections[-1].by_block:
+        elif when == "before" and self.section_is_open:
             self.sections.insert(-1, section)
         else:
             self.sections.append(section)
@@ -170,9 +174,14 @@ class Recorder:
         """A step done by whichever thread comes first."""
         self.tasks(nest, 1, {}, places, barrier=barrier, when=when)
 
+    @property
+    def section_is_open(self) -> bool:
+        """Whether the next step over blocks goes to the last section."""
+        return bool(self.sections) and self.sections[-1].by_block and not self._closed
+
     def section(self) -> Section:
         """The section over blocks at hand, or a new one."""
-        if not self.sections or not self.sections[-1].by_block or self._closed:
+        if not self.section_is_open:
             if self.sections:
                 self.sections[-1].barrier = True
             self.sections.append(Section(self.blocks, self.shards, True))

@@ -70,5 +70,5 @@ def _cut(step: Step, axis: str, parts: int, lanes: int) -> Iterator[Section]:
             for role, place in step.places.items()
         }
         barrier = number == len(runs) - 1
-        part = Step(replace(nest, axes=axes), places, advance)
+        part = Step(replace(nest, axes=axes), places, advance, label=step.label)
         yield Section(count, count, False, steps=[part], barrier=barrier)
