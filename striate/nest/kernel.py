@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from striate.nest import cache
+from striate.nest import cache, tuned
 from striate.nest.algebra import Nest
 from striate.nest.emit import emit
 from striate.nest.ir import Number
@@ -33,10 +33,12 @@ class Kernel:
     """Machine code of one nest.
 
     Calling it takes one array for each of `nest.buffers`, in that order; it checks nothing.
+    `schedule` is None where the cost model chose.
     """
 
     nest: Nest
     code: Loaded
+    schedule: Schedule | None = None
 
     @property
     def address(self) -> int:
@@ -65,20 +67,34 @@ def compile_nest(
     element: Number = "f32",
     target: Target | None = None,
 ) -> Kernel:
-    """The kernel of a nest; without a schedule, with the one the cost model chooses."""
+    """The kernel of a nest; without a schedule, with the one that was kept as the fastest of those
+    measured, or else with the one that the cost model chooses."""
     target = target or host()
+    if schedule is None:
+        schedule = tuned.schedule_for(tuned_key(nest, element), machine(target))
     key = f"{nest!r}\n{schedule!r}\n{element}"
 
     def source() -> str:
         chosen = schedule or choose(nest, target, element)
         return emit(nest, chosen, _SYMBOL, element, fused=target.fused)
 
-    return Kernel(nest, load(key, source, target))
+    return Kernel(nest, load(key, source, target), schedule)
+
+
+def tuned_key(nest: Nest, element: Number) -> str:
+    """The name under which the best schedule of a nest is kept."""
+    return f"{nest!r}\n{element}"
+
+
+@functools.cache
+def machine(target: Target) -> str:
+    """The processor, and the compiler: all that machine code depends on, but for the nest."""
+    return f"{target!r}\n{_versions()}"
 
 
 def load(key: str, source: Callable[[], str], target: Target) -> Loaded:
     """Code for `key`: from memory, from disk, or from compiling ``source()``."""
-    key = f"{key}\n{target!r}\n{_versions()}"
+    key = f"{key}\n{machine(target)}"
     with _LOCK:
         if key in _loaded:
             counts["remembered"] += 1

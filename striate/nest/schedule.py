@@ -53,16 +53,50 @@ class Schedule:
 
 def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
     """The schedule that the cost model finds cheapest."""
-    lanes = target.lanes(BYTES[element])
-    model = _Model(nest, _lane(nest, lanes), lanes)
-    best, least = Schedule(model.lane, lanes), math.inf
-    for tile in model.tiles(_room(nest, target)):
-        for unroll in model.unrolls(tile):
-            cost = model.cost(tile, unroll)
-            if cost < least * (1 - 1e-9):
-                chosen = tuple((axis, size) for axis, size in tile.items() if size > 1)
-                best, least = Schedule(model.lane, lanes, chosen, unroll), cost
+    model = _model(nest, target, element)
+    best, least = model.schedule({}, ()), math.inf
+    for cost, tile, unroll in model.candidates(_room(nest, target)):
+        if cost < least * (1 - 1e-9):
+            best, least = model.schedule(tile, unroll), cost
     return best
+
+
+def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Schedule]:
+    """All schedules that compute the same bits as the chosen one, this first, then by their cost.
+
+    The order of a sum is part of its result, and unrolling changes it: an axis that is written out
+    runs inside all others.  Tiles change nothing, and the lane axis stays the same.
+    """
+    model, best = _model(nest, target, element), choose(nest, target, element)
+    order = order_of_sums(nest, best)
+    ranked = {best: -math.inf}
+    for cost, tile, unroll in model.candidates(_room(nest, target)):
+        schedule = model.schedule(tile, unroll)
+        if order_of_sums(nest, schedule) == order:
+            ranked.setdefault(schedule, cost)
+    return sorted(ranked, key=ranked.__getitem__)
+
+
+def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
+    """The reduced axes in the order of their loops, outermost first, without those of one turn."""
+    turns = dict(nest.axes)
+    if schedule.lane in nest.reduce:
+        turns[schedule.lane] //= schedule.lanes
+    inside = [axis for axis in nest.reduce if axis not in nest.rounds and turns[axis] > 1]
+    loops = [axis for axis in inside if axis not in schedule.unroll]
+    return (*nest.rounds, *loops, *(axis for axis in inside if axis in schedule.unroll))
+
+
+def expected_share(nest: Nest, schedule: Schedule) -> float:
+    """How much of the processor's arithmetic the cost model expects a schedule to use: 0 to 1."""
+    model = _Model(nest, schedule.lane, schedule.lanes)
+    ideal = nest.multiply_adds / schedule.lanes
+    return min(ideal / model.cost(dict(schedule.tile), schedule.unroll), 1.0)
+
+
+def _model(nest: Nest, target: Target, element: str) -> _Model:
+    lanes = target.lanes(BYTES[element])
+    return _Model(nest, _lane(nest, lanes), lanes)
 
 
 def _room(nest: Nest, target: Target) -> int:
@@ -108,7 +142,7 @@ class _Model:
     """
 
     def __init__(self, nest: Nest, lane: str, lanes: int) -> None:
-        self.nest, self.lane = nest, lane
+        self.nest, self.lane, self.lanes = nest, lane, lanes
         self.extents = dict(nest.axes)
         self.extents[lane] = max(self.extents[lane] // lanes, 1)
         self.terms = max(len(nest.terms), 1)
@@ -131,6 +165,17 @@ class _Model:
                 if full <= 2 * math.prod(chosen) and math.prod(chosen) <= room:
                     yield dict(zip(few, chosen, strict=True))
         yield {}
+
+    def candidates(self, room: int) -> Iterator[tuple[float, Tile, tuple[str, ...]]]:
+        """(cost, tile, unrolled axes) of everything that is worth a thought."""
+        for tile in self.tiles(room):
+            for unroll in self.unrolls(tile):
+                yield self.cost(tile, unroll), tile, unroll
+
+    def schedule(self, tile: Tile, unroll: tuple[str, ...]) -> Schedule:
+        """All of it; a tile of one index is none."""
+        chosen = tuple((axis, size) for axis, size in tile.items() if size > 1)
+        return Schedule(self.lane, self.lanes, chosen, unroll)
 
     def unrolls(self, tile: Tile) -> Iterator[tuple[str, ...]]:
         """Sets of small reduced axes, innermost first, whose points stay within one body."""
