@@ -111,7 +111,7 @@ class Network:
         self.parameters = MappingProxyType(self._views(self.slots, self.flat))
         self.state = MappingProxyType(self._views(self.state_slots, self.state_flat))
         self._lock = threading.RLock()
-        self._engines: dict[tuple[str, int | None, int], Engine] = {}
+        self._engines: dict[tuple[str, int | None, int, bool], Engine] = {}
 
     def _lay_out(self, kind: str) -> tuple[Slot, ...]:
         slots: list[Slot] = []
@@ -207,10 +207,12 @@ class Network:
         engine: str = "llvm",
         threads: int | None = None,
         batch_size: int = 256,
+        exact: bool = False,
     ) -> FloatArray:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
-        Safe to call from several threads at once; the calls then follow each other.
+        `exact` computes sums as they are written, without Winograd's algorithm.  Safe to call from
+        several threads at once; the calls then follow each other.
         """
         from striate.engines import make_engine
         from striate.engines.base import check_images
@@ -219,10 +221,12 @@ class Network:
         batch_size = whole_number(batch_size, "batch_size", "Network")
         outputs = np.empty((len(images), *self.output_shape), np.float32)
         with self._lock:
-            key = (engine, threads, batch_size)
+            key = (engine, threads, batch_size, exact)
             runner = self._engines.get(key)
             if runner is None:
-                runner = make_engine(self, engine, batch_size=batch_size, threads=threads)
+                runner = make_engine(
+                    self, engine, batch_size=batch_size, threads=threads, exact=exact
+                )
                 self._engines[key] = runner
             for start in range(0, len(images), batch_size):
                 stop = start + batch_size

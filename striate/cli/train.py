@@ -64,6 +64,7 @@ class Options:
     colour: str | None
     skip_bad: bool
     seed: int
+    exact: bool
     threads: int | None
     engine: str | None
     as_json: bool
@@ -121,6 +122,7 @@ class Options:
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
 )
+@click.option("--exact", is_flag=True, help="No Winograd: sums as they are written, slower.")
 @options.engine_options
 @options.output_options
 def train(**given: Any) -> int:
@@ -358,6 +360,7 @@ def _fit(chosen: Options, recipe: Recipe, network: Network, dataset: Dataset) ->
         seed=chosen.seed,
         threads=chosen.threads,
         engine=chosen.engine or options.default_engine(),
+        exact=chosen.exact,
         progress=not chosen.quiet,
     )
 

@@ -22,6 +22,7 @@ def make_engine(
     batch_size: int,
     loss: Loss | None = None,
     threads: int | None = None,
+    exact: bool = False,
 ) -> Engine:
     """An engine for `network` and batches of up to `batch_size` images.
 
@@ -29,6 +30,7 @@ def make_engine(
         engine: "llvm", or "numpy"; without llvmlite "llvm" falls back to "numpy" with a warning.
         loss: needed for training steps.
         threads: how many threads may work; None for all cores.
+        exact: compute sums as they are written, without Winograd's algorithm ("numpy" always does).
     """
     if check_engine(engine) == "numpy":
         from striate.engines.numpy import NumPyEngine
@@ -36,7 +38,7 @@ def make_engine(
         return NumPyEngine(network, batch_size=batch_size, loss=loss, threads=threads)
     from striate.engines.compiled import CompiledEngine
 
-    return CompiledEngine(network, batch_size=batch_size, loss=loss, threads=threads)
+    return CompiledEngine(network, batch_size=batch_size, loss=loss, threads=threads, exact=exact)
 
 
 def check_engine(engine: str) -> str:

@@ -28,6 +28,10 @@ class CompiledEngine:
         batch_size: the largest batch of a step.
         loss: needed by `step`.
         threads: how many threads work; None for all processors.
+        exact: compute sums as they are written, without Winograd's algorithm.
+
+    Attributes:
+        winograd: whether a step computes any layer by Winograd's algorithm.
     """
 
     def __init__(
@@ -37,8 +41,9 @@ class CompiledEngine:
         batch_size: int,
         loss: Loss | None = None,
         threads: int | None = None,
+        exact: bool = False,
     ) -> None:
-        self.network, self.loss = network, loss
+        self.network, self.loss, self.exact = network, loss, exact
         self.batch_size = whole_number(batch_size, "batch_size", "CompiledEngine")
         wanted = default_threads() if threads is None else threads
         self.threads = whole_number(wanted, "threads", "CompiledEngine")
@@ -115,6 +120,10 @@ class CompiledEngine:
         self._runners.clear()
         self._update = None
 
+    @property
+    def winograd(self) -> bool:
+        return any(runner.plan.uses_winograd for runner in self._runners.values())
+
     def _runner(self, images: Array, *, training: bool) -> Runner:
         raw: Element = "u8" if images.dtype == np.uint8 else "real"
         key = (training, raw)
@@ -126,6 +135,7 @@ class CompiledEngine:
                 training=training,
                 loss=self.loss.kind if training and self.loss is not None else None,
                 raw=raw,
+                exact=self.exact,
             )
         return self._runners[key]
 

@@ -83,6 +83,7 @@ def _layer_runner(
         dtype=x.dtype,
         parameters=flat,
         statistics=statistics,
+        exact=True,  # sums as they are written: what somebody who asks for one layer wants to see
     )
     if training and loss is None:
         runner.present(len(x))

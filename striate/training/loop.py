@@ -56,6 +56,7 @@ def fit(
     seed: int = 0,
     threads: int | None = None,
     engine: str = "llvm",
+    exact: bool = False,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
@@ -90,6 +91,8 @@ def fit(
         seed: of the order, the augmentation, dropout and the split; 0 or more.
         threads: for the engine; None for all cores.
         engine: "llvm" or "numpy".
+        exact: compute sums as they are written, without Winograd's algorithm, which rounds a little
+            more: by some 1e-5 of a layer's largest value instead of 1e-6.
         progress: show it on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch.
 
@@ -127,7 +130,12 @@ def fit(
     with (
         closing(
             make_engine(
-                network, engine=engine, batch_size=batch_size, loss=data.loss, threads=threads
+                network,
+                engine=engine,
+                batch_size=batch_size,
+                loss=data.loss,
+                threads=threads,
+                exact=exact,
             )
         ) as made,
         closing(make_reporter(progress)) as reporter,
