@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from striate.nest.algebra import Index, Nest, forms_in
+from striate.nest.schedule import choose
+from striate.nest.target import host
 from striate.plan.layout import Place
 from striate.plan.recorder import Section, Step, in_tasks
 
@@ -18,9 +19,9 @@ def split(section: Section, parts: int, lanes: int) -> list[Section]:
     sections: list[Section] = []
     whole: Section | None = None  # small steps that follow each other, on one thread
     for step in section.steps:
-        axis = _axis(step.nest, lanes) if _work(step.nest) >= _WORTH else None
-        if axis is not None:
-            sections.extend(_cut(step, axis, parts, lanes))
+        cut = _cut(step, parts, lanes) if _work(step.nest) >= _WORTH else []
+        if cut:
+            sections.extend(cut)
             whole = None
         elif whole is not None:
             whole.steps.append(step)
@@ -55,20 +56,27 @@ def _is_uniform(nest: Nest, axis: str) -> bool:
     )
 
 
-def _cut(step: Step, axis: str, parts: int, lanes: int) -> Iterator[Section]:
-    nest, extent = step.nest, step.nest.extent(axis)
-    size = -(-extent // parts)
+def _cut(step: Step, parts: int, lanes: int) -> list[Section]:
+    """The parts of a step; none if it cannot be cut so that every sum keeps its order."""
+    nest, axis = step.nest, _axis(step.nest, lanes)
+    if axis is None:
+        return []
+    size = -(-nest.extent(axis) // parts)
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):
         size = -(-size // lanes) * lanes
-    runs = list(in_tasks(extent, size))
-    for number, (first, count, some) in enumerate(runs):
+    sections: list[Section] = []
+    for first, count, some in in_tasks(nest.extent(axis), size):
         axes = tuple((name, some if name == axis else old) for name, old in nest.axes)
+        part = replace(nest, axes=axes)
+        if choose(part, host()).lane != choose(nest, host()).lane:
+            return []
         advance = {role: some * stride for role, stride in strides.items()}
         places = {
             role: Place(place.buffer, place.offset + first * strides[role])
             for role, place in step.places.items()
         }
-        barrier = number == len(runs) - 1
-        part = Step(replace(nest, axes=axes), places, advance, label=step.label)
-        yield Section(count, count, False, steps=[part], barrier=barrier)
+        steps = [Step(part, places, advance)]
+        sections.append(Section(count, count, False, steps=steps, barrier=False))
+    sections[-1].barrier = True
+    return sections
