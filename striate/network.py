@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from striate.engines.base import Engine
     from striate.evaluation import Evaluation
+    from striate.plan.explanation import Explanation
     from striate.plan.inference import CompiledNetwork
+    from striate.plan.tuning import Tuning
     from striate.summary import Summary
     from striate.training.history import History
 
@@ -284,6 +286,32 @@ class Network:
         from striate.summary import summarise
 
         return summarise(self)
+
+    def explain(
+        self,
+        *,
+        batch_size: int = 64,
+        training: bool = True,
+        threads: int | None = None,
+        exact: bool = False,
+        measure: bool = False,
+    ) -> Explanation:
+        """What the compiled engine decides for a training step, or else for `compile`, and why:
+        layers, kernels, memory.  With `measure` it is run too, to tell how fast each kernel is.
+
+        ``print()`` it, or see striate.plan.explanation for its parts.  Nothing is changed.
+        """
+        from striate.plan.trial import trial
+
+        runner = trial(self, batch_size, training=training, threads=threads, exact=exact)
+        return runner.plan.explain(measure)
+
+    def tune(self, **options: Any) -> Tuning:
+        """Measure candidates for this network's kernels on this machine and keep the best in the
+        cache, for all processes: see striate.plan.tune.tune for all options."""
+        from striate.plan.tune import tune
+
+        return tune(self, **options)
 
     def __repr__(self) -> str:
         return (

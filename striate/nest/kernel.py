@@ -70,9 +70,10 @@ def compile_nest(
     """The kernel of a nest; without a schedule, with the one that was kept as the fastest of those
     measured, or else with the one that the cost model chooses."""
     target = target or host()
+    name = repr(nest)
     if schedule is None:
-        schedule = tuned.schedule_for(tuned_key(nest, element), machine(target))
-    key = f"{nest!r}\n{schedule!r}\n{element}"
+        schedule = tuned.schedule_for(f"{name}\n{element}", machine(target))
+    key = f"{name}\n{schedule!r}\n{element}"
 
     def source() -> str:
         chosen = schedule or choose(nest, target, element)

@@ -22,6 +22,12 @@ _FLOAT = np.dtype(np.float32)
 _SMALL = 60_000_000
 
 
+def worth_threads(network: Network, batch_size: int, threads: int) -> int:
+    """As many threads as given, or one where a batch is too little work to share."""
+    work = sum(v.layer.multiply_adds(*network.input_shapes(i)) for i, v in enumerate(network.nodes))
+    return threads if work * batch_size > _SMALL else 1
+
+
 class CompiledNetwork:
     """A function from images to outputs, made for one batch size.
 
@@ -52,8 +58,7 @@ class CompiledNetwork:
         threads = whole_number(wanted, "threads", "Network.compile")
         self.input_shape, self.output_shape = network.input_shape, network.output_shape
         own = folded(network)
-        work = sum(v.layer.multiply_adds(*own.input_shapes(i)) for i, v in enumerate(own.nodes))
-        self.threads = threads if work * batch_size > _SMALL else 1
+        self.threads = worth_threads(own, self.batch_size, threads)
         self._network, self._exact = own, exact
         self._runners: dict[Element, Runner] = {}
         self._lock = threading.Lock()

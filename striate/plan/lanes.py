@@ -7,9 +7,14 @@ leaves any, at the price of a layout of its own and of whole blocks of images.
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from striate.layers import Conv2D, Dense
+from striate.nest import tuned
+from striate.nest.kernel import machine
+from striate.nest.target import host
 from striate.plan.graph import INPUT, Operation, analyse
 from striate.plan.layout import vectors
 from striate.plan.lower.winograd import tiling
@@ -24,7 +29,36 @@ _LOST = 1.0
 def lanes_for(
     network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
 ) -> int:
-    """Images of a block: `vector` where they fill the lanes, 1 where channels do."""
+    """Images of a block: `vector` where they fill the lanes, 1 where channels do.
+
+    What was measured and kept for this network and batch size comes before the estimate.
+    """
+    compiler = machine(host())
+    if tuned.has_layouts(compiler):
+        key = layout_key(network, batch_size, vector, training=training, exact=exact)
+        if (kept := tuned.layout_for(key, compiler)) is not None:
+            return kept
+    return estimate(network, batch_size, vector, training=training, exact=exact).lanes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Vector operations of a batch in a pass, with images in the lanes and with channels."""
+
+    vector: int
+    images: float
+    channels: float
+
+    @property
+    def lanes(self) -> int:
+        """Images of a block in the cheaper way."""
+        return self.vector if self.images < self.channels else 1
+
+
+def estimate(
+    network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
+) -> Estimate:
+    """What either way costs."""
     operations = analyse(network, training).operations
     blocks = -(-batch_size // vector)
     # Blocks are what threads share, and few cannot be shared evenly; nor do large ones stay near.
@@ -32,7 +66,18 @@ def lanes_for(
     channels = batch_size * sum(
         _by_channels(operation, vector, batch_size, training, exact) for operation in operations
     )
-    return vector if images < channels else 1
+    return Estimate(vector, images, channels)
+
+
+def layout_key(
+    network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
+) -> str:
+    """The name under which a choice is kept.
+
+    The number of threads is no part of it: it must never change a result.
+    """
+    shape = json.dumps(network.get_config(), sort_keys=True)
+    return f"{shape}\n{batch_size} {vector} {training} {exact}"
 
 
 def _products(operation: Operation) -> float:

@@ -21,13 +21,14 @@ from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
 from striate.plan.lower.conv import uses_winograd
 from striate.plan.lower.loss import Loss
-from striate.plan.recorder import tasks_of
+from striate.plan.recorder import Section, tasks_of
 from striate.plan.shards import sum_shards
 from striate.plan.split import split
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
     from striate.network import Network
+    from striate.plan.explanation import Explanation
 
 
 class Plan:
@@ -75,6 +76,19 @@ class Plan:
         else:
             self._sections = recorder.all_sections
         self.program: Program = recorder.program(self._sections, threads)
+        self.threads = threads
+
+    @property
+    def sections(self) -> list[Section]:
+        """What `program` runs, job by job."""
+        return self._sections
+
+    def explain(self, measure: bool = False) -> Explanation:
+        """What was decided and why; with `measure` also how fast each kernel is: see
+        `striate.plan.explain`."""
+        from striate.plan.explain import explain
+
+        return explain(self, measure)
 
     @property
     def uses_winograd(self) -> bool:

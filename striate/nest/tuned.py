@@ -1,0 +1,154 @@
+"""What was measured to be best on this machine, kept for other processes.
+
+One small JSON file for each machine and version of the compiler, beside the kernels:
+
+    {"striate": "tuned 1", "seal": "...",
+     "schedules": {"hash of a nest": {"lane": "v", "lanes": 16, "tile": [["k", 6]], "unroll": []}},
+     "layouts": {"hash of a network and a batch size": 16}}
+
+The seal is a hash of the rest and of the machine: a damaged, foreign or outdated file does not
+match and counts for nothing.  Files are written beside and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from striate.atomic import write_atomically
+from striate.cachedir import cache_dir
+from striate.nest.schedule import Schedule
+
+_FORMAT = "tuned 1"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Schedules by nest, and images of a block by network: the names are hashes."""
+
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    layouts: Mapping[str, int] = field(default_factory=dict)
+
+
+_NOTHING = Tuned()
+# What each file held when it was first looked at: a process keeps to that, whoever writes.
+_known: dict[Path, Tuned] = {}
+
+
+def schedule_for(key: str, machine: str) -> Schedule | None:
+    """The schedule kept for a nest, None if there is none.
+
+    `key` says all that the nest computes; `machine` names processor and compiler.
+    """
+    schedules = _look(machine).schedules
+    return schedules.get(_hash(key)) if schedules else None
+
+
+def layout_for(key: str, machine: str) -> int | None:
+    """The images of a block kept for a network, None if there is none."""
+    return _look(machine).layouts.get(_hash(key))
+
+
+def has_layouts(machine: str) -> bool:
+    """Whether any is kept, so that a key is worth making."""
+    return bool(_look(machine).layouts)
+
+
+def keep(
+    schedules: Mapping[str, Schedule | None], layouts: Mapping[str, int], machine: str
+) -> Path:
+    """Add to what is kept, and return the file; None as a schedule takes one away.
+
+    Raises OSError where the file cannot be written.
+    """
+    path = _path(machine)
+    before = _read(path, machine)  # another process may have written meanwhile
+    changed = {_hash(key): schedule for key, schedule in schedules.items()}
+    merged = {**before.schedules, **changed}
+    new = Tuned(
+        {name: schedule for name, schedule in merged.items() if schedule is not None},
+        {**before.layouts, **{_hash(key): lanes for key, lanes in layouts.items()}},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, [_written(new, machine)])
+    _known[path] = new
+    return path
+
+
+@contextmanager
+def instead(schedules: Mapping[str, Schedule], machine: str) -> Iterator[None]:
+    """As if these were kept too, for a moment and in this process only."""
+    path, known = _path(machine), _look(machine)
+    changed = {_hash(key): schedule for key, schedule in schedules.items()}
+    _known[path] = Tuned({**known.schedules, **changed}, known.layouts)
+    try:
+        yield
+    finally:
+        _known[path] = known
+
+
+def forget() -> None:
+    """Look at the files again."""
+    _known.clear()
+
+
+def _look(machine: str) -> Tuned:
+    try:
+        path = _path(machine)
+    except OSError:
+        return _NOTHING
+    if path not in _known:
+        _known[path] = _read(path, machine)
+    return _known[path]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _path(machine: str) -> Path:
+    return cache_dir("kernels") / f"tuned-{_hash(machine)[:16]}.json"
+
+
+def _read(path: Path, machine: str) -> Tuned:
+    """What a file holds; nothing if it cannot be trusted."""
+    try:
+        content = json.loads(path.read_bytes())
+        if content["seal"] != _seal(content["schedules"], content["layouts"], machine):
+            return _NOTHING
+        schedules = {name: _schedule(entry) for name, entry in content["schedules"].items()}
+        return Tuned(schedules, dict(content["layouts"]))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return _NOTHING
+
+
+def _written(tuned: Tuned, machine: str) -> bytes:
+    schedules = {name: described(schedule) for name, schedule in tuned.schedules.items()}
+    layouts = dict(tuned.layouts)
+    seal = _seal(schedules, layouts, machine)
+    content = {"striate": _FORMAT, "seal": seal, "schedules": schedules, "layouts": layouts}
+    return json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+def _seal(schedules: Any, layouts: Any, machine: str) -> str:
+    return _hash(json.dumps([_FORMAT, machine, schedules, layouts], sort_keys=True))
+
+
+def described(schedule: Schedule) -> dict[str, Any]:
+    """A schedule as plain values."""
+    return {
+        "lane": schedule.lane,
+        "lanes": schedule.lanes,
+        "tile": [list(pair) for pair in schedule.tile],
+        "unroll": list(schedule.unroll),
+    }
+
+
+def _schedule(entry: Mapping[str, Any]) -> Schedule:
+    tile = tuple((str(axis), int(size)) for axis, size in entry["tile"])
+    return Schedule(str(entry["lane"]), int(entry["lanes"]), tile, tuple(entry["unroll"]))

@@ -1,0 +1,361 @@
+"""What a plan decided, as data and as a table to read."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_WIDTH = 108
+# Buffers that the table lists one by one, the largest first.
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """What fills the vectors.
+
+    Attributes
+    ----------
+    fill
+        "images" or "channels".
+    images_of_a_block, blocks
+        How the batch is cut.
+    by_images, by_channels
+        Estimated vector operations of a pass over the batch, either way.
+    chosen_by
+        "estimate", "striate tune" (measured), or "caller".
+    """
+
+    fill: str
+    images_of_a_block: int
+    blocks: int
+    by_images: float
+    by_channels: float
+    chosen_by: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operation of the plan.
+
+    Attributes
+    ----------
+    fused
+        The activation applied as results are stored, or "".
+    passes
+        What is computed: "forward", "input gradient", "parameter gradient".
+    algorithm, why
+        How, and the reason.
+    """
+
+    name: str
+    kind: str
+    fused: str
+    passes: tuple[str, ...]
+    algorithm: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """Kernels that some blocks of images, or some parts, are taken through together.
+
+    Attributes
+    ----------
+    grain
+        Blocks of images a task; 0 where tasks are not blocks.
+    barrier
+        Whether all threads wait for each other behind it.
+    """
+
+    number: int
+    tasks: int
+    grain: int
+    shards: int
+    barrier: bool
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One call of one nest.
+
+    Attributes
+    ----------
+    section, step, when
+        Where: "task", or the "start" or "end" of a shard.
+    label
+        The layer, and what is done for it.
+    writes
+        The names of the buffers that it stores to.
+    axes, reduced
+        The nest's axes with their extents, and the names of those that it sums (or maximises) over.
+    lane, lanes, tile, unroll, tuned
+        The schedule, and whether it was measured rather than estimated.
+    multiply_adds
+        Of all turns of a run; 0 where nothing is multiplied and summed.
+    turns
+        How often it is called in a run.
+    expected
+        The share of the multiply-add peak that the cost model expects: 0 to 1; None without
+        multiply-adds.
+    seconds, gflops
+        Of all turns on one thread, where it was measured.
+    """
+
+    section: int
+    step: int
+    when: str
+    label: str
+    writes: tuple[str, ...]
+    axes: tuple[tuple[str, int], ...]
+    reduced: tuple[str, ...]
+    lane: str
+    lanes: int
+    tile: tuple[tuple[str, int], ...]
+    unroll: tuple[str, ...]
+    tuned: bool
+    multiply_adds: int
+    turns: int
+    expected: float | None
+    seconds: float | None
+    gflops: float | None
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory of one name.
+
+    Attributes
+    ----------
+    bytes
+        Of all instances; of what every thread has for itself, of one thread.
+    threads
+        How many threads have it for themselves, or 0.
+    first, last
+        The steps between which it holds something.
+    shares_with
+        How many other buffers lie, at other times, where it lies.
+    """
+
+    name: str
+    scope: str
+    bytes: int
+    threads: int
+    first: int
+    last: int
+    shares_with: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that a plan decided.  ``str()`` is a table, `to_dict` is for programs.
+
+    Attributes
+    ----------
+    bytes
+        All memory of the plan.
+    unshared_bytes
+        What it would be if every buffer had its own.
+    thread_bytes
+        What each thread has for itself, as part of `bytes`.
+    peak_gflops
+        The multiply-add peak of one thread, if measured.
+    """
+
+    purpose: str
+    element: str
+    batch_size: int
+    threads: int
+    vector: int
+    exact: bool
+    lanes: Lanes
+    layers: tuple[Layer, ...]
+    sections: tuple[Section, ...]
+    kernels: tuple[Kernel, ...]
+    buffers: tuple[Buffer, ...]
+    bytes: int
+    unshared_bytes: int
+    thread_bytes: int
+    peak_gflops: float | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Of a whole run on one thread, where it was measured."""
+        times = [kernel.seconds for kernel in self.kernels if kernel.seconds is not None]
+        return sum(times) if times else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {**_plain(asdict(self)), "seconds": self.seconds}
+
+    def __str__(self) -> str:
+        parts = (self._head(), self._layers(), self._kernels(), self._memory())
+        return "\n\n".join("\n".join(part) for part in parts)
+
+    # --- the parts of the table -----------------------------------------------------------------
+
+    def _head(self) -> Iterator[str]:
+        yield (
+            f"Plan for {self.purpose}: batches of {self.batch_size}, {self.element}, vectors of "
+            f"{self.vector}, {_count(self.threads, 'thread')}" + (", exact" if self.exact else "")
+        )
+        lanes = self.lanes
+        blocks = f"{_count(lanes.blocks, 'block')} of {_count(lanes.images_of_a_block, 'image')}"
+        why = {
+            "estimate": "the cheaper by estimate",
+            "striate tune": "the faster as measured by striate tune",
+        }.get(lanes.chosen_by, "asked for")
+        yield f"{lanes.fill.capitalize()} fill the lanes, in {blocks}: {why}."
+        yield (
+            f"Estimated vector operations of a pass: {lanes.by_images:,.0f} with images in the "
+            f"lanes, {lanes.by_channels:,.0f} with channels."
+        )
+        if self.seconds is not None and self.peak_gflops is not None:
+            work = 2e-9 * sum(kernel.multiply_adds for kernel in self.kernels)
+            yield (
+                f"Measured on one thread: {1e3 * self.seconds:.3g} ms, "
+                f"{work / self.seconds:.0f} GFLOP/s of a multiply-add peak of "
+                f"{self.peak_gflops:.0f}."
+            )
+
+    def _layers(self) -> Iterator[str]:
+        rows = [("layer", "passes", "algorithm")]
+        for layer in self.layers:
+            kind = layer.kind + (f" + {layer.fused}" if layer.fused else "")
+            how = layer.algorithm + (f": {layer.why}" if layer.why else "")
+            rows.append((f"{layer.name} ({kind})", ", ".join(layer.passes), how))
+        yield from _table(rows, left=3)
+
+    def _kernels(self) -> Iterator[str]:
+        measured = self.seconds is not None
+        for section in self.sections:
+            yield from self._section(section, measured)
+        yield "turns: calls in a run; expected: share of the multiply-add peak; *: summed over"
+        if measured:
+            yield "measured on one thread, each kernel where it is in a run, among the others"
+
+    def _section(self, section: Section, measured: bool) -> Iterator[str]:
+        grain = f" of {_count(section.grain, 'block')}" if section.grain else ""
+        wait = "then all threads meet" if section.barrier else "no barrier behind it"
+        yield (
+            f"section {section.number}: {_count(section.tasks, 'task')}{grain} in "
+            f"{_count(section.shards, 'shard')}, {wait}"
+        )
+        rows: list[tuple[str, ...]] = [("step", "layer: writes", "turns", "multiply-adds", "expected")]
+        if measured:
+            rows = [(*rows[0], "GFLOP/s", "ms", "of all")]
+        own = [kernel for kernel in self.kernels if kernel.section == section.number]
+        for kernel in own:
+            row = (
+                f"{kernel.step}",
+                _told(kernel),
+                f"{kernel.turns:,}",
+                f"{kernel.multiply_adds:,}" if kernel.multiply_adds else "",
+                f"{100 * kernel.expected:.0f} %" if kernel.expected is not None else "",
+            )
+            rows.append((*row, *self._times(kernel)) if measured else row)
+        lines = [*_table(rows, left=2, limits=(5, 46))]
+        yield "  " + lines[0]
+        for kernel, line in zip(own, lines[1:], strict=True):
+            yield "  " + line
+            yield from textwrap.wrap(
+                _described(kernel), _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 10
+            )
+
+    def _times(self, kernel: Kernel) -> tuple[str, str, str]:
+        seconds, total = kernel.seconds or 0.0, self.seconds or 1.0
+        speed = f"{kernel.gflops:.0f}" if kernel.gflops is not None else ""
+        return speed, f"{1e3 * seconds:.3f}", f"{100 * seconds / total:.1f} %"
+
+    def _memory(self) -> Iterator[str]:
+        yield (
+            f"Memory: {_bytes(self.bytes)}, of which each thread has {_bytes(self.thread_bytes)} "
+            f"for itself; without sharing {_bytes(self.unshared_bytes)}."
+        )
+        rows = [("buffer", "instances", "bytes", "steps", "shares with")]
+        ordered = sorted(self.buffers, key=lambda buffer: -buffer.bytes)
+        for buffer in ordered[:_LISTED]:
+            rows.append(
+                (
+                    buffer.name,
+                    "each thread" if buffer.threads else buffer.scope,
+                    f"{buffer.bytes:,}",
+                    f"{buffer.first}-{buffer.last}",
+                    _count(buffer.shares_with, "other") if buffer.shares_with else "",
+                )
+            )
+        yield from _table(rows, left=2, limits=(48, 12))
+        rest = ordered[_LISTED:]
+        if rest:
+            yield f"and {len(rest)} smaller ones: {_bytes(sum(buffer.bytes for buffer in rest))}"
+
+
+def _told(kernel: Kernel) -> str:
+    """For whom a kernel works, and what it writes."""
+    when = "" if kernel.when == "task" else f" (shard's {kernel.when})"
+    return f"{kernel.label}: {', '.join(kernel.writes)}{when}"
+
+
+def _described(kernel: Kernel) -> str:
+    """The axes and the schedule of a kernel, in words."""
+    axes = " ".join(
+        f"{name}{'*' if name in kernel.reduced else ''}={extent}" for name, extent in kernel.axes
+    )
+    parts = [f"{axes} | {kernel.lanes} lanes along {kernel.lane}"]
+    if kernel.tile:
+        parts.append("tile " + " ".join(f"{axis}:{size}" for axis, size in kernel.tile))
+    if kernel.unroll:
+        parts.append("unroll " + " ".join(kernel.unroll))
+    return ", ".join(parts) + (" (tuned)" if kernel.tuned else "")
+
+
+def _table(
+    rows: Sequence[Sequence[str]], *, left: int, limits: Sequence[int] = ()
+) -> Iterator[str]:
+    """Aligned columns, the first `left` to the left; the last of these is wrapped to the width.
+
+    With `limits` the left columns are cut to so many characters instead.
+    """
+    cut = [
+        [_cut(cell, limits[i]) if i < len(limits) else cell for i, cell in enumerate(row)]
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
+    wraps = not limits and left == len(widths)
+    for row in cut:
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        if not wraps:
+            yield "  ".join(cells).rstrip()
+            continue
+        head = "  ".join(cells[:-1]) + "  "
+        room = max(_WIDTH - len(head), 24)
+        lines = textwrap.wrap(row[-1], room) or [""]
+        yield (head + lines[0]).rstrip()
+        yield from (" " * len(head) + line for line in lines[1:])
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def _bytes(number: int) -> str:
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} bytes"
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all the way down."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
