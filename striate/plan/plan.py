@@ -61,7 +61,9 @@ class Plan:
         recorder = builder.recorder
         if settings.frozen and settings.blocks == 1 < threads:
             recorder.sections = [
-                part for s in recorder.sections for part in split(s, threads, settings.vector)
+                part
+                for s in recorder.sections
+                for part in split(s, threads, settings.vector, settings.element)
             ]
         recorder.allot(threads, given)
         for buffer, table in builder.tables.items():

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from striate.nest.algebra import Nest, Tensor, in_rounds, with_tensors
 from striate.nest.ir import Number
 from striate.nest.kernel import Kernel, compile_nest
+from striate.nest.schedule import Schedule
 from striate.nest.tape import Argument, Call, Job, Program
 from striate.plan.layout import Buffer, Place
 from striate.plan.memory import Use, allot, dtype_of
@@ -44,6 +45,8 @@ class Step:
         In front of which axis the axis over a task's blocks belongs; outermost if None.
     label
         For whom it is done: `Recorder.label` as it was recorded.
+    schedule
+        How the nest is run, where that must not be chosen anew.
     """
 
     nest: Nest
@@ -51,6 +54,7 @@ class Step:
     advance: Mapping[str, int] = field(default_factory=dict)
     before: str | None = None
     label: str = ""
+    schedule: Schedule | None = None
 
 
 @dataclass
@@ -384,7 +388,7 @@ class Recorder:
         return summed if not nest.initial else _in_rounds(summed)
 
     def _call(self, step: Step, section: Section) -> Call:
-        kernel: Kernel = compile_nest(step.nest, element=self.element)
+        kernel: Kernel = compile_nest(step.nest, step.schedule, element=self.element)
         if missing := set(step.nest.buffers) ^ set(step.places):
             raise KeyError(f"roles without memory, or memory without role: {sorted(missing)}")
         for tensor in step.nest.tensors():

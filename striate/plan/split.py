@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from striate.nest.algebra import Index, Nest, forms_in
+from striate.nest.ir import Number
 from striate.nest.schedule import choose
 from striate.nest.target import host
 from striate.plan.layout import Place
@@ -14,12 +15,12 @@ from striate.plan.recorder import Section, Step, in_tasks
 _WORTH = 10_000
 
 
-def split(section: Section, parts: int, lanes: int) -> list[Section]:
+def split(section: Section, parts: int, lanes: int, element: Number) -> list[Section]:
     """A section over one block as sections whose tasks are parts of a step."""
     sections: list[Section] = []
     whole: Section | None = None  # small steps that follow each other, on one thread
     for step in section.steps:
-        cut = _cut(step, parts, lanes) if _work(step.nest) >= _WORTH else []
+        cut = _cut(step, parts, lanes, element) if _work(step.nest) >= _WORTH else []
         if cut:
             sections.extend(cut)
             whole = None
@@ -56,11 +57,13 @@ def _is_uniform(nest: Nest, axis: str) -> bool:
     )
 
 
-def _cut(step: Step, parts: int, lanes: int) -> list[Section]:
-    """The parts of a step; none if it cannot be cut so that every sum keeps its order."""
+def _cut(step: Step, parts: int, lanes: int, element: Number) -> list[Section]:
+    """The parts of a step; none if it has no axis to be cut along."""
     nest, axis = step.nest, _axis(step.nest, lanes)
     if axis is None:
         return []
+    # That of the whole, so that every sum keeps its order, and its bits.
+    schedule = choose(nest, host(), element)
     size = -(-nest.extent(axis) // parts)
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):
@@ -68,15 +71,13 @@ def _cut(step: Step, parts: int, lanes: int) -> list[Section]:
     sections: list[Section] = []
     for first, count, some in in_tasks(nest.extent(axis), size):
         axes = tuple((name, some if name == axis else old) for name, old in nest.axes)
-        part = replace(nest, axes=axes)
-        if choose(part, host()).lane != choose(nest, host()).lane:
-            return []
         advance = {role: some * stride for role, stride in strides.items()}
         places = {
             role: Place(place.buffer, place.offset + first * strides[role])
             for role, place in step.places.items()
         }
-        steps = [Step(part, places, advance)]
-        sections.append(Section(count, count, False, steps=steps, barrier=False))
+        part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
+        part = replace(part, schedule=schedule)
+        sections.append(Section(count, count, False, steps=[part], barrier=False))
     sections[-1].barrier = True
     return sections

@@ -273,7 +273,7 @@ NETWORKS = [chain, residual, concatenated, dense, lenet]
 def no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs without machine code: plans in no time."""
 
-    def compiled(nest: Nest, **_: Any) -> SimpleNamespace:
+    def compiled(nest: Nest, *_: Any, **__: Any) -> SimpleNamespace:
         return SimpleNamespace(nest=nest, address=0)
 
     monkeypatch.setattr(recorder, "compile_nest", compiled)
