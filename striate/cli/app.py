@@ -12,11 +12,13 @@ import click
 from striate import __version__
 from striate.cli.convolve import convolve
 from striate.cli.evaluate import evaluate
+from striate.cli.explain import explain
 from striate.cli.filter import filter_command
 from striate.cli.output import error_line
 from striate.cli.predict import predict
 from striate.cli.summary import summary
 from striate.cli.train import train
+from striate.cli.tune import tune
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
@@ -36,7 +38,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, evaluate, predict, summary, convolve, filter_command):
+for command in (train, evaluate, predict, summary, explain, tune, convolve, filter_command):
     cli.add_command(command)
 
 

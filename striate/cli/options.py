@@ -79,6 +79,48 @@ def engine_options(command: Command) -> Command:
     )(command)
 
 
+def plan_options(command: Command) -> Command:
+    """Add what says which plan of which network is meant."""
+    for option in reversed(
+        (
+            click.option(
+                "--batch-size",
+                type=click.IntRange(min=1),
+                default=64,
+                show_default=True,
+                metavar="N",
+                help="Images of a batch: each size has a plan of its own.",
+            ),
+            click.option(
+                "--training/--inference",
+                default=True,
+                help="A training step, or what Network.compile makes.  [default: training]",
+            ),
+            click.option("--exact", is_flag=True, help="No Winograd: sums as they are written."),
+            click.option(
+                "--threads",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Threads to compute with.  [default: one per core]",
+            ),
+            click.option(
+                "--input-shape",
+                type=image_shape,
+                metavar="HxWxC",
+                help="The shape of the images, for a network file that does not say it.",
+            ),
+            click.option(
+                "--classes",
+                type=click.IntRange(min=2),
+                metavar="N",
+                help='What "classes" stands for in a network file.  [default: 10]',
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def output_options(command: Command) -> Command:
     """Add --json and --quiet."""
     command = click.option(

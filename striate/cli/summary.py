@@ -40,7 +40,7 @@ def summary(
     """Print each layer's output shape, parameters, multiply-adds, activation memory and receptive
     field, of the network in a model file or in a network file (TOML or JSON).
     """
-    network, extra = _read(file, input_shape, classes)
+    network, extra = read_network(file, input_shape, classes)
     shown = network.summary()
     if as_json:
         json_line({"file": file, **shown.to_dict(), **extra})
@@ -50,9 +50,10 @@ def summary(
         click.echo(f"Classes: {', '.join(map(one_line, network.classes))}")
 
 
-def _read(
+def read_network(
     file: str, input_shape: tuple[int, int, int] | None, classes: int | None
 ) -> tuple[Network, dict[str, Any]]:
+    """The network in a model file or a network file, and what else a model file tells."""
     if Path(file).suffix.lower() in (".json", ".toml"):
         return networkfile.read(file).build(input_shape, classes or 10), {}
     network = files.load(file)

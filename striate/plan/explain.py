@@ -241,6 +241,9 @@ def _buffers(plan: Plan) -> Iterator[told.Buffer]:
         begin = recorder.arrays[use.buffer].ctypes.data
         size = use.elements * np.dtype(dtype_of(use.buffer, recorder.element)).itemsize
         places.append((begin, begin + min(size, recorder.arrays[use.buffer].nbytes)))
+    # The steps of a frozen plan are counted from where those end that are done once.
+    done = sum(len(section.all_steps) for section in recorder.preparation)
+    before = done if plan.settings.frozen else 0
     ordered = np.sort(np.array(places, np.int64).reshape(-1, 2), axis=0)
     for use, (begin, end) in zip(uses, places, strict=True):
         # Those that begin before this one's end, but for those that end before it begins.
@@ -252,8 +255,8 @@ def _buffers(plan: Plan) -> Iterator[told.Buffer]:
             use.buffer.scope,
             end - begin,
             use.threads,
-            use.start,
-            use.stop,
+            max(use.start + 1 - before, 0),
+            max(use.stop + 1 - before, 0),
             int(meeting) - 1,
         )
 

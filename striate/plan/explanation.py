@@ -134,7 +134,7 @@ class Buffer:
     threads
         How many threads have it for themselves, or 0.
     first, last
-        The steps between which it holds something.
+        The steps between which it holds something; 0 is before the first.
     shares_with
         How many other buffers lie, at other times, where it lies.
     """
@@ -243,9 +243,8 @@ class Explanation:
             f"section {section.number}: {_count(section.tasks, 'task')}{grain} in "
             f"{_count(section.shards, 'shard')}, {wait}"
         )
-        rows: list[tuple[str, ...]] = [("step", "layer: writes", "turns", "multiply-adds", "expected")]
-        if measured:
-            rows = [(*rows[0], "GFLOP/s", "ms", "of all")]
+        head: tuple[str, ...] = ("step", "layer: writes", "turns", "multiply-adds", "expected")
+        rows = [(*head, "GFLOP/s", "ms", "of all") if measured else head]
         own = [kernel for kernel in self.kernels if kernel.section == section.number]
         for kernel in own:
             row = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,11 @@ def trial(
 
     Nothing that it computes changes the network.
     """
+    if importlib.util.find_spec("llvmlite") is None:
+        raise ValueError(
+            f"{who}: there is nothing compiled to look at without llvmlite; "
+            "install it with: pip install llvmlite"
+        )
     batch_size = whole_number(batch_size, "batch_size", who)
     threads = whole_number(default_threads() if threads is None else threads, "threads", who)
     shape, random = network.input_shape, np.random.default_rng(0)

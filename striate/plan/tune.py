@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.nest import tuned
@@ -48,6 +49,7 @@ def tune(
     batch_size: int = 64,
     training: bool = True,
     threads: int | None = None,
+    exact: bool = False,
     seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> Tuning:
@@ -63,6 +65,7 @@ def tune(
         batch_size: the one that will be used: other sizes have other kernels.
         training: a training step, or else what `Network.compile` makes.
         threads: None for all processors.
+        exact: without Winograd's algorithm.
         seconds: about how long; a large network needs some time anyway.
         progress: told, in a few words, what is done next.
 
@@ -80,10 +83,13 @@ def tune(
             batch_size,
             training=training,
             threads=threads,
+            exact=exact,
             lanes=lanes,
             who="Network.tune",
         )
 
+    compiler = machine(host())
+    _keep({}, {}, compiler)  # a cache that cannot be written is better known now than in the end
     say("the network as it is")
     runner = made()
     layouts = _layouts(runner, made, seconds, say)
@@ -94,7 +100,7 @@ def tune(
     whole = _whole(runner, better, made, seconds, say)
     if not whole.gains:
         better = {}
-    settings, compiler = runner.settings, machine(host())
+    settings = runner.settings
     element = settings.element
     schedules = {
         tuned_key(nest, element): None if schedule == choose(nest, host(), element) else schedule
@@ -110,7 +116,7 @@ def tune(
             exact=settings.exact,
         )
         chosen[key] = layouts.after
-    path = tuned.keep(schedules, chosen, compiler)
+    path = _keep(schedules, chosen, compiler)
     return Tuning(
         batch_size=batch_size,
         training=training,
@@ -121,6 +127,16 @@ def tune(
         whole=whole,
         path=str(path),
     )
+
+
+def _keep(schedules: dict[str, Schedule | None], layouts: dict[str, int], compiler: str) -> Path:
+    try:
+        return tuned.keep(schedules, layouts, compiler)
+    except OSError as error:
+        raise OSError(
+            f"Network.tune: the cache, which keeps what was measured, cannot be written ({error}); "
+            "set STRIATE_CACHE to a folder that can be"
+        ) from error
 
 
 # --- images or channels in the lanes -------------------------------------------------------------
