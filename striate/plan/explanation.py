@@ -221,12 +221,16 @@ class Explanation:
             )
 
     def _layers(self) -> Iterator[str]:
+        short = {"input gradient": "dX", "parameter gradient": "dF"}
         rows = [("layer", "passes", "algorithm")]
         for layer in self.layers:
             kind = layer.kind + (f" + {layer.fused}" if layer.fused else "")
             how = layer.algorithm + (f": {layer.why}" if layer.why else "")
-            rows.append((f"{layer.name} ({kind})", ", ".join(layer.passes), how))
+            passes = ", ".join(short.get(name, name) for name in layer.passes)
+            rows.append((_cut(f"{layer.name} ({kind})", 46), passes, how))
         yield from _table(rows, left=3)
+        if any(len(layer.passes) > 1 for layer in self.layers):
+            yield "dX: the gradient of what the layer reads; dF: that of its parameters"
 
     def _kernels(self) -> Iterator[str]:
         measured = self.seconds is not None
@@ -255,7 +259,7 @@ class Explanation:
                 f"{100 * kernel.expected:.0f} %" if kernel.expected is not None else "",
             )
             rows.append((*row, *self._times(kernel)) if measured else row)
-        lines = [*_table(rows, left=2, limits=(5, 46))]
+        lines = [*_table(rows, left=2, limits=(5, 40))]
         yield "  " + lines[0]
         for kernel, line in zip(own, lines[1:], strict=True):
             yield "  " + line
