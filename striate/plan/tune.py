@@ -8,7 +8,6 @@ again beside the old one, since of many noisy candidates one always looks faster
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +37,7 @@ _CANDIDATES, _LEAST_SHARE = 5, 0.005
 # again, and for the whole.
 _LAYOUTS, _COMPILING, _COMPARING, _AGAIN, _WHOLE = 0.15, 0.35, 0.25, 0.15, 0.1
 # Rounds at least, however long they take, and at most.
-_FEW, _MANY = 5, 200
+_FEW, _MANY = 3, 200
 
 Progress = Callable[[str], None]
 
@@ -284,7 +283,9 @@ class _Kernels:
         of its candidates, and neighbours are not always the same."""
         most = max((len(group.kernels) for group in groups), default=0)
         times: list[list[list[list[float]]]] = [[[] for _ in g.kernels] for g in groups]
-        for number, turn in itertools.product(_rounds(seconds) if most else (), range(most)):
+        if not groups:
+            return []
+        for number, turn in ((n, turn) for n in _rounds(seconds) for turn in range(most)):
             instead, used = {}, []
             for place, group in enumerate(groups):
                 candidate = (turn + (number + 1) * place) % len(group.kernels)

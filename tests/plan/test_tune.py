@@ -227,3 +227,20 @@ def test_a_cache_that_cannot_be_written(fresh: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("STRIATE_CACHE", str(blocked))
     with pytest.raises(OSError, match=r"cannot be written .*set STRIATE_CACHE to a folder"):
         network().tune(seconds=1.0)
+
+
+def test_comparing_ends_when_the_time_is_over() -> None:
+    kernels = tuning._Kernels(trial(network(), 4, training=False, threads=1))
+    runs: list[int] = []
+
+    def run(instead: dict[int, object]) -> list[float]:
+        runs.append(len(instead))
+        return [1.0] * len(kernels.walk.calls)
+
+    kernels.walk.run = run  # type: ignore[assignment, method-assign]
+    some = kernels.groups[:2]
+    for group in some:
+        group.kernels *= 2
+    assert kernels._compare(some, 0.0) == [[float(len(group.calls))] * 2 for group in some]
+    assert len(runs) == 2 * tuning._FEW
+    assert kernels._compare([], 10.0) == []
