@@ -31,7 +31,7 @@ def forward(builder: Builder, operation: Operation) -> None:
     x = _flat(builder, operation)
     units = operation.shape[0]
     bias = cast(Dense, operation.layer).bias
-    weights, width = _panels(builder, operation, x)
+    weights, width, strides = _laid_out(builder, operation, x)
     places = {"x": Place(x.buffer), "weights": weights, "out": builder.out(operation)}
     if bias:
         places["bias"] = builder.parameter(operation, "bias")
@@ -44,7 +44,7 @@ def forward(builder: Builder, operation: Operation) -> None:
                 ("i", x.features),
             ),
             stores=(builder.store(operation, Accumulator(), Walk(c={"O": width, "o": 1})),),
-            terms=(x.flat("x", "i") * vector("weights", O=x.features * width, i=width, o=1),),
+            terms=(x.flat("x", "i") * vector("weights", **strides),),
             reduce=("i",),
             reduction="sum",
             initial=(vector("bias", O=width, o=1),) if bias else (),
@@ -55,24 +55,35 @@ def forward(builder: Builder, operation: Operation) -> None:
     )
 
 
-def _panels(builder: Builder, operation: Operation, x: Image) -> tuple[Place, int]:
-    """The weights W[i,o], as panels of units if there are many; and the units of a panel."""
-    units = operation.shape[0]
+def _laid_out(
+    builder: Builder, operation: Operation, x: Image
+) -> tuple[Place, int, dict[str, int]]:
+    """The weights W[i,o], the units of a panel, and the strides of panels O, units o, inputs i.
+
+    Where channels fill the lanes, many units lie in panels; of few units each has its inputs side
+    by side, and these fill the lanes.
+    """
+    units, features = operation.shape[0], x.features
     place = builder.parameter(operation, "weights")
     width = panel(units)
-    if not builder.channel_lanes or units <= 2 * width:
-        return place, units
+    few = units < builder.settings.vector and features % builder.settings.vector == 0
+    if builder.channel_lanes and few:
+        width, strides = units, {"o": features, "i": 1}
+        along = "o"
+    elif builder.channel_lanes and units > 2 * width:
+        strides = {"O": features * width, "o": 1, "i": width}
+        along = "O"
+    else:
+        return place, units, {"o": 1, "i": units}
     nest = Nest(
-        (("O", units // width), ("i", x.features), ("o", width)),
-        stores=(
-            Store(
-                vector("laid", O=x.features * width, i=width, o=1),
-                vector("weights", O=width, i=units, o=1),
-            ),
-        ),
+        (("O", units // width), ("o", width), ("i", features))
+        if few
+        else (("O", units // width), ("i", features), ("o", width)),
+        stores=(Store(vector("laid", **strides), vector("weights", O=width, i=units, o=1)),),
     )
     name = f"weights {operation.node}"
-    return lay_out(builder, name, x.features * units, nest, {"weights": place}, "O"), width
+    laid = lay_out(builder, name, features * units, nest, {"weights": place}, along)
+    return laid, width, strides
 
 
 def _together(builder: Builder, weights: int) -> int | None:
