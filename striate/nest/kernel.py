@@ -70,10 +70,10 @@ def compile_nest(
     """The kernel of a nest; without a schedule, with the one that was kept as the fastest of those
     measured, or else with the one that the cost model chooses."""
     target = target or host()
-    name = repr(nest)
+    name = tuned_key(nest, element)
     if schedule is None:
-        schedule = tuned.schedule_for(f"{name}\n{element}", machine(target))
-    key = f"{name}\n{schedule!r}\n{element}"
+        schedule = tuned.schedule_for(name, machine(target))
+    key = f"{name}\n{schedule!r}"
 
     def source() -> str:
         chosen = schedule or choose(nest, target, element)

@@ -153,8 +153,7 @@ class Builder:
 
     def is_sum(self, value: int) -> bool:
         """Whether it is a sum that is computed again where it is read."""
-        made = [o for o in self.graph.operations if o.node == value]
-        return self.can_be_repeated(value) and isinstance(made[0].layer, Add)
+        return self.can_be_repeated(value) and isinstance(self.network.nodes[value].layer, Add)
 
     def refresh(self, values: Iterable[int]) -> None:
         """Before `values` are read: compute again what was not made in the section at hand."""

@@ -9,7 +9,7 @@ lies in a stretch of its own, since threads are never at the same step.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +39,6 @@ class Use:
         return self.start <= other.stop and other.start <= self.stop
 
 
-@dataclass
-class _Slot:
-    """Memory that buffers of one form share."""
-
-    uses: list[Use] = field(default_factory=list)
-
-
 def dtype_of(buffer: Buffer, element: Number) -> npt.DTypeLike:
     """How NumPy calls the buffer's numbers."""
     return _DTYPES[element if buffer.element == "real" else buffer.element]
@@ -72,7 +65,8 @@ def allot(uses: Iterable[Use], element: Number) -> Memory:
     arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
     strides: dict[Buffer, int] = {}
     free: dict[int, list[Use]] = {}
-    slots: dict[Hashable, list[_Slot]] = {}
+    # For each form of a halo: the buffers of each stretch of memory that they share.
+    slots: dict[Hashable, list[list[Use]]] = {}
     for use in sorted(uses, key=lambda use: (use.start, use.stop)):
         buffer = use.buffer
         if buffer.scope not in ("auto", "thread", "temporary"):
@@ -82,16 +76,17 @@ def allot(uses: Iterable[Use], element: Number) -> Memory:
         else:
             form = (buffer.form, use.elements, buffer.element, use.threads)
             same = slots.setdefault(form, [])
-            _slot_for(use, same).uses.append(use)
+            _slot_for(use, same).append(use)
     for group in slots.values():
         for slot in group:
-            first = slot.uses[0]
+            first = slot[0]
             stride = _bytes(first, element)
             memory = _filled(max(first.threads, 1) * stride, np.uint8, 0)
             shared = memory.view(dtype_of(first.buffer, element))
-            shared[:] = first.buffer.fill
-            arrays.update((use.buffer, shared) for use in slot.uses)
-            strides.update((use.buffer, stride) for use in slot.uses)
+            if first.buffer.fill:
+                shared.fill(first.buffer.fill)
+            arrays.update((use.buffer, shared) for use in slot)
+            strides.update((use.buffer, stride) for use in slot)
     for threads, some in free.items():
         places, stride = _places(some, element)
         memory = _filled(max(threads, 1) * stride, np.uint8, 0)
@@ -102,11 +97,11 @@ def allot(uses: Iterable[Use], element: Number) -> Memory:
     return Memory(arrays, strides)
 
 
-def _slot_for(use: Use, slots: list[_Slot]) -> _Slot:
+def _slot_for(use: Use, slots: list[list[Use]]) -> list[Use]:
     for slot in slots:
-        if not any(use.meets(other) for other in slot.uses):
+        if not any(use.meets(other) for other in slot):
             return slot
-    slots.append(_Slot())
+    slots.append([])
     return slots[-1]
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.algebra import Nest, Tensor, in_rounds, with_tensors
+from striate.nest.algebra import Nest, Tensor, in_rounds, strides_of, with_tensors
 from striate.nest.ir import Number
 from striate.nest.kernel import Kernel, compile_nest
 from striate.nest.schedule import Schedule
@@ -274,7 +274,7 @@ class Recorder:
         return {
             buffer
             for buffer, sections in used.items()
-            if (buffer.scope == "auto" or buffer.scope == "thread")
+            if buffer.scope in ("auto", "thread")
             and len(sections) == 1
             and self.sections[min(sections)].by_block
         }
@@ -374,7 +374,7 @@ class Recorder:
             buffer = places[tensor.buffer].buffer
             if not self._is_per_block(buffer):
                 return tensor
-            return replace(tensor, strides=tuple(sorted((*tensor.strides, ("n", buffer.span)))))
+            return replace(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
 
         stored = [places[store.target.buffer].buffer for store in nest.stores]
         if any(self._is_per_block(buffer) for buffer in stored):
