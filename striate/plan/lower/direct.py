@@ -116,22 +116,39 @@ def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> _Fi
     place = builder.parameter(operation, "filters")
     if not builder.channel_lanes or panel(g.share) == g.share:
         return _Filters(place, g.share, g.row, g.column, g.weight)
-    width = panel(g.share)
-    column = g.depth * width
+    return _in_panels(builder, operation, g, beside="k", summed="c")
+
+
+def _in_panels(
+    builder: Builder, operation: Operation, g: Geometry, *, beside: str, summed: str
+) -> _Filters:
+    """The filters with the channels `beside` each other in panels, below them those `summed`."""
+    counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
+    width = panel(counts[beside])
+    column = counts[summed] * width
     row = g.size[1] * column
-    strides = {"c": width, "k": 1, "K": g.size[0] * row, "g": g.size[0] * row * (g.share // width)}
+    whole = g.size[0] * row
+    strides = {summed: width, beside: 1, panels: whole, "g": whole * (counts[beside] // width)}
+    source = {panels: width * g.weight[beside], **g.weight}
     nest = Nest(
-        (("K", g.share // width), ("g", g.groups), ("r", g.size[0]), ("s", g.size[1]),
-         ("c", g.depth), ("k", width)),
+        (
+            (panels, counts[beside] // width),
+            ("g", g.groups),
+            ("r", g.size[0]),
+            ("s", g.size[1]),
+            (summed, counts[summed]),
+            (beside, width),
+        ),
         stores=(
             Store(
                 vector("laid", r=row, s=column, **strides),
-                vector("filters", r=g.row, s=g.column, K=width, **g.weight),
+                vector("filters", r=g.row, s=g.column, **source),
             ),
         ),
-    )  # fmt: skip
-    name = f"filters {operation.node}"
-    laid = lay_out(builder, name, g.numbers, nest, {"filters": place}, "K")
+    )
+    name = f"filters {operation.node} along {beside}"
+    places = {"filters": builder.parameter(operation, "filters")}
+    laid = lay_out(builder, name, g.numbers, nest, places, panels)
     return _Filters(laid, width, row, column, strides)
 
 
@@ -224,20 +241,4 @@ def _backward_filters(builder: Builder, operation: Operation, g: Geometry) -> _F
     few = g.depth < 8 and g.share % builder.settings.vector == 0
     if not builder.channel_lanes or g.depth == 1 or few:
         return _Filters(place, g.depth, g.row, g.column, g.weight)
-    width = panel(g.depth)
-    column = g.share * width
-    row = g.size[1] * column
-    strides = {"k": width, "c": 1, "C": g.size[0] * row, "g": g.size[0] * row * (g.depth // width)}
-    nest = Nest(
-        (("C", g.depth // width), ("g", g.groups), ("r", g.size[0]), ("s", g.size[1]),
-         ("k", g.share), ("c", width)),
-        stores=(
-            Store(
-                vector("laid", r=row, s=column, **strides),
-                vector("filters", r=g.row, s=g.column, C=width * g.outputs, **g.weight),
-            ),
-        ),
-    )  # fmt: skip
-    name = f"turned filters {operation.node}"
-    laid = lay_out(builder, name, g.numbers, nest, {"filters": place}, "C")
-    return _Filters(laid, width, row, column, strides)
+    return _in_panels(builder, operation, g, beside="c", summed="k")
