@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
 from typing import Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
 Element = Literal["real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64"]
 Strides = tuple[tuple[str, int], ...]
+Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 def strides_of(form: Mapping[str, int]) -> Strides:
@@ -52,7 +54,7 @@ class Expression:
 
     def children(self) -> Iterator[Expression]:
         """The expressions that this one is made of."""
-        for name in _field_names(self):
+        for name in field_names(self):
             value = getattr(self, name)
             if isinstance(value, Expression):
                 yield value
@@ -61,7 +63,7 @@ class Expression:
 _FIELDS: dict[type[Expression], tuple[str, ...]] = {}
 
 
-def _field_names(expression: Expression) -> tuple[str, ...]:
+def field_names(expression: Expression) -> tuple[str, ...]:
     """The fields of its class: asking `dataclasses` each time would be most of the work."""
     kind = type(expression)
     if kind not in _FIELDS:
@@ -160,6 +162,16 @@ class Keep(Expression):
 
 
 @dataclass(frozen=True)
+class Transformed(Expression):
+    """Element (i, j) of ``left @ x @ right.T``, where x[p, q] is the operand: the axes i, j, p and
+    q are those of the nest's `grid`."""
+
+    left: Matrix
+    right: Matrix
+    operand: Expression
+
+
+@dataclass(frozen=True)
 class Store(Expression):
     """Write `value` to `target`; `streaming` past the caches, which wants whole aligned vectors."""
 
@@ -190,6 +202,8 @@ class Nest:
         What the accumulators start from; default the neutral element.
     order
         For "argmax": the number given to each point of the reduced axes, rising in loop order.
+    grid
+        Axes that are no loops: all is written out for each of their indices.  See `grid_of`.
     rounds
         Reduced axes that run outside all others, so that what one of their indices reads stays in
         the cache.  Sums are stored after each, and start from what is stored: `initial` is what
@@ -204,12 +218,14 @@ class Nest:
     initial: tuple[Expression, ...] = ()
     order: Index | None = None
     rounds: tuple[str, ...] = ()
+    grid: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        extents = dict(self.axes)
-        if len(extents) != len(self.axes):
-            raise ValueError(f"axis named twice: {[name for name, _ in self.axes]}")
-        if empty := [name for name, extent in self.axes if extent < 1]:
+        every = self.axes + self.grid
+        extents = dict(every)
+        if len(extents) != len(every):
+            raise ValueError(f"axis named twice: {[name for name, _ in every]}")
+        if empty := [name for name, extent in every if extent < 1]:
             raise ValueError(f"axes without extent: {empty}")
         used = {axis for form in self._forms() for axis, _ in moving_along(form)}
         if unknown := (used | set(self.reduce)) - set(extents):
@@ -234,10 +250,12 @@ class Nest:
             raise ValueError(f"rounds {self.rounds} are not among the reduced axes {self.reduce}")
         if self.reduction != "sum" and self.initial:
             raise ValueError(f"{self.reduction} starts from nothing: only sums have `initial`")
+        if self.grid and self.reduction != "none":
+            raise ValueError("a nest with a grid reduces nothing")
 
     def extent(self, axis: str) -> int:
         """How many indices `axis` has."""
-        return dict(self.axes)[axis]
+        return dict(self.axes + self.grid)[axis]
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -280,6 +298,16 @@ class Nest:
         return math.prod(extent for _, extent in self.axes) * max(len(self.terms), 1)
 
 
+def grid_of(left: Matrix, right: Matrix) -> tuple[tuple[str, int], ...]:
+    """The axes of a grid: (i, j) of what comes out of a transform, (p, q) of what goes in.
+
+    A store that moves along i and j stands for one for each of their indices; what is inside
+    `Transformed` moves along p and q.  So a transform of a tile, hundreds of sums and differences
+    of whole vectors, is planned, compared and looked up as the few lines that say what it is.
+    """
+    return (("i", len(left)), ("j", len(right)), ("p", len(left[0])), ("q", len(right[0])))
+
+
 def forms_in(expression: Expression) -> Iterator[Tensor | Index]:
     """The linear forms inside an expression, depth first."""
     if isinstance(expression, Tensor | Index):
@@ -297,55 +325,6 @@ def _forms_once(expression: Expression, seen: set[int]) -> Iterator[Tensor | Ind
         yield expression
     for child in expression.children():
         yield from _forms_once(child, seen)
-
-
-def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
-    """The nest with every tensor changed; what expressions share, they go on sharing."""
-    known: dict[int, Expression] = {}
-
-    def changed(expression: Expression) -> Expression:
-        if id(expression) not in known:
-            known[id(expression)] = _rebuilt(expression, changed, change)
-        return known[id(expression)]
-
-    def store(old: Store) -> Store:
-        return replace(old, target=change(old.target), value=changed(old.value))
-
-    return replace(
-        nest,
-        stores=tuple(store(old) for old in nest.stores),
-        terms=tuple(changed(term) for term in nest.terms),
-        initial=tuple(changed(start) for start in nest.initial),
-    )
-
-
-def in_rounds(nest: Nest, axis: str, size: int) -> Nest:
-    """The nest with a reduced axis cut into rounds of `size` indices, named in capitals."""
-    outer = axis.upper()
-
-    def cut(tensor: Tensor) -> Tensor:
-        stride = tensor.stride(axis)
-        return replace(tensor, strides=strides_of({**dict(tensor.strides), outer: stride * size}))
-
-    parts = ((outer, nest.extent(axis) // size), (axis, size))
-    axes = tuple(new for old in nest.axes for new in (parts if old[0] == axis else (old,)))
-    wider = replace(nest, axes=axes, reduce=(outer, *nest.reduce), rounds=(outer, *nest.rounds))
-    return with_tensors(wider, cut)
-
-
-def _rebuilt(
-    expression: Expression,
-    changed: Callable[[Expression], Expression],
-    change: Callable[[Tensor], Tensor],
-) -> Expression:
-    if isinstance(expression, Tensor):
-        return change(expression)
-    fresh = {
-        name: changed(value)
-        for name in _field_names(expression)
-        if isinstance(value := getattr(expression, name), Expression)
-    }
-    return replace(expression, **fresh) if fresh else expression  # type: ignore[type-var]
 
 
 def moving_along(form: Tensor | Index) -> Strides:

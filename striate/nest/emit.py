@@ -18,6 +18,7 @@ from functools import partial
 from striate.nest.algebra import Binary, Expression, Nest
 from striate.nest.evaluate import Evaluator, Place
 from striate.nest.ir import Function, Number, Value, scalar, vector
+from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule
 
 _NEUTRAL = {"sum": 0.0, "max": float("-inf"), "argmax": float("-inf")}
@@ -33,7 +34,7 @@ def emit(
     fused: bool = True,
 ) -> str:
     """The IR of a nest under a schedule; `fused` if the processor multiplies and adds in one."""
-    return _Emitter(nest, schedule, element, fused).module(symbol)
+    return _Emitter(written_out(nest), schedule, element, fused).module(symbol)
 
 
 class _Emitter:

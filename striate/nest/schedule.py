@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from striate.nest.algebra import Nest, Tensor, tensors_in
 from striate.nest.ir import BYTES
+from striate.nest.rewrite import written_out
 from striate.nest.target import Target
 
 # Latency of a multiply-add in cycles, times those that start in one cycle.
@@ -53,6 +54,7 @@ class Schedule:
 
 def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
     """The schedule that the cost model finds cheapest."""
+    nest = written_out(nest)
     model = _model(nest, target, element)
     best, least = model.schedule({}, ()), math.inf
     for cost, tile, unroll in model.candidates(_room(nest, target)):
@@ -67,6 +69,7 @@ def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Sched
     The order of a sum is part of its result, and unrolling changes it: an axis that is written out
     runs inside all others.  Tiles change nothing, and the lane axis stays the same.
     """
+    nest = written_out(nest)
     model, best = _model(nest, target, element), choose(nest, target, element)
     order = order_of_sums(nest, best)
     ranked = {best: -math.inf}
@@ -89,7 +92,7 @@ def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
 
 def expected_share(nest: Nest, schedule: Schedule) -> float:
     """How much of the processor's arithmetic the cost model expects a schedule to use: 0 to 1."""
-    model = _Model(nest, schedule.lane, schedule.lanes)
+    model = _Model(written_out(nest), schedule.lane, schedule.lanes)
     ideal = nest.multiply_adds / schedule.lanes
     return min(ideal / model.cost(dict(schedule.tile), schedule.unroll), 1.0)
 

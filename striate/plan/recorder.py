@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.algebra import Nest, Tensor, in_rounds, strides_of, with_tensors
+from striate.nest.algebra import Nest, Tensor, strides_of
 from striate.nest.ir import Number
 from striate.nest.kernel import Kernel, compile_nest
+from striate.nest.rewrite import in_rounds, with_tensors
 from striate.nest.schedule import Schedule
 from striate.nest.tape import Argument, Call, Job, Program
 from striate.plan.layout import Buffer, Place

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from striate.nest.algebra import Index, Nest, forms_in
 from striate.nest.ir import Number
+from striate.nest.rewrite import written_out
 from striate.nest.schedule import choose
 from striate.nest.target import host
 from striate.plan.layout import Place
@@ -33,7 +34,8 @@ def split(section: Section, parts: int, lanes: int, element: Number) -> list[Sec
 
 
 def _work(nest: Nest) -> int:
-    return nest.multiply_adds * (1 if nest.reduction != "none" else 2 * len(nest.stores))
+    stored = len(written_out(nest).stores)
+    return nest.multiply_adds * (1 if nest.reduction != "none" else 2 * stored)
 
 
 def _axis(nest: Nest, lanes: int) -> str | None:

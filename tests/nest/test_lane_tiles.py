@@ -14,6 +14,7 @@ from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
 from striate.nest.ir import BYTES, Number
 from striate.nest.kernel import compile_nest
+from striate.nest.rewrite import in_rounds
 from striate.nest.schedule import Schedule, choose
 from striate.nest.target import Target, host
 
@@ -258,7 +259,7 @@ def test_rounds_change_nothing_but_the_order(
     rows, depth, extent = 6, 3, 21
     lanes = lanes if lanes == 1 else width // 4
     plain = sums(rows, depth, extent, lanes)
-    nest = a.in_rounds(plain, "y", size)
+    nest = in_rounds(plain, "y", size)
     assert nest.multiply_adds == plain.multiply_adds
     assert nest.rounds == ("Y",)
 

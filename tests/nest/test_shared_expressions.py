@@ -18,10 +18,10 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     strides_of,
-    with_tensors,
 )
 from striate.nest.emit import emit
 from striate.nest.kernel import compile_nest
+from striate.nest.rewrite import with_tensors
 from striate.nest.schedule import Schedule
 
 

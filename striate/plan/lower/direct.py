@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from striate.layers import Conv2D
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, in_rounds, strides_of
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.rewrite import in_rounds
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Place, Steps, Walk

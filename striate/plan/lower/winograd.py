@@ -22,12 +22,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store, Tensor, strides_of
-from striate.ops.winograd import POINTS, Matrix, Transforms, transforms
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Expression,
+    Matrix,
+    Nest,
+    Store,
+    Tensor,
+    Transformed,
+    grid_of,
+    strides_of,
+)
+from striate.ops.winograd import POINTS, Transforms, transforms
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Image, Place, Walk, vectors
-from striate.plan.lower._linear import apply_both
 from striate.plan.lower._panels import lay_out, panel, pixels_at_once
 from striate.plan.lower.direct import Geometry
 from striate.plan.recorder import Places
@@ -239,11 +249,11 @@ class _Tiles:
         size = self.size**2 * self.position - (blocks - 1) * together
         self.buffer = Buffer(name, size, "real", step=step)
 
-    def at(self, role: str, y: int, x: int, tile: int = 0) -> Tensor:
-        """Position (y, x) of all tiles, counted from one of them."""
-        offset = (y * self.size + x) * self.position + tile * self.channels
-        strides = {"y": self.rows[1] * self.channels, "x": self.channels, "c": 1}
-        return Tensor(role, strides_of(strides), offset)
+    def at(self, role: str, down: str, across: str, tile: int = 0) -> Tensor:
+        """The positions named by two axes, of all tiles, counted from one of them."""
+        strides = {down: self.size * self.position, across: self.position}
+        strides |= {"y": self.rows[1] * self.channels, "x": self.channels, "c": 1}
+        return Tensor(role, strides_of(strides), tile * self.channels)
 
 
 def _apart(size: int) -> int:
@@ -254,21 +264,12 @@ def _apart(size: int) -> int:
 
 def _see(builder: Builder, work: _Correlation, matrix: Matrix, tiles: _Tiles, first: int) -> None:
     """The matrix on both sides of every tile, in the rows of tiles from `first` on."""
-    size, inside, m = tiles.size, range(len(matrix[0])), work.transforms.outputs_count
-
-    def pixel(y: int, x: int) -> Tensor:
-        start = (work.start[0] + y, work.start[1] + x, 0)
-        return work.image.tensor("x", Walk({"y": m}, {"x": m}, {"c": 1}, start))
-
-    seen = apply_both(matrix, matrix, [[pixel(y, x) for x in inside] for y in inside])
+    m = work.transforms.outputs_count
+    pixels = Walk({"y": m, "p": 1}, {"x": m, "q": 1}, {"c": 1}, (*work.start, 0))
+    seen = Transformed(matrix, matrix, work.image.tensor("x", pixels))
     axes = (("y", tiles.rows[0]), ("x", tiles.rows[1]), ("c", tiles.channels))
     builder.recorder.blockwise(
-        Nest(
-            axes,
-            tuple(
-                Store(tiles.at("tiles", y, x), seen[y][x]) for y in range(size) for x in range(size)
-            ),
-        ),
+        Nest(axes, (Store(tiles.at("tiles", "i", "j"), seen),), grid=grid_of(matrix, matrix)),
         {
             "x": Place(work.image.buffer, first * m * work.image.row),
             "tiles": Place(tiles.buffer),
@@ -343,27 +344,20 @@ def _put(
     target: _Target,
 ) -> None:
     """O: the outputs of some tiles."""
-    m, size = work.transforms.outputs_count, range(products.size)
+    m = work.transforms.outputs_count
     tile = part.first[0] * products.rows[1] + part.first[1]
     turned = tuple(zip(*work.transforms.outputs, strict=True))
-    values = apply_both(
-        turned[: part.height],
-        turned[: part.width],
-        [[products.at("products", y, x, tile) for x in size] for y in size],
+    matrices = (turned[: part.height], turned[: part.width])
+    start = (part.first[0] * m, part.first[1] * m, 0)
+    store = target.store(
+        Transformed(*matrices, products.at("products", "p", "q", tile)),
+        Walk({"y": m, "i": 1}, {"x": m, "j": 1}, {"c": 1}, start),
     )
-
-    def walk(y: int, x: int) -> Walk:
-        start = (part.first[0] * m + y, part.first[1] * m + x, 0)
-        return Walk({"y": m}, {"x": m}, {"c": 1}, start)
-
     builder.recorder.blockwise(
         Nest(
             (("y", part.count[0]), ("x", part.count[1]), ("c", products.channels)),
-            tuple(
-                target.store(values[y][x], walk(y, x))
-                for y in range(part.height)
-                for x in range(part.width)
-            ),
+            (store,),
+            grid=grid_of(*matrices),
         ),
         {"products": Place(products.buffer), **target.places(first * m)},
     )
@@ -376,22 +370,18 @@ def _filters(builder: Builder, operation: Operation, with_: Transforms, *, turne
     width = panel(outputs)
     along, across = (1, g.outputs) if turned else (g.outputs, 1)
 
-    def tap(r: int, s: int) -> Tensor:
-        y, x = (g.size[0] - 1 - r, g.size[1] - 1 - s) if turned else (r, s)
-        strides = {"c": along, "K": width * across, "k": across}
-        return Tensor("filters", strides_of(strides), y * g.row + x * g.column)
-
-    matrix, taps = with_.filters, range(with_.taps)
-    seen = apply_both(matrix, matrix, [[tap(r, s) for s in taps] for r in taps])
-    size = len(matrix)
-
-    def laid(y: int, x: int) -> Tensor:
-        strides = {"K": depth * width, "c": width, "k": 1}
-        return Tensor("laid", strides_of(strides), (y * size + x) * depth * outputs)
-
+    # Turned by half a turn, the taps are read from the last one on.
+    sense, last = (-1, g.size[0] - 1) if turned else (1, 0)
+    strides = {"c": along, "K": width * across, "k": across}
+    taps = {"p": sense * g.row, "q": sense * g.column}
+    filters = Tensor("filters", strides_of({**strides, **taps}), last * (g.row + g.column))
+    matrix = with_.filters
+    size, position = len(matrix), depth * outputs
+    places = {"i": size * position, "j": position, "K": depth * width, "c": width, "k": 1}
     nest = Nest(
         (("K", outputs // width), ("c", depth), ("k", width)),
-        tuple(Store(laid(y, x), seen[y][x]) for y in range(size) for x in range(size)),
+        (Store(vector("laid", **places), Transformed(matrix, matrix, filters)),),
+        grid=grid_of(matrix, matrix),
     )
     return lay_out(
         builder,
@@ -475,18 +465,13 @@ def _position_gradient(seen: _Tiles, other: _Tiles, *, added: bool) -> Nest:
 
 def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
     """dF = G' dU G."""
-    g, size = Geometry(operation), range(matrices.size)
+    g, size = Geometry(operation), matrices.size
     position = _apart(g.depth * g.outputs)
-
-    def total(y: int, x: int) -> Tensor:
-        offset = (y * matrices.size + x) * position
-        return Tensor("sum", strides_of({"c": g.outputs, "k": 1}), offset)
-
     turned = tuple(zip(*matrices.filters, strict=True))
-    taps = apply_both(turned, turned, [[total(y, x) for x in size] for y in size])
-    stores = tuple(
-        Store(Tensor("out", strides_of({"c": g.outputs, "k": 1}), r * g.row + s * g.column), value)
-        for r, row in enumerate(taps)
-        for s, value in enumerate(row)
+    total = vector("sum", p=size * position, q=position, c=g.outputs, k=1)
+    taps = vector("out", i=g.row, j=g.column, c=g.outputs, k=1)
+    return Nest(
+        (("c", g.depth), ("k", g.outputs)),
+        (Store(taps, Transformed(turned, turned, total)),),
+        grid=grid_of(turned, turned),
     )
-    return Nest((("c", g.depth), ("k", g.outputs)), stores)

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from striate.nest.algebra import Binary, Constant, Expression, MultiplyAdd
+from striate.nest.algebra import Binary, Constant, Expression, Matrix, MultiplyAdd
 
-Matrix = Sequence[Sequence[Fraction]]
 _Part = tuple[tuple[int, Fraction], ...]
 
 

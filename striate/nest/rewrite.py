@@ -1,0 +1,125 @@
+"""From nests to nests: other strides, sums in rounds, and what a grid stands for, written out."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from striate.nest.algebra import (
+    Expression,
+    Index,
+    Nest,
+    Store,
+    Strides,
+    Tensor,
+    Transformed,
+    field_names,
+    strides_of,
+)
+from striate.nest.linear import apply_both
+
+Form = TypeVar("Form", Tensor, Index)
+
+
+def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
+    """The nest with every tensor changed; what expressions share, they go on sharing."""
+    known: dict[int, Expression] = {}
+
+    def changed(expression: Expression) -> Expression:
+        if id(expression) not in known:
+            known[id(expression)] = (
+                change(expression)
+                if isinstance(expression, Tensor)
+                else _rebuilt(expression, changed)
+            )
+        return known[id(expression)]
+
+    def store(old: Store) -> Store:
+        return replace(old, target=change(old.target), value=changed(old.value))
+
+    return replace(
+        nest,
+        stores=tuple(store(old) for old in nest.stores),
+        terms=tuple(changed(term) for term in nest.terms),
+        initial=tuple(changed(start) for start in nest.initial),
+    )
+
+
+def in_rounds(nest: Nest, axis: str, size: int) -> Nest:
+    """The nest with a reduced axis cut into rounds of `size` indices, named in capitals."""
+    outer = axis.upper()
+
+    def cut(tensor: Tensor) -> Tensor:
+        stride = tensor.stride(axis)
+        return replace(tensor, strides=strides_of({**dict(tensor.strides), outer: stride * size}))
+
+    parts = ((outer, nest.extent(axis) // size), (axis, size))
+    axes = tuple(new for old in nest.axes for new in (parts if old[0] == axis else (old,)))
+    wider = replace(nest, axes=axes, reduce=(outer, *nest.reduce), rounds=(outer, *nest.rounds))
+    return with_tensors(wider, cut)
+
+
+def written_out(nest: Nest) -> Nest:
+    """The nest without a grid: each store once for every index of the grid's axes i and j.
+
+    The sums of a transform are shared among all of them.
+    """
+    return _written_out(nest) if nest.grid else nest
+
+
+@functools.lru_cache(maxsize=16)
+def _written_out(nest: Nest) -> Nest:
+    extents = dict(nest.grid)
+    transforms: dict[int, list[list[Expression]]] = {}
+
+    def transform(whole: Transformed) -> list[list[Expression]]:
+        if id(whole) not in transforms:
+            rows, columns = range(extents["p"]), range(extents["q"])
+            inputs = [[at(whole.operand, {"p": p, "q": q}, {}) for q in columns] for p in rows]
+            transforms[id(whole)] = apply_both(whole.left, whole.right, inputs)
+        return transforms[id(whole)]
+
+    def at(old: Expression, point: Mapping[str, int], known: dict[int, Expression]) -> Expression:
+        if isinstance(old, Tensor):
+            return _fixed(old, point)
+        if isinstance(old, Index):
+            return _fixed(old, point)
+        if isinstance(old, Transformed):
+            return transform(old)[point["i"]][point["j"]]
+        if id(old) not in known:
+            known[id(old)] = _rebuilt(old, lambda child: at(child, point, known))
+        return known[id(old)]
+
+    def stores(point: Mapping[str, int]) -> list[Store]:
+        known: dict[int, Expression] = {}
+        return [
+            replace(old, target=_fixed(old.target, point), value=at(old.value, point, known))
+            for old in nest.stores
+        ]
+
+    places = itertools.product(range(extents["i"]), range(extents["j"]))
+    every = [store for i, j in places for store in stores({"i": i, "j": j})]
+    return replace(nest, stores=tuple(every), grid=())
+
+
+def _fixed(form: Form, point: Mapping[str, int]) -> Form:
+    """A linear form at some indices of some axes."""
+    left: Strides = tuple(pair for pair in form.strides if pair[0] not in point)
+    if left == form.strides:
+        return form
+    offset = sum(stride * point[axis] for axis, stride in form.strides if axis in point)
+    return replace(form, strides=left, offset=form.offset + offset)
+
+
+def _rebuilt(expression: Expression, changed: Callable[[Expression], Expression]) -> Expression:
+    """The expression with its parts changed; itself if none is."""
+    fresh = {
+        name: new
+        for name in field_names(expression)
+        if isinstance(value := getattr(expression, name), Expression)
+        and (new := changed(value)) is not value
+    }
+    return replace(expression, **fresh) if fresh else expression  # type: ignore[type-var]
