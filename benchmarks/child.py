@@ -139,6 +139,7 @@ def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
     import striate  # noqa: F401
 
     imported = time.perf_counter() - begin
+    import llvmlite.binding  # noqa: F401
     from networks import CASES, images_for, labels_for
 
     from striate.engines.compiled import CompiledEngine

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Literal
@@ -54,21 +54,20 @@ class Expression:
 
     def children(self) -> Iterator[Expression]:
         """The expressions that this one is made of."""
-        for name in field_names(self):
-            value = getattr(self, name)
-            if isinstance(value, Expression):
-                yield value
+        return (getattr(self, name) for name in child_names(self))
 
 
-_FIELDS: dict[type[Expression], tuple[str, ...]] = {}
+_CHILDREN: dict[type[Expression], tuple[str, ...]] = {}
 
 
-def field_names(expression: Expression) -> tuple[str, ...]:
-    """The fields of its class: asking `dataclasses` each time would be most of the work."""
+def child_names(expression: Expression) -> tuple[str, ...]:
+    """The fields of its class that hold expressions: finding them each time would be most of the
+    work."""
     kind = type(expression)
-    if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(field.name for field in fields(expression))  # type: ignore[arg-type]
-    return _FIELDS[kind]
+    if kind not in _CHILDREN:
+        names = (field.name for field in fields(expression))  # type: ignore[arg-type]
+        _CHILDREN[kind] = tuple(n for n in names if isinstance(getattr(expression, n), Expression))
+    return _CHILDREN[kind]
 
 
 def as_expression(value: Expression | float) -> Expression:
@@ -227,14 +226,13 @@ class Nest:
             raise ValueError(f"axis named twice: {[name for name, _ in every]}")
         if empty := [name for name, extent in every if extent < 1]:
             raise ValueError(f"axes without extent: {empty}")
-        used = {axis for form in self._forms() for axis, _ in moving_along(form)}
+        inside, outside = self._forms
+        used = {axis for form in (*inside, *outside) for axis, _ in moving_along(form)}
         if unknown := (used | set(self.reduce)) - set(extents):
             raise ValueError(f"unknown axes {sorted(unknown)}; the nest has {sorted(extents)}")
-        seen: set[int] = set()
-        for expression in (*self.stores, *self.initial):
-            for form in _forms_once(expression, seen):
-                if moving := {axis for axis, _ in moving_along(form)} & set(self.reduce):
-                    raise ValueError(f"{form} is outside the reduction but moves along {moving}")
+        for form in outside if self.reduce else ():
+            if moving := {axis for axis, _ in moving_along(form)} & set(self.reduce):
+                raise ValueError(f"{form} is outside the reduction but moves along {moving}")
         if (self.reduction == "none") != (not self.terms):
             raise ValueError("terms and a reduction go together")
         if self.reduction in ("max", "argmax") and len(self.terms) != 1:
@@ -273,13 +271,15 @@ class Nest:
 
     @functools.cached_property
     def _tensors(self) -> tuple[Tensor, ...]:
-        return tuple(dict.fromkeys(form for form in self._forms() if isinstance(form, Tensor)))
+        inside, outside = self._forms
+        return tuple(dict.fromkeys(f for f in (*inside, *outside) if isinstance(f, Tensor)))
 
-    def _forms(self) -> Iterator[Tensor | Index]:
-        """The linear forms of all expressions, those of a shared expression once."""
-        seen: set[int] = set()
-        for expression in self.expressions():
-            yield from _forms_once(expression, seen)
+    @functools.cached_property
+    def _forms(self) -> tuple[list[Tensor | Index], list[Tensor | Index]]:
+        """The linear forms inside the reduction, and those outside; those of a shared expression
+        once."""
+        order = () if self.order is None else (self.order,)
+        return _forms_of((*self.terms, *order)), _forms_of((*self.initial, *self.stores))
 
     @functools.cached_property
     def buffers(self) -> tuple[str, ...]:
@@ -316,15 +316,23 @@ def forms_in(expression: Expression) -> Iterator[Tensor | Index]:
         yield from forms_in(child)
 
 
-def _forms_once(expression: Expression, seen: set[int]) -> Iterator[Tensor | Index]:
+def _forms_of(expressions: Iterable[Expression]) -> list[Tensor | Index]:
     """`forms_in`, without expressions that were seen already: the same object, met again."""
-    if id(expression) in seen:
-        return
-    seen.add(id(expression))
-    if isinstance(expression, Tensor | Index):
-        yield expression
-    for child in expression.children():
-        yield from _forms_once(child, seen)
+    seen: set[int] = set()
+    found: list[Tensor | Index] = []
+
+    def visit(expression: Expression) -> None:
+        if id(expression) in seen:
+            return
+        seen.add(id(expression))
+        if isinstance(expression, Tensor | Index):
+            found.append(expression)
+        for name in child_names(expression):
+            visit(getattr(expression, name))
+
+    for expression in expressions:
+        visit(expression)
+    return found
 
 
 def moving_along(form: Tensor | Index) -> Strides:

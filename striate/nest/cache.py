@@ -18,8 +18,13 @@ from striate.cachedir import cache_dir
 _MAGIC = b"striate kernel 1\n"
 
 
+def name(key: str) -> str:
+    """A short name that no other key has."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def _path(key: str) -> Path:
-    return cache_dir("kernels") / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+    return cache_dir("kernels") / f"{name(key)}.o"
 
 
 def _seal(key: str, code: bytes) -> bytes:

@@ -23,7 +23,6 @@ from striate.nest.target import Loaded, Target, assemble, host, llvm_version
 
 # How often kernels were compiled, and found on disk or in memory, in this process.
 counts: Counter[str] = Counter()
-_SYMBOL = "kernel"
 _loaded: dict[str, Loaded] = {}
 _LOCK = threading.Lock()
 
@@ -75,9 +74,9 @@ def compile_nest(
         schedule = tuned.schedule_for(name, machine(target))
     key = f"{name}\n{schedule!r}"
 
-    def source() -> str:
+    def source(symbol: str) -> str:
         chosen = schedule or choose(nest, target, element)
-        return emit(nest, chosen, _SYMBOL, element, fused=target.fused)
+        return emit(nest, chosen, symbol, element, fused=target.fused)
 
     return Kernel(nest, load(key, source, target), schedule)
 
@@ -93,29 +92,24 @@ def machine(target: Target) -> str:
     return f"{target!r}\n{_versions()}"
 
 
-def load(key: str, source: Callable[[], str], target: Target) -> Loaded:
-    """Code for `key`: from memory, from disk, or from compiling ``source()``."""
+def load(key: str, source: Callable[[str], str], target: Target) -> Loaded:
+    """Code for `key`: from memory, from disk, or from compiling ``source(symbol)``, the IR of a
+    function of that name."""
     key = f"{key}\n{machine(target)}"
     with _LOCK:
         if key in _loaded:
             counts["remembered"] += 1
             return _loaded[key]
-        loaded = _from_disk(key)
-        if loaded is None:
-            code = assemble(source(), target)
+        symbol = f"kernel_{cache.name(key)}"
+        code = cache.read(key)
+        if code is None:
+            code = assemble(source(symbol), target)
             counts["compiled"] += 1
             cache.write(key, code)
-            loaded = Loaded(code, _SYMBOL)
-        _loaded[key] = loaded
+        else:
+            counts["found"] += 1
+        loaded = _loaded[key] = Loaded(code, symbol)
         return loaded
-
-
-def _from_disk(key: str) -> Loaded | None:
-    code = cache.read(key)
-    if code is None:
-        return None
-    counts["found"] += 1
-    return Loaded(code, _SYMBOL)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from striate.nest.algebra import (
     Strides,
     Tensor,
     Transformed,
-    field_names,
+    child_names,
     strides_of,
 )
 from striate.nest.linear import apply_both
@@ -118,8 +118,7 @@ def _rebuilt(expression: Expression, changed: Callable[[Expression], Expression]
     """The expression with its parts changed; itself if none is."""
     fresh = {
         name: new
-        for name in field_names(expression)
-        if isinstance(value := getattr(expression, name), Expression)
-        and (new := changed(value)) is not value
+        for name in child_names(expression)
+        if (new := changed(value := getattr(expression, name))) is not value
     }
     return replace(expression, **fresh) if fresh else expression  # type: ignore[type-var]

@@ -146,7 +146,7 @@ def _worker() -> Callable[..., None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(loaded.address)
 
 
-def _source() -> str:
+def _source(symbol: str) -> str:
     """The function that runs a program.  What it does, in Python:
 
     for job in jobs:
@@ -165,7 +165,8 @@ def _source() -> str:
     return "\n".join(
         [
             "declare void @llvm.x86.sse2.pause()" if _is_x86() else "",
-            "define void @kernel(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %yield) {",
+            f"define void @{symbol}"
+            "(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %yield) {",
             "entry:",
             "  %table.pointer = inttoptr i64 %table to ptr",
             *code.lines,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -129,21 +130,59 @@ def _machine(target: Target) -> Any:
     )
 
 
+@functools.cache
+def _linker() -> Any:
+    return _llvm().create_lljit_compiler()
+
+
+_numbers = itertools.count()
+# What is not linked yet, by the name of its function.
+_waiting: dict[str, Loaded] = {}
+
+
 class Loaded:
-    """An object file in executable memory; the code lives as long as this does."""
+    """A function of an object file in executable memory; its code lives as long as this does.
+
+    Object files are put there together, once an address of one is asked for: each by itself, those
+    of a network would take four times as long.
+    """
 
     def __init__(self, code: bytes, symbol: str) -> None:
-        llvm = _llvm()
+        self.code, self.symbol = code, symbol
+        self._library: Any = None
         with _LLVM_LOCK:
-            holder = llvm.parse_assembly("")
-            # A machine of its own: MCJIT takes ownership of the one that it is given.
-            machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-            self._engine = llvm.create_mcjit_compiler(holder, machine)
-            self._engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
-            self._engine.finalize_object()
-            self.address: int = self._engine.get_function_address(symbol)
-        if not self.address:
-            raise ValueError(f"the object file has no function {symbol!r}")
+            if symbol in _waiting:
+                _link()
+            _waiting[symbol] = self
+
+    @property
+    def address(self) -> int:
+        """Where it begins."""
+        with _LLVM_LOCK:
+            if self._library is None:
+                _link()
+            if self._library is None:
+                raise RuntimeError(f"{self.symbol} could not be linked before")
+            return int(self._library[self.symbol])
+
+    def linked(self, library: Any) -> None:
+        """Hold the library with the code, instead of the object file."""
+        self._library, self.code = library, b""
+
+
+def _link() -> None:
+    """Put all that wait into executable memory."""
+    if not _waiting:
+        return
+    builder = _llvm().JITLibraryBuilder()
+    for symbol, loaded in _waiting.items():
+        builder.add_object_img(loaded.code).export_symbol(symbol)
+    try:
+        library = builder.link(_linker(), f"library {next(_numbers)}")
+        for loaded in _waiting.values():
+            loaded.linked(library)
+    finally:
+        _waiting.clear()
 
 
 def llvm_version() -> str:

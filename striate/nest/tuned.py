@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,8 +37,9 @@ class Tuned:
 
 
 _NOTHING = Tuned()
-# What each file held when it was first looked at: a process keeps to that, whoever writes.
-_known: dict[Path, Tuned] = {}
+# What the file of each folder and machine held when it was first looked at: a process keeps to
+# that, whoever writes.
+_known: dict[tuple[str, str], Tuned] = {}
 
 
 def schedule_for(key: str, machine: str) -> Schedule | None:
@@ -76,20 +78,20 @@ def keep(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, [_written(new, machine)])
-    _known[path] = new
+    _known[_place(machine)] = new
     return path
 
 
 @contextmanager
 def instead(schedules: Mapping[str, Schedule], machine: str) -> Iterator[None]:
     """As if these were kept too, for a moment and in this process only."""
-    path, known = _path(machine), _look(machine)
+    place, known = _place(machine), _look(machine)
     changed = {_hash(key): schedule for key, schedule in schedules.items()}
-    _known[path] = Tuned({**known.schedules, **changed}, known.layouts)
+    _known[place] = Tuned({**known.schedules, **changed}, known.layouts)
     try:
         yield
     finally:
-        _known[path] = known
+        _known[place] = known
 
 
 def forget() -> None:
@@ -98,13 +100,18 @@ def forget() -> None:
 
 
 def _look(machine: str) -> Tuned:
-    try:
-        path = _path(machine)
-    except OSError:
-        return _NOTHING
-    if path not in _known:
-        _known[path] = _read(path, machine)
-    return _known[path]
+    place = _place(machine)
+    if place not in _known:
+        try:
+            _known[place] = _read(_path(machine), machine)
+        except OSError:  # no home folder
+            _known[place] = _NOTHING
+    return _known[place]
+
+
+def _place(machine: str) -> tuple[str, str]:
+    """What tells files apart, without the time that it takes to find the folder."""
+    return os.environ.get("STRIATE_CACHE", ""), machine
 
 
 def _hash(text: str) -> str:

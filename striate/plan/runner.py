@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +56,8 @@ class Runner:
         self.threads = threads if frozen else max(1, min(threads, settings.blocks))
         self.parameters = network.flat if parameters is None else parameters
         self.statistics = network.state_flat if statistics is None else statistics
-        self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
+        with _no_collection():
+            self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
         self._filled = 0
         self._fit_pixels()
 
@@ -144,3 +148,16 @@ class Runner:
         else:
             self.plan.factor[:channels] = 1 / np.asarray(preprocessing.std, np.float64)
             self.plan.mean[:channels] = preprocessing.mean
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without looking for garbage: a plan is many small objects, all of which stay, and Python
+    would look through them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.nest import cache, kernel
+from striate.nest import cache, kernel, target
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.target import TargetError, describe, host
 
@@ -116,6 +116,47 @@ def test_a_damaged_entry_is_rebuilt(
     forget(monkeypatch)
     check(10)
     assert kernel.counts == {"compiled": 1, "found": 1}
+
+
+def test_kernels_are_linked_together_when_the_first_is_used(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links: list[list[str]] = []
+    link = target._link
+
+    def counted() -> None:
+        links.append([*target._waiting])
+        link()
+
+    target._link()
+    monkeypatch.setattr(target, "_link", counted)
+    kernels = [kernel.compile_nest(doubled(n)) for n in (5, 6, 7)]
+    assert not links
+    for n, compiled in zip((5, 6, 7), kernels, strict=True):
+        x, out = np.arange(n, dtype="f"), np.zeros(n, "f")
+        compiled(*({"x": x, "out": out}[role] for role in compiled.nest.buffers))
+        np.testing.assert_array_equal(out, 2 * x)
+    assert [len(names) for names in links] == [3]
+    assert len({compiled.address for compiled in kernels}) == 3
+
+
+def test_the_same_function_may_wait_twice(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = kernel.compile_nest(doubled(8))
+    forget(monkeypatch)
+    second = kernel.compile_nest(doubled(8))
+    assert kernel.counts == {"compiled": 1, "found": 1}
+    assert first.address != second.address
+
+
+def test_what_cannot_be_linked_says_so(fresh: Path) -> None:
+    code = kernel.compile_nest(doubled(8)).code.code
+    target._link()
+    bad = target.Loaded(code, "another name")
+    with pytest.raises(RuntimeError, match="another name"):
+        _ = bad.address
+    with pytest.raises(RuntimeError, match=r"another name could not be linked before"):
+        _ = bad.address
+    check(10)
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(
