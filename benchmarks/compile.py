@@ -10,7 +10,7 @@ from child import ask
 from contest import Cases, Setting
 from report import ALLOWED, OURS, Row
 
-NETWORK, BATCH, TURNS = "ResNet-20", 128, 3
+NETWORK, BATCH, TURNS = "ResNet-20", 128, 5
 ALLOWANCES = {"empty": 5.0, "warm": 0.2}
 
 
