@@ -19,14 +19,11 @@ through all three at a time, so that V and M stay in a core's own cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from striate.nest.algebra import (
     Accumulator,
-    Constant,
     Expression,
-    Matrix,
     Nest,
     Store,
     Tensor,
@@ -34,17 +31,16 @@ from striate.nest.algebra import (
     grid_of,
     strides_of,
 )
-from striate.ops.winograd import POINTS, Transforms, transforms
+from striate.ops.winograd import Transforms, transforms
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
-from striate.plan.layout import Buffer, Image, Place, Walk, vectors
+from striate.plan.layout import Place, Walk, vectors
 from striate.plan.lower._panels import lay_out, panel, pixels_at_once
+from striate.plan.lower._positions import sum_at_once, sum_by_shard
+from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, see
 from striate.plan.lower.direct import Geometry
-from striate.plan.recorder import Places
 from striate.shapes import Pads
 
-# Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
-_NEAR, _TILES = 512 << 10, 32
 # Vector operations of the transforms of a tile of 4 × 4 or 6 × 6 inputs, for each vector of input
 # and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
 _INPUT, _OUTPUT = {4: 70, 6: 240}, {4: 50, 6: 160}
@@ -75,7 +71,7 @@ def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
     reading = _READING * g.depth * g.outputs / images
     best: Tiling | None = None
     least: float = taps * taps * (g.rows * g.columns * g.depth * outputs / _WORTH + reading)
-    for size in POINTS:
+    for size in _INPUT:
         m = size - taps + 1
         if m < 2:
             continue
@@ -123,7 +119,7 @@ def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
 def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """O, with bias and activation applied as it is stored."""
     g = Geometry(operation)
-    work = _Correlation(
+    work = Correlation(
         with_,
         builder.values[operation.inputs[0]],
         (-g.pads[0], -g.pads[2]),
@@ -134,14 +130,14 @@ def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
         return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
 
     bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
-    target = _Target(store, {"out": builder.values[operation.node]}, bias)
+    target = Target(store, {"out": builder.values[operation.node]}, bias)
     _correlate(builder, work, _filters(builder, operation, with_, turned=False), target)
 
 
 def input_gradient(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """dX: the correlation of dO with the filters turned by half a turn."""
     g = Geometry(operation)
-    work = _Correlation(
+    work = Correlation(
         with_,
         builder.gradients[operation.node],
         (g.pads[0] - with_.taps + 1, g.pads[2] - with_.taps + 1),
@@ -149,20 +145,20 @@ def input_gradient(builder: Builder, operation: Operation, with_: Transforms) ->
     )
     filters = _filters(builder, operation, with_, turned=True)
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        _correlate(builder, work, filters, _Target(writer.store, writer.images, {}))
+        _correlate(builder, work, filters, Target(writer.store, writer.images, {}))
 
 
 def filter_gradient(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """dF: summed up at the positions first, and turned into filters once, at the end."""
     g = Geometry(operation)
     images = (
-        _Correlation(
+        Correlation(
             with_,
             builder.values[operation.inputs[0]],
             (-g.pads[0], -g.pads[2]),
             (g.rows, g.columns, g.depth),
         ),
-        _Correlation(
+        Correlation(
             with_,
             builder.gradients[operation.node],
             (0, 0),
@@ -170,114 +166,26 @@ def filter_gradient(builder: Builder, operation: Operation, with_: Transforms) -
         ),
     )
     if builder.sums_by_shard(operation):
-        _sum_by_shard(builder, operation, images)
+        sum_by_shard(builder, operation, images)
     else:
-        _sum_at_once(builder, operation, images)
+        sum_at_once(builder, operation, images)
 
 
-@dataclass(frozen=True)
-class _Target:
-    """How outputs are stored, and the images and other memory that this needs, by role."""
-
-    store: Callable[[Expression, Walk], Store]
-    images: Mapping[str, Image]
-    others: Places
-
-    def places(self, row: int) -> dict[str, Place]:
-        """The memory, where the images begin at a `row`."""
-        images = {role: Place(i.buffer, row * i.row) for role, i in self.images.items()}
-        return {**images, **self.others}
-
-
-@dataclass(frozen=True)
-class _Correlation:
-    """An image seen in tiles, the first of which begins at `start`, and the `size` (rows, columns,
-    channels) of what tiles of m × m cover."""
-
-    transforms: Transforms
-    image: Image
-    start: tuple[int, int]
-    size: tuple[int, int, int]
-
-    @property
-    def tiles(self) -> tuple[int, int]:
-        """Rows and columns of tiles."""
-        m = self.transforms.outputs_count
-        return -(-self.size[0] // m), -(-self.size[1] // m)
-
-    def band(self, channels: int) -> int:
-        """Rows of tiles, with so many channels in all, that stay in the cache together."""
-        down, across = self.tiles
-        tile = 4 * self.transforms.size**2 * channels
-        fitting = max(max(_NEAR // tile, _TILES) // across, 1)
-        return max(rows for rows in range(1, down + 1) if down % rows == 0 and rows <= fitting)
-
-
-def _correlate(builder: Builder, work: _Correlation, filters: Place, target: _Target) -> None:
+def _correlate(builder: Builder, work: Correlation, filters: Place, target: Target) -> None:
     """All tiles, some rows of them at a time."""
     depth, outputs = work.image.channels, work.size[2]
     band = work.band(depth + outputs)
     rows = (band, work.tiles[1])
     for first in range(0, work.tiles[0], band):
-        seen = _Tiles("V", work.transforms, rows, depth)
-        products = _Tiles("M", work.transforms, rows, outputs)
-        _see(builder, work, work.transforms.inputs, seen, first)
+        seen = Tiles("V", work.transforms, rows, depth)
+        products = Tiles("M", work.transforms, rows, outputs)
+        see(builder, work, work.transforms.inputs, seen, first)
         _multiply(builder, seen, products, filters)
-        for part in _parts(work, first, band):
-            _put(builder, work, products, part, first, target)
+        for part in parts(work, first, band):
+            put(builder, work, products, part, first, target)
 
 
-class _Tiles:
-    """Numbers of some rows of tiles: [position][row of tiles][tile][channel].
-
-    With `blocks` all blocks of images lie inside each position.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        transforms: Transforms,
-        rows: tuple[int, int],
-        channels: int,
-        blocks: int = 1,
-    ) -> None:
-        self.size, self.rows, self.channels = transforms.size, rows, channels
-        self.count = rows[0] * rows[1]
-        together = self.count * channels
-        self.position = _apart(blocks * together)
-        step = together if blocks > 1 else None
-        size = self.size**2 * self.position - (blocks - 1) * together
-        self.buffer = Buffer(name, size, "real", step=step)
-
-    def at(self, role: str, down: str, across: str, tile: int = 0) -> Tensor:
-        """The positions named by two axes, of all tiles, counted from one of them."""
-        strides = {down: self.size * self.position, across: self.position}
-        strides |= {"y": self.rows[1] * self.channels, "x": self.channels, "c": 1}
-        return Tensor(role, strides_of(strides), tile * self.channels)
-
-
-def _apart(size: int) -> int:
-    """At least `size` numbers, and an odd number of cache lines: else all positions of a tile
-    would share a few lines of the cache."""
-    return (-(-size // 32) * 2 + 1) * 16
-
-
-def _see(builder: Builder, work: _Correlation, matrix: Matrix, tiles: _Tiles, first: int) -> None:
-    """The matrix on both sides of every tile, in the rows of tiles from `first` on."""
-    m = work.transforms.outputs_count
-    pixels = Walk({"y": m, "p": 1}, {"x": m, "q": 1}, {"c": 1}, (*work.start, 0))
-    seen = Transformed(matrix, matrix, work.image.tensor("x", pixels))
-    axes = (("y", tiles.rows[0]), ("x", tiles.rows[1]), ("c", tiles.channels))
-    builder.recorder.blockwise(
-        Nest(axes, (Store(tiles.at("tiles", "i", "j"), seen),), grid=grid_of(matrix, matrix)),
-        {
-            "x": Place(work.image.buffer, first * m * work.image.row),
-            "tiles": Place(tiles.buffer),
-        },
-    )
-
-
-def _multiply(builder: Builder, seen: _Tiles, products: _Tiles, filters: Place) -> None:
+def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) -> None:
     """M: for each position the matrix of tiles and channels times that of the filters."""
     depth, outputs = seen.channels, products.channels
     width = panel(outputs)
@@ -309,60 +217,6 @@ def _multiply(builder: Builder, seen: _Tiles, products: _Tiles, filters: Place) 
     )
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Tiles of which `height` × `width` outputs are inside the image."""
-
-    first: tuple[int, int]
-    count: tuple[int, int]
-    height: int
-    width: int
-
-
-def _parts(work: _Correlation, first: int, band: int) -> Iterator[_Part]:
-    """The rows of tiles from `first` on: whole tiles, and those that the border cuts."""
-    m = work.transforms.outputs_count
-
-    def cut(begin: int, count: int, size: int) -> Iterator[tuple[int, int, int]]:
-        whole = min(begin + count, size // m) - begin
-        if whole > 0:
-            yield 0, whole, m
-        if begin + count > size // m:
-            yield size // m - begin, 1, size % m
-
-    for top, down, height in cut(first, band, work.size[0]):
-        for left, across, width in cut(0, work.tiles[1], work.size[1]):
-            yield _Part((top, left), (down, across), height, width)
-
-
-def _put(
-    builder: Builder,
-    work: _Correlation,
-    products: _Tiles,
-    part: _Part,
-    first: int,
-    target: _Target,
-) -> None:
-    """O: the outputs of some tiles."""
-    m = work.transforms.outputs_count
-    tile = part.first[0] * products.rows[1] + part.first[1]
-    turned = tuple(zip(*work.transforms.outputs, strict=True))
-    matrices = (turned[: part.height], turned[: part.width])
-    start = (part.first[0] * m, part.first[1] * m, 0)
-    store = target.store(
-        Transformed(*matrices, products.at("products", "p", "q", tile)),
-        Walk({"y": m, "i": 1}, {"x": m, "j": 1}, {"c": 1}, start),
-    )
-    builder.recorder.blockwise(
-        Nest(
-            (("y", part.count[0]), ("x", part.count[1]), ("c", products.channels)),
-            (store,),
-            grid=grid_of(*matrices),
-        ),
-        {"products": Place(products.buffer), **target.places(first * m)},
-    )
-
-
 def _filters(builder: Builder, operation: Operation, with_: Transforms, *, turned: bool) -> Place:
     """U: G F G' in panels of output channels; for the input gradient of the turned filters."""
     g = Geometry(operation)
@@ -390,88 +244,4 @@ def _filters(builder: Builder, operation: Operation, with_: Transforms, *, turne
         nest,
         {"filters": builder.parameter(operation, "filters")},
         "K" if outputs > width else "c",
-    )
-
-
-# --- the gradient of the filters ---------------------------------------------------------------
-
-
-def _sum_by_shard(
-    builder: Builder, operation: Operation, images: tuple[_Correlation, _Correlation]
-) -> None:
-    """Each thread sums up dU of one shard after another."""
-    left, right = images
-    depth, outputs = left.size[2], right.size[2]
-    positions = left.transforms.size**2
-    size = positions * _apart(depth * outputs)
-    total = Buffer(f"position gradient {operation.node}", size, "real", "thread")
-    builder.recorder.at_shard_start(
-        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Place(total)}
-    )
-    band = left.band(depth + outputs)
-    rows = (band, left.tiles[1])
-    for first in range(0, left.tiles[0], band):
-        seen = _Tiles("V", left.transforms, rows, depth)
-        other = _Tiles("W", left.transforms, rows, outputs)
-        _see(builder, left, left.transforms.inputs, seen, first)
-        _see(builder, right, right.transforms.outputs, other, first)
-        builder.recorder.blockwise(
-            _position_gradient(seen, other, added=True),
-            {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": Place(total)},
-        )
-    nest = _back_to_filters(operation, left.transforms)
-    target = builder.shard_gradient(operation, "filters")
-    builder.recorder.at_shard_end(nest, {"sum": Place(total), "out": target})
-
-
-def _sum_at_once(
-    builder: Builder, operation: Operation, images: tuple[_Correlation, _Correlation]
-) -> None:
-    """Where dU is large: all images first, then each position as a task."""
-    left, right = images
-    blocks, depth, outputs = builder.settings.blocks, left.size[2], right.size[2]
-    seen = _Tiles("V", left.transforms, left.tiles, depth, blocks)
-    other = _Tiles("W", left.transforms, left.tiles, outputs, blocks)
-    _see(builder, left, left.transforms.inputs, seen, 0)
-    _see(builder, right, right.transforms.outputs, other, 0)
-    size = left.transforms.size**2 * _apart(depth * outputs)
-    total = Place(Buffer("position gradient", size, "real", "temporary"))
-    builder.recorder.whole_batch(
-        _position_gradient(seen, other, added=False),
-        "p",
-        {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": total},
-    )
-    target = builder.parameter_gradient(operation, "filters")
-    nest = _back_to_filters(operation, left.transforms)
-    builder.recorder.spread(nest, "c", {"sum": total, "out": target})
-
-
-def _position_gradient(seen: _Tiles, other: _Tiles, *, added: bool) -> Nest:
-    """dU of each position: the sum over tiles of V times W."""
-    depth, outputs = seen.channels, other.channels
-    target = vector("sum", p=_apart(depth * outputs), c=outputs, k=1)
-    return Nest(
-        axes=(("p", seen.size**2), ("c", depth), ("k", outputs), ("t", seen.count)),
-        stores=(Store(target, Accumulator()),),
-        terms=(
-            vector("seen", p=seen.position, t=depth, c=1)
-            * vector("other", p=other.position, t=outputs, k=1),
-        ),
-        reduce=("t",),
-        reduction="sum",
-        initial=(target,) if added else (),
-    )
-
-
-def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
-    """dF = G' dU G."""
-    g, size = Geometry(operation), matrices.size
-    position = _apart(g.depth * g.outputs)
-    turned = tuple(zip(*matrices.filters, strict=True))
-    total = vector("sum", p=size * position, q=position, c=g.outputs, k=1)
-    taps = vector("out", i=g.row, j=g.column, c=g.outputs, k=1)
-    return Nest(
-        (("c", g.depth), ("k", g.outputs)),
-        (Store(taps, Transformed(turned, turned, total)),),
-        grid=grid_of(turned, turned),
     )

@@ -1,0 +1,95 @@
+"""The gradient of filters by Winograd's algorithm: summed up at the positions of tiles.
+
+dU[p][c][k] += V[p][t][c] * W[p][t][k]        dF = G' dU G
+"""
+
+from __future__ import annotations
+
+from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed, grid_of
+from striate.ops.winograd import Transforms
+from striate.plan.builder import Builder, vector
+from striate.plan.graph import Operation
+from striate.plan.layout import Buffer, Place
+from striate.plan.lower._tiles import Correlation, Tiles, apart, see
+from striate.plan.lower.direct import Geometry
+
+
+def sum_by_shard(
+    builder: Builder, operation: Operation, images: tuple[Correlation, Correlation]
+) -> None:
+    """Each thread sums up dU of one shard after another."""
+    left, right = images
+    depth, outputs = left.size[2], right.size[2]
+    positions = left.transforms.size**2
+    size = positions * apart(depth * outputs)
+    total = Buffer(f"position gradient {operation.node}", size, "real", "thread")
+    builder.recorder.at_shard_start(
+        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Place(total)}
+    )
+    band = left.band(depth + outputs)
+    rows = (band, left.tiles[1])
+    for first in range(0, left.tiles[0], band):
+        seen = Tiles("V", left.transforms, rows, depth)
+        other = Tiles("W", left.transforms, rows, outputs)
+        see(builder, left, left.transforms.inputs, seen, first)
+        see(builder, right, right.transforms.outputs, other, first)
+        builder.recorder.blockwise(
+            _position_gradient(seen, other, added=True),
+            {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": Place(total)},
+        )
+    nest = _back_to_filters(operation, left.transforms)
+    target = builder.shard_gradient(operation, "filters")
+    builder.recorder.at_shard_end(nest, {"sum": Place(total), "out": target})
+
+
+def sum_at_once(
+    builder: Builder, operation: Operation, images: tuple[Correlation, Correlation]
+) -> None:
+    """Where dU is large: all images first, then each position as a task."""
+    left, right = images
+    blocks, depth, outputs = builder.settings.blocks, left.size[2], right.size[2]
+    seen = Tiles("V", left.transforms, left.tiles, depth, blocks)
+    other = Tiles("W", left.transforms, left.tiles, outputs, blocks)
+    see(builder, left, left.transforms.inputs, seen, 0)
+    see(builder, right, right.transforms.outputs, other, 0)
+    size = left.transforms.size**2 * apart(depth * outputs)
+    total = Place(Buffer("position gradient", size, "real", "temporary"))
+    builder.recorder.whole_batch(
+        _position_gradient(seen, other, added=False),
+        "p",
+        {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": total},
+    )
+    target = builder.parameter_gradient(operation, "filters")
+    nest = _back_to_filters(operation, left.transforms)
+    builder.recorder.spread(nest, "c", {"sum": total, "out": target})
+
+
+def _position_gradient(seen: Tiles, other: Tiles, *, added: bool) -> Nest:
+    """dU of each position: the sum over tiles of V times W."""
+    depth, outputs = seen.channels, other.channels
+    target = vector("sum", p=apart(depth * outputs), c=outputs, k=1)
+    return Nest(
+        axes=(("p", seen.size**2), ("c", depth), ("k", outputs), ("t", seen.count)),
+        stores=(Store(target, Accumulator()),),
+        terms=(
+            vector("seen", p=seen.position, t=depth, c=1)
+            * vector("other", p=other.position, t=outputs, k=1),
+        ),
+        reduce=("t",),
+        reduction="sum",
+        initial=(target,) if added else (),
+    )
+
+
+def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
+    """dF = G' dU G."""
+    g, size = Geometry(operation), matrices.size
+    position = apart(g.depth * g.outputs)
+    turned = tuple(zip(*matrices.filters, strict=True))
+    total = vector("sum", p=size * position, q=position, c=g.outputs, k=1)
+    taps = vector("out", i=g.row, j=g.column, c=g.outputs, k=1)
+    return Nest(
+        (("c", g.depth), ("k", g.outputs)),
+        (Store(taps, Transformed(turned, turned, total)),),
+        grid=grid_of(turned, turned),
+    )
