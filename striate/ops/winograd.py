@@ -44,6 +44,7 @@ Matrix = tuple[tuple[Fraction, ...], ...]
 POINTS: dict[int, tuple[Fraction, ...]] = {
     4: tuple(map(Fraction, (0, 1, -1))),
     6: tuple(map(Fraction, (0, 1, -1, 2, -2))),
+    8: tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2"))),
 }
 
 
@@ -77,7 +78,7 @@ class Transforms:
 
 @functools.cache
 def transforms(outputs: int, taps: int = 3) -> Transforms:
-    """The matrices of F(outputs, taps), whose tiles have 4 or 6 inputs along an axis."""
+    """The matrices of F(outputs, taps), whose tiles have 4, 6 or 8 inputs along an axis."""
     points = POINTS[outputs + taps - 1]
     inverse = _inverse(_vandermonde(points, len(points) + 1))
     # Row i of B' may be multiplied by any number if row i of G is divided by it: so all of B' is
@@ -99,8 +100,18 @@ def transforms(outputs: int, taps: int = 3) -> Transforms:
 
 
 def _vandermonde(points: Sequence[Fraction], columns: int) -> Matrix:
-    """Row i: 1, p, p², … of point i; the last row, infinity, keeps the leading coefficient."""
-    finite = [tuple(point**power for power in range(columns)) for point in points]
+    """Row i: 1, p, p², … of point i; the last row, infinity, keeps the leading coefficient.
+
+    Of a point a/b they are multiplied by the highest power of b, so that all are whole numbers:
+    degrees of factors and product add up, so it is the same identity.
+    """
+    finite = [
+        tuple(
+            Fraction(point.numerator**power * point.denominator ** (columns - 1 - power))
+            for power in range(columns)
+        )
+        for point in points
+    ]
     infinite = tuple(Fraction(int(power == columns - 1)) for power in range(columns))
     return (*finite, infinite)
 

@@ -73,7 +73,8 @@ class Alone:
         builder.gradients[node] = self._gradient = _kept(
             builder.image("gradient", out, halos["gradient"])
         )
-        self.winograd = dict.fromkeys(PASSES, conv.uses_winograd(settings, self._operation))
+        found = conv.winograd_passes(settings, self._operation)
+        self.winograd = {name: name in found for name in PASSES}
         self._programs = self._record()
 
     def _record(self) -> dict[str, Program]:

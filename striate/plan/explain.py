@@ -18,7 +18,7 @@ from striate.plan import explanation as told
 from striate.plan.builder import Settings
 from striate.plan.graph import Operation
 from striate.plan.lanes import estimate, lanes_for
-from striate.plan.lower import winograd
+from striate.plan.lower import strips, winograd
 from striate.plan.lower.direct import Geometry
 from striate.plan.memory import dtype_of
 from striate.plan.trial import Walk, peak
@@ -121,6 +121,8 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
         return "matrix product", ""
     if not isinstance(operation.layer, Conv2D):
         return "loops", ""
+    if choice := strips.chosen(settings, operation):
+        return _in_strips(choice)
     found = winograd.chosen(settings, operation)
     if found is None:
         return "direct", _why_not_winograd(settings, operation)
@@ -128,12 +130,18 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
     return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
 
 
+def _in_strips(choice: strips.Choice) -> tuple[str, str]:
+    m, r, size = choice.strips.m, choice.strips.matrices.taps, choice.strips.positions
+    passes = [name.replace("_", " ") for name in strips.PASSES if name in choice.passes]
+    what = "" if len(passes) == len(strips.PASSES) else f" ({', '.join(passes)})"
+    saved = f"{size * r / m:.3g} products an output instead of {r * r}"
+    return f"Winograd F({m}, {r}) along rows{what}", saved
+
+
 def _why_not_winograd(settings: Settings, operation: Operation) -> str:
     g = Geometry(operation)
     if settings.exact:
         return "exact=True"
-    if settings.lanes > 1:
-        return "images fill the lanes"
     if g.groups > 1:
         return f"{g.groups} groups"
     if g.stride != (1, 1) or g.dilation != (1, 1):
@@ -143,6 +151,8 @@ def _why_not_winograd(settings: Settings, operation: Operation) -> str:
         return f"filters of {g.size[0]}×{g.size[1]}, Winograd's are 3×3 or 5×5"
     if max(g.pads) >= g.size[0]:
         return f"a padding of {max(g.pads)} is not less than the filter's {g.size[0]}"
+    if settings.lanes > 1:
+        return "rows in strips would cost what they save, or leave the cache"
     return "Winograd's transforms would cost what they save"
 
 

@@ -17,6 +17,7 @@ from striate.nest.kernel import machine
 from striate.nest.target import host
 from striate.plan.graph import INPUT, Operation, analyse
 from striate.plan.layout import vectors
+from striate.plan.lower import strips
 from striate.plan.lower.winograd import tiling
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def estimate(
     operations = analyse(network, training).operations
     blocks = -(-batch_size // vector)
     # Blocks are what threads share, and few cannot be shared evenly; nor do large ones stay near.
-    images = (blocks + _LOST) * sum(_products(operation) for operation in operations)
+    images = (blocks + _LOST) * sum(
+        _by_images(operation, training, exact) for operation in operations
+    )
     channels = batch_size * sum(
         _by_channels(operation, vector, batch_size, training, exact) for operation in operations
     )
@@ -82,6 +85,15 @@ def layout_key(
 
 def _products(operation: Operation) -> float:
     return float(operation.layer.multiply_adds(*operation.shapes))
+
+
+def _by_images(operation: Operation, training: bool, exact: bool) -> float:
+    """Vector operations for a block of images, averaged over the passes."""
+    products = _products(operation)
+    if exact or not isinstance(operation.layer, Conv2D):
+        return products
+    choice = strips.best(operation, training)
+    return products * choice.share if choice else products
 
 
 def _by_channels(

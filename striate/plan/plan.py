@@ -19,7 +19,7 @@ from striate.plan.graph import INPUT, Graph, Operation, analyse
 from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
-from striate.plan.lower.conv import uses_winograd
+from striate.plan.lower.conv import winograd_passes
 from striate.plan.lower.loss import Loss
 from striate.plan.recorder import Section, tasks_of
 from striate.plan.shards import sum_shards
@@ -97,7 +97,7 @@ class Plan:
         """Whether any layer is computed by Winograd's algorithm."""
         operations = self.builder.graph.operations
         return any(
-            isinstance(o.layer, Conv2D) and uses_winograd(self.settings, o) for o in operations
+            isinstance(o.layer, Conv2D) and winograd_passes(self.settings, o) for o in operations
         )
 
     # --- values and their halos --------------------------------------------------------------

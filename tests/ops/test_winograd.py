@@ -13,7 +13,7 @@ from striate.ops import winograd
 from striate.ops.winograd import Matrix, correlate_tiles, transforms
 
 # Outputs and taps of a tile along one axis.
-SIZES = [(2, 3), (4, 3), (2, 5)]
+SIZES = [(2, 3), (4, 3), (2, 5), (6, 3), (4, 5)]
 fractions = st.fractions(-50, 50, max_denominator=30)
 
 

@@ -99,7 +99,12 @@ def test_layers_passes_and_fused_activations() -> None:
     ("layer", "options", "why"),
     [
         (Conv2D(32, 3), {"exact": True}, "exact=True"),
-        (Conv2D(32, 3), {"lanes": 16}, "images fill the lanes"),
+        (
+            Conv2D(32, 3),
+            {"lanes": 16},
+            "rows in strips would cost what they save, or leave the cache",
+        ),
+        (Conv2D(32, 3, stride=2, uncovered="drop"), {"lanes": 16}, "stride 2×2"),
         (Conv2D(32, 3, groups=2), {}, "2 groups"),
         (Conv2D(32, 3, stride=2, uncovered="drop"), {}, "stride 2×2"),
         (Conv2D(32, 3, dilation=(1, 2)), {}, "dilation 1×2"),
@@ -118,8 +123,7 @@ def test_why_not_winograd(layer: Layer, options: dict[str, int], why: str) -> No
 
 def test_few_channels_are_not_worth_winograd() -> None:
     (told,) = Network([Conv2D(16, 3)], (28, 28, 1)).explain(batch_size=8).layers
-    if told.why != "images fill the lanes":
-        assert told.why == "Winograd's transforms would cost what they save"
+    assert "would cost what they save" in told.why
 
 
 def test_winograd_is_named() -> None:
@@ -127,6 +131,18 @@ def test_winograd_is_named() -> None:
     if told.lanes.fill == "channels":
         assert told.layers[0].algorithm in ("Winograd F(4×4, 3×3)", "Winograd F(2×2, 3×3)")
         assert told.layers[0].why.endswith("products an output instead of 9")
+
+
+def test_strips_and_their_passes_are_named() -> None:
+    net = Network(
+        [Conv2D(6, 5, padding=2), ReLU(), MaxPool2D(2), Conv2D(16, 5), Flatten(), Dense(3)],
+        (28, 28, 1),
+    )
+    layers = trial(net, 32, training=True, lanes=16).plan.explain().layers
+    first, second = (layer for layer in layers if layer.kind == "Conv2D")
+    assert first.algorithm == "Winograd F(4, 5) along rows (filter gradient)"
+    assert second.algorithm == "Winograd F(4, 5) along rows"
+    assert second.why == "10 products an output instead of 25"
 
 
 @pytest.mark.parametrize("lanes", [1, 16])

@@ -63,7 +63,7 @@ def offsets(nest: Nest, role: str, written: bool) -> np.ndarray:
     else:
         values = (*nest.terms, *nest.initial, *(store.value for store in nest.stores))
         tensors = [t for value in values for t in tensors_in(value)]
-    extents = dict(nest.axes)
+    extents = dict(nest.axes + nest.grid)
     found = []
     for tensor in dict.fromkeys(t for t in tensors if t.buffer == role):
         places = np.array([tensor.offset])

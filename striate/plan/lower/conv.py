@@ -6,64 +6,94 @@ from striate.nest.algebra import Accumulator, Nest, Store
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import EVERY, Place
-from striate.plan.lower import direct, winograd
+from striate.plan.lower import _strip_passes, direct, strips, winograd
 from striate.plan.lower.direct import Geometry
+from striate.plan.lower.strips import Strips
 from striate.shapes import Pads
 
 
 def input_halo(settings: Settings, operation: Operation) -> Pads:
-    """The padding, and what Winograd's tiles read behind it."""
-    found = winograd.chosen(settings, operation)
-    return Geometry(operation).pads if found is None else winograd.input_halo(operation, found)
+    """The padding, and what Winograd's tiles or strips read behind it."""
+    if found := winograd.chosen(settings, operation):
+        return winograd.input_halo(operation, found)
+    if choice := strips.chosen(settings, operation):
+        return strips.input_halo(choice.strips)
+    return Geometry(operation).pads
 
 
 def gradient_halo(settings: Settings, operation: Operation) -> Pads:
     """How far the gradients read past the output's border."""
-    found = winograd.chosen(settings, operation)
-    if found is None:
-        return Geometry(operation).gradient_halo()
-    return winograd.gradient_halo(operation, found)
+    if found := winograd.chosen(settings, operation):
+        return winograd.gradient_halo(operation, found)
+    plain = Geometry(operation).gradient_halo()
+    if choice := strips.chosen(settings, operation):
+        halo = strips.gradient_halo(choice.strips)
+        if "input_gradient" in choice.passes:
+            return halo
+        top, bottom, left, right = (max(pair) for pair in zip(halo, plain, strict=True))
+        return top, bottom, left, right
+    return plain
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
-    found = winograd.chosen(builder.settings, operation)
-    if found is None:
-        direct.forward(builder, operation)
-    else:
+    if found := winograd.chosen(builder.settings, operation):
         winograd.forward(builder, operation, found)
+    elif some := _in_strips(builder, operation, "forward"):
+        _strip_passes.forward(builder, operation, some)
+    else:
+        direct.forward(builder, operation)
 
 
 def backward(builder: Builder, operation: Operation) -> None:
     """dF and the bias's gradient, summed into the shard's own; then dX."""
     if Geometry(operation).bias:
         _bias_gradient(builder, operation)
-    if builder.needs_gradient(operation.inputs[0]):
+    wanted = builder.needs_gradient(operation.inputs[0])
+    left = _in_strips(builder, operation, "input_gradient") if wanted else None
+    right = _in_strips(builder, operation, "filter_gradient")
+    if left and right:  # both read the same
+        spread = _strip_passes.spread_out(builder, operation, left)
+        _strip_passes.input_gradient(builder, operation, left, spread)
+        _strip_passes.filter_gradient(builder, operation, right, spread)
+        return
+    if wanted:
         input_gradient(builder, operation)
     filter_gradient(builder, operation)
 
 
 def input_gradient(builder: Builder, operation: Operation) -> None:
     """dX."""
-    found = winograd.chosen(builder.settings, operation)
-    if found is None:
-        direct.input_gradient(builder, operation)
-    else:
+    if found := winograd.chosen(builder.settings, operation):
         winograd.input_gradient(builder, operation, found)
+    elif some := _in_strips(builder, operation, "input_gradient"):
+        _strip_passes.input_gradient(builder, operation, some)
+    else:
+        direct.input_gradient(builder, operation)
 
 
 def filter_gradient(builder: Builder, operation: Operation) -> None:
     """dF."""
-    found = winograd.chosen(builder.settings, operation)
-    if found is None:
-        direct.filter_gradient(builder, operation)
-    else:
+    if found := winograd.chosen(builder.settings, operation):
         winograd.filter_gradient(builder, operation, found)
+    elif some := _in_strips(builder, operation, "filter_gradient"):
+        _strip_passes.filter_gradient(builder, operation, some)
+    else:
+        direct.filter_gradient(builder, operation)
 
 
-def uses_winograd(settings: Settings, operation: Operation) -> bool:
-    """Whether the three passes are computed by Winograd's algorithm."""
-    return winograd.chosen(settings, operation) is not None
+def winograd_passes(settings: Settings, operation: Operation) -> frozenset[str]:
+    """Those of the passes "forward", "input_gradient" and "filter_gradient" that are computed by
+    Winograd's algorithm."""
+    if winograd.chosen(settings, operation):
+        return frozenset(strips.PASSES)
+    choice = strips.chosen(settings, operation)
+    return choice.passes if choice else frozenset()
+
+
+def _in_strips(builder: Builder, operation: Operation, name: str) -> Strips | None:
+    choice = strips.chosen(builder.settings, operation)
+    return choice.strips if choice and name in choice.passes else None
 
 
 def _bias_gradient(builder: Builder, operation: Operation) -> None:
