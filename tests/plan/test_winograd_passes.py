@@ -7,6 +7,7 @@ errors of large positions meet in a result that is small: relative to the textbo
 grow by
 
     k = (max over i of sqrt(sum over p of A[p,i]² |B'[p]|² |G[p]|²))² / r     forward, dX
+    k = (max over i of sqrt(sum over p of B'[p,i]² |A[p]|² |G[p]|²))² / r     dX from tiles of dO
     k = (max over j of sqrt(sum over p of G[p,j]² |B'[p]|² |A[p]|²))² / m     dF
 
 since a number of dF is the sum of m² products of every tile.  Measured, relative to the largest
@@ -32,7 +33,7 @@ from striate.ops import conv
 from striate.ops.winograd import transforms
 from striate.plan import builder
 from striate.plan.graph import analyse
-from striate.plan.lower import winograd
+from striate.plan.lower import _scatter, winograd
 from striate.plan.runner import Runner
 from striate.shapes import Pads
 
@@ -99,11 +100,13 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @contextmanager
-def tiles_of(m: int, case: Case) -> Iterator[None]:
-    """Tiles of m × m whatever they cost; of a huge case, filters as if they were many."""
+def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
+    """Tiles of m × m whatever they cost, with dX from those of inputs or of outputs; of a huge
+    case, filters as if they were many."""
     with pytest.MonkeyPatch.context() as patch:
         tiling = winograd.Tiling(transforms(m, case.taps), 0.0)
         patch.setattr(winograd, "tiling", lambda *_: tiling)
+        patch.setattr(_scatter, "pays", lambda *_: scattered)
         if case.huge:
             patch.setattr(builder, "_is_huge", lambda slot: slot.parameter.name == "filters")
         yield
@@ -201,12 +204,15 @@ def growth(m: int, r: int, name: str) -> float:
     rows = {key: (matrix**2).sum(axis=1) for key, matrix in (("b", b), ("g", g), ("a", a))}
     if name == "filters":
         return float((g**2 * (rows["b"] * rows["a"])[:, None]).sum(axis=0).max()) / m
+    if name == "scattered dx":
+        return float((b**2 * (rows["a"] * rows["g"])[:, None]).sum(axis=0).max()) / r
     return float((a**2 * (rows["b"] * rows["g"])[:, None]).sum(axis=0).max()) / r
 
 
 def bound(case: Case, m: int, name: str) -> float:
     """The largest error in float32, relative to the largest value; m = 1 for the textbook sums."""
-    terms = {"output": case.channels, "dx": case.outputs, "filters": case.tiles(m)}[name]
+    dx = {"dx": case.outputs, "scattered dx": case.outputs}
+    terms = {"output": case.channels, **dx, "filters": case.tiles(m)}[name]
     if m == 1 and name != "filters":
         terms *= case.taps**2
     return 3 * U * (growth(m, case.taps, name) if m > 1 else 1.0) * (terms / 6 + 4) ** 0.5
@@ -228,11 +234,12 @@ FIXED = [
 ]
 
 
-def check(case: Case, m: int) -> None:
+def check(case: Case, m: int, scattered: bool = False) -> None:
     given_ = numbers(case, np.float64)
-    with tiles_of(m, case):
+    with tiles_of(m, case, scattered):
         runner, actual = compiled(case, given_)
     assert any(name.startswith("position gradient") for name in buffers(runner))
+    assert ("N 0" in buffers(runner)) == scattered
     expected = textbook(case, given_)
     for name, error in errors(actual, expected).items():
         assert error <= 1e-11, f"{name}: off by {error:.1e} of the largest value"
@@ -241,14 +248,15 @@ def check(case: Case, m: int) -> None:
 @pytest.mark.parametrize(
     ("case", "m"), [(c, m) for c in FIXED for m in ((2, 4) if c.taps == 3 else (2,))], ids=str
 )
-def test_passes_in_float64(case: Case, m: int) -> None:
-    check(case, m)
+@pytest.mark.parametrize("scattered", [False, True])
+def test_passes_in_float64(case: Case, m: int, scattered: bool) -> None:
+    check(case, m, scattered)
 
 
 @settings(max_examples=6, deadline=None)
-@given(case=cases(), m=st.sampled_from([4, 2]))
-def test_passes_of_any_shape_in_float64(case: Case, m: int) -> None:
-    check(case, 2 if case.taps == 5 else m)
+@given(case=cases(), m=st.sampled_from([4, 2]), scattered=st.booleans())
+def test_passes_of_any_shape_in_float64(case: Case, m: int, scattered: bool) -> None:
+    check(case, 2 if case.taps == 5 else m, scattered)
 
 
 def test_many_filters_are_summed_at_once_in_float64() -> None:
@@ -310,6 +318,17 @@ def test_errors_in_float32(case: Case, m: int) -> None:
     check_errors(case, m)
 
 
+@pytest.mark.parametrize(("case", "m"), [(FIXED[0], 2), (FIXED[3], 4), (FIXED[7], 2)])
+def test_errors_of_the_input_gradient_from_tiles_of_outputs(case: Case, m: int) -> None:
+    given_ = numbers(case, np.float32)
+    with tiles_of(m, case, scattered=True):
+        _, actual = compiled(case, given_)
+    error = errors({"dx": actual["dx"]}, textbook(case, given_))["dx"]
+    assert error <= bound(case, m, "scattered dx")
+    # Than from tiles of inputs they are smaller.
+    assert bound(case, m, "scattered dx") < bound(case, m, "dx")
+
+
 @settings(max_examples=3, deadline=None)
 @given(case=cases(), m=st.sampled_from([2, 4]))
 def test_errors_of_any_shape_in_float32(case: Case, m: int) -> None:
@@ -353,6 +372,20 @@ def test_tiles_are_chosen_by_cost() -> None:
         Conv2D(64, 3, padding=3),
     ):
         assert chosen(layer, (16, 16, 64)) is None
+
+
+def test_input_gradients_are_from_the_fewer_tiles() -> None:
+    def scattered(layer: Conv2D, shape: tuple[int, int, int], m: int = 4) -> bool:
+        (operation,) = analyse(Network([layer], shape), True).operations
+        return _scatter.pays(operation, transforms(m, layer.size[0]))
+
+    # 9 tiles instead of 16; as many, with padding or by chance; and such that leave the cache.
+    assert scattered(Conv2D(64, 3), (13, 13, 32))
+    assert not scattered(Conv2D(64, 3, padding=1), (13, 13, 32))
+    assert not scattered(Conv2D(64, 3), (11, 11, 32))
+    assert not scattered(Conv2D(64, 3), (53, 53, 32))
+    # Padding on one side only: fewer rows of tiles, as many columns.
+    assert scattered(Conv2D(64, 3, padding=(0, 0, 1, 1)), (13, 13, 32))
 
 
 def network() -> Network:

@@ -15,9 +15,13 @@ from striate.plan.lower.direct import Geometry
 
 
 def sum_by_shard(
-    builder: Builder, operation: Operation, images: tuple[Correlation, Correlation]
+    builder: Builder,
+    operation: Operation,
+    images: tuple[Correlation, Correlation],
+    spread: Tiles | None,
 ) -> None:
-    """Each thread sums up dU of one shard after another."""
+    """Each thread sums up dU of one shard after another; from W of all tiles (`spread`) if that is
+    there, else from some rows of tiles at a time."""
     left, right = images
     depth, outputs = left.size[2], right.size[2]
     positions = left.transforms.size**2
@@ -26,13 +30,14 @@ def sum_by_shard(
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Place(total)}
     )
-    band = left.band(depth + outputs)
+    band = spread.rows[0] if spread else left.band(depth + outputs)
     rows = (band, left.tiles[1])
     for first in range(0, left.tiles[0], band):
         seen = Tiles("V", left.transforms, rows, depth)
-        other = Tiles("W", left.transforms, rows, outputs)
+        other = spread or Tiles("W", left.transforms, rows, outputs)
         see(builder, left, left.transforms.inputs, seen, first)
-        see(builder, right, right.transforms.outputs, other, first)
+        if not spread:
+            see(builder, right, right.transforms.outputs, other, first)
         builder.recorder.blockwise(
             _position_gradient(seen, other, added=True),
             {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": Place(total)},

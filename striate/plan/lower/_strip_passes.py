@@ -19,6 +19,7 @@ from striate.nest.algebra import (
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Image, Place, Steps, Walk
+from striate.plan.lower._overlap import Overlap
 from striate.plan.lower._panels import lay_out
 from striate.plan.lower._tiles import cut
 from striate.plan.lower.strips import Strips
@@ -89,9 +90,10 @@ def input_gradient(
     """dX, from W (`spread`) if that is there."""
     spread = spread or spread_out(builder, operation, strips)
     filters = _filters(builder, operation, strips)
-    overlap, size = _Overlap(strips), strips.positions
+    size = strips.positions
+    overlap = Overlap(strips.matrices, strips.pads[2], strips.width, strips.count)
     shape = (strips.height, strips.count, size * strips.depth)
-    sums = builder.image(f"N {operation.node}", shape, overlap.halo)
+    sums = builder.image(f"N {operation.node}", shape, (0, 0, *overlap.halo))
     for run in strips.runs():
         outputs = Walk(
             {"p": strips.rows, "y": 1, "r": -1}, {"x": 1}, {"k": 1}, (run.taps - 1, 0, 0)
@@ -126,51 +128,16 @@ def input_gradient(
             },
         )
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for left, across, width in cut(0, strips.groups, strips.width, strips.m):
+        for left, across, width in cut(0, overlap.groups, strips.width, strips.m):
             matrix = overlap.matrix(width)
             # Strips lie beside each other, position by position: so do all that a pixel is in.
-            strip = left + overlap.ahead - overlap.backs[-1]
-            positions = Walk({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, (0, strip, 0))
+            first = (0, left + overlap.first, 0)
+            positions = Walk({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, first)
             value = Transformed(_ONE, matrix, sums.tensor("sums", positions))
             pixels = Walk({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
             axes = (("y", strips.height), ("x", across), ("c", strips.depth), ("v", builder.lanes))
             nest = Nest(axes, (writer.store(value, pixels),), grid=grid_of(_ONE, matrix))
             builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), **writer.places})
-
-
-class _Overlap:
-    """Which strips an input pixel is in: pixel e of the m pixels of group x is number
-    e + shift + m·b of strip x + ahead - b, for all b in `backs` where that is a number of a strip.
-
-    Attributes:
-        halo: zeros around N, for strips that are not there.
-    """
-
-    def __init__(self, strips: Strips) -> None:
-        self._strips, m = strips, strips.m
-        self.ahead, self._shift = divmod(strips.pads[2], m)
-        last = strips.positions - 1
-        self.backs = range(-((m - 1 + self._shift) // m), (last - self._shift) // m + 1)
-        before = self.backs[-1] - self.ahead
-        after = strips.groups + self.ahead - self.backs[0] - strips.count
-        self.halo = 0, 0, max(before, 0), max(after, 0)
-
-    def matrix(self, pixels: int) -> Matrix:
-        """B, for the first pixels of a group: from all positions of all strips that they are in,
-        these from left to right."""
-        inputs, size = self._strips.matrices.inputs, self._strips.positions
-
-        def number(pixel: int, back: int) -> int:
-            return pixel + self._shift + self._strips.m * back
-
-        return tuple(
-            tuple(
-                inputs[p][i] if 0 <= (i := number(e, b)) < size else Fraction(0)
-                for b in reversed(self.backs)
-                for p in range(size)
-            )
-            for e in range(pixels)
-        )
 
 
 def filter_gradient(

@@ -50,6 +50,9 @@ def backward(builder: Builder, operation: Operation) -> None:
     if Geometry(operation).bias:
         _bias_gradient(builder, operation)
     wanted = builder.needs_gradient(operation.inputs[0])
+    if wanted and (found := winograd.chosen(builder.settings, operation)):
+        winograd.gradients(builder, operation, found)
+        return
     left = _in_strips(builder, operation, "input_gradient") if wanted else None
     right = _in_strips(builder, operation, "filter_gradient")
     if left and right:  # both read the same

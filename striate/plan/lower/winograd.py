@@ -35,6 +35,7 @@ from striate.ops.winograd import Transforms, transforms
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Place, Walk, vectors
+from striate.plan.lower import _scatter
 from striate.plan.lower._panels import lay_out, panel, pixels_at_once
 from striate.plan.lower._positions import sum_at_once, sum_by_shard
 from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, see
@@ -108,6 +109,8 @@ def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
     """What the input gradient reads around the output, and the last tiles behind it."""
     g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
     top, left = more - g.pads[0], more - g.pads[2]
+    if _scatter.pays(operation, with_):
+        return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
     return (
         top,
         max(-(-g.height // m) * m + more - top, -(-g.rows // m) * m) - g.rows,
@@ -131,44 +134,71 @@ def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
 
     bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
     target = Target(store, {"out": builder.values[operation.node]}, bias)
-    _correlate(builder, work, _filters(builder, operation, with_, turned=False), target)
+    _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
 
 
-def input_gradient(builder: Builder, operation: Operation, with_: Transforms) -> None:
-    """dX: the correlation of dO with the filters turned by half a turn."""
+def gradients(builder: Builder, operation: Operation, with_: Transforms) -> None:
+    """dX and dF."""
+    spread = None
+    if _scatter.pays(operation, with_):
+        spread = _spread(builder, operation, with_)
+    input_gradient(builder, operation, with_, spread)
+    filter_gradient(builder, operation, with_, spread)
+
+
+def input_gradient(
+    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
+) -> None:
+    """dX: the correlation of dO with the filters turned by half a turn; or from W (`spread`)."""
     g = Geometry(operation)
+    if _scatter.pays(operation, with_):
+        spread = spread or _spread(builder, operation, with_)
+        filters = _filters(builder, operation, with_, "c")
+        _scatter.input_gradient(builder, operation, with_, spread, filters)
+        return
     work = Correlation(
         with_,
         builder.gradients[operation.node],
         (g.pads[0] - with_.taps + 1, g.pads[2] - with_.taps + 1),
         (g.height, g.width, g.depth),
     )
-    filters = _filters(builder, operation, with_, turned=True)
+    filters = _filters(builder, operation, with_, "c", turned=True)
     with builder.writing_gradient(operation.inputs[0]) as writer:
         _correlate(builder, work, filters, Target(writer.store, writer.images, {}))
 
 
-def filter_gradient(builder: Builder, operation: Operation, with_: Transforms) -> None:
-    """dF: summed up at the positions first, and turned into filters once, at the end."""
+def filter_gradient(
+    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
+) -> None:
+    """dF: summed up at the positions first, and turned into filters once, at the end; of all tiles
+    at once where W is there (`spread`)."""
     g = Geometry(operation)
-    images = (
-        Correlation(
-            with_,
-            builder.values[operation.inputs[0]],
-            (-g.pads[0], -g.pads[2]),
-            (g.rows, g.columns, g.depth),
-        ),
-        Correlation(
-            with_,
-            builder.gradients[operation.node],
-            (0, 0),
-            (g.rows, g.columns, g.outputs),
-        ),
+    image = Correlation(
+        with_,
+        builder.values[operation.inputs[0]],
+        (-g.pads[0], -g.pads[2]),
+        (g.rows, g.columns, g.depth),
     )
+    gradient = _outputs(builder, operation, with_)
     if builder.sums_by_shard(operation):
-        sum_by_shard(builder, operation, images)
+        sum_by_shard(builder, operation, (image, gradient), spread)
     else:
-        sum_at_once(builder, operation, images)
+        sum_at_once(builder, operation, (image, gradient))
+
+
+def _outputs(builder: Builder, operation: Operation, with_: Transforms) -> Correlation:
+    """The gradient of the outputs in tiles of outputs."""
+    g = Geometry(operation)
+    gradient = builder.gradients[operation.node]
+    return Correlation(with_, gradient, (0, 0), (g.rows, g.columns, g.outputs))
+
+
+def _spread(builder: Builder, operation: Operation, with_: Transforms) -> Tiles:
+    """W, of all tiles."""
+    gradient = _outputs(builder, operation, with_)
+    spread = Tiles("W", with_, gradient.tiles, gradient.size[2])
+    see(builder, gradient, with_.outputs, spread, 0)
+    return spread
 
 
 def _correlate(builder: Builder, work: Correlation, filters: Place, target: Target) -> None:
@@ -217,12 +247,19 @@ def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) ->
     )
 
 
-def _filters(builder: Builder, operation: Operation, with_: Transforms, *, turned: bool) -> Place:
-    """U: G F G' in panels of output channels; for the input gradient of the turned filters."""
+def _filters(
+    builder: Builder,
+    operation: Operation,
+    with_: Transforms,
+    beside: str,
+    *,
+    turned: bool = False,
+) -> Place:
+    """U: G F G' with filters k or channels c `beside` each other in panels; perhaps turned."""
     g = Geometry(operation)
-    depth, outputs = (g.outputs, g.depth) if turned else (g.depth, g.outputs)
+    depth, outputs = (g.outputs, g.depth) if beside == "c" else (g.depth, g.outputs)
     width = panel(outputs)
-    along, across = (1, g.outputs) if turned else (g.outputs, 1)
+    along, across = (1, g.outputs) if beside == "c" else (g.outputs, 1)
 
     # Turned by half a turn, the taps are read from the last one on.
     sense, last = (-1, g.size[0] - 1) if turned else (1, 0)
@@ -239,7 +276,7 @@ def _filters(builder: Builder, operation: Operation, with_: Transforms, *, turne
     )
     return lay_out(
         builder,
-        f"{'turned ' * turned}filters {operation.node}",
+        f"{'turned ' * turned}filters {operation.node} along {beside}",
         size**2 * depth * outputs,
         nest,
         {"filters": builder.parameter(operation, "filters")},

@@ -1,0 +1,113 @@
+"""The input gradient from tiles of outputs, by Winograd's algorithm read backwards.
+
+The chain rule on O = A' M A, M = sum over c of V * U, V = B' D B gives, with W[p][t][k] = A dO A',
+
+    N[p][t][c] = sum over k of W[p][t][k] * U[p][c][k]     dX = B N B', added up where tiles overlap
+
+Tiles of inputs, as dX is also a correlation, are more than those of outputs where the padding is
+less than r - 1; and W is what the gradient of the filters reads too.
+"""
+
+from __future__ import annotations
+
+from striate.nest.algebra import Accumulator, Nest, Store, Transformed, grid_of
+from striate.ops.winograd import Transforms
+from striate.plan.builder import Builder, vector
+from striate.plan.graph import Operation
+from striate.plan.layout import Image, Place, Walk
+from striate.plan.lower._overlap import Overlap
+from striate.plan.lower._panels import panel, pixels_at_once
+from striate.plan.lower._tiles import Tiles, cut
+from striate.plan.lower.direct import Geometry
+
+# Bytes of W and N, which are needed at once, that a core's own cache holds.
+_NEAR = 640 << 10
+
+
+def pays(operation: Operation, with_: Transforms) -> bool:
+    """Whether there are fewer tiles of outputs than of inputs, and these stay at hand."""
+    g, m = Geometry(operation), with_.outputs_count
+    tiles = -(-g.rows // m) * -(-g.columns // m)
+    left = with_.size**2 * (tiles * g.outputs + _all_tiles(g, with_) * g.depth)
+    return tiles < -(-g.height // m) * -(-g.width // m) and 4 * left <= _NEAR
+
+
+def _all_tiles(g: Geometry, with_: Transforms) -> int:
+    """Tiles of N, those included that are zeros."""
+    m, counts = with_.outputs_count, []
+    for overlap, size in zip(_overlaps(g, with_), (g.rows, g.columns), strict=True):
+        counts.append(sum(overlap.halo) + -(-size // m))
+    return counts[0] * counts[1]
+
+
+def _overlaps(g: Geometry, with_: Transforms) -> tuple[Overlap, Overlap]:
+    m = with_.outputs_count
+    return (
+        Overlap(with_, g.pads[0], g.height, -(-g.rows // m)),
+        Overlap(with_, g.pads[2], g.width, -(-g.columns // m)),
+    )
+
+
+def input_gradient(
+    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles, filters: Place
+) -> None:
+    """dX, from W and U with the channels side by side."""
+    g, m = Geometry(operation), with_.outputs_count
+    down, across = _overlaps(g, with_)
+    size, (rows, columns) = with_.size, spread.rows
+    # Tile by tile and, inside, position by position, as if these were pixels.
+    halo = (*(size * n for n in down.halo), *(size * n for n in across.halo))
+    name, shape = f"N {operation.node}", (rows * size, columns * size, g.depth)
+    top, bottom, left, right = halo
+    sums = builder.image(name, shape, (top, bottom, left, right))
+    _multiply(builder, spread, sums, filters)
+    with builder.writing_gradient(operation.inputs[0]) as writer:
+        for y, y_count, height in cut(0, down.groups, g.height, m):
+            for x, x_count, width in cut(0, across.groups, g.width, m):
+                matrices = down.matrix(height), across.matrix(width)
+                start = (size * (y + down.first), size * (x + across.first), 0)
+                tiles = Walk({"y": size, "p": 1}, {"x": size, "q": 1}, {"c": 1}, start)
+                pixels = Walk({"y": m, "i": 1}, {"x": m, "j": 1}, {"c": 1}, (y * m, x * m, 0))
+                value = Transformed(*matrices, sums.tensor("sums", tiles))
+                nest = Nest(
+                    (("y", y_count), ("x", x_count), ("c", g.depth)),
+                    (writer.store(value, pixels),),
+                    grid=grid_of(*matrices),
+                )
+                builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), **writer.places})
+
+
+def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Place) -> None:
+    """N: for each position (u, w) the matrix of tiles and filters times that of the channels."""
+    outputs, depth, size = spread.channels, sums.channels, spread.size
+    width, position = panel(depth), outputs * depth
+    tile = Walk({"y": size, "u": 1}, {"x": size, "w": 1}, {"C": width, "c": 1})
+    seen = vector(
+        "spread",
+        u=size * spread.position,
+        w=spread.position,
+        y=spread.rows[1] * outputs,
+        x=outputs,
+        k=1,
+    )
+    laid = vector("filters", u=size * position, w=position, C=outputs * width, k=width, c=1)
+    builder.recorder.blockwise(
+        Nest(
+            axes=(
+                ("u", size),
+                ("w", size),
+                ("C", depth // width),
+                ("y", spread.rows[0]),
+                ("x", spread.rows[1]),
+                ("c", width),
+                ("k", outputs),
+            ),
+            stores=(Store(sums.tensor("sums", tile), Accumulator()),),
+            terms=(seen * laid,),
+            reduce=("k",),
+            reduction="sum",
+        ),
+        {"spread": Place(spread.buffer), "sums": Place(sums.buffer), "filters": filters},
+        before="y",
+        blocks=-(-pixels_at_once(depth * outputs) // spread.count),
+    )
