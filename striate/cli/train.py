@@ -54,6 +54,7 @@ class Options:
     augment: bool | None
     shift: int | None
     flip: bool | None
+    flip_alternate: bool
     crop: int | None
     cutout: int | None
     brightness: float | None
@@ -91,6 +92,7 @@ class Options:
 @click.option("--augment/--no-augment", default=None, help="Change the images at random.")
 @click.option("--shift", type=click.IntRange(min=0), metavar="N", help="By up to N pixels.")
 @click.option("--flip/--no-flip", default=None, help="Left to right, half of them.")
+@click.option("--flip-alternate", is_flag=True, help="Left to right, each in every second epoch.")
 @click.option("--crop", type=click.IntRange(min=0), metavar="N", help="Pad by N and crop.")
 @click.option("--cutout", type=click.IntRange(min=0), metavar="N", help="Blank an N×N square.")
 @click.option(
@@ -281,6 +283,10 @@ def _recipe(chosen: Options, dataset: Dataset) -> Recipe:
         value = getattr(chosen, name)
         if value is not None:
             augment[name] = value
+    if chosen.flip_alternate:
+        if chosen.flip is False:
+            raise click.UsageError("--flip-alternate and --no-flip contradict each other")
+        augment["flip"] = "alternate"
     given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     return replace(recipe, **given, augment=augment)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,20 @@ class Engine(Protocol):
 
     Attributes:
         gradient: float32 (P,), laid out like ``network.flat``: the gradient of the last step.
+        picks: whether images may also come as `Picked`: rows of an array, read where they lie.
     """
 
     gradient: npt.NDArray[Any]
+    picks: ClassVar[bool]
 
-    def forward(self, images: Array) -> Array:
+    def forward(self, images: Any) -> Array:
         """Outputs (n, *output_shape) for raw images (n, *input_shape), uint8 or float32.
 
         The engine applies the network's preprocessing. Running statistics are used, not changed.
         """
 
     def step(
-        self, images: Array, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
+        self, images: Any, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
     ) -> tuple[float, Array]:
         """Forward in training mode, loss and backward; fills `gradient`, changes no parameter.
 

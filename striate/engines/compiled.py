@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.engines.base import check_images
-from striate.nest.algebra import Element
 from striate.nest.crew import crew, default_threads
+from striate.plan.picked import Loading, Picked, can_be_picked
 from striate.plan.runner import Runner
 from striate.plan.update import Update, is_known
 from striate.shapes import Array, whole_number
@@ -34,6 +34,8 @@ class CompiledEngine:
         winograd: whether a step computes any layer by Winograd's algorithm.
     """
 
+    picks: ClassVar[bool] = True
+
     def __init__(
         self,
         network: Network,
@@ -48,26 +50,30 @@ class CompiledEngine:
         wanted = default_threads() if threads is None else threads
         self.threads = whole_number(wanted, "threads", "CompiledEngine")
         self.gradient: npt.NDArray[Any] = np.zeros(network.flat.size, np.float32)
-        self._runners: dict[tuple[bool, str], Runner] = {}
+        self._runners: dict[tuple[bool, Loading], Runner] = {}
         self._update: Update | None = None
         self._decay_mask = network.decay_mask
 
-    def forward(self, images: Array) -> Array:
+    def forward(self, images: Array | Picked) -> Array:
         """Outputs (n, *output_shape) for raw images, by the running statistics."""
-        images = _plain(check_images(images, self.network.input_shape))
-        outputs = np.empty((len(images), *self.network.output_shape), np.float32)
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
+        picked = self._picked(images)
+        outputs = np.empty((len(picked), *self.network.output_shape), np.float32)
+        for start in range(0, len(picked), self.batch_size):
+            batch = Picked(picked.images, picked.rows[start : start + self.batch_size])
             outputs[start : start + len(batch)] = self._runner(batch, training=False).run(batch)
         return outputs
 
     def step(
-        self, images: Array, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
+        self,
+        images: Array | Picked,
+        targets: Array,
+        weights: Array,
+        keys: npt.NDArray[np.uint32],
     ) -> tuple[float, Array]:
         """Loss and outputs in training mode; fills `gradient` (see Engine.step)."""
         if self.loss is None:
             raise ValueError("this engine was made without a loss: it can only run forward")
-        images = _plain(check_images(images, self.network.input_shape))
+        images = self._picked(images)
         if not 0 < len(images) <= self.batch_size:
             raise ValueError(
                 f"this engine was made for batches of 1 to {self.batch_size} images, "
@@ -124,9 +130,19 @@ class CompiledEngine:
     def winograd(self) -> bool:
         return any(runner.plan.uses_winograd for runner in self._runners.values())
 
-    def _runner(self, images: Array, *, training: bool) -> Runner:
-        raw: Element = "u8" if images.dtype == np.uint8 else "real"
-        key = (training, raw)
+    def _picked(self, images: Array | Picked) -> Picked:
+        """Images to be read where they lie: bytes, or float32, which all else becomes."""
+        if isinstance(images, Picked):
+            check_images(images.images[:1], self.network.input_shape)
+            return images
+        images = check_images(images, self.network.input_shape)
+        if not can_be_picked(images):
+            kind = np.uint8 if images.dtype == np.uint8 else np.float32
+            images = np.ascontiguousarray(images, kind)
+        return Picked(images, np.arange(len(images)))
+
+    def _runner(self, picked: Picked, *, training: bool) -> Runner:
+        key = (training, picked.loading)
         if key not in self._runners:
             self._runners[key] = Runner(
                 self.network,
@@ -134,12 +150,7 @@ class CompiledEngine:
                 threads=self.threads,
                 training=training,
                 loss=self.loss.kind if training and self.loss is not None else None,
-                raw=raw,
+                loading=picked.loading,
                 exact=self.exact,
             )
         return self._runners[key]
-
-
-def _plain(images: Array) -> Array:
-    """Bytes stay bytes, everything else becomes float32."""
-    return images if images.dtype == np.uint8 else np.asarray(images, np.float32)

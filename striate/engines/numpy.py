@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ class NumPyEngine:
         threads: accepted for the other engine's sake; NumPy decides by itself.
         dtype: of all computations; float64 for checks of gradients.
     """
+
+    picks: ClassVar[bool] = False
 
     def __init__(
         self,

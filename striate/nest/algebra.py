@@ -84,6 +84,10 @@ class Tensor(Expression):
 
     With `rows` the buffer is a table of addresses: that linear form says which of them is where
     offset and strides count from.  So rows may lie anywhere, in any order, and repeatedly.
+
+    With `shift` the numbers found in other tensors, of whole numbers, are added to the offset: a
+    table of what lies where.  Such a tensor is only read, and whoever fills the table must see to
+    it that nothing outside the buffer is.
     """
 
     buffer: str
@@ -91,10 +95,21 @@ class Tensor(Expression):
     offset: int = 0
     element: Element = "real"
     rows: Strides | None = None
+    shift: tuple[Tensor, ...] = ()
+
+    def children(self) -> Iterator[Expression]:
+        """The tables that say where it lies."""
+        return iter(self.shift)
 
     def stride(self, axis: str) -> int:
         """Elements from one index of `axis` to the next; 0 where it does not depend on it."""
         return dict(self.strides).get(axis, 0)
+
+    def is_looked_up(self, axis: str) -> bool:
+        """Whether tables say where it lies along `axis`, so that no stride can."""
+        return axis in dict(self.rows or ()) or any(
+            table.stride(axis) or table.is_looked_up(axis) for table in self.shift
+        )
 
 
 @dataclass(frozen=True)
@@ -327,6 +342,9 @@ def _forms_of(expressions: Iterable[Expression]) -> list[Tensor | Index]:
         seen.add(id(expression))
         if isinstance(expression, Tensor | Index):
             found.append(expression)
+        if isinstance(expression, Tensor):
+            for table in expression.shift:
+                visit(table)
         for name in child_names(expression):
             visit(getattr(expression, name))
 

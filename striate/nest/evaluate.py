@@ -166,23 +166,27 @@ class Evaluator:
         return self._remembered(tensor, place, self._type(tensor))
 
     def _remembered(self, tensor: Tensor, place: Place, wanted: str) -> Value:
-        moving, constant = self._linear(tensor.strides, tensor.offset, place)
-        stride = tensor.stride(self.lane)
-        row = self._linear(tensor.rows or (), 0, place)
-        key = (tensor.buffer, wanted, stride, moving, constant, row, place.count)
+        lanes = (tensor.stride(self.lane), tensor.rows, tensor.shift, place.count)
+        key = (self._position(tensor, place), wanted, *lanes)
         if key not in self._loaded:
             value = self._load(tensor, place)
             self._loaded[key] = convert(self.code, value, self._type(tensor), wanted, place.count)
         return self._loaded[key]
 
+    def _position(self, tensor: Tensor, place: Place) -> tuple[object, ...]:
+        """What tells an element of a tensor from others."""
+        element = self._linear(tensor.strides, tensor.offset, place)
+        row = self._linear(tensor.rows or (), 0, place)
+        return (tensor.buffer, element, row, *(self._position(t, place) for t in tensor.shift))
+
     def _load(self, tensor: Tensor, place: Place) -> Value:
         kind, count = self._type(tensor), place.count
         one, many, size = scalar(kind), vector(kind, count), BYTES[kind]
-        stride = tensor.stride(self.lane)
-        if stride == 1:
+        stride, scattered = tensor.stride(self.lane), tensor.is_looked_up(self.lane)
+        if stride == 1 and not scattered:
             address = self._address(tensor, place)
             return self.code.emit(f"load {many}, ptr {address}, align {size}")
-        if stride == 0 or count == 1:
+        if (stride == 0 and not scattered) or count == 1:
             address = self._address(tensor, place)
             element = self.code.emit(f"load {one}, ptr {address}, align {size}")
             return self.code.splat(element, kind, count)
@@ -217,7 +221,7 @@ class Evaluator:
         kind = scalar(self._type(tensor))
         offset = tensor.offset + lane * tensor.stride(self.lane)
         moving, constant = self._linear(tensor.strides, offset, place)
-        start = pointer = self._start(tensor, place)
+        start = pointer = self._start(tensor, place, lane)
         if moving is not None:
             pointer = self.code.once(
                 ("pointer", start, moving, kind),
@@ -227,13 +231,39 @@ class Evaluator:
             return pointer
         return self.code.emit(f"getelementptr {kind}, ptr {pointer}, i64 {constant}")
 
-    def _start(self, tensor: Tensor, place: Place) -> Value:
-        """Where offset and strides count from: the buffer, or a row that its table names."""
-        buffer = self._pointers[tensor.buffer]
-        if tensor.rows is None:
-            return buffer
-        row = self._address(Tensor(tensor.buffer, tensor.rows, 0, "u64"), place)
-        return self.code.once(("row", row), lambda: self.code.emit(f"load ptr, ptr {row}"))
+    def _start(self, tensor: Tensor, place: Place, lane: int) -> Value:
+        """Where offset and strides count from: the buffer, or what tables name."""
+        start = self._pointers[tensor.buffer]
+        if tensor.rows is not None:
+            row = self._entry(Tensor(tensor.buffer, tensor.rows, 0, "u64"), place, lane)
+            start = self.code.once(("row", row), lambda: self.code.emit(f"load ptr, ptr {row}"))
+        kind = scalar(self._type(tensor))
+        for table in tensor.shift:
+            start = self._moved(start, kind, self._step(table, place, lane))
+        return start
+
+    def _step(self, table: Tensor, place: Place, lane: int) -> Value:
+        """What a table of steps says."""
+        kind, entry = scalar(self._type(table)), self._entry(table, place, lane)
+        return self.code.once(
+            ("step", entry), lambda: f"{kind} {self.code.emit(f'load {kind}, ptr {entry}')}"
+        )
+
+    def _moved(self, start: Value, kind: str, step: Value) -> Value:
+        return self.code.once(
+            ("moved", start, kind, step),
+            lambda: self.code.emit(f"getelementptr {kind}, ptr {start}, {step}"),
+        )
+
+    def _entry(self, table: Tensor, place: Place, lane: int) -> Value:
+        """The address of an entry of a table, the same value for the same entry."""
+        start = self._start(table, place, lane)
+        offset = table.offset + lane * table.stride(self.lane)
+        moving, constant = self._linear(table.strides, offset, place)
+        return self.code.once(
+            ("entry", start, moving, constant),
+            lambda: self._address(table, place, lane),
+        )
 
     def _linear(self, strides: Strides, offset: int, place: Place) -> tuple[Value | None, int]:
         """A linear form as a part known at run time and a constant."""

@@ -31,7 +31,7 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
     def changed(expression: Expression) -> Expression:
         if id(expression) not in known:
             known[id(expression)] = (
-                change(expression)
+                _changed(expression, change)
                 if isinstance(expression, Tensor)
                 else _rebuilt(expression, changed)
             )
@@ -46,6 +46,12 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
         terms=tuple(changed(term) for term in nest.terms),
         initial=tuple(changed(start) for start in nest.initial),
     )
+
+
+def _changed(tensor: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """A tensor changed, and the tables that shift it."""
+    shift = tuple(_changed(table, change) for table in tensor.shift)
+    return replace(change(tensor), shift=shift) if shift else change(tensor)
 
 
 def in_rounds(nest: Nest, axis: str, size: int) -> Nest:

@@ -57,7 +57,9 @@ class Alone:
         element: Number = "f32"
         vector = host().lanes(BYTES[element])
         lanes = lanes_for(network, batch_size, vector, training=True, exact=exact)
-        settings = Settings(batch_size, lanes, element, True, "given", True, "real", exact, vector)
+        settings = Settings(
+            batch_size, lanes, element, True, "given", True, exact=exact, vector=vector
+        )
         graph = analyse(network, True)
         (self._operation,) = graph.operations
         self._builder = builder = Builder(network, graph, settings)

@@ -14,7 +14,6 @@ from striate.layers import Add, Conv2D, LeakyReLU, ReLU, Sigmoid
 from striate.nest.algebra import (
     Accumulator,
     Constant,
-    Element,
     Expression,
     Nest,
     Store,
@@ -28,6 +27,7 @@ from striate.nest.algebra import (
 from striate.nest.ir import Number
 from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
+from striate.plan.picked import COPIED, Loading
 from striate.plan.recorder import Places, Recorder, Section, in_tasks
 from striate.shapes import Pads
 
@@ -61,8 +61,8 @@ class Settings:
         outside) or None (no backward pass).
     input_gradient
         Whether the gradient of the input is wanted too.
-    raw
-        How pixels come: "u8" or "real".
+    loading
+        How images come in.
     exact
         Whether sums are computed as they are written, without Winograd's algorithm.
     vector
@@ -77,7 +77,7 @@ class Settings:
     training: bool
     loss: str | None
     input_gradient: bool = False
-    raw: Element = "real"
+    loading: Loading = COPIED
     exact: bool = False
     vector: int = 16
     frozen: bool = False

@@ -11,6 +11,7 @@ from striate.engines.base import check_images
 from striate.nest.algebra import Element
 from striate.nest.crew import default_threads
 from striate.plan.fold import folded
+from striate.plan.picked import Loading
 from striate.plan.runner import Runner
 from striate.shapes import Array, whole_number
 
@@ -90,7 +91,7 @@ class CompiledNetwork:
             self._network,
             batch_size=self.batch_size,
             threads=self.threads,
-            raw=kind,
+            loading=Loading(kind),
             exact=self._exact,
             frozen=True,
         )

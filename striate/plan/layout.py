@@ -40,6 +40,8 @@ class Buffer:
         Where its halo lies, if it has one: what only buffers of the same form leave as it is.
     step
         Elements from one instance to the next, where instances lie inside each other.
+    near
+        Elements that come into the cache with one instance, where that is not its size.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Buffer:
     fill: float = 0.0
     form: Hashable = None
     step: int | None = None
+    near: int | None = None
 
     @property
     def span(self) -> int:

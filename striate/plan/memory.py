@@ -17,7 +17,14 @@ import numpy.typing as npt
 from striate.nest.ir import Number
 from striate.plan.layout import Buffer
 
-_DTYPES = {"f32": np.float32, "f64": np.float64, "u8": np.uint8, "u32": np.uint32}
+_DTYPES = {
+    "f32": np.float32,
+    "f64": np.float64,
+    "u8": np.uint8,
+    "i32": np.int32,
+    "u32": np.uint32,
+    "u64": np.uint64,
+}
 _LINE = 64
 
 

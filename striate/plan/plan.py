@@ -14,7 +14,8 @@ import numpy.typing as npt
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.tape import Program
-from striate.plan.builder import Builder, Settings, pixels, vector
+from striate.plan.builder import Builder, Settings, pixels
+from striate.plan.entrance import Entrance
 from striate.plan.graph import INPUT, Graph, Operation, analyse
 from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
@@ -39,7 +40,10 @@ class Plan:
     program
         What `threads` threads run.
     raw, outputs, targets, weights, losses, keys, input_gradient
-        Views of the memory through which a batch enters and leaves, image by image.
+        Views of the memory through which a batch enters and leaves, image by image.  There is no
+        `raw` where images are read where they lie.
+    entrance
+        What is told then which images those are.
     gradient
         The gradient of all parameters, laid out like the network's `flat`.
     """
@@ -139,7 +143,8 @@ class Plan:
             recorder.label = f"{builder.name(operation.node)} prepare"
             _lowering(operation).prepare(builder, operation)
         recorder.label = "input pack"
-        self._pack()
+        self.entrance = Entrance(builder, builder.values[INPUT], settings.loading)
+        self.entrance.record()
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} forward"
             builder.refresh(operation.inputs)
@@ -174,24 +179,6 @@ class Plan:
         recorder.label = "sum of shards"
         sum_shards(builder)
 
-    def _pack(self) -> None:
-        """Images side by side become lanes; their pixels become (raw - mean) / deviation."""
-        builder, image = self.builder, self.builder.values[INPUT]
-        self._raw = Buffer("raw", builder.lanes * image.features, self.settings.raw, "block")
-        self._factor = builder.buffer("pixel factor", image.channels, "global")
-        self._mean = builder.buffer("pixel mean", image.channels, "global")
-        raw = Tensor("raw", _image_by_image(image), element=self.settings.raw)
-        value = (raw - vector("mean", c=1)) * vector("factor", c=1)
-        builder.recorder.blockwise(
-            Nest(pixels(image, builder.lanes), stores=(Store(image.tensor("out", EVERY), value),)),
-            {
-                "raw": Place(self._raw),
-                "factor": Place(self._factor),
-                "mean": Place(self._mean),
-                "out": Place(image.buffer),
-            },
-        )
-
     def _unpack(self, image: Image, name: str) -> Buffer:
         """Lanes become images side by side."""
         builder = self.builder
@@ -213,12 +200,12 @@ class Plan:
     # --- the batch's memory --------------------------------------------------------------------
 
     def _views(self, network: Network) -> None:
-        self.raw = self._images(self._raw, network.input_shape)
+        self.entrance.open(self.builder.recorder.arrays)
+        if not self.settings.loading.direct:
+            self.raw = self._images(self.entrance.raw, network.input_shape)
         self.outputs = self._images(self.out, network.output_shape)
         self.mask = self._images(self.builder.mask, ())
         self.keys = self._images(self.builder.keys, ())
-        self.factor = self._array(self._factor)
-        self.mean = self._array(self._mean)
         self.images = self._array(self.builder.images)
         shares = self._array(self.builder.shares)
         self.shares = shares.reshape(self.settings.blocks, -1)[:, :2]

@@ -285,7 +285,11 @@ class Recorder:
         them, but not so many that threads go idle.  All tasks are equal."""
         buffers = {place.buffer for step in section.steps for place in step.places.values()}
         size = np.dtype(self._dtype(Buffer("", 0, "real"))).itemsize
-        near = sum(b.span * size for b in buffers if self._is_per_block(b))
+        near = size * sum(
+            b.span if b.near is None else -(-b.near // 64) * 64
+            for b in buffers
+            if self._is_per_block(b)
+        )
         fitting = _NEAR_BYTES // max(near, 1)
         most = max(self.blocks // _LEAST_TASKS, 1, min(section.wanted, self.blocks // 2))
         wanted = max(min(max(fitting, section.wanted), most), 1)
@@ -375,6 +379,8 @@ class Recorder:
             buffer = places[tensor.buffer].buffer
             if not self._is_per_block(buffer):
                 return tensor
+            if tensor.rows is not None:
+                return replace(tensor, rows=strides_of({**dict(tensor.rows), "n": buffer.span}))
             return replace(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
 
         stored = [places[store.target.buffer].buffer for store in nest.stores]
@@ -403,7 +409,14 @@ class Recorder:
         )
 
     def _check_reach(self, step: Step, tensor: Tensor, section: Section) -> None:
-        """No kernel may leave its buffer: that would be silent damage, so it is proved here."""
+        """No kernel may leave its buffer: that would be silent damage, so it is proved here.
+
+        What tables say cannot be: whoever fills them answers for it.
+        """
+        if tensor.rows is not None:
+            tensor = Tensor(tensor.buffer, tensor.rows)
+        elif tensor.shift:
+            return
         place, advance = step.places[tensor.buffer], step.advance.get(tensor.buffer, 0)
         low, high = step.nest.reach(tensor)
         low, high = low + place.offset, high + place.offset

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.algebra import Element
 from striate.nest.crew import crew
 from striate.nest.ir import BYTES, Number
 from striate.nest.target import host
 from striate.plan.builder import Settings
 from striate.plan.lanes import lanes_for
+from striate.plan.picked import COPIED, Loading, Picked
 from striate.plan.plan import Plan
 from striate.shapes import Array
 
@@ -35,7 +35,7 @@ class Runner:
         training: bool = False,
         loss: str | None = None,
         input_gradient: bool = False,
-        raw: Element = "real",
+        loading: Loading = COPIED,
         dtype: npt.DTypeLike = np.float32,
         parameters: npt.NDArray[Any] | None = None,
         statistics: npt.NDArray[Any] | None = None,
@@ -49,7 +49,16 @@ class Runner:
             backward = loss is not None
             lanes = lanes_for(network, batch_size, vector, training=backward, exact=exact)
         settings = Settings(
-            batch_size, lanes, element, training, loss, input_gradient, raw, exact, vector, frozen
+            batch_size,
+            lanes,
+            element,
+            training,
+            loss,
+            input_gradient,
+            loading,
+            exact,
+            vector,
+            frozen,
         )
         self.network, self.settings = network, settings
         # Of a frozen network even one image is shared among threads.
@@ -59,21 +68,28 @@ class Runner:
         with _no_collection():
             self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
         self._filled = 0
-        self._fit_pixels()
+        self._present = 0
+        self._preprocess()
 
     def run(
         self,
-        images: Array,
+        images: Array | Picked,
         targets: Array | None = None,
         weights: Array | None = None,
         keys: npt.NDArray[np.uint32] | None = None,
     ) -> Array:
-        """Outputs for at most a batch of images; in training also losses and gradients."""
+        """Outputs for at most a batch of images; in training also losses and gradients.
+
+        A plan made to read images where they lie takes them as `Picked`, of the same `loading`.
+        """
         count, plan = len(images), self.plan
         blocks = -(-count // self.settings.lanes)
         # What an interrupted run has written must be cleared by the next one.
         filled, self._filled = self._filled, max(self._filled, count)
-        self._write(plan.raw, images, filled)
+        if isinstance(images, Picked):
+            plan.entrance.pick(images)
+        else:
+            self._write(plan.raw, images, filled)
         if self.settings.loss is None:
             plan.resize_blocks(blocks)
         else:
@@ -130,6 +146,9 @@ class Runner:
 
     def present(self, count: int) -> None:
         """Tell the plan which images of which blocks exist."""
+        if count == self._present:
+            return
+        self._present = 0
         plan, lanes = self.plan, self.settings.lanes
         present = np.arange(self.settings.blocks * lanes) < count
         plan.mask[...] = present.reshape(-1, lanes)
@@ -137,17 +156,16 @@ class Runner:
         plan.shares[:, 0] = 1 / np.maximum(each, 1)
         plan.shares[:, 1] = each / count
         plan.images[0] = count
+        self._present = count
 
-    def _fit_pixels(self) -> None:
+    def _preprocess(self) -> None:
         """The preprocessing: (raw - mean) * factor."""
         preprocessing = self.network.preprocessing
-        channels = self.network.input_shape[-1]
         if preprocessing.is_identity:
-            self.plan.factor[:channels] = 1
-            self.plan.mean[:channels] = 0
+            self.plan.entrance.preprocess(0.0, 1.0)
         else:
-            self.plan.factor[:channels] = 1 / np.asarray(preprocessing.std, np.float64)
-            self.plan.mean[:channels] = preprocessing.mean
+            factor = 1 / np.asarray(preprocessing.std, np.float64)
+            self.plan.entrance.preprocess(preprocessing.mean, factor)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from striate.nest.algebra import (
     Accumulator,
     Constant,
-    Element,
     Nest,
     Store,
     Tensor,
@@ -60,14 +59,12 @@ def trial(
     threads = whole_number(default_threads() if threads is None else threads, "threads", who)
     shape, random = network.input_shape, np.random.default_rng(0)
     images = random.standard_normal((batch_size, *shape)).astype(np.float32)
-    raw: Element = "real"
     if not training:
         own = folded(network)
         runner = Runner(
             own,
             batch_size=batch_size,
             threads=worth_threads(own, batch_size, threads),
-            raw=raw,
             exact=exact,
             lanes=lanes,
             frozen=True,
@@ -81,7 +78,6 @@ def trial(
         threads=threads,
         training=True,
         loss="softmax_cross_entropy" if classes else "mean_squared_error",
-        raw=raw,
         parameters=_copy(network.flat),
         statistics=_copy(network.state_flat),
         exact=exact,

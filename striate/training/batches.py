@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.plan.picked import Picked
+from striate.training.loading import Augmentation, Images, Loader
+from striate.training.prefetch import Prefetch
 from striate.training.streams import Stream, generator, image_keys
 from striate.training.weights import Weights, normalised
-
-Images = NDArray[Any]
-Augmentation = Callable[[Images, np.random.Generator], Images]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Batch:
 
     epoch: int
     index: int
-    images: Images  # uint8 or float32 (n, h, w, c)
+    images: Images | Picked  # uint8 or float32 (n, h, w, c)
     targets: NDArray[np.float32]  # (n, outputs)
     weights: NDArray[np.float32]  # (n,), sum 1
     keys: NDArray[np.uint32]  # (n,)
@@ -45,23 +45,29 @@ class TrainingSet:
         batch_size: int,
         seed: int,
         augment: Augmentation | None = None,
-    ) -> Iterator[Batch]:
-        """All batches of all epochs, each epoch in an order of its own."""
+        picks: bool = False,
+    ) -> AbstractContextManager[Iterator[Batch]]:
+        """All batches of all epochs, each epoch in an order of its own, as a context.
+
+        `picks`: the engine reads images where they lie, and changes them itself.  Then little is
+        left to do; otherwise a thread prepares the next batches while one is used.
+        """
+        load = Loader(self.images, augment, seed, picks)
+        source = self._each(epochs, batch_size, seed, load)
+        return nullcontext(source) if load.is_light else Prefetch(source)
+
+    def _each(self, epochs: int, batch_size: int, seed: int, load: Loader) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
         for epoch in range(epochs):
             order = generator(seed, Stream.ORDER, epoch).permutation(self.rows)
-            keys = np.split(image_keys(seed, epoch, order), ends)
+            keys = np.split(image_keys(seed, Stream.DROPOUT, epoch, order), ends)
             for index, rows in enumerate(np.split(order, ends)):
-                images = gather(self.images, rows)
-                if augment is not None:
-                    rng = generator(seed, Stream.AUGMENT, epoch, index)
-                    images = engine_dtype(augment(images, rng))
                 weights = self.weights[rows]
                 yield Batch(
                     epoch=epoch,
                     index=index,
-                    images=images,
+                    images=load(epoch, index, rows),
                     targets=self.targets[rows],
                     weights=normalised(weights),
                     keys=keys[index],
@@ -80,16 +86,3 @@ def batch_sizes(images: int, batch_size: int) -> list[int]:
     if rest == 1 and whole and batch_size > 2:
         sizes[-2:] = [batch_size - 1, 2]
     return sizes
-
-
-def gather(images: Images, rows: NDArray[np.intp] | slice) -> Images:
-    """Some of the images, in a dtype that the engines read."""
-    return engine_dtype(images[rows])
-
-
-def engine_dtype(images: Images) -> Images:
-    """Images as C-contiguous uint8 or float32; whatever is not uint8 becomes float32."""
-    if images.dtype == np.bool_:
-        return np.ascontiguousarray(images).view(np.uint8)
-    dtype = np.uint8 if images.dtype == np.uint8 else np.float32
-    return np.ascontiguousarray(images, dtype=dtype)

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate.training import optimizers, schedules
-from striate.training.batches import Augmentation, Batch, batch_sizes
+from striate.training.batches import Batch, batch_sizes
 from striate.training.history import Epoch, History
+from striate.training.loading import Augmentation
 from striate.training.losses import Loss
 from striate.training.optimizers import Optimizer
-from striate.training.prefetch import Prefetch
 from striate.training.prepare import Prepared, prepare
 from striate.training.progress import Progress, Reporter, make_reporter
 from striate.training.schedules import Schedule
@@ -153,9 +153,9 @@ def fit(
             on_epoch=on_epoch,
         )
         source = data.training.batches(
-            epochs=epochs, batch_size=batch_size, seed=seed, augment=augment
+            epochs=epochs, batch_size=batch_size, seed=seed, augment=augment, picks=made.picks
         )
-        with Interruption() as interruption, Prefetch(source) as batches:
+        with Interruption() as interruption, source as batches:
             for batch in batches:
                 training.step(batch, interruption)
                 if training.finished:

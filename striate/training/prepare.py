@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.training.batches import TrainingSet, gather
+from striate.training.batches import TrainingSet
+from striate.training.loading import select
 from striate.training.losses import Loss
 from striate.training.split import random_split, stratified_split
 from striate.training.statistics import channel_statistics
@@ -34,7 +35,7 @@ class ValidationSet:
         total, right, weight = 0.0, 0, 0.0
         for start in range(0, len(self.rows), batch_size):
             rows = self.rows[start : start + batch_size]
-            outputs = engine.forward(gather(self.images, rows))
+            outputs = engine.forward(select(self.images, rows, engine.picks))
             losses = loss.per_image(outputs, self.targets.values[rows])
             total += float(self.weights[rows] @ losses)
             weight += float(self.weights[rows].sum())

@@ -19,6 +19,7 @@ class Stream(IntEnum):
     ORDER = 2
     AUGMENT = 3
     DROPOUT = 4
+    FLIP = 5
 
 
 def generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:
@@ -26,14 +27,16 @@ def generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:
     return np.random.default_rng([seed, int(stream), *place])
 
 
-def image_keys(seed: int, epoch: int, indices: NDArray[np.intp]) -> NDArray[np.uint32]:
-    """One uint32 per image, from which the engines derive its dropout masks.
+def image_keys(
+    seed: int, stream: Stream, epoch: int, indices: NDArray[np.intp]
+) -> NDArray[np.uint32]:
+    """One uint32 per image, from which the engines derive its dropout masks, for example.
 
     A key depends on the seed, the epoch and the image's index alone, so an image drops the same
     elements in whichever batch, thread or shard it is.  The mixer is SplitMix64's (Steele, Lea &
     Flood, 2014, "Fast splittable pseudorandom number generators").
     """
-    start = np.random.SeedSequence([seed, int(Stream.DROPOUT), epoch]).generate_state(1, np.uint64)
+    start = np.random.SeedSequence([seed, int(stream), epoch]).generate_state(1, np.uint64)
     bits = start + indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

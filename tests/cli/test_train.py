@@ -189,6 +189,18 @@ def test_augmentation_can_be_left_out(
     assert (seen["augment"].shift, seen["augment"].flip) == (0, True)
 
 
+def test_alternate_flips(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--network", network_file, "--flip-alternate")
+    seen, result = recorded(striate, monkeypatch, *options)
+    assert seen["augment"].flip == "alternate"
+    assert result["recipe"]["augment"]["flip"] == "alternate"
+    outcome = striate("train", "digits", *QUICK, *options, "--no-flip")
+    assert outcome.code == 2
+    assert "--flip-alternate and --no-flip contradict each other" in outcome.err
+
+
 def test_patience_alone_sets_images_aside(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,30 @@ def test_flip_mirrors_left_and_right_half_of_the_time(channels: int, dtype: type
     assert 150 < mirrored.sum() < 250
 
 
+def test_alternate_flips_mirror_each_image_in_every_second_epoch() -> None:
+    images, keys = numbered(6), np.array([0, 1, 7, 4, 2**32 - 1, 2], np.uint32)
+    augment, rng = Augment(flip="alternate"), np.random.default_rng(0)
+    for epoch in range(4):
+        flipped = augment(images, rng, epoch=epoch, keys=keys)
+        for image, before, key in zip(flipped, images, keys.tolist(), strict=True):
+            mirrored = (key + epoch) % 2 == 1
+            np.testing.assert_array_equal(image, before[:, ::-1] if mirrored else before)
+    assert not augment.changes_nothing
+    with pytest.raises(ValueError, match="needs the epoch and a key of each image"):
+        augment(images, rng)
+
+
+def test_what_was_drawn_can_be_applied_again() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 6, 8, 3), dtype=np.uint8)
+    augment = Augment(shift=2, crop=1, flip=True, cutout=3, brightness=0.4, fill="edge")
+    draw = augment.draw(9, 6, 8, np.random.default_rng(5))
+    expected = augment(images, np.random.default_rng(5))
+    np.testing.assert_array_equal(augment.apply(images, draw), expected)
+    assert (expected != images).any(axis=(1, 2, 3)).all()
+    nothing = Augment().draw(9, 6, 8, np.random.default_rng(5))
+    assert Augment().apply(images, nothing) is images
+
+
 def test_cutout_overwrites_one_square_whose_centre_is_anywhere() -> None:
     images = numbered(2000, height=9, width=11)
     cut = Augment(cutout=4, cutout_fill=0)(images, np.random.default_rng(1))
@@ -221,7 +245,14 @@ def test_read_only_and_strided_input() -> None:
 def test_changes_nothing() -> None:
     assert Augment().changes_nothing
     assert Augment(fill="edge", cutout_fill=3).changes_nothing
-    for options in ({"shift": 1}, {"flip": True}, {"crop": 1}, {"cutout": 1}, {"brightness": 0.1}):
+    for options in (
+        {"shift": 1},
+        {"flip": True},
+        {"flip": "alternate"},
+        {"crop": 1},
+        {"cutout": 1},
+        {"brightness": 0.1},
+    ):
         assert not Augment(**options).changes_nothing
 
 
@@ -231,7 +262,8 @@ def test_changes_nothing() -> None:
         ({"shift": -1}, ValueError, "shift must be 0 or more pixels, got -1"),
         ({"crop": 1.5}, TypeError, "crop must be a whole number, got 1.5"),
         ({"cutout": True}, TypeError, "cutout must be a whole number"),
-        ({"flip": 1}, TypeError, "flip must be True or False, got 1"),
+        ({"flip": 1}, TypeError, 'flip must be True, False or "alternate", got 1'),
+        ({"flip": "often"}, ValueError, "\"alternate\", got 'often'"),
         ({"brightness": 1.1}, ValueError, "brightness must be of 0...1, got 1.1"),
         ({"brightness": float("nan")}, ValueError, "brightness must be finite"),
         ({"brightness": "0.1"}, TypeError, "brightness must be a number"),

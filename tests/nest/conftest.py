@@ -23,7 +23,8 @@ def interpret(nest: a.Nest, arrays: Arrays) -> None:
     written: list[tuple[str, int, float]] = []
 
     def address(tensor: a.Tensor, point: dict[str, int]) -> int:
-        return tensor.offset + sum(stride * point[axis] for axis, stride in tensor.strides)
+        shift = sum(int(memory[t.buffer][address(t, point)]) for t in tensor.shift)
+        return shift + tensor.offset + sum(stride * point[axis] for axis, stride in tensor.strides)
 
     def value(e: a.Expression, point: dict[str, int], results: list[float]) -> float:
         match e:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import (
+    Accumulator,
+    Index,
+    Nest,
+    Store,
+    Tensor,
+    strides_of,
+)
+from striate.nest.rewrite import with_tensors
 
 
 def tensor(role: str, offset: int = 0, **strides: int) -> Tensor:
@@ -57,3 +67,20 @@ def test_equal_nests_have_equal_keys() -> None:
 
     assert repr(nest(1)) == repr(nest(1))
     assert repr(nest(1)) != repr(nest(2))
+
+
+def test_tables_are_tensors_of_the_nest_and_change_with_it() -> None:
+    inner = Tensor("inner", strides_of({"n": 1}), 0, "i32")
+    table = Tensor("table", strides_of({"x": 1}), 0, "i32", shift=(inner,))
+    source = Tensor("source", (), 0, "u8", strides_of({"v": 1}), (table,))
+    nest = Nest((("n", 2), ("x", 4), ("v", 3)), (Store(tensor("out", n=12, x=3, v=1), source),))
+    assert nest.tensors() == (tensor("out", n=12, x=3, v=1), source, table, inner)
+    assert nest.buffers == ("out", "source", "table", "inner")
+    assert [source.is_looked_up(axis) for axis in "nxvz"] == [True, True, True, False]
+    assert [table.is_looked_up(axis) for axis in "nxv"] == [True, False, False]
+    moved = with_tensors(nest, lambda t: replace(t, offset=t.offset + 1))
+    assert [(t.buffer, t.offset) for t in moved.tensors()] == [
+        ("out", 1), ("source", 1), ("table", 1), ("inner", 1),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="unknown axes"):
+        Nest((("n", 2), ("x", 4)), (Store(tensor("out", n=4, x=1), source),))

@@ -225,6 +225,84 @@ def test_bytes_gathered_and_scattered(run_nest: Run) -> None:
     np.testing.assert_array_equal(arrays["again"], arrays["raw"])
 
 
+@pytest.mark.parametrize("lane", ["v", "x", "y"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_tables_say_what_lies_where(run_nest: Run, width: int, lane: str) -> None:
+    # Each image begins where a table says; so do the windows on its rows and columns, which are
+    # looked up themselves: one table inside another.
+    images, height, width_, channels, rows, columns = 5, 7, 9, 2, 6, 5
+    rng = np.random.default_rng(0)
+    size = height * width_ * channels
+    first = Tensor("first", strides_of({"v": 1}), 0, "i64")
+    top = Tensor("place", strides_of({"v": 1}), 0, "i32")
+    left = Tensor("place", strides_of({"v": 1}), images, "i32")
+    row = Tensor("rows", strides_of({"y": 1}), 0, "i32", shift=(top,))
+    column = Tensor("columns", strides_of({"x": 1}), 1, "i32", shift=(left,))
+    source = Tensor("images", strides_of({"c": 1}), 0, "u8", shift=(first, row, column))
+    out = {"v": rows * columns * channels, "y": columns * channels, "x": channels, "c": 1}
+    nest = Nest(
+        (("y", rows), ("x", columns), ("c", channels), ("v", images)),
+        (Store(tensor("out", **out), source * 2.0),),
+    )
+    arrays = {
+        "images": rng.integers(0, 256, 3 * size, dtype=np.uint8),
+        "first": rng.integers(0, 3, images) * size,
+        "place": rng.integers(0, 3, 2 * images, dtype=np.int32),
+        "rows": rng.permutation(rows + 2).astype(np.int32) % height * (width_ * channels),
+        "columns": rng.permutation(columns + 3).astype(np.int32) * channels,
+        "out": np.zeros((images, rows, columns, channels), "f"),
+    }
+    lanes = width // 4
+    for tile in ((), (("y", 2),), (("x", 2), ("c", 2)), (("v", 2),)):
+        run_nest(nest, arrays, 0, schedule=Schedule(lane, lanes, tile), target=narrow(width))
+    assert len(np.unique(arrays["out"])) > 20
+
+
+@pytest.mark.parametrize(("lane", "unroll"), [("k", ("x",)), ("k", ()), ("y", ("x",)), ("x", ())])
+def test_sums_of_what_tables_find(run_nest: Run, lane: str, unroll: tuple[str, ...]) -> None:
+    # A table and a stride along one axis add up, and neighbours of a tile keep apart.
+    rows, outputs, taps, lanes = 6, 5, 16, 8
+    rng = np.random.default_rng(0)
+    row = Tensor("rows", strides_of({"y": 1}), 0, "i32")
+    place = Tensor("places", strides_of({"x": 1}), 0, "i32")
+    source = Tensor("source", strides_of({"x": 1}), 0, "real", shift=(row, place))
+    nest = Nest(
+        (("y", rows), ("k", outputs), ("x", taps)),
+        (Store(tensor("out", y=outputs, k=1), Accumulator()),),
+        (source * tensor("weights", x=outputs, k=1),),
+        ("x",),
+        "sum",
+    )
+    arrays = {
+        "source": numbers(8 * 40),
+        "rows": rng.permutation(8)[:rows].astype(np.int32) * 40,
+        "places": rng.integers(0, 24, taps, dtype=np.int32),
+        "weights": numbers(taps, outputs),
+        "out": np.zeros((rows, outputs), "f"),
+    }
+    for tile in ((), (("y", 3),), (("y", 2), ("k", 2))):
+        run_nest(nest, arrays, schedule=Schedule(lane, lanes, tile, unroll), target=narrow(32))
+
+
+@pytest.mark.parametrize("lane", ["v", "x"])
+def test_rows_at_any_address_lane_by_lane(lane: str) -> None:
+    from striate.nest.kernel import compile_nest
+
+    lanes, length = 16, 21
+    sources = [numbers(length + 2, seed=i) for i in range(lanes)]
+    starts = np.arange(lanes, dtype=np.int32) % 3
+    table = np.array([source.ctypes.data for source in sources], np.uint64)
+    first = Tensor("starts", strides_of({"v": 1}), 0, "i32")
+    row = Tensor("table", strides_of({"x": 1}), 0, "f32", strides_of({"v": 1}), (first,))
+    nest = Nest((("x", length), ("v", lanes)), (Store(tensor("out", x=lanes, v=1), row + 0.0),))
+    out = np.zeros((length, lanes), "f")
+    compile_nest(nest, Schedule(lane, 16))(
+        *({"table": table, "starts": starts, "out": out}[role] for role in nest.buffers)
+    )
+    expected = [source[start:][:length] for source, start in zip(sources, starts, strict=True)]
+    np.testing.assert_array_equal(out, np.transpose(expected))
+
+
 def test_dropout_bits_are_those_of_numpy(run_nest: Run) -> None:
     v, features = 16, 37
     keys = np.random.default_rng(0).integers(0, 2**32, v, dtype=np.uint32)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.training.batches import TrainingSet, batch_sizes, engine_dtype, gather
-from striate.training.streams import check_seed, image_keys
+from striate.training.batches import TrainingSet, batch_sizes
+from striate.training.loading import engine_dtype, gather
+from striate.training.streams import Stream, check_seed, image_keys
 
 
 @given(images=st.integers(1, 300), batch_size=st.integers(1, 64))
@@ -28,7 +29,8 @@ def training_set(images=23, dtype=np.uint8):
 
 def run(**options):
     settings = {"epochs": 2, "batch_size": 8, "seed": 3} | options
-    return list(training_set().batches(**settings))
+    with training_set().batches(**settings) as batches:
+        return list(batches)
 
 
 def test_each_epoch_shows_every_chosen_row_once_in_an_order_of_its_own():
@@ -85,9 +87,10 @@ def test_keys_belong_to_images_not_to_batches():
 
 def test_keys_differ_between_images_epochs_and_seeds():
     rows = np.arange(2000)
-    keys = [image_keys(seed, epoch, rows) for seed in (0, 1) for epoch in (0, 1)]
+    keys = [image_keys(seed, Stream.DROPOUT, epoch, rows) for seed in (0, 1) for epoch in (0, 1)]
     assert keys[0].dtype == np.uint32
     assert len(np.unique(np.concatenate(keys))) > 7990  # a rare collision is chance
+    assert (keys[0] != image_keys(0, Stream.FLIP, 0, rows)).mean() > 0.99
     bits = np.unpackbits(keys[0].view(np.uint8)).mean()
     assert abs(bits - 0.5) < 0.01
 

@@ -1,0 +1,135 @@
+"""Some images of an array, and what is done to them on their way into a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.algebra import Element
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How images come in: what an input step is made for.
+
+    Attributes
+    ----------
+    element
+        What a number of an image is: "u8" or "real".
+    direct
+        Whether images are read where they lie; else they are copied to the plan's own memory.
+    margin
+        How many pixels an image may be moved, or None: rows and columns stay where they are.
+    reflect
+        Whether what is beyond the edge is a mirror image; else the edge, repeated.
+    brightness, padded, cut
+        Whether images are multiplied, have new pixels of a colour, or a square of one.
+    """
+
+    element: Element = "real"
+    direct: bool = False
+    margin: int | None = None
+    reflect: bool = False
+    brightness: bool = False
+    padded: bool = False
+    cut: bool = False
+
+
+COPIED = Loading()
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done to each of n images, in this order; None or False where nothing is.
+
+    Attributes
+    ----------
+    factors
+        float32 (n,), to multiply by.
+    margin, places
+        Images get so many pixels on each side, and from there on row `places[0]` and column
+        `places[1]`, (2, n) of 0 … 2 margin, are what is left of them.
+    reflect, padding
+        What these pixels are: see `Loading`; or one value per channel.
+    mirrored
+        bool (n,): left and right change places.
+    squares, side, colour
+        Where a square begins, (2, n), maybe outside the image; its side, and its value per channel.
+    """
+
+    factors: npt.NDArray[np.float32] | None = None
+    margin: int = 0
+    places: npt.NDArray[np.intp] | None = None
+    reflect: bool = False
+    padding: npt.NDArray[Any] | None = None
+    mirrored: npt.NDArray[np.bool_] | None = None
+    squares: npt.NDArray[np.intp] | None = None
+    side: int = 0
+    colour: npt.NDArray[Any] | None = None
+
+
+UNCHANGED = Changes()
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Some images of an array, to be read where they lie.
+
+    Attributes
+    ----------
+    images
+        uint8 or float32 (N, …): see `can_be_picked`.
+    rows
+        Which of them, (n,), in this order.
+    changes
+        What is done to them on their way in.
+    """
+
+    images: npt.NDArray[Any]
+    rows: npt.NDArray[np.intp]
+    changes: Changes = UNCHANGED
+
+    def __post_init__(self) -> None:
+        if not can_be_picked(self.images):
+            raise ValueError(
+                "images can be read where they lie if they are uint8 or float32 and the numbers "
+                f"of each follow each other, not {self.images.dtype} with strides of "
+                f"{self.images.strides} bytes"
+            )
+        # As numbers without a sign, rows below 0 are very large.
+        if len(self.rows) and self.rows.view(np.uintp).max() >= len(self.images):
+            raise IndexError(
+                f"rows {self.rows.min()} to {self.rows.max()} of {len(self.images)} images"
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def loading(self) -> Loading:
+        """What the input step must be able to do."""
+        changes = self.changes
+        moved = changes.places is not None or changes.mirrored is not None
+        return Loading(
+            "u8" if self.images.dtype == np.uint8 else "real",
+            direct=True,
+            margin=changes.margin if moved else None,
+            reflect=changes.reflect,
+            brightness=changes.factors is not None,
+            padded=changes.places is not None and changes.padding is not None,
+            cut=changes.squares is not None,
+        )
+
+    def find(self, addresses: npt.NDArray[np.int64]) -> None:
+        """Write down where each image begins, (n,)."""
+        np.multiply(self.rows, self.images.strides[0], out=addresses)
+        addresses += self.images.__array_interface__["data"][0]
+
+
+def can_be_picked(images: npt.NDArray[Any]) -> bool:
+    """Whether images can be read where they lie: bytes or float32, each image without gaps."""
+    known = images.dtype in (np.uint8, np.float32) and images.dtype.isnative
+    return bool(known and images.flags.aligned and images[:1].flags.c_contiguous)

@@ -1,0 +1,168 @@
+"""A batch's images, as an engine is to read them: changed arrays, or where they lie and what to do.
+
+An engine that can (`picks`) reads images from the user's own array and changes them on the way,
+in the same pass that normalises them; only what was drawn is prepared here.  Everything else, such
+as a function of the user's own, changes arrays with NumPy.  Both give the same images.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.augment import Augment, Draw, Fill, fill_values
+from striate.plan.picked import Changes, Picked, can_be_picked
+from striate.training.streams import Stream, generator, image_keys
+
+Images = NDArray[Any]
+Augmentation = Callable[[Images, np.random.Generator], Images]
+# Bytes of memory that come from a file at once.
+_PAGE = 4096
+
+
+def gather(images: Images, rows: NDArray[np.intp] | slice) -> Images:
+    """Some of the images, in a dtype that the engines read."""
+    return engine_dtype(images[rows])
+
+
+def engine_dtype(images: Images) -> Images:
+    """Images as C-contiguous uint8 or float32; whatever is not uint8 becomes float32."""
+    if images.dtype == np.bool_:
+        return np.ascontiguousarray(images).view(np.uint8)
+    dtype = np.uint8 if images.dtype == np.uint8 else np.float32
+    return np.ascontiguousarray(images, dtype=dtype)
+
+
+def select(images: Images, rows: NDArray[np.intp], picks: bool) -> Images | Picked:
+    """Some of the images: where they lie, if the engine `picks` and they can be read there."""
+    bits = _as_bytes(images) if picks else images
+    return Picked(bits, rows) if picks and can_be_picked(bits) else gather(images, rows)
+
+
+@dataclass
+class Loader:
+    """Makes the images of batches ready.
+
+    Args:
+        images: all images, (n, height, width, channels).
+        augment: what changes them.
+        seed: of the draws.
+        picks: whether the engine reads images where they lie.
+    """
+
+    images: Images
+    augment: Augmentation | None
+    seed: int
+    picks: bool = False
+
+    def __post_init__(self) -> None:
+        self._bits = _as_bytes(self.images)
+        self._direct = self.picks and can_be_picked(self._bits) and self._can_draw()
+        self._in_file = self._direct and _is_mapped(self._bits)
+        self._sums: NDArray[np.int64] | None = None  # -1: not yet known
+        self._colours: dict[Fill, Images] = {}
+        self._keys: NDArray[np.uint32] | None = None
+        if isinstance(self.augment, Augment) and self.augment.flip == "alternate":
+            # The same in all epochs, so that an image's views take turns.
+            self._keys = image_keys(self.seed, Stream.FLIP, 0, np.arange(len(self.images)))
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a batch is so little work that another thread for it would cost more."""
+        return self._direct and not self._in_file
+
+    def __call__(self, epoch: int, index: int, rows: NDArray[np.intp]) -> Images | Picked:
+        """The images of batch `index` of an epoch."""
+        if self._in_file:
+            self._touch(rows)
+        augment = self.augment
+        if augment is None:
+            return Picked(self._bits, rows) if self._direct else gather(self.images, rows)
+        rng = generator(self.seed, Stream.AUGMENT, epoch, index)
+        given: dict[str, Any] = {}
+        if self._keys is not None:
+            given = {"epoch": epoch, "keys": self._keys[rows]}
+        if not (self._direct and isinstance(augment, Augment)):
+            return engine_dtype(augment(gather(self.images, rows), rng, **given))
+        height, width = self._bits.shape[1:3]
+        draw = augment.draw(len(rows), height, width, rng, **given)
+        return Picked(self._bits, rows, self._changes(augment, draw, rows))
+
+    def _can_draw(self) -> bool:
+        """Whether the engine knows how to carry the augmentation out."""
+        augment = self.augment
+        if augment is None:
+            return True
+        if type(augment) is not Augment or self._bits.ndim != 4:
+            return False
+        augment.check(self._bits)
+        fills = [augment.fill] * bool(augment.shift) + [augment.padding] * bool(augment.crop)
+        fills += [augment.cutout_fill] * bool(augment.cutout)
+        # Means of floats depend on the order in which they are summed up.
+        exact = self._bits.dtype == np.uint8 or "mean" not in fills
+        return exact and not (augment.shift and augment.crop)
+
+    def _changes(self, augment: Augment, draw: Draw, rows: NDArray[np.intp]) -> Changes:
+        """What was drawn, in the terms of the engine."""
+        moved, fill = (
+            (draw.shifts, augment.fill) if augment.shift else (draw.crops, augment.padding)
+        )
+        words = ("edge", "reflect")
+        factors = None if draw.factors is None else draw.factors.astype(np.float32)
+        return Changes(
+            factors=factors,
+            margin=augment.shift or augment.crop,
+            places=moved,
+            reflect=moved is not None and fill == "reflect",
+            padding=None if moved is None or fill in words else self._colour(fill, rows),
+            mirrored=draw.mirrored,
+            squares=draw.squares,
+            side=augment.cutout,
+            colour=None if draw.squares is None else self._colour(augment.cutout_fill, rows),
+        )
+
+    def _colour(self, fill: Fill, rows: NDArray[np.intp]) -> Images:
+        """One value per channel."""
+        if isinstance(fill, str):
+            total = self._channel_sums(rows).sum(axis=0)
+            return fill_values(total / (len(rows) * np.prod(self._bits.shape[1:3])), self._bits)
+        if fill not in self._colours:
+            self._colours[fill] = fill_values(fill, self._bits)
+        return self._colours[fill]
+
+    def _channel_sums(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Of each image and channel the sum of its bytes, computed when first asked for."""
+        if self._sums is None:
+            self._sums = np.full((len(self._bits), self._bits.shape[3]), -1)
+        new = rows[self._sums[rows, 0] < 0]
+        if len(new):
+            # First over the rows of an image, as that adds long ones.
+            columns = self._bits[new].sum(axis=1, dtype=np.uint32)
+            self._sums[new] = columns.sum(axis=1, dtype=np.int64)
+        return self._sums[rows]
+
+    def _touch(self, rows: NDArray[np.intp]) -> None:
+        """Have the pages of some images in memory before the engine's threads ask for them."""
+        flat = self._bits.reshape(len(self._bits), -1).view(np.uint8)
+        flat[rows, ::_PAGE].max(initial=0)
+        flat[rows, -1].max(initial=0)
+
+
+def _as_bytes(images: Images) -> Images:
+    """Truth values as bytes, without a copy."""
+    if images.dtype == np.bool_ and can_be_picked(images.view(np.uint8)):
+        return images.view(np.uint8)
+    return images
+
+
+def _is_mapped(images: Images) -> bool:
+    """Whether an array is a view of a file."""
+    base: Any = images
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, mmap.mmap)
