@@ -54,7 +54,8 @@ def memory() -> dict[str, float]:
 
 
 def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
-    """Memory after the imports and at the peak of some training steps; seconds of a step.
+    """Memory after the imports and at the peak of some training steps; seconds of a step, and of
+    planning it once all kernels are known.
 
     `name` is a network's, or a number of plain layers.
     """
@@ -81,7 +82,12 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
         engine.step(images, targets, weights, keys)
         engine.update(optimizer, 0.01)
         seconds.append(time.perf_counter() - begin)
-    return {"imports": after_imports, "step": statistics.median(seconds), **memory()}
+    found = {"imports": after_imports, "step": statistics.median(seconds), **memory()}
+    begin = time.perf_counter()
+    CompiledEngine(network, batch_size=count, loss=loss, threads=int(threads)).step(
+        images, targets, weights, keys
+    )
+    return {**found, "plan": time.perf_counter() - begin - found["step"]}
 
 
 def train_pytorch(name: str, batch: str, kind: str, threads: str) -> dict[str, float]:

@@ -364,9 +364,10 @@ class Recorder:
             return step
         place = step.places[min(stored)]
         array = self.arrays[place.buffer]
-        far = place.buffer not in self._per_thread and array.nbytes > _FAR_BYTES
+        if place.buffer in self._per_thread or array.nbytes <= _FAR_BYTES:
+            return step
         others = [p.buffer for s in section.all_steps if s is not step for p in s.places.values()]
-        if not far or place.buffer in others or not _fills_lines(step.nest, place, array):
+        if place.buffer in others or not _fills_lines(step.nest, place, array):
             return step
         stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
         return replace(step, nest=replace(step.nest, stores=stores))
