@@ -1,6 +1,7 @@
 """Rows of measurements, and how they are written: for the terminal, JSON and Markdown.
 
-    python benchmarks/report.py FOLDER    # results.md and results.png anew from results.json
+    python benchmarks/report.py FOLDER             # from results.json, results.md and .png anew
+    python benchmarks/report.py FOLDER … --readme  # the README's tables and picture
 
 A row compares striate with peers, or with a number that it may not exceed (`ALLOWED`). All values
 are such that less is better.
@@ -8,11 +9,11 @@ are such that less is better.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,10 @@ class Results:
             if section in MEAN_BARS
         }
         content["missed"] = self.missed()
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        # A row is a line, so that two runs can be compared line by line.
+        rows = [json.dumps(entry, ensure_ascii=False) for entry in content.pop("rows")]
+        head = json.dumps(content, indent=1, ensure_ascii=False).removesuffix("\n}")
+        return head + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n"
 
     @classmethod
     def from_json(cls, text: str) -> Results:
@@ -139,6 +143,51 @@ class Results:
         rows = [_row(entry) for entry in content.pop("rows")]
         known = {name: content[name] for name in cls.__dataclass_fields__ if name != "rows"}
         return cls(**known, rows=rows)
+
+    def rounded(self, digits: int = 4) -> Results:
+        """With so many digits of every measurement: what is kept and published."""
+
+        def few(value: float) -> float:
+            return float(f"{value:.{digits}g}")
+
+        rows = [
+            replace(
+                row,
+                values={name: few(value) for name, value in row.values.items()},
+                spread={name: (few(low), few(high)) for name, (low, high) in row.spread.items()},
+                **{
+                    name: few(value)
+                    for name in ("gflops", "of_peak", "of_limit", "difference")
+                    if (value := getattr(row, name)) is not None
+                },
+            )
+            for row in self.rows
+        ]
+        limits = {"peak_gflops": few(self.peak_gflops), "bandwidth_gb": few(self.bandwidth_gb)}
+        return replace(self, rows=rows, **limits)
+
+
+def merged(runs: Sequence[Results]) -> Results:
+    """Runs on one machine as one: of rows that several have, those of the last.
+
+    Raises ValueError if the machines, threads, versions or allocators differ.
+    """
+    last = runs[-1]
+    rows: dict[tuple[str, str, str], Row] = {}
+    for run in runs:
+        for name in ("processor", "threads", "versions", "freed_memory"):
+            if getattr(run, name) != getattr(last, name):
+                raise ValueError(
+                    f"runs differ in {name}: {getattr(run, name)} and {getattr(last, name)}"
+                )
+        rows |= {(row.section, row.group, row.name): row for row in run.rows}
+    dates = sorted({run.date for run in runs})
+    order = list(TITLES)
+    return replace(
+        last,
+        date=dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}",
+        rows=sorted(rows.values(), key=lambda row: order.index(row.section)),
+    )
 
 
 def _row(entry: Mapping[str, Any]) -> Row:
@@ -151,6 +200,27 @@ def geometric_mean(rows: Iterable[Row]) -> float | None:
     """Of the ratios of these rows; None if there are none."""
     logarithms = [math.log(row.ratio) for row in rows if row.ratio is not None]
     return math.exp(sum(logarithms) / len(logarithms)) if logarithms else None
+
+
+def batch_of(row: Row) -> tuple[str, str]:
+    """Name and batch size of a row that is called "NAME, batch SIZE"."""
+    name, _, batch = row.name.partition(", batch ")
+    return name, batch
+
+
+def versions_of(results: Results) -> str:
+    """The peers with their versions."""
+    proper = {
+        "torch": "PyTorch",
+        "jax": "JAX",
+        "onnxruntime": "ONNX Runtime",
+        "openvino": "OpenVINO",
+    }
+    return ", ".join(
+        f"{name} {results.versions[package].partition('+')[0]}"
+        for package, name in proper.items()
+        if package in results.versions
+    )
 
 
 # The terminal
@@ -276,6 +346,39 @@ def write(results: Results, folder: Path) -> None:
     draw(results, folder / "results.png")
 
 
+def publish(results: Results, root: Path) -> None:
+    """benchmarks/results.json, and from it the README's tables and its picture."""
+    from card import draw
+    from readme import rewritten
+
+    results = results.rounded()
+    readme = root / "README.md"
+    text = rewritten(readme.read_text(encoding="utf-8"), results)
+    (root / "benchmarks" / "results.json").write_text(results.to_json(), encoding="utf-8")
+    draw(results, root / "docs" / "pictures" / "speed.png")
+    readme.write_text(text, encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write anew what follows from results.json."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="rewrite the README's section on speed from the results in all folders",
+    )
+    options = parser.parse_args(arguments)
+    runs = [
+        Results.from_json((folder / "results.json").read_text(encoding="utf-8"))
+        for folder in options.folders
+    ]
+    if options.readme:
+        publish(merged(runs), Path(__file__).resolve().parents[1])
+        return
+    for folder, run in zip(options.folders, runs, strict=True):
+        write(run, folder)
+
+
 if __name__ == "__main__":
-    FOLDER = Path(sys.argv[1])
-    write(Results.from_json((FOLDER / "results.json").read_text(encoding="utf-8")), FOLDER)
+    main()

@@ -55,7 +55,7 @@ def with_images(setting: Setting) -> list[Row]:
         Row(
             "scaling",
             "LeNet-5, memory of its own per further image",
-            f"{names[0]} to {names[-1]}",
+            f"from {IMAGES[0]:,} to {IMAGES[-1]:,}",
             unit="bytes",
             values={OURS: further, ALLOWED: SHARE * PIXELS},
             bar=1.0,

@@ -137,6 +137,104 @@ def test_results_are_written(
     assert min(files.values()) > 100
 
 
+def test_the_readme_says_what_the_results_say(
+    report: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = load("readme", monkeypatch)
+    found = report.Results.from_json((FOLDER / "results.json").read_text(encoding="utf-8"))
+    text = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    assert readme.rewritten(text, found) == text
+    assert {row.section for row in found.rows} == set(report.TITLES)
+    # A line of every network, the date and the machine, and each loss.
+    section = text.split("## Speed")[1].split("\n## ")[0]
+    for row in found.rows:
+        if row.section in ("training", "inference"):
+            assert report.batch_of(row)[0] in section
+        if row.lost and row.section in ("training", "inference", "layers", "memory"):
+            assert row.name in " ".join(section.split())
+    assert found.date in section and found.processor in " ".join(section.split())
+
+
+def test_the_readmes_picture_is_of_these_results(
+    report: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = load("card", monkeypatch)
+    image = pytest.importorskip("PIL.Image")
+    found = report.Results.from_json((FOLDER / "results.json").read_text(encoding="utf-8"))
+    with image.open(FOLDER.parent / "docs" / "pictures" / "speed.png") as picture:
+        assert picture.text["Source"] == card.digest(found)
+
+
+MARKED = """Before.
+<!-- speed: training -->
+old
+<!-- speed: end -->
+Between <!-- speed: losses --> stays.
+<!-- speed: losses -->
+<!-- speed: end -->
+After.
+"""
+
+
+def test_blocks_of_the_readme(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = load("readme", monkeypatch)
+    found = results(report)
+    text = readme.rewritten(MARKED, found)
+    assert "old" not in text
+    assert "| won |  | 2.00 | 8.00 B | 4.0 × |" in text.splitlines()
+    assert "| broken" not in text  # in the training table; below it is named
+    plain = " ".join(text.split())
+    assert "A peer is ahead in 1 of 5 rows" in plain
+    assert "lost: forward 0.50 ×." in plain and "Not measured: broken (differs by 1)." in plain
+    assert text.startswith("Before.\n") and text.endswith("-->\nAfter.\n")
+    assert "Between <!-- speed: losses --> stays." in text
+    assert readme.rewritten(text, found) == text
+    with pytest.raises(ValueError, match="no speed block"):
+        readme.rewritten(MARKED.replace("training", "trainings"), found)
+    with pytest.raises(ValueError, match="README has no"):
+        readme.rewritten("nothing", found)
+
+
+def test_costs_that_grow_are_one_line(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = load("readme", monkeypatch)
+    rows = [
+        report.Row("scaling", "time", name, "s", {"striate": ours, "allowed": 2.0}, bar=1.0)
+        for name, ours in (("10", 1.5), ("20", 2.5))
+    ]
+    alone = report.Row("compile", "", "cold", "s", {"striate": 3.0, "allowed": 5.0}, bar=1.0)
+    found = replace(results(report), rows=[*rows, alone])
+    assert readme.growth(found).splitlines()[2:] == [
+        "| time | 10: 1.50 s, 20: 2.50 s **missed** | 2.00 s |",
+        "| cold | 3.00 s | 5.00 s |",
+    ]
+
+
+def test_no_losses_are_said_to_be_none(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = load("readme", monkeypatch)
+    found = results(report)
+    won = replace(found, rows=[row for row in found.rows if not row.lost and not row.failed])
+    assert readme.losses(won) == "No row is lost."
+
+
+def test_results_of_several_runs(report: ModuleType) -> None:
+    first = results(report)
+    row = replace(first.rows[0], values={"striate": 1.0, "A": 2.0})
+    second = replace(first, date="2026-01-03", rows=[row])
+    both = report.merged([first, second])
+    assert both.date == "2026-01-02 to 2026-01-03"
+    assert [r.name for r in both.rows] == [r.name for r in first.rows]
+    assert both.rows[0] == row and both.rows[1:] == first.rows[1:]
+    with pytest.raises(ValueError, match="runs differ in threads: 1 and 2"):
+        report.merged([replace(first, threads=1), second])
+
+
+def test_published_results_are_short(report: ModuleType) -> None:
+    found = results(report)
+    long = replace(found, rows=[replace(found.rows[0], values={"striate": 1 / 3, "A": 2e5 / 3})])
+    assert long.rounded().rows[0].values == {"striate": 0.3333, "A": 66670.0}
+    assert long.rounded().rounded() == long.rounded()
+
+
 def test_all_contenders_take_turns(machine: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "SETTLE", 0.0)
     calls: list[str] = []
