@@ -13,6 +13,7 @@ from striate.plan.picked import Picked
 from striate.training.loading import Augmentation, Images, Loader
 from striate.training.prefetch import Prefetch
 from striate.training.streams import Stream, generator, image_keys
+from striate.training.targets import Targets
 from striate.training.weights import Weights, normalised
 
 
@@ -31,10 +32,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images ``(n, h, w, c)``, targets ``(n, outputs)`` and weights, and which rows to use."""
+    """Images ``(n, h, w, c)``, their targets and weights, and which rows to use."""
 
     images: Images
-    targets: NDArray[np.float32]
+    targets: Targets
     weights: Weights
     rows: NDArray[np.intp]
 

@@ -36,7 +36,7 @@ class ValidationSet:
         for start in range(0, len(self.rows), batch_size):
             rows = self.rows[start : start + batch_size]
             outputs = engine.forward(select(self.images, rows, engine.picks))
-            losses = loss.per_image(outputs, self.targets.values[rows])
+            losses = loss.per_image(outputs, self.targets[rows])
             total += float(self.weights[rows] @ losses)
             weight += float(self.weights[rows].sum())
             if self.targets.labels is not None:
@@ -104,7 +104,7 @@ def prepare(
     if network.preprocessing.is_identity:
         mean, std = channel_statistics(images, rows, None if sample_weight is None else given)
         network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
-    training = TrainingSet(images, targets.values, weights, rows)
+    training = TrainingSet(images, targets, weights, rows)
     return Prepared(training, validation, criterion, targets.labels is not None)
 
 
@@ -118,7 +118,7 @@ def _by_class(class_weight: ClassWeight, targets: Targets, given: Weights) -> We
 
 def _of_rows(by_class: Weights | None, targets: Targets) -> Weights:
     if by_class is None or targets.labels is None:
-        return np.ones(len(targets.values))
+        return np.ones(len(targets))
     return by_class[targets.labels]
 
 
@@ -132,8 +132,6 @@ def _validation(
         raise ValueError("validation_data must be a pair: images and labels")
     images = as_images(network, data[0])
     targets = make_targets(network, np.asarray(data[1]), criterion)
-    if len(images) == 0 or len(images) != len(targets.values):
-        raise ValueError(
-            f"validation_data has {len(images)} images and {len(targets.values)} targets"
-        )
+    if len(images) == 0 or len(images) != len(targets):
+        raise ValueError(f"validation_data has {len(images)} images and {len(targets)} targets")
     return ValidationSet(images, targets, _of_rows(by_class, targets), np.arange(len(images)))

@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the outputs should be, ``(images, outputs)``; for classes also their indices."""
+    """What the outputs should be: ``targets[rows]`` is ``(rows, outputs)``.
+
+    `labels` are class indices, and then `values` has a row for each class, so that a million images
+    take a number each; without labels it has a row for each image.
+    """
 
     values: NDArray[np.float32]
     labels: NDArray[np.intp] | None
+
+    def __len__(self) -> int:
+        return len(self.values if self.labels is None else self.labels)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.values[rows if self.labels is None else self.labels[rows]]
 
 
 def as_images(network: Network, images: ArrayLike) -> NDArray[Any]:
@@ -60,7 +70,7 @@ def make_targets(network: Network, y: NDArray[Any], loss: Loss) -> Targets:
     outputs = network.output_shape[0]
     if isinstance(loss, SoftmaxCrossEntropy):
         labels = label_indices(network, y)
-        return Targets(loss.targets(labels, outputs), labels)
+        return Targets(loss.targets(np.arange(outputs), outputs), labels)
     values = y[:, None] if y.ndim == 1 else y
     if values.shape[1:] != (outputs,):
         raise ValueError(

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import striate
 from striate.training.batches import TrainingSet, batch_sizes
 from striate.training.loading import engine_dtype, gather
+from striate.training.losses import SoftmaxCrossEntropy
 from striate.training.streams import Stream, check_seed, image_keys
+from striate.training.targets import Targets, make_targets
 
 
 @given(images=st.integers(1, 300), batch_size=st.integers(1, 64))
@@ -24,13 +27,31 @@ def training_set(images=23, dtype=np.uint8):
     pixels = np.arange(images * 4).reshape(images, 2, 2, 1).astype(dtype)
     targets = np.arange(images * 2, dtype=np.float32).reshape(images, 2)
     rows = np.arange(1, images)  # the first is left out
-    return TrainingSet(pixels, targets, np.linspace(1, 3, images), rows)
+    return TrainingSet(pixels, Targets(targets, None), np.linspace(1, 3, images), rows)
 
 
 def run(**options):
     settings = {"epochs": 2, "batch_size": 8, "seed": 3} | options
     with training_set().batches(**settings) as batches:
         return list(batches)
+
+
+def test_classes_take_a_number_each():
+    loss = SoftmaxCrossEntropy(label_smoothing=0.1)
+    network = striate.Network([striate.Flatten(), striate.Dense(3)], (2, 2, 1))
+    labels = np.array([2, 0, 1, 1, 2])
+    targets = make_targets(network, labels, loss)
+    assert len(targets) == 5 and targets.values.shape == (3, 3)
+    rows = np.array([4, 0, 2, 1])
+    np.testing.assert_array_equal(targets[rows], loss.targets(labels[rows], 3))
+    assert targets[rows].flags.c_contiguous and targets[rows].dtype == np.float32
+
+
+def test_numbers_are_rows():
+    values = np.arange(6, dtype=np.float32).reshape(3, 2)
+    targets = Targets(values, None)
+    assert len(targets) == 3
+    np.testing.assert_array_equal(targets[np.array([2, 0])], values[[2, 0]])
 
 
 def test_each_epoch_shows_every_chosen_row_once_in_an_order_of_its_own():
