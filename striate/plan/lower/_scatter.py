@@ -16,8 +16,8 @@ from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Image, Place, Walk
 from striate.plan.lower._overlap import Overlap
-from striate.plan.lower._panels import panel, pixels_at_once
-from striate.plan.lower._tiles import Tiles, cut
+from striate.plan.lower._panels import panel
+from striate.plan.lower._tiles import Tiles, cut, together
 from striate.plan.lower.direct import Geometry
 
 # Bytes of W and N, which are needed at once, that a core's own cache holds.
@@ -109,5 +109,5 @@ def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Place) -> N
         ),
         {"spread": Place(spread.buffer), "sums": Place(sums.buffer), "filters": filters},
         before="y",
-        blocks=-(-pixels_at_once(depth * outputs) // spread.count),
+        blocks=together(spread.count, depth * outputs),
     )

@@ -18,6 +18,7 @@ from striate.nest.algebra import (
 from striate.ops.winograd import Transforms
 from striate.plan.builder import Builder
 from striate.plan.layout import Buffer, Image, Place, Walk
+from striate.plan.lower._panels import pixels_at_once
 from striate.plan.recorder import Places
 
 # Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
@@ -97,8 +98,24 @@ def apart(size: int) -> int:
     return (-(-size // 32) * 2 + 1) * 16
 
 
-def see(builder: Builder, work: Correlation, matrix: Matrix, tiles: Tiles, first: int) -> None:
-    """The matrix on both sides of every tile, in the rows of tiles from `first` on."""
+def together(tiles: int, weights: int) -> int:
+    """Blocks of so many tiles that should share one pass over U of so many numbers a position."""
+    return -(-pixels_at_once(weights) // tiles)
+
+
+def see(
+    builder: Builder,
+    work: Correlation,
+    matrix: Matrix,
+    tiles: Tiles,
+    first: int,
+    blocks: int | None = None,
+) -> None:
+    """The matrix on both sides of every tile, in the rows of tiles from `first` on.
+
+    What reads the tiles may want `blocks` together; this then goes with it, for tiles are more
+    numbers than what they are made of.
+    """
     m = work.transforms.outputs_count
     pixels = Walk({"y": m, "p": 1}, {"x": m, "q": 1}, {"c": 1}, (*work.start, 0))
     seen = Transformed(matrix, matrix, work.image.tensor("x", pixels))
@@ -109,6 +126,7 @@ def see(builder: Builder, work: Correlation, matrix: Matrix, tiles: Tiles, first
             "x": Place(work.image.buffer, first * m * work.image.row),
             "tiles": Place(tiles.buffer),
         },
+        blocks=blocks,
     )
 
 

@@ -36,9 +36,9 @@ from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Place, Walk, vectors
 from striate.plan.lower import _scatter
-from striate.plan.lower._panels import lay_out, panel, pixels_at_once
+from striate.plan.lower._panels import lay_out, panel
 from striate.plan.lower._positions import sum_at_once, sum_by_shard
-from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, see
+from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, see, together
 from striate.plan.lower.direct import Geometry
 from striate.shapes import Pads
 
@@ -197,7 +197,8 @@ def _spread(builder: Builder, operation: Operation, with_: Transforms) -> Tiles:
     """W, of all tiles."""
     gradient = _outputs(builder, operation, with_)
     spread = Tiles("W", with_, gradient.tiles, gradient.size[2])
-    see(builder, gradient, with_.outputs, spread, 0)
+    depth, outputs = builder.values[operation.inputs[0]].channels, gradient.size[2]
+    see(builder, gradient, with_.outputs, spread, 0, together(spread.count, depth * outputs))
     return spread
 
 
@@ -209,7 +210,8 @@ def _correlate(builder: Builder, work: Correlation, filters: Place, target: Targ
     for first in range(0, work.tiles[0], band):
         seen = Tiles("V", work.transforms, rows, depth)
         products = Tiles("M", work.transforms, rows, outputs)
-        see(builder, work, work.transforms.inputs, seen, first)
+        blocks = together(seen.count, depth * outputs)
+        see(builder, work, work.transforms.inputs, seen, first, blocks)
         _multiply(builder, seen, products, filters)
         for part in parts(work, first, band):
             put(builder, work, products, part, first, target)
@@ -243,7 +245,7 @@ def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) ->
         ),
         {"seen": Place(seen.buffer), "products": Place(products.buffer), "filters": filters},
         before="t",
-        blocks=-(-pixels_at_once(depth * outputs) // seen.count),
+        blocks=together(seen.count, depth * outputs),
     )
 
 
