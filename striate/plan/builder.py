@@ -302,6 +302,7 @@ class GradientWriter:
         reduce: tuple[str, ...] = (),
         before: str | None = None,
         blocks: int | None = None,
+        late: bool = False,
     ) -> None:
         """A nest that computes the part of the pixels that `walk` visits."""
         target = self.builder.gradients[self.value].tensor("out", walk)
@@ -318,6 +319,7 @@ class GradientWriter:
             {**places, **self.places},
             before=before,
             blocks=blocks,
+            late=late,
         )
 
     @property
@@ -343,10 +345,10 @@ class GradientWriter:
             result = derived(self.activation, value, result)
         return Store(target, result)
 
-    def nothing(self, axes: Axes, walk: Walk) -> None:
+    def nothing(self, axes: Axes, walk: Walk, *, late: bool = False) -> None:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
-            self.nest(axes, Constant(0.0), {}, walk=walk)
+            self.nest(axes, Constant(0.0), {}, walk=walk, late=late)
 
 
 def _is_huge(slot: Slot) -> bool:

@@ -48,6 +48,8 @@ class Step:
         For whom it is done: `Recorder.label` as it was recorded.
     schedule
         How the nest is run, where that must not be chosen anew.
+    late
+        Whether the step should rather begin the next section than end this one.
     """
 
     nest: Nest
@@ -56,6 +58,7 @@ class Step:
     before: str | None = None
     label: str = ""
     schedule: Schedule | None = None
+    late: bool = False
 
 
 @dataclass
@@ -109,21 +112,34 @@ class Recorder:
         self.label = ""  # for whom the steps that follow are done
 
     def blockwise(
-        self, nest: Nest, places: Places, *, before: str | None = None, blocks: int | None = None
+        self,
+        nest: Nest,
+        places: Places,
+        *,
+        before: str | None = None,
+        blocks: int | None = None,
+        late: bool = False,
     ) -> None:
         """A step for every block of images.
 
         A task may take several blocks: then the nest gets one more axis, in front of the axis
         `before`.  At least `blocks` should go together for the step's sake; steps that want very
-        different numbers of them come into sections of their own.
+        different numbers of them come into sections of their own.  `late` steps before such a one
+        go with it: they write more than they read, and what is written need not be kept then.
         """
         section = self.section()
         if blocks is not None:
             if section.wanted and not 1 / _ALIKE < blocks / section.wanted < _ALIKE:
+                steps = section.steps
+                kept = len(steps)
+                while kept and steps[kept - 1].late:
+                    kept -= 1
+                steps[kept:], later = [], steps[kept:]
                 self.close()
                 section = self.section()
+                section.steps += later
             section.wanted = max(section.wanted, blocks)
-        section.steps.append(Step(nest, places, before=before, label=self.label))
+        section.steps.append(Step(nest, places, before=before, label=self.label, late=late))
 
     def at_shard_start(self, nest: Nest, places: Places) -> None:
         """A step done once before the blocks of a shard, in the section at hand."""

@@ -46,9 +46,13 @@ def forward(builder: Builder, operation: Operation) -> None:
 
 
 def backward(builder: Builder, operation: Operation) -> None:
-    """dF and the bias's gradient, summed into the shard's own; then dX."""
+    """dX; dF and the bias's gradient, summed into the shard's own."""
+    _gradients(builder, operation)
     if Geometry(operation).bias:
         _bias_gradient(builder, operation)
+
+
+def _gradients(builder: Builder, operation: Operation) -> None:
     wanted = builder.needs_gradient(operation.inputs[0])
     if wanted and (found := winograd.chosen(builder.settings, operation)):
         winograd.gradients(builder, operation, found)

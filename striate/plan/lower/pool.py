@@ -116,7 +116,7 @@ def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image 
         for part in g.ways_back():
             axes = (*part.axes(), ("c", g.channels), ("v", builder.lanes))
             if part.is_empty:
-                writer.nothing(axes, part.pixels(_CHANNEL))
+                writer.nothing(axes, part.pixels(_CHANNEL), late=True)
                 continue
             windows = part.outputs(_CHANNEL)
             seen = gradient.tensor("gradient", windows)
@@ -135,6 +135,7 @@ def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image 
                 places,
                 walk=part.pixels(_CHANNEL),
                 reduce=("j", "i"),
+                late=True,
             )
 
 

@@ -1,0 +1,37 @@
+"""Which steps become one section."""
+
+from __future__ import annotations
+
+from striate.nest.algebra import Constant, Nest, Store
+from striate.plan.builder import vector
+from striate.plan.layout import Buffer, Place
+from striate.plan.recorder import Recorder
+
+
+def recorded(*steps: tuple[str, int | None, bool]) -> list[list[str]]:
+    """The sections of steps (label, blocks, late), as lists of labels."""
+    recorder = Recorder(64, 16, "f32")
+    nest = Nest((("e", 8),), (Store(vector("out", e=1), Constant(0.0)),))
+    for label, blocks, late in steps:
+        recorder.label = label
+        places = {"out": Place(Buffer(label, 8, "real"))}
+        recorder.blockwise(nest, places, blocks=blocks, late=late)
+    return [[step.label for step in section.steps] for section in recorder.sections]
+
+
+def test_steps_that_want_as_many_blocks_stay_together() -> None:
+    steps = ("a", 16, False), ("b", None, False), ("c", None, True), ("d", 5, False)
+    assert recorded(*steps) == [["a", "b", "c", "d"]]
+
+
+def test_late_steps_go_with_what_wants_other_blocks() -> None:
+    dense, copy, pool = ("dense", 16, False), ("copy", None, False), ("pool", None, True)
+    assert recorded(dense, copy, pool, pool, ("convolution", 1, False)) == [
+        ["dense", "copy"],
+        ["pool", "pool", "convolution"],
+    ]
+    # Only such as nothing else of the section follows.
+    assert recorded(dense, pool, copy, ("convolution", 1, False)) == [
+        ["dense", "pool", "copy"],
+        ["convolution"],
+    ]
