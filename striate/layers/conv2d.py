@@ -10,6 +10,9 @@ from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run, Wind
 from striate.ops import conv
 from striate.shapes import Array, Padding, Shape
 
+# How the filters may begin, and what the network draws for that.
+INITIAL = {"he_normal": "he_normal", "identity": "identity", "whitening": "zeros"}
+
 
 class Conv2D(WindowLayer):
     """Slide learned filters over an image: neurons that look at small patches and share weights.
@@ -27,6 +30,12 @@ class Conv2D(WindowLayer):
         dilation: distance between the taps of a filter.
         groups: filters and channels are split into this many groups that do not mix.
         bias: add a learned number per filter.
+        initial: what the filters are before training. "he_normal": random numbers of variance
+            2 / (height·width·channels) (arXiv:1502.01852). "identity": the same, but filter i
+            begins as a copy of channel i, as far as there are both (Zagoruyko and Komodakis,
+            arXiv:1706.00388), so that a deep network begins by handing on what it reads.
+            "whitening": zeros, until `fit` sets them so that the outputs are uncorrelated over
+            the training images (`striate.training.whitening`); for the first layer of a network.
         uncovered: "error" if a size that does not fit is refused, "drop" to leave the last
             rows and columns unread.
 
@@ -45,6 +54,7 @@ class Conv2D(WindowLayer):
         dilation: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
+        initial: str = "he_normal",
         uncovered: str = "error",
         name: str | None = None,
     ) -> None:
@@ -52,6 +62,10 @@ class Conv2D(WindowLayer):
         self.filters = shapes.whole_number(filters, "filters", self.who)
         self.groups = shapes.whole_number(groups, "groups", self.who)
         self.bias = shapes.true_or_false(bias, "bias", self.who)
+        if initial not in INITIAL:
+            known = ", ".join(f'"{name}"' for name in INITIAL)
+            raise ValueError(f"{self.who}: initial must be one of {known}, got {initial!r}")
+        self.initial = str(initial)
         if self.filters % self.groups:
             raise ValueError(
                 f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "
@@ -76,7 +90,7 @@ class Conv2D(WindowLayer):
         filters = Parameter(
             "filters",
             (*self.size, depth, self.filters),
-            "he_normal",
+            INITIAL[self.initial],
             fan_in=taps * depth,
             fan_out=taps * self.filters // self.groups,
         )

@@ -1,0 +1,70 @@
+"""Filters that make the patches of the training images uncorrelated, found before training.
+
+Neighbouring pixels of an image are nearly equal, so the patches that a first convolution reads
+lie along a few directions, and gradient descent is slow along all others. With the eigenvectors
+vᵢ of the patches' covariance and their eigenvalues λᵢ, the filters vᵢ / √(λᵢ + ε) give outputs
+that are uncorrelated and of spread 1; with each comes its negative, so that a ReLU afterwards
+loses nothing (Page, "How to train your ResNet 8", 2019; Jordan, arXiv:2404.00498, section 3.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+IMAGES, PATCHES = 2_000, 1_000_000  # that the covariance is taken from, at most about
+EPSILON = 5e-4  # added to each eigenvalue, for inputs of spread 1: weak directions are noise
+
+
+def whiten(network: Network, images: NDArray[Any], rows: NDArray[np.intp]) -> None:
+    """Set the filters of each ``Conv2D(initial="whitening")`` that are still zero.
+
+    Args:
+        network: with its preprocessing, which is applied to the images.
+        images: raw images ``(n, height, width, channels)``.
+        rows: which of them to use; a million patches at most are taken, at equal distances.
+    """
+    for index, node in enumerate(network.nodes):
+        parameters = network.parameters_of(index)
+        if getattr(node.layer, "initial", "") != "whitening" or parameters["filters"].any():
+            continue
+        filters = parameters["filters"]
+        pixels = network.input_shape[0] * network.input_shape[1]
+        count = min(len(rows), IMAGES, max(1, PATCHES // pixels))
+        chosen = rows[:: len(rows) // count][:count]
+        filters[...] = whitening_filters(network.preprocessing.apply(images[chosen]), filters.shape)
+
+
+def whitening_filters(
+    images: NDArray[Any], shape: tuple[int, int, int, int]
+) -> NDArray[np.float64]:
+    """Filters ``(height, width, channels, filters)`` from images ``(n, h, w, channels)``.
+
+    In pairs of a filter and its negative, those of the strongest directions first. There are
+    height·width·channels directions; filters beyond twice as many stay zero.
+    """
+    height, width, channels, filters = shape
+    size = height * width * channels
+    covariance = np.zeros((size, size))
+    count = 0
+    for image in images:
+        windows = sliding_window_view(image, (height, width), axis=(0, 1))
+        # (rows, columns, channels, height, width): channels go last, as in the filters.
+        patches = windows.transpose(0, 1, 3, 4, 2).reshape(-1, size).astype(np.float64)
+        covariance += patches.T @ patches
+        count += len(patches)
+    values, vectors = np.linalg.eigh(covariance / count)
+    directions = (vectors / np.sqrt(np.maximum(values, 0.0) + EPSILON))[:, ::-1]
+    # The sign of an eigenvector is arbitrary; a rule keeps results the same on all machines.
+    largest = np.abs(directions).argmax(axis=0)
+    directions = directions * np.where(directions[largest, np.arange(size)] < 0, -1.0, 1.0)
+    pairs = np.stack([directions, -directions], axis=2).reshape(size, 2 * size)
+    result = np.zeros((size, filters))
+    result[:, : pairs.shape[1]] = pairs[:, :filters]
+    return result.reshape(shape)
