@@ -177,7 +177,10 @@ class Network:
         """
         for slots, flat in ((self.slots, self.flat), (self.state_slots, self.state_flat)):
             for index, slot in enumerate(slots):
-                flat[slot.start : slot.stop] = _initial(slot.parameter, seed, index)
+                part = flat[slot.start : slot.stop]
+                part[:] = _initial(slot.parameter, seed, index)
+                if slot.parameter.initial == "identity":
+                    _hand_on(slot.parameter, part.reshape(slot.parameter.shape))
 
     # Running.
 
@@ -382,9 +385,19 @@ def _aligned_zeros(slots: tuple[Slot, ...]) -> FloatArray:
 def _initial(parameter: Parameter, seed: int, index: int) -> Array | float:
     count = math.prod(parameter.shape)
     random = np.random.default_rng([seed, index])
-    if parameter.initial == "he_normal":
+    if parameter.initial in ("he_normal", "identity"):
         return random.standard_normal(count) * math.sqrt(2 / parameter.fan_in)
     if parameter.initial == "glorot_uniform":
         limit = math.sqrt(6 / (parameter.fan_in + parameter.fan_out))
         return random.uniform(-limit, limit, count)
     return {"zeros": 0.0, "ones": 1.0}[parameter.initial]
+
+
+def _hand_on(parameter: Parameter, filters: Array) -> None:
+    """Let filter i of each group copy channel i, as far as there are both; in place."""
+    height, width, channels, count = filters.shape
+    share = parameter.fan_out // (height * width)
+    for first in range(0, count, share):
+        same = np.arange(min(channels, share))
+        filters[..., first + same] = 0.0
+        filters[(height - 1) // 2, (width - 1) // 2, same, first + same] = 1.0

@@ -26,7 +26,7 @@ class Parameter:
 
     Attributes:
         name: "filters", "weights", "bias", "scale", "shift"; of states "mean", "variance".
-        initial: "he_normal", "glorot_uniform", "zeros" or "ones".
+        initial: "he_normal", "glorot_uniform", "zeros" or "ones"; of filters also "identity".
         fan_in, fan_out: how many values each output sums, and each input reaches.
         decay: whether weight decay applies (not to biases and batch normalisation).
     """

@@ -15,6 +15,7 @@ from striate.training.split import random_split, stratified_split
 from striate.training.statistics import channel_statistics
 from striate.training.targets import Targets, as_images, choose_loss, make_targets
 from striate.training.weights import ClassWeight, Weights, check_sample_weight, class_weights
+from striate.training.whitening import whiten
 
 if TYPE_CHECKING:
     from striate.engines.base import Engine
@@ -70,7 +71,8 @@ def prepare(
 ) -> Prepared:
     """Check the data against the network and each other; see ``fit`` for the arguments.
 
-    Sets the network's preprocessing to the statistics of the training images if it has none.
+    Sets the network's preprocessing to the statistics of the training images if it has none, and
+    filters that are to whiten them.
     """
     images = as_images(network, X)
     answers = np.asarray(y)
@@ -104,6 +106,7 @@ def prepare(
     if network.preprocessing.is_identity:
         mean, std = channel_statistics(images, rows, None if sample_weight is None else given)
         network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
+    whiten(network, images, rows)
     training = TrainingSet(images, targets, weights, rows)
     return Prepared(training, validation, criterion, targets.labels is not None)
 

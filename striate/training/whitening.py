@@ -15,6 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from striate.layers import Conv2D
+
 if TYPE_CHECKING:
     from striate.network import Network
 
@@ -29,11 +31,21 @@ def whiten(network: Network, images: NDArray[Any], rows: NDArray[np.intp]) -> No
         network: with its preprocessing, which is applied to the images.
         images: raw images ``(n, height, width, channels)``.
         rows: which of them to use; a million patches at most are taken, at equal distances.
+
+    Raises:
+        ValueError: such a convolution has groups, or does not read the images.
     """
     for index, node in enumerate(network.nodes):
         parameters = network.parameters_of(index)
-        if getattr(node.layer, "initial", "") != "whitening" or parameters["filters"].any():
+        if not isinstance(node.layer, Conv2D) or node.layer.initial != "whitening":
             continue
+        if parameters["filters"].any():  # trained before
+            continue
+        if node.inputs != (-1,) or node.layer.groups != 1:
+            raise ValueError(
+                f'{node.layer.who}: initial="whitening" is for a convolution that reads the '
+                'images, without groups; use "he_normal" here'
+            )
         filters = parameters["filters"]
         pixels = network.input_shape[0] * network.input_shape[1]
         count = min(len(rows), IMAGES, max(1, PATCHES // pixels))
