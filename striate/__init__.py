@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from striate.layers import LeakyReLU as LeakyReLU
     from striate.layers import MaxPool2D as MaxPool2D
     from striate.layers import ReLU as ReLU
+    from striate.layers import Scale as Scale
     from striate.layers import Sigmoid as Sigmoid
     from striate.layers import SumPool2D as SumPool2D
     from striate.layers import Tanh as Tanh
@@ -76,6 +77,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Preprocessing": ("striate.preprocessing", "Preprocessing"),
     "ReLU": ("striate.layers", "ReLU"),
     "SGD": ("striate.training.optimizers", "SGD"),
+    "Scale": ("striate.layers", "Scale"),
     "Sigmoid": ("striate.layers", "Sigmoid"),
     "SoftmaxCrossEntropy": ("striate.training.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
@@ -117,6 +119,7 @@ __all__ = [
     "Network",
     "Preprocessing",
     "ReLU",
+    "Scale",
     "Sigmoid",
     "SoftmaxCrossEntropy",
     "SumPool2D",

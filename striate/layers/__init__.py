@@ -1,7 +1,7 @@
 """The layers of a network. `LAYERS` is the fixed table that model files may name."""
 
 from striate.layers._base import Input, Layer, Node, Parameter, Run
-from striate.layers.activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from striate.layers.activations import LeakyReLU, ReLU, Scale, Sigmoid, Tanh
 from striate.layers.batchnorm import BatchNorm
 from striate.layers.conv2d import Conv2D
 from striate.layers.dense import Dense
@@ -24,6 +24,7 @@ LAYERS: dict[str, type[Layer]] = {
         LeakyReLU,
         Sigmoid,
         Tanh,
+        Scale,
         Dropout,
         BatchNorm,
         Add,
@@ -50,6 +51,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Run",
+    "Scale",
     "Sigmoid",
     "SumPool2D",
     "Tanh",

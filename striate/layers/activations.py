@@ -1,4 +1,4 @@
-"""Element-wise non-linearities; formulas in `striate.ops.activation`."""
+"""Functions of each number alone; formulas in `striate.ops.activation`."""
 
 from __future__ import annotations
 
@@ -80,3 +80,30 @@ class Tanh(_Elementwise):
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
         return (activation.tanh_input_gradient(gradient, saved),), {}
+
+
+class Scale(_Elementwise):
+    """factor·x, with a factor that is not learned.
+
+    Before a softmax it sets how fast the layer in front learns: with logits multiplied by f, a
+    gradient step changes them by f² as much.
+
+    Args:
+        factor: finite, not 0.
+    """
+
+    kind = "scale"
+
+    def __init__(self, factor: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.factor = shapes.real_number(factor, "factor", self.who)
+        if self.factor == 0:
+            raise ValueError(f"{self.who}: factor must not be 0, or nothing is left of its input")
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        return inputs[0] * inputs[0].dtype.type(self.factor), None
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return (gradient * gradient.dtype.type(self.factor),), {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers import Add, Conv2D, LeakyReLU, ReLU, Sigmoid
+from striate.layers import Add, Conv2D, LeakyReLU, ReLU, Scale, Sigmoid
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -326,7 +326,7 @@ class GradientWriter:
     def images(self) -> dict[str, Image]:
         """What a store writes and reads, by role."""
         images = {"out": self.builder.gradients[self.value]}
-        if self.activation is not None:
+        if self.activation is not None and not isinstance(self.activation, Scale):
             images["value"] = self.builder.values[self.value]
         return images
 
@@ -364,15 +364,22 @@ def activated(activation: Activation | None, value: Expression) -> Expression:
         return maximum(value, 0.0)
     if isinstance(activation, LeakyReLU):
         return where(value, ">", 0.0, value, value * activation.slope)
+    if isinstance(activation, Scale):
+        return value * activation.factor
     return sigmoid(value) if isinstance(activation, Sigmoid) else tanh(value)
 
 
 def derived(activation: Activation, output: Expression, gradient: Expression) -> Expression:
-    """The gradient of the activation's input, from its output and the output's gradient."""
+    """The gradient of the activation's input, from its output and the output's gradient.
+
+    Scale is the one that does not read its output.
+    """
     if isinstance(activation, ReLU):
         return where(output, ">", 0.0, gradient, 0.0)
     if isinstance(activation, LeakyReLU):
         return where(output, ">", 0.0, gradient, gradient * activation.slope)
+    if isinstance(activation, Scale):
+        return gradient * activation.factor
     one = Constant(1.0)
     if isinstance(activation, Sigmoid):
         return gradient * (output * (one - output))

@@ -14,6 +14,7 @@ from striate.layers import (
     LeakyReLU,
     MaxPool2D,
     ReLU,
+    Scale,
     Sigmoid,
     Tanh,
 )
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 INPUT = -1
-Activation = ReLU | LeakyReLU | Sigmoid | Tanh
+Activation = ReLU | LeakyReLU | Sigmoid | Tanh | Scale
 
 
 @dataclass
@@ -124,9 +125,11 @@ def _without_views(network: Network, training: bool) -> dict[int, int]:
 
 def _is_activation(layer: Layer) -> TypeGuard[Activation]:
     """Exactly one of these: a subclass may compute something else."""
-    return type(layer) in (ReLU, LeakyReLU, Sigmoid, Tanh)
+    return type(layer) in (ReLU, LeakyReLU, Sigmoid, Tanh, Scale)
 
 
 def _rises(layer: Activation) -> bool:
     """Whether the activation never falls, so that its output tells its derivative."""
+    if isinstance(layer, Scale):
+        return layer.factor > 0
     return not isinstance(layer, LeakyReLU) or layer.slope >= 0

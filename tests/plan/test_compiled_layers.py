@@ -146,6 +146,7 @@ def test_pooling_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) 
         (layers.LeakyReLU(0.2), (3, 4, 5)),
         (layers.LeakyReLU(-0.5), (3, 4, 5)),
         (layers.Sigmoid(), (7,)),
+        (layers.Scale(-0.3), (3, 4, 5)),
         (layers.Tanh(), (2, 3, 7)),
         (layers.Flatten(), (3, 2, 5)),
         (layers.GlobalAvgPool2D(), (3, 5, 9)),

@@ -29,6 +29,7 @@ from striate.layers import (
     LeakyReLU,
     MaxPool2D,
     ReLU,
+    Scale,
     Sigmoid,
     SumPool2D,
     Tanh,
@@ -79,7 +80,7 @@ def flattened_early() -> Network:
     return Network(
         [
             Conv2D(3, 3, padding=1), SumPool2D(2), Flatten(), BatchNorm(), ReLU(),
-            Dropout(0.5), Dense(5), LeakyReLU(-0.5), Dense(4),
+            Dropout(0.5), Dense(5), LeakyReLU(-0.5), Dense(4), Scale(0.2),
         ],
         (6, 4, 2),
     )  # fmt: skip
@@ -433,3 +434,20 @@ def test_any_graph(steps: list[tuple[str, int]], n: int) -> None:
     close(actual, expected, 2e-5)
     assert actual_loss == pytest.approx(expected_loss, rel=1e-5)
     close(engine.gradient, readable.gradient, 1e-4)
+
+
+@pytest.mark.parametrize("factor", [0.3, -0.3])
+def test_a_factor_before_pooling(factor: float) -> None:
+    # A positive one is moved behind the maximum, which a negative one would turn into a minimum.
+    network = Network(
+        [Conv2D(6, 3), Scale(factor), MaxPool2D(2), Flatten(), Dense(3), Scale(factor)], (8, 6, 2)
+    )
+    loss = SoftmaxCrossEntropy()
+    data = batch(network, 9, loss)
+    readable = NumPyEngine(network, batch_size=9, loss=loss, dtype=np.float64)
+    engine = CompiledEngine(network, batch_size=9, loss=loss)
+    expected_loss, expected = readable.step(*data)
+    actual_loss, actual = engine.step(*data)
+    assert actual_loss == pytest.approx(expected_loss, rel=1e-5)
+    close(actual, expected)
+    close(engine.gradient, readable.gradient)

@@ -23,6 +23,7 @@ from striate.layers import (
     LeakyReLU,
     MaxPool2D,
     ReLU,
+    Scale,
     Run,
     Sigmoid,
     SumPool2D,
@@ -69,6 +70,7 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (Flatten(), (3, 2, 5)),
     (LeakyReLU(-0.5), (3, 2, 5)),
     (Tanh(), (9,)),
+    (Scale(-0.3), (3, 2, 5)),
 ]
 
 

@@ -16,6 +16,7 @@ from striate.layers import (
     LeakyReLU,
     MaxPool2D,
     ReLU,
+    Scale,
     Sigmoid,
     SumPool2D,
     Tanh,
@@ -41,6 +42,6 @@ LOWERINGS: dict[type[Layer], Lowering] = {
         kind: Lowering(
             elementwise.activation_forward, elementwise.activation_backward, rereads=True
         )
-        for kind in (ReLU, LeakyReLU, Sigmoid, Tanh)
+        for kind in (ReLU, LeakyReLU, Sigmoid, Tanh, Scale)
     },
 }

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import cast
 
 from striate.hashing import drop_threshold
-from striate.layers import Dropout, LeakyReLU, ReLU
+from striate.layers import Dropout, LeakyReLU, ReLU, Scale
 from striate.nest.algebra import (
     Expression,
     Index,
@@ -74,13 +74,14 @@ def activation_backward(builder: Builder, operation: Operation) -> None:
         return
     layer = cast(Activation, operation.layer)
     told = builder.values[source if isinstance(layer, ReLU | LeakyReLU) else operation.node]
+    reads = {} if isinstance(layer, Scale) else {"told": Place(told.buffer)}
     gradient = builder.gradients[operation.node]
     term = derived(layer, told.tensor("told", EVERY), gradient.tensor("gradient", EVERY))
     with builder.writing_gradient(source) as writer:
         writer.nest(
             pixels(gradient, builder.lanes),
             term,
-            {"told": Place(told.buffer), "gradient": Place(gradient.buffer)},
+            {**reads, "gradient": Place(gradient.buffer)},
         )
 
 
