@@ -46,7 +46,10 @@ def test_a_network_for_every_kind_of_images(
     schedules.by_name(recipe.schedule, warmup=recipe.warmup)
     optimizers.by_name(recipe.optimizer)
     examples = np.ones((2, *shape), np.uint8)
-    assert Augment(**recipe.augment)(examples, np.random.default_rng(0)).shape == examples.shape
+    changed = Augment(**recipe.augment)(
+        examples, np.random.default_rng(0), epoch=0, keys=np.arange(2, dtype=np.uint32)
+    )
+    assert changed.shape == examples.shape
 
 
 def test_kinds_are_told_apart() -> None:
