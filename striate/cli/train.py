@@ -333,7 +333,9 @@ def describe_layer(layer: Layer) -> str:
     """Return a layer in a word or two: "Conv2D 32 3×3"."""
     words = [type(layer).__name__]
     words += [
-        f"{getattr(layer, name):g}" for name in ("filters", "units", "rate") if hasattr(layer, name)
+        f"{getattr(layer, name):g}"
+        for name in ("filters", "units", "rate", "factor")
+        if hasattr(layer, name)
     ]
     window = getattr(layer, "size", None)
     stride = getattr(layer, "stride", None)
