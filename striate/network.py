@@ -113,7 +113,7 @@ class Network:
         self.parameters = MappingProxyType(self._views(self.slots, self.flat))
         self.state = MappingProxyType(self._views(self.state_slots, self.state_flat))
         self._lock = threading.RLock()
-        self._engines: dict[tuple[str, int | None, int, bool], Engine] = {}
+        self._engines: dict[tuple[str, int | None, int, bool, bool], Engine] = {}
 
     def _lay_out(self, kind: str) -> tuple[Slot, ...]:
         slots: list[Slot] = []
@@ -213,11 +213,13 @@ class Network:
         threads: int | None = None,
         batch_size: int = 256,
         exact: bool = False,
+        bfloat16: bool = False,
     ) -> FloatArray:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
-        `exact` computes sums as they are written, without Winograd's algorithm.  Safe to call from
-        several threads at once; the calls then follow each other.
+        `exact` computes sums as they are written, without Winograd's algorithm; `bfloat16` lets
+        convolutions multiply in bfloat16 where that is faster.  Safe to call from several threads
+        at once; the calls then follow each other.
         """
         from striate.engines import make_engine
         from striate.engines.base import check_images
@@ -226,11 +228,16 @@ class Network:
         batch_size = whole_number(batch_size, "batch_size", "Network")
         outputs = np.empty((len(images), *self.output_shape), np.float32)
         with self._lock:
-            key = (engine, threads, batch_size, exact)
+            key = (engine, threads, batch_size, exact, bfloat16)
             runner = self._engines.get(key)
             if runner is None:
                 runner = make_engine(
-                    self, engine, batch_size=batch_size, threads=threads, exact=exact
+                    self,
+                    engine,
+                    batch_size=batch_size,
+                    threads=threads,
+                    exact=exact,
+                    bfloat16=bfloat16,
                 )
                 self._engines[key] = runner
             for start in range(0, len(images), batch_size):
@@ -239,7 +246,12 @@ class Network:
         return outputs
 
     def compile(
-        self, *, batch_size: int = 1, threads: int | None = None, exact: bool = False
+        self,
+        *,
+        batch_size: int = 1,
+        threads: int | None = None,
+        exact: bool = False,
+        bfloat16: bool = False,
     ) -> CompiledNetwork:
         """A function from up to `batch_size` images to outputs, with as little time as can be
         between the two: see striate.plan.inference.CompiledNetwork.
@@ -248,7 +260,9 @@ class Network:
         """
         from striate.plan.inference import CompiledNetwork
 
-        return CompiledNetwork(self, batch_size=batch_size, threads=threads, exact=exact)
+        return CompiledNetwork(
+            self, batch_size=batch_size, threads=threads, exact=exact, bfloat16=bfloat16
+        )
 
     def predict_proba(self, images: Array, **options: Any) -> FloatArray:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
@@ -297,6 +311,7 @@ class Network:
         training: bool = True,
         threads: int | None = None,
         exact: bool = False,
+        bfloat16: bool = False,
         measure: bool = False,
     ) -> Explanation:
         """What the compiled engine decides for a training step, or else for `compile`, and why:
@@ -306,7 +321,14 @@ class Network:
         """
         from striate.plan.trial import trial
 
-        runner = trial(self, batch_size, training=training, threads=threads, exact=exact)
+        runner = trial(
+            self,
+            batch_size,
+            training=training,
+            threads=threads,
+            exact=exact,
+            bfloat16=bfloat16,
+        )
         return runner.plan.explain(measure)
 
     def tune(self, **options: Any) -> Tuning:

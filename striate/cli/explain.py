@@ -19,6 +19,7 @@ def explain(
     batch_size: int,
     training: bool,
     exact: bool,
+    bfloat16: bool,
     threads: int | None,
     input_shape: tuple[int, int, int] | None,
     classes: int | None,
@@ -32,7 +33,12 @@ def explain(
     """
     network, _ = read_network(file, input_shape, classes)
     explained = network.explain(
-        batch_size=batch_size, training=training, threads=threads, exact=exact, measure=measure
+        batch_size=batch_size,
+        training=training,
+        threads=threads,
+        exact=exact,
+        bfloat16=bfloat16,
+        measure=measure,
     )
     if as_json:
         json_line({"file": file, **explained.to_dict()})

@@ -97,6 +97,7 @@ def plan_options(command: Command) -> Command:
                 help="A training step, or what Network.compile makes.  [default: training]",
             ),
             click.option("--exact", is_flag=True, help="No Winograd: sums as they are written."),
+            click.option("--bfloat16", is_flag=True, help="Products in bfloat16 where faster."),
             click.option(
                 "--threads",
                 type=click.IntRange(min=1),

@@ -66,6 +66,7 @@ class Options:
     skip_bad: bool
     seed: int
     exact: bool
+    bfloat16: bool
     threads: int | None
     engine: str | None
     as_json: bool
@@ -125,6 +126,9 @@ class Options:
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
 )
 @click.option("--exact", is_flag=True, help="No Winograd: sums as they are written, slower.")
+@click.option(
+    "--bfloat16", is_flag=True, help="Multiply in bfloat16 where that is faster (AVX-512 BF16)."
+)
 @options.engine_options
 @options.output_options
 def train(**given: Any) -> int:
@@ -369,6 +373,7 @@ def _fit(chosen: Options, recipe: Recipe, network: Network, dataset: Dataset) ->
         threads=chosen.threads,
         engine=chosen.engine or options.default_engine(),
         exact=chosen.exact,
+        bfloat16=chosen.bfloat16,
         progress=not chosen.quiet,
     )
 

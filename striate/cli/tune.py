@@ -26,6 +26,7 @@ def tune(
     batch_size: int,
     training: bool,
     exact: bool,
+    bfloat16: bool,
     threads: int | None,
     input_shape: tuple[int, int, int] | None,
     classes: int | None,
@@ -43,6 +44,7 @@ def tune(
         training=training,
         threads=threads,
         exact=exact,
+        bfloat16=bfloat16,
         seconds=seconds,
         progress=lambda words: note(f"measuring: {words}", quiet=quiet),
     )

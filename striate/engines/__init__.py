@@ -23,6 +23,7 @@ def make_engine(
     loss: Loss | None = None,
     threads: int | None = None,
     exact: bool = False,
+    bfloat16: bool = False,
 ) -> Engine:
     """An engine for `network` and batches of up to `batch_size` images.
 
@@ -31,14 +32,27 @@ def make_engine(
         loss: needed for training steps.
         threads: how many threads may work; None for all cores.
         exact: compute sums as they are written, without Winograd's algorithm ("numpy" always does).
+        bfloat16: let convolutions multiply in bfloat16 where that is faster ("llvm" only).
+
+    Raises ValueError for an unknown engine, and for bfloat16 where the engine or the processor
+    cannot do it.
     """
     if check_engine(engine) == "numpy":
+        if bfloat16:
+            raise ValueError('bfloat16=True needs engine="llvm": NumPy has no such numbers')
         from striate.engines.numpy import NumPyEngine
 
         return NumPyEngine(network, batch_size=batch_size, loss=loss, threads=threads)
     from striate.engines.compiled import CompiledEngine
 
-    return CompiledEngine(network, batch_size=batch_size, loss=loss, threads=threads, exact=exact)
+    return CompiledEngine(
+        network,
+        batch_size=batch_size,
+        loss=loss,
+        threads=threads,
+        exact=exact,
+        bfloat16=bfloat16,
+    )
 
 
 def check_engine(engine: str) -> str:

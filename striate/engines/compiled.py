@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from striate.engines.base import check_images
 from striate.nest.crew import crew, default_threads
+from striate.nest.target import require_bfloat16
 from striate.plan.picked import Loading, Picked, can_be_picked
 from striate.plan.runner import Runner
 from striate.plan.update import Update, is_known
@@ -29,6 +30,7 @@ class CompiledEngine:
         loss: needed by `step`.
         threads: how many threads work; None for all processors.
         exact: compute sums as they are written, without Winograd's algorithm.
+        bfloat16: let convolutions multiply in bfloat16 where that is faster.
 
     Attributes:
         winograd: whether a step computes any layer by Winograd's algorithm.
@@ -44,8 +46,11 @@ class CompiledEngine:
         loss: Loss | None = None,
         threads: int | None = None,
         exact: bool = False,
+        bfloat16: bool = False,
     ) -> None:
-        self.network, self.loss, self.exact = network, loss, exact
+        if bfloat16:
+            require_bfloat16()
+        self.network, self.loss, self.exact, self.bfloat16 = network, loss, exact, bfloat16
         self.batch_size = whole_number(batch_size, "batch_size", "CompiledEngine")
         wanted = default_threads() if threads is None else threads
         self.threads = whole_number(wanted, "threads", "CompiledEngine")
@@ -152,5 +157,6 @@ class CompiledEngine:
                 loss=self.loss.kind if training and self.loss is not None else None,
                 loading=picked.loading,
                 exact=self.exact,
+                bfloat16=self.bfloat16,
             )
         return self._runners[key]

@@ -27,7 +27,9 @@ from fractions import Fraction
 from typing import Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
-Element = Literal["real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64"]
+Element = Literal[
+    "real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "pair"
+]
 Strides = tuple[tuple[str, int], ...]
 Matrix = tuple[tuple[Fraction, ...], ...]
 
@@ -80,7 +82,8 @@ class Tensor(Expression):
     """A buffer read or written through a linear form.  As an expression: the element read.
 
     "real" elements have the kernel's own type; others become it when they are read, and are made
-    from it when written, as C converts numbers.
+    from it when written, as C converts numbers.  A "pair" of bfloat16 numbers is never one number:
+    only `Pair` makes one and only `PairProduct` reads it.
 
     With `rows` the buffer is a table of addresses: that linear form says which of them is where
     offset and strides count from.  So rows may lie anywhere, in any order, and repeatedly.
@@ -138,6 +141,27 @@ class MultiplyAdd(Expression):
     left: Expression
     right: Expression
     addend: Expression
+
+
+@dataclass(frozen=True)
+class Pair(Expression):
+    """Two numbers of 32 bits rounded to bfloat16 (to nearest, of two to the even one), side by side
+    in 32 bits.  NaN stays NaN; denormals may become zero."""
+
+    first: Expression
+    second: Expression
+
+
+@dataclass(frozen=True)
+class PairProduct(Expression):
+    """The sum of the products of the numbers of two pairs.
+
+    As a term of a sum: the product of the second numbers is added, then that of the first, each
+    exact and each sum rounded to 32 bits.  Denormals may become zero.
+    """
+
+    left: Tensor
+    right: Tensor
 
 
 @dataclass(frozen=True)
@@ -361,6 +385,11 @@ def moving_along(form: Tensor | Index) -> Strides:
 def tensors_in(expression: Expression) -> Iterator[Tensor]:
     """The tensors inside an expression, depth first."""
     return (form for form in forms_in(expression) if isinstance(form, Tensor))
+
+
+def product(left: Tensor, right: Tensor) -> Expression:
+    """The product of two elements: of two numbers, or of two pairs."""
+    return PairProduct(left, right) if left.element == "pair" else left * right
 
 
 def maximum(left: Expression | float, right: Expression | float) -> Expression:

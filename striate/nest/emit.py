@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from striate.nest.algebra import Binary, Expression, Nest
+from striate.nest.algebra import Binary, Expression, Nest, PairProduct
 from striate.nest.evaluate import Evaluator, Place
 from striate.nest.ir import Function, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
@@ -32,18 +32,22 @@ def emit(
     element: Number = "f32",
     *,
     fused: bool = True,
+    pairs: bool = False,
 ) -> str:
-    """The IR of a nest under a schedule; `fused` if the processor multiplies and adds in one."""
-    return _Emitter(written_out(nest), schedule, element, fused).module(symbol)
+    """The IR of a nest under a schedule, for a processor that multiplies and adds in one step
+    (`fused`), and has instructions for pairs of bfloat16 numbers (`pairs`)."""
+    return _Emitter(written_out(nest), schedule, element, fused, pairs).module(symbol)
 
 
 class _Emitter:
-    def __init__(self, nest: Nest, schedule: Schedule, element: Number, fused: bool) -> None:
+    def __init__(
+        self, nest: Nest, schedule: Schedule, element: Number, fused: bool, pairs: bool
+    ) -> None:
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
         self.code = Function()
-        self.at = Evaluator(self.code, nest.buffers, schedule.lane, element, fused)
+        self.at = Evaluator(self.code, nest.buffers, schedule.lane, element, fused, pairs)
         self.lane_reduced = schedule.lane in nest.reduce
         if self.lane_reduced and nest.reduction != "sum":
             raise ValueError(f"lanes can be summed up, but not reduced by {nest.reduction}")
@@ -211,6 +215,8 @@ class _Emitter:
 
     def _add(self, term: Expression, place: Place, accumulator: Value) -> Value:
         arithmetic = self.at.arithmetic(place.count)
+        if isinstance(term, PairProduct):
+            return self.at.add_pairs(term, place, accumulator)
         if isinstance(term, Binary) and term.operation == "mul":
             left, right = self.at.value(term.left, place), self.at.value(term.right, place)
             return arithmetic.multiply_add(left, right, accumulator)

@@ -8,7 +8,7 @@ where the code that follows is not reached from here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from striate.nest.algebra import (
     Accumulator,
@@ -18,6 +18,8 @@ from striate.nest.algebra import (
     Index,
     Keep,
     MultiplyAdd,
+    Pair,
+    PairProduct,
     Strides,
     Tensor,
     Unary,
@@ -26,6 +28,7 @@ from striate.nest.algebra import (
 from striate.nest.convert import convert
 from striate.nest.functions import Arithmetic
 from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
+from striate.nest.pairs import Pairs
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 
@@ -65,9 +68,16 @@ class Evaluator:
     """Emits the code of expressions; `lane` is the axis along which a vector's lanes lie."""
 
     def __init__(
-        self, code: Function, buffers: Sequence[str], lane: str, element: Number, fused: bool
+        self,
+        code: Function,
+        buffers: Sequence[str],
+        lane: str,
+        element: Number,
+        fused: bool,
+        pairs: bool = False,
     ) -> None:
         self.code, self.lane, self.element, self.fused = code, lane, element, fused
+        self._has_pairs = pairs
         self._pointers = {name: f"%b{i}" for i, name in enumerate(buffers)}
         self._loaded: dict[object, Value] = {}
         self._known: dict[int, Value] | None = None
@@ -75,6 +85,14 @@ class Evaluator:
     def arithmetic(self, count: int) -> Arithmetic:
         """Operations on vectors of `count` lanes."""
         return Arithmetic(self.code, self.element, count, self.fused)
+
+    def add_pairs(self, term: PairProduct, place: Place, accumulator: Value) -> Value:
+        """The accumulator and the products of two pairs."""
+        left, right = self._raw(term.left, place), self._raw(term.right, place)
+        return self._pairs(place.count).multiply_add(left, right, accumulator)
+
+    def _pairs(self, count: int) -> Pairs:
+        return Pairs(self.code, count, self._has_pairs)
 
     def forget(self) -> None:
         """Load everything anew from here on."""
@@ -122,6 +140,13 @@ class Evaluator:
                 return arithmetic.binary(_BINARY[operation], value(left), value(right))
             case MultiplyAdd(left, right, addend):
                 return arithmetic.multiply_add(value(left), value(right), value(addend))
+            case Pair(first, second):
+                pairs = self._pairs(place.count)
+                if isinstance(first, Tensor) and self._alternate(first, second):
+                    return pairs.neighbours(self._address(first, place))
+                return pairs.pack(value(first), value(second))
+            case PairProduct():
+                return self.add_pairs(expression, place, arithmetic.constant(0.0))
             case Unary(operation, operand):
                 return arithmetic.unary(operation, value(operand))
             case Where(comparison, left, right, then, otherwise):
@@ -144,7 +169,8 @@ class Evaluator:
         """Store a vector where the tensor says, lane by lane if they lie apart."""
         kind, count = self._type(tensor), place.count
         many, size = vector(kind, count), BYTES[kind]
-        value = convert(self.code, value, self.element, kind, count)
+        if kind != "pair":
+            value = convert(self.code, value, self.element, kind, count)
         if count == 1 or tensor.stride(self.lane) == 1:
             address = self._address(tensor, place)
             hint = f"align {size * count}, !nontemporal !0" if streaming else f"align {size}"
@@ -211,6 +237,14 @@ class Evaluator:
         )
         many = self.code.splat(narrow, "i32", place.count)
         return self.code.emit(f"add <{place.count} x i32> {many}, {lanes}")
+
+    def _alternate(self, first: Tensor, second: Expression) -> bool:
+        """Whether the lanes of both, one by one in turn, are numbers side by side."""
+        return (
+            self._type(first) == "f32"
+            and first.stride(self.lane) == 2
+            and second == replace(first, offset=first.offset + 1)
+        )
 
     # --- addresses -------------------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from typing import Literal
 Number = Literal["f32", "f64", "i32", "i64"]
 Value = str
 # LLVM's integers have no sign: whether one is meant is said by the instruction.
-_NAMES = {"f32": "float", "f64": "double"} | {
+_NAMES = {"f32": "float", "f64": "double", "pair": "i32"} | {
     f"{sign}{bits}": f"i{bits}" for sign in "iu" for bits in (8, 16, 32, 64)
 }
-BYTES = {
+BYTES = {"pair": 4} | {
     f"{kind}{bits}": bits // 8
     for kind in "fiu"
     for bits in (8, 16, 32, 64)

@@ -76,7 +76,8 @@ def compile_nest(
 
     def source(symbol: str) -> str:
         chosen = schedule or choose(nest, target, element)
-        return emit(nest, chosen, symbol, element, fused=target.fused)
+        fused, pairs = target.fused, target.bfloat16
+        return emit(nest, chosen, symbol, element, fused=fused, pairs=pairs)
 
     return Kernel(nest, load(key, source, target), schedule)
 

@@ -36,6 +36,11 @@ class Target:
         )
 
     @property
+    def bfloat16(self) -> bool:
+        """Whether one instruction multiplies pairs of bfloat16 numbers and sums in 32 bits."""
+        return "+avx512bf16" in self.features.split(",")
+
+    @property
     def accumulators(self) -> int:
         """How many registers a tile may fill: the rest hold what is being multiplied."""
         return 24 if self.registers >= 32 else 12
@@ -79,6 +84,19 @@ def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
         flags.append("-prefer-256-bit")  # LLVM would otherwise split 512-bit vectors on many CPUs
     fused = not x86 or size == 64 or bool(features.get("fma"))
     return Target(triple, cpu, ",".join(flags), size, registers, fused)
+
+
+def require_bfloat16() -> None:
+    """ValueError if this processor cannot multiply in bfloat16."""
+    target = host()
+    if target.bfloat16:
+        return
+    has = {64: "AVX-512 without it", 32: "AVX2"}.get(target.vector_bytes, "shorter vectors only")
+    if not target.triple.startswith(("x86_64", "amd64")):
+        has = "NEON"
+    raise ValueError(
+        f"bfloat16=True needs a processor with AVX-512 BF16; this one ({target.cpu}) has {has}"
+    )
 
 
 _LLVM_LOCK = threading.RLock()

@@ -37,6 +37,7 @@ class Alone:
         batch_size: images.
         threads: None for all processors.
         exact: without Winograd's algorithm.
+        bfloat16: multiply in bfloat16 where that is faster.
 
     Attributes:
         winograd: whether a pass uses Winograd's algorithm, by its name in `PASSES`.
@@ -49,6 +50,7 @@ class Alone:
         batch_size: int,
         threads: int | None = None,
         exact: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         from striate.network import Network
 
@@ -56,9 +58,19 @@ class Alone:
         self.threads = default_threads() if threads is None else threads
         element: Number = "f32"
         vector = host().lanes(BYTES[element])
-        lanes = lanes_for(network, batch_size, vector, training=True, exact=exact)
+        lanes = lanes_for(
+            network, batch_size, vector, training=True, exact=exact, bfloat16=bfloat16
+        )
         settings = Settings(
-            batch_size, lanes, element, True, "given", True, exact=exact, vector=vector
+            batch_size,
+            lanes,
+            element,
+            True,
+            "given",
+            True,
+            exact=exact,
+            vector=vector,
+            bfloat16=bfloat16,
         )
         graph = analyse(network, True)
         (self._operation,) = graph.operations

@@ -69,6 +69,8 @@ class Settings:
         Lanes of a vector of this machine.
     frozen
         Whether weights never change, so that what depends on nothing else is done once.
+    bfloat16
+        Whether convolutions may multiply in bfloat16.
     """
 
     batch_size: int
@@ -81,6 +83,7 @@ class Settings:
     exact: bool = False
     vector: int = 16
     frozen: bool = False
+    bfloat16: bool = False
 
     @property
     def blocks(self) -> int:

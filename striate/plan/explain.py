@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.layers import Conv2D, Dense
-from striate.nest.algebra import Binary, Nest
+from striate.nest.algebra import Binary, Nest, PairProduct
 from striate.nest.schedule import choose, expected_share
 from striate.nest.target import host
 from striate.plan import explanation as told
 from striate.plan.builder import Settings
 from striate.plan.graph import Operation
 from striate.plan.lanes import estimate, lanes_for
-from striate.plan.lower import strips, winograd
+from striate.plan.lower import bfloat16, strips, winograd
 from striate.plan.lower.direct import Geometry
 from striate.plan.memory import dtype_of
 from striate.plan.trial import Walk, peak
@@ -49,6 +49,7 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
         threads=plan.threads,
         vector=settings.vector,
         exact=settings.exact,
+        bfloat16=settings.bfloat16,
         lanes=_lanes(plan),
         layers=tuple(_layer(plan, operation) for operation in plan.builder.graph.operations),
         sections=tuple(
@@ -79,10 +80,20 @@ def _lanes(plan: Plan) -> told.Lanes:
     settings, network = plan.settings, plan.builder.network
     training = settings.loss is not None
     found = estimate(
-        network, settings.batch_size, settings.vector, training=training, exact=settings.exact
+        network,
+        settings.batch_size,
+        settings.vector,
+        training=training,
+        exact=settings.exact,
+        bfloat16=settings.bfloat16,
     )
     kept = lanes_for(
-        network, settings.batch_size, settings.vector, training=training, exact=settings.exact
+        network,
+        settings.batch_size,
+        settings.vector,
+        training=training,
+        exact=settings.exact,
+        bfloat16=settings.bfloat16,
     )
     by = "caller"
     if settings.lanes == kept:
@@ -124,8 +135,11 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
     if choice := strips.chosen(settings, operation):
         return _in_strips(choice)
     found = winograd.chosen(settings, operation)
+    if found is None and bfloat16.chosen(settings, operation, "forward"):
+        return "direct, products in bfloat16", _why_not_winograd(settings, operation)
     if found is None:
-        return "direct", _why_not_winograd(settings, operation)
+        few = f"; fewer than {bfloat16.LEAST} channels: no bfloat16" * settings.bfloat16
+        return "direct", _why_not_winograd(settings, operation) + few
     m, r, saved = found.outputs_count, found.taps, (found.size / found.outputs_count) ** 2
     return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
 
@@ -153,6 +167,8 @@ def _why_not_winograd(settings: Settings, operation: Operation) -> str:
         return f"a padding of {max(g.pads)} is not less than the filter's {g.size[0]}"
     if settings.lanes > 1:
         return "rows in strips would cost what they save, or leave the cache"
+    if settings.bfloat16 and winograd.tiling(operation, settings.vector, settings.batch_size):
+        return "faster than Winograd"
     return "Winograd's transforms would cost what they save"
 
 
@@ -210,7 +226,8 @@ def products(nest: Nest) -> int:
     if nest.reduction != "sum":
         return 0
     multiplied = sum(isinstance(t, Binary) and t.operation == "mul" for t in nest.terms)
-    return nest.multiply_adds // len(nest.terms) * multiplied
+    pairs = sum(isinstance(t, PairProduct) for t in nest.terms)
+    return nest.multiply_adds // len(nest.terms) * (multiplied + 2 * pairs)
 
 
 def _measured(plan: Plan) -> list[float]:

@@ -170,6 +170,7 @@ class Explanation:
     threads: int
     vector: int
     exact: bool
+    bfloat16: bool
     lanes: Lanes
     layers: tuple[Layer, ...]
     sections: tuple[Section, ...]
@@ -199,7 +200,9 @@ class Explanation:
     def _head(self) -> Iterator[str]:
         yield (
             f"Plan for {self.purpose}: batches of {self.batch_size}, {self.element}, vectors of "
-            f"{self.vector}, {_count(self.threads, 'thread')}" + (", exact" if self.exact else "")
+            f"{self.vector}, {_count(self.threads, 'thread')}"
+            + (", exact" if self.exact else "")
+            + (", bfloat16" if self.bfloat16 else "")
         )
         lanes = self.lanes
         blocks = f"{_count(lanes.blocks, 'block')} of {_count(lanes.images_of_a_block, 'image')}"

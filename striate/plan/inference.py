@@ -10,6 +10,7 @@ import numpy as np
 from striate.engines.base import check_images
 from striate.nest.algebra import Element
 from striate.nest.crew import default_threads
+from striate.nest.target import require_bfloat16
 from striate.plan.fold import folded
 from striate.plan.picked import Loading
 from striate.plan.runner import Runner
@@ -41,6 +42,7 @@ class CompiledNetwork:
         batch_size: images of a call, at most: fewer are possible.
         threads: None for all processors.  A few images of a large network share them too.
         exact: without Winograd's algorithm.
+        bfloat16: let convolutions multiply in bfloat16 where that is faster.
 
     Attributes:
         winograd: whether any layer uses Winograd's algorithm.
@@ -53,14 +55,17 @@ class CompiledNetwork:
         batch_size: int = 1,
         threads: int | None = None,
         exact: bool = False,
+        bfloat16: bool = False,
     ) -> None:
+        if bfloat16:
+            require_bfloat16()
         self.batch_size = whole_number(batch_size, "batch_size", "Network.compile")
         wanted = default_threads() if threads is None else threads
         threads = whole_number(wanted, "threads", "Network.compile")
         self.input_shape, self.output_shape = network.input_shape, network.output_shape
         own = folded(network)
         self.threads = worth_threads(own, self.batch_size, threads)
-        self._network, self._exact = own, exact
+        self._network, self._exact, self._bfloat16 = own, exact, bfloat16
         self._runners: dict[Element, Runner] = {}
         self._lock = threading.Lock()
         self._real = self._runner("real")
@@ -93,6 +98,7 @@ class CompiledNetwork:
             threads=self.threads,
             loading=Loading(kind),
             exact=self._exact,
+            bfloat16=self._bfloat16,
             frozen=True,
         )
         return runner

@@ -18,6 +18,7 @@ from striate.nest.target import host
 from striate.plan.graph import INPUT, Operation, analyse
 from striate.plan.layout import vectors
 from striate.plan.lower import strips
+from striate.plan.lower.bfloat16 import SHARE, fits, is_faster
 from striate.plan.lower.winograd import tiling
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ _LOST = 1.0
 
 
 def lanes_for(
-    network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
+    network: Network,
+    batch_size: int,
+    vector: int,
+    *,
+    training: bool,
+    exact: bool,
+    bfloat16: bool = False,
 ) -> int:
     """Images of a block: `vector` where they fill the lanes, 1 where channels do.
 
@@ -36,10 +43,14 @@ def lanes_for(
     """
     compiler = machine(host())
     if tuned.has_layouts(compiler):
-        key = layout_key(network, batch_size, vector, training=training, exact=exact)
+        key = layout_key(
+            network, batch_size, vector, training=training, exact=exact, bfloat16=bfloat16
+        )
         if (kept := tuned.layout_for(key, compiler)) is not None:
             return kept
-    return estimate(network, batch_size, vector, training=training, exact=exact).lanes
+    return estimate(
+        network, batch_size, vector, training=training, exact=exact, bfloat16=bfloat16
+    ).lanes
 
 
 @dataclass(frozen=True)
@@ -57,47 +68,62 @@ class Estimate:
 
 
 def estimate(
-    network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
+    network: Network,
+    batch_size: int,
+    vector: int,
+    *,
+    training: bool,
+    exact: bool,
+    bfloat16: bool = False,
 ) -> Estimate:
     """What either way costs."""
     operations = analyse(network, training).operations
     blocks = -(-batch_size // vector)
     # Blocks are what threads share, and few cannot be shared evenly; nor do large ones stay near.
     images = (blocks + _LOST) * sum(
-        _by_images(operation, training, exact) for operation in operations
+        _by_images(operation, training, exact, bfloat16) for operation in operations
     )
     channels = batch_size * sum(
-        _by_channels(operation, vector, batch_size, training, exact) for operation in operations
+        _by_channels(operation, vector, batch_size, training, exact, bfloat16)
+        for operation in operations
     )
     return Estimate(vector, images, channels)
 
 
 def layout_key(
-    network: Network, batch_size: int, vector: int, *, training: bool, exact: bool
+    network: Network,
+    batch_size: int,
+    vector: int,
+    *,
+    training: bool,
+    exact: bool,
+    bfloat16: bool = False,
 ) -> str:
     """The name under which a choice is kept.
 
     The number of threads is no part of it: it must never change a result.
     """
     shape = json.dumps(network.get_config(), sort_keys=True)
-    return f"{shape}\n{batch_size} {vector} {training} {exact}"
+    return f"{shape}\n{batch_size} {vector} {training} {exact}" + " bfloat16" * bfloat16
 
 
-def _products(operation: Operation) -> float:
-    return float(operation.layer.multiply_adds(*operation.shapes))
+def _products(operation: Operation, bfloat16: bool) -> float:
+    products = float(operation.layer.multiply_adds(*operation.shapes))
+    pairs = bfloat16 and isinstance(operation.layer, Conv2D) and fits(operation)
+    return SHARE * products if pairs else products
 
 
-def _by_images(operation: Operation, training: bool, exact: bool) -> float:
+def _by_images(operation: Operation, training: bool, exact: bool, bfloat16: bool) -> float:
     """Vector operations for a block of images, averaged over the passes."""
-    products = _products(operation)
+    products = _products(operation, bfloat16)
     if exact or not isinstance(operation.layer, Conv2D):
         return products
-    choice = strips.best(operation, training)
+    choice = strips.best(operation, training, bfloat16=bfloat16)
     return products * choice.share if choice else products
 
 
 def _by_channels(
-    operation: Operation, vector: int, images: int, training: bool, exact: bool
+    operation: Operation, vector: int, images: int, training: bool, exact: bool, bfloat16: bool
 ) -> float:
     """Vector operations for one image, averaged over the passes."""
     layer = operation.layer
@@ -106,7 +132,8 @@ def _by_channels(
     inputs, outputs = operation.shapes[0][-1], operation.shape[-1]
     first = INPUT in operation.inputs  # nobody asks for the gradient of the images
     if isinstance(layer, Conv2D):
-        if not exact and (tiles := tiling(operation, vector, images)) is not None:
+        tiles = tiling(operation, vector, images) if not exact else None
+        if tiles and not (bfloat16 and is_faster(operation, vector, tiles.cost)):
             return tiles.cost
         if layer.groups > 1:
             # Of one channel each, groups lie side by side in the lanes.
@@ -115,4 +142,4 @@ def _by_channels(
     shares = [vectors(outputs, vector) / outputs]
     if training:
         shares = [*shares, *shares, *([] if first else [vectors(inputs, vector) / inputs])]
-    return _products(operation) * sum(shares) / len(shares)
+    return _products(operation, bfloat16) * sum(shares) / len(shares)

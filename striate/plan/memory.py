@@ -24,6 +24,7 @@ _DTYPES = {
     "i32": np.int32,
     "u32": np.uint32,
     "u64": np.uint64,
+    "pair": np.uint32,
 }
 _LINE = 64
 

@@ -42,12 +42,15 @@ class Runner:
         exact: bool = False,
         lanes: int | None = None,
         frozen: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         element: Number = "f64" if np.dtype(dtype) == np.float64 else "f32"
         vector = host().lanes(BYTES[element])
         if lanes is None:
             backward = loss is not None
-            lanes = lanes_for(network, batch_size, vector, training=backward, exact=exact)
+            lanes = lanes_for(
+                network, batch_size, vector, training=backward, exact=exact, bfloat16=bfloat16
+            )
         settings = Settings(
             batch_size,
             lanes,
@@ -59,6 +62,7 @@ class Runner:
             exact,
             vector,
             frozen,
+            bfloat16,
         )
         self.network, self.settings = network, settings
         # Of a frozen network even one image is shared among threads.

@@ -24,7 +24,7 @@ from striate.nest.crew import crew, default_threads
 from striate.nest.ir import BYTES, Number
 from striate.nest.kernel import Kernel, compile_nest
 from striate.nest.tape import Argument, Call, Program
-from striate.nest.target import host
+from striate.nest.target import host, require_bfloat16
 from striate.plan.fold import folded
 from striate.plan.inference import worth_threads
 from striate.plan.runner import Runner
@@ -43,6 +43,7 @@ def trial(
     training: bool,
     threads: int | None = None,
     exact: bool = False,
+    bfloat16: bool = False,
     lanes: int | None = None,
     who: str = "Network.explain",
 ) -> Runner:
@@ -55,6 +56,8 @@ def trial(
             f"{who}: there is nothing compiled to look at without llvmlite; "
             "install it with: pip install llvmlite"
         )
+    if bfloat16:
+        require_bfloat16()
     batch_size = whole_number(batch_size, "batch_size", who)
     threads = whole_number(default_threads() if threads is None else threads, "threads", who)
     shape, random = network.input_shape, np.random.default_rng(0)
@@ -66,6 +69,7 @@ def trial(
             batch_size=batch_size,
             threads=worth_threads(own, batch_size, threads),
             exact=exact,
+            bfloat16=bfloat16,
             lanes=lanes,
             frozen=True,
         )
@@ -81,6 +85,7 @@ def trial(
         parameters=_copy(network.flat),
         statistics=_copy(network.state_flat),
         exact=exact,
+        bfloat16=bfloat16,
         lanes=lanes,
     )
     targets = np.zeros((batch_size, *network.output_shape), np.float32)

@@ -49,6 +49,7 @@ def tune(
     training: bool = True,
     threads: int | None = None,
     exact: bool = False,
+    bfloat16: bool = False,
     seconds: float = 60.0,
     progress: Progress | None = None,
 ) -> Tuning:
@@ -65,6 +66,7 @@ def tune(
         training: a training step, or else what `Network.compile` makes.
         threads: None for all processors.
         exact: without Winograd's algorithm.
+        bfloat16: with products in bfloat16 where these are faster.
         seconds: about how long; a large network needs some time anyway.
         progress: told, in a few words, what is done next.
 
@@ -83,6 +85,7 @@ def tune(
             training=training,
             threads=threads,
             exact=exact,
+            bfloat16=bfloat16,
             lanes=lanes,
             who="Network.tune",
         )
@@ -113,6 +116,7 @@ def tune(
             settings.vector,
             training=settings.loss is not None,
             exact=settings.exact,
+            bfloat16=settings.bfloat16,
         )
         chosen[key] = layouts.after
     path = _keep(schedules, chosen, compiler)

@@ -57,6 +57,7 @@ def fit(
     threads: int | None = None,
     engine: str = "llvm",
     exact: bool = False,
+    bfloat16: bool = False,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
@@ -93,6 +94,9 @@ def fit(
         engine: "llvm" or "numpy".
         exact: compute sums as they are written, without Winograd's algorithm, which rounds a little
             more: by some 1e-5 of a layer's largest value instead of 1e-6.
+        bfloat16: convolutions may multiply numbers rounded to 8 bits (bfloat16), and sum the
+            products in 32: where the processor can and it is faster.  Weights, what is between
+            layers, and all other computations keep 32 bits.
         progress: show it on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch.
 
@@ -136,6 +140,7 @@ def fit(
                 loss=data.loss,
                 threads=threads,
                 exact=exact,
+                bfloat16=bfloat16,
             )
         ) as made,
         closing(make_reporter(progress)) as reporter,

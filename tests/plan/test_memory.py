@@ -322,7 +322,11 @@ def test_buffers_in_use_never_share(
 
 @pytest.mark.usefixtures("no_code")
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("options", [{"exact": True}, {"input_gradient": True}])
+@pytest.mark.parametrize(
+    "options",
+    [{"exact": True}, {"input_gradient": True}, {"exact": True, "bfloat16": True}],
+    ids=str,
+)
 def test_buffers_in_use_never_share_by_other_algorithms(
     lanes: int, options: dict[str, bool]
 ) -> None:

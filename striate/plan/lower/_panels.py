@@ -8,7 +8,9 @@ channels side by side.
 
 from __future__ import annotations
 
-from striate.nest.algebra import Nest
+from collections.abc import Sequence
+
+from striate.nest.algebra import Element, Nest
 from striate.plan.builder import Builder
 from striate.plan.layout import Buffer, Place
 from striate.plan.recorder import Places, When
@@ -34,14 +36,21 @@ def panel(count: int) -> int:
 
 
 def lay_out(
-    builder: Builder, name: str, size: int, nest: Nest, places: Places, along: str
+    builder: Builder,
+    name: str,
+    size: int,
+    nests: Nest | Sequence[Nest],
+    places: Places,
+    along: str,
+    element: Element = "real",
 ) -> Place:
-    """Memory of `size` numbers, filled by `nest`, whose stores go to the role "laid".
+    """Memory of `size` numbers, filled by nests, whose stores go to the role "laid".
 
     Each index of the axis `along` is a task.
     """
     late = size > _LARGE and builder.settings.loss is not None
-    place = Place(Buffer(name, size, "real", "temporary" if late else "global"))
+    place = Place(Buffer(name, size, element, "temporary" if late else "global"))
     when: When = "before" if late else "first"
-    builder.recorder.spread(nest, along, {**places, "laid": place}, when=when)
+    for nest in (nests,) if isinstance(nests, Nest) else nests:
+        builder.recorder.spread(nest, along, {**places, "laid": place}, when=when)
     return place

@@ -6,7 +6,7 @@ from striate.nest.algebra import Accumulator, Nest, Store
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import EVERY, Place
-from striate.plan.lower import _strip_passes, direct, strips, winograd
+from striate.plan.lower import _strip_passes, bfloat16, direct, strips, winograd
 from striate.plan.lower.direct import Geometry
 from striate.plan.lower.strips import Strips
 from striate.shapes import Pads
@@ -41,6 +41,8 @@ def forward(builder: Builder, operation: Operation) -> None:
         winograd.forward(builder, operation, found)
     elif some := _in_strips(builder, operation, "forward"):
         _strip_passes.forward(builder, operation, some)
+    elif bfloat16.chosen(builder.settings, operation, "forward"):
+        bfloat16.forward(builder, operation)
     else:
         direct.forward(builder, operation)
 
@@ -75,6 +77,8 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
         winograd.input_gradient(builder, operation, found)
     elif some := _in_strips(builder, operation, "input_gradient"):
         _strip_passes.input_gradient(builder, operation, some)
+    elif bfloat16.chosen(builder.settings, operation, "input_gradient"):
+        bfloat16.input_gradient(builder, operation)
     else:
         direct.input_gradient(builder, operation)
 
@@ -85,6 +89,8 @@ def filter_gradient(builder: Builder, operation: Operation) -> None:
         winograd.filter_gradient(builder, operation, found)
     elif some := _in_strips(builder, operation, "filter_gradient"):
         _strip_passes.filter_gradient(builder, operation, some)
+    elif bfloat16.chosen(builder.settings, operation, "filter_gradient"):
+        bfloat16.filter_gradient(builder, operation)
     else:
         direct.filter_gradient(builder, operation)
 

@@ -10,15 +10,16 @@ that each pixel is written once: see `striate.plan.phases`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from striate.layers import Conv2D
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
 from striate.nest.rewrite import in_rounds
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
-from striate.plan.layout import Place, Steps, Walk
+from striate.plan.layout import Image, Place, Steps, Walk
 from striate.plan.lower._panels import lay_out, panel, pixels_at_once
 from striate.plan.lower._windows import Windows
 
@@ -62,21 +63,36 @@ class Geometry(Windows):
 
 
 @dataclass(frozen=True)
-class _Filters:
-    """Filters as a nest reads them: strides of r, s, of the summed channel, of panels, groups."""
+class Filters:
+    """Filters as a nest reads them: strides of r, s, of the summed channel, of panels, groups.
+
+    `summed` channels, or pairs of them, of a group are summed over.
+    """
 
     place: Place
     width: int
     row: int
     column: int
     strides: dict[str, int]
+    summed: int
+
+    def tensor(self, strides: Mapping[str, int], offset: int = 0) -> Tensor:
+        """The weights, where the axes of taps have these strides."""
+        form = strides_of({**strides, **self.strides})
+        return Tensor("filters", form, offset, self.place.buffer.element)
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
     g = Geometry(operation)
     x = builder.values[operation.inputs[0]]
-    filters = _forward_filters(builder, operation, g)
+    correlate(builder, operation, g, x, _forward_filters(builder, operation, g))
+
+
+def correlate(
+    builder: Builder, operation: Operation, g: Geometry, x: Image, filters: Filters
+) -> None:
+    """The forward pass, from an image and filters laid out for it."""
     places = {"x": Place(x.buffer), "filters": filters.place, "out": builder.out(operation)}
     if g.bias:
         places["bias"] = builder.parameter(operation, "bias")
@@ -96,12 +112,14 @@ def forward(builder: Builder, operation: Operation) -> None:
                 ("v", builder.lanes),
                 ("r", g.size[0]),
                 ("s", g.size[1]),
-                ("c", g.depth),
+                ("c", filters.summed),
             ),
             stores=(builder.store(operation, Accumulator(), output),),
             terms=(
-                x.tensor("x", g.pixels({"g": g.depth, "c": 1}))
-                * vector("filters", r=filters.row, s=filters.column, **filters.strides),
+                product(
+                    x.tensor("x", g.pixels({"g": filters.summed, "c": 1})),
+                    filters.tensor({"r": filters.row, "s": filters.column}),
+                ),
             ),
             reduce=("r", "s", "c"),
             reduction="sum",
@@ -113,16 +131,16 @@ def forward(builder: Builder, operation: Operation) -> None:
     )
 
 
-def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> _Filters:
+def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> Filters:
     place = builder.parameter(operation, "filters")
     if not builder.channel_lanes or panel(g.share) == g.share:
-        return _Filters(place, g.share, g.row, g.column, g.weight)
+        return Filters(place, g.share, g.row, g.column, g.weight, g.depth)
     return _in_panels(builder, operation, g, beside="k", summed="c")
 
 
 def _in_panels(
     builder: Builder, operation: Operation, g: Geometry, *, beside: str, summed: str
-) -> _Filters:
+) -> Filters:
     """The filters with the channels `beside` each other in panels, below them those `summed`."""
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
     width = panel(counts[beside])
@@ -150,16 +168,43 @@ def _in_panels(
     name = f"filters {operation.node} along {beside}"
     places = {"filters": builder.parameter(operation, "filters")}
     laid = lay_out(builder, name, g.numbers, nest, places, panels)
-    return _Filters(laid, width, row, column, strides)
+    return Filters(laid, width, row, column, strides, counts[summed])
 
 
 def filter_gradient(builder: Builder, operation: Operation) -> None:
     """dF, summed into the shard's own; of very many filters into the batch's."""
     g = Geometry(operation)
     x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
+    some = channels_of_task(builder, operation, g)
+    steps = {"g": g.depth, "C": some, "c": 1}
+    walk = Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+    sum_products(
+        builder,
+        operation,
+        g,
+        (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", walk)),
+        (Place(x.buffer), Place(gradient.buffer)),
+        g.columns,
+    )
+
+
+def channels_of_task(builder: Builder, operation: Operation, g: Geometry) -> int:
+    """How many channels one task takes: the extent of axis c, where C is over the tasks."""
+    return g.depth if builder.sums_by_shard(operation) else _panel_of_channels(g.depth)
+
+
+def sum_products(
+    builder: Builder,
+    operation: Operation,
+    g: Geometry,
+    tensors: tuple[Tensor, Tensor],
+    memory: tuple[Place, Place],
+    columns: int,
+) -> None:
+    """The gradient of the filters from an image "x" and a "gradient", their forms and where they
+    lie; of each row, `columns` outputs or pairs of them are summed over."""
     by_shard = builder.sums_by_shard(operation)
-    # Channels that one task takes, where there are no shards.
-    some = g.depth if by_shard else _panel_of_channels(g.depth)
+    some = channels_of_task(builder, operation, g)
     target = vector("sum", r=g.row, s=g.column, g=g.share, C=some * g.outputs, c=g.outputs, k=1)
     taps, filters = (("r", g.size[0]), ("s", g.size[1])), (("k", g.share),)
     nest = Nest(
@@ -169,14 +214,11 @@ def filter_gradient(builder: Builder, operation: Operation) -> None:
             ("c", some),
             *((*taps, *filters) if builder.channel_lanes else (*filters, *taps)),
             ("y", g.rows),
-            ("x", g.columns),
+            ("x", columns),
             ("v", builder.lanes),
         ),
         stores=(Store(target, Accumulator()),),
-        terms=(
-            x.tensor("x", g.pixels({"g": g.depth, "C": some, "c": 1}))
-            * gradient.tensor("gradient", Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})),
-        ),
+        terms=(product(*tensors),),
         reduce=("y", "x", "v"),
         reduction="sum",
         initial=(target,),
@@ -185,9 +227,9 @@ def filter_gradient(builder: Builder, operation: Operation) -> None:
     pixels = touched[0] * touched[1] * g.columns  # that a further row of outputs reads
     row = 4 * (g.columns * g.outputs + pixels * g.channels) * builder.lanes
     rows = max(b for b in range(1, g.rows + 1) if g.rows % b == 0 and (b == 1 or b * row <= _NEAR))
-    if rows < g.rows and rows * g.columns * builder.lanes >= _LEAST:
+    if rows < g.rows and rows * columns * builder.lanes >= _LEAST:
         nest = in_rounds(nest, "y", rows)
-    places = {"x": Place(x.buffer), "gradient": Place(gradient.buffer)}
+    places = {"x": memory[0], "gradient": memory[1]}
     if by_shard:
         builder.clear_shard(operation, "filters")
         sums = builder.shard_gradient(operation, "filters")
@@ -207,7 +249,13 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
     """dX: every pixel from the outputs that read it."""
     g = Geometry(operation)
     gradient = builder.gradients[operation.node]
-    filters = _backward_filters(builder, operation, g)
+    turn_around(builder, operation, g, gradient, _backward_filters(builder, operation, g))
+
+
+def turn_around(
+    builder: Builder, operation: Operation, g: Geometry, gradient: Image, filters: Filters
+) -> None:
+    """The gradient of the input, from that of the output and filters laid out for it."""
     channel = {"g": g.depth, "C": filters.width, "c": 1}
     places = {"gradient": Place(gradient.buffer), "filters": filters.place}
     with builder.writing_gradient(operation.inputs[0]) as writer:
@@ -224,10 +272,10 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
                 writer.nothing(axes, part.pixels(channel))
                 continue
             strides, offset = part.taps(filters.row, filters.column)
-            taps = Tensor("filters", strides_of({**strides, **filters.strides}), offset)
+            read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))
             writer.nest(
-                (*axes, *part.reduced, ("k", g.share)),
-                gradient.tensor("gradient", part.outputs({"g": g.share, "k": 1})) * taps,
+                (*axes, *part.reduced, ("k", filters.summed)),
+                product(read, filters.tensor(strides, offset)),
                 places,
                 walk=part.pixels(channel),
                 reduce=("j", "i", "k"),
@@ -236,10 +284,10 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
             )
 
 
-def _backward_filters(builder: Builder, operation: Operation, g: Geometry) -> _Filters:
+def _backward_filters(builder: Builder, operation: Operation, g: Geometry) -> Filters:
     place = builder.parameter(operation, "filters")
     # Few channels would leave lanes idle: then the filters, which are summed over, fill them.
     few = g.depth < 8 and g.share % builder.settings.vector == 0
     if not builder.channel_lanes or g.depth == 1 or few:
-        return _Filters(place, g.depth, g.row, g.column, g.weight)
+        return Filters(place, g.depth, g.row, g.column, g.weight, g.share)
     return _in_panels(builder, operation, g, beside="c", summed="k")

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from striate.ops.winograd import POINTS, Transforms, transforms
 from striate.plan.builder import Settings
 from striate.plan.graph import INPUT, Operation
+from striate.plan.lower.bfloat16 import SHARE, fits
 from striate.plan.lower.direct import Geometry
 from striate.shapes import Pads
 
@@ -141,13 +142,21 @@ def chosen(settings: Settings, operation: Operation) -> Choice | None:
     if settings.lanes == 1 or settings.exact:
         return None
     training = settings.loss is not None
-    return best(operation, training, training and settings.input_gradient)
+    return best(
+        operation,
+        training,
+        input_gradient=training and settings.input_gradient,
+        bfloat16=settings.bfloat16,
+    )
 
 
-def best(operation: Operation, training: bool, input_gradient: bool = False) -> Choice | None:
+def best(
+    operation: Operation, training: bool, *, input_gradient: bool = False, bfloat16: bool = False
+) -> Choice | None:
     """The best strips; None where the textbook loops are as fast in every pass.
 
-    `input_gradient`: even if the input is that of the network.
+    `input_gradient`: even if the input is that of the network.  `bfloat16`: where these loops may
+    multiply pairs.
     """
     g = Geometry(operation)
     taps = g.size[0]
@@ -155,6 +164,8 @@ def best(operation: Operation, training: bool, input_gradient: bool = False) -> 
     if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
         return None
     products = float(taps * taps * g.depth * g.outputs)
+    if bfloat16 and fits(operation):
+        products *= SHARE
     direct = {"forward": products * g.rows * g.columns}
     if training:
         direct["filter_gradient"] = direct["forward"]

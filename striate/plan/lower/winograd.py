@@ -35,7 +35,7 @@ from striate.ops.winograd import Transforms, transforms
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Place, Walk, vectors
-from striate.plan.lower import _scatter
+from striate.plan.lower import _scatter, bfloat16
 from striate.plan.lower._panels import lay_out, panel
 from striate.plan.lower._positions import sum_at_once, sum_by_shard
 from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, see, together
@@ -90,6 +90,8 @@ def chosen(settings: Settings, operation: Operation) -> Transforms | None:
     if settings.lanes > 1 or settings.exact:
         return None
     found = tiling(operation, settings.vector, settings.batch_size)
+    if found and settings.bfloat16 and bfloat16.is_faster(operation, settings.vector, found.cost):
+        return None
     return found.transforms if found else None
 
 
