@@ -132,10 +132,11 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
         return "matrix product", ""
     if not isinstance(operation.layer, Conv2D):
         return "loops", ""
+    pairs = bfloat16.chosen(settings, operation, "forward")
     if choice := strips.chosen(settings, operation):
-        return _in_strips(choice)
+        return _in_strips(choice, ", else bfloat16" * pairs)
     found = winograd.chosen(settings, operation)
-    if found is None and bfloat16.chosen(settings, operation, "forward"):
+    if found is None and pairs:
         return "direct, products in bfloat16", _why_not_winograd(settings, operation)
     if found is None:
         few = f"; fewer than {bfloat16.LEAST} channels: no bfloat16" * settings.bfloat16
@@ -144,10 +145,10 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
     return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
 
 
-def _in_strips(choice: strips.Choice) -> tuple[str, str]:
+def _in_strips(choice: strips.Choice, other: str) -> tuple[str, str]:
     m, r, size = choice.strips.m, choice.strips.matrices.taps, choice.strips.positions
     passes = [name.replace("_", " ") for name in strips.PASSES if name in choice.passes]
-    what = "" if len(passes) == len(strips.PASSES) else f" ({', '.join(passes)})"
+    what = "" if len(passes) == len(strips.PASSES) else f" ({', '.join(passes)}{other})"
     saved = f"{size * r / m:.3g} products an output instead of {r * r}"
     return f"Winograd F({m}, {r}) along rows{what}", saved
 

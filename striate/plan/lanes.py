@@ -118,7 +118,7 @@ def _by_images(operation: Operation, training: bool, exact: bool, bfloat16: bool
     products = _products(operation, bfloat16)
     if exact or not isinstance(operation.layer, Conv2D):
         return products
-    choice = strips.best(operation, training, bfloat16=bfloat16)
+    choice = strips.best(operation, training, False, bfloat16)
     return products * choice.share if choice else products
 
 

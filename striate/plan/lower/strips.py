@@ -142,16 +142,11 @@ def chosen(settings: Settings, operation: Operation) -> Choice | None:
     if settings.lanes == 1 or settings.exact:
         return None
     training = settings.loss is not None
-    return best(
-        operation,
-        training,
-        input_gradient=training and settings.input_gradient,
-        bfloat16=settings.bfloat16,
-    )
+    return best(operation, training, training and settings.input_gradient, settings.bfloat16)
 
 
 def best(
-    operation: Operation, training: bool, *, input_gradient: bool = False, bfloat16: bool = False
+    operation: Operation, training: bool, input_gradient: bool = False, bfloat16: bool = False
 ) -> Choice | None:
     """The best strips; None where the textbook loops are as fast in every pass.
 
