@@ -91,7 +91,7 @@ def test_every_option_of_the_readme_exists() -> None:
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
     text = README.replace("pip install", "")
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - {"--help"}
     assert named
     assert named <= known
     assert shlex.split(block("test command", "sh"))
