@@ -35,6 +35,8 @@ FloatArray = npt.NDArray[np.float32]
 
 ALIGNMENT = 64
 """Bytes: each parameter starts on a cache line and a full vector register."""
+# Numbers drawn at once.
+_DRAWN = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class Network:
         for slots, flat in ((self.slots, self.flat), (self.state_slots, self.state_flat)):
             for index, slot in enumerate(slots):
                 part = flat[slot.start : slot.stop]
-                part[:] = _initial(slot.parameter, seed, index)
+                _draw(slot.parameter, seed, index, part)
                 if slot.parameter.initial == "identity":
                     _hand_on(slot.parameter, part.reshape(slot.parameter.shape))
 
@@ -404,9 +406,15 @@ def _aligned_zeros(slots: tuple[Slot, ...]) -> FloatArray:
     return raw[offset : offset + count * 4].view(np.float32)
 
 
-def _initial(parameter: Parameter, seed: int, index: int) -> Array | float:
-    count = math.prod(parameter.shape)
+def _draw(parameter: Parameter, seed: int, index: int, into: FloatArray) -> None:
+    """Initial numbers, some at a time: each is a float64 before it becomes a float32."""
     random = np.random.default_rng([seed, index])
+    for start in range(0, into.size, _DRAWN):
+        part = into[start : start + _DRAWN]
+        part[:] = _initial(parameter, random, part.size)
+
+
+def _initial(parameter: Parameter, random: np.random.Generator, count: int) -> Array | float:
     if parameter.initial in ("he_normal", "identity"):
         return random.standard_normal(count) * math.sqrt(2 / parameter.fan_in)
     if parameter.initial == "glorot_uniform":

@@ -112,8 +112,17 @@ def test_first_parameters_follow_he():
 
 def test_glorot_keeps_within_its_limit():
     parameter = Parameter("weights", (400,), "glorot_uniform", fan_in=10, fan_out=14)
-    values = _initial(parameter, seed=0, index=0)
+    values = _initial(parameter, np.random.default_rng(0), 400)
     assert 0.45 < np.abs(values).max() <= 0.5
+
+
+def test_numbers_drawn_in_parts_are_those_drawn_at_once(monkeypatch):
+    expected = Network([Dense(70, name="d")], (40,)).flat.copy()
+    random = np.random.default_rng([0, 0])
+    whole = random.standard_normal(2800) * np.sqrt(2 / 40)
+    np.testing.assert_array_equal(expected[:2800], whole.astype(np.float32))
+    monkeypatch.setattr("striate.network._DRAWN", 64)
+    np.testing.assert_array_equal(Network([Dense(70, name="d")], (40,)).flat, expected)
 
 
 def test_initialise_starts_over():

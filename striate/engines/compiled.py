@@ -12,7 +12,7 @@ from striate.nest.crew import crew, default_threads
 from striate.nest.target import require_bfloat16
 from striate.plan.picked import Loading, Picked, can_be_picked
 from striate.plan.runner import Runner
-from striate.plan.update import Update, is_known
+from striate.plan.update import Update, decay_of_lines, is_known
 from striate.shapes import Array, whole_number
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ class CompiledEngine:
         self.gradient: npt.NDArray[Any] = np.zeros(network.flat.size, np.float32)
         self._runners: dict[tuple[bool, Loading], Runner] = {}
         self._update: Update | None = None
-        self._decay_mask = network.decay_mask
 
     def forward(self, images: Array | Picked) -> Array:
         """Outputs (n, *output_shape) for raw images, by the running statistics."""
@@ -105,7 +104,7 @@ class CompiledEngine:
                 f"got {gradient.dtype} of shape {gradient.shape}"
             )
         if not flat.size or not is_known(optimizer):
-            optimizer.apply(flat, gradient, self._decay_mask, learning_rate)
+            optimizer.apply(flat, gradient, self.network.decay_mask, learning_rate)
             return
         optimizer.begin(flat, learning_rate)
         known = self._update
@@ -121,7 +120,7 @@ class CompiledEngine:
                 "f32",
                 weights=flat,
                 gradient=gradient,
-                decay_mask=self._decay_mask,
+                decay=decay_of_lines(self.network),
             )
         crew().run(self.threads, known.program.run, lambda: known.prepare(learning_rate))
         optimizer.steps += 1

@@ -2,14 +2,15 @@
 
 The formulas stand in `striate.training.optimizers`; here they are written as nests over the flat
 buffers.  What changes from step to step (the learning rate, corrections of the averages) comes
-from a small table.
+from a small table.  Weight decay is the same for a whole cache line of parameters, since every
+parameter begins at one.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +18,22 @@ import numpy.typing as npt
 from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
 from striate.nest.tape import Program
+from striate.network import ALIGNMENT
 from striate.plan.builder import vector
 from striate.plan.layout import Buffer, Place
 from striate.plan.recorder import Recorder, in_tasks
 from striate.training.optimizers import SGD, AdamW, Optimizer
 
-_CHUNK = 8192  # parameters a task
+if TYPE_CHECKING:
+    from striate.network import Network
 
-w, g, decay = (vector(role, e=1) for role in ("weights", "gradient", "decay"))
-first, second = vector("first", e=1), vector("second", e=1)
+_LINE = ALIGNMENT // 4  # parameters of a line
+_CHUNK = 512  # lines a task
+
+w, g, first, second = (
+    vector(role, l=_LINE, e=1) for role in ("weights", "gradient", "first", "second")
+)
+decay = vector("decay", l=1)
 
 
 def _table(number: int) -> Tensor:
@@ -71,6 +79,14 @@ def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
     ]
 
 
+def decay_of_lines(network: Network) -> npt.NDArray[np.float32]:
+    """For each line of `network.flat`: 1 where weight decay applies, else 0."""
+    lines = np.zeros(network.flat.size // _LINE, np.float32)
+    for slot in network.slots:
+        lines[slot.start // _LINE : -(-slot.stop // _LINE)] = slot.parameter.decay
+    return lines
+
+
 def is_known(optimizer: Optimizer) -> bool:
     """Whether there is a native step: a subclass may follow another rule."""
     return type(optimizer) in (SGD, AdamW)
@@ -82,7 +98,10 @@ def _rule(optimizer: Optimizer) -> bool:
 
 
 class Update:
-    """The native step of one optimiser on one network's buffers."""
+    """The native step of one optimiser on one network's buffers.
+
+    `decay` is what `decay_of_lines` finds.
+    """
 
     def __init__(
         self,
@@ -92,7 +111,7 @@ class Update:
         *,
         weights: npt.NDArray[Any],
         gradient: npt.NDArray[Any],
-        decay_mask: npt.NDArray[Any],
+        decay: npt.NDArray[Any],
     ) -> None:
         stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
@@ -105,7 +124,7 @@ class Update:
         arrays = {
             "weights": weights,
             "gradient": gradient,
-            "decay": decay_mask,
+            "decay": decay,
             "table": self.table,
             **dict(zip(("first", "second"), optimizer.state, strict=False)),
         }
@@ -113,17 +132,14 @@ class Update:
         recorder = Recorder(1, 1, element)
         given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
         buffers = {buffer.name: buffer for buffer in given}
-        for start, count, size in in_tasks(weights.size, _CHUNK):
-            nest = Nest((("e", size),), stores)
-            moving = [role for role in nest.buffers if role != "table"]
+        sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
+        for start, count, lines in in_tasks(weights.size // _LINE, _CHUNK):
+            nest = Nest((("l", lines), ("e", _LINE)), stores)
             recorder.tasks(
                 nest,
                 count,
-                dict.fromkeys(moving, size),
-                {
-                    role: Place(buffers[role], 0 if role == "table" else start)
-                    for role in nest.buffers
-                },
+                {role: sizes[role] * lines for role in nest.buffers if role in sizes},
+                {role: Place(buffers[role], sizes.get(role, 0) * start) for role in nest.buffers},
                 barrier=False,
             )
         recorder.allot(threads, given)

@@ -36,6 +36,7 @@ from striate.layers import (
 )
 from striate.nest.crew import crew
 from striate.network import Input, Network, Node
+from striate.plan.update import decay_of_lines
 from striate.preprocessing import Preprocessing
 from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from striate.training.optimizers import SGD, AdamW, Optimizer
@@ -289,6 +290,14 @@ def test_an_update_is_the_optimizers(optimizer: Optimizer) -> None:
     # Another optimiser on the same engine starts with its own state.
     engine.update(SGD(0.5, False), 0.0)
     close(network.flat, twin.flat, 1e-6)
+
+
+def test_decay_of_lines_is_that_of_their_parameters() -> None:
+    network = residual()
+    lines = np.repeat(decay_of_lines(network), 16)
+    assert set(lines) == {0, 1}
+    for slot in network.slots:
+        assert (lines[slot.start : slot.stop] == slot.parameter.decay).all()
 
 
 @pytest.mark.parametrize("make", [strided, normalised, residual])
