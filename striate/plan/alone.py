@@ -19,7 +19,6 @@ from striate.plan.graph import INPUT, analyse
 from striate.plan.lanes import lanes_for
 from striate.plan.layout import Image
 from striate.plan.lower import LOWERINGS, conv
-from striate.plan.shards import sum_shards
 from striate.shapes import Array, Shape
 
 PASSES = ("forward", "input_gradient", "filter_gradient")
@@ -104,14 +103,17 @@ class Alone:
             prepared, done = len(recorder.preparation), len(recorder.sections)
             record()
             recorder.close()
-            sections[name] = recorder.preparation[prepared:] + recorder.sections[done:]
+            first = recorder.preparation[prepared:]
+            if first:  # each pass is a program of its own
+                first[-1].barrier = True
+            sections[name] = first + recorder.sections[done:]
         given = {builder.weights: self.network.flat, builder.statistics: self.network.state_flat}
         recorder.allot(self.threads, given)
         return {name: recorder.program(some, self.threads) for name, some in sections.items()}
 
     def _filter_gradient(self) -> None:
         conv.filter_gradient(self._builder, self._operation)
-        sum_shards(self._builder)
+        self._builder.shards.add_all(self._builder)
 
     # --- the passes -------------------------------------------------------------------------
 

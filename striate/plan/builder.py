@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers import Add, Conv2D, LeakyReLU, ReLU, Scale, Sigmoid
+from striate.layers import LeakyReLU, ReLU, Scale, Sigmoid
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -25,20 +25,18 @@ from striate.nest.algebra import (
     where,
 )
 from striate.nest.ir import Number
+from striate.plan.again import Again
 from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
 from striate.plan.picked import COPIED, Loading
-from striate.plan.recorder import Places, Recorder, Section, in_tasks
+from striate.plan.recorder import Places, Recorder, in_tasks
+from striate.plan.shards import MOST_SHARDS, Shards
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
     from striate.network import Network, Slot
 
 Axes = tuple[tuple[str, int], ...]
-# As many threads at most work on the images of a training step.
-MOST_SHARDS = 16
-# Filters of more numbers than this have one gradient, summed over the whole batch at once.
-_HUGE = 1 << 17
 # Numbers that one task clears.
 _PART = 1 << 14
 Kept = TypeVar("Kept", Image, Buffer)
@@ -110,8 +108,7 @@ class Builder:
         self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
         self.deferred: list[Callable[[], None]] = []
         self._remembered: dict[tuple[int, str], Image | Buffer] = {}
-        self._repeats: dict[int, Callable[[], None]] = {}
-        self._made: dict[int, Section] = {}
+        self.again = Again(self)
         self.weights = Buffer("weights", network.flat.size, "real", "global")
         self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
         self.gradient = Buffer("gradient", network.flat.size, "real", "global")
@@ -121,9 +118,7 @@ class Builder:
         # For every block: 1 / its images, and its part of the batch.  And the batch's images.
         self.shares = Buffer("shares", 2, "real", "block")
         self.images = Buffer("images", 1, "real", "global")
-        self._shard_starts = self._lay_out_shards()
-        end = max((start + stop - begin for start, begin, stop in self.summed), default=0)
-        self.shard = Buffer("shard gradient", end, "real", "shard")
+        self.shards = Shards(network)
         self._slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
         self._state_slots = {(s.node, s.parameter.name): s for s in network.state_slots}
         self._to_write = self.graph.readers()
@@ -144,30 +139,6 @@ class Builder:
     def buffer(self, name: str, size: int, scope: Scope = "auto") -> Buffer:
         """Memory for anything else."""
         return Buffer(name, size, "real", scope)
-
-    def repeat(self, value: int, record: Callable[[], None]) -> None:
-        """Let a value be computed again wherever it is read, instead of being kept."""
-        self._repeats[value] = record
-        self._made[value] = self.recorder.section()
-
-    def can_be_repeated(self, value: int) -> bool:
-        """Whether it is computed again where it is read."""
-        return value in self._repeats
-
-    def is_sum(self, value: int) -> bool:
-        """Whether it is a sum that is computed again where it is read."""
-        return self.can_be_repeated(value) and isinstance(self.network.nodes[value].layer, Add)
-
-    def refresh(self, values: Iterable[int]) -> None:
-        """Before `values` are read: compute again what was not made in the section at hand."""
-        for value in values:
-            section = self.recorder.section() if value in self._repeats else None
-            if section is not None and self._made[value] is not section:
-                self.values[value] = self.values[value].copied()
-                self._made[value] = section
-                reader, self.recorder.label = self.recorder.label, f"{self.name(value)} again"
-                self._repeats[value]()
-                self.recorder.label = reader
 
     def remember(self, operation: Operation, name: str, thing: Image | Buffer) -> None:
         """Keep something of the forward pass for the backward pass."""
@@ -225,7 +196,7 @@ class Builder:
 
     def shard_gradient(self, operation: Operation, name: str) -> Place:
         """Its gradient, summed over the images of one shard."""
-        return Place(self.shard, self._shard_starts[operation.node, name])
+        return self.shards.place(operation.node, name)
 
     def clear(self, place: Place, size: int) -> None:
         """A step that writes `size` zeros, by all threads."""
@@ -240,26 +211,9 @@ class Builder:
         nest = Nest((("e", slot.stop - slot.start),), (Store(vector("out", e=1), Constant(0.0)),))
         self.recorder.at_shard_start(nest, {"out": self.shard_gradient(operation, name)})
 
-    def _lay_out_shards(self) -> dict[tuple[int, str], int]:
-        """Where the gradients that shards sum up lie in the shard's buffer.
-
-        `summed` lists the runs (start in the shard, start and stop in the flat gradient).
-        """
-        starts: dict[tuple[int, str], int] = {}
-        self.summed: list[tuple[int, int, int]] = []
-        end = 0
-        for slot in self.network.slots:
-            if not isinstance(self.network.nodes[slot.node].layer, Conv2D) or _is_huge(slot):
-                continue
-            starts[slot.node, slot.parameter.name] = end
-            size = -(-(slot.stop - slot.start) // 16) * 16
-            self.summed.append((end, slot.start, slot.start + size))
-            end += size
-        return starts
-
     def sums_by_shard(self, operation: Operation) -> bool:
         """Whether every shard sums up its own gradient of the filters."""
-        return (operation.node, "filters") in self._shard_starts
+        return self.shards.has(operation.node, "filters")
 
     def statistic(self, operation: Operation, name: str) -> Place:
         """A running statistic."""
@@ -352,11 +306,6 @@ class GradientWriter:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
             self.nest(axes, Constant(0.0), {}, walk=walk, late=late)
-
-
-def _is_huge(slot: Slot) -> bool:
-    """Whether a gradient is too large for every shard to have its own."""
-    return slot.stop - slot.start > _HUGE
 
 
 def activated(activation: Activation | None, value: Expression) -> Expression:

@@ -111,6 +111,9 @@ def _lanes(plan: Plan) -> told.Lanes:
 def _layer(plan: Plan, operation: Operation) -> told.Layer:
     layer, builder = operation.layer, plan.builder
     passes = ["forward"]
+    again = f"{builder.name(operation.node)} again"
+    if any(step.label == again for section in plan.sections for step in section.all_steps):
+        passes.append("again")
     if builder.needs_gradient(operation.node):
         if any(builder.needs_gradient(value) for value in operation.inputs):
             passes.append("input gradient")

@@ -45,7 +45,8 @@ class Layer:
     fused
         The activation applied as results are stored, or "".
     passes
-        What is computed: "forward", "input gradient", "parameter gradient".
+        What is computed: "forward", "again" if its values are also computed once more where they
+        are read instead of being kept, "input gradient", "parameter gradient".
     algorithm, why
         How, and the reason.
     """
@@ -232,8 +233,10 @@ class Explanation:
             passes = ", ".join(short.get(name, name) for name in layer.passes)
             rows.append((_cut(f"{layer.name} ({kind})", 46), passes, how))
         yield from _table(rows, left=3)
-        if any(len(layer.passes) > 1 for layer in self.layers):
+        if any(name in short for layer in self.layers for name in layer.passes):
             yield "dX: the gradient of what the layer reads; dF: that of its parameters"
+        if any("again" in layer.passes for layer in self.layers):
+            yield "again: computed once more where it is read, instead of being kept in memory"
 
     def _kernels(self) -> Iterator[str]:
         measured = self.seconds is not None

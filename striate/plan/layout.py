@@ -9,16 +9,27 @@ made (zeros, as padding wants them), so that no loop ever asks whether it is sti
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from striate.nest.algebra import Element, Tensor, strides_of
 from striate.shapes import Pads
 
-Scope = Literal["auto", "block", "shard", "thread", "temporary", "global"]
+Scope = Literal["auto", "block", "shard", "partial", "thread", "temporary", "global"]
 # A step along one axis of the image: how far each axis of the nest moves.
 Steps = Mapping[str, int]
+
+
+class Form(NamedTuple):
+    """Where the halo of a buffer lies, and what is in it."""
+
+    height: int
+    width: int
+    channels: int
+    lanes: int
+    halo: Pads
+    fill: float
 
 
 @dataclass(eq=False)
@@ -33,7 +44,8 @@ class Buffer:
         How many instances there are: one for each "block" of images, one for each "shard" of
         blocks, one for each "thread", or one ("global").  "auto" becomes one for each block that
         a thread has at hand if nothing outside one job needs it, else one per block.  "auto",
-        "thread" and "temporary" (one) may share memory with others while they are not needed.
+        "thread", "partial" (one for each shard) and "temporary" (one) may share memory with others
+        while they are not needed.
     fill
         What it holds before anything is written: the halo.
     form
@@ -49,7 +61,7 @@ class Buffer:
     element: Element
     scope: Scope = "auto"
     fill: float = 0.0
-    form: Hashable = None
+    form: Form | None = None
     step: int | None = None
     near: int | None = None
 
@@ -157,7 +169,7 @@ def image_buffer(
     """An image, or a vector as an image of one pixel, with memory to be allotted."""
     height, width, channels = shape if len(shape) == 3 else (1, 1, shape[0])
     size = (height + halo[0] + halo[1]) * (width + halo[2] + halo[3]) * channels * lanes
-    form = (height, width, channels, lanes, halo, fill) if any(halo) else None
+    form = Form(height, width, channels, lanes, halo, fill) if any(halo) else None
     buffer = Buffer(name, size, "real", fill=fill, form=form)
     return Image(buffer, height, width, channels, lanes, halo)
 

@@ -77,7 +77,7 @@ def allot(uses: Iterable[Use], element: Number) -> Memory:
     slots: dict[Hashable, list[list[Use]]] = {}
     for use in sorted(uses, key=lambda use: (use.start, use.stop)):
         buffer = use.buffer
-        if buffer.scope not in ("auto", "thread", "temporary"):
+        if buffer.scope not in ("auto", "partial", "thread", "temporary"):
             arrays[buffer] = _filled(use.elements, dtype_of(buffer, element), buffer.fill)
         elif buffer.form is None:
             free.setdefault(use.threads, []).append(use)
@@ -116,11 +116,21 @@ def _slot_for(use: Use, slots: list[list[Use]]) -> list[Use]:
 def _places(uses: list[Use], element: Number) -> tuple[dict[Use, int], int]:
     """Where each buffer begins in one stretch of memory, and how many bytes that has.
 
-    Large buffers are placed first, each at the lowest place that is free while it lives.
+    Each is put at the lowest place that is free while it lives: the largest first, or those that
+    live longest first, whichever takes less memory.
     """
-    placed: list[tuple[int, int, Use]] = []
     sizes = {use: _bytes(use, element) for use in uses}
-    for use in sorted(uses, key=lambda use: (-sizes[use], use.start)):
+    orders = (
+        sorted(uses, key=lambda use: (-sizes[use], -use.stop)),
+        sorted(uses, key=lambda use: (use.start - use.stop, -sizes[use])),
+    )
+    return min((_in_order(order, sizes) for order in orders), key=lambda found: found[1])
+
+
+def _in_order(uses: list[Use], sizes: dict[Use, int]) -> tuple[dict[Use, int], int]:
+    """The places if buffers are put into memory in this order, and the bytes."""
+    placed: list[tuple[int, int, Use]] = []
+    for use in uses:
         taken = sorted((low, high) for low, high, other in placed if use.meets(other))
         place = 0
         for low, high in taken:

@@ -14,16 +14,16 @@ import numpy.typing as npt
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.tape import Program
+from striate.plan.borders import write_borders
 from striate.plan.builder import Builder, Settings, pixels
 from striate.plan.entrance import Entrance
 from striate.plan.graph import INPUT, Graph, Operation, analyse
 from striate.plan.layout import EVERY, Buffer, Image, Place
 from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
-from striate.plan.lower.conv import winograd_passes
+from striate.plan.lower.conv import products, winograd_passes
 from striate.plan.lower.loss import Loss
 from striate.plan.recorder import Section, tasks_of
-from striate.plan.shards import sum_shards
 from striate.plan.split import split
 from striate.shapes import Pads
 
@@ -69,6 +69,7 @@ class Plan:
                 for s in recorder.sections
                 for part in split(s, threads, settings.vector, settings.element)
             ]
+        write_borders(recorder)
         recorder.allot(threads, given)
         for buffer, table in builder.tables.items():
             if buffer in builder.recorder.arrays:
@@ -139,6 +140,8 @@ class Plan:
 
     def _record(self, network: Network, graph: Graph) -> None:
         builder, settings, recorder = self.builder, self.settings, self.builder.recorder
+        convolutions = [o for o in graph.operations if isinstance(o.layer, Conv2D)]
+        builder.again.step = 3 * sum(products(settings, o) for o in convolutions)
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} prepare"
             _lowering(operation).prepare(builder, operation)
@@ -147,7 +150,7 @@ class Plan:
         self.entrance.record()
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} forward"
-            builder.refresh(operation.inputs)
+            builder.again.refresh(operation.inputs)
             _lowering(operation).forward(builder, operation)
         recorder.label = "output unpack"
         output = builder.values[graph.output]
@@ -165,19 +168,23 @@ class Plan:
         }
         recorder.label = "loss"
         Loss(builder, places).record(settings.loss)
+        builder.again.is_backward = True
         for operation in reversed(graph.operations):
             recorder.label = f"{builder.name(operation.node)} backward"
             if builder.needs_gradient(operation.node):
                 rereads = _lowering(operation).rereads
-                builder.refresh(v for v in operation.inputs if rereads or v in builder.activations)
+                read = [v for v in operation.inputs if rereads or v in builder.activations]
+                builder.again.refresh(read)
                 _lowering(operation).backward(builder, operation)
+                recorder.label = "sum of shards"
+                builder.shards.add_finished(builder)
         if settings.input_gradient:
             recorder.label = "input gradient"
             self._input_gradient = self._unpack(builder.gradients[INPUT], "input gradient")
         for record in builder.deferred:
             record()
         recorder.label = "sum of shards"
-        sum_shards(builder)
+        builder.shards.add_all(builder)
 
     def _unpack(self, image: Image, name: str) -> Buffer:
         """Lanes become images side by side."""

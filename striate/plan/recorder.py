@@ -1,4 +1,4 @@
-"""Collect the steps of a program, and build it."""
+"""Collect the steps of a program, and know what memory they need from when to when."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.algebra import Nest, Tensor, strides_of
+from striate.nest.algebra import Nest, Tensor
 from striate.nest.ir import Number
-from striate.nest.kernel import Kernel, compile_nest
-from striate.nest.rewrite import in_rounds, with_tensors
+from striate.nest.rewrite import with_tensors
 from striate.nest.schedule import Schedule
-from striate.nest.tape import Argument, Call, Job, Program
+from striate.nest.tape import Program
+from striate.plan.assembly import Assembly, is_per_block, over_blocks
 from striate.plan.layout import Buffer, Place
 from striate.plan.memory import Use, allot, dtype_of
 
@@ -25,11 +25,6 @@ When = Literal["first", "before", "now"]
 _NEAR_BYTES = 640 << 10
 # Steps that want so many times as many blocks together as others do not go with them.
 _ALIKE = 4
-# Buffers of more bytes than this are not in the caches any more when they are read.
-_FAR_BYTES = 24 << 20
-_LINE_BYTES = 64
-# Products that are summed up before a sum is stored, at least.
-_ROUND = 128
 # Tasks of a section, at least: so many threads find work.
 _LEAST_TASKS = 8
 
@@ -50,6 +45,8 @@ class Step:
         How the nest is run, where that must not be chosen anew.
     late
         Whether the step should rather begin the next section than end this one.
+    shards_of
+        The section whose shards the axis s counts.
     """
 
     nest: Nest
@@ -59,6 +56,7 @@ class Step:
     label: str = ""
     schedule: Schedule | None = None
     late: bool = False
+    shards_of: Section | None = None
 
 
 @dataclass
@@ -78,6 +76,11 @@ class Section:
     barrier: bool = True
     grain: int = 1
     wanted: int = 0
+
+    @property
+    def used_shards(self) -> int:
+        """Shards that have tasks."""
+        return min(self.shards, self.tasks // self.grain)
 
     @property
     def all_steps(self) -> list[Step]:
@@ -158,15 +161,18 @@ class Recorder:
         *,
         barrier: bool = True,
         when: When = "now",
+        shards_of: Section | None = None,
     ) -> None:
         """A step over `count` tasks that are not blocks of images.
 
         `advance` says how many elements each role moves on from task to task.  `barrier=False`
         where the next step does not need this one's result.  What depends on no image may be done
-        "first" of all, or "before" the section at hand.
+        "first" of all, or "before" the section at hand.  An axis s over the shards of a section is
+        cut to those that will have tasks.
         """
         section = Section(count, count, False, barrier=barrier and when != "first")
-        section.steps.append(Step(nest, places, advance, label=self.label))
+        step = Step(nest, places, advance, label=self.label, shards_of=shards_of)
+        section.steps.append(step)
         if when == "first":
             self.preparation.append(section)
         elif when == "before" and self.section_is_open:
@@ -189,7 +195,7 @@ class Recorder:
 
     def whole_batch(self, nest: Nest, along: str, places: Places) -> None:
         """A step that sums over all blocks of images; its tasks are the indices of one axis."""
-        self.spread(self._over_blocks(nest, places, self.blocks, None), along, places)
+        self.spread(over_blocks(nest, places, self.blocks, None), along, places)
 
     def once(self, nest: Nest, places: Places, *, barrier: bool = True, when: When = "now") -> None:
         """A step done by whichever thread comes first."""
@@ -238,10 +244,8 @@ class Recorder:
                     f"{np.dtype(self._dtype(buffer))}, got {array.dtype} of shape {array.shape}"
                 )
         self.arrays.update(given)
-        self._per_thread = self._used_by_one_job()
-        for section in self.sections:
-            if section.by_block:
-                section.grain = self._grain(section)
+        self._per_thread = self.used_by_one_job()
+        self.choose_grains()
         uses = [use for use in self.uses(threads) if use.buffer not in given]
         memory = allot(uses, self.element)
         self.arrays.update(memory.arrays)
@@ -282,7 +286,8 @@ class Recorder:
                 begin, touched = time, []
         return list(uses.values())
 
-    def _used_by_one_job(self) -> set[Buffer]:
+    def used_by_one_job(self) -> set[Buffer]:
+        """Buffers that each thread has for itself, since nothing outside one job needs them."""
         used: dict[Buffer, set[int]] = {}
         for number, section in enumerate(self.sections):
             for step in section.all_steps:
@@ -296,24 +301,27 @@ class Recorder:
             and self.sections[min(sections)].by_block
         }
 
+    def choose_grains(self) -> None:
+        """How many blocks of images a task takes, in every section over blocks."""
+        for section in self.sections:
+            if section.by_block:
+                section.grain = self._grain(section)
+        for section in self.sections:
+            section.steps = [_of_its_shards(step) for step in section.steps]
+
     def _grain(self, section: Section) -> int:
         """Blocks that one task takes: those that fit the cache together, or more if a step wants
         them, but not so many that threads go idle.  All tasks are equal."""
         buffers = {place.buffer for step in section.steps for place in step.places.values()}
         size = np.dtype(self._dtype(Buffer("", 0, "real"))).itemsize
         near = size * sum(
-            b.span if b.near is None else -(-b.near // 64) * 64
-            for b in buffers
-            if self._is_per_block(b)
+            b.span if b.near is None else -(-b.near // 64) * 64 for b in buffers if is_per_block(b)
         )
         fitting = _NEAR_BYTES // max(near, 1)
         most = max(self.blocks // _LEAST_TASKS, 1, min(section.wanted, self.blocks // 2))
         wanted = max(min(max(fitting, section.wanted), most), 1)
         divisors = [g for g in range(1, self.blocks + 1) if self.blocks % g == 0]
         return max(g for g in divisors if g <= wanted)
-
-    def _is_per_block(self, buffer: Buffer) -> bool:
-        return buffer.scope in ("auto", "block")
 
     def _dtype(self, buffer: Buffer) -> npt.DTypeLike:
         return dtype_of(buffer, self.element)
@@ -326,7 +334,7 @@ class Recorder:
     def _instances(self, buffer: Buffer) -> int:
         if buffer.scope in ("global", "temporary"):
             return 1
-        if buffer.scope == "shard":
+        if buffer.scope in ("shard", "partial"):
             return self.shards
         return self.blocks
 
@@ -346,149 +354,16 @@ class Recorder:
         """Some sections as a program."""
         if sections:
             sections[-1].barrier = True  # a run has ended when all threads have
-        return Program([self._job(section) for section in sections], threads)
-
-    def _job(self, section: Section) -> Job:
-        tasks = section.tasks // section.grain
-        return Job(
-            calls=tuple(self._call(self._final(step, section), section) for step in section.steps),
-            starts=tuple(self._call(step, section) for step in section.starts),
-            ends=tuple(self._call(step, section) for step in section.ends),
-            tasks=tasks,
-            shards=min(section.shards, tasks),
-            barrier=section.barrier,
-        )
-
-    def _final(self, step: Step, section: Section) -> Step:
-        return self._grained(self._streamed(step, section), section)
-
-    def _grained(self, step: Step, section: Section) -> Step:
-        """The step for all blocks of a task: with one more axis n over them.
-
-        A nest that stores nothing block by block sums over it.
-        """
-        if section.grain == 1 or not section.by_block:
-            return step
-        nest = self._over_blocks(step.nest, step.places, section.grain, step.before)
-        return replace(step, nest=nest)
-
-    def _streamed(self, step: Step, section: Section) -> Step:
-        """The step with stores that go past the caches, where nothing in this section reads what
-        is stored, and what comes later would not find it there."""
-        stored = {store.target.buffer for store in step.nest.stores}
-        if len(stored) != 1 or not section.by_block:
-            return step
-        place = step.places[min(stored)]
-        array = self.arrays[place.buffer]
-        if place.buffer in self._per_thread or array.nbytes <= _FAR_BYTES:
-            return step
-        others = [p.buffer for s in section.all_steps if s is not step for p in s.places.values()]
-        if place.buffer in others or not _fills_lines(step.nest, place, array):
-            return step
-        stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
-        return replace(step, nest=replace(step.nest, stores=stores))
-
-    def _over_blocks(self, nest: Nest, places: Places, blocks: int, before: str | None) -> Nest:
-        """The nest with an axis n over blocks, in front of another; reduced where nothing is
-        stored block by block."""
-
-        def along(tensor: Tensor) -> Tensor:
-            buffer = places[tensor.buffer].buffer
-            if not self._is_per_block(buffer):
-                return tensor
-            if tensor.rows is not None:
-                return replace(tensor, rows=strides_of({**dict(tensor.rows), "n": buffer.span}))
-            return replace(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
-
-        stored = [places[store.target.buffer].buffer for store in nest.stores]
-        if any(self._is_per_block(buffer) for buffer in stored):
-            names = [name for name, _ in nest.axes]
-            place = names.index(before) if before in names else 0
-            axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
-            return with_tensors(replace(nest, axes=axes), along)
-        summed = with_tensors(
-            replace(nest, axes=(("n", blocks), *nest.axes), reduce=("n", *nest.reduce)), along
-        )
-        return summed if not nest.initial else _in_rounds(summed)
-
-    def _call(self, step: Step, section: Section) -> Call:
-        kernel: Kernel = compile_nest(step.nest, step.schedule, element=self.element)
-        if missing := set(step.nest.buffers) ^ set(step.places):
-            raise KeyError(f"roles without memory, or memory without role: {sorted(missing)}")
-        for tensor in step.nest.tensors():
-            self._check_reach(step, tensor, section)
-        return Call(
-            kernel,
-            tuple(
-                self._argument(step.places[role], step.advance.get(role, 0), section)
-                for role in step.nest.buffers
-            ),
-        )
-
-    def _check_reach(self, step: Step, tensor: Tensor, section: Section) -> None:
-        """No kernel may leave its buffer: that would be silent damage, so it is proved here.
-
-        What tables say cannot be: whoever fills them answers for it.
-        """
-        if tensor.rows is not None:
-            tensor = Tensor(tensor.buffer, tensor.rows)
-        elif tensor.shift:
-            return
-        place, advance = step.places[tensor.buffer], step.advance.get(tensor.buffer, 0)
-        low, high = step.nest.reach(tensor)
-        low, high = low + place.offset, high + place.offset
-        size = place.buffer.size
-        if not section.by_block:
-            high += advance * (section.tasks - 1)
-            size = self.arrays[place.buffer].size
-        elif self._is_per_block(place.buffer):
-            size += (section.grain - 1) * place.buffer.span
-        if low < 0 or high >= size:
-            raise IndexError(
-                f"{tensor.buffer!r} reaches elements {low} to {high} of the {size} of "
-                f"{place.buffer.name!r}"
-            )
-
-    def _argument(self, place: Place, advance: int, section: Section) -> Argument:
-        buffer = place.buffer
-        size = self.arrays[buffer].itemsize
-        base = self.arrays[buffer].ctypes.data + place.offset * size
-        span = buffer.span * size
-        if not section.by_block:
-            return Argument(base, task=advance * size)
-        if buffer.scope == "shard":
-            return Argument(base, shard=span)
-        if buffer.scope in ("global", "temporary"):
-            return Argument(base)
-        if buffer in self._per_thread:
-            return Argument(base, thread=self._strides[buffer])
-        return Argument(base, task=span * section.grain)
+        assembly = Assembly(self.element, self.arrays, self._strides, self._per_thread)
+        return Program([assembly.job(section) for section in sections], threads)
 
 
-def _fills_lines(nest: Nest, place: Place, array: npt.NDArray[np.generic]) -> bool:
-    """Whether every vector stored is a whole, aligned cache line, and nothing is read there."""
-    line = _LINE_BYTES // array.itemsize
-    targets = {store.target for store in nest.stores}
-    reads = [t for t in nest.tensors() if t.buffer in {target.buffer for target in targets}]
-    if set(reads) != targets or place.offset % line:
-        return False
-    steps = [(t.offset, t.strides) for t in targets]
-    return all(
-        offset % line == 0
-        and all(
-            stride % line == 0 or (stride == 1 and nest.extent(axis) % line == 0)
-            for axis, stride in strides
-        )
-        for offset, strides in steps
-    )
-
-
-def _in_rounds(nest: Nest) -> Nest:
-    """Sum over some blocks at a time, if these alone are enough to be worth storing the sums."""
-    blocks = nest.extent("n")
-    points = math.prod(nest.extent(a) for a in nest.reduce if a not in ("n", *nest.rounds))
-    sizes = [g for g in range(1, blocks + 1) if blocks % g == 0 and g * points >= _ROUND]
-    return in_rounds(nest, "n", sizes[0]) if sizes and sizes[0] < blocks else nest
+def _of_its_shards(step: Step) -> Step:
+    if step.shards_of is None:
+        return step
+    shards = step.shards_of.used_shards
+    axes = tuple((name, shards if name == "s" else extent) for name, extent in step.nest.axes)
+    return replace(step, nest=replace(step.nest, axes=axes))
 
 
 def _elements(buffer: Buffer, instances: int) -> int:

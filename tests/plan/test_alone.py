@@ -164,3 +164,12 @@ def test_the_same_bits_for_any_number_of_threads(case: tuple[Conv2D, Shape, int]
         for threads in (1, 2, 3, 5)
     }
     assert len(found) == 1
+
+
+def test_filters_are_laid_out_before_they_are_read() -> None:
+    """Each pass is a program: what it prepares must be done when the first thread goes on."""
+    alone = Alone(Conv2D(128, 3, padding=1), (3, 4, 128), 2, threads=2)
+    for name in ("forward", "input_gradient"):
+        first, *_, last = alone._programs[name].jobs
+        assert len(alone._programs[name].jobs) > 1 and first.tasks > 1
+        assert first.barrier and last.barrier

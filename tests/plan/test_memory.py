@@ -43,13 +43,16 @@ from striate.nest.algebra import Nest, tensors_in
 from striate.nest.tape import Call, Program
 from striate.nest.target import host
 from striate.network import Input, Network, Node
-from striate.plan import memory, recorder
+from striate.plan import again, assembly, borders, memory, recorder, shards
 from striate.plan.layout import Buffer
+from striate.plan.lower import _panels
 from striate.plan.memory import Use, allot
 from striate.plan.recorder import Recorder, Section, Step
 from striate.plan.runner import Runner
 
 LANES = [1, host().lanes(4)]
+# Scopes of buffers that may share memory.
+PASSING = ("auto", "partial", "thread", "temporary")
 
 
 class Overlap(Exception):
@@ -177,7 +180,7 @@ class Machine:
         if lost.any():
             names = {number: b.name for b, number in self.numbers.items()}
             raise Overlap(f"{buffer.name!r} is read where {names[owners[lost][0]]!r} has written")
-        fresh = buffer.scope in ("auto", "thread", "temporary") and buffer.form is None
+        fresh = buffer.scope in PASSING and buffer.form is None
         if fresh and (owners == 0).any():
             raise Overlap(f"{buffer.name!r} is read before it is written")
         if (self.instance[places][owners == mine] != instance).any():
@@ -276,7 +279,7 @@ def no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def compiled(nest: Nest, *_: Any, **__: Any) -> SimpleNamespace:
         return SimpleNamespace(nest=nest, address=0)
 
-    monkeypatch.setattr(recorder, "compile_nest", compiled)
+    monkeypatch.setattr(assembly, "compile_nest", compiled)
     monkeypatch.setattr(Program, "run", lambda program, thread: None)
 
 
@@ -355,17 +358,58 @@ def test_buffers_of_frozen_plans_never_share(
         assert any(job.tasks > 1 for job, _ in machine.jobs)
 
 
-@pytest.mark.usefixtures("no_code")
-def test_many_filters_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def many_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients summed at once, filters laid out late: what small networks never do."""
-    from striate.plan import builder
-    from striate.plan.lower import _panels
-
-    monkeypatch.setattr(builder, "_is_huge", lambda slot: slot.parameter.name == "filters")
+    monkeypatch.setattr(shards, "_is_huge", lambda slot: slot.parameter.name == "filters")
     monkeypatch.setattr(_panels, "_LARGE", 0)
+
+
+@pytest.mark.usefixtures("no_code", "many_filters")
+def test_many_filters_share_too() -> None:
     for exact in (False, True):
         machine = examine(planned(residual(1), 1, training=True, exact=exact))
         assert any(buffer.scope == "temporary" for buffer in machine.numbers)
+
+
+@pytest.fixture
+def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done for large values only is done for all."""
+    monkeypatch.setattr(again, "_LARGE", 0)
+    for limit in ("_CHEAP", "_CHEAP_EARLY", "_SHARE"):
+        monkeypatch.setattr(again, limit, 1000)
+    monkeypatch.setattr(borders, "_LARGE", 0)
+    monkeypatch.setattr(shards, "_LARGE", 0)
+
+
+@pytest.mark.usefixtures("no_code", "all_is_large")
+@pytest.mark.parametrize("make", [*NETWORKS, lambda: residual(4)])
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("training", [True, False])
+def test_large_values_share_too(make: Callable[[], Network], lanes: int, training: bool) -> None:
+    examine(planned(make(), lanes, training=training))
+
+
+@pytest.mark.usefixtures("no_code", "all_is_large", "many_filters")
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("exact", [True, False])
+def test_large_values_and_many_filters_share_too(lanes: int, exact: bool) -> None:
+    for make in (chain, residual):
+        examine(planned(make(), lanes, training=True, exact=exact))
+
+
+@pytest.mark.usefixtures("no_code", "all_is_large", "many_filters")
+@pytest.mark.parametrize("run", range(3))
+def test_a_halo_that_is_not_written_is_noticed(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the image, between its rows, below."""
+    written = borders._border
+
+    def without(*arguments: Any) -> Iterator[Step]:
+        return (step for i, step in enumerate(written(*arguments)) if i != run)
+
+    monkeypatch.setattr(borders, "_border", without)
+    with pytest.raises(Overlap, match=r"before it is written|has written"):
+        examine(planned(chain(), 1, training=True, exact=True))
 
 
 # --- the checker itself ------------------------------------------------------------------------
@@ -441,7 +485,9 @@ def test_several_blocks_a_task_are_examined() -> None:
 def wanted(draw: st.DrawFn) -> list[Use]:
     found = []
     for i in range(draw(st.integers(1, 14))):
-        scope = draw(st.sampled_from(["auto", "auto", "thread", "temporary", "block", "global"]))
+        scope = draw(
+            st.sampled_from(["auto", "auto", "partial", "thread", "temporary", "block", "global"])
+        )
         size = draw(st.integers(1, 200))
         element = draw(st.sampled_from(["real", "real", "u32", "u8"]))
         fill = draw(st.sampled_from([None, 0.0, -1.0 if element == "real" else 3.0]))
@@ -483,7 +529,12 @@ def test_what_lives_at_once_lies_apart(uses: list[Use], element: Any) -> None:
         both = bool(one.threads and other.threads) and not at_once
         pairs = zip(mine, its, strict=False) if both else itertools.product(mine, its)
         apart = all(a[1] <= b[0] or b[1] <= a[0] for a, b in pairs)
-        kept = not {one.buffer.scope, other.buffer.scope} <= {"auto", "thread", "temporary"}
+        kept = not {one.buffer.scope, other.buffer.scope} <= {
+            "auto",
+            "partial",
+            "thread",
+            "temporary",
+        }
         forms = one.buffer.form != other.buffer.form
         assert apart or not (at_once or kept or forms)
         if both and one.threads == other.threads:

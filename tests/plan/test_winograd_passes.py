@@ -31,7 +31,7 @@ from striate.nest.target import host
 from striate.network import Network
 from striate.ops import conv
 from striate.ops.winograd import transforms
-from striate.plan import builder
+from striate.plan import shards
 from striate.plan.graph import analyse
 from striate.plan.lower import _scatter, winograd
 from striate.plan.runner import Runner
@@ -108,7 +108,7 @@ def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
         patch.setattr(winograd, "tiling", lambda *_: tiling)
         patch.setattr(_scatter, "pays", lambda *_: scattered)
         if case.huge:
-            patch.setattr(builder, "_is_huge", lambda slot: slot.parameter.name == "filters")
+            patch.setattr(shards, "_is_huge", lambda slot: slot.parameter.name == "filters")
         yield
 
 
@@ -262,7 +262,7 @@ def test_passes_of_any_shape_in_float64(case: Case, m: int, scattered: bool) -> 
 def test_many_filters_are_summed_at_once_in_float64() -> None:
     """Large enough for one gradient of the whole batch, and for filters laid out late."""
     case = Case(5, 4, 128, 128, (1, 1, 1, 0), 3, 3)
-    assert 9 * case.channels * case.outputs > builder._HUGE
+    assert 9 * case.channels * case.outputs > shards._HUGE
     given_ = numbers(case, np.float64)
     runner, actual = compiled(case, given_)
     assert "position gradient" in buffers(runner)

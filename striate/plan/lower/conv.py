@@ -37,6 +37,17 @@ def gradient_halo(settings: Settings, operation: Operation) -> Pads:
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
+    _forward(builder, operation)
+    work = products(builder.settings, operation)
+    builder.again.convolution(operation, work, lambda: _forward_again(builder, operation))
+
+
+def _forward_again(builder: Builder, operation: Operation) -> None:
+    builder.again.refresh(operation.inputs)
+    _forward(builder, operation)
+
+
+def _forward(builder: Builder, operation: Operation) -> None:
     if found := winograd.chosen(builder.settings, operation):
         winograd.forward(builder, operation, found)
     elif some := _in_strips(builder, operation, "forward"):
@@ -102,6 +113,14 @@ def winograd_passes(settings: Settings, operation: Operation) -> frozenset[str]:
         return frozenset(strips.PASSES)
     choice = strips.chosen(settings, operation)
     return choice.passes if choice else frozenset()
+
+
+def products(settings: Settings, operation: Operation) -> float:
+    """Multiply-adds of one pass over an image, by the algorithm that computes O."""
+    g = Geometry(operation)
+    found = winograd.chosen(settings, operation)
+    taps = (found.size / found.outputs_count) ** 2 if found else g.size[0] * g.size[1]
+    return taps * g.rows * g.columns * g.depth * g.outputs
 
 
 def _in_strips(builder: Builder, operation: Operation, name: str) -> Strips | None:

@@ -121,13 +121,11 @@ def dropout_backward(builder: Builder, operation: Operation) -> None:
 def add_forward(builder: Builder, operation: Operation) -> None:
     """The sum of the inputs."""
     _add(builder, operation)
-    if not any(builder.is_sum(value) for value in operation.inputs):
-        # So that of a chain of sums every second one is kept.
-        builder.repeat(operation.node, lambda: _add_again(builder, operation))
+    builder.again.sum(operation, lambda: _add_again(builder, operation))
 
 
 def _add_again(builder: Builder, operation: Operation) -> None:
-    builder.refresh(operation.inputs)
+    builder.again.refresh(operation.inputs)
     _add(builder, operation)
 
 

@@ -48,9 +48,14 @@ def forward(builder: Builder, operation: Operation) -> None:
     if builder.settings.training:
         _batch_statistics(builder, operation, x)
     _normalise(builder, operation)
-    if not builder.can_be_repeated(operation.inputs[0]):
+    if builder.again.is_kept(operation.inputs[0]):
         # Cheaper than keeping it: the gradients read x in any case.
-        builder.repeat(operation.node, lambda: _normalise(builder, operation))
+        builder.again.everywhere(operation.node, lambda: _normalise_again(builder, operation))
+
+
+def _normalise_again(builder: Builder, operation: Operation) -> None:
+    builder.again.refresh(operation.inputs)
+    _normalise(builder, operation)
 
 
 def _normalise(builder: Builder, operation: Operation) -> None:

@@ -42,6 +42,8 @@ from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, se
 from striate.plan.lower.direct import Geometry
 from striate.shapes import Pads
 
+# Bytes of U that are too many to have with what the filters' gradient needs.
+_LARGE = 24 << 20
 # Vector operations of the transforms of a tile of 4 × 4 or 6 × 6 inputs, for each vector of input
 # and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
 _INPUT, _OUTPUT = {4: 70, 6: 240}, {4: 50, 6: 160}
@@ -141,7 +143,13 @@ def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
 
 def gradients(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """dX and dF."""
-    spread = None
+    g, spread = Geometry(operation), None
+    if 4 * with_.size**2 * g.depth * g.outputs >= _LARGE:
+        # The sums over the whole batch come first, so that nothing of them is kept meanwhile.
+        filter_gradient(builder, operation, with_)
+        builder.again.refresh(operation.inputs)
+        input_gradient(builder, operation, with_)
+        return
     if _scatter.pays(operation, with_):
         spread = _spread(builder, operation, with_)
     input_gradient(builder, operation, with_, spread)
