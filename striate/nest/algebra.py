@@ -265,7 +265,7 @@ class Nest:
             raise ValueError(f"axis named twice: {[name for name, _ in every]}")
         if empty := [name for name, extent in every if extent < 1]:
             raise ValueError(f"axes without extent: {empty}")
-        inside, outside = self._forms
+        inside, outside = self.forms
         used = {axis for form in (*inside, *outside) for axis, _ in moving_along(form)}
         if unknown := (used | set(self.reduce)) - set(extents):
             raise ValueError(f"unknown axes {sorted(unknown)}; the nest has {sorted(extents)}")
@@ -278,10 +278,7 @@ class Nest:
             raise ValueError(f"{self.reduction} reduces one term, not {len(self.terms)}")
         if (self.reduction == "argmax") != (self.order is not None):
             raise ValueError("an argmax, and only that, numbers what it reduces: give `order`")
-        kept = tuple(store.target for store in self.stores)
-        plain = tuple(Accumulator(i) for i in range(len(self.terms)))
-        values = tuple(store.value for store in self.stores)
-        if self.rounds and (self.initial != kept or values != plain):
+        if self.rounds and not self.goes_on:
             raise ValueError("rounds need sums that start from what they are stored in")
         if not set(self.rounds) <= set(self.reduce):
             raise ValueError(f"rounds {self.rounds} are not among the reduced axes {self.reduce}")
@@ -310,15 +307,34 @@ class Nest:
 
     @functools.cached_property
     def _tensors(self) -> tuple[Tensor, ...]:
-        inside, outside = self._forms
+        inside, outside = self.forms
         return tuple(dict.fromkeys(f for f in (*inside, *outside) if isinstance(f, Tensor)))
 
     @functools.cached_property
-    def _forms(self) -> tuple[list[Tensor | Index], list[Tensor | Index]]:
+    def forms(self) -> tuple[list[Tensor | Index], list[Tensor | Index]]:
         """The linear forms inside the reduction, and those outside; those of a shared expression
         once."""
         order = () if self.order is None else (self.order,)
         return _forms_of((*self.terms, *order)), _forms_of((*self.initial, *self.stores))
+
+    @functools.cached_property
+    def goes_on(self) -> bool:
+        """Whether sums start from what they are stored in."""
+        kept = tuple(store.target for store in self.stores)
+        plain = tuple(Accumulator(i) for i in range(len(self.terms)))
+        values = tuple(store.value for store in self.stores)
+        return bool(self.initial) and self.initial == kept and values == plain
+
+    @functools.cached_property
+    def inputs(self) -> frozenset[str]:
+        """The buffers that are read."""
+        values = (*self.terms, *self.initial, *(store.value for store in self.stores))
+        return frozenset(form.buffer for form in _forms_of(values) if isinstance(form, Tensor))
+
+    @functools.cached_property
+    def read(self) -> tuple[Tensor, ...]:
+        """The distinct tensors that the terms read."""
+        return tuple(dict.fromkeys(form for form in self.forms[0] if isinstance(form, Tensor)))
 
     @functools.cached_property
     def buffers(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+from striate.nest.ahead import fetched
 from striate.nest.algebra import Binary, Expression, Nest, PairProduct
 from striate.nest.evaluate import Evaluator, Place
 from striate.nest.ir import Function, Number, Value, scalar, vector
@@ -162,7 +163,7 @@ class _Emitter:
         first = arithmetic.constant(_NEUTRAL[nest.reduction])
         if nest.reduction == "argmax":
             return [first, arithmetic.constant(0.0)] * len(points)
-        if not nest.initial or self.lane_reduced:
+        if not nest.initial or self.lane_reduced or nest.goes_on:
             return [first] * (len(points) * len(nest.terms))
         self.at.forget()
         return [self.at.value(e, place.point(point)) for point in points for e in nest.initial]
@@ -177,13 +178,26 @@ class _Emitter:
         step = self.schedule.lanes if axis == self.schedule.lane else 1
         if self.extents[axis] == step:
             return self._reduce(rest, place.at(axis, 0), points, accumulators)
-        return self.code.loop(
-            self.extents[axis],
-            step,
-            accumulators,
-            vector(self.element, place.count),
-            lambda index, carried: self._reduce(rest, place.at(axis, index), points, carried),
-        )
+
+        def turn(index: Value, carried: list[Value]) -> list[Value]:
+            there = place.at(axis, index)
+            if not rest:
+                self._fetch(axis, there, points)
+            return self._reduce(rest, there, points, carried)
+
+        kind = vector(self.element, place.count)
+        return self.code.loop(self.extents[axis], step, accumulators, kind, turn)
+
+    def _fetch(self, axis: str, place: Place, points: list[Point]) -> None:
+        """Ask for what the loop over `axis` reads some turns later: see `striate.nest.ahead`."""
+        body = [{**point, **step} for step in self._steps() for point in points]
+        for tensor, point in fetched(self.nest, self.schedule, axis, body, self.element):
+            self.at.fetch(tensor, place.point(point))
+
+    def _steps(self) -> list[Point]:
+        """The points of the reduced axes that are written out."""
+        unrolled = [axis for axis in self.nest.reduce if axis in self.schedule.unroll]
+        return [*_points({axis: self.extents[axis] for axis in unrolled})]
 
     def _accumulate(
         self, place: Place, points: list[Point], accumulators: list[Value]
@@ -192,11 +206,23 @@ class _Emitter:
         of the tile."""
         self.at.forget()
         own = _split(accumulators, len(points))
-        unrolled = [axis for axis in self.nest.reduce if axis in self.schedule.unroll]
-        for step in _points({axis: self.extents[axis] for axis in unrolled}):
-            for i, point in enumerate(points):
-                own[i] = self._combine(place.point({**point, **step}), own[i])
+        steps = self._steps()
+        for together in self._sharing(points):
+            for step in steps:
+                for i in together:
+                    own[i] = self._combine(place.point({**points[i], **step}), own[i])
         return [value for values in own for value in values]
+
+    def _sharing(self, points: list[Point]) -> list[list[int]]:
+        """Which points of a tile read something together: those that differ along axes that some
+        tensor does not move along.  Others come one after the other, which needs less registers."""
+        apart = [
+            axis for axis in self.tile if all(tensor.stride(axis) for tensor in self.nest.read)
+        ]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for i, point in enumerate(points):
+            groups.setdefault(tuple(point.get(axis, 0) for axis in apart), []).append(i)
+        return [*groups.values()]
 
     def _combine(self, place: Place, own: list[Value]) -> list[Value]:
         """The accumulators of one point after one more term."""
@@ -230,9 +256,10 @@ class _Emitter:
 
     def _store(self, place: Place, own: list[Value]) -> None:
         """What one point of the tile leaves behind.  All is read before anything is written."""
-        if self.lane_reduced and self.nest.initial:
+        if (self.lane_reduced or self.nest.goes_on) and self.nest.initial:
+            arithmetic = self.at.arithmetic(place.count)
             own = [
-                self.at.arithmetic(1).binary("fadd", self.at.value(expression, place), value)
+                arithmetic.binary("fadd", self.at.value(expression, place), value)
                 for expression, value in zip(self.nest.initial, own, strict=True)
             ]
         values = self.at.values([store.value for store in self.nest.stores], place, own)

@@ -181,6 +181,12 @@ class Evaluator:
             address = self._address(tensor, place, lane)
             self.code.effect(f"store {scalar(kind)} {one}, ptr {address}, align {size}")
 
+    def fetch(self, tensor: Tensor, place: Place) -> None:
+        """Bring a line into the nearest cache, if it can be read at all."""
+        self.code.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        address = self._address(tensor, place)
+        self.code.effect(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
+
     # --- reading ---------------------------------------------------------------------------
 
     def _read(self, tensor: Tensor, place: Place) -> Value:

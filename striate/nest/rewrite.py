@@ -120,6 +120,58 @@ def _fixed(form: Form, point: Mapping[str, int]) -> Form:
     return replace(form, strides=left, offset=form.offset + offset)
 
 
+def joined(nest: Nest) -> Nest:
+    """The nest without axes of one index, and with neighbours made one where all tensors move
+    through both as through one: where the outer one's step is the whole of the inner one.
+
+    It computes the same, in the same order.
+    """
+    if any(map(_is_looked_up, (*nest.forms[0], *nest.forms[1]))):
+        return nest
+    kept: list[tuple[str, int]] = []
+    gone = _idle(nest)
+    for axis, extent in nest.axes:
+        if axis in gone:
+            continue
+        whole = extent
+        if kept and _is_one(nest, kept[-1][0], (axis, extent)):
+            outer, turns = kept.pop()
+            gone.add(outer)
+            whole *= turns
+        kept.append((axis, whole))
+    if not gone:
+        return nest
+
+    def still(tensor: Tensor) -> Tensor:
+        return replace(tensor, strides=tuple(s for s in tensor.strides if s[0] not in gone))
+
+    # Tensors change first, since a nest may have no strides along axes that it lacks.
+    reduce = tuple(axis for axis in nest.reduce if axis not in gone)
+    return replace(with_tensors(nest, still), axes=tuple(kept), reduce=reduce)
+
+
+def _is_looked_up(form: Tensor | Index) -> bool:
+    """Whether more than its strides says where a form is."""
+    return isinstance(form, Index) or form.rows is not None or bool(form.shift)
+
+
+def _idle(nest: Nest) -> set[str]:
+    """Axes of one index, without those that a nest must keep: some of each kind."""
+    idle = {axis for axis, extent in nest.axes if extent == 1 and axis not in nest.rounds}
+    for kind in (nest.outputs, nest.reduce):
+        if idle >= {*kind}:
+            idle -= {*kind[-1:]}
+    return idle
+
+
+def _is_one(nest: Nest, outer: str, inner: tuple[str, int]) -> bool:
+    """Whether two neighbours are passed through as one."""
+    axis, extent = inner
+    if (outer in nest.reduce) != (axis in nest.reduce) or {outer, axis} & {*nest.rounds}:
+        return False
+    return all(t.stride(outer) == extent * t.stride(axis) for t in nest.tensors())
+
+
 def _rebuilt(expression: Expression, changed: Callable[[Expression], Expression]) -> Expression:
     """The expression with its parts changed; itself if none is."""
     fresh = {

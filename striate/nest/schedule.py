@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from striate.nest.algebra import Nest, Tensor, tensors_in
+from striate.nest.algebra import Nest
 from striate.nest.ir import BYTES
 from striate.nest.rewrite import written_out
 from striate.nest.target import Target
@@ -114,7 +114,7 @@ def _lane(nest: Nest, lanes: int) -> str:
     """The axis that reads and writes whole vectors: nothing gathered or scattered number by
     number, few lanes idle, many tensors contiguous, stores first."""
     targets = {store.target for store in nest.stores}
-    inner = _read(nest) if nest.terms else nest.tensors()
+    inner = nest.read if nest.terms else nest.tensors()
 
     def merit(axis: str) -> tuple[float, ...]:
         # Where lanes are summed up in the end, stores are single numbers anyway.
@@ -155,7 +155,7 @@ class _Model:
         # For every tensor that the innermost loop reads: how far it moves along each axis.
         self.reads = [
             {axis: stride * factor.get(axis, 1) for axis, stride in tensor.strides}
-            for tensor in _read(nest)
+            for tensor in nest.read
         ]
 
     def tiles(self, room: int) -> Iterator[Tile]:
@@ -242,8 +242,3 @@ def _parts(tile: Tile, extents: Mapping[str, int]) -> Iterator[tuple[Tile, int]]
             {axis: size for axis, size, _ in combination},
             math.prod(count for _, _, count in combination),
         )
-
-
-def _read(nest: Nest) -> list[Tensor]:
-    """The tensors that the innermost loop reads."""
-    return list(dict.fromkeys(t for term in nest.terms for t in tensors_in(term)))
