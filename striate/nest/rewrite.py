@@ -56,16 +56,25 @@ def _changed(tensor: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
 
 def in_rounds(nest: Nest, axis: str, size: int) -> Nest:
     """The nest with a reduced axis cut into rounds of `size` indices, named in capitals."""
+    nest = in_parts(nest, axis, size, before=axis)
+    return replace(nest, rounds=(axis.upper(), *nest.rounds))
+
+
+def in_parts(nest: Nest, axis: str, size: int, before: str) -> Nest:
+    """The nest with an axis cut into parts of `size` indices.
+
+    The axis over the parts is named in capitals and lies in front of another.
+    """
     outer = axis.upper()
 
     def cut(tensor: Tensor) -> Tensor:
         stride = tensor.stride(axis)
         return replace(tensor, strides=strides_of({**dict(tensor.strides), outer: stride * size}))
 
-    parts = ((outer, nest.extent(axis) // size), (axis, size))
-    axes = tuple(new for old in nest.axes for new in (parts if old[0] == axis else (old,)))
-    wider = replace(nest, axes=axes, reduce=(outer, *nest.reduce), rounds=(outer, *nest.rounds))
-    return with_tensors(wider, cut)
+    axes = [(name, size if name == axis else extent) for name, extent in nest.axes]
+    axes.insert([name for name, _ in axes].index(before), (outer, nest.extent(axis) // size))
+    reduce = (outer, *nest.reduce) if axis in nest.reduce else nest.reduce
+    return with_tensors(replace(nest, axes=tuple(axes), reduce=reduce), cut)
 
 
 def written_out(nest: Nest) -> Nest:

@@ -152,8 +152,7 @@ def _source(symbol: str) -> str:
     for job in jobs:
         while (shard := take_next(job)) < job.shards:
             call_all(job.starts, task=0, thread, shard)
-            for task in range(job.tasks * shard // job.shards,
-                              job.tasks * (shard + 1) // job.shards):
+            for task in run_of_tasks(job.tasks, job.shards, shard):
                 call_all(job.calls, task, thread, shard)
             call_all(job.ends, task=0, thread, shard)
         if job.barrier:
@@ -223,11 +222,24 @@ def _job(code: Function, index: Value) -> list[Value]:
     return []
 
 
+def run_of_tasks(tasks: int, shards: int, shard: int) -> range:
+    """The tasks of one shard.  The longer runs come first, so that no thread takes one last."""
+    few, more = divmod(tasks, shards)
+    first = few * shard + min(shard, more)
+    return range(first, first + few + (shard < more))
+
+
 def _run_of_tasks(code: Function, tasks: Value, shard: Value, shards: Value) -> tuple[Value, Value]:
-    begin = code.emit(f"sdiv i64 {code.emit(f'mul i64 {tasks}, {shard}')}, {shards}")
-    after = code.emit(f"add i64 {shard}, 1")
-    end = code.emit(f"sdiv i64 {code.emit(f'mul i64 {tasks}, {after}')}, {shards}")
-    return begin, end
+    """`run_of_tasks`, as code."""
+    few, more = code.emit(f"sdiv i64 {tasks}, {shards}"), code.emit(f"srem i64 {tasks}, {shards}")
+
+    def first(shard: Value) -> Value:
+        before = code.emit(f"mul i64 {few}, {shard}")
+        larger = code.emit(f"icmp slt i64 {shard}, {more}")
+        extra = code.emit(f"select i1 {larger}, i64 {shard}, i64 {more}")
+        return code.emit(f"add i64 {before}, {extra}")
+
+    return first(shard), first(code.emit(f"add i64 {shard}, 1"))
 
 
 def _barrier(code: Function, row: Value) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from striate.nest.algebra import Nest, Tensor, strides_of
 from striate.nest.ir import Number
 from striate.nest.kernel import Kernel, compile_nest
-from striate.nest.rewrite import in_rounds, with_tensors
+from striate.nest.rewrite import in_rounds, joined, with_tensors
 from striate.nest.tape import Argument, Call, Job
 from striate.plan.layout import Buffer, Place
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from striate.plan.recorder import Places, Section, Step
 
 # Buffers of more bytes than this are not in the caches any more when they are read.
-_FAR_BYTES = 24 << 20
+_FAR_BYTES = 12 << 20
 _LINE_BYTES = 64
 # Products that are summed up before a sum is stored, at least.
 _ROUND = 128
@@ -58,7 +58,8 @@ class Assembly:
         )
 
     def _final(self, step: Step, section: Section) -> Step:
-        return self._grained(self._streamed(step, section), section)
+        step = self._grained(self._streamed(step, section), section)
+        return step if step.schedule else replace(step, nest=joined(step.nest))
 
     def _grained(self, step: Step, section: Section) -> Step:
         """The step for all blocks of a task: with one more axis n over them.
@@ -80,8 +81,8 @@ class Assembly:
         array = self.arrays[place.buffer]
         if place.buffer in self.near or array.nbytes <= _FAR_BYTES:
             return step
-        others = [p.buffer for s in section.all_steps if s is not step for p in s.places.values()]
-        if place.buffer in others or not _fills_lines(step.nest, place, array):
+        read = {s.places[role].buffer for s in section.all_steps for role in s.nest.inputs}
+        if place.buffer in read or not _fills_lines(step.nest, place, array):
             return step
         stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
         return replace(step, nest=replace(step.nest, stores=stores))
@@ -182,6 +183,7 @@ def _fills_lines(nest: Nest, place: Place, array: npt.NDArray[np.generic]) -> bo
         and all(
             stride % line == 0 or (stride == 1 and nest.extent(axis) % line == 0)
             for axis, stride in strides
+            if nest.extent(axis) > 1
         )
         for offset, strides in steps
     )

@@ -79,8 +79,12 @@ class Section:
 
     @property
     def used_shards(self) -> int:
-        """Shards that have tasks."""
-        return min(self.shards, self.tasks // self.grain)
+        """Shards that have tasks; where nothing is summed up over a shard, each task is one, and
+        goes to whoever is free."""
+        tasks = self.tasks // self.grain
+        buffers = (place.buffer for step in self.all_steps for place in step.places.values())
+        sums = any(buffer.scope in ("shard", "partial") for buffer in buffers)
+        return min(self.shards, tasks) if sums or self.starts or self.ends else tasks
 
     @property
     def all_steps(self) -> list[Step]:

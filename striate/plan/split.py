@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from striate.nest.algebra import Index, Nest, forms_in
 from striate.nest.ir import Number
-from striate.nest.rewrite import written_out
+from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import choose
 from striate.nest.target import host
 from striate.plan.layout import Place
@@ -20,7 +20,8 @@ def split(section: Section, parts: int, lanes: int, element: Number) -> list[Sec
     """A section over one block as sections whose tasks are parts of a step."""
     sections: list[Section] = []
     whole: Section | None = None  # small steps that follow each other, on one thread
-    for step in section.steps:
+    for one in section.steps:
+        step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
         cut = _cut(step, parts, lanes, element) if _work(step.nest) >= _WORTH else []
         if cut:
             sections.extend(cut)

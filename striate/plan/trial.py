@@ -23,7 +23,7 @@ from striate.nest.algebra import (
 from striate.nest.crew import crew, default_threads
 from striate.nest.ir import BYTES, Number
 from striate.nest.kernel import Kernel, compile_nest
-from striate.nest.tape import Argument, Call, Program
+from striate.nest.tape import Argument, Call, Program, run_of_tasks
 from striate.nest.target import host, require_bfloat16
 from striate.plan.fold import folded
 from striate.plan.inference import worth_threads
@@ -137,8 +137,8 @@ class Walk:
                 numbers.append(range(len(self.calls), len(self.calls) + len(calls)))
                 self.calls += calls
             for shard in range(job.shards):
-                first, last = (job.tasks * (shard + i) // job.shards for i in (0, 1))
-                for some, tasks in zip(numbers, ((0,), range(first, last), (0,)), strict=True):
+                run = run_of_tasks(job.tasks, job.shards, shard)
+                for some, tasks in zip(numbers, ((0,), run, (0,)), strict=True):
                     self._sequence += self._turns(some, tasks, shard)
         self.turns = [0] * len(self.calls)
         for number, _ in self._sequence:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from striate.layers import Conv2D
 from striate.ops import conv
+from striate.plan import assembly
 from striate.plan.alone import PASSES, Alone
 
 Shape = tuple[int, int, int]
@@ -173,3 +174,33 @@ def test_filters_are_laid_out_before_they_are_read() -> None:
         first, *_, last = alone._programs[name].jobs
         assert len(alone._programs[name].jobs) > 1 and first.tasks > 1
         assert first.barrier and last.barrier
+
+
+def test_what_fills_far_memory_goes_past_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pixels that no output reads are stored by nests of their own: all of them stream, since
+    none reads what another stores."""
+    case = (Conv2D(32, 1, stride=2, uncovered="drop", bias=False), (7, 8, 16), 3)
+
+    def streaming(alone: Alone) -> list[bool]:
+        job = alone._programs["input_gradient"].jobs[-1]
+        return [store.streaming for call in job.calls for store in call.kernel.nest.stores]
+
+    near = check(*case, threads=2)
+    assert streaming(near) == [False] * 4
+    monkeypatch.setattr(assembly, "_FAR_BYTES", 0)
+    far = check(*case, threads=2)
+    assert streaming(far) == [True] * 4
+    assert [a.tobytes() for a in results(far)] == [a.tobytes() for a in results(near)]
+
+
+def test_where_nothing_is_summed_up_tasks_go_to_whoever_is_free() -> None:
+    """Only shards have sums of their own, and so only the filters' gradient needs them."""
+    alone = Alone(Conv2D(16, 1), (64, 64, 16), 40, threads=2)
+    jobs = [alone._programs[name].jobs for name in PASSES]
+    assert [jobs[0][-1].shards, jobs[1][-1].shards, jobs[2][0].shards] == [40, 40, 16]
+
+
+@pytest.mark.parametrize("channels", [(48, 128), (256, 192), (1024, 256), (80, 2048)])
+def test_panels_of_filters_and_parts_of_channels(channels: tuple[int, int]) -> None:
+    depth, filters = channels
+    check(Conv2D(filters, 1, bias=False), (3, 5, depth), 3, threads=3)

@@ -40,7 +40,7 @@ from striate.layers import (
     Tanh,
 )
 from striate.nest.algebra import Nest, tensors_in
-from striate.nest.tape import Call, Program
+from striate.nest.tape import Call, Program, run_of_tasks
 from striate.nest.target import host
 from striate.network import Input, Network, Node
 from striate.plan import again, assembly, borders, memory, recorder, shards
@@ -126,10 +126,9 @@ class Machine:
         for job, section in (*first, *self.jobs):
             for shard in range(job.shards):
                 thread, number = deal(number) % self.threads, number + 1
-                begin, end = (job.tasks * some // job.shards for some in (shard, shard + 1))
                 for steps, calls, tasks in (
                     (section.starts, job.starts, range(1)),
-                    (section.steps, job.calls, range(begin, end)),
+                    (section.steps, job.calls, run_of_tasks(job.tasks, job.shards, shard)),
                     (section.ends, job.ends, range(1)),
                 ):
                     for task in tasks:

@@ -16,7 +16,7 @@ from typing import cast
 
 from striate.layers import Conv2D
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
-from striate.nest.rewrite import in_rounds
+from striate.nest.rewrite import in_parts, in_rounds
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Image, Place, Steps, Walk
@@ -223,9 +223,13 @@ def sum_products(
         reduction="sum",
         initial=(target,),
     )
+    # Filters whose gradients, of some rows, stay near while all channels are multiplied with them.
+    width = panel(g.share) if builder.channel_lanes else g.share
+    if width < g.share:
+        nest = in_parts(nest, "k", width, before="C")
     touched = [min(pair) for pair in zip(g.size, g.stride, strict=True)]
     pixels = touched[0] * touched[1] * g.columns  # that a further row of outputs reads
-    row = 4 * (g.columns * g.outputs + pixels * g.channels) * builder.lanes
+    row = 4 * (g.columns * width + pixels * some) * g.groups * builder.lanes
     rows = max(b for b in range(1, g.rows + 1) if g.rows % b == 0 and (b == 1 or b * row <= _NEAR))
     if rows < g.rows and rows * columns * builder.lanes >= _LEAST:
         nest = in_rounds(nest, "y", rows)
@@ -241,8 +245,9 @@ def sum_products(
 
 
 def _panel_of_channels(depth: int) -> int:
-    """An equal part of the channels: one of 16, or of as many as whole vectors allow."""
-    return next((p for p in range(16, depth, 16) if depth % p == 0 and depth // p <= 16), depth)
+    """An equal part of the channels: one of 8 to 16, or of as many as whole vectors allow."""
+    most = max((p for p in range(16, depth, 16) if depth % p == 0 and depth // p >= 8), default=0)
+    return most or next((p for p in range(16, depth, 16) if depth % p == 0), depth)
 
 
 def input_gradient(builder: Builder, operation: Operation) -> None:
