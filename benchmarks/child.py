@@ -62,9 +62,11 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
     from networks import CASES, CIFAR, Case, images_for, labels_for, plain
 
     from striate.engines.compiled import CompiledEngine
+    from striate.nest.target import host
     from striate.training.losses import SoftmaxCrossEntropy
     from striate.training.optimizers import SGD
 
+    host()  # imports the compiler, which otherwise comes with the first step
     after_imports, count, loss = memory()["now"], int(batch), SoftmaxCrossEntropy()
     if name.isdigit():
         case = Case(name, lambda: plain(int(name)), CIFAR)
