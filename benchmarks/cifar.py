@@ -46,7 +46,7 @@ def run_striate(data: Path, model: Path, settings: dict[str, Any]) -> tuple[floa
     )
     network.save(model)
     done = time.time()
-    found = network.predict_logits(images.test_images).argmax(axis=1)
+    found = network.predict_logits(images.test_images, views=VIEWS).argmax(axis=1)
     return done, float((found == images.test_labels).mean())
 
 

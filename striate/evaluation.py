@@ -128,10 +128,12 @@ def evaluate(
     engine: str = "llvm",
     threads: int | None = None,
     batch_size: int = 256,
+    views: str = "plain",
 ) -> Evaluation:
     """Measure ``network`` on raw images and their labels: class indices or names.
 
-    ``images`` are ``(n, height, width, channels)``, or ``(n, height, width)`` if gray.
+    ``images`` are ``(n, height, width, channels)``, or ``(n, height, width)`` if gray; ``views``
+    are those of ``Network.predict_logits``.
     """
     checked = as_images(network, images)
     truth = label_indices(network, labels)
@@ -139,7 +141,9 @@ def evaluate(
         raise ValueError(f"there are {len(checked)} images but {len(truth)} labels")
     if len(truth) == 0:
         raise ValueError("there are no images to evaluate on")
-    outputs = network.predict_logits(checked, engine=engine, threads=threads, batch_size=batch_size)
+    outputs = network.predict_logits(
+        checked, engine=engine, threads=threads, batch_size=batch_size, views=views
+    )
     return Evaluation.from_outputs(outputs, truth, network.classes)
 
 

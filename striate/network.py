@@ -216,19 +216,24 @@ class Network:
         batch_size: int = 256,
         exact: bool = False,
         bfloat16: bool = False,
+        views: str = "plain",
     ) -> FloatArray:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
         `exact` computes sums as they are written, without Winograd's algorithm; `bfloat16` lets
-        convolutions multiply in bfloat16 where that is faster.  Safe to call from several threads
-        at once; the calls then follow each other.
+        convolutions multiply in bfloat16 where that is faster.  `views` averages the outputs of
+        several views of each image, which takes as many times as long: "mirrored" of it and its
+        mirror image, "moved" of six (see striate.views).  Safe to call from several threads at
+        once; the calls then follow each other.
         """
         from striate.engines import make_engine
         from striate.engines.base import check_images
+        from striate.views import check_views, views_of
 
+        check_views(views, self.input_shape)
         images = check_images(images, self.input_shape)
         batch_size = whole_number(batch_size, "batch_size", "Network")
-        outputs = np.empty((len(images), *self.output_shape), np.float32)
+        outputs = np.zeros((len(images), *self.output_shape), np.float32)
         with self._lock:
             key = (engine, threads, batch_size, exact, bfloat16)
             runner = self._engines.get(key)
@@ -244,7 +249,8 @@ class Network:
                 self._engines[key] = runner
             for start in range(0, len(images), batch_size):
                 stop = start + batch_size
-                outputs[start:stop] = runner.forward(images[start:stop])
+                for weight, view in views_of(images[start:stop], views):
+                    outputs[start:stop] += weight * runner.forward(view)
         return outputs
 
     def compile(

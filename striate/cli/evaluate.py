@@ -44,6 +44,7 @@ WIDEST_CONFUSION = 20
     "and the network was not trained on it]",
 )
 @options.skip_bad_option
+@options.views_option
 @options.engine_options
 @options.output_options
 def evaluate(
@@ -51,6 +52,7 @@ def evaluate(
     source: str,
     part: str | None,
     skip_bad: bool,
+    views: str,
     engine: str | None,
     threads: int | None,
     as_json: bool,
@@ -78,6 +80,7 @@ def evaluate(
         labels,
         engine=engine or options.default_engine(),
         threads=threads,
+        views=views,
     )
     if as_json:
         json_line({"model": model, "source": dataset.name, "part": part, **result.to_dict()})

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from striate.views import VIEWS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -76,6 +78,17 @@ def engine_options(command: Command) -> Command:
         type=click.Choice(["llvm", "numpy"]),
         help="llvm: compiled kernels; numpy: readable, slow.  [default: llvm where llvmlite is "
         "installed]",
+    )(command)
+
+
+def views_option(command: Command) -> Command:
+    """Add --views."""
+    return click.option(
+        "--views",
+        type=click.Choice([*VIEWS]),
+        default="plain",
+        show_default=True,
+        help="Average over views of each image: mirrored takes 2 times, moved 6 times as long.",
     )(command)
 
 

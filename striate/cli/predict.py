@@ -33,6 +33,7 @@ CHUNK = 1024
     help="Show the K most probable classes.",
 )
 @options.skip_bad_option
+@options.views_option
 @options.engine_options
 @options.output_options
 def predict(
@@ -40,6 +41,7 @@ def predict(
     images: tuple[str, ...],
     top: int,
     skip_bad: bool,
+    views: str,
     engine: str | None,
     threads: int | None,
     as_json: bool,
@@ -61,7 +63,7 @@ def predict(
         if not good:
             continue
         probabilities = network.predict_proba(
-            batch, engine=engine or options.default_engine(), threads=threads
+            batch, engine=engine or options.default_engine(), threads=threads, views=views
         )
         names = network.classes or [str(index) for index in range(probabilities.shape[1])]
         for path, row in zip(good, probabilities, strict=True):

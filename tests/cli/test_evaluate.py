@@ -198,3 +198,14 @@ def test_notes_that_make_no_sense_are_passed_over(
     assert outcome.json["part"] == "all"
     outcome = striate("evaluate", "odd", "digits", *NUMPY, "--json", "--part", "test")
     assert outcome.json["images"] == 359
+
+
+def test_views_are_averaged(striate: Run, model: Path) -> None:
+    network, digits = files.load(model), data.load("digits")
+    for views in ("plain", "mirrored", "moved"):
+        result = striate("evaluate", model, "digits", "--views", views, *NUMPY, "--json").json
+        expected = network.evaluate(
+            digits.test_images, digits.test_labels, views=views, engine="numpy"
+        )
+        assert result["accuracy"] == expected.accuracy
+        assert result["loss"] == pytest.approx(expected.loss)

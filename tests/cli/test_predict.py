@@ -199,3 +199,13 @@ def test_models_for_other_purposes(refused: Refused, in_tmp: Path, command: str)
     assert "is not a classifier" in refused(command, "image", source, *NUMPY)
     Network([Dense(10)], input_shape=(64,)).save("flat")
     assert "is not for images" in refused(command, "flat", source, *NUMPY)
+
+
+def test_views_are_averaged(striate: Run, model: Path, scans: Path) -> None:
+    network = files.load(model)
+    pixels = data.load_images(["scans/scan0.png"], network.preprocessing)
+    for views in ("plain", "mirrored", "moved"):
+        options = ("--views", views, *NUMPY, "--json")
+        (found,) = striate("predict", model, "scans/scan0.png", *options).json["predictions"]
+        expected = network.predict_proba(pixels, engine="numpy", views=views).max()
+        assert found["probability"] == pytest.approx(float(expected))
