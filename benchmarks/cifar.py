@@ -8,38 +8,31 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 SIDE, CROP, FILTERS = 32, 2, (64, 256, 256)
+VIEWS = "moved"
 
 
 def run_striate(data: Path, model: Path, settings: dict[str, Any]) -> tuple[float, float]:
     """Train and save; the time when that was done, and the accuracy on the test images."""
     import striate
     from striate import recipes
-    from striate.data.augment import Augment
-    from striate.training.losses import SoftmaxCrossEntropy
 
     images = striate.load_data(data)
     recipe = recipes.choose((SIDE, SIDE, 3), 10, len(images.train_images))
+    recipe = replace(recipe, epochs=settings["epochs"] or recipe.epochs)
     network = recipe.network()
     network.initialise(settings["seed"])
     network.classes = list(images.classes)
     network.fit(
         images.train_images,
         images.train_labels,
-        epochs=settings["epochs"] or recipe.epochs,
-        batch_size=recipe.batch_size,
-        optimizer=recipe.optimizer,
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        schedule=recipe.schedule,
-        warmup=recipe.warmup,
-        loss=SoftmaxCrossEntropy(recipe.label_smoothing),
-        augment=Augment(**recipe.augment),
+        **recipe.settings(),
         seed=settings["seed"],
         threads=settings["threads"],
         progress=False,
@@ -103,6 +96,15 @@ def whiten(filters: Any, images: Any) -> None:
     filters.data[0::2], filters.data[1::2] = directions.float(), -directions.float()
 
 
+def seen(net: Any, x: Any) -> Any:
+    """Outputs averaged over six views of the images, as `striate.views` has them."""
+    from torch.nn.functional import pad
+
+    wider = pad(x, (1, 1, 1, 1), mode="replicate")
+    places = (x, x, wider[:, :, :SIDE, :SIDE], wider[:, :, 2:, 2:])
+    return sum(net(place) + net(place.flip(-1)) for place in places) / 8
+
+
 def run_pytorch(data: Path, model: Path, settings: dict[str, Any]) -> tuple[float, float]:
     """The same in PyTorch, in its own layout or channels_last."""
     import torch
@@ -154,6 +156,5 @@ def run_pytorch(data: Path, model: Path, settings: dict[str, Any]) -> tuple[floa
     net.eval()
     images, labels = read(data / "test", settings["threads"])
     with torch.no_grad():
-        parts = standardised(images).split(500)
-        found = torch.cat([net(part).argmax(1) for part in parts]).numpy()
-    return done, float((found == labels).mean())
+        found = torch.cat([seen(net, part).argmax(1) for part in standardised(images).split(500)])
+    return done, float((found.numpy() == labels).mean())

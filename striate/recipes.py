@@ -189,6 +189,24 @@ class Recipe:
         parts.append("augmentation: " + (", ".join(changes) if changes else "none"))
         return ", ".join(parts)
 
+    def settings(self) -> dict[str, Any]:
+        """The training as arguments of `Network.fit`."""
+        from striate.data.augment import Augment
+        from striate.training.losses import SoftmaxCrossEntropy
+
+        changes = {name: value for name, value in self.augment.items() if value}
+        return {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "schedule": self.schedule,
+            "warmup": self.warmup,
+            "loss": SoftmaxCrossEntropy(self.label_smoothing),
+            "augment": Augment(**changes) if changes else None,
+        }
+
 
 def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
     """Return the recipe for images of `input_shape` (height, width, channels).

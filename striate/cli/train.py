@@ -351,23 +351,11 @@ def describe_layer(layer: Layer) -> str:
 
 
 def _fit(chosen: Options, recipe: Recipe, network: Network, dataset: Dataset) -> History:
-    from striate.data.augment import Augment
-    from striate.training.losses import SoftmaxCrossEntropy
-
-    changes = {name: value for name, value in recipe.augment.items() if value}
     return network.fit(
         dataset.train_images,
         dataset.train_labels,
+        **recipe.settings(),
         validation_fraction=_watched(chosen),
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        optimizer=recipe.optimizer,
-        learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        schedule=recipe.schedule,
-        warmup=recipe.warmup,
-        loss=SoftmaxCrossEntropy(recipe.label_smoothing),
-        augment=Augment(**changes) if changes else None,
         early_stopping=chosen.patience,
         seed=chosen.seed,
         threads=chosen.threads,
