@@ -225,6 +225,15 @@ class Builder:
         """Whether anything before `value` learns."""
         return value in self.gradients
 
+    def has_no_gradient_yet(self, value: int) -> bool:
+        """Whether a gradient is needed that no reader has written to."""
+        return self.needs_gradient(value) and not self._written.get(value)
+
+    def hand_gradient(self, reader: int, value: int) -> None:
+        """Let the gradient of a reader be what it adds to the gradient of `value`, in place."""
+        self.gradients[value] = self.gradients[reader]
+        self._written[value] = 1
+
     @contextmanager
     def writing_gradient(self, value: int) -> Iterator[GradientWriter]:
         """Add one reader's part to the gradient of a value.

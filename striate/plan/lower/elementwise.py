@@ -19,6 +19,7 @@ from striate.nest.algebra import (
 )
 from striate.plan.builder import Builder, activated, derived, pixels
 from striate.plan.graph import Activation, Operation
+from striate.plan.handed import hand_on
 from striate.plan.layout import EVERY, Image, Place, Walk
 
 
@@ -145,8 +146,9 @@ def _add(builder: Builder, operation: Operation) -> None:
 def add_backward(builder: Builder, operation: Operation) -> None:
     """Every input gets the whole gradient."""
     gradient = builder.gradients[operation.node]
+    handed = hand_on(builder, operation)
     for source in operation.inputs:
-        if builder.needs_gradient(source):
+        if builder.needs_gradient(source) and source not in handed:
             _pass_on(builder, source, gradient, gradient.channels, 0)
 
 
