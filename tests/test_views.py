@@ -61,7 +61,7 @@ def test_probabilities_classes_and_figures_follow(network: Network, images: np.n
     np.testing.assert_array_equal(network.predict(images, views="moved"), logits.argmax(axis=1))
     exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     expected = exponentials / exponentials.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(network.predict_proba(images, views="moved"), expected, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(network.predict_proba(images, views="moved"), expected, 1e-5, 1e-9)
     assert network.evaluate(images, logits.argmax(axis=1), views="moved").accuracy == 1
 
 
