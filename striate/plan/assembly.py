@@ -48,8 +48,10 @@ class Assembly:
     def job(self, section: Section) -> Job:
         """Its calls, for all tasks."""
         tasks = section.tasks // section.grain
+        read = {s.places[role].buffer for s in section.all_steps for role in s.nest.inputs}
+        steps = [self._final(step, section, read) for step in section.steps]
         return Job(
-            calls=tuple(self._call(self._final(step, section), section) for step in section.steps),
+            calls=tuple(self._call(step, section) for step in steps),
             starts=tuple(self._call(step, section) for step in section.starts),
             ends=tuple(self._call(step, section) for step in section.ends),
             tasks=tasks,
@@ -57,8 +59,9 @@ class Assembly:
             barrier=section.barrier,
         )
 
-    def _final(self, step: Step, section: Section) -> Step:
-        step = self._grained(self._streamed(step, section), section)
+    def _final(self, step: Step, section: Section, read: Set[Buffer]) -> Step:
+        """The step as it is run, in a section that reads these buffers."""
+        step = self._grained(self._streamed(step, section, read), section)
         return step if step.schedule else replace(step, nest=joined(step.nest))
 
     def _grained(self, step: Step, section: Section) -> Step:
@@ -71,7 +74,7 @@ class Assembly:
         nest = over_blocks(step.nest, step.places, section.grain, step.before)
         return replace(step, nest=nest)
 
-    def _streamed(self, step: Step, section: Section) -> Step:
+    def _streamed(self, step: Step, section: Section, read: Set[Buffer]) -> Step:
         """The step with stores that go past the caches, where nothing in this section reads what
         is stored, and what comes later would not find it there."""
         stored = {store.target.buffer for store in step.nest.stores}
@@ -81,7 +84,6 @@ class Assembly:
         array = self.arrays[place.buffer]
         if place.buffer in self.near or array.nbytes <= _FAR_BYTES:
             return step
-        read = {s.places[role].buffer for s in section.all_steps for role in s.nest.inputs}
         if place.buffer in read or not _fills_lines(step.nest, place, array):
             return step
         stores = tuple(replace(store, streaming=True) for store in step.nest.stores)

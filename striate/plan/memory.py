@@ -42,10 +42,6 @@ class Use:
     stop: int
     threads: int = 0
 
-    def meets(self, other: Use) -> bool:
-        """Whether both are needed at some step."""
-        return self.start <= other.stop and other.start <= self.stop
-
 
 def dtype_of(buffer: Buffer, element: Number) -> npt.DTypeLike:
     """How NumPy calls the buffer's numbers."""
@@ -106,8 +102,9 @@ def allot(uses: Iterable[Use], element: Number) -> Memory:
 
 
 def _slot_for(use: Use, slots: list[list[Use]]) -> list[Use]:
+    """The first slot that is free again; uses come in the order of their starts."""
     for slot in slots:
-        if not any(use.meets(other) for other in slot):
+        if slot[-1].stop < use.start:
             return slot
     slots.append([])
     return slots[-1]
@@ -129,16 +126,19 @@ def _places(uses: list[Use], element: Number) -> tuple[dict[Use, int], int]:
 
 def _in_order(uses: list[Use], sizes: dict[Use, int]) -> tuple[dict[Use, int], int]:
     """The places if buffers are put into memory in this order, and the bytes."""
-    placed: list[tuple[int, int, Use]] = []
-    for use in uses:
-        taken = sorted((low, high) for low, high, other in placed if use.meets(other))
-        place = 0
-        for low, high in taken:
-            if low - place >= sizes[use]:
-                break
-            place = max(place, high)
-        placed.append((place, place + sizes[use], use))
-    return {use: low for low, _, use in placed}, max((high for _, high, _ in placed), default=0)
+    starts = np.array([use.start for use in uses])
+    stops = np.array([use.stop for use in uses])
+    lows, highs = np.zeros((2, len(uses)), np.int64)
+    for i, use in enumerate(uses):
+        meets = (starts[:i] <= use.stop) & (stops[:i] >= use.start)
+        order = lows[:i][meets].argsort()
+        taken, until = lows[:i][meets][order], highs[:i][meets][order]
+        # From where memory may be free: from its beginning, or behind all that lies lower.
+        free = np.maximum.accumulate(np.concatenate(([0], until)))
+        fits = np.flatnonzero(taken - free[:-1] >= sizes[use])
+        lows[i] = free[fits[0] if len(fits) else -1]
+        highs[i] = lows[i] + sizes[use]
+    return dict(zip(uses, lows.tolist(), strict=True)), int(highs.max(initial=0))
 
 
 def _itemsize(use: Use, element: Number) -> int:

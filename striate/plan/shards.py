@@ -5,6 +5,7 @@ They are added in an order that never changes, whichever thread has found which.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 # As many threads at most work on the images of a training step.
 MOST_SHARDS = 16
-# Filters of more numbers than this have one gradient, summed over the whole batch at once.
+# Filters of more numbers than this have one gradient, summed over the whole batch at once; if they
+# take steps over large images, of more than twice as many.
 _HUGE = 1 << 17
 # Filters of more numbers than this have memory that is needed only until their shards are added.
 _LARGE = 1 << 14
@@ -135,12 +137,20 @@ def _add(builder: Builder, run: _Run, section: Section | None, when: When) -> No
 
 
 def _is_summed(network: Network, slot: Slot) -> bool:
-    return isinstance(network.nodes[slot.node].layer, Conv2D) and not _is_huge(slot)
+    return isinstance(network.nodes[slot.node].layer, Conv2D) and not _is_huge(network, slot)
 
 
-def _is_huge(slot: Slot) -> bool:
-    """Whether a gradient is too large for every shard to have its own."""
-    return slot.stop - slot.start > _HUGE
+def _is_huge(network: Network, slot: Slot) -> bool:
+    """Whether a gradient is too large for every shard to have its own.
+
+    Sums over the whole batch read all images once for each of their tasks.  A convolution that
+    takes steps, and so has only direct sums, gains by memory for more of them if its images are
+    larger than its filters.
+    """
+    most = _HUGE
+    if getattr(network.nodes[slot.node].layer, "stride", None) != (1, 1):
+        most = max(most, min(math.prod(network.input_shapes(slot.node)[0]), 2 * _HUGE))
+    return slot.stop - slot.start > most
 
 
 def _is_large(slot: Slot) -> bool:

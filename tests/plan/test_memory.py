@@ -360,7 +360,7 @@ def test_buffers_of_frozen_plans_never_share(
 @pytest.fixture
 def many_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients summed at once, filters laid out late: what small networks never do."""
-    monkeypatch.setattr(shards, "_is_huge", lambda slot: slot.parameter.name == "filters")
+    monkeypatch.setattr(shards, "_is_huge", lambda network, slot: slot.parameter.name == "filters")
     monkeypatch.setattr(_panels, "_LARGE", 0)
 
 
@@ -420,7 +420,15 @@ def test_a_halo_that_is_not_written_is_noticed(run: int, monkeypatch: pytest.Mon
 def test_an_allotment_that_forgets_who_lives_is_noticed(
     make: Callable[[], Network], lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Use, "meets", lambda self, other: False)
+    def all_at_once(uses: list[Use], sizes: dict[Use, int]) -> tuple[dict[Use, int], int]:
+        return dict.fromkeys(uses, 0), max(sizes.values(), default=0)
+
+    def the_first(use: Use, slots: list[list[Use]]) -> list[Use]:
+        slots.extend([] if slots else [[]])
+        return slots[0]
+
+    monkeypatch.setattr(memory, "_in_order", all_at_once)
+    monkeypatch.setattr(memory, "_slot_for", the_first)
     with pytest.raises(Overlap):
         examine(planned(make(), lanes, training=True))
 
