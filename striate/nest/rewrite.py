@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from striate.nest.algebra import (
     Expression,
@@ -24,8 +24,9 @@ from striate.nest.linear import apply_both
 Form = TypeVar("Form", Tensor, Index)
 
 
-def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
-    """The nest with every tensor changed; what expressions share, they go on sharing."""
+def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor], **fields: Any) -> Nest:
+    """The nest with every tensor changed, and other `fields` of it; what expressions share, they
+    go on sharing."""
     known: dict[int, Expression] = {}
 
     def changed(expression: Expression) -> Expression:
@@ -45,6 +46,7 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor]) -> Nest:
         stores=tuple(store(old) for old in nest.stores),
         terms=tuple(changed(term) for term in nest.terms),
         initial=tuple(changed(start) for start in nest.initial),
+        **fields,
     )
 
 
@@ -74,7 +76,7 @@ def in_parts(nest: Nest, axis: str, size: int, before: str) -> Nest:
     axes = [(name, size if name == axis else extent) for name, extent in nest.axes]
     axes.insert([name for name, _ in axes].index(before), (outer, nest.extent(axis) // size))
     reduce = (outer, *nest.reduce) if axis in nest.reduce else nest.reduce
-    return with_tensors(replace(nest, axes=tuple(axes), reduce=reduce), cut)
+    return with_tensors(nest, cut, axes=tuple(axes), reduce=reduce)
 
 
 def written_out(nest: Nest) -> Nest:
@@ -154,9 +156,8 @@ def joined(nest: Nest) -> Nest:
     def still(tensor: Tensor) -> Tensor:
         return replace(tensor, strides=tuple(s for s in tensor.strides if s[0] not in gone))
 
-    # Tensors change first, since a nest may have no strides along axes that it lacks.
     reduce = tuple(axis for axis in nest.reduce if axis not in gone)
-    return replace(with_tensors(nest, still), axes=tuple(kept), reduce=reduce)
+    return with_tensors(nest, still, axes=tuple(kept), reduce=reduce)
 
 
 def _is_looked_up(form: Tensor | Index) -> bool:

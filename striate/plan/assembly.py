@@ -165,10 +165,9 @@ def over_blocks(nest: Nest, places: Places, blocks: int, before: str | None) -> 
         names = [name for name, _ in nest.axes]
         place = names.index(before) if before in names else 0
         axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
-        return with_tensors(replace(nest, axes=axes), along)
-    summed = with_tensors(
-        replace(nest, axes=(("n", blocks), *nest.axes), reduce=("n", *nest.reduce)), along
-    )
+        return with_tensors(nest, along, axes=axes)
+    axes = (("n", blocks), *nest.axes)
+    summed = with_tensors(nest, along, axes=axes, reduce=("n", *nest.reduce))
     return summed if not nest.initial else _in_rounds(summed)
 
 

@@ -108,7 +108,9 @@ def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
         patch.setattr(winograd, "tiling", lambda *_: tiling)
         patch.setattr(_scatter, "pays", lambda *_: scattered)
         if case.huge:
-            patch.setattr(shards, "_is_huge", lambda network, slot: slot.parameter.name == "filters")
+            patch.setattr(
+                shards, "_is_huge", lambda network, slot: slot.parameter.name == "filters"
+            )
         yield
 
 
