@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from striate.signal.arrays import correlate as correlate
     from striate.signal.arrays import explain_method as explain_method
     from striate.signal.steps import steps as steps
+    from striate.sizes import size as size
     from striate.training.losses import MeanSquaredError as MeanSquaredError
     from striate.training.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from striate.training.optimizers import SGD as SGD
@@ -90,6 +91,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "kernels": ("striate.kernels", None),
     "load": ("striate.files", "load"),
     "load_data": ("striate.data", "load"),
+    "size": ("striate.sizes", "size"),
     "steps": ("striate.signal.steps", "steps"),
 }
 
@@ -133,6 +135,7 @@ __all__ = [
     "kernels",
     "load",
     "load_data",
+    "size",
     "steps",
 ]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -219,7 +219,6 @@ def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride:
     room = pixels - reach + before + after
     rest = room % stride
     value = Fraction(room, stride) + 1
-    shown = f"{float(value):.4g}" + "…" * (value.denominator not in (2, 4, 5, 8, 10))
     strides = sorted(
         (step for step in range(1, min(room, 64) + 1) if room % step == 0),
         key=lambda step: (abs(step - stride), step),
@@ -227,14 +226,20 @@ def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride:
     inputs = [size for size in (pixels - rest, pixels - rest + stride) if size > 0]
     return (
         f"(I - R + P_before + P_after)/S + 1 = ({pixels} - {reach} + {before} + {after})/{stride} "
-        f"+ 1 = {shown} is not whole along the {AXES[axis]}: the last {rest} "
+        f"+ 1 = {decimal(value)} is not whole along the {AXES[axis]}: the last {rest} "
         f"{LINES[axis]}{'s' * (rest > 1)} of the padded input would never be read. "
-        f"What would fit: stride {_choices(sorted(strides))}; "
-        f"an input {AXES[axis]} of {_choices(inputs)}"
+        f"What would fit: stride {choices(sorted(strides))}; "
+        f"an input {AXES[axis]} of {choices(inputs)}"
     )
 
 
-def _choices(values: list[int]) -> str:
+def decimal(value: Fraction) -> str:
+    """4.5, 6, or 3.333… of a fraction."""
+    return f"{float(value):.4g}" + "…" * (value.denominator not in (1, 2, 4, 5, 8, 10))
+
+
+def choices(values: Sequence[object]) -> str:
+    """1, 2 or 3."""
     *head, last = (str(value) for value in values)
     return f"{', '.join(head)} or {last}" if head else last
 

@@ -16,6 +16,7 @@ from striate.cli.explain import explain
 from striate.cli.filter import filter_command
 from striate.cli.output import error_line
 from striate.cli.predict import predict
+from striate.cli.size import size
 from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
@@ -38,7 +39,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, evaluate, predict, summary, explain, tune, convolve, filter_command):
+for command in (train, evaluate, predict, summary, size, explain, tune, convolve, filter_command):
     cli.add_command(command)
 
 
