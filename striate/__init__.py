@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from striate import functional as functional
     from striate import kernels as kernels
+    from striate.chainrule.derivation import gradients as gradients
     from striate.data import DataError as DataError
     from striate.data import Dataset as Dataset
     from striate.data import load as load_data
@@ -88,6 +89,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "explain_method": ("striate.signal.arrays", "explain_method"),
     "filter_image": ("striate.filtering", "filter_image"),
     "functional": ("striate.functional", None),
+    "gradients": ("striate.chainrule.derivation", "gradients"),
     "kernels": ("striate.kernels", None),
     "load": ("striate.files", "load"),
     "load_data": ("striate.data", "load"),
@@ -132,6 +134,7 @@ __all__ = [
     "explain_method",
     "filter_image",
     "functional",
+    "gradients",
     "kernels",
     "load",
     "load_data",

@@ -14,6 +14,7 @@ from striate.cli.convolve import convolve
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
 from striate.cli.filter import filter_command
+from striate.cli.gradients import gradients
 from striate.cli.output import error_line
 from striate.cli.predict import predict
 from striate.cli.size import size
@@ -39,7 +40,18 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (train, evaluate, predict, summary, size, explain, tune, convolve, filter_command):
+for command in (
+    train,
+    evaluate,
+    predict,
+    summary,
+    size,
+    gradients,
+    explain,
+    tune,
+    convolve,
+    filter_command,
+):
     cli.add_command(command)
 
 
