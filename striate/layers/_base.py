@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate import shapes
+from striate.reads import Everything, Reads, Same, Window
 from striate.shapes import Array, Field, Padding, Pads, Pair, Shape
 
 Inputs = tuple[Array, ...]
@@ -99,6 +100,10 @@ class Layer:
     def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
         """Receptive field of the output, from those of the inputs and the image's size."""
         return fields[0]
+
+    def reads(self, *inputs: Shape) -> Reads:
+        """Which values of its inputs each output reads: see `striate.reads`."""
+        return Same() if self.output_shape(*inputs) == inputs[0] else Everything()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
@@ -251,3 +256,16 @@ class WindowLayer(Layer):
             shapes.extent(self.size[1], self.dilation[1]),
         )
         return fields[0].through(reach, self.stride, self.pads(inputs[0]))
+
+    def reads(self, *inputs: Shape) -> Reads:
+        return Window(
+            self.size,
+            self.stride,
+            self.dilation,
+            self.pads(inputs[0]),
+            self.channel_groups(*inputs),
+        )
+
+    def channel_groups(self, *inputs: Shape) -> int:
+        """Groups of channels that the window does not mix."""
+        return 1

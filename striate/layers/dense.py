@@ -7,6 +7,7 @@ from typing import Any
 from striate import shapes
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
 from striate.ops import dense
+from striate.reads import Everything, Reads
 from striate.shapes import Array, Field, Pair, Shape
 
 
@@ -49,6 +50,9 @@ class Dense(Layer):
 
     def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
         return Field().through(image)  # the whole image
+
+    def reads(self, *inputs: Shape) -> Reads:
+        return Everything()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.reads import Reads, Reshaped
 from striate.shapes import Array, Shape
 
 
@@ -16,6 +17,9 @@ class Flatten(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
+
+    def reads(self, *inputs: Shape) -> Reads:
+        return Reshaped()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run

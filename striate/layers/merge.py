@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.reads import Beside, Reads, Together
 from striate.shapes import Array, Field, Pair, Shape
 
 
@@ -32,6 +33,9 @@ class Add(_Merge):
                 "channels (a Conv2D of size 1 changes channels), or use Concat"
             )
         return inputs[0]
+
+    def reads(self, *inputs: Shape) -> Reads:
+        return Together()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
@@ -57,6 +61,9 @@ class Concat(_Merge):
                 f"{', '.join(map(str, inputs))}; give the branches the same stride and padding"
             )
         return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
+
+    def reads(self, *inputs: Shape) -> Reads:
+        return Beside()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run

@@ -7,6 +7,7 @@ from typing import Any
 from striate import shapes
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run, WindowLayer
 from striate.ops import pool
+from striate.reads import Reads, Window
 from striate.shapes import Array, Field, Padding, Pair, Shape
 
 
@@ -43,6 +44,9 @@ class _Pool2D(WindowLayer):
                     * (self.dilation[axis] > pixels)
                 )
         return (*outputs, channels)
+
+    def channel_groups(self, *inputs: Shape) -> int:
+        return inputs[0][2]
 
 
 class MaxPool2D(_Pool2D):
@@ -174,6 +178,10 @@ class GlobalAvgPool2D(Layer):
     def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
         height, width, _ = inputs[0]
         return fields[0].through((height, width))
+
+    def reads(self, *inputs: Shape) -> Reads:
+        height, width, channels = inputs[0]
+        return Window((height, width), (1, 1), (1, 1), (0, 0, 0, 0), channels)
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run

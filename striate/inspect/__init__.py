@@ -1,0 +1,3 @@
+"""What a network sees."""
+
+from striate.inspect.reach import reach as reach

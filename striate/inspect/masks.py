@@ -1,0 +1,80 @@
+"""Which values some outputs depend on, followed back through the graph, place by place.
+
+A mask is a bool array (height, width, channels); a vector is an image of one pixel. Nothing is
+computed: what counts is which value a layer reads, not what it does with it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.reads import Beside, Everything, Reads, Reshaped, Window
+from striate.shapes import Shape
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+Mask = npt.NDArray[np.bool_]
+
+
+def as_image(shape: Shape) -> tuple[int, int, int]:
+    """(height, width, channels) of a value; (1, 1, features) of a vector."""
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, shape[0])
+
+
+def followed_back(network: Network, node: int, wanted: Mask) -> dict[int, Mask]:
+    """What `wanted` values of a node depend on, by node; -1 is the network's input.
+
+    Only nodes from which a path leads to `node` are there. `wanted` has the node's shape.
+    """
+    masks: dict[int, Mask] = {node: wanted.reshape(as_image(network.nodes[node].shape))}
+    for index in range(node, -1, -1):
+        if index not in masks:
+            continue
+        vertex, shapes = network.nodes[index], network.input_shapes(index)
+        parts = read_by(vertex.layer.reads(*shapes), masks[index], shapes)
+        for source, part in zip(vertex.inputs, parts, strict=True):
+            masks[source] = masks[source] | part if source in masks else part
+    return masks
+
+
+def read_by(reads: Reads, wanted: Mask, shapes: tuple[Shape, ...]) -> list[Mask]:
+    """What one layer's `wanted` outputs read of each of its inputs."""
+    images = [as_image(shape) for shape in shapes]
+    if isinstance(reads, Window):
+        return [_window(reads, wanted, images[0])]
+    if isinstance(reads, Everything):
+        return [np.full(image, wanted.any()) for image in images]
+    if isinstance(reads, Reshaped):
+        return [wanted.reshape(images[0])]
+    if isinstance(reads, Beside):
+        ends = np.cumsum([0, *(image[2] for image in images)]).tolist()
+        return [wanted[..., start:stop] for start, stop in pairwise(ends)]
+    return [wanted] * len(images)  # Same, Together
+
+
+def _window(window: Window, wanted: Mask, image: tuple[int, int, int]) -> Mask:
+    """The pixels under the wanted positions of a window.
+
+    A window is the product of rows and columns, so first the rows are spread and then the columns.
+    """
+    height, width, channels = image
+    rows, columns, outputs = wanted.shape
+    groups = window.groups
+    top, bottom, left, right = window.pads
+    grouped = wanted.reshape(rows, columns, groups, outputs // groups).any(-1)
+    tall = np.zeros((height + top + bottom, columns, groups), bool)
+    for tap in range(window.size[0]):
+        start = tap * window.dilation[0]
+        tall[start : start + (rows - 1) * window.stride[0] + 1 : window.stride[0]] |= grouped
+    wide = np.zeros((height, width + left + right, groups), bool)
+    for tap in range(window.size[1]):
+        start = tap * window.dilation[1]
+        wide[:, start : start + (columns - 1) * window.stride[1] + 1 : window.stride[1]] |= tall[
+            top : top + height
+        ]
+    return wide[:, left : left + width].repeat(channels // groups, 2)

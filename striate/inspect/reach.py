@@ -1,0 +1,261 @@
+"""What every unit of a network sees: its receptive field, and the pixels it reads exactly.
+
+Along each axis the *field* of unit i is the interval first + i·jump … last + i·jump of Araujo,
+Norris and Sim, *Computing Receptive Fields of Convolutional Neural Networks* (2019); it may lie in
+part in the padding. Where branches meet, a unit has one interval for each way in which the image
+reaches it, and its field is their union. What a unit *reads* are the pixels among these: those of
+the image, without padding and without what dilation steps over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate import shapes
+from striate.inspect import hulls, masks
+from striate.inspect.hulls import Hull
+from striate.inspect.masks import Mask, as_image
+from striate.inspect.tables import aligned
+from striate.shapes import Pair, Shape
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows and columns of the image, first and last, both included."""
+
+    rows: Pair
+    columns: Pair
+
+    @property
+    def size(self) -> Pair:
+        """(height, width)."""
+        return (self.rows[1] - self.rows[0] + 1, self.columns[1] - self.columns[0] + 1)
+
+    def __str__(self) -> str:
+        return (
+            f"rows {self.rows[0]} … {self.rows[1]}, columns {self.columns[0]} … {self.columns[1]}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LayerReach:
+    """What the units of one layer see.
+
+    Attributes:
+        name, type, shape: of the layer's output.
+        grid: (height, width, channels) in which the units stand: the shape of an image, also
+            after Flatten; (1, 1, features) where units have no place.
+        image: the network's (height, width).
+    """
+
+    name: str
+    type: str
+    shape: Shape
+    image: Pair
+    hull: Hull
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        return self.hull.grid
+
+    @property
+    def has_places(self) -> bool:
+        """Whether units stand in rows and columns, so that a distance between them is defined."""
+        return self.grid[:2] != (1, 1) or len(self.shape) == 3
+
+    @property
+    def jump(self) -> Pair | None:
+        """Pixels between the fields of neighbouring units; None if branches differ or there are no
+        neighbours.
+        """
+        jumps = {field.jump for fields in self.hull.fields for field in fields}
+        return jumps.pop() if len(jumps) == 1 and self.has_places else None
+
+    @cached_property
+    def sizes(self) -> tuple[Pair, Pair]:
+        """The smallest and the largest field, (height, width), padding included."""
+        spans = [self.hull.spans(axis) for axis in (0, 1)]
+        down, across = (last - first + 1 for first, last in spans)
+        return (int(down.min()), int(across.min())), (int(down.max()), int(across.max()))
+
+    @cached_property
+    def whole(self) -> int:
+        """Units whose field lies in the image, all of it."""
+        return sum(
+            int(np.count_nonzero(self.hull.kinds == kind) * rows.sum() * columns.sum())
+            for kind in range(len(self.hull.fields))
+            for rows, columns in [self.hull.inside(kind, (0, 0), self.image)]
+        )
+
+    def unit(self, *place: int) -> tuple[int, int, int]:
+        """The place in `grid` of a unit, given as (row, column[, channel]) or (feature,).
+
+        Raises ValueError if there is no such unit.
+        """
+        numbers = tuple(shapes.whole_number(n, "a unit's index", self.name, 0) for n in place)
+        if len(numbers) == 2 and len(self.shape) == 3:
+            numbers = (*numbers, 0)
+        inside = len(numbers) == len(self.shape) and all(
+            n < extent for n, extent in zip(numbers, self.shape, strict=True)
+        )
+        if not inside:
+            last = ", ".join(str(extent - 1) for extent in self.shape)
+            raise ValueError(
+                f"{self.name}: has no unit ({', '.join(map(str, numbers))}); its last one is "
+                f"({last})"
+            )
+        if len(self.shape) == 1:
+            row, column, channel = np.unravel_index(numbers[0], self.grid)
+            return int(row), int(column), int(channel)
+        return numbers[0], numbers[1], numbers[2]
+
+    def field(self, *place: int) -> Box:
+        """The receptive field of a unit, with what lies in the padding: rows may be below 0."""
+        row, column, channel = self.unit(*place)
+        first, last = self.hull.field(row, column, int(self.hull.kinds[channel]))
+        return Box((first[0], last[0]), (first[1], last[1]))
+
+    def read(self, *place: int) -> Box | None:
+        """The smallest box with all pixels of the image that a unit reads; None of padding alone."""
+        row, column, channel = self.unit(*place)
+        top, bottom, left, right = self.hull.read[:, self.hull.kinds[channel], row, column].tolist()
+        return None if top > bottom else Box((top, bottom), (left, right))
+
+    def boxes(self) -> npt.NDArray[np.int32]:
+        """`read` of all units at once: (first row, last row, first column, last column) for each,
+        int32 (height, width, channels, 4) over `grid`; last < first where nothing is read.
+        """
+        return np.moveaxis(self.hull.read[:, self.hull.kinds], (0, 1), (3, 2))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The layer's line of the table, JSON-able."""
+        last = tuple(extent - 1 for extent in self.shape)
+        first = (0,) * len(self.shape)
+        return {
+            "name": self.name,
+            "type": self.type,
+            "output_shape": list(self.shape),
+            "field": list(self.sizes[1]),
+            "smallest_field": list(self.sizes[0]),
+            "jump": None if self.jump is None else list(self.jump),
+            "first_unit": _listed(self.field(*first)),
+            "last_unit": _listed(self.field(*last)),
+            "first_unit_reads": _listed(self.read(*first)),
+            "last_unit_reads": _listed(self.read(*last)),
+            "units": int(np.prod(self.shape)),
+            "units_inside_the_image": self.whole,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkReach:
+    """What the units of all layers see. ``reach["conv2d_1"]`` is one layer; ``str()`` a table."""
+
+    network: Network
+    layers: tuple[LayerReach, ...]
+
+    def __getitem__(self, name: str) -> LayerReach:
+        return self.layers[layer_index(self.network, name)]
+
+    def pixels(self, name: str, *place: int) -> Mask:
+        """The pixels and channels of the image that a unit reads: bool, of the image's shape.
+
+        The unit is (row, column[, channel]) or (feature,) of the layer `name`. What is True is
+        what may change the unit's value, and nothing else may.
+        """
+        index = layer_index(self.network, name)
+        layer = self.layers[index]
+        unit = layer.unit(*place)
+        wanted = np.zeros(layer.grid, bool)
+        wanted[unit] = True
+        found = masks.followed_back(self.network, index, wanted.reshape(layer.shape))
+        empty = np.zeros(as_image(self.network.input_shape), bool)
+        return found.get(-1, empty).reshape(self.network.input_shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "input_shape": list(self.network.input_shape),
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+    def __str__(self) -> str:
+        head = ("layer", "output", "field", "jump", "first unit", "last unit", "in the image")
+        lines: list[Sequence[str]] = [head]
+        for layer in self.layers:
+            smallest, largest = layer.sizes
+            size = _by(largest) if smallest == largest else f"{_by(smallest)} … {_by(largest)}"
+            first = layer.field(*(0,) * len(layer.shape))
+            last = layer.field(*(extent - 1 for extent in layer.shape))
+            units = int(np.prod(layer.shape))
+            lines.append(
+                (
+                    layer.name,
+                    _by(layer.shape),
+                    size,
+                    "" if layer.jump is None else _by(layer.jump),
+                    _short(first),
+                    _short(last),
+                    "all" if layer.whole == units else f"{layer.whole:,} of {units:,}",
+                )
+            )
+        return aligned(lines)
+
+
+def reach(network: Network) -> NetworkReach:
+    """What every unit of every layer sees of the image.
+
+    Raises ValueError for a network that does not read images.
+    """
+    image = image_of(network, "reach")
+    found: dict[int, Hull] = {-1: hulls.of_image(network.input_shape)}
+    layers: list[LayerReach] = []
+    for index, vertex in enumerate(network.nodes):
+        input_shapes = network.input_shapes(index)
+        reads = vertex.layer.reads(*input_shapes)
+        inputs = [found[source] for source in vertex.inputs]
+        found[index] = hulls.through(reads, inputs, input_shapes, vertex.shape)
+        layers.append(
+            LayerReach(vertex.name, type(vertex.layer).__name__, vertex.shape, image, found[index])
+        )
+    return NetworkReach(network, tuple(layers))
+
+
+def image_of(network: Network, who: str) -> Pair:
+    """(height, width) of the images that a network reads, or a ValueError."""
+    if len(network.input_shape) != 3:
+        raise ValueError(
+            f"{who}: the network reads vectors of {network.input_shape[0]} numbers; rows and "
+            "columns need a network that reads images (height, width, channels)"
+        )
+    return (network.input_shape[0], network.input_shape[1])
+
+
+def layer_index(network: Network, name: str) -> int:
+    """The index of the layer called `name`, or a ValueError that lists the names."""
+    for index, vertex in enumerate(network.nodes):
+        if vertex.name == name:
+            return index
+    names = ", ".join(vertex.name for vertex in network.nodes)
+    raise ValueError(f"there is no layer {name!r}; the layers are {names}")
+
+
+def _by(numbers: Sequence[int]) -> str:
+    return "×".join(map(str, numbers))
+
+
+def _short(box: Box) -> str:
+    return f"{box.rows[0]}…{box.rows[1]}, {box.columns[0]}…{box.columns[1]}"
+
+
+def _listed(box: Box | None) -> dict[str, list[int]] | None:
+    return None if box is None else {"rows": list(box.rows), "columns": list(box.columns)}
