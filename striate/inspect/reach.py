@@ -125,7 +125,7 @@ class LayerReach:
         return Box((first[0], last[0]), (first[1], last[1]))
 
     def read(self, *place: int) -> Box | None:
-        """The smallest box with all pixels of the image that a unit reads; None of padding alone."""
+        """The smallest box with all pixels that a unit reads; None if it reads padding alone."""
         row, column, channel = self.unit(*place)
         top, bottom, left, right = self.hull.read[:, self.hull.kinds[channel], row, column].tolist()
         return None if top > bottom else Box((top, bottom), (left, right))
