@@ -1,0 +1,149 @@
+"""The effective receptive field: of the pixels that a unit sees, those that move it.
+
+W. Luo, Y. Li, R. Urtasun, R. Zemel, *Understanding the Effective Receptive Field in Deep
+Convolutional Neural Networks* (2016): the derivative of a central unit with respect to each pixel,
+its absolute value averaged over images. It falls off from the centre like a bell, so that the part
+of the receptive field that counts is smaller than the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate import shapes
+from striate.inspect.reach import Box, layer_index, reach
+from striate.inspect.values import Tape
+
+if TYPE_CHECKING:
+    from striate.network import Network
+    from striate.shapes import Array
+
+THRESHOLD = 1 - 0.9545
+"""A pixel counts from this part of the largest value on: two deviations of a bell (Luo et al.)."""
+CHANNELS = 16
+"""Channels of the unit that are averaged over; of more, as many at even distances."""
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveField:
+    """Where a unit's derivative is.
+
+    Attributes:
+        layer: the name of the unit's layer. unit: its (row, column), or () of a vector.
+        channels: over which, of the unit's, was averaged.
+        images: over how many images.
+        field: the receptive field, padding included.
+        heat: float64 (height, width): the mean of |∂ unit / ∂ pixel| over images and channels,
+            summed over the image's channels.
+    """
+
+    layer: str
+    unit: tuple[int, ...]
+    channels: tuple[int, ...]
+    images: int
+    field: Box
+    heat: npt.NDArray[np.float64]
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether no image moves the unit at all: behind a ReLU that none of them passes."""
+        return not self.heat.any()
+
+    @property
+    def size(self) -> float:
+        """The side of a square with as many pixels as reach 4.55 % of the largest value."""
+        if self.is_dead:
+            return 0.0
+        return math.sqrt(np.count_nonzero(self.heat >= THRESHOLD * self.heat.max()))
+
+    @property
+    def deviation(self) -> tuple[float, float]:
+        """Standard deviation of the derivative's place, in pixels, along height and width."""
+        if self.is_dead:
+            return (0.0, 0.0)
+        found: list[float] = []
+        for axis in (0, 1):
+            mass = self.heat.sum(1 - axis) / self.heat.sum()
+            places = np.arange(len(mass))
+            mean = (mass * places).sum()
+            found.append(math.sqrt((mass * (places - mean) ** 2).sum()))
+        return (found[0], found[1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "layer": self.layer,
+            "unit": list(self.unit),
+            "channels": list(self.channels),
+            "images": self.images,
+            "field": {"rows": list(self.field.rows), "columns": list(self.field.columns)},
+            "size": self.size,
+            "deviation": list(self.deviation),
+            "heat": self.heat.tolist(),
+        }
+
+    def __str__(self) -> str:
+        height, width = self.field.size
+        of = f"{self.layer}, unit {self.unit}" if self.unit else self.layer
+        if self.is_dead:
+            return f"{of}: no image of {self.images} moves it"
+        down, across = self.deviation
+        return (
+            f"{of}: field {height}×{width}, effective {self.size:.1f}×{self.size:.1f}, "
+            f"deviation {down:.2f} and {across:.2f} pixels ({self.images} images)"
+        )
+
+
+def effective_field(
+    network: Network,
+    images: Array,
+    layer: str | None = None,
+    unit: tuple[int, int] | None = None,
+    *,
+    channels: int = CHANNELS,
+) -> EffectiveField:
+    """Measure the effective receptive field of a unit.
+
+    Args:
+        network: whose weights count: measure before and after training.
+        images: raw, (n, height, width, channels). A few dozen are enough.
+        layer: its name; by default the last one whose output is an image.
+        unit: (row, column); by default the central one. Units of vectors have none.
+        channels: of the unit, over how many to average.
+
+    Raises:
+        ValueError: there is no such layer or unit, or the images are not the network's.
+    """
+    seen = reach(network)
+    most = shapes.whole_number(channels, "channels", "effective_field")
+    if len(images) == 0:
+        raise ValueError("effective_field: there are no images")
+    if layer is None:
+        spatial = [found for found in seen.layers if len(found.shape) == 3]
+        layer = (spatial or seen.layers)[-1].name
+    index = layer_index(network, layer)
+    shape = network.nodes[index].shape
+    place: tuple[int, ...] = ()
+    if len(shape) == 3:
+        place = (shape[0] // 2, shape[1] // 2) if unit is None else tuple(unit)
+        seen.layers[index].unit(*place)  # raises if there is none
+    elif unit is not None:
+        raise ValueError(f"effective_field: the units of {layer} stand in no rows and columns")
+    count = shape[-1]
+    chosen = sorted({int(c) for c in np.linspace(0, count - 1, min(most, count))})
+    tape = Tape(network, images, index)
+    heat = np.zeros(network.input_shape[:2])
+    for channel in chosen:
+        gradient = np.abs(tape.gradient((*place, channel)), dtype=np.float64)
+        heat += gradient.sum(-1).mean(0) / len(chosen)
+    fields = [seen.layers[index].field(*place, channel) for channel in chosen]
+    field = Box(
+        (min(f.rows[0] for f in fields), max(f.rows[1] for f in fields)),
+        (min(f.columns[0] for f in fields), max(f.columns[1] for f in fields)),
+    )
+    return EffectiveField(layer, place, tuple(chosen), len(images), field, heat)
