@@ -118,7 +118,14 @@ def test_table_and_json() -> None:
     assert lines[0].split() == [
         "layer",
         "jump",
-        *["moves", "1", "moves", "2", "stays", "1", "stays", "2"],
+        "moves",
+        "1",
+        "moves",
+        "2",
+        "stays",
+        "1",
+        "stays",
+        "2",
     ]
     assert lines[2].split()[:2] == ["conv2d_1", "1×1"]
     assert "Of 2 images" in lines[-2]
