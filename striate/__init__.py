@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from striate import functional as functional
+    from striate import inspect as inspect
     from striate import kernels as kernels
     from striate.chainrule.derivation import gradients as gradients
     from striate.data import DataError as DataError
@@ -90,6 +91,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "filter_image": ("striate.filtering", "filter_image"),
     "functional": ("striate.functional", None),
     "gradients": ("striate.chainrule.derivation", "gradients"),
+    "inspect": ("striate.inspect", None),
     "kernels": ("striate.kernels", None),
     "load": ("striate.files", "load"),
     "load_data": ("striate.data", "load"),
@@ -135,6 +137,7 @@ __all__ = [
     "filter_image",
     "functional",
     "gradients",
+    "inspect",
     "kernels",
     "load",
     "load_data",

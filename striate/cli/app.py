@@ -15,9 +15,11 @@ from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
 from striate.cli.filter import filter_command
 from striate.cli.gradients import gradients
+from striate.cli.inspect import inspect
 from striate.cli.output import error_line
 from striate.cli.predict import predict
 from striate.cli.size import size
+from striate.cli.stroke import stroke
 from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
@@ -41,17 +43,9 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    train,
-    evaluate,
-    predict,
-    summary,
-    size,
-    gradients,
-    explain,
-    tune,
-    convolve,
-    filter_command,
-):
+    train, evaluate, predict, summary, inspect, explain, tune, convolve, filter_command,
+    size, gradients, stroke,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -76,7 +76,7 @@ def evaluate(
         )
     note(f"Testing on {count(len(images), 'image')} (--part {part})", quiet=quiet)
     result = network.evaluate(
-        _rescaled(images, dataset, network),
+        rescaled(images, dataset, network),
         labels,
         engine=engine or options.default_engine(),
         threads=threads,
@@ -96,7 +96,7 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
     from striate import data
 
     height, width, channels = network.input_shape
-    of_files = _is_image_folder(source)
+    of_files = is_image_folder(source)
     resize = network.preprocessing.resize or {}
     dataset = data.load(
         source,
@@ -118,7 +118,7 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
     return dataset
 
 
-def _is_image_folder(source: str) -> bool:
+def is_image_folder(source: str) -> bool:
     """Return whether `source` holds image files, which are resized; arrays must fit as they are."""
     from striate.data.idx import has_idx
 
@@ -165,7 +165,7 @@ def _choose(
     return part, images[rows], labels[rows]
 
 
-def _rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:
+def rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:
     """Return images in which white is the number that it was in training (16 in the digits)."""
     if dataset.resize is None or network.preprocessing.resize is None:
         return images

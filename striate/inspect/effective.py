@@ -9,6 +9,7 @@ of the receptive field that counts is smaller than the whole.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ import numpy.typing as npt
 
 from striate import shapes
 from striate.inspect.reach import Box, layer_index, reach
+from striate.inspect.tables import aligned
 from striate.inspect.values import Tape
+from striate.reads import Reshaped, Same
 
 if TYPE_CHECKING:
     from striate.network import Network
@@ -97,6 +100,59 @@ class EffectiveField:
             f"{of}: field {height}×{width}, effective {self.size:.1f}×{self.size:.1f}, "
             f"deviation {down:.2f} and {across:.2f} pixels ({self.images} images)"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Effective:
+    """The effective fields of several layers. ``str()`` is a table."""
+
+    images: int
+    fields: tuple[EffectiveField, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {"images": self.images, "fields": [field.to_dict() for field in self.fields]}
+
+    def __str__(self) -> str:
+        lines: list[Sequence[str]] = [("layer", "unit", "field", "effective", "deviation")]
+        for field in self.fields:
+            dead = field.is_dead
+            lines.append(
+                (
+                    field.layer,
+                    ", ".join(map(str, field.unit)),
+                    "×".join(map(str, field.field.size)),
+                    "·" if dead else f"{field.size:.1f}×{field.size:.1f}",
+                    "·" if dead else f"{field.deviation[0]:.2f}, {field.deviation[1]:.2f}",
+                )
+            )
+        return (
+            f"{aligned(lines)}\n"
+            "Effective: pixels with at least 4.55 % of the largest |∂ unit / ∂ pixel|, the mean of\n"
+            f"{self.images} images, as a square; deviation: of that derivative's place, in pixels."
+        )
+
+
+def effective_fields(
+    network: Network,
+    images: Array,
+    layer: str | None = None,
+    unit: tuple[int, int] | None = None,
+) -> Effective:
+    """`effective_field` of one layer or of all layers that change it.
+
+    Those that read place by place (activations, normalisation, Flatten) are left out, unless
+    `layer` names one.
+    """
+    names = [layer]
+    if layer is None:
+        names = [
+            vertex.name
+            for index, vertex in enumerate(network.nodes)
+            if not isinstance(vertex.layer.reads(*network.input_shapes(index)), Same | Reshaped)
+        ]
+    fields = [effective_field(network, images, name, unit) for name in names]
+    return Effective(len(images), tuple(fields))
 
 
 def effective_field(

@@ -1,0 +1,47 @@
+"""Images for a network from any source, without regard to their classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from striate.cli.evaluate import is_image_folder, rescaled
+from striate.cli.output import LoadingProgress, size
+
+if TYPE_CHECKING:
+    from striate.data import Dataset
+    from striate.network import Network
+    from striate.shapes import Array
+
+
+def load(source: str, network: Network | None, quiet: bool) -> Dataset:
+    """The images of `source`: as the network reads them, or as they come."""
+    from striate import data
+
+    kept = network is not None and is_image_folder(source) and len(network.input_shape) == 3
+    shape = network.input_shape if network is not None and kept else None
+    resize = (network.preprocessing.resize if network is not None else None) or {}
+    return data.load(
+        source,
+        size=None if shape is None else shape[:2],
+        colour=None if shape is None else {1: "gray", 3: "rgb"}.get(shape[2]),
+        mode=resize.get("mode", "crop"),
+        progress=None if quiet else LoadingProgress(),
+    )
+
+
+def choose(dataset: Dataset, network: Network, count: int, source: str, file: str) -> Array:
+    """`count` images at even distances, of the test part where there is one.
+
+    Raises ClickException if they are not of the network's size.
+    """
+    images = dataset.test_images if len(dataset.test_images) else dataset.train_images
+    if images.shape[1:] != network.input_shape:
+        raise click.ClickException(
+            f"{source}: has images {size(images.shape[1:])}, but the network of {file} reads "
+            f"{size(network.input_shape)}; give another source, or a network for these"
+        )
+    rows = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int))
+    return rescaled(images[rows], dataset, network)
