@@ -42,10 +42,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of all layers in order, and their sums. ``str(summary)`` is a table."""
+    """The rows of all layers in order, and their sums. ``str(summary)`` is a table.
+
+    Attributes:
+        unread: rows and columns of the image that no output of the network reads, as text; "" if
+            there are none. `striate.inspect.ledger` lists them, with cures.
+    """
 
     input_shape: Shape
     rows: tuple[Row, ...]
+    unread: str = ""
 
     @property
     def parameters(self) -> int:
@@ -73,11 +79,12 @@ class Summary:
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
             "activation_bytes": self.activation_bytes,
+            "unread": self.unread,
         }
 
     def __str__(self) -> str:
-        head = ("layer", "type", "output", "parameters", "multiply-adds", "memory", "sees")
-        lines = [head, ("input", "", _sizes(self.input_shape), "", "", "", "")]
+        head = ("layer", "type", "output", "parameters", "multiply-adds", "memory", "sees", "jump")
+        lines = [head, ("input", "", _sizes(self.input_shape), "", "", "", "", "")]
         previous = "input"
         for row in self.rows:
             lines.append(
@@ -90,6 +97,8 @@ class Summary:
                     f"{row.multiply_adds:,}",
                     _bytes(row.activation_bytes),
                     "" if row.receptive_field is None else _sizes(row.receptive_field),
+                    # Outputs of vectors have no neighbours.
+                    "" if row.jump is None or len(row.output_shape) == 1 else _sizes(row.jump),
                 )
             )
             previous = row.name
@@ -102,6 +111,7 @@ class Summary:
                 f"{self.multiply_adds:,}",
                 _bytes(self.activation_bytes),
                 "",
+                "",
             )
         )
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -113,7 +123,10 @@ class Summary:
             for line in lines
         ]
         rule = "─" * max(map(len, table))
-        notes = [
+        notes = [f"No output reads {self.unread} of the image: see striate inspect"] * bool(
+            self.unread
+        )
+        notes += [
             f'{row.name} leaves {_lines(row.dropped)} of its input unread (uncovered="drop")'
             for row in self.rows
             if any(row.dropped)
@@ -152,7 +165,17 @@ def summarise(network: Network) -> Summary:
                 dropped=layer.dropped(*shapes) if isinstance(layer, WindowLayer) else (0, 0),
             )
         )
-    return Summary(network.input_shape, tuple(rows))
+    return Summary(network.input_shape, tuple(rows), _unread(network) if image else "")
+
+
+def _unread(network: Network) -> str:
+    """What no output reads of the image. Only windows leave something out; it is then followed."""
+    from striate.inspect.ledger import left_out, unread_image
+
+    if not any(left_out(network, index) for index in range(len(network.nodes))):
+        return ""
+    missing = unread_image(network)
+    return str(missing) if missing else ""
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

@@ -118,3 +118,28 @@ def test_the_table_has_a_line_for_each_layer_and_sums(column):
     assert len(lines) == 1 + 1 + 1 + 10 + 1 + 1
     assert "61,706" in lines[-1]
     assert all(len(line) <= 100 for line in lines)
+
+
+def test_rows_of_the_image_that_no_output_reads_are_named():
+    layers = [MaxPool2D(2, uncovered="drop"), Conv2D(1, 2, stride=(4, 3), uncovered="drop")]
+    summary = Network(layers, (9, 10, 1)).summary()
+    # Of 9 rows the pool makes 4, of which the convolution reads 2.
+    assert summary.unread == "rows 4…8"
+    assert "No output reads rows 4…8 of the image" in str(summary)
+    assert summary.to_dict()["unread"] == "rows 4…8"
+    assert lenet().summary().unread == ""
+    # What one branch leaves out another may read.
+    image = Input((5, 5, 1))
+    both = [MaxPool2D(2, uncovered="drop"), Conv2D(1, 2, stride=2, padding=(0, 0, 0, 0),
+                                                   uncovered="drop")]  # fmt: skip
+    output = Add()(Flatten()(both[0](image)), Flatten()(both[1](image)))
+    assert Network(output=output).summary().unread == "row 4 and column 4"
+    whole = Add()(Flatten()(both[0](image)), Dense(4)(Flatten()(image)))
+    assert Network(output=whole).summary().unread == ""
+
+
+def test_the_jump_is_shown_where_outputs_have_neighbours():
+    lines = str(lenet().summary()).split("\n")
+    assert lines[0].endswith("jump")
+    assert lines[6].split()[-2:] == ["14×14", "2×2"]
+    assert lines[9].split()[-1] == "16×16"

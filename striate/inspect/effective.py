@@ -128,7 +128,7 @@ class Effective:
             )
         return (
             f"{aligned(lines)}\n"
-            "Effective: pixels with at least 4.55 % of the largest |∂ unit / ∂ pixel|, the mean of\n"
+            "Effective: pixels of at least 4.55 % of the largest |∂ unit / ∂ pixel|, the mean of\n"
             f"{self.images} images, as a square; deviation: of that derivative's place, in pixels."
         )
 

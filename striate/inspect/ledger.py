@@ -142,12 +142,12 @@ def ledger(network: Network) -> Ledger:
     Raises ValueError for a network that does not read images.
     """
     image_of(network, "ledger")
-    unread = _unread_image(network)
+    unread = unread_image(network)
     found: list[LayerLedger] = []
     cures: list[Cure] = []
     tried = 0
     for index, vertex in enumerate(network.nodes):
-        missing = _left_out(network, index)
+        missing = left_out(network, index)
         if not missing:
             continue
         found.append(LayerLedger(vertex.name, missing))
@@ -168,7 +168,7 @@ def ledger(network: Network) -> Ledger:
     return Ledger(network.input_shape, unread, tuple(found), tuple(cures), tried)
 
 
-def _left_out(network: Network, index: int) -> Unread:
+def left_out(network: Network, index: int) -> Unread:
     """What one layer leaves of its own inputs, if all its outputs are wanted."""
     vertex, shapes = network.nodes[index], network.input_shapes(index)
     outputs = np.ones(as_image(vertex.shape), bool)
@@ -176,7 +176,8 @@ def _left_out(network: Network, index: int) -> Unread:
     return _unread(np.all([part.any(-1) for part in parts], axis=0))
 
 
-def _unread_image(network: Network) -> Unread:
+def unread_image(network: Network) -> Unread:
+    """What no output of the network reads of its image."""
     last = len(network.nodes) - 1
     masks = followed_back(network, last, np.ones(network.nodes[last].shape, bool))
     return _unread(np.asarray(masks[-1].any(-1)))
@@ -250,7 +251,7 @@ def _cure(network: Network, other: Network, changed: dict[int, tuple[str, Any]])
         Change(network.nodes[index].name, argument, value, other.nodes[index].shape)
         for index, (argument, value) in changed.items()
     )
-    return Cure(changes, _unread_image(other), _count(other) - _count(network))
+    return Cure(changes, unread_image(other), _count(other) - _count(network))
 
 
 def _padded_throughout(network: Network) -> Cure | None:
@@ -258,11 +259,11 @@ def _padded_throughout(network: Network) -> Cure | None:
     now = network
     changed: dict[int, tuple[str, Any]] = {}
     for index in range(len(network.nodes)):
-        if not _left_out(now, index):
+        if not left_out(now, index):
             continue
         for argument, value in _changes(now.nodes[index].layer, now.input_shapes(index)[0]):
             other = _changed(now, index, argument, value)
-            if other is not None and not _left_out(other, index):
+            if other is not None and not left_out(other, index):
                 now, changed[index] = other, (argument, value)
                 break
         else:

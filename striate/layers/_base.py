@@ -102,8 +102,12 @@ class Layer:
         return fields[0]
 
     def reads(self, *inputs: Shape) -> Reads:
-        """Which values of its inputs each output reads: see `striate.reads`."""
-        return Same() if self.output_shape(*inputs) == inputs[0] else Everything()
+        """Which values of its inputs each output reads: see `striate.reads`.
+
+        By default its own place, where shape and `field` are those of the input; else everything.
+        """
+        same = type(self).field is Layer.field and self.output_shape(*inputs) == inputs[0]
+        return Same() if same else Everything()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
