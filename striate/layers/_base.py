@@ -271,5 +271,6 @@ class WindowLayer(Layer):
         )
 
     def channel_groups(self, *inputs: Shape) -> int:
-        """Groups of channels that the window does not mix."""
-        return 1
+        """Groups of channels that the window does not mix: the layer's `groups`, if it has any."""
+        groups: int = getattr(self, "groups", 1)
+        return groups

@@ -103,9 +103,6 @@ class Conv2D(WindowLayer):
         depth = inputs[0][2] // self.groups
         return rows * columns * filters * self.size[0] * self.size[1] * depth
 
-    def channel_groups(self, *inputs: Shape) -> int:
-        return self.groups
-
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
     ) -> tuple[Array, Any]:
