@@ -123,10 +123,10 @@ def test_the_table_has_a_line_for_each_layer_and_sums(column):
 def test_rows_of_the_image_that_no_output_reads_are_named():
     layers = [MaxPool2D(2, uncovered="drop"), Conv2D(1, 2, stride=(4, 3), uncovered="drop")]
     summary = Network(layers, (9, 10, 1)).summary()
-    # Of 9 rows the pool makes 4, of which the convolution reads 2.
-    assert summary.unread == "rows 4…8"
-    assert "No output reads rows 4…8 of the image" in str(summary)
-    assert summary.to_dict()["unread"] == "rows 4…8"
+    # Of 9 rows the pool makes 4, of which the convolution reads 2; of 5 columns not the middle one.
+    assert summary.unread == "rows 4…8 and columns 4…5"
+    assert f"No output reads {summary.unread} of the image" in str(summary)
+    assert summary.to_dict()["unread"] == summary.unread
     assert lenet().summary().unread == ""
     # What one branch leaves out another may read.
     image = Input((5, 5, 1))

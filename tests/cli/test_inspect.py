@@ -67,7 +67,8 @@ def branches(in_tmp: Path) -> str:
 def test_without_images(striate: Run, branches: str) -> None:
     outcome = striate("inspect", branches)
     assert outcome.code == 0
-    assert "eye         8×8×4" in outcome.out
+    lines = [line.split() for line in outcome.out.split("\n")]
+    assert ["eye", "8×8×4", "3×3", "1×1"] in [line[:4] for line in lines]
     assert "conv" not in outcome.out
     assert "Every row and column of the image (8×8) is read." in outcome.out
     assert "pool leaves row 7 and column 7 of its input unread." in outcome.out
@@ -81,9 +82,9 @@ def test_with_images(striate: Run, branches: str) -> None:
     assert outcome.code == 0
     assert outcome.err == ""
     assert "effective" in outcome.out
-    eye = next(line for line in outcome.out.split("\n") if line.startswith("eye   1×1") or (
-        line.split()[:2] == ["eye", "1×1"]))  # fmt: skip
-    assert eye.split()[2:4] == ["0", "0"]
+    lines = [line.split() for line in outcome.out.split("\n")]
+    (eye,) = [line for line in lines if line[:2] == ["eye", "1×1"]]
+    assert eye[2:4] == ["0", "0"]
     assert "Of 6 images, each shifted" in outcome.out
 
 
