@@ -120,8 +120,7 @@ def inspect(
     if source is not None and dataset is not None:
         batch = images_of.choose(dataset, network, most, source, file)
         note(f"Measuring on {counted(len(batch), 'image')}", quiet=quiet)
-        place = (unit[0], unit[1]) if unit is not None and len(unit) > 1 else None
-        effective = seeing.effective_fields(network, batch, layer, place)
+        effective = seeing.effective_fields(network, batch, layer, unit)
         found["effective_fields"] = [each.to_dict() for each in effective.fields]
         parts.append(str(effective))
         if unit is None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate import shapes
-from striate.inspect.reach import Box, layer_index, reach
+from striate.inspect.reach import Box, NetworkReach, layer_index, reach
 from striate.inspect.tables import aligned
 from striate.inspect.values import Tape
 from striate.reads import Reshaped, Same
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 THRESHOLD = 1 - 0.9545
 """A pixel counts from this part of the largest value on: two deviations of a bell (Luo et al.)."""
-CHANNELS = 16
+CHANNELS = 4
 """Channels of the unit that are averaged over; of more, as many at even distances."""
 
 
@@ -137,9 +137,11 @@ def effective_fields(
     network: Network,
     images: Array,
     layer: str | None = None,
-    unit: tuple[int, int] | None = None,
+    unit: tuple[int, ...] | None = None,
+    *,
+    channels: int = CHANNELS,
 ) -> Effective:
-    """`effective_field` of one layer or of all layers that change it.
+    """`effective_field` of one layer, or of the central units of all layers that change it.
 
     Those that read place by place (activations, normalisation, Flatten) are left out, unless
     `layer` names one.
@@ -150,8 +152,12 @@ def effective_fields(
             vertex.name
             for index, vertex in enumerate(network.nodes)
             if not isinstance(vertex.layer.reads(*network.input_shapes(index)), Same | Reshaped)
-        ]
-    fields = [effective_field(network, images, name, unit) for name in names]
+        ] or [network.nodes[-1].name]
+    seen = reach(network)
+    most = _checked(channels, images)
+    last = max(_index(seen, name) for name in names)
+    tape = Tape(network, images, len(network.nodes) - 1 if len(names) > 1 else last)
+    fields = [_measured(seen, tape, _index(seen, name), unit, most) for name in names]
     return Effective(len(images), tuple(fields))
 
 
@@ -159,7 +165,7 @@ def effective_field(
     network: Network,
     images: Array,
     layer: str | None = None,
-    unit: tuple[int, int] | None = None,
+    unit: tuple[int, ...] | None = None,
     *,
     channels: int = CHANNELS,
 ) -> EffectiveField:
@@ -169,37 +175,56 @@ def effective_field(
         network: whose weights count: measure before and after training.
         images: raw, (n, height, width, channels). A few dozen are enough.
         layer: its name; by default the last one whose output is an image.
-        unit: (row, column); by default the central one. Units of vectors have none.
-        channels: of the unit, over how many to average.
+        unit: (row, column), (row, column, channel) or, of a vector, (feature,); by default the
+            central one.
+        channels: over how many of the layer's channels (or features) to average, where `unit`
+            does not say which.
 
     Raises:
         ValueError: there is no such layer or unit, or the images are not the network's.
     """
     seen = reach(network)
-    most = shapes.whole_number(channels, "channels", "effective_field")
+    most = _checked(channels, images)
+    index = _index(seen, layer)
+    return _measured(seen, Tape(network, images, index), index, unit, most)
+
+
+def _checked(channels: int, images: Array) -> int:
     if len(images) == 0:
         raise ValueError("effective_field: there are no images")
-    if layer is None:
-        spatial = [found for found in seen.layers if len(found.shape) == 3]
-        layer = (spatial or seen.layers)[-1].name
-    index = layer_index(network, layer)
-    shape = network.nodes[index].shape
+    return shapes.whole_number(channels, "channels", "effective_field")
+
+
+def _index(seen: NetworkReach, layer: str | None) -> int:
+    """The index of a layer; of None, of the last one whose output is an image."""
+    if layer is not None:
+        return layer_index(seen.network, layer)
+    spatial = [index for index, found in enumerate(seen.layers) if len(found.shape) == 3]
+    return (spatial or [len(seen.layers) - 1])[-1]
+
+
+def _measured(
+    seen: NetworkReach, tape: Tape, index: int, unit: tuple[int, ...] | None, most: int
+) -> EffectiveField:
+    """The field of one unit, from a pass of the images that has been made."""
+    layer = seen.layers[index]
+    shape = layer.shape
+    if unit is not None:
+        layer.unit(*unit)  # raises if there is none
     place: tuple[int, ...] = ()
     if len(shape) == 3:
-        place = (shape[0] // 2, shape[1] // 2) if unit is None else tuple(unit)
-        seen.layers[index].unit(*place)  # raises if there is none
-    elif unit is not None:
-        raise ValueError(f"effective_field: the units of {layer} stand in no rows and columns")
-    count = shape[-1]
-    chosen = sorted({int(c) for c in np.linspace(0, count - 1, min(most, count))})
-    tape = Tape(network, images, index)
-    heat = np.zeros(network.input_shape[:2])
+        place = (shape[0] // 2, shape[1] // 2) if unit is None else tuple(unit[:2])
+    if unit is not None and len(unit) == len(shape):
+        chosen = [int(unit[-1])]
+    else:
+        chosen = sorted({int(c) for c in np.linspace(0, shape[-1] - 1, min(most, shape[-1]))})
+    heat = np.zeros(seen.network.input_shape[:2])
     for channel in chosen:
-        gradient = np.abs(tape.gradient((*place, channel)), dtype=np.float64)
+        gradient = np.abs(tape.gradient(index, (*place, channel)), dtype=np.float64)
         heat += gradient.sum(-1).mean(0) / len(chosen)
-    fields = [seen.layers[index].field(*place, channel) for channel in chosen]
+    fields = [layer.field(*place, channel) for channel in chosen]
     field = Box(
         (min(f.rows[0] for f in fields), max(f.rows[1] for f in fields)),
         (min(f.columns[0] for f in fields), max(f.columns[1] for f in fields)),
     )
-    return EffectiveField(layer, place, tuple(chosen), len(images), field, heat)
+    return EffectiveField(layer.name, place, tuple(chosen), tape.images, field, heat)

@@ -49,16 +49,19 @@ def each_layer(
 
 
 class Tape:
-    """A forward pass of images up to one node that can be gone back from many units.
+    """A forward pass of images up to one node, gone back from any unit on the way to it.
 
     Args:
         network: as it is in prediction: running statistics, no dropout.
         images: raw, (n, *input_shape).
         node: the last node that is computed.
+
+    Attributes:
+        images: how many there are.
     """
 
     def __init__(self, network: Network, images: Array, node: int) -> None:
-        self.network, self.node = network, node
+        self.network, self.images = network, len(images)
         values: dict[int, Array] = {
             -1: network.preprocessing.apply(check_images(images, network.input_shape))
         }
@@ -71,14 +74,16 @@ class Tape:
                 network.state_of(index),
                 Run(training=False, salt=index),
             )
-        self.output = values[node]
 
-    def gradient(self, unit: tuple[int, ...]) -> Array:
-        """∂ unit / ∂ input (n, *input_shape), the input being the images after preprocessing."""
-        start = np.zeros_like(self.output)
+    def gradient(self, node: int, unit: tuple[int, ...]) -> Array:
+        """∂ unit / ∂ input (n, *input_shape) of a unit of a node; the input being the images after
+        preprocessing.
+        """
+        shape = self.network.nodes[node].shape
+        start = np.zeros((self.images, *shape), np.float32)
         place: tuple[Any, ...] = (slice(None), *unit)
         start[place] = 1
-        arriving: dict[int, Array] = {self.node: start}
+        arriving: dict[int, Array] = {node: start}
         for index in sorted(self._saved, reverse=True):
             if index not in arriving:
                 continue

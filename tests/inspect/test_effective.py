@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from striate.inspect import reach
-from striate.inspect.effective import effective_field
+from striate.inspect.effective import effective_field, effective_fields
 from striate.inspect.reach import Box
 from striate.inspect.values import Tape
 from striate.layers import (
@@ -67,7 +67,7 @@ def test_gradients_by_finite_differences(helpers: SimpleNamespace, name: str, un
     network = smooth()
     index = next(i for i, vertex in enumerate(network.nodes) if vertex.name == name)
     images = noise(2, 6, 7, 2)
-    gradient = Tape(network, images, index).gradient(unit)
+    gradient = Tape(network, images, len(network.nodes) - 1).gradient(index, unit)
     part = helpers.up_to(network, index)
     step = 1e-2
     for place in [(0, 0, 0), (3, 4, 1), (2, 3, 0), (5, 6, 1)]:
@@ -134,7 +134,7 @@ def test_vectors_units_and_json() -> None:
     [
         ({"layer": "conv2d_9"}, "there is no layer 'conv2d_9'"),
         ({"layer": "max_pool2d_1", "unit": (2, 0)}, "has no unit"),
-        ({"layer": "dense_1", "unit": (0, 0)}, "stand in no rows and columns"),
+        ({"layer": "dense_1", "unit": (0, 0)}, "dense_1: has no unit"),
     ],
 )
 def test_mistakes(options: dict, words: str) -> None:
@@ -145,3 +145,26 @@ def test_mistakes(options: dict, words: str) -> None:
         effective_field(network, noise(2, 5, 4, 1))
     with pytest.raises(ValueError, match="there are no images"):
         effective_field(network, noise(0, 4, 4, 1))
+
+
+def test_all_layers_at_once_and_units_by_name(helpers: SimpleNamespace) -> None:
+    network = helpers.branching()
+    images = noise(3, 11, 9, 2)
+    found = effective_fields(network, images)
+    assert [field.layer for field in found.fields] == [
+        "conv2d_1", "conv2d_2", "concat_1", "conv2d_3", "max_pool2d_1", "conv2d_4", "add_1",
+        "global_avg_pool2d_1", "concat_2", "dense_1",
+    ]  # fmt: skip
+    for field in found.fields:
+        alone = effective_field(network, images, field.layer)
+        np.testing.assert_array_equal(field.heat, alone.heat)
+        assert (field.unit, field.channels, field.field) == (
+            alone.unit, alone.channels, alone.field,
+        )  # fmt: skip
+    lines = str(found).split("\n")
+    assert lines[0].split() == ["layer", "unit", "field", "effective", "deviation"]
+    assert len(lines) == 2 + 10 + 2
+    one = effective_field(network, images, "add_1", (2, 3, 1))
+    assert (one.unit, one.channels) == ((2, 3), (1,))
+    assert effective_field(network, images, "dense_1", (2,)).channels == (2,)
+    assert len(effective_fields(Network([ReLU()], (3, 3, 1)), noise(1, 3, 3, 1)).fields) == 1
