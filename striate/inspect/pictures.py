@@ -86,7 +86,11 @@ def _field(axes: Axes, field: EffectiveField) -> None:
     axes.set_ylim(heat.shape[0] - 0.5, -0.5)
     axes.set_xticks([])
     axes.set_yticks([])
-    says = "nothing moves it" if field.is_dead else f"{tall}×{wide}, effective {field.size:.1f}²"
+    says = (
+        "nothing moves it"
+        if field.is_dead
+        else f"field {tall}×{wide}, effective {field.size:.1f}×{field.size:.1f}"
+    )
     axes.set_title(f"{field.layer}\n{says}", fontsize=9)
 
 

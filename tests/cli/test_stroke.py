@@ -20,7 +20,7 @@ def test_the_bundled_digits(striate: Run) -> None:
 def test_json_and_a_picture(striate: Run, in_tmp: Path) -> None:
     from PIL import Image
 
-    outcome = striate("stroke", "digits", "--images", 40, "--out", "s.png", "--json")
+    outcome = striate("stroke", "digits", "--out", "s.png", "--json")
     shares = [row["share"] for row in outcome.json["survival"]]
     assert shares[1] > shares[0]
     with Image.open("s.png") as picture:
