@@ -80,9 +80,23 @@ def uneven() -> Network:
     return Network(inputs=image, output=Concat()(near, far, lost))
 
 
+def crossing() -> Network:
+    """Two branches whose sum reads a cross: neither sees what the other does."""
+    image = Input((7, 6, 1))
+    level = Conv2D(2, (1, 5), padding=(0, 2))(image)
+    upright = Conv2D(2, (3, 1), dilation=(2, 1), padding=(2, 0))(image)
+    cross = Add()(level, upright)
+    return Network(inputs=image, output=MaxPool2D(2, stride=1)(cross))
+
+
 @pytest.fixture(scope="session")
 def helpers() -> SimpleNamespace:
     """The functions of this file."""
     return SimpleNamespace(
-        up_to=up_to, all_ones=all_ones, touched=touched, branching=branching, uneven=uneven
+        up_to=up_to,
+        all_ones=all_ones,
+        touched=touched,
+        branching=branching,
+        uneven=uneven,
+        crossing=crossing,
     )

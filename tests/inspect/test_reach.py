@@ -51,7 +51,7 @@ def check_all_units(helpers: SimpleNamespace, network: Network, engine: str) -> 
 
 
 @pytest.mark.parametrize("engine", ["numpy", "llvm"])
-@pytest.mark.parametrize("name", ["branching", "uneven"])
+@pytest.mark.parametrize("name", ["branching", "uneven", "crossing"])
 def test_every_unit_of_a_branching_network(
     helpers: SimpleNamespace, name: str, engine: str
 ) -> None:
@@ -210,3 +210,13 @@ def test_mistakes(helpers: SimpleNamespace, name: str, place: tuple, words: str)
 def test_networks_of_vectors_are_refused() -> None:
     with pytest.raises(ValueError, match="reads vectors of 5 numbers"):
         reach(Network([Dense(3)], (5,)))
+
+
+def test_a_sum_reads_a_cross(helpers: SimpleNamespace) -> None:
+    """Two branches, neither of which sees what the other does: the union is no box."""
+    seen = reach(helpers.crossing())
+    rows = ["000000", "001000", "000000", "111110", "000000", "001000", "000000"]
+    pixels = seen.pixels("add_1", 3, 2)[..., 0].astype(int)
+    assert ["".join(map(str, row)) for row in pixels] == rows
+    assert seen["add_1"].read(3, 2) == Box((1, 5), (0, 4))
+    assert seen["add_1"].field(0, 0) == Box((-2, 2), (-2, 2))
