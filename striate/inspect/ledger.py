@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_CURES = 4
 """For each layer, of each kind."""
+MOST_RUNS = 6
+"""Of rows or columns in a text; of more the first three and the last."""
 
 
 @dataclass(frozen=True)
@@ -276,14 +278,17 @@ def _count(network: Network) -> int:
 
 
 def _runs(lines: tuple[int, ...]) -> str:
-    """3, 5…7"""
+    """3, 5…7; of many runs the first ones and the last."""
     runs: list[list[int]] = []
     for line in lines:
         if runs and runs[-1][1] == line - 1:
             runs[-1][1] = line
         else:
             runs.append([line, line])
-    return ", ".join(str(a) if a == b else f"{a}…{b}" for a, b in runs)
+    shown = [str(a) if a == b else f"{a}…{b}" for a, b in runs]
+    if len(shown) > MOST_RUNS:
+        shown = [*shown[:3], "…", shown[-1]]
+    return ", ".join(shown)
 
 
 def _by(numbers: Shape) -> str:

@@ -88,7 +88,7 @@ class Tape:
             if index not in arriving:
                 continue
             vertex = self.network.nodes[index]
-            shares, _ = vertex.layer.backward(
+            shares = vertex.layer.input_gradients(
                 arriving.pop(index), self._saved[index], dict(self.network.parameters_of(index))
             )
             for source, share in zip(vertex.inputs, shares, strict=True):

@@ -119,6 +119,10 @@ class Layer:
         """(∂L/∂input for each input, ∂L/∂parameter by name) from ∂L/∂output."""
         raise NotImplementedError
 
+    def input_gradients(self, gradient: Array, saved: Any, parameters: Arrays) -> tuple[Array, ...]:
+        """The first part of `backward`, where the rest is not wanted."""
+        return self.backward(gradient, saved, parameters)[0]
+
     def config(self) -> dict[str, Any]:
         """JSON-able constructor arguments, without the name: ``type(self)(**config)``."""
         names = [name for name in inspect.signature(type(self)).parameters if name != "name"]

@@ -118,7 +118,9 @@ class Conv2D(WindowLayer):
         gradients = {"filters": conv.conv2d_filter_gradient(x, gradient, self.size, *window)}
         if self.bias:
             gradients["bias"] = gradient.sum((0, 1, 2))
+        return self.input_gradients(gradient, saved, parameters), gradients
+
+    def input_gradients(self, gradient: Array, saved: Any, parameters: Arrays) -> tuple[Array, ...]:
+        x, window = saved
         image = (x.shape[1], x.shape[2])
-        return (
-            conv.conv2d_input_gradient(gradient, parameters["filters"], image, *window),
-        ), gradients
+        return (conv.conv2d_input_gradient(gradient, parameters["filters"], image, *window),)

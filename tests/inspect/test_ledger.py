@@ -122,3 +122,9 @@ def test_nothing_unread() -> None:
 def test_networks_of_vectors_are_refused() -> None:
     with pytest.raises(ValueError, match="ledger: the network reads vectors of 5"):
         ledger(Network([Dense(3)], (5,)))
+
+
+def test_many_rows_are_abridged() -> None:
+    found = ledger(Network([MaxPool2D(1, stride=2)], (41, 3, 1)))
+    assert len(found.unread.rows) == 20
+    assert str(found.unread) == "rows 1, 3, 5, …, 39 and column 1"
