@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from striate.layers import Dropout as Dropout
     from striate.layers import Flatten as Flatten
     from striate.layers import GlobalAvgPool2D as GlobalAvgPool2D
+    from striate.layers import GroupedDense as GroupedDense
     from striate.layers import LeakyReLU as LeakyReLU
+    from striate.layers import LocallyConnected2D as LocallyConnected2D
     from striate.layers import MaxPool2D as MaxPool2D
     from striate.layers import ReLU as ReLU
     from striate.layers import Scale as Scale
@@ -71,8 +73,10 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Evaluation": ("striate.evaluation", "Evaluation"),
     "Flatten": ("striate.layers", "Flatten"),
     "GlobalAvgPool2D": ("striate.layers", "GlobalAvgPool2D"),
+    "GroupedDense": ("striate.layers", "GroupedDense"),
     "Input": ("striate.network", "Input"),
     "LeakyReLU": ("striate.layers", "LeakyReLU"),
+    "LocallyConnected2D": ("striate.layers", "LocallyConnected2D"),
     "MaxPool2D": ("striate.layers", "MaxPool2D"),
     "MeanSquaredError": ("striate.training.losses", "MeanSquaredError"),
     "ModelFileError": ("striate.files", "ModelFileError"),
@@ -117,8 +121,10 @@ __all__ = [
     "Evaluation",
     "Flatten",
     "GlobalAvgPool2D",
+    "GroupedDense",
     "Input",
     "LeakyReLU",
+    "LocallyConnected2D",
     "MaxPool2D",
     "MeanSquaredError",
     "ModelFileError",

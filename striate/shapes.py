@@ -92,6 +92,24 @@ def pair(value: object, what: str, who: str) -> Pair:
     return (number, number)
 
 
+def nearest_divisors(number: int, wanted: int, most: int = 4) -> str:
+    """The divisors of `number` nearest to `wanted`, as text for an error: "2, 4 or 8"."""
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    every = {*small, *(number // d for d in small)}
+    return _choices(sorted(sorted(every, key=lambda d: (abs(d - wanted), d))[:most]))
+
+
+def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
+    """A ValueError with those that fit, unless `groups` divides the channels of the input."""
+    if channels % groups:
+        common = math.gcd(channels, filters)
+        fitting = [count for count in range(1, min(common, 64) + 1) if common % count == 0]
+        raise ValueError(
+            f"{who}: groups={groups} does not divide the {channels} channels of its "
+            f"input; with {filters} filters, groups may be {', '.join(map(str, fitting))}"
+        )
+
+
 def check_padding(value: object, who: str) -> Padding:
     """`value` if it is a way to write padding; lists become tuples."""
     choices = '"valid", "same", a number, (vertical, horizontal) or (top, bottom, left, right)'

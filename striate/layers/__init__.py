@@ -7,6 +7,8 @@ from striate.layers.conv2d import Conv2D
 from striate.layers.dense import Dense
 from striate.layers.dropout import Dropout
 from striate.layers.flatten import Flatten
+from striate.layers.grouped import GroupedDense
+from striate.layers.local import LocallyConnected2D
 from striate.layers.merge import Add, Concat
 from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D
 
@@ -14,11 +16,13 @@ LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Conv2D,
+        LocallyConnected2D,
         MaxPool2D,
         AvgPool2D,
         SumPool2D,
         GlobalAvgPool2D,
         Dense,
+        GroupedDense,
         Flatten,
         ReLU,
         LeakyReLU,
@@ -43,9 +47,11 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAvgPool2D",
+    "GroupedDense",
     "Input",
     "Layer",
     "LeakyReLU",
+    "LocallyConnected2D",
     "MaxPool2D",
     "Node",
     "Parameter",

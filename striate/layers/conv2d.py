@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from striate import shapes
@@ -74,14 +73,7 @@ class Conv2D(WindowLayer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels = self.image_shape(inputs[0])[2]
-        if channels % self.groups:
-            common = math.gcd(channels, self.filters)
-            fitting = [groups for groups in range(1, min(common, 64) + 1) if common % groups == 0]
-            raise ValueError(
-                f"{self.who}: groups={self.groups} does not divide the {channels} channels of its "
-                f"input; with {self.filters} filters, groups may be "
-                f"{', '.join(map(str, fitting))}"
-            )
+        shapes.check_groups(self.groups, channels, self.filters, self.who)
         return (*self.windows(inputs[0]), self.filters)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:

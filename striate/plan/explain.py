@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.layers import Conv2D, Dense
+from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
 from striate.nest.algebra import Binary, Nest, PairProduct
 from striate.nest.schedule import choose, expected_share
 from striate.nest.target import host
@@ -133,6 +133,10 @@ def _layer(plan: Plan, operation: Operation) -> told.Layer:
 def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
     if isinstance(operation.layer, Dense):
         return "matrix product", ""
+    if isinstance(operation.layer, GroupedDense):
+        return "matrix product", "one column for each group"
+    if isinstance(operation.layer, LocallyConnected2D):
+        return "loops", "filters of its own at each position"
     if not isinstance(operation.layer, Conv2D):
         return "loops", ""
     pairs = bfloat16.chosen(settings, operation, "forward")

@@ -10,6 +10,7 @@ from striate.layers import (
     Dense,
     Dropout,
     Flatten,
+    GroupedDense,
     Layer,
     LeakyReLU,
     MaxPool2D,
@@ -60,7 +61,7 @@ class Graph:
 def analyse(network: Network, training: bool) -> Graph:
     """Drop what is only a view, and fuse activations into what precedes them.
 
-    - Flatten before Dense changes nothing; Dropout does nothing outside training.
+    - Flatten before Dense and GroupedDense changes nothing; Dropout does nothing outside training.
     - An activation whose input nobody else reads is applied where that input is stored.
     - max(f(x)) = f(max(x)) for a rising f, so an activation before max-pooling is moved behind
       it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
@@ -97,8 +98,8 @@ def analyse(network: Network, training: bool) -> Graph:
 def _without_views(network: Network, training: bool) -> dict[int, int]:
     """For each node the value that holds its numbers: another node's, if it is only a view.
 
-    A flattened image is only a view for Dense, which takes its numbers in the same order, and
-    as the output; other readers would see another height, width and channels.
+    A flattened image is only a view for dense layers, which take its numbers in the same order,
+    and as the output; other readers would see another height, width and channels.
     """
     last = len(network.nodes) - 1
     readers: dict[int, list[int]] = {i: [] for i in range(INPUT, last + 1)}
@@ -112,7 +113,8 @@ def _without_views(network: Network, training: bool) -> dict[int, int]:
 
     def dense_only(i: int) -> bool:
         return all(
-            type(network.nodes[reader].layer) is Dense or (idle(reader) and dense_only(reader))
+            type(network.nodes[reader].layer) in (Dense, GroupedDense)
+            or (idle(reader) and dense_only(reader))
             for reader in readers[i]
         )
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from striate.layers import Conv2D, Dense
+from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
 from striate.nest import tuned
 from striate.nest.kernel import machine
 from striate.nest.target import host
@@ -127,9 +127,11 @@ def _by_channels(
 ) -> float:
     """Vector operations for one image, averaged over the passes."""
     layer = operation.layer
-    if not isinstance(layer, Conv2D | Dense):
+    if not isinstance(layer, Conv2D | Dense | GroupedDense | LocallyConnected2D):
         return 0.0
     inputs, outputs = operation.shapes[0][-1], operation.shape[-1]
+    if isinstance(layer, GroupedDense):
+        outputs = layer.groups
     first = INPUT in operation.inputs  # nobody asks for the gradient of the images
     if isinstance(layer, Conv2D):
         tiles = tiling(operation, vector, images) if not exact else None
@@ -139,6 +141,8 @@ def _by_channels(
             # Of one channel each, groups lie side by side in the lanes.
             share = 1 if layer.groups == inputs else layer.groups
             inputs, outputs = inputs // share, outputs // share
+    if isinstance(layer, LocallyConnected2D):
+        inputs, outputs = inputs // layer.groups, outputs // layer.groups
     shares = [vectors(outputs, vector) / outputs]
     if training:
         shares = [*shares, *shares, *([] if first else [vectors(inputs, vector) / inputs])]

@@ -18,7 +18,9 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     LeakyReLU,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Run,
@@ -34,6 +36,9 @@ EXAMPLES = [
     (Conv2D(6, (2, 3), stride=(2, 1), padding=(1, 0, 2, 1), groups=3), [IMAGE]),
     (Conv2D(2, 2, dilation=(2, 1), padding="same", bias=False), [IMAGE]),
     (Conv2D(2, 2, stride=(3, 3), uncovered="drop"), [IMAGE]),
+    (LocallyConnected2D(4, (3, 2)), [IMAGE]),
+    (LocallyConnected2D(6, (2, 3), stride=(2, 1), padding=(1, 0, 2, 1), groups=3), [IMAGE]),
+    (LocallyConnected2D(2, 2, dilation=(2, 1), padding="same", bias=False), [IMAGE]),
     (MaxPool2D((2, 1), stride=(3, 1)), [IMAGE]),
     (MaxPool2D(2, stride=1, padding=(1, 0, 0, 1), dilation=(1, 2)), [IMAGE]),
     (AvgPool2D(3, stride=(1, 2), padding=(1, 1, 0, 1)), [IMAGE]),
@@ -42,6 +47,8 @@ EXAMPLES = [
     (GlobalAvgPool2D(), [IMAGE]),
     (Dense(4), [(7,)]),
     (Dense(1, bias=False), [(7,)]),
+    (GroupedDense(6, 3), [(7,)]),
+    (GroupedDense(2, 2, bias=False), [(7,)]),
     (Flatten(), [IMAGE]),
     (Flatten(), [(7,)]),
     (ReLU(), [IMAGE]),
@@ -142,8 +149,9 @@ def test_the_configuration_survives_json(layer, shapes):
 
 @every_layer
 def test_multiply_adds_count_the_products_with_parameters(layer, shapes):
-    if isinstance(layer, (Conv2D, Dense)):
+    if isinstance(layer, (Conv2D, Dense, GroupedDense, LocallyConnected2D)):
         outputs = np.prod(layer.output_shape(*shapes))
+        outputs //= getattr(layer, "group", 1)  # a group is computed once
         assert layer.multiply_adds(*shapes) == outputs * layer.parameters(*shapes)[0].fan_in
     elif not isinstance(layer, BatchNorm):
         assert layer.multiply_adds(*shapes) == 0
@@ -171,7 +179,9 @@ def test_the_number_of_inputs_is_checked():
         Add()(x)
 
 
-@pytest.mark.parametrize("layer", [Conv2D(1, 1), MaxPool2D(1), GlobalAvgPool2D()], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [Conv2D(1, 1), LocallyConnected2D(1, 1), MaxPool2D(1), GlobalAvgPool2D()], ids=repr
+)
 def test_image_layers_refuse_vectors(layer):
     with pytest.raises(ValueError, match=r"needs images \(height, width, channels\).*\(7,\).*Flat"):
         layer.output_shape((7,))

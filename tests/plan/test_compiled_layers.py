@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from striate import layers
 from striate.engines.compiled_layer import run_layer, run_layer_backward
-from striate.layers import Conv2D, Layer, Run
-from striate.ops import conv
+from striate.layers import Conv2D, Layer, LocallyConnected2D, Run
+from striate.ops import conv, local
 
 Arrays = dict[str, np.ndarray]
 SLOW = settings(
@@ -90,6 +90,28 @@ def test_convolution(layer: Conv2D, shape: tuple[int, ...]) -> None:
     check(layer, shape, 19)
 
 
+# The same, and windows of which there are fewer than taps.
+LOCAL = [
+    (LocallyConnected2D(4, 2), (3, 3, 1)),
+    (LocallyConnected2D(7, (3, 2)), (9, 5, 3)),
+    (LocallyConnected2D(15, (2, 5), padding=(0, 1, 3, 2)), (6, 8, 7)),
+    (LocallyConnected2D(16, 3, stride=2, padding="same"), (11, 8, 5)),
+    (LocallyConnected2D(17, 1), (4, 3, 31)),
+    (LocallyConnected2D(33, 1, stride=(2, 3), uncovered="drop"), (8, 7, 2)),
+    (LocallyConnected2D(8, (5, 4), bias=False), (6, 5, 9)),
+    (LocallyConnected2D(4, (2, 3), dilation=(3, 1), stride=2, uncovered="drop"), (9, 10, 2)),
+    (LocallyConnected2D(6, 3, groups=3, padding="same"), (6, 5, 9)),
+    (LocallyConnected2D(8, 3, groups=8, padding=1), (7, 6, 8)),
+    (LocallyConnected2D(5, 4, stride=4), (8, 12, 3)),
+    (LocallyConnected2D(32, (5, 4), padding=(4, 4, 3, 3)), (1, 2, 1)),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LOCAL, ids=str)
+def test_locally_connected(layer: LocallyConnected2D, shape: tuple[int, ...]) -> None:
+    check(layer, shape, 19)
+
+
 @st.composite
 def windows(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, int, int]]:
     """A layer of a kind with random windows, and an image that they fit into."""
@@ -97,11 +119,12 @@ def windows(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, int, int]]:
     def pair(low: int, high: int) -> tuple[int, int]:
         return draw(st.integers(low, high)), draw(st.integers(low, high))
 
-    dilated = kind in ("conv", "max")
+    dilated = kind in ("conv", "local", "max")
     size, stride = pair(1, 4), pair(1, 4)
     dilation = pair(1, 3) if dilated else (1, 1)
     reach = [d * (s - 1) + 1 for s, d in zip(size, dilation, strict=True)]
-    limits = (3, 3) if kind == "conv" else tuple(min(3, r - 1) for r in reach)
+    weighted = {"conv": Conv2D, "local": LocallyConnected2D}
+    limits = (3, 3) if kind in weighted else tuple(min(3, r - 1) for r in reach)
     pads = (*pair(0, limits[0]), *pair(0, limits[1]))
     least = [
         max(1, d, r - before - after)
@@ -112,9 +135,9 @@ def windows(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, int, int]]:
     if dilated:
         options["dilation"] = dilation
     channels = draw(st.integers(1, 5))
-    if kind == "conv":
+    if kind in weighted:
         groups, share = draw(st.sampled_from([1, 2, 4])), draw(st.integers(1, 9))
-        layer: Layer = Conv2D(groups * share, size, groups=groups, **options)
+        layer: Layer = weighted[kind](groups * share, size, groups=groups, **options)
         return layer, (height, width, channels * groups)
     if kind == "avg":
         options["count_padding"] = draw(st.booleans())
@@ -125,6 +148,12 @@ def windows(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, int, int]]:
 @SLOW
 @given(windows("conv"), st.integers(1, 18))
 def test_convolution_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) -> None:
+    check(*case, n)
+
+
+@SLOW
+@given(windows("local"), st.integers(1, 18))
+def test_locally_connected_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) -> None:
     check(*case, n)
 
 
@@ -142,6 +171,10 @@ def test_pooling_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) 
         (layers.Dense(17), (33,)),
         (layers.Dense(10, bias=False), (200,)),
         (layers.Dense(84), (31,)),
+        (layers.GroupedDense(12, 4), (33,)),
+        (layers.GroupedDense(34, 2), (31,)),
+        (layers.GroupedDense(9, 9), (200,)),
+        (layers.GroupedDense(15, 3, bias=False), (16,)),
         (layers.ReLU(), (3, 4, 5)),
         (layers.LeakyReLU(0.2), (3, 4, 5)),
         (layers.LeakyReLU(-0.5), (3, 4, 5)),
@@ -205,12 +238,34 @@ def test_convolution_against_the_textbook_loops() -> None:
     agree(dx, expected, 1e-13, "input gradient")
 
 
+def test_locally_connected_against_the_textbook_loops() -> None:
+    options = {"stride": (2, 1), "padding": (1, 1, 2, 1), "dilation": (1, 2), "groups": 2}
+    layer = LocallyConnected2D(4, (2, 3), **options)
+    shape = (6, 7, 6)
+    x, parameters, state, gradient = random_case(layer, shape, 2)
+    window = (layer.pads(shape), layer.stride, layer.dilation, layer.groups)
+    weights = parameters["weights"]
+    expected = local.local2d_loops(x, weights, *window) + parameters["bias"]
+    agree(run_layer(layer, (x,), parameters, state, True), expected, 1e-13, "output")
+    (dx,), gradients = run_layer_backward(layer, (x,), parameters, state, gradient)
+    expected = local.local2d_weight_gradient_loops(x, gradient, layer.size, *window)
+    agree(gradients["weights"], expected, 1e-13, "weight gradient")
+    expected = local.local2d_input_gradient_loops(gradient, weights, shape[:2], *window)
+    agree(dx, expected, 1e-13, "input gradient")
+
+
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
         (Conv2D(3, (2, 3), stride=2, padding=(1, 0, 1, 2), uncovered="drop"), (5, 6, 2)),
         (Conv2D(4, 3, dilation=2, padding="same", groups=2), (5, 4, 2)),
+        (
+            LocallyConnected2D(3, (2, 3), stride=2, padding=(1, 0, 1, 2), uncovered="drop"),
+            (5, 6, 2),
+        ),
+        (LocallyConnected2D(4, (4, 3), groups=2), (5, 4, 2)),
         (layers.Dense(3), (5,)),
+        (layers.GroupedDense(6, 3), (5,)),
         (layers.MaxPool2D((3, 2), stride=(2, 1), padding=1, uncovered="drop"), (5, 4, 2)),
         (layers.AvgPool2D((2, 3), stride=1, padding=(1, 0, 1, 1)), (3, 4, 2)),
         (layers.SumPool2D(2, stride=1), (3, 4, 2)),

@@ -25,8 +25,10 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     Layer,
     LeakyReLU,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Scale,
@@ -120,8 +122,18 @@ def no_parameters_first() -> Network:
     return Network([AvgPool2D(2), ReLU(), Flatten(), Dense(3)], (4, 6, 2))
 
 
+def between() -> Network:
+    """What lies between a dense layer and a convolution, and is read twice."""
+    image = Input((7, 6, 3))
+    x = ReLU()(LocallyConnected2D(4, 3, padding=1)(image))
+    y = BatchNorm()(LocallyConnected2D(4, (3, 2), padding=(1, 1, 0, 1), groups=2)(x))
+    z = LocallyConnected2D(5, (6, 5))(ReLU()(Add()(x, y)))
+    wide = Tanh()(GroupedDense(24, 6)(Flatten()(z)))
+    return Network(inputs=image, output=Dense(5)(GroupedDense(10, 2)(wide)))
+
+
 NETWORKS = [
-    lenet, strided, normalised, flattened_early, residual, shared_values, fused_and_shared,
+    between, lenet, strided, normalised, flattened_early, residual, shared_values, fused_and_shared,
     no_parameters_first,
 ]  # fmt: skip
 

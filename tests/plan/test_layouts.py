@@ -19,8 +19,10 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     Layer,
     LeakyReLU,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Run,
@@ -57,6 +59,16 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (Conv2D(66, 1, stride=2, uncovered="drop"), (3, 5, 31)),
     (Conv2D(128, (2, 3)), (3, 5, 3)),
     (Conv2D(8, (2, 1), groups=2), (3, 4, 192)),
+    (LocallyConnected2D(7, (3, 2)), (6, 5, 3)),
+    (LocallyConnected2D(9, 3, padding=(0, 1, 2, 1), bias=False), (5, 7, 17)),
+    (
+        LocallyConnected2D(5, 3, stride=(3, 2), dilation=(2, 1), padding=2, uncovered="drop"),
+        (9, 8, 4),
+    ),
+    (LocallyConnected2D(6, (4, 5), groups=3), (4, 6, 9)),
+    (LocallyConnected2D(33, 1), (3, 5, 32)),
+    (GroupedDense(24, 4), (33,)),
+    (GroupedDense(34, 2, bias=False), (7,)),
     (Dense(17), (33,)),
     (Dense(192, bias=False), (7,)),
     (Dense(3), (130,)),
@@ -150,6 +162,16 @@ def dense_only() -> Network:
     return Network([Dense(70), BatchNorm(), Sigmoid(), Dense(9), ReLU(), Dense(3)], (19,))
 
 
+def between() -> Network:
+    """What lies between a dense layer and a convolution; its normalised input is found again."""
+    image = Input((6, 5, 3))
+    x = BatchNorm()(LocallyConnected2D(8, 3, padding=1)(image))
+    y = LocallyConnected2D(8, (3, 2), padding=(1, 1, 1, 0), groups=2)(x)
+    z = LocallyConnected2D(20, (6, 5))(ReLU()(Add()(x, y)))
+    wide = Tanh()(GroupedDense(36, 4)(Dropout(0.3)(Flatten()(z))))
+    return Network(inputs=image, output=Dense(4)(GroupedDense(10, 2)(wide)))
+
+
 def normalised() -> Network:
     """Normalised values that are computed again when gradients need them."""
     image = Input((5, 4, 3))
@@ -227,7 +249,7 @@ class Pair:
 
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("make", [branches, row, dense_only, normalised])
+@pytest.mark.parametrize("make", [branches, row, dense_only, between, normalised])
 def test_a_network(make: Callable[[], Network], lanes: int) -> None:
     """Batches smaller than the plan was made for, one after the other, leave nothing behind."""
     pair = Pair(make(), lanes, 21)
@@ -237,10 +259,13 @@ def test_a_network(make: Callable[[], Network], lanes: int) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 16, 17, 50, 64])
-def test_several_images_a_task(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [row, between])
+def test_several_images_a_task(
+    make: Callable[[], Network], n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With one image in a block, a task takes several: as many as divide the batch."""
     monkeypatch.setattr(lower_dense, "_MANY", 0)
-    pair = Pair(row(), 1, n)
+    pair = Pair(make(), 1, n)
     pair.step(n)
     pair.step(max(n // 3, 1), seed=2)
     pair.use(n, max(n - 1, 1), 1)
@@ -265,10 +290,11 @@ def test_statistics_of_several_images_a_task(lanes: int) -> None:
 
 
 @pytest.mark.parametrize("lanes", LANES)
-def test_the_same_bits_for_any_number_of_threads(lanes: int) -> None:
+@pytest.mark.parametrize("make", [branches, between])
+def test_the_same_bits_for_any_number_of_threads(make: Callable[[], Network], lanes: int) -> None:
     found = set()
     for threads in (1, 2, 3, 5):
-        pair = Pair(branches(), lanes, 5 * lanes + 11, threads)
+        pair = Pair(make(), lanes, 5 * lanes + 11, threads)
         parts = []
         for n in (5 * lanes + 11, 9):
             outputs = pair.runner.run(*batch(pair.network, n))

@@ -34,6 +34,8 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Sigmoid,
@@ -268,7 +270,17 @@ def lenet() -> Network:
     )  # fmt: skip
 
 
-NETWORKS = [chain, residual, concatenated, dense, lenet]
+def between() -> Network:
+    """What lies between a dense layer and a convolution, in front of and behind others."""
+    layers = [
+        Conv2D(3, 3, padding=1), ReLU(), LocallyConnected2D(4, 3, padding=(1, 0, 2, 1)), ReLU(),
+        LocallyConnected2D(6, (5, 4), groups=2), Flatten(), GroupedDense(12, 4), Tanh(),
+        GroupedDense(6, 2), Dense(5),
+    ]  # fmt: skip
+    return Network(layers, (6, 5, 2))
+
+
+NETWORKS = [chain, residual, concatenated, dense, lenet, between]
 
 
 @pytest.fixture

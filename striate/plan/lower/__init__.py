@@ -12,8 +12,10 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     Layer,
     LeakyReLU,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Scale,
@@ -21,7 +23,7 @@ from striate.layers import (
     SumPool2D,
     Tanh,
 )
-from striate.plan.lower import conv, dense, elementwise, norm, pool
+from striate.plan.lower import conv, dense, elementwise, grouped, local, norm, pool
 from striate.plan.lower._lowering import Lowering
 
 LOWERINGS: dict[type[Layer], Lowering] = {
@@ -33,6 +35,8 @@ LOWERINGS: dict[type[Layer], Lowering] = {
     SumPool2D: Lowering(pool.sum_forward, pool.sum_backward, pool.input_halo, pool.gradient_halo),
     GlobalAvgPool2D: Lowering(pool.global_forward, pool.global_backward),
     Dense: Lowering(dense.forward, dense.backward, rereads=True),
+    GroupedDense: Lowering(grouped.forward, grouped.backward, rereads=True),
+    LocallyConnected2D: Lowering(local.forward, local.backward, local.input_halo, rereads=True),
     BatchNorm: Lowering(norm.forward, norm.backward, rereads=True, prepare=norm.prepare),
     Dropout: Lowering(elementwise.dropout_forward, elementwise.dropout_backward),
     Flatten: Lowering(elementwise.flatten_forward, elementwise.flatten_backward),

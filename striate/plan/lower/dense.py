@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from striate.layers import Dense
+from striate.layers import Dense, GroupedDense
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
-from striate.plan.builder import Builder, vector
-from striate.plan.graph import Operation
+from striate.plan.builder import Builder, activated, vector
+from striate.plan.graph import Activation, Operation
 from striate.plan.layout import EVERY, Image, Place, Walk
 from striate.plan.lower._panels import lay_out, panel
 from striate.plan.lower.elementwise import copy
@@ -28,11 +28,18 @@ _MANY, _IMAGES = 1 << 16, 16
 
 def forward(builder: Builder, operation: Operation) -> None:
     """y, with the bias as first addend and the activation applied as it is stored."""
+    multiply(builder, operation, builder.values[operation.node], operation.activation)
+
+
+def multiply(
+    builder: Builder, operation: Operation, out: Image, activation: Activation | None
+) -> None:
+    """The product with the layer's weights, as many columns as the vector `out` has numbers."""
     x = _flat(builder, operation)
-    units = operation.shape[0]
-    bias = cast(Dense, operation.layer).bias
-    weights, width, strides = _laid_out(builder, operation, x)
-    places = {"x": Place(x.buffer), "weights": weights, "out": builder.out(operation)}
+    units = out.features
+    bias = cast(Dense | GroupedDense, operation.layer).bias
+    weights, width, strides = _laid_out(builder, operation, x, units)
+    places = {"x": Place(x.buffer), "weights": weights, "out": Place(out.buffer)}
     if bias:
         places["bias"] = builder.parameter(operation, "bias")
     axes = (("v", builder.lanes), ("o", width))
@@ -43,7 +50,12 @@ def forward(builder: Builder, operation: Operation) -> None:
                 *(axes if builder.channel_lanes else reversed(axes)),
                 ("i", x.features),
             ),
-            stores=(builder.store(operation, Accumulator(), Walk(c={"O": width, "o": 1})),),
+            stores=(
+                Store(
+                    out.tensor("out", Walk(c={"O": width, "o": 1})),
+                    activated(activation, Accumulator()),
+                ),
+            ),
             terms=(x.flat("x", "i") * vector("weights", **strides),),
             reduce=("i",),
             reduction="sum",
@@ -51,19 +63,19 @@ def forward(builder: Builder, operation: Operation) -> None:
         ),
         places,
         before="v",
-        blocks=_together(builder, x.features * units),
+        blocks=images_at_once(builder, x.features * units),
     )
 
 
 def _laid_out(
-    builder: Builder, operation: Operation, x: Image
+    builder: Builder, operation: Operation, x: Image, units: int
 ) -> tuple[Place, int, dict[str, int]]:
     """The weights W[i,o], the units of a panel, and the strides of panels O, units o, inputs i.
 
     Where channels fill the lanes, many units lie in panels; of few units each has its inputs side
     by side, and these fill the lanes.
     """
-    units, features = operation.shape[0], x.features
+    features = x.features
     place = builder.parameter(operation, "weights")
     width = panel(units)
     few = units < builder.settings.vector and features % builder.settings.vector == 0
@@ -86,15 +98,19 @@ def _laid_out(
     return laid, width, strides
 
 
-def _together(builder: Builder, weights: int) -> int | None:
+def images_at_once(builder: Builder, weights: int) -> int | None:
     """Blocks of images that should share one pass over the weights, if these are many."""
     return -(-_IMAGES // builder.lanes) if weights > _MANY else None
 
 
 def backward(builder: Builder, operation: Operation) -> None:
     """dx block by block; dW and the bias's gradient later, from the whole batch at once."""
-    units = operation.shape[0]
-    gradient = builder.gradients[operation.node]
+    propagate(builder, operation, builder.gradients[operation.node])
+
+
+def propagate(builder: Builder, operation: Operation, gradient: Image) -> None:
+    """From the gradient of what `multiply` stored, those of the input, the weights, the bias."""
+    units = gradient.features
     turned = gradient
     if not builder.channel_lanes:
         turned = _turned(builder, operation, gradient, units)
@@ -107,13 +123,13 @@ def backward(builder: Builder, operation: Operation) -> None:
 
 def _input_gradient(builder: Builder, operation: Operation, gradient: Image) -> None:
     """dx, numbered as the image that x was: rows y, columns x, panels C of channels c."""
-    units, source = operation.shape[0], operation.inputs[0]
+    units, source = gradient.features, operation.inputs[0]
     image = builder.values[source]
     place = builder.parameter(operation, "weights")
     width = panel(image.channels) if builder.channel_lanes else image.channels
     strides = {"o": 1, "c": units}
     if builder.channel_lanes:
-        place = _turned_weights(builder, operation, image, width)
+        place = _turned_weights(builder, operation, image, units, width)
         strides = {"o": width, "c": 1}
     row = image.width * image.channels * units
     weights = vector("weights", y=row, x=image.channels * units, C=width * units, **strides)
@@ -127,13 +143,15 @@ def _input_gradient(builder: Builder, operation: Operation, gradient: Image) -> 
             walk=replace(EVERY, c={"C": width, "c": 1}),
             reduce=("o",),
             before="v",
-            blocks=_together(builder, image.features * units),
+            blocks=images_at_once(builder, image.features * units),
         )
 
 
-def _turned_weights(builder: Builder, operation: Operation, image: Image, width: int) -> Place:
+def _turned_weights(
+    builder: Builder, operation: Operation, image: Image, units: int, width: int
+) -> Place:
     """The weights with the channels of the input side by side."""
-    units, size = operation.shape[0], image.features * operation.shape[0]
+    size = image.features * units
     pixels_ = image.height * image.width
     pixel, group = image.channels * units, width * units
     nest = Nest(
@@ -208,7 +226,7 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
             },
             barrier=False,
         )
-    if cast(Dense, operation.layer).bias:
+    if cast(Dense | GroupedDense, operation.layer).bias:
         builder.recorder.once(
             Nest(
                 axes=(("o", units), ("n", blocks), ("v", lanes)),

@@ -1,0 +1,106 @@
+"""The locally connected layer: what lies between a dense layer and a convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from striate import shapes
+from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run, WindowLayer
+from striate.ops import local
+from striate.shapes import Array, Padding, Shape
+
+
+class LocallyConnected2D(WindowLayer):
+    """Neurons that look at small patches of an image, each with weights of its own.
+
+    A `Conv2D` whose filters are shared nowhere: as many positions, as many outputs, and for each
+    position filters of its own. What is left of it when all positions share theirs is the
+    convolution (`striate.conversions` goes both ways). Computes correlation: no filter is flipped.
+    Input (height, width, channels), output (rows, columns, filters) by the size rule of
+    `striate.shapes`.
+
+    Args:
+        filters: outputs of a position, the depth of the output.
+        size: window (height, width), or one number for both.
+        stride: step between windows, one number or (height, width).
+        padding: zeros around the image, as in `Conv2D`. Weights that meet only them never change.
+        dilation: distance between the taps of a window.
+        groups: filters and channels are split into this many groups that do not mix.
+        bias: add a learned number per output.
+        uncovered: "error" if a size that does not fit is refused, "drop" to leave the last
+            rows and columns unread.
+
+    Parameters: weights (rows, columns, height, width, channels // groups, filters), bias
+    (rows, columns, filters).
+    """
+
+    kind = "locally_connected2d"
+
+    def __init__(
+        self,
+        filters: int,
+        size: int | tuple[int, int],
+        *,
+        stride: int | tuple[int, int] = 1,
+        padding: Padding = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        uncovered: str = "error",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(size, stride, padding, dilation, uncovered, name)
+        self.filters = shapes.whole_number(filters, "filters", self.who)
+        self.groups = shapes.whole_number(groups, "groups", self.who)
+        self.bias = shapes.true_or_false(bias, "bias", self.who)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "
+                f"choose filters as a multiple of {self.groups}"
+            )
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels = self.image_shape(inputs[0])[2]
+        shapes.check_groups(self.groups, channels, self.filters, self.who)
+        return (*self.windows(inputs[0]), self.filters)
+
+    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
+        rows, columns, _ = self.output_shape(*inputs)
+        depth = inputs[0][2] // self.groups
+        taps = self.size[0] * self.size[1]
+        weights = Parameter(
+            "weights",
+            (rows, columns, *self.size, depth, self.filters),
+            "he_normal",
+            fan_in=taps * depth,
+            fan_out=taps * self.filters // self.groups,
+        )
+        if not self.bias:
+            return (weights,)
+        bias = Parameter("bias", (rows, columns, self.filters), "zeros", decay=False)
+        return (weights, bias)
+
+    def multiply_adds(self, *inputs: Shape) -> int:
+        rows, columns, filters = self.output_shape(*inputs)
+        depth = inputs[0][2] // self.groups
+        return rows * columns * filters * self.size[0] * self.size[1] * depth
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        window = (self.pads(x.shape[1:]), self.stride, self.dilation, self.groups)
+        output = local.local2d(x, parameters["weights"], *window)
+        if self.bias:
+            output += parameters["bias"]
+        return output, (x, window)
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        x, window = saved
+        gradients = {"weights": local.local2d_weight_gradient(x, gradient, self.size, *window)}
+        if self.bias:
+            gradients["bias"] = gradient.sum(0)
+        image = (x.shape[1], x.shape[2])
+        return (
+            local.local2d_input_gradient(gradient, parameters["weights"], image, *window),
+        ), gradients
