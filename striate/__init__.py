@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from striate import conversions as conversions
     from striate import functional as functional
     from striate import inspect as inspect
     from striate import kernels as kernels
@@ -89,6 +90,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SoftmaxCrossEntropy": ("striate.training.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
+    "conversions": ("striate.conversions", None),
     "convolve": ("striate.signal.arrays", "convolve"),
     "correlate": ("striate.signal.arrays", "correlate"),
     "explain_method": ("striate.signal.arrays", "explain_method"),
@@ -137,6 +139,7 @@ __all__ = [
     "SumPool2D",
     "Tanh",
     "__version__",
+    "conversions",
     "convolve",
     "correlate",
     "explain_method",
