@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from striate.data import Dataset as Dataset
     from striate.data import load as load_data
     from striate.data.augment import Augment as Augment
+    from striate.derivation import derive as derive
     from striate.estimator import ConvNetClassifier as ConvNetClassifier
     from striate.estimator import ConvNetRegressor as ConvNetRegressor
     from striate.evaluation import Evaluation as Evaluation
@@ -93,6 +94,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "conversions": ("striate.conversions", None),
     "convolve": ("striate.signal.arrays", "convolve"),
     "correlate": ("striate.signal.arrays", "correlate"),
+    "derive": ("striate.derivation", "derive"),
     "explain_method": ("striate.signal.arrays", "explain_method"),
     "filter_image": ("striate.filtering", "filter_image"),
     "functional": ("striate.functional", None),
@@ -142,6 +144,7 @@ __all__ = [
     "conversions",
     "convolve",
     "correlate",
+    "derive",
     "explain_method",
     "filter_image",
     "functional",

@@ -11,6 +11,7 @@ import click
 
 from striate import __version__
 from striate.cli.convolve import convolve
+from striate.cli.derive import derive
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
 from striate.cli.filter import filter_command
@@ -44,7 +45,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     train, evaluate, predict, summary, inspect, explain, tune, convolve, filter_command,
-    size, gradients, stroke,
+    size, gradients, stroke, derive,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -40,23 +40,23 @@ def number(
 
 def image_size(value: Any) -> tuple[int, int]:
     """Read height and width of images: "32" or "32x48"."""
-    sides = _sides(value)
-    if len(sides) not in (1, 2):
+    given = sides(value)
+    if len(given) not in (1, 2):
         raise click.BadParameter(f"{value!r} is not a size such as 32 or 32x48 (height x width)")
-    return sides[0], sides[-1]
+    return given[0], given[-1]
 
 
 def image_shape(value: Any) -> tuple[int, int, int]:
     """Read height, width and channels of images: "28x28x1"."""
-    sides = _sides(value)
-    if len(sides) != 3:
+    given = sides(value)
+    if len(given) != 3:
         raise click.BadParameter(
             f"{value!r} is not a shape such as 28x28x1 (height x width x channels)"
         )
-    return sides[0], sides[1], sides[2]
+    return given[0], given[1], given[2]
 
 
-def _sides(value: Any) -> tuple[int, ...]:
+def sides(value: Any) -> tuple[int, ...]:
     """Return the positive numbers between the "x" of `value`; () if it is anything else."""
     if isinstance(value, tuple):
         return value

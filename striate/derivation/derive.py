@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -55,6 +54,11 @@ class Derivation:
     measurements: tuple[Measurement, ...] | None = None
     batch_size: int = 0
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def size(self) -> Pair:
+        """(height, width) of the image."""
+        return self.image[0], self.image[1]
 
     @property
     def pixels(self) -> int:
@@ -116,7 +120,7 @@ class Derivation:
             "notes": list(self.notes),
         }
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | Path) -> None:
         """Write it to a file: .html (a page that works offline), .png, .svg or .pdf (its drawings),
         or .json.
 

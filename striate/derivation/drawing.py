@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.derivation.windows import Windows
+from striate.derivation.sliding import draw_convolution, group_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,17 +23,11 @@ if TYPE_CHECKING:
 
 # Pixels and neurons that are all drawn; of more, so many.
 _ALL, _SOME_PIXELS, _SOME_NEURONS = 40, 12, 12
-_FIGURES = {
-    "dense": "figure 4",
-    "grouped": "figures 5 to 7",
-    "local": "figures 8 and 10",
-    "convolution": "figures 11 and 12",
-}
 TITLES = {
     "dense": "Fully connected",
     "grouped": "Grouped: a colour is one weight per pixel",
     "local": "Local: a patch for each neuron of a group",
-    "convolution": "Convolution: the patches of a group",
+    "convolution": "Convolution: the patches of a group are one filter",
 }
 
 
@@ -97,17 +91,13 @@ def read_by(derivation: Derivation, neuron: int) -> list[int]:
     if windows is None or group is None:
         return list(range(derivation.pixels))
     _, width, channels = derivation.image
-    rows, columns = windows.rows_and_columns(_size(derivation), neuron % group)
+    rows, columns = windows.rows_and_columns(derivation.size, neuron % group)
     return [
         (row * width + column) * channels + c
         for row in rows
         for column in columns
         for c in range(channels)
     ]
-
-
-def _size(derivation: Derivation) -> tuple[int, int]:
-    return derivation.image[0], derivation.image[1]
 
 
 def abridged(derivation: Derivation) -> str:
@@ -132,12 +122,13 @@ def overview(derivation: Derivation) -> Figure:
     height = _height(derivation)
     convolution = derivation.windows is not None
     figure = Figure(
-        figsize=(max(4.6 * len(networks), 6.5), height + 3.9 * convolution), layout="constrained"
+        figsize=(max(4.6 * len(networks), 6.5), height + 4.4 * convolution), layout="constrained"
     )
     parts: Any = figure
     if convolution:
-        parts, below = figure.subfigures(2, 1, height_ratios=(height, 3.9))
-        _draw_convolution(below, derivation)
+        both: Any = figure.subfigures(2, 1, height_ratios=(height, 4.4))
+        parts = both[0]
+        draw_convolution(both[1], derivation)
     axes = parts.subplots(1, len(networks), squeeze=False)[0]
     for ax, name in zip(axes, networks, strict=True):
         _draw_network(ax, derivation, name)
@@ -151,8 +142,8 @@ def stage_figure(derivation: Derivation, name: str) -> Figure:
     from matplotlib.figure import Figure
 
     if name == "convolution":
-        figure = Figure(figsize=(9, 3.9), layout="constrained")
-        _draw_convolution(figure, derivation)
+        figure = Figure(figsize=(9, 4.4), layout="constrained")
+        draw_convolution(figure, derivation)
         return figure
     figure = Figure(figsize=(6.5, _height(derivation)), layout="constrained")
     _draw_network(figure.subplots(), derivation, name)
@@ -171,12 +162,6 @@ def _heading(derivation: Derivation, name: str) -> str:
     return f"{TITLES[name]}\n{stage.weights:,} weights"
 
 
-def _colour(group: int) -> Any:
-    from matplotlib import colormaps
-
-    return colormaps["tab10"](group % 10)
-
-
 def _draw_network(ax: Axes, derivation: Derivation, name: str) -> None:
     pixels, neurons = columns_of(derivation)
     group = derivation.group if name != "dense" else None
@@ -190,7 +175,7 @@ def _draw_network(ax: Axes, derivation: Derivation, name: str) -> None:
             ha="right", va="center", fontsize=7,
         )  # fmt: skip
     for number, y in neurons.places.items():
-        face = "white" if group is None else _colour(number // group)
+        face = "white" if group is None else group_colour(number // group)
         ax.plot(1, y, "o", ms=11, mfc=face, mec="black", mew=0.8, zorder=3)
         ax.annotate(
             f"{number:,}", (1, y), (10, 0), textcoords="offset points",
@@ -224,7 +209,7 @@ def _draw_lines(
     for neuron, y in neurons.places.items():
         read = read_by(derivation, neuron) if name == "local" else range(derivation.pixels)
         seen = set(read)
-        colour = "0.45" if group is None else _colour(neuron // group)
+        colour = "0.45" if group is None else group_colour(neuron // group)
         first = group is None or neuron % group == 0
         for pixel, at in pixels.places.items():
             if pixel in seen:
@@ -236,98 +221,3 @@ def _draw_lines(
         ax.add_collection(
             LineCollection(segments, colors=colours, linewidths=width, alpha=strength, zorder=1)
         )
-
-
-def _draw_convolution(figure: Any, derivation: Derivation) -> None:
-    """The image with its windows, the filters, and what they make of it."""
-    windows = derivation.windows
-    if windows is None:
-        return
-    shown = min(derivation.neurons // windows.count, 4)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    _draw_windows(left, derivation, windows)
-    right.axis("off")
-    filters = derivation.neurons // windows.count
-    lines = [_equation(derivation, windows, 0)]
-    if windows.count > 1:
-        lines.append(_equation(derivation, windows, 1))
-    right.text(
-        0, 1, "\n".join(lines), va="top", fontsize=8, family="monospace", transform=right.transAxes
-    )
-    _draw_maps(right, derivation, windows, shown)
-    figure.suptitle(
-        f"{TITLES['convolution']} are one {windows.size[0]}×{windows.size[1]} filter, "
-        f"{filters:,} in all\n{derivation.stage('convolution').weights:,} weights",
-        fontsize=10,
-    )
-
-
-def _draw_windows(ax: Axes, derivation: Derivation, windows: Windows) -> None:
-    from matplotlib.patches import Rectangle
-
-    height, width, channels = derivation.image
-    if derivation.picture is not None:
-        values = derivation.picture.pixels
-        shown = values if channels == 3 else values[..., 0]
-        ax.imshow(np.clip(shown, 0, 1), cmap="gray", vmin=0, vmax=1)
-    else:
-        ax.set_xlim(-0.5, width - 0.5)
-        ax.set_ylim(height - 0.5, -0.5)
-        ax.set_aspect("equal")
-    few = windows.count <= 9
-    positions = [*range(windows.count)] if few else [0, 1, 2, windows.count - 1]
-    for order, position in enumerate(positions):
-        row, column = divmod(position, windows.positions[1])
-        y = row * windows.stride[0] - windows.pads[0] - 0.5
-        x = column * windows.stride[1] - windows.pads[2] - 0.5
-        inset = 0.06 * (order % 5) * min(windows.size) / 2
-        ax.add_patch(
-            Rectangle(
-                (x + inset, y + inset), windows.size[1] - 2 * inset, windows.size[0] - 2 * inset,
-                fill=False, ec=_colour(order), lw=1.8, clip_on=False,
-            )
-        )  # fmt: skip
-        ax.annotate(
-            f"{position:,}", (x + inset, y + inset), (2, -9), textcoords="offset points",
-            color=_colour(order), fontsize=8, weight="bold", annotation_clip=False,
-        )  # fmt: skip
-    ax.set_xticks([])
-    ax.set_yticks([])
-    which = "all" if few else "some"
-    ax.set_xlabel(f"{which} of the {windows.count:,} windows of a group", fontsize=8)
-
-
-def _equation(derivation: Derivation, windows: Windows, neuron: int) -> str:
-    """Figure 11: what a neuron sums."""
-    rows, columns = windows.rows_and_columns(_size(derivation), neuron)
-    row, column = divmod(neuron, windows.positions[1])
-    top = row * windows.stride[0] - windows.pads[0]
-    left = column * windows.stride[1] - windows.pads[2]
-    terms = [
-        f"w{(y - top) * windows.size[1] + x - left + 1}·x({y},{x})" for y in rows for x in columns
-    ]
-    if len(terms) > 9:
-        terms = [*terms[:3], "…", terms[-1]]
-    lines = [" + ".join(terms[i : i + 3]) for i in range(0, len(terms), 3)]
-    head = f"neuron {neuron} = "
-    return head + ("\n" + " " * (len(head) - 2) + "+ ").join(lines)
-
-
-def _draw_maps(ax: Axes, derivation: Derivation, windows: Windows, shown: int) -> None:
-    """The outputs of the first groups, position by position."""
-    outputs = derivation.outputs.neurons.get("convolution") if derivation.outputs else None
-    if outputs is None:
-        return
-    maps = outputs.reshape(-1, *windows.positions)[:shown]
-    reach = float(np.abs(maps).max()) or 1.0
-    for number, values in enumerate(maps):
-        inset = ax.inset_axes((number * 0.25, 0.08, 0.22, 0.45))
-        inset.imshow(values, cmap="RdBu_r", vmin=-reach, vmax=reach)
-        inset.set_xticks([])
-        inset.set_yticks([])
-        for spine in inset.spines.values():
-            spine.set(color=_colour(number), linewidth=2)
-        inset.set_xlabel(f"group {number}", fontsize=8)
-    total = derivation.neurons // windows.count
-    if shown < total:
-        ax.text(0, -0.1, f"{shown} of {total:,} groups", fontsize=8, transform=ax.transAxes)

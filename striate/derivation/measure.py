@@ -76,7 +76,10 @@ def measurements_of(
         found[name], runs[name] = _prepared(name, layer, image, further, batch_size, threads)
     times = _in_turn(runs)
     return tuple(
-        replace(found[name], **times[name]) if name in times else found[name] for name in names
+        replace(found[name], forward_ms=times[name][0], step_ms=times[name][1])
+        if name in times
+        else found[name]
+        for name in names
     )
 
 
@@ -117,9 +120,9 @@ def _prepared(
     return measurement, (lambda: seconds_of(forward), lambda: seconds_of(step))
 
 
-def _in_turn(runs: dict[str, tuple[Run, Run]]) -> dict[str, dict[str, float]]:
-    """Medians in milliseconds; one run of each after the other, so that what else the machine does
-    meets all of them."""
+def _in_turn(runs: dict[str, tuple[Run, Run]]) -> dict[str, tuple[float, float]]:
+    """Medians of both in milliseconds; one run of each after the other, so that what else the
+    machine does meets all of them."""
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in runs}
     end = time.monotonic() + _SECONDS
     for number in range(_ROUNDS):
@@ -130,10 +133,7 @@ def _in_turn(runs: dict[str, tuple[Run, Run]]) -> dict[str, dict[str, float]]:
         if time.monotonic() > end and number >= 2:
             break
     return {
-        name: {
-            "forward_ms": 1e3 * statistics.median(forward),
-            "step_ms": 1e3 * statistics.median(step),
-        }
+        name: (1e3 * statistics.median(forward), 1e3 * statistics.median(step))
         for name, (forward, step) in times.items()
     }
 

@@ -42,10 +42,12 @@ class Equality:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Outputs (neurons,) by the name of the stage, and what was compared."""
+    """Outputs (neurons,) by the name of the stage, what was compared, and the random filters
+    (height, width, channels, groups) of the convolution if there is one."""
 
     neurons: dict[str, Array]
     equalities: tuple[Equality, ...]
+    filters: Array | None = None
 
 
 def outputs_of(
@@ -62,7 +64,7 @@ def outputs_of(
         run.grouped_stage(group)
         if windows is not None:
             run.local_stages(group, windows)
-    return Outputs(run.found, tuple(run.equalities))
+    return Outputs(run.found, tuple(run.equalities), run.filters)
 
 
 class _Run:
@@ -74,6 +76,7 @@ class _Run:
         self.shape: Shape = pixels.shape
         self.found: dict[str, Array] = {}
         self.equalities: list[Equality] = []
+        self.filters: Array | None = None
 
     def dense_stage(self) -> None:
         layer = layer_of("dense", self.neurons, self.group, self.windows)
@@ -96,6 +99,7 @@ class _Run:
     def local_stages(self, group: int, windows: Windows) -> None:
         layer = layer_of("convolution", self.neurons, group, windows)
         conv = self._drawn(layer, self.shape)
+        self.filters = conv.parameters["filters"]
         output = conv(self.pixels[None])[0]
 
         def by_group(values: Array) -> Array:

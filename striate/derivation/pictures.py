@@ -39,7 +39,9 @@ def picture(image: Shape, on: str | os.PathLike[str] | None = None) -> Picture:
     if on is not None:
         from striate.data.images import decode_images
 
-        decoded = decode_images([on], size=(height, width), colour=colour, mode="stretch")
+        decoded = decode_images(
+            [os.fspath(on)], size=(height, width), colour=colour, mode="stretch"
+        )
         pixels, name = decoded.images[0] / 255, f"{os.fspath(on)}"
     else:
         pixels, name = _digit((height, width), colour), "a handwritten 2 of the digits"
@@ -57,4 +59,4 @@ def _digit(size: tuple[int, int], colour: str) -> Array:
     digits = load_digits(Options())
     where = int(np.flatnonzero(digits.train_labels == _DIGIT)[0])
     one = digits.train_images[where : where + 1].astype(np.float32) / 16
-    return refit(one, size, colour, "stretch")[0]
+    return np.asarray(refit(one, size, colour, "stretch")[0])

@@ -26,10 +26,14 @@ def text(derivation: Derivation) -> str:
     if derivation.further:
         parts.append(_wrapped(behind(derivation)))
     parts += [_wrapped(note) for note in derivation.notes]
-    if derivation.outputs and derivation.outputs.equalities:
-        parts.append("\n".join(equalities(derivation)))
+    if found := equalities(derivation):
+        parts.append(compared_note(derivation))
+        parts += [_wrapped(f"{apart:>7}  {what}", " " * 9) for apart, what, _ in found]
     if derivation.measurements:
-        parts.append("\n".join(measured(derivation)))
+        parts.append(measured_note(derivation) + ":")
+        rows = measured_rows(derivation)
+        parts += [_table(rows, left=1)] if len(rows) > 1 else []
+        parts += [_wrapped(note) for note in unmeasured(derivation)]
     return "\n".join(parts)
 
 
@@ -87,60 +91,57 @@ def _products(derivation: Derivation) -> str:
     )
 
 
-def equalities(derivation: Derivation) -> list[str]:
-    """What was computed on the picture, and how far it is apart."""
-    if not derivation.outputs or not derivation.picture:
-        return []
-    lines = [f"On {derivation.picture.name}, with random weights, largest differences:"]
-    for equal in derivation.outputs.equalities:
+def equalities(derivation: Derivation) -> list[list[str]]:
+    """What was computed on the picture: how far it is apart, what it is, how many numbers."""
+    rows = []
+    for equal in derivation.outputs.equalities if derivation.outputs else ():
         if equal.difference is None:
-            lines.append(_wrapped(f"  not computed: {equal.what}: {equal.why}", "    "))
+            rows.append(["-", f"{equal.what}: not computed, {equal.why}", f"{equal.numbers:,}"])
         else:
             shown = "0" if equal.difference == 0 else f"{equal.difference:.0e}"
-            lines.append(f"  {shown:>6}  {equal.what}")
-    return lines
+            rows.append([shown, equal.what, f"{equal.numbers:,}"])
+    return rows
 
 
-def measured(derivation: Derivation) -> list[str]:
-    """Time and memory of each stage."""
-    if not derivation.measurements:
-        return []
-    rows = [
-        [
-            "",
-            "forward",
-            "against",
-            "with gradients",
-            "against",
-            "weights",
-            "gradients",
-            "all memory",
-        ]
-    ]
-    base = derivation.measurements[0]
-    notes = []
-    for found in derivation.measurements:
-        name = "(not shared)" if found.name == "unshared" else found.name
-        if found.why:
-            notes.append(_wrapped(f"{name} was not measured: {found.why}."))
-            continue
+def compared_note(derivation: Derivation) -> str:
+    """On what it was computed."""
+    name = derivation.picture.name if derivation.picture else ""
+    return f"On {name}, with random weights in float64, the largest differences:"
+
+
+def measured_note(derivation: Derivation) -> str:
+    """What was measured."""
+    return (
+        f"Measured with batches of {derivation.batch_size} images in float32: medians, and all "
+        "memory of a training step"
+    )
+
+
+def measured_rows(derivation: Derivation) -> list[list[str]]:
+    """Time and memory of each stage, below the names of the columns."""
+    rows = [["", "forward", "", "training step", "", "weights", "gradients", "all memory", ""]]
+    found = [m for m in derivation.measurements or () if not m.why]
+    for measured in found:
+        base = found[0] if measured is not found[0] else None
         rows.append(
             [
-                name,
-                milliseconds(found.forward_ms),
-                times_as_fast(base.forward_ms, found.forward_ms) if found is not base else "",
-                milliseconds(found.step_ms),
-                times_as_fast(base.step_ms, found.step_ms) if found is not base else "",
-                size(found.weight_bytes),
-                size(found.gradient_bytes),
-                size(found.step_bytes),
+                "(not shared)" if measured.name == "unshared" else measured.name,
+                milliseconds(measured.forward_ms),
+                times(base.forward_ms, measured.forward_ms) if base else "",
+                milliseconds(measured.step_ms),
+                times(base.step_ms, measured.step_ms) if base else "",
+                size(measured.weight_bytes),
+                size(measured.gradient_bytes),
+                size(measured.step_bytes),
+                times(base.step_bytes, measured.step_bytes) if base else "",
             ]
         )
-    head = (
-        f"Measured with batches of {derivation.batch_size} images in float32 (medians; all memory "
-        "of a training step):"
-    )
-    return [head, *([_table(rows, left=1)] if len(rows) > 1 else []), *notes]
+    return rows
+
+
+def unmeasured(derivation: Derivation) -> list[str]:
+    """What was not measured, and why."""
+    return [f"{m.name}: not measured, {m.why}." for m in derivation.measurements or () if m.why]
 
 
 def milliseconds(value: float) -> str:
@@ -148,9 +149,10 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g} ms" if value < 1000 else f"{value:,.0f} ms"
 
 
-def times_as_fast(base: float, value: float) -> str:
-    """ "3.1 ×", or nothing where there is no base."""
-    return f"{base / value:.2g} ×" if base > 0 and value > 0 else ""
+def times(base: float, value: float) -> str:
+    """How many times as little a value is as the base: "3.1 ×"."""
+    share = base / value
+    return f"{share:,.0f} ×" if share >= 100 else f"{share:.2g} ×"
 
 
 def size(count: int) -> str:

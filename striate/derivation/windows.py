@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from striate import shapes
-from striate.shapes import AXES, Padding, Pads, Pair, nearest_divisors
+from striate.shapes import AXES, Array, Padding, Pads, Pair, nearest_divisors
 
 WHO = "derive"
 # Windows, and steps between them, that are tried where none is given.
@@ -53,11 +53,12 @@ class Windows:
             found.append(range(max(first, 0), min(first + self.size[axis], image[axis])))
         return found[0], found[1]
 
-    def _inside(self, image: Pair, axis: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _inside(self, image: Pair, axis: int) -> Array:
         """How many taps of each window are in the image, along one axis."""
         first = np.arange(self.positions[axis]) * self.stride[axis] - self.pads[2 * axis]
         last = np.minimum(first + self.size[axis], image[axis])
-        return np.maximum(last - np.maximum(first, 0), 0)
+        inside: Array = np.maximum(last - np.maximum(first, 0), 0)
+        return inside
 
     def __str__(self) -> str:
         text = f"{self.size[0]}×{self.size[1]}"

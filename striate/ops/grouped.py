@@ -54,7 +54,8 @@ def spread(groups: Array, group: int) -> Array:
 
 def gather(gradient: Array, group: int) -> Array:
     """(…, groups * group) -> (…, groups): the sum over each group, which is `spread` backwards."""
-    return gradient.reshape(*gradient.shape[:-1], -1, group).sum(-1)
+    apart = gradient.reshape(*gradient.shape[:-1], gradient.shape[-1] // group, group)
+    return np.asarray(apart.sum(-1))
 
 
 def grouped_dense(x: Array, weights: Array, group: int) -> Array:

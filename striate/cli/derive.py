@@ -1,0 +1,184 @@
+"""``striate derive``: from a fully connected layer to a convolution."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from striate.cli import options
+from striate.cli.output import json_line, note, one_line
+
+if TYPE_CHECKING:
+    from striate.derivation import Derivation
+
+
+def _image(value: Any) -> tuple[int, ...]:
+    """Read the shape of an image: "3x3", "32x32x3"."""
+    sides = options.sides(value)
+    if len(sides) not in (2, 3):
+        raise click.BadParameter(
+            f"{value!r} is not the size of an image such as 3x3 or 32x32x3 (height x width, x "
+            "channels)"
+        )
+    return sides
+
+
+def _neurons(value: Any) -> tuple[int, ...]:
+    """Read the neurons of one layer or of several: "16", "90,50"."""
+    if isinstance(value, tuple):
+        return value
+    words = str(value).split(",")
+    if not all(re.fullmatch(" *[0-9]{1,9} *", word) and int(word) for word in words):
+        raise click.BadParameter(
+            f"{value!r} is not a number of neurons such as 16, or of several layers such as 90,50"
+        )
+    return tuple(int(word) for word in words)
+
+
+def _padding(value: Any) -> Any:
+    """Read "same", "valid", one number, or "1,2" or "1,2,0,3"; what is none of them the library
+    refuses."""
+    text = str(value).strip().lower()
+    if not re.fullmatch("[0-9, ]+", text):
+        return text
+    numbers = tuple(int(word) for word in text.split(",") if word.strip())
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+@click.command(short_help="Walk from a fully connected layer to a convolution.")
+@click.option(
+    "--image",
+    type=_image,
+    default="3x3",
+    show_default=True,
+    metavar="HxW[xC]",
+    help="Height, width and channels of the image.",
+)
+@click.option(
+    "--neurons",
+    type=_neurons,
+    default="16",
+    show_default=True,
+    metavar="N[,N…]",
+    help="Neurons of the layer; of several dense layers, the first of which is derived.",
+)
+@click.option(
+    "--group",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Successive neurons that share weights.  [default: as many as a window has positions]",
+)
+@click.option(
+    "--window",
+    type=options.image_size,
+    metavar="HxW",
+    help="What a neuron looks at.  [default: near to 3x3, with a position for each neuron of a "
+    "group]",
+)
+@click.option("--stride", type=options.image_size, metavar="N", help="The step between windows.")
+@click.option(
+    "--padding",
+    type=_padding,
+    metavar="P",
+    help="Zeros around the image: a number, top,bottom,left,right, valid or same.",
+)
+@click.option(
+    "--on",
+    "picture",
+    metavar="FILE",
+    help="The image to look at, stretched to that size.  [default: a handwritten digit]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of the random weights.")  # fmt: skip
+@click.option("--measure", is_flag=True, help="Run each stage, and tell time and memory.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Images of a batch for --measure.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads for --measure.  [default: one per core]",
+)
+@click.option(
+    "--out",
+    "-o",
+    metavar="FILE",
+    help="Write it all with drawings: .html, .png, .svg or .pdf; or .json.",
+)
+@options.output_options
+def derive(
+    image: tuple[int, ...],
+    neurons: tuple[int, ...],
+    group: int | None,
+    window: tuple[int, int] | None,
+    stride: tuple[int, int] | None,
+    padding: Any,
+    picture: str | None,
+    seed: int,
+    measure: bool,
+    batch_size: int,
+    threads: int | None,
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Walk from a fully connected layer to a convolution, for any image and number of neurons:
+    neurons that are grouped to share weights, then look at patches only, and so are a convolution.
+
+    Each stage is counted, computed on a real image with random weights, and compared.
+    """
+    from striate.derivation import derive as derivation_of
+
+    _check_places(picture, out)
+    derived = derivation_of(
+        image,
+        neurons,
+        group,
+        window,
+        stride=stride,
+        padding=padding,
+        on=picture,
+        seed=seed,
+        measure=measure,
+        batch_size=batch_size,
+        threads=threads,
+    )
+    if out is not None:
+        _write(derived, out)
+        note(f"Written to {one_line(out)}", quiet=quiet)
+    if as_json:
+        json_line(derived.to_dict())
+    else:
+        click.echo(str(derived))
+
+
+def _check_places(picture: str | None, out: str | None) -> None:
+    """What can be found out before any work is done."""
+    from striate.derivation.files import kind_of
+
+    if picture is not None and not Path(picture).is_file():
+        raise click.ClickException(f"{picture}: there is no such file")
+    if out is not None:
+        kind_of(out)
+        if not Path(out).parent.is_dir():
+            raise click.ClickException(f"{out}: there is no folder {Path(out).parent}")
+        if Path(out).is_dir():
+            raise click.ClickException(f"{out}: is a folder")
+
+
+def _write(derived: Derivation, out: str) -> None:
+    try:
+        derived.save(out)
+    except OSError as error:
+        raise click.ClickException(
+            f"{out}: cannot be written ({error.strerror or error})"
+        ) from error
