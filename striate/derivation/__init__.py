@@ -3,12 +3,12 @@
 `derive` walks the article *Derivation of Convolutional Neural Network from Fully Connected Network
 Step-By-Step* (A. Gad) for any image: neurons that are grouped to share weights, then look at
 patches only, and so are a convolution. Reads in this order: `windows` (what fits), `stages` (the
-counts), `outputs` (that stages agree), `measure` (what they cost), `derive`, then `text`,
+counts), `outputs` (that stages agree), `measure` (what they cost), `walk`, then `text`,
 `drawing`, `page` and `files` (how it is shown).
 """
 
-from striate.derivation.derive import Derivation, derive
 from striate.derivation.stages import Stage
+from striate.derivation.walk import Derivation, derive
 from striate.derivation.windows import Windows
 
 __all__ = ["Derivation", "Stage", "Windows", "derive"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from striate.derivation.derive import Derivation
+    from striate.derivation.walk import Derivation
 
 # Pixels and neurons that are all drawn; of more, so many.
 _ALL, _SOME_PIXELS, _SOME_NEURONS = 40, 12, 12

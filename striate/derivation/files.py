@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from striate.derivation.derive import Derivation
+    from striate.derivation.walk import Derivation
 
 KINDS = ("html", "png", "svg", "pdf", "json")
 

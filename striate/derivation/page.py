@@ -22,8 +22,8 @@ from striate.derivation.text import (
 )
 
 if TYPE_CHECKING:
-    from striate.derivation.derive import Derivation
     from striate.derivation.stages import Stage
+    from striate.derivation.walk import Derivation
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">

@@ -13,7 +13,7 @@ from striate.shapes import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from striate.derivation.derive import Derivation
+    from striate.derivation.walk import Derivation
 
 # Groups, windows, and weights with their names, that are drawn.
 _GROUPS, _WINDOWS, _NAMED = 4, 9, 9

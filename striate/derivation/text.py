@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from striate.derivation.stages import fewer
 
 if TYPE_CHECKING:
-    from striate.derivation.derive import Derivation
+    from striate.derivation.walk import Derivation
 
 _WIDTH = 96
 
