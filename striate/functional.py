@@ -20,16 +20,27 @@ import numpy as np
 import numpy.typing as npt
 
 from striate import layers
+from striate.functional_local import (
+    FILTERS,
+    IMAGES,
+    VECTORS,
+    WEIGHTS,
+    ConvOptions,
+    IntOrPair,
+)
+from striate.functional_local import grouped_dense as grouped_dense
+from striate.functional_local import grouped_dense_input_gradient as grouped_dense_input_gradient
+from striate.functional_local import grouped_dense_weight_gradient as grouped_dense_weight_gradient
+from striate.functional_local import locally_connected2d as locally_connected2d
+from striate.functional_local import (
+    locally_connected2d_input_gradient as locally_connected2d_input_gradient,
+)
+from striate.functional_local import (
+    locally_connected2d_weight_gradient as locally_connected2d_weight_gradient,
+)
 from striate.layers import Layer
 from striate.shapes import Array, Padding, Shape, check_shape
 from striate.single import floats, run, run_backward
-
-IntOrPair = int | tuple[int, int]
-
-IMAGES = "(n, height, width, channels)"
-FILTERS = "(filter height, filter width, channels // groups, outputs)"
-VECTORS = "(n, features)"
-WEIGHTS = "(inputs, outputs)"
 
 
 class PoolOptions(TypedDict, total=False):
@@ -50,16 +61,6 @@ class MaxPoolOptions(PoolOptions, total=False):
     """Options of `max_pool2d`."""
 
     dilation: IntOrPair
-
-
-class ConvOptions(TypedDict, total=False):
-    """Options of `conv2d`."""
-
-    stride: IntOrPair
-    padding: Padding
-    dilation: IntOrPair
-    groups: int
-    uncovered: str
 
 
 # Convolution.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate import functional as F
-from striate.ops import conv, dense, pool
+from striate.ops import conv, dense, grouped, local, pool
 
 RANDOM = np.random.default_rng(8)
 X = RANDOM.standard_normal((2, 6, 5, 4))
@@ -36,6 +36,56 @@ def test_conv2d_and_its_gradients(engine):
         rtol=1e-10,
         atol=1e-12,
     )
+
+
+@engines
+def test_locally_connected2d_and_its_gradients(engine):
+    random = np.random.default_rng(9)
+    rows, columns = conv.conv2d(X, FILTERS, *LOOPS).shape[1:3]
+    weights = random.standard_normal((rows, columns, *FILTERS.shape))
+    bias = random.standard_normal((rows, columns, 6))
+    output = F.locally_connected2d(X, weights, bias, **WINDOW, engine=engine)
+    expected = local.local2d_loops(X, weights, *LOOPS)
+    close = {"rtol": 1e-10, "atol": 1e-12}
+    np.testing.assert_allclose(output, expected + bias, **close)
+    np.testing.assert_allclose(
+        F.locally_connected2d(X, weights, **WINDOW, engine=engine), expected, **close
+    )
+    gradient = random.standard_normal(output.shape)
+    np.testing.assert_allclose(
+        F.locally_connected2d_input_gradient(gradient, weights, (6, 5, 4), **WINDOW, engine=engine),
+        local.local2d_input_gradient_loops(gradient, weights, (6, 5), *LOOPS),
+        **close,
+    )
+    np.testing.assert_allclose(
+        F.locally_connected2d_weight_gradient(X, gradient, (3, 2), **WINDOW, engine=engine),
+        local.local2d_weight_gradient_loops(X, gradient, (3, 2), *LOOPS),
+        **close,
+    )
+
+
+@engines
+def test_grouped_dense_and_its_gradients(engine):
+    random = np.random.default_rng(9)
+    x, weights, bias = X[:, 0, 0], random.standard_normal((4, 5)), random.standard_normal(5)
+    output = F.grouped_dense(x, weights, 3, bias, engine=engine)
+    expected = grouped.grouped_dense_loops(x, weights, 3)
+    close = {"rtol": 1e-10, "atol": 1e-12}
+    np.testing.assert_allclose(output, expected + np.repeat(bias, 3), **close)
+    np.testing.assert_allclose(F.grouped_dense(x, weights, 3, engine=engine), expected, **close)
+    gradient = random.standard_normal(output.shape)
+    np.testing.assert_allclose(
+        F.grouped_dense_input_gradient(gradient, weights, engine=engine),
+        grouped.grouped_dense_input_gradient_loops(gradient, weights, 3),
+        **close,
+    )
+    np.testing.assert_allclose(
+        F.grouped_dense_weight_gradient(x, gradient, 3, engine=engine),
+        grouped.grouped_dense_weight_gradient_loops(x, gradient, 3),
+        **close,
+    )
+    with pytest.raises(ValueError, match="15 outputs does not fall into the 4 groups"):
+        F.grouped_dense_input_gradient(gradient, weights[:, :4], engine=engine)
 
 
 @engines

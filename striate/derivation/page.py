@@ -33,14 +33,14 @@ _PAGE = Template("""<!DOCTYPE html>
 <title>$title</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
-       margin: 0 auto; padding: 1rem; max-width: 60rem; }
+       margin: 0 auto; padding: 1rem; max-width: 66rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right;
          white-space: nowrap; }
 th:first-child, td:first-child, .two th:nth-child(2), .two td:nth-child(2) { text-align: left; }
-img { width: 100%; max-width: 50rem; height: auto; }
+img { width: 100%; min-width: 30rem; max-width: 50rem; height: auto; }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 .note { color: #555; }
 </style>
@@ -75,8 +75,8 @@ def _stage(derivation: Derivation, number: int, stage: Stage) -> str:
     parts = [
         f"<h2>{number}. {escape(title)}</h2>",
         f"<p>{escape(stage.sentence)} <code>{escape(stage.layer)}</code></p>",
-        f'<img alt="{escape(stage.sentence)}" '
-        f'src="data:image/svg+xml;base64,{picture.decode("ascii")}">',
+        f'<div class="wide"><img alt="{escape(stage.sentence)}" '
+        f'src="data:image/svg+xml;base64,{picture.decode("ascii")}"></div>',
     ]
     if stage.name == "local" and derivation.unshared:
         parts.append(

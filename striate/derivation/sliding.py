@@ -84,7 +84,8 @@ def _draw_windows(ax: Axes, derivation: Derivation, windows: Windows) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     which = "all" if few else "some"
-    ax.set_xlabel(f"{which} of the {windows.count:,} windows, one for each neuron of a group")
+    label = f"{which} of the {windows.count:,} windows, one for each neuron of a group"
+    ax.set_xlabel(label, fontsize=8)
 
 
 def _equation(derivation: Derivation, windows: Windows, neuron: int) -> str:

@@ -54,7 +54,7 @@ def heading(derivation: Derivation) -> str:
 
 def counts(derivation: Derivation) -> list[list[str]]:
     """The stages as rows, below the names of the columns."""
-    rows = [["stage", "layer", "weights", "connections", "multiply-adds", "weights against dense"]]
+    rows = [["stage", "layer", "weights", "connections", "multiply-adds", "against dense"]]
     stages = list(derivation.stages)
     if derivation.unshared:
         stages.insert(2, derivation.unshared)

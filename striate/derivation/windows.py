@@ -110,7 +110,7 @@ def _preference(windows: Windows) -> tuple[float, ...]:
     """Less is better: windows of 3×3 that overlap, without padding rather than with."""
     height, width = windows.size
     away = abs(max(height, width) - 3) + 2 * (max(windows.stride) - 1)
-    return (windows.count == 1, away + 0.25 * any(windows.pads), height * width)
+    return (away + 0.25 * any(windows.pads), height * width)
 
 
 def _fitting(
@@ -127,7 +127,8 @@ def _fitting(
             for pad in around:
                 windows = _positions(image, size, step, pad)
                 if isinstance(windows, Windows):
-                    fits = neurons % windows.count == 0
+                    # A single window is no neighbourhood: it is the whole image.
+                    fits = neurons % windows.count == 0 and (windows.count > 1 or group == 1)
                     if fits and group in (None, windows.count):
                         yield windows
 
@@ -174,7 +175,7 @@ def _group_of(image: Pair, neurons: int, group: int | None, windows: Windows) ->
         f"positions on an image of {image[0]}×{image[1]}, one for each neuron of a group"
     )
     if group is not None and group != count:
-        others = [w for w in _fitting(image, neurons, group, None, None) if w.count > 1]
+        others = [*_fitting(image, neurons, group, None, None)]
         choice = f", or a window of {min(others, key=_preference)}" if others else ""
         here = (
             f"choose groups of {count:,}"
@@ -183,7 +184,7 @@ def _group_of(image: Pair, neurons: int, group: int | None, windows: Windows) ->
         )
         raise ValueError(f"{WHO}: {rule}, but the groups have {group:,}; {here}{choice}")
     if neurons % count:
-        others = [w for w in _fitting(image, neurons, None, None, None) if w.count > 1]
+        others = [*_fitting(image, neurons, None, None, None)]
         choice = f", or a window of {min(others, key=_preference)}" if others else ""
         raise ValueError(
             f"{WHO}: {rule}, but {neurons:,} neurons do not fall into groups of {count:,}; choose "

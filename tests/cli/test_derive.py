@@ -1,0 +1,106 @@
+"""`striate derive`: the article's numbers, files, and errors in one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+Refused = Callable[..., str]
+
+ARTICLE = ("derive", "--image", "3x3", "--neurons", "16", "--group", "4", "--window", "2x2")
+
+
+def test_the_article(striate: Run) -> None:
+    outcome = striate(*ARTICLE)
+    assert outcome.code == 0
+    rows = {line.split()[0]: line for line in outcome.out.splitlines()}
+    assert " 144 " in rows["dense"]
+    assert " 36 " in rows["grouped"] and rows["grouped"].endswith("75 % fewer")
+    assert " 16 " in rows["local"] and rows["local"].endswith("88.89 % fewer")
+    text = " ".join(outcome.out.split())
+    assert "this is a 2×2 convolution with 4 filters." in text
+    assert "convolution = dense, with zeros where a neuron does not look" in text
+    assert striate("derive").out == outcome.out.replace("windows of 2×2", "windows of 2×2 (chosen)")
+
+
+def test_json(striate: Run) -> None:
+    found = striate(*ARTICLE, "--json").json
+    assert [stage["weights"] for stage in found["stages"]] == [144, 36, 16, 16]
+    assert [stage["reduction"] for stage in found["stages"]] == [0, 0.75, 1 - 1 / 9, 1 - 1 / 9]
+    assert all(equal["difference"] <= 1e-12 for equal in found["equalities"])
+
+
+@pytest.mark.parametrize(
+    ("image", "neurons", "text"),
+    [
+        ("3x3", "90,50", "810 + 4,500 = 5,310 weights"),
+        ("32x32", "500", "1,024 × 500 = 512,000 weights."),
+        ("256x256x3", "1", "196,608 × 1 = 196,608 weights."),
+    ],
+)
+def test_other_sizes(striate: Run, image: str, neurons: str, text: str) -> None:
+    outcome = striate("derive", "--image", image, "--neurons", neurons)
+    assert outcome.code == 0
+    assert text in " ".join(outcome.out.split())
+
+
+def test_an_image_of_the_users(striate: Run, images: Path) -> None:
+    path = images / "dark" / "dark0.png"
+    outcome = striate("derive", "--image", "5x4x3", "--neurons", "24", "--on", path)
+    assert outcome.code == 0
+    assert "dark0.png, resized to 5×4×3" in " ".join(outcome.out.split())
+    default = striate("derive", "--image", "5x4x3", "--neurons", "24", "--json").json
+    own = striate("derive", "--image", "5x4x3", "--neurons", "24", "--on", path, "--json").json
+    assert own["outputs"] != default["outputs"]
+
+
+def test_files(striate: Run, in_tmp: Path) -> None:
+    for name in ("a.html", "a.png", "a.json"):
+        outcome = striate("derive", "--out", name)
+        assert outcome.code == 0
+        assert f"Written to {name}" in outcome.err
+        assert (in_tmp / name).stat().st_size > 1000
+    assert json.loads((in_tmp / "a.json").read_text())["group"] == 4
+
+
+def test_measure(striate: Run) -> None:
+    outcome = striate("derive", "--measure", "--batch-size", 2, "--threads", 1)
+    assert "Measured with batches of 2 images" in outcome.out
+    assert "training step" in outcome.out
+    padded = striate("derive", "--neurons", 18, "--window", 3, "--padding", "1", "--json").json
+    assert padded["padding"] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("--group", "3"), "16 neurons do not fall into groups of 3; choose groups of 1, 2, 4 or"),
+        (("--window", "4x4"), "larger than the height of the image, 3 pixels; choose one of at"),
+        (("--window", "2", "--stride", "2"), "= 1.5 windows are no whole number along the height"),
+        (("--window", "3", "--padding", "full"), 'padding must be "valid", "same", a number'),
+        (("--window", "3", "--padding", "1,2,3"), "padding must be"),
+        (("--image", "3"), "'3' is not the size of an image such as 3x3 or 32x32x3"),
+        (("--neurons", "0"), "'0' is not a number of neurons such as 16"),
+        (("--neurons", "16;3"), "is not a number of neurons"),
+        (("--on", "no.png"), "no.png: there is no such file"),
+        (
+            ("--out", "a.gif"),
+            "a.gif: a derivation can be written as .html, .png, .svg, .pdf, .json",
+        ),
+        (("--out", "no/a.png"), "no/a.png: there is no folder no"),
+    ],
+)
+def test_errors(refused: Refused, in_tmp: Path, arguments: tuple[str, ...], match: str) -> None:
+    assert match in refused("derive", *arguments)
+    assert not list(in_tmp.iterdir())
+
+
+def test_a_damaged_image(refused: Refused, in_tmp: Path) -> None:
+    (in_tmp / "bad.png").write_bytes(b"no image")
+    assert "bad.png" in refused("derive", "--on", "bad.png", "--out", "a.html")
+    assert not (in_tmp / "a.html").exists()
