@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from striate.derivation.stages import Further, layer_of
+from striate.derivation.text import size as in_bytes
 from striate.derivation.windows import Windows
 from striate.layers import Dense, Flatten, GroupedDense, Layer
 from striate.shapes import Shape
@@ -19,8 +20,9 @@ Run = Callable[[], float]
 
 # How often each stage is run, in turn with the others, and for how many seconds in all.
 _ROUNDS, _SECONDS = 21, 6.0
-# Copies of the weights that a training step and the measurement hold, roughly: the weights, those
-# of the trial, the gradient, and weights laid out for the machine.
+# Copies of the weights, and of a batch's pixels and outputs, that a training step and the
+# measurement hold, roughly: of the weights those of the network and of the trial, the gradient, and
+# some laid out for the machine.
 _COPIES = 5
 
 
@@ -68,9 +70,10 @@ def measurements_of(
     runs: dict[str, tuple[Run, Run]] = {}
     for name in names:
         layer = layer_of(name, neurons, group, windows)
-        size = _weight_bytes(layer, image, further)
-        if size * _COPIES > _free_bytes():
-            why = f"its weights alone take {size / 2**30:,.1f} GiB, too much for this machine"
+        size = _COPIES * _weight_bytes(layer, image, further)
+        size += 4 * batch_size * _COPIES * (math.prod(image) + neurons)
+        if size > _free_bytes():
+            why = f"it would need some {in_bytes(size)}, more than this machine has free"
             found[name] = Measurement(name, why=why)
             continue
         found[name], runs[name] = _prepared(name, layer, image, further, batch_size, threads)

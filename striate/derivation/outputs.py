@@ -131,11 +131,13 @@ class _Run:
         filters = conv.parameters["filters"]
         count = filters.shape[3]
         output = np.empty((count, windows.count))
-        for position in range(windows.count):
-            row, column = divmod(position, windows.positions[1])
-            row, column = row * windows.stride[0], column * windows.stride[1]
-            patch = padded[row : row + windows.size[0], column : column + windows.size[1]]
-            output[:, position] = np.einsum("rsc,rsck->k", patch, filters)
+        for row in range(windows.positions[0]):
+            first = row * windows.stride[0]
+            for column in range(windows.positions[1]):
+                left = column * windows.stride[1]
+                patch = padded[first : first + windows.size[0], left : left + windows.size[1]]
+                sums = patch.ravel() @ filters.reshape(-1, count)
+                output[:, row * windows.positions[1] + column] = sums
         return output.ravel()
 
     def _gradients(self, conv: TrainedLayer) -> None:

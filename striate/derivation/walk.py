@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,11 @@ from striate.derivation.stages import Further, Stage, stages_of, unshared_of
 from striate.derivation.windows import WHO, Windows, choose
 from striate.shapes import Padding, Pair, Shape
 
+# Images of more pixels, and outputs of more neurons, are only counted.
+MOST_NUMBERS = 1 << 24
+_TOO_LARGE = (
+    f"Counted, but not computed: of more than {MOST_NUMBERS:,} pixels or neurons no image is made."
+)
 # Outputs of more neurons are left out of `to_dict`.
 _FEW = 256
 
@@ -168,7 +174,8 @@ def derive(
         stride, padding: of the windows; by default 1 (or what fits) and none (or "same").
         on: an image file to look at, stretched to the size of `image`; by default a digit.
         seed: of the random weights.
-        compare: compute the outputs of all stages on that image and compare them.
+        compare: compute the outputs of all stages on that image and compare them, if image and
+            layer are not larger than 2²⁴ numbers.
         measure: run each stage that fits into memory, and tell time and memory.
         batch_size: images of a batch in the measurement.
         threads: to measure with; None for all processors.
@@ -189,7 +196,8 @@ def derive(
     first = counts[0]
     found, windows = choose((shape[0], shape[1]), first, wanted, size, step, around)
     further = tuple(Further(before, after) for before, after in itertools.pairwise(counts))
-    looked = picture(shape, on) if compare else None
+    too_large = max(math.prod(shape), first) > MOST_NUMBERS
+    looked = picture(shape, on) if compare and not too_large else None
     return Derivation(
         image=shape,
         neurons=first,
@@ -207,7 +215,7 @@ def derive(
         if measure
         else None,
         batch_size=batch_size if measure else 0,
-        notes=_notes(first, found, windows),
+        notes=(*_notes(first, found, windows), *([_TOO_LARGE] if too_large and compare else [])),
     )
 
 

@@ -70,9 +70,15 @@ def test_larger_images() -> None:
     assert one.stage("dense").weights == 196_608
     assert one.group is None
     assert "One neuron has nobody to share its weights with" in str(one)
-    # Counts of any size: no matrix is built.
-    huge = derive((100_000, 100_000, 3), 10**10 // 2 * 2 // 10, window=None, compare=False)
+
+
+def test_counts_of_any_size_build_no_matrix() -> None:
+    huge = derive((100_000, 100_000, 3), 10**9)
     assert huge.stage("dense").weights == 3 * 10**10 * 10**9
+    assert huge.picture is None
+    assert "of more than 16,777,216 pixels or neurons no image is made" in str(huge)
+    many = derive((2**15, 2**15), 2**30, window=(1, 1), compare=False)
+    assert many.stage("convolution").weights == 1
 
 
 def test_the_defaults_of_a_colour_image() -> None:
@@ -339,11 +345,10 @@ def test_measurements() -> None:
 def test_what_does_not_fit_in_memory_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.derivation import measure
 
-    monkeypatch.setattr(measure, "_free_bytes", lambda: 5000)
+    monkeypatch.setattr(measure, "_free_bytes", lambda: 20_000)
     found = derive((8, 8), 64, measure=True, compare=False, batch_size=2, threads=1)
     assert found.measurements is not None
-    dense, grouped, unshared, convolution = found.measurements
-    assert "too much for this machine" in dense.why
-    assert not grouped.why and not convolution.why
-    assert unshared.why
-    assert "dense: not measured, its weights alone take" in str(found)
+    dense, *others = found.measurements
+    assert "more than this machine has free" in dense.why
+    assert not any(other.why for other in others)
+    assert "dense: not measured, it would need some 86.3 KiB, more than" in str(found)
