@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from striate.cli import networkfile
+from striate.cli.app import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,6 +66,28 @@ def test_the_network_file(tmp_path: Path) -> None:
     assert network.output_shape == (10,)
 
 
+@pytest.mark.parametrize(("mark", "exact"), [("derivation", True), ("measured derivation", False)])
+def test_the_derivation(mark: str, exact: bool) -> None:
+    """Each line that is shown comes out, in this order; of what is measured all but the times."""
+    command, *shown = block(mark, "console").splitlines()
+    name, *arguments = shlex.split(command.removeprefix("$ "))
+    assert name == "striate"
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+
+    def kept(line: str) -> str:
+        if exact or " ms " not in line:
+            return " ".join(line.split())
+        weights_and_gradients = re.findall(r"[0-9.]+ [KMG]?i?B", line)[:2]
+        return " ".join([line.split()[0], *weights_and_gradients])
+
+    printed = iter([kept(line) for line in result.stdout.splitlines()])
+    wanted = [kept(line) for line in shown if line != "…"]
+    assert len(wanted) > 5
+    missing = [line for line in wanted if line not in printed]
+    assert not missing
+
+
 def test_two_set_up_commands_of_one_line() -> None:
     commands = re.findall(r"```sh\n(.+?)\n```", README, re.DOTALL)
     assert len(commands) == 2
@@ -82,8 +106,6 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 
 def test_every_option_of_the_readme_exists() -> None:
-    from striate.cli.app import cli
-
     known = {
         option
         for command in cli.commands.values()

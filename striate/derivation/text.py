@@ -121,8 +121,9 @@ def measured_rows(derivation: Derivation) -> list[list[str]]:
     """Time and memory of each stage, below the names of the columns."""
     rows = [["", "forward", "", "training step", "", "weights", "gradients", "all memory", ""]]
     found = [m for m in derivation.measurements or () if not m.why]
+    dense = next((m for m in found if m.name == "dense"), None)
     for measured in found:
-        base = found[0] if measured is not found[0] else None
+        base = dense if measured is not dense else None
         rows.append(
             [
                 "(not shared)" if measured.name == "unshared" else measured.name,

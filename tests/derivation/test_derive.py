@@ -340,6 +340,7 @@ def test_measurements() -> None:
     dense, grouped, *_ = found.measurements
     assert dense.step_bytes > grouped.step_bytes
     assert "Measured with batches of 4 images" in str(found)
+    assert " ×" in str(found).split("Measured")[1]
 
 
 def test_what_does_not_fit_in_memory_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,4 +352,5 @@ def test_what_does_not_fit_in_memory_is_not_measured(monkeypatch: pytest.MonkeyP
     dense, *others = found.measurements
     assert "more than this machine has free" in dense.why
     assert not any(other.why for other in others)
-    assert "dense: not measured, it would need some 86.3 KiB, more than" in str(found)
+    assert "dense: not measured, it would need some 85.0 KiB, more than" in str(found)
+    assert " ×" not in str(found).split("Measured")[1]  # nothing to compare with
