@@ -11,7 +11,9 @@ from striate.layers import (
     Dense,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     Input,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
     Tanh,
@@ -58,6 +60,23 @@ def test_lenet_by_hand():
     ]
     assert rows["flatten_1"].receptive_field == (16, 16)
     assert rows["dense_1"].receptive_field == (28, 28)
+
+
+def test_what_lies_between_dense_and_convolution():
+    layers = [
+        LocallyConnected2D(4, (3, 2), stride=(2, 1), padding=(1, 0, 0, 0), uncovered="drop"),
+        Flatten(),
+        GroupedDense(12, 4),
+    ]
+    summary = Network(layers, (7, 5, 2)).summary()
+    local, _, grouped = summary.rows
+    assert local.output_shape == (3, 4, 4)
+    assert local.parameters == 3 * 4 * (3 * 2 * 2 * 4) + 3 * 4 * 4
+    assert local.multiply_adds == 3 * 4 * (3 * 2 * 2 * 4)
+    assert (local.receptive_field, local.jump, local.dropped) == ((3, 2), (2, 1), (1, 0))
+    assert (grouped.parameters, grouped.multiply_adds) == (48 * 3 + 3, 48 * 3)
+    assert grouped.receptive_field == (7, 5)
+    assert "leaves 1 row of its input unread" in str(summary)
 
 
 def test_stacked_layers_reach_all_five_inputs():

@@ -148,6 +148,7 @@ def derive(
         padding=padding,
         on=picture,
         seed=seed,
+        engine=options.default_engine(),
         measure=measure,
         batch_size=batch_size,
         threads=threads,

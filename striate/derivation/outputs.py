@@ -51,14 +51,19 @@ class Outputs:
 
 
 def outputs_of(
-    pixels: Array, neurons: int, group: int | None, windows: Windows | None, seed: int
+    pixels: Array,
+    neurons: int,
+    group: int | None,
+    windows: Windows | None,
+    seed: int,
+    engine: str,
 ) -> Outputs:
     """Compute every stage on `pixels` with random weights, and compare.
 
     Raises:
         ArithmeticError: stages that are the same sums differ by more than rounding.
     """
-    run = _Run(pixels, neurons, group, windows, seed)
+    run = _Run(pixels, neurons, group, windows, seed, engine)
     run.dense_stage()
     if group is not None:
         run.grouped_stage(group)
@@ -69,9 +74,16 @@ def outputs_of(
 
 class _Run:
     def __init__(
-        self, pixels: Array, neurons: int, group: int | None, windows: Windows | None, seed: int
+        self,
+        pixels: Array,
+        neurons: int,
+        group: int | None,
+        windows: Windows | None,
+        seed: int,
+        engine: str,
     ) -> None:
         self.pixels, self.neurons, self.group, self.windows = pixels, neurons, group, windows
+        self.engine = engine
         self.random = np.random.default_rng(seed)
         self.shape: Shape = pixels.shape
         self.found: dict[str, Array] = {}
@@ -81,7 +93,9 @@ class _Run:
     def dense_stage(self) -> None:
         layer = layer_of("dense", self.neurons, self.group, self.windows)
         if _bytes(layer, (self.pixels.size,)) <= MOST_BYTES:
-            self.found["dense"] = self._drawn(layer, (self.pixels.size,))(self._flat())[0]
+            self.found["dense"] = self._drawn(layer, (self.pixels.size,))(
+                self._flat(), engine=self.engine
+            )[0]
 
     def grouped_stage(self, group: int) -> None:
         layer = layer_of("grouped", self.neurons, group, self.windows)
@@ -89,18 +103,18 @@ class _Run:
             self._left_out("grouped = dense, each column repeated", layer, (self.pixels.size,))
             return
         grouped = self._drawn(layer, (self.pixels.size,))
-        self.found["grouped"] = grouped(self._flat())[0]
+        self.found["grouped"] = grouped(self._flat(), engine=self.engine)[0]
         self._compare(
             f"grouped = dense with each column {group:,} times",
             self.found["grouped"],
-            lambda: to_dense(grouped, most_bytes=MOST_BYTES)(self._flat())[0],
+            lambda: to_dense(grouped, most_bytes=MOST_BYTES)(self._flat(), engine=self.engine)[0],
         )
 
     def local_stages(self, group: int, windows: Windows) -> None:
         layer = layer_of("convolution", self.neurons, group, windows)
         conv = self._drawn(layer, self.shape)
         self.filters = conv.parameters["filters"]
-        output = conv(self.pixels[None])[0]
+        output = conv(self.pixels[None], engine=self.engine)[0]
 
         def by_group(values: Array) -> Array:
             return values.reshape(windows.count, -1).T.ravel()
@@ -115,12 +129,14 @@ class _Run:
         self._compare(
             "convolution = locally connected, the weights repeated at each position",
             output,
-            lambda: to_locally_connected(conv, most_bytes=MOST_BYTES)(self.pixels[None])[0],
+            lambda: to_locally_connected(conv, most_bytes=MOST_BYTES)(
+                self.pixels[None], engine=self.engine
+            )[0],
         )
         self._compare(
             "convolution = dense, with zeros where a neuron does not look",
             output.ravel(),
-            lambda: to_dense(conv, most_bytes=MOST_BYTES)(self._flat())[0],
+            lambda: to_dense(conv, most_bytes=MOST_BYTES)(self._flat(), engine=self.engine)[0],
         )
         self._gradients(conv)
 
@@ -145,12 +161,14 @@ class _Run:
         from striate.single import run_backward
 
         arriving = self.random.standard_normal((1, *conv.output_shape))
-        shared = run_backward(conv.layer, (self.pixels[None],), conv.parameters, arriving, "llvm")
+        shared = run_backward(
+            conv.layer, (self.pixels[None],), conv.parameters, arriving, self.engine
+        )
 
         def of_copies() -> Array:
             local = to_locally_connected(conv, most_bytes=MOST_BYTES)
             found = run_backward(
-                local.layer, (self.pixels[None],), local.parameters, arriving, "llvm"
+                local.layer, (self.pixels[None],), local.parameters, arriving, self.engine
             )
             return np.asarray(found.parameters["weights"].sum((0, 1)))
 

@@ -156,6 +156,7 @@ def derive(
     on: str | Path | None = None,
     seed: int = 0,
     compare: bool = True,
+    engine: str = "llvm",
     measure: bool = False,
     batch_size: int = 32,
     threads: int | None = None,
@@ -176,6 +177,7 @@ def derive(
         seed: of the random weights.
         compare: compute the outputs of all stages on that image and compare them, if image and
             layer are not larger than 2²⁴ numbers.
+        engine: to compute with, "llvm" or "numpy".
         measure: run each stage that fits into memory, and tell time and memory.
         batch_size: images of a batch in the measurement.
         threads: to measure with; None for all processors.
@@ -208,7 +210,7 @@ def derive(
         stages=stages_of(shape, first, found, windows),
         unshared=unshared_of(shape, first, found, windows) if found and windows else None,
         picture=looked,
-        outputs=outputs_of(looked.pixels, first, found, windows, seed) if looked else None,
+        outputs=outputs_of(looked.pixels, first, found, windows, seed, engine) if looked else None,
         measurements=measurements_of(
             shape, first, found, windows, further, batch_size=batch_size, threads=threads
         )

@@ -145,10 +145,11 @@ def test_counts_are_those_of_the_layers(problem: dict[str, Any]) -> None:
     assert found.stage("convolution").connections == patches * image[2] * filters
 
 
-@given(problems())
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+@given(problem=problems())
 @settings(max_examples=8)
-def test_stages_agree(problem: dict[str, Any]) -> None:
-    found = derive(**problem, seed=3)
+def test_stages_agree(problem: dict[str, Any], engine: str) -> None:
+    found = derive(**problem, seed=3, engine=engine)
     assert found.outputs is not None
     equalities = found.outputs.equalities
     assert len(equalities) == 5
@@ -206,7 +207,7 @@ def test_too_large_a_matrix_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(outputs, "MOST_BYTES", 600)  # 64 and 36 weights are less, 144 more
     found: Outputs = outputs_of(
-        np.ones((3, 3, 1)), 16, *choose((3, 3), 16, None, None, None, None), 0
+        np.ones((3, 3, 1)), 16, *choose((3, 3), 16, None, None, None, None), 0, "llvm"
     )
     assert "dense" not in found.neurons
     left = [equal for equal in found.equalities if equal.difference is None]

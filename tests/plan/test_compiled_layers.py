@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from striate import layers
 from striate.engines.compiled_layer import run_layer, run_layer_backward
 from striate.layers import Conv2D, Layer, LocallyConnected2D, Run
+from striate.network import Network
 from striate.ops import conv, local
+from striate.plan.runner import Runner
 
 Arrays = dict[str, np.ndarray]
 SLOW = settings(
@@ -110,6 +112,19 @@ LOCAL = [
 @pytest.mark.parametrize(("layer", "shape"), LOCAL, ids=str)
 def test_locally_connected(layer: LocallyConnected2D, shape: tuple[int, ...]) -> None:
     check(layer, shape, 19)
+
+
+@pytest.mark.parametrize(("size", "steps"), [(2, 4), (15, 4), (14, 9), (16, 1)])
+def test_few_nests_for_small_and_for_large_windows(size: int, steps: int) -> None:
+    """One for each tap or one for each window, whichever are fewer."""
+    network = Network([LocallyConnected2D(2, size)], (16, 16, 1))
+    runner = Runner(
+        network, batch_size=4, threads=1, training=True, loss="given", input_gradient=True
+    )
+    nests = [step.nest for section in runner.plan.sections for step in section.steps]
+    sums = [nest for nest in nests if nest.initial and "sums" in nest.buffers]
+    assert len(sums) == steps
+    assert len(set(sums)) == 1  # the same machine code
 
 
 @st.composite

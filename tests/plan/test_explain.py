@@ -14,8 +14,10 @@ from striate.layers import (
     Dense,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     Input,
     Layer,
+    LocallyConnected2D,
     MaxPool2D,
     ReLU,
 )
@@ -44,7 +46,14 @@ def residual() -> Network:
     return Network(inputs=image, output=Dense(3)(GlobalAvgPool2D()(ReLU()(Add()(x, y)))))
 
 
+def between() -> Network:
+    return Network(
+        [LocallyConnected2D(4, 3), ReLU(), Flatten(), GroupedDense(12, 4), Dense(3)], (8, 9, 2)
+    )
+
+
 KINDS = [
+    pytest.param(between, 19, True, id="between"),
     pytest.param(network, 32, True, id="training"),
     pytest.param(network, 7, False, id="inference"),
     pytest.param(network, 1, False, id="one image"),
@@ -214,3 +223,10 @@ def test_the_peak_is_above_what_kernels_reach() -> None:
 def test_errors(options: dict[str, int], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         network().explain(**options)  # type: ignore[arg-type]
+
+
+def test_layers_between_dense_and_convolution() -> None:
+    told = between().explain(batch_size=4, threads=1)
+    algorithms = {layer.name: (layer.algorithm, layer.why) for layer in told.layers}
+    assert algorithms["locally_connected2d_1"] == ("loops", "filters of its own at each position")
+    assert algorithms["grouped_dense_1"] == ("matrix product", "one column for each group")
