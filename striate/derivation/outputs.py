@@ -68,7 +68,7 @@ def outputs_of(
     if group is not None:
         run.grouped_stage(group)
         if windows is not None:
-            run.local_stages(group, windows)
+            run.local_stages(windows)
     return Outputs(run.found, tuple(run.equalities), run.filters)
 
 
@@ -93,9 +93,7 @@ class _Run:
     def dense_stage(self) -> None:
         layer = layer_of("dense", self.neurons, self.group, self.windows)
         if _bytes(layer, (self.pixels.size,)) <= MOST_BYTES:
-            self.found["dense"] = self._drawn(layer, (self.pixels.size,))(
-                self._flat(), engine=self.engine
-            )[0]
+            self.found["dense"] = self._run(self._drawn(layer, (self.pixels.size,)))
 
     def grouped_stage(self, group: int) -> None:
         layer = layer_of("grouped", self.neurons, group, self.windows)
@@ -103,18 +101,18 @@ class _Run:
             self._left_out("grouped = dense, each column repeated", layer, (self.pixels.size,))
             return
         grouped = self._drawn(layer, (self.pixels.size,))
-        self.found["grouped"] = grouped(self._flat(), engine=self.engine)[0]
+        self.found["grouped"] = self._run(grouped)
         self._compare(
             f"grouped = dense with each column {group:,} times",
             self.found["grouped"],
-            lambda: to_dense(grouped, most_bytes=MOST_BYTES)(self._flat(), engine=self.engine)[0],
+            lambda: self._run(to_dense(grouped, most_bytes=MOST_BYTES)),
         )
 
-    def local_stages(self, group: int, windows: Windows) -> None:
-        layer = layer_of("convolution", self.neurons, group, windows)
+    def local_stages(self, windows: Windows) -> None:
+        layer = layer_of("convolution", self.neurons, self.group, windows)
         conv = self._drawn(layer, self.shape)
         self.filters = conv.parameters["filters"]
-        output = conv(self.pixels[None], engine=self.engine)[0]
+        output = self._run(conv)
 
         def by_group(values: Array) -> Array:
             return values.reshape(windows.count, -1).T.ravel()
@@ -129,14 +127,12 @@ class _Run:
         self._compare(
             "convolution = locally connected, the weights repeated at each position",
             output,
-            lambda: to_locally_connected(conv, most_bytes=MOST_BYTES)(
-                self.pixels[None], engine=self.engine
-            )[0],
+            lambda: self._run(to_locally_connected(conv, most_bytes=MOST_BYTES)),
         )
         self._compare(
             "convolution = dense, with zeros where a neuron does not look",
             output.ravel(),
-            lambda: to_dense(conv, most_bytes=MOST_BYTES)(self._flat(), engine=self.engine)[0],
+            lambda: self._run(to_dense(conv, most_bytes=MOST_BYTES)),
         )
         self._gradients(conv)
 
@@ -184,8 +180,9 @@ class _Run:
         numbers = self.random.standard_normal(weights.shape) * np.sqrt(2 / weights.fan_in)
         return TrainedLayer(layer, {weights.name: numbers}, shape)
 
-    def _flat(self) -> Array:
-        return self.pixels.reshape(1, -1)
+    def _run(self, layer: TrainedLayer) -> Array:
+        """The layer's output for the image, or for its pixels in a row."""
+        return layer(self.pixels.reshape(1, *layer.input_shape), engine=self.engine)[0]
 
     def _compare(self, what: str, one: Array, other: Callable[[], Array]) -> None:
         try:
