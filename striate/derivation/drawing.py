@@ -7,8 +7,9 @@ so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,22 +63,18 @@ def columns_of(derivation: Derivation) -> tuple[Column, Column]:
     if max(pixels, neurons) <= _ALL:
         return Column(tuple(range(pixels)), pixels), Column(tuple(range(neurons)), neurons)
     group = derivation.group or neurons
-    wanted = [
-        first + i
-        for first in range(0, neurons, group)
-        for i in range(min(group, 4 if group < neurons else _SOME_NEURONS))
-    ]
-    some_neurons = _some(sorted({*wanted[: _SOME_NEURONS - 1], neurons - 1}), neurons)
-    read = list(range(_SOME_PIXELS - 1))
-    if derivation.windows is not None:
-        read = read_by(derivation, 0)[: _SOME_PIXELS - 4] + read_by(derivation, 1)[:3]
-    some_pixels = _some(sorted({*read, pixels - 1}), pixels)
+    of_group = min(group, 4 if group < neurons else _SOME_NEURONS)
+    every = (first + i for first in range(0, neurons, group) for i in range(of_group))
+    some_neurons = _some({*islice(every, _SOME_NEURONS - 1), neurons - 1}, neurons)
+    read = [*islice(read_by(derivation, 0), _SOME_PIXELS - 4)]
+    read += islice(read_by(derivation, min(1, neurons - 1)), 3)
+    some_pixels = _some({*read, pixels - 1}, pixels)
     return some_pixels, some_neurons
 
 
-def _some(numbers: Sequence[int], total: int) -> Column:
+def _some(numbers: set[int], total: int) -> Column:
     shown: list[int | None] = []
-    for number in sorted(n for n in numbers if n < total):
+    for number in sorted(numbers):
         before = shown[-1] if shown else -1
         if before is not None and number > before + 1:
             shown.append(None)
@@ -85,19 +82,31 @@ def _some(numbers: Sequence[int], total: int) -> Column:
     return Column(tuple(shown), total)
 
 
-def read_by(derivation: Derivation, neuron: int) -> list[int]:
-    """The numbers of the pixels that a neuron reads, in the order of its weights."""
+def read_by(derivation: Derivation, neuron: int) -> Iterator[int]:
+    """The numbers of the pixels that a neuron of the local stage reads, in the order of its
+    weights."""
+    _, width, channels = derivation.image
+    rows, columns = _patch(derivation, neuron)
+    for row in rows:
+        for column in columns:
+            for channel in range(channels):
+                yield (row * width + column) * channels + channel
+
+
+def _reads(derivation: Derivation, neuron: int, pixel: int) -> bool:
+    """Whether a neuron of the local stage reads a pixel."""
+    _, width, channels = derivation.image
+    row, column = divmod(pixel // channels, width)
+    rows, columns = _patch(derivation, neuron)
+    return row in rows and column in columns
+
+
+def _patch(derivation: Derivation, neuron: int) -> tuple[range, range]:
+    """The rows and the columns of the image that a neuron reads; without windows all."""
     windows, group = derivation.windows, derivation.group
     if windows is None or group is None:
-        return list(range(derivation.pixels))
-    _, width, channels = derivation.image
-    rows, columns = windows.rows_and_columns(derivation.size, neuron % group)
-    return [
-        (row * width + column) * channels + c
-        for row in rows
-        for column in columns
-        for c in range(channels)
-    ]
+        return range(derivation.image[0]), range(derivation.image[1])
+    return windows.rows_and_columns(derivation.size, neuron % group)
 
 
 def abridged(derivation: Derivation) -> str:
@@ -207,12 +216,10 @@ def _draw_lines(
     thick: list[Any] = []
     thin: list[Any] = []
     for neuron, y in neurons.places.items():
-        read = read_by(derivation, neuron) if name == "local" else range(derivation.pixels)
-        seen = set(read)
         colour = "0.45" if group is None else group_colour(neuron // group)
         first = group is None or neuron % group == 0
         for pixel, at in pixels.places.items():
-            if pixel in seen:
+            if name != "local" or _reads(derivation, neuron, pixel):
                 (thick if first else thin).append((((0, at), (1, y)), colour))
     for lines, width, strength in ((thin, 0.5, 0.45 if name == "local" else 0.12), (thick, 1, 0.9)):
         segments, colours = [line for line, _ in lines], [colour for _, colour in lines]

@@ -3,6 +3,7 @@ article 000; the sums of two neurons, the filters, and what they make of the ima
 
 from __future__ import annotations
 
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,13 +95,17 @@ def _equation(derivation: Derivation, windows: Windows, neuron: int) -> str:
     row, column = divmod(neuron, windows.positions[1])
     top = row * windows.stride[0] - windows.pads[0]
     left = column * windows.stride[1] - windows.pads[2]
+    few = len(rows) * len(columns) <= _NAMED
     terms = [
-        f"w{(y - top) * windows.size[1] + x - left + 1}·x({y},{x})" for y in rows for x in columns
+        f"w{(y - top) * windows.size[1] + x - left + 1}·x({y},{x})"
+        for y, x in islice(product(rows, columns), _NAMED if few else 5)
     ]
-    if len(terms) > 9:
-        terms = [*terms[:4], "…", terms[-1]]
+    if not few:
+        terms.append("…")
     lines = [" + ".join(terms[i : i + 3]) for i in range(0, len(terms), 3)]
     head = f"neuron {neuron} = "
+    if not terms:
+        return head + "0, of padding alone"
     return head + ("\n" + " " * (len(head) - 2) + "+ ").join(lines)
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 from striate import shapes
-from striate.shapes import AXES, Array, Padding, Pads, Pair, nearest_divisors
+from striate.shapes import AXES, Padding, Pads, Pair, nearest_divisors
 
 WHO = "derive"
 # Windows, and steps between them, that are tried where none is given.
@@ -43,7 +41,7 @@ class Windows:
 
     def pixels_read(self, image: Pair) -> int:
         """Pixels that all windows together read, each as often as it is; padding not counted."""
-        return int(np.prod([self._inside(image, axis).sum() for axis in (0, 1)], dtype=object))
+        return self._inside(image, 0) * self._inside(image, 1)
 
     def rows_and_columns(self, image: Pair, position: int) -> tuple[range, range]:
         """The pixels that a window reads, by the number of its position; padding left out."""
@@ -53,12 +51,18 @@ class Windows:
             found.append(range(max(first, 0), min(first + self.size[axis], image[axis])))
         return found[0], found[1]
 
-    def _inside(self, image: Pair, axis: int) -> Array:
-        """How many taps of each window are in the image, along one axis."""
-        first = np.arange(self.positions[axis]) * self.stride[axis] - self.pads[2 * axis]
-        last = np.minimum(first + self.size[axis], image[axis])
-        inside: Array = np.maximum(last - np.maximum(first, 0), 0)
-        return inside
+    def _inside(self, image: Pair, axis: int) -> int:
+        """How many pixels all windows together read along one axis; only those at the borders are
+        looked at one by one."""
+        windows, step, size = self.positions[axis], self.stride[axis], self.size[axis]
+        before, pixels = self.pads[2 * axis], image[axis]
+        first = min(-(-before // step), windows)  # the first that begins inside
+        stop = max(min((pixels + before - size) // step + 1, windows), first)
+        total = (stop - first) * size
+        for position in (*range(first), *range(stop, windows)):
+            start = position * step - before
+            total += max(min(start + size, pixels) - max(start, 0), 0)
+        return total
 
     def __str__(self) -> str:
         text = f"{self.size[0]}×{self.size[1]}"

@@ -77,8 +77,10 @@ def test_counts_of_any_size_build_no_matrix() -> None:
     assert huge.stage("dense").weights == 3 * 10**10 * 10**9
     assert huge.picture is None
     assert "of more than 16,777,216 pixels or neurons no image is made" in str(huge)
-    many = derive((2**15, 2**15), 2**30, window=(1, 1), compare=False)
-    assert many.stage("convolution").weights == 1
+    side = 2**31 - 1
+    row = derive((1, side), side, window=(1, 3), padding=(0, 0, 1, 1))
+    assert row.stage("convolution").weights == 3
+    assert row.stage("convolution").connections == 3 * side - 2
 
 
 def test_the_defaults_of_a_colour_image() -> None:

@@ -38,9 +38,9 @@ def test_every_connection_is_a_line(article: Derivation) -> None:
 
 def test_a_patch_is_what_the_article_says(article: Derivation) -> None:
     """Neuron 0 reads (0,0), (0,1), (1,0) and (1,1); the last of the group the bottom right."""
-    assert read_by(article, 0) == [0, 1, 3, 4]
-    assert read_by(article, 3) == [4, 5, 7, 8]
-    assert read_by(article, 12) == [0, 1, 3, 4]
+    assert [*read_by(article, 0)] == [0, 1, 3, 4]
+    assert [*read_by(article, 3)] == [4, 5, 7, 8]
+    assert [*read_by(article, 12)] == [0, 1, 3, 4]
 
 
 def test_what_is_large_is_abridged_and_says_so(article: Derivation) -> None:
@@ -62,6 +62,8 @@ def test_what_is_large_is_abridged_and_says_so(article: Derivation) -> None:
     [
         {"image": (32, 32, 3), "neurons": 4096, "compare": False},
         {"image": (256, 256, 3), "neurons": 1, "compare": False},
+        {"image": (90_000, 80_000, 3), "neurons": 10**9},
+        {"image": (90_000, 80_000), "neurons": 10**9, "window": (89_999, 80_000), "group": 2},
         {"image": (20, 20), "neurons": 14, "group": 7, "compare": False},
         {"image": (1, 10), "neurons": 16, "window": (1, 3)},
         {"image": (6, 5, 2), "neurons": 60},
