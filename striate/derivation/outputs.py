@@ -182,7 +182,8 @@ class _Run:
 
     def _run(self, layer: TrainedLayer) -> Array:
         """The layer's output for the image, or for its pixels in a row."""
-        return layer(self.pixels.reshape(1, *layer.input_shape), engine=self.engine)[0]
+        output: Array = layer(self.pixels.reshape(1, *layer.input_shape), engine=self.engine)[0]
+        return output
 
     def _compare(self, what: str, one: Array, other: Callable[[], Array]) -> None:
         try:
