@@ -27,7 +27,7 @@ def text(derivation: Derivation) -> str:
         parts.append(_wrapped(behind(derivation)))
     parts += [_wrapped(note) for note in derivation.notes]
     if found := equalities(derivation):
-        parts.append(compared_note(derivation))
+        parts.append(_wrapped(compared_note(derivation)))
         parts += [_wrapped(f"{apart:>7}  {what}", " " * 9) for apart, what, _ in found]
     if derivation.measurements:
         parts.append(measured_note(derivation) + ":")
