@@ -96,7 +96,7 @@ def nearest_divisors(number: int, wanted: int, most: int = 4) -> str:
     """The divisors of `number` nearest to `wanted`, as text for an error: "2, 4 or 8"."""
     small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
     every = {*small, *(number // d for d in small)}
-    return _choices(sorted(sorted(every, key=lambda d: (abs(d - wanted), d))[:most]))
+    return choices(sorted(sorted(every, key=lambda d: (abs(d - wanted), d))[:most]))
 
 
 def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
