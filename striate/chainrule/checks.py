@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate import functional
+from striate.functional_local import ConvOptions
 from striate.layers import Conv2D, Flatten
 from striate.ops import conv
 from striate.shapes import Array
@@ -31,7 +32,7 @@ def compare(
     The keys are "outputs", "∂L/∂F" and "∂L/∂X" against the engine in float64, "step" against a
     whole training step of it in float32, and the two gradients against finite differences.
     """
-    window: functional.ConvOptions = {
+    window: ConvOptions = {
         "stride": layer.stride,
         "padding": layer.pads(x.shape),
         "dilation": layer.dilation,
