@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate import shapes
-from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run, WindowLayer
+from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run
+from striate.layers._filters import FilterLayer
 from striate.ops import conv
 from striate.shapes import Array, Padding, Shape
 
@@ -13,7 +13,7 @@ from striate.shapes import Array, Padding, Shape
 INITIAL = {"he_normal": "he_normal", "identity": "identity", "whitening": "zeros"}
 
 
-class Conv2D(WindowLayer):
+class Conv2D(FilterLayer):
     """Slide learned filters over an image: neurons that look at small patches and share weights.
 
     Computes correlation (the filters are not flipped), as all deep-learning libraries do; see
@@ -57,49 +57,31 @@ class Conv2D(WindowLayer):
         uncovered: str = "error",
         name: str | None = None,
     ) -> None:
-        super().__init__(size, stride, padding, dilation, uncovered, name)
-        self.filters = shapes.whole_number(filters, "filters", self.who)
-        self.groups = shapes.whole_number(groups, "groups", self.who)
-        self.bias = shapes.true_or_false(bias, "bias", self.who)
+        super().__init__(filters, groups, bias, size, stride, padding, dilation, uncovered, name)
         if initial not in INITIAL:
             known = ", ".join(f'"{name}"' for name in INITIAL)
             raise ValueError(f"{self.who}: initial must be one of {known}, got {initial!r}")
         self.initial = str(initial)
-        if self.filters % self.groups:
-            raise ValueError(
-                f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "
-                f"choose filters as a multiple of {self.groups}"
-            )
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        channels = self.image_shape(inputs[0])[2]
-        shapes.check_groups(self.groups, channels, self.filters, self.who)
-        return (*self.windows(inputs[0]), self.filters)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
-        depth = inputs[0][2] // self.groups
-        taps = self.size[0] * self.size[1]
+        channels = inputs[0][2]
+        fan_in, fan_out = self.fans(channels)
         filters = Parameter(
             "filters",
-            (*self.size, depth, self.filters),
+            (*self.size, channels // self.groups, self.filters),
             INITIAL[self.initial],
-            fan_in=taps * depth,
-            fan_out=taps * self.filters // self.groups,
+            fan_in=fan_in,
+            fan_out=fan_out,
         )
         if not self.bias:
             return (filters,)
         return (filters, Parameter("bias", (self.filters,), "zeros", decay=False))
 
-    def multiply_adds(self, *inputs: Shape) -> int:
-        rows, columns, filters = self.output_shape(*inputs)
-        depth = inputs[0][2] // self.groups
-        return rows * columns * filters * self.size[0] * self.size[1] * depth
-
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        window = (self.pads(x.shape[1:]), self.stride, self.dilation, self.groups)
+        window = self.window(x)
         output = conv.conv2d(x, parameters["filters"], *window)
         if self.bias:
             output += parameters["bias"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate import shapes
-from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run, WindowLayer
+from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run
+from striate.layers._filters import FilterLayer
 from striate.ops import local
 from striate.shapes import Array, Padding, Shape
 
 
-class LocallyConnected2D(WindowLayer):
+class LocallyConnected2D(FilterLayer):
     """Neurons that look at small patches of an image, each with weights of its own.
 
     A `Conv2D` whose filters are shared nowhere: as many positions, as many outputs, and for each
@@ -49,47 +49,29 @@ class LocallyConnected2D(WindowLayer):
         uncovered: str = "error",
         name: str | None = None,
     ) -> None:
-        super().__init__(size, stride, padding, dilation, uncovered, name)
-        self.filters = shapes.whole_number(filters, "filters", self.who)
-        self.groups = shapes.whole_number(groups, "groups", self.who)
-        self.bias = shapes.true_or_false(bias, "bias", self.who)
-        if self.filters % self.groups:
-            raise ValueError(
-                f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "
-                f"choose filters as a multiple of {self.groups}"
-            )
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        channels = self.image_shape(inputs[0])[2]
-        shapes.check_groups(self.groups, channels, self.filters, self.who)
-        return (*self.windows(inputs[0]), self.filters)
+        super().__init__(filters, groups, bias, size, stride, padding, dilation, uncovered, name)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
         rows, columns, _ = self.output_shape(*inputs)
-        depth = inputs[0][2] // self.groups
-        taps = self.size[0] * self.size[1]
+        channels = inputs[0][2]
+        fan_in, fan_out = self.fans(channels)
         weights = Parameter(
             "weights",
-            (rows, columns, *self.size, depth, self.filters),
+            (rows, columns, *self.size, channels // self.groups, self.filters),
             "he_normal",
-            fan_in=taps * depth,
-            fan_out=taps * self.filters // self.groups,
+            fan_in=fan_in,
+            fan_out=fan_out,
         )
         if not self.bias:
             return (weights,)
         bias = Parameter("bias", (rows, columns, self.filters), "zeros", decay=False)
         return (weights, bias)
 
-    def multiply_adds(self, *inputs: Shape) -> int:
-        rows, columns, filters = self.output_shape(*inputs)
-        depth = inputs[0][2] // self.groups
-        return rows * columns * filters * self.size[0] * self.size[1] * depth
-
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        window = (self.pads(x.shape[1:]), self.stride, self.dilation, self.groups)
+        window = self.window(x)
         output = local.local2d(x, parameters["weights"], *window)
         if self.bias:
             output += parameters["bias"]
@@ -100,7 +82,9 @@ class LocallyConnected2D(WindowLayer):
         gradients = {"weights": local.local2d_weight_gradient(x, gradient, self.size, *window)}
         if self.bias:
             gradients["bias"] = gradient.sum(0)
+        return self.input_gradients(gradient, saved, parameters), gradients
+
+    def input_gradients(self, gradient: Array, saved: Any, parameters: Arrays) -> tuple[Array, ...]:
+        x, window = saved
         image = (x.shape[1], x.shape[2])
-        return (
-            local.local2d_input_gradient(gradient, parameters["weights"], image, *window),
-        ), gradients
+        return (local.local2d_input_gradient(gradient, parameters["weights"], image, *window),)
