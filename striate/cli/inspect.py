@@ -58,18 +58,7 @@ def unit_place(value: Any) -> tuple[int, ...]:
     help="Shift images by up to N pixels.",
 )
 @click.option("--out", "-o", metavar="FILE", help="Draw the effective fields: .png, .svg, .pdf.")
-@click.option(
-    "--input-shape",
-    type=options.image_shape,
-    metavar="HxWxC",
-    help="The shape of the images, for a network file that does not say it.",
-)
-@click.option(
-    "--classes",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help='What "classes" stands for in a network file.  [default: 10]',
-)
+@options.network_file_options
 @click.option(
     "--engine",
     type=click.Choice(["llvm", "numpy"]),

@@ -92,8 +92,25 @@ def views_option(command: Command) -> Command:
     )(command)
 
 
+def network_file_options(command: Command) -> Command:
+    """Add what a network file may leave open."""
+    command = click.option(
+        "--classes",
+        type=click.IntRange(min=2),
+        metavar="N",
+        help='What "classes" stands for in a network file.  [default: 10]',
+    )(command)
+    return click.option(
+        "--input-shape",
+        type=image_shape,
+        metavar="HxWxC",
+        help="The shape of the images, for a network file that does not say it.",
+    )(command)
+
+
 def plan_options(command: Command) -> Command:
     """Add what says which plan of which network is meant."""
+    command = network_file_options(command)
     for option in reversed(
         (
             click.option(
@@ -116,18 +133,6 @@ def plan_options(command: Command) -> Command:
                 type=click.IntRange(min=1),
                 metavar="N",
                 help="Threads to compute with.  [default: one per core]",
-            ),
-            click.option(
-                "--input-shape",
-                type=image_shape,
-                metavar="HxWxC",
-                help="The shape of the images, for a network file that does not say it.",
-            ),
-            click.option(
-                "--classes",
-                type=click.IntRange(min=2),
-                metavar="N",
-                help='What "classes" stands for in a network file.  [default: 10]',
             ),
         )
     ):

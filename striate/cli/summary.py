@@ -17,18 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show a network layer by layer.")
 @click.argument("file", metavar="MODEL|FILE")
-@click.option(
-    "--input-shape",
-    type=options.image_shape,
-    metavar="HxWxC",
-    help="The shape of the images, for a network file that does not say it.",
-)
-@click.option(
-    "--classes",
-    type=click.IntRange(min=2),
-    metavar="N",
-    help='What "classes" stands for in a network file.  [default: 10]',
-)
+@options.network_file_options
 @options.output_options
 def summary(
     file: str,
