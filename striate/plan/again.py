@@ -95,19 +95,18 @@ class Again:
         self, operation: Operation, products: float, record: Callable[[], None]
     ) -> None:
         """Repeat a convolution of few `products`, if nothing but batch normalisation reads it."""
-        readers = self._readers(operation)
+        readers_of = self._builder.graph.readers_of
+        readers = readers_of.get(operation.node, ())
         if len(readers) != 1 or not isinstance(readers[0].layer, BatchNorm):
             return
-        early = any(isinstance(reader.layer, Add) for reader in self._readers(readers[0]))
+        after = readers_of.get(readers[0].node, ())
+        early = any(isinstance(reader.layer, Add) for reader in after)
         outputs = self._builder.values[operation.node].features
         cheap = products <= (_CHEAP_EARLY if early else _CHEAP) * outputs
         affordable = self._spent + products <= _SHARE * self.step
         if self._is_large(operation) and cheap and affordable:
             self._spent += products
             self.once(operation.node, record)
-
-    def _readers(self, operation: Operation) -> list[Operation]:
-        return [o for o in self._builder.graph.operations if operation.node in o.inputs]
 
     def _is_large(self, operation: Operation) -> bool:
         """Whether a value takes much memory between the forward and the backward pass."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -50,6 +52,20 @@ class Graph:
     operations: tuple[Operation, ...]
     output: int
     output_shape: Shape
+
+    @functools.cached_property
+    def makers(self) -> Mapping[int, Operation]:
+        """The operation that makes each value; none makes the input."""
+        return {operation.node: operation for operation in self.operations}
+
+    @functools.cached_property
+    def readers_of(self) -> Mapping[int, Sequence[Operation]]:
+        """The operations that read each value that is read, in order."""
+        found: dict[int, list[Operation]] = {}
+        for operation in self.operations:
+            for value in dict.fromkeys(operation.inputs):
+                found.setdefault(value, []).append(operation)
+        return found
 
     def readers(self) -> Counter[int]:
         """How often each value is read; being the output counts once."""

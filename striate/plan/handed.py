@@ -29,9 +29,9 @@ def hand_on(builder: Builder, operation: Operation) -> set[int]:
         and operation.inputs.count(value) == 1
         and builder.gradients[value].halo == gradient.halo
     ]
-    makers = {o.node: o for o in builder.graph.operations}
+    makers = builder.graph.makers
     readers = {
-        value: [o.node for o in makers.values() if value in o.inputs and o is not operation]
+        value: [o.node for o in builder.graph.readers_of[value] if o is not operation]
         for value in inputs
     }
     only_read = [
