@@ -122,7 +122,7 @@ class CompiledEngine:
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
             )
-        crew().run(self.threads, known.program.run, lambda: known.prepare(learning_rate))
+        crew().run(known.threads, known.program.run, lambda: known.prepare(learning_rate))
         optimizer.steps += 1
 
     def close(self) -> None:

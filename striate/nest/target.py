@@ -130,13 +130,12 @@ def assemble(source: str, target: Target) -> bytes:
         module = llvm.parse_assembly(source)
         module.verify()
         machine = _machine(target)
-        options = llvm.create_pipeline_tuning_options(speed_level=2)
-        # Loops are unrolled and vectorised by the schedule; LLVM doing it again costs time only.
-        options.loop_unrolling = False
-        options.loop_vectorization = False
-        options.slp_vectorization = False
-        passes = llvm.create_pass_builder(machine, options)
-        passes.getModulePassManager().run(module, passes)
+        # Schedules have unrolled loops and filled vectors, and the code generator moves what does
+        # not change out of loops: LLVM's other passes would take as long as all else, for nothing.
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_instruction_combine_pass()
+        options = llvm.create_pipeline_tuning_options()
+        passes.run(module, llvm.create_pass_builder(machine, options))
         return bytes(machine.emit_object(module))
 
 

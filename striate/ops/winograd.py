@@ -39,11 +39,13 @@ from striate.shapes import Array
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 # Points at which the polynomials are evaluated, besides infinity, by the inputs of a tile.  Powers
-# of two are exact in binary; each brings its negative, so that even and odd parts are computed once
-# for both.
+# of two are exact in binary; most bring their negatives, so that even and odd parts are computed
+# once for both.
 POINTS: dict[int, tuple[Fraction, ...]] = {
     4: tuple(map(Fraction, (0, 1, -1))),
+    5: tuple(map(Fraction, (0, 1, -1, 2))),
     6: tuple(map(Fraction, (0, 1, -1, 2, -2))),
+    7: tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "-1/2"))),
     8: tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2"))),
 }
 
@@ -78,7 +80,7 @@ class Transforms:
 
 @functools.cache
 def transforms(outputs: int, taps: int = 3) -> Transforms:
-    """The matrices of F(outputs, taps), whose tiles have 4, 6 or 8 inputs along an axis."""
+    """The matrices of F(outputs, taps), whose tiles have 4 to 8 inputs along an axis."""
     points = POINTS[outputs + taps - 1]
     inverse = _inverse(_vandermonde(points, len(points) + 1))
     # Row i of B' may be multiplied by any number if row i of G is divided by it: so all of B' is

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Axes = tuple[tuple[str, int], ...]
 # Numbers that one task clears.
 _PART = 1 << 14
-Kept = TypeVar("Kept", Image, Buffer)
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Builder:
         self.gradients: dict[int, Image] = {}
         self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
         self.deferred: list[Callable[[], None]] = []
-        self._remembered: dict[tuple[int, str], Image | Buffer] = {}
+        self._remembered: dict[tuple[int, str], object] = {}
         self.again = Again(self)
         self.weights = Buffer("weights", network.flat.size, "real", "global")
         self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
@@ -140,7 +140,7 @@ class Builder:
         """Memory for anything else."""
         return Buffer(name, size, "real", scope)
 
-    def remember(self, operation: Operation, name: str, thing: Image | Buffer) -> None:
+    def remember(self, operation: Operation, name: str, thing: object) -> None:
         """Keep something of the forward pass for the backward pass."""
         self._remembered[operation.node, name] = thing
 

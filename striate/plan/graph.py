@@ -1,4 +1,5 @@
-"""A network as the plan sees it: what is computed, what is fused, what is only a view."""
+"""A network as the plan sees it: what is computed, what is fused, what is only a view, and what
+nobody reads."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 from striate.layers import (
+    AvgPool2D,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
@@ -19,22 +22,30 @@ from striate.layers import (
     ReLU,
     Scale,
     Sigmoid,
+    SumPool2D,
     Tanh,
 )
-from striate.shapes import Shape
+from striate.layers._base import WindowLayer
+from striate.shapes import Pads, Shape, extent
 
 if TYPE_CHECKING:
     from striate.network import Network
 
 INPUT = -1
 Activation = ReLU | LeakyReLU | Sigmoid | Tanh | Scale
+# Of these any part of the output can be computed alone.
+_WINDOWS = (Conv2D, MaxPool2D, AvgPool2D, SumPool2D)
+# The part of a value that must be spared, for a size that suits vectors less well.
+_SPARED = 1 / 16
 
 
 @dataclass
 class Operation:
     """One layer to compute, with the activation that is applied as its result is stored.
 
-    Values are named by the node that first makes them (`INPUT` is the network's input).
+    Values are named by the node that first makes them (`INPUT` is the network's input).  `shapes`
+    and `shape` are what is there of the inputs and of the output, which may be less than the layer
+    would make: see `_trim`.  `pads` is the layer's padding, (top, bottom, left, right).
     """
 
     node: int
@@ -42,6 +53,8 @@ class Operation:
     inputs: tuple[int, ...]
     shapes: tuple[Shape, ...]
     shape: Shape
+    multiply_adds: float
+    pads: Pads = (0, 0, 0, 0)
     activation: Activation | None = None
 
 
@@ -81,6 +94,7 @@ def analyse(network: Network, training: bool) -> Graph:
     - An activation whose input nobody else reads is applied where that input is stored.
     - max(f(x)) = f(max(x)) for a rising f, so an activation before max-pooling is moved behind
       it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
+    - Rows and columns that no window reads are not computed.
     """
     plain = _without_views(network, training)
     nodes = [i for i, value in plain.items() if i == value and i != INPUT]
@@ -107,8 +121,50 @@ def analyse(network: Network, training: bool) -> Graph:
         fused[i] = i
         inputs = tuple(fused[source] for source in sources[i])
         shapes, shape = network.input_shapes(i), network.nodes[i].shape
-        made[i] = Operation(i, layer, inputs, shapes, shape, moved.get(before))
-    return Graph(tuple(made.values()), fused[output], network.output_shape)
+        pads = layer.pads(shapes[0]) if isinstance(layer, WindowLayer) else (0, 0, 0, 0)
+        work = layer.multiply_adds(*shapes)
+        made[i] = Operation(i, layer, inputs, shapes, shape, work, pads, moved.get(before))
+    graph = Graph(tuple(made.values()), fused[output], network.output_shape)
+    _trim(graph)
+    return graph
+
+
+def _trim(graph: Graph) -> None:
+    """Leave out the rows and columns at the bottom and right of a value that no reader's windows
+    reach: ``uncovered="drop"`` leaves some, and what makes them then reads less in its turn.
+
+    11×11 outputs of a convolution, pooled by 2×2, are 10×10.
+    """
+    for operation in reversed(graph.operations):
+        readers = graph.readers_of.get(operation.node, ())
+        windows = [o for o in (operation, *readers) if type(o.layer) in _WINDOWS]
+        if operation.node == graph.output or len(windows) <= len(readers):
+            continue
+        rows, columns, channels = operation.shape
+        read = [_read(reader) for reader in readers]
+        height, width = max(y for y, _ in read), max(x for _, x in read)
+        if height * width > (1 - _SPARED) * rows * columns:
+            continue
+        operation.multiply_adds *= height * width / (rows * columns)
+        operation.shape = (height, width, channels)
+        for reader in readers:
+            reader.shapes = (operation.shape,)
+
+
+def _read(operation: Operation) -> tuple[int, int]:
+    """How many rows and columns of its input an operation's windows reach."""
+    layer = operation.layer
+    if not isinstance(layer, WindowLayer):
+        raise TypeError(f"{layer.who} has no windows")
+    top, _, left, _ = operation.pads
+    reached = [
+        max((outputs - 1) * stride + extent(size, dilation) - before, 1)
+        for outputs, stride, size, dilation, before in zip(
+            operation.shape, layer.stride, layer.size, layer.dilation, (top, left), strict=False
+        )
+    ]
+    height, width, _ = operation.shapes[0]
+    return min(height, reached[0]), min(width, reached[1])
 
 
 def _without_views(network: Network, training: bool) -> dict[int, int]:

@@ -108,7 +108,7 @@ def layout_key(
 
 
 def _products(operation: Operation, bfloat16: bool) -> float:
-    products = float(operation.layer.multiply_adds(*operation.shapes))
+    products = operation.multiply_adds
     pairs = bfloat16 and isinstance(operation.layer, Conv2D) and fits(operation)
     return SHARE * products if pairs else products
 

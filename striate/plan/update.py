@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LINE = ALIGNMENT // 4  # parameters of a line
 _CHUNK = 512  # lines a task
+_ALONE = 1 << 17  # parameters that one thread is done with before another is awake
 
 w, g, first, second = (
     vector(role, l=_LINE, e=1) for role in ("weights", "gradient", "first", "second")
@@ -101,6 +102,9 @@ class Update:
     """The native step of one optimiser on one network's buffers.
 
     `decay` is what `decay_of_lines` finds.
+
+    Attributes:
+        threads: how many work on it, at most as many as were given.
     """
 
     def __init__(
@@ -120,6 +124,7 @@ class Update:
         else:
             stores, self._numbers = adamw(), adamw_table
         self.optimizer, self._rule = optimizer, _rule(optimizer)
+        self.threads = threads if weights.size > _ALONE else 1
         self.table = np.zeros(8, weights.dtype)
         arrays = {
             "weights": weights,
@@ -142,8 +147,8 @@ class Update:
                 {role: Place(buffers[role], sizes.get(role, 0) * start) for role in nest.buffers},
                 barrier=False,
             )
-        recorder.allot(threads, given)
-        self.program: Program = recorder.build(threads)
+        recorder.allot(self.threads, given)
+        self.program: Program = recorder.build(self.threads)
 
     def prepare(self, learning_rate: float) -> None:
         """Write the numbers of the next step."""

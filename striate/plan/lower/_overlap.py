@@ -7,6 +7,9 @@ from fractions import Fraction
 from striate.nest.algebra import Matrix
 from striate.ops.winograd import Transforms
 
+# Where a transform has one direction only.
+ONE: Matrix = ((Fraction(1),),)
+
 
 class Overlap:
     """Which tiles an input pixel is in.

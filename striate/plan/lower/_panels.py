@@ -17,7 +17,7 @@ from striate.plan.recorder import Places, When
 
 _PANEL = 64
 # Weights, and pixels that should share one pass over them.
-_ROUNDS = ((1 << 17, 64), (1 << 11, 32))
+_ROUNDS = ((1 << 17, 64), (1 << 12, 32), (1 << 11, 8))
 # Buffers of more numbers are filled just before they are used, in memory that others use too.
 _LARGE = 1 << 18
 
@@ -25,7 +25,7 @@ _LARGE = 1 << 18
 def pixels_at_once(weights: int) -> int:
     """Pixels (or tiles) that should share one pass over so many weights: the more, the farther
     away these are."""
-    return next((pixels for size, pixels in _ROUNDS if weights > size), 1)
+    return next((pixels for size, pixels in _ROUNDS if weights >= size), 1)
 
 
 def panel(count: int) -> int:

@@ -5,6 +5,8 @@ dU[p][c][k] += V[p][t][c] * W[p][t][k]        dF = G' dU G
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed, grid_of
 from striate.ops.winograd import Transforms
 from striate.plan.builder import Builder, vector
@@ -12,6 +14,15 @@ from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Place
 from striate.plan.lower._tiles import Correlation, Tiles, apart, see
 from striate.plan.lower.direct import Geometry
+from striate.plan.recorder import Section
+
+
+@dataclass(frozen=True)
+class Seen:
+    """V of the forward pass, which is still there for as long as its `section` goes on."""
+
+    tiles: Tiles
+    section: Section
 
 
 def sum_by_shard(
@@ -33,9 +44,11 @@ def sum_by_shard(
     band = spread.rows[0] if spread else left.band(depth + outputs)
     rows = (band, left.tiles[1])
     for first in range(0, left.tiles[0], band):
-        seen = Tiles("V", left.transforms, rows, depth)
         other = spread or Tiles("W", left.transforms, rows, outputs)
-        see(builder, left, left.transforms.inputs, seen, first)
+        seen = _still_there(builder, operation, rows)
+        if not seen:
+            seen = Tiles("V", left.transforms, rows, depth)
+            see(builder, left, left.transforms.inputs, seen, first)
         if not spread:
             see(builder, right, right.transforms.outputs, other, first)
         builder.recorder.blockwise(
@@ -45,6 +58,15 @@ def sum_by_shard(
     nest = _back_to_filters(operation, left.transforms)
     target = builder.shard_gradient(operation, "filters")
     builder.recorder.at_shard_end(nest, {"sum": Place(total), "out": target})
+
+
+def _still_there(builder: Builder, operation: Operation, rows: tuple[int, int]) -> Tiles | None:
+    """V of all these rows of tiles, if the forward pass has left it."""
+    if not builder.has(operation, "seen") or not builder.recorder.section_is_open:
+        return None
+    seen = builder.recall(operation, "seen", Seen)
+    here = seen.section is builder.recorder.section()
+    return seen.tiles if here and seen.tiles.rows == rows else None
 
 
 def sum_at_once(

@@ -15,7 +15,7 @@ from striate.ops.winograd import Transforms
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Image, Place, Walk
-from striate.plan.lower._overlap import Overlap
+from striate.plan.lower._overlap import ONE, Overlap
 from striate.plan.lower._panels import panel
 from striate.plan.lower._tiles import Tiles, cut, together
 from striate.plan.lower.direct import Geometry
@@ -56,25 +56,37 @@ def input_gradient(
     down, across = _overlaps(g, with_)
     size, (rows, columns) = with_.size, spread.rows
     # Tile by tile and, inside, position by position, as if these were pixels.
-    halo = (*(size * n for n in down.halo), *(size * n for n in across.halo))
-    name, shape = f"N {operation.node}", (rows * size, columns * size, g.depth)
-    top, bottom, left, right = halo
-    sums = builder.image(name, shape, (top, bottom, left, right))
+    name, wide, depth = f"N {operation.node}", columns * size, g.depth
+    (above, below), (left, right) = ((size * n for n in o.halo) for o in (down, across))
+    sums = builder.image(name, (rows * size, wide, depth), (above, below, 0, 0))
+    half = builder.image(f"{name} by rows", (g.height, wide, depth), (0, 0, left, right))
     _multiply(builder, spread, sums, filters)
+    for y, count, height in cut(0, down.groups, g.height, m):
+        matrix = down.matrix(height)
+        tiles = Walk({"y": size, "p": 1}, {"x": 1}, {"c": 1}, (size * (y + down.first), 0, 0))
+        lines = Walk({"y": m, "i": 1}, {"x": 1}, {"c": 1}, (y * m, 0, 0))
+        nest = Nest(
+            (("y", count), ("x", wide), ("c", depth)),
+            (
+                Store(
+                    half.tensor("half", lines), Transformed(matrix, ONE, sums.tensor("sums", tiles))
+                ),
+            ),
+            grid=grid_of(matrix, ONE),
+        )
+        builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), "half": Place(half.buffer)})
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for y, y_count, height in cut(0, down.groups, g.height, m):
-            for x, x_count, width in cut(0, across.groups, g.width, m):
-                matrices = down.matrix(height), across.matrix(width)
-                start = (size * (y + down.first), size * (x + across.first), 0)
-                tiles = Walk({"y": size, "p": 1}, {"x": size, "q": 1}, {"c": 1}, start)
-                pixels = Walk({"y": m, "i": 1}, {"x": m, "j": 1}, {"c": 1}, (y * m, x * m, 0))
-                value = Transformed(*matrices, sums.tensor("sums", tiles))
-                nest = Nest(
-                    (("y", y_count), ("x", x_count), ("c", g.depth)),
-                    (writer.store(value, pixels),),
-                    grid=grid_of(*matrices),
-                )
-                builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), **writer.places})
+        for x, count, width in cut(0, across.groups, g.width, m):
+            matrix = across.matrix(width)
+            tiles = Walk({"y": 1}, {"x": size, "q": 1}, {"c": 1}, (0, size * (x + across.first), 0))
+            pixels = Walk({"y": 1}, {"x": m, "j": 1}, {"c": 1}, (0, x * m, 0))
+            value = Transformed(ONE, matrix, half.tensor("half", tiles))
+            nest = Nest(
+                (("y", g.height), ("x", count), ("c", depth)),
+                (writer.store(value, pixels),),
+                grid=grid_of(ONE, matrix),
+            )
+            builder.recorder.blockwise(nest, {"half": Place(half.buffer), **writer.places})
 
 
 def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Place) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from striate.nest.algebra import (
     Accumulator,
@@ -19,7 +18,7 @@ from striate.nest.algebra import (
 from striate.plan.builder import Builder, vector
 from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Image, Place, Steps, Walk
-from striate.plan.lower._overlap import Overlap
+from striate.plan.lower._overlap import ONE, Overlap
 from striate.plan.lower._panels import lay_out
 from striate.plan.lower._tiles import cut
 from striate.plan.lower.strips import Strips
@@ -27,8 +26,6 @@ from striate.plan.lower.strips import Strips
 # Vectors of M that are worth keeping at hand.
 _NEAR = 2048
 _CHANNEL: Steps = {"c": 1}
-# Rows alone are transformed: nothing from the left.
-_ONE: Matrix = ((Fraction(1),),)
 
 
 def forward(builder: Builder, operation: Operation, strips: Strips) -> None:
@@ -75,13 +72,13 @@ def _put(builder: Builder, operation: Operation, strips: Strips, sums: Image, fi
     for left, across, width in cut(0, strips.count, strips.columns, strips.m):
         matrix = _turned(strips.matrices.outputs)[:width]
         positions = Walk({"y": 1, "q": count}, {"x": 1}, _CHANNEL, (0, left, 0))
-        value: Expression = Transformed(_ONE, matrix, sums.tensor("sums", positions))
+        value: Expression = Transformed(ONE, matrix, sums.tensor("sums", positions))
         if strips.bias:
             value = value + vector("bias", c=1)
         pixels = Walk({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
         axes = (("y", count), ("x", across), ("c", strips.outputs), ("v", builder.lanes))
         store = builder.store(operation, value, pixels)
-        builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(_ONE, matrix)), places)
+        builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(ONE, matrix)), places)
 
 
 def input_gradient(
@@ -98,25 +95,24 @@ def input_gradient(
         outputs = Walk(
             {"p": strips.rows, "y": 1, "r": -1}, {"x": 1}, {"k": 1}, (run.taps - 1, 0, 0)
         )
+        rows = sums.tensor("sums", Walk({"y": 1}, {"x": 1}, {"p": strips.depth, "c": 1}))
+        at = Place(sums.buffer, run.first * sums.row)
+        axes = (
+            ("p", size),
+            ("y", run.count),
+            ("c", strips.depth),
+            ("x", strips.count),
+            ("v", builder.lanes),
+        )
+        if not run.taps:
+            builder.recorder.blockwise(Nest(axes, (Store(rows, Constant(0.0)),)), {"sums": at})
+            continue
         # The last tap reads the row that lies highest.
         highest = run.line - run.tap - (run.taps - 1)
         builder.recorder.blockwise(
             Nest(
-                axes=(
-                    ("p", size),
-                    ("y", run.count),
-                    ("c", strips.depth),
-                    ("x", strips.count),
-                    ("v", builder.lanes),
-                    ("r", run.taps),
-                    ("k", strips.outputs),
-                ),
-                stores=(
-                    Store(
-                        sums.tensor("sums", Walk({"y": 1}, {"x": 1}, {"p": strips.depth, "c": 1})),
-                        Accumulator(),
-                    ),
-                ),
+                axes=(*axes, ("r", run.taps), ("k", strips.outputs)),
+                stores=(Store(rows, Accumulator()),),
                 terms=(spread.tensor("spread", outputs) * _laid(strips),),
                 reduce=("r", "k"),
                 reduction="sum",
@@ -124,7 +120,7 @@ def input_gradient(
             {
                 "spread": Place(spread.buffer, highest * spread.row),
                 "filters": Place(filters.buffer, filters.offset + run.tap * strips.at_tap),
-                "sums": Place(sums.buffer, run.first * sums.row),
+                "sums": at,
             },
         )
     with builder.writing_gradient(operation.inputs[0]) as writer:
@@ -133,10 +129,10 @@ def input_gradient(
             # Strips lie beside each other, position by position: so do all that a pixel is in.
             first = (0, left + overlap.first, 0)
             positions = Walk({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, first)
-            value = Transformed(_ONE, matrix, sums.tensor("sums", positions))
+            value = Transformed(ONE, matrix, sums.tensor("sums", positions))
             pixels = Walk({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
             axes = (("y", strips.height), ("x", across), ("c", strips.depth), ("v", builder.lanes))
-            nest = Nest(axes, (writer.store(value, pixels),), grid=grid_of(_ONE, matrix))
+            nest = Nest(axes, (writer.store(value, pixels),), grid=grid_of(ONE, matrix))
             builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), **writer.places})
 
 
@@ -175,12 +171,12 @@ def filter_gradient(
         {"seen": Place(seen.buffer), "spread": Place(spread.buffer), "sum": total},
     )
     matrix = _turned(strips.matrices.filters)
-    taps = Transformed(_ONE, matrix, _laid(strips, "sum", "q"))
+    taps = Transformed(ONE, matrix, _laid(strips, "sum", "q"))
     builder.recorder.at_shard_end(
         Nest(
             _filter_axes(strips),
             (Store(_plain(strips, "out", "j"), taps),),
-            grid=grid_of(_ONE, matrix),
+            grid=grid_of(ONE, matrix),
         ),
         {"sum": total, "out": builder.shard_gradient(operation, "filters")},
     )
@@ -218,19 +214,19 @@ def _transform(
     pixels = image.tensor("x", Walk({"y": 1}, {"x": strips.m, "q": 1}, _CHANNEL, start))
     positions = target.tensor("out", Walk({"y": 1, "j": lines}, {"x": 1}, _CHANNEL))
     axes = (("y", lines), ("x", strips.count), ("c", target.channels), ("v", builder.lanes))
-    store = Store(positions, Transformed(_ONE, matrix, pixels))
+    store = Store(positions, Transformed(ONE, matrix, pixels))
     places = {"x": Place(image.buffer), "out": Place(target.buffer)}
-    builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(_ONE, matrix)), places)
+    builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(ONE, matrix)), places)
 
 
 def _filters(builder: Builder, operation: Operation, strips: Strips) -> Place:
     """U: [position][row of taps][channel][filter]."""
     matrix = strips.matrices.filters
-    taps = Transformed(_ONE, matrix, _plain(strips, "filters", "q"))
+    taps = Transformed(ONE, matrix, _plain(strips, "filters", "q"))
     places = {"filters": builder.parameter(operation, "filters")}
     size = strips.positions * strips.at_position
     store = Store(_laid(strips, "laid", "j"), taps)
-    nest = Nest(_filter_axes(strips), (store,), grid=grid_of(_ONE, matrix))
+    nest = Nest(_filter_axes(strips), (store,), grid=grid_of(ONE, matrix))
     return lay_out(builder, f"filters {operation.node}", size, nest, places, "r")
 
 

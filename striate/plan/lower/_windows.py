@@ -27,7 +27,7 @@ class Windows:
         self.height, self.width, self.channels = operation.shapes[0]
         self.rows, self.columns, self.outputs = operation.shape
         self.size, self.stride, self.dilation = layer.size, layer.stride, layer.dilation
-        self.pads = layer.pads(operation.shapes[0])
+        self.pads = operation.pads
 
     def pixels(self, channel: Steps) -> Walk:
         """Input pixel (y*S + r*D - P, x*S + s*D - P)."""

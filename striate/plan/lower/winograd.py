@@ -37,17 +37,20 @@ from striate.plan.graph import Operation
 from striate.plan.layout import Place, Walk, vectors
 from striate.plan.lower import _scatter, bfloat16
 from striate.plan.lower._panels import lay_out, panel
-from striate.plan.lower._positions import sum_at_once, sum_by_shard
+from striate.plan.lower._positions import Seen, sum_at_once, sum_by_shard
 from striate.plan.lower._tiles import Correlation, Target, Tiles, parts, put, see, together
 from striate.plan.lower.direct import Geometry
 from striate.shapes import Pads
 
 # Bytes of U that are too many to have with what the filters' gradient needs.
 _LARGE = 24 << 20
-# Vector operations of the transforms of a tile of 4 × 4 or 6 × 6 inputs, for each vector of input
+# Vector operations of the transforms of a tile of 4 × 4 to 7 × 7 inputs, for each vector of input
 # and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
-_INPUT, _OUTPUT = {4: 70, 6: 240}, {4: 50, 6: 160}
+_INPUT = {4: 70, 5: 150, 6: 240, 7: 520}
+_OUTPUT = {4: 50, 5: 105, 6: 160, 7: 330}
 _WORTH = 1.15
+# Bytes of an image's V that are worth keeping from the forward to the backward pass.
+_AT_HAND = 64 << 10
 # Vector operations in the time that one number takes to come from memory.
 _READING = 0.5
 
@@ -138,7 +141,9 @@ def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
 
     bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
     target = Target(store, {"out": builder.values[operation.node]}, bias)
-    _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
+    seen = _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
+    if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
+        builder.remember(operation, "seen", Seen(seen, builder.recorder.section()))
 
 
 def gradients(builder: Builder, operation: Operation, with_: Transforms) -> None:
@@ -212,8 +217,8 @@ def _spread(builder: Builder, operation: Operation, with_: Transforms) -> Tiles:
     return spread
 
 
-def _correlate(builder: Builder, work: Correlation, filters: Place, target: Target) -> None:
-    """All tiles, some rows of them at a time."""
+def _correlate(builder: Builder, work: Correlation, filters: Place, target: Target) -> Tiles | None:
+    """All tiles, some rows of them at a time; gives V if that is all of it."""
     depth, outputs = work.image.channels, work.size[2]
     band = work.band(depth + outputs)
     rows = (band, work.tiles[1])
@@ -225,6 +230,7 @@ def _correlate(builder: Builder, work: Correlation, filters: Place, target: Targ
         _multiply(builder, seen, products, filters)
         for part in parts(work, first, band):
             put(builder, work, products, part, first, target)
+    return seen if band == work.tiles[0] else None
 
 
 def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) -> None:
