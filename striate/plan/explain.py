@@ -22,6 +22,7 @@ from striate.plan.lower import bfloat16, strips, winograd
 from striate.plan.lower.direct import Geometry
 from striate.plan.memory import dtype_of
 from striate.plan.trial import Walk, peak
+from striate.shapes import Shape
 
 if TYPE_CHECKING:
     from striate.nest.tape import Call
@@ -127,7 +128,14 @@ def _layer(plan: Plan, operation: Operation) -> told.Layer:
         tuple(passes),
         algorithm,
         why,
+        _part(operation.shape, builder.network.nodes[operation.node].shape),
     )
+
+
+def _part(made: Shape, whole: Shape) -> str:
+    if made == whole:
+        return ""
+    return f"{made[0]}×{made[1]} of {whole[0]}×{whole[1]}"
 
 
 def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:

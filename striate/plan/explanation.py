@@ -49,6 +49,8 @@ class Layer:
         are read instead of being kept, "input gradient", "parameter gradient".
     algorithm, why
         How, and the reason.
+    part
+        How much of the output, where nobody reads the rest: "10×10 of 11×11", or "".
     """
 
     name: str
@@ -57,6 +59,7 @@ class Layer:
     passes: tuple[str, ...]
     algorithm: str
     why: str
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,9 @@ class Explanation:
             passes = ", ".join(short.get(name, name) for name in layer.passes)
             rows.append((_cut(f"{layer.name} ({kind})", 46), passes, how))
         yield from _table(rows, left=3)
+        for layer in self.layers:
+            if layer.part:
+                yield f"{layer.name}: {layer.part} outputs are computed, nobody reads the others"
         if any(name in short for layer in self.layers for name in layer.passes):
             yield "dX: the gradient of what the layer reads; dF: that of its parameters"
         if any("again" in layer.passes for layer in self.layers):

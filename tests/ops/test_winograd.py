@@ -13,7 +13,7 @@ from striate.ops import winograd
 from striate.ops.winograd import Matrix, correlate_tiles, transforms
 
 # Outputs and taps of a tile along one axis.
-SIZES = [(2, 3), (4, 3), (2, 5), (6, 3), (4, 5)]
+SIZES = [(2, 3), (3, 3), (4, 3), (5, 3), (6, 3), (2, 5), (3, 5), (4, 5)]
 fractions = st.fractions(-50, 50, max_denominator=30)
 
 
@@ -155,4 +155,5 @@ def test_points_are_exact_in_binary() -> None:
     for points in winograd.POINTS.values():
         assert len(set(points)) == len(points)
         assert all(Fraction(float(point)) == point for point in points)
-        assert {-point for point in points} == set(points)
+        alone = [point for point in points if -point not in points]
+        assert len(alone) == len(points) % 2 ^ 1

@@ -132,9 +132,21 @@ def between() -> Network:
     return Network(inputs=image, output=Dense(5)(GroupedDense(10, 2)(wide)))
 
 
+def uncovered() -> Network:
+    """Windows that leave rows and columns unread, one after the other."""
+    return Network(
+        [
+            Conv2D(16, 3), ReLU(), MaxPool2D(2), Dropout(0.2),
+            Conv2D(5, 3), ReLU(), Conv2D(16, 3), ReLU(), MaxPool2D(2, uncovered="drop"),
+            Flatten(), Dense(7),
+        ],
+        (24, 28, 1),
+    )  # fmt: skip
+
+
 NETWORKS = [
-    between, lenet, strided, normalised, flattened_early, residual, shared_values, fused_and_shared,
-    no_parameters_first,
+    uncovered, between, lenet, strided, normalised, flattened_early, residual, shared_values,
+    fused_and_shared, no_parameters_first,
 ]  # fmt: skip
 
 

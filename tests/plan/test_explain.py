@@ -130,6 +130,13 @@ def test_why_not_winograd(layer: Layer, options: dict[str, int], why: str) -> No
     assert _why_not_winograd(runner.settings, operation) == why
 
 
+def test_what_nobody_reads_is_named() -> None:
+    net = Network([Conv2D(4, 3), MaxPool2D(2, uncovered="drop"), Conv2D(4, 1)], (13, 15, 3))
+    told = net.explain(batch_size=8)
+    assert [layer.part for layer in told.layers] == ["10×12 of 11×13", "", ""]
+    assert "conv2d_1: 10×12 of 11×13 outputs are computed, nobody" in str(told)
+
+
 def test_few_channels_are_not_worth_winograd() -> None:
     (told,) = Network([Conv2D(16, 3)], (28, 28, 1)).explain(batch_size=8).layers
     assert "would cost what they save" in told.why

@@ -35,7 +35,7 @@ from striate.shapes import Pads
 
 U = 2.0**-24
 # Outputs of a strip, by taps.
-SIZES = {3: (2, 4, 6), 5: (2, 4)}
+SIZES = {3: (2, 3, 4, 5, 6), 5: (2, 3, 4)}
 
 
 @dataclass(frozen=True)

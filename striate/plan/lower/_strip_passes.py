@@ -131,8 +131,8 @@ def input_gradient(
             positions = Walk({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, first)
             value = Transformed(ONE, matrix, sums.tensor("sums", positions))
             pixels = Walk({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
-            axes = (("y", strips.height), ("x", across), ("c", strips.depth), ("v", builder.lanes))
-            nest = Nest(axes, (writer.store(value, pixels),), grid=grid_of(ONE, matrix))
+            image = (("y", strips.height), ("x", across), ("c", strips.depth), ("v", builder.lanes))
+            nest = Nest(image, (writer.store(value, pixels),), grid=grid_of(ONE, matrix))
             builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), **writer.places})
 
 
