@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from striate.network import Input as Input
     from striate.network import Network as Network
     from striate.preprocessing import Preprocessing as Preprocessing
+    from striate.reports import report as report
     from striate.signal.arrays import convolve as convolve
     from striate.signal.arrays import correlate as correlate
     from striate.signal.arrays import explain_method as explain_method
@@ -103,6 +104,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "kernels": ("striate.kernels", None),
     "load": ("striate.files", "load"),
     "load_data": ("striate.data", "load"),
+    "report": ("striate.reports", "report"),
     "size": ("striate.sizes", "size"),
     "steps": ("striate.signal.steps", "steps"),
 }
@@ -153,6 +155,7 @@ __all__ = [
     "kernels",
     "load",
     "load_data",
+    "report",
     "size",
     "steps",
 ]

@@ -19,6 +19,7 @@ from striate.cli.gradients import gradients
 from striate.cli.inspect import inspect
 from striate.cli.output import error_line
 from striate.cli.predict import predict
+from striate.cli.report import report
 from striate.cli.size import size
 from striate.cli.stroke import stroke
 from striate.cli.summary import summary
@@ -44,7 +45,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    train, evaluate, predict, summary, inspect, explain, tune, convolve, filter_command,
+    train, evaluate, predict, report, summary, inspect, explain, tune, convolve, filter_command,
     size, gradients, stroke, derive,
 ):  # fmt: skip
     cli.add_command(command)

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-import numpy.typing as npt
 
-from striate import files
 from striate.cli import options
 from striate.cli.classifier import load_classifier
-from striate.cli.output import (
-    LoadingProgress,
-    count,
-    json_line,
-    note,
-    one_line,
-    percent,
-    size,
-    table,
-)
+from striate.cli.labelled import load_labelled
+from striate.cli.output import count, json_line, note, one_line, percent, table
 
 if TYPE_CHECKING:
-    from striate.data import Dataset
     from striate.evaluation import Evaluation
-    from striate.network import Network
-
-Images = npt.NDArray[Any]
 
 # A wider confusion matrix than this does not fit a terminal; --json has it all the same.
 WIDEST_CONFUSION = 20
@@ -37,12 +21,7 @@ WIDEST_CONFUSION = 20
 @click.command(short_help="Test a network on labelled images.")
 @click.argument("model", metavar="MODEL")
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "--part",
-    type=click.Choice(["test", "train", "all"]),
-    help="Which images of SOURCE.  [default: its test images; all, where it has none of its own "
-    "and the network was not trained on it]",
-)
+@options.part_option
 @options.skip_bad_option
 @options.views_option
 @options.engine_options
@@ -65,113 +44,24 @@ def evaluate(
     did not see. The model file knows which part, and it is drawn again here.
     """
     network = load_classifier(model)
-    dataset = _load(source, network, skip_bad, quiet)
-    part, images, labels = _choose(dataset, files.information(model), part)
-    if not len(images):
-        raise click.ClickException(f"{source}: has no images in the part {part!r}")
-    if images.shape[1:] != network.input_shape:
-        raise click.ClickException(
-            f"{model}: is made for images {size(network.input_shape)}, but {source} has "
-            f"{size(images.shape[1:])}"
-        )
-    note(f"Testing on {count(len(images), 'image')} (--part {part})", quiet=quiet)
+    tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
+    note(f"Testing on {count(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
     result = network.evaluate(
-        rescaled(images, dataset, network),
-        labels,
+        tested.images,
+        tested.labels,
         engine=engine or options.default_engine(),
         threads=threads,
         views=views,
     )
     if as_json:
-        json_line({"model": model, "source": dataset.name, "part": part, **result.to_dict()})
+        json_line(
+            {"model": model, "source": tested.source, "part": tested.part, **result.to_dict()}
+        )
         return
     click.echo(f"Accuracy: {percent(result.accuracy)} on {count(result.images, 'image')}\n")
     click.echo(_classes(result))
     if len(result.classes) <= WIDEST_CONFUSION:
         click.echo(f"\n{_confusion(result)}")
-
-
-def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset:
-    """Return the images of `source` as the network reads them, not split."""
-    from striate import data
-
-    height, width, channels = network.input_shape
-    of_files = is_image_folder(source)
-    resize = network.preprocessing.resize or {}
-    dataset = data.load(
-        source,
-        size=(height, width) if of_files else None,
-        colour={1: "gray", 3: "rgb"}.get(channels) if of_files else None,
-        mode=resize.get("mode", "crop"),
-        classes=network.classes,
-        skip_bad=skip_bad,
-        test_fraction=1.0,
-        progress=None if quiet else LoadingProgress(),
-    )
-    for sentence in dataset.notes[1:]:  # the first tells of parts that are not made here
-        note(sentence, quiet=quiet)
-    if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
-        raise click.ClickException(
-            f"{source}: has {len(dataset.classes)} classes, but the network has "
-            f"{network.output_shape[-1]} outputs"
-        )
-    return dataset
-
-
-def is_image_folder(source: str) -> bool:
-    """Return whether `source` holds image files, which are resized; arrays must fit as they are."""
-    from striate.data.idx import has_idx
-
-    path = Path(source)
-    return source != "digits" and path.is_dir() and not has_idx(path)
-
-
-def _choose(
-    dataset: Dataset, trained: dict[str, Any], part: str | None
-) -> tuple[str, Images, Images]:
-    """Return the name of the part to test on, its images and its labels.
-
-    Args:
-        dataset: loaded with all images in the test part where they came in one part only.
-        trained: the model file's notes about its training; a file may hold anything there.
-        part: what the user asks for, if anything.
-    """
-    images, labels = dataset.test_images, dataset.test_labels
-    if not dataset.split:
-        train_images, train_labels = dataset.train_images, dataset.train_labels
-        if part == "train":
-            return part, train_images, train_labels
-        if part == "all":
-            images = np.concatenate([train_images, images])
-            return part, images, np.concatenate([train_labels, labels])
-        return "test", images, labels
-    split = trained.get("split")
-    fraction, seed = 0.2, 0
-    if isinstance(split, dict):
-        given = split.get("test_fraction")
-        fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
-        given = split.get("seed")
-        seed = given if isinstance(given, int) and given >= 0 else seed
-    if part is None:
-        name, *sizes = (trained.get(key) for key in ("source", "train_images", "test_images"))
-        seen = sum(number for number in sizes if isinstance(number, int))
-        part = "test" if name == dataset.name and seen == len(images) else "all"
-    if part == "all":
-        return part, images, labels
-    from striate.data.dataset import stratified_split
-
-    train, test = stratified_split(labels, fraction, seed, dataset.classes)
-    rows = train if part == "train" else test
-    return part, images[rows], labels[rows]
-
-
-def rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:
-    """Return images in which white is the number that it was in training (16 in the digits)."""
-    if dataset.resize is None or network.preprocessing.resize is None:
-        return images
-    here = dataset.resize.get("maximum", 255)
-    there = network.preprocessing.resize.get("maximum", 255)
-    return images if here == there else images * np.float32(there / here)
 
 
 def _classes(result: Evaluation) -> str:

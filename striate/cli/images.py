@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from striate.cli.evaluate import is_image_folder, rescaled
+from striate.cli.labelled import is_image_folder, rescaled
 from striate.cli.output import LoadingProgress, size
 
 if TYPE_CHECKING:

@@ -150,6 +150,16 @@ def output_options(command: Command) -> Command:
     )(command)
 
 
+def part_option(command: Command) -> Command:
+    """Add --part."""
+    return click.option(
+        "--part",
+        type=click.Choice(["test", "train", "all"]),
+        help="Which images of SOURCE.  [default: its test images; all, where it has none of its "
+        "own and the network was not trained on it]",
+    )(command)
+
+
 def skip_bad_option(command: Command) -> Command:
     """Add --skip-bad."""
     return click.option(

@@ -198,7 +198,8 @@ def train(**given: Any) -> int:
     }
     # What is saved holds no times, so that the same training gives the same file.
     kept = {key: value for key, value in result.items() if key not in ("model", "class_names")}
-    files.save(network, out, {**kept, "split": _split(chosen, dataset)})
+    notes = {**kept, "split": _split(chosen, dataset), "history": history.curves()}
+    files.save(network, out, notes)
     result["images_per_second"] = seen / learning if learning else 0.0
     result["seconds"] = time.perf_counter() - STARTED
     if chosen.as_json:

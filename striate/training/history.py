@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+"""What a model file keeps of each epoch."""
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -58,6 +61,16 @@ class History:
             "stopped_early": self.stopped_early,
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
+        }
+
+    def curves(self) -> dict[str, list[Any]]:
+        """The figures of all epochs by name, as model files keep them: without seconds, so that
+        the same training gives the same file, and without figures that were never measured."""
+        columns = {name: self.column(name) for name in CURVES}
+        return {
+            name: values
+            for name, values in columns.items()
+            if any(value is not None for value in values)
         }
 
     def __len__(self) -> int:

@@ -1,0 +1,128 @@
+"""``striate report``: one HTML page that shows what a network does, and every sum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from striate import files
+from striate.cli import options
+from striate.cli.classifier import load_classifier
+from striate.cli.labelled import load_labelled
+from striate.cli.output import count, json_line, note, one_line, percent
+
+
+@click.command(short_help="Show on a page what a network does, and why.")
+@click.argument("model", metavar="MODEL")
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--out",
+    "-o",
+    metavar="PAGE",
+    help="The page, a file .html.  [default: named after MODEL, in this folder]",
+)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="How many images to look into.",
+)
+@click.option(
+    "--show",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="I",
+    help="Look into image I of those tested, counted from 0; may be given several times.",
+)
+@click.option(
+    "--megabytes",
+    type=options.number(0, above=True),
+    default=16.0,
+    show_default=True,
+    metavar="X",
+    help="The page keeps within X MB, by fewer images and then without the largest layers.",
+)
+@click.option(
+    "--kernels",
+    metavar="FOLDER",
+    help="Also write the kernels of a convolution to files that `striate filter` reads.",
+)
+@click.option(
+    "--layer", metavar="NAME", help="The convolution of --kernels.  [default: the first one]"
+)
+@options.part_option
+@options.skip_bad_option
+@options.engine_options
+@options.output_options
+def report(
+    model: str,
+    source: str,
+    out: str | None,
+    images: int,
+    show: tuple[int, ...],
+    megabytes: float,
+    kernels: str | None,
+    layer: str | None,
+    part: str | None,
+    skip_bad: bool,
+    engine: str | None,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Test the network in the file MODEL on the images of SOURCE, which is what `striate train`
+    takes, and write one HTML page that any browser opens, offline.
+
+    It has training curves, the accuracy of each class, the confusion matrix, the most confident
+    mistakes, learned filters, and for some images the values after each layer: a click shows the
+    sum that made a value and the patch of the image that it saw.
+    """
+    from striate.reports import report as make
+    from striate.reports.kernels import convolution, export_kernels
+    from striate.reports.render import check_path
+
+    if layer is not None and kernels is None:
+        raise click.UsageError("--layer says whose kernels to write: give --kernels FOLDER, too")
+    page = check_path(Path(model).stem + ".html" if out is None else out)
+    network = load_classifier(model)
+    if kernels is not None:
+        convolution(network, layer)  # an error before any work is done
+    tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
+    note(f"Testing on {count(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
+    made = make(
+        network,
+        tested.images,
+        tested.labels,
+        path=page,
+        name=f"{Path(model).stem} on {tested.source}",
+        history=files.information(model).get("history"),
+        choose=images,
+        show=show,
+        megabytes=megabytes,
+        engine=engine or options.default_engine(),
+        threads=threads,
+    )
+    written = [] if kernels is None else export_kernels(network, kernels, layer)
+    size = page.stat().st_size
+    if as_json:
+        json_line(
+            {
+                "report": str(page),
+                "bytes": size,
+                "model": model,
+                "source": tested.source,
+                "part": tested.part,
+                "images": [answer.index for answer in made.chosen],
+                "kernels": [str(path) for path in written],
+                **made.evaluation.to_dict(),
+            }
+        )
+        return
+    click.echo(f"Accuracy: {percent(made.evaluation.accuracy)} on "
+               f"{count(made.evaluation.images, 'image')}")  # fmt: skip
+    if written:
+        click.echo(f"Wrote {count(len(written), 'kernel')} to {one_line(str(kernels))}")
+    click.echo(f"Wrote {one_line(str(page))} ({size / 1e6:.1f} MB)")

@@ -1,0 +1,70 @@
+"""Training curves as SVG that takes its colours and its font from the page around it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Curves = Mapping[str, Sequence[float | None]]
+
+# Stands for the page's own text colour; no other line may have it.
+INK = "#010203"
+COLOURS = {"": "#3584e4", "val_": "#e66100"}
+NAMES = {"": "training", "val_": "validation"}
+
+
+def draw(curves: Curves, figure: str) -> str | None:
+    """The SVG of "loss", "accuracy" or "learning_rate" over the epochs; None if there is none."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    lines = {prefix: curves.get(prefix + figure) for prefix in COLOURS}
+    if not any(lines.values()):
+        return None
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "striate",  # the same figure gives the same text
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "text.color": INK,
+        "axes.edgecolor": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style)
+        drawing = Figure(figsize=(4.2, 2.6), layout="constrained")
+        axes = drawing.subplots()
+        for prefix, values in lines.items():
+            if values:
+                _line(axes, values, COLOURS[prefix], NAMES[prefix])
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(figure.replace("_", " "))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if figure == "accuracy":
+            axes.yaxis.set_major_formatter("{x:.0%}")
+        axes.grid(color=INK, alpha=0.15)
+        if sum(map(bool, lines.values())) > 1:
+            axes.legend(frameon=False)
+        file = io.StringIO()
+        drawing.savefig(
+            file, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
+    text = file.getvalue()
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def _line(axes: Axes, values: Sequence[float | None], colour: str, name: str) -> None:
+    epochs = range(1, len(values) + 1)
+    numbers = [float("nan") if value is None else value for value in values]
+    marker = "o" if len(numbers) <= 30 else ""
+    axes.plot(epochs, numbers, color=colour, label=name, marker=marker, markersize=3)

@@ -1,0 +1,256 @@
+"""All that a report tells, as numbers: computed here, drawn elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import ArrayLike
+
+from striate.evaluation import Evaluation
+from striate.reports.fitting import Fit, fit
+from striate.reports.occlusion import Occlusion, occlusion
+from striate.reports.trace import FloatArray, saliency, trace
+from striate.shapes import Array, whole_number
+from striate.training.history import CURVES, History
+from striate.training.targets import as_images, label_indices
+
+if TYPE_CHECKING:
+    from striate.network import Network
+    from striate.summary import Summary
+
+MISTAKES = 24
+"""How many of the most confident mistakes are shown."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one image.
+
+    Attributes:
+        index: the image's row among all that were tested, from 0.
+        truth, guess: class indices.
+        probability: of the guess.
+    """
+
+    index: int
+    truth: int
+    guess: int
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A network, measured on labelled images, and looked into on a few of them.
+
+    Attributes:
+        name: what the report calls the model.
+        network: as given.
+        classes: names of the classes.
+        evaluation: on all images.
+        curves: figures of each epoch by name ("loss", "val_accuracy", ...), or None if unknown.
+        mistakes: the most confident ones, the worst first.
+        chosen: the images that are looked into: of each class in turn the first that is
+            recognised, between them the most confident mistakes, or those that were asked for.
+        wanted: how many images were to be chosen, before some were left out for their size.
+        pictures: raw images by row: of `mistakes` and `chosen`.
+        probabilities: float32 (len(chosen), classes).
+        values: of each node (len(chosen), *shape), float32; -1 is the preprocessed input.
+        saliency: float32 (len(chosen), height, width): |∂ score of the guess / ∂ input|.
+        occlusion: how the guess's probability changes where the image is covered.
+        white: the raw pixel value that is shown as white, and `black` as black.
+        fit: what of it goes into the page.
+        megabytes: the size that the page keeps within.
+    """
+
+    name: str
+    network: Network
+    classes: tuple[str, ...]
+    evaluation: Evaluation
+    curves: Mapping[str, Sequence[float | None]] | None
+    mistakes: tuple[Answer, ...]
+    chosen: tuple[Answer, ...]
+    wanted: int
+    pictures: Mapping[int, Array]
+    probabilities: FloatArray
+    values: Mapping[int, FloatArray]
+    saliency: FloatArray
+    occlusion: Occlusion
+    black: float
+    white: float
+    fit: Fit
+    megabytes: float
+
+    @property
+    def summary(self) -> Summary:
+        """The layers: sizes, parameters, receptive fields, rows and columns left unread."""
+        return self.network.summary()
+
+
+def collect(
+    network: Network,
+    images: ArrayLike,
+    labels: ArrayLike,
+    *,
+    name: str = "network",
+    history: History | Mapping[str, Any] | None = None,
+    choose: int = 12,
+    show: Sequence[int] = (),
+    megabytes: float = 16.0,
+    engine: str = "llvm",
+    threads: int | None = None,
+) -> Report:
+    """Test `network` on raw images and look into it on a few of them; see `striate.report`.
+
+    Raises:
+        TypeError, ValueError: the network is no classifier of images, there are no images, they
+            are of another size or other classes, or an image of `show` is not there.
+    """
+    _check_network(network)
+    checked, truth = as_images(network, images), label_indices(network, labels)
+    if len(truth) != len(checked):
+        raise ValueError(f"report: there are {len(checked)} images but {len(truth)} labels")
+    if not len(checked):
+        raise ValueError("report: there are no images to show; give at least one with its label")
+    choose = whole_number(choose, "choose", "report")
+    if not megabytes > 0:
+        raise ValueError(f"report: megabytes must be positive, got {megabytes!r}")
+    options: dict[str, Any] = {"engine": engine, "threads": threads}
+    logits = network.predict_logits(checked, **options)
+    classes = network.classes or [str(index) for index in range(logits.shape[1])]
+    answers = _answers(logits, truth)
+    wrong = sorted(
+        (answer for answer in answers if answer.guess != answer.truth),
+        key=lambda answer: (-answer.probability, answer.index),
+    )
+    wanted = _asked(show, answers) if show else _choose(answers, wrong, len(classes), choose)
+    # Of each image also pictures go into the page: the image and two maps of its size.
+    each = 6.0 * np.prod(network.input_shape)
+    fitted = fit(network, len(wanted), megabytes * 1e6 - 4e5, each)
+    chosen = wanted[: fitted.images]
+    rows = [answer.index for answer in chosen]
+    guesses = np.array([answer.guess for answer in chosen])
+    raw = checked[rows]
+    traced = trace(network, raw)
+    probabilities = _softmax(logits[rows])
+    black, white = _range(network, checked)
+    return Report(
+        name=name,
+        network=network,
+        classes=tuple(classes),
+        evaluation=Evaluation.from_outputs(logits, truth, classes),
+        curves=read_curves(history),
+        mistakes=tuple(wrong[:MISTAKES]),
+        chosen=chosen,
+        wanted=len(wanted),
+        pictures={a.index: checked[a.index] for a in (*wrong[:MISTAKES], *chosen)},
+        probabilities=probabilities,
+        values=traced.values,
+        saliency=saliency(network, traced, guesses),
+        occlusion=occlusion(network, raw, guesses, probabilities, **options),
+        black=black,
+        white=white,
+        fit=fitted,
+        megabytes=megabytes,
+    )
+
+
+def read_curves(
+    history: History | Mapping[str, Any] | None,
+) -> Mapping[str, Sequence[float | None]] | None:
+    """The figures of each epoch by name; None where there are none.
+
+    Args:
+        history: what `fit` returned, or the "history" of a model file, which nobody checked: what
+            is not a list of numbers and None is left out, and so are lists of other lengths.
+    """
+    if isinstance(history, History):
+        history = history.curves()
+    if not isinstance(history, Mapping):
+        return None
+    curves: dict[str, list[float | None]] = {}
+    for name in CURVES:
+        values = history.get(name)
+        if isinstance(values, list) and all(map(_is_figure, values)):
+            curves[name] = values
+    lengths = {len(values) for values in curves.values()}
+    return curves if "loss" in curves and len(lengths) == 1 and lengths != {0} else None
+
+
+def _is_figure(value: object) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _check_network(network: Network) -> None:
+    if len(network.input_shape) != 3:
+        raise ValueError(
+            f"report: the network reads {network.input_shape}, which are no images to show; a "
+            "report needs a network of images (height, width, channels)"
+        )
+    if len(network.output_shape) != 1 or network.output_shape[0] < 2:
+        raise ValueError(
+            f"report: the network's outputs of shape {network.output_shape} are no classes; a "
+            "report needs a classifier, with one output per class"
+        )
+
+
+def _answers(logits: FloatArray, truth: npt.NDArray[np.intp]) -> list[Answer]:
+    guesses = logits.argmax(axis=1)
+    best = _softmax(logits)[np.arange(len(logits)), guesses]
+    triples = zip(truth.tolist(), guesses.tolist(), best.tolist(), strict=True)
+    return [Answer(index, *triple) for index, triple in enumerate(triples)]
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+
+
+def _asked(show: Sequence[int], answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    rows = [whole_number(row, "an image to show", "report", minimum=0) for row in show]
+    missing = [row for row in rows if row >= len(answers)]
+    if missing:
+        raise ValueError(
+            f"report: there is no image {missing[0]}; the {len(answers)} images are numbered from "
+            f"0 to {len(answers) - 1}"
+        )
+    return tuple(answers[row] for row in dict.fromkeys(rows))
+
+
+def _choose(
+    answers: Sequence[Answer], wrong: Sequence[Answer], classes: int, count: int
+) -> tuple[Answer, ...]:
+    """Two right answers of classes in turn, then a mistake, and again; the first ones of each."""
+    right: list[list[Answer]] = [[] for _ in range(classes)]
+    for answer in answers:
+        if answer.guess == answer.truth and len(right[answer.truth]) < count:
+            right[answer.truth].append(answer)
+    turns = (members[turn] for turn in range(count) for members in right if turn < len(members))
+    mistakes = iter(wrong)
+    picked: list[Answer] = []
+    while len(picked) < count:
+        source, other = (mistakes, turns) if len(picked) % 3 == 2 else (turns, mistakes)
+        found = next(source, None) or next(other, None)
+        if found is None:
+            break
+        picked.append(found)
+    return tuple(picked)
+
+
+def _range(network: Network, images: Array) -> tuple[float, float]:
+    """The raw values that are shown as black and as white."""
+    maximum = (network.preprocessing.resize or {}).get("maximum")
+    if maximum is not None:
+        return 0.0, float(maximum)
+    low, high = min(float(images.min()), 0.0), float(images.max())
+    if images.dtype == np.uint8 and high > 127:
+        high = 255.0  # no less, for the images may well be dark
+    return low, high if high > low else low + 1.0

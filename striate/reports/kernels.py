@@ -1,0 +1,76 @@
+"""Learned kernels as files that `striate filter` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striate.atomic import write_atomically
+from striate.layers import Conv2D
+from striate.shapes import Array
+
+if TYPE_CHECKING:
+    from striate.network import Network
+
+
+def export_kernels(network: Network, folder: str | Path, layer: str | None = None) -> list[Path]:
+    """Write each kernel of a convolution as a text file of rows of numbers; return their paths.
+
+    A filter has one kernel per channel that it reads: `conv2d_1-filter3-channel0.txt`.  The layer
+    computes correlation and `striate filter` convolution, which turns a kernel by 180°; so the
+    files hold the kernels turned, and filtering with one gives what the layer computes of it.
+
+    Args:
+        folder: made where it is missing; files of the same names are replaced.
+        layer: the name of a Conv2D; None for the network's first.
+
+    Raises:
+        ValueError: there is no such convolution.
+        OSError: the folder or a file cannot be written.
+    """
+    node = convolution(network, layer)
+    name = network.nodes[node].name
+    filters = network.parameters_of(node)["filters"]
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for filter_ in range(filters.shape[3]):
+        for channel in range(filters.shape[2]):
+            path = folder / f"{_plain(name)}-filter{filter_}-channel{channel}.txt"
+            what = f"{_plain(name)}, filter {filter_}, its input channel {channel}"
+            text = kernel_text(filters[:, :, channel, filter_], what)
+            write_atomically(path, [text.encode("utf-8")])
+            paths.append(path)
+    return paths
+
+
+def kernel_text(kernel: Array, what: str) -> str:
+    """The file of one kernel (height, width) of a layer, turned by 180°."""
+    turned = np.asarray(kernel, np.float32)[::-1, ::-1]
+    rows = [" ".join(map(str, row)) for row in turned]
+    return f"# {what}, turned by 180 degrees for convolution\n" + "\n".join(rows) + "\n"
+
+
+def convolution(network: Network, layer: str | None = None) -> int:
+    """The index of the Conv2D named `layer`, or of the first one; ValueError if there is none."""
+    found = {
+        vertex.name: index
+        for index, vertex in enumerate(network.nodes)
+        if isinstance(vertex.layer, Conv2D)
+    }
+    if not found:
+        raise ValueError("the network has no convolution whose kernels could be exported")
+    if layer is None:
+        return next(iter(found.values()))
+    if layer not in found:
+        raise ValueError(
+            f"the network has no convolution named {layer!r}; it has {', '.join(found)}"
+        )
+    return found[layer]
+
+
+def _plain(name: str) -> str:
+    """A layer's name as a part of a file's name and of a line of text."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)

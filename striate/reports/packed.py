@@ -1,0 +1,110 @@
+"""A report as JSON for the page's script: numbers in base64, little-endian, none of them rounded.
+
+The page computes what a unit is made of from these: the raw pixels and how they are preprocessed,
+each layer's geometry and parameters, and the values of the layers that it cannot compute itself.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from striate.layers import AvgPool2D, BatchNorm, Concat, Conv2D, LeakyReLU, Scale
+from striate.layers._base import WindowLayer
+from striate.reports import pictures
+from striate.reports.data import Answer, Report
+from striate.shapes import Array
+
+
+def pack(report: Report) -> dict[str, Any]:
+    """Everything that page/*.js reads, JSON-able."""
+    network = report.network
+    preprocessing = network.preprocessing
+    return {
+        "classes": list(report.classes),
+        "input": {
+            "shape": list(network.input_shape),
+            "mean": np.asarray(preprocessing.mean, np.float32).tolist(),
+            "std": np.asarray(preprocessing.std, np.float32).tolist(),
+        },
+        "nodes": [_node(report, index) for index in range(len(network.nodes))],
+        "images": [_image(report, place) for place in range(len(report.chosen))],
+        "occlusion": {
+            "patch": list(report.occlusion.patch),
+            "places": report.occlusion.places,
+        },
+    }
+
+
+def packed(array: Array) -> dict[str, Any]:
+    """Shape and numbers of an array: bytes if they are whole numbers of 0 ... 255, else float32."""
+    kind = "u1" if array.dtype == np.uint8 else "f4"
+    little = np.ascontiguousarray(array, dtype="<" + kind)
+    data = base64.b64encode(little.tobytes()).decode("ascii")
+    return {"shape": list(array.shape), "type": kind, "data": data}
+
+
+def _node(report: Report, index: int) -> dict[str, Any]:
+    network, vertex = report.network, report.network.nodes[index]
+    layer, shapes = vertex.layer, network.input_shapes(index)
+    node: dict[str, Any] = {
+        "name": vertex.name,
+        "type": type(layer).__name__,
+        "inputs": list(vertex.inputs),
+        "shape": list(vertex.shape),
+        "shown": index in report.fit.shown,
+        "what": repr(layer),
+    }
+    if isinstance(layer, WindowLayer):
+        node["window"] = {
+            "size": list(layer.size),
+            "stride": list(layer.stride),
+            "dilation": list(layer.dilation),
+            "pads": list(layer.pads(shapes[0])),
+        }
+    if isinstance(layer, Conv2D):
+        node["groups"] = layer.groups
+    elif isinstance(layer, LeakyReLU):
+        node["slope"] = float(np.float32(layer.slope))
+    elif isinstance(layer, Scale):
+        node["factor"] = float(np.float32(layer.factor))
+    elif isinstance(layer, AvgPool2D):
+        node["countPadding"] = layer.count_padding
+    elif isinstance(layer, Concat):
+        node["widths"] = [shape[-1] for shape in shapes]
+    parameters = network.parameters_of(index)
+    if index in report.fit.weights:
+        node["arrays"] = {name: packed(array) for name, array in parameters.items()}
+        if isinstance(layer, BatchNorm):
+            state = network.state_of(index)
+            # As the layer computes it, in float32.
+            inverse = (1 / np.sqrt(state["variance"] + layer.eps)).astype(np.float32)
+            node["arrays"] |= {"mean": packed(state["mean"]), "inverse": packed(inverse)}
+    elif parameters:
+        node["leftOut"] = sum(array.nbytes for array in parameters.values())
+    return node
+
+
+def _image(report: Report, place: int) -> dict[str, Any]:
+    answer: Answer = report.chosen[place]
+    raw = report.pictures[answer.index]
+    whole = raw.dtype == np.uint8
+    salient, change = report.saliency[place], report.occlusion.change[place]
+    most, widest = float(salient.max()), float(np.abs(change).max())
+    return {
+        "index": answer.index,
+        "truth": answer.truth,
+        "guess": answer.guess,
+        "probabilities": report.probabilities[place].tolist(),
+        "raw": packed(raw if whole else np.asarray(raw, np.float32)),
+        "values": {str(index): packed(report.values[index][place]) for index in report.fit.kept},
+        "picture": pictures.png(pictures.shown(raw, report.black, report.white)),
+        "saliency": pictures.png(pictures.coloured(salient / (most or 1), pictures.HOT)),
+        "salient": most,
+        "occlusion": pictures.png(
+            pictures.coloured(change / (2 * (widest or 1)) + 0.5, pictures.COLD_HOT)
+        ),
+        "change": [float(change.min()), float(change.max())],
+    }

@@ -1,0 +1,188 @@
+// Why a value is what it is: the terms of its sum, the pixel that won, the formula.
+//
+// explain(image, node, index) gives {node, index, value, kind, ...} with the kind
+//   "sum"      parts: one for each channel or vector that is read, {source, title, columns, terms},
+//              terms: [{index (null: padding), input, weight, product}], and bias, divisor, total;
+//              with `check`: how far the value is from the sum, and how far rounding can take it
+//   "max"      terms: of the window, one with `winner`
+//   "formula"  text: with the numbers put in; from: [{node, index, value}]
+//   "input"    raw, text
+//   "unknown"  text: why it is not told
+
+const EPSILON = 2 ** -23;
+
+function explain(image, node, index) {
+  const value = valuesOf(image, node)[index];
+  const told = { node, index, value, from: [] };
+  if (node === INPUT) return { ...told, kind: "input", ...explainInput(image, index, value) };
+  const layer = report.nodes[node];
+  const missing = layer.inputs.filter((source) => !isShown(source));
+  if (missing.length)
+    return { ...told, kind: "unknown", text: `The values of ${missing.map(nodeName).join(", ")}, which it is made of, are left out of this page for their size.` };
+  if (layer.leftOut)
+    return { ...told, kind: "unknown", text: `The weights of this layer are left out of this page: they are ${megabytes(layer.leftOut)}.` };
+  const how = explanations[layer.type];
+  if (!how) return { ...told, kind: "unknown", text: `This page cannot write out a layer of the type ${layer.type}.` };
+  const read = layer.inputs.map((source) => valuesOf(image, source));
+  const made = { ...told, ...how(layer, read, index, node, value) };
+  return made.kind === "sum" ? checked(made) : made;
+}
+
+// Adds the total in double precision, and compares it with the value of the engine, which added
+// float32 numbers in an order of its own.
+function checked(made) {
+  let [total, absolute, terms] = [made.bias ?? 0, Math.abs(made.bias ?? 0), 1];
+  for (const part of made.parts) {
+    part.subtotal = part.terms.reduce((sum, term) => sum + term.product, 0);
+    absolute += part.terms.reduce((sum, term) => sum + Math.abs(term.product), 0);
+    total += part.subtotal;
+    terms += part.terms.length;
+  }
+  const divisor = made.divisor ?? 1;
+  total /= divisor;
+  const difference = Math.abs(total - made.value);
+  // Each rounding is at most half of EPSILON of what is summed so far; in practice they cancel.
+  const bound = (EPSILON / 2) * (4 + Math.sqrt(terms)) * (absolute / divisor) + 2 ** -149;
+  return { ...made, total, terms, check: { difference, bound, fits: difference <= bound } };
+}
+
+function explainInput(image, index, value) {
+  const { mean, std, shape } = report.input;
+  const raw = decode(report.images[image].raw)[index];
+  if (!mean.length) return { raw, text: `the image's own number, ${number(raw)}` };
+  const c = index % shape[2];
+  return { raw, text: `(pixel − mean) / std = (${number(raw)} − ${number(mean[c])}) / ${number(std[c])} = ${number(value)}` };
+}
+
+const explanations = {
+  Conv2D(layer, [x], index, node) {
+    const [row, column, filter] = placeOf(node, index);
+    const source = layer.inputs[0];
+    const [, width, channels] = shapeOf(source);
+    const filters = decode(layer.arrays.filters);
+    const [kernels, depth] = [layer.shape[2], channels / layer.groups];
+    const first = Math.floor(filter / (kernels / layer.groups)) * depth;
+    const window = taps(node, row, column);
+    const parts = [];
+    for (let c = 0; c < depth; c++)
+      parts.push({
+        source,
+        channel: first + c,
+        columns: layer.window.size[1],
+        terms: window.map((tap) => {
+          const at = (tap.row * width + tap.column) * channels + first + c;
+          const weight = filters[(tap.tap * depth + c) * kernels + filter];
+          return term(tap.inside ? at : null, tap.inside ? x[at] : 0, weight);
+        }),
+      });
+    return { kind: "sum", parts, bias: biasOf(layer, filter) };
+  },
+  Dense(layer, [x], index) {
+    const weights = decode(layer.arrays.weights);
+    const units = layer.shape[0];
+    const terms = Array.from(x, (input, i) => term(i, input, weights[i * units + index]));
+    return { kind: "sum", parts: [{ source: layer.inputs[0], terms }], bias: biasOf(layer, index) };
+  },
+  SumPool2D: (layer, [x], index, node) => ({ kind: "sum", parts: [pooled(layer, x, index, node)] }),
+  AvgPool2D(layer, [x], index, node) {
+    const part = pooled(layer, x, index, node);
+    const divisor = layer.countPadding ? part.terms.length : part.terms.filter((t) => t.index !== null).length;
+    return { kind: "sum", parts: [part], divisor };
+  },
+  GlobalAvgPool2D(layer, [x], index) {
+    const source = layer.inputs[0];
+    const [height, width, channels] = shapeOf(source);
+    const terms = [];
+    for (let i = 0; i < height * width; i++) terms.push(term(i * channels + index, x[i * channels + index]));
+    return { kind: "sum", parts: [{ source, channel: index, columns: width, terms }], divisor: terms.length };
+  },
+  MaxPool2D(layer, [x], index, node) {
+    const part = { ...pooled(layer, x, index, node), paddingText: "–" };
+    const real = part.terms.filter((t) => t.index !== null);
+    const winner = real.reduce((best, t) => (t.input > best.input ? t : best));
+    winner.winner = true;
+    return { kind: "max", part, from: [{ node: part.source, index: winner.index, value: winner.input }] };
+  },
+  Add(layer, inputs, index) {
+    const parts = inputs.map((x, which) => ({ source: layer.inputs[which], terms: [term(index, x[index])] }));
+    return { kind: "sum", parts };
+  },
+  Concat(layer, inputs, index, node) {
+    const place = placeOf(node, index);
+    let [c, which] = [place[place.length - 1], 0];
+    while (c >= layer.widths[which]) c -= layer.widths[which++];
+    const source = layer.inputs[which];
+    const at = indexOf(source, [...place.slice(0, -1), c]);
+    return formula(source, at, inputs[which], () => `the same as channel ${c} of ${nodeName(source)}`);
+  },
+  BatchNorm(layer, [x], index) {
+    const [scale, shift, mean, inverse] = ["scale", "shift", "mean", "inverse"].map((name) => decode(layer.arrays[name]));
+    const c = index % scale.length;
+    return formula(layer.inputs[0], index, x, (v) =>
+      `scale · (x − mean) · 1/√(variance + ε) + shift = ${number(scale[c])} · (${number(v)} − ${number(mean[c])}) · ${number(inverse[c])} + ${number(shift[c])}`);
+  },
+  ReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `max(x, 0) = max(${number(v)}, 0)`),
+  LeakyReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
+    v > 0 ? `x, which is positive: ${number(v)}` : `slope · x = ${number(layer.slope)} · ${number(v)}`),
+  Scale: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `factor · x = ${number(layer.factor)} · ${number(v)}`),
+  Sigmoid: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `1 / (1 + exp(−x)) with x = ${number(v)}`),
+  Tanh: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `tanh(x) with x = ${number(v)}`),
+  Dropout: (layer, [x], index) => formula(layer.inputs[0], index, x, () => "unchanged: dropout acts in training only"),
+  Flatten: (layer, [x], index) => formula(layer.inputs[0], index, x, () => `the value ${placeText(layer.inputs[0], index)} of ${nodeName(layer.inputs[0])}`),
+};
+
+function term(index, input, weight = null) {
+  return { index, input, weight, product: weight === null ? input : input * weight };
+}
+
+function biasOf(layer, unit) {
+  return layer.arrays.bias ? decode(layer.arrays.bias)[unit] : null;
+}
+
+function pooled(layer, x, index, node) {
+  const [row, column, channel] = placeOf(node, index);
+  const source = layer.inputs[0];
+  const [, width, channels] = shapeOf(source);
+  const terms = taps(node, row, column).map((tap) => {
+    const at = (tap.row * width + tap.column) * channels + channel;
+    return term(tap.inside ? at : null, tap.inside ? x[at] : 0);
+  });
+  return { source, channel, columns: layer.window.size[1], terms };
+}
+
+function formula(source, index, x, text) {
+  return { kind: "formula", text: text(x[index]), from: [{ node: source, index, value: x[index] }] };
+}
+
+// Words and numbers.
+
+let allDigits = false;
+
+// The fewest digits that give the same float32 again; of sums in double precision nine.
+function exact(value) {
+  for (let digits = 1; digits < 9; digits++)
+    if (f32(Number(value.toPrecision(digits))) === value) return plain(value, digits);
+  return plain(value, 9);
+}
+
+function number(value) {
+  return allDigits ? exact(value) : short(value);
+}
+
+function short(value) {
+  const brief = value.toPrecision(4);
+  return Number(brief) === value ? typeset(String(value)) : typeset(brief);
+}
+
+const plain = (value, digits) => typeset(value === 0 ? "0" : value.toPrecision(digits));
+
+const typeset = (text) => text.replace("e+", "e").replace(/-/g, "−");
+
+function placeText(node, index) {
+  const place = placeOf(node, index);
+  if (isImage(node)) return `at row ${place[0]}, column ${place[1]}, channel ${place[2]}`;
+  const last = node === report.nodes.length - 1;
+  return last ? `${index} (${report.classes[index]})` : `${index}`;
+}
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

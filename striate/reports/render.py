@@ -1,0 +1,189 @@
+"""From a report's numbers to one HTML file that needs nothing else, and no network."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.atomic import write_atomically
+from striate.reports import curves, pictures
+from striate.reports.data import Answer, Report
+from striate.reports.packed import pack
+
+SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
+"""In the order in which they are put into the page, as one script."""
+
+MOST_IN_MATRIX = 30
+"""Classes up to which the whole confusion matrix is shown."""
+PAIRS = 15
+"""Pairs of classes shown as most often confused."""
+
+MARK = '<meta name="generator" content="striate report'
+"""What a page that this module wrote has near its beginning."""
+
+
+def check_path(path: str | Path) -> Path:
+    """`path` as a Path if a report may be written there.
+
+    Raises:
+        ValueError: another ending than .html, no such folder, a folder, or another page that a
+            report would replace.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{path}: a report is an HTML page; give a name that ends in .html")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; give the name of a file in it")
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"{path}: the folder {path.resolve().parent} does not exist")
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                start = file.read(2000)
+        except OSError as error:
+            raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
+        if start and MARK.encode() not in start:
+            raise ValueError(
+                f"{path}: exists and is not a report; choose another name, or remove it first"
+            )
+    return path
+
+
+def write(report: Report, path: str | Path) -> None:
+    """Write the page of `report` to the file `path`, in one step.
+
+    Raises:
+        ValueError: see `check_path`.
+        OSError: the file cannot be written.
+    """
+    write_atomically(check_path(path), [render(report)])
+
+
+def render(report: Report) -> bytes:
+    """The page of `report` in UTF-8; the same report gives the same bytes."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from striate import __version__
+
+    environment = Environment(
+        loader=PackageLoader("striate.reports", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:.2f} %"
+    environment.filters["sizes"] = lambda shape: "×".join(map(str, shape))
+    environment.filters["bytes"] = _bytes
+    folder = files("striate.reports") / "page"
+    scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
+    page = environment.get_template("report.html").render(
+        mark=MARK,
+        version=__version__,
+        report=report,
+        style=(folder / "style.css").read_text("utf-8"),
+        data=_script_data(pack(report)),
+        script=f'"use strict";\n(() => {{\n{scripts}\n}})();',
+        curves=_curves(report),
+        mistakes=[_card(report, answer) for answer in report.mistakes],
+        wrong=report.evaluation.images - int(np.trace(report.evaluation.confusion)),
+        matrix=_matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
+        pairs=_pairs(report),
+        left_out=_left_out(report),
+    )
+    # Names may hold bytes that are no text in any encoding.
+    return page.encode("utf-8", "backslashreplace")
+
+
+def _script_data(data: dict[str, Any]) -> str:
+    """JSON inside a script element; "</script>" in the name of a class must not end it."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _curves(report: Report) -> dict[str, Any] | None:
+    if report.curves is None:
+        return None
+    names = {"loss": "Loss", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
+    drawn = {title: curves.draw(report.curves, name) for name, title in names.items()}
+    columns = list(report.curves)
+    return {
+        "figures": {title: svg for title, svg in drawn.items() if svg},
+        "columns": [name.replace("_", " ").replace("val ", "validation ") for name in columns],
+        "rows": list(zip(*(report.curves[name] for name in columns), strict=True)),
+    }
+
+
+def _card(report: Report, answer: Answer) -> dict[str, Any]:
+    picture = pictures.shown(report.pictures[answer.index], report.black, report.white)
+    chosen = [other.index for other in report.chosen]
+    return {
+        "picture": pictures.png(picture, pictures.THUMBNAIL),
+        "index": answer.index,
+        "truth": report.classes[answer.truth],
+        "guess": report.classes[answer.guess],
+        "probability": answer.probability,
+        "place": chosen.index(answer.index) if answer.index in chosen else None,
+    }
+
+
+def _matrix(report: Report) -> list[list[tuple[int, float]]]:
+    """Each cell's count and share of its row."""
+    confusion = report.evaluation.confusion
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return [
+        list(zip(counts, row, strict=True))
+        for counts, row in zip(confusion.tolist(), shares.tolist(), strict=True)
+    ]
+
+
+def _pairs(report: Report) -> list[tuple[str, str, int, float]]:
+    """(true, taken for, how often, share of the true class), the most frequent first."""
+    confusion = report.evaluation.confusion.copy()
+    totals = confusion.sum(axis=1)
+    np.fill_diagonal(confusion, 0)
+    order = np.argsort(-confusion, axis=None, kind="stable")[:PAIRS]
+    cells = zip(*np.unravel_index(order, confusion.shape), strict=True)
+    return [
+        (
+            report.classes[true],
+            report.classes[taken],
+            int(confusion[true, taken]),
+            float(confusion[true, taken] / totals[true]),
+        )
+        for true, taken in cells
+        if confusion[true, taken]
+    ]
+
+
+def _left_out(report: Report) -> list[str]:
+    """What is not in the page for the sake of its size, in sentences."""
+    fitted, nodes = report.fit, report.network.nodes
+    limit = f"so that the page stays within {report.megabytes:g} MB"
+    told = []
+    if len(report.chosen) < report.wanted:
+        told.append(f"{len(report.chosen)} of {report.wanted} images are looked into, {limit}.")
+    hidden = [v.name for index, v in enumerate(nodes) if index not in fitted.shown]
+    if hidden:
+        told.append(f"The values of {_names(hidden)} are left out, {limit}.")
+    slots = {slot.node for slot in report.network.slots}
+    heavy = [nodes[index].name for index in sorted(slots - fitted.weights)]
+    if heavy:
+        told.append(f"The weights of {_names(heavy)} are left out, {limit}.")
+    return told
+
+
+def _names(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more layers" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _bytes(count: float) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} B"
