@@ -40,7 +40,7 @@ from striate.cli.output import count, json_line, note, one_line, percent
 @click.option(
     "--megabytes",
     type=options.number(0, above=True),
-    default=16.0,
+    default=20.0,
     show_default=True,
     metavar="X",
     help="The page keeps within X MB, by fewer images and then without the largest layers.",

@@ -100,7 +100,7 @@ def collect(
     history: History | Mapping[str, Any] | None = None,
     choose: int = 12,
     show: Sequence[int] = (),
-    megabytes: float = 16.0,
+    megabytes: float = 20.0,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:

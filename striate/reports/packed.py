@@ -7,11 +7,12 @@ each layer's geometry and parameters, and the values of the layers that it canno
 from __future__ import annotations
 
 import base64
+import copy
 from typing import Any
 
 import numpy as np
 
-from striate.layers import AvgPool2D, BatchNorm, Concat, Conv2D, LeakyReLU, Scale
+from striate.layers import AvgPool2D, BatchNorm, Concat, Conv2D, Layer, LeakyReLU, Scale
 from striate.layers._base import WindowLayer
 from striate.reports import pictures
 from striate.reports.data import Answer, Report
@@ -55,7 +56,7 @@ def _node(report: Report, index: int) -> dict[str, Any]:
         "inputs": list(vertex.inputs),
         "shape": list(vertex.shape),
         "shown": index in report.fit.shown,
-        "what": repr(layer),
+        "what": _written(layer),
     }
     if isinstance(layer, WindowLayer):
         node["window"] = {
@@ -85,6 +86,13 @@ def _node(report: Report, index: int) -> dict[str, Any]:
     elif parameters:
         node["leftOut"] = sum(array.nbytes for array in parameters.values())
     return node
+
+
+def _written(layer: Layer) -> str:
+    """The layer as Python, without its name and with what is not as usual."""
+    unnamed = copy.copy(layer)
+    unnamed.name = None
+    return repr(unnamed).replace(", stride=(1, 1)", "").replace(", dilation=(1, 1)", "")
 
 
 def _image(report: Report, place: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from striate.atomic import write_atomically
 from striate.reports import curves, pictures
 from striate.reports.data import Answer, Report
 from striate.reports.packed import pack
+from striate.shapes import LINES, Pair
 
 SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
 """In the order in which they are put into the page, as one script."""
@@ -79,6 +80,7 @@ def render(report: Report) -> bytes:
     environment.filters["percent"] = lambda share: f"{100 * share:.2f} %"
     environment.filters["sizes"] = lambda shape: "×".join(map(str, shape))
     environment.filters["bytes"] = _bytes
+    environment.filters["lines"] = _lines
     folder = files("striate.reports") / "page"
     scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     page = environment.get_template("report.html").render(
@@ -180,6 +182,15 @@ def _left_out(report: Report) -> list[str]:
 def _names(names: list[str], most: int = 8) -> str:
     more = f" and {len(names) - most} more layers" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def _lines(dropped: Pair) -> str:
+    parts = [
+        f"{count} {what}{'s' * (count > 1)}"
+        for count, what in zip(dropped, LINES, strict=True)
+        if count
+    ]
+    return ", ".join(parts) or "none"
 
 
 def _bytes(count: float) -> str:

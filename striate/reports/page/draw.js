@@ -55,7 +55,7 @@ function grid(columns, total, caption, cell) {
     for (let k = start; k < Math.min(start + columns, total); k++) row.append(element("td", {}, cell(k)));
     body.append(row);
   }
-  return element("table", {}, element("caption", {}, caption), body);
+  return element("div", { class: "scroll" }, element("table", {}, element("caption", {}, caption), body));
 }
 
 const numberCell = (value, name = "cell") =>

@@ -51,7 +51,7 @@ function explainInput(image, index, value) {
   const raw = decode(report.images[image].raw)[index];
   if (!mean.length) return { raw, text: `the image's own number, ${number(raw)}` };
   const c = index % shape[2];
-  return { raw, text: `(pixel − mean) / std = (${number(raw)} − ${number(mean[c])}) / ${number(std[c])} = ${number(value)}` };
+  return { raw, text: `(pixel − mean) / std = (${number(raw)} − ${bracketed(mean[c])}) / ${number(std[c])} = ${number(value)}` };
 }
 
 const explanations = {
@@ -108,23 +108,20 @@ const explanations = {
     return { kind: "sum", parts };
   },
   Concat(layer, inputs, index, node) {
-    const place = placeOf(node, index);
-    let [c, which] = [place[place.length - 1], 0];
-    while (c >= layer.widths[which]) c -= layer.widths[which++];
-    const source = layer.inputs[which];
-    const at = indexOf(source, [...place.slice(0, -1), c]);
-    return formula(source, at, inputs[which], () => `the same as channel ${c} of ${nodeName(source)}`);
+    const [source, at] = partOf(node, index);
+    const x = inputs[layer.inputs.indexOf(source)];
+    return formula(source, at, x, () => `the value ${placeText(source, at)} of ${nodeName(source)}`);
   },
   BatchNorm(layer, [x], index) {
     const [scale, shift, mean, inverse] = ["scale", "shift", "mean", "inverse"].map((name) => decode(layer.arrays[name]));
     const c = index % scale.length;
     return formula(layer.inputs[0], index, x, (v) =>
-      `scale · (x − mean) · 1/√(variance + ε) + shift = ${number(scale[c])} · (${number(v)} − ${number(mean[c])}) · ${number(inverse[c])} + ${number(shift[c])}`);
+      `scale · (x − mean) · 1/√(variance + ε) + shift = ${number(scale[c])} · (${number(v)} − ${bracketed(mean[c])}) · ${number(inverse[c])} + ${bracketed(shift[c])}`);
   },
   ReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `max(x, 0) = max(${number(v)}, 0)`),
   LeakyReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
-    v > 0 ? `x, which is positive: ${number(v)}` : `slope · x = ${number(layer.slope)} · ${number(v)}`),
-  Scale: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `factor · x = ${number(layer.factor)} · ${number(v)}`),
+    v > 0 ? `x, which is positive: ${number(v)}` : `slope · x = ${number(layer.slope)} · ${bracketed(v)}`),
+  Scale: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `factor · x = ${number(layer.factor)} · ${bracketed(v)}`),
   Sigmoid: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `1 / (1 + exp(−x)) with x = ${number(v)}`),
   Tanh: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `tanh(x) with x = ${number(v)}`),
   Dropout: (layer, [x], index) => formula(layer.inputs[0], index, x, () => "unchanged: dropout acts in training only"),
@@ -169,8 +166,13 @@ function number(value) {
   return allDigits ? exact(value) : short(value);
 }
 
+const bracketed = (value) => (value < 0 ? `(${number(value)})` : number(value));
+
+// A window of five numbers must fit a phone's width.
+const narrow = matchMedia("(max-width: 820px)");
+
 function short(value) {
-  const brief = value.toPrecision(4);
+  const brief = value.toPrecision(narrow.matches ? 3 : 4);
   return Number(brief) === value ? typeset(String(value)) : typeset(brief);
 }
 

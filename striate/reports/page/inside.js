@@ -19,14 +19,20 @@ function showInside(view) {
   parts.strip.setAttribute("role", "group");
   parts.strip.setAttribute("aria-label", "Images");
   view.append(parts.strip, element("div", { class: "inside" }, parts.side, element("div", {}, parts.layer, parts.why)));
+  parts.strip.append(...report.images.map(imageButton));
+  let drawn = {};
   const draw = () => {
+    const scrolled = drawn.maps?.scrollTop;
+    const following = parts.why.contains(document.activeElement);
     const focused = focusPath(view);
-    parts.strip.replaceChildren(...report.images.map(imageButton));
+    [...parts.strip.children].forEach((button, place) => button.setAttribute("aria-pressed", String(place === state.image)));
     parts.side.replaceChildren(...side());
     parts.layer.replaceChildren(...layerView());
+    if (drawn.maps && scrolled) drawn.maps.scrollTop = scrolled;
     parts.why.replaceChildren(...why());
     parts.why.className = allDigits ? "all-digits" : "";
-    focused?.();
+    if (following) parts.layer.querySelector("canvas.values").focus({ preventScroll: true });
+    else focused?.();
   };
 
   function change(what) {
@@ -39,6 +45,8 @@ function showInside(view) {
     const { trail } = state;
     if (state.index !== null) trail.push([state.node, state.index]);
     select(node, index);
+    // What is new begins there, and the click may have come from far below.
+    parts.layer.scrollIntoView({ block: "start" });
   }
 
   function select(node, index) {
@@ -50,7 +58,7 @@ function showInside(view) {
     const right = image.truth === image.guess;
     const text = right ? report.classes[image.truth] : `${report.classes[image.truth]} → ${report.classes[image.guess]}`;
     const words = right ? `image ${image.index}, ${text}` : `image ${image.index}, ${report.classes[image.truth]} taken for ${report.classes[image.guess]}`;
-    return element("button", { type: "button", "aria-pressed": String(place === state.image), "aria-label": words, onclick: () => change({ image: place }) },
+    return element("button", { type: "button", "aria-label": words, onclick: () => change({ image: place }) },
       element("img", { src: image.picture, alt: "", class: "pixels" }), element("span", { class: right ? "" : "wrong" }, text));
   }
 
@@ -63,7 +71,8 @@ function showInside(view) {
       element("img", { src: image.picture, class: "pixels", alt: `Image ${image.index}: ${report.classes[image.truth]}` }),
       state.overlay === "picture" ? null : element("img", { src: image[state.overlay], class: "pixels", alt: `${state.overlay} map` }));
     if (patch) picture.insertAdjacentHTML("beforeend",
-      `<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" aria-hidden="true"><rect x="${patch[2]}" y="${patch[0]}" width="${patch[3] - patch[2] + 1}" height="${patch[1] - patch[0] + 1}"/></svg>`);
+      `<svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" aria-hidden="true">${["under", "over"].map((name) =>
+        `<rect class="${name}" x="${patch[2]}" y="${patch[0]}" width="${patch[3] - patch[2] + 1}" height="${patch[1] - patch[0] + 1}"/>`).join("")}</svg>`);
     const guess = report.classes[image.guess];
     const [low, high] = image.change;
     const words = {
@@ -74,7 +83,7 @@ function showInside(view) {
     const overlays = element("div", { class: "choices", role: "group", "aria-label": "Maps over the image" }, Object.keys(words).map((name) =>
       element("button", { type: "button", "aria-pressed": String(state.overlay === name), onclick: () => change({ overlay: name }) }, name)));
     const order = image.probabilities.map((p, k) => [p, k]).sort((a, b) => b[0] - a[0]).slice(0, 5);
-    const answers = element("table", { class: "answers" }, element("caption", { class: "small" }, "What the network says"), element("tbody", {}, order.map(([p, k]) =>
+    const answers = element("table", { class: "answers" }, element("caption", { class: "small left" }, "What the network says"), element("tbody", {}, order.map(([p, k]) =>
       element("tr", {}, element("th", { scope: "row" }, report.classes[k] + (k === image.truth ? " ✓" : "")), element("td", { class: "bar", style: `--share: ${p}` }, percent(p))))));
     return [picture, overlays, element("p", { class: "small" }, words[state.overlay]), answers];
   }
@@ -94,13 +103,21 @@ function showInside(view) {
     const paint = (channel) => pixels(rows, columns, (row, column) =>
       at(row, column, channel) < values.length ? colour(values[at(row, column, channel)] / (most || 1)) : [128, 128, 128]);
     const shownMaps = Math.min(channels, MOST_MAPS);
-    const maps = channels === 1 ? "" : element("div", { class: "maps", role: "group", "aria-label": `Channels of ${nodeName(state.node)}` },
-      [...Array(shownMaps).keys()].map((c) => element("button", { type: "button", "aria-pressed": String(c === state.channel), "aria-label": `channel ${c}`, onclick: () => change({ channel: c, index: null, trail: [] }) }, paint(c), String(c))));
+    const maps = channels === 1 ? "" : allMaps(`${state.image} ${state.node}`, shownMaps, paint);
     const more = channels > shownMaps ? element("p", { class: "small" }, `The first ${shownMaps} of ${channels} channels; the others are reached by following a sum.`) : "";
     return [controls, maps, more, largeMap(), legend(most)];
 
+    // Kept while only the chosen value changes, so that it stays as it was scrolled.
+    function allMaps(key, count, paint) {
+      if (drawn.key !== key)
+        drawn = { key, maps: element("div", { class: "maps", role: "group", "aria-label": `Channels of ${nodeName(state.node)}` },
+          [...Array(count).keys()].map((c) => element("button", { type: "button", "aria-label": `channel ${c}`, onclick: () => change({ channel: c, index: null, trail: [] }) }, paint(c), String(c)))) };
+      [...drawn.maps.children].forEach((button, c) => button.setAttribute("aria-pressed", String(c === state.channel)));
+      return drawn.maps;
+    }
+
     function largeMap() {
-      const side = Math.max(1, Math.min(28, Math.floor(Math.min(view.clientWidth - 20, 620) / columns)));
+      const side = Math.max(1, Math.min(36, Math.floor(Math.min(parts.layer.clientWidth - 4, 620) / columns)));
       const canvas = element("canvas", { class: "values", width: columns * side, height: rows * side, tabindex: 0, role: "application",
         "aria-label": `Values of ${nodeName(state.node)}${channels > 1 ? `, channel ${state.channel}` : ""}: arrow keys move` });
       const context = canvas.getContext("2d");
@@ -109,9 +126,11 @@ function showInside(view) {
       const position = element("p", { class: "position", "aria-live": "polite" }, state.index === null ? "No value chosen yet." : valueText(state.node, state.index));
       const cursor = state.index === null ? null : isImage(state.node) ? placeOf(state.node, state.index) : [Math.floor(state.index / columns), state.index % columns];
       if (cursor) {
-        context.lineWidth = Math.max(2, side / 8);
-        context.strokeStyle = "#e66100";
-        context.strokeRect(cursor[1] * side, cursor[0] * side, side, side);
+        for (const [width, ink] of [[5, "#000000"], [2, "#19d3f3"]]) {
+          context.lineWidth = width;
+          context.strokeStyle = ink;
+          context.strokeRect(cursor[1] * side, cursor[0] * side, side, side);
+        }
       }
       const pick = (row, column) => {
         const index = at(row, column, state.channel);
@@ -192,7 +211,7 @@ function showInside(view) {
     const sum = divisor ? total * divisor : total - (bias ?? 0);
     const line = element("p", { class: "formula" }, `Sum of ${terms - 1} ${what}${plural}: `, element("b", {}, number(sum)),
       bias === null || bias === undefined ? "" : [", plus the bias ", element("b", {}, number(bias))],
-      divisor ? [", divided by ", element("b", {}, String(divisor))] : "", ", makes ", element("b", { title: String(total) }, number(total)), ". ",
+      divisor ? [", divided by ", element("b", {}, String(divisor))] : "", sum === total ? "" : [", makes ", element("b", {}, number(total))], ". ",
       element("span", { class: check.fits ? "ok" : "off" }, check.fits
         ? `✓ the engine's ${exact(value)}, to the rounding of float32 (difference ${check.difference.toExponential(1)})`
         : `✗ the engine has ${exact(value)}: they differ by ${check.difference.toExponential(1)}, more than rounding explains`));
@@ -262,6 +281,9 @@ function showInside(view) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(2)} %`.replace("-", "−");
+
+// For the browser's console.
+globalThis.striateReport = { report, valuesOf, explain, patchOf };
 
 showFilters(document.getElementById("filters-view"));
 showInside(document.getElementById("inside-view"));

@@ -132,12 +132,15 @@ function reach(node, block) {
   if (node === INPUT) return block.slice(0, 4);
   let all = null;
   for (const [source, part] of sourceBlocks(report.nodes[node], block)) {
-    const patch = part && reach(source, part);
-    if (!patch) continue;
-    const wider = (side) => (side % 2 ? Math.max : Math.min);
-    all = all ? all.map((at, side) => wider(side)(at, patch[side])) : patch;
+    all = around(all, part && reach(source, part));
   }
   return all;
+}
+
+// The smallest patch that holds two, either of which may be null.
+function around(one, other) {
+  if (!one || !other) return one || other;
+  return one.map((at, side) => (side % 2 ? Math.max : Math.min)(at, other[side]));
 }
 
 // Of each input [node, block that is read or null].
@@ -186,9 +189,18 @@ function windowLines({ size, stride, dilation, pads }, block, shape) {
 function patchOf(node, index) {
   const place = placeOf(node, index);
   if (isImage(node)) return reach(node, [place[0], place[0], place[1], place[1], place[2], place[2]]);
-  const { type, inputs } = report.nodes[node];
-  // A flattened value, or what a layer of single values made of it, is still one pixel's.
-  if (type === "Flatten" || (inputs.length === 1 && type in computedLayers))
-    return patchOf(inputs[0], index);
-  return reach(node, [0, 0, 0, 0, index, index]);
+  const { type, inputs, widths } = report.nodes[node];
+  if (type === "Dense" || type === "GlobalAvgPool2D") return reach(node, [0, 0, 0, 0, index, index]);
+  if (widths) return patchOf(...partOf(node, index));
+  // A flattened value, and what a layer of single values made of it, are still one pixel's.
+  return inputs.map((source) => patchOf(source, index)).reduce(around);
+}
+
+// Of which input of a Concat a value is, and where it is there: [node, index].
+function partOf(node, index) {
+  const { inputs, widths } = report.nodes[node];
+  const place = placeOf(node, index);
+  let [channel, which] = [place[place.length - 1], 0];
+  while (channel >= widths[which]) channel -= widths[which++];
+  return [inputs[which], indexOf(inputs[which], [...place.slice(0, -1), channel])];
 }

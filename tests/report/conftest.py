@@ -1,0 +1,124 @@
+"""What the tests of reports share: a network of every layer, and a real browser."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import striate
+from striate.training.history import Epoch, History
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def every_layer() -> striate.Network:
+    """Every type of layer and every way to place a window, with random numbers everywhere."""
+    x = image = striate.Input((11, 9, 3))
+    a = striate.Conv2D(6, (3, 2), padding=(2, 0, 1, 0), groups=3)(x)
+    a = striate.LeakyReLU(0.1)(striate.BatchNorm()(a))
+    b = striate.Conv2D(4, 3, stride=(1, 2), dilation=(2, 1), padding=(2, 1), bias=False)(x)
+    b = striate.Tanh()(striate.MaxPool2D(3, stride=1, padding=1)(b))
+    a = striate.MaxPool2D(2, padding="same", uncovered="drop")(a)
+    c = striate.Conv2D(8, 3, stride=2, padding="same")(striate.Sigmoid()(x))
+    d = striate.ReLU()(striate.Concat()(c, striate.AvgPool2D(3, stride=2, padding="same")(x)))
+    e = striate.Conv2D(6, 1)(d)
+    f = striate.Add()(a, e, striate.Scale(0.3)(a))
+    g = striate.SumPool2D(2, stride=1, padding=(1, 0, 0, 1))(f)
+    g = striate.AvgPool2D((2, 1), padding="same", count_padding=True)(g)
+    g = striate.Dropout(0.5)(striate.ReLU()(striate.BatchNorm()(g)))
+    h = striate.GlobalAvgPool2D()(striate.Concat()(b, b))
+    out = striate.Concat()(striate.Flatten()(g), h)
+    out = striate.Dense(7)(striate.ReLU()(striate.Dense(40, bias=False)(out)))
+    network = striate.Network(inputs=image, output=striate.Scale(0.5)(striate.BatchNorm()(out)))
+    random = np.random.default_rng(3)
+    for name, array in {**network.parameters, **network.state}.items():
+        spread = random.normal(size=array.shape) * 0.5
+        array[...] = np.abs(spread) + 0.2 if name.endswith("variance") else array + spread
+    network.preprocessing = striate.Preprocessing(mean=(90, 120, 100.5), std=(60, 50, 70.3))
+    network.classes = ["ant", "bee", "crow", "dog", "eel", "fox", "gnu"]
+    return network
+
+
+@dataclass(frozen=True)
+class Example:
+    """A network with images and labels that it was never trained on."""
+
+    network: striate.Network
+    images: Any
+    labels: Any
+    history: History = field(default_factory=History)
+
+
+@pytest.fixture(scope="session")
+def example() -> Example:
+    random = np.random.default_rng(1)
+    history = History(
+        [Epoch(n, 2 / n, 1 - 0.6 / n, 2.2 / n, None, 0.1 / n, 60, 1.5, 40.0) for n in (1, 2, 3)]
+    )
+    images = random.integers(0, 256, (60, 11, 9, 3), dtype=np.uint8)
+    return Example(every_layer(), images, random.integers(0, 7, 60), history)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; skips the test where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(
+            "no Chromium is installed: on Debian, apt-get install chromium; looked for "
+            + ", ".join(BROWSERS)
+        )
+    with api.sync_playwright() as playwright:
+        # As root, as in containers, Chromium runs only without its sandbox.
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and everything that went wrong in it."""
+
+    page: Any
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Any]:
+    """Open a file in a window of a width; afterwards nothing may have gone wrong in it."""
+    contexts: list[Any] = []
+    opened: list[Opened] = []
+
+    def call(path: Path, width: int = 1400, scheme: str = "light", script: bool = True) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": 844},
+            color_scheme=scheme,
+            java_script_enabled=script,
+            offline=True,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        window = Opened(context.new_page())
+        opened.append(window)
+        page, problems = window.page, window.problems
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("request", lambda request: _note(request.url, path, problems))
+        page.goto(path.as_uri())
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert [problem for window in opened for problem in window.problems] == []
+
+
+def _note(url: str, path: Path, problems: list[str]) -> None:
+    if url.split("#")[0] != path.as_uri() and not url.startswith("data:"):
+        problems.append(f"the page asks for {url}")
