@@ -115,7 +115,7 @@ def report(
                 "model": model,
                 "source": tested.source,
                 "part": tested.part,
-                "images": [answer.index for answer in made.chosen],
+                "shown": [answer.index for answer in made.chosen],
                 "kernels": [str(path) for path in written],
                 **made.evaluation.to_dict(),
             }

@@ -33,7 +33,7 @@ def every_layer() -> striate.Network:
     h = striate.GlobalAvgPool2D()(striate.Concat()(b, b))
     out = striate.Concat()(striate.Flatten()(g), h)
     out = striate.Dense(7)(striate.ReLU()(striate.Dense(40, bias=False)(out)))
-    network = striate.Network(inputs=image, output=striate.Scale(0.5)(striate.BatchNorm()(out)))
+    network = striate.Network(inputs=image, output=striate.Scale(0.003)(striate.BatchNorm()(out)))
     random = np.random.default_rng(3)
     for name, array in {**network.parameters, **network.state}.items():
         spread = random.normal(size=array.shape) * 0.5
