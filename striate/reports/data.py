@@ -121,6 +121,11 @@ def collect(
         raise ValueError(f"report: megabytes must be positive, got {megabytes!r}")
     options: dict[str, Any] = {"engine": engine, "threads": threads}
     logits = network.predict_logits(checked, **options)
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "report: the network's outputs are not finite numbers; its weights or the images are "
+            "too large"
+        )
     classes = network.classes or [str(index) for index in range(logits.shape[1])]
     answers = _answers(logits, truth)
     wrong = sorted(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.layers import AvgPool2D, BatchNorm, Concat, Conv2D, Layer, LeakyReLU, Scale
+from striate.layers import AvgPool2D, BatchNorm, Concat, Layer, LeakyReLU, Scale
 from striate.layers._base import WindowLayer
 from striate.reports import pictures
 from striate.reports.data import Answer, Report
@@ -65,9 +65,10 @@ def _node(report: Report, index: int) -> dict[str, Any]:
             "dilation": list(layer.dilation),
             "pads": list(layer.pads(shapes[0])),
         }
-    if isinstance(layer, Conv2D):
-        node["groups"] = layer.groups
-    elif isinstance(layer, LeakyReLU):
+        # Of a layer whose filters read some of the channels only.
+        if hasattr(layer, "groups"):
+            node["groups"] = layer.groups
+    if isinstance(layer, LeakyReLU):
         node["slope"] = float(np.float32(layer.slope))
     elif isinstance(layer, Scale):
         node["factor"] = float(np.float32(layer.factor))

@@ -122,3 +122,14 @@ def open_page(browser: Any) -> Iterator[Any]:
 def _note(url: str, path: Path, problems: list[str]) -> None:
     if url.split("#")[0] != path.as_uri() and not url.startswith("data:"):
         problems.append(f"the page asks for {url}")
+
+
+@pytest.fixture(scope="session")
+def made(example: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """The page of the example, and its report."""
+    path = tmp_path_factory.mktemp("report") / "every.html"
+    report = striate.report(
+        example.network, example.images, example.labels, path=path, history=example.history,
+        choose=4, engine="numpy",
+    )  # fmt: skip
+    return path, report

@@ -334,6 +334,18 @@ def test_networks_that_have_nothing_to_show(tmp_path: Path) -> None:
         striate.report(regression, np.zeros((2, 8, 8, 1)), [0, 0], path=tmp_path / "r.html")
 
 
+def test_outputs_that_are_not_finite(tmp_path: Path) -> None:
+    network = striate.Network([striate.Flatten(), striate.Dense(3)], (4, 4, 1))
+    network.parameters["dense_1/weights"][...] = 1e38
+    with (
+        pytest.raises(ValueError, match="outputs are not finite numbers"),
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        striate.report(
+            network, np.full((2, 4, 4), 255), [0, 1], path=tmp_path / "r.html", engine="numpy"
+        )
+
+
 def test_an_earlier_report_is_replaced(example: Any, report: Any, tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     path.touch()  # an empty file is nobody's work

@@ -1,4 +1,4 @@
-"""The page in a real browser: what it computes, what clicks do, how it looks."""
+"""The page in a real browser: what clicks do, and how it looks."""
 
 import itertools
 import json
@@ -11,19 +11,8 @@ import pytest
 import striate
 from striate.kernels.typed import read
 from striate.reports.data import Report
-from striate.reports.trace import trace
 
 WIDTHS = (390, 1400)
-
-
-@pytest.fixture(scope="module")
-def made(example: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
-    path = tmp_path_factory.mktemp("report") / "every.html"
-    report = striate.report(
-        example.network, example.images, example.labels, path=path, history=example.history,
-        choose=4, engine="numpy",
-    )  # fmt: skip
-    return path, report
 
 
 def node(network: striate.Network, kind: str, which: int = 0) -> int:
@@ -55,94 +44,6 @@ def cards(page: Any) -> list[dict[str, str | None]]:
         {name: card.get_attribute(f"data-{name}") for name in names}
         for card in page.locator(".card[data-kind]").all()
     ]
-
-
-def test_all_values_are_the_engines_to_the_last_bit(
-    open_page: Any, made: tuple[Path, Report]
-) -> None:
-    path, report = made
-    page = open_page(path)
-    computed = 0
-    for index in range(-1, len(report.network.nodes)):
-        for image in (0, 2):
-            got = page.evaluate(
-                "([image, node]) => Array.from(striateReport.valuesOf(image, node))",
-                [image, index],
-            )
-            expected = report.values[index][image].ravel()
-            np.testing.assert_array_equal(np.array(got, np.float32), expected, str(index))
-        computed += index not in report.fit.kept
-    assert computed >= 18  # the others are in the page as they are
-
-
-def test_every_sum_makes_its_value(open_page: Any, made: tuple[Path, Report]) -> None:
-    path, report = made
-    page = open_page(path)
-    random = np.random.default_rng(0)
-    kinds = set()
-    for index, vertex in enumerate(report.network.nodes):
-        size = int(np.prod(vertex.shape))
-        # The corners, where there is padding, and some between.
-        places = {0, size - 1, *random.integers(0, size, 40).tolist()}
-        told = page.evaluate(
-            "([node, places]) => places.map((i) => striateReport.explain(1, node, i))",
-            [index, sorted(places)],
-        )
-        for place, why in zip(sorted(places), told, strict=True):
-            kinds.add(why["kind"])
-            value = float(report.values[index][1].ravel()[place])
-            assert why["value"] == value
-            assert why["kind"] != "unknown", vertex.name
-            if why["kind"] == "sum":
-                assert why["total"] == pytest.approx(value, rel=2e-6, abs=2e-6), vertex.name
-                assert why["check"]["fits"]
-            for behind in why["from"]:
-                source = report.values[behind["node"]][1].ravel()
-                assert behind["value"] == source[behind["index"]]
-            if why["kind"] == "max":
-                assert why["from"][0]["value"] == value
-    assert kinds == {"sum", "max", "formula"}
-
-
-def test_a_wrong_value_does_not_pass_as_rounding(open_page: Any, made: tuple[Path, Report]) -> None:
-    path, report = made
-    page = open_page(path)
-    index = node(report.network, "Conv2D")
-    fits = page.evaluate(
-        """([node]) => {
-          const values = striateReport.valuesOf(0, node);
-          values[5] *= 1.0001;
-          return [5, 6].map((i) => striateReport.explain(0, node, i).check.fits);
-        }""",
-        [index],
-    )
-    assert fits == [False, True]
-
-
-def test_the_patch_is_what_a_value_depends_on(open_page: Any, made: tuple[Path, Report]) -> None:
-    path, report = made
-    page = open_page(path)
-    network = report.network
-    height, width, _ = network.input_shape
-    # An image for each pixel, which is not a number there: so is all that depends on it.
-    images = np.full((height * width, *network.input_shape), 100, np.float32)
-    for k in range(height * width):
-        images[k, k // width, k % width] = np.nan
-    with np.errstate(invalid="ignore"):
-        values = trace(network, images).values
-    checked = 0
-    for index in range(len(network.nodes)):
-        depends = np.isnan(values[index]).reshape(height, width, -1)
-        got = page.evaluate(
-            "([node, n]) => [...Array(n).keys()].map((i) => striateReport.patchOf(node, i))",
-            [index, depends.shape[2]],
-        )
-        for place, patch in enumerate(got):
-            rows, columns = np.nonzero(depends[:, :, place])
-            expected = [rows.min(), rows.max(), columns.min(), columns.max()] if len(rows) else None
-            assert patch == expected, (network.nodes[index].name, place)
-            checked += 1
-    assert checked > 2500
 
 
 @pytest.mark.parametrize("width", WIDTHS)

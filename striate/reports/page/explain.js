@@ -1,10 +1,10 @@
 // Why a value is what it is: the terms of its sum, the pixel that won, the formula.
 //
 // explain(image, node, index) gives {node, index, value, kind, ...} with the kind
-//   "sum"      parts: one for each channel or vector that is read, {source, title, columns, terms},
-//              terms: [{index (null: padding), input, weight, product}], and bias, divisor, total;
-//              with `check`: how far the value is from the sum, and how far rounding can take it
-//   "max"      terms: of the window, one with `winner`
+//   "sum"      parts: one for each channel or vector that is read, {source, channel, columns, terms},
+//              terms: [{index (null: padding), input, weight, product}]; and bias, divisor, total,
+//              `check`: how far the value is from the sum, and how far rounding can take it
+//   "max"      part: the window, one of whose terms has `winner`; from: where that is
 //   "formula"  text: with the numbers put in; from: [{node, index, value}]
 //   "input"    raw, text
 //   "unknown"  text: why it is not told
@@ -56,33 +56,26 @@ function explainInput(image, index, value) {
 
 const explanations = {
   Conv2D(layer, [x], index, node) {
-    const [row, column, filter] = placeOf(node, index);
-    const source = layer.inputs[0];
-    const [, width, channels] = shapeOf(source);
     const filters = decode(layer.arrays.filters);
-    const [kernels, depth] = [layer.shape[2], channels / layer.groups];
-    const first = Math.floor(filter / (kernels / layer.groups)) * depth;
-    const window = taps(node, row, column);
-    const parts = [];
-    for (let c = 0; c < depth; c++)
-      parts.push({
-        source,
-        channel: first + c,
-        columns: layer.window.size[1],
-        terms: window.map((tap) => {
-          const at = (tap.row * width + tap.column) * channels + first + c;
-          const weight = filters[(tap.tap * depth + c) * kernels + filter];
-          return term(tap.inside ? at : null, tap.inside ? x[at] : 0, weight);
-        }),
-      });
-    return { kind: "sum", parts, bias: biasOf(layer, filter) };
+    const filter = index % layer.shape[2];
+    return windowSum(layer, x, index, node, (k) => filters[k], biasOf(layer, filter));
+  },
+  LocallyConnected2D(layer, [x], index, node) {
+    const weights = decode(layer.arrays.weights);
+    // A Conv2D with filters of its own at each position.
+    const position = Math.floor(index / layer.shape[2]);
+    const start = position * (weights.length / (layer.shape[0] * layer.shape[1]));
+    return windowSum(layer, x, index, node, (k) => weights[start + k], biasOf(layer, index));
   },
   Dense(layer, [x], index) {
     const weights = decode(layer.arrays.weights);
-    const units = layer.shape[0];
-    const terms = Array.from(x, (input, i) => term(i, input, weights[i * units + index]));
-    return { kind: "sum", parts: [{ source: layer.inputs[0], terms }], bias: biasOf(layer, index) };
+    const columns = weights.length / x.length;
+    // In a GroupedDense successive units share a column.
+    const column = Math.floor(index / (layer.shape[0] / columns));
+    const terms = Array.from(x, (input, i) => term(i, input, weights[i * columns + column]));
+    return { kind: "sum", parts: [{ source: layer.inputs[0], terms }], bias: biasOf(layer, column) };
   },
+  GroupedDense: (...all) => explanations.Dense(...all),
   SumPool2D: (layer, [x], index, node) => ({ kind: "sum", parts: [pooled(layer, x, index, node)] }),
   AvgPool2D(layer, [x], index, node) {
     const part = pooled(layer, x, index, node);
@@ -130,6 +123,27 @@ const explanations = {
 
 function term(index, input, weight = null) {
   return { index, input, weight, product: weight === null ? input : input * weight };
+}
+
+// The sum over a window, its weights being weight(k) for the k-th of (tap, channel, filter).
+function windowSum(layer, x, index, node, weight, bias) {
+  const [row, column, filter] = placeOf(node, index);
+  const source = layer.inputs[0];
+  const [, width, channels] = shapeOf(source);
+  const [kernels, depth] = [layer.shape[2], channels / layer.groups];
+  const first = Math.floor(filter / (kernels / layer.groups)) * depth;
+  const window = taps(node, row, column);
+  const parts = [...Array(depth).keys()].map((c) => ({
+    source,
+    channel: first + c,
+    columns: layer.window.size[1],
+    terms: window.map((tap) => {
+      const at = (tap.row * width + tap.column) * channels + first + c;
+      const factor = weight((tap.tap * depth + c) * kernels + filter);
+      return term(tap.inside ? at : null, tap.inside ? x[at] : 0, factor);
+    }),
+  }));
+  return { kind: "sum", parts, bias };
 }
 
 function biasOf(layer, unit) {

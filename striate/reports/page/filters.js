@@ -5,7 +5,7 @@ const FIRST_TILES = 64;
 function showFilters(view) {
   const layers = report.nodes
     .map((node, index) => ({ node, index }))
-    .filter(({ node }) => node.arrays?.filters);
+    .filter(({ node }) => node.arrays?.filters?.shape.length === 4);
   if (!layers.length) {
     view.append(element("p", {}, "There are no filters to show: the network has no convolution whose weights are in this page."));
     return;

@@ -125,19 +125,24 @@ function preprocessed(raw) {
   return pixels.map((v, i) => f32(f32(v - mean[i % mean.length]) / std[i % std.length]));
 }
 
+// Layers whose value at a place is made of the values at that place, and windows over one channel.
+const isSingle = (type) => type in computedLayers ? type !== "MaxPool2D" : ["Sigmoid", "Tanh"].includes(type);
+const isPool = (type) => ["MaxPool2D", "AvgPool2D", "SumPool2D"].includes(type);
+
 // What a block [top, bottom, left, right, first channel, last channel] of a node reads of the
 // input: rows and columns [top, bottom, left, right], exactly. What would lie in the padding of a
 // layer on the way is no part of it. Null where all of it is padding.
 function reach(node, block) {
-  if (node === INPUT) return block.slice(0, 4);
-  let all = null;
-  for (const [source, part] of sourceBlocks(report.nodes[node], block)) {
-    all = around(all, part && reach(source, part));
-  }
-  return all;
+  const blocks = new Map([[node, block]]);
+  // A node is read by later ones only, so its block is complete when its turn comes.
+  for (let at = node; at >= 0; at--)
+    if (blocks.get(at))
+      for (const [source, part] of sourceBlocks(report.nodes[at], blocks.get(at)))
+        blocks.set(source, around(blocks.get(source), part));
+  return blocks.get(INPUT)?.slice(0, 4) ?? null;
 }
 
-// The smallest patch that holds two, either of which may be null.
+// The smallest block that holds two, either of which may be missing.
 function around(one, other) {
   if (!one || !other) return one || other;
   return one.map((at, side) => (side % 2 ? Math.max : Math.min)(at, other[side]));
@@ -150,22 +155,22 @@ function sourceBlocks({ inputs, window, shape, type, groups, widths }, block) {
     const from = shapeOf(source);
     if (from.length !== 3) return [source, [0, 0, 0, 0, 0, 0]]; // it reads whole images anyway
     const [height, width, channels] = from;
+    const whole = [0, height - 1, 0, width - 1];
     let [first, last] = block.slice(4);
-    if (shape.length !== 3) {
-      const all = type === "GlobalAvgPool2D" ? [first, last] : [0, channels - 1];
-      return [source, [0, height - 1, 0, width - 1, ...all]];
-    }
+    if (type === "GlobalAvgPool2D") return [source, [...whole, first, last]];
     if (widths) {
       [first, last] = [Math.max(first - start, 0), Math.min(last - start, widths[which] - 1)];
       start += widths[which];
       if (first > last) return [source, null];
-    }
-    if (groups) {
+    } else if (groups) {
       const [each, depth] = [shape[2] / groups, channels / groups];
       [first, last] = [Math.floor(first / each) * depth, (Math.floor(last / each) + 1) * depth - 1];
+    } else if (shape.length !== 3 || !(isSingle(type) || isPool(type))) [first, last] = [0, channels - 1];
+    if (window) {
+      const lines = windowLines(window, block, from);
+      return [source, lines && [...lines, first, last]];
     }
-    const lines = window ? windowLines(window, block, from) : block.slice(0, 4);
-    return [source, lines && [...lines, first, last]];
+    return [source, [...(shape.length === 3 && isSingle(type) ? block.slice(0, 4) : whole), first, last]];
   });
 }
 
@@ -190,7 +195,7 @@ function patchOf(node, index) {
   const place = placeOf(node, index);
   if (isImage(node)) return reach(node, [place[0], place[0], place[1], place[1], place[2], place[2]]);
   const { type, inputs, widths } = report.nodes[node];
-  if (type === "Dense" || type === "GlobalAvgPool2D") return reach(node, [0, 0, 0, 0, index, index]);
+  if (!isSingle(type)) return reach(node, [0, 0, 0, 0, index, index]);
   if (widths) return patchOf(...partOf(node, index));
   // A flattened value, and what a layer of single values made of it, are still one pixel's.
   return inputs.map((source) => patchOf(source, index)).reduce(around);
