@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import striate
+from striate.layers import LAYERS
 from striate.reports.data import Report
 from striate.reports.trace import trace
 
@@ -73,10 +74,8 @@ def test_a_wrong_value_does_not_pass_as_rounding(open_page: Any, made: tuple[Pat
     assert fits == [False, True]
 
 
-def test_the_patch_is_what_a_value_depends_on(open_page: Any, made: tuple[Path, Report]) -> None:
-    path, report = made
-    page = open_page(path)
-    network = report.network
+def check_patches(page: Any, network: striate.Network) -> int:
+    """Compare the patch of every value with what pixels it depends on; return how many."""
     height, width, _ = network.input_shape
     # An image for each pixel, which is not a number there: so is all that depends on it.
     images = np.full((height * width, *network.input_shape), 100, np.float32)
@@ -96,7 +95,56 @@ def test_the_patch_is_what_a_value_depends_on(open_page: Any, made: tuple[Path, 
             expected = [rows.min(), rows.max(), columns.min(), columns.max()] if len(rows) else None
             assert patch == expected, (network.nodes[index].name, place)
             checked += 1
-    assert checked > 2500
+    return checked
+
+
+def test_the_patch_is_what_a_value_depends_on(open_page: Any, made: tuple[Path, Report]) -> None:
+    path, report = made
+    assert check_patches(open_page(path), report.network) > 2500
+
+
+@pytest.mark.skipif("LocallyConnected2D" not in LAYERS, reason="there are no such layers")
+def test_weights_that_are_shared_nowhere_or_by_groups(open_page: Any, tmp_path: Path) -> None:
+    x = image = striate.Input((9, 8, 4))
+    local = LAYERS["LocallyConnected2D"]
+    x = striate.ReLU()(local(6, (3, 2), stride=(2, 1), padding=(1, 1, 1, 0), groups=2)(x))
+    x = local(4, 2, bias=False, uncovered="drop", dilation=(2, 1))(x)
+    x = striate.Tanh()(LAYERS["GroupedDense"](12, 3)(striate.Flatten()(x)))
+    network = striate.Network(inputs=image, output=striate.Dense(3)(x))
+    random = np.random.default_rng(0)
+    for array in network.parameters.values():
+        array[...] = random.normal(size=array.shape) * 0.3
+    path = tmp_path / "local.html"
+    images = random.normal(size=(3, 9, 8, 4))
+    report = striate.report(network, images, [0, 1, 2], path=path, engine="numpy")
+    page = open_page(path)
+    assert check_patches(page, network) > 500
+    for index, vertex in enumerate(network.nodes):
+        values = report.values[index][0].ravel()
+        told = page.evaluate(
+            "([node, n]) => [...Array(n).keys()].map((i) => striateReport.explain(0, node, i))",
+            [index, values.size],
+        )
+        for value, why in zip(values.tolist(), told, strict=True):
+            assert why["kind"] in ("sum", "formula"), vertex.name
+            if why["kind"] == "sum":
+                assert why["total"] == pytest.approx(value, rel=2e-6, abs=2e-6), vertex.name
+
+
+def test_every_type_of_layer_is_explained(open_page: Any, made: tuple[Path, Report]) -> None:
+    page = open_page(made[0])
+    assert set(LAYERS) <= set(page.evaluate("striateReport.explained"))
+
+
+def test_groups_see_what_their_own_channels_saw(open_page: Any, tmp_path: Path) -> None:
+    image = striate.Input((6, 5, 2))
+    wide, narrow = striate.Conv2D(1, 3, padding="same")(image), striate.Conv2D(1, 1)(image)
+    x = striate.Conv2D(4, 1, groups=2)(striate.Concat()(wide, narrow))
+    output = striate.GlobalAvgPool2D()(x)
+    network = striate.Network(inputs=image, output=output)
+    path = tmp_path / "groups.html"
+    striate.report(network, np.ones((1, 6, 5, 2)), [3], path=path, engine="numpy")
+    assert check_patches(open_page(path), network) == 30 * (1 + 1 + 2 + 4) + 4
 
 
 def test_the_patch_through_many_branches(open_page: Any, tmp_path: Path) -> None:

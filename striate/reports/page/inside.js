@@ -283,7 +283,7 @@ function showInside(view) {
 const percent = (share) => `${(100 * share).toFixed(2)} %`.replace("-", "−");
 
 // For the browser's console.
-globalThis.striateReport = { report, valuesOf, explain, patchOf };
+globalThis.striateReport = { report, valuesOf, explain, patchOf, explained: Object.keys(explanations) };
 
 showFilters(document.getElementById("filters-view"));
 showInside(document.getElementById("inside-view"));
