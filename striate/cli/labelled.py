@@ -43,8 +43,14 @@ def load_labelled(
         DataError: the source cannot be read, or has other classes than the network.
         ClickException: there are no images, or they are of another size.
     """
-    dataset = _load(source, network, skip_bad, quiet)
-    part, images, labels = _choose(dataset, files.information(model), part)
+    alone = _folder_of(source, network, part)
+    dataset = _load(alone or source, network, skip_bad, quiet)
+    if alone is None:
+        name = dataset.name
+        part, images, labels = _choose(dataset, files.information(model), part)
+    else:
+        name, part = Path(source).resolve().name, part or "test"
+        images, labels = dataset.test_images, dataset.test_labels
     if not len(images):
         raise click.ClickException(f"{source}: has no images in the part {part!r}")
     if images.shape[1:] != network.input_shape:
@@ -52,7 +58,20 @@ def load_labelled(
             f"{model}: is made for images {size(network.input_shape)}, but {source} has "
             f"{size(images.shape[1:])}"
         )
-    return Labelled(rescaled(images, dataset, network), labels, dataset.name, part)
+    return Labelled(rescaled(images, dataset, network), labels, name, part)
+
+
+def _folder_of(source: str, network: Network, part: str | None) -> str | None:
+    """Return the folder of the images in question if others need not be read at all.
+
+    None without names of the network's classes, which then are those of the whole source.
+    """
+    if part == "all" or network.classes is None or not is_image_folder(source):
+        return None
+    from striate.data.folders import find_parts
+
+    parts, _ = find_parts(Path(source))
+    return None if len(parts) < 2 else str(parts[0 if part == "train" else 1].folder)
 
 
 def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset:

@@ -101,6 +101,22 @@ def test_new_images_are_all_used(striate: Run, image_model: Path, in_tmp: Path) 
     assert result["confusion"] == [[3, 0], [0, 3]]
 
 
+def test_only_the_images_in_question_are_read(
+    striate: Run, refused: Refused, image_model: Path, in_tmp: Path, images: Path
+) -> None:
+    shutil.copytree(images, "parts/train")
+    shutil.copytree(images, "parts/test")
+    Path("parts/train/dark/dark3.png").write_bytes(b"no image")
+    Path("parts/test/light/light0.png").unlink()
+    result = striate("evaluate", image_model, "parts", *NUMPY, "--json").json
+    assert (result["source"], result["part"], result["images"]) == ("parts", "test", 23)
+    assert "dark3.png" in refused("evaluate", image_model, "parts", *NUMPY, "--part", "train")
+    assert "dark3.png" in refused("evaluate", image_model, "parts", *NUMPY, "--part", "all")
+    again = ("evaluate", image_model, "parts", *NUMPY, "--skip-bad", "--json")
+    assert striate(*again, "--part", "train").json["images"] == 23
+    assert striate(*again, "--part", "all").json["images"] == 46
+
+
 def test_only_some_of_the_classes(
     striate: Run, image_model: Path, in_tmp: Path, images: Path
 ) -> None:

@@ -38,7 +38,7 @@ def every_layer() -> striate.Network:
     for name, array in {**network.parameters, **network.state}.items():
         spread = random.normal(size=array.shape) * 0.5
         array[...] = np.abs(spread) + 0.2 if name.endswith("variance") else array + spread
-    network.preprocessing = striate.Preprocessing(mean=(90, 120, 100.5), std=(60, 50, 70.3))
+    network.preprocessing = striate.Preprocessing(mean=(90.3, 120.7, 100.1), std=(60, 50, 70.3))
     network.classes = ["ant", "bee", "crow", "dog", "eel", "fox", "gnu"]
     return network
 
