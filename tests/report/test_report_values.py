@@ -109,13 +109,12 @@ def test_the_patch_is_what_a_value_depends_on(open_page: Any, made: tuple[Path, 
     assert check_patches(open_page(path), report.network) > 2500
 
 
-@pytest.mark.skipif("LocallyConnected2D" not in LAYERS, reason="there are no such layers")
 def test_weights_that_are_shared_nowhere_or_by_groups(open_page: Any, tmp_path: Path) -> None:
     x = image = striate.Input((9, 8, 4))
-    local = LAYERS["LocallyConnected2D"]
+    local = striate.LocallyConnected2D
     x = striate.ReLU()(local(6, (3, 2), stride=(2, 1), padding=(1, 1, 1, 0), groups=2)(x))
     x = local(4, 2, bias=False, uncovered="drop", dilation=(2, 1))(x)
-    x = striate.Tanh()(LAYERS["GroupedDense"](12, 3)(striate.Flatten()(x)))
+    x = striate.Tanh()(striate.GroupedDense(12, 3)(striate.Flatten()(x)))
     network = striate.Network(inputs=image, output=striate.Dense(3)(x))
     random = np.random.default_rng(0)
     for array in network.parameters.values():
