@@ -84,7 +84,7 @@ class Summary:
 
     def __str__(self) -> str:
         head = ("layer", "type", "output", "parameters", "multiply-adds", "memory", "sees", "jump")
-        lines = [head, ("input", "", _sizes(self.input_shape), "", "", "", "", "")]
+        lines = [head, ("input", "", sizes(self.input_shape), "", "", "", "", "")]
         previous = "input"
         for row in self.rows:
             lines.append(
@@ -92,13 +92,13 @@ class Summary:
                     row.name,
                     # A chain needs no arrows; a branch shows what it reads.
                     row.type + f" ← {', '.join(row.inputs)}" * (row.inputs != (previous,)),
-                    _sizes(row.output_shape),
+                    sizes(row.output_shape),
                     f"{row.parameters:,}",
                     f"{row.multiply_adds:,}",
-                    _bytes(row.activation_bytes),
-                    "" if row.receptive_field is None else _sizes(row.receptive_field),
+                    bytes_text(row.activation_bytes),
+                    "" if row.receptive_field is None else sizes(row.receptive_field),
                     # Outputs of vectors have no neighbours.
-                    "" if row.jump is None or len(row.output_shape) == 1 else _sizes(row.jump),
+                    "" if row.jump is None or len(row.output_shape) == 1 else sizes(row.jump),
                 )
             )
             previous = row.name
@@ -109,7 +109,7 @@ class Summary:
                 "",
                 f"{self.parameters:,}",
                 f"{self.multiply_adds:,}",
-                _bytes(self.activation_bytes),
+                bytes_text(self.activation_bytes),
                 "",
                 "",
             )
@@ -178,11 +178,13 @@ def _unread(network: Network) -> str:
     return str(missing) if missing else ""
 
 
-def _sizes(shape: tuple[int, ...]) -> str:
+def sizes(shape: tuple[int, ...]) -> str:
+    """(28, 28, 1) as 28×28×1."""
     return "×".join(map(str, shape))
 
 
-def _bytes(count: int) -> str:
+def bytes_text(count: int) -> str:
+    """1536 as 1.5 KiB."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

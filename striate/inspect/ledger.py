@@ -112,19 +112,21 @@ class Ledger:
         """All of it, JSON-able."""
         return asdict(self)
 
-    def __str__(self) -> str:
+    @property
+    def sentences(self) -> list[str]:
+        """What is unread of the image, and of which layers' inputs."""
         height, width = self.input_shape[:2]
-        if not self.unread:
-            lines = [f"Every row and column of the image ({height}×{width}) is read."]
-        else:
-            share = self.unread.pixels / (height * width)
-            lines = [
-                f"No output reads {self.unread} of the image ({height}×{width}): {100 * share:.1f} "
-                "% of its pixels."
-            ]
-        lines += [
-            f"{layer.name} leaves {layer.unread} of its input unread." for layer in self.layers
+        image = f"the image ({height}×{width})"
+        share = 100 * self.unread.pixels / (height * width)
+        return [
+            f"No output reads {self.unread} of {image}: {share:.1f} % of its pixels."
+            if self.unread
+            else f"Every row and column of {image} is read.",
+            *(f"{layer.name} leaves {layer.unread} of its input unread." for layer in self.layers),
         ]
+
+    def __str__(self) -> str:
+        lines = self.sentences
         if self.unread and not self.cures:
             lines.append(f"No change of padding or stride near its own helps ({self.tried} tried).")
         if self.cures:

@@ -51,37 +51,46 @@ def each_layer(
 class Tape:
     """A forward pass of images up to one node, gone back from any unit on the way to it.
 
+    The values are the NumPy engine's, in float32: each is the sum that its layer's formula says,
+    and nothing is transformed, fused or computed in another precision.
+
     Args:
         network: as it is in prediction: running statistics, no dropout.
         images: raw, (n, *input_shape).
-        node: the last node that is computed.
+        node: the last node that is computed; None for the network's output.
 
     Attributes:
         images: how many there are.
+        values: the output of each node on the way (n, *shape), float32; -1 is the preprocessed
+            input.
     """
 
-    def __init__(self, network: Network, images: Array, node: int) -> None:
+    def __init__(self, network: Network, images: Array, node: int | None = None) -> None:
         self.network, self.images = network, len(images)
-        values: dict[int, Array] = {
+        self.values: dict[int, Array] = {
             -1: network.preprocessing.apply(check_images(images, network.input_shape))
         }
         self._saved: dict[int, Any] = {}
-        for index in sorted(_ancestors(network, node)):
+        for index in sorted(_ancestors(network, len(network.nodes) - 1 if node is None else node)):
             vertex = network.nodes[index]
-            values[index], self._saved[index] = vertex.layer.forward(
-                tuple(values[source] for source in vertex.inputs),
+            self.values[index], self._saved[index] = vertex.layer.forward(
+                tuple(self.values[source] for source in vertex.inputs),
                 dict(network.parameters_of(index)),
                 network.state_of(index),
                 Run(training=False, salt=index),
             )
 
-    def gradient(self, node: int, unit: tuple[int, ...]) -> Array:
+    def gradient(self, node: int, unit: tuple[int | Array, ...]) -> Array:
         """∂ unit / ∂ input (n, *input_shape) of a unit of a node; the input being the images after
         preprocessing.
+
+        Args:
+            unit: its place, as an index of the node's output; an array (n,) in place of a number
+                names another unit for each image.
         """
         shape = self.network.nodes[node].shape
         start = np.zeros((self.images, *shape), np.float32)
-        place: tuple[Any, ...] = (slice(None), *unit)
+        place: tuple[Any, ...] = (np.arange(self.images), *unit)
         start[place] = 1
         arriving: dict[int, Array] = {node: start}
         for index in sorted(self._saved, reverse=True):

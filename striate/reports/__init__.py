@@ -73,5 +73,4 @@ def report(
         engine=engine,
         threads=threads,
     )
-    write(made, path)
-    return made
+    return write(made, path)

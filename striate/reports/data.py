@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from striate.evaluation import Evaluation
-from striate.reports.fitting import Fit, fit
+from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
+from striate.inspect.values import Tape
+from striate.reports.fitting import EACH_NUMBER, Fit, fit
 from striate.reports.occlusion import Occlusion, occlusion
-from striate.reports.trace import FloatArray, saliency, trace
+from striate.reports.saliency import saliency
 from striate.shapes import Array, whole_number
 from striate.training.history import CURVES, History
 from striate.training.targets import as_images, label_indices
@@ -22,6 +25,11 @@ from striate.training.targets import as_images, label_indices
 if TYPE_CHECKING:
     from striate.network import Network
     from striate.summary import Summary
+
+FloatArray = npt.NDArray[np.float32]
+
+SKELETON = 1e5
+"""Bytes of a page with nothing in it, about."""
 
 MISTAKES = 24
 """How many of the most confident mistakes are shown."""
@@ -85,10 +93,41 @@ class Report:
     fit: Fit
     megabytes: float
 
-    @property
+    def smaller(self, by: float) -> Report:
+        """The same with so much less in its page that it takes `by` bytes less, or all it can."""
+        each = _each(self.network, self.pictures[self.chosen[0].index].dtype)
+        fitted = fit(self.network, len(self.chosen), self.fit.used - by, each)
+        n = fitted.images
+        change = replace(self.occlusion, change=self.occlusion.change[:n])
+        return replace(
+            self,
+            chosen=self.chosen[:n],
+            probabilities=self.probabilities[:n],
+            values={index: values[:n] for index, values in self.values.items()},
+            saliency=self.saliency[:n],
+            occlusion=change,
+            fit=fitted,
+        )
+
+    @cached_property
     def summary(self) -> Summary:
-        """The layers: sizes, parameters, receptive fields, rows and columns left unread."""
+        """The layers: sizes, parameters, work, memory."""
         return self.network.summary()
+
+    @cached_property
+    def reach(self) -> NetworkReach:
+        """What every value of every layer sees of the image."""
+        return reach(self.network)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Rows and columns that nobody reads, and changes with which somebody would."""
+        return ledger(self.network)
+
+    @cached_property
+    def connectivity(self) -> Connectivity:
+        """Connections of each layer that has any, against a dense one's."""
+        return connectivity(self.network)
 
 
 def collect(
@@ -133,14 +172,12 @@ def collect(
         key=lambda answer: (-answer.probability, answer.index),
     )
     wanted = _asked(show, answers) if show else _choose(answers, wrong, len(classes), choose)
-    # Of each image also pictures go into the page: the image and two maps of its size.
-    each = 6.0 * np.prod(network.input_shape)
-    fitted = fit(network, len(wanted), megabytes * 1e6 - 4e5, each)
+    fitted = fit(network, len(wanted), megabytes * 1e6 - SKELETON, _each(network, checked.dtype))
     chosen = wanted[: fitted.images]
     rows = [answer.index for answer in chosen]
     guesses = np.array([answer.guess for answer in chosen])
     raw = checked[rows]
-    traced = trace(network, raw)
+    tape = Tape(network, raw)
     probabilities = _softmax(logits[rows])
     black, white = _range(network, checked)
     return Report(
@@ -154,8 +191,8 @@ def collect(
         wanted=len(wanted),
         pictures={a.index: checked[a.index] for a in (*wrong[:MISTAKES], *chosen)},
         probabilities=probabilities,
-        values=traced.values,
-        saliency=saliency(network, traced, guesses),
+        values=tape.values,
+        saliency=saliency(tape, guesses),
         occlusion=occlusion(network, raw, guesses, probabilities, **options),
         black=black,
         white=white,
@@ -248,6 +285,12 @@ def _choose(
             break
         picked.append(found)
     return tuple(picked)
+
+
+def _each(network: Network, dtype: np.dtype[Any]) -> float:
+    """Bytes of an image in the page, about: its numbers, and as pictures it and two maps."""
+    numbers = EACH_NUMBER / 4 if dtype == np.uint8 else EACH_NUMBER
+    return (numbers + 6.0) * math.prod(network.input_shape)
 
 
 def _range(network: Network, images: Array) -> tuple[float, float]:

@@ -33,15 +33,17 @@ class Fit:
         kept: nodes whose values are in the page.
         shown: those, and nodes whose values the page computes; -1 is the input.
         weights: nodes whose parameters are in the page.
+        used: bytes that all this takes, about.
     """
 
     images: int
     kept: frozenset[int]
     shown: frozenset[int]
     weights: frozenset[int]
+    used: float
 
 
-def fit(network: Network, images: int, room: float, each: float = 0.0) -> Fit:
+def fit(network: Network, images: int, room: float, each: float) -> Fit:
     """Choose what goes into `room` bytes.
 
     Args:
@@ -57,15 +59,15 @@ def fit(network: Network, images: int, room: float, each: float = 0.0) -> Fit:
     weights = frozenset(index for index, size in sizes.items() if size)
     while weights and sum(sizes[index] for index in weights) > 0.75 * room:
         weights -= {max(weights, key=lambda index: (sizes[index], index))}
-    room -= sum(sizes[index] for index in weights)
-    each += EACH_NUMBER * math.prod(network.input_shape)
+    heavy = sum(sizes[index] for index in weights)
     numbers = [math.prod(vertex.shape) for vertex in network.nodes]
     for most in (*sorted(set(numbers), reverse=True), 0):
         kept, shown = _without_larger(network, numbers, most, weights)
         cost = each + EACH_NUMBER * sum(numbers[index] for index in kept)
-        if cost <= room:
-            return Fit(min(images, int(room // cost)), kept, shown, weights)
-    return Fit(1, frozenset(), frozenset((-1,)), weights)
+        if cost <= room - heavy:
+            images = min(images, int((room - heavy) // cost))
+            return Fit(images, kept, shown, weights, heavy + images * cost)
+    return Fit(1, frozenset(), frozenset((-1,)), weights, heavy + each)
 
 
 def _without_larger(

@@ -6,7 +6,6 @@ each layer's geometry and parameters, and the values of the layers that it canno
 
 from __future__ import annotations
 
-import base64
 import copy
 from typing import Any
 
@@ -16,13 +15,15 @@ from striate.layers import AvgPool2D, BatchNorm, Concat, Layer, LeakyReLU, Scale
 from striate.layers._base import WindowLayer
 from striate.reports import pictures
 from striate.reports.data import Answer, Report
-from striate.shapes import Array
+from striate.reports.encoded import packed
+from striate.reports.sees import sees
 
 
 def pack(report: Report) -> dict[str, Any]:
     """Everything that page/*.js reads, JSON-able."""
     network = report.network
     preprocessing = network.preprocessing
+    seen = sees(report.reach)
     return {
         "classes": list(report.classes),
         "input": {
@@ -30,21 +31,15 @@ def pack(report: Report) -> dict[str, Any]:
             "mean": np.asarray(preprocessing.mean, np.float32).tolist(),
             "std": np.asarray(preprocessing.std, np.float32).tolist(),
         },
-        "nodes": [_node(report, index) for index in range(len(network.nodes))],
+        "nodes": [
+            _node(report, index) | {"sees": seen[index]} for index in range(len(network.nodes))
+        ],
         "images": [_image(report, place) for place in range(len(report.chosen))],
         "occlusion": {
             "patch": list(report.occlusion.patch),
             "places": report.occlusion.places,
         },
     }
-
-
-def packed(array: Array) -> dict[str, Any]:
-    """Shape and numbers of an array: bytes if they are whole numbers of 0 ... 255, else float32."""
-    kind = "u1" if array.dtype == np.uint8 else "f4"
-    little = np.ascontiguousarray(array, dtype="<" + kind)
-    data = base64.b64encode(little.tobytes()).decode("ascii")
-    return {"shape": list(array.shape), "type": kind, "data": data}
 
 
 def _node(report: Report, index: int) -> dict[str, Any]:

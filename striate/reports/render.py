@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from striate.atomic import write_atomically
-from striate.reports import curves, pictures
+from striate.reports import architecture, curves, pictures
 from striate.reports.data import Answer, Report
 from striate.reports.packed import pack
-from striate.shapes import LINES, Pair
+from striate.summary import bytes_text, sizes
 
 SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
 """In the order in which they are put into the page, as one script."""
@@ -54,14 +54,32 @@ def check_path(path: str | Path) -> Path:
     return path
 
 
-def write(report: Report, path: str | Path) -> None:
-    """Write the page of `report` to the file `path`, in one step.
+def write(report: Report, path: str | Path) -> Report:
+    """Write the page of `report` to the file `path`, in one step; return what is in it.
 
     Raises:
         ValueError: see `check_path`.
         OSError: the file cannot be written.
     """
-    write_atomically(check_path(path), [render(report)])
+    path = check_path(path)
+    report, page = within(report)
+    write_atomically(path, [page])
+    return report
+
+
+def within(report: Report) -> tuple[Report, bytes]:
+    """The page of `report`, of no more than its megabytes, and what is in it.
+
+    How large its tables and pictures become is known when they are made; if they leave less room
+    than was thought, more is left out, until there is nothing more to leave out.
+    """
+    page = render(report)
+    while (over := len(page) - 1e6 * report.megabytes) > 0:
+        less = report.smaller(over)
+        if less.fit.used >= report.fit.used:
+            break
+        report, page = less, render(less)
+    return report, page
 
 
 def render(report: Report) -> bytes:
@@ -78,9 +96,9 @@ def render(report: Report) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.2f} %"
-    environment.filters["sizes"] = lambda shape: "×".join(map(str, shape))
-    environment.filters["bytes"] = _bytes
-    environment.filters["lines"] = _lines
+    environment.filters["sizes"] = sizes
+    environment.filters["bytes"] = bytes_text
+    environment.filters["whole"] = "{:,}".format
     folder = files("striate.reports") / "page"
     scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     page = environment.get_template("report.html").render(
@@ -96,6 +114,9 @@ def render(report: Report) -> bytes:
         matrix=_matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
         pairs=_pairs(report),
         left_out=_left_out(report),
+        layers=architecture.layers(report),
+        connections=architecture.connections(report),
+        unread=architecture.unread(report),
     )
     # Names may hold bytes that are no text in any encoding.
     return page.encode("utf-8", "backslashreplace")
@@ -111,8 +132,10 @@ def _curves(report: Report) -> dict[str, Any] | None:
     if report.curves is None:
         return None
     names = {"loss": "Loss", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
-    drawn = {title: curves.draw(report.curves, name) for name, title in names.items()}
     columns = list(report.curves)
+    if len(report.curves["loss"]) == 1:  # a point is no curve
+        names = {}
+    drawn = {title: curves.draw(report.curves, name) for name, title in names.items()}
     return {
         "figures": {title: svg for title, svg in drawn.items() if svg},
         "columns": [name.replace("_", " ").replace("val ", "validation ") for name in columns],
@@ -182,19 +205,3 @@ def _left_out(report: Report) -> list[str]:
 def _names(names: list[str], most: int = 8) -> str:
     more = f" and {len(names) - most} more layers" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _lines(dropped: Pair) -> str:
-    parts = [
-        f"{count} {what}{'s' * (count > 1)}"
-        for count, what in zip(dropped, LINES, strict=True)
-        if count
-    ]
-    return ", ".join(parts) or "none"
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count:.0f} B"

@@ -1,6 +1,7 @@
 """The numbers of a report, without its page."""
 
 import base64
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 import striate
 from striate import recipes
 from striate.engines.numpy import NumPyEngine
+from striate.inspect.values import Tape
 from striate.reports import render
 from striate.reports.data import collect, read_curves
+from striate.reports.encoded import packed
 from striate.reports.fitting import EACH_NUMBER, fit
 from striate.reports.kernels import export_kernels
 from striate.reports.occlusion import occlusion
-from striate.reports.packed import packed
-from striate.reports.trace import saliency, trace
+from striate.reports.saliency import saliency
 from striate.training.history import Epoch, History
 
 
@@ -28,7 +30,7 @@ def report(example: Any) -> Any:
 
 
 def test_the_values_are_the_engines(example: Any) -> None:
-    traced = trace(example.network, example.images)
+    traced = Tape(example.network, example.images)
     engine = NumPyEngine(example.network, batch_size=60)
     last = len(example.network.nodes) - 1
     np.testing.assert_array_equal(traced.values[last], engine.forward(example.images))
@@ -41,7 +43,7 @@ def test_the_values_agree_with_the_compiled_engine(example: Any) -> None:
     last = len(example.network.nodes) - 1
     compiled = example.network.predict_logits(example.images, engine="llvm")
     np.testing.assert_allclose(
-        trace(example.network, example.images).values[last], compiled, rtol=1e-4, atol=1e-4
+        Tape(example.network, example.images).values[last], compiled, rtol=1e-4, atol=1e-4
     )
 
 
@@ -51,7 +53,7 @@ def test_saliency_is_the_largest_slope_of_the_score(example: Any) -> None:
         array[...] = {**example.network.parameters, **example.network.state}[name]
     images = example.images[:2].astype(np.float32) / 50  # the input itself: no preprocessing
     outputs = np.array([3, 5])
-    found = saliency(network, trace(network, images), outputs)
+    found = saliency(Tape(network, images), outputs)
     assert found.shape == (2, 11, 9)
     engine = NumPyEngine(network, batch_size=2, dtype=np.float64)
     step = 2.0**-8  # added to float32 pixels without rounding
@@ -127,7 +129,7 @@ def test_images_that_were_asked_for(example: Any) -> None:
         example.network, example.images, example.labels, show=[41, 7, 41], engine="numpy"
     )
     assert [answer.index for answer in made.chosen] == [41, 7]
-    expected = trace(example.network, example.images[[41, 7]])
+    expected = Tape(example.network, example.images[[41, 7]])
     np.testing.assert_array_equal(made.values[5], expected.values[5])
 
 
@@ -188,9 +190,30 @@ def test_large_networks_keep_within_the_size(megabytes: float) -> None:
     images = random.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
     labels = random.integers(0, 10, 9)
     made = collect(recipe.network(), images, labels, megabytes=megabytes, engine="numpy")
-    page = page_of(made)
+    within, page = render.within(made)
     assert 0.3e6 * megabytes < len(page) <= 1e6 * megabytes
     assert f"stays within {megabytes:g} MB".encode() in page
+    assert len(within.chosen) == within.fit.images == len(within.saliency) <= len(made.chosen)
+
+
+def test_large_pictures_of_mistakes_keep_within_the_size() -> None:
+    layers = [striate.Conv2D(4, 6, stride=6), striate.GlobalAvgPool2D(), striate.Dense(7)]
+    network = striate.Network(layers, (96, 96, 3))
+    # Noise: the pictures of 24 mistakes take more than half a megabyte.
+    images = np.random.default_rng(0).integers(0, 256, (40, 96, 96, 3), dtype=np.uint8)
+    guess = int(network.predict_logits(images[:1], engine="numpy").argmax())
+    made = collect(network, images, [(guess + 1) % 7] * 40, megabytes=1.3, engine="numpy")
+    assert len(render.render(made)) > 1.3e6  # more than it thought
+    within, page = render.within(made)
+    assert len(page) <= 1.3e6 and 1 <= len(within.chosen) < len(made.chosen)
+    assert len(json.loads(_data(page))["images"]) == len(within.chosen)
+    # Where nothing is left to leave out, the page is as small as it can be.
+    within, page = render.within(replace(made, megabytes=0.001))
+    assert len(within.chosen) == 1 and within.fit.shown == {-1}
+
+
+def _data(page: bytes) -> str:
+    return page.decode().split('id="report-data">')[1].split("</script>")[0]
 
 
 def test_what_is_left_out_first() -> None:
@@ -198,15 +221,16 @@ def test_what_is_left_out_first() -> None:
     network = striate.Network([*layers, striate.Dense(5)], (10, 10, 1))
     conv, dense = 8 * 8 * 8, 5
     weights = EACH_NUMBER * (80 + 8 * 16 * 5 + 5)
-    image = EACH_NUMBER * (conv + dense + 100)
-    everything = fit(network, 3, weights + 3 * image + 1)
+    own = EACH_NUMBER * 100
+    image = EACH_NUMBER * (conv + dense) + own
+    everything = fit(network, 3, weights + 3 * image + 1, own)
     assert everything.images == 3 and everything.kept == {0, 4}
     assert everything.shown == {-1, 0, 1, 2, 3, 4} and everything.weights == {0, 4}
-    assert fit(network, 3, weights + 3 * image - 1).images == 2
+    assert fit(network, 3, weights + 3 * image - 1, own).images == 2
     # Without the convolution's values its ReLU cannot be shown, but the maxima can be kept.
-    without = fit(network, 3, weights + image - 1)
+    without = fit(network, 3, weights + image - 1, own)
     assert without.images == 2 and without.kept == {2, 4} and without.shown == {-1, 2, 3, 4}
-    assert fit(network, 3, 0).shown == {-1}
+    assert fit(network, 3, 0, own).shown == {-1}
 
 
 def test_the_same_report_gives_the_same_bytes(example: Any) -> None:

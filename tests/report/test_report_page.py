@@ -236,7 +236,69 @@ def test_without_javascript_the_figures_are_there(
     ]
     assert matrix == report.evaluation.confusion.tolist()
     assert page.locator(".cards li").count() == len(report.mistakes)
-    assert page.locator("#layers tbody tr").count() == len(report.network.nodes)
+    assert page.locator("#sizes tbody tr").count() == len(report.network.nodes)
+
+
+def texts(page: Any, rows: str) -> list[list[str]]:
+    return [row.locator("th, td").all_inner_texts() for row in page.locator(rows).all()]
+
+
+def test_the_tables_are_those_of_inspect(open_page: Any, made: tuple[Path, Report]) -> None:
+    path, report = made
+    page = open_page(path)
+    network = report.network
+    seen, joined = striate.inspect.reach(network), striate.inspect.connectivity(network)
+    sizes = texts(page, "#sizes tbody tr")
+    assert [row[0] for row in sizes] == [vertex.name for vertex in network.nodes]
+    for row, layer in zip(sizes, seen.layers, strict=True):
+        least, most = ("×".join(map(str, size)) for size in layer.sizes)
+        assert row[6] == (least if least == most else f"{least} … {most}")
+        of = int(np.prod(layer.shape))
+        assert row[8] == ("all" if layer.whole == of else f"{layer.whole:,} of {of:,}")
+    assert len(sizes[0]) == 9  # no column for what is left unread where nothing is
+    connections = texts(page, "#connections tbody tr")
+    assert [row[0] for row in connections] == [layer.name for layer in joined.layers]
+    for row, layer in zip(connections, joined.layers, strict=True):
+        assert [row[2], row[3]] == [f"{layer.connections:,}", f"{layer.dense:,}"]
+    assert (
+        "Every row and column of the image (11×9) is read." in page.locator(".unread").inner_text()
+    )
+    assert page.locator(".unread svg, .cures").count() == 0
+
+
+def test_what_nobody_reads_is_marked_and_cured(open_page: Any, tmp_path: Path) -> None:
+    layers = [striate.Conv2D(6, 3, stride=2, uncovered="drop"), striate.MaxPool2D(2, stride=1)]
+    network = striate.Network([*layers, striate.Flatten(), striate.Dense(3)], (6, 9, 1))
+    path = tmp_path / "unread.html"
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 9, 1), dtype=np.uint8)
+    striate.report(network, images, [0, 1, 2, 0], path=path, engine="numpy")
+    page = open_page(path, 390)
+    assert "No output reads row 5 of the image (6×9)" in page.locator(".unread").inner_text()
+    (mark,) = page.locator(".unread svg rect").all()
+    assert [mark.get_attribute(name) for name in ("x", "y", "width", "height")] == [*"0591"]
+    assert [row[-1] for row in texts(page, "#sizes tbody tr")] == ["1 row", "", "", ""]
+    found = texts(page, ".cures tbody tr")
+    expected = striate.inspect.ledger(network).cures
+    assert len(found) == len(expected) > 2
+    assert found[0] == ["conv2d_1: padding=(0, 1, 0, 0)", "nothing", "3×4×6", "+54"]
+    # As they say it: built with the change, everything is read.
+    layers[0] = striate.Conv2D(6, 3, stride=2, padding=(0, 1, 0, 0))
+    cured = striate.Network([*layers, striate.Flatten(), striate.Dense(3)], (6, 9, 1))
+    assert cured.summary().parameters == network.summary().parameters + 54
+    assert not striate.inspect.ledger(cured).unread
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_one_epoch_is_no_curve(open_page: Any, example: Any, tmp_path: Path) -> None:
+    path = tmp_path / "one.html"
+    striate.report(
+        example.network, example.images[:3], example.labels[:3], path=path,
+        history={"loss": [0.5], "accuracy": [0.75]}, engine="numpy",
+    )  # fmt: skip
+    page = open_page(path)
+    assert page.locator("#accuracy figure").count() == 0
+    rows = page.locator("#accuracy details table").last.locator("tbody tr")
+    assert rows.first.is_visible() and rows.first.inner_text().split() == ["1", "0.5", "0.75"]
 
 
 def test_a_mistake_leads_inside(open_page: Any, made: tuple[Path, Report]) -> None:
@@ -269,9 +331,9 @@ def test_hostile_names_are_only_text(open_page: Any, example: Any, tmp_path: Pat
 def test_layers_that_are_left_out_are_told(open_page: Any, example: Any, tmp_path: Path) -> None:
     path = tmp_path / "small.html"
     report = striate.report(
-        example.network, example.images, example.labels, path=path, megabytes=0.412, engine="numpy"
+        example.network, example.images, example.labels, path=path, megabytes=0.114, engine="numpy"
     )
-    assert path.stat().st_size < 412_000
+    assert path.stat().st_size <= 114_000
     hidden = [v for i, v in enumerate(example.network.nodes) if i not in report.fit.shown]
     assert hidden and len(report.chosen) == 1
     page = open_page(path)

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 import striate
+from striate.inspect.values import Tape
 from striate.layers import LAYERS
 from striate.reports.data import Report
-from striate.reports.trace import trace
 
 
 def test_all_values_are_the_engines_to_the_last_bit(
@@ -88,7 +87,7 @@ def check_patches(page: Any, network: striate.Network) -> int:
     for k in range(height * width):
         images[k, k // width, k % width] = np.nan
     with np.errstate(invalid="ignore"):
-        values = trace(network, images).values
+        values = Tape(network, images).values
     checked = 0
     for index in range(len(network.nodes)):
         depends = np.isnan(values[index]).reshape(height, width, -1)
@@ -150,6 +149,23 @@ def test_groups_see_what_their_own_channels_saw(open_page: Any, tmp_path: Path) 
     path = tmp_path / "groups.html"
     striate.report(network, np.ones((1, 6, 5, 2)), [3], path=path, engine="numpy")
     assert check_patches(open_page(path), network) == 30 * (1 + 1 + 2 + 4) + 4
+
+
+def test_patches_whose_rows_depend_on_the_column(open_page: Any, tmp_path: Path) -> None:
+    image = striate.Input((5, 4, 1))
+    # Moved apart, so that in a corner of each branch there is padding alone.
+    one = striate.Conv2D(2, 1, padding=(2, 0, 2, 0))(image)
+    other = striate.Conv2D(2, 1, padding=(0, 2, 0, 2))(image)
+    both = striate.Concat()(striate.Add()(one, other), one)
+    output = striate.Dense(2)(striate.Flatten()(striate.Conv2D(1, 3, padding="same")(both)))
+    network = striate.Network(inputs=image, output=output)
+    path = tmp_path / "moved.html"
+    striate.report(network, np.ones((1, 5, 4, 1)), [0], path=path, engine="numpy")
+    page = open_page(path)
+    assert check_patches(page, network) > 300
+    kept = page.evaluate("striateReport.report.nodes.map((node) => Object.keys(node.sees))")
+    assert sum("boxes" in names for names in kept) >= 2
+    assert sum("rows" in names for names in kept) >= 2 and ["like"] in kept
 
 
 def test_the_patch_through_many_branches(open_page: Any, tmp_path: Path) -> None:

@@ -213,8 +213,8 @@ function showInside(view) {
       bias === null || bias === undefined ? "" : [", plus the bias ", element("b", {}, number(bias))],
       divisor ? [", divided by ", element("b", {}, String(divisor))] : "", sum === total ? "" : [", makes ", element("b", {}, number(total))], ". ",
       element("span", { class: check.fits ? "ok" : "off" }, check.fits
-        ? `✓ the engine's ${exact(value)}, to the rounding of float32 (difference ${check.difference.toExponential(1)})`
-        : `✗ the engine has ${exact(value)}: they differ by ${check.difference.toExponential(1)}, more than rounding explains`));
+        ? `✓ the engine's ${exact(value)}, to the rounding of float32 (difference ${typeset(check.difference.toExponential(1))})`
+        : `✗ the engine has ${exact(value)}: they differ by ${typeset(check.difference.toExponential(1))}, more than rounding explains`));
     const order = [...parts].sort((a, b) => Math.abs(b.subtotal) - Math.abs(a.subtotal));
     if (parts.every((part) => part.terms.length === 1))
       return [line, grid(1, parts.length, "addends", (k) => inputCell(parts[k], parts[k].terms[0], nodeName(parts[k].source)))];

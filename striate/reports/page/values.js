@@ -5,18 +5,25 @@ const report = JSON.parse(document.getElementById("report-data").textContent);
 const INPUT = -1;
 const f32 = Math.fround;
 
+const readers = {
+  u1: [Uint8Array, "getUint8"],
+  u2: [Uint16Array, "getUint16"],
+  u4: [Uint32Array, "getUint32"],
+  f4: [Float32Array, "getFloat32"],
+};
+
 function decode(array) {
   if (array.numbers) return array.numbers;
   const text = atob(array.data);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  if (array.type === "u1") return (array.numbers = bytes);
   // Little-endian in the page, whatever the machine is.
   const view = new DataView(bytes.buffer);
-  const floats = new Float32Array(bytes.length / 4);
-  for (let i = 0; i < floats.length; i++) floats[i] = view.getFloat32(4 * i, true);
+  const [Numbers, read] = readers[array.type];
+  const size = Numbers.BYTES_PER_ELEMENT;
+  array.numbers = Numbers.from({ length: bytes.length / size }, (_, i) => view[read](size * i, true));
   array.data = null;
-  return (array.numbers = floats);
+  return array.numbers;
 }
 
 const nodeName = (node) => (node === INPUT ? "input" : report.nodes[node].name);
@@ -125,80 +132,23 @@ function preprocessed(raw) {
   return pixels.map((v, i) => f32(f32(v - mean[i % mean.length]) / std[i % std.length]));
 }
 
-// Layers whose value at a place is made of the values at that place, and windows over one channel.
-const isSingle = (type) => type in computedLayers ? type !== "MaxPool2D" : ["Sigmoid", "Tanh"].includes(type);
-const isPool = (type) => ["MaxPool2D", "AvgPool2D", "SumPool2D"].includes(type);
-
-// What a block [top, bottom, left, right, first channel, last channel] of a node reads of the
-// input: rows and columns [top, bottom, left, right], exactly. What would lie in the padding of a
-// layer on the way is no part of it. Null where all of it is padding.
-function reach(node, block) {
-  const blocks = new Map([[node, block]]);
-  // A node is read by later ones only, so its block is complete when its turn comes.
-  for (let at = node; at >= 0; at--)
-    if (blocks.get(at))
-      for (const [source, part] of sourceBlocks(report.nodes[at], blocks.get(at)))
-        blocks.set(source, around(blocks.get(source), part));
-  return blocks.get(INPUT)?.slice(0, 4) ?? null;
-}
-
-// The smallest block that holds two, either of which may be missing.
-function around(one, other) {
-  if (!one || !other) return one || other;
-  return one.map((at, side) => (side % 2 ? Math.max : Math.min)(at, other[side]));
-}
-
-// Of each input [node, block that is read or null].
-function sourceBlocks({ inputs, window, shape, type, groups, widths }, block) {
-  let start = 0;
-  return inputs.map((source, which) => {
-    const from = shapeOf(source);
-    if (from.length !== 3) return [source, [0, 0, 0, 0, 0, 0]]; // it reads whole images anyway
-    const [height, width, channels] = from;
-    const whole = [0, height - 1, 0, width - 1];
-    let [first, last] = block.slice(4);
-    if (type === "GlobalAvgPool2D") return [source, [...whole, first, last]];
-    if (widths) {
-      [first, last] = [Math.max(first - start, 0), Math.min(last - start, widths[which] - 1)];
-      start += widths[which];
-      if (first > last) return [source, null];
-    } else if (groups) {
-      const [each, depth] = [shape[2] / groups, channels / groups];
-      [first, last] = [Math.floor(first / each) * depth, (Math.floor(last / each) + 1) * depth - 1];
-    } else if (shape.length !== 3 || !(isSingle(type) || isPool(type))) [first, last] = [0, channels - 1];
-    if (window) {
-      const lines = windowLines(window, block, from);
-      return [source, lines && [...lines, first, last]];
-    }
-    return [source, [...(shape.length === 3 && isSingle(type) ? block.slice(0, 4) : whole), first, last]];
-  });
-}
-
-function windowLines({ size, stride, dilation, pads }, block, shape) {
-  const lines = [];
-  for (const axis of [0, 1]) {
-    let [first, last] = [Infinity, -Infinity];
-    for (let at = block[2 * axis]; at <= block[2 * axis + 1]; at++)
-      for (let tap = 0; tap < size[axis]; tap++) {
-        const line = at * stride[axis] + tap * dilation[axis] - pads[2 * axis];
-        if (line < 0 || line >= shape[axis]) continue;
-        [first, last] = [Math.min(first, line), Math.max(last, line)];
-      }
-    if (first > last) return null;
-    lines.push(first, last);
-  }
-  return lines;
-}
-
-// The patch of the image that one value depends on: [top, bottom, left, right], or null.
+// The patch of the image that one value depends on: [top, bottom, left, right], or null if it reads
+// padding alone.
 function patchOf(node, index) {
-  const place = placeOf(node, index);
-  if (isImage(node)) return reach(node, [place[0], place[0], place[1], place[1], place[2], place[2]]);
-  const { type, inputs, widths } = report.nodes[node];
-  if (!isSingle(type)) return reach(node, [0, 0, 0, 0, index, index]);
-  if (widths) return patchOf(...partOf(node, index));
-  // A flattened value, and what a layer of single values made of it, are still one pixel's.
-  return inputs.map((source) => patchOf(source, index)).reduce(around);
+  if (node === INPUT) {
+    const [row, column] = placeOf(INPUT, index);
+    return [row, row, column, column];
+  }
+  let { sees } = report.nodes[node];
+  if ("like" in sees) ({ sees } = report.nodes[sees.like]);
+  const [height, width, channels] = sees.grid;
+  const [row, column] = [Math.floor(index / channels / width), Math.floor(index / channels) % width];
+  const kind = sees.kinds ? decode(sees.kinds)[index % channels] : 0;
+  const at = (array, start, length) => [...decode(array).subarray(start * length, (start + 1) * length)];
+  const [top, bottom, left, right] = sees.boxes
+    ? at(sees.boxes, (kind * height + row) * width + column, 4)
+    : [...at(sees.rows, kind * height + row, 2), ...at(sees.columns, kind * width + column, 2)];
+  return top > bottom || left > right ? null : [top, bottom, left, right];
 }
 
 // Of which input of a Concat a value is, and where it is there: [node, index].

@@ -1,0 +1,105 @@
+"""The tables of a page's last section: the network itself, before it has seen any image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from striate.inspect import Cure, LayerReach, Unread
+from striate.inspect.tables import counted
+from striate.reports import pictures
+from striate.reports.data import Report
+from striate.summary import Row, bytes_text, sizes
+
+
+def layers(report: Report) -> list[dict[str, str]]:
+    """A row of text for each layer: sizes, work, and what its values see."""
+    unread = {layer.name: _lines(layer.unread) for layer in report.ledger.layers}
+    rows = zip(report.summary.rows, report.reach.layers, strict=True)
+    made: list[dict[str, str]] = []
+    previous = "input"
+    for row, seen in rows:
+        made.append(_layer(row, seen, previous) | {"unread": unread.get(row.name, "")})
+        previous = row.name
+    return made
+
+
+def _layer(row: Row, seen: LayerReach, previous: str) -> dict[str, str]:
+    least, most = seen.sizes
+    values = math.prod(seen.shape)
+    return {
+        "name": row.name,
+        # A chain needs no arrows; a branch shows what it reads.
+        "type": row.type + f" ← {', '.join(row.inputs)}" * (row.inputs != (previous,)),
+        "output": sizes(row.output_shape),
+        "parameters": f"{row.parameters:,}" if row.parameters else "",
+        "multiply_adds": f"{row.multiply_adds:,}" if row.multiply_adds else "",
+        "memory": bytes_text(row.activation_bytes),
+        "field": sizes(most) if least == most else f"{sizes(least)} … {sizes(most)}",
+        "jump": "" if seen.jump is None else sizes(seen.jump),
+        "inside": "all" if seen.whole == values else f"{seen.whole:,} of {values:,}",
+    }
+
+
+def _lines(unread: Unread) -> str:
+    """How many rows and columns; which ones is told below the table."""
+    lines = ((unread.rows, "row"), (unread.columns, "column"))
+    parts = [counted(len(found), what) for found, what in lines if found]
+    return ", ".join(parts) or counted(unread.pixels, "pixel")
+
+
+def connections(report: Report) -> list[dict[str, str]]:
+    """A row of text for each layer that connects neighbours or everything."""
+    return [
+        {
+            "name": layer.name,
+            "weights": f"{layer.weights:,}" if layer.weights else "",
+            "connections": f"{layer.connections:,}",
+            "dense": f"{layer.dense:,}",
+            "share": f"{100 * layer.share:.3g} %",
+            "reads": _span(layer.reads),
+            "reached": _span(layer.reached),
+        }
+        for layer in report.connectivity.layers
+    ]
+
+
+def _span(pair: Sequence[int]) -> str:
+    least, most = pair
+    return f"{least:,}" if least == most else f"{least:,} … {most:,}"
+
+
+def unread(report: Report) -> dict[str, Any]:
+    """What nobody reads: sentences, changes that would cure it, and where it is in an image."""
+    ledger = report.ledger
+    image = report.chosen[0]
+    height, width, _ = report.network.input_shape
+    shown = pictures.shown(report.pictures[image.index], report.black, report.white)
+    return {
+        "sentences": ledger.sentences,
+        "cures": [_cure(cure) for cure in ledger.cures],
+        "tried": ledger.tried,
+        "layers": bool(ledger.layers),
+        "anything": bool(ledger.unread),
+        "what": str(ledger.unread),
+        "height": height,
+        "width": width,
+        # Pixels here and there are no lines, and are not drawn.
+        "rows": ledger.unread.rows,
+        "columns": ledger.unread.columns,
+        "picture": pictures.png(shown) if ledger.unread else "",
+    }
+
+
+def _cure(cure: Cure) -> dict[str, str]:
+    return {
+        "changes": " and ".join(f"{c.layer}: {c.argument}={_value(c.value)}" for c in cure.changes),
+        "outputs": ", ".join(sizes(change.output_shape) for change in cure.changes),
+        "unread": str(cure.unread) if cure.unread else "nothing",
+        "parameters": f"{cure.parameters:+,}" if cure.parameters else "as many",
+    }
+
+
+def _value(value: str | tuple[int, ...]) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
