@@ -23,10 +23,12 @@ def load_classifier(path: str) -> Network:
     outputs = network.output_shape
     if len(outputs) != 1 or outputs[0] < 2:
         raise click.ClickException(
-            f"{path}: is not a classifier, its network has outputs of shape {outputs}"
+            f"{path}: is not a classifier, its network has outputs of shape {outputs}; give a "
+            "model with one output for each of two or more classes"
         )
     if len(network.input_shape) != 3:
         raise click.ClickException(
-            f"{path}: is not for images, its network reads {network.input_shape}"
+            f"{path}: is not for images, its network reads {network.input_shape[0]:,} numbers; "
+            "give a model whose network reads images (height, width, channels)"
         )
     return network

@@ -52,11 +52,14 @@ def load_labelled(
         name, part = Path(source).resolve().name, part or "test"
         images, labels = dataset.test_images, dataset.test_labels
     if not len(images):
-        raise click.ClickException(f"{source}: has no images in the part {part!r}")
-    if images.shape[1:] != network.input_shape:
         raise click.ClickException(
-            f"{model}: is made for images {size(network.input_shape)}, but {source} has "
-            f"{size(images.shape[1:])}"
+            f"{source}: has no images in the part {part!r}; choose another one with --part"
+        )
+    if images.shape[1:] != network.input_shape:
+        made_for, has = size(network.input_shape), size(images.shape[1:])
+        raise click.ClickException(
+            f"{model}: is made for images {made_for}, but {source} has {has}; give a source of "
+            f"images {made_for}, or a model trained on images {has}"
         )
     return Labelled(rescaled(images, dataset, network), labels, name, part)
 
@@ -94,9 +97,10 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
     for sentence in dataset.notes[1:]:  # the first tells of parts that are not made here
         note(sentence, quiet=quiet)
     if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
+        here, there = len(dataset.classes), network.output_shape[-1]
         raise click.ClickException(
-            f"{source}: has {len(dataset.classes)} classes, but the network has "
-            f"{network.output_shape[-1]} outputs"
+            f"{source}: has {here} classes, but the network has {there} outputs; give a source of "
+            f"{there} classes, or a model trained on {here}"
         )
     return dataset
 

@@ -124,7 +124,8 @@ def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: s
         if name not in wanted:
             raise DataError(
                 f"{where} has a class {name!r} that the model does not know; "
-                f"it knows {names(list(wanted), 10)}"
+                f"it knows {names(list(wanted), 10)}: give images of these classes only, or a "
+                "model trained on the others, too"
             )
     return [list(wanted).index(name) for name in present]
 

@@ -169,7 +169,10 @@ def test_no_such_source(refused: Refused, model: Path) -> None:
 def test_a_model_for_other_images(refused: Refused, model: Path, in_tmp: Path) -> None:
     np.savez("other.npz", X=np.zeros((10, 9, 7, 3)), y=np.arange(10))
     message = refused("evaluate", model, "other.npz", *NUMPY)
-    assert message == f"{model}: is made for images 8×8×1, but other.npz has 9×7×3"
+    assert message == (
+        f"{model}: is made for images 8×8×1, but other.npz has 9×7×3; give a source of images "
+        "8×8×1, or a model trained on images 9×7×3"
+    )
 
 
 def test_a_model_for_other_classes(refused: Refused, model: Path, images: Path) -> None:

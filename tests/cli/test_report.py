@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate import Dense, Network, files
+from striate import Dense, Flatten, Network, files
 from striate.kernels.typed import read
 
 Run = Callable[..., Any]
@@ -72,19 +72,52 @@ def test_a_model_without_history_says_so(striate: Run, model: Path, in_tmp: Path
 def test_a_source_of_another_size(refused: Refused, model: Path, in_tmp: Path) -> None:
     np.savez("large.npz", X=np.zeros((20, 9, 8)), y=np.arange(20) % 10)
     said = refused("report", model, "large.npz", *NUMPY)
-    assert said == f"{model}: is made for images 8×8×1, but large.npz has 9×8×1"
+    assert said == (
+        f"{model}: is made for images 8×8×1, but large.npz has 9×8×1; give a source of images "
+        "8×8×1, or a model trained on images 9×8×1"
+    )
+    assert [path.name for path in in_tmp.iterdir()] == ["large.npz"]
 
 
 def test_a_source_of_other_classes(refused: Refused, model: Path, images: Path) -> None:
     said = refused("report", model, images, *NUMPY)
-    assert "dark" in said and "class" in said
+    assert said == (
+        f"{images} has a class 'dark' that the model does not know; it knows 0, 1, 2, 3, 4, 5, 6, "
+        "7, 8, 9: give images of these classes only, or a model trained on the others, too"
+    )
+
+
+def test_another_number_of_classes_without_names(refused: Refused, in_tmp: Path) -> None:
+    files.save(Network([Flatten(), Dense(7)], (8, 8, 1)), "seven.safetensors")
+    said = refused("report", "seven.safetensors", "digits", *NUMPY)
+    assert said == (
+        "digits: has 10 classes, but the network has 7 outputs; give a source of 7 classes, or a "
+        "model trained on 10"
+    )
+
+
+def test_a_source_without_images(refused: Refused, model: Path, in_tmp: Path) -> None:
+    Path("empty").mkdir()
+    said = refused("report", model, "empty", *NUMPY)
+    assert said == (
+        "empty: the folder holds no images; put the images of each class into a folder of its own "
+        "(CLASS/image.png)"
+    )
 
 
 def test_networks_that_have_nothing_to_show(refused: Refused, in_tmp: Path) -> None:
-    vectors = Network([Dense(3)], (64,))
-    files.save(vectors, "vectors.safetensors")
+    files.save(Network([Dense(3)], (64,)), "vectors.safetensors")
     said = refused("report", "vectors.safetensors", "digits", *NUMPY)
-    assert said == "vectors.safetensors: is not for images, its network reads (64,)"
+    assert said == (
+        "vectors.safetensors: is not for images, its network reads 64 numbers; give a model whose "
+        "network reads images (height, width, channels)"
+    )
+    files.save(Network([Flatten(), Dense(1)], (8, 8, 1)), "one.safetensors")
+    said = refused("report", "one.safetensors", "digits", *NUMPY)
+    assert said == (
+        "one.safetensors: is not a classifier, its network has outputs of shape (1,); give a "
+        "model with one output for each of two or more classes"
+    )
 
 
 @pytest.mark.parametrize(
