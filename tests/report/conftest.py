@@ -13,6 +13,8 @@ import striate
 from striate.training.history import Epoch, History
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# In containers: root may not use the sandbox, and /dev/shm is small.
+SWITCHES = ("--no-sandbox", "--disable-dev-shm-usage")
 
 
 def every_layer() -> striate.Network:
@@ -67,15 +69,22 @@ def example() -> Example:
 def browser() -> Iterator[Any]:
     """A headless Chromium; skips the test where there is none."""
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    found = list(filter(None, map(shutil.which, BROWSERS)))
+    if not found:
         pytest.skip(
             "no Chromium is installed: on Debian, apt-get install chromium; looked for "
             + ", ".join(BROWSERS)
         )
     with api.sync_playwright() as playwright:
-        # As root, as in containers, Chromium runs only without its sandbox.
-        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        launched, reason = None, ""
+        for path in found:
+            try:
+                launched = playwright.chromium.launch(executable_path=path, args=SWITCHES)
+                break
+            except api.Error as error:
+                reason = f"{path} does not start: {error.message.splitlines()[0]}"
+        if launched is None:
+            pytest.skip(reason)
         yield launched
         launched.close()
 
