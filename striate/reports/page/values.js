@@ -21,7 +21,8 @@ function decode(array) {
   const view = new DataView(bytes.buffer);
   const [Numbers, read] = readers[array.type];
   const size = Numbers.BYTES_PER_ELEMENT;
-  array.numbers = Numbers.from({ length: bytes.length / size }, (_, i) => view[read](size * i, true));
+  array.numbers = new Numbers(bytes.length / size);
+  for (let i = 0; i < array.numbers.length; i++) array.numbers[i] = view[read](size * i, true);
   array.data = null;
   return array.numbers;
 }
