@@ -193,7 +193,9 @@ def test_large_networks_keep_within_the_size(megabytes: float) -> None:
     within, page = render.within(made)
     assert 0.3e6 * megabytes < len(page) <= 1e6 * megabytes
     assert f"stays within {megabytes:g} MB".encode() in page
-    assert len(within.chosen) == within.fit.images == len(within.saliency) <= len(made.chosen)
+    assert len(within.chosen) == within.fit.images <= len(made.chosen)
+    kept = (within.saliency, within.occlusion.change, within.probabilities, within.values[0])
+    assert {len(each) for each in kept} == {within.fit.images}
 
 
 def test_large_pictures_of_mistakes_keep_within_the_size() -> None:
