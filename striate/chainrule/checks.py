@@ -2,71 +2,75 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from striate import functional
 from striate.functional_local import ConvOptions
-from striate.layers import Conv2D, Flatten
+from striate.layers import Flatten
 from striate.ops import conv
 from striate.shapes import Array
+
+if TYPE_CHECKING:
+    from striate.chainrule.derivation import Gradients
 
 STEP = 2.0**-10
 """Of finite differences. The loss is linear in X and in F, so only rounding makes an error."""
 
 
-def compare(
-    layer: Conv2D,
-    x: Array,
-    f: Array,
-    gradient: Array,
-    learning_rate: float,
-    engine: str,
-    *,
-    output: Array,
-    filter_gradient: Array,
-    input_gradient: Array,
-    new_f: Array,
-) -> dict[str, float]:
+def compare(written: Gradients, engine: str) -> dict[str, float]:
     """The largest absolute difference of each array from what it is compared with.
 
     The keys are "outputs", "∂L/∂F" and "∂L/∂X" against the engine in float64, "step" against a
-    whole training step of it in float32, and the two gradients against finite differences.
+    whole training step of it in float32, and the gradients against finite differences; with a bias
+    also its gradient and its step.
     """
+    layer, x, f, gradient = written.layer, written.x, written.f, written.gradient
     window: ConvOptions = {
         "stride": layer.stride,
         "padding": layer.pads(x.shape),
         "dilation": layer.dilation,
     }
     batch, arriving = x[None], gradient[None]
+    stepped = _stepped(written, engine)
     kernels = {
-        "outputs": (output, functional.conv2d(batch, f, engine=engine, **window)[0]),
+        "outputs": (
+            written.output,
+            functional.conv2d(batch, f, written.b, engine=engine, **window)[0],
+        ),
         "∂L/∂F": (
-            filter_gradient,
+            written.filter_gradient,
             functional.conv2d_filter_gradient(batch, arriving, layer.size, engine=engine, **window),
         ),
         "∂L/∂X": (
-            input_gradient,
+            written.input_gradient,
             functional.conv2d_input_gradient(arriving, f, x.shape, engine=engine, **window)[0],
         ),
-        "step": (new_f, _stepped(layer, x, f, gradient, learning_rate, engine)),
-        "∂L/∂F, finite differences": (filter_gradient, _slopes_of_filters(layer, x, f, gradient)),
-        "∂L/∂X, finite differences": (input_gradient, _slopes_of_input(layer, x, f, gradient)),
+        "step": (written.new_f, stepped["filters"]),
+        "∂L/∂F, finite differences": (written.filter_gradient, _slopes_of_filters(written)),
+        "∂L/∂X, finite differences": (written.input_gradient, _slopes_of_input(written)),
     }
+    if written.b is not None and written.new_b is not None:
+        kernels["bias step"] = (written.new_b, stepped["bias"])
+        kernels["∂L/∂b, finite differences"] = (written.bias_gradient, _slopes_of_bias(written))
     return {name: float(np.abs(mine - theirs).max()) for name, (mine, theirs) in kernels.items()}
 
 
-def _stepped(
-    layer: Conv2D, x: Array, f: Array, gradient: Array, learning_rate: float, engine: str
-) -> Array:
-    """The filters after one training step of a network that is this layer alone."""
+def _stepped(written: Gradients, engine: str) -> dict[str, Array]:
+    """Filters and bias after one training step of a network that is this layer alone."""
     from striate.engines import make_engine
     from striate.network import Network
     from striate.training.losses import MeanSquaredError
     from striate.training.optimizers import SGD
 
-    network = Network([layer, Flatten()], x.shape, seed=None)
-    (name,) = network.parameters
-    network.parameters[name][...] = f
+    x, gradient = written.x, written.gradient
+    network = Network([written.layer, Flatten()], x.shape, seed=None)
+    # Of the one layer, by their own names.
+    parameters = {name.rpartition("/")[2]: array for name, array in network.parameters.items()}
+    parameters["filters"][...] = written.f
+    if written.b is not None:
+        parameters["bias"][...] = written.b
     images = x[None].astype(np.float32)
     runner = make_engine(network, engine, batch_size=1, loss=MeanSquaredError(), exact=True)
     try:
@@ -78,32 +82,52 @@ def _stepped(
         runner.step(images, targets.astype(np.float32), one, key)
         optimizer = SGD(momentum=0.0, nesterov=False)
         optimizer.prepare(network.flat.size)
-        runner.update(optimizer, learning_rate)
+        runner.update(optimizer, written.learning_rate)
     finally:
         runner.close()
-    return network.parameters[name].astype(np.float64)
+    return {name: array.astype(np.float64) for name, array in parameters.items()}
 
 
-def _losses(layer: Conv2D, x: Array, f: Array, gradient: Array) -> Array:
-    """L = Σ ∂L/∂O·O of each image of x (n, height, width, channels)."""
+def _losses(
+    written: Gradients, x: Array | None = None, f: Array | None = None, b: Array | None = None
+) -> Array:
+    """L = Σ ∂L/∂O·O of each image of x (n, height, width, channels); what is not given is as
+    written."""
+    x = written.x[None] if x is None else x
+    f = written.f if f is None else f
+    b = written.b if b is None else b
+    layer = written.layer
     outputs = conv.conv2d(x, f, layer.pads(x.shape[1:]), layer.stride, layer.dilation)
-    losses: Array = (outputs * gradient).sum((1, 2, 3))
+    if b is not None:
+        outputs = outputs + b
+    losses: Array = (outputs * written.gradient).sum((1, 2, 3))
     return losses
 
 
-def _slopes_of_input(layer: Conv2D, x: Array, f: Array, gradient: Array) -> Array:
+def _slopes_of_input(written: Gradients) -> Array:
     """∂L/∂X by central differences: every image of the batch has one pixel moved."""
+    x = written.x
     moves = STEP * np.eye(x.size).reshape(x.size, *x.shape)
-    ahead, behind = (_losses(layer, x + way * moves, f, gradient) for way in (1, -1))
+    ahead, behind = (_losses(written, x=x + way * moves) for way in (1, -1))
     return ((ahead - behind) / (2 * STEP)).reshape(x.shape)
 
 
-def _slopes_of_filters(layer: Conv2D, x: Array, f: Array, gradient: Array) -> Array:
+def _slopes_of_filters(written: Gradients) -> Array:
     """∂L/∂F by central differences, one weight after the other."""
-    slopes = np.empty(f.shape)
-    for place in np.ndindex(f.shape):
-        move = np.zeros(f.shape)
+    slopes = np.empty(written.f.shape)
+    for place in np.ndindex(written.f.shape):
+        move = np.zeros(written.f.shape)
         move[place] = STEP
-        ahead, behind = (_losses(layer, x[None], f + way * move, gradient) for way in (1, -1))
+        ahead, behind = (_losses(written, f=written.f + way * move) for way in (1, -1))
         slopes[place] = (ahead[0] - behind[0]) / (2 * STEP)
     return slopes
+
+
+def _slopes_of_bias(written: Gradients) -> Array:
+    """∂L/∂b by central differences."""
+    moves = STEP * np.eye(written.f.shape[3])
+    slopes = [
+        (_losses(written, b=written.b + move)[0] - _losses(written, b=written.b - move)[0])
+        for move in moves
+    ]
+    return np.array(slopes) / (2 * STEP)

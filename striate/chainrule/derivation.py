@@ -6,14 +6,16 @@ With X the input, F the filter, O the output and L a loss whose ∂L/∂O is kno
     ∂L/∂F_i = Σ_k ∂L/∂O_k · ∂O_k/∂F_i  = Σ ∂L/∂O·X
     ∂L/∂X_i = Σ_k ∂L/∂O_k · ∂O_k/∂X_i  = Σ ∂L/∂O·F
 
-and a step of gradient descent F ← F - α·∂L/∂F. Which number meets which is found here one window
+and a step of gradient descent F ← F - α·∂L/∂F. A bias b is added to each output of its filter, so
+that ∂L/∂b = Σ ∂L/∂O·1. Which number meets which is found here one window
 at a time, apart from the layers, so that comparing with these is a test of both.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,24 +33,27 @@ MOST_TERMS = 1_000
 
 @dataclass(frozen=True, order=True)
 class Symbol:
-    """A number's name: X, F, O or "L" for ∂L/∂O, and its place.
+    """A number's name: X, F, b, O or "L" for ∂L/∂O, and its place; or 1.
 
     Attributes:
-        place: (row, column), counted from 1 as in the article.
+        place: (row, column), counted from 1 as in the article; of b and 1 it is ().
         planes: its channel, its filter, or both; only those of which there are several.
     """
 
     kind: str
-    place: Pair
+    place: tuple[int, ...]
     planes: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        row, column = self.place
-        comma = "," * (max(self.place) > 9)
+        where = ("," * (max(self.place, default=0) > 9)).join(map(str, self.place))
         inner = ",".join(map(str, self.planes))
         name = "O" if self.kind == "L" else self.kind
-        shown = f"{name}{f'^{inner}' * bool(inner)}_{row}{comma}{column}"
+        shown = f"{name}{f'^{inner}' * bool(inner)}{f'_{where}' * bool(where)}"
         return f"∂L/∂{shown}" if self.kind == "L" else shown
+
+
+ONE = Symbol("1", ())
+"""What a bias is multiplied by."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Term:
     """One product of a sum.
 
     Attributes:
-        factors: X and F in an output, ∂L/∂O and X or F in a gradient.
+        factors: X and F, or b and 1, in an output; ∂L/∂O and X, F or 1 in a gradient.
         values: their numbers.
     """
 
@@ -66,10 +71,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Sum:
-    """One number and the products that make it: an output, ∂L/∂F or ∂L/∂X at one place.
+    """One number and the products that make it: an output, ∂L/∂F or ∂L/∂X at one place, or ∂L/∂b.
 
     Attributes:
-        of: the symbol, of which the sum is the value or, of F and X, the gradient.
+        of: the symbol, of which the sum is the value or, of F, X and b, the gradient.
         terms: in the order of the article; products with padding, all zero, are left out.
     """
 
@@ -89,19 +94,22 @@ class Gradients:
     Attributes:
         layer: the convolution.
         x: input (height, width, channels). f: filters (height, width, channels, filters).
+        b: the bias (filters,); None without one.
         gradient: ∂L/∂O (rows, columns, filters). All float64.
         learning_rate: α of the step.
-        outputs, filter_gradients, input_gradients: the sums, row by row.
+        outputs, filter_gradients, bias_gradients, input_gradients: the sums, row by row.
         checked: what the numbers were compared with, and the largest difference found.
     """
 
     layer: Conv2D
     x: Array
     f: Array
+    b: Array | None
     gradient: Array
     learning_rate: float
     outputs: tuple[Sum, ...]
     filter_gradients: tuple[Sum, ...]
+    bias_gradients: tuple[Sum, ...]
     input_gradients: tuple[Sum, ...]
     checked: dict[str, float]
 
@@ -116,6 +124,11 @@ class Gradients:
         return _array(self.filter_gradients, self.f.shape)
 
     @property
+    def bias_gradient(self) -> Array:
+        """∂L/∂b (filters,); without a bias there are none."""
+        return np.array([one.value for one in self.bias_gradients])
+
+    @property
     def input_gradient(self) -> Array:
         """∂L/∂X, of the shape of X."""
         return _array(self.input_gradients, self.x.shape)
@@ -125,11 +138,21 @@ class Gradients:
         """The filters after one step: F - α·∂L/∂F."""
         return self.f - self.learning_rate * self.filter_gradient
 
-    def text(self, form: str = "text") -> str:
-        """All of it as "text", "markdown" or "latex" (a document that needs amsmath only)."""
+    @property
+    def new_b(self) -> Array | None:
+        """The bias after one step: b - α·∂L/∂b."""
+        return None if self.b is None else self.b - self.learning_rate * self.bias_gradient
+
+    def text(self, form: str = "text", only: Sequence[str] = ()) -> str:
+        """All of it as "text", "markdown" or "latex" (a document that needs amsmath only).
+
+        Args:
+            form: one of these.
+            only: leave out all sums but these, such as "O_11", "F_12" for ∂L/∂F_12 or "X_22".
+        """
         from striate.chainrule.written import write
 
-        return write(self, form)
+        return write(self, form, only)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, JSON-able."""
@@ -142,15 +165,27 @@ class Gradients:
             "input_gradient": self.input_gradient.tolist(),
             "learning_rate": self.learning_rate,
             "new_filter": self.new_f.tolist(),
+            **self._bias(),
             "sums": {
                 name: [_listed(one) for one in sums]
                 for name, sums in (
                     ("output", self.outputs),
                     ("filter_gradient", self.filter_gradients),
+                    ("bias_gradient", self.bias_gradients),
                     ("input_gradient", self.input_gradients),
                 )
+                if sums
             },
             "largest_differences": dict(self.checked),
+        }
+
+    def _bias(self) -> dict[str, Any]:
+        if self.b is None or self.new_b is None:
+            return {}
+        return {
+            "bias": self.b.tolist(),
+            "bias_gradient": self.bias_gradient.tolist(),
+            "new_bias": self.new_b.tolist(),
         }
 
     def __str__(self) -> str:
@@ -168,6 +203,7 @@ def gradients(
     filters: int = 1,
     x: npt.ArrayLike | None = None,
     f: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
     gradient: npt.ArrayLike | None = None,
     learning_rate: float = 0.1,
     seed: int = 0,
@@ -181,6 +217,7 @@ def gradients(
         channels, filters: of the input, and how many outputs there are at each place.
         x: the input, (height, width) or (height, width, channels).
         f: the filters, (height, width) or (height, width, channels, filters).
+        b: the bias, a number for each filter; without it there is none.
         gradient: ∂L/∂O, (rows, columns) or (rows, columns, filters).
         learning_rate: α.
         seed: of the small whole numbers that stand for what is not given.
@@ -192,7 +229,7 @@ def gradients(
         TypeError: an argument is of another kind.
     """
     given = {name: _given(value, name) for name, value in
-             (("x", x), ("f", f), ("gradient", gradient))}  # fmt: skip
+             (("x", x), ("f", f), ("b", b), ("gradient", gradient))}  # fmt: skip
     image = shapes.pair(input, "input", WHO)
     size = shapes.pair(filter, "filter", WHO)
     depth = shapes.whole_number(channels, "channels", WHO)
@@ -209,7 +246,8 @@ def gradients(
         elif fs.shape[2] != depth:
             raise ValueError(f"{WHO}: x has {depth} channels, f is for {fs.shape[2]}")
     rate = shapes.real_number(learning_rate, "learning_rate", WHO)
-    layer = Conv2D(count, size, stride=stride, padding=padding, dilation=dilation, bias=False)
+    layer = Conv2D(count, size, stride=stride, padding=padding, dilation=dilation,
+                   bias=b is not None)  # fmt: skip
     out = layer.output_shape((*image, depth))
     products = _products(layer, (*image, depth), out)
     if products > MOST_TERMS:
@@ -235,26 +273,29 @@ def gradients(
                 f"{WHO}: gradient must have the shape of the output, {_by(out[:2])} with {count} "
                 f"filters, got {arriving.shape}"
             )
-    sums = _sums(layer, xs, fs, arriving)
-    written = Gradients(layer, xs, fs, arriving, rate, *sums, checked={})
-    checked = checks.compare(
-        layer, xs, fs, arriving, rate, engine,
-        output=written.output, filter_gradient=written.filter_gradient,
-        input_gradient=written.input_gradient, new_f=written.new_f,
-    )  # fmt: skip
-    return Gradients(layer, xs, fs, arriving, rate, *sums, checked=checked)
+    bs = given["b"]
+    if bs is not None:
+        bs = bs.ravel()
+        if bs.size != count:
+            raise ValueError(
+                f"{WHO}: the bias must have a number for each filter, {count}, got {bs.size}"
+            )
+    written = Gradients(layer, xs, fs, bs, arriving, rate, *_sums(layer, xs, fs, bs, arriving), {})
+    return replace(written, checked=checks.compare(written, engine))
 
 
 def _sums(
-    layer: Conv2D, x: Array, f: Array, gradient: Array
-) -> tuple[tuple[Sum, ...], tuple[Sum, ...], tuple[Sum, ...]]:
-    """Outputs, ∂L/∂F and ∂L/∂X: each window is laid on the input and every pair written down."""
+    layer: Conv2D, x: Array, f: Array, b: Array | None, gradient: Array
+) -> tuple[tuple[Sum, ...], tuple[Sum, ...], tuple[Sum, ...], tuple[Sum, ...]]:
+    """Outputs, ∂L/∂F, ∂L/∂b and ∂L/∂X: each window is laid on the input and every pair written
+    down."""
     height, width, depth = x.shape
     count = f.shape[3]
     top, _, left, _ = layer.pads(x.shape)
     meeting: list[list[Term]] = []
     names: list[Symbol] = []
     of_filter: dict[tuple[int, ...], list[Term]] = {place: [] for place in np.ndindex(f.shape)}
+    of_bias: list[list[Term]] = [[] for _ in range(count if b is not None else 0)]
     of_input: dict[tuple[int, ...], list[Term]] = {place: [] for place in np.ndindex(x.shape)}
 
     def x_name(row: int, column: int, c: int) -> Symbol:
@@ -263,6 +304,9 @@ def _sums(
     def f_name(r: int, s: int, c: int, k: int) -> Symbol:
         planes = (c + 1,) * (depth > 1) + (k + 1,) * (count > 1)
         return Symbol("F", (r + 1, s + 1), planes)
+
+    def b_name(k: int) -> Symbol:
+        return Symbol("b", (), (k + 1,) * (count > 1))
 
     for i, j, k in np.ndindex(gradient.shape):
         planes = (k + 1,) * (count > 1)
@@ -279,11 +323,15 @@ def _sums(
             products.append(Term((pixel, weight), values))
             of_filter[r, s, c, k].append(Term((arriving, pixel), (slope, values[0])))
             of_input[row, column, c].append(Term((arriving, weight), (slope, values[1])))
+        if b is not None:
+            products.append(Term((b_name(k), ONE), (float(b[k]), 1.0)))
+            of_bias[k].append(Term((arriving, ONE), (float(gradient[i, j, k]), 1.0)))
         names.append(Symbol("O", (i + 1, j + 1), planes))
         meeting.append(products)
     return (
         tuple(Sum(name, tuple(terms)) for name, terms in zip(names, meeting, strict=True)),
         tuple(Sum(f_name(*place), tuple(terms)) for place, terms in of_filter.items()),
+        tuple(Sum(b_name(k), tuple(terms)) for k, terms in enumerate(of_bias)),
         tuple(Sum(x_name(*place), tuple(terms)) for place, terms in of_input.items()),
     )
 

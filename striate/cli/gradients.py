@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,9 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
 @click.option("--filters", type=click.IntRange(min=1), default=1, metavar="N", help="Filters F.")
 @click.option("--x", "x", metavar="NUMBERS", help='X itself, such as "1 2 3; 4 5 6; 7 8 9".')
 @click.option("--weights", "f", metavar="NUMBERS", help="F itself.")
+@click.option(
+    "--bias", "b", metavar="NUMBERS", help='A bias for each filter, such as "1 0"; none without.'
+)
 @click.option("--output-gradient", "gradient", metavar="NUMBERS", help="∂L/∂O itself.")
 @click.option(
     "--lr",
@@ -72,6 +76,11 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
     help="Of the numbers that are not given.",
 )
 @click.option(
+    "--only",
+    metavar="NAME[,NAME…]",
+    help='These sums only, such as O_11, F_12 (for ∂L/∂F_12) or, of several filters, "O^2_11".',
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "markdown", "latex"]),
@@ -86,8 +95,9 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
 @options.output_options
 def gradients(
     image: Any, taps: Any, stride: Any, padding: Any, dilation: Any, channels: int, filters: int,
-    x: str | None, f: str | None, gradient: str | None, lr: float, seed: int, form: str | None,
-    out: str | None, engine: str | None, as_json: bool, quiet: bool,
+    x: str | None, f: str | None, b: str | None, gradient: str | None, lr: float, seed: int,
+    only: str | None, form: str | None, out: str | None, engine: str | None, as_json: bool,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Write out a small convolution: each output, the gradients of filter and input as symbols and
     as numbers, and one step of gradient descent, as article 003 does. All numbers are compared
@@ -103,16 +113,19 @@ def gradients(
     written = derivation.gradients(
         image, taps, stride=stride, padding=padding, dilation=dilation, channels=channels,
         filters=filters, x=_matrix(x, "--x"), f=_matrix(f, "--weights"),
-        gradient=_matrix(gradient, "--output-gradient"), learning_rate=lr, seed=seed,
-        engine=engine or options.default_engine(),
+        b=_matrix(b, "--bias"), gradient=_matrix(gradient, "--output-gradient"),
+        learning_rate=lr, seed=seed, engine=engine or options.default_engine(),
     )  # fmt: skip
+    # Of a name such as F^1,2_11 the comma belongs to it.
+    names = re.findall(r"[^,^\s]+(?:\^[\d,]+_[\d,]*\d|\^\d+)?", only) if only else []
     if out is not None:
-        _write(Path(out), written.text(form or FORMS.get(Path(out).suffix.lower(), "text")))
+        chosen = form or FORMS.get(Path(out).suffix.lower(), "text")
+        _write(Path(out), written.text(chosen, names))
         note(f"Written to {out}", quiet=quiet)
     if as_json:
         json_line(written.to_dict())
     elif out is None:
-        click.echo(written.text(form or "text"))
+        click.echo(written.text(form or "text", names))
 
 
 def _matrix(typed: str | None, name: str) -> Array | None:

@@ -104,7 +104,8 @@ def stages_of(
     made.append(
         stage(
             "grouped", shared, dense, shared,
-            f"Every {group:,} successive neurons share one weight per pixel: {groups:,} groups, "
+            f"Every {group:,} successive neurons share one weight per pixel: {groups:,} "
+            f"group{'s' * (groups > 1)}, "
             f"{pixels:,} × {neurons:,}/{group:,} = {shared:,} weights, {fewer(1 - 1 / group)}. "
             "The network is still fully connected, and all neurons of a group say the same.",
         )

@@ -73,6 +73,23 @@ def test_numbers_by_hand() -> None:
     assert max(written.checked.values()) == 0
 
 
+def test_a_bias_by_hand() -> None:
+    written = gradients(
+        x=[[1, 2, 3], [4, 5, 6], [7, 8, 9]], f=[[1, 2], [0, -1]], b=[10],
+        gradient=[[1, 0], [2, -1]], learning_rate=0.5,
+    )  # fmt: skip
+    assert written.output[..., 0].tolist() == [[10, 12], [16, 18]]
+    assert written.bias_gradient.tolist() == [2]
+    assert written.new_b is not None
+    assert written.new_b.tolist() == [9]
+    assert max(written.checked.values()) < 1e-5
+    assert "∂L/∂b, finite differences" in written.checked
+    listed = written.to_dict()
+    assert (listed["bias"], listed["bias_gradient"], listed["new_bias"]) == ([10], [2], [9])
+    assert gradients().new_b is None
+    assert "bias" not in gradients().to_dict()
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> dict:
     """Arguments that fit."""
@@ -89,6 +106,9 @@ def cases(draw: st.DrawFn) -> dict:
         "channels": draw(st.integers(1, 2)), "filters": draw(st.integers(1, 2)),
         "seed": draw(st.integers(0, 9)),
     }  # fmt: skip
+
+
+BIAS = [0.5, -1.5]
 
 
 @settings(max_examples=60)
@@ -111,6 +131,12 @@ def test_random_cases_against_the_layers_loops(case: dict) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12)
     assert max(written.checked.values()) < 1e-5
     assert all(not a.startswith(" ") for a in written.checked)
+    biased = gradients(**case, b=BIAS[: case["filters"]], engine="numpy")
+    bias = np.array(BIAS[: case["filters"]])
+    np.testing.assert_allclose(biased.output, expected[0] + bias, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(biased.bias_gradient, arriving[0].sum((0, 1)))
+    np.testing.assert_array_equal(biased.input_gradient, written.input_gradient)
+    assert max(biased.checked.values()) < 1e-5
     # Written down completely: as many products in each of the three.
     counts = [
         sum(len(one.terms) for one in sums)
@@ -139,12 +165,12 @@ def test_a_wrong_sum_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks do compare: with one weight of the input's gradient turned they differ."""
     right = derivation._sums
 
-    def wrong(layer, x, f, gradient):
-        outputs, of_filter, of_input = right(layer, x, f, gradient)
-        return outputs, of_filter[::-1], of_input[::-1]
+    def wrong(layer, x, f, b, gradient):
+        outputs, of_filter, of_bias, of_input = right(layer, x, f, b, gradient)
+        return outputs, of_filter[::-1], of_bias[::-1], of_input[::-1]
 
     monkeypatch.setattr(derivation, "_sums", wrong)
-    checked = gradients(engine="numpy").checked
+    checked = gradients(filters=2, b=[0, 1], engine="numpy").checked
     assert checked["outputs"] == 0
     assert min(value for name, value in checked.items() if name != "outputs") > 0.1
 
@@ -166,6 +192,7 @@ def test_too_large_a_case_is_refused_with_its_number_of_terms() -> None:
         ({"x": np.ones((3, 3, 2)), "f": np.ones((2, 2, 3, 1))}, "x has 2 channels, f is for 3"),
         ({"gradient": np.ones((3, 3))}, "gradient must have the shape of the output, 2×2"),
         ({"x": [[np.inf]], "f": [[1]]}, "x must be finite"),
+        ({"b": [1, 2]}, "must have a number for each filter, 1, got 2"),
         ({"learning_rate": float("nan")}, "learning_rate must be finite"),
     ],
 )

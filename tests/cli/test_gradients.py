@@ -1,6 +1,7 @@
 """``striate gradients``."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,26 @@ def test_files(striate: Run, in_tmp: Path, name: str, start: str) -> None:
     assert os.listdir() == [name]
 
 
+def test_some_sums_only(striate: Run) -> None:
+    outcome = striate(
+        "gradients", "--input", "7x7", "--filter", "3x3", "--stride", 2, "--channels", 3,
+        "--filters", 2, "--bias", "1 0", "--only", "O^1_11, F^1,2_11,b^2", "--engine", "numpy",
+    )  # fmt: skip
+    assert outcome.code == 0
+    heads = [line.split(" = ")[0] for line in outcome.out.split("The outputs")[1].splitlines()
+             if re.match("O|∂L/∂|b", line)]  # fmt: skip
+    step = "b^2 ← b^2 - α·∂L/∂b^2"
+    assert [*heads[:3], heads[-1]] == ["O^1_11", "∂L/∂F^1,2_11", "∂L/∂b^2", step]
+    # A bias is a term without a factor, in the other forms too.
+    assert re.search(r"X\^3_33·F\^3,1_33 \+ b\^1\n", outcome.out)
+    for form in ("markdown", "latex"):
+        written = striate("gradients", "--bias", 1, "--only", "O_12", "--format", form).out
+        assert "+ b \\\\\n" in written
+        assert "descent" not in written
+        assert "X_{13}F_{12}" in written
+        assert "O_{11}" not in written
+
+
 def test_a_format_goes_before_the_ending(striate: Run, in_tmp: Path) -> None:
     striate(*ARTICLE, "--out", "g.md", "--format", "latex", "--engine", "numpy")
     assert Path("g.md").read_text("utf-8").startswith("\\documentclass")
@@ -57,6 +78,8 @@ def test_a_format_goes_before_the_ending(striate: Run, in_tmp: Path) -> None:
         (["--input", "10x10", "--filter", "3x3", "--stride", 2], "= 4.5 is not whole"),
         (["--stride", "any"], '--stride must be a number here, not "any"'),
         (["--x", "1 2; 3"], "--x"),
+        (["--only", "O_33"], "there is no sum 'O_33'; outputs are O_11 to O_22"),
+        (["--bias", "1 2"], "the bias must have a number for each filter, 1, got 2"),
         (["--out", "missing/g.md"], "missing/g.md: cannot be written"),
     ],
 )
