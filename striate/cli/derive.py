@@ -114,6 +114,11 @@ def _padding(value: Any) -> Any:
     metavar="FILE",
     help="Write it all with drawings: .html, .png, .svg or .pdf; or .json.",
 )
+@click.option(
+    "--stage",
+    type=click.Choice(["dense", "grouped", "local", "convolution"]),
+    help="Draw this stage only.",
+)
 @options.output_options
 def derive(
     image: tuple[int, ...],
@@ -128,6 +133,7 @@ def derive(
     batch_size: int,
     threads: int | None,
     out: str | None,
+    stage: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -138,6 +144,8 @@ def derive(
     """
     from striate.derivation import derive as derivation_of
 
+    if stage is not None and out is None:
+        raise click.UsageError("--stage says what --out draws; give --out FILE.png too")
     _check_places(picture, out)
     derived = derivation_of(
         image,
@@ -154,7 +162,7 @@ def derive(
         threads=threads,
     )
     if out is not None:
-        _write(derived, out)
+        _write(derived, out, stage)
         note(f"Written to {one_line(out)}", quiet=quiet)
     if as_json:
         json_line(derived.to_dict())
@@ -176,9 +184,9 @@ def _check_places(picture: str | None, out: str | None) -> None:
             raise click.ClickException(f"{out}: is a folder")
 
 
-def _write(derived: Derivation, out: str) -> None:
+def _write(derived: Derivation, out: str, stage: str | None) -> None:
     try:
-        derived.save(out)
+        derived.save(out, stage)
     except OSError as error:
         raise click.ClickException(
             f"{out}: cannot be written ({error.strerror or error})"

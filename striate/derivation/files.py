@@ -28,17 +28,38 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def content(derivation: Derivation, kind: str) -> bytes:
-    """The bytes of such a file."""
+def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
+    """Check that a drawing of one stage can be made.
+
+    Raises:
+        ValueError: there is no such stage, or the file is no drawing.
+    """
+    if stage is None:
+        return
+    names = [made.name for made in derivation.stages]
+    if stage not in names:
+        raise ValueError(
+            f"derive: there is no stage {stage!r} to be drawn here; there are {', '.join(names)}"
+        )
+    if kind in ("html", "json"):
+        raise ValueError(
+            f"derive: a .{kind} file holds all stages; one alone can be drawn as .png, .svg or .pdf"
+        )
+
+
+def content(derivation: Derivation, kind: str, stage: str | None = None) -> bytes:
+    """The bytes of such a file; of a drawing of all stages or of one."""
+    check_stage(derivation, kind, stage)
     if kind == "json":
         return (json.dumps(derivation.to_dict(), indent=1, allow_nan=False) + "\n").encode()
     if kind == "html":
         from striate.derivation.page import page
 
         return page(derivation).encode()
-    from striate.derivation.drawing import overview
+    from striate.derivation.drawing import overview, stage_figure
 
-    return encoded(overview(derivation), kind)
+    figure = overview(derivation) if stage is None else stage_figure(derivation, stage)
+    return encoded(figure, kind)
 
 
 def encoded(figure: Figure, kind: str) -> bytes:

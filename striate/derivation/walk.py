@@ -126,18 +126,18 @@ class Derivation:
             "notes": list(self.notes),
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write it to a file: .html (a page that works offline), .png, .svg or .pdf (its drawings),
-        or .json.
+    def save(self, path: str | Path, stage: str | None = None) -> None:
+        """Write it to a file: .html (a page that works offline), .png, .svg or .pdf (its drawings,
+        or that of one stage), or .json.
 
         Raises:
-            ValueError: the name ends in something else.
+            ValueError: the name ends in something else, or there is no such stage.
             OSError: the file cannot be written.
         """
         from striate.atomic import write_atomically
         from striate.derivation.files import content, kind_of
 
-        write_atomically(path, [content(self, kind_of(path))])
+        write_atomically(path, [content(self, kind_of(path), stage)])
 
     def __str__(self) -> str:
         from striate.derivation.text import text

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -68,6 +69,16 @@ def test_files(striate: Run, in_tmp: Path) -> None:
     assert json.loads((in_tmp / "a.json").read_text())["group"] == 4
 
 
+def test_one_stage(striate: Run, in_tmp: Path) -> None:
+    sizes = []
+    for stage in ("local", "convolution"):
+        assert striate("derive", "--out", "a.png", "--stage", stage).code == 0
+        with Image.open("a.png") as picture:
+            sizes.append(picture.size)
+    # A network is narrower than the image with its filters and outputs.
+    assert sizes == [(845, 629), (1170, 572)]
+
+
 def test_measure(striate: Run) -> None:
     outcome = striate("derive", "--measure", "--batch-size", 2, "--threads", 1)
     assert "Measured with batches of 2 images" in outcome.out
@@ -93,6 +104,12 @@ def test_measure(striate: Run) -> None:
             "a.gif: a derivation can be written as .html, .png, .svg, .pdf, .json",
         ),
         (("--out", "no/a.png"), "no/a.png: there is no folder no"),
+        (("--stage", "local"), "--stage says what --out draws"),
+        (("--stage", "local", "--out", "a.html"), "a .html file holds all stages"),
+        (
+            ("--neurons", "1", "--stage", "local", "--out", "a.png"),
+            "there is no stage 'local' to be drawn here; there are dense",
+        ),
     ],
 )
 def test_errors(refused: Refused, in_tmp: Path, arguments: tuple[str, ...], match: str) -> None:
