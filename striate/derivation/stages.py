@@ -165,8 +165,9 @@ def fewer(reduction: float) -> str:
     if reduction < 0:
         return f"{-100 * reduction:.4g} % more"
     percent = f"{100 * reduction:.2f}".rstrip("0").rstrip(".")
-    if percent == "100":  # but some are left
-        percent = f"{100 * reduction:.6f}".rstrip("0").rstrip(".")
+    for decimals in (6, 9, 12):
+        if percent == "100":  # but some are left
+            percent = f"{100 * reduction:.{decimals}f}".rstrip("0").rstrip(".")
     return f"{percent} % fewer"
 
 

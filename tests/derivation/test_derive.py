@@ -315,12 +315,14 @@ def test_it_is_json() -> None:
 
 
 def test_percentages() -> None:
-    assert [fewer(x) for x in (0.75, 8 / 9, 0, -0.5, 0.99999999)] == [
+    few = 1 - 27 / (256 * 256 * 3 * 256 * 256)
+    assert [fewer(x) for x in (0.75, 8 / 9, 0, -0.5, 0.99999999, few)] == [
         "75 % fewer",
         "88.89 % fewer",
         "as many",
         "50 % more",
         "99.999999 % fewer",
+        "99.99999979 % fewer",
     ]
 
 
