@@ -101,6 +101,19 @@ def _reads(derivation: Derivation, neuron: int, pixel: int) -> bool:
     return row in rows and column in columns
 
 
+def _weight(derivation: Derivation, neuron: int, pixel: int) -> int:
+    """The number of the weight by which a neuron of the local stage multiplies a pixel."""
+    windows, (_, width, channels) = derivation.windows, derivation.image
+    if windows is None or derivation.group is None:
+        return 0
+    place, channel = divmod(pixel, channels)
+    row, column = divmod(place, width)
+    at = divmod(neuron % derivation.group, windows.positions[1])
+    r = row - at[0] * windows.stride[0] + windows.pads[0]
+    s = column - at[1] * windows.stride[1] + windows.pads[2]
+    return (r * windows.size[1] + s) * channels + channel
+
+
 def _patch(derivation: Derivation, neuron: int) -> tuple[range, range]:
     """The rows and the columns of the image that a neuron reads; without windows all."""
     windows, group = derivation.windows, derivation.group
@@ -168,7 +181,15 @@ def _height(derivation: Derivation) -> float:
 
 def _heading(derivation: Derivation, name: str) -> str:
     stage = derivation.stage(name)
-    return f"{TITLES[name]}\n{stage.weights:,} weights"
+    title = TITLES[name]
+    if name == "local" and _has_one_filter(derivation):
+        title = "Local: a patch for each neuron, a colour is one weight"
+    return f"{title}\n{stage.weights:,} weights"
+
+
+def _has_one_filter(derivation: Derivation) -> bool:
+    """Whether all neurons are one group: then colours can tell its weights apart."""
+    return derivation.group == derivation.neurons
 
 
 def _draw_network(ax: Axes, derivation: Derivation, name: str) -> None:
@@ -213,6 +234,7 @@ def _draw_lines(
     from matplotlib.collections import LineCollection
 
     group = derivation.group if name != "dense" else None
+    by_weight = name == "local" and _has_one_filter(derivation)
     thick: list[Any] = []
     thin: list[Any] = []
     for neuron, y in neurons.places.items():
@@ -220,8 +242,11 @@ def _draw_lines(
         first = group is None or neuron % group == 0
         for pixel, at in pixels.places.items():
             if name != "local" or _reads(derivation, neuron, pixel):
+                if by_weight:
+                    colour = group_colour(_weight(derivation, neuron, pixel))
                 (thick if first else thin).append((((0, at), (1, y)), colour))
-    for lines, width, strength in ((thin, 0.5, 0.45 if name == "local" else 0.12), (thick, 1, 0.9)):
+    strength_of_thin = 0.9 if by_weight else 0.45 if name == "local" else 0.12
+    for lines, width, strength in ((thin, 0.5, strength_of_thin), (thick, 1, 0.9)):
         segments, colours = [line for line, _ in lines], [colour for _, colour in lines]
         if name == "dense":
             width = 0.5

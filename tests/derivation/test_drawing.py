@@ -36,6 +36,24 @@ def test_every_connection_is_a_line(article: Derivation) -> None:
     assert lines(article, "local") == (64 - 16, 16)
 
 
+def test_the_weights_of_one_filter_have_colours() -> None:
+    """Five neurons with a filter of three: the line to a neuron from the left, from in front of it
+    and from the right has a colour each, the same for all neurons."""
+    from matplotlib.collections import LineCollection
+
+    one = derive((1, 5), 5, window=(1, 3), padding="same")
+    (ax,) = stage_figure(one, "local").axes
+    assert "a colour is one weight\n3 weights" in ax.get_title()
+    colours: dict[int, set[tuple[float, ...]]] = {-1: set(), 0: set(), 1: set()}
+    for lines in ax.collections:
+        assert isinstance(lines, LineCollection)
+        for (start, end), colour in zip(lines.get_segments(), lines.get_colors(), strict=True):
+            apart = round(4 * float(end[1] - start[1]))
+            colours[apart].add(tuple(colour[:3]))
+    assert [len(of) for of in colours.values()] == [1, 1, 1]
+    assert len(set.union(*colours.values())) == 3
+
+
 def test_a_patch_is_what_the_article_says(article: Derivation) -> None:
     """Neuron 0 reads (0,0), (0,1), (1,0) and (1,1); the last of the group the bottom right."""
     assert [*read_by(article, 0)] == [0, 1, 3, 4]
