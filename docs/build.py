@@ -15,7 +15,8 @@ Below <!-- times vary --> times, ratios, and of a line with times the memory at 
 compared, below <!-- output varies --> nothing that is printed. A block below <!-- not run: WHY -->
 is not run. Every number of 10 and more that the text states
 must stand in one of the page's blocks; <!-- unchecked: NUMBERS --> are those of which that is not
-asked. Numbers below a millionth are rounding errors, and equal to 0 and to one another.
+asked. Numbers below a millionth are rounding errors, and equal to 0 and to one another. Pictures
+are compared closely with the version of matplotlib that drew them, roughly with others.
 """
 
 from __future__ import annotations
@@ -43,9 +44,12 @@ BLOCK = re.compile(
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 PICTURE = re.compile(r"!\[[^\]]*\]\(pictures/([^)]+)\)")
 LEFT_OUT = "…"
-# Grey levels of 255 by which blurred pictures may differ anywhere: versions of the library that
-# draws them place and smooth letters a little differently.
+# What drew the pictures that are there: other versions place and smooth letters differently.
+DRAWN_WITH = "drawn-with.txt"
+# Grey levels of 255 by which pictures of one version may differ anywhere, blurred over so many
+# pixels; and those of different versions, as means of squares of so many pixels.
 BLUR, LEVELS = 3, 20
+SQUARE, LEVELS_OF_SQUARES = 48, 60
 
 
 @dataclass
@@ -228,7 +232,7 @@ def _numbers_of_the_text(text: str) -> list[str]:
     ]
 
 
-def picture_differs(shown: Path, made: Path) -> str:
+def picture_differs(shown: Path, made: Path, one_version: bool = True) -> str:
     """How two pictures differ; "" if they look alike."""
     import numpy as np
     from PIL import Image, ImageFilter
@@ -240,45 +244,65 @@ def picture_differs(shown: Path, made: Path) -> str:
         if max(abs(a - b) for a, b in zip(*sizes, strict=True)) > 4:
             return "is {}×{} pixels, and is made with {}×{}".format(*sizes[0], *sizes[1])
         size = tuple(map(min, *sizes))
-        blurred = [
-            np.asarray(
-                picture.convert("RGB").crop((0, 0, *size)).filter(ImageFilter.GaussianBlur(BLUR)),
-                np.float32,
-            )
-            for picture in (one, other)
-        ]
-    apart = np.abs(blurred[0] - blurred[1]).max(-1)
+        cropped = [picture.convert("RGB").crop((0, 0, *size)) for picture in (one, other)]
+    if one_version:
+        scale, limit = 1, LEVELS
+        even = [picture.filter(ImageFilter.GaussianBlur(BLUR)) for picture in cropped]
+    else:
+        scale, limit = SQUARE, LEVELS_OF_SQUARES
+        squares = [max(side // SQUARE, 1) for side in size]
+        even = [picture.resize(squares, Image.Resampling.BOX) for picture in cropped]
+    apart = np.abs(np.asarray(even[0], np.float32) - np.asarray(even[1], np.float32)).max(-1)
     row, column = map(int, np.unravel_index(apart.argmax(), apart.shape))
-    if apart[row, column] <= LEVELS:
+    if apart[row, column] <= limit:
         return ""
-    return f"differs from what is made by {apart[row, column]:.0f} of 255 at {column}, {row}"
+    where = f"{scale * column}, {scale * row}"
+    return f"differs from what is made by {apart[row, column]:.0f} of 255 at {where}"
+
+
+def version() -> str:
+    """Of what draws the pictures."""
+    import matplotlib
+
+    return "matplotlib " + ".".join(matplotlib.__version__.split(".")[:2])
+
+
+def write(path: Path, check: bool, drawn_with: str) -> bool:
+    """Write or check a page and its pictures; whether all was right."""
+    pictures = path.parent / "pictures"
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder)
+        page = build(path, made)
+        for name in dict.fromkeys(PICTURE.findall(page.text)):
+            if not (made / name).is_file():
+                continue
+            one_version = version() == drawn_with
+            differs = picture_differs(pictures / name, made / name, one_version)
+            if differs:
+                page.wrong.append(f"pictures/{name} {differs}")
+            if not check and (differs or not one_version):
+                shutil.copyfile(made / name, pictures / name)
+    if not check and page.text != path.read_text("utf-8"):
+        path.write_text(page.text, "utf-8")
+    print(f"{path.name}: " + (f"{len(page.wrong)} wrong" if page.wrong else "right"))
+    for sentence in page.wrong:
+        print(f"{path.name}, {sentence}")
+    return not page.wrong
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check the pages that are named, or all."""
     check = "--check" in arguments
-    named = [Path(name) for name in arguments if name != "--check"]
-    bad = 0
-    for path in named or sorted(FOLDER.glob("*.md")):
-        with tempfile.TemporaryDirectory() as folder:
-            made = Path(folder)
-            page = build(path.resolve(), made)
-            pictures = path.resolve().parent / "pictures"
-            for name in dict.fromkeys(PICTURE.findall(page.text)):
-                if not (made / name).is_file():
-                    continue
-                differs = picture_differs(pictures / name, made / name)
-                if differs:
-                    page.wrong.append(f"pictures/{name} {differs}")
-                    if not check:
-                        shutil.copyfile(made / name, pictures / name)
-        if not check and page.text != path.read_text("utf-8"):
-            path.write_text(page.text, "utf-8")
-        print(f"{path.name}: " + (f"{len(page.wrong)} wrong" if page.wrong else "right"))
-        for sentence in page.wrong:
-            print(f"{path.name}, {sentence}")
-        bad += bool(page.wrong)
-    return 1 if check and bad else 0
+    named = [Path(name).resolve() for name in arguments if name != "--check"]
+    note = (named[0].parent if named else FOLDER) / "pictures" / DRAWN_WITH
+    drawn_with = note.read_text("utf-8").strip() if note.is_file() else ""
+    if named and not check and drawn_with not in ("", version()):
+        print(f"The pictures are of {drawn_with}, and this is {version()}: write all pages.")
+        return 1
+    right = [write(path, check, drawn_with) for path in named or sorted(FOLDER.glob("*.md"))]
+    if not check:
+        note.write_text(version() + "\n", "utf-8")
+    return 1 if check and not all(right) else 0
 
 
 if __name__ == "__main__":

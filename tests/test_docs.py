@@ -40,7 +40,7 @@ def test_the_articles_have_pages() -> None:
 def test_every_picture_is_shown() -> None:
     texts = "".join(page.read_text("utf-8") for page in (*PAGES, ROOT / "README.md"))
     shown = set(re.findall(r"pictures/([\w.-]+)", texts))
-    assert {path.name for path in (DOCS / "pictures").iterdir()} == shown
+    assert {path.name for path in (DOCS / "pictures").iterdir()} - {"drawn-with.txt"} == shown
 
 
 # What finds a wrong number.
@@ -110,6 +110,7 @@ def page(build: ModuleType, tmp_path: Path) -> Path:
     (tmp_path / "pictures").mkdir()
     assert build.build(path, made).wrong == []
     shutil.copy(made / "plot.png", tmp_path / "pictures")
+    (tmp_path / "pictures" / "drawn-with.txt").write_text(build.version() + "\n")
     assert build.main(["--check", str(path)]) == 0
     return path
 
@@ -210,3 +211,20 @@ def test_pictures_are_compared_by_what_one_sees(build: ModuleType, tmp_path: Pat
     assert "differs" in differs(drawn("145 weights"))
     assert "differs" in differs(ImageChops.offset(same, 12, 0))
     assert "made with 10×10" in differs(Image.new("RGB", (10, 10)))
+
+
+def test_other_versions_may_draw_a_little_differently(
+    build: ModuleType, page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plot = page.parent / "pictures" / "plot.png"
+    with Image.open(plot) as picture:
+        moved = ImageChops.offset(picture.convert("RGB"), 4, 0)
+    moved.save(plot)
+    assert build.main(["--check", str(page)]) == 1
+    note = page.parent / "pictures" / "drawn-with.txt"
+    note.write_text("matplotlib 3.1\n")
+    assert build.main(["--check", str(page)]) == 0
+    assert build.main([str(page)]) == 1
+    assert "write all pages" in capsys.readouterr().out
+    ImageChops.invert(moved).save(plot)
+    assert build.main(["--check", str(page)]) == 1

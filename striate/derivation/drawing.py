@@ -246,7 +246,8 @@ def _draw_lines(
                     colour = group_colour(_weight(derivation, neuron, pixel))
                 (thick if first else thin).append((((0, at), (1, y)), colour))
     strength_of_thin = 0.9 if by_weight else 0.45 if name == "local" else 0.12
-    for lines, width, strength in ((thin, 0.5, strength_of_thin), (thick, 1, 0.9)):
+    width_of_thin = 1 if by_weight else 0.5
+    for lines, width, strength in ((thin, width_of_thin, strength_of_thin), (thick, 1, 0.9)):
         segments, colours = [line for line, _ in lines], [colour for _, colour in lines]
         if name == "dense":
             width = 0.5
