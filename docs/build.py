@@ -48,7 +48,7 @@ LEFT_OUT = "…"
 DRAWN_WITH = "drawn-with.txt"
 # Grey levels of 255 by which pictures of one version may differ anywhere, blurred over so many
 # pixels; and those of different versions, as means of squares of so many pixels.
-BLUR, LEVELS = 3, 20
+BLUR, LEVELS = 2, 12
 SQUARE, LEVELS_OF_SQUARES = 48, 60
 
 
