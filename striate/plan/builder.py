@@ -30,7 +30,7 @@ from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
 from striate.plan.picked import COPIED, Loading
 from striate.plan.recorder import Places, Recorder, in_tasks
-from striate.plan.shards import MOST_SHARDS, Shards
+from striate.plan.shards import Shards, shards_of
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ class Builder:
         self.network, self.graph, self.settings = network, graph, settings
         self.lanes = settings.lanes
         self.channel_lanes = settings.lanes == 1
-        # Each shard sums up gradients of its own, so more of them cost memory and a longer sum;
-        # without gradients they cost nothing.
-        shards = settings.blocks if settings.loss is None else min(settings.blocks, MOST_SHARDS)
+        # Without gradients shards cost nothing.
+        shards = settings.blocks if settings.loss is None else shards_of(graph, settings.batch_size)
+        shards = min(settings.blocks, shards)
         self.recorder = Recorder(settings.blocks, shards, settings.element)
         self.activations: dict[int, Activation] = {
             o.node: o.activation for o in graph.operations if o.activation

@@ -136,7 +136,7 @@ class Recorder:
         """
         section = self.section()
         if blocks is not None:
-            if section.wanted and not 1 / _ALIKE < blocks / section.wanted < _ALIKE:
+            if section.wanted and not 1 / _ALIKE <= blocks / section.wanted <= _ALIKE:
                 steps = section.steps
                 kept = len(steps)
                 while kept and steps[kept - 1].late:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from striate.layers import Conv2D
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.plan.graph import Graph
 from striate.plan.layout import Buffer, Place
 from striate.plan.recorder import Recorder, Section, When, in_tasks
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from striate.network import Network, Slot
     from striate.plan.builder import Builder
 
-# As many threads at most work on the images of a training step.
-MOST_SHARDS = 16
+# As many threads at most work on the images of a training step; and on those of a step of fewer
+# multiply-adds, which more of them would hardly make shorter.
+MOST_SHARDS, _FEW_SHARDS, _LITTLE = 16, 8, 640e6
 # Filters of more numbers than this have one gradient, summed over the whole batch at once; if they
 # take steps over large images, of more than twice as many.
 _HUGE = 1 << 17
@@ -39,6 +41,15 @@ class _Run:
     start: int
     begin: int
     stop: int
+
+
+def shards_of(graph: Graph, images: int) -> int:
+    """Into how many shards a training step of so many images is dealt.
+
+    Each sums up gradients of its own, so more of them cost memory and longer sums.
+    """
+    work = 3 * images * sum(operation.multiply_adds for operation in graph.operations)
+    return _FEW_SHARDS if work < _LITTLE else MOST_SHARDS
 
 
 class Shards:

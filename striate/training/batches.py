@@ -60,20 +60,32 @@ class TrainingSet:
     def _each(self, epochs: int, batch_size: int, seed: int, load: Loader) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
+        # Mostly all weights are the same: then those of a batch depend on its size alone.
+        used = self.weights[self.rows]
+        same = {size: _shares(used[:size]) for size in set(sizes)} if _are_equal(used) else None
         for epoch in range(epochs):
             order = generator(seed, Stream.ORDER, epoch).permutation(self.rows)
             keys = np.split(image_keys(seed, Stream.DROPOUT, epoch, order), ends)
             for index, rows in enumerate(np.split(order, ends)):
-                weights = self.weights[rows]
+                weights, total = same[len(rows)] if same else _shares(self.weights[rows])
                 yield Batch(
                     epoch=epoch,
                     index=index,
                     images=load(epoch, index, rows),
                     targets=self.targets[rows],
-                    weights=normalised(weights),
+                    weights=weights,
                     keys=keys[index],
-                    total_weight=float(weights.sum()),
+                    total_weight=total,
                 )
+
+
+def _are_equal(weights: Weights) -> bool:
+    return bool((weights == weights[0]).all())
+
+
+def _shares(weights: Weights) -> tuple[NDArray[np.float32], float]:
+    """Weights of a batch divided by their sum, and that."""
+    return normalised(weights), float(weights.sum())
 
 
 def batch_sizes(images: int, batch_size: int) -> list[int]:

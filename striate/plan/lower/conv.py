@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from striate.layers import MaxPool2D
 from striate.nest.algebra import Accumulator, Nest, Store
 from striate.plan.builder import Builder, Settings, vector
 from striate.plan.graph import Operation
@@ -130,6 +131,10 @@ def _in_strips(builder: Builder, operation: Operation, name: str) -> Strips | No
 
 def _bias_gradient(builder: Builder, operation: Operation) -> None:
     gradient = builder.gradients[operation.node]
+    readers = builder.graph.readers_of.get(operation.node, ())
+    if [type(reader.layer) for reader in readers] == [MaxPool2D] and not operation.activation:
+        # Each window has handed its gradient to one output: there are fewer windows to add up.
+        gradient = builder.gradients[readers[0].node]
     target = vector("sum", c=1)
     builder.clear_shard(operation, "bias")
     builder.recorder.blockwise(
