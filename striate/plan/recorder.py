@@ -23,7 +23,7 @@ Places = Mapping[str, Place]
 When = Literal["first", "before", "now"]
 # What the blocks of one task may touch together, so that it stays in a core's own cache.
 _NEAR_BYTES = 640 << 10
-# Steps that want so many times as many blocks together as others do not go with them.
+# Steps that want more than so many times as many blocks together as others do not go with them.
 _ALIKE = 4
 # Tasks of a section, at least: so many threads find work.
 _LEAST_TASKS = 8

@@ -197,7 +197,7 @@ def test_where_nothing_is_summed_up_tasks_go_to_whoever_is_free() -> None:
     """Only shards have sums of their own, and so only the filters' gradient needs them."""
     alone = Alone(Conv2D(16, 1), (64, 64, 16), 40, threads=2)
     jobs = [alone._programs[name].jobs for name in PASSES]
-    assert [jobs[0][-1].shards, jobs[1][-1].shards, jobs[2][0].shards] == [40, 40, 16]
+    assert [jobs[0][-1].shards, jobs[1][-1].shards, jobs[2][0].shards] == [40, 40, 8]
 
 
 @pytest.mark.parametrize("channels", [(48, 128), (256, 192), (1024, 256), (80, 2048)])

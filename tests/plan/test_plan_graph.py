@@ -24,6 +24,7 @@ from striate.layers import (
 from striate.network import Input, Network
 from striate.plan.graph import analyse
 from striate.plan.runner import Runner
+from striate.plan.shards import shards_of
 from striate.shapes import Shape
 
 POOL = MaxPool2D(2, uncovered="drop")
@@ -182,3 +183,10 @@ def test_a_layer_that_reads_less_than_another_has_zeros_for_the_rest(engine_lane
     )
     for actual, expected in pairs:
         assert np.abs(actual - expected).max() <= 1e-10 * np.abs(expected).max()
+
+
+def test_steps_of_little_work_have_fewer_shards() -> None:
+    graph = analyse(Network([Conv2D(32, 3), POOL, Flatten(), Dense(10)], (28, 28, 16)), True)
+    work = 3 * sum(operation.multiply_adds for operation in graph.operations)
+    most = int(640e6 // work)
+    assert (shards_of(graph, most), shards_of(graph, most + 1)) == (8, 16)
