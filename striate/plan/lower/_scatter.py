@@ -20,8 +20,8 @@ from striate.plan.lower._panels import panel
 from striate.plan.lower._tiles import Tiles, cut, together
 from striate.plan.lower.direct import Geometry
 
-# Bytes of W and N, which are needed at once, that a core's own cache holds.
-_NEAR = 640 << 10
+# Bytes of W and N, which are needed at once, that are worth keeping.
+_NEAR = 2 << 20
 
 
 def pays(operation: Operation, with_: Transforms) -> bool:
