@@ -25,9 +25,6 @@ _LOOP_COST = 0.25
 _PAGE, _PAGE_COST = 1024, 0.02
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
-# Operations to begin and store a sum; and where all sums of a tile are so few multiply-adds that
-# the processor has the next tile's at work before the last of these are stored.
-_STORE, _HIDDEN_STORE, _HIDDEN = 3.0, 1.0, 160
 # Results that a nest without a reduction may compute in one turn.
 _RESULTS = 4
 
@@ -200,16 +197,13 @@ class _Model:
         outer = math.prod(extents[axis] for axis in self.nest.outputs if axis not in tile)
         written = {axis: extents[axis] for axis in unroll}
         steps = math.prod(written.values())
-        products = turns * steps
         total = 0.0
         for sizes, count in _parts(tile, extents):
             points = math.prod(sizes.values()) * self.terms
             inside = points * steps
             loads, pages = self._loads({**sizes, **written})
             turn = max(inside, loads, steps * _IN_FLIGHT / 2) + 0.3 * min(inside, loads)
-            store = _HIDDEN_STORE if points * products <= _HIDDEN else _STORE
-            sums = turns * (turn * (1 + _PAGE_COST * pages) + _LOOP_COST)
-            total += count * (sums + store * points)
+            total += count * (turns * (turn * (1 + _PAGE_COST * pages) + _LOOP_COST) + 3.0 * points)
         return total * outer
 
     def _loads(self, sizes: Tile) -> tuple[int, int]:

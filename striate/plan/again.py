@@ -3,8 +3,8 @@
 What the backward pass reads lives from the forward pass on, all of it at once in between: this
 decides how much memory a training step takes.  Some values cost little to compute once more:
 
-- Batch normalisation and sums treat every number alone.  They are repeated in each section that
-  reads them, one block of images at a time, as long as what they need is kept.
+- Batch normalisation and large sums treat every number alone.  They are repeated in each section
+  that reads them, one block of images at a time, as long as what they need is kept.
 - Some convolutions with large outputs are repeated once, when the backward pass first reads their
   outputs.  Then these are kept, but by then much of the memory is free again.
 """
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Bytes of a value, of all images, that are worth some time.
 _LARGE = 12 << 20
-# Sums of a chain that are repeated before one is kept, and of large ones.
-_CHAIN, _LONG_CHAIN = 1, 2
+# Large sums of a chain that are repeated before one is kept.
+_CHAIN = 2
 # Multiply-adds for each output of a convolution that is worth repeating; of one that sums read,
 # which are repeated early; and how large a part of a whole step's all of those may be.
 _CHEAP, _CHEAP_EARLY, _SHARE = 160, 32, 1 / 24
@@ -85,9 +85,9 @@ class Again:
     # --- what is worth it ----------------------------------------------------------------------
 
     def sum(self, operation: Operation, record: Callable[[], None]) -> None:
-        """Repeat a sum, unless it ends a long chain of sums that are."""
+        """Repeat a large sum, unless it ends a long chain of sums that are."""
         chain = 1 + max(self._sums.get(value, 0) for value in operation.inputs)
-        if chain <= (_LONG_CHAIN if self._is_large(operation) else _CHAIN):
+        if chain <= _CHAIN and self._is_large(operation):
             self._sums[operation.node] = chain
             self.everywhere(operation.node, record)
 

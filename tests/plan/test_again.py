@@ -89,14 +89,14 @@ def test_a_convolution_is_repeated_once(lanes: int, monkeypatch: pytest.MonkeyPa
     assert len(sections) == 1
 
 
-def test_of_a_chain_of_sums_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_chain_of_large_sums_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def repeated() -> list[bool]:
         known = labels(runner(1, blocks=6))
         return [f"add_{i} again" in known for i in range(1, 7)]
 
-    # The last one is read where it is made, and by the layer after it.
-    assert repeated()[:5] == [True, False, True, False, True]
+    assert not any(repeated())
     all_is_large(monkeypatch)
+    # The last one is read where it is made, and by the layer after it.
     assert repeated()[:5] == [True, True, False, True, True]
 
 
