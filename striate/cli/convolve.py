@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.cli import options
-from striate.cli.output import count, json_line, note, one_line, size
+from striate.cli.output import count, json_line, note, one_line, size, writing
 
 if TYPE_CHECKING:
     from striate.kernels import Kernel
@@ -307,12 +307,8 @@ def _write(files: list[tuple[str, bytes]]) -> None:
     from striate.atomic import write_atomically
 
     for path, content in files:
-        try:
+        with writing(path):
             write_atomically(path, [content])
-        except OSError as error:
-            raise click.ClickException(
-                f"{path}: cannot be written ({error.strerror or error})"
-            ) from error
 
 
 def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:

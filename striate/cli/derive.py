@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
-from striate.cli.output import json_line, note, one_line
+from striate.cli.output import json_line, note, one_line, writing
 
 if TYPE_CHECKING:
-    from striate.derivation import Derivation
+    pass
 
 
 def _image(value: Any) -> tuple[int, ...]:
@@ -162,7 +162,8 @@ def derive(
         threads=threads,
     )
     if out is not None:
-        _write(derived, out, stage)
+        with writing(out):
+            derived.save(out, stage)
         note(f"Written to {one_line(out)}", quiet=quiet)
     if as_json:
         json_line(derived.to_dict())
@@ -182,12 +183,3 @@ def _check_places(picture: str | None, out: str | None) -> None:
             raise click.ClickException(f"{out}: there is no folder {Path(out).parent}")
         if Path(out).is_dir():
             raise click.ClickException(f"{out}: is a folder")
-
-
-def _write(derived: Derivation, out: str, stage: str | None) -> None:
-    try:
-        derived.save(out, stage)
-    except OSError as error:
-        raise click.ClickException(
-            f"{out}: cannot be written ({error.strerror or error})"
-        ) from error

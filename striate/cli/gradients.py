@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
-from striate.cli.output import json_line, note
+from striate.cli.output import json_line, note, writing
 from striate.cli.size import padding_quantity, quantity
 
 if TYPE_CHECKING:
@@ -87,11 +87,7 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
     help="[default: what the ending of --out says, else text]",
 )
 @click.option("--out", metavar="FILE", help="Write it there.")
-@click.option(
-    "--engine",
-    type=click.Choice(["llvm", "numpy"]),
-    help="Whose kernels to check against.  [default: llvm where llvmlite is installed]",
-)
+@options.engine_option("Whose kernels to check against.  ")
 @options.output_options
 def gradients(
     image: Any, taps: Any, stride: Any, padding: Any, dilation: Any, channels: int, filters: int,
@@ -140,9 +136,5 @@ def _matrix(typed: str | None, name: str) -> Array | None:
 def _write(path: Path, text: str) -> None:
     from striate.atomic import write_atomically
 
-    try:
+    with writing(path):
         write_atomically(path, [f"{text}\n".encode()])
-    except OSError as error:
-        raise click.ClickException(
-            f"{path}: cannot be written ({error.strerror or error})"
-        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,11 +58,7 @@ def unit_place(value: Any) -> tuple[int, ...]:
 )
 @click.option("--out", "-o", metavar="FILE", help="Draw the effective fields: .png, .svg, .pdf.")
 @options.network_file_options
-@click.option(
-    "--engine",
-    type=click.Choice(["llvm", "numpy"]),
-    help="Whose kernels measure shifts.  [default: llvm where llvmlite is installed]",
-)
+@options.engine_option("Whose kernels measure shifts.  ")
 @options.output_options
 def inspect(
     file: str, source: str | None, layer: str | None, unit: tuple[int, ...] | None, most: int,
@@ -141,7 +136,7 @@ def _network(
 ) -> tuple[Network, Dataset | None]:
     """The network and the images; a network file without a shape takes that of the images."""
     dataset = None
-    if source is not None and Path(file).suffix.lower() in (".json", ".toml"):
+    if source is not None and networkfile.is_named(file):
         written = networkfile.read(file)
         if written.input_shape is None and not written.is_config and input_shape is None:
             dataset = images_of.load(source, None, quiet)

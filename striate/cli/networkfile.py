@@ -179,6 +179,11 @@ class NetworkFile:
         return NetworkFileError(f"{self.path}: {why}")
 
 
+def is_named(path: str) -> bool:
+    """Whether a name is that of a network file; others are model files."""
+    return Path(path).suffix.lower() in (".json", ".toml")
+
+
 def read(path: str | Path) -> NetworkFile:
     """Read the network file `path`.
 

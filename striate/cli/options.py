@@ -73,12 +73,16 @@ def engine_options(command: Command) -> Command:
         type=click.IntRange(min=1),
         help="Threads to compute with.  [default: one per core]",
     )(command)
+    return engine_option("llvm: compiled kernels; numpy: readable, slow.  ")(command)
+
+
+def engine_option(help: str = "") -> Callable[[Command], Command]:
+    """Add --engine; `help` stands before its default."""
     return click.option(
         "--engine",
         type=click.Choice(["llvm", "numpy"]),
-        help="llvm: compiled kernels; numpy: readable, slow.  [default: llvm where llvmlite is "
-        "installed]",
-    )(command)
+        help=f"{help}[default: llvm where llvmlite is installed]",
+    )
 
 
 def views_option(command: Command) -> Command:

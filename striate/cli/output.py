@@ -7,7 +7,9 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,6 +31,17 @@ def paragraph(message: str, *, quiet: bool = False) -> None:
     if not quiet:
         width = min(shutil.get_terminal_size((100, 24)).columns, 100)
         click.echo(click.wrap_text(message, width, subsequent_indent="    "), err=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """A file that cannot be written is a user's mistake."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(
+            f"{path}: cannot be written ({error.strerror or error})"
+        ) from error
 
 
 def json_line(result: dict[str, Any]) -> None:

@@ -29,11 +29,7 @@ from striate.cli.output import LoadingProgress, json_line, note
     help="Of how many digits at most.",
 )
 @click.option("--out", "-o", metavar="FILE", help="Draw one of them: .png, .svg, .pdf.")
-@click.option(
-    "--engine",
-    type=click.Choice(["llvm", "numpy"]),
-    help="[default: llvm where llvmlite is installed]",
-)
+@options.engine_option()
 @options.output_options
 def stroke(
     source: str, digit: str, amount: float, most: int, out: str | None, engine: str | None,

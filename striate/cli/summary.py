@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,7 +42,7 @@ def read_network(
     file: str, input_shape: tuple[int, int, int] | None, classes: int | None
 ) -> tuple[Network, dict[str, Any]]:
     """The network in a model file or a network file, and what else a model file tells."""
-    if Path(file).suffix.lower() in (".json", ".toml"):
+    if networkfile.is_named(file):
         return networkfile.read(file).build(input_shape, classes or 10), {}
     network = files.load(file)
     if input_shape is not None and input_shape != network.input_shape:

@@ -137,8 +137,8 @@ def _trim(graph: Graph) -> None:
     """
     for operation in reversed(graph.operations):
         readers = graph.readers_of.get(operation.node, ())
-        windows = [o for o in (operation, *readers) if type(o.layer) in _WINDOWS]
-        if operation.node == graph.output or len(windows) <= len(readers):
+        windows = all(type(o.layer) in _WINDOWS for o in (operation, *readers))
+        if operation.node == graph.output or not windows:
             continue
         rows, columns, channels = operation.shape
         read = [_read(reader) for reader in readers]

@@ -65,13 +65,10 @@ def input_gradient(
         matrix = down.matrix(height)
         tiles = Walk({"y": size, "p": 1}, {"x": 1}, {"c": 1}, (size * (y + down.first), 0, 0))
         lines = Walk({"y": m, "i": 1}, {"x": 1}, {"c": 1}, (y * m, 0, 0))
+        value = Transformed(matrix, ONE, sums.tensor("sums", tiles))
         nest = Nest(
             (("y", count), ("x", wide), ("c", depth)),
-            (
-                Store(
-                    half.tensor("half", lines), Transformed(matrix, ONE, sums.tensor("sums", tiles))
-                ),
-            ),
+            (Store(half.tensor("half", lines), value),),
             grid=grid_of(matrix, ONE),
         )
         builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), "half": Place(half.buffer)})
