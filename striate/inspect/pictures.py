@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.atomic import write_atomically
 from striate.data.dataset import DataError
+from striate.pictures.figures import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 KINDS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 ACROSS = 4
 MOST = 32
-_DPI = 150
 _LINE = "tab:red"
 
 
@@ -36,17 +34,7 @@ def check_picture(path: str | Path) -> str:
 
 def write_picture(path: str | Path, figure: Figure) -> None:
     """Write a figure to a file; DataError if it cannot be written."""
-    import matplotlib
-
-    kind = check_picture(path)
-    buffer = io.BytesIO()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        figure.savefig(buffer, format=kind, dpi=_DPI)
-    try:
-        write_atomically(path, [buffer.getbuffer()])
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+    write_figure(path, check_picture(path), lambda: figure)
 
 
 def draw_fields(effective: Effective) -> Figure:

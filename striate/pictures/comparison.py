@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.atomic import write_atomically
-from striate.data.dataset import DataError
+from striate.pictures.figures import write_figure
 from striate.pictures.picture import has_alpha, is_gray
 from striate.pictures.writing import check_output
 from striate.shapes import Array
@@ -29,7 +27,6 @@ _HEIGHT, _GRID, _GAP, _MARGIN = 3.7, 2.5, 0.5, 0.25
 _TITLE, _FOOT = 0.5, 0.75
 _MOST_NUMBERS = 31**2
 _SMALLEST_TYPE, _LARGEST_TYPE = 5.0, 14.0
-_DPI = 150
 _INK, _FAINT = "#222222", "#666666"
 
 
@@ -65,20 +62,9 @@ def write_comparison(
     Raises:
         DataError: the ending is another one, or the file cannot be written.
     """
-    import matplotlib
-
-    ending = check_output(path, ENDINGS)
-    # The user's own settings would change the sizes that all places are computed from.
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        figure = draw_comparison(before, chain, after, title=title, footer=footer)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=ending[1:], dpi=_DPI)
-    try:
-        write_atomically(os.fspath(path), [buffer.getbuffer()])
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{os.fspath(path)}: cannot be written ({reason})") from error
+    kind = check_output(path, ENDINGS)[1:]
+    words = {"title": title, "footer": footer}
+    write_figure(path, kind, lambda: draw_comparison(before, chain, after, **words))
 
 
 def draw_comparison(
