@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from striate.layers import Add, BatchNorm
 from striate.nest.ir import BYTES
 from striate.plan.graph import Operation
-from striate.plan.recorder import Section
+from striate.plan.section import Section
 
 if TYPE_CHECKING:
     from striate.plan.builder import Builder

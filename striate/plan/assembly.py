@@ -16,13 +16,11 @@ from striate.nest.kernel import Kernel, compile_nest
 from striate.nest.rewrite import in_rounds, joined, with_tensors
 from striate.nest.tape import Argument, Call, Job
 from striate.plan.layout import Buffer, Place
+from striate.plan.streams import past_the_caches
 
 if TYPE_CHECKING:
-    from striate.plan.recorder import Places, Section, Step
+    from striate.plan.section import Places, Section, Step
 
-# Buffers of more bytes than this are not in the caches any more when they are read.
-_FAR_BYTES = 12 << 20
-_LINE_BYTES = 64
 # Products that are summed up before a sum is stored, at least.
 _ROUND = 128
 
@@ -76,18 +74,14 @@ class Assembly:
 
     def _streamed(self, step: Step, section: Section, read: Set[Buffer]) -> Step:
         """The step with stores that go past the caches, where nothing in this section reads what
-        is stored, and what comes later would not find it there."""
+        is stored."""
         stored = {store.target.buffer for store in step.nest.stores}
         if len(stored) != 1 or not section.by_block:
             return step
         place = step.places[min(stored)]
-        array = self.arrays[place.buffer]
-        if place.buffer in self.near or array.nbytes <= _FAR_BYTES:
+        if place.buffer in self.near or place.buffer in read:
             return step
-        if place.buffer in read or not _fills_lines(step.nest, place, array):
-            return step
-        stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
-        return replace(step, nest=replace(step.nest, stores=stores))
+        return past_the_caches(step, self.arrays[place.buffer], place)
 
     def _call(self, step: Step, section: Section) -> Call:
         kernel: Kernel = compile_nest(step.nest, step.schedule, element=self.element)
@@ -169,25 +163,6 @@ def over_blocks(nest: Nest, places: Places, blocks: int, before: str | None) -> 
     axes = (("n", blocks), *nest.axes)
     summed = with_tensors(nest, along, axes=axes, reduce=("n", *nest.reduce))
     return summed if not nest.initial else _in_rounds(summed)
-
-
-def _fills_lines(nest: Nest, place: Place, array: npt.NDArray[np.generic]) -> bool:
-    """Whether every vector stored is a whole, aligned cache line, and nothing is read there."""
-    line = _LINE_BYTES // array.itemsize
-    targets = {store.target for store in nest.stores}
-    reads = [t for t in nest.tensors() if t.buffer in {target.buffer for target in targets}]
-    if set(reads) != targets or place.offset % line:
-        return False
-    steps = [(t.offset, t.strides) for t in targets]
-    return all(
-        offset % line == 0
-        and all(
-            stride % line == 0 or (stride == 1 and nest.extent(axis) % line == 0)
-            for axis, stride in strides
-            if nest.extent(axis) > 1
-        )
-        for offset, strides in steps
-    )
 
 
 def _in_rounds(nest: Nest) -> Nest:

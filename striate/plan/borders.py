@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
 from striate.plan.layout import Buffer, Form, Place
-from striate.plan.recorder import Recorder, Step
+from striate.plan.recorder import Recorder
+from striate.plan.section import Step
 
 # Numbers of a buffer, of all blocks or of those that a thread has at hand, that are worth it.
 _LARGE = 1 << 20

@@ -29,7 +29,8 @@ from striate.plan.again import Again
 from striate.plan.graph import Activation, Graph, Operation
 from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
 from striate.plan.picked import COPIED, Loading
-from striate.plan.recorder import Places, Recorder, in_tasks
+from striate.plan.recorder import Recorder
+from striate.plan.section import Places, in_tasks
 from striate.plan.shards import Shards, shards_of
 from striate.shapes import Pads
 

@@ -27,7 +27,7 @@ from striate.shapes import Shape
 if TYPE_CHECKING:
     from striate.nest.tape import Call
     from striate.plan.plan import Plan
-    from striate.plan.recorder import Step
+    from striate.plan.section import Step
 
 # How often each kernel is timed, and for how long in all that goes on.
 _ROUNDS, _SECONDS = 15, 2.0

@@ -8,7 +8,8 @@ lies in a stretch of its own, since threads are never at the same step.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import mmap
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ _DTYPES = {
     "pair": np.uint32,
 }
 _LINE = 64
+_LARGE_PAGE = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,14 @@ class Memory:
 
 def allot(uses: Iterable[Use], element: Number) -> Memory:
     """Memory for every buffer."""
-    arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
-    strides: dict[Buffer, int] = {}
+    room = _Room()
     free: dict[int, list[Use]] = {}
     # For each form of a halo: the buffers of each stretch of memory that they share.
     slots: dict[Hashable, list[list[Use]]] = {}
     for use in sorted(uses, key=lambda use: (use.start, use.stop)):
         buffer = use.buffer
         if buffer.scope not in ("auto", "partial", "thread", "temporary"):
-            arrays[buffer] = _filled(use.elements, dtype_of(buffer, element), buffer.fill)
+            room.add({use: 0}, _bytes(use, element))
         elif buffer.form is None:
             free.setdefault(use.threads, []).append(use)
         else:
@@ -83,22 +84,48 @@ def allot(uses: Iterable[Use], element: Number) -> Memory:
             _slot_for(use, same).append(use)
     for group in slots.values():
         for slot in group:
-            first = slot[0]
-            stride = _bytes(first, element)
-            memory = _filled(max(first.threads, 1) * stride, np.uint8, 0)
-            shared = memory.view(dtype_of(first.buffer, element))
-            if first.buffer.fill:
-                shared.fill(first.buffer.fill)
-            arrays.update((use.buffer, shared) for use in slot)
-            strides.update((use.buffer, stride) for use in slot)
-    for threads, some in free.items():
-        places, stride = _places(some, element)
-        memory = _filled(max(threads, 1) * stride, np.uint8, 0)
+            room.add(dict.fromkeys(slot, 0), _bytes(slot[0], element))
+    for some in free.values():
+        room.add(*_places(some, element))
+    return room.memory(element)
+
+
+class _Room:
+    """Memory of which stretch after stretch is taken: one mapping, so that large pages hold it.
+
+    Small pages would lie anywhere in the machine, and what a core has at hand would then be in its
+    own way in its cache, more or less so from one start of the program to the next.
+    """
+
+    def __init__(self) -> None:
+        # For each number of threads (0: no thread's own) where buffers begin, and the bytes in all.
+        self._places: dict[int, dict[Use, int]] = {}
+        self._sizes: dict[int, int] = {}
+
+    def add(self, places: Mapping[Use, int], size: int) -> None:
+        """A stretch of `size` bytes, one for each thread if the uses are by thread, and where in it
+        each buffer begins."""
         for use, place in places.items():
-            part = memory[place : place + use.elements * _itemsize(use, element)]
-            arrays[use.buffer] = part.view(dtype_of(use.buffer, element))
-            strides[use.buffer] = stride
-    return Memory(arrays, strides)
+            begin = self._sizes.setdefault(use.threads, 0)
+            self._places.setdefault(use.threads, {})[use] = begin + place
+        for threads in {use.threads for use in places}:
+            self._sizes[threads] += size
+
+    def memory(self, element: Number) -> Memory:
+        """All of it, filled; what threads have of their own comes first."""
+        arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
+        strides: dict[Buffer, int] = {}
+        whole = _zeros(sum(max(threads, 1) * size for threads, size in self._sizes.items()))
+        for threads in sorted(self._sizes, reverse=True):
+            stride, count = self._sizes[threads], max(threads, 1)
+            mine, whole = whole[: count * stride].reshape(count, stride), whole[count * stride :]
+            for use, place in self._places[threads].items():
+                part = mine[:, place : place + use.elements * _itemsize(use, element)]
+                part = part.view(dtype_of(use.buffer, element))
+                if use.buffer.fill:
+                    part[...] = use.buffer.fill
+                arrays[use.buffer], strides[use.buffer] = part[0], stride
+        return Memory(arrays, strides)
 
 
 def _slot_for(use: Use, slots: list[list[Use]]) -> list[Use]:
@@ -149,12 +176,17 @@ def _bytes(use: Use, element: Number) -> int:
     return -(-use.elements * _itemsize(use, element) // _LINE) * _LINE
 
 
-def _filled(size: int, dtype: npt.DTypeLike, fill: float) -> npt.NDArray[np.generic]:
-    """Memory that begins at a cache line, filled."""
-    itemsize = np.dtype(dtype).itemsize
-    raw = np.zeros(size + _LINE // itemsize, dtype)
-    start = (-raw.ctypes.data % _LINE) // itemsize
-    array = raw[start : start + size]
-    if fill:
-        array.fill(fill)
-    return array
+def _zeros(size: int) -> npt.NDArray[np.uint8]:
+    """So many zeros from the beginning of a cache line on, in large pages if there are enough."""
+    if size < _LARGE_PAGE:
+        raw = np.zeros(size + _LINE, np.uint8)
+        line = _LINE
+    else:
+        # Not NumPy's memory, which may be what the process has used before, in small pages.
+        pages = mmap.mmap(-1, size + _LARGE_PAGE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        raw = np.frombuffer(pages, np.uint8)
+        line = _LARGE_PAGE
+    start = -raw.ctypes.data % line
+    return raw[start : start + size]

@@ -23,8 +23,10 @@ from striate.plan.lower import LOWERINGS
 from striate.plan.lower._lowering import NO_HALO, Lowering
 from striate.plan.lower.conv import products, winograd_passes
 from striate.plan.lower.loss import Loss
-from striate.plan.recorder import Section, tasks_of
+from striate.plan.recorder import tasks_of
+from striate.plan.section import Section
 from striate.plan.split import split
+from striate.plan.streams import copy_out
 from striate.shapes import Pads
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Plan:
                 for s in recorder.sections
                 for part in split(s, threads, settings.vector, settings.element)
             ]
+        copy_out(recorder.sections, settings.element)
         write_borders(recorder)
         recorder.allot(threads, given)
         for buffer, table in builder.tables.items():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,92 +12,18 @@ import numpy.typing as npt
 from striate.nest.algebra import Nest, Tensor
 from striate.nest.ir import Number
 from striate.nest.rewrite import with_tensors
-from striate.nest.schedule import Schedule
 from striate.nest.tape import Program
 from striate.plan.assembly import Assembly, is_per_block, over_blocks
-from striate.plan.layout import Buffer, Place
+from striate.plan.layout import Buffer
 from striate.plan.memory import Use, allot, dtype_of
+from striate.plan.section import Places, Section, Step, When
 
-Places = Mapping[str, Place]
-When = Literal["first", "before", "now"]
 # What the blocks of one task may touch together, so that it stays in a core's own cache.
 _NEAR_BYTES = 640 << 10
 # Steps that want more than so many times as many blocks together as others do not go with them.
 _ALIKE = 4
 # Tasks of a section, at least: so many threads find work.
 _LEAST_TASKS = 8
-
-
-@dataclass(frozen=True)
-class Step:
-    """A nest bound to memory.
-
-    Attributes
-    ----------
-    advance
-        Elements from one task to the next, by role (sections that do not run over blocks).
-    before
-        In front of which axis the axis over a task's blocks belongs; outermost if None.
-    label
-        For whom it is done: `Recorder.label` as it was recorded.
-    schedule
-        How the nest is run, where that must not be chosen anew.
-    late
-        Whether the step should rather begin the next section than end this one.
-    shards_of
-        The section whose shards the axis s counts.
-    """
-
-    nest: Nest
-    places: Places
-    advance: Mapping[str, int] = field(default_factory=dict)
-    before: str | None = None
-    label: str = ""
-    schedule: Schedule | None = None
-    late: bool = False
-    shards_of: Section | None = None
-
-
-@dataclass
-class Section:
-    """Steps that become one job.
-
-    `starts` and `ends` are done once for each shard, before and after its tasks.  A task of a
-    section over blocks of images takes `grain` of them.
-    """
-
-    tasks: int
-    shards: int
-    by_block: bool
-    steps: list[Step] = field(default_factory=list)
-    starts: list[Step] = field(default_factory=list)
-    ends: list[Step] = field(default_factory=list)
-    barrier: bool = True
-    grain: int = 1
-    wanted: int = 0
-
-    @property
-    def used_shards(self) -> int:
-        """Shards that have tasks; where nothing is summed up over a shard, each task is one, and
-        goes to whoever is free."""
-        tasks = self.tasks // self.grain
-        buffers = (place.buffer for step in self.all_steps for place in step.places.values())
-        sums = any(buffer.scope in ("shard", "partial") for buffer in buffers)
-        return min(self.shards, tasks) if sums or self.starts or self.ends else tasks
-
-    @property
-    def all_steps(self) -> list[Step]:
-        """In the order in which they are done."""
-        return [*self.starts, *self.steps, *self.ends]
-
-
-def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
-    """(first, count, size): `count` tasks of one size from `first` on, then one of what is left."""
-    count, rest = divmod(total, size)
-    if count:
-        yield 0, count, size
-    if rest:
-        yield total - rest, 1, rest
 
 
 class Recorder:

@@ -14,7 +14,8 @@ from striate.layers import Conv2D
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.graph import Graph
 from striate.plan.layout import Buffer, Place
-from striate.plan.recorder import Recorder, Section, When, in_tasks
+from striate.plan.recorder import Recorder
+from striate.plan.section import Section, When, in_tasks
 
 if TYPE_CHECKING:
     from striate.network import Network, Slot

@@ -10,7 +10,7 @@ from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import choose
 from striate.nest.target import host
 from striate.plan.layout import Place
-from striate.plan.recorder import Section, Step, in_tasks
+from striate.plan.section import Section, Step, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000

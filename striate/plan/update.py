@@ -21,7 +21,8 @@ from striate.nest.tape import Program
 from striate.network import ALIGNMENT
 from striate.plan.builder import vector
 from striate.plan.layout import Buffer, Place
-from striate.plan.recorder import Recorder, in_tasks
+from striate.plan.recorder import Recorder
+from striate.plan.section import in_tasks
 from striate.training.optimizers import SGD, AdamW, Optimizer
 
 if TYPE_CHECKING:

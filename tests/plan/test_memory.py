@@ -45,12 +45,13 @@ from striate.nest.algebra import Nest, tensors_in
 from striate.nest.tape import Call, Program, run_of_tasks
 from striate.nest.target import host
 from striate.network import Input, Network, Node
-from striate.plan import again, assembly, borders, memory, recorder, shards
+from striate.plan import again, assembly, borders, memory, recorder, shards, streams
 from striate.plan.layout import Buffer
 from striate.plan.lower import _panels
 from striate.plan.memory import Use, allot
-from striate.plan.recorder import Recorder, Section, Step
+from striate.plan.recorder import Recorder
 from striate.plan.runner import Runner
+from striate.plan.section import Section, Step
 
 LANES = [1, host().lanes(4)]
 # Scopes of buffers that may share memory.
@@ -391,6 +392,7 @@ def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(again, limit, 1000)
     monkeypatch.setattr(borders, "_LARGE", 0)
     monkeypatch.setattr(shards, "_LARGE", 0)
+    monkeypatch.setattr(streams, "_AWAY", 0)
 
 
 @pytest.mark.usefixtures("no_code", "all_is_large")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from striate.nest.algebra import Element, Nest
 from striate.plan.builder import Builder
 from striate.plan.layout import Buffer, Place
-from striate.plan.recorder import Places, When
+from striate.plan.section import Places, When
 
 _PANEL = 64
 # Weights, and pixels that should share one pass over them.

@@ -14,7 +14,7 @@ from striate.plan.graph import Operation
 from striate.plan.layout import Buffer, Place
 from striate.plan.lower._tiles import Correlation, Tiles, apart, see
 from striate.plan.lower.direct import Geometry
-from striate.plan.recorder import Section
+from striate.plan.section import Section
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from striate.ops.winograd import Transforms
 from striate.plan.builder import Builder
 from striate.plan.layout import Buffer, Image, Place, Walk
 from striate.plan.lower._panels import pixels_at_once
-from striate.plan.recorder import Places
+from striate.plan.section import Places
 
 # Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
 _NEAR, _TILES = 512 << 10, 32

@@ -17,7 +17,7 @@ from striate.plan.graph import Activation, Operation
 from striate.plan.layout import EVERY, Image, Place, Walk
 from striate.plan.lower._panels import lay_out, panel
 from striate.plan.lower.elementwise import copy
-from striate.plan.recorder import in_tasks
+from striate.plan.section import in_tasks
 
 # Inputs whose rows of dW one task computes, at least: less is not worth a turn of the counter.
 _ROWS = 24
