@@ -380,13 +380,15 @@ def _forms_of(expressions: Iterable[Expression]) -> list[Tensor | Index]:
         if id(expression) in seen:
             return
         seen.add(id(expression))
-        if isinstance(expression, Tensor | Index):
-            found.append(expression)
         if isinstance(expression, Tensor):
+            found.append(expression)
             for table in expression.shift:
                 visit(table)
-        for name in child_names(expression):
-            visit(getattr(expression, name))
+        elif isinstance(expression, Index):
+            found.append(expression)
+        else:
+            for name in child_names(expression):
+                visit(getattr(expression, name))
 
     for expression in expressions:
         visit(expression)

@@ -178,15 +178,16 @@ def _bytes(use: Use, element: Number) -> int:
 
 def _zeros(size: int) -> npt.NDArray[np.uint8]:
     """So many zeros from the beginning of a cache line on, in large pages if there are enough."""
-    if size < _LARGE_PAGE:
-        raw = np.zeros(size + _LINE, np.uint8)
-        line = _LINE
-    else:
-        # Not NumPy's memory, which may be what the process has used before, in small pages.
-        pages = mmap.mmap(-1, size + _LARGE_PAGE)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            pages.madvise(mmap.MADV_HUGEPAGE)
-        raw = np.frombuffer(pages, np.uint8)
-        line = _LARGE_PAGE
+    line = _LINE if size < _LARGE_PAGE else _LARGE_PAGE
+    raw = np.zeros(size + line, np.uint8) if size < _LARGE_PAGE else _fresh(size + line)
     start = -raw.ctypes.data % line
     return raw[start : start + size]
+
+
+def _fresh(size: int) -> npt.NDArray[np.uint8]:
+    """Zeros that the process has not used before: NumPy's might be, and lie in small pages."""
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return np.zeros(size, np.uint8)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, np.uint8)

@@ -21,9 +21,11 @@ from striate.nest.ir import BYTES, Number
 from striate.plan.layout import Buffer, Place
 from striate.plan.section import Section, Step
 
-# Bytes of a value, of all images, that a core does not find in its own cache when it comes back to
-# them; and in no cache at all, as measured.
-_AWAY, _FAR = 1 << 20, 4 << 20
+# Bytes of a value, of all images, that are worth a copy, and one past the caches, as measured: they
+# hold what else such a section goes through.
+_AWAY, _PAST = 1 << 20, 4 << 20
+# Buffers of more bytes than this are not in the caches any more when they are read.
+_FAR = 12 << 20
 _LINE = 64
 
 
@@ -38,7 +40,8 @@ def copy_out(sections: Sequence[Section], element: Number) -> None:
         for buffer in [*_made_and_read(section)]:
             size = buffer.span * section.tasks * BYTES[element]
             if size >= _AWAY and buffer not in begun and last[buffer] > number:
-                _copy_out(section, buffer)
+                whole = buffer.size * BYTES[element] % _LINE == 0
+                _copy_out(section, buffer, streaming=size >= _PAST and whole)
         begun.update(_buffers(section))
 
 
@@ -61,7 +64,7 @@ def _made_and_read(section: Section) -> Iterator[Buffer]:
         written |= {step.places[store.target.buffer].buffer for store in step.nest.stores}
 
 
-def _copy_out(section: Section, buffer: Buffer) -> None:
+def _copy_out(section: Section, buffer: Buffer, *, streaming: bool) -> None:
     """Replace a buffer by one at hand, and copy that at the end, its halo too.
 
     So every number of the buffer is written before it is read, and its memory may be anyone's.
@@ -78,14 +81,14 @@ def _copy_out(section: Section, buffer: Buffer) -> None:
             section.steps[i] = replace(step, places=places)
             label = label or step.label
     here, there = Tensor("near", strides_of({"e": 1})), Tensor("out", strides_of({"e": 1}))
-    nest = Nest((("e", buffer.size),), (Store(there, here),))
+    nest = Nest((("e", buffer.size),), (Store(there, here, streaming),))
     section.steps.append(Step(nest, {"near": Place(near), "out": Place(buffer)}, label=label))
 
 
 def past_the_caches(step: Step, array: npt.NDArray[np.generic], place: Place) -> Step:
     """The step, whose stores all go to `place` in `array` and are not read again soon, past the
     caches; as it is where the caches may hold them, or where they are no whole lines."""
-    if array.nbytes < _FAR or not _fills_lines(step.nest, place, array):
+    if array.nbytes <= _FAR or not _fills_lines(step.nest, place, array):
         return step
     stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
     return replace(step, nest=replace(step.nest, stores=stores))

@@ -73,7 +73,7 @@ def test_it_changes_no_bit(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_AWAY", 0)
     copied = runner(lanes)
     assert names(copied)
-    monkeypatch.setattr(streams, "_FAR", 0)
+    monkeypatch.setattr(streams, "_PAST", 0)
     past = runner(lanes)
     for count in (40, 23):
         expected = stepped(plain, count)
@@ -131,12 +131,12 @@ def test_small_values_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> No
     assert [name for name in names(runner(1)) if name.startswith("value")]
 
 
-@pytest.mark.parametrize("far", [0, 1 << 40])
-def test_copies_go_past_the_caches_where_these_hold_too_little(
-    far: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("large", [True, False])
+def test_copies_of_large_values_go_past_the_caches(
+    large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "_AWAY", 0)
-    monkeypatch.setattr(streams, "_FAR", far)
+    monkeypatch.setattr(streams, "_PAST", 0 if large else 1 << 40)
     made = runner(1)
     stores = [
         store
@@ -146,4 +146,4 @@ def test_copies_go_past_the_caches_where_these_hold_too_little(
         for store in call.kernel.nest.stores
     ]
     assert stores
-    assert {store.streaming for store in stores} == ({True} if far == 0 else {False})
+    assert {store.streaming for store in stores} == {large}

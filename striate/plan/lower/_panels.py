@@ -19,7 +19,7 @@ _PANEL = 64
 # Weights, and pixels that should share one pass over them.
 _ROUNDS = ((1 << 17, 64), (1 << 12, 32), (1 << 11, 16))
 # Buffers of more numbers are filled just before they are used, in memory that others use too.
-_LARGE = 1 << 18
+_LARGE = 1 << 17
 
 
 def pixels_at_once(weights: int) -> int:

@@ -82,6 +82,12 @@ class Strips(Geometry):
         return range(max(0, line - self.rows + 1), min(self.matrices.taps - 1, line) + 1)
 
     @property
+    def _reached(self) -> int:
+        """Pairs of a row of the input and a row of taps that reach outputs from there."""
+        starts = [tap - self.pads[0] for tap in range(self.matrices.taps)]
+        return sum(max(min(self.height, self.rows + s) - max(s, 0), 0) for s in starts)
+
+    @property
     def seen(self) -> int:
         """Vectors of V."""
         return self.positions * self.lines * self.count * self.depth
@@ -95,7 +101,7 @@ class Strips(Geometry):
         """Vector operations of each pass, for as many images as there are lanes."""
         line = self.positions * self.count
         products = self.rows * line * self.matrices.taps * self.at_tap
-        fewer = sum(run.count * run.taps for run in self.runs()) * line * self.at_tap
+        fewer = self._reached * line * self.at_tap
         back = self.height * self.positions * self.depth
         transforms = _TRANSFORM * (self.seen + self.spread)
         return {
