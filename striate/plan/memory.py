@@ -8,6 +8,7 @@ lies in a stretch of its own, since threads are never at the same step.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -189,5 +190,6 @@ def _fresh(size: int) -> npt.NDArray[np.uint8]:
     if not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size, np.uint8)
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    pages.madvise(mmap.MADV_HUGEPAGE)
+    with contextlib.suppress(OSError):  # from a kernel that was built without them
+        pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, np.uint8)
