@@ -189,7 +189,10 @@ def _fresh(size: int) -> npt.NDArray[np.uint8]:
     """Zeros that the process has not used before: NumPy's might be, and lie in small pages."""
     if not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size, np.uint8)
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"the system has no {size:,} bytes for a plan") from error
     with contextlib.suppress(OSError):  # from a kernel that was built without them
         pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, np.uint8)

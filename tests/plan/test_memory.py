@@ -590,6 +590,11 @@ def test_memory_is_zeros_from_the_beginning_of_a_line(size: int) -> None:
     found[:] = 1
 
 
+def test_memory_that_nobody_has() -> None:
+    with pytest.raises(MemoryError, match=r"1,152,9\d\d,\d{3},\d{3},\d{3},\d{3} bytes|allocate"):
+        memory._zeros(1 << 60)
+
+
 @pytest.mark.skipif(
     not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="a system without large pages"
 )
