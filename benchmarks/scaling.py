@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from report import ALLOWED, OURS, Row
 
 IMAGES, BATCH = (10_000, 100_000, 1_000_000), 128
 DEPTHS, IMAGES_A_STEP = (10, 30, 100), 32
+TURNS = 3
 SLACK, SHARE, PIXELS = 1.5, 1 / 8, 28 * 28
 
 
@@ -37,9 +39,9 @@ def with_images(setting: Setting) -> list[Row]:
             path = Path(folder) / "images.npy"
             _write_images(path, count)
             # A short epoch is over in no time, so that a single one says little.
-            turns = range(3 if count < max(IMAGES) else 1)
+            turns = range(TURNS if count < max(IMAGES) else 1)
             runs = [ask("epoch", path, BATCH, threads=setting.threads) for _ in turns]
-            found.append({key: statistics.median(run[key] for run in runs) for key in runs[0]})
+            found.append(_median(runs))
     names = [f"{count:,} images" for count in IMAGES]
     times = [1e6 * values["image"] for values in found]
     rows = _within("LeNet-5, an epoch's time per image", names, times, "µs")
@@ -67,10 +69,11 @@ def with_images(setting: Setting) -> list[Row]:
 
 def with_layers(setting: Setting) -> list[Row]:
     """A training step of plain networks; one of a single layer shows the costs of any network."""
-    single, *deep = (
-        ask("train_striate", depth, IMAGES_A_STEP, threads=setting.threads)
-        for depth in (1, *DEPTHS)
-    )
+    runs: dict[int, list[dict[str, float]]] = {depth: [] for depth in (1, *DEPTHS)}
+    for _ in range(TURNS):  # each in turn: a few layers take so little that one turn says little
+        for depth, found in runs.items():
+            found.append(ask("train_striate", depth, IMAGES_A_STEP, threads=setting.threads))
+    single, *deep = (_median(found) for found in runs.values())
     names = [f"{depth} layers" for depth in DEPTHS]
     rows = []
     for what, key, unit, scale in (
@@ -84,6 +87,11 @@ def with_layers(setting: Setting) -> list[Row]:
         ]
         rows += _within(f"3×3 networks, {what}", names, costs, unit)
     return rows
+
+
+def _median(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each figure."""
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def _within(group: str, names: list[str], costs: list[float], unit: str) -> list[Row]:
