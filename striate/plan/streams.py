@@ -37,7 +37,7 @@ def copy_out(sections: Sequence[Section], element: Number) -> None:
     last = {buffer: i for i, section in enumerate(sections) for buffer in _buffers(section)}
     begun: set[Buffer] = set()
     for number, section in enumerate(sections):
-        for buffer in [*_made_and_read(section)]:
+        for buffer in _made_and_read(section):
             size = buffer.span * section.tasks * BYTES[element]
             if size >= _AWAY and buffer not in begun and last[buffer] > number:
                 whole = buffer.size * BYTES[element] % _LINE == 0
@@ -49,19 +49,17 @@ def _buffers(section: Section) -> Iterator[Buffer]:
     return (place.buffer for step in section.all_steps for place in step.places.values())
 
 
-def _made_and_read(section: Section) -> Iterator[Buffer]:
+def _made_and_read(section: Section) -> list[Buffer]:
     """The values of each block that steps of a section write before others read them."""
-    if not section.by_block:
-        return
     written: set[Buffer] = set()
-    found: set[Buffer] = set()
-    for step in section.steps:
+    found: dict[Buffer, None] = {}  # in the order of the steps
+    for step in section.steps if section.by_block else ():
         for buffer in (step.places[role].buffer for role in sorted(step.nest.inputs)):
             alike = buffer.scope == "auto" and buffer.element == "real" and buffer.step is None
-            if alike and buffer in written and buffer not in found:
-                found.add(buffer)
-                yield buffer
+            if alike and buffer in written:
+                found[buffer] = None
         written |= {step.places[store.target.buffer].buffer for store in step.nest.stores}
+    return [*found]
 
 
 def _copy_out(section: Section, buffer: Buffer, *, streaming: bool) -> None:

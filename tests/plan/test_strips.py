@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -329,6 +330,18 @@ def test_strips_are_chosen_by_cost() -> None:
 def test_where_strips_do_not_pay(layer: Conv2D, channels: int) -> None:
     (operation,) = analyse(Network([layer], (16, 16, channels)), True).operations
     assert strips.best(operation, True) is None
+
+
+@pytest.mark.parametrize("pads", [0, 1, (2, 0, 1, 0), (0, 2, 0, 1)])
+@pytest.mark.parametrize("taps", [3, 5])
+@pytest.mark.parametrize("height", [5, 6, 9])
+def test_the_rows_that_are_counted_are_those_that_are_run(
+    pads: Any, taps: int, height: int
+) -> None:
+    network = Network([Conv2D(2, taps, padding=pads)], (height, 7, 3))
+    (operation,) = analyse(network, False).operations
+    found = Strips(operation, transforms(2, taps))
+    assert found._reached == sum(run.count * run.taps for run in found.runs())
 
 
 def test_filters_that_leave_the_cache_are_left_alone() -> None:
