@@ -20,10 +20,10 @@ from networks import CIFAR, labels_for, resnet18, resnet20
 from striate.data import load
 from striate.engines.compiled import CompiledEngine
 from striate.layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool2D, Input, ReLU
-from striate.nest.crew import default_threads
+from striate.nest.thread_pool import default_threads
 from striate.network import Network, Node
-from striate.training.losses import SoftmaxCrossEntropy
-from striate.training.optimizers import SGD
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.optim.optimizers import SGD
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--rounds", type=int, default=7)

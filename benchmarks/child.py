@@ -63,8 +63,8 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
 
     from striate.engines.compiled import CompiledEngine
     from striate.nest.target import host
-    from striate.training.losses import SoftmaxCrossEntropy
-    from striate.training.optimizers import SGD
+    from striate.optim.losses import SoftmaxCrossEntropy
+    from striate.optim.optimizers import SGD
 
     host()  # imports the compiler, which otherwise comes with the first step
     after_imports, count, loss = memory()["now"], int(batch), SoftmaxCrossEntropy()
@@ -155,8 +155,8 @@ def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
     from networks import CASES, images_for, labels_for
 
     from striate.engines.compiled import CompiledEngine
-    from striate.training.losses import SoftmaxCrossEntropy
-    from striate.training.optimizers import SGD
+    from striate.optim.losses import SoftmaxCrossEntropy
+    from striate.optim.optimizers import SGD
 
     all_imported = time.perf_counter() - begin
     (case,) = (case for case in CASES if case.name == name)

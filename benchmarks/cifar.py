@@ -21,12 +21,13 @@ VIEWS = "moved"
 def run_striate(data: Path, model: Path, settings: dict[str, Any]) -> tuple[float, float]:
     """Train and save; the time when that was done, and the accuracy on the test images."""
     import striate
-    from striate import recipes
+    from striate.network import Network
+    from striate.training import recipes
 
     images = striate.load_data(data)
     recipe = recipes.choose((SIDE, SIDE, 3), 10, len(images.train_images))
     recipe = replace(recipe, epochs=settings["epochs"] or recipe.epochs)
-    network = recipe.network()
+    network = recipe.build(Network)
     network.initialise(settings["seed"])
     network.classes = list(images.classes)
     network.fit(
@@ -97,7 +98,7 @@ def whiten(filters: Any, images: Any) -> None:
 
 
 def seen(net: Any, x: Any) -> Any:
-    """Outputs averaged over six views of the images, as `striate.views` has them."""
+    """Outputs averaged over six views of the images, as `striate.engines.views` has them."""
     from torch.nn.functional import pad
 
     wider = pad(x, (1, 1, 1, 1), mode="replicate")

@@ -96,7 +96,7 @@ def cases(setting: Setting) -> Cases:
 
 def measure(shape: Shape, setting: Setting) -> list[Row]:
     """Three rows."""
-    from striate.plan.alone import Alone
+    from striate.plan.measure.convolution_passes import Alone
 
     rng = np.random.default_rng(0)
     layer, image = shape.layer(), (shape.height, shape.width, shape.channels)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
-from striate.nest.crew import crew
-from striate.nest.kernel import compile_nest
+from striate.nest.compiler import compile_nest
+from striate.nest.program import Argument, Call, Job, Program
 from striate.nest.schedule import Schedule
-from striate.nest.tape import Argument, Call, Job, Program
 from striate.nest.target import host
+from striate.nest.thread_pool import crew
 
 TURNS = 3  # timed turns of each contender in a round
 SETTLE = 0.03  # seconds

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.optimize import nnls
 
-from striate.nest.crew import default_threads
+from striate.nest.thread_pool import default_threads
 from striate.signal.call import Call
 from striate.signal.methods import COSTS, METHODS, Work, work
 from striate.signal.request import Request

@@ -23,8 +23,8 @@ from report import OURS, Row
 
 from striate.engines.compiled import CompiledEngine
 from striate.network import Network
-from striate.training.losses import SoftmaxCrossEntropy
-from striate.training.optimizers import SGD
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.optim.optimizers import SGD
 
 KINDS = ("", " channels_last", " compiled", " compiled channels_last")
 

@@ -7,25 +7,18 @@ The names below are loaded when they are first used, so that ``import striate`` 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from striate.common.version import __version__
 
 if TYPE_CHECKING:
-    from striate import conversions as conversions
     from striate import functional as functional
     from striate import inspect as inspect
     from striate import kernels as kernels
-    from striate.chainrule.derivation import gradients as gradients
     from striate.data import DataError as DataError
     from striate.data import Dataset as Dataset
     from striate.data import load as load_data
     from striate.data.augment import Augment as Augment
-    from striate.derivation import derive as derive
-    from striate.estimator import ConvNetClassifier as ConvNetClassifier
-    from striate.estimator import ConvNetRegressor as ConvNetRegressor
-    from striate.evaluation import Evaluation as Evaluation
-    from striate.files import ModelFileError as ModelFileError
-    from striate.files import load as load
-    from striate.filtering import filter_image as filter_image
+    from striate.estimators import ConvNetClassifier as ConvNetClassifier
+    from striate.estimators import ConvNetRegressor as ConvNetRegressor
     from striate.layers import Add as Add
     from striate.layers import AvgPool2D as AvgPool2D
     from striate.layers import BatchNorm as BatchNorm
@@ -44,36 +37,43 @@ if TYPE_CHECKING:
     from striate.layers import Sigmoid as Sigmoid
     from striate.layers import SumPool2D as SumPool2D
     from striate.layers import Tanh as Tanh
+    from striate.model.files import ModelFileError as ModelFileError
+    from striate.model.preprocessing import Preprocessing as Preprocessing
     from striate.network import Input as Input
     from striate.network import Network as Network
-    from striate.preprocessing import Preprocessing as Preprocessing
+    from striate.network import load as load
+    from striate.optim.losses import MeanSquaredError as MeanSquaredError
+    from striate.optim.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from striate.optim.optimizers import SGD as SGD
+    from striate.optim.optimizers import AdamW as AdamW
     from striate.reports import report as report
     from striate.signal.arrays import convolve as convolve
     from striate.signal.arrays import correlate as correlate
     from striate.signal.arrays import explain_method as explain_method
+    from striate.signal.filter_image import filter_image as filter_image
     from striate.signal.steps import steps as steps
-    from striate.sizes import size as size
-    from striate.training.losses import MeanSquaredError as MeanSquaredError
-    from striate.training.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
-    from striate.training.optimizers import SGD as SGD
-    from striate.training.optimizers import AdamW as AdamW
+    from striate.teaching import conversions as conversions
+    from striate.teaching.chainrule.gradients import gradients as gradients
+    from striate.teaching.derivation import derive as derive
+    from striate.teaching.size_calculator import size as size
+    from striate.training.evaluation import Evaluation as Evaluation
 
 # Public name -> (module, name in that module; None for the module itself).
 _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Add": ("striate.layers", "Add"),
-    "AdamW": ("striate.training.optimizers", "AdamW"),
+    "AdamW": ("striate.optim.optimizers", "AdamW"),
     "Augment": ("striate.data.augment", "Augment"),
     "AvgPool2D": ("striate.layers", "AvgPool2D"),
     "BatchNorm": ("striate.layers", "BatchNorm"),
     "Concat": ("striate.layers", "Concat"),
     "Conv2D": ("striate.layers", "Conv2D"),
-    "ConvNetClassifier": ("striate.estimator", "ConvNetClassifier"),
-    "ConvNetRegressor": ("striate.estimator", "ConvNetRegressor"),
+    "ConvNetClassifier": ("striate.estimators", "ConvNetClassifier"),
+    "ConvNetRegressor": ("striate.estimators", "ConvNetRegressor"),
     "DataError": ("striate.data", "DataError"),
     "Dataset": ("striate.data", "Dataset"),
     "Dense": ("striate.layers", "Dense"),
     "Dropout": ("striate.layers", "Dropout"),
-    "Evaluation": ("striate.evaluation", "Evaluation"),
+    "Evaluation": ("striate.training.evaluation", "Evaluation"),
     "Flatten": ("striate.layers", "Flatten"),
     "GlobalAvgPool2D": ("striate.layers", "GlobalAvgPool2D"),
     "GroupedDense": ("striate.layers", "GroupedDense"),
@@ -81,31 +81,31 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "LeakyReLU": ("striate.layers", "LeakyReLU"),
     "LocallyConnected2D": ("striate.layers", "LocallyConnected2D"),
     "MaxPool2D": ("striate.layers", "MaxPool2D"),
-    "MeanSquaredError": ("striate.training.losses", "MeanSquaredError"),
-    "ModelFileError": ("striate.files", "ModelFileError"),
+    "MeanSquaredError": ("striate.optim.losses", "MeanSquaredError"),
+    "ModelFileError": ("striate.model.files", "ModelFileError"),
     "Network": ("striate.network", "Network"),
-    "Preprocessing": ("striate.preprocessing", "Preprocessing"),
+    "Preprocessing": ("striate.model.preprocessing", "Preprocessing"),
     "ReLU": ("striate.layers", "ReLU"),
-    "SGD": ("striate.training.optimizers", "SGD"),
+    "SGD": ("striate.optim.optimizers", "SGD"),
     "Scale": ("striate.layers", "Scale"),
     "Sigmoid": ("striate.layers", "Sigmoid"),
-    "SoftmaxCrossEntropy": ("striate.training.losses", "SoftmaxCrossEntropy"),
+    "SoftmaxCrossEntropy": ("striate.optim.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
-    "conversions": ("striate.conversions", None),
+    "conversions": ("striate.teaching.conversions", None),
     "convolve": ("striate.signal.arrays", "convolve"),
     "correlate": ("striate.signal.arrays", "correlate"),
-    "derive": ("striate.derivation", "derive"),
+    "derive": ("striate.teaching.derivation", "derive"),
     "explain_method": ("striate.signal.arrays", "explain_method"),
-    "filter_image": ("striate.filtering", "filter_image"),
+    "filter_image": ("striate.signal.filter_image", "filter_image"),
     "functional": ("striate.functional", None),
-    "gradients": ("striate.chainrule.derivation", "gradients"),
+    "gradients": ("striate.teaching.chainrule.gradients", "gradients"),
     "inspect": ("striate.inspect", None),
     "kernels": ("striate.kernels", None),
-    "load": ("striate.files", "load"),
+    "load": ("striate.network", "load"),
     "load_data": ("striate.data", "load"),
     "report": ("striate.reports", "report"),
-    "size": ("striate.sizes", "size"),
+    "size": ("striate.teaching.size_calculator", "size"),
     "steps": ("striate.signal.steps", "steps"),
 }
 

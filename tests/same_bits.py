@@ -2,8 +2,8 @@
 
 A change that is meant to change no number must leave every hash as it is:
 
-    python tests/same_bits.py            compare with same_bits.json, for all widths of this machine
-    python tests/same_bits.py --write    write them anew, after a change that is meant to change some
+    python tests/same_bits.py            compare with same_bits.json, for the widths of this machine
+    python tests/same_bits.py --write    write them anew, after a change that is meant to
 
 Everything that goes in (images, labels, weights, keys) is made by integer arithmetic, so that no
 library's version and no processor decides about it; what comes out depends on the width of the
@@ -90,9 +90,7 @@ def resnet20() -> Any:
 
     def normalised(x: Any, filters: int, size: int, stride: int) -> Any:
         fit = "error" if stride == 1 else "drop"
-        layer = Conv2D(
-            filters, size, stride=stride, padding=size // 2, bias=False, uncovered=fit
-        )
+        layer = Conv2D(filters, size, stride=stride, padding=size // 2, bias=False, uncovered=fit)
         return BatchNorm()(layer(x))
 
     image = Input((32, 32, 3))

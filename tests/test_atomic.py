@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.atomic import write_atomically
+from striate.common.atomic import write_atomically
 
 
 def test_writes_a_new_file(tmp_path: Path) -> None:

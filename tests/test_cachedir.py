@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.cachedir import cache_dir
+from striate.common.cachedir import cache_dir
 
 
 @pytest.fixture(autouse=True)

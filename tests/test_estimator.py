@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 import striate
-from striate.estimator import ConvNetClassifier, ConvNetRegressor
+from striate.estimators import ConvNetClassifier, ConvNetRegressor
 from striate.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 from striate.network import Network
 
@@ -69,8 +69,7 @@ def test_the_automatic_network_learns_digits(engine):
 def test_automatic_settings_are_the_recipes(monkeypatch):
     from dataclasses import replace
 
-    from striate import recipes
-    from striate.training import loop
+    from striate.training import loop, recipes
 
     recipe = replace(recipes.choose((8, 8, 1), 10, 100), warmup=0.15)
     monkeypatch.setattr(recipes, "choose", lambda *arguments: recipe)

@@ -6,7 +6,7 @@ import pytest
 from sklearn import __version__ as sklearn_version
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from striate.estimator import ConvNetClassifier, ConvNetRegressor
+from striate.estimators import ConvNetClassifier, ConvNetRegressor
 
 ENGINES = ["numpy"]
 if importlib.util.find_spec("llvmlite") is not None:

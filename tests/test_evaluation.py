@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from striate.evaluation import Evaluation, evaluate
 from striate.layers import Conv2D, Dense, Flatten
 from striate.network import Network
+from striate.training.evaluation import Evaluation
 
 
 def test_figures_are_scikit_learns():
@@ -71,11 +71,11 @@ def test_a_network_is_evaluated_by_indices_or_names(network):
     images = np.random.default_rng(1).integers(0, 255, (20, 5, 5)).astype(np.uint8)
     labels = network.predict(images[..., None], engine="numpy")
     labels[:5] = (labels[:5] + 1) % 3
-    result = evaluate(network, images, labels, engine="numpy")
+    result = network.evaluate(images, labels, engine="numpy")
     assert result.accuracy == 0.75
     assert result.classes[2].name == "2"
     network.classes = ["x", "y", "z"]
-    by_name = evaluate(network, images, np.array(network.classes)[labels], engine="numpy")
+    by_name = network.evaluate(images, np.array(network.classes)[labels], engine="numpy")
     assert by_name.accuracy == 0.75
     assert by_name.classes[2].name == "z"
     np.testing.assert_array_equal(by_name.confusion, result.confusion)
@@ -94,4 +94,4 @@ def test_a_network_is_evaluated_by_indices_or_names(network):
 )
 def test_bad_data_are_told(network, images, labels, message):
     with pytest.raises(ValueError, match=message):
-        evaluate(network, images, labels, engine="numpy")
+        network.evaluate(images, labels, engine="numpy")

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import striate
-from striate import files
-from striate.files import ModelFileError
 from striate.layers import Add, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
-from striate.network import Input, Network
-from striate.preprocessing import Preprocessing
+from striate.model import files
+from striate.model.files import ModelFileError
+from striate.model.preprocessing import Preprocessing
+from striate.network import Input, Network, load
 
 Header = dict[str, Any]
 
@@ -89,7 +89,7 @@ def change_json(path: Path, key: str, edit: Callable[[Any], object]) -> None:
 def refused(path: Path, match: str) -> None:
     """Check that loading fails by one sentence that names the file."""
     with pytest.raises(ModelFileError, match=match) as caught:
-        files.load(path)
+        load(path)
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -112,7 +112,7 @@ def test_a_network_comes_back_whole(model: Path) -> None:
 
 
 def test_the_loaded_numbers_can_be_trained_on(model: Path) -> None:
-    loaded = files.load(model)
+    loaded = load(model)
     assert loaded.flat.flags.writeable
     assert loaded.flat.ctypes.data % 64 == 0
     assert np.shares_memory(loaded.flat, loaded.parameters["dense_1/weights"])
@@ -120,14 +120,14 @@ def test_the_loaded_numbers_can_be_trained_on(model: Path) -> None:
 
 def test_network_save_is_the_same(model: Path, tmp_path: Path) -> None:
     NETWORK.save(tmp_path / "other")
-    assert files.load(tmp_path / "other").get_config() == NETWORK.get_config()
+    assert load(tmp_path / "other").get_config() == NETWORK.get_config()
     assert files.information(tmp_path / "other") == {"striate_version": striate.__version__}
 
 
 def test_without_classes_or_preprocessing(tmp_path: Path) -> None:
     network = Network([Dense(2, bias=False)], input_shape=(3,))
     files.save(network, tmp_path / "m")
-    loaded = files.load(tmp_path / "m")
+    loaded = load(tmp_path / "m")
     assert loaded.classes is None
     assert loaded.preprocessing == Preprocessing()
 
@@ -140,7 +140,7 @@ def test_class_names_that_are_no_text_in_any_encoding(tmp_path: Path) -> None:
     network = make_network()
     network.classes = [os.fsdecode(b"\xff\xfe"), "\x00", "😀"]
     files.save(network, tmp_path / "m")
-    assert files.load(tmp_path / "m").classes == network.classes
+    assert load(tmp_path / "m").classes == network.classes
 
 
 def test_the_library_of_safetensors_reads_the_file(model: Path) -> None:
@@ -175,7 +175,7 @@ def test_the_library_of_safetensors_may_have_written_the_file(model: Path) -> No
 
     header, _ = read(model)
     save_file(load_file(model), model, header["__metadata__"])
-    np.testing.assert_array_equal(files.load(model).flat, NETWORK.flat)
+    np.testing.assert_array_equal(load(model).flat, NETWORK.flat)
 
 
 def test_the_same_network_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_the_data_begin_at_a_multiple_of_8(model: Path) -> None:
 def test_saving_replaces_the_old_file(model: Path) -> None:
     model.write_bytes(b"x" * 100_000)
     files.save(NETWORK, str(model))
-    files.load(model)
+    load(model)
     assert len(list(model.parent.iterdir())) == 1
 
 
@@ -385,7 +385,7 @@ def test_metadata_that_is_no_json(model: Path, key: str, text: str) -> None:
 def test_metadata_of_another_kind(model: Path, key: str, text: str) -> None:
     change(model, lambda header: header["__metadata__"].update({key: text}))
     if (key, text) == ("preprocessing", "{}"):
-        assert files.load(model).preprocessing == Preprocessing()
+        assert load(model).preprocessing == Preprocessing()
     else:
         refused(model, "is not a valid model file: its")
 
@@ -399,7 +399,7 @@ def test_notes_of_another_kind(model: Path) -> None:
     change(model, lambda header: header["__metadata__"].update(training="[]"))
     with pytest.raises(ModelFileError, match="notes about the training are not a JSON object"):
         files.information(model)
-    files.load(model)
+    load(model)
 
 
 def test_an_unknown_layer(model: Path) -> None:
@@ -576,7 +576,7 @@ def load_bytes(folder: Path, damaged: bytes) -> None:
     path = folder / "m"
     path.write_bytes(damaged)
     try:
-        network = files.load(path)
+        network = load(path)
     except ModelFileError as error:
         assert str(error).startswith(f"{path}: ")
     else:  # a changed weight, or a changed letter in a name, is a model still

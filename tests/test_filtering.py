@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from striate import kernels
-from striate.filtering import filter_image
+from striate.signal.filter_image import filter_image
 
 Array = NDArray[Any]
 

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from striate.graph import rebuild
 from striate.layers import (
     Add,
     BatchNorm,
@@ -21,6 +20,7 @@ from striate.layers import (
     MaxPool2D,
     ReLU,
 )
+from striate.model.graph import rebuild
 from striate.network import Network
 
 

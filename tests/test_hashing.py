@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from striate.hashing import drop_threshold, uniform_bits
+from striate.common.random_bits import drop_threshold, uniform_bits
 
 
 def by_hand(key, salt, position):

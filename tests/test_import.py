@@ -40,7 +40,8 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["striate.network", "striate.files", "striate.recipes", "striate.data"]
+    "module",
+    ["striate.network", "striate.model.files", "striate.training.recipes", "striate.data"],
 )
 def test_the_core_loads_nothing_heavy(module: str) -> None:
     code = (

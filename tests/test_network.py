@@ -11,8 +11,9 @@ import pytest
 
 import striate.engines
 from striate.layers import BatchNorm, Conv2D, Dense, Flatten, Parameter, ReLU
-from striate.network import Network, _initial
-from striate.preprocessing import Preprocessing
+from striate.model.parameters import initial
+from striate.model.preprocessing import Preprocessing
+from striate.network import Network
 
 
 def small(seed=0):
@@ -112,7 +113,7 @@ def test_first_parameters_follow_he():
 
 def test_glorot_keeps_within_its_limit():
     parameter = Parameter("weights", (400,), "glorot_uniform", fan_in=10, fan_out=14)
-    values = _initial(parameter, np.random.default_rng(0), 400)
+    values = initial(parameter, np.random.default_rng(0), 400)
     assert 0.45 < np.abs(values).max() <= 0.5
 
 
@@ -121,7 +122,7 @@ def test_numbers_drawn_in_parts_are_those_drawn_at_once(monkeypatch):
     random = np.random.default_rng([0, 0])
     whole = random.standard_normal(2800) * np.sqrt(2 / 40)
     np.testing.assert_array_equal(expected[:2800], whole.astype(np.float32))
-    monkeypatch.setattr("striate.network._DRAWN", 64)
+    monkeypatch.setattr("striate.model.parameters._DRAWN", 64)
     np.testing.assert_array_equal(Network([Dense(70, name="d")], (40,)).flat, expected)
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from striate.preprocessing import Preprocessing
+from striate.model.preprocessing import Preprocessing
 
 
 def test_apply_is_minus_mean_over_std_per_channel():

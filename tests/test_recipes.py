@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from striate import recipes
 from striate.data.augment import Augment
-from striate.training import optimizers, schedules
+from striate.network import Network
+from striate.optim import optimizers, schedules
+from striate.training import recipes
 
 
 @pytest.mark.parametrize("images", [1, 10, 500, 60_000, 10**7])
@@ -37,7 +38,7 @@ def test_a_network_for_every_kind_of_images(
     shape: tuple[int, int, int], classes: int, images: int
 ) -> None:
     recipe = recipes.choose(shape, classes, images)
-    network = recipe.network()
+    network = recipe.build(Network)
     assert network.input_shape == shape
     assert network.output_shape == (classes,)
     assert recipe.epochs >= 1

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate import shapes
-from striate.shapes import Field
+from striate.ops import shapes
+from striate.ops.shapes import Field
 
 small = st.integers(1, 6)
 

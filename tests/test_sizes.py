@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from striate import sizes
-from striate.sizes import SizeError, size
+from striate.teaching import size_calculator
+from striate.teaching.size_calculator import SizeError, size
 
 
 def windows(pixels: int, taps: int, step: int, before: int, after: int, gap: int) -> int | None:
@@ -37,7 +37,7 @@ def fitting(draw: st.DrawFn) -> dict[str, int | tuple[int, ...]]:
     }  # fmt: skip
 
 
-def ask(quantities: dict, *unknown: str) -> sizes.Sizes:
+def ask(quantities: dict, *unknown: str) -> size_calculator.Sizes:
     """The calculator's answer, some of the quantities left for it to find."""
     asked = {name: "any" if name in unknown else value for name, value in quantities.items()}
     if "padding" not in unknown:
@@ -46,7 +46,7 @@ def ask(quantities: dict, *unknown: str) -> sizes.Sizes:
     return size(**asked)
 
 
-@given(fitting(), st.sampled_from(sizes.QUANTITIES))
+@given(fitting(), st.sampled_from(size_calculator.QUANTITIES))
 def test_one_unknown_is_found(quantities: dict, unknown: str) -> None:
     answer = ask(quantities, unknown)
     for axis in answer.axes:
@@ -67,8 +67,8 @@ def test_one_unknown_is_found(quantities: dict, unknown: str) -> None:
                                    ("stride", "dilation"), ("filter", "stride")]))  # fmt: skip
 def test_of_several_unknowns_all_solutions_are_listed(quantities: dict, unknown: tuple) -> None:
     limits = {"filter": 60, "stride": 60, "dilation": 4, "padding": 200}
-    solved = next(name for name in sizes.SOLVED if name in unknown)
-    limits |= {name: sizes.TRIED[name] for name in unknown if name != solved}
+    solved = next(name for name in size_calculator.SOLVED if name in unknown)
+    limits |= {name: size_calculator.TRIED[name] for name in unknown if name != solved}
     expected = set()
     for one in range(0 if unknown[0] == "padding" else 1, limits[unknown[0]] + 1):
         for two in range(0 if unknown[1] == "padding" else 1, limits[unknown[1]] + 1):

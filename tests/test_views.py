@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
+from striate.engines.views import VIEWS, views_of
 from striate.layers import Conv2D, Dense, Flatten
 from striate.network import Network
-from striate.views import VIEWS, views_of
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 import click
 
-from striate import __version__
 from striate.cli.convolve import convolve
 from striate.cli.derive import derive
 from striate.cli.evaluate import evaluate
@@ -25,6 +24,7 @@ from striate.cli.stroke import stroke
 from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
+from striate.common.version import __version__
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
 

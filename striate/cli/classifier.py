@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from striate import files
+from striate.network import load
 
 if TYPE_CHECKING:
     from striate.network import Network
@@ -19,7 +19,7 @@ def load_classifier(path: str) -> Network:
         ModelFileError: the file cannot be read.
         ClickException: the network has another purpose.
     """
-    network = files.load(path)
+    network = load(path)
     outputs = network.output_shape
     if len(outputs) != 1 or outputs[0] < 2:
         raise click.ClickException(

@@ -304,7 +304,7 @@ def _first(length: int, taps: int, how: dict[str, Any]) -> int:
 
 
 def _write(files: list[tuple[str, bytes]]) -> None:
-    from striate.atomic import write_atomically
+    from striate.common.atomic import write_atomically
 
     for path, content in files:
         with writing(path):

@@ -142,7 +142,7 @@ def derive(
 
     Each stage is counted, computed on a real image with random weights, and compared.
     """
-    from striate.derivation import derive as derivation_of
+    from striate.teaching.derivation import derive as derivation_of
 
     if stage is not None and out is None:
         raise click.UsageError("--stage says what --out draws; give --out FILE.png too")
@@ -173,7 +173,7 @@ def derive(
 
 def _check_places(picture: str | None, out: str | None) -> None:
     """What can be found out before any work is done."""
-    from striate.derivation.files import kind_of
+    from striate.teaching.derivation.files import kind_of
 
     if picture is not None and not Path(picture).is_file():
         raise click.ClickException(f"{picture}: there is no such file")

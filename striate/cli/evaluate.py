@@ -12,7 +12,7 @@ from striate.cli.labelled import load_labelled
 from striate.cli.output import count, json_line, note, one_line, percent, table
 
 if TYPE_CHECKING:
-    from striate.evaluation import Evaluation
+    from striate.training.evaluation import Evaluation
 
 # A wider confusion matrix than this does not fit a terminal; --json has it all the same.
 WIDEST_CONFUSION = 20

@@ -13,9 +13,9 @@ from striate.cli.output import json_line, note, one_line, size, table
 
 if TYPE_CHECKING:
     from striate.cli.places import Job
+    from striate.common.arrays import Array
     from striate.kernels import Kernel
     from striate.pictures import Picture
-    from striate.shapes import Array
 
 SAMPLE = "grace-hopper"
 
@@ -32,7 +32,7 @@ class Look:
 
     def apply(self, pixels: Array) -> Array:
         """Return the filtered pixels."""
-        from striate.filtering import filter_image
+        from striate.signal.filter_image import filter_image
 
         return filter_image(
             pixels,
@@ -154,8 +154,8 @@ def filter_command(
         )
     from striate.cli.bar import FileBar
     from striate.cli.places import plan
-    from striate.filtering import resolve_chain
     from striate.pictures.comparison import ENDINGS
+    from striate.signal.filter_image import resolve_chain
     from striate.signal.geometry import BORDERS, check_name
 
     check_name("--border", border, BORDERS)

@@ -13,7 +13,7 @@ from striate.cli.output import json_line, note, writing
 from striate.cli.size import padding_quantity, quantity
 
 if TYPE_CHECKING:
-    from striate.shapes import Array
+    from striate.common.arrays import Array
 
 # What a file's ending says about the format.
 FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "text"}
@@ -101,12 +101,12 @@ def gradients(
 
     Start with:  striate gradients --input 3x3 --filter 2x2
     """
-    from striate.chainrule import derivation
+    from striate.teaching.chainrule import gradients
 
     for name, value in (("--stride", stride), ("--dilation", dilation), ("--padding", padding)):
         if value == "any":
             raise click.UsageError(f'{name} must be a number here, not "any"')
-    written = derivation.gradients(
+    written = gradients.gradients(
         image, taps, stride=stride, padding=padding, dilation=dilation, channels=channels,
         filters=filters, x=_matrix(x, "--x"), f=_matrix(f, "--weights"),
         b=_matrix(b, "--bias"), gradient=_matrix(gradient, "--output-gradient"),
@@ -134,7 +134,7 @@ def _matrix(typed: str | None, name: str) -> Array | None:
 
 
 def _write(path: Path, text: str) -> None:
-    from striate.atomic import write_atomically
+    from striate.common.atomic import write_atomically
 
     with writing(path):
         write_atomically(path, [f"{text}\n".encode()])

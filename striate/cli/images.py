@@ -11,9 +11,9 @@ from striate.cli.labelled import is_image_folder, rescaled
 from striate.cli.output import LoadingProgress, size
 
 if TYPE_CHECKING:
+    from striate.common.arrays import Array
     from striate.data import Dataset
     from striate.network import Network
-    from striate.shapes import Array
 
 
 def load(source: str, network: Network | None, quiet: bool) -> Dataset:

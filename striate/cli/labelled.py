@@ -10,8 +10,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from striate import files
 from striate.cli.output import LoadingProgress, note, size
+from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from striate.views import VIEWS
+from striate.engines.views import VIEWS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

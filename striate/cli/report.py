@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from striate import files
 from striate.cli import options
 from striate.cli.classifier import load_classifier
 from striate.cli.labelled import load_labelled
 from striate.cli.output import count, json_line, note, one_line, percent
+from striate.model import files
 
 
 @click.command(short_help="Show on a page what a network does, and why.")

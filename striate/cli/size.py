@@ -75,9 +75,9 @@ def size(
 
     Start with:  striate size --input 13 --filter 3 --stride 2
     """
-    from striate import sizes
+    from striate.teaching import size_calculator
 
-    found = sizes.size(
+    found = size_calculator.size(
         pixels, taps, stride=stride, padding=padding, dilation=dilation, output=output
     )
     if as_json:

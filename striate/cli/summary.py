@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate import files
 from striate.cli import networkfile, options
 from striate.cli.output import json_line, one_line, size
+from striate.model import files
+from striate.network import load
 
 if TYPE_CHECKING:
     from striate.network import Network
@@ -44,7 +45,7 @@ def read_network(
     """The network in a model file or a network file, and what else a model file tells."""
     if networkfile.is_named(file):
         return networkfile.read(file).build(input_shape, classes or 10), {}
-    network = files.load(file)
+    network = load(file)
     if input_shape is not None and input_shape != network.input_shape:
         raise click.ClickException(
             f"{file}: is made for images {size(network.input_shape)}, not {size(input_shape)}"

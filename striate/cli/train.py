@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate import files
 from striate.cli import STARTED, networkfile, options
 from striate.cli.output import (
     LoadingProgress,
@@ -23,13 +22,14 @@ from striate.cli.output import (
     percent,
     size,
 )
+from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset
     from striate.layers import Layer
     from striate.network import Network
-    from striate.recipes import Recipe
     from striate.training.history import History
+    from striate.training.recipes import Recipe
 
 INTERRUPTED = 130
 # Early stopping needs images to watch; this part of the training images, if none is asked for.
@@ -150,7 +150,9 @@ def train(**given: Any) -> int:
     recipe = _recipe(chosen, dataset)
     shape = dataset.train_images.shape[1:]
     network = (
-        described.build(shape, len(dataset.classes)) if described is not None else recipe.network()
+        described.build(shape, len(dataset.classes))
+        if described is not None
+        else recipe.build(Network)
     )
     if network.output_shape != (len(dataset.classes),):
         raise click.ClickException(
@@ -264,7 +266,7 @@ def _load(chosen: Options) -> Dataset:
 
 def _recipe(chosen: Options, dataset: Dataset) -> Recipe:
     """Return the recipe for the data, with what the options say in place of its own settings."""
-    from striate import recipes
+    from striate.training import recipes
 
     images = len(dataset.train_images)
     recipe = recipes.choose(dataset.train_images.shape[1:], len(dataset.classes), images)
@@ -301,7 +303,7 @@ def _settings(chosen: Options, recipe: Recipe) -> dict[str, Any]:
     settings = {
         field.name: getattr(recipe, field.name)
         for field in fields(recipe)
-        if field.name != "network"
+        if field.name != "graph"
     }
     if chosen.network is not None:
         settings["name"] = "network file"

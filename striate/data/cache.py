@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.cachedir import cache_dir
+from striate.common.cachedir import cache_dir
 from striate.data.images import Decoded
 
 # Raise it when decoding or the layout of an entry changes.

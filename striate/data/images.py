@@ -23,7 +23,7 @@ from striate.data.dataset import (
 )
 
 if TYPE_CHECKING:
-    from striate.preprocessing import Preprocessing
+    from striate.model.preprocessing import Preprocessing
 
 # A size that at least half of the images have is kept up to this many pixels on the long side.
 KEPT_SIDE = 128

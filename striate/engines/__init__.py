@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from striate.engines.base import Engine
 
 if TYPE_CHECKING:
-    from striate.network import Network
-    from striate.training.losses import Loss
+    from striate.model.model import Model
+    from striate.optim.losses import Loss
 
 ENGINES = ("llvm", "numpy")
 
 
 def make_engine(
-    network: Network,
+    network: Model,
     engine: str = "llvm",
     *,
     batch_size: int,

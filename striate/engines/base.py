@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from striate.shapes import Array, Shape
+from striate.common.arrays import Array
+from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
-    from striate.training.optimizers import Optimizer
+    from striate.optim.optimizers import Optimizer
 
 
 class Engine(Protocol):

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.engines.base import check_images
-from striate.nest.crew import crew, default_threads
 from striate.nest.target import require_bfloat16
-from striate.plan.picked import Loading, Picked, can_be_picked
+from striate.nest.thread_pool import crew, default_threads
+from striate.plan.inputs import Loading, Picked, can_be_picked
+from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
-from striate.plan.update import Update, decay_of_lines, is_known
-from striate.shapes import Array, whole_number
 
 if TYPE_CHECKING:
-    from striate.network import Network
-    from striate.training.losses import Loss
-    from striate.training.optimizers import Optimizer
+    from striate.model.model import Model
+    from striate.optim.losses import Loss
+    from striate.optim.optimizers import Optimizer
 
 
 class CompiledEngine:
@@ -40,7 +41,7 @@ class CompiledEngine:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         *,
         batch_size: int,
         loss: Loss | None = None,

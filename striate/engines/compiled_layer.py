@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.layers import Layer, Run
-from striate.nest.crew import default_threads
+from striate.nest.thread_pool import default_threads
 from striate.plan.runner import Runner
-from striate.shapes import Array
 
 if TYPE_CHECKING:
-    from striate.network import Slot
+    from striate.model.parameters import Slot
 
 
 def run_layer(
@@ -68,9 +68,9 @@ def _layer_runner(
     training: bool,
     loss: str | None,
 ) -> tuple[Runner, npt.NDArray[Any]]:
-    from striate.network import Network
+    from striate.model.model import Model
 
-    network = Network([layer], x.shape[1:], seed=None)
+    network = Model([layer], x.shape[1:], seed=None)
     flat = _gathered(network.slots, network.flat.size, parameters, x.dtype)
     statistics = _gathered(network.state_slots, network.state_flat.size, state, x.dtype)
     runner = Runner(

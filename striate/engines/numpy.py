@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.engines.base import check_images
 from striate.layers import Run
-from striate.shapes import Array, whole_number
 
 if TYPE_CHECKING:
-    from striate.network import Network
-    from striate.training.losses import Loss
-    from striate.training.optimizers import Optimizer
+    from striate.model.model import Model
+    from striate.optim.losses import Loss
+    from striate.optim.optimizers import Optimizer
 
 
 class NumPyEngine:
@@ -32,7 +33,7 @@ class NumPyEngine:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         *,
         batch_size: int,
         loss: Loss | None = None,

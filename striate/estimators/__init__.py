@@ -1,1 +1,6 @@
-"""scikit-learn estimators; the public names are in ``striate.estimator``."""
+"""Convolutional networks as scikit-learn estimators."""
+
+from striate.estimators.classifier import ConvNetClassifier
+from striate.estimators.regressor import ConvNetRegressor
+
+__all__ = ["ConvNetClassifier", "ConvNetRegressor"]

@@ -17,11 +17,12 @@ from striate.estimators.automatic import Settings
 from striate.estimators.inputs import Shape, check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
 from striate.network import Network
-from striate.training import loop, optimizers
+from striate.optim import optimizers
+from striate.optim.losses import Loss
+from striate.optim.optimizers import Optimizer
+from striate.optim.schedules import Constant
+from striate.training import loop
 from striate.training.history import History
-from striate.training.losses import Loss
-from striate.training.optimizers import Optimizer
-from striate.training.schedules import Constant
 from striate.training.stopping import EarlyStopping
 
 BLOCK = 32  # images at a time for predictions with NumPy

@@ -40,7 +40,7 @@ class Settings:
 def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) -> Settings:
     """What suits a network, for everything that the user leaves open."""
     if network is None and len(input_shape) == 3:
-        from striate import recipes
+        from striate.training import recipes
 
         recipe = recipes.choose(input_shape, 2, rows)
         return Settings(
@@ -101,12 +101,12 @@ def build(
 def _automatic(input_shape: Shape, outputs: int, rows: int) -> Network:
     if len(input_shape) == 1:
         return Network([Dense(HIDDEN_UNITS), ReLU(), Dense(outputs)], input_shape=input_shape)
-    from striate import recipes
+    from striate.training import recipes
 
     if outputs >= 2:
-        return recipes.choose(input_shape, outputs, rows).network()
+        return recipes.choose(input_shape, outputs, rows).build(Network)
     # Recipes are for classes; their last layer is made as wide as is wanted here.
-    config = recipes.choose(input_shape, 2, rows).network().get_config()
+    config = recipes.choose(input_shape, 2, rows).build(Network).get_config()
     config["nodes"][-1]["config"]["units"] = outputs
     return Network.from_config(config)
 

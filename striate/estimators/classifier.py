@@ -14,8 +14,8 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 from striate.estimators._base import ConvNet
 from striate.estimators.automatic import NetworkOption, Settings
 from striate.estimators.samples import Samples
-from striate.training.losses import Loss, SoftmaxCrossEntropy, softmax
-from striate.training.optimizers import Optimizer
+from striate.optim.losses import Loss, SoftmaxCrossEntropy, softmax
+from striate.optim.optimizers import Optimizer
 
 
 class ConvNetClassifier(ClassifierMixin, ConvNet):

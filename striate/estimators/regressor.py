@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted
 from striate.estimators._base import ConvNet
 from striate.estimators.automatic import Settings
 from striate.estimators.samples import Samples
-from striate.training.losses import Loss, MeanSquaredError
+from striate.optim.losses import Loss, MeanSquaredError
 
 
 class ConvNetRegressor(RegressorMixin, ConvNet):

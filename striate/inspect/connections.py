@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from striate.inspect.masks import as_image
 from striate.inspect.tables import aligned
-from striate.reads import Everything, Window
-from striate.shapes import Pair, Shape
+from striate.layers.reads import Everything, Window
+from striate.ops.shapes import Pair, Shape
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Connectivity:
         return aligned(lines)
 
 
-def connectivity(network: Network) -> Connectivity:
+def connectivity(network: Model) -> Connectivity:
     """Weights and connections of each layer that has any, in closed form: no matrix is built."""
     found: list[Connections] = []
     for index, vertex in enumerate(network.nodes):

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate import shapes
+from striate.common.arguments import whole_number
 from striate.inspect.reach import Box, NetworkReach, layer_index, reach
 from striate.inspect.tables import aligned
 from striate.inspect.values import Tape
-from striate.reads import Reshaped, Same
+from striate.layers.reads import Reshaped, Same
 
 if TYPE_CHECKING:
-    from striate.network import Network
-    from striate.shapes import Array
+    from striate.common.arrays import Array
+    from striate.model.model import Model
 
 THRESHOLD = 1 - 0.9545
 """A pixel counts from this part of the largest value on: two deviations of a bell (Luo et al.)."""
@@ -134,7 +134,7 @@ class Effective:
 
 
 def effective_fields(
-    network: Network,
+    network: Model,
     images: Array,
     layer: str | None = None,
     unit: tuple[int, ...] | None = None,
@@ -162,7 +162,7 @@ def effective_fields(
 
 
 def effective_field(
-    network: Network,
+    network: Model,
     images: Array,
     layer: str | None = None,
     unit: tuple[int, ...] | None = None,
@@ -192,7 +192,7 @@ def effective_field(
 def _checked(channels: int, images: Array) -> int:
     if len(images) == 0:
         raise ValueError("effective_field: there are no images")
-    return shapes.whole_number(channels, "channels", "effective_field")
+    return whole_number(channels, "channels", "effective_field")
 
 
 def _index(seen: NetworkReach, layer: str | None) -> int:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.inspect.masks import as_image
-from striate.reads import Beside, Everything, Reads, Together, Window
-from striate.shapes import Field, Pair, Shape, extent
+from striate.layers.reads import Beside, Everything, Reads, Together, Window
+from striate.ops.shapes import Field, Pair, Shape, extent
 
 Fields = tuple[Field, ...]
 Numbers = npt.NDArray[np.int32]

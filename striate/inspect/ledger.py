@@ -17,10 +17,10 @@ from striate.inspect.masks import Mask, as_image, followed_back, read_by
 from striate.inspect.reach import image_of
 from striate.inspect.tables import counted
 from striate.layers._base import WindowLayer
-from striate.shapes import Pads, Shape
+from striate.ops.shapes import Pads, Shape
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 MOST_CURES = 4
 """For each layer, of each kind."""
@@ -135,7 +135,7 @@ class Ledger:
         return "\n".join(lines)
 
 
-def ledger(network: Network) -> Ledger:
+def ledger(network: Model) -> Ledger:
     """Which rows and columns no output reads, and which padding or stride would cure it.
 
     For each layer that leaves something out, paddings and strides near its own are put in its
@@ -172,7 +172,7 @@ def ledger(network: Network) -> Ledger:
     return Ledger(network.input_shape, unread, tuple(found), tuple(cures), tried)
 
 
-def left_out(network: Network, index: int) -> Unread:
+def left_out(network: Model, index: int) -> Unread:
     """What one layer leaves of its own inputs, if all its outputs are wanted."""
     vertex, shapes = network.nodes[index], network.input_shapes(index)
     outputs = np.ones(as_image(vertex.shape), bool)
@@ -180,7 +180,7 @@ def left_out(network: Network, index: int) -> Unread:
     return _unread(np.all([part.any(-1) for part in parts], axis=0))
 
 
-def unread_image(network: Network) -> Unread:
+def unread_image(network: Model) -> Unread:
     """What no output of the network reads of its image."""
     last = len(network.nodes) - 1
     masks = followed_back(network, last, np.ones(network.nodes[last].shape, bool))
@@ -234,22 +234,22 @@ def _cycled(strides: list[list[int]]) -> list[list[int]]:
 
 
 def _changed(
-    network: Network, index: int, argument: str, value: str | tuple[int, ...]
-) -> Network | None:
+    network: Model, index: int, argument: str, value: str | tuple[int, ...]
+) -> Model | None:
     """The network with one argument of one layer changed; None if the sizes do not fit then."""
-    from striate.network import Network as Built
+    from striate.model.model import Model
 
     config = network.get_config()
     node = config["nodes"][index]
     changed = list(value) if isinstance(value, tuple) else value
     node["config"] = node["config"] | {argument: changed}
     try:
-        return Built.from_config(config, seed=None)
+        return Model.from_config(config, seed=None)
     except ValueError:
         return None
 
 
-def _cure(network: Network, other: Network, changed: dict[int, tuple[str, Any]]) -> Cure:
+def _cure(network: Model, other: Model, changed: dict[int, tuple[str, Any]]) -> Cure:
     """What a changed network leaves unread."""
     changes = tuple(
         Change(network.nodes[index].name, argument, value, other.nodes[index].shape)
@@ -258,7 +258,7 @@ def _cure(network: Network, other: Network, changed: dict[int, tuple[str, Any]])
     return Cure(changes, unread_image(other), _count(other) - _count(network))
 
 
-def _padded_throughout(network: Network) -> Cure | None:
+def _padded_throughout(network: Model) -> Cure | None:
     """From the first layer to the last, padding wherever something is left out."""
     now = network
     changed: dict[int, tuple[str, Any]] = {}
@@ -275,7 +275,7 @@ def _padded_throughout(network: Network) -> Cure | None:
     return _cure(network, now, changed)
 
 
-def _count(network: Network) -> int:
+def _count(network: Model) -> int:
     return sum(math.prod(slot.parameter.shape) for slot in network.slots)
 
 

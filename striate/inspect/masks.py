@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from striate.reads import Beside, Everything, Reads, Reshaped, Window
-from striate.shapes import Shape
+from striate.layers.reads import Beside, Everything, Reads, Reshaped, Window
+from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 Mask = npt.NDArray[np.bool_]
 
@@ -26,7 +26,7 @@ def as_image(shape: Shape) -> tuple[int, int, int]:
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, shape[0])
 
 
-def followed_back(network: Network, node: int, wanted: Mask) -> dict[int, Mask]:
+def followed_back(network: Model, node: int, wanted: Mask) -> dict[int, Mask]:
     """What `wanted` values of a node depend on, by node; -1 is the network's input.
 
     Only nodes from which a path leads to `node` are there. `wanted` has the node's shape.

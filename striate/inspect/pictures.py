@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from striate.common.arrays import Array
     from striate.inspect.effective import Effective, EffectiveField
     from striate.inspect.strokes import AlteredStroke
-    from striate.shapes import Array
 
 KINDS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 ACROSS = 4

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate import shapes
+from striate.common.arguments import whole_number
 from striate.inspect import hulls, masks
 from striate.inspect.hulls import Hull
 from striate.inspect.masks import Mask, as_image
 from striate.inspect.tables import aligned
-from striate.shapes import Pair, Shape
+from striate.ops.shapes import Pair, Shape
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class LayerReach:
 
         Raises ValueError if there is no such unit.
         """
-        numbers = tuple(shapes.whole_number(n, "a unit's index", self.name, 0) for n in place)
+        numbers = tuple(whole_number(n, "a unit's index", self.name, 0) for n in place)
         if len(numbers) == 2 and len(self.shape) == 3:
             numbers = (*numbers, 0)
         inside = len(numbers) == len(self.shape) and all(
@@ -160,7 +160,7 @@ class LayerReach:
 class NetworkReach:
     """What the units of all layers see. ``reach["conv2d_1"]`` is one layer; ``str()`` a table."""
 
-    network: Network
+    network: Model
     layers: tuple[LayerReach, ...]
 
     def __getitem__(self, name: str) -> LayerReach:
@@ -211,7 +211,7 @@ class NetworkReach:
         return aligned(lines)
 
 
-def reach(network: Network) -> NetworkReach:
+def reach(network: Model) -> NetworkReach:
     """What every unit of every layer sees of the image.
 
     Raises ValueError for a network that does not read images.
@@ -230,7 +230,7 @@ def reach(network: Network) -> NetworkReach:
     return NetworkReach(network, tuple(layers))
 
 
-def image_of(network: Network, who: str) -> Pair:
+def image_of(network: Model, who: str) -> Pair:
     """(height, width) of the images that a network reads, or a ValueError."""
     if len(network.input_shape) != 3:
         raise ValueError(
@@ -240,7 +240,7 @@ def image_of(network: Network, who: str) -> Pair:
     return (network.input_shape[0], network.input_shape[1])
 
 
-def layer_index(network: Network, name: str) -> int:
+def layer_index(network: Model, name: str) -> int:
     """The index of the layer called `name`, or a ValueError that lists the names."""
     for index, vertex in enumerate(network.nodes):
         if vertex.name == name:

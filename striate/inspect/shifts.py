@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate import shapes
+from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.engines.base import check_images
 from striate.inspect.reach import LayerReach, image_of, reach
 from striate.inspect.tables import aligned
 from striate.inspect.values import each_layer
-from striate.shapes import Array, Pair
+from striate.ops.shapes import Pair
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Shifts:
         )
 
 
-def shifts(network: Network, images: Array, *, most: int = 4, engine: str = "llvm") -> Shifts:
+def shifts(network: Model, images: Array, *, most: int = 4, engine: str = "llvm") -> Shifts:
     """Measure every layer's equivariance and invariance to shifts of 1 … `most` pixels.
 
     Args:
@@ -109,7 +110,7 @@ def shifts(network: Network, images: Array, *, most: int = 4, engine: str = "llv
         ValueError: the images are not the network's, there are none, or `most` is too large.
     """
     height, width = image_of(network, "shifts")
-    most = shapes.whole_number(most, "most", "shifts")
+    most = whole_number(most, "most", "shifts")
     images = check_images(images, network.input_shape)
     if not len(images):
         raise ValueError("shifts: there are no images")

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate import functional, shapes
+from striate import functional
+from striate.common.arguments import real_number, whole_number
+from striate.common.arrays import Array
 from striate.inspect.tables import aligned, counted
 from striate.kernels.edges import sobel
-from striate.shapes import Array
 
 WHO = "altered_stroke"
 POOLS = (1, 2, 4, 7, 8, 14)
@@ -113,10 +114,10 @@ def altered_stroke(
         raise ValueError(
             f"{WHO}: images must be gray, (n, height, width), got shape {np.shape(images)}"
         )
-    share = shapes.real_number(amount, "amount", WHO)
+    share = real_number(amount, "amount", WHO)
     most = max(digits.shape[1] // 8, 1)
     if farthest is not None:
-        most = shapes.whole_number(farthest, "farthest", WHO)
+        most = whole_number(farthest, "farthest", WHO)
     altered = np.array([level_upper_left(digit, share, most) for digit in digits])
     changed = (altered != digits).reshape(len(digits), -1).any(1)
     if not changed.any():

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.engines import check_engine
 from striate.engines.base import check_images
 from striate.layers import Run
-from striate.shapes import Array
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 def each_layer(
-    network: Network, images: Array, *, engine: str = "llvm"
+    network: Model, images: Array, *, engine: str = "llvm"
 ) -> Iterator[tuple[int, Array]]:
     """(index, output (n, *shape)) of every node for raw images, float32, as in prediction."""
     compiled = check_engine(engine) == "llvm"
@@ -65,7 +65,7 @@ class Tape:
             input.
     """
 
-    def __init__(self, network: Network, images: Array, node: int | None = None) -> None:
+    def __init__(self, network: Model, images: Array, node: int | None = None) -> None:
         self.network, self.images = network, len(images)
         self.values: dict[int, Array] = {
             -1: network.preprocessing.apply(check_images(images, network.input_shape))
@@ -106,7 +106,7 @@ class Tape:
         return arriving[-1]
 
 
-def _ancestors(network: Network, node: int) -> set[int]:
+def _ancestors(network: Model, node: int) -> set[int]:
     """The node and all nodes before it from which a path leads to it."""
     found = {node}
     for index in range(node, -1, -1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from striate.shapes import real_number, whole_number
+from striate.common.arguments import real_number, whole_number
 
 LONGEST = 2**24
 WIDEST = 2**12

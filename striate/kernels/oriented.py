@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arguments import real_number, true_or_false, whole_number
 from striate.kernels._checks import check_size, width
 from striate.kernels.kernel import LARGEST
-from striate.shapes import real_number, true_or_false, whole_number
 
 Array = npt.NDArray[Any]
 

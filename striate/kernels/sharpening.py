@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arguments import real_number
 from striate.kernels._checks import check_size
 from striate.kernels.edges import laplace
 from striate.kernels.smoothing import gaussian, identity
-from striate.shapes import real_number
 
 Array = npt.NDArray[Any]
 

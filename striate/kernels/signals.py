@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arguments import true_or_false, whole_number
 from striate.kernels._checks import check_length, positive, width
-from striate.shapes import true_or_false, whole_number
 
 Array = npt.NDArray[Any]
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arguments import real_number, true_or_false
 from striate.kernels._checks import check_size
 from striate.kernels.signals import gaussian1d
-from striate.shapes import pair, real_number, true_or_false
+from striate.ops.shapes import pair
 
 Array = npt.NDArray[Any]
 

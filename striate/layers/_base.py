@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from striate import shapes
-from striate.reads import Everything, Reads, Same, Window
-from striate.shapes import Array, Field, Padding, Pads, Pair, Shape
+from striate.common.arrays import Array
+from striate.layers.reads import Everything, Reads, Same, Window
+from striate.ops import shapes
+from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
 
 Inputs = tuple[Array, ...]
 Arrays = dict[str, Array]
@@ -102,7 +103,7 @@ class Layer:
         return fields[0]
 
     def reads(self, *inputs: Shape) -> Reads:
-        """Which values of its inputs each output reads: see `striate.reads`.
+        """Which values of its inputs each output reads: see `striate.layers.reads`.
 
         By default its own place, where shape and `field` are those of the input; else everything.
         """

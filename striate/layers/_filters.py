@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from striate import shapes
+from striate.common.arguments import true_or_false, whole_number
+from striate.common.arrays import Array
 from striate.layers._base import WindowLayer
-from striate.shapes import Array, Padding, Pair, Shape
+from striate.ops import shapes
+from striate.ops.shapes import Padding, Pair, Shape
 
 
 class FilterLayer(WindowLayer):
@@ -29,9 +31,9 @@ class FilterLayer(WindowLayer):
         name: str | None,
     ) -> None:
         super().__init__(size, stride, padding, dilation, uncovered, name)
-        self.filters = shapes.whole_number(filters, "filters", self.who)
-        self.groups = shapes.whole_number(groups, "groups", self.who)
-        self.bias = shapes.true_or_false(bias, "bias", self.who)
+        self.filters = whole_number(filters, "filters", self.who)
+        self.groups = whole_number(groups, "groups", self.who)
+        self.bias = true_or_false(bias, "bias", self.who)
         if self.filters % self.groups:
             raise ValueError(
                 f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate import shapes
+from striate.common.arguments import real_number
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
 from striate.ops import activation
-from striate.shapes import Array, Shape
+from striate.ops.shapes import Shape
 
 
 class _Elementwise(Layer):
@@ -41,7 +42,7 @@ class LeakyReLU(_Elementwise):
 
     def __init__(self, slope: float = 0.01, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.slope = shapes.real_number(slope, "slope", self.who)
+        self.slope = real_number(slope, "slope", self.who)
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
@@ -96,7 +97,7 @@ class Scale(_Elementwise):
 
     def __init__(self, factor: float, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.factor = shapes.real_number(factor, "factor", self.who)
+        self.factor = real_number(factor, "factor", self.who)
         if self.factor == 0:
             raise ValueError(f"{self.who}: factor must not be 0, or nothing is left of its input")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from striate import shapes
+from striate.common.arguments import real_number
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
 from striate.ops import batchnorm
-from striate.shapes import Array, Shape
+from striate.ops.shapes import Shape
 
 
 class BatchNorm(Layer):
@@ -31,8 +32,8 @@ class BatchNorm(Layer):
         self, *, momentum: float = 0.9, eps: float = 1e-5, name: str | None = None
     ) -> None:
         super().__init__(name=name)
-        self.momentum = shapes.real_number(momentum, "momentum", self.who)
-        self.eps = shapes.real_number(eps, "eps", self.who)
+        self.momentum = real_number(momentum, "momentum", self.who)
+        self.eps = real_number(eps, "eps", self.who)
         if not 0 <= self.momentum < 1:
             raise ValueError(
                 f"{self.who}: momentum must be at least 0 and below 1, got {self.momentum}"

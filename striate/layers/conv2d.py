@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run
 from striate.layers._filters import FilterLayer
 from striate.ops import conv
-from striate.shapes import Array, Padding, Shape
+from striate.ops.shapes import Padding, Shape
 
 # How the filters may begin, and what the network draws for that.
 INITIAL = {"he_normal": "he_normal", "identity": "identity", "whitening": "zeros"}
@@ -18,7 +19,7 @@ class Conv2D(FilterLayer):
 
     Computes correlation (the filters are not flipped), as all deep-learning libraries do; see
     `striate.ops.conv` for the formula and its gradients. Input (height, width, channels), output
-    (rows, columns, filters) by the size rule of `striate.shapes`.
+    (rows, columns, filters) by the size rule of `striate.ops.shapes`.
 
     Args:
         filters: number of filters, the depth of the output.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate import shapes
+from striate.common.arguments import true_or_false, whole_number
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
+from striate.layers.reads import Everything, Reads
 from striate.ops import dense
-from striate.reads import Everything, Reads
-from striate.shapes import Array, Field, Pair, Shape
+from striate.ops.shapes import Field, Pair, Shape
 
 
 class Dense(Layer):
@@ -25,8 +26,8 @@ class Dense(Layer):
 
     def __init__(self, units: int, *, bias: bool = True, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.units = shapes.whole_number(units, "units", self.who)
-        self.bias = shapes.true_or_false(bias, "bias", self.who)
+        self.units = whole_number(units, "units", self.who)
+        self.bias = true_or_false(bias, "bias", self.who)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:

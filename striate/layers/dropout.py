@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from striate import shapes
-from striate.hashing import drop_threshold, uniform_bits
+from striate.common.arguments import real_number
+from striate.common.arrays import Array
+from striate.common.random_bits import drop_threshold, uniform_bits
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
-from striate.shapes import Array, Shape
+from striate.ops.shapes import Shape
 
 
 class Dropout(Layer):
     """In training, zero a random part of the values and scale the others by 1/(1 - rate).
 
     Afterwards it does nothing (Srivastava et al. 2014, with the scaling moved to training). The
-    choice depends on each image's key and the layer only: see `striate.hashing`.
+    choice depends on each image's key and the layer only: see `striate.common.random_bits`.
 
     Args:
         rate: the part to drop, 0 ≤ rate < 1.
@@ -26,7 +27,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.rate = shapes.real_number(rate, "rate", self.who)
+        self.rate = real_number(rate, "rate", self.who)
         if not 0 <= self.rate < 1:
             raise ValueError(
                 f"{self.who}: rate must be at least 0 and below 1 (the part of the values that "

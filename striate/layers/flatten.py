@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
-from striate.reads import Reads, Reshaped
-from striate.shapes import Array, Shape
+from striate.layers.reads import Reads, Reshaped
+from striate.ops.shapes import Shape
 
 
 class Flatten(Layer):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate import shapes
+from striate.common.arguments import true_or_false, whole_number
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
-from striate.ops import grouped
-from striate.shapes import Array, Field, Pair, Shape
+from striate.ops import grouped, shapes
+from striate.ops.shapes import Field, Pair, Shape
 
 
 class GroupedDense(Layer):
@@ -32,9 +33,9 @@ class GroupedDense(Layer):
         self, units: int, group: int, *, bias: bool = True, name: str | None = None
     ) -> None:
         super().__init__(name=name)
-        self.units = shapes.whole_number(units, "units", self.who)
-        self.group = shapes.whole_number(group, "group", self.who)
-        self.bias = shapes.true_or_false(bias, "bias", self.who)
+        self.units = whole_number(units, "units", self.who)
+        self.group = whole_number(group, "group", self.who)
+        self.bias = true_or_false(bias, "bias", self.who)
         if self.units % self.group:
             raise ValueError(
                 f"{self.who}: {self.units} units do not fall into groups of {self.group}; choose "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run
 from striate.layers._filters import FilterLayer
 from striate.ops import local
-from striate.shapes import Array, Padding, Shape
+from striate.ops.shapes import Padding, Shape
 
 
 class LocallyConnected2D(FilterLayer):
@@ -17,7 +18,7 @@ class LocallyConnected2D(FilterLayer):
     position filters of its own. What is left of it when all positions share theirs is the
     convolution (`striate.conversions` goes both ways). Computes correlation: no filter is flipped.
     Input (height, width, channels), output (rows, columns, filters) by the size rule of
-    `striate.shapes`.
+    `striate.ops.shapes`.
 
     Args:
         filters: outputs of a position, the depth of the output.

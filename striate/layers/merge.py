@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
-from striate.reads import Beside, Reads, Together
-from striate.shapes import Array, Field, Pair, Shape
+from striate.layers.reads import Beside, Reads, Together
+from striate.ops.shapes import Field, Pair, Shape
 
 
 class _Merge(Layer):

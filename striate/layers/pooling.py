@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate import shapes
+from striate.common.arguments import true_or_false
+from striate.common.arrays import Array
 from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run, WindowLayer
-from striate.ops import pool
-from striate.reads import Reads, Window
-from striate.shapes import Array, Field, Padding, Pair, Shape
+from striate.layers.reads import Reads, Window
+from striate.ops import pool, shapes
+from striate.ops.shapes import Field, Padding, Pair, Shape
 
 
 class _Pool2D(WindowLayer):
@@ -139,7 +140,7 @@ class AvgPool2D(_Pool2D):
         name: str | None = None,
     ) -> None:
         super().__init__(size, stride, padding, 1, uncovered, name)
-        self.count_padding = shapes.true_or_false(count_padding, "count_padding", self.who)
+        self.count_padding = true_or_false(count_padding, "count_padding", self.who)
 
     def pixels(self, shape: Shape) -> Array:
         """How many pixels each mean divides by, float64 (rows, columns, 1)."""

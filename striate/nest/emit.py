@@ -15,12 +15,12 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from striate.nest.ahead import fetched
 from striate.nest.algebra import Binary, Expression, Nest, PairProduct
 from striate.nest.evaluate import Evaluator, Place
 from striate.nest.ir import Function, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule
+from striate.nest.software_prefetch import fetched
 
 _NEUTRAL = {"sum": 0.0, "max": float("-inf"), "argmax": float("-inf")}
 Point = Mapping[str, int]
@@ -189,7 +189,7 @@ class _Emitter:
         return self.code.loop(self.extents[axis], step, accumulators, kind, turn)
 
     def _fetch(self, axis: str, place: Place, points: list[Point]) -> None:
-        """Ask for what the loop over `axis` reads some turns later: see `striate.nest.ahead`."""
+        """Ask for what the loop over `axis` reads later: see `striate.nest.software_prefetch`."""
         body = [{**point, **step} for step in self._steps() for point in points]
         for tensor, point in fetched(self.nest, self.schedule, axis, body, self.element):
             self.at.fetch(tensor, place.point(point))

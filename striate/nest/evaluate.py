@@ -25,10 +25,10 @@ from striate.nest.algebra import (
     Unary,
     Where,
 )
+from striate.nest.bfloat16_arithmetic import Pairs
 from striate.nest.convert import convert
 from striate.nest.functions import Arithmetic
 from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
-from striate.nest.pairs import Pairs
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 

@@ -153,7 +153,7 @@ class Arithmetic:
         return self.code.emit(f"{operation} {self._words} {value}, {many}")
 
     def bits(self, key: Value, index: Value, salt: int) -> Value:
-        """Hashed 32-bit words: see `striate.hashing.uniform_bits` for the same in NumPy."""
+        """Hashed 32-bit words: `striate.common.random_bits` has the same in NumPy."""
         words = f"<{self.count} x i32>"
         code = self.code
 

@@ -19,7 +19,7 @@ from striate.nest.algebra import (
     child_names,
     strides_of,
 )
-from striate.nest.linear import apply_both
+from striate.nest.small_matrix import apply_both
 
 Form = TypeVar("Form", Tensor, Index)
 

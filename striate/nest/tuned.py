@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from striate.atomic import write_atomically
-from striate.cachedir import cache_dir
+from striate.common.atomic import write_atomically
+from striate.common.cachedir import cache_dir
 from striate.nest.schedule import Schedule
 
 _FORMAT = "tuned 1"

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 
 def activation_loops(name: str, x: Array, slope: float = 0.0) -> Array:

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 
 def batch_norm_loops(x: Array, scale: Array, shift: Array, eps: float) -> Array:

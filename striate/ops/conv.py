@@ -20,7 +20,8 @@ from itertools import product
 
 import numpy as np
 
-from striate.shapes import Array, Pads, Pair, extent
+from striate.common.arrays import Array
+from striate.ops.shapes import Pads, Pair, extent
 
 NO_PADS: Pads = (0, 0, 0, 0)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 
 def dense_loops(x: Array, weights: Array) -> Array:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 
 def grouped_dense_loops(x: Array, weights: Array, group: int) -> Array:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.ops.conv import NO_PADS, crop, output_size, pad, taps
-from striate.shapes import Array, Pads, Pair
+from striate.ops.shapes import Pads, Pair
 
 # Textbook loops.
 

@@ -15,8 +15,9 @@ import math
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.ops.conv import NO_PADS, crop, output_size, pad, taps
-from striate.shapes import Array, Pads, Pair
+from striate.ops.shapes import Pads, Pair
 
 # Textbook loops.
 

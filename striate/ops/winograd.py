@@ -22,7 +22,8 @@ Its gradients follow by the chain rule, with the same matrices:
 
     dF = G' [ (A dY A') * (B' D B) ] G   and dD is the correlation of dY with the turned filter.
 
-Everything is exact here, in fractions; the compiled loops are in `striate.plan.lower.winograd`.
+Everything is exact here, in fractions; the compiled loops are in
+`striate.plan.lowering.convolution.winograd`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.pictures.figures import write_figure
 from striate.pictures.picture import has_alpha, is_gray
 from striate.pictures.writing import check_output
-from striate.shapes import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

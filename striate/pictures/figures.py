@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from striate.atomic import write_atomically
+from striate.common.atomic import write_atomically
 from striate.data.dataset import DataError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.decode import FORMATS, pillow_settings
 from striate.pictures import sixteen
 from striate.pictures.picture import JpegTables, Picture, alike
-from striate.shapes import Array
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.data.decode import FORMATS
-from striate.shapes import Array
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow

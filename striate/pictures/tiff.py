@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 # The tags and field types of the specification that are written here.
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7

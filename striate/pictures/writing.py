@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.atomic import write_atomically
+from striate.common.arrays import Array
+from striate.common.atomic import write_atomically
 from striate.data.dataset import DataError
 from striate.pictures.picture import Picture, alike, has_alpha, is_gray, to_bytes
 from striate.pictures.sixteen import png_chunks
 from striate.pictures.tiff import tiff_chunks
-from striate.shapes import Array
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.engines.base import check_images
 from striate.nest.algebra import Element
-from striate.nest.crew import default_threads
 from striate.nest.target import require_bfloat16
-from striate.plan.fold import folded
-from striate.plan.picked import Loading
+from striate.nest.thread_pool import default_threads
+from striate.plan.analysis.batchnorm_folding import folded
+from striate.plan.inputs import Loading
 from striate.plan.runner import Runner
-from striate.shapes import Array, whole_number
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 _FLOAT = np.dtype(np.float32)
 # Multiply-adds of a batch that are not worth waking another thread for.
 _SMALL = 60_000_000
 
 
-def worth_threads(network: Network, batch_size: int, threads: int) -> int:
+def worth_threads(network: Model, batch_size: int, threads: int) -> int:
     """As many threads as given, or one where a batch is too little work to share."""
     work = sum(v.layer.multiply_adds(*network.input_shapes(i)) for i, v in enumerate(network.nodes))
     return threads if work * batch_size > _SMALL else 1
@@ -50,7 +51,7 @@ class CompiledNetwork:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         *,
         batch_size: int = 1,
         threads: int | None = None,

@@ -3,8 +3,9 @@
 A block is either one image, ``[height][width][channel]``, whose channels fill the lanes; or as many
 images as a vector has lanes, ``[height][width][channel][lane]``, so that the textbook loop over one
 image is, number by vector, the loop over a whole block, and no channel count leaves a tail.  See
-`striate.plan.lanes` for the choice.  Around the pixels lies a halo, written once when memory is
-made (zeros, as padding wants them), so that no loop ever asks whether it is still inside the image.
+`striate.plan.lowering.lanes` for the choice.  Around the pixels lies a halo, written once when
+memory is made (zeros, as padding wants them), so that no loop ever asks whether it is still inside
+the image.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from striate.nest.algebra import Element, Tensor, strides_of
-from striate.shapes import Pads
+from striate.ops.shapes import Pads
 
 Scope = Literal["auto", "block", "shard", "partial", "thread", "temporary", "global"]
 # A step along one axis of the image: how far each axis of the nest moves.

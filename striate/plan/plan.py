@@ -13,25 +13,24 @@ import numpy.typing as npt
 
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
-from striate.nest.tape import Program
-from striate.plan.borders import write_borders
-from striate.plan.builder import Builder, Settings, pixels
-from striate.plan.entrance import Entrance
-from striate.plan.graph import INPUT, Graph, Operation, analyse
+from striate.nest.program import Program
+from striate.ops.shapes import Pads
+from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
+from striate.plan.build.axis_split import split
 from striate.plan.layout import EVERY, Buffer, Image, Place
-from striate.plan.lower import LOWERINGS
-from striate.plan.lower._lowering import NO_HALO, Lowering
-from striate.plan.lower.conv import products, winograd_passes
-from striate.plan.lower.loss import Loss
-from striate.plan.recorder import tasks_of
-from striate.plan.section import Section
-from striate.plan.split import split
-from striate.plan.streams import copy_out
-from striate.shapes import Pads
+from striate.plan.lowering.builder import Builder, Settings, pixels
+from striate.plan.lowering.convolution.passes import products, winograd_passes
+from striate.plan.lowering.input_stage import Entrance
+from striate.plan.lowering.layers import LOWERINGS
+from striate.plan.lowering.loss import Loss
+from striate.plan.lowering.protocol import NO_HALO, Lowering
+from striate.plan.lowering.recorder import tasks_of
+from striate.plan.memory.halo import write_borders
+from striate.plan.memory.non_temporal import copy_out
+from striate.plan.stage import Section
 
 if TYPE_CHECKING:
-    from striate.network import Network
-    from striate.plan.explanation import Explanation
+    from striate.model.model import Model
 
 
 class Plan:
@@ -52,7 +51,7 @@ class Plan:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         settings: Settings,
         threads: int,
         parameters: npt.NDArray[Any],
@@ -92,13 +91,6 @@ class Plan:
     def sections(self) -> list[Section]:
         """What `program` runs, job by job."""
         return self._sections
-
-    def explain(self, measure: bool = False) -> Explanation:
-        """What was decided and why; with `measure` also how fast each kernel is: see
-        `striate.plan.explain`."""
-        from striate.plan.explain import explain
-
-        return explain(self, measure)
 
     @property
     def uses_winograd(self) -> bool:
@@ -141,7 +133,7 @@ class Plan:
 
     # --- the steps ---------------------------------------------------------------------------
 
-    def _record(self, network: Network, graph: Graph) -> None:
+    def _record(self, network: Model, graph: Graph) -> None:
         builder, settings, recorder = self.builder, self.settings, self.builder.recorder
         convolutions = [o for o in graph.operations if isinstance(o.layer, Conv2D)]
         builder.again.step = 3 * sum(products(settings, o) for o in convolutions)
@@ -209,7 +201,7 @@ class Plan:
 
     # --- the batch's memory --------------------------------------------------------------------
 
-    def _views(self, network: Network) -> None:
+    def _views(self, network: Model) -> None:
         self.entrance.open(self.builder.recorder.arrays)
         if not self.settings.loading.direct:
             self.raw = self._images(self.entrance.raw, network.input_shape)

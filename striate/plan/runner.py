@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.crew import crew
+from striate.common.arrays import Array
 from striate.nest.ir import BYTES, Number
 from striate.nest.target import host
-from striate.plan.builder import Settings
-from striate.plan.lanes import lanes_for
-from striate.plan.picked import COPIED, Loading, Picked
+from striate.nest.thread_pool import crew
+from striate.plan.inputs import COPIED, Loading, Picked
+from striate.plan.lowering.builder import Settings
+from striate.plan.lowering.lanes import lanes_for
 from striate.plan.plan import Plan
-from striate.shapes import Array
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 class Runner:
@@ -28,7 +28,7 @@ class Runner:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         *,
         batch_size: int,
         threads: int,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.atomic import write_atomically
+from striate.common.atomic import write_atomically
 from striate.recordings.recording import Array, Recording, RecordingError, check_finite
 from striate.recordings.tables import encode_table, read_table
 from striate.recordings.wav import encode_wav, read_wav

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from striate.inspect import Cure, LayerReach, Unread
+from striate.inspect.summary import Row, bytes_text, sizes
 from striate.inspect.tables import counted
 from striate.reports import pictures
 from striate.reports.data import Report
-from striate.summary import Row, bytes_text, sizes
 
 
 def layers(report: Report) -> list[dict[str, str]]:

@@ -12,19 +12,20 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from striate.evaluation import Evaluation
+from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
 from striate.reports.fitting import EACH_NUMBER, Fit, fit
 from striate.reports.occlusion import Occlusion, occlusion
 from striate.reports.saliency import saliency
-from striate.shapes import Array, whole_number
+from striate.training.evaluation import Evaluation
 from striate.training.history import CURVES, History
 from striate.training.targets import as_images, label_indices
 
 if TYPE_CHECKING:
+    from striate.inspect.summary import Summary
     from striate.network import Network
-    from striate.summary import Summary
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 
 def packed(array: Array) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.atomic import write_atomically
+from striate.common.arrays import Array
+from striate.common.atomic import write_atomically
 from striate.layers import Conv2D
-from striate.shapes import Array
 
 if TYPE_CHECKING:
     from striate.network import Network

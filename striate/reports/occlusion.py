@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.shapes import Array, Pair
+from striate.common.arrays import Array
+from striate.ops.shapes import Pair
 
 if TYPE_CHECKING:
     from striate.network import Network

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 
-from striate.shapes import Array
+from striate.common.arrays import Array
 
 Pixels = npt.NDArray[np.uint8]
 

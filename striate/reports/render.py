@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from striate.atomic import write_atomically
+from striate.common.atomic import write_atomically
+from striate.inspect.summary import bytes_text, sizes
 from striate.reports import architecture, curves, pictures
 from striate.reports.data import Answer, Report
 from striate.reports.packed import pack
-from striate.summary import bytes_text, sizes
 
 SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
 """In the order in which they are put into the page, as one script."""
@@ -86,7 +86,7 @@ def render(report: Report) -> bytes:
     """The page of `report` in UTF-8; the same report gives the same bytes."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from striate import __version__
+    from striate.common.version import __version__
 
     environment = Environment(
         loader=PackageLoader("striate.reports", "page"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.nest.crew import default_threads
+from striate.nest.thread_pool import default_threads
 from striate.signal.compiled import Placement, Plan, Spoilt, Unfit, plan
 from striate.signal.problem import (
     Axes,

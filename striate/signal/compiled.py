@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from striate.nest.crew import crew
+from striate.nest.compiler import Kernel
 from striate.nest.ir import BYTES
-from striate.nest.kernel import Kernel
-from striate.nest.tape import Argument, Job, Program
+from striate.nest.program import Argument, Job, Program
 from striate.nest.target import host
+from striate.nest.thread_pool import crew
 from striate.signal.blocks import Blocks, is_long, near, split, stripes
 from striate.signal.parts import Part, Table
 from striate.signal.problem import Array, Problem

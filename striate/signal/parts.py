@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.algebra import Nest
+from striate.nest.compiler import Kernel, compile_nest
 from striate.nest.ir import BYTES
-from striate.nest.kernel import Kernel, compile_nest
-from striate.nest.tape import Argument, Call, Job
+from striate.nest.program import Argument, Call, Job
 from striate.signal.blocks import Blocks
 from striate.signal.problem import Array
 from striate.signal.recipes import RECIPES

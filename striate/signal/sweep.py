@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.crew import default_threads
+from striate.nest.thread_pool import default_threads
 from striate.signal.geometry import Window
 from striate.signal.request import Order, Request
 from striate.signal.textbook import shifted

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plan.picked import Picked
+from striate.plan.inputs import Picked
 from striate.training.loading import Augmentation, Images, Loader
 from striate.training.prefetch import Prefetch
-from striate.training.streams import Stream, generator, image_keys
+from striate.training.random_streams import Stream, generator, image_keys
 from striate.training.targets import Targets
 from striate.training.weights import Weights, normalised
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.augment import Augment, Draw, Fill, fill_values
-from striate.plan.picked import Changes, Picked, can_be_picked
-from striate.training.streams import Stream, generator, image_keys
+from striate.plan.inputs import Changes, Picked, can_be_picked
+from striate.training.random_streams import Stream, generator, image_keys
 
 Images = NDArray[Any]
 Augmentation = Callable[[Images, np.random.Generator], Images]

@@ -12,30 +12,30 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from striate.training import optimizers, schedules
+from striate.optim import optimizers, schedules
+from striate.optim.losses import Loss
+from striate.optim.optimizers import Optimizer
+from striate.optim.schedules import Schedule
 from striate.training.batches import Batch, batch_sizes
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
-from striate.training.losses import Loss
-from striate.training.optimizers import Optimizer
 from striate.training.prepare import Prepared, prepare
 from striate.training.progress import Progress, Reporter, make_reporter
-from striate.training.schedules import Schedule
+from striate.training.random_streams import check_seed
 from striate.training.stopping import BestEpoch, EarlyStopping, Interruption, Snapshot
-from striate.training.streams import check_seed
 from striate.training.tally import Tally
 from striate.training.weights import ClassWeight
 
 if TYPE_CHECKING:
     from striate.engines.base import Engine
-    from striate.network import Network
+    from striate.model.model import Model
 
 # What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
 DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002}
 
 
 def fit(
-    network: Network,
+    network: Model,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -172,7 +172,7 @@ def fit(
 class _Training:
     """One call of ``fit``, as it goes on."""
 
-    network: Network
+    network: Model
     engine: Engine
     data: Prepared
     optimizer: Optimizer

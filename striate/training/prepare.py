@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
 from striate.training.loading import select
-from striate.training.losses import Loss
 from striate.training.split import random_split, stratified_split
 from striate.training.statistics import channel_statistics
 from striate.training.targets import Targets, as_images, choose_loss, make_targets
@@ -19,7 +19,7 @@ from striate.training.whitening import whiten
 
 if TYPE_CHECKING:
     from striate.engines.base import Engine
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Prepared:
 
 
 def prepare(
-    network: Network,
+    network: Model,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -126,7 +126,7 @@ def _of_rows(by_class: Weights | None, targets: Targets) -> Weights:
 
 
 def _validation(
-    network: Network,
+    network: Model,
     data: tuple[ArrayLike, ArrayLike],
     criterion: Loss,
     by_class: Weights | None,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.training.streams import Stream, generator
+from striate.training.random_streams import Stream, generator
 
 Indices = NDArray[np.intp]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.engines.base import check_images
-from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
+from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Targets:
         return self.values[rows if self.labels is None else self.labels[rows]]
 
 
-def as_images(network: Network, images: ArrayLike) -> NDArray[Any]:
+def as_images(network: Model, images: ArrayLike) -> NDArray[Any]:
     """Images as an array ``(n, *network.input_shape)`` in the dtype that they came in.
 
     Gray images may come without their channel axis.  Numbers must be real and finite.
@@ -60,7 +60,7 @@ def choose_loss(loss: Loss | str | None, y: NDArray[Any]) -> Loss:
     return MeanSquaredError() if y.dtype.kind == "f" else SoftmaxCrossEntropy()
 
 
-def make_targets(network: Network, y: NDArray[Any], loss: Loss) -> Targets:
+def make_targets(network: Model, y: NDArray[Any], loss: Loss) -> Targets:
     """``y`` as the outputs that the network should give."""
     if len(network.output_shape) != 1:
         raise ValueError(
@@ -85,7 +85,7 @@ def make_targets(network: Network, y: NDArray[Any], loss: Loss) -> Targets:
     return Targets(values, None)
 
 
-def label_indices(network: Network, y: ArrayLike) -> NDArray[np.intp]:
+def label_indices(network: Model, y: ArrayLike) -> NDArray[np.intp]:
     """Class indices ``(images,)`` of labels that are indices or the network's class names."""
     labels = np.asarray(y)
     outputs = network.output_shape[0]

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from striate.layers import Conv2D
 
 if TYPE_CHECKING:
-    from striate.network import Network
+    from striate.model.model import Model
 
 IMAGES, PATCHES = 2_000, 1_000_000  # that the covariance is taken from, at most about
 EPSILON = 5e-4  # added to each eigenvalue, for inputs of spread 1: weak directions are noise
 
 
-def whiten(network: Network, images: NDArray[Any], rows: NDArray[np.intp]) -> None:
+def whiten(network: Model, images: NDArray[Any], rows: NDArray[np.intp]) -> None:
     """Set the filters of each ``Conv2D(initial="whitening")`` that are still zero.
 
     Args:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import striate
-from striate.chainrule import derivation
-from striate.chainrule.derivation import Gradients, gradients
 from striate.ops import conv
+from striate.teaching.chainrule import gradients as derivation
+from striate.teaching.chainrule.gradients import Gradients, Sum, _products, _sums, gradients
 
 # *Convolutional Neural Network*, sections "Convolution process" and "Calculation of ∂L/∂F and
 # ∂L/∂X": of each number the places of the factors, in the order in which they are printed.
@@ -39,7 +39,7 @@ OF_INPUT = {
 }
 
 
-def places(sums: tuple[derivation.Sum, ...]) -> dict[str, str]:
+def places(sums: tuple[Sum, ...]) -> dict[str, str]:
     """Sums in the short form of the tables above."""
     return {
         str(one.of): " ".join(
@@ -143,7 +143,7 @@ def test_random_cases_against_the_layers_loops(case: dict) -> None:
         for sums in (written.outputs, written.filter_gradients, written.input_gradients)
     ]
     assert len(set(counts)) == 1
-    assert counts[0] == derivation._products(written.layer, written.x.shape, written.gradient.shape)
+    assert counts[0] == _products(written.layer, written.x.shape, written.gradient.shape)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_the_compiled_kernels_agree(case: dict) -> None:
 
 def test_a_wrong_sum_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks do compare: with one weight of the input's gradient turned they differ."""
-    right = derivation._sums
+    right = _sums
 
     def wrong(layer, x, f, b, gradient):
         outputs, of_filter, of_bias, of_input = right(layer, x, f, b, gradient)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from striate.chainrule.derivation import gradients
+from striate.teaching.chainrule.gradients import gradients
 
 
 def unspaced(text: str) -> str:

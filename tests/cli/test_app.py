@@ -78,7 +78,7 @@ def test_errors_become_one_sentence(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("striate.files.load", fail)
+    monkeypatch.setattr("striate.model.files.load", fail)
     outcome = striate("summary", "x")
     assert (outcome.code, outcome.out, outcome.err) == (code, "", f"striate: {line}\n")
 
@@ -93,7 +93,7 @@ def test_an_error_of_ours_is_not_hidden(striate: Run, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("striate.files.load", fail)
+    monkeypatch.setattr("striate.model.files.load", fail)
     with pytest.raises(ZeroDivisionError):
         striate("summary", "x")
 

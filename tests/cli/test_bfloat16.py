@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.files import load
 from striate.nest import target
 from striate.nest.target import host
+from striate.network import load
 
 Run = Callable[..., Any]
 NETWORK = """

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate import data, files
+from striate import data
+from striate.model import files
+from striate.network import load
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -48,7 +50,7 @@ def test_another_seed_of_training_is_drawn_again(
 
 
 def test_the_figures_agree_with_the_network(striate: Run, model: Path) -> None:
-    network = files.load(model)
+    network = load(model)
     dataset = data.load("digits")
     predicted = network.predict_logits(dataset.test_images, engine="numpy").argmax(axis=1)
     truth = dataset.test_labels
@@ -210,7 +212,7 @@ def test_a_source_with_parts_of_its_own(
 def test_notes_that_make_no_sense_are_passed_over(
     striate: Run, model: Path, in_tmp: Path, split: Any
 ) -> None:
-    network = files.load(model)
+    network = load(model)
     files.save(network, "odd", {"split": split, "source": ["x"], "train_images": "many"})
     outcome = striate("evaluate", "odd", "digits", *NUMPY, "--json")
     assert outcome.code == 0
@@ -220,7 +222,7 @@ def test_notes_that_make_no_sense_are_passed_over(
 
 
 def test_views_are_averaged(striate: Run, model: Path) -> None:
-    network, digits = files.load(model), data.load("digits")
+    network, digits = load(model), data.load("digits")
     for views in ("plain", "mirrored", "moved"):
         result = striate("evaluate", model, "digits", "--views", views, *NUMPY, "--json").json
         expected = network.evaluate(

@@ -16,9 +16,9 @@ from PIL import Image
 from scipy import ndimage
 
 from striate import kernels
-from striate.filtering import filter_image, resolve_chain
 from striate.pictures import Picture, grace_hopper, read_picture, write_picture
 from striate.pictures.comparison import draw_comparison, label, readable
+from striate.signal.filter_image import filter_image, resolve_chain
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from striate import files
 from striate.cli import networkfile
 from striate.cli.networkfile import NetworkFileError
 from striate.layers import Add, Conv2D, Dense, Flatten, ReLU
-from striate.network import Input, Network
+from striate.network import Input, Network, load
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -186,7 +185,7 @@ def test_summary_of_a_model(striate: Run, model: Path) -> None:
     assert outcome.code == 0
     assert "Classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in outcome.out
     result = striate("summary", model, "--json").json
-    assert result["parameters"] == files.load(model).parameter_count
+    assert result["parameters"] == load(model).parameter_count
     assert result["training"]["epochs"] == 2
     assert result["classes"] == [str(digit) for digit in range(10)]
 

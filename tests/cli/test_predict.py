@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate import data, files
+from striate import data
 from striate.cli import predict as predict_module
 from striate.layers import Dense, Flatten, ReLU
-from striate.network import Network
+from striate.model import files
+from striate.network import Network, load
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -39,7 +40,7 @@ def test_one_line_per_image(striate: Run, model: Path, scans: Path) -> None:
     outcome = striate("predict", model, "scans/scan0.png", "scans/scan1.png", *NUMPY)
     assert outcome.code == 0
     assert outcome.err == ""
-    network = files.load(model)
+    network = load(model)
     pixels = data.load_images(["scans/scan0.png", "scans/scan1.png"], network.preprocessing)
     probabilities = network.predict_proba(pixels, engine="numpy")
     assert outcome.out.splitlines() == [
@@ -157,7 +158,7 @@ def test_no_such_model(refused: Refused, scans: Path) -> None:
 def test_a_model_that_cannot_resize(
     striate: Run, refused: Refused, model: Path, scans: Path
 ) -> None:
-    network = files.load(model)
+    network = load(model)
     network.preprocessing = type(network.preprocessing)()
     files.save(network, "plain")
     assert striate("predict", "plain", "scans/scan0.png", *NUMPY).code == 0
@@ -202,7 +203,7 @@ def test_models_for_other_purposes(refused: Refused, in_tmp: Path, command: str)
 
 
 def test_views_are_averaged(striate: Run, model: Path, scans: Path) -> None:
-    network = files.load(model)
+    network = load(model)
     pixels = data.load_images(["scans/scan0.png"], network.preprocessing)
     for views in ("plain", "mirrored", "moved"):
         options = ("--views", views, *NUMPY, "--json")

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate import Dense, Flatten, Network, files
+from striate import Dense, Flatten, Network
 from striate.kernels.typed import read
+from striate.model import files
+from striate.network import load
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -27,7 +29,7 @@ def test_a_report_of_the_digits(striate: Run, model: Path, in_tmp: Path) -> None
     assert result["accuracy"] == files.information(model)["test_accuracy"]
     assert len(result["shown"]) == 5
     assert len(result["kernels"]) == 4
-    kernel = files.load(model).parameters["conv2d_1/filters"][:, :, 0, 1]
+    kernel = load(model).parameters["conv2d_1/filters"][:, :, 0, 1]
     written = read("k/conv2d_1-filter1-channel0.txt").astype(np.float32)
     np.testing.assert_array_equal(written, kernel[::-1, ::-1])
     text = page.read_text("utf-8")
@@ -51,7 +53,7 @@ def test_the_kernels_are_taken_by_filter(striate: Run, model: Path, in_tmp: Path
     Image.fromarray(pixels).save("photo.png")
     arguments = ("--kernel", "k/conv2d_1-filter2-channel0.txt", "--offset", 128, "-o", "out.png")
     assert striate("filter", "photo.png", *arguments).code == 0
-    kernel = files.load(model).parameters["conv2d_1/filters"][:, :, 0, 2].astype(np.float64)
+    kernel = load(model).parameters["conv2d_1/filters"][:, :, 0, 2].astype(np.float64)
     sums = sum(
         kernel[r, s] * pixels[r : 18 + r, s : 18 + s].astype(float)
         for r in range(3)
@@ -64,7 +66,7 @@ def test_the_kernels_are_taken_by_filter(striate: Run, model: Path, in_tmp: Path
 def test_a_model_without_history_says_so(striate: Run, model: Path, in_tmp: Path) -> None:
     notes = files.information(model)
     del notes["history"], notes["striate_version"]
-    files.save(files.load(model), "old.safetensors", notes)
+    files.save(load(model), "old.safetensors", notes)
     assert striate("report", "old.safetensors", "digits", *NUMPY).code == 0
     assert "the model file keeps no history" in Path("old.html").read_text("utf-8")
 

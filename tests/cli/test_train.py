@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate import files, recipes
 from striate.cli import train as train_module
+from striate.model import files
+from striate.network import load
+from striate.training import recipes
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -38,7 +40,7 @@ def test_digits_from_beginning_to_end(striate: Run, in_tmp: Path) -> None:
     assert result["model"] == "digits.safetensors"
     assert result["interrupted"] is False
     assert result["recipe"]["epochs"] == 6
-    network = files.load(in_tmp / "digits.safetensors")
+    network = load(in_tmp / "digits.safetensors")
     assert network.parameter_count == result["parameters"]
     assert network.classes == [str(digit) for digit in range(10)]
     assert network.preprocessing.resize == {
@@ -106,7 +108,7 @@ def test_a_folder_of_images(striate: Run, images: Path, in_tmp: Path) -> None:
     assert outcome.code == 0
     assert outcome.json["class_names"] == ["dark", "light"]
     assert outcome.json["test_accuracy"] == 1
-    network = files.load(outcome.json["model"])
+    network = load(outcome.json["model"])
     assert network.input_shape == (8, 10, 3)
     assert network.preprocessing.colour == "rgb"
 
@@ -114,7 +116,7 @@ def test_a_folder_of_images(striate: Run, images: Path, in_tmp: Path) -> None:
 def test_size_and_colour(striate: Run, images: Path, in_tmp: Path) -> None:
     outcome = striate("train", images, *QUICK, "--size", "12x9", "--colour", "gray", "--out", "m")
     assert outcome.code == 0
-    assert files.load("m").input_shape == (12, 9, 1)
+    assert load("m").input_shape == (12, 9, 1)
 
 
 def test_the_name_of_the_model_follows_the_source(
@@ -323,7 +325,7 @@ def test_an_empty_file_may_be_replaced(striate: Run, in_tmp: Path, network_file:
     Path("m").touch()
     outcome = striate("train", "digits", *QUICK, "--network", network_file, "--out", "m")
     assert outcome.code == 0
-    files.load("m")
+    load("m")
 
 
 def test_a_network_for_other_images(refused: Refused, in_tmp: Path) -> None:
@@ -382,7 +384,7 @@ def test_ctrl_c_tests_and_saves_what_there_is(in_tmp: Path, network_file: Path) 
     assert 1 <= result["epochs"] < 100000
     assert "Testing and saving" in err
     assert "Traceback" not in err
-    files.load(result["model"])
+    load(result["model"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

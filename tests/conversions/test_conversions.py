@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate import conversions
-from striate.conversions import (
+from striate.layers import Conv2D, Dense, GroupedDense, Layer, LocallyConnected2D, ReLU
+from striate.teaching.conversions import (
     TrainedLayer,
     to_conv2d,
     to_dense,
     to_grouped_dense,
     to_locally_connected,
 )
-from striate.layers import Conv2D, Dense, GroupedDense, Layer, LocallyConnected2D, ReLU
 
 LIMITS = {np.float32: 1e-6, np.float64: 1e-12}
 

@@ -9,14 +9,6 @@ import numpy as np
 import pytest
 
 import striate
-from striate.conversions import (
-    TrainedLayer,
-    replaced,
-    to_conv2d,
-    to_dense,
-    to_grouped_dense,
-    to_locally_connected,
-)
 from striate.layers import (
     BatchNorm,
     Conv2D,
@@ -27,8 +19,16 @@ from striate.layers import (
     MaxPool2D,
     ReLU,
 )
+from striate.model.preprocessing import Preprocessing
 from striate.network import Network
-from striate.preprocessing import Preprocessing
+from striate.teaching.conversions import (
+    TrainedLayer,
+    replaced,
+    to_conv2d,
+    to_dense,
+    to_grouped_dense,
+    to_locally_connected,
+)
 
 
 def network() -> Network:

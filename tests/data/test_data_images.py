@@ -14,7 +14,7 @@ from PIL import Image
 
 from striate.data import DataError, find_images, load_images, pool
 from striate.data.images import choose_size, decode_images, refit
-from striate.preprocessing import Preprocessing
+from striate.model.preprocessing import Preprocessing
 
 RNG = np.random.default_rng(0)
 

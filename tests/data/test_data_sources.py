@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from striate.data import DataError, digits, find_images, load, load_images
 from striate.data.dataset import checked_size, natural_key, plural, stratified_split
-from striate.preprocessing import Preprocessing
+from striate.model.preprocessing import Preprocessing
 
 # Digits
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import striate
-from striate.derivation import Derivation, derive
-from striate.derivation.outputs import Outputs, outputs_of
-from striate.derivation.stages import fewer, layer_of
-from striate.derivation.windows import choose
 from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
+from striate.teaching.derivation import Derivation, derive
+from striate.teaching.derivation.outputs import Outputs, outputs_of
+from striate.teaching.derivation.stages import fewer, layer_of
+from striate.teaching.derivation.windows import choose
 
 
 def counts(derivation: Derivation) -> dict[str, int]:
@@ -190,7 +190,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_a_difference_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.derivation import outputs
+    from striate.teaching.derivation import outputs
 
     real = outputs.to_locally_connected
 
@@ -205,7 +205,7 @@ def test_a_difference_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_too_large_a_matrix_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.derivation import outputs
+    from striate.teaching.derivation import outputs
 
     monkeypatch.setattr(outputs, "MOST_BYTES", 600)  # 64 and 36 weights are less, 144 more
     found: Outputs = outputs_of(
@@ -349,7 +349,7 @@ def test_measurements() -> None:
 
 
 def test_what_does_not_fit_in_memory_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.derivation import measure
+    from striate.teaching.derivation import measure
 
     monkeypatch.setattr(measure, "_free_bytes", lambda: 20_000)
     found = derive((8, 8), 64, measure=True, compare=False, batch_size=2, threads=1)

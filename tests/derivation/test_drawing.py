@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from striate.derivation import Derivation, derive
-from striate.derivation.drawing import abridged, columns_of, read_by, stage_figure
-from striate.derivation.files import content
+from striate.teaching.derivation import Derivation, derive
+from striate.teaching.derivation.drawing import abridged, columns_of, read_by, stage_figure
+from striate.teaching.derivation.files import content
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from striate.layers import (
     SumPool2D,
     Tanh,
 )
+from striate.model.preprocessing import Preprocessing
 from striate.network import Network
-from striate.preprocessing import Preprocessing
-from striate.training.losses import MeanSquaredError, SoftmaxCrossEntropy
-from striate.training.optimizers import SGD, AdamW
+from striate.optim.losses import MeanSquaredError, SoftmaxCrossEntropy
+from striate.optim.optimizers import SGD, AdamW
 
 
 def everything():

@@ -22,8 +22,8 @@ from striate.layers import (
     ReLU,
     Tanh,
 )
+from striate.model.preprocessing import Preprocessing
 from striate.network import Network
-from striate.preprocessing import Preprocessing
 
 
 def noise(*shape: int) -> np.ndarray:

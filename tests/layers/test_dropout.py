@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.hashing import uniform_bits
+from striate.common.random_bits import uniform_bits
 from striate.layers import Dropout, Run
 
 KEYS = np.array([1, 2, 900], np.uint32)

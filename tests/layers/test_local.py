@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate.layers import Conv2D, LocallyConnected2D, Run
-from striate.shapes import Field
+from striate.ops.shapes import Field
 
 
 @pytest.mark.parametrize(

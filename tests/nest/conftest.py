@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from striate.hashing import uniform_bits
+from striate.common.random_bits import uniform_bits
 from striate.nest import algebra as a
 
 Arrays = dict[str, np.ndarray]
@@ -91,7 +91,7 @@ def interpret(nest: a.Nest, arrays: Arrays) -> None:
 @pytest.fixture
 def run_nest() -> Callable[..., None]:
     """Compile a nest, run it, and compare every buffer with the oracle's."""
-    from striate.nest.kernel import compile_nest
+    from striate.nest.compiler import compile_nest
 
     def run(nest: a.Nest, arrays: Arrays, tolerance: float = 1e-5, **options: object) -> None:
         expected = {role: array.copy() for role, array in arrays.items()}

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from striate.nest.ahead import fetched
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.nest.emit import emit
 from striate.nest.schedule import Schedule
+from striate.nest.software_prefetch import fetched
 
 Run = Callable[..., None]
 

@@ -173,7 +173,7 @@ def test_exp_log_sqrt_tanh_sigmoid(run_nest: Run, element: str) -> None:
 def test_exp_saturates_instead_of_overflowing(run_nest: Run) -> None:
     arrays = {"x": np.array([1e4, -1e4, 100.0, -100.0], "f"), "out": np.zeros(4, "f")}
     nest = Nest((("v", 4),), (Store(tensor("out", v=1), a.exp(tensor("x", v=1))),))
-    from striate.nest.kernel import compile_nest
+    from striate.nest.compiler import compile_nest
 
     compile_nest(nest)(*(arrays[role] for role in nest.buffers))
     assert np.isfinite(arrays["out"]).all()
@@ -286,7 +286,7 @@ def test_sums_of_what_tables_find(run_nest: Run, lane: str, unroll: tuple[str, .
 
 @pytest.mark.parametrize("lane", ["v", "x"])
 def test_rows_at_any_address_lane_by_lane(lane: str) -> None:
-    from striate.nest.kernel import compile_nest
+    from striate.nest.compiler import compile_nest
 
     lanes, length = 16, 21
     sources = [numbers(length + 2, seed=i) for i in range(lanes)]
@@ -367,7 +367,7 @@ def test_without_fused_multiply_add(run_nest: Run) -> None:
 @pytest.mark.parametrize("element", ["f32", "f64"])
 def test_nan_and_infinity_pass_through(element: str) -> None:
     """A number that is none must be seen at the end, not become an ordinary one."""
-    from striate.nest.kernel import compile_nest
+    from striate.nest.compiler import compile_nest
 
     dtype = np.float32 if element == "f32" else np.float64
     x = tensor("x", v=1)
@@ -392,7 +392,7 @@ def test_nan_and_infinity_pass_through(element: str) -> None:
 
 @pytest.mark.parametrize("at", [0, 1, 3])
 def test_nan_wins_a_maximum(at: int) -> None:
-    from striate.nest.kernel import compile_nest
+    from striate.nest.compiler import compile_nest
 
     for reduction in ("max", "argmax"):
         nest = Nest(

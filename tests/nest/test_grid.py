@@ -22,8 +22,8 @@ from striate.nest.algebra import (
     maximum,
     strides_of,
 )
+from striate.nest.compiler import compile_nest
 from striate.nest.emit import emit
-from striate.nest.kernel import compile_nest
 from striate.nest.rewrite import with_tensors, written_out
 from striate.nest.schedule import Schedule, alternatives, choose
 from striate.nest.target import host

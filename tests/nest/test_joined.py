@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
-from striate.nest.kernel import compile_nest
+from striate.nest.compiler import compile_nest
 from striate.nest.rewrite import in_rounds, joined
 from striate.nest.schedule import Schedule
 

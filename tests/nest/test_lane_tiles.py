@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
+from striate.nest.compiler import compile_nest
 from striate.nest.ir import BYTES, Number
-from striate.nest.kernel import compile_nest
 from striate.nest.rewrite import in_rounds
 from striate.nest.schedule import Schedule, choose
 from striate.nest.target import Target, host

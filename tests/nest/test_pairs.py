@@ -18,7 +18,7 @@ from striate.nest.algebra import (
     product,
     strides_of,
 )
-from striate.nest.kernel import compile_nest
+from striate.nest.compiler import compile_nest
 from striate.nest.schedule import Schedule
 from striate.nest.target import Target, describe, host
 

@@ -19,8 +19,8 @@ from striate.nest.algebra import (
     Tensor,
     strides_of,
 )
+from striate.nest.compiler import compile_nest
 from striate.nest.emit import emit
-from striate.nest.kernel import compile_nest
 from striate.nest.rewrite import with_tensors
 from striate.nest.schedule import Schedule
 

@@ -9,9 +9,9 @@ import pytest
 
 from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, Element, Nest, Store, Tensor, strides_of
+from striate.nest.compiler import compile_nest
 from striate.nest.emit import emit
 from striate.nest.ir import Number
-from striate.nest.kernel import compile_nest
 from striate.nest.schedule import Schedule
 from striate.nest.target import host
 

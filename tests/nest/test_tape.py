@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from striate.nest.algebra import Constant, Expression, Nest, Store, Tensor
-from striate.nest.crew import crew
-from striate.nest.kernel import Kernel, compile_nest
-from striate.nest.tape import ARGUMENTS, Argument, Call, Job, Program
+from striate.nest.compiler import Kernel, compile_nest
+from striate.nest.program import ARGUMENTS, Argument, Call, Job, Program
+from striate.nest.thread_pool import crew
 
 THREADS = (1, 2, 3, 5)
 out, x = Tensor("out", ()), Tensor("x", ())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.nest import cache, kernel, target
+from striate.nest import code_cache, compiler, target
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.target import TargetError, describe, host
 
@@ -62,31 +62,31 @@ def doubled(n: int) -> Nest:
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, on disk and in memory."""
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
-    monkeypatch.setattr(kernel, "_loaded", {})
-    kernel.counts.clear()
+    monkeypatch.setattr(compiler, "_loaded", {})
+    compiler.counts.clear()
     return tmp_path
 
 
 def check(n: int) -> None:
     x, out = np.arange(n, dtype="f"), np.zeros(n, "f")
-    compiled = kernel.compile_nest(doubled(n))
+    compiled = compiler.compile_nest(doubled(n))
     compiled(*({"x": x, "out": out}[role] for role in compiled.nest.buffers))
     np.testing.assert_array_equal(out, 2 * x)
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "_loaded", {})
+    monkeypatch.setattr(compiler, "_loaded", {})
 
 
 def test_a_second_run_compiles_nothing(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(10)
     check(10)
-    assert kernel.counts == {"compiled": 1, "remembered": 1}
+    assert compiler.counts == {"compiled": 1, "remembered": 1}
     forget(monkeypatch)
     check(10)
-    assert kernel.counts == {"compiled": 1, "remembered": 1, "found": 1}
+    assert compiler.counts == {"compiled": 1, "remembered": 1, "found": 1}
     check(11)
-    assert kernel.counts["compiled"] == 2
+    assert compiler.counts["compiled"] == 2
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign", "swap"])
@@ -108,14 +108,14 @@ def test_a_damaged_entry_is_rebuilt(
         check(12)
         (other,) = set(fresh.rglob("*.o")) - {entry}
         entry.write_bytes(other.read_bytes())
-    kernel.counts.clear()
+    compiler.counts.clear()
     forget(monkeypatch)
     check(10)
-    assert kernel.counts == {"compiled": 1}
+    assert compiler.counts == {"compiled": 1}
     assert entry.read_bytes() == content
     forget(monkeypatch)
     check(10)
-    assert kernel.counts == {"compiled": 1, "found": 1}
+    assert compiler.counts == {"compiled": 1, "found": 1}
 
 
 def test_kernels_are_linked_together_when_the_first_is_used(
@@ -130,7 +130,7 @@ def test_kernels_are_linked_together_when_the_first_is_used(
 
     target._link()
     monkeypatch.setattr(target, "_link", counted)
-    kernels = [kernel.compile_nest(doubled(n)) for n in (5, 6, 7)]
+    kernels = [compiler.compile_nest(doubled(n)) for n in (5, 6, 7)]
     assert not links
     for n, compiled in zip((5, 6, 7), kernels, strict=True):
         x, out = np.arange(n, dtype="f"), np.zeros(n, "f")
@@ -141,15 +141,15 @@ def test_kernels_are_linked_together_when_the_first_is_used(
 
 
 def test_the_same_function_may_wait_twice(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = kernel.compile_nest(doubled(8))
+    first = compiler.compile_nest(doubled(8))
     forget(monkeypatch)
-    second = kernel.compile_nest(doubled(8))
-    assert kernel.counts == {"compiled": 1, "found": 1}
+    second = compiler.compile_nest(doubled(8))
+    assert compiler.counts == {"compiled": 1, "found": 1}
     assert first.address != second.address
 
 
 def test_what_cannot_be_linked_says_so(fresh: Path) -> None:
-    code = kernel.compile_nest(doubled(8)).code.code
+    code = compiler.compile_nest(doubled(8)).code.code
     target._link()
     bad = target.Loaded(code, "another name")
     with pytest.raises(RuntimeError, match="another name"):
@@ -167,15 +167,15 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     monkeypatch.setenv("STRIATE_CACHE", str(blocked))
     forget(monkeypatch)
     check(10)
-    assert cache.read("anything") is None
+    assert code_cache.read("anything") is None
 
 
 def test_the_key_depends_on_the_machine(fresh: Path) -> None:
     nest = doubled(9)
-    kernel.compile_nest(nest)
-    kernel.compile_nest(nest, target=host().narrowed(16))
-    kernel.compile_nest(nest, element="f64")
-    assert kernel.counts == {"compiled": 3}
+    compiler.compile_nest(nest)
+    compiler.compile_nest(nest, target=host().narrowed(16))
+    compiler.compile_nest(nest, element="f64")
+    assert compiler.counts == {"compiled": 3}
 
 
 def test_two_processes_share_a_cache(fresh: Path) -> None:
@@ -183,7 +183,7 @@ def test_two_processes_share_a_cache(fresh: Path) -> None:
         "import sys; sys.path[:0] = [sys.argv[1]]\n"
         "import test_target_and_cache as t\n"
         "for n in range(20, 32): t.check(n)\n"
-        "print(sum(t.kernel.counts.values()))\n"
+        "print(sum(t.compiler.counts.values()))\n"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
     environment = {**os.environ, "STRIATE_CACHE": str(fresh)}
@@ -193,7 +193,7 @@ def test_two_processes_share_a_cache(fresh: Path) -> None:
     ]
     assert [process.communicate(timeout=120)[0].strip() for process in both] == ["12", "12"]
     assert not list(fresh.rglob("*.tmp"))
-    kernel.counts.clear()
+    compiler.counts.clear()
     for n in range(20, 32):
         check(n)
-    assert kernel.counts == {"found": 12}
+    assert compiler.counts == {"found": 12}

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.nest import kernel, tuned
+from striate.nest import compiler, tuned
 from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
-from striate.nest.kernel import compile_nest, machine, tuned_key
+from striate.nest.compiler import compile_nest, machine, tuned_key
 from striate.nest.schedule import (
     Schedule,
     alternatives,
@@ -86,7 +86,7 @@ def result(nest: Nest, schedule: Schedule | None) -> bytes:
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, on disk and in memory."""
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
-    monkeypatch.setattr(kernel, "_loaded", {})
+    monkeypatch.setattr(compiler, "_loaded", {})
     tuned.forget()
     yield tmp_path
     tuned.forget()

@@ -9,9 +9,11 @@ from striate.engines.compiled import CompiledEngine
 from striate.layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool2D, Input, ReLU
 from striate.nest.target import host
 from striate.network import Network, Node
-from striate.plan import again, borders, shards
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.plan.lowering import recomputation, shard_gradients
+from striate.plan.measure.explain import explain
+from striate.plan.memory import halo
 from striate.plan.runner import Runner
-from striate.training.losses import SoftmaxCrossEntropy
 
 LANES = [1, host().lanes(4)]
 
@@ -41,11 +43,11 @@ def runner(lanes: int | None = None, blocks: int = 3) -> Runner:
 
 
 def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "_LARGE", 0)
+    monkeypatch.setattr(recomputation, "_LARGE", 0)
     for limit in ("_CHEAP", "_CHEAP_EARLY", "_SHARE"):
-        monkeypatch.setattr(again, limit, 1000)
-    monkeypatch.setattr(borders, "_LARGE", 0)
-    monkeypatch.setattr(shards, "_LARGE", 0)
+        monkeypatch.setattr(recomputation, limit, 1000)
+    monkeypatch.setattr(halo, "_LARGE", 0)
+    monkeypatch.setattr(shard_gradients, "_LARGE", 0)
 
 
 def labels(made: Runner) -> set[str]:
@@ -107,9 +109,9 @@ def test_what_others_read_too_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_memory_is_less_and_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = runner(1).plan.explain()
+    before = explain(runner(1).plan)
     all_is_large(monkeypatch)
-    after = runner(1).plan.explain()
+    after = explain(runner(1).plan)
     assert after.bytes < before.bytes
     passes = {layer.name: layer.passes for layer in after.layers}
     assert passes["conv2d_1"][:2] == ("forward", "again")
@@ -128,18 +130,18 @@ def test_only_where_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # 3 × 3 × 3 is read by a sum too, and the last one by no normalisation.
     every = {f"conv2d_{i}" for i in range(1, 8)}
     assert repeated() == every
-    monkeypatch.setattr(again, "_CHEAP", 62)
+    monkeypatch.setattr(recomputation, "_CHEAP", 62)
     assert repeated() == every - {"conv2d_2", "conv2d_4", "conv2d_6"}
-    monkeypatch.setattr(again, "_CHEAP", 63)
-    monkeypatch.setattr(again, "_CHEAP_EARLY", 27)
+    monkeypatch.setattr(recomputation, "_CHEAP", 63)
+    monkeypatch.setattr(recomputation, "_CHEAP_EARLY", 27)
     assert repeated() == every - {"conv2d_3", "conv2d_5", "conv2d_7"}
     # Of all products those of the first are 27, of the others 63, in three passes.
     whole = 3 * (7 * 27 + 6 * 7 * 63 + 5 * 7)
-    monkeypatch.setattr(again, "_SHARE", (7 * 27 + 7 * 63) / whole + 1e-9)
+    monkeypatch.setattr(recomputation, "_SHARE", (7 * 27 + 7 * 63) / whole + 1e-9)
     assert repeated() == {"conv2d_1", "conv2d_2"}
-    monkeypatch.setattr(again, "_SHARE", (7 * 27 + 7 * 63) / whole - 1e-9)
+    monkeypatch.setattr(recomputation, "_SHARE", (7 * 27 + 7 * 63) / whole - 1e-9)
     assert repeated() == {"conv2d_1"}
-    monkeypatch.setattr(again, "_LARGE", 40 * 4 * 256 + 1)
+    monkeypatch.setattr(recomputation, "_LARGE", 40 * 4 * 256 + 1)
     assert repeated() == set()
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from striate.layers import Conv2D
 from striate.ops import conv
-from striate.plan import streams
-from striate.plan.alone import PASSES, Alone
+from striate.plan.measure.convolution_passes import PASSES, Alone
+from striate.plan.memory import non_temporal
 
 Shape = tuple[int, int, int]
 
@@ -187,7 +187,7 @@ def test_what_fills_far_memory_goes_past_the_caches(monkeypatch: pytest.MonkeyPa
 
     near = check(*case, threads=2)
     assert streaming(near) == [False] * 4
-    monkeypatch.setattr(streams, "_FAR", 0)
+    monkeypatch.setattr(non_temporal, "_FAR", 0)
     far = check(*case, threads=2)
     assert streaming(far) == [True] * 4
     assert [a.tobytes() for a in results(far)] == [a.tobytes() for a in results(near)]

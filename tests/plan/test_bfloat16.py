@@ -19,8 +19,8 @@ from striate.nest import target
 from striate.nest.algebra import PairProduct
 from striate.nest.target import host
 from striate.network import Network
-from striate.plan.graph import analyse
-from striate.plan.lower import bfloat16
+from striate.plan.analysis.operations import analyse
+from striate.plan.lowering.convolution import bfloat16
 from striate.plan.runner import Runner
 
 LANES = [1, host().lanes(4)]

@@ -36,12 +36,12 @@ from striate.layers import (
     SumPool2D,
     Tanh,
 )
-from striate.nest.crew import crew
+from striate.model.preprocessing import Preprocessing
+from striate.nest.thread_pool import crew
 from striate.network import Input, Network, Node
-from striate.plan.update import decay_of_lines
-from striate.preprocessing import Preprocessing
-from striate.training.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
-from striate.training.optimizers import SGD, AdamW, Optimizer
+from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from striate.optim.optimizers import SGD, AdamW, Optimizer
+from striate.plan.optimizer_step import decay_of_lines
 
 
 def lenet() -> Network:
@@ -368,7 +368,7 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path[:0] = [sys.argv[1]]\n"
         "import test_compiled_network as t\n"
-        "from striate.nest.kernel import counts\n"
+        "from striate.nest.compiler import counts\n"
         "network, loss = t.normalised(), t.SoftmaxCrossEntropy()\n"
         "engine = t.CompiledEngine(network, batch_size=32, loss=loss)\n"
         "data = t.batch(network, 32, loss)\n"

@@ -9,14 +9,14 @@ import pytest
 
 from striate.data.augment import Augment
 from striate.layers import Conv2D, Flatten
+from striate.model.preprocessing import Preprocessing
 from striate.network import Network
-from striate.preprocessing import Preprocessing
 from striate.training.loading import Loader, gather
 
 pytest.importorskip("llvmlite")
 
 from striate.nest.target import host
-from striate.plan.picked import Loading, Picked, can_be_picked
+from striate.plan.inputs import Loading, Picked, can_be_picked
 from striate.plan.runner import Runner
 
 LANES = (1, host().lanes(4))

@@ -22,10 +22,10 @@ from striate.layers import (
     ReLU,
 )
 from striate.network import Network
-from striate.plan.explain import _why_not_winograd
-from striate.plan.explanation import Explanation
-from striate.plan.graph import analyse
-from striate.plan.trial import Walk, peak, seconds_of, trial
+from striate.plan.analysis.operations import analyse
+from striate.plan.measure.explain import _why_not_winograd, explain
+from striate.plan.measure.explanation import Explanation
+from striate.plan.measure.trial import Walk, peak, seconds_of, trial
 
 
 def network() -> Network:
@@ -124,7 +124,7 @@ def test_layers_passes_and_fused_activations() -> None:
 def test_why_not_winograd(layer: Layer, options: dict[str, int], why: str) -> None:
     net = Network([layer], (16, 16, 32))
     runner = trial(net, 16, training=False, **{"lanes": 1, **options})  # type: ignore[arg-type]
-    (told,) = runner.plan.explain().layers
+    (told,) = explain(runner.plan).layers
     assert (told.algorithm, told.why) == ("direct", why)
     (operation,) = analyse(net, False).operations
     assert _why_not_winograd(runner.settings, operation) == why
@@ -154,7 +154,7 @@ def test_strips_and_their_passes_are_named() -> None:
         [Conv2D(6, 5, padding=2), ReLU(), MaxPool2D(2), Conv2D(16, 5), Flatten(), Dense(3)],
         (28, 28, 1),
     )
-    layers = trial(net, 32, training=True, lanes=16).plan.explain().layers
+    layers = explain(trial(net, 32, training=True, lanes=16).plan).layers
     first, second = (layer for layer in layers if layer.kind == "Conv2D")
     assert first.algorithm == "Winograd F(4, 5) along rows (filter gradient)"
     assert second.algorithm == "Winograd F(4, 5) along rows"
@@ -166,10 +166,10 @@ def test_measuring_disturbs_nothing(lanes: int) -> None:
     runner = trial(network(), 32, training=True, threads=2, lanes=lanes)
     arrays = runner.plan.builder.recorder.arrays
     before = {buffer: array.copy() for buffer, array in arrays.items()}
-    runner.plan.explain(measure=True)
+    explain(runner.plan, measure=True)
     for buffer, array in arrays.items():
         assert array.tobytes() == before[buffer].tobytes(), buffer.name
-    assert runner.plan.explain().lanes.images_of_a_block == lanes
+    assert explain(runner.plan).lanes.images_of_a_block == lanes
 
 
 def test_the_network_is_not_changed() -> None:
@@ -189,7 +189,7 @@ def test_a_walk_computes_what_a_run_does(batch: int, training: bool) -> None:
     getattr(runner.plan, name)[...] = 0
     seconds = Walk(runner.plan.program).run()
     np.testing.assert_array_equal(getattr(runner.plan, name), expected)
-    assert len(seconds) == len(runner.plan.explain().kernels)
+    assert len(seconds) == len(explain(runner.plan).kernels)
 
 
 def brute_force(told: Explanation, runner: object) -> list[int]:
@@ -207,7 +207,7 @@ def brute_force(told: Explanation, runner: object) -> list[int]:
 
 def test_what_shares_memory_is_counted() -> None:
     runner = trial(residual(), 32, training=True, threads=2)
-    told = runner.plan.explain()
+    told = explain(runner.plan)
     shared = brute_force(told, runner)
     assert [buffer.shares_with for buffer in told.buffers] == shared
     assert max(shared) > 0

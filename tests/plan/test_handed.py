@@ -10,7 +10,7 @@ import pytest
 from striate.layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool2D, Input, Node, ReLU
 from striate.nest.target import host
 from striate.network import Network
-from striate.plan.lower import elementwise
+from striate.plan.lowering import elementwise
 from striate.plan.runner import Runner
 
 LANES = [1, host().lanes(4)]

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from striate.engines import make_engine
 from striate.layers import (
     Add,
     BatchNorm,
@@ -20,9 +21,9 @@ from striate.layers import (
     MaxPool2D,
     ReLU,
 )
+from striate.model.preprocessing import Preprocessing
 from striate.network import Network
-from striate.plan.fold import folded
-from striate.preprocessing import Preprocessing
+from striate.plan.analysis.batchnorm_folding import folded
 
 SHAPE = (13, 11, 3)
 
@@ -70,7 +71,7 @@ def test_folding_keeps_the_function_and_drops_layers() -> None:
     assert kinds.count(BatchNorm) == 1
     assert len(network.nodes) - len(less.nodes) == 4
     assert close(
-        less.predict_logits(images(3), engine="numpy"),
+        make_engine(less, "numpy", batch_size=3).forward(images(3)),
         network.predict_logits(images(3), engine="numpy"),
     )
 
@@ -113,7 +114,7 @@ def test_outputs_are_those_of_the_network(
 def test_a_single_image_on_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     # Everything is cut, however small, where it otherwise would not be worth a second thread.
     monkeypatch.setattr("striate.plan.inference._SMALL", 0)
-    monkeypatch.setattr("striate.plan.split._WORTH", 100)
+    monkeypatch.setattr("striate.plan.build.axis_split._WORTH", 100)
     for make in (residual, plain):
         network = make()
         expected = network.predict_logits(images(1), engine="numpy")

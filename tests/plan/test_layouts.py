@@ -33,9 +33,9 @@ from striate.layers import (
 )
 from striate.nest.target import host
 from striate.network import Input, Network
-from striate.plan.lower import dense as lower_dense
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.plan.lowering import dense as lower_dense
 from striate.plan.runner import Runner
-from striate.training.losses import SoftmaxCrossEntropy
 
 # Channels in the lanes, and images: as many as a vector has numbers of float64.
 LANES = [1, host().lanes(8)]

@@ -43,16 +43,17 @@ from striate.layers import (
     Tanh,
 )
 from striate.nest.algebra import Nest, tensors_in
-from striate.nest.tape import Call, Program, run_of_tasks
+from striate.nest.program import Call, Program, run_of_tasks
 from striate.nest.target import host
 from striate.network import Input, Network, Node
-from striate.plan import again, assembly, borders, memory, recorder, shards, streams
+from striate.plan.build import assembly
 from striate.plan.layout import Buffer
-from striate.plan.lower import _panels
-from striate.plan.memory import Use, allot
-from striate.plan.recorder import Recorder
+from striate.plan.lowering import recomputation, recorder, shard_gradients, weight_panels
+from striate.plan.lowering.recorder import Recorder
+from striate.plan.memory import allocation, halo, non_temporal
+from striate.plan.memory.allocation import Use, allot
 from striate.plan.runner import Runner
-from striate.plan.section import Section, Step
+from striate.plan.stage import Section, Step
 
 LANES = [1, host().lanes(4)]
 # Scopes of buffers that may share memory.
@@ -363,9 +364,9 @@ def test_buffers_of_frozen_plans_never_share(
     make: Callable[[], Network], lanes: int, images: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is done once must outlive all runs; one image is cut among the threads."""
-    from striate.plan import split
+    from striate.plan.build import axis_split
 
-    monkeypatch.setattr(split, "_WORTH", 100)
+    monkeypatch.setattr(axis_split, "_WORTH", 100)
     machine = examine(planned(make(), lanes, training=False, images=images, frozen=True))
     if images < 4:
         assert any(job.tasks > 1 for job, _ in machine.jobs)
@@ -374,8 +375,10 @@ def test_buffers_of_frozen_plans_never_share(
 @pytest.fixture
 def many_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients summed at once, filters laid out late: what small networks never do."""
-    monkeypatch.setattr(shards, "_is_huge", lambda network, slot: slot.parameter.name == "filters")
-    monkeypatch.setattr(_panels, "_LARGE", 0)
+    monkeypatch.setattr(
+        shard_gradients, "_is_huge", lambda network, slot: slot.parameter.name == "filters"
+    )
+    monkeypatch.setattr(weight_panels, "_LARGE", 0)
 
 
 @pytest.mark.usefixtures("no_code", "many_filters")
@@ -388,12 +391,12 @@ def test_many_filters_share_too() -> None:
 @pytest.fixture
 def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is done for large values only is done for all."""
-    monkeypatch.setattr(again, "_LARGE", 0)
+    monkeypatch.setattr(recomputation, "_LARGE", 0)
     for limit in ("_CHEAP", "_CHEAP_EARLY", "_SHARE"):
-        monkeypatch.setattr(again, limit, 1000)
-    monkeypatch.setattr(borders, "_LARGE", 0)
-    monkeypatch.setattr(shards, "_LARGE", 0)
-    monkeypatch.setattr(streams, "_AWAY", 0)
+        monkeypatch.setattr(recomputation, limit, 1000)
+    monkeypatch.setattr(halo, "_LARGE", 0)
+    monkeypatch.setattr(shard_gradients, "_LARGE", 0)
+    monkeypatch.setattr(non_temporal, "_AWAY", 0)
 
 
 @pytest.mark.usefixtures("no_code", "all_is_large")
@@ -416,12 +419,12 @@ def test_large_values_and_many_filters_share_too(lanes: int, exact: bool) -> Non
 @pytest.mark.parametrize("run", range(3))
 def test_a_halo_that_is_not_written_is_noticed(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the image, between its rows, below."""
-    written = borders._border
+    written = halo._border
 
     def without(*arguments: Any) -> Iterator[Step]:
         return (step for i, step in enumerate(written(*arguments)) if i != run)
 
-    monkeypatch.setattr(borders, "_border", without)
+    monkeypatch.setattr(halo, "_border", without)
     with pytest.raises(Overlap, match=r"before it is written|has written"):
         examine(planned(chain(), 1, training=True, exact=True))
 
@@ -442,8 +445,8 @@ def test_an_allotment_that_forgets_who_lives_is_noticed(
         slots.extend([] if slots else [[]])
         return slots[0]
 
-    monkeypatch.setattr(memory, "_in_order", all_at_once)
-    monkeypatch.setattr(memory, "_slot_for", the_first)
+    monkeypatch.setattr(allocation, "_in_order", all_at_once)
+    monkeypatch.setattr(allocation, "_slot_for", the_first)
     with pytest.raises(Overlap):
         examine(planned(make(), lanes, training=True))
 
@@ -474,11 +477,11 @@ def test_lives_that_are_too_short_are_noticed(
 def test_threads_that_share_their_own_memory_are_noticed(
     lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allotted = memory.allot
+    allotted = allocation.allot
 
-    def same(uses: list[Use], element: Any) -> memory.Memory:
+    def same(uses: list[Use], element: Any) -> allocation.Memory:
         found = allotted(uses, element)
-        return memory.Memory(found.arrays, dict.fromkeys(found.strides, 0))
+        return allocation.Memory(found.arrays, dict.fromkeys(found.strides, 0))
 
     monkeypatch.setattr(recorder, "allot", same)
     with pytest.raises(Overlap, match=r"two threads at once|another task"):
@@ -521,7 +524,7 @@ def wanted(draw: st.DrawFn) -> list[Use]:
     return found
 
 
-def stretches(use: Use, found: memory.Memory) -> list[tuple[int, int]]:
+def stretches(use: Use, found: allocation.Memory) -> list[tuple[int, int]]:
     """The addresses of a buffer, for each thread."""
     array = found.arrays[use.buffer]
     start, size = array.ctypes.data, use.elements * array.itemsize
@@ -581,18 +584,20 @@ def test_memory_is_given_again() -> None:
     assert bytes_of(["a", "b", "a", "b", "a"]) == 8000
 
 
-@pytest.mark.parametrize("size", [100, memory._LARGE_PAGE + 100])
+@pytest.mark.parametrize("size", [100, allocation._LARGE_PAGE + 100])
 def test_memory_is_zeros_from_the_beginning_of_a_line(size: int) -> None:
-    found = memory._zeros(size)
+    found = allocation._zeros(size)
     assert (found.dtype, found.shape) == (np.uint8, (size,))
-    assert found.ctypes.data % (64 if size < memory._LARGE_PAGE else memory._LARGE_PAGE) == 0
+    assert (
+        found.ctypes.data % (64 if size < allocation._LARGE_PAGE else allocation._LARGE_PAGE) == 0
+    )
     assert not found.any()
     found[:] = 1
 
 
 def test_memory_that_nobody_has() -> None:
     with pytest.raises(MemoryError, match=r"1,152,9\d\d,\d{3},\d{3},\d{3},\d{3} bytes|allocate"):
-        memory._zeros(1 << 60)
+        allocation._zeros(1 << 60)
 
 
 @pytest.mark.skipif(
@@ -600,7 +605,7 @@ def test_memory_that_nobody_has() -> None:
 )
 def test_much_memory_may_lie_in_large_pages() -> None:
     """Of a mapping that is shared with other processes, the default of `mmap`, it would not."""
-    found = memory._zeros(memory._LARGE_PAGE)
+    found = allocation._zeros(allocation._LARGE_PAGE)
     place, inside = found.ctypes.data, False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         head, *others = line.split()

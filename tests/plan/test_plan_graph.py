@@ -22,10 +22,10 @@ from striate.layers import (
     SumPool2D,
 )
 from striate.network import Input, Network
-from striate.plan.graph import analyse
+from striate.ops.shapes import Shape
+from striate.plan.analysis.operations import analyse
+from striate.plan.lowering.shard_gradients import shards_of
 from striate.plan.runner import Runner
-from striate.plan.shards import shards_of
-from striate.shapes import Shape
 
 POOL = MaxPool2D(2, uncovered="drop")
 
@@ -67,7 +67,7 @@ def test_what_is_read_further_on_is_computed() -> None:
     x = convolution(image)
     both = Add()(GlobalAvgPool2D()(x), GlobalAvgPool2D()(POOL(x)))
     assert shapes(Network(inputs=image, output=both))[0] == (11, 11, 4)
-    # In use, batch normalisation is a part of the convolution: see `striate.plan.fold`.
+    # In use, batch normalisation is a part of the convolution: `analysis.batchnorm_folding`.
     assert shapes(Network([convolution, BatchNorm(), POOL], (13, 13, 2)), False)[0] == (11, 11, 4)
 
 
@@ -122,7 +122,7 @@ def results(
     """Output, gradient of the images, gradients of the parameters, in float64."""
     with pytest.MonkeyPatch.context() as patch:
         if not trimmed:
-            patch.setattr("striate.plan.graph._SPARED", 1.0)
+            patch.setattr("striate.plan.analysis.operations._SPARED", 1.0)
         runner = Runner(
             network,
             batch_size=len(images),
@@ -157,7 +157,7 @@ def test_nothing_changes_by_what_is_left_out(
     images = np.random.default_rng(2).standard_normal((5, *shape))
     whole = results(network, images, lanes, exact, trimmed=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("striate.plan.graph._SPARED", spared)
+        patch.setattr("striate.plan.analysis.operations._SPARED", spared)
         some = results(network, images, lanes, exact, trimmed=True)
     for actual, expected in zip(some, whole, strict=True):
         scale = max(float(np.abs(expected).max()), 1e-300)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from striate.nest.algebra import Constant, Nest, Store
-from striate.plan.builder import vector
 from striate.plan.layout import Buffer, Place
-from striate.plan.recorder import Recorder
+from striate.plan.lowering.builder import vector
+from striate.plan.lowering.recorder import Recorder
 
 
 def recorded(*steps: tuple[str, int | None, bool]) -> list[list[str]]:

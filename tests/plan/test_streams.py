@@ -13,9 +13,9 @@ import pytest
 from striate.layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool2D, MaxPool2D, ReLU
 from striate.nest.target import host
 from striate.network import Input, Network
-from striate.plan import streams
+from striate.plan.memory import non_temporal
 from striate.plan.runner import Runner
-from striate.plan.section import Section, Step
+from striate.plan.stage import Section, Step
 
 LANES = [1, host().lanes(4)]
 SHAPE = (9, 6, 3)
@@ -70,10 +70,10 @@ def stepped(made: Runner, count: int) -> list[np.ndarray]:
 def test_it_changes_no_bit(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = runner(lanes)
     assert not names(plain)
-    monkeypatch.setattr(streams, "_AWAY", 0)
+    monkeypatch.setattr(non_temporal, "_AWAY", 0)
     copied = runner(lanes)
     assert names(copied)
-    monkeypatch.setattr(streams, "_PAST", 0)
+    monkeypatch.setattr(non_temporal, "_PAST", 0)
     past = runner(lanes)
     for count in (40, 23):
         expected = stepped(plain, count)
@@ -86,7 +86,7 @@ def test_it_changes_no_bit(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_copies_end_the_section_that_begins_a_value(
     lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "_AWAY", 0)
+    monkeypatch.setattr(non_temporal, "_AWAY", 0)
     made = runner(lanes)
     sections = made.plan.builder.recorder.sections
     for section, step in copies(made):
@@ -114,7 +114,7 @@ def test_copies_end_the_section_that_begins_a_value(
 def test_what_statistics_read_is_made_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outputs of the convolutions in front of batch normalisation, and the gradients of its
     own; of a sum of gradients no part that another section has begun."""
-    monkeypatch.setattr(streams, "_AWAY", 0)
+    monkeypatch.setattr(non_temporal, "_AWAY", 0)
     made = runner(1)
     found = names(made)
     values = {made.network.nodes[int(n.split()[-1])].layer for n in found if n.startswith("value")}
@@ -125,9 +125,9 @@ def test_what_statistics_read_is_made_at_hand(monkeypatch: pytest.MonkeyPatch) -
 
 def test_small_values_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     size = 40 * 448 * 4  # 9 * 6 * 8 numbers of each image, from cache lines on
-    monkeypatch.setattr(streams, "_AWAY", size + 1)
+    monkeypatch.setattr(non_temporal, "_AWAY", size + 1)
     assert not [name for name in names(runner(1)) if name.startswith("value")]
-    monkeypatch.setattr(streams, "_AWAY", size)
+    monkeypatch.setattr(non_temporal, "_AWAY", size)
     assert [name for name in names(runner(1)) if name.startswith("value")]
 
 
@@ -135,8 +135,8 @@ def test_small_values_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> No
 def test_copies_of_large_values_go_past_the_caches(
     large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "_AWAY", 0)
-    monkeypatch.setattr(streams, "_PAST", 0 if large else 1 << 40)
+    monkeypatch.setattr(non_temporal, "_AWAY", 0)
+    monkeypatch.setattr(non_temporal, "_PAST", 0 if large else 1 << 40)
     made = runner(1)
     stores = [
         store

@@ -27,12 +27,12 @@ from striate.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU
 from striate.nest.target import host
 from striate.network import Network
 from striate.ops import conv
+from striate.ops.shapes import Pads
 from striate.ops.winograd import transforms
-from striate.plan.graph import Operation, analyse
-from striate.plan.lower import strips
-from striate.plan.lower.strips import PASSES, Choice, Strips
+from striate.plan.analysis.operations import Operation, analyse
+from striate.plan.lowering.convolution import winograd_rows
+from striate.plan.lowering.convolution.winograd_rows import PASSES, Choice, Strips
 from striate.plan.runner import Runner
-from striate.shapes import Pads
 
 U = 2.0**-24
 # Outputs of a strip, by taps.
@@ -102,7 +102,7 @@ def strips_of(m: int, passes: tuple[str, ...] = PASSES) -> Iterator[None]:
         return Choice(Strips(operation, matrices), frozenset(passes), 0.5)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strips, "best", best)
+        patch.setattr(winograd_rows, "best", best)
         yield
 
 
@@ -296,19 +296,19 @@ def lenet5() -> Network:
 def test_strips_are_chosen_by_cost() -> None:
     first, second = (o for o in analyse(lenet5(), True).operations if isinstance(o.layer, Conv2D))
     # Sums of 5 products are too short to be kept for a transform; those over an image are not.
-    chosen = strips.best(first, True)
+    chosen = winograd_rows.best(first, True)
     assert chosen is not None
     assert chosen.passes == {"filter_gradient"}
-    chosen = strips.best(second, True)
+    chosen = winograd_rows.best(second, True)
     assert chosen is not None
     assert (chosen.strips.m, chosen.passes) == (4, set(PASSES))
     assert chosen.share < 0.5
-    inference = strips.best(second, False)
+    inference = winograd_rows.best(second, False)
     assert inference is not None
     assert inference.passes == {"forward"}
     # Strips of 4 would be half empty.
     (small,) = analyse(Network([Conv2D(16, 5)], (20, 6, 6)), True).operations
-    chosen = strips.best(small, True)
+    chosen = winograd_rows.best(small, True)
     assert chosen is not None
     assert chosen.strips.m == 2
 
@@ -329,7 +329,7 @@ def test_strips_are_chosen_by_cost() -> None:
 )
 def test_where_strips_do_not_pay(layer: Conv2D, channels: int) -> None:
     (operation,) = analyse(Network([layer], (16, 16, channels)), True).operations
-    assert strips.best(operation, True) is None
+    assert winograd_rows.best(operation, True) is None
 
 
 @pytest.mark.parametrize("pads", [0, 1, (2, 0, 1, 0), (0, 2, 0, 1)])
@@ -346,7 +346,7 @@ def test_the_rows_that_are_counted_are_those_that_are_run(
 
 def test_filters_that_leave_the_cache_are_left_alone() -> None:
     (operation,) = analyse(Network([Conv2D(128, 3)], (4, 4, 128)), True).operations
-    assert strips.best(operation, True) is None
+    assert winograd_rows.best(operation, True) is None
 
 
 def run(exact: bool, threads: int) -> tuple[set[str], bytes]:

@@ -15,14 +15,14 @@ import pytest
 
 from striate.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.nest import tuned
-from striate.nest.kernel import machine, tuned_key
+from striate.nest.compiler import machine, tuned_key
 from striate.nest.schedule import alternatives
 from striate.nest.target import host
 from striate.network import Network
-from striate.plan import tune as tuning
-from striate.plan.lanes import lanes_for
+from striate.plan.lowering.lanes import lanes_for
+from striate.plan.measure import tune as tuning
+from striate.plan.measure.trial import seconds_of, trial
 from striate.plan.runner import Runner
-from striate.plan.trial import seconds_of, trial
 
 
 def network() -> Network:

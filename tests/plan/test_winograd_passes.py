@@ -30,12 +30,12 @@ from striate.layers import BatchNorm, Conv2D, Dense, Flatten, Layer, MaxPool2D, 
 from striate.nest.target import host
 from striate.network import Network
 from striate.ops import conv
+from striate.ops.shapes import Pads
 from striate.ops.winograd import transforms
-from striate.plan import shards
-from striate.plan.graph import analyse
-from striate.plan.lower import _scatter, winograd
+from striate.plan.analysis.operations import analyse
+from striate.plan.lowering import shard_gradients
+from striate.plan.lowering.convolution import winograd, winograd_input_gradient
 from striate.plan.runner import Runner
-from striate.shapes import Pads
 
 U = 2.0**-24
 PASSES = ("output", "dx", "filters")
@@ -106,10 +106,10 @@ def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         tiling = winograd.Tiling(transforms(m, case.taps), 0.0)
         patch.setattr(winograd, "tiling", lambda *_: tiling)
-        patch.setattr(_scatter, "pays", lambda *_: scattered)
+        patch.setattr(winograd_input_gradient, "pays", lambda *_: scattered)
         if case.huge:
             patch.setattr(
-                shards, "_is_huge", lambda network, slot: slot.parameter.name == "filters"
+                shard_gradients, "_is_huge", lambda network, slot: slot.parameter.name == "filters"
             )
         yield
 
@@ -264,7 +264,7 @@ def test_passes_of_any_shape_in_float64(case: Case, m: int, scattered: bool) -> 
 def test_many_filters_are_summed_at_once_in_float64() -> None:
     """Large enough for one gradient of the whole batch, and for filters laid out late."""
     case = Case(5, 4, 128, 128, (1, 1, 1, 0), 3, 3)
-    assert 9 * case.channels * case.outputs > shards._HUGE
+    assert 9 * case.channels * case.outputs > shard_gradients._HUGE
     given_ = numbers(case, np.float64)
     runner, actual = compiled(case, given_)
     assert "position gradient" in buffers(runner)
@@ -386,7 +386,7 @@ def test_tiles_are_chosen_by_cost() -> None:
 def test_input_gradients_are_from_the_fewer_tiles() -> None:
     def scattered(layer: Conv2D, shape: tuple[int, int, int], m: int = 4) -> bool:
         (operation,) = analyse(Network([layer], shape), True).operations
-        return _scatter.pays(operation, transforms(m, layer.size[0]))
+        return winograd_input_gradient.pays(operation, transforms(m, layer.size[0]))
 
     # 9 tiles instead of 16; as many, with padding or by chance; and such that leave the cache.
     assert scattered(Conv2D(64, 3), (13, 13, 32))

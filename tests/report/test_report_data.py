@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import striate
-from striate import recipes
 from striate.engines.numpy import NumPyEngine
 from striate.inspect.values import Tape
+from striate.network import Network
 from striate.reports import render
 from striate.reports.data import collect, read_curves
 from striate.reports.encoded import packed
@@ -21,6 +21,7 @@ from striate.reports.fitting import EACH_NUMBER, fit
 from striate.reports.kernels import export_kernels
 from striate.reports.occlusion import occlusion
 from striate.reports.saliency import saliency
+from striate.training import recipes
 from striate.training.history import Epoch, History
 
 
@@ -176,7 +177,7 @@ def test_an_mnist_model_takes_less_than_3_megabytes() -> None:
     random = np.random.default_rng(0)
     # Noise, which is larger as PNG than digits are.
     images = random.integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
-    made = collect(recipe.network(), images, random.integers(0, 10, 40), engine="numpy")
+    made = collect(recipe.build(Network), images, random.integers(0, 10, 40), engine="numpy")
     assert len(made.chosen) == 12
     assert made.fit.shown == frozenset(range(-1, len(made.network.nodes)))
     assert made.fit.weights == {slot.node for slot in made.network.slots}
@@ -189,7 +190,7 @@ def test_large_networks_keep_within_the_size(megabytes: float) -> None:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
     labels = random.integers(0, 10, 9)
-    made = collect(recipe.network(), images, labels, megabytes=megabytes, engine="numpy")
+    made = collect(recipe.build(Network), images, labels, megabytes=megabytes, engine="numpy")
     within, page = render.within(made)
     assert 0.3e6 * megabytes < len(page) <= 1e6 * megabytes
     assert f"stays within {megabytes:g} MB".encode() in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from striate.nest.kernel import compile_nest
+from striate.nest.compiler import compile_nest
 from striate.nest.schedule import Schedule
 from striate.signal.butterflies import Complex, kernel_spectrum, order, passes, radices, transform
 

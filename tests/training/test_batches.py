@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import striate
+from striate.optim.losses import SoftmaxCrossEntropy
 from striate.training.batches import TrainingSet, batch_sizes
 from striate.training.loading import engine_dtype, gather
-from striate.training.losses import SoftmaxCrossEntropy
-from striate.training.streams import Stream, check_seed, image_keys
+from striate.training.random_streams import Stream, check_seed, image_keys
 from striate.training.targets import Targets, make_targets
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.data.augment import Augment
-from striate.plan.picked import Picked
+from striate.plan.inputs import Picked
 from striate.training.loading import Loader, gather, select
 from striate.training.loop import fit
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from striate.engines import make_engine
-from striate.training import optimizers, schedules
+from striate.optim import optimizers, schedules
+from striate.optim.losses import MeanSquaredError, SoftmaxCrossEntropy
+from striate.optim.optimizers import SGD, AdamW
+from striate.optim.schedules import Constant
 from striate.training.loop import fit
-from striate.training.losses import MeanSquaredError, SoftmaxCrossEntropy
-from striate.training.optimizers import SGD, AdamW
-from striate.training.schedules import Constant
 from striate.training.split import stratified_split
 from striate.training.stopping import EarlyStopping
 
@@ -190,7 +190,7 @@ def test_class_weights_are_sample_weights(problem, make_network):
 
 
 def preprocessing():
-    from striate.preprocessing import Preprocessing
+    from striate.model.preprocessing import Preprocessing
 
     return Preprocessing(mean=(50.0,), std=(60.0,))
 

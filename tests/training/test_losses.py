@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.training.losses import MeanSquaredError, SoftmaxCrossEntropy, from_dict, softmax
+from striate.optim.losses import MeanSquaredError, SoftmaxCrossEntropy, from_dict, softmax
 
 
 def differences(loss, outputs, targets, weights, step=1e-6):

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from striate.training.optimizers import SGD, AdamW, aligned_zeros, by_name, from_dict
+from striate.optim.optimizers import SGD, AdamW, aligned_zeros, by_name, from_dict
 
 SIZE = 37
 

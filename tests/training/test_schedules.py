@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from striate.training.schedules import SCHEDULES, Constant, Cosine, OneCycle, Step, by_name
+from striate.optim.schedules import SCHEDULES, Constant, Cosine, OneCycle, Step, by_name
 
 
 def curve(schedule, total, base=0.5):

@@ -1,0 +1,1 @@
+"""What every room uses: arguments, arrays, text, files, caches.  Imports nothing of striate."""

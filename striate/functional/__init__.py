@@ -1,0 +1,90 @@
+"""Layers as plain functions of arrays: the operations of a network without a network.
+
+Images are ``(n, height, width, channels)``, vectors ``(n, features)``, filters
+``(filter height, filter width, channels // groups, outputs)``, dense weights
+``(inputs, outputs)``. Convolution is correlation: filters are not flipped. For each function f of
+x, ``f_…_gradient`` takes the gradient of a loss with respect to f's output and returns that with
+respect to x or to a parameter. Sizes that do not fit are errors, as in `striate.layers`.
+
+``engine="llvm"`` runs compiled loops for float32 and float64, ``engine="numpy"`` readable NumPy
+for any float dtype, float16 or long double too; both give the same result up to rounding. Whole
+numbers are computed in float64.
+"""
+
+from striate.functional.layers import (
+    BatchNormGradients,
+    add,
+    avg_pool2d,
+    avg_pool2d_input_gradient,
+    batch_norm,
+    batch_norm_gradients,
+    concat,
+    concat_input_gradients,
+    conv2d,
+    conv2d_filter_gradient,
+    conv2d_input_gradient,
+    dense,
+    dense_input_gradient,
+    dense_weight_gradient,
+    global_avg_pool2d,
+    global_avg_pool2d_input_gradient,
+    leaky_relu,
+    leaky_relu_input_gradient,
+    max_pool2d,
+    max_pool2d_input_gradient,
+    relu,
+    relu_input_gradient,
+    sigmoid,
+    sigmoid_input_gradient,
+    softmax_cross_entropy,
+    sum_pool2d,
+    sum_pool2d_input_gradient,
+    tanh,
+    tanh_input_gradient,
+)
+from striate.functional.local import (
+    grouped_dense,
+    grouped_dense_input_gradient,
+    grouped_dense_weight_gradient,
+    locally_connected2d,
+    locally_connected2d_input_gradient,
+    locally_connected2d_weight_gradient,
+)
+
+__all__ = [
+    "BatchNormGradients",
+    "add",
+    "avg_pool2d",
+    "avg_pool2d_input_gradient",
+    "batch_norm",
+    "batch_norm_gradients",
+    "concat",
+    "concat_input_gradients",
+    "conv2d",
+    "conv2d_filter_gradient",
+    "conv2d_input_gradient",
+    "dense",
+    "dense_input_gradient",
+    "dense_weight_gradient",
+    "global_avg_pool2d",
+    "global_avg_pool2d_input_gradient",
+    "grouped_dense",
+    "grouped_dense_input_gradient",
+    "grouped_dense_weight_gradient",
+    "leaky_relu",
+    "leaky_relu_input_gradient",
+    "locally_connected2d",
+    "locally_connected2d_input_gradient",
+    "locally_connected2d_weight_gradient",
+    "max_pool2d",
+    "max_pool2d_input_gradient",
+    "relu",
+    "relu_input_gradient",
+    "sigmoid",
+    "sigmoid_input_gradient",
+    "softmax_cross_entropy",
+    "sum_pool2d",
+    "sum_pool2d_input_gradient",
+    "tanh",
+    "tanh_input_gradient",
+]

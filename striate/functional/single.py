@@ -1,0 +1,136 @@
+"""One layer on arrays, without a network: the mechanism behind `striate.functional`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arrays import Array
+from striate.engines import check_engine
+from striate.layers import Layer, Run
+from striate.ops.shapes import Shape
+
+Named = Mapping[str, npt.ArrayLike]
+"""Arrays by the name of their parameter."""
+
+
+class Gradients(NamedTuple):
+    """∂L/∂input of each input, and ∂L/∂parameter by name."""
+
+    inputs: tuple[Array, ...]
+    parameters: dict[str, Array]
+
+
+def run(
+    layer: Layer,
+    inputs: Sequence[npt.ArrayLike],
+    parameters: Named,
+    engine: str,
+    state: Named | None = None,
+) -> Array:
+    """The layer's output. Without `state` a layer that has one normalises by the batch."""
+    call = _Call(layer, inputs, parameters, engine, state or {})
+    if call.compiled:
+        from striate.engines.compiled_layer import run_layer
+
+        output: Array = run_layer(layer, *call.arrays, not state)
+        return output
+    return layer.forward(*call.arrays, Run(training=not state))[0]
+
+
+def run_backward(
+    layer: Layer,
+    inputs: Sequence[npt.ArrayLike],
+    parameters: Named,
+    gradient: npt.ArrayLike,
+    engine: str,
+) -> Gradients:
+    """All gradients, from that with respect to the output."""
+    call = _Call(layer, inputs, parameters, engine, {}, floats(gradient, "gradient"))
+    arriving = call.gradient
+    expected = (len(call.arrays[0][0]), *call.output_shape)
+    if arriving.shape != expected:
+        raise ValueError(
+            f"{layer.who}: the gradient must have the shape of the output, {expected}, "
+            f"got {arriving.shape}"
+        )
+    if call.compiled:
+        from striate.engines.compiled_layer import run_layer_backward
+
+        return Gradients(*run_layer_backward(layer, *call.arrays, arriving))
+    _, saved = layer.forward(*call.arrays, Run(training=True))
+    return Gradients(*layer.backward(arriving, saved, call.arrays[1]))
+
+
+class _Call:
+    """The arrays of one call, checked against the layer and in one common dtype."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        inputs: Sequence[npt.ArrayLike],
+        parameters: Named,
+        engine: str,
+        state: Named,
+        gradient: Array | None = None,
+    ) -> None:
+        xs = [floats(x, "the input") for x in inputs]
+        given = {name: floats(value, name) for name, value in {**parameters, **state}.items()}
+        shapes = image_shapes(layer, xs)
+        self.output_shape = layer.output_shape(*shapes)
+        wanted = (*layer.parameters(*shapes), *layer.state(*shapes))
+        for parameter in wanted:
+            value = given.get(parameter.name)
+            if value is not None and value.shape != parameter.shape:
+                raise ValueError(
+                    f"{layer.who}: {parameter.name} must have shape {parameter.shape} for inputs "
+                    f"of shape {', '.join(str(x.shape) for x in xs)}, got {value.shape}"
+                )
+        self.gradient = np.zeros(0, xs[0].dtype) if gradient is None else gradient
+        dtype = np.result_type(*xs, *given.values(), self.gradient)
+        self.gradient = self.gradient.astype(dtype, copy=False)
+        made = {
+            parameter.name: given[parameter.name].astype(dtype, copy=False)
+            if parameter.name in given
+            else np.zeros(parameter.shape, dtype)  # running statistics that nobody will read
+            for parameter in wanted
+        }
+        learned = {name: value for name, value in made.items() if name in parameters}
+        running = {name: value for name, value in made.items() if name not in parameters}
+        self.arrays = (tuple(x.astype(dtype, copy=False) for x in xs), learned, running)
+        self.compiled = check_engine(engine) == "llvm" and dtype in (np.float32, np.float64)
+
+
+def image_shapes(layer: Layer, inputs: Sequence[Array]) -> tuple[Shape, ...]:
+    """Shapes without the batch axis, which all inputs must have and share."""
+    for x in inputs:
+        if x.ndim not in (2, 4):
+            raise ValueError(
+                f"{layer.who}: inputs must be images (n, height, width, channels) or vectors "
+                f"(n, features), got shape {x.shape}; for a single one add the batch axis: x[None]"
+            )
+    if len(inputs) < layer.arity[0]:
+        raise ValueError(f"{layer.who}: needs at least {layer.arity[0]} inputs")
+    if len({len(x) for x in inputs}) > 1:
+        raise ValueError(
+            f"{layer.who}: inputs must have the same number of images, got "
+            f"{', '.join(str(len(x)) for x in inputs)}"
+        )
+    return tuple(x.shape[1:] for x in inputs)
+
+
+def floats(value: npt.ArrayLike, what: str, axes: str = "") -> Array:
+    """`value` as an array of floats with these axes, "(n, features)"; integers become float64."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
+    if axes and array.ndim != axes.count(",") + 1:
+        single = array.ndim == axes.count(",") and axes.startswith("(n,")
+        raise ValueError(
+            f"{what} must be {axes}, got shape {array.shape}"
+            + f"; for a single one add the batch axis: {what}[None]" * single
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

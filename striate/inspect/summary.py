@@ -1,0 +1,200 @@
+"""What a network is made of, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from striate.layers._base import WindowLayer
+from striate.ops.shapes import Field, Pair, Shape
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer.
+
+    Attributes:
+        inputs: names of the layers that it reads; "input" is the network's input.
+        output_shape: without the batch axis.
+        parameters: numbers that training learns.
+        multiply_adds, activation_bytes: for one image; activations are float32.
+        receptive_field: rows and columns of the image that one output depends on, at most the
+            whole image; None in a network of vectors.
+        jump: distance in the image between the fields of neighbouring outputs.
+        dropped: rows and columns that no output reads, with uncovered="drop".
+    """
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    output_shape: Shape
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    receptive_field: Pair | None
+    jump: Pair | None
+    dropped: Pair
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of all layers in order, and their sums. ``str(summary)`` is a table.
+
+    Attributes:
+        unread: rows and columns of the image that no output of the network reads, as text; "" if
+            there are none. `striate.inspect.ledger` lists them, with cures.
+    """
+
+    input_shape: Shape
+    rows: tuple[Row, ...]
+    unread: str = ""
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training learns."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of a forward pass of one image."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all layers' outputs for one image, in float32."""
+        return sum(row.activation_bytes for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "input_shape": list(self.input_shape),
+            "layers": [
+                {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(row).items()}
+                for row in self.rows
+            ],
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "activation_bytes": self.activation_bytes,
+            "unread": self.unread,
+        }
+
+    def __str__(self) -> str:
+        head = ("layer", "type", "output", "parameters", "multiply-adds", "memory", "sees", "jump")
+        lines = [head, ("input", "", sizes(self.input_shape), "", "", "", "", "")]
+        previous = "input"
+        for row in self.rows:
+            lines.append(
+                (
+                    row.name,
+                    # A chain needs no arrows; a branch shows what it reads.
+                    row.type + f" ← {', '.join(row.inputs)}" * (row.inputs != (previous,)),
+                    sizes(row.output_shape),
+                    f"{row.parameters:,}",
+                    f"{row.multiply_adds:,}",
+                    bytes_text(row.activation_bytes),
+                    "" if row.receptive_field is None else sizes(row.receptive_field),
+                    # Outputs of vectors have no neighbours.
+                    "" if row.jump is None or len(row.output_shape) == 1 else sizes(row.jump),
+                )
+            )
+            previous = row.name
+        lines.append(
+            (
+                "total",
+                "",
+                "",
+                f"{self.parameters:,}",
+                f"{self.multiply_adds:,}",
+                bytes_text(self.activation_bytes),
+                "",
+                "",
+            )
+        )
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        table = [
+            "  ".join(
+                cell.ljust(width) if index < 2 else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        rule = "─" * max(map(len, table))
+        notes = [f"No output reads {self.unread} of the image: see striate inspect"] * bool(
+            self.unread
+        )
+        notes += [
+            f'{row.name} leaves {_lines(row.dropped)} of its input unread (uncovered="drop")'
+            for row in self.rows
+            if any(row.dropped)
+        ]
+        return "\n".join([table[0], rule, *table[1:-1], rule, table[-1], *notes])
+
+
+def summarise(network: Model) -> Summary:
+    """The summary of a network; multiply-adds and memory are for one image."""
+    image = network.input_shape[:2] if len(network.input_shape) == 3 else None
+    fields = {-1: Field()}
+    names = {-1: "input"} | {i: vertex.name for i, vertex in enumerate(network.nodes)}
+    rows: list[Row] = []
+    for index, vertex in enumerate(network.nodes):
+        layer, shapes = vertex.layer, network.input_shapes(index)
+        field: Pair | None = None
+        jump: Pair | None = None
+        if image is not None:
+            seen = layer.field(
+                *shapes, fields=tuple(fields[source] for source in vertex.inputs), image=image
+            )
+            fields[index] = seen
+            field = (min(seen.size[0], image[0]), min(seen.size[1], image[1]))
+            jump = seen.jump
+        rows.append(
+            Row(
+                name=vertex.name,
+                type=type(layer).__name__,
+                inputs=tuple(names[source] for source in vertex.inputs),
+                output_shape=vertex.shape,
+                parameters=sum(math.prod(p.shape) for p in layer.parameters(*shapes)),
+                multiply_adds=layer.multiply_adds(*shapes),
+                activation_bytes=4 * math.prod(vertex.shape),
+                receptive_field=field,
+                jump=jump,
+                dropped=layer.dropped(*shapes) if isinstance(layer, WindowLayer) else (0, 0),
+            )
+        )
+    return Summary(network.input_shape, tuple(rows), _unread(network) if image else "")
+
+
+def _unread(network: Model) -> str:
+    """What no output reads of the image. Only windows leave something out; it is then followed."""
+    from striate.inspect.ledger import left_out, unread_image
+
+    if not any(left_out(network, index) for index in range(len(network.nodes))):
+        return ""
+    missing = unread_image(network)
+    return str(missing) if missing else ""
+
+
+def sizes(shape: tuple[int, ...]) -> str:
+    """(28, 28, 1) as 28×28×1."""
+    return "×".join(map(str, shape))
+
+
+def bytes_text(count: int) -> str:
+    """1536 as 1.5 KiB."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def _lines(dropped: Pair) -> str:
+    parts = [
+        f"{count} {what}{'s' * (count > 1)}"
+        for count, what in zip(dropped, ("row", "column"), strict=True)
+        if count
+    ]
+    return " and ".join(parts)

@@ -1,0 +1,294 @@
+"""Model files: a whole network in one safetensors file.
+
+The tensors are the network's parameters and running statistics under their public names
+("conv2d_1/filters", "batch_norm_1/mean"), so that any reader of safetensors finds them. The
+metadata, all text, say the rest:
+
+    format            "striate"
+    format_version    "1"; a reader refuses a newer one
+    striate_version   the version that wrote the file, for people
+    architecture      JSON, `Network.get_config()`
+    classes           JSON, the class names in the order of the outputs, or null
+    preprocessing     JSON, `Preprocessing.to_dict()`
+    training          JSON, whatever the writer told about the training
+
+Reading a file never runs or imports anything that it names, and nothing is allocated before the
+sizes that it claims are compared with the sizes that it has.
+
+The format: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from striate.common.atomic import write_atomically
+from striate.model.container import (
+    Container,
+    Floats,
+    ModelFileError,
+    chunks,
+    damaged,
+    looks_like_a_model,
+)
+from striate.model.model import Model
+from striate.model.preprocessing import Preprocessing
+
+__all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
+
+FORMAT_VERSION = 1
+
+MOST_ACTIVATIONS = 2**31
+"""Numbers that all layers together may hold for one image: a file of few bytes can ask for any."""
+
+
+Kind = TypeVar("Kind", bound=Model)
+
+
+class _Blueprint(Model):
+    """A network without memory for its numbers, to compare what it needs with the file."""
+
+    def _allocate(self) -> None:
+        self._lay_out()
+
+
+# Writing
+
+
+def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | None = None) -> None:
+    """Write `network` to the model file `path`, which is replaced in one step if it exists.
+
+    The same network gives the same bytes.
+
+    Args:
+        network: what to save: architecture, parameters, state, classes and preprocessing.
+        path: the file; its folder must exist.
+        extra_metadata: JSON-able notes about the training, which `information` reads back.
+
+    Raises:
+        ModelFileError: the file cannot be written (it is then as it was before), or a
+            parameter is not finite.
+        TypeError: `extra_metadata` is not JSON-able.
+    """
+    tensors = {**network.parameters, **network.state}
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ModelFileError(
+                f"{path}: not saved, because {name} holds numbers that are not finite; "
+                "training has diverged, so use a lower learning rate"
+            )
+    for problem in (
+        _problem_of_classes(network.classes, network),
+        _problem_of_preprocessing(network.preprocessing, network),
+    ):
+        if problem:
+            raise ModelFileError(f"{path}: not saved, because the model is not valid: {problem}")
+    metadata = {
+        "format": "striate",
+        "format_version": str(FORMAT_VERSION),
+        "striate_version": _version(),
+        "architecture": _to_json(network.get_config()),
+        "classes": _to_json(network.classes),
+        "preprocessing": _to_json(network.preprocessing.to_dict()),
+        "training": _to_json(dict(extra_metadata or {})),
+    }
+    try:
+        write_atomically(path, chunks(tensors, metadata))
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+# Reading
+
+
+def load(path: str | Path, kind: type[Kind]) -> Kind:
+    """Return the network in the model file `path`, as a `kind` of model.
+
+    Raises:
+        ModelFileError: there is no such file, it is not one of striate's, it is damaged, or it
+            needs a newer striate. The message names the file.
+    """
+    container = _open(path)
+    metadata, tensors = container.metadata, container.tensors()
+    network = _build(path, metadata, tensors, kind)
+    for name, target in {**network.parameters, **network.state}.items():
+        target[...] = tensors[name]
+    network.classes = _classes(path, metadata, network)
+    network.preprocessing = _preprocessing(path, metadata, network)
+    return network
+
+
+def information(path: str | Path) -> dict[str, Any]:
+    """Return the notes about the training in the model file `path`, and "striate_version".
+
+    Raises:
+        ModelFileError: as `load`.
+    """
+    metadata = _open(path).metadata
+    notes = _from_json(path, metadata, "training")
+    if not isinstance(notes, dict):
+        damaged(path, "its notes about the training are not a JSON object")
+    return {**notes, "striate_version": metadata.get("striate_version", "unknown")}
+
+
+def _build(
+    path: str | Path,
+    metadata: Mapping[str, str],
+    tensors: Mapping[str, Floats],
+    kind: type[Kind],
+) -> Kind:
+    """Return the network of the architecture in `metadata`, which must fit `tensors` exactly."""
+    config = _from_json(path, metadata, "architecture")
+    try:
+        blueprint = _Blueprint.from_config(config, seed=None)
+    # A file can ask for anything: numbers beyond all bounds, text for numbers, …
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        damaged(path, f"its architecture cannot be built: {error}", error)
+    expected = {
+        f"{blueprint.nodes[slot.node].name}/{slot.parameter.name}": slot.parameter.shape
+        for slot in (*blueprint.slots, *blueprint.state_slots)
+    }
+    _fit(path, expected, tensors)
+    activations = sum(math.prod(node.shape) for node in blueprint.nodes)
+    activations += math.prod(blueprint.input_shape)
+    if activations > MOST_ACTIVATIONS:
+        damaged(
+            path,
+            f"one image would need {activations * 4 / 2**30:,.0f} GiB of memory; the most is "
+            f"{MOST_ACTIVATIONS * 4 / 2**30:,.0f} GiB",
+        )
+    return kind.from_config(config, seed=None)
+
+
+def _fit(
+    path: str | Path, expected: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Floats]
+) -> None:
+    """Raise unless `tensors` are exactly those that the architecture needs."""
+    missing = [name for name in expected if name not in tensors]
+    if missing:
+        damaged(path, f"it lacks {_some(missing)}, which its architecture needs")
+    unexpected = [name for name in tensors if name not in expected]
+    if unexpected:
+        damaged(path, f"it holds {_some(unexpected)}, which its architecture does not have")
+    for name, shape in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
+            damaged(
+                path, f"{name} has the shape {tensor.shape}, but its architecture needs {shape}"
+            )
+        if not np.isfinite(tensor).all():
+            damaged(path, f"{name} holds numbers that are not finite")
+        if name.endswith("/variance") and (tensor < 0).any():
+            damaged(path, f"{name} holds negative variances")
+
+
+def _classes(path: str | Path, metadata: Mapping[str, str], network: Model) -> list[str] | None:
+    classes = _from_json(path, metadata, "classes")
+    if problem := _problem_of_classes(classes, network):
+        damaged(path, problem)
+    return None if classes is None else list(classes)
+
+
+def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model) -> Preprocessing:
+    description = _from_json(path, metadata, "preprocessing")
+    try:
+        preprocessing = Preprocessing.from_dict(description)
+    except (ValueError, TypeError, OverflowError) as error:
+        damaged(path, f"its preprocessing is not valid: {error}", error)
+    if problem := _problem_of_preprocessing(preprocessing, network):
+        damaged(path, problem)
+    return preprocessing
+
+
+# What must hold for every model, told the same when it is written and when it is read
+
+
+def _problem_of_classes(classes: Any, network: Model) -> str | None:
+    if classes is None:
+        return None
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        return "its class names are not a list of text"
+    if network.output_shape != (len(classes),):
+        return f"it names {len(classes)} classes for outputs of shape {network.output_shape}"
+    if len(set(classes)) != len(classes):
+        return "a class name occurs twice"
+    return None
+
+
+def _problem_of_preprocessing(preprocessing: Preprocessing, network: Model) -> str | None:
+    shape = network.input_shape
+    if not preprocessing.is_identity and len(preprocessing.mean) != shape[-1]:
+        return f"its preprocessing has {len(preprocessing.mean)} channels, its network {shape[-1]}"
+    if any(abs(mean) > 1e30 for mean in preprocessing.mean) or any(
+        not 1e-30 < std < 1e30 for std in preprocessing.std
+    ):
+        return "its preprocessing has a mean or a std that float32 cannot hold"
+    resize = preprocessing.resize
+    if resize is not None:
+        if (resize["height"], resize["width"]) != shape[:2]:
+            return (
+                f"its preprocessing makes images {resize['height']}×{resize['width']}, its "
+                f"network reads {shape}"
+            )
+        maximum = resize.get("maximum", 255)
+        real = isinstance(maximum, int | float) and not isinstance(maximum, bool)
+        if not real or not 0 < maximum < 1e9:
+            return f"its preprocessing has white at {maximum!r}, which is no positive number"
+    channels = {"gray": 1, "rgb": 3}.get(preprocessing.colour or "")
+    if channels not in (None, shape[-1]):
+        return f"its preprocessing makes {preprocessing.colour} images, its network reads {shape}"
+    return None
+
+
+def _open(path: str | Path) -> Container:
+    """Return the container in the file `path`, which must be striate's and of a known version."""
+    container = Container(path)
+    metadata = container.metadata
+    if metadata.get("format") != "striate":
+        raise ModelFileError(f"{path}: is a safetensors file, but not one that striate wrote")
+    version = metadata.get("format_version", "")
+    if not (version.isascii() and version.isdigit()):
+        damaged(path, "its format version is not a number")
+    if len(version) > 9 or int(version) > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: has model format {version[:9]}, and striate {_version()} reads up to "
+            f"{FORMAT_VERSION}; update striate"
+        )
+    if int(version) < 1:
+        damaged(path, f"there is no model format {version}")
+    return container
+
+
+def _to_json(value: Any) -> str:
+    # ASCII, because the names of class folders may hold bytes that are no text in any encoding.
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _from_json(path: str | Path, metadata: Mapping[str, str], key: str) -> Any:
+    if key not in metadata:
+        damaged(path, f"its metadata lacks {key!r}")
+    try:
+        return json.loads(metadata[key], parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        damaged(path, f"its metadata {key!r} is not valid JSON", error)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _version() -> str:
+    from striate.common.version import __version__
+
+    return __version__

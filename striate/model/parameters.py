@@ -1,0 +1,98 @@
+"""The numbers of a network: where each parameter lies in one flat buffer, and its first value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arrays import Array
+from striate.layers import Parameter
+
+FloatArray = npt.NDArray[np.float32]
+
+ALIGNMENT = 64
+"""Bytes: each parameter starts on a cache line and a full vector register."""
+# Numbers drawn at once.
+_DRAWN = 1 << 16
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a parameter lies in the flat buffer: ``flat[start:stop]``."""
+
+    node: int
+    parameter: Parameter
+    start: int
+    stop: int
+
+
+def lay_out(needs: Iterable[Iterable[Parameter]]) -> tuple[Slot, ...]:
+    """A place for each parameter of each node, in their order; each begins a cache line."""
+    slots: list[Slot] = []
+    end = 0
+    for index, parameters in enumerate(needs):
+        for parameter in parameters:
+            start = _round_up(end)
+            end = start + math.prod(parameter.shape)
+            slots.append(Slot(index, parameter, start, end))
+    return tuple(slots)
+
+
+def views(slots: Iterable[Slot], flat: FloatArray, names: Sequence[str]) -> dict[str, FloatArray]:
+    """The parameters as arrays by name, "conv2d_1/filters"; `names` are those of the nodes."""
+    return {
+        f"{names[slot.node]}/{slot.parameter.name}": flat[slot.start : slot.stop].reshape(
+            slot.parameter.shape
+        )
+        for slot in slots
+    }
+
+
+def _round_up(count: int) -> int:
+    step = ALIGNMENT // 4
+    return -(-count // step) * step
+
+
+def zeros(slots: Sequence[Slot]) -> FloatArray:
+    """A buffer for all of these, zero."""
+    count = _round_up(slots[-1].stop) if slots else 0
+    try:
+        raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
+    except (MemoryError, OverflowError, ValueError):
+        raise ValueError(
+            f"Network: {count:,} parameters ({count * 4 / 2**30:,.1f} GiB) do not fit in memory"
+        ) from None
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + count * 4].view(np.float32)
+
+
+def draw(parameter: Parameter, seed: int, index: int, into: FloatArray) -> None:
+    """Initial numbers, some at a time: each is a float64 before it becomes a float32."""
+    random = np.random.default_rng([seed, index])
+    for start in range(0, into.size, _DRAWN):
+        part = into[start : start + _DRAWN]
+        part[:] = initial(parameter, random, part.size)
+
+
+def initial(parameter: Parameter, random: np.random.Generator, count: int) -> Array | float:
+    """`count` first numbers of a parameter, or the one that all of them are."""
+    if parameter.initial in ("he_normal", "identity"):
+        return random.standard_normal(count) * math.sqrt(2 / parameter.fan_in)
+    if parameter.initial == "glorot_uniform":
+        limit = math.sqrt(6 / (parameter.fan_in + parameter.fan_out))
+        return random.uniform(-limit, limit, count)
+    return {"zeros": 0.0, "ones": 1.0}[parameter.initial]
+
+
+def hand_on(parameter: Parameter, filters: Array) -> None:
+    """Let filter i of each group copy channel i, as far as there are both; in place."""
+    height, width, channels, count = filters.shape
+    share = parameter.fan_out // (height * width)
+    for first in range(0, count, share):
+        same = np.arange(min(channels, share))
+        filters[..., first + same] = 0.0
+        filters[(height - 1) // 2, (width - 1) // 2, same, first + same] = 1.0

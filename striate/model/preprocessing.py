@@ -1,0 +1,98 @@
+"""From raw pixels to what a network reads; kept inside every saved model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arguments import real_number, whole_number
+from striate.common.arrays import Array
+
+COLOURS = ("gray", "rgb")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How raw images become inputs: ``(raw - mean) / std``, per channel.
+
+    Attributes:
+        mean, std: one number per channel in raw pixel units, or () for neither.
+        resize: {"height", "width", "mode"} for images read from files, or None.
+        colour: "gray" or "rgb" for images read from files, or None to keep the file's own.
+    """
+
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    resize: dict[str, Any] | None = None
+    colour: str | None = None
+
+    def __post_init__(self) -> None:
+        who = "Preprocessing"
+        for what in ("mean", "std"):
+            values = getattr(self, what)
+            if isinstance(values, str) or not hasattr(values, "__iter__"):
+                raise TypeError(f"{who}: {what} must be a tuple of numbers, got {values!r}")
+            numbers = tuple(real_number(value, what, who) for value in values)
+            object.__setattr__(self, what, numbers)
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"{who}: mean has {len(self.mean)} numbers and std {len(self.std)}; "
+                "give one of each per channel"
+            )
+        if any(std <= 0 for std in self.std):
+            raise ValueError(f"{who}: std must be positive, got {self.std}")
+        if self.colour is not None and self.colour not in COLOURS:
+            raise ValueError(f'{who}: colour must be "gray", "rgb" or None, got {self.colour!r}')
+        if self.resize is not None:
+            if not isinstance(self.resize, Mapping) or not {"height", "width"} <= set(self.resize):
+                raise ValueError(
+                    f'{who}: resize must be {{"height", "width", "mode"}} or None, '
+                    f"got {self.resize!r}"
+                )
+            for side in ("height", "width"):
+                whole_number(self.resize[side], f"resize {side}", who)
+            if not isinstance(self.resize.get("mode", ""), str):
+                raise TypeError(f"{who}: resize mode must be text, got {self.resize['mode']!r}")
+            object.__setattr__(self, "resize", dict(self.resize))
+
+    @property
+    def is_identity(self) -> bool:
+        """True if pixel values reach the network unchanged."""
+        return not self.mean
+
+    def apply(self, images: Array) -> npt.NDArray[np.float32]:
+        """Network input, float32, for raw images (n, height, width, channels) of any dtype."""
+        inputs = np.asarray(images, dtype=np.float32)
+        if self.is_identity:
+            return inputs
+        if inputs.shape[-1] != len(self.mean):
+            raise ValueError(
+                f"the preprocessing has {len(self.mean)} channels, the images "
+                f"{inputs.shape[-1]} (shape {inputs.shape})"
+            )
+        centred = inputs - np.asarray(self.mean, dtype=np.float32)
+        centred /= np.asarray(self.std, dtype=np.float32)
+        return centred
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description; `from_dict` reads it back."""
+        return {
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "resize": self.resize,
+            "colour": self.colour,
+        }
+
+    @classmethod
+    def from_dict(cls, description: Mapping[str, Any]) -> Preprocessing:
+        """Read `to_dict`'s description; anything else is a ValueError or TypeError."""
+        if not isinstance(description, Mapping):
+            raise TypeError(f"Preprocessing: expected a mapping, got {description!r}")
+        unknown = set(description) - {"mean", "std", "resize", "colour"}
+        if unknown:
+            raise ValueError(f"Preprocessing: unknown entries {sorted(map(str, unknown))}")
+        return cls(**description)

@@ -1,0 +1,122 @@
+"""Kernels: nests compiled for this machine, kept in memory and on disk."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from striate.nest import code_cache, tuned
+from striate.nest.algebra import Nest
+from striate.nest.emit import emit
+from striate.nest.ir import Number
+from striate.nest.schedule import Schedule, choose
+from striate.nest.target import Loaded, Target, assemble, host, llvm_version
+
+# How often kernels were compiled, and found on disk or in memory, in this process.
+counts: Counter[str] = Counter()
+_loaded: dict[str, Loaded] = {}
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Machine code of one nest.
+
+    Calling it takes one array for each of `nest.buffers`, in that order; it checks nothing.
+    `schedule` is None where the cost model chose.
+    """
+
+    nest: Nest
+    code: Loaded
+    schedule: Schedule | None = None
+
+    @property
+    def address(self) -> int:
+        """Where the code begins: ``void kernel(void **buffers)``."""
+        return self.code.address
+
+    def __call__(self, *arrays: npt.NDArray[Any]) -> None:
+        self.bound(*arrays)()
+
+    def bound(self, *arrays: npt.NDArray[Any]) -> Callable[[], None]:
+        """A call on these arrays, which it keeps alive, to be made again and again."""
+        pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)
+        address = ctypes.addressof(pointers)
+
+        def call(_keep: object = (pointers, arrays, self.code)) -> None:
+            function(address)
+
+        return call
+
+
+def compile_nest(
+    nest: Nest,
+    schedule: Schedule | None = None,
+    *,
+    element: Number = "f32",
+    target: Target | None = None,
+) -> Kernel:
+    """The kernel of a nest; without a schedule, with the one that was kept as the fastest of those
+    measured, or else with the one that the cost model chooses."""
+    target = target or host()
+    name = tuned_key(nest, element)
+    if schedule is None:
+        schedule = tuned.schedule_for(name, machine(target))
+    key = f"{name}\n{schedule!r}"
+
+    def source(symbol: str) -> str:
+        chosen = schedule or choose(nest, target, element)
+        fused, pairs = target.fused, target.bfloat16
+        return emit(nest, chosen, symbol, element, fused=fused, pairs=pairs)
+
+    return Kernel(nest, load(key, source, target), schedule)
+
+
+def tuned_key(nest: Nest, element: Number) -> str:
+    """The name under which the best schedule of a nest is kept."""
+    return f"{nest!r}\n{element}"
+
+
+@functools.cache
+def machine(target: Target) -> str:
+    """The processor, and the compiler: all that machine code depends on, but for the nest."""
+    return f"{target!r}\n{_versions()}"
+
+
+def load(key: str, source: Callable[[str], str], target: Target) -> Loaded:
+    """Code for `key`: from memory, from disk, or from compiling ``source(symbol)``, the IR of a
+    function of that name."""
+    key = f"{key}\n{machine(target)}"
+    with _LOCK:
+        if key in _loaded:
+            counts["remembered"] += 1
+            return _loaded[key]
+        symbol = f"kernel_{code_cache.name(key)}"
+        code = code_cache.read(key)
+        if code is None:
+            code = assemble(source(symbol), target)
+            counts["compiled"] += 1
+            code_cache.write(key, code)
+        else:
+            counts["found"] += 1
+        loaded = _loaded[key] = Loaded(code, symbol)
+        return loaded
+
+
+@functools.cache
+def _versions() -> str:
+    """striate's version, the compiler's own source, llvmlite's and LLVM's version."""
+    from striate.common.version import __version__
+
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return f"{__version__} {hashlib.sha256(sources).hexdigest()} {llvm_version()}"

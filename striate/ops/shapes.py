@@ -1,0 +1,254 @@
+"""Sizes: how large the output of a sliding window is, and what to say when it does not fit.
+
+Along one axis a window reads ``R = dilation * (size - 1) + 1`` pixels and moves by ``S``. Over
+``I`` pixels with ``P_before`` and ``P_after`` pixels of padding it has
+
+    (I - R + P_before + P_after) / S + 1
+
+positions. This must be a whole number; "a good library should throw an exception" if it is not
+(*From Convolution to Neural Network*, section Hyperparameters), so striate does.
+Shapes never include the batch axis: images are ``(height, width, channels)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from striate.common.arguments import whole_number
+from striate.common.text import choices, decimal
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+Pads = tuple[int, int, int, int]
+"""Padding as (top, bottom, left, right)."""
+Padding = int | str | Pair | Pads
+"""Padding as a user writes it: "valid", "same", one number, (vertical, horizontal) or Pads."""
+
+AXES = ("height", "width")
+LINES = ("row", "column")
+
+
+# Checks of single arguments. `who` names the layer in the message.
+
+
+def pair(value: object, what: str, who: str) -> Pair:
+    """A positive whole number, or two of them, as (height, width)."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(
+                f"{who}: {what} must be one number or (height, width), got {len(value)} numbers: "
+                f"{tuple(value)}"
+            )
+        down, across = value
+        return (
+            whole_number(down, f"{what} (height)", who),
+            whole_number(across, f"{what} (width)", who),
+        )
+    number = whole_number(value, what, who)
+    return (number, number)
+
+
+def nearest_divisors(number: int, wanted: int, most: int = 4) -> str:
+    """The divisors of `number` nearest to `wanted`, as text for an error: "2, 4 or 8"."""
+    small = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    every = {*small, *(number // d for d in small)}
+    return choices(sorted(sorted(every, key=lambda d: (abs(d - wanted), d))[:most]))
+
+
+def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
+    """A ValueError with those that fit, unless `groups` divides the channels of the input."""
+    if channels % groups:
+        common = math.gcd(channels, filters)
+        fitting = [count for count in range(1, min(common, 64) + 1) if common % count == 0]
+        raise ValueError(
+            f"{who}: groups={groups} does not divide the {channels} channels of its "
+            f"input; with {filters} filters, groups may be {', '.join(map(str, fitting))}"
+        )
+
+
+def check_padding(value: object, who: str) -> Padding:
+    """`value` if it is a way to write padding; lists become tuples."""
+    choices = '"valid", "same", a number, (vertical, horizontal) or (top, bottom, left, right)'
+    if isinstance(value, str):
+        if value not in ("valid", "same"):
+            raise ValueError(f"{who}: padding must be {choices}, got {value!r}")
+        return value
+    if isinstance(value, (tuple, list)):
+        if len(value) not in (2, 4):
+            raise ValueError(f"{who}: padding must be {choices}, got {tuple(value)}")
+        sides = tuple(whole_number(side, "padding", who, minimum=0) for side in value)
+        return (sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
+    return whole_number(value, "padding", who, minimum=0)
+
+
+def check_shape(value: object, what: str, who: str) -> Shape:
+    """(features,) or (height, width, channels), all positive."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{who}: {what} must be a tuple of whole numbers, got {value!r}")
+    shape = tuple(whole_number(extent, what, who) for extent in value)
+    if len(shape) not in (1, 3):
+        raise ValueError(
+            f"{who}: {what} must be (height, width, channels) or (features,), without the batch "
+            f"axis; got {shape}" + (f": write {(*shape, 1)} for gray images" * (len(shape) == 2))
+        )
+    return shape
+
+
+# The size rule.
+
+
+def extent(size: int, dilation: int) -> int:
+    """R: the pixels that a window of `size` taps spans when they lie `dilation` apart."""
+    return dilation * (size - 1) + 1
+
+
+def resolve_pads(
+    padding: Padding, image: Pair, size: Pair, stride: Pair, dilation: Pair = (1, 1)
+) -> Pads:
+    """(top, bottom, left, right) for a padding as a user writes it.
+
+    "same" gives ceil(I / S) outputs; of an odd total the extra pixel goes to the bottom or right.
+    """
+    if padding == "valid":
+        return (0, 0, 0, 0)
+    if padding == "same":
+        sides: list[int] = []
+        for pixels, taps, step, gap in zip(image, size, stride, dilation, strict=True):
+            outputs = -(-pixels // step)
+            total = max((outputs - 1) * step + extent(taps, gap) - pixels, 0)
+            sides += [total // 2, total - total // 2]
+        return (sides[0], sides[1], sides[2], sides[3])
+    if isinstance(padding, tuple):
+        return padding if len(padding) == 4 else (padding[0], padding[0], padding[1], padding[1])
+    assert isinstance(padding, int)  # check_padding() admits nothing else
+    return (padding,) * 4
+
+
+def window_outputs(
+    image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads, who: str, exact: bool = True
+) -> Pair:
+    """Output (height, width) of a window sliding over an image.
+
+    Raises ValueError if the window is larger than the padded image, or, with `exact`, if the
+    size rule gives no whole number; the message lists values that would fit.
+    """
+    outputs: list[int] = []
+    misfits: list[str] = []
+    fitting = list(pads)
+    for axis in (0, 1):
+        before, after = pads[2 * axis : 2 * axis + 2]
+        reach = extent(size[axis], dilation[axis])
+        room = image[axis] - reach + before + after
+        if room < 0:
+            raise ValueError(
+                _too_large(who, axis, image[axis], size[axis], dilation[axis], before, after)
+            )
+        steps, rest = divmod(room, stride[axis])
+        outputs.append(steps + 1)
+        if rest and exact:
+            misfits.append(_misfit(axis, image[axis], reach, before, after, stride[axis]))
+            fitting[2 * axis + 1] += stride[axis] - rest
+    if misfits:
+        raise ValueError(
+            f"{who}: {'; '.join(misfits)}. Or choose padding={tuple(fitting)} "
+            '(top, bottom, left, right), padding="same", or uncovered="drop" to leave the last '
+            "pixels unread, as other libraries do silently."
+        )
+    return (outputs[0], outputs[1])
+
+
+def uncovered(image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads) -> Pair:
+    """Rows and columns at the bottom and right that no output reads with uncovered="drop"."""
+    rows, columns = (
+        max(
+            (image[axis] - extent(size[axis], dilation[axis]) + sum(pads[2 * axis : 2 * axis + 2]))
+            % stride[axis]
+            - pads[2 * axis + 1],
+            0,
+        )
+        for axis in (0, 1)
+    )
+    return (rows, columns)
+
+
+def _too_large(
+    who: str, axis: int, pixels: int, size: int, dilation: int, before: int, after: int
+) -> str:
+    reach = extent(size, dilation)
+    window = f"size {size}" + (
+        f" with dilation {dilation} reaches over {reach} pixels and" * (dilation > 1)
+    )
+    padded = f"{pixels} + {before} + {after} = {pixels + before + after}" * (before + after > 0)
+    missing = reach - pixels - before - after
+    largest = (pixels + before + after - 1) // dilation + 1
+    return (
+        f"{who}: {window} is larger than the {AXES[axis]} of its input, {padded or pixels} pixels. "
+        f"Choose a size of at most {largest} along the {AXES[axis]}, at least {missing} more "
+        f"pixels of padding, an input {AXES[axis]} of at least {pixels + missing}, "
+        "or fewer pooling and strided layers before this one"
+    )
+
+
+def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride: int) -> str:
+    room = pixels - reach + before + after
+    rest = room % stride
+    value = Fraction(room, stride) + 1
+    strides = sorted(
+        (step for step in range(1, min(room, 64) + 1) if room % step == 0),
+        key=lambda step: (abs(step - stride), step),
+    )[:3]
+    inputs = [size for size in (pixels - rest, pixels - rest + stride) if size > 0]
+    return (
+        f"(I - R + P_before + P_after)/S + 1 = ({pixels} - {reach} + {before} + {after})/{stride} "
+        f"+ 1 = {decimal(value)} is not whole along the {AXES[axis]}: the last {rest} "
+        f"{LINES[axis]}{'s' * (rest > 1)} of the padded input would never be read. "
+        f"What would fit: stride {choices(sorted(strides))}; "
+        f"an input {AXES[axis]} of {choices(inputs)}"
+    )
+
+
+# Receptive fields.
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the outputs of a node see of the network's input, along both axes.
+
+    Output (i, j) sees the rows ``first[0] + i*jump[0] … last[0] + i*jump[0]`` and the columns
+    likewise; rows outside the image are padding.
+    """
+
+    first: Pair = (0, 0)
+    last: Pair = (0, 0)
+    jump: Pair = (1, 1)
+
+    @property
+    def size(self) -> Pair:
+        """The receptive field: pixels that one output depends on, padding included."""
+        return (self.last[0] - self.first[0] + 1, self.last[1] - self.first[1] + 1)
+
+    def through(self, reach: Pair, stride: Pair = (1, 1), pads: Pads = (0, 0, 0, 0)) -> Field:
+        """The field after a window of `reach` pixels (see `extent`) moving by `stride`."""
+        first, last, jump = zip(
+            *(
+                (
+                    self.first[axis] - pads[2 * axis] * self.jump[axis],
+                    self.last[axis] + (reach[axis] - 1 - pads[2 * axis]) * self.jump[axis],
+                    self.jump[axis] * stride[axis],
+                )
+                for axis in (0, 1)
+            ),
+            strict=True,
+        )
+        return Field(first, last, jump)
+
+    def union(self, other: Field) -> Field:
+        """The field of a node that reads two nodes (Add, Concat)."""
+        return Field(
+            (min(self.first[0], other.first[0]), min(self.first[1], other.first[1])),
+            (max(self.last[0], other.last[0]), max(self.last[1], other.last[1])),
+            (max(self.jump[0], other.jump[0]), max(self.jump[1], other.jump[1])),
+        )

@@ -1,0 +1,1 @@
+"""Optimisers, losses and learning-rate schedules."""

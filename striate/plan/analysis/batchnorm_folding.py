@@ -1,0 +1,77 @@
+"""Batch normalisation as a part of the convolution or dense layer before it.
+
+Once trained, it multiplies every channel by a number and adds another:
+
+    f * (W x + b - mean) + shift = (f W) x + (f (b - mean) + shift)
+
+with f = scale / sqrt(variance + eps).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from striate.layers import BatchNorm, Conv2D, Dense, Input
+
+if TYPE_CHECKING:
+    from striate.layers import Node
+    from striate.model.model import Model
+
+
+def folded(network: Model) -> Model:
+    """The same function of images, with fewer layers and parameters of its own."""
+    from striate.model.model import Model
+
+    followers = _followers(network)
+    image = Input(network.input_shape)
+    values: dict[int, Node] = {-1: image}
+    kept: list[int] = []
+    for i, vertex in enumerate(network.nodes):
+        if i in followers.values():
+            values[i] = values[vertex.inputs[0]]
+            continue
+        layer = copy.copy(vertex.layer)
+        if i in followers:
+            cast(Conv2D | Dense, layer).bias = True
+        values[i] = layer(*(values[source] for source in vertex.inputs))
+        kept.append(i)
+    result = Model(inputs=image, output=values[len(network.nodes) - 1], seed=None)
+    for new, old in enumerate(kept):
+        for name, array in network.parameters_of(old).items():
+            result.parameters_of(new)[name][...] = array
+        for name, array in network.state_of(old).items():
+            result.state_of(new)[name][...] = array
+        if old in followers:
+            _fold(network, old, followers[old], result, new)
+    result.preprocessing = network.preprocessing
+    return result
+
+
+def _followers(network: Model) -> dict[int, int]:
+    """For each layer that nothing but a batch normalisation reads, that one."""
+    readers = Counter(source for vertex in network.nodes for source in vertex.inputs)
+    return {
+        vertex.inputs[0]: i
+        for i, vertex in enumerate(network.nodes)
+        if type(vertex.layer) is BatchNorm
+        and vertex.inputs[0] >= 0
+        and readers[vertex.inputs[0]] == 1
+        and type(network.nodes[vertex.inputs[0]].layer) in (Conv2D, Dense)
+    }
+
+
+def _fold(network: Model, old: int, follower: int, result: Model, new: int) -> None:
+    layer = cast(BatchNorm, network.nodes[follower].layer)
+    own = {**network.parameters_of(follower), **network.state_of(follower)}
+    exact = {name: np.asarray(array, np.float64) for name, array in own.items()}
+    factor = exact["scale"] / np.sqrt(exact["variance"] + layer.eps)
+    parameters = result.parameters_of(new)
+    weights = "filters" if "filters" in parameters else "weights"
+    before = network.parameters_of(old)
+    parameters[weights][...] = before[weights] * factor
+    bias = before.get("bias", 0.0)
+    parameters["bias"][...] = (bias - exact["mean"]) * factor + exact["shift"]

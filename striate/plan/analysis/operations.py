@@ -1,0 +1,209 @@
+"""A network as the plan sees it: what is computed, what is fused, what is only a view, and what
+nobody reads."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
+
+from striate.layers import (
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GroupedDense,
+    Layer,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Scale,
+    Sigmoid,
+    SumPool2D,
+    Tanh,
+)
+from striate.layers._base import WindowLayer
+from striate.ops.shapes import Pads, Shape, extent
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+
+INPUT = -1
+Activation = ReLU | LeakyReLU | Sigmoid | Tanh | Scale
+# Of these any part of the output can be computed alone.
+_WINDOWS = (Conv2D, MaxPool2D, AvgPool2D, SumPool2D)
+# The part of a value that must be spared, for a size that suits vectors less well.
+_SPARED = 1 / 16
+
+
+@dataclass
+class Operation:
+    """One layer to compute, with the activation that is applied as its result is stored.
+
+    Values are named by the node that first makes them (`INPUT` is the network's input).  `shapes`
+    and `shape` are what is there of the inputs and of the output, which may be less than the layer
+    would make: see `_trim`.  `pads` is the layer's padding, (top, bottom, left, right).
+    """
+
+    node: int
+    layer: Layer
+    inputs: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    shape: Shape
+    multiply_adds: float
+    pads: Pads = (0, 0, 0, 0)
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Operations in order, and the value that is the network's output."""
+
+    operations: tuple[Operation, ...]
+    output: int
+    output_shape: Shape
+
+    @functools.cached_property
+    def makers(self) -> Mapping[int, Operation]:
+        """The operation that makes each value; none makes the input."""
+        return {operation.node: operation for operation in self.operations}
+
+    @functools.cached_property
+    def readers_of(self) -> Mapping[int, Sequence[Operation]]:
+        """The operations that read each value that is read, in order."""
+        found: dict[int, list[Operation]] = {}
+        for operation in self.operations:
+            for value in dict.fromkeys(operation.inputs):
+                found.setdefault(value, []).append(operation)
+        return found
+
+    def readers(self) -> Counter[int]:
+        """How often each value is read; being the output counts once."""
+        counts = Counter(value for operation in self.operations for value in operation.inputs)
+        counts[self.output] += 1
+        return counts
+
+
+def analyse(network: Model, training: bool) -> Graph:
+    """Drop what is only a view, and fuse activations into what precedes them.
+
+    - Flatten before Dense and GroupedDense changes nothing; Dropout does nothing outside training.
+    - An activation whose input nobody else reads is applied where that input is stored.
+    - max(f(x)) = f(max(x)) for a rising f, so an activation before max-pooling is moved behind
+      it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
+    - Rows and columns that no window reads are not computed.
+    """
+    plain = _without_views(network, training)
+    nodes = [i for i, value in plain.items() if i == value and i != INPUT]
+    sources = {i: tuple(plain[source] for source in network.nodes[i].inputs) for i in nodes}
+    readers = Counter(value for i in nodes for value in sources[i])
+    output = plain[len(network.nodes) - 1]
+    readers[output] += 1
+    pooled = {sources[i][0] for i in nodes if type(network.nodes[i].layer) is MaxPool2D}
+
+    fused: dict[int, int] = {INPUT: INPUT}
+    moved: dict[int, Activation] = {}
+    made: dict[int, Operation] = {}
+    for i in nodes:
+        layer, before = network.nodes[i].layer, sources[i][0]
+        if _is_activation(layer) and _rises(layer) and readers[before] == 1:
+            previous = made.get(fused[before])
+            if readers[i] == 1 and i in pooled and before not in moved:
+                fused[i], moved[i] = fused[before], layer
+                continue
+            # An activation as such needs its own output for its derivative.
+            if previous and not previous.activation and not _is_activation(previous.layer):
+                fused[i], previous.activation = fused[before], layer
+                continue
+        fused[i] = i
+        inputs = tuple(fused[source] for source in sources[i])
+        shapes, shape = network.input_shapes(i), network.nodes[i].shape
+        pads = layer.pads(shapes[0]) if isinstance(layer, WindowLayer) else (0, 0, 0, 0)
+        work = layer.multiply_adds(*shapes)
+        made[i] = Operation(i, layer, inputs, shapes, shape, work, pads, moved.get(before))
+    graph = Graph(tuple(made.values()), fused[output], network.output_shape)
+    _trim(graph)
+    return graph
+
+
+def _trim(graph: Graph) -> None:
+    """Leave out the rows and columns at the bottom and right of a value that no reader's windows
+    reach: ``uncovered="drop"`` leaves some, and what makes them then reads less in its turn.
+
+    11×11 outputs of a convolution, pooled by 2×2, are 10×10.
+    """
+    for operation in reversed(graph.operations):
+        readers = graph.readers_of.get(operation.node, ())
+        windows = all(type(o.layer) in _WINDOWS for o in (operation, *readers))
+        if operation.node == graph.output or not windows:
+            continue
+        rows, columns, channels = operation.shape
+        read = [_read(reader) for reader in readers]
+        height, width = max(y for y, _ in read), max(x for _, x in read)
+        if height * width > (1 - _SPARED) * rows * columns:
+            continue
+        operation.multiply_adds *= height * width / (rows * columns)
+        operation.shape = (height, width, channels)
+        for reader in readers:
+            reader.shapes = (operation.shape,)
+
+
+def _read(operation: Operation) -> tuple[int, int]:
+    """How many rows and columns of its input an operation's windows reach."""
+    layer = operation.layer
+    if not isinstance(layer, WindowLayer):
+        raise TypeError(f"{layer.who} has no windows")
+    top, _, left, _ = operation.pads
+    reached = [
+        max((outputs - 1) * stride + extent(size, dilation) - before, 1)
+        for outputs, stride, size, dilation, before in zip(
+            operation.shape, layer.stride, layer.size, layer.dilation, (top, left), strict=False
+        )
+    ]
+    height, width, _ = operation.shapes[0]
+    return min(height, reached[0]), min(width, reached[1])
+
+
+def _without_views(network: Model, training: bool) -> dict[int, int]:
+    """For each node the value that holds its numbers: another node's, if it is only a view.
+
+    A flattened image is only a view for dense layers, which take its numbers in the same order,
+    and as the output; other readers would see another height, width and channels.
+    """
+    last = len(network.nodes) - 1
+    readers: dict[int, list[int]] = {i: [] for i in range(INPUT, last + 1)}
+    for i, vertex in enumerate(network.nodes):
+        for source in vertex.inputs:
+            readers[source].append(i)
+
+    def idle(i: int) -> bool:
+        layer = network.nodes[i].layer
+        return type(layer) is Dropout and not (training and layer.rate > 0)
+
+    def dense_only(i: int) -> bool:
+        return all(
+            type(network.nodes[reader].layer) in (Dense, GroupedDense)
+            or (idle(reader) and dense_only(reader))
+            for reader in readers[i]
+        )
+
+    plain = {INPUT: INPUT}
+    for i, vertex in enumerate(network.nodes):
+        view = idle(i) or (type(vertex.layer) is Flatten and dense_only(i))
+        plain[i] = plain[vertex.inputs[0]] if view else i
+    return plain
+
+
+def _is_activation(layer: Layer) -> TypeGuard[Activation]:
+    """Exactly one of these: a subclass may compute something else."""
+    return type(layer) in (ReLU, LeakyReLU, Sigmoid, Tanh, Scale)
+
+
+def _rises(layer: Activation) -> bool:
+    """Whether the activation never falls, so that its output tells its derivative."""
+    if isinstance(layer, Scale):
+        return layer.factor > 0
+    return not isinstance(layer, LeakyReLU) or layer.slope >= 0

@@ -1,0 +1,86 @@
+"""One image on several threads: every step of a plan cut along one of its axes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from striate.nest.algebra import Index, Nest, forms_in
+from striate.nest.ir import Number
+from striate.nest.rewrite import joined, written_out
+from striate.nest.schedule import choose
+from striate.nest.target import host
+from striate.plan.layout import Place
+from striate.plan.stage import Section, Step, in_tasks
+
+# Multiply-adds, or numbers stored, that are worth waiting for another thread.
+_WORTH = 10_000
+
+
+def split(section: Section, parts: int, lanes: int, element: Number) -> list[Section]:
+    """A section over one block as sections whose tasks are parts of a step."""
+    sections: list[Section] = []
+    whole: Section | None = None  # small steps that follow each other, on one thread
+    for one in section.steps:
+        step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
+        cut = _cut(step, parts, lanes, element) if _work(step.nest) >= _WORTH else []
+        if cut:
+            sections.extend(cut)
+            whole = None
+        elif whole is not None:
+            whole.steps.append(step)
+        else:
+            whole = Section(1, 1, False, steps=[step])
+            sections.append(whole)
+    return sections
+
+
+def _work(nest: Nest) -> int:
+    stored = len(written_out(nest).stores)
+    return nest.multiply_adds * (1 if nest.reduction != "none" else 2 * stored)
+
+
+def _axis(nest: Nest, lanes: int) -> str | None:
+    """The longest axis of the outputs that can be cut between vectors."""
+    forms = [form for expression in nest.expressions() for form in forms_in(expression)]
+    moving = {axis for form in forms if isinstance(form, Index) for axis, _ in form.strides}
+    whole = [axis for axis in nest.outputs if axis not in moving and _is_uniform(nest, axis)]
+    beside = {axis for store in nest.stores for axis, stride in store.target.strides if stride == 1}
+    apart = [axis for axis in whole if axis not in beside and nest.extent(axis) > 1]
+    if apart:
+        return max(apart, key=nest.extent)
+    return next((axis for axis in whole if nest.extent(axis) >= 2 * lanes), None)
+
+
+def _is_uniform(nest: Nest, axis: str) -> bool:
+    """Whether all tensors of a role move alike along the axis."""
+    strides: dict[str, int] = {}
+    return all(
+        strides.setdefault(tensor.buffer, tensor.stride(axis)) == tensor.stride(axis)
+        for tensor in nest.tensors()
+    )
+
+
+def _cut(step: Step, parts: int, lanes: int, element: Number) -> list[Section]:
+    """The parts of a step; none if it has no axis to be cut along."""
+    nest, axis = step.nest, _axis(step.nest, lanes)
+    if axis is None:
+        return []
+    # That of the whole, so that every sum keeps its order, and its bits.
+    schedule = choose(nest, host(), element)
+    size = -(-nest.extent(axis) // parts)
+    strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
+    if any(store.target.stride(axis) == 1 for store in nest.stores):
+        size = -(-size // lanes) * lanes
+    sections: list[Section] = []
+    for first, count, some in in_tasks(nest.extent(axis), size):
+        axes = tuple((name, some if name == axis else old) for name, old in nest.axes)
+        advance = {role: some * stride for role, stride in strides.items()}
+        places = {
+            role: Place(place.buffer, place.offset + first * strides[role])
+            for role, place in step.places.items()
+        }
+        part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
+        part = replace(part, schedule=schedule)
+        sections.append(Section(count, count, False, steps=[part], barrier=False))
+    sections[-1].barrier = True
+    return sections

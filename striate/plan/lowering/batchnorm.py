@@ -1,0 +1,281 @@
+"""Batch normalisation: every channel to mean 0 and variance 1 over the batch.
+
+    y = scale * (x - mean) / sqrt(variance + eps) + shift
+
+Mean and variance come from two passes over each block of images while it is in the cache, and
+are then combined over the blocks (Chan, Golub, LeVeque 1983): no large numbers are subtracted,
+so nothing is lost where the mean is far from zero.  With d = x - mean, N numbers a channel and
+i = 1 / sqrt(variance + eps), the gradients are
+
+    dscale = i * sum(dy * d)        dshift = sum(dy)
+    dx     = scale * i * (dy - dshift / N - d * i * dscale / N)
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from striate.layers import BatchNorm
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Expression,
+    Nest,
+    Store,
+    maximum,
+    sqrt,
+)
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import EVERY, Buffer, Image, Place
+from striate.plan.lowering.builder import Axes, Builder, pixels, vector
+
+_CHANNEL = {"c": 1}
+
+
+def prepare(builder: Builder, operation: Operation) -> None:
+    """Memory for the coefficients; in use they come from the running statistics alone."""
+    channels = operation.shape[-1]
+    for name in ("mean", "inverse", "factor"):
+        buffer = builder.buffer(f"{name} {operation.node}", channels, "global")
+        builder.remember(operation, name, buffer)
+    if not builder.settings.training:
+        _running_statistics(builder, operation, channels)
+
+
+def forward(builder: Builder, operation: Operation) -> None:
+    """Statistics of the batch in training, then y."""
+    x = builder.values[operation.inputs[0]]
+    if builder.settings.training:
+        _batch_statistics(builder, operation, x)
+    _normalise(builder, operation)
+    if builder.again.is_kept(operation.inputs[0]):
+        # Cheaper than keeping it: the gradients read x in any case.
+        builder.again.everywhere(operation.node, lambda: _normalise_again(builder, operation))
+
+
+def _normalise_again(builder: Builder, operation: Operation) -> None:
+    builder.again.refresh(operation.inputs)
+    _normalise(builder, operation)
+
+
+def _normalise(builder: Builder, operation: Operation) -> None:
+    x = builder.values[operation.inputs[0]]
+    # Subtracting first loses nothing where the mean is large.
+    normal = (x.tensor("x", EVERY) - vector("mean", c=1)) * vector("factor", c=1)
+    builder.recorder.blockwise(
+        Nest(
+            pixels(x, builder.lanes),
+            stores=(builder.store(operation, normal + vector("shift", c=1), EVERY),),
+        ),
+        {
+            "x": Place(x.buffer),
+            "out": builder.out(operation),
+            "shift": builder.parameter(operation, "shift"),
+            **_places(builder, operation, "mean", "factor"),
+        },
+    )
+
+
+def _places(builder: Builder, operation: Operation, *names: str) -> dict[str, Place]:
+    return {name: Place(builder.recall(operation, name, Buffer)) for name in names}
+
+
+def _sweep(builder: Builder, x: Image) -> Axes:
+    """A nest over each channel's numbers in one block."""
+    return (("c", x.channels), ("y", x.height), ("x", x.width), ("v", builder.lanes))
+
+
+def _batch_statistics(builder: Builder, operation: Operation, x: Image) -> None:
+    moments = {
+        name: builder.buffer(f"block {name} {operation.node}", x.channels)
+        for name in ("means", "variances")
+    }
+    value, mask = x.tensor("x", EVERY), vector("mask", v=1)
+    images = 1.0 / (x.height * x.width)
+    share = vector("shares") * images  # 1 / numbers of the block
+    deviation = value - vector("means", c=1)
+    terms: dict[str, Expression] = {
+        "means": mask * value,
+        "variances": (mask * deviation) * deviation,
+    }
+    for name, term in terms.items():
+        places = {"means": Place(moments["means"]), name: Place(moments[name])}
+        builder.recorder.blockwise(
+            Nest(
+                _sweep(builder, x),
+                stores=(Store(vector(name, c=1), Accumulator() * share),),
+                terms=(term,),
+                reduce=("y", "x", "v"),
+                reduction="sum",
+            ),
+            {
+                "x": Place(x.buffer),
+                "mask": Place(builder.mask),
+                "shares": Place(builder.shares),
+                **places,
+            },
+        )
+    _combine(builder, operation, x, moments)
+
+
+def _combine(builder: Builder, operation: Operation, x: Image, moments: dict[str, Buffer]) -> None:
+    """The batch's statistics from the blocks', and the running ones."""
+    layer = cast(BatchNorm, operation.layer)
+    axes = (("c", x.channels), ("n", builder.settings.blocks))
+    part = vector("parts", n=builder.shares.span)
+    means = vector("means", n=moments["means"].span, c=1)
+    variances = vector("variances", n=moments["variances"].span, c=1)
+    mean = vector("mean", c=1)
+    builder.recorder.once(
+        Nest(
+            axes,
+            stores=(Store(mean, Accumulator()),),
+            terms=(part * means,),
+            reduce=("n",),
+            reduction="sum",
+        ),
+        {
+            "parts": Place(builder.shares, 1),
+            "means": Place(moments["means"]),
+            **_places(builder, operation, "mean"),
+        },
+    )
+    variance: Expression = Accumulator()
+    count = vector("images") * float(x.height * x.width)
+    unbiased = variance * count / maximum(count - 1.0, 1.0)
+    keep = layer.momentum
+    running = {"running_mean": mean, "running_variance": unbiased}
+    updates = tuple(
+        Store(vector(name, c=1), vector(name, c=1) * keep + batch * (1.0 - keep))
+        for name, batch in running.items()
+    )
+    difference = means - mean
+    builder.recorder.once(
+        Nest(
+            axes,
+            stores=(*_coefficients(layer, mean, variance), *updates),
+            terms=(part * (variances + difference * difference),),
+            reduce=("n",),
+            reduction="sum",
+        ),
+        {
+            "parts": Place(builder.shares, 1),
+            "means": Place(moments["means"]),
+            "variances": Place(moments["variances"]),
+            "images": Place(builder.images),
+            "running_mean": builder.statistic(operation, "mean"),
+            "running_variance": builder.statistic(operation, "variance"),
+            **_parameters(builder, operation),
+        },
+    )
+
+
+def _running_statistics(builder: Builder, operation: Operation, channels: int) -> None:
+    layer = cast(BatchNorm, operation.layer)
+    mean = vector("running_mean", c=1)
+    variance = vector("running_variance", c=1)
+    builder.recorder.once(
+        Nest(
+            (("c", channels),),
+            stores=(Store(vector("mean", c=1), mean), *_coefficients(layer, mean, variance)),
+        ),
+        {
+            "running_mean": builder.statistic(operation, "mean"),
+            "running_variance": builder.statistic(operation, "variance"),
+            **_parameters(builder, operation),
+        },
+        when="first",
+    )
+
+
+def _coefficients(layer: BatchNorm, mean: Expression, variance: Expression) -> tuple[Store, ...]:
+    """i, and the factor of y = factor * (x - mean) + shift."""
+    inverse = Constant(1.0) / sqrt(variance + layer.eps)
+    factor = vector("scale", c=1) * inverse
+    return (
+        Store(vector("inverse", c=1), inverse),
+        Store(vector("factor", c=1), factor),
+    )
+
+
+def _parameters(builder: Builder, operation: Operation) -> dict[str, Place]:
+    places = _places(builder, operation, "mean", "inverse", "factor")
+    return {**places, "scale": builder.parameter(operation, "scale")}
+
+
+def backward(builder: Builder, operation: Operation) -> None:
+    """Two sums over the batch, then dx as a linear form of dy and x."""
+    source = operation.inputs[0]
+    x, gradient = builder.values[source], builder.gradients[operation.node]
+    dy, value = gradient.tensor("gradient", EVERY), x.tensor("x", EVERY)
+    sums = builder.buffer(f"block sums {operation.node}", 2 * x.channels)
+    builder.recorder.blockwise(
+        Nest(
+            _sweep(builder, x),
+            stores=(
+                Store(vector("sums", c=1), Accumulator(0)),
+                Store(vector("products", c=1), Accumulator(1)),
+            ),
+            terms=(dy, dy * (value - vector("mean", c=1))),
+            reduce=("y", "x", "v"),
+            reduction="sum",
+        ),
+        {
+            "gradient": Place(gradient.buffer),
+            "x": Place(x.buffer),
+            "sums": Place(sums),
+            "products": Place(sums, x.channels),
+            **_places(builder, operation, "mean"),
+        },
+    )
+    for name in ("of_d", "constant"):
+        buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
+        builder.remember(operation, name, buffer)
+    _parameter_gradients(builder, operation, x, sums)
+    if not builder.needs_gradient(source):
+        return
+    deviation = value - vector("mean", c=1)
+    line = dy * vector("factor", c=1) + deviation * vector("of_d", c=1) + vector("constant", c=1)
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            pixels(x, builder.lanes),
+            vector("mask", v=1) * line,
+            {
+                "gradient": Place(gradient.buffer),
+                "x": Place(x.buffer),
+                "mask": Place(builder.mask),
+                **_places(builder, operation, "mean", "factor", "of_d", "constant"),
+            },
+        )
+
+
+def _parameter_gradients(builder: Builder, operation: Operation, x: Image, sums: Buffer) -> None:
+    inverse, factor = vector("inverse", c=1), vector("factor", c=1)
+    scale_gradient = Accumulator(1) * inverse
+    count = vector("images") * float(x.height * x.width)
+    # The batch's statistics depend on x in training only.
+    depends = 1.0 if builder.settings.training else 0.0
+    of_d = (factor * inverse * scale_gradient / count) * -depends
+    constant = (factor * Accumulator(0) / count) * -depends
+    builder.recorder.once(
+        Nest(
+            (("c", x.channels), ("n", builder.settings.blocks)),
+            stores=(
+                Store(vector("scale_gradient", c=1), scale_gradient),
+                Store(vector("shift_gradient", c=1), Accumulator(0)),
+                Store(vector("of_d", c=1), of_d),
+                Store(vector("constant", c=1), constant),
+            ),
+            terms=(vector("sums", n=sums.span, c=1), vector("products", n=sums.span, c=1)),
+            reduce=("n",),
+            reduction="sum",
+        ),
+        {
+            "sums": Place(sums),
+            "products": Place(sums, x.channels),
+            "images": Place(builder.images),
+            "scale_gradient": builder.parameter_gradient(operation, "scale"),
+            "shift_gradient": builder.parameter_gradient(operation, "shift"),
+            **_places(builder, operation, "inverse", "factor", "of_d", "constant"),
+        },
+    )

@@ -1,0 +1,359 @@
+"""What the lowering of every layer shares: values, gradients, parameters, and where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.layers import LeakyReLU, ReLU, Scale, Sigmoid
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Expression,
+    Nest,
+    Store,
+    Tensor,
+    maximum,
+    sigmoid,
+    strides_of,
+    tanh,
+    where,
+)
+from striate.nest.ir import Number
+from striate.ops.shapes import Pads
+from striate.plan.analysis.operations import Activation, Graph, Operation
+from striate.plan.inputs import COPIED, Loading
+from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
+from striate.plan.lowering.recomputation import Again
+from striate.plan.lowering.recorder import Recorder
+from striate.plan.lowering.shard_gradients import Shards, shards_of
+from striate.plan.stage import Places, in_tasks
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+    from striate.model.parameters import Slot
+
+Axes = tuple[tuple[str, int], ...]
+# Numbers that one task clears.
+_PART = 1 << 14
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a plan is made for.
+
+    Attributes
+    ----------
+    batch_size
+        The most images of one run.
+    lanes
+        Images of a block: the lanes of a vector.
+    training
+        Whether layers behave as in training and gradients are computed.
+    loss
+        "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes from
+        outside) or None (no backward pass).
+    input_gradient
+        Whether the gradient of the input is wanted too.
+    loading
+        How images come in.
+    exact
+        Whether sums are computed as they are written, without Winograd's algorithm.
+    vector
+        Lanes of a vector of this machine.
+    frozen
+        Whether weights never change, so that what depends on nothing else is done once.
+    bfloat16
+        Whether convolutions may multiply in bfloat16.
+    """
+
+    batch_size: int
+    lanes: int
+    element: Number
+    training: bool
+    loss: str | None
+    input_gradient: bool = False
+    loading: Loading = COPIED
+    exact: bool = False
+    vector: int = 16
+    frozen: bool = False
+    bfloat16: bool = False
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of images a batch has."""
+        return -(-self.batch_size // self.lanes)
+
+
+class Builder:
+    """The state of lowering one network: see `striate.plan.plan` for the order of things."""
+
+    def __init__(self, network: Model, graph: Graph, settings: Settings) -> None:
+        self.network, self.graph, self.settings = network, graph, settings
+        self.lanes = settings.lanes
+        self.channel_lanes = settings.lanes == 1
+        # Without gradients shards cost nothing.
+        shards = settings.blocks if settings.loss is None else shards_of(graph, settings.batch_size)
+        shards = min(settings.blocks, shards)
+        self.recorder = Recorder(settings.blocks, shards, settings.element)
+        self.activations: dict[int, Activation] = {
+            o.node: o.activation for o in graph.operations if o.activation
+        }
+        self.values: dict[int, Image] = {}
+        self.gradients: dict[int, Image] = {}
+        self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
+        self.deferred: list[Callable[[], None]] = []
+        self._remembered: dict[tuple[int, str], object] = {}
+        self.again = Again(self)
+        self.weights = Buffer("weights", network.flat.size, "real", "global")
+        self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
+        self.gradient = Buffer("gradient", network.flat.size, "real", "global")
+        # For every image of a block: 1, or 0 where the batch has fewer images; random bits.
+        self.mask = Buffer("mask", self.lanes, "real", "block")
+        self.keys = Buffer("keys", self.lanes, "u32", "block")
+        # For every block: 1 / its images, and its part of the batch.  And the batch's images.
+        self.shares = Buffer("shares", 2, "real", "block")
+        self.images = Buffer("images", 1, "real", "global")
+        self.shards = Shards(network)
+        self._slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
+        self._state_slots = {(s.node, s.parameter.name): s for s in network.state_slots}
+        self._to_write = self.graph.readers()
+        self._written: dict[int, int] = {}
+
+    def name(self, value: int) -> str:
+        """The name of the layer that makes a value."""
+        return "input" if value < 0 else self.network.nodes[value].name
+
+    # --- values ----------------------------------------------------------------------------
+
+    def image(
+        self, name: str, shape: tuple[int, ...], halo: Pads = (0, 0, 0, 0), fill: float = 0.0
+    ) -> Image:
+        """Memory for a value in the lanes layout."""
+        return image_buffer(name, shape, self.lanes, halo, fill)
+
+    def buffer(self, name: str, size: int, scope: Scope = "auto") -> Buffer:
+        """Memory for anything else."""
+        return Buffer(name, size, "real", scope)
+
+    def remember(self, operation: Operation, name: str, thing: object) -> None:
+        """Keep something of the forward pass for the backward pass."""
+        self._remembered[operation.node, name] = thing
+
+    def has(self, operation: Operation, name: str) -> bool:
+        """Whether something was remembered."""
+        return (operation.node, name) in self._remembered
+
+    def recall(self, operation: Operation, name: str, kind: type[Kept]) -> Kept:
+        """What was remembered."""
+        thing = self._remembered[operation.node, name]
+        if not isinstance(thing, kind):
+            raise TypeError(f"{name} of node {operation.node} is a {type(thing).__name__}")
+        return thing
+
+    def constant(self, name: str, values: npt.NDArray[np.float64]) -> Buffer:
+        """A table of numbers, written once."""
+        buffer = self.buffer(name, values.size, "global")
+        self.tables[buffer] = values
+        return buffer
+
+    def later(self, record: Callable[[], None]) -> None:
+        """Record steps that need the whole batch's backward pass, once that is recorded."""
+        label = self.recorder.label
+
+        def labelled() -> None:
+            self.recorder.label = label
+            record()
+
+        self.deferred.append(labelled)
+
+    def store(self, operation: Operation, result: Expression, walk: Walk) -> Store:
+        """Store a result as the operation's value, through its activation."""
+        target = self.values[operation.node].tensor("out", walk)
+        return Store(target, activated(operation.activation, result))
+
+    def out(self, operation: Operation) -> Place:
+        """Where the operation's value lies."""
+        return Place(self.values[operation.node].buffer)
+
+    # --- parameters ------------------------------------------------------------------------
+
+    def slot(self, operation: Operation, name: str) -> Slot:
+        """Where a parameter lies in the flat buffers."""
+        return self._slots[operation.node, name]
+
+    def parameter(self, operation: Operation, name: str) -> Place:
+        """The parameter itself."""
+        return Place(self.weights, self.slot(operation, name).start)
+
+    def parameter_gradient(self, operation: Operation, name: str) -> Place:
+        """Its gradient, summed over the batch."""
+        return Place(self.gradient, self.slot(operation, name).start)
+
+    def shard_gradient(self, operation: Operation, name: str) -> Place:
+        """Its gradient, summed over the images of one shard."""
+        return self.shards.place(operation.node, name)
+
+    def clear(self, place: Place, size: int) -> None:
+        """A step that writes `size` zeros, by all threads."""
+        for first, count, part in in_tasks(size, _PART):
+            nest = Nest((("e", part),), (Store(vector("out", e=1), Constant(0.0)),))
+            there = Place(place.buffer, place.offset + first)
+            self.recorder.tasks(nest, count, {"out": part}, {"out": there})
+
+    def clear_shard(self, operation: Operation, name: str) -> None:
+        """Zeros to begin with, at the start of each shard of the section at hand."""
+        slot = self.slot(operation, name)
+        nest = Nest((("e", slot.stop - slot.start),), (Store(vector("out", e=1), Constant(0.0)),))
+        self.recorder.at_shard_start(nest, {"out": self.shard_gradient(operation, name)})
+
+    def sums_by_shard(self, operation: Operation) -> bool:
+        """Whether every shard sums up its own gradient of the filters."""
+        return self.shards.has(operation.node, "filters")
+
+    def statistic(self, operation: Operation, name: str) -> Place:
+        """A running statistic."""
+        return Place(self.statistics, self._state_slots[operation.node, name].start)
+
+    # --- gradients of values ---------------------------------------------------------------
+
+    def needs_gradient(self, value: int) -> bool:
+        """Whether anything before `value` learns."""
+        return value in self.gradients
+
+    def has_no_gradient_yet(self, value: int) -> bool:
+        """Whether a gradient is needed that no reader has written to."""
+        return self.needs_gradient(value) and not self._written.get(value)
+
+    def hand_gradient(self, reader: int, value: int) -> None:
+        """Let the gradient of a reader be what it adds to the gradient of `value`, in place."""
+        self.gradients[value] = self.gradients[reader]
+        self._written[value] = 1
+
+    @contextmanager
+    def writing_gradient(self, value: int) -> Iterator[GradientWriter]:
+        """Add one reader's part to the gradient of a value.
+
+        The first reader stores, the others add, and the last also multiplies by the derivative
+        of the activation that was fused into the value: from then on it is the gradient of what
+        went into the activation.
+        """
+        done = self._written.get(value, 0)
+        last = done + 1 == self._to_write[value]
+        activation = self.activations.get(value) if last else None
+        yield GradientWriter(self, value, first=done == 0, activation=activation)
+        self._written[value] = done + 1
+
+
+@dataclass(frozen=True)
+class GradientWriter:
+    """Writes one reader's part of a gradient; every pixel exactly once."""
+
+    builder: Builder
+    value: int
+    first: bool
+    activation: Activation | None
+
+    def nest(
+        self,
+        axes: Axes,
+        term: Expression,
+        places: Places,
+        *,
+        walk: Walk = EVERY,
+        reduce: tuple[str, ...] = (),
+        before: str | None = None,
+        blocks: int | None = None,
+        late: bool = False,
+    ) -> None:
+        """A nest that computes the part of the pixels that `walk` visits."""
+        target = self.builder.gradients[self.value].tensor("out", walk)
+        result: Expression = Accumulator() if reduce else term
+        self.builder.recorder.blockwise(
+            Nest(
+                axes,
+                stores=(self.store(result, walk, added=bool(reduce)),),
+                terms=(term,) if reduce else (),
+                reduce=reduce,
+                reduction="sum" if reduce else "none",
+                initial=(target,) if reduce and not self.first else (),
+            ),
+            {**places, **self.places},
+            before=before,
+            blocks=blocks,
+            late=late,
+        )
+
+    @property
+    def images(self) -> dict[str, Image]:
+        """What a store writes and reads, by role."""
+        images = {"out": self.builder.gradients[self.value]}
+        if self.activation is not None and not isinstance(self.activation, Scale):
+            images["value"] = self.builder.values[self.value]
+        return images
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Their memory."""
+        return {role: Place(image.buffer) for role, image in self.images.items()}
+
+    def store(self, result: Expression, walk: Walk, *, added: bool = False) -> Store:
+        """Store this reader's part; `added`: what earlier readers stored is in it already."""
+        target = self.builder.gradients[self.value].tensor("out", walk)
+        if not self.first and not added:
+            result = result + target
+        if self.activation is not None:
+            value = self.builder.values[self.value].tensor("value", walk)
+            result = derived(self.activation, value, result)
+        return Store(target, result)
+
+    def nothing(self, axes: Axes, walk: Walk, *, late: bool = False) -> None:
+        """Pixels that this reader does not read."""
+        if self.first or self.activation is not None:
+            self.nest(axes, Constant(0.0), {}, walk=walk, late=late)
+
+
+def activated(activation: Activation | None, value: Expression) -> Expression:
+    """The activation of a value."""
+    if activation is None:
+        return value
+    if isinstance(activation, ReLU):
+        return maximum(value, 0.0)
+    if isinstance(activation, LeakyReLU):
+        return where(value, ">", 0.0, value, value * activation.slope)
+    if isinstance(activation, Scale):
+        return value * activation.factor
+    return sigmoid(value) if isinstance(activation, Sigmoid) else tanh(value)
+
+
+def derived(activation: Activation, output: Expression, gradient: Expression) -> Expression:
+    """The gradient of the activation's input, from its output and the output's gradient.
+
+    Scale is the one that does not read its output.
+    """
+    if isinstance(activation, ReLU):
+        return where(output, ">", 0.0, gradient, 0.0)
+    if isinstance(activation, LeakyReLU):
+        return where(output, ">", 0.0, gradient, gradient * activation.slope)
+    if isinstance(activation, Scale):
+        return gradient * activation.factor
+    one = Constant(1.0)
+    if isinstance(activation, Sigmoid):
+        return gradient * (output * (one - output))
+    return gradient * (one - output * output)
+
+
+def vector(role: str, **strides: int) -> Tensor:
+    """A tensor without images: parameters, statistics."""
+    return Tensor(role, strides_of(strides))
+
+
+def pixels(image: Image, lanes: int) -> Axes:
+    """The axes of an element-wise nest over an image."""
+    return (("y", image.height), ("x", image.width), ("c", image.channels), ("v", lanes))

@@ -1,0 +1,1 @@
+"""Convolution and its gradients: the algorithms, and the choice among them."""

@@ -1,0 +1,92 @@
+"""Convolution with products of bfloat16 numbers, summed up in 32 bits.
+
+The loops are those of `striate.plan.lowering.convolution.direct`; but what a sum
+runs over comes in pairs, and one instruction multiplies two of them and adds both products:
+
+    O [y,x,k]   += X[…,c] * F[r,s,c,k] + X[…,c+1] * F[r,s,c+1,k]             for even c
+    dX[…,c]     += dO[y,x,k] * F[r,s,c,k] + dO[y,x,k+1] * F[r,s,c,k+1]       for even k
+    dF[r,s,c,k] += X[x*S+s,…] * dO[y,x,k] + X[(x+1)*S+s,…] * dO[y,x+1,k]     for even x
+
+A block's image and gradient are packed into pairs just before they are read, while they are near;
+filters once a step.  Whatever is kept from layer to layer, and every sum, has 32 bits.
+"""
+
+from __future__ import annotations
+
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import Place, Walk, vectors
+from striate.plan.lowering.builder import Builder, Settings
+from striate.plan.lowering.convolution import bfloat16_pairs, direct
+from striate.plan.lowering.convolution.direct import Geometry
+
+# Channels, and pixels of a row, for which there are enough products to pay for the packing.
+LEAST, _PIXELS = 8, 4
+# The time of a sum by pairs, as a part of that by numbers of 32 bits; and by how much Winograd's
+# algorithm takes longer than its operations, measured against the same.
+SHARE, _WINOGRAD = 0.54, 1.15
+
+
+def fits(operation: Operation) -> bool:
+    """Whether a convolution has enough channels for pairs of them."""
+    g = Geometry(operation)
+    return min(g.depth, g.share) >= LEAST
+
+
+def is_faster(operation: Operation, lanes: int, cost: float) -> bool:
+    """Whether a convolution by pairs takes less time than one by Winograd's algorithm, which costs
+    so many vector operations for an image."""
+    g = Geometry(operation)
+    products = g.rows * g.columns * g.size[0] * g.size[1] * g.depth * vectors(g.outputs, lanes)
+    return fits(operation) and SHARE * products < _WINOGRAD * cost
+
+
+def chosen(settings: Settings, operation: Operation, name: str) -> bool:
+    """Whether a pass ("forward", "input_gradient" or "filter_gradient") that is not computed by
+    Winograd's algorithm multiplies in bfloat16."""
+    if not settings.bfloat16 or settings.element != "f32" or not fits(operation):
+        return False
+    return name != "filter_gradient" or Geometry(operation).columns >= _PIXELS
+
+
+def forward(builder: Builder, operation: Operation) -> None:
+    """O, with the bias as first addend and the activation applied as it is stored."""
+    g = Geometry(operation)
+    x, name = builder.values[operation.inputs[0]], f"pairs for {operation.node}"
+    if g.size == (1, 1) and g.stride != (1, 1):
+        pairs = bfloat16_pairs.pixels_read(builder, name, x, g)
+        g.stride, g.pads = (1, 1), (0, 0, 0, 0)
+    else:
+        pairs = bfloat16_pairs.channels(builder, name, x, g.groups)
+    filters = bfloat16_pairs.filters(builder, operation, g, beside="k", summed="c")
+    direct.correlate(builder, operation, g, pairs, filters)
+
+
+def input_gradient(builder: Builder, operation: Operation) -> None:
+    """dX: every pixel from the outputs that read it."""
+    g = Geometry(operation)
+    gradient, name = builder.gradients[operation.node], f"pairs of gradient {operation.node}"
+    pairs = bfloat16_pairs.channels(builder, name, gradient, g.groups)
+    filters = bfloat16_pairs.filters(builder, operation, g, beside="c", summed="k")
+    direct.turn_around(builder, operation, g, pairs, filters)
+
+
+def filter_gradient(builder: Builder, operation: Operation) -> None:
+    """dF, summed into the shard's own; of very many filters into the batch's."""
+    g = Geometry(operation)
+    x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
+    some = direct.channels_of_task(builder, operation, g)
+    steps = {"g": g.depth, "C": some, "c": 1}
+    name = f"pixels for {operation.node} in pairs"
+    read, tensor = bfloat16_pairs.pixels_of_outputs(builder, name, x, g, steps)
+    outputs = bfloat16_pairs.outputs(
+        builder, f"pixels of gradient {operation.node} in pairs", gradient
+    )
+    walk = Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+    direct.sum_products(
+        builder,
+        operation,
+        g,
+        (tensor, outputs.tensor("gradient", walk)),
+        (Place(read), Place(outputs.buffer)),
+        outputs.width,
+    )

@@ -1,0 +1,298 @@
+"""Convolution as its textbook loops: one nest, with the roles of its tensors exchanged.
+
+    O[y,x,k]               += X[y*S + r*D - P, x*S + s*D - P, c] * F[r,s,c,k]
+    dF[r,s,c,k]            += X[y*S + r*D - P, x*S + s*D - P, c] * dO[y,x,k]
+    dX[y*S + r*D - P, …,c] += dO[y,x,k] * F[r,s,c,k]
+
+with groups as one more axis g of channels and filters.  The input gradient is turned around, so
+that each pixel is written once: see `striate.plan.lowering.polyphase`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from striate.layers import Conv2D
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
+from striate.nest.rewrite import in_parts, in_rounds
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import Image, Place, Steps, Walk
+from striate.plan.lowering.builder import Builder, vector
+from striate.plan.lowering.weight_panels import lay_out, panel, pixels_at_once
+from striate.plan.lowering.windows import Windows
+
+# Bytes of rows that stay in the cache while all sums are brought up to date with them; and
+# products that this should be worth.
+_NEAR, _LEAST = 256 << 10, 32
+
+
+class Geometry(Windows):
+    """The numbers of one convolution: axes g (groups), c (channels of a group), k (its filters).
+
+    Where channels fill the lanes, C and K count panels of them.
+    """
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(operation)
+        layer = cast(Conv2D, operation.layer)
+        self.bias, self.groups = layer.bias, layer.groups
+        self.depth = self.channels // layer.groups
+        self.share = self.outputs // layer.groups
+        self.c: Steps = {"g": self.depth, "C": panel(self.depth), "c": 1}
+        self.k: Steps = {"g": self.share, "K": panel(self.share), "k": 1}
+        # F[r, s, c, k] is stored (height, width, channels of a group, filters).
+        self.row, self.column = self.size[1] * self.depth * self.outputs, self.depth * self.outputs
+        self.weight = {"c": self.outputs, "g": self.share, "k": 1}
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether every group has one channel and one filter: then groups fill the lanes."""
+        return self.depth == self.share == 1 and self.groups > 1
+
+    @property
+    def together(self) -> int:
+        """Images that should share one pass over the filters."""
+        return -(-pixels_at_once(self.numbers) // (self.rows * self.columns))
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the filters are."""
+        return self.size[0] * self.size[1] * self.depth * self.outputs
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Filters as a nest reads them: strides of r, s, of the summed channel, of panels, groups.
+
+    `summed` channels, or pairs of them, of a group are summed over.
+    """
+
+    place: Place
+    width: int
+    row: int
+    column: int
+    strides: dict[str, int]
+    summed: int
+
+    def tensor(self, strides: Mapping[str, int], offset: int = 0) -> Tensor:
+        """The weights, where the axes of taps have these strides."""
+        form = strides_of({**strides, **self.strides})
+        return Tensor("filters", form, offset, self.place.buffer.element)
+
+
+def forward(builder: Builder, operation: Operation) -> None:
+    """O, with the bias as first addend and the activation applied as it is stored."""
+    g = Geometry(operation)
+    x = builder.values[operation.inputs[0]]
+    correlate(builder, operation, g, x, _forward_filters(builder, operation, g))
+
+
+def correlate(
+    builder: Builder, operation: Operation, g: Geometry, x: Image, filters: Filters
+) -> None:
+    """The forward pass, from an image and filters laid out for it."""
+    places = {"x": Place(x.buffer), "filters": filters.place, "out": builder.out(operation)}
+    if g.bias:
+        places["bias"] = builder.parameter(operation, "bias")
+    output = Walk({"y": 1}, {"x": 1}, {"g": g.share, "K": filters.width, "k": 1})
+    groups = (("g", g.groups), ("K", g.share // filters.width))
+    pixels, some = (("y", g.rows), ("x", g.columns)), (("k", filters.width),)
+    if not builder.channel_lanes:
+        outputs = (*groups, pixels[0], *some, pixels[1])
+    elif g.is_depthwise:
+        outputs = (*pixels, *groups, *some)
+    else:
+        outputs = (*groups, *pixels, *some)
+    builder.recorder.blockwise(
+        Nest(
+            axes=(
+                *outputs,
+                ("v", builder.lanes),
+                ("r", g.size[0]),
+                ("s", g.size[1]),
+                ("c", filters.summed),
+            ),
+            stores=(builder.store(operation, Accumulator(), output),),
+            terms=(
+                product(
+                    x.tensor("x", g.pixels({"g": filters.summed, "c": 1})),
+                    filters.tensor({"r": filters.row, "s": filters.column}),
+                ),
+            ),
+            reduce=("r", "s", "c"),
+            reduction="sum",
+            initial=(vector("bias", g=g.share, K=filters.width, k=1),) if g.bias else (),
+        ),
+        places,
+        before="y",
+        blocks=g.together,
+    )
+
+
+def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> Filters:
+    place = builder.parameter(operation, "filters")
+    if not builder.channel_lanes or panel(g.share) == g.share:
+        return Filters(place, g.share, g.row, g.column, g.weight, g.depth)
+    return _in_panels(builder, operation, g, beside="k", summed="c")
+
+
+def _in_panels(
+    builder: Builder, operation: Operation, g: Geometry, *, beside: str, summed: str
+) -> Filters:
+    """The filters with the channels `beside` each other in panels, below them those `summed`."""
+    counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
+    width = panel(counts[beside])
+    column = counts[summed] * width
+    row = g.size[1] * column
+    whole = g.size[0] * row
+    strides = {summed: width, beside: 1, panels: whole, "g": whole * (counts[beside] // width)}
+    source = {panels: width * g.weight[beside], **g.weight}
+    nest = Nest(
+        (
+            (panels, counts[beside] // width),
+            ("g", g.groups),
+            ("r", g.size[0]),
+            ("s", g.size[1]),
+            (summed, counts[summed]),
+            (beside, width),
+        ),
+        stores=(
+            Store(
+                vector("laid", r=row, s=column, **strides),
+                vector("filters", r=g.row, s=g.column, **source),
+            ),
+        ),
+    )
+    name = f"filters {operation.node} along {beside}"
+    places = {"filters": builder.parameter(operation, "filters")}
+    laid = lay_out(builder, name, g.numbers, nest, places, panels)
+    return Filters(laid, width, row, column, strides, counts[summed])
+
+
+def filter_gradient(builder: Builder, operation: Operation) -> None:
+    """dF, summed into the shard's own; of very many filters into the batch's."""
+    g = Geometry(operation)
+    x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
+    some = channels_of_task(builder, operation, g)
+    steps = {"g": g.depth, "C": some, "c": 1}
+    walk = Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+    sum_products(
+        builder,
+        operation,
+        g,
+        (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", walk)),
+        (Place(x.buffer), Place(gradient.buffer)),
+        g.columns,
+    )
+
+
+def channels_of_task(builder: Builder, operation: Operation, g: Geometry) -> int:
+    """How many channels one task takes: the extent of axis c, where C is over the tasks."""
+    return g.depth if builder.sums_by_shard(operation) else _panel_of_channels(g.depth)
+
+
+def sum_products(
+    builder: Builder,
+    operation: Operation,
+    g: Geometry,
+    tensors: tuple[Tensor, Tensor],
+    memory: tuple[Place, Place],
+    columns: int,
+) -> None:
+    """The gradient of the filters from an image "x" and a "gradient", their forms and where they
+    lie; of each row, `columns` outputs or pairs of them are summed over."""
+    by_shard = builder.sums_by_shard(operation)
+    some = channels_of_task(builder, operation, g)
+    target = vector("sum", r=g.row, s=g.column, g=g.share, C=some * g.outputs, c=g.outputs, k=1)
+    taps, filters = (("r", g.size[0]), ("s", g.size[1])), (("k", g.share),)
+    nest = Nest(
+        axes=(
+            ("g", g.groups),
+            ("C", g.depth // some),
+            ("c", some),
+            *((*taps, *filters) if builder.channel_lanes else (*filters, *taps)),
+            ("y", g.rows),
+            ("x", columns),
+            ("v", builder.lanes),
+        ),
+        stores=(Store(target, Accumulator()),),
+        terms=(product(*tensors),),
+        reduce=("y", "x", "v"),
+        reduction="sum",
+        initial=(target,),
+    )
+    # Filters whose gradients, of some rows, stay near while all channels are multiplied with them.
+    width = panel(g.share) if builder.channel_lanes else g.share
+    if width < g.share:
+        nest = in_parts(nest, "k", width, before="C")
+    touched = [min(pair) for pair in zip(g.size, g.stride, strict=True)]
+    pixels = touched[0] * touched[1] * g.columns  # that a further row of outputs reads
+    row = 4 * (g.columns * width + pixels * some) * g.groups * builder.lanes
+    rows = max(b for b in range(1, g.rows + 1) if g.rows % b == 0 and (b == 1 or b * row <= _NEAR))
+    if rows < g.rows and rows * columns * builder.lanes >= _LEAST:
+        nest = in_rounds(nest, "y", rows)
+    places = {"x": memory[0], "gradient": memory[1]}
+    if by_shard:
+        builder.clear_shard(operation, "filters")
+        sums = builder.shard_gradient(operation, "filters")
+        builder.recorder.blockwise(nest, {**places, "sum": sums})
+    else:
+        sums = builder.parameter_gradient(operation, "filters")
+        builder.clear(sums, g.numbers)
+        builder.recorder.whole_batch(nest, "C", {**places, "sum": sums})
+
+
+def _panel_of_channels(depth: int) -> int:
+    """An equal part of the channels: one of 8 to 16, or of as many as whole vectors allow."""
+    most = max((p for p in range(16, depth, 16) if depth % p == 0 and depth // p >= 8), default=0)
+    return most or next((p for p in range(16, depth, 16) if depth % p == 0), depth)
+
+
+def input_gradient(builder: Builder, operation: Operation) -> None:
+    """dX: every pixel from the outputs that read it."""
+    g = Geometry(operation)
+    gradient = builder.gradients[operation.node]
+    turn_around(builder, operation, g, gradient, _backward_filters(builder, operation, g))
+
+
+def turn_around(
+    builder: Builder, operation: Operation, g: Geometry, gradient: Image, filters: Filters
+) -> None:
+    """The gradient of the input, from that of the output and filters laid out for it."""
+    channel = {"g": g.depth, "C": filters.width, "c": 1}
+    places = {"gradient": Place(gradient.buffer), "filters": filters.place}
+    with builder.writing_gradient(operation.inputs[0]) as writer:
+        for part in g.ways_back():
+            groups = (("g", g.groups), ("C", g.depth // filters.width))
+            inside = (("c", filters.width), ("v", builder.lanes))
+            if not builder.channel_lanes:
+                axes = (*part.axes(*groups, inside[0]), inside[1])
+            elif g.is_depthwise:
+                axes = (*part.axes(), *groups, *inside)
+            else:
+                axes = (*groups, *part.axes(), *inside)
+            if part.is_empty:
+                writer.nothing(axes, part.pixels(channel))
+                continue
+            strides, offset = part.taps(filters.row, filters.column)
+            read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))
+            writer.nest(
+                (*axes, *part.reduced, ("k", filters.summed)),
+                product(read, filters.tensor(strides, offset)),
+                places,
+                walk=part.pixels(channel),
+                reduce=("j", "i", "k"),
+                before="y",
+                blocks=g.together,
+            )
+
+
+def _backward_filters(builder: Builder, operation: Operation, g: Geometry) -> Filters:
+    place = builder.parameter(operation, "filters")
+    # Few channels would leave lanes idle: then the filters, which are summed over, fill them.
+    few = g.depth < 8 and g.share % builder.settings.vector == 0
+    if not builder.channel_lanes or g.depth == 1 or few:
+        return Filters(place, g.depth, g.row, g.column, g.weight, g.share)
+    return _in_panels(builder, operation, g, beside="c", summed="k")

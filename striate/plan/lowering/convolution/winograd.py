@@ -1,0 +1,314 @@
+"""Convolution by Winograd's minimal filtering: see `striate.ops.winograd` for where it is from.
+
+The image is cut into tiles of m × m outputs of r × r taps.  With tiles t, and (m+r-1)² positions p
+inside a tile:
+
+    V[p][t][c] = B' D B          of the inputs of a tile, overlapping by r - 1
+    U[p][c][k] = G F G'          once a step
+    M[p][t][k] = sum over c of V[p][t][c] * U[p][c][k]
+    O          = A' M A
+
+and for the gradient of the filters, with W[p][t][k] = A dO A':
+
+    dU[p][c][k] += V[p][t][c] * W[p][t][k]        dF = G' dU G
+
+The sums are products of matrices, one for each position, and nearly all of the work; the
+transforms are sums and differences of whole vectors of channels.  Some rows of tiles are taken
+through all three at a time, so that V and M stay in a core's own cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from striate.nest.algebra import (
+    Accumulator,
+    Expression,
+    Nest,
+    Store,
+    Tensor,
+    Transformed,
+    grid_of,
+    strides_of,
+)
+from striate.ops.shapes import Pads
+from striate.ops.winograd import Transforms, transforms
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import Place, Walk, vectors
+from striate.plan.lowering.builder import Builder, Settings, vector
+from striate.plan.lowering.convolution import bfloat16, winograd_input_gradient
+from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.winograd_filter_gradient import (
+    Seen,
+    sum_at_once,
+    sum_by_shard,
+)
+from striate.plan.lowering.convolution.winograd_tiles import (
+    Correlation,
+    Target,
+    Tiles,
+    parts,
+    put,
+    see,
+    together,
+)
+from striate.plan.lowering.weight_panels import lay_out, panel
+
+# Bytes of U that are too many to have with what the filters' gradient needs.
+_LARGE = 24 << 20
+# Vector operations of the transforms of a tile of 4 × 4 to 7 × 7 inputs, for each vector of input
+# and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
+_INPUT = {4: 70, 5: 150, 6: 240, 7: 520}
+_OUTPUT = {4: 50, 5: 105, 6: 160, 7: 330}
+_WORTH = 1.15
+# Bytes of an image's V that are worth keeping from the forward to the backward pass.
+_AT_HAND = 64 << 10
+# Vector operations in the time that one number takes to come from memory.
+_READING = 0.5
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `outputs` × `outputs`, and vector operations for one image."""
+
+    transforms: Transforms
+    cost: float
+
+
+def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
+    """The best tiles for vectors of so many lanes; None where the textbook loops are as fast.
+
+    Each batch of `images` reads the filters once, and these are more numbers once transformed.
+    """
+    g = Geometry(operation)
+    taps = g.size[0]
+    plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
+    if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
+        return None
+    outputs, depth = (vectors(count, vector) for count in (g.outputs, g.depth))
+    reading = _READING * g.depth * g.outputs / images
+    best: Tiling | None = None
+    least: float = taps * taps * (g.rows * g.columns * g.depth * outputs / _WORTH + reading)
+    for size in _INPUT:
+        m = size - taps + 1
+        if m < 2:
+            continue
+        tiles = -(-g.rows // m) * -(-g.columns // m)
+        products = size**2 * g.depth * outputs
+        transforming = _INPUT[size] * depth + _OUTPUT[size] * outputs
+        cost = tiles * (products + transforming) + size**2 * reading
+        if cost < least:
+            best, least = Tiling(transforms(m, taps), cost), cost
+    return best
+
+
+def chosen(settings: Settings, operation: Operation) -> Transforms | None:
+    """The transforms to use, or None where another algorithm is faster or asked for."""
+    if settings.lanes > 1 or settings.exact:
+        return None
+    found = tiling(operation, settings.vector, settings.batch_size)
+    if found and settings.bfloat16 and bfloat16.is_faster(operation, settings.vector, found.cost):
+        return None
+    return found.transforms if found else None
+
+
+def input_halo(operation: Operation, with_: Transforms) -> Pads:
+    """The padding, and what the last tiles read behind it."""
+    g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
+    top, _, left, _ = g.pads
+    return (
+        top,
+        -(-g.rows // m) * m + more - top - g.height,
+        left,
+        -(-g.columns // m) * m + more - left - g.width,
+    )
+
+
+def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
+    """What the input gradient reads around the output, and the last tiles behind it."""
+    g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
+    top, left = more - g.pads[0], more - g.pads[2]
+    if winograd_input_gradient.pays(operation, with_):
+        return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
+    return (
+        top,
+        max(-(-g.height // m) * m + more - top, -(-g.rows // m) * m) - g.rows,
+        left,
+        max(-(-g.width // m) * m + more - left, -(-g.columns // m) * m) - g.columns,
+    )
+
+
+def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
+    """O, with bias and activation applied as it is stored."""
+    g = Geometry(operation)
+    work = Correlation(
+        with_,
+        builder.values[operation.inputs[0]],
+        (-g.pads[0], -g.pads[2]),
+        (g.rows, g.columns, g.outputs),
+    )
+
+    def store(value: Expression, walk: Walk) -> Store:
+        return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
+
+    bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
+    target = Target(store, {"out": builder.values[operation.node]}, bias)
+    seen = _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
+    if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
+        builder.remember(operation, "seen", Seen(seen, builder.recorder.section()))
+
+
+def gradients(builder: Builder, operation: Operation, with_: Transforms) -> None:
+    """dX and dF."""
+    g, spread = Geometry(operation), None
+    if 4 * with_.size**2 * g.depth * g.outputs >= _LARGE:
+        # The sums over the whole batch come first, so that nothing of them is kept meanwhile.
+        filter_gradient(builder, operation, with_)
+        builder.again.refresh(operation.inputs)
+        input_gradient(builder, operation, with_)
+        return
+    if winograd_input_gradient.pays(operation, with_):
+        spread = _spread(builder, operation, with_)
+    input_gradient(builder, operation, with_, spread)
+    filter_gradient(builder, operation, with_, spread)
+
+
+def input_gradient(
+    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
+) -> None:
+    """dX: the correlation of dO with the filters turned by half a turn; or from W (`spread`)."""
+    g = Geometry(operation)
+    if winograd_input_gradient.pays(operation, with_):
+        spread = spread or _spread(builder, operation, with_)
+        filters = _filters(builder, operation, with_, "c")
+        winograd_input_gradient.input_gradient(builder, operation, with_, spread, filters)
+        return
+    work = Correlation(
+        with_,
+        builder.gradients[operation.node],
+        (g.pads[0] - with_.taps + 1, g.pads[2] - with_.taps + 1),
+        (g.height, g.width, g.depth),
+    )
+    filters = _filters(builder, operation, with_, "c", turned=True)
+    with builder.writing_gradient(operation.inputs[0]) as writer:
+        _correlate(builder, work, filters, Target(writer.store, writer.images, {}))
+
+
+def filter_gradient(
+    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
+) -> None:
+    """dF: summed up at the positions first, and turned into filters once, at the end; of all tiles
+    at once where W is there (`spread`)."""
+    g = Geometry(operation)
+    image = Correlation(
+        with_,
+        builder.values[operation.inputs[0]],
+        (-g.pads[0], -g.pads[2]),
+        (g.rows, g.columns, g.depth),
+    )
+    gradient = _outputs(builder, operation, with_)
+    if builder.sums_by_shard(operation):
+        sum_by_shard(builder, operation, (image, gradient), spread)
+    else:
+        sum_at_once(builder, operation, (image, gradient))
+
+
+def _outputs(builder: Builder, operation: Operation, with_: Transforms) -> Correlation:
+    """The gradient of the outputs in tiles of outputs."""
+    g = Geometry(operation)
+    gradient = builder.gradients[operation.node]
+    return Correlation(with_, gradient, (0, 0), (g.rows, g.columns, g.outputs))
+
+
+def _spread(builder: Builder, operation: Operation, with_: Transforms) -> Tiles:
+    """W, of all tiles."""
+    gradient = _outputs(builder, operation, with_)
+    spread = Tiles("W", with_, gradient.tiles, gradient.size[2])
+    depth, outputs = builder.values[operation.inputs[0]].channels, gradient.size[2]
+    see(builder, gradient, with_.outputs, spread, 0, together(spread.count, depth * outputs))
+    return spread
+
+
+def _correlate(builder: Builder, work: Correlation, filters: Place, target: Target) -> Tiles | None:
+    """All tiles, some rows of them at a time; gives V if that is all of it."""
+    depth, outputs = work.image.channels, work.size[2]
+    band = work.band(depth + outputs)
+    rows = (band, work.tiles[1])
+    for first in range(0, work.tiles[0], band):
+        seen = Tiles("V", work.transforms, rows, depth)
+        products = Tiles("M", work.transforms, rows, outputs)
+        blocks = together(seen.count, depth * outputs)
+        see(builder, work, work.transforms.inputs, seen, first, blocks)
+        _multiply(builder, seen, products, filters)
+        for part in parts(work, first, band):
+            put(builder, work, products, part, first, target)
+    return seen if band == work.tiles[0] else None
+
+
+def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) -> None:
+    """M: for each position the matrix of tiles and channels times that of the filters."""
+    depth, outputs = seen.channels, products.channels
+    width = panel(outputs)
+    builder.recorder.blockwise(
+        Nest(
+            axes=(
+                ("p", seen.size**2),
+                ("K", outputs // width),
+                ("t", seen.count),
+                ("k", width),
+                ("c", depth),
+            ),
+            stores=(
+                Store(
+                    vector("products", p=products.position, t=outputs, K=width, k=1),
+                    Accumulator(),
+                ),
+            ),
+            terms=(
+                vector("seen", p=seen.position, t=depth, c=1)
+                * vector("filters", p=depth * outputs, K=depth * width, c=width, k=1),
+            ),
+            reduce=("c",),
+            reduction="sum",
+        ),
+        {"seen": Place(seen.buffer), "products": Place(products.buffer), "filters": filters},
+        before="t",
+        blocks=together(seen.count, depth * outputs),
+    )
+
+
+def _filters(
+    builder: Builder,
+    operation: Operation,
+    with_: Transforms,
+    beside: str,
+    *,
+    turned: bool = False,
+) -> Place:
+    """U: G F G' with filters k or channels c `beside` each other in panels; perhaps turned."""
+    g = Geometry(operation)
+    depth, outputs = (g.outputs, g.depth) if beside == "c" else (g.depth, g.outputs)
+    width = panel(outputs)
+    along, across = (1, g.outputs) if beside == "c" else (g.outputs, 1)
+
+    # Turned by half a turn, the taps are read from the last one on.
+    sense, last = (-1, g.size[0] - 1) if turned else (1, 0)
+    strides = {"c": along, "K": width * across, "k": across}
+    taps = {"p": sense * g.row, "q": sense * g.column}
+    filters = Tensor("filters", strides_of({**strides, **taps}), last * (g.row + g.column))
+    matrix = with_.filters
+    size, position = len(matrix), depth * outputs
+    places = {"i": size * position, "j": position, "K": depth * width, "c": width, "k": 1}
+    nest = Nest(
+        (("K", outputs // width), ("c", depth), ("k", width)),
+        (Store(vector("laid", **places), Transformed(matrix, matrix, filters)),),
+        grid=grid_of(matrix, matrix),
+    )
+    return lay_out(
+        builder,
+        f"{'turned ' * turned}filters {operation.node} along {beside}",
+        size**2 * depth * outputs,
+        nest,
+        {"filters": builder.parameter(operation, "filters")},
+        "K" if outputs > width else "c",
+    )

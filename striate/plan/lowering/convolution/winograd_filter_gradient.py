@@ -1,0 +1,122 @@
+"""The gradient of filters by Winograd's algorithm: summed up at the positions of tiles.
+
+dU[p][c][k] += V[p][t][c] * W[p][t][k]        dF = G' dU G
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed, grid_of
+from striate.ops.winograd import Transforms
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import Buffer, Place
+from striate.plan.lowering.builder import Builder, vector
+from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.winograd_tiles import Correlation, Tiles, apart, see
+from striate.plan.stage import Section
+
+
+@dataclass(frozen=True)
+class Seen:
+    """V of the forward pass, which is still there for as long as its `section` goes on."""
+
+    tiles: Tiles
+    section: Section
+
+
+def sum_by_shard(
+    builder: Builder,
+    operation: Operation,
+    images: tuple[Correlation, Correlation],
+    spread: Tiles | None,
+) -> None:
+    """Each thread sums up dU of one shard after another; from W of all tiles (`spread`) if that is
+    there, else from some rows of tiles at a time."""
+    left, right = images
+    depth, outputs = left.size[2], right.size[2]
+    positions = left.transforms.size**2
+    size = positions * apart(depth * outputs)
+    total = Buffer(f"position gradient {operation.node}", size, "real", "thread")
+    builder.recorder.at_shard_start(
+        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Place(total)}
+    )
+    band = spread.rows[0] if spread else left.band(depth + outputs)
+    rows = (band, left.tiles[1])
+    for first in range(0, left.tiles[0], band):
+        other = spread or Tiles("W", left.transforms, rows, outputs)
+        seen = _still_there(builder, operation, rows)
+        if not seen:
+            seen = Tiles("V", left.transforms, rows, depth)
+            see(builder, left, left.transforms.inputs, seen, first)
+        if not spread:
+            see(builder, right, right.transforms.outputs, other, first)
+        builder.recorder.blockwise(
+            _position_gradient(seen, other, added=True),
+            {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": Place(total)},
+        )
+    nest = _back_to_filters(operation, left.transforms)
+    target = builder.shard_gradient(operation, "filters")
+    builder.recorder.at_shard_end(nest, {"sum": Place(total), "out": target})
+
+
+def _still_there(builder: Builder, operation: Operation, rows: tuple[int, int]) -> Tiles | None:
+    """V of all these rows of tiles, if the forward pass has left it."""
+    if not builder.has(operation, "seen") or not builder.recorder.section_is_open:
+        return None
+    seen = builder.recall(operation, "seen", Seen)
+    here = seen.section is builder.recorder.section()
+    return seen.tiles if here and seen.tiles.rows == rows else None
+
+
+def sum_at_once(
+    builder: Builder, operation: Operation, images: tuple[Correlation, Correlation]
+) -> None:
+    """Where dU is large: all images first, then each position as a task."""
+    left, right = images
+    blocks, depth, outputs = builder.settings.blocks, left.size[2], right.size[2]
+    seen = Tiles("V", left.transforms, left.tiles, depth, blocks)
+    other = Tiles("W", left.transforms, left.tiles, outputs, blocks)
+    see(builder, left, left.transforms.inputs, seen, 0)
+    see(builder, right, right.transforms.outputs, other, 0)
+    size = left.transforms.size**2 * apart(depth * outputs)
+    total = Place(Buffer("position gradient", size, "real", "temporary"))
+    builder.recorder.whole_batch(
+        _position_gradient(seen, other, added=False),
+        "p",
+        {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": total},
+    )
+    target = builder.parameter_gradient(operation, "filters")
+    nest = _back_to_filters(operation, left.transforms)
+    builder.recorder.spread(nest, "c", {"sum": total, "out": target})
+
+
+def _position_gradient(seen: Tiles, other: Tiles, *, added: bool) -> Nest:
+    """dU of each position: the sum over tiles of V times W."""
+    depth, outputs = seen.channels, other.channels
+    target = vector("sum", p=apart(depth * outputs), c=outputs, k=1)
+    return Nest(
+        axes=(("p", seen.size**2), ("c", depth), ("k", outputs), ("t", seen.count)),
+        stores=(Store(target, Accumulator()),),
+        terms=(
+            vector("seen", p=seen.position, t=depth, c=1)
+            * vector("other", p=other.position, t=outputs, k=1),
+        ),
+        reduce=("t",),
+        reduction="sum",
+        initial=(target,) if added else (),
+    )
+
+
+def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
+    """dF = G' dU G."""
+    g, size = Geometry(operation), matrices.size
+    position = apart(g.depth * g.outputs)
+    turned = tuple(zip(*matrices.filters, strict=True))
+    total = vector("sum", p=size * position, q=position, c=g.outputs, k=1)
+    taps = vector("out", i=g.row, j=g.column, c=g.outputs, k=1)
+    return Nest(
+        (("c", g.depth), ("k", g.outputs)),
+        (Store(taps, Transformed(turned, turned, total)),),
+        grid=grid_of(turned, turned),
+    )

@@ -1,0 +1,195 @@
+"""Layers that treat every number alone, or add and join values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from typing import cast
+
+from striate.common.random_bits import drop_threshold
+from striate.layers import Dropout, LeakyReLU, ReLU, Scale
+from striate.nest.algebra import (
+    Expression,
+    Index,
+    Keep,
+    Nest,
+    Store,
+    Tensor,
+    strides_of,
+)
+from striate.plan.analysis.operations import Activation, Operation
+from striate.plan.layout import EVERY, Image, Place, Walk
+from striate.plan.lowering.builder import Builder, activated, derived, pixels
+from striate.plan.lowering.gradient_aliasing import hand_on
+
+
+def copy(builder: Builder, source: Image, target: Image) -> None:
+    """A step that copies a value, leaving the halo as it is."""
+    builder.recorder.blockwise(
+        Nest(
+            pixels(source, builder.lanes),
+            stores=(Store(target.tensor("out", EVERY), source.tensor("x", EVERY)),),
+        ),
+        {"x": Place(source.buffer), "out": Place(target.buffer)},
+    )
+
+
+def flatten_forward(builder: Builder, operation: Operation) -> None:
+    """A copy without halo, where a view would not do."""
+    x, flat = builder.values[operation.inputs[0]], builder.values[operation.node]
+    value = activated(operation.activation, x.tensor("x", EVERY))
+    builder.recorder.blockwise(
+        Nest(pixels(x, builder.lanes), stores=(Store(flat.flattened("out", x), value),)),
+        {"x": Place(x.buffer), "out": Place(flat.buffer)},
+    )
+
+
+def flatten_backward(builder: Builder, operation: Operation) -> None:
+    """The gradient as an image again."""
+    source = operation.inputs[0]
+    if not builder.needs_gradient(source):
+        return
+    x, gradient = builder.values[source], builder.gradients[operation.node]
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            pixels(x, builder.lanes),
+            gradient.flattened("gradient", x),
+            {"gradient": Place(gradient.buffer)},
+        )
+
+
+def activation_forward(builder: Builder, operation: Operation) -> None:
+    """An activation that could not be fused."""
+    x = builder.values[operation.inputs[0]]
+    result = activated(cast(Activation, operation.layer), x.tensor("x", EVERY))
+    builder.recorder.blockwise(
+        Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY),)),
+        {"x": Place(x.buffer), "out": builder.out(operation)},
+    )
+
+
+def activation_backward(builder: Builder, operation: Operation) -> None:
+    """Its derivative: from the input where the output does not tell the side of zero."""
+    source = operation.inputs[0]
+    if not builder.needs_gradient(source):
+        return
+    layer = cast(Activation, operation.layer)
+    told = builder.values[source if isinstance(layer, ReLU | LeakyReLU) else operation.node]
+    reads = {} if isinstance(layer, Scale) else {"told": Place(told.buffer)}
+    gradient = builder.gradients[operation.node]
+    term = derived(layer, told.tensor("told", EVERY), gradient.tensor("gradient", EVERY))
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            pixels(gradient, builder.lanes),
+            term,
+            {**reads, "gradient": Place(gradient.buffer)},
+        )
+
+
+def _kept(builder: Builder, operation: Operation, image: Image) -> Expression:
+    """1 / (1 - rate) where a number is kept, else 0: the same forward and backward."""
+    rate = cast(Dropout, operation.layer).rate
+    row = image.width * image.channels
+    place = Index(strides_of({"y": row, "x": image.channels, "c": 1}))
+    key = Tensor("keys", strides_of({"v": 1}), element="u32")
+    return Keep(key, place, operation.node, drop_threshold(rate)) * (1.0 / (1.0 - rate))
+
+
+def dropout_forward(builder: Builder, operation: Operation) -> None:
+    """Zero a part of the numbers; the mask is computed where it is needed, and never stored."""
+    x = builder.values[operation.inputs[0]]
+    result = x.tensor("x", EVERY) * _kept(builder, operation, x)
+    builder.recorder.blockwise(
+        Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY),)),
+        {"x": Place(x.buffer), "keys": Place(builder.keys), "out": builder.out(operation)},
+    )
+
+
+def dropout_backward(builder: Builder, operation: Operation) -> None:
+    """The same mask on the gradient."""
+    source = operation.inputs[0]
+    if not builder.needs_gradient(source):
+        return
+    gradient = builder.gradients[operation.node]
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            pixels(gradient, builder.lanes),
+            gradient.tensor("gradient", EVERY) * _kept(builder, operation, gradient),
+            {"gradient": Place(gradient.buffer), "keys": Place(builder.keys)},
+        )
+
+
+def add_forward(builder: Builder, operation: Operation) -> None:
+    """The sum of the inputs."""
+    _add(builder, operation)
+    builder.again.sum(operation, lambda: _add_again(builder, operation))
+
+
+def _add_again(builder: Builder, operation: Operation) -> None:
+    builder.again.refresh(operation.inputs)
+    _add(builder, operation)
+
+
+def _add(builder: Builder, operation: Operation) -> None:
+    images = [builder.values[value] for value in operation.inputs]
+    parts: list[Expression] = [image.tensor(f"x{i}", EVERY) for i, image in enumerate(images)]
+    total = reduce(lambda left, right: left + right, parts)
+    builder.recorder.blockwise(
+        Nest(pixels(images[0], builder.lanes), stores=(builder.store(operation, total, EVERY),)),
+        {
+            "out": builder.out(operation),
+            **{f"x{i}": Place(image.buffer) for i, image in enumerate(images)},
+        },
+    )
+
+
+def add_backward(builder: Builder, operation: Operation) -> None:
+    """Every input gets the whole gradient."""
+    gradient = builder.gradients[operation.node]
+    handed = hand_on(builder, operation)
+    for source in operation.inputs:
+        if builder.needs_gradient(source) and source not in handed:
+            _pass_on(builder, source, gradient, gradient.channels, 0)
+
+
+def concat_forward(builder: Builder, operation: Operation) -> None:
+    """The inputs side by side."""
+    start = 0
+    for source in operation.inputs:
+        x = builder.values[source]
+        store = builder.store(operation, x.tensor("x", EVERY), _channels_from(start))
+        builder.recorder.blockwise(
+            Nest(pixels(x, builder.lanes), stores=(store,)),
+            {"x": Place(x.buffer), "out": builder.out(operation)},
+        )
+        start += x.channels
+
+
+def concat_backward(builder: Builder, operation: Operation) -> None:
+    """Every input gets its channels of the gradient."""
+    gradient = builder.gradients[operation.node]
+    start = 0
+    for source in operation.inputs:
+        channels = builder.values[source].channels
+        if builder.needs_gradient(source):
+            _pass_on(builder, source, gradient, channels, start)
+        start += channels
+
+
+def _channels_from(start: int) -> Walk:
+    return replace(EVERY, start=(0, 0, start))
+
+
+def _pass_on(builder: Builder, source: int, gradient: Image, channels: int, start: int) -> None:
+    axes = (
+        ("y", gradient.height),
+        ("x", gradient.width),
+        ("c", channels),
+        ("v", builder.lanes),
+    )
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            axes,
+            gradient.tensor("gradient", _channels_from(start)),
+            {"gradient": Place(gradient.buffer)},
+        )

@@ -1,0 +1,277 @@
+"""The input step of a plan: images come in, are changed on the way, and lie as the plan wants them.
+
+Of one image, with `x` as it was given, the step computes
+
+    for every row y, column x and channel c:
+        value = image[row of y, column of x, c]        moved or mirrored: tables say what is where
+        value = rint(value * factor), at most 255      brighter or darker (floats: the product)
+        value = padding[c], where y, x was outside the image
+        value = colour[c], where y, x is inside the square
+        out[y, x, c] = (value - mean[c]) * scale[c]
+
+in one pass over a block of images, as the first step of the task that goes on with this block.
+Images are read where the user's array has them, by a table of addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.nest.algebra import (
+    Expression,
+    Index,
+    Nest,
+    Store,
+    Tensor,
+    minimum,
+    rint,
+    strides_of,
+    where,
+)
+from striate.plan.inputs import Changes, Loading, Picked
+from striate.plan.layout import EVERY, Buffer, Image, Place, Walk
+
+if TYPE_CHECKING:
+    from striate.plan.lowering.builder import Axes, Builder
+
+# Larger than any row or column.
+_FAR = 1e9
+
+
+class Entrance:
+    """The input step of a plan, and the memory through which it is told what to read.
+
+    With images in the lanes a vector holds one pixel of many images; else it runs along a row of
+    one image, `e` being column and channel in one.
+    """
+
+    def __init__(self, builder: Builder, image: Image, loading: Loading) -> None:
+        self.builder, self.image, self.loading = builder, image, loading
+        self.lanes = lanes = builder.lanes
+        self.flat = lanes == 1
+        pixels = lanes * image.features
+        self.raw = Buffer("raw", pixels, loading.element, "block")
+        self._addresses = Buffer("image addresses", lanes, "u64", "block", near=pixels)
+        self._places = Buffer("image places", 2 * lanes, "i32", "block", near=0)
+        self._names = [
+            *(["factor"] if loading.brightness else []),
+            *(f"padding {side}" for side in _SIDES if loading.padded),
+            *(f"cut {side}" for side in _SIDES if loading.cut),
+        ]
+        size = max(len(self._names), 1) * lanes
+        self._amounts = Buffer("image amounts", size, "real", "block", near=0)
+        margin = loading.margin or 0
+        self._wide = (image.width + 2 * margin) * (image.channels if self.flat else 1)
+        self._rows = Buffer("source rows", image.height + 2 * margin, "i32", "global")
+        self._columns = Buffer("source columns", 2 * self._wide, "i32", "global")
+        # Numbers per channel: with rows in the lanes they are repeated for every column.
+        self.period = image.width * image.channels if self.flat else image.channels
+        self._scale = builder.buffer("pixel factor", self.period, "global")
+        self._mean = builder.buffer("pixel mean", self.period, "global")
+        self._colours = builder.buffer("colours", 2 * self.period, "global")
+
+    # --- the step --------------------------------------------------------------------------
+
+    def record(self) -> None:
+        """The nest over one block of images."""
+        image, lanes, loading = self.image, self.lanes, self.loading
+        value: Expression = self._source()
+        if loading.brightness:
+            value = value * self._amount("factor")
+            value = minimum(rint(value), 255.0) if loading.element == "u8" else value
+        if loading.padded:
+            value = where(self._depth("padding"), ">", -0.5, value, self._colour(0))
+        if loading.cut:
+            value = where(self._depth("cut"), ">", -0.5, self._colour(1), value)
+        value = (value - self._per_channel("mean")) * self._per_channel("scale")
+        if self.flat:
+            axes: Axes = (("y", image.height), ("e", self.period))
+            out = image.tensor("out", Walk({"y": 1}, {}, {"e": 1}))
+        else:
+            axes = (("y", image.height), ("x", image.width), ("c", image.channels), ("v", lanes))
+            out = image.tensor("out", EVERY)
+        nest = Nest(axes, stores=(Store(out, value),))
+        memory = {
+            "raw": self.raw, "addresses": self._addresses, "places": self._places,
+            "amounts": self._amounts, "rows": self._rows, "columns": self._columns,
+            "scale": self._scale, "mean": self._mean, "colours": self._colours,
+            "out": image.buffer,
+        }  # fmt: skip
+        places = {role: Place(memory[role]) for role in nest.buffers}
+        self.builder.recorder.blockwise(nest, places)
+
+    def _source(self) -> Tensor:
+        """The pixels as they come."""
+        image, element = self.image, self.loading.element
+        row = image.width * image.channels
+        pixel = {"e": 1} if self.flat else {"x": image.channels, "c": 1}
+        if not self.loading.direct:
+            form = {**self._lane(image.features), "y": row, **pixel}
+            return Tensor("raw", strides_of(form), element=element)
+        address = strides_of(self._lane())
+        if self.loading.margin is None:
+            form = {"y": row, **pixel}
+            return Tensor("addresses", strides_of(form), 0, element, address)
+        first, second = (
+            Tensor("places", strides_of(self._lane()), i * self.lanes, "i32") for i in range(2)
+        )
+        along = "e" if self.flat else "x"
+        rows = Tensor("rows", strides_of({"y": 1}), 0, "i32", shift=(first,))
+        columns = Tensor("columns", strides_of({along: 1}), 0, "i32", shift=(second,))
+        channel = {} if self.flat else {"c": 1}
+        return Tensor("addresses", strides_of(channel), 0, element, address, (rows, columns))
+
+    def _depth(self, what: str) -> Expression:
+        """How far a pixel is inside a rectangle of each image; below 0 outside."""
+        y, x = Index((("y", 1),)), Index((("e" if self.flat else "x", 1),))
+        top, bottom, left, right = (self._amount(f"{what} {side}") for side in _SIDES)
+        return minimum(minimum(y - top, bottom - y), minimum(x - left, right - x))
+
+    def _amount(self, name: str) -> Tensor:
+        return Tensor("amounts", strides_of(self._lane()), self._names.index(name) * self.lanes)
+
+    def _colour(self, number: int) -> Tensor:
+        return self._per_channel("colours", number * self.period)
+
+    def _per_channel(self, role: str, offset: int = 0) -> Tensor:
+        return Tensor(role, strides_of({"e" if self.flat else "c": 1}), offset)
+
+    def _lane(self, stride: int = 1) -> dict[str, int]:
+        return {} if self.flat else {"v": stride}
+
+    # --- the memory ------------------------------------------------------------------------
+
+    def open(self, arrays: Mapping[Buffer, npt.NDArray[Any]]) -> None:
+        """Find the memory of what the step uses, and write what stays the same."""
+        self._arrays = arrays
+        loading, image = self.loading, self.image
+        if not loading.direct:
+            return
+        # Where a batch has fewer images, zeros are read.
+        self._nothing = np.zeros(image.features, np.uint8 if loading.element == "u8" else "f8")
+        start = self._nothing.ctypes.data
+        self._images = self._table(self._addresses, np.int64, [start])
+        if loading.margin is not None:
+            self._starts = self._table(self._places, np.int32, [0, 0])
+            lines = _sources(image.height, loading.margin, loading.reflect)
+            pixels = _sources(image.width, loading.margin, loading.reflect)[:, None]
+            pixels = pixels * image.channels
+            if self.flat:
+                pixels = pixels + np.arange(image.channels)
+            both = np.concatenate([pixels.ravel(), pixels[::-1].ravel()])
+            arrays[self._rows][: lines.size] = lines * (image.width * image.channels)
+            arrays[self._columns][: both.size] = both
+        if self._names:
+            absent = [_ABSENT[name] for name in self._names]
+            self._measures = self._table(self._amounts, np.float32, absent)
+
+    def preprocess(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
+        """What becomes of a value of each channel: (value - mean) * scale."""
+        for buffer, values in ((self._mean, mean), (self._scale, scale)):
+            self._arrays[buffer][: self.period] = np.resize(values, self.period)
+
+    def pick(self, picked: Picked) -> None:
+        """What the next run reads."""
+        changes, count = picked.changes, len(picked)
+        picked.find(self._images.values[0, :count])
+        self._images.write(count)
+        if self.loading.margin is not None:
+            self._place(changes, self._starts.values[:, :count])
+            self._starts.write(count)
+        if self._names:
+            self._measure(changes, count)
+            self._measures.write(count)
+        if self.loading.padded:
+            self._paint(0, changes.padding)
+        if self.loading.cut:
+            self._paint(1, changes.colour)
+
+    def _place(self, changes: Changes, starts: npt.NDArray[np.int32]) -> None:
+        """Where the rows and columns of each image begin in the tables of rows and columns."""
+        starts[...] = 0 if changes.places is None else changes.places
+        if changes.mirrored is not None:
+            # The mirrored table comes behind the other, and begins with the other's last column.
+            back = self.image.width + 4 * changes.margin - starts[1]
+            np.copyto(starts[1], back, where=changes.mirrored)
+        starts[1] *= self._pixel
+
+    def _measure(self, changes: Changes, count: int) -> None:
+        """The factor of each image, and its rectangles."""
+        if changes.factors is not None:
+            self._amount_of("factor", count)[...] = changes.factors
+        if self.loading.padded and changes.places is not None:
+            tops, lefts = changes.margin - changes.places
+            if changes.mirrored is not None:
+                lefts = np.where(changes.mirrored, -lefts, lefts)
+            self._rectangle("padding", tops, lefts, self.image.height, self.image.width)
+        if changes.squares is not None:
+            tops, lefts = changes.squares
+            self._rectangle("cut", tops, lefts, changes.side, changes.side)
+
+    def _rectangle(
+        self, name: str, tops: npt.NDArray[Any], lefts: npt.NDArray[Any], height: int, width: int
+    ) -> None:
+        """Both ends belong to it."""
+        starts = lefts * self._pixel
+        ends = (tops, tops + (height - 1), starts, starts + (width * self._pixel - 1))
+        for side, end in zip(_SIDES, ends, strict=True):
+            self._amount_of(f"{name} {side}", len(end))[...] = end
+
+    def _amount_of(self, name: str, count: int) -> npt.NDArray[Any]:
+        return self._measures.values[self._names.index(name), :count]
+
+    def _paint(self, number: int, colour: npt.NDArray[Any] | None) -> None:
+        start = number * self.period
+        memory = self._arrays[self._colours][start : start + self.period]
+        memory.reshape(-1, self.image.channels)[...] = colour
+
+    def _table(self, buffer: Buffer, dtype: npt.DTypeLike, absent: list[float]) -> _Table:
+        blocks, size = self.builder.settings.blocks, len(absent) * self.lanes
+        memory = self._arrays[buffer].reshape(blocks, buffer.span)[:, :size].view()
+        memory.shape = (blocks, len(absent), self.lanes)
+        return _Table(memory, np.array(absent, dtype))
+
+    @property
+    def _pixel(self) -> int:
+        """How far the axis along a row goes from pixel to pixel."""
+        return self.image.channels if self.flat else 1
+
+
+class _Table:
+    """What differs from image to image.
+
+    Attributes:
+        values: by kind and image, to be written to; `write` puts them into the plan's blocks.
+    """
+
+    def __init__(self, memory: npt.NDArray[Any], absent: npt.NDArray[Any]) -> None:
+        blocks, kinds, lanes = memory.shape
+        self.values: npt.NDArray[Any] = np.empty((kinds, blocks * lanes), absent.dtype)
+        self._memory, self._absent = memory, absent[:, None]
+        self._by_block = self.values.reshape(kinds, blocks, lanes).swapaxes(0, 1)
+
+    def write(self, count: int) -> None:
+        """Tell the plan; behind the first `count` images there are none."""
+        self.values[:, count:] = self._absent
+        self._memory[...] = self._by_block
+
+
+_SIDES = ("top", "bottom", "left", "right")
+# What images are told that a batch does not have: they stay as they are.
+_ABSENT = {
+    "factor": 1.0,
+    **dict(zip((f"padding {side}" for side in _SIDES), (-_FAR, _FAR, -_FAR, _FAR), strict=True)),
+    **dict(zip((f"cut {side}" for side in _SIDES), (_FAR, -_FAR, _FAR, -_FAR), strict=True)),
+}
+
+
+def _sources(length: int, margin: int, reflect: bool) -> npt.NDArray[np.intp]:
+    """Which of `length` lines each line of an image with a margin shows."""
+    lines = np.arange(-margin, length + margin)
+    if reflect:
+        return np.asarray(length - 1 - np.abs(length - 1 - np.abs(lines)))
+    return np.clip(lines, 0, length - 1)

@@ -1,0 +1,114 @@
+"""Losses, with the classes (or outputs) along one axis and the images in the lanes.
+
+With logits z, targets t that sum to one, and a weight w for every image:
+
+    softmax cross-entropy:  w * (log(sum(exp(z - m))) - sum(t * (z - m))),   m = max(z)
+                            gradient  w * (exp(z - m) / sum(exp(z - m)) - t)
+    mean squared error:     w * mean((z - t)**2),   gradient  w * 2 / outputs * (z - t)
+
+The gradient is that of the sum over the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from striate.nest.algebra import (
+    Accumulator,
+    Expression,
+    Nest,
+    Reduction,
+    Store,
+    Tensor,
+    exp,
+    log,
+    strides_of,
+    tensors_in,
+)
+from striate.plan.layout import EVERY, Image, Place
+from striate.plan.lowering.builder import Axes, Builder, pixels, vector
+
+
+class Loss:
+    """Records a loss on the network's output; `places` has "targets", "weights", "losses"."""
+
+    def __init__(self, builder: Builder, places: dict[str, Place]) -> None:
+        self.builder, self.places = builder, places
+        self.output = builder.graph.output
+        self.z: Image = builder.values[self.output]
+        self.axes: Axes = pixels(self.z, builder.lanes)
+        row = self.z.width * self.z.channels
+        # Targets come image by image, each like the output.
+        self.targets = Tensor(
+            "targets",
+            strides_of({"v": self.z.features, "y": row, "x": self.z.channels, "c": 1}),
+        )
+        self.weights = vector("weights", v=1)
+
+    def record(self, kind: str) -> None:
+        """The loss of every image and the gradient of the output."""
+        kinds = {
+            "softmax_cross_entropy": self._softmax_cross_entropy,
+            "mean_squared_error": self._mean_squared_error,
+            "given": self._given,
+        }
+        if kind not in kinds:
+            raise ValueError(
+                f'the compiled engine has no loop nests for the loss {kind!r}; use engine="numpy"'
+            )
+        kinds[kind]()
+
+    def _softmax_cross_entropy(self) -> None:
+        z = self.z.tensor("z", EVERY)
+        largest, total = vector("largest", v=1), vector("total", v=1)
+        scratch = {
+            name: Place(self.builder.buffer(name, self.builder.lanes))
+            for name in ("largest", "total", "dot")
+        }
+        grown = exp(z - largest)
+        self._reduce("max", z, "largest", scratch)
+        self._reduce("sum", grown, "total", scratch)
+        self._reduce("sum", self.targets * (z - largest), "dot", scratch)
+        loss = self.weights * (log(total) - vector("dot", v=1))
+        self._each_image(loss, scratch)
+        self._gradient(self.weights * (grown / total - self.targets), scratch)
+
+    def _mean_squared_error(self) -> None:
+        difference = self.z.tensor("z", EVERY) - self.targets
+        scratch = {"dot": Place(self.builder.buffer("dot", self.builder.lanes))}
+        self._reduce("sum", difference * difference, "dot", scratch)
+        self._each_image(self.weights * vector("dot", v=1) * (1.0 / self.z.features), scratch)
+        self._gradient(self.weights * difference * (2.0 / self.z.features), scratch)
+
+    def _given(self) -> None:
+        self._gradient(self.targets, {})
+
+    def _reduce(
+        self, reduction: Reduction, term: Expression, name: str, scratch: dict[str, Place]
+    ) -> None:
+        """A reduction over the outputs, image by image."""
+        height, width, channels, lanes = self.axes
+        nest = Nest(
+            (lanes, height, width, channels),
+            stores=(Store(vector(name, v=1), Accumulator()),),
+            terms=(term,),
+            reduce=("y", "x", "c"),
+            reduction=reduction,
+        )
+        self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
+
+    def _each_image(self, loss: Expression, scratch: dict[str, Place]) -> None:
+        nest = Nest((self.axes[-1],), stores=(Store(vector("losses", v=1), loss),))
+        self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
+
+    def _gradient(self, term: Expression, scratch: dict[str, Place]) -> None:
+        if not self.builder.needs_gradient(self.output):
+            return
+        places = self._used(tensors_in(term), scratch)
+        with self.builder.writing_gradient(self.output) as writer:
+            writer.nest(self.axes, term, places)
+
+    def _used(self, tensors: Iterable[Tensor], scratch: dict[str, Place]) -> dict[str, Place]:
+        """The memory of the roles that occur."""
+        known = {**self.places, **scratch, "z": Place(self.z.buffer)}
+        return {tensor.buffer: known[tensor.buffer] for tensor in tensors}

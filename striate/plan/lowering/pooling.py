@@ -1,0 +1,221 @@
+"""Pooling: the same windows as a convolution, with another reduction and no weights.
+
+    max:  O[y,x,c] = max over r, s of X[y*S + r*D - P, …, c]     and which tap it was
+    sum:  O[y,x,c] = sum over r, s of X[y*S + r - P, …, c]       average: divided by the pixels
+
+The gradient of a maximum goes to the tap that was largest, of a sum to all taps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.layers import AvgPool2D
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Expression,
+    Index,
+    Nest,
+    Store,
+    Tensor,
+    strides_of,
+    where,
+)
+from striate.ops.shapes import Pads
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import EVERY, Buffer, Image, Place, Steps, Walk
+from striate.plan.lowering.builder import Builder, Settings, pixels
+from striate.plan.lowering.elementwise import copy
+from striate.plan.lowering.windows import Axes, Windows
+
+_CHANNEL: Steps = {"c": 1}
+
+
+def input_halo(_: Settings, operation: Operation) -> Pads:
+    """The padding: zeros change no sum."""
+    return Windows(operation).pads
+
+
+def gradient_halo(_: Settings, operation: Operation) -> Pads:
+    """How far the input gradient reads past the output's border."""
+    return Windows(operation).gradient_halo()
+
+
+def _axes(builder: Builder, g: Windows) -> Axes:
+    return (
+        ("y", g.rows),
+        ("x", g.columns),
+        ("c", g.channels),
+        ("v", builder.lanes),
+        ("r", g.size[0]),
+        ("s", g.size[1]),
+    )
+
+
+def max_forward(builder: Builder, operation: Operation) -> None:
+    """The maxima and, in training, the number of the tap (r * width + s) that had each."""
+    g = Windows(operation)
+    x = _with_border(builder, operation, g)
+    stores = [builder.store(operation, Accumulator(0), EVERY)]
+    places = {"x": Place(x.buffer), "out": builder.out(operation)}
+    backward = builder.needs_gradient(operation.inputs[0])
+    if backward:
+        winners = _winners(builder, operation)
+        builder.remember(operation, "winners", winners)
+        stores.append(Store(winners.tensor("winners", EVERY), Accumulator(1)))
+        places["winners"] = Place(winners.buffer)
+    builder.recorder.blockwise(
+        Nest(
+            _axes(builder, g),
+            stores=tuple(stores),
+            terms=(x.tensor("x", g.pixels(_CHANNEL)),),
+            reduce=("r", "s"),
+            reduction="argmax" if backward else "max",
+            order=Index(strides_of({"r": g.size[1], "s": 1})) if backward else None,
+        ),
+        places,
+    )
+
+
+def max_backward(builder: Builder, operation: Operation) -> None:
+    """A pixel gets the gradient of those windows in which it was the winner."""
+    g = Windows(operation)
+    if not builder.needs_gradient(operation.inputs[0]):
+        return
+    _scatter(builder, operation, g, builder.recall(operation, "winners", Image))
+
+
+def sum_forward(builder: Builder, operation: Operation) -> None:
+    """The sums, or the averages over the pixels of each window."""
+    g = Windows(operation)
+    x = builder.values[operation.inputs[0]]
+    scale, places = _scale(builder, operation, g, EVERY)
+    builder.recorder.blockwise(
+        Nest(
+            _axes(builder, g),
+            stores=(builder.store(operation, Accumulator() * scale, EVERY),),
+            terms=(x.tensor("x", g.pixels(_CHANNEL)),),
+            reduce=("r", "s"),
+            reduction="sum",
+        ),
+        {"x": Place(x.buffer), "out": builder.out(operation), **places},
+    )
+
+
+def sum_backward(builder: Builder, operation: Operation) -> None:
+    """A pixel gets the gradient of every window that it is in."""
+    if builder.needs_gradient(operation.inputs[0]):
+        _scatter(builder, operation, Windows(operation), None)
+
+
+def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image | None) -> None:
+    gradient = builder.gradients[operation.node]
+    with builder.writing_gradient(operation.inputs[0]) as writer:
+        for part in g.ways_back():
+            axes = (*part.axes(), ("c", g.channels), ("v", builder.lanes))
+            if part.is_empty:
+                writer.nothing(axes, part.pixels(_CHANNEL), late=True)
+                continue
+            windows = part.outputs(_CHANNEL)
+            seen = gradient.tensor("gradient", windows)
+            places = {"gradient": Place(gradient.buffer)}
+            if winners is not None:
+                strides, offset = part.taps(g.size[1], 1)
+                tap = Index(strides_of(strides), offset)
+                term = where(winners.tensor("winners", windows), "==", tap, seen, 0.0)
+                places["winners"] = Place(winners.buffer)
+            else:
+                scale, more = _scale(builder, operation, g, windows)
+                term, places = seen * scale, {**places, **more}
+            writer.nest(
+                (*axes, *part.reduced),
+                term,
+                places,
+                walk=part.pixels(_CHANNEL),
+                reduce=("j", "i"),
+                late=True,
+            )
+
+
+def _winners(builder: Builder, operation: Operation) -> Image:
+    # The halo of the gradient, so that both are read alike; -1 is no tap.
+    halo = Windows(operation).gradient_halo()
+    return builder.image(f"winners {operation.node}", operation.shape, halo, fill=-1.0)
+
+
+def _with_border(builder: Builder, operation: Operation, g: Windows) -> Image:
+    """The input, in a border that never wins where there is padding."""
+    x = builder.values[operation.inputs[0]]
+    if not any(g.pads):
+        return x
+    bordered = builder.image(
+        f"bordered {operation.node}", operation.shapes[0], g.pads, fill=float("-inf")
+    )
+    copy(builder, x, bordered)
+    return bordered
+
+
+def _scale(
+    builder: Builder, operation: Operation, g: Windows, windows: Walk
+) -> tuple[Expression, dict[str, Place]]:
+    """What a sum is multiplied by: 1, 1/window, or 1/(pixels of the window inside the image)."""
+    layer = g.layer
+    if not isinstance(layer, AvgPool2D):
+        return Constant(1.0), {}
+    if layer.count_padding or not any(g.pads):
+        return Constant(1.0 / (g.size[0] * g.size[1])), {}
+    top, bottom, left, right = Windows(operation).gradient_halo()
+    if not builder.has(operation, "scale"):
+        counts = np.outer(
+            _inside(g.height, g.rows, g.size[0], g.stride[0], g.pads[0]),
+            _inside(g.width, g.columns, g.size[1], g.stride[1], g.pads[2]),
+        )
+        table = np.pad(1.0 / counts, ((top, bottom), (left, right)))
+        builder.remember(operation, "scale", builder.constant(f"scale {operation.node}", table))
+    buffer = builder.recall(operation, "scale", Buffer)
+    row = left + g.columns + right
+    strides = {axis: row * step for axis, step in windows.y.items()}
+    strides |= windows.x
+    offset = (top + windows.start[0]) * row + left + windows.start[1]
+    return Tensor("scale", strides_of(strides), offset), {"scale": Place(buffer)}
+
+
+def _inside(
+    pixels: int, outputs: int, size: int, stride: int, before: int
+) -> npt.NDArray[np.int64]:
+    """How many taps of each window lie inside the image."""
+    first = np.arange(outputs)[:, None] * stride - before + np.arange(size)
+    counts: npt.NDArray[np.int64] = ((first >= 0) & (first < pixels)).sum(axis=1)
+    return counts
+
+
+def global_forward(builder: Builder, operation: Operation) -> None:
+    """The average of each channel."""
+    x = builder.values[operation.inputs[0]]
+    scale = 1.0 / (x.height * x.width)
+    builder.recorder.blockwise(
+        Nest(
+            (("c", x.channels), ("v", builder.lanes), ("y", x.height), ("x", x.width)),
+            stores=(builder.store(operation, Accumulator() * scale, Walk(c={"c": 1})),),
+            terms=(x.tensor("x", EVERY),),
+            reduce=("y", "x"),
+            reduction="sum",
+        ),
+        {"x": Place(x.buffer), "out": builder.out(operation)},
+    )
+
+
+def global_backward(builder: Builder, operation: Operation) -> None:
+    """Every pixel gets its share of the channel's gradient."""
+    source = operation.inputs[0]
+    if not builder.needs_gradient(source):
+        return
+    x, gradient = builder.values[source], builder.gradients[operation.node]
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            pixels(x, builder.lanes),
+            gradient.flat("gradient", "c") * (1.0 / (x.height * x.width)),
+            {"gradient": Place(gradient.buffer)},
+        )

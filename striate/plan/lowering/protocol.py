@@ -1,0 +1,46 @@
+"""What a layer must tell the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from striate.ops.shapes import Pads
+from striate.plan.analysis.operations import Operation
+from striate.plan.lowering.builder import Builder, Settings
+
+NO_HALO: Pads = (0, 0, 0, 0)
+
+
+def _nothing(builder: Builder, operation: Operation) -> None:
+    pass
+
+
+def _no_halo(_: Settings, __: Operation) -> Pads:
+    return NO_HALO
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How a layer is computed.
+
+    Attributes
+    ----------
+    forward, backward
+        Record the nests of an operation.
+    input_halo
+        Zeros that the layer reads around its input.
+    gradient_halo
+        Zeros that its input gradient reads around the gradient of its output.
+    rereads
+        Whether the backward pass reads the inputs.
+    prepare
+        Records what depends on no image, before all else.
+    """
+
+    forward: Callable[[Builder, Operation], None]
+    backward: Callable[[Builder, Operation], None]
+    input_halo: Callable[[Settings, Operation], Pads] = _no_halo
+    gradient_halo: Callable[[Settings, Operation], Pads] = _no_halo
+    rereads: bool = False
+    prepare: Callable[[Builder, Operation], None] = _nothing

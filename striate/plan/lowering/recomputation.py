@@ -1,0 +1,115 @@
+"""What is computed again instead of being kept for the backward pass.
+
+What the backward pass reads lives from the forward pass on, all of it at once in between: this
+decides how much memory a training step takes.  Some values cost little to compute once more:
+
+- Batch normalisation and large sums treat every number alone.  They are repeated in each section
+  that reads them, one block of images at a time, as long as what they need is kept.
+- Some convolutions with large outputs are repeated once, when the backward pass first reads their
+  outputs.  Then these are kept, but by then much of the memory is free again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from striate.layers import Add, BatchNorm
+from striate.nest.ir import BYTES
+from striate.plan.analysis.operations import Operation
+from striate.plan.stage import Section
+
+if TYPE_CHECKING:
+    from striate.plan.lowering.builder import Builder
+
+# Bytes of a value, of all images, that are worth some time.
+_LARGE = 12 << 20
+# Large sums of a chain that are repeated before one is kept.
+_CHAIN = 2
+# Multiply-adds for each output of a convolution that is worth repeating; of one that sums read,
+# which are repeated early; and how large a part of a whole step's all of those may be.
+_CHEAP, _CHEAP_EARLY, _SHARE = 160, 32, 1 / 24
+
+
+class Again:
+    """Which values are computed again, and how.
+
+    Attributes
+    ----------
+    is_backward
+        Whether the steps that are being recorded belong to the backward pass.
+    step
+        Multiply-adds of an image in all passes of all convolutions.
+    """
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._everywhere: dict[int, Callable[[], None]] = {}
+        self._once: dict[int, Callable[[], None]] = {}
+        self._made: dict[int, Section] = {}
+        self._sums: dict[int, int] = {}
+        self._spent = 0.0
+        self.step = 0.0
+        self.is_backward = False
+
+    def everywhere(self, value: int, record: Callable[[], None]) -> None:
+        """Let a value be computed again in each section where it is read."""
+        self._everywhere[value] = record
+        self._made[value] = self._builder.recorder.section()
+
+    def once(self, value: int, record: Callable[[], None]) -> None:
+        """Let a value be computed again when the backward pass first reads it."""
+        self._once[value] = record
+
+    def is_kept(self, value: int) -> bool:
+        """Whether it need not be computed in each section where it is read."""
+        return value not in self._everywhere
+
+    def refresh(self, values: Iterable[int]) -> None:
+        """Before `values` are read: compute what is not there."""
+        for value in values:
+            if self.is_backward and value in self._once:
+                self._record(value, self._once.pop(value))
+            section = None if self.is_kept(value) else self._builder.recorder.section()
+            if section is not None and self._made[value] is not section:
+                self._made[value] = section
+                self._record(value, self._everywhere[value])
+
+    def _record(self, value: int, record: Callable[[], None]) -> None:
+        builder, recorder = self._builder, self._builder.recorder
+        builder.values[value] = builder.values[value].copied()
+        reader, recorder.label = recorder.label, f"{builder.name(value)} again"
+        record()
+        recorder.label = reader
+
+    # --- what is worth it ----------------------------------------------------------------------
+
+    def sum(self, operation: Operation, record: Callable[[], None]) -> None:
+        """Repeat a large sum, unless it ends a long chain of sums that are."""
+        chain = 1 + max(self._sums.get(value, 0) for value in operation.inputs)
+        if chain <= _CHAIN and self._is_large(operation):
+            self._sums[operation.node] = chain
+            self.everywhere(operation.node, record)
+
+    def convolution(
+        self, operation: Operation, products: float, record: Callable[[], None]
+    ) -> None:
+        """Repeat a convolution of few `products`, if nothing but batch normalisation reads it."""
+        readers_of = self._builder.graph.readers_of
+        readers = readers_of.get(operation.node, ())
+        if len(readers) != 1 or not isinstance(readers[0].layer, BatchNorm):
+            return
+        after = readers_of.get(readers[0].node, ())
+        early = any(isinstance(reader.layer, Add) for reader in after)
+        outputs = self._builder.values[operation.node].features
+        cheap = products <= (_CHEAP_EARLY if early else _CHEAP) * outputs
+        affordable = self._spent + products <= _SHARE * self.step
+        if self._is_large(operation) and cheap and affordable:
+            self._spent += products
+            self.once(operation.node, record)
+
+    def _is_large(self, operation: Operation) -> bool:
+        """Whether a value takes much memory between the forward and the backward pass."""
+        settings, image = self._builder.settings, self._builder.values[operation.node]
+        size = image.buffer.span * settings.blocks * BYTES[settings.element]
+        return settings.loss is not None and size >= _LARGE

@@ -1,0 +1,170 @@
+"""Gradients that each shard of images sums up for itself, and their sum over the shards.
+
+They are added in an order that never changes, whichever thread has found which.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from striate.layers import Conv2D
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.plan.analysis.operations import Graph
+from striate.plan.layout import Buffer, Place
+from striate.plan.lowering.recorder import Recorder
+from striate.plan.stage import Section, When, in_tasks
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+    from striate.model.parameters import Slot
+    from striate.plan.lowering.builder import Builder
+
+# As many threads at most work on the images of a training step; and on those of a step of fewer
+# multiply-adds, which more of them would hardly make shorter.
+MOST_SHARDS, _FEW_SHARDS, _LITTLE = 16, 8, 640e6
+# Filters of more numbers than this have one gradient, summed over the whole batch at once; if they
+# take steps over large images, of more than twice as many.
+_HUGE = 1 << 17
+# Filters of more numbers than this have memory that is needed only until their shards are added.
+_LARGE = 1 << 14
+# Elements that one task takes.
+_SUM = 4096
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Numbers in the buffer of each shard, from `start` on, and where in the flat gradient their
+    sums go."""
+
+    buffer: Buffer
+    start: int
+    begin: int
+    stop: int
+
+
+def shards_of(graph: Graph, images: int) -> int:
+    """Into how many shards a training step of so many images is dealt.
+
+    Each sums up gradients of its own, so more of them cost memory and longer sums.
+    """
+    work = 3 * images * sum(operation.multiply_adds for operation in graph.operations)
+    return _FEW_SHARDS if work < _LITTLE else MOST_SHARDS
+
+
+class Shards:
+    """Where the gradients lie that shards sum up.
+
+    The small ones share a buffer, and are added at the end of a run, all together.  A large one has
+    memory of its own only until it is added, which is as soon as all shards have it.
+    """
+
+    def __init__(self, network: Model) -> None:
+        self._places: dict[tuple[int, str], Place] = {}
+        self._runs: list[_Run] = []
+        self._large: dict[Buffer, _Run] = {}
+        self._filled: set[Buffer] = set()
+        slots = [slot for slot in network.slots if _is_summed(network, slot)]
+        small = [slot for slot in slots if not _is_large(slot)]
+        ends = [*accumulate(-(-(slot.stop - slot.start) // 16) * 16 for slot in small)]
+        common = Buffer("shard gradient", ends[-1] if ends else 0, "real", "shard")
+        for slot, start, end in zip(small, [0, *ends], ends, strict=False):
+            self._places[slot.node, slot.parameter.name] = Place(common, start)
+            self._add(_Run(common, start, slot.start, slot.start + end - start))
+        for slot in slots:
+            if _is_large(slot):
+                size = slot.stop - slot.start
+                buffer = Buffer(f"shard gradient {slot.node}", size, "real", "partial")
+                self._places[slot.node, slot.parameter.name] = Place(buffer)
+                self._large[buffer] = _Run(buffer, 0, slot.start, slot.stop)
+
+    def _add(self, run: _Run) -> None:
+        """A run, or more of the last one, which it follows in both buffers."""
+        last = self._runs[-1] if self._runs else None
+        if last is not None and last.stop == run.begin:
+            self._runs[-1] = _Run(run.buffer, last.start, last.begin, run.stop)
+        else:
+            self._runs.append(run)
+
+    def has(self, node: int, name: str) -> bool:
+        """Whether shards sum up the gradient of a parameter."""
+        return (node, name) in self._places
+
+    def place(self, node: int, name: str) -> Place:
+        """Where it lies, for a step that fills it."""
+        found = self._places[node, name]
+        self._filled.add(found.buffer)
+        return found
+
+    def add_finished(self, builder: Builder) -> None:
+        """Steps that add the large gradients of which all shards are done."""
+        recorder = builder.recorder
+        at_hand = recorder.section() if recorder.section_is_open else None
+        for buffer in [buffer for buffer in self._large if buffer in self._filled]:
+            section = _section_of(buffer, recorder)
+            if section is not at_hand:
+                _add(builder, self._large.pop(buffer), section, "before")
+
+    def add_all(self, builder: Builder) -> None:
+        """Steps that add all other gradients."""
+        for buffer, run in self._large.items():
+            _add(builder, run, _section_of(buffer, builder.recorder), "now")
+        for run in self._runs:
+            _add(builder, run, None, "now")
+
+
+def _section_of(buffer: Buffer, recorder: Recorder) -> Section:
+    """The last section that uses it."""
+    return next(
+        section
+        for section in reversed(recorder.sections)
+        if any(place.buffer is buffer for s in section.all_steps for place in s.places.values())
+    )
+
+
+def _add(builder: Builder, run: _Run, section: Section | None, when: When) -> None:
+    """In the order of the shards.  Of a buffer with a section of its own only those are added that
+    have tasks in it; the common buffer holds zeros for the others."""
+    recorder = builder.recorder
+    for first, count, size in in_tasks(run.stop - run.begin, _SUM):
+        recorder.tasks(
+            Nest(
+                (("e", size), ("s", recorder.shards)),
+                stores=(Store(Tensor("out", strides_of({"e": 1})), Accumulator()),),
+                terms=(Tensor("shards", strides_of({"e": 1, "s": run.buffer.span})),),
+                reduce=("s",),
+                reduction="sum",
+            ),
+            count,
+            {"out": size, "shards": size},
+            {
+                "shards": Place(run.buffer, run.start + first),
+                "out": Place(builder.gradient, run.begin + first),
+            },
+            barrier=False,
+            when=when,
+            shards_of=section,
+        )
+
+
+def _is_summed(network: Model, slot: Slot) -> bool:
+    return isinstance(network.nodes[slot.node].layer, Conv2D) and not _is_huge(network, slot)
+
+
+def _is_huge(network: Model, slot: Slot) -> bool:
+    """Whether a gradient is too large for every shard to have its own.
+
+    Sums over the whole batch read all images once for each of their tasks.  A convolution that
+    takes steps, and so has only direct sums, gains by memory for more of them if its images are
+    larger than its filters.
+    """
+    most = _HUGE
+    if getattr(network.nodes[slot.node].layer, "stride", None) != (1, 1):
+        most = max(most, min(math.prod(network.input_shapes(slot.node)[0]), 2 * _HUGE))
+    return slot.stop - slot.start > most
+
+
+def _is_large(slot: Slot) -> bool:
+    return slot.stop - slot.start > _LARGE

@@ -1,0 +1,318 @@
+"""What a plan decided and why: collected from the plan, its sections and its programs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
+from striate.nest.algebra import Binary, Nest, PairProduct
+from striate.nest.schedule import choose, expected_share
+from striate.nest.target import host
+from striate.ops.shapes import Shape
+from striate.plan.analysis.operations import Operation
+from striate.plan.lowering.builder import Settings
+from striate.plan.lowering.convolution import bfloat16, winograd, winograd_rows
+from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.lanes import estimate, lanes_for
+from striate.plan.measure import explanation as told
+from striate.plan.measure.trial import Walk, peak
+from striate.plan.memory.allocation import dtype_of
+
+if TYPE_CHECKING:
+    from striate.nest.program import Call
+    from striate.plan.plan import Plan
+    from striate.plan.stage import Step
+
+# How often each kernel is timed, and for how long in all that goes on.
+_ROUNDS, _SECONDS = 15, 2.0
+
+
+def explain(plan: Plan, measure: bool = False) -> told.Explanation:
+    """Everything that `plan` decided; with `measure` its kernels are timed too.
+
+    Measuring runs the plan some times on what is in its memory, and then puts back all that was
+    there, weights and statistics included.  Nothing else may use the plan meanwhile.
+    """
+    settings = plan.settings
+    times = _measured(plan) if measure else None
+    buffers = tuple(_buffers(plan))
+    purpose = "inference" if settings.loss is None else "training"
+    return told.Explanation(
+        purpose=purpose + (" with fixed weights" if settings.frozen else ""),
+        element={"f32": "float32", "f64": "float64"}[settings.element],
+        batch_size=settings.batch_size,
+        threads=plan.threads,
+        vector=settings.vector,
+        exact=settings.exact,
+        bfloat16=settings.bfloat16,
+        lanes=_lanes(plan),
+        layers=tuple(_layer(plan, operation) for operation in plan.builder.graph.operations),
+        sections=tuple(
+            told.Section(
+                number,
+                job.tasks,
+                section.grain if section.by_block else 0,
+                min(job.shards, job.tasks),
+                job.barrier,
+            )
+            for number, (section, job) in enumerate(
+                zip(plan.sections, plan.program.jobs, strict=True), 1
+            )
+        ),
+        kernels=tuple(_kernels(plan, times)),
+        buffers=buffers,
+        bytes=plan.builder.recorder.bytes,
+        unshared_bytes=sum(buffer.bytes * max(buffer.threads, 1) for buffer in buffers),
+        thread_bytes=_thread_bytes(plan),
+        peak_gflops=peak(settings.element) / 1e9 if measure else None,
+    )
+
+
+# --- lanes and layers ----------------------------------------------------------------------------
+
+
+def _lanes(plan: Plan) -> told.Lanes:
+    settings, network = plan.settings, plan.builder.network
+    training = settings.loss is not None
+    found = estimate(
+        network,
+        settings.batch_size,
+        settings.vector,
+        training=training,
+        exact=settings.exact,
+        bfloat16=settings.bfloat16,
+    )
+    kept = lanes_for(
+        network,
+        settings.batch_size,
+        settings.vector,
+        training=training,
+        exact=settings.exact,
+        bfloat16=settings.bfloat16,
+    )
+    by = "caller"
+    if settings.lanes == kept:
+        by = "estimate" if kept == found.lanes else "striate tune"
+    return told.Lanes(
+        "images" if settings.lanes > 1 else "channels",
+        settings.lanes,
+        settings.blocks,
+        found.images,
+        found.channels,
+        by,
+    )
+
+
+def _layer(plan: Plan, operation: Operation) -> told.Layer:
+    layer, builder = operation.layer, plan.builder
+    passes = ["forward"]
+    again = f"{builder.name(operation.node)} again"
+    if any(step.label == again for section in plan.sections for step in section.all_steps):
+        passes.append("again")
+    if builder.needs_gradient(operation.node):
+        if any(builder.needs_gradient(value) for value in operation.inputs):
+            passes.append("input gradient")
+        if layer.parameters(*operation.shapes):
+            passes.append("parameter gradient")
+    algorithm, why = _algorithm(plan.settings, operation)
+    return told.Layer(
+        builder.name(operation.node),
+        type(layer).__name__,
+        type(operation.activation).__name__ if operation.activation else "",
+        tuple(passes),
+        algorithm,
+        why,
+        _part(operation.shape, builder.network.nodes[operation.node].shape),
+    )
+
+
+def _part(made: Shape, whole: Shape) -> str:
+    if made == whole:
+        return ""
+    return f"{made[0]}×{made[1]} of {whole[0]}×{whole[1]}"
+
+
+def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
+    if isinstance(operation.layer, Dense):
+        return "matrix product", ""
+    if isinstance(operation.layer, GroupedDense):
+        return "matrix product", "one column for each group"
+    if isinstance(operation.layer, LocallyConnected2D):
+        return "loops", "filters of its own at each position"
+    if not isinstance(operation.layer, Conv2D):
+        return "loops", ""
+    pairs = bfloat16.chosen(settings, operation, "forward")
+    if choice := winograd_rows.chosen(settings, operation):
+        return _in_strips(choice, ", else bfloat16" * pairs)
+    found = winograd.chosen(settings, operation)
+    if found is None and pairs:
+        return "direct, products in bfloat16", _why_not_winograd(settings, operation)
+    if found is None:
+        few = f"; fewer than {bfloat16.LEAST} channels: no bfloat16" * settings.bfloat16
+        return "direct", _why_not_winograd(settings, operation) + few
+    m, r, saved = found.outputs_count, found.taps, (found.size / found.outputs_count) ** 2
+    return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
+
+
+def _in_strips(choice: winograd_rows.Choice, other: str) -> tuple[str, str]:
+    m, r, size = choice.strips.m, choice.strips.matrices.taps, choice.strips.positions
+    passes = [name.replace("_", " ") for name in winograd_rows.PASSES if name in choice.passes]
+    what = "" if len(passes) == len(winograd_rows.PASSES) else f" ({', '.join(passes)}{other})"
+    saved = f"{size * r / m:.3g} products an output instead of {r * r}"
+    return f"Winograd F({m}, {r}) along rows{what}", saved
+
+
+def _why_not_winograd(settings: Settings, operation: Operation) -> str:
+    g = Geometry(operation)
+    if settings.exact:
+        return "exact=True"
+    if g.groups > 1:
+        return f"{g.groups} groups"
+    if g.stride != (1, 1) or g.dilation != (1, 1):
+        what, pair = ("stride", g.stride) if g.stride != (1, 1) else ("dilation", g.dilation)
+        return f"{what} {pair[0]}×{pair[1]}"
+    if g.size[0] != g.size[1] or g.size[0] not in (3, 5):
+        return f"filters of {g.size[0]}×{g.size[1]}, Winograd's are 3×3 or 5×5"
+    if max(g.pads) >= g.size[0]:
+        return f"a padding of {max(g.pads)} is not less than the filter's {g.size[0]}"
+    if settings.lanes > 1:
+        return "rows in strips would cost what they save, or leave the cache"
+    if settings.bfloat16 and winograd.tiling(operation, settings.vector, settings.batch_size):
+        return "faster than Winograd"
+    return "Winograd's transforms would cost what they save"
+
+
+# --- kernels -------------------------------------------------------------------------------------
+
+
+def _kernels(plan: Plan, times: list[float] | None) -> Iterator[told.Kernel]:
+    number = 0
+    for place, (section, job) in enumerate(zip(plan.sections, plan.program.jobs, strict=True), 1):
+        shards = min(job.shards, job.tasks)
+        for when, steps, calls, turns in (
+            ("start", section.starts, job.starts, shards),
+            ("task", section.steps, job.calls, job.tasks),
+            ("end", section.ends, job.ends, shards),
+        ):
+            for step, call in zip(steps, calls, strict=True):
+                seconds = times[number] if times is not None else None
+                number += 1
+                where = (place, number, when)
+                yield _kernel(plan, where, step, call, turns, seconds)
+
+
+def _kernel(
+    plan: Plan,
+    where: tuple[int, int, str],
+    step: Step,
+    call: Call,
+    turns: int,
+    seconds: float | None,
+) -> told.Kernel:
+    nest = call.kernel.nest
+    schedule = call.kernel.schedule or choose(nest, host(), plan.settings.element)
+    work = products(nest) * turns
+    return told.Kernel(
+        *where,
+        step.label,
+        tuple(dict.fromkeys(step.places[s.target.buffer].buffer.name for s in nest.stores)),
+        nest.axes,
+        nest.reduce,
+        schedule.lane,
+        schedule.lanes,
+        schedule.tile,
+        schedule.unroll,
+        call.kernel.schedule is not None,
+        work,
+        turns,
+        expected_share(nest, schedule) if work else None,
+        seconds,
+        2e-9 * work / seconds if seconds and work else None,
+    )
+
+
+def products(nest: Nest) -> int:
+    """Multiply-adds: only sums of products count."""
+    if nest.reduction != "sum":
+        return 0
+    multiplied = sum(isinstance(t, Binary) and t.operation == "mul" for t in nest.terms)
+    pairs = sum(isinstance(t, PairProduct) for t in nest.terms)
+    return nest.multiply_adds // len(nest.terms) * (multiplied + 2 * pairs)
+
+
+def _measured(plan: Plan) -> list[float]:
+    """Seconds of each call of the program: medians."""
+    walk = Walk(plan.program)
+    found: list[list[float]] = []
+    with _undisturbed(plan):
+        walk.run()
+        end = time.perf_counter() + _SECONDS
+        while len(found) < 3 or (len(found) < _ROUNDS and time.perf_counter() < end):
+            found.append(walk.run())
+    return [statistics.median(times) for times in zip(*found, strict=True)]
+
+
+@contextmanager
+def _undisturbed(plan: Plan) -> Iterator[None]:
+    """All memory of a plan holds afterwards what it held before."""
+    arrays = {
+        (array.ctypes.data, array.nbytes): array for array in plan.builder.recorder.arrays.values()
+    }
+    # Views overlap, so all are copied before any is put back.
+    copies = [(array, array.copy()) for array in arrays.values()]
+    try:
+        yield
+    finally:
+        for array, copy in copies:
+            array[...] = copy
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def _buffers(plan: Plan) -> Iterator[told.Buffer]:
+    recorder = plan.builder.recorder
+    uses = recorder.uses(plan.threads)
+    places = []
+    for use in uses:
+        begin = recorder.arrays[use.buffer].ctypes.data
+        size = use.elements * np.dtype(dtype_of(use.buffer, recorder.element)).itemsize
+        places.append((begin, begin + min(size, recorder.arrays[use.buffer].nbytes)))
+    # The steps of a frozen plan are counted from where those end that are done once.
+    done = sum(len(section.all_steps) for section in recorder.preparation)
+    before = done if plan.settings.frozen else 0
+    ordered = np.sort(np.array(places, np.int64).reshape(-1, 2), axis=0)
+    for use, (begin, end) in zip(uses, places, strict=True):
+        # Those that begin before this one's end, but for those that end before it begins.
+        meeting = np.searchsorted(ordered[:, 0], end) - np.searchsorted(
+            ordered[:, 1], begin, side="right"
+        )
+        yield told.Buffer(
+            use.buffer.name,
+            use.buffer.scope,
+            end - begin,
+            use.threads,
+            max(use.start + 1 - before, 0),
+            max(use.stop + 1 - before, 0),
+            int(meeting) - 1,
+        )
+
+
+def _thread_bytes(plan: Plan) -> int:
+    """What each thread has for itself: the stretches of memory in which such buffers lie."""
+    recorder = plan.builder.recorder
+    stretches: dict[int, int] = {}
+    for use in recorder.uses(plan.threads):
+        if use.threads:
+            array = recorder.arrays[use.buffer]
+            base = array
+            while isinstance(base.base, np.ndarray):
+                base = base.base
+            stretches[base.ctypes.data] = base.nbytes // use.threads
+    return sum(stretches.values())

@@ -1,0 +1,224 @@
+"""Plans to look at and to measure: like those that work, on copies of a network's numbers."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arguments import whole_number
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Nest,
+    Store,
+    Tensor,
+    strides_of,
+)
+from striate.nest.compiler import Kernel, compile_nest
+from striate.nest.ir import BYTES, Number
+from striate.nest.program import Argument, Call, Program, run_of_tasks
+from striate.nest.target import host, require_bfloat16
+from striate.nest.thread_pool import crew, default_threads
+from striate.plan.analysis.batchnorm_folding import folded
+from striate.plan.inference import worth_threads
+from striate.plan.runner import Runner
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+
+_DTYPES = {"f32": np.float32, "f64": np.float64}
+
+
+def trial(
+    network: Model,
+    batch_size: int,
+    *,
+    training: bool,
+    threads: int | None = None,
+    exact: bool = False,
+    bfloat16: bool = False,
+    lanes: int | None = None,
+    who: str = "Network.explain",
+) -> Runner:
+    """The plan of a training step, or of `Network.compile`, with a batch of noise in its memory.
+
+    Nothing that it computes changes the network.
+    """
+    if importlib.util.find_spec("llvmlite") is None:
+        raise ValueError(
+            f"{who}: there is nothing compiled to look at without llvmlite; "
+            "install it with: pip install llvmlite"
+        )
+    if bfloat16:
+        require_bfloat16()
+    batch_size = whole_number(batch_size, "batch_size", who)
+    threads = whole_number(default_threads() if threads is None else threads, "threads", who)
+    shape, random = network.input_shape, np.random.default_rng(0)
+    images = random.standard_normal((batch_size, *shape)).astype(np.float32)
+    if not training:
+        own = folded(network)
+        runner = Runner(
+            own,
+            batch_size=batch_size,
+            threads=worth_threads(own, batch_size, threads),
+            exact=exact,
+            bfloat16=bfloat16,
+            lanes=lanes,
+            frozen=True,
+        )
+        runner.infer(images)
+        return runner
+    classes = len(network.output_shape) == 1
+    runner = Runner(
+        network,
+        batch_size=batch_size,
+        threads=threads,
+        training=True,
+        loss="softmax_cross_entropy" if classes else "mean_squared_error",
+        parameters=_copy(network.flat),
+        statistics=_copy(network.state_flat),
+        exact=exact,
+        bfloat16=bfloat16,
+        lanes=lanes,
+    )
+    targets = np.zeros((batch_size, *network.output_shape), np.float32)
+    targets[..., 0] = 1
+    weights = np.full(batch_size, 1 / batch_size, np.float32)
+    keys = random.integers(0, 1 << 32, batch_size, dtype=np.uint32)
+    runner.run(images, targets, weights, keys)
+    return runner
+
+
+def _copy(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same numbers elsewhere, on a cache line as before."""
+    raw = np.zeros(flat.nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    copy = raw[start : start + flat.nbytes].view(flat.dtype)
+    copy[:] = flat
+    return copy
+
+
+def seconds_of(runner: Runner) -> float:
+    """Seconds of one run on all threads of the plan, without the batch's way in and out."""
+    program = runner.plan.program
+    begin = time.perf_counter()
+    crew().run(runner.threads, program.run, program.prepare)
+    return time.perf_counter() - begin
+
+
+class Walk:
+    """The calls of a program one by one on one thread, each timed where it is: among the others,
+    with in the caches what they leave there.
+
+    Attributes
+    ----------
+    calls
+        All of them, job by job: those at the start of a shard, those of its tasks, those at its
+        end.
+    turns
+        How often each is made in one run.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.calls: list[Call] = []
+        self.turns: list[int] = []
+        self._sequence: list[tuple[int, int]] = []
+        self._tables: list[npt.NDArray[np.int64]] = []
+        for job in program.jobs:
+            numbers = []
+            for calls in (job.starts, job.calls, job.ends):
+                numbers.append(range(len(self.calls), len(self.calls) + len(calls)))
+                self.calls += calls
+            for shard in range(job.shards):
+                run = run_of_tasks(job.tasks, job.shards, shard)
+                for some, tasks in zip(numbers, ((0,), run, (0,)), strict=True):
+                    self._sequence += self._turns(some, tasks, shard)
+        self.turns = [0] * len(self.calls)
+        for number, _ in self._sequence:
+            self.turns[number] += 1
+        self._overhead = _overhead()
+
+    def _turns(
+        self, numbers: Sequence[int], tasks: Sequence[int], shard: int
+    ) -> Iterator[tuple[int, int]]:
+        """(call, address of its table of pointers), task by task."""
+        tables = [
+            np.array([_pointers(self.calls[i].arguments, task, shard) for task in tasks], np.int64)
+            for i in numbers
+        ]
+        self._tables += tables
+        for row in range(len(tasks)):
+            for number, table in zip(numbers, tables, strict=True):
+                yield number, table.ctypes.data + row * table.strides[0]
+
+    def run(self, instead: Mapping[int, Kernel] | None = None) -> list[float]:
+        """Seconds of each call, all its turns; `instead` are other kernels for some calls.
+
+        It computes what a run of the program does, if those kernels do.
+        """
+        other = instead or {}
+        functions = [
+            _function(other.get(number, call.kernel)) for number, call in enumerate(self.calls)
+        ]
+        seconds, clock = [0.0] * len(functions), time.perf_counter
+        for number, table in self._sequence:
+            begin = clock()
+            functions[number](table)
+            seconds[number] += clock() - begin
+        empty = self._overhead
+        return [max(s - n * empty, 0.0) for s, n in zip(seconds, self.turns, strict=True)]
+
+
+def _pointers(arguments: Sequence[Argument], task: int, shard: int) -> list[int]:
+    return [a.base + task * a.task + shard * a.shard for a in arguments]
+
+
+def _function(kernel: Kernel) -> Callable[[int], None]:
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(kernel.address)
+
+
+@functools.cache
+def _overhead() -> float:
+    """Seconds from one look at the clock to the next, with a call in between that does nothing."""
+    kernel = compile_nest(Nest((("e", 1),), (Store(Tensor("out", ()), Constant(0.0)),)))
+    memory = np.zeros(16, np.float32)
+    table = np.array([memory.ctypes.data], np.int64)
+    return _fastest(_function(kernel), table.ctypes.data, 1000)
+
+
+def peak(element: Number) -> float:
+    """FLOP/s of one thread when nothing but multiply-adds limits it.
+
+    A product of small matrices in the first-level cache, summed in registers.
+    """
+    lanes, rows, columns, depth = host().lanes(BYTES[element]), 6, 4, 2048
+    out = Tensor("out", strides_of({"k": columns * lanes, "x": lanes, "v": 1}))
+    left = Tensor("a", strides_of({"x": lanes, "v": 1}))
+    nest = Nest(
+        (("k", rows), ("x", columns), ("v", lanes), ("c", depth)),
+        (Store(out, Accumulator()),),
+        (left * Tensor("b", strides_of({"k": 1})),),
+        ("c",),
+        "sum",
+    )
+    kernel = compile_nest(nest, element=element)
+    sizes = {"a": columns * lanes, "b": rows, "out": rows * columns * lanes}
+    memory = [np.ones(sizes[role], _DTYPES[element]) for role in nest.buffers]
+    table = np.array([array.ctypes.data for array in memory], np.int64)
+    return 2 * nest.multiply_adds / _fastest(_function(kernel), table.ctypes.data, 1000)
+
+
+def _fastest(function: Callable[[int], None], table: int, times: int) -> float:
+    found, clock = [], time.perf_counter
+    for _ in range(times):
+        begin = clock()
+        function(table)
+        found.append(clock() - begin)
+    return min(found)

@@ -1,0 +1,1 @@
+"""Step 3 of a plan, memory: where buffers lie, halos, how large values leave a core."""

@@ -1,0 +1,59 @@
+"""Halos that are written as often as their memory changes hands.
+
+A halo that is written once, when memory is made, keeps that memory from all buffers of another
+form.  For a large buffer that is needed for a short time this costs more than writing its halo
+again whenever it begins to be needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
+from striate.plan.layout import Buffer, Form, Place
+from striate.plan.lowering.recorder import Recorder
+from striate.plan.stage import Step
+
+# Numbers of a buffer, of all blocks or of those that a thread has at hand, that are worth it.
+_LARGE = 1 << 20
+
+
+def write_borders(recorder: Recorder) -> None:
+    """Add steps that write the halos of large buffers.
+
+    From then on such a buffer is one without a form, every number of which is written before it is
+    read.
+    """
+    recorder.choose_grains()
+    near, known = recorder.used_by_one_job(), set[Buffer]()
+    for section in recorder.sections:
+        steps: list[Step] = []
+        for step in section.steps:
+            for buffer in dict.fromkeys(place.buffer for place in step.places.values()):
+                blocks = section.grain if buffer in near else recorder.blocks
+                shares = (buffer.scope, buffer.element, section.by_block) == ("auto", "real", True)
+                large = shares and buffer.span * blocks >= _LARGE
+                if buffer not in known and buffer.form and large:
+                    steps.extend(_border(buffer, buffer.form, step.label))
+                    buffer.form = None
+                known.add(buffer)
+            steps.append(step)
+        section.steps = steps
+
+
+def _border(buffer: Buffer, form: Form, label: str) -> Iterator[Step]:
+    """The halo as runs of numbers: above the first pixel, between two rows, and behind the last."""
+    top, bottom, left, right = form.halo
+    pixel = form.channels * form.lanes
+    row = (left + form.width + right) * pixel
+    first = top * row + left * pixel
+    behind = first + (form.height - 1) * row + form.width * pixel
+    for start, count, size in (
+        (0, 1, first),
+        (first + form.width * pixel, form.height - 1, (left + right) * pixel),
+        (behind, 1, right * pixel + bottom * row),
+    ):
+        if count and size:
+            target = Tensor("out", strides_of({"y": row, "e": 1}), start)
+            nest = Nest((("y", count), ("e", size)), (Store(target, Constant(form.fill)),))
+            yield Step(nest, {"out": Place(buffer)}, label=label)

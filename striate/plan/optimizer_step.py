@@ -1,0 +1,172 @@
+"""One step of an optimiser over all parameters, fused into one pass over memory.
+
+The formulas stand in `striate.optim.optimizers`; here they are written as nests over the flat
+buffers.  What changes from step to step (the learning rate, corrections of the averages) comes
+from a small table.  Weight decay is the same for a whole cache line of parameters, since every
+parameter begins at one.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.model.parameters import ALIGNMENT
+from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
+from striate.nest.ir import Number
+from striate.nest.program import Program
+from striate.optim.optimizers import SGD, AdamW, Optimizer
+from striate.plan.layout import Buffer, Place
+from striate.plan.lowering.builder import vector
+from striate.plan.lowering.recorder import Recorder
+from striate.plan.stage import in_tasks
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+
+_LINE = ALIGNMENT // 4  # parameters of a line
+_CHUNK = 512  # lines a task
+_ALONE = 1 << 17  # parameters that one thread is done with before another is awake
+
+w, g, first, second = (
+    vector(role, l=_LINE, e=1) for role in ("weights", "gradient", "first", "second")
+)
+decay = vector("decay", l=1)
+
+
+def _table(number: int) -> Tensor:
+    return Tensor("table", (), number)
+
+
+def sgd(nesterov: bool) -> tuple[Store, ...]:
+    """table: learning rate, momentum, weight decay."""
+    rate, momentum, weight_decay = (_table(i) for i in range(3))
+    slope = g + weight_decay * decay * w
+    velocity: Expression = momentum * first + slope
+    step = slope + momentum * velocity if nesterov else velocity
+    return Store(first, velocity), Store(w, w - rate * step)
+
+
+def sgd_table(optimizer: SGD, rate: float) -> list[float]:
+    """The numbers of the next step."""
+    return [rate, optimizer.momentum, optimizer.weight_decay]
+
+
+def adamw() -> tuple[Store, ...]:
+    """table: beta1, 1 - beta1, beta2, 1 - beta2, corrected rate, 1/sqrt(correction), eps, decay."""
+    beta1, rest1, beta2, rest2, rate, correction, eps, shrink = (_table(i) for i in range(8))
+    mean = beta1 * first + rest1 * g
+    square = beta2 * second + rest2 * (g * g)
+    kept = w - shrink * decay * w
+    moved = kept - rate * (mean / (sqrt(square) * correction + eps))
+    return Store(first, mean), Store(second, square), Store(w, moved)
+
+
+def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
+    """The numbers of the next step."""
+    beta1, beta2, step = optimizer.beta1, optimizer.beta2, optimizer.steps + 1
+    return [
+        beta1,
+        1 - beta1,
+        beta2,
+        1 - beta2,
+        rate / (1 - beta1**step),
+        1 / (1 - beta2**step) ** 0.5,
+        optimizer.eps,
+        rate * optimizer.weight_decay,
+    ]
+
+
+def decay_of_lines(network: Model) -> npt.NDArray[np.float32]:
+    """For each line of `network.flat`: 1 where weight decay applies, else 0."""
+    lines = np.zeros(network.flat.size // _LINE, np.float32)
+    for slot in network.slots:
+        lines[slot.start // _LINE : -(-slot.stop // _LINE)] = slot.parameter.decay
+    return lines
+
+
+def is_known(optimizer: Optimizer) -> bool:
+    """Whether there is a native step: a subclass may follow another rule."""
+    return type(optimizer) in (SGD, AdamW)
+
+
+def _rule(optimizer: Optimizer) -> bool:
+    """What is built into the code, not read from the table."""
+    return isinstance(optimizer, SGD) and optimizer.nesterov
+
+
+class Update:
+    """The native step of one optimiser on one network's buffers.
+
+    `decay` is what `decay_of_lines` finds.
+
+    Attributes:
+        threads: how many work on it, at most as many as were given.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        threads: int,
+        element: Number,
+        *,
+        weights: npt.NDArray[Any],
+        gradient: npt.NDArray[Any],
+        decay: npt.NDArray[Any],
+    ) -> None:
+        stores: tuple[Store, ...]
+        self._numbers: Callable[[Any, float], list[float]]
+        if isinstance(optimizer, SGD):
+            stores, self._numbers = sgd(optimizer.nesterov), sgd_table
+        else:
+            stores, self._numbers = adamw(), adamw_table
+        self.optimizer, self._rule = optimizer, _rule(optimizer)
+        self.threads = threads if weights.size > _ALONE else 1
+        self.table = np.zeros(8, weights.dtype)
+        arrays = {
+            "weights": weights,
+            "gradient": gradient,
+            "decay": decay,
+            "table": self.table,
+            **dict(zip(("first", "second"), optimizer.state, strict=False)),
+        }
+        self._keep = arrays
+        recorder = Recorder(1, 1, element)
+        given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
+        buffers = {buffer.name: buffer for buffer in given}
+        sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
+        for start, count, lines in in_tasks(weights.size // _LINE, _CHUNK):
+            nest = Nest((("l", lines), ("e", _LINE)), stores)
+            recorder.tasks(
+                nest,
+                count,
+                {role: sizes[role] * lines for role in nest.buffers if role in sizes},
+                {role: Place(buffers[role], sizes.get(role, 0) * start) for role in nest.buffers},
+                barrier=False,
+            )
+        recorder.allot(self.threads, given)
+        self.program: Program = recorder.build(self.threads)
+
+    def prepare(self, learning_rate: float) -> None:
+        """Write the numbers of the next step."""
+        numbers = self._numbers(self.optimizer, learning_rate)
+        self.table[: len(numbers)] = numbers
+        self.program.prepare()
+
+    def uses(
+        self,
+        weights: npt.NDArray[Any],
+        gradient: npt.NDArray[Any],
+        state: list[npt.NDArray[Any]],
+    ) -> bool:
+        """Whether it was made for these very buffers and the same rule."""
+        mine = [
+            self._keep[r] for r in ("weights", "gradient", "first", "second") if r in self._keep
+        ]
+        theirs = [weights, gradient, *state]
+        same = len(mine) == len(theirs) and all(map(operator.is_, mine, theirs))
+        return same and self._rule == _rule(self.optimizer)

@@ -1,0 +1,1 @@
+"""What teaches: derivations, the chain rule, conversions between layers, the size rule."""

@@ -1,0 +1,73 @@
+"""A derivation as the content of a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from striate.teaching.derivation.derivation import Derivation
+
+KINDS = ("html", "png", "svg", "pdf", "json")
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """What the name asks for.
+
+    Raises:
+        ValueError: the ending is none that can be written.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    if kind not in KINDS:
+        raise ValueError(f"{os.fspath(path)}: a derivation can be written as .{', .'.join(KINDS)}")
+    return kind
+
+
+def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
+    """Check that a drawing of one stage can be made.
+
+    Raises:
+        ValueError: there is no such stage, or the file is no drawing.
+    """
+    if stage is None:
+        return
+    names = [made.name for made in derivation.stages]
+    if stage not in names:
+        raise ValueError(
+            f"derive: there is no stage {stage!r} to be drawn here; there are {', '.join(names)}"
+        )
+    if kind in ("html", "json"):
+        raise ValueError(
+            f"derive: a .{kind} file holds all stages; one alone can be drawn as .png, .svg or .pdf"
+        )
+
+
+def content(derivation: Derivation, kind: str, stage: str | None = None) -> bytes:
+    """The bytes of such a file; of a drawing of all stages or of one."""
+    check_stage(derivation, kind, stage)
+    if kind == "json":
+        return (json.dumps(derivation.to_dict(), indent=1, allow_nan=False) + "\n").encode()
+    if kind == "html":
+        from striate.teaching.derivation.page import page
+
+        return page(derivation).encode()
+    from striate.teaching.derivation.drawing import overview, stage_figure
+
+    figure = overview(derivation) if stage is None else stage_figure(derivation, stage)
+    return encoded(figure, kind)
+
+
+def encoded(figure: Figure, kind: str) -> bytes:
+    """A drawing as bytes, the same each time."""
+    from matplotlib import rc_context
+
+    file = io.BytesIO()
+    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
+    with rc_context({"svg.hashsalt": "striate"}):
+        figure.savefig(file, format=kind, dpi=130, metadata=dated)
+    return file.getvalue()

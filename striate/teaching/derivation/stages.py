@@ -1,0 +1,179 @@
+"""The stages of the derivation, counted in closed form: no matrix is built.
+
+Section by section of *Derivation of Convolutional Neural Network from Fully Connected Network
+Step-By-Step* (A. Gad). Biases are not counted, as they are not there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from striate.layers import Conv2D, Dense, GroupedDense, Layer, LocallyConnected2D
+from striate.ops.shapes import Shape
+from striate.teaching.derivation.windows import Windows
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One way to connect the neurons with the image.
+
+    Attributes:
+        name: "dense", "grouped", "local", "convolution"; or "unshared", which is local without
+            groups.
+        layer: the layer that it is, as it is written in Python.
+        sentence: what was done, with the numbers.
+        weights: different numbers to be learnt.
+        connections: pairs of a neuron and a pixel value that it reads.
+        multiply_adds: of one image, as the layer computes it: what all neurons of a group have in
+            common once.
+        reduction: how much fewer weights than the dense stage has: 0.75 is 75 % fewer.
+    """
+
+    name: str
+    layer: str
+    sentence: str
+    weights: int
+    connections: int
+    multiply_adds: int
+    reduction: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Further:
+    """A dense layer behind the first."""
+
+    inputs: int
+    neurons: int
+
+    @property
+    def weights(self) -> int:
+        """One for each pair."""
+        return self.inputs * self.neurons
+
+
+def layer_of(
+    name: str, neurons: int, group: int | None, windows: Windows | None, bias: bool = False
+) -> Layer:
+    """The layer of a stage."""
+    if name == "dense":
+        return Dense(neurons, bias=bias)
+    if group is None or (name != "grouped" and windows is None):
+        raise ValueError(f"derive: the stage {name!r} needs groups and windows")
+    if name == "grouped":
+        return GroupedDense(neurons, group, bias=bias)
+    assert windows is not None  # the type checker cannot see it
+    kind = LocallyConnected2D if name == "unshared" else Conv2D
+    return kind(
+        neurons // windows.count,
+        windows.size,
+        stride=windows.stride,
+        padding=windows.pads,
+        bias=bias,
+    )
+
+
+def stages_of(
+    image: Shape, neurons: int, group: int | None, windows: Windows | None
+) -> tuple[Stage, ...]:
+    """The stages that there are: without a group only the dense one, without windows two."""
+    height, width, channels = image
+    pixels = height * width * channels
+    dense = pixels * neurons
+
+    def stage(name: str, weights: int, connections: int, work: int, sentence: str) -> Stage:
+        layer = _written(layer_of(name, neurons, group, windows))
+        return Stage(name, layer, sentence, weights, connections, work, 1 - weights / dense)
+
+    made = [
+        stage(
+            "dense", dense, dense, dense,
+            f"{_each(neurons)} reads all {pixels:,} pixels, with a weight of its own for each: "
+            f"{pixels:,} × {neurons:,} = {dense:,} weights.",
+        )
+    ]  # fmt: skip
+    if group is None:
+        return tuple(made)
+    groups = neurons // group
+    shared = pixels * groups
+    made.append(
+        stage(
+            "grouped", shared, dense, shared,
+            f"Every {group:,} successive neurons share one weight per pixel: {groups:,} "
+            f"group{'s' * (groups > 1)}, "
+            f"{pixels:,} × {neurons:,}/{group:,} = {shared:,} weights, {fewer(1 - 1 / group)}. "
+            "The network is still fully connected, and all neurons of a group say the same.",
+        )
+    )  # fmt: skip
+    if windows is None:
+        return tuple(made)
+    patch = windows.taps * channels
+    few = patch * groups
+    read = windows.pixels_read((height, width)) * channels * groups
+    work = patch * neurons
+    seen = f"{windows.size[0]}×{windows.size[1]}" + f"×{channels}" * (channels > 1)
+    made.append(
+        stage(
+            "local", few, read, work,
+            f"Neighbouring pixels tell most about each other, so a neuron reads only a patch of "
+            f"{seen} = {patch:,}, and each neuron of a group another one: {patch:,} × {groups:,} = "
+            f"{few:,} weights, {fewer(1 - few / dense)}.",
+        )
+    )  # fmt: skip
+    made.append(
+        stage(
+            "convolution", few, read, work,
+            f"The {group:,} neurons of a group are the {windows.positions[0]} × "
+            f"{windows.positions[1]} positions of one filter: this is a "
+            f"{windows.size[0]}×{windows.size[1]} convolution with "
+            f"{groups:,} filter{'s' * (groups > 1)}.",
+        )
+    )  # fmt: skip
+    return tuple(made)
+
+
+def unshared_of(image: Shape, neurons: int, group: int, windows: Windows) -> Stage:
+    """Local without groups: patches, and weights of its own for every neuron."""
+    height, width, channels = image
+    patch, dense = windows.taps * channels, height * width * channels * neurons
+    weights = patch * neurons
+    return Stage(
+        "unshared",
+        _written(layer_of("unshared", neurons, group, windows)),
+        f"Patches without groups: {patch:,} × {neurons:,} = {weights:,} weights, "
+        f"{fewer(1 - weights / dense)}.",
+        weights,
+        windows.pixels_read((height, width)) * channels * (neurons // group),
+        weights,
+        1 - weights / dense,
+    )
+
+
+def _each(neurons: int) -> str:
+    return "The neuron" if neurons == 1 else f"Each of the {neurons:,} neurons"
+
+
+def fewer(reduction: float) -> str:
+    """0.888889 is "88.89 % fewer", as the article rounds it; 0.75 is "75 % fewer"."""
+    if reduction == 0:
+        return "as many"
+    if reduction < 0:
+        return f"{-100 * reduction:.4g} % more"
+    percent = f"{100 * reduction:.2f}".rstrip("0").rstrip(".")
+    for decimals in (6, 9, 12):
+        if percent == "100":  # but some are left
+            percent = f"{100 * reduction:.{decimals}f}".rstrip("0").rstrip(".")
+    return f"{percent} % fewer"
+
+
+def _written(layer: Layer) -> str:
+    """The layer as somebody would write it: what is default left out, one number for two alike."""
+    text = repr(layer)
+    for default in (", stride=(1, 1)", ", dilation=(1, 1)", ", padding=(0, 0, 0, 0)"):
+        text = text.replace(default, "")
+    return re.sub(r"\((\d+)(?:, \1)+\)", r"\1", text)

@@ -1,0 +1,180 @@
+"""A derivation as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from striate.teaching.derivation.stages import fewer
+
+if TYPE_CHECKING:
+    from striate.teaching.derivation.derivation import Derivation
+
+_WIDTH = 96
+
+
+def text(derivation: Derivation) -> str:
+    """What was derived, what agrees, and what it costs."""
+    parts = [heading(derivation), _table(counts(derivation), left=2)]
+    parts += [
+        _wrapped(f"{number}. {stage.sentence}", "   ")
+        for number, stage in enumerate(derivation.stages, 1)
+    ]
+    if derivation.unshared:
+        parts.append(_wrapped(f"{derivation.unshared.sentence} That is a locally connected layer."))
+    if derivation.further:
+        parts.append(_wrapped(behind(derivation)))
+    parts += [_wrapped(note) for note in derivation.notes]
+    if found := equalities(derivation):
+        parts.append(_wrapped(compared_note(derivation)))
+        parts += [_wrapped(f"{apart:>7}  {what}", " " * 9) for apart, what, _ in found]
+    if derivation.measurements:
+        parts.append(measured_note(derivation) + ":")
+        rows = measured_rows(derivation)
+        parts += [_table(rows, left=1)] if len(rows) > 1 else []
+        parts += [_wrapped(note) for note in unmeasured(derivation)]
+    return "\n".join(parts)
+
+
+def heading(derivation: Derivation) -> str:
+    """The sizes, in a line."""
+    height, width, channels = derivation.image
+    line = f"Image {height}×{width}" + f"×{channels}" * (channels > 1)
+    line += f", {derivation.pixels:,} pixels" + " of all channels" * (channels > 1)
+    line += f"; {derivation.neurons:,} neuron{'s' * (derivation.neurons > 1)}"
+    if derivation.group:
+        line += f" in groups of {derivation.group:,}"
+    if derivation.windows:
+        line += f"; windows of {derivation.windows}"
+        if derivation.chosen:
+            line += " (chosen)"
+    return line
+
+
+def counts(derivation: Derivation) -> list[list[str]]:
+    """The stages as rows, below the names of the columns."""
+    rows = [["stage", "layer", "weights", "connections", "multiply-adds", "against dense"]]
+    stages = list(derivation.stages)
+    if derivation.unshared:
+        stages.insert(2, derivation.unshared)
+    for stage in stages:
+        rows.append(
+            [
+                "(not shared)" if stage.name == "unshared" else stage.name,
+                stage.layer,
+                f"{stage.weights:,}",
+                f"{stage.connections:,}",
+                f"{stage.multiply_adds:,}",
+                "" if stage.name == "dense" else fewer(stage.reduction),
+            ]
+        )
+    return rows
+
+
+def behind(derivation: Derivation) -> str:
+    """The weights of the layers behind, and of all together."""
+    first, last = derivation.stages[0], derivation.stages[-1]
+    added = " + ".join(f"{layer.weights:,}" for layer in derivation.further)
+    line = (
+        f"With the dense layers behind ({_products(derivation)}): {first.weights:,} + {added} = "
+        f"{derivation.total(first):,} weights"
+    )
+    if last is not first:
+        line += f", or as a {last.name} {last.weights:,} + {added} = {derivation.total(last):,}"
+    return line + "."
+
+
+def _products(derivation: Derivation) -> str:
+    return ", ".join(
+        f"{layer.inputs:,} × {layer.neurons:,} = {layer.weights:,}" for layer in derivation.further
+    )
+
+
+def equalities(derivation: Derivation) -> list[list[str]]:
+    """What was computed on the picture: how far it is apart, what it is, how many numbers."""
+    rows = []
+    for equal in derivation.outputs.equalities if derivation.outputs else ():
+        if equal.difference is None:
+            rows.append(["-", f"{equal.what}: not computed, {equal.why}", f"{equal.numbers:,}"])
+        else:
+            shown = "0" if equal.difference == 0 else f"{equal.difference:.0e}"
+            rows.append([shown, equal.what, f"{equal.numbers:,}"])
+    return rows
+
+
+def compared_note(derivation: Derivation) -> str:
+    """On what it was computed."""
+    name = derivation.picture.name if derivation.picture else ""
+    return f"On {name}, with random weights in float64, the largest differences:"
+
+
+def measured_note(derivation: Derivation) -> str:
+    """What was measured."""
+    return (
+        f"Measured with batches of {derivation.batch_size} images in float32: medians, and all "
+        "memory of a training step"
+    )
+
+
+def measured_rows(derivation: Derivation) -> list[list[str]]:
+    """Time and memory of each stage, below the names of the columns."""
+    rows = [["", "forward", "", "training step", "", "weights", "gradients", "all memory", ""]]
+    found = [m for m in derivation.measurements or () if not m.why]
+    dense = next((m for m in found if m.name == "dense"), None)
+    for measured in found:
+        base = dense if measured is not dense else None
+        rows.append(
+            [
+                "(not shared)" if measured.name == "unshared" else measured.name,
+                milliseconds(measured.forward_ms),
+                times(base.forward_ms, measured.forward_ms) if base else "",
+                milliseconds(measured.step_ms),
+                times(base.step_ms, measured.step_ms) if base else "",
+                size(measured.weight_bytes),
+                size(measured.gradient_bytes),
+                size(measured.step_bytes),
+                times(base.step_bytes, measured.step_bytes) if base else "",
+            ]
+        )
+    return rows
+
+
+def unmeasured(derivation: Derivation) -> list[str]:
+    """What was not measured, and why."""
+    return [f"{m.name}: not measured, {m.why}." for m in derivation.measurements or () if m.why]
+
+
+def milliseconds(value: float) -> str:
+    """ "0.123 ms"."""
+    return f"{value:.3g} ms" if value < 1000 else f"{value:,.0f} ms"
+
+
+def times(base: float, value: float) -> str:
+    """How many times as little a value is as the base: "3.1 ×"."""
+    share = base / value
+    return f"{share:,.0f} ×" if share >= 100 else f"{share:.2g} ×"
+
+
+def size(count: int) -> str:
+    """ "1.5 MiB"."""
+    for unit, one in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}"
+    return f"{count} B"
+
+
+def _table(rows: Sequence[Sequence[str]], left: int) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = (
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _wrapped(line: str, indent: str = "") -> str:
+    return textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)

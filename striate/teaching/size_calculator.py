@@ -1,0 +1,345 @@
+"""The size rule as a calculator: some of its six quantities are given, the others found.
+
+Along one axis, with a window that spans R = D·(F - 1) + 1 pixels,
+
+    O = (I - R + P_before + P_after) / S + 1
+
+of the input I, the filter's size F, the stride S, the padding P on both sides, the dilation D and
+the output O (*From Convolution to Neural Network*, section Hyperparameters). All are whole. What
+is impossible is explained with the numbers put in, and with the nearest values that fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
+
+from striate.common.text import choices
+from striate.ops import shapes
+from striate.ops.shapes import Padding, Pair, extent
+from striate.teaching.misfits import QUANTITIES, Values, explain, plain
+
+USUAL: dict[str, Any] = {"stride": 1, "padding": (0, 0), "dilation": 1}
+# Where several quantities are unknown, all but one of them are tried up to here. The one is then
+# computed; the first of SOLVED that is unknown.
+TRIED = {"input": 64, "filter": 11, "stride": 8, "dilation": 4, "output": 64}
+SOLVED = ("output", "padding", "input", "filter", "stride", "dilation")
+ANY = "any"
+SHOWN = 20
+FARTHEST = (10_000, 50)
+"""How far from a value that does not fit one is looked for that does, with several unknown less."""
+
+Size = int | Pair | str | None
+
+
+class SizeError(ValueError):
+    """Sizes that do not fit.
+
+    Attributes:
+        nearest: for each axis that does not fit, by its index, what would fit with one of the
+            given quantities changed alone: the nearest below and above, as far as there are.
+    """
+
+    def __init__(self, message: str, nearest: dict[int, dict[str, tuple[Any, ...]]]) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Six quantities that fit along one axis; `padding` is (before, after)."""
+
+    input: int
+    filter: int
+    stride: int
+    padding: Pair
+    dilation: int
+    output: int
+
+    def __str__(self) -> str:
+        """The rule with the numbers put in."""
+        before, after = self.padding
+        reach = extent(self.filter, self.dilation)
+        if (self.output - 1) * self.stride != self.input - reach + before + after:
+            # "same", with windows so far apart that the last ends before the image does.
+            return f"ceil(I / S) = ceil({self.input} / {self.stride}) = {self.output}"
+        return (
+            f"(I - R + P_before + P_after)/S + 1 = ({self.input} - {reach} + {before} + {after})"
+            f"/{self.stride} + 1 = {self.output}"
+        )
+
+
+@dataclass(frozen=True)
+class AxisSizes:
+    """What fits along one axis.
+
+    Attributes:
+        unknown: what was not given.
+        fits: all that fits, smallest first; of several unknowns within the ranges of `TRIED`.
+    """
+
+    unknown: tuple[str, ...]
+    fits: tuple[Fit, ...]
+
+    def __str__(self) -> str:
+        first = self.fits[0]
+        dilated = first.dilation > 1 and self.unknown != ("dilation",)
+        lines: list[str] = []
+        if len(self.fits) == 1:
+            found = ", ".join(f"{name} {plain(getattr(first, name))}" for name in self.unknown)
+            lines.append(f"{found or 'it fits'}:  {first}")
+            if dilated:
+                lines.append(
+                    f"R = D·(F - 1) + 1 = {first.dilation}·({first.filter} - 1) + 1 = "
+                    f"{extent(first.filter, first.dilation)}"
+                )
+            return "\n".join(lines)
+        for fit in self.fits[:SHOWN]:
+            found = ", ".join(f"{name} {plain(getattr(fit, name))}" for name in self.unknown)
+            lines.append(f"{found}:  {fit}")
+        if len(self.fits) > SHOWN:
+            lines.append(f"… and {len(self.fits) - SHOWN:,} more")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The answer of `size`: one axis, or height and width. ``str()`` writes it out."""
+
+    axes: tuple[AxisSizes, ...]
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """The output along each axis, of the first that fits."""
+        return tuple(axis.fits[0].output for axis in self.axes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "axes": [
+                {"unknown": list(axis.unknown), "fits": [asdict(fit) for fit in axis.fits]}
+                for axis in self.axes
+            ]
+        }
+
+    def __str__(self) -> str:
+        if len(set(self.axes)) == 1:
+            return str(self.axes[0])
+        lines = [
+            f"{name}: {line}"
+            for name, axis in zip(shapes.AXES, self.axes, strict=True)
+            for line in str(axis).split("\n")
+        ]
+        if all(axis.unknown == ("output",) for axis in self.axes):
+            lines.append(f"output {'×'.join(map(str, self.output))}")
+        return "\n".join(lines)
+
+
+def size(
+    input: Size = None,
+    filter: Size = None,
+    *,
+    stride: Size = None,
+    padding: Padding | None = None,
+    dilation: Size = None,
+    output: Size = None,
+) -> Sizes:
+    """Find what is not given of the size rule, or say why nothing fits.
+
+    Each quantity is one number, or (height, width). Of input, filter and output, what is left out
+    is looked for. Stride, padding and dilation are 1, 0 and 1 where they are left out; but if
+    input, filter and output are all given, stride and padding are looked for, unless one of the
+    three is given. "any" looks for a quantity in any case.
+
+    Args:
+        input: pixels.
+        filter: taps of the window.
+        stride, dilation: as in `striate.Conv2D`.
+        padding: as in `striate.Conv2D`; also "any". An odd total has its extra pixel after.
+        output: positions of the window.
+
+    Returns:
+        One unknown has the one exact solution. Of several, all solutions with filters up to 11,
+        strides up to 8, dilations up to 4 and paddings below the window, smallest first.
+
+        >>> import striate
+        >>> print(striate.size(13, 3, stride=2))
+        output 6:  (I - R + P_before + P_after)/S + 1 = (13 - 3 + 0 + 0)/2 + 1 = 6
+
+    Raises:
+        SizeError: nothing fits; the message shows the rule with the numbers put in, and the
+            nearest values that fit.
+        ValueError, TypeError: a quantity is not a whole number of at least 1 (0 for padding), or
+            too few are given.
+    """
+    given = {
+        "input": input, "filter": filter, "stride": stride, "padding": padding,
+        "dilation": dilation, "output": output,
+    }  # fmt: skip
+    axes = _axes(given)
+    found: list[AxisSizes] = []
+    wrong: dict[int, dict[str, tuple[Any, ...]]] = {}
+    messages: list[str] = []
+    for axis, values in enumerate(axes):
+        unknown = tuple(name for name in QUANTITIES if values[name] is None)
+        fits = tuple(sorted(set(_solutions(values, unknown)), key=_order))
+        found.append(AxisSizes(unknown, fits))
+        if not fits:
+            wrong[axis] = {name: _nearest(values, unknown, name) for name in QUANTITIES}
+            where = f" along the {shapes.AXES[axis]}" * (len(axes) > 1)
+            messages.append(explain(values, unknown, where) + _proposal(values, wrong[axis]))
+    if wrong:
+        raise SizeError(f"size: {'; '.join(dict.fromkeys(messages))}", wrong)
+    return Sizes(tuple(found))
+
+
+# What was given.
+
+
+def _axes(given: dict[str, Any]) -> list[Values]:
+    """The quantities of each axis; None stands for those that are unknown."""
+    who = "size"
+    checked: Values = {}
+    two = False
+    for name, value in given.items():
+        if value is None or value == ANY:
+            checked[name] = value
+        elif name == "padding":
+            checked[name] = shapes.check_padding(value, who)
+            two = two or isinstance(value, (tuple, list))
+        else:
+            checked[name] = shapes.pair(value, name, who)
+            two = two or isinstance(value, (tuple, list))
+    ends = [checked[name] in (None, ANY) for name in ("input", "filter", "output")]
+    if sum(ends) > 1 and checked["input"] in (None, ANY) and checked["output"] in (None, ANY):
+        raise ValueError(f"{who}: give the input, or the output, or both")
+    if not any(ends) and all(checked[name] is None for name in USUAL):
+        checked["stride"] = checked["padding"] = ANY
+    axes = []
+    for axis in range(2 if two else 1):
+        values: Values = {}
+        for name in QUANTITIES:
+            value = checked[name]
+            if value == ANY or (value is None and name not in USUAL):
+                values[name] = None
+            elif value is None:
+                values[name] = USUAL[name]
+            elif name == "padding":
+                values[name] = value
+                if value != "same":
+                    pads = shapes.resolve_pads(value, (1, 1), (1, 1), (1, 1))
+                    values[name] = (pads[2 * axis], pads[2 * axis + 1])
+            else:
+                values[name] = value[axis]
+        axes.append(values)
+    return axes
+
+
+# Solutions.
+
+
+def _solutions(values: Values, unknown: Sequence[str]) -> Iterator[Fit]:
+    """All that fits, the unknown tried or computed."""
+    solved = next((name for name in SOLVED if name in unknown), None)
+    tried = [name for name in unknown if name != solved]
+    for trial in product(*(range(1, TRIED[name] + 1) for name in tried)):
+        tries = values | dict(zip(tried, trial, strict=True))
+        for value in [None] if solved is None else _solve(tries, solved):
+            fit = _fit(tries if solved is None else tries | {solved: value})
+            if fit is None:
+                continue
+            # A window that could lie in the padding alone is not what anybody looks for.
+            beyond = max(fit.padding) >= extent(fit.filter, fit.dilation)
+            if not (beyond and len(unknown) > 1 and "padding" in unknown):
+                yield fit
+
+
+def _solve(values: Values, name: str) -> Iterator[Any]:
+    """Candidates for the one unknown quantity, each still to be tested."""
+    pixels, taps, step, padding, gap, outputs = (values[name] for name in QUANTITIES)
+    if padding == "same":  # (O - 1)·S < I ≤ O·S, whatever the window
+        if name == "output":
+            yield -(-pixels // step)
+        elif name == "input":
+            yield from range((outputs - 1) * step + 1, outputs * step + 1)
+        elif name == "stride":
+            yield from range(-(-pixels // outputs), pixels + 1)
+        else:
+            yield from range(1, TRIED[name] + 1)
+        return
+    around = 0 if padding is None else sum(padding)
+    if name == "output":
+        yield (pixels - extent(taps, gap) + around) // step + 1
+    elif name == "input":
+        yield (outputs - 1) * step + extent(taps, gap) - around
+    elif name == "padding":
+        yield _sides((outputs - 1) * step + extent(taps, gap) - pixels)
+    elif name == "filter":
+        yield (pixels + around - (outputs - 1) * step - 1) // gap + 1
+    elif name == "stride":
+        yield (pixels - extent(taps, gap) + around) // (outputs - 1) if outputs > 1 else 1
+    else:
+        yield (pixels + around - (outputs - 1) * step - 1) // (taps - 1) if taps > 1 else 1
+
+
+def _fit(values: Values) -> Fit | None:
+    """All six quantities, if they fit."""
+    pixels, taps, step, padding, gap, outputs = (values[name] for name in QUANTITIES)
+    if min(pixels, taps, step, gap, outputs) < 1:
+        return None
+    reach = extent(taps, gap)
+    if padding == "same":
+        padding = _sides(max((-(-pixels // step) - 1) * step + reach - pixels, 0))
+        # Windows further apart than they are wide: "same" leaves out what is behind the last.
+        room = (outputs - 1) * step if outputs == -(-pixels // step) else -1
+    else:
+        room = pixels - reach + sum(padding)
+    if min(padding) < 0 or room != (outputs - 1) * step:
+        return None
+    return Fit(pixels, taps, step, padding, gap, outputs)
+
+
+def _sides(total: int) -> Pair:
+    return (total // 2, total - total // 2)
+
+
+def _order(fit: Fit) -> tuple[int, ...]:
+    return (fit.dilation, fit.filter, fit.stride, fit.output, fit.input, *fit.padding)
+
+
+# What does not fit.
+
+
+def _nearest(values: Values, unknown: Sequence[str], name: str) -> tuple[Any, ...]:
+    """The nearest values below and above of one given quantity with which all fits."""
+    if name in unknown or values[name] == "same":
+        return ()
+    pads = name == "padding"
+    now = sum(values[name]) if pads else values[name]
+    found: list[Any] = []
+    for way in (-1, 1):
+        for steps in range(1, FARTHEST[len(unknown) > 1]):
+            value = now + way * steps
+            if value < (0 if pads else 1):
+                break
+            tried = values | {name: _sides(value) if pads else value}
+            if next(_solutions(tried, unknown), None) is not None:
+                found.append(tried[name])
+                break
+    return tuple(found)
+
+
+def _proposal(values: Values, nearest: dict[str, tuple[Any, ...]]) -> str:
+    """What would fit, as the end of a sentence."""
+    ways = [
+        f"{name} {choices([plain(value) for value in fitting])}"
+        for name, fitting in nearest.items()
+        if fitting
+    ]
+    none = [name for name in QUANTITIES if values[name] is not None and not nearest[name]]
+    end = f" (no other {choices(none)} would do alone)" if none and ways else ""
+    if not ways:
+        return ". No single change makes it fit"
+    return f". Changed alone, what would fit: {'; '.join(ways)}{end}"

@@ -1,0 +1,141 @@
+"""How good a classifier is: accuracy, loss, precision and recall, and what it confuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.common.arrays import Array
+from striate.model.model import Model
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.training.targets import as_images, label_indices
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class: ``precision`` is the share of the images called so that are, ``recall`` the share
+    of those that are that were called so, ``f1`` their harmonic mean, ``support`` how many are.
+
+    Where there is nothing to take a share of, it is 0.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The result of comparing a network's outputs with the true labels.
+
+    ``confusion[i, j]`` counts the images of class ``i`` that were taken for class ``j``.
+    ``loss`` is the mean cross-entropy, without label smoothing.  ``str()`` is a table.
+    """
+
+    accuracy: float
+    loss: float
+    images: int
+    classes: tuple[ClassReport, ...]
+    confusion: NDArray[np.int64]
+
+    @classmethod
+    def from_outputs(
+        cls, outputs: NDArray[Any], labels: ArrayLike, names: Sequence[str] | None = None
+    ) -> Evaluation:
+        """Measure logits ``(images, classes)`` against class indices ``(images,)``."""
+        truth = np.asarray(labels)
+        count = outputs.shape[1]
+        if len(truth) != len(outputs):
+            raise ValueError(f"there are {len(outputs)} images but {len(truth)} labels")
+        if len(truth) == 0:
+            raise ValueError("there are no images to evaluate on")
+        if names is None:
+            names = [str(index) for index in range(count)]
+        criterion = SoftmaxCrossEntropy()
+        targets = criterion.targets(truth, count)
+        losses = criterion.per_image(np.asarray(outputs, dtype=np.float64), targets)
+        predicted = outputs.argmax(axis=1)
+        confusion = np.bincount(truth * count + predicted, minlength=count * count)
+        confusion = confusion.reshape(count, count).astype(np.int64)
+        right = np.diag(confusion)
+        precision = _share(right, confusion.sum(axis=0))
+        recall = _share(right, confusion.sum(axis=1))
+        f1 = _share(2.0 * precision * recall, precision + recall)
+        reports = tuple(
+            ClassReport(*row)
+            for row in zip(
+                map(str, names),
+                precision.tolist(),
+                recall.tolist(),
+                f1.tolist(),
+                confusion.sum(axis=1).tolist(),
+                strict=True,
+            )
+        )
+        return cls(
+            accuracy=float(right.sum() / len(truth)),
+            loss=float(losses.mean()),
+            images=len(truth),
+            classes=reports,
+            confusion=confusion,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values that JSON can hold."""
+        return {
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "images": self.images,
+            "classes": [report.to_dict() for report in self.classes],
+            "confusion": self.confusion.tolist(),
+        }
+
+    def __str__(self) -> str:
+        width = max(len("class"), *(len(report.name) for report in self.classes))
+        lines = [
+            f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.images:,} images",
+            "",
+            f"{'class':<{width}}  precision  recall      f1  images  most often taken for",
+        ]
+        for index, report in enumerate(self.classes):
+            others = self.confusion[index].copy()
+            others[index] = 0
+            worst = int(others.argmax())
+            mistake = f"{self.classes[worst].name} ({others[worst]})" if others[worst] else ""
+            lines.append(
+                f"{report.name:<{width}}  {report.precision:>9.2%} {report.recall:>7.2%} "
+                f"{report.f1:>7.2%} {report.support:>7,}  {mistake}".rstrip()
+            )
+        return "\n".join(lines)
+
+
+def evaluate(
+    model: Model, images: ArrayLike, labels: ArrayLike, outputs_of: Callable[[Array], Array]
+) -> Evaluation:
+    """Measure what a model says of raw images against their labels: class indices or names.
+
+    ``images`` are ``(n, height, width, channels)``, or ``(n, height, width)`` if gray;
+    ``outputs_of`` gives their outputs ``(n, classes)``, such as ``Network.predict_logits``.
+    """
+    checked = as_images(model, images)
+    truth = label_indices(model, labels)
+    if len(truth) != len(checked):
+        raise ValueError(f"there are {len(checked)} images but {len(truth)} labels")
+    if len(truth) == 0:
+        raise ValueError("there are no images to evaluate on")
+    return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
+
+
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+    return result

@@ -1,0 +1,324 @@
+"""Which network to train, and how, when the user does not say: by image size and amount of data.
+
+`choose` looks for the first row of `TABLE` that fits. A row is plain numbers, and tuning striate's
+defaults means editing rows; `striate train` prints what was chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from striate.layers import (
+    Add,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2D,
+    Input,
+    MaxPool2D,
+    Node,
+    ReLU,
+    Scale,
+)
+from striate.model.model import Model
+
+Kind = TypeVar("Kind", bound=Model)
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution that keeps the image's size, then batch normalisation and ReLU.
+
+    With `pool`, 2×2 max-pooling comes first of the three: the others then have a quarter of the
+    work, and the order of a maximum and of a rising function does not matter much.  With
+    `residual` the input, which must have as many channels, is added to the output; with
+    `identity` the filters begin by handing it on.
+    """
+
+    filters: int
+    size: int = 3
+    pool: bool = False
+    residual: bool = False
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of data: what it looks like, the network for it and how to train that."""
+
+    name: str
+    # The row fits images whose longer side is at most `side`, gray ones only if `gray`.
+    side: float
+    gray: bool
+    # The network: perhaps filters of 2×2 that whiten the images (twelve directions of colour
+    # images, and their negatives), convolutions, then the average or the maximum of each feature
+    # map, or all numbers ("all") through dense layers of these units; then the classes.
+    convolutions: tuple[Convolution, ...]
+    whitening: bool = False
+    of_map: str = "average"
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.0
+    logit_scale: float = 1.0
+    # The training. `epochs` holds for `images` training images; fewer get more epochs.
+    images: int = 60_000
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    learning_rate: float = 0.002
+    weight_decay: float = 0.01
+    schedule: str = "one-cycle"
+    warmup: float | None = None  # part of the steps; None as the schedule has it
+    label_smoothing: float = 0.0
+    augment: Mapping[str, Any] = field(default_factory=dict)
+
+
+TABLE: tuple[Row, ...] = (
+    Row(
+        name="tiny images",
+        side=12,
+        gray=False,
+        convolutions=(
+            Convolution(32),
+            Convolution(64, pool=True),
+            Convolution(64),
+            Convolution(128, pool=True),
+        ),
+        of_map="all",
+        dense=(128,),
+        dropout=0.3,
+        images=1_400,
+        epochs=30,
+        batch_size=64,
+        learning_rate=0.003,
+        label_smoothing=0.1,
+        # No shift: one pixel is an eighth of such an image, and the digits got worse by it.
+    ),
+    Row(
+        name="small gray images",
+        side=40,
+        gray=True,
+        convolutions=(
+            Convolution(16, size=5, pool=True),
+            Convolution(32, pool=True),
+            Convolution(64, pool=True),
+        ),
+        of_map="all",
+        dropout=0.3,
+        images=60_000,
+        epochs=7,
+        batch_size=64,
+        optimizer="sgd",
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        label_smoothing=0.05,
+        augment={"shift": 2},
+    ),
+    Row(
+        name="small colour images",
+        side=40,
+        gray=False,
+        # After Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU" (arXiv:2404.00498):
+        # whitened patches, convolutions that begin as the identity, scaled-down logits that bear
+        # a high learning rate, each image mirrored in every second epoch.
+        whitening=True,
+        convolutions=(
+            Convolution(64, pool=True, identity=True),
+            Convolution(64, identity=True),
+            Convolution(256, pool=True, identity=True),
+            Convolution(256, identity=True),
+            Convolution(256, pool=True, identity=True),
+            Convolution(256, identity=True),
+        ),
+        of_map="maximum",
+        logit_scale=1 / 9,
+        images=50_000,
+        epochs=8,
+        batch_size=256,
+        optimizer="sgd",
+        learning_rate=0.25,
+        weight_decay=1.3e-3,
+        warmup=0.23,
+        label_smoothing=0.2,
+        augment={"crop": 2, "flip": "alternate", "padding": "reflect"},
+    ),
+    Row(
+        name="large images",
+        side=math.inf,
+        gray=False,
+        convolutions=tuple(Convolution(filters, pool=True) for filters in (16, 32, 64, 96, 128)),
+        dropout=0.2,
+        images=10_000,
+        epochs=20,
+        batch_size=64,
+        learning_rate=0.003,
+        label_smoothing=0.1,
+        augment={"crop": 8, "flip": True},
+    ),
+)
+
+# A set with fewer images than its row gets at most so many times the row's epochs, and a batch
+# is at most so small a part of the set, lest an epoch be only a step or two.
+MOST_EPOCHS_FACTOR = 4
+LEAST_BATCHES = 8
+SMALLEST_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how to train it. Change single settings with `dataclasses.replace`."""
+
+    name: str
+    graph: Callable[[], tuple[Node, Node]]
+    optimizer: str
+    learning_rate: float | None  # None, like the next: what suits the optimiser
+    weight_decay: float | None
+    schedule: str
+    warmup: float | None  # part of the steps; None as the schedule has it
+    epochs: int
+    batch_size: int
+    label_smoothing: float
+    augment: Mapping[str, Any]
+
+    def build(self, kind: type[Kind]) -> Kind:
+        """Its network, as a `kind` of model, with the parameters of seed 0."""
+        image, output = self.graph()
+        return kind(inputs=image, output=output)
+
+    @property
+    def description(self) -> str:
+        """The recipe in one line, for people."""
+        changes = [_say_change(name, value) for name, value in self.augment.items() if value]
+        rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
+        parts = [
+            f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}",
+            f"batches of {self.batch_size}",
+            f"{self.optimizer}{rate} ({self.schedule})",
+        ]
+        if self.weight_decay is not None:
+            parts.append(f"weight decay {self.weight_decay:g}")
+        if self.label_smoothing:
+            parts.append(f"label smoothing {self.label_smoothing:g}")
+        parts.append("augmentation: " + (", ".join(changes) if changes else "none"))
+        return ", ".join(parts)
+
+    def settings(self) -> dict[str, Any]:
+        """The training as arguments of `Network.fit`."""
+        from striate.data.augment import Augment
+        from striate.optim.losses import SoftmaxCrossEntropy
+
+        changes = {name: value for name, value in self.augment.items() if value}
+        return {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "schedule": self.schedule,
+            "warmup": self.warmup,
+            "loss": SoftmaxCrossEntropy(self.label_smoothing),
+            "augment": Augment(**changes) if changes else None,
+        }
+
+
+def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
+    """Return the recipe for images of `input_shape` (height, width, channels).
+
+    Args:
+        input_shape: the shape of one image; channels last.
+        classes: how many classes there are, at least 2.
+        images: how many training images there are, at least 1.
+
+    Raises:
+        ValueError: fewer than 2 classes, no images, or a shape that is not an image's.
+    """
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise ValueError(f"a recipe needs images (height, width, channels), not {input_shape}")
+    if classes < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+    if images < 1:
+        raise ValueError("a recipe needs at least 1 training image")
+    height, width, channels = input_shape
+    row = next(
+        row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)
+    )
+    row = _suit_amount(row, images)
+    return Recipe(
+        name=row.name,
+        graph=lambda: _graph(row, input_shape, classes),
+        optimizer=row.optimizer,
+        learning_rate=row.learning_rate,
+        weight_decay=row.weight_decay,
+        schedule=row.schedule,
+        warmup=row.warmup,
+        epochs=row.epochs,
+        batch_size=row.batch_size,
+        label_smoothing=row.label_smoothing,
+        augment=_suit_size(row.augment, min(height, width)),
+    )
+
+
+def _suit_size(augment: Mapping[str, Any], side: int) -> dict[str, Any]:
+    """Return the changes with moves of at most a quarter of the image's shorter side."""
+    limits = {name: min(augment[name], side // 4) for name in ("shift", "crop") if name in augment}
+    return {**augment, **limits}
+
+
+def _suit_amount(row: Row, images: int) -> Row:
+    """Return `row` for `images` images: fewer get more epochs and smaller batches."""
+    factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
+    batch_size = min(row.batch_size, max(images // LEAST_BATCHES, SMALLEST_BATCH))
+    return replace(row, epochs=round(row.epochs * factor), batch_size=batch_size)
+
+
+def _graph(row: Row, input_shape: Shape, classes: int) -> tuple[Node, Node]:
+    """Return the input and the output of the network of `row`; pooling ends with large images."""
+    x = image = Input(input_shape)
+    if row.whitening:
+        window = (min(2, x.shape[0]), min(2, x.shape[1]))
+        directions = window[0] * window[1] * x.shape[2]
+        x = ReLU()(Conv2D(2 * directions, window, initial="whitening")(x))
+    for convolution in row.convolutions:
+        x = _convolve(convolution, x)
+    x = _vector(row, x)
+    for units in row.dense:
+        x = ReLU()(Dense(units)(Dropout(row.dropout)(x) if row.dropout else x))
+    x = Dense(classes)(Dropout(row.dropout)(x) if row.dropout else x)
+    return image, x if row.logit_scale == 1 else Scale(row.logit_scale)(x)
+
+
+def _vector(row: Row, x: Node) -> Node:
+    if row.of_map == "average":
+        return GlobalAvgPool2D()(x)
+    if row.of_map == "maximum" and x.shape[:2] != (1, 1):
+        x = MaxPool2D((x.shape[0], x.shape[1]))(x)
+    return Flatten()(x)
+
+
+def _convolve(convolution: Convolution, before: Node) -> Node:
+    # The shift of the batch normalisation takes the place of the bias.
+    x = Conv2D(
+        convolution.filters,
+        convolution.size,
+        padding="same",
+        bias=False,
+        initial="identity" if convolution.identity else "he_normal",
+    )(before)
+    # Odd sizes are common, and one row at the rim of a feature map more or less decides
+    # nothing: "drop" keeps the network for 28×28 and 30×30 images the same.
+    pool = (min(2, x.shape[0]), min(2, x.shape[1]))
+    if convolution.pool and pool != (1, 1):
+        x = MaxPool2D(pool, uncovered="drop")(x)
+    x = ReLU()(BatchNorm()(x))
+    return Add()(x, before) if convolution.residual else x
+
+
+def _say_change(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    return f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
