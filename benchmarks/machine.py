@@ -14,10 +14,10 @@ import numpy as np
 
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
-from striate.nest.program import Argument, Call, Job, Program
+from striate.nest.program import Argument, Job, KernelCall, Program
 from striate.nest.schedule import Schedule
 from striate.nest.target import host
-from striate.nest.thread_pool import crew
+from striate.nest.thread_pool import thread_pool
 
 TURNS = 3  # timed turns of each contender in a round
 SETTLE = 0.03  # seconds
@@ -161,11 +161,11 @@ def multiply_add_peak(threads: int) -> float:
     arguments = tuple(
         Argument(memory[role].ctypes.data, thread=memory[role].strides[0]) for role in nest.buffers
     )
-    program = Program([Job((Call(kernel, arguments),), threads * turns, threads)], threads)
+    program = Program([Job((KernelCall(kernel, arguments),), threads * turns, threads)], threads)
     seconds = []
     for _ in range(rounds):
         begin = time.perf_counter()
-        crew().run(threads, program.run, program.prepare)
+        thread_pool().run(threads, program.run, program.prepare)
         seconds.append(time.perf_counter() - begin)
         time.sleep(SETTLE)  # the fastest of moments apart: a limit, not an average
     return 2 * rows * columns * lanes * depth * turns * threads / min(seconds)
@@ -185,12 +185,12 @@ def copy_bandwidth(threads: int, megabytes: int = 64) -> float:
         role: Argument(start, task=rows * 4096 * 4)
         for role, start in zip(("in", "out"), starts, strict=True)
     }
-    call = Call(kernel, tuple(arguments[role] for role in nest.buffers))
+    call = KernelCall(kernel, tuple(arguments[role] for role in nest.buffers))
     program = Program([Job((call,), tasks, 8 * threads)], threads)
     seconds = []
     for _ in range(25):
         begin = time.perf_counter()
-        crew().run(threads, program.run, program.prepare)
+        thread_pool().run(threads, program.run, program.prepare)
         seconds.append(time.perf_counter() - begin)
         time.sleep(SETTLE)
     return 2 * tasks * rows * 4096 * 4 / min(seconds)

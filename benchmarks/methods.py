@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from striate.nest.thread_pool import default_threads
-from striate.signal.call import Call
+from striate.signal.call import SweepArguments
 from striate.signal.methods import COSTS, METHODS, Work, work
 from striate.signal.request import Request
 from striate.signal.sweep import empty, explain, run
@@ -55,7 +55,7 @@ def cases() -> Iterator[tuple[str, Request]]:
 
 def request(x: np.ndarray, kernel: np.ndarray) -> Request:
     """A "same" correlation with a reflected border."""
-    call = Call("fit", x, kernel, "same", "reflect", "center", 1, 1, None, flip=False)
+    call = SweepArguments("fit", x, kernel, "same", "reflect", "center", 1, 1, None, flip=False)
     return call.request(0)
 
 

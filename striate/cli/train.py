@@ -301,9 +301,7 @@ def _recipe(chosen: Options, dataset: Dataset) -> Recipe:
 def _settings(chosen: Options, recipe: Recipe) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
     settings = {
-        field.name: getattr(recipe, field.name)
-        for field in fields(recipe)
-        if field.name != "graph"
+        field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name != "graph"
     }
     if chosen.network is not None:
         settings["name"] = "network file"

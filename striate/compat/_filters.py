@@ -19,7 +19,7 @@ from striate.compat._arguments import (
     real_number,
 )
 from striate.compat._real import average, weigh
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 
 Array = npt.NDArray[Any]
 
@@ -55,7 +55,7 @@ def correlate_line(
         )
     axis = checked_axis(axis, f.ndim)
     origin = checked_origin(origin, kernel.size, _LINE_ORIGIN)
-    window = Window(-(kernel.size // 2 + origin), f.shape[axis])
+    window = AxisWindow(-(kernel.size // 2 + origin), f.shape[axis])
     _weigh(f, kernel, (window,), (axis,), (border(mode),), cval, out, is_complex, True)
     return out
 
@@ -96,7 +96,7 @@ def correlate_box(
     if not isinstance(mode, str) and np.iterable(mode):
         raise RuntimeError("A sequence of modes is not supported")
     windows = [
-        Window(-(n // 2 + checked_origin(o, n, _BOX_ORIGIN)), f.shape[axis])
+        AxisWindow(-(n // 2 + checked_origin(o, n, _BOX_ORIGIN)), f.shape[axis])
         for o, n, axis in zip(origins, kernel.shape, swept, strict=True)
     ]
     borders = (border(mode),) * len(swept)
@@ -121,7 +121,7 @@ def average_line(
     origin = checked_origin(origin, size, "invalid origin")
     name = border(mode)
     check_types(f, out, is_complex)
-    window = Window(-(size // 2 + origin), f.shape[axis])
+    window = AxisWindow(-(size // 2 + origin), f.shape[axis])
     if is_complex:
         average(f.real, size, window, axis, name, real_number(np.real(cval)), out.real)
         average(f.imag, size, window, axis, name, real_number(np.imag(cval)), out.imag)
@@ -138,7 +138,7 @@ def _check_cval(f: Array, kernel: Array, cval: Any) -> None:
 def _weigh(
     f: Array,
     kernel: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     cval: Any,

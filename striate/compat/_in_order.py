@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.geometry import Window, beyond
+from striate.signal.geometry import AxisWindow, beyond
 from striate.signal.request import Order
 
 Array = npt.NDArray[Any]
@@ -30,7 +30,7 @@ _BLOCK = 1 << 17  # outputs summed up at a time: few calls, and they stay near t
 def box_in_order(
     input: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     cval: float,
@@ -52,7 +52,7 @@ def box_in_order(
 
 
 def line_in_order(
-    input: Array, weights: Array, window: Window, axis: int, border: str, cval: float
+    input: Array, weights: Array, window: AxisWindow, axis: int, border: str, cval: float
 ) -> Array:
     """Correlate over one axis in float64, in the order of SciPy's loop for lines.
 
@@ -86,7 +86,7 @@ def line_in_order(
 
 
 def running_sums(
-    input: Array, size: int, window: Window, axis: int, border: str, cval: float
+    input: Array, size: int, window: AxisWindow, axis: int, border: str, cval: float
 ) -> Array:
     """Sums of `size` neighbours along `axis` in float64: each is the last one, plus what comes in
     minus what goes out.
@@ -107,7 +107,7 @@ def running_sums(
 def _extended(
     input: Array,
     taps: Sequence[int],
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     cval: float,

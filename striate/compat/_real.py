@@ -20,7 +20,7 @@ from striate.compat._in_order import (
     line_order,
     running_sums,
 )
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
 
 Array = npt.NDArray[Any]
@@ -39,7 +39,7 @@ _LONG = 12  # elements of a mean from which on sums made of sums are faster
 def weigh(
     input: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     cval: float,
@@ -106,7 +106,7 @@ def _converts_alike(output: Array, largest: float) -> bool:
 
 @np.errstate(all="ignore")
 def average(
-    input: Array, size: int, window: Window, axis: int, border: str, cval: float, output: Array
+    input: Array, size: int, window: AxisWindow, axis: int, border: str, cval: float, output: Array
 ) -> None:
     """Write the mean of `size` neighbours along `axis` to `output`; all arrays are real.
 
@@ -144,7 +144,7 @@ def average(
 def _whole_sums(
     input: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     cval: float,

@@ -20,7 +20,7 @@ import scipy.signal as _scipy
 
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.compat._plain import plain_method
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
 
 Array = npt.NDArray[Any]
@@ -216,7 +216,8 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
     if kernel.size > volume.size:  # fewer taps are less work
         volume, kernel = kernel, volume
     windows = [
-        Window(at - (r - 1), size) for at, size, r in zip(first, sizes, kernel.shape, strict=True)
+        AxisWindow(at - (r - 1), size)
+        for at, size, r in zip(first, sizes, kernel.shape, strict=True)
     ]
     flipped = kernel[(slice(None, None, -1),) * kernel.ndim]
     if method == "direct":
@@ -261,11 +262,11 @@ def _plane(
     windows = []
     for n, r in zip(first.shape, weights.shape, strict=True):
         if mode == "full":
-            windows.append(Window(1 - r, n + r - 1))
+            windows.append(AxisWindow(1 - r, n + r - 1))
         elif mode == "same":
-            windows.append(Window(-(r // 2) if flipped else -((r - 1) // 2), n))
+            windows.append(AxisWindow(-(r // 2) if flipped else -((r - 1) // 2), n))
         else:
-            windows.append(Window(0, n - r + 1))
+            windows.append(AxisWindow(0, n - r + 1))
     if not first.size or not weights.size:
         return np.zeros([max(window.size, 0) for window in windows], dtype)
     method = _direct_method([window.size for window in windows], weights, dtype)

@@ -11,8 +11,8 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.engines.base import check_images
 from striate.nest.target import require_bfloat16
-from striate.nest.thread_pool import crew, default_threads
-from striate.plan.inputs import Loading, Picked, can_be_picked
+from striate.nest.thread_pool import default_threads, thread_pool
+from striate.plan.inputs import ImagesInPlace, InputFormat, can_be_read_in_place
 from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
 
@@ -56,21 +56,21 @@ class CompiledEngine:
         wanted = default_threads() if threads is None else threads
         self.threads = whole_number(wanted, "threads", "CompiledEngine")
         self.gradient: npt.NDArray[Any] = np.zeros(network.flat.size, np.float32)
-        self._runners: dict[tuple[bool, Loading], Runner] = {}
+        self._runners: dict[tuple[bool, InputFormat], Runner] = {}
         self._update: Update | None = None
 
-    def forward(self, images: Array | Picked) -> Array:
+    def forward(self, images: Array | ImagesInPlace) -> Array:
         """Outputs (n, *output_shape) for raw images, by the running statistics."""
         picked = self._picked(images)
         outputs = np.empty((len(picked), *self.network.output_shape), np.float32)
         for start in range(0, len(picked), self.batch_size):
-            batch = Picked(picked.images, picked.rows[start : start + self.batch_size])
+            batch = ImagesInPlace(picked.images, picked.rows[start : start + self.batch_size])
             outputs[start : start + len(batch)] = self._runner(batch, training=False).run(batch)
         return outputs
 
     def step(
         self,
-        images: Array | Picked,
+        images: Array | ImagesInPlace,
         targets: Array,
         weights: Array,
         keys: npt.NDArray[np.uint32],
@@ -123,7 +123,7 @@ class CompiledEngine:
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
             )
-        crew().run(known.threads, known.program.run, lambda: known.prepare(learning_rate))
+        thread_pool().run(known.threads, known.program.run, lambda: known.prepare(learning_rate))
         optimizer.steps += 1
 
     def close(self) -> None:
@@ -135,18 +135,18 @@ class CompiledEngine:
     def winograd(self) -> bool:
         return any(runner.plan.uses_winograd for runner in self._runners.values())
 
-    def _picked(self, images: Array | Picked) -> Picked:
+    def _picked(self, images: Array | ImagesInPlace) -> ImagesInPlace:
         """Images to be read where they lie: bytes, or float32, which all else becomes."""
-        if isinstance(images, Picked):
+        if isinstance(images, ImagesInPlace):
             check_images(images.images[:1], self.network.input_shape)
             return images
         images = check_images(images, self.network.input_shape)
-        if not can_be_picked(images):
+        if not can_be_read_in_place(images):
             kind = np.uint8 if images.dtype == np.uint8 else np.float32
             images = np.ascontiguousarray(images, kind)
-        return Picked(images, np.arange(len(images)))
+        return ImagesInPlace(images, np.arange(len(images)))
 
-    def _runner(self, picked: Picked, *, training: bool) -> Runner:
+    def _runner(self, picked: ImagesInPlace, *, training: bool) -> Runner:
         key = (training, picked.loading)
         if key not in self._runners:
             self._runners[key] = Runner(

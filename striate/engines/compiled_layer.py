@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.layers import Layer, Run
+from striate.layers import Layer, PassContext
 from striate.nest.thread_pool import default_threads
 from striate.plan.runner import Runner
 
@@ -29,7 +29,7 @@ def run_layer(
     in NumPy.
     """
     if len(inputs) > 1 or not len(inputs[0]):
-        return layer.forward(inputs, parameters, state, Run(training))[0]
+        return layer.forward(inputs, parameters, state, PassContext(training))[0]
     runner, statistics = _layer_runner(layer, inputs[0], parameters, state, training, None)
     output = runner.run(inputs[0])
     _write_back(runner, statistics, state)
@@ -46,7 +46,7 @@ def run_layer_backward(
 ) -> tuple[tuple[Array, ...], dict[str, Array]]:
     """The gradients of one layer's inputs and parameters, from the gradient of its output."""
     if len(inputs) > 1 or not len(inputs[0]):
-        _, saved = layer.forward(inputs, parameters, state, Run(training))
+        _, saved = layer.forward(inputs, parameters, state, PassContext(training))
         return layer.backward(gradient, saved, parameters)
     x = inputs[0]
     runner, _ = _layer_runner(layer, x, parameters, state, training, "given")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.engines.base import check_images
-from striate.layers import Run
+from striate.layers import PassContext
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -49,7 +49,7 @@ class NumPyEngine:
     def forward(self, images: Array) -> Array:
         """Outputs (n, *output_shape) for raw images, by the running statistics."""
         images = check_images(images, self.network.input_shape)
-        return self._forward(images, Run(training=False), keep=False)[0]
+        return self._forward(images, PassContext(training=False), keep=False)[0]
 
     def step(
         self, images: Array, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
@@ -62,7 +62,7 @@ class NumPyEngine:
             raise ValueError(
                 f"this engine was made for batches of {self.batch_size}, got {len(images)} images"
             )
-        outputs, saved = self._forward(images, Run(training=True, keys=keys), keep=True)
+        outputs, saved = self._forward(images, PassContext(training=True, keys=keys), keep=True)
         loss, gradient = self.loss.value_and_gradient(
             outputs, targets.astype(self.dtype, copy=False), weights.astype(self.dtype, copy=False)
         )
@@ -77,7 +77,7 @@ class NumPyEngine:
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _forward(self, images: Array, run: Run, keep: bool) -> tuple[Array, list[Any]]:
+    def _forward(self, images: Array, run: PassContext, keep: bool) -> tuple[Array, list[Any]]:
         network = self.network
         values = {-1: network.preprocessing.apply(images).astype(self.dtype, copy=False)}
         readers = [0] * len(network.nodes)
@@ -90,7 +90,7 @@ class NumPyEngine:
                 tuple(values[source] for source in vertex.inputs),
                 self._parameters(index),
                 network.state_of(index),
-                Run(run.training, run.keys, salt=index),
+                PassContext(run.training, run.keys, salt=index),
             )
             saved.append(kept if keep else None)
             for source in vertex.inputs:  # let go of what nobody will read again

@@ -20,7 +20,7 @@ from striate.network import Network
 from striate.optim import optimizers
 from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
-from striate.optim.schedules import Constant
+from striate.optim.schedules import ConstantRate
 from striate.training import loop
 from striate.training.history import History
 from striate.training.stopping import EarlyStopping
@@ -193,7 +193,7 @@ class ConvNet(BaseEstimator):
         self._calls += 1
         self.history_ = self._run(
             self.network_, samples, settings, getattr(self, "_seed", 0) + self._calls, epochs=1,
-            batch_size=batch_size, optimizer=self._optimizer, schedule=Constant(),
+            batch_size=batch_size, optimizer=self._optimizer, schedule=ConstantRate(),
         )  # fmt: skip
         self.n_iter_ += 1
         self.loss_curve_ = [*self.loss_curve_, self.history_[0].loss]

@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.engines import check_engine
-from striate.layers import Layer, Run
+from striate.layers import Layer, PassContext
 from striate.ops.shapes import Shape
 
 Named = Mapping[str, npt.ArrayLike]
 """Arrays by the name of their parameter."""
 
 
-class Gradients(NamedTuple):
+class LayerGradients(NamedTuple):
     """∂L/∂input of each input, and ∂L/∂parameter by name."""
 
     inputs: tuple[Array, ...]
@@ -32,13 +32,13 @@ def run(
     state: Named | None = None,
 ) -> Array:
     """The layer's output. Without `state` a layer that has one normalises by the batch."""
-    call = _Call(layer, inputs, parameters, engine, state or {})
+    call = _LayerCall(layer, inputs, parameters, engine, state or {})
     if call.compiled:
         from striate.engines.compiled_layer import run_layer
 
         output: Array = run_layer(layer, *call.arrays, not state)
         return output
-    return layer.forward(*call.arrays, Run(training=not state))[0]
+    return layer.forward(*call.arrays, PassContext(training=not state))[0]
 
 
 def run_backward(
@@ -47,9 +47,9 @@ def run_backward(
     parameters: Named,
     gradient: npt.ArrayLike,
     engine: str,
-) -> Gradients:
+) -> LayerGradients:
     """All gradients, from that with respect to the output."""
-    call = _Call(layer, inputs, parameters, engine, {}, floats(gradient, "gradient"))
+    call = _LayerCall(layer, inputs, parameters, engine, {}, floats(gradient, "gradient"))
     arriving = call.gradient
     expected = (len(call.arrays[0][0]), *call.output_shape)
     if arriving.shape != expected:
@@ -60,12 +60,12 @@ def run_backward(
     if call.compiled:
         from striate.engines.compiled_layer import run_layer_backward
 
-        return Gradients(*run_layer_backward(layer, *call.arrays, arriving))
-    _, saved = layer.forward(*call.arrays, Run(training=True))
-    return Gradients(*layer.backward(arriving, saved, call.arrays[1]))
+        return LayerGradients(*run_layer_backward(layer, *call.arrays, arriving))
+    _, saved = layer.forward(*call.arrays, PassContext(training=True))
+    return LayerGradients(*layer.backward(arriving, saved, call.arrays[1]))
 
 
-class _Call:
+class _LayerCall:
     """The arrays of one call, checked against the layer and in one common dtype."""
 
     def __init__(

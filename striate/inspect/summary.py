@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """One layer.
 
     Attributes:
@@ -50,7 +50,7 @@ class Summary:
     """
 
     input_shape: Shape
-    rows: tuple[Row, ...]
+    rows: tuple[SummaryRow, ...]
     unread: str = ""
 
     @property
@@ -139,7 +139,7 @@ def summarise(network: Model) -> Summary:
     image = network.input_shape[:2] if len(network.input_shape) == 3 else None
     fields = {-1: Field()}
     names = {-1: "input"} | {i: vertex.name for i, vertex in enumerate(network.nodes)}
-    rows: list[Row] = []
+    rows: list[SummaryRow] = []
     for index, vertex in enumerate(network.nodes):
         layer, shapes = vertex.layer, network.input_shapes(index)
         field: Pair | None = None
@@ -152,7 +152,7 @@ def summarise(network: Model) -> Summary:
             field = (min(seen.size[0], image[0]), min(seen.size[1], image[1]))
             jump = seen.jump
         rows.append(
-            Row(
+            SummaryRow(
                 name=vertex.name,
                 type=type(layer).__name__,
                 inputs=tuple(names[source] for source in vertex.inputs),

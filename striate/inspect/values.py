@@ -14,7 +14,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.engines import check_engine
 from striate.engines.base import check_images
-from striate.layers import Run
+from striate.layers import PassContext
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -38,7 +38,7 @@ def each_layer(
 
             output = run_layer(vertex.layer, inputs, parameters, network.state_of(index), False)
         else:
-            run = Run(training=False, salt=index)
+            run = PassContext(training=False, salt=index)
             output, _ = vertex.layer.forward(inputs, parameters, network.state_of(index), run)
         values[index] = output
         yield index, output
@@ -77,7 +77,7 @@ class Tape:
                 tuple(self.values[source] for source in vertex.inputs),
                 dict(network.parameters_of(index)),
                 network.state_of(index),
-                Run(training=False, salt=index),
+                PassContext(training=False, salt=index),
             )
 
     def gradient(self, node: int, unit: tuple[int | Array, ...]) -> Array:

@@ -1,6 +1,6 @@
 """The layers of a network. `LAYERS` is the fixed table that model files may name."""
 
-from striate.layers._base import Input, Layer, Node, Parameter, Run
+from striate.layers._base import Input, Layer, Node, Parameter, PassContext
 from striate.layers.activations import LeakyReLU, ReLU, Scale, Sigmoid, Tanh
 from striate.layers.batchnorm import BatchNorm
 from striate.layers.conv2d import Conv2D
@@ -55,8 +55,8 @@ __all__ = [
     "MaxPool2D",
     "Node",
     "Parameter",
+    "PassContext",
     "ReLU",
-    "Run",
     "Scale",
     "Sigmoid",
     "SumPool2D",

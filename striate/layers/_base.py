@@ -42,7 +42,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Run:
+class PassContext:
     """What a forward pass needs to know besides its data.
 
     Attributes:
@@ -111,7 +111,7 @@ class Layer:
         return Same() if same else Everything()
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         """(output, what `backward` will need). Arrays have the batch axis first."""
         raise NotImplementedError

@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.ops import activation
 from striate.ops.shapes import Shape
 
@@ -22,7 +22,7 @@ class ReLU(_Elementwise):
     kind = "relu"
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         output = activation.relu(inputs[0])
         return output, output
@@ -45,7 +45,7 @@ class LeakyReLU(_Elementwise):
         self.slope = real_number(slope, "slope", self.who)
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         return activation.leaky_relu(inputs[0], self.slope), inputs[0]
 
@@ -59,7 +59,7 @@ class Sigmoid(_Elementwise):
     kind = "sigmoid"
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         output = activation.sigmoid(inputs[0])
         return output, output
@@ -74,7 +74,7 @@ class Tanh(_Elementwise):
     kind = "tanh"
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         output = activation.tanh(inputs[0])
         return output, output
@@ -102,7 +102,7 @@ class Scale(_Elementwise):
             raise ValueError(f"{self.who}: factor must not be 0, or nothing is left of its input")
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         return inputs[0] * inputs[0].dtype.type(self.factor), None
 

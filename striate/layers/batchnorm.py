@@ -7,7 +7,7 @@ from typing import Any
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.ops import batchnorm
 from striate.ops.shapes import Shape
 
@@ -62,7 +62,7 @@ class BatchNorm(Layer):
         return math.prod(inputs[0])
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         if run.training:

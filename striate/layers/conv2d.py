@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Parameter, PassContext
 from striate.layers._filters import FilterLayer
 from striate.ops import conv
 from striate.ops.shapes import Padding, Shape
@@ -79,7 +79,7 @@ class Conv2D(FilterLayer):
         return (filters, Parameter("bias", (self.filters,), "zeros", decay=False))
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         window = self.window(x)

@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.layers.reads import Everything, Reads
 from striate.ops import dense
 from striate.ops.shapes import Field, Pair, Shape
@@ -56,7 +56,7 @@ class Dense(Layer):
         return Everything()
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         output = dense.dense(x, parameters["weights"])

@@ -9,7 +9,7 @@ import numpy as np
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
 from striate.common.random_bits import drop_threshold, uniform_bits
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.ops.shapes import Shape
 
 
@@ -38,7 +38,7 @@ class Dropout(Layer):
         return inputs[0]
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         if not run.training or self.rate == 0:

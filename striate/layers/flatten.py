@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.layers.reads import Reads, Reshaped
 from striate.ops.shapes import Shape
 
@@ -23,7 +23,7 @@ class Flatten(Layer):
         return Reshaped()
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         return x.reshape(len(x), math.prod(x.shape[1:])), x.shape

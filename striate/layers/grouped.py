@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.ops import grouped, shapes
 from striate.ops.shapes import Field, Pair, Shape
 
@@ -72,7 +72,7 @@ class GroupedDense(Layer):
         return Field().through(image)  # the whole image
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         output = grouped.grouped_dense(x, parameters["weights"], self.group)

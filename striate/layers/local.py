@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Parameter, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Parameter, PassContext
 from striate.layers._filters import FilterLayer
 from striate.ops import local
 from striate.ops.shapes import Padding, Shape
@@ -69,7 +69,7 @@ class LocallyConnected2D(FilterLayer):
         return (weights, bias)
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         window = self.window(x)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.layers.reads import Beside, Reads, Together
 from striate.ops.shapes import Field, Pair, Shape
 
@@ -39,7 +39,7 @@ class Add(_Merge):
         return Together()
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         total = inputs[0] + inputs[1]
         for x in inputs[2:]:
@@ -67,7 +67,7 @@ class Concat(_Merge):
         return Beside()
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         return np.concatenate(inputs, axis=-1), [x.shape[-1] for x in inputs]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Run, WindowLayer
+from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext, WindowLayer
 from striate.layers.reads import Reads, Window
 from striate.ops import pool, shapes
 from striate.ops.shapes import Field, Padding, Pair, Shape
@@ -76,7 +76,7 @@ class MaxPool2D(_Pool2D):
         super().__init__(size, stride, padding, dilation, uncovered, name)
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         window = (self.size, self.pads(x.shape[1:]), self.stride, self.dilation)
@@ -105,7 +105,7 @@ class SumPool2D(_Pool2D):
         super().__init__(size, stride, padding, 1, uncovered, name)
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         return pool.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride), x.shape
@@ -150,7 +150,7 @@ class AvgPool2D(_Pool2D):
         )
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         output = pool.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride)
@@ -185,7 +185,7 @@ class GlobalAvgPool2D(Layer):
         return Window((height, width), (1, 1), (1, 1), (0, 0, 0, 0), channels)
 
     def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: Run
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
         return x.mean((1, 2)), x.shape

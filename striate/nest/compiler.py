@@ -28,7 +28,7 @@ _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Kernel:
+class CompiledNest:
     """Machine code of one nest.
 
     Calling it takes one array for each of `nest.buffers`, in that order; it checks nothing.
@@ -65,7 +65,7 @@ def compile_nest(
     *,
     element: Number = "f32",
     target: Target | None = None,
-) -> Kernel:
+) -> CompiledNest:
     """The kernel of a nest; without a schedule, with the one that was kept as the fastest of those
     measured, or else with the one that the cost model chooses."""
     target = target or host()
@@ -79,7 +79,7 @@ def compile_nest(
         fused, pairs = target.fused, target.bfloat16
         return emit(nest, chosen, symbol, element, fused=fused, pairs=pairs)
 
-    return Kernel(nest, load(key, source, target), schedule)
+    return CompiledNest(nest, load(key, source, target), schedule)
 
 
 def tuned_key(nest: Nest, element: Number) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from striate.nest.algebra import Binary, Expression, Nest, PairProduct
-from striate.nest.evaluate import Evaluator, Place
+from striate.nest.evaluate import Evaluator, IterationPoint
 from striate.nest.ir import Function, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule
@@ -61,7 +61,7 @@ class _Emitter:
     def module(self, symbol: str) -> str:
         # With the pointers as parameters of a function of its own LLVM may be told that the
         # buffers do not overlap; it then keeps what it has loaded across stores.
-        start = Place((), self.schedule.lanes if self.lane_reduced else 1)
+        start = IterationPoint((), self.schedule.lanes if self.lane_reduced else 1)
         self._rounds([*self.nest.rounds], start)
         count = len(self.nest.buffers)
         parameters = ", ".join(f"ptr noalias nocapture %b{i}" for i in range(count))
@@ -90,7 +90,7 @@ class _Emitter:
 
     # --- the loops over the output axes ------------------------------------------------------
 
-    def _rounds(self, axes: list[str], place: Place) -> None:
+    def _rounds(self, axes: list[str], place: IterationPoint) -> None:
         """Loops over reduced axes around everything else."""
         if not axes:
             self._outputs([*self.nest.outputs], place, {})
@@ -100,7 +100,7 @@ class _Emitter:
             0, self.extents[axis], 1, lambda index: self._rounds(axes[1:], place.at(axis, index))
         )
 
-    def _outputs(self, axes: list[str], place: Place, sizes: dict[str, int]) -> None:
+    def _outputs(self, axes: list[str], place: IterationPoint, sizes: dict[str, int]) -> None:
         """Loops over the output axes, outermost first, down to one tile."""
         if not axes:
             self._tile(place, sizes)
@@ -118,7 +118,7 @@ class _Emitter:
                 self._range(start, stop, step, inside)
 
     def _inside(
-        self, axes: list[str], place: Place, sizes: dict[str, int], index: int | Value
+        self, axes: list[str], place: IterationPoint, sizes: dict[str, int], index: int | Value
     ) -> None:
         self._outputs(axes[1:], place.at(axes[0], index), sizes)
 
@@ -136,7 +136,7 @@ class _Emitter:
 
     # --- one tile: accumulators, the reduction, the stores -------------------------------------
 
-    def _tile(self, place: Place, sizes: Mapping[str, int]) -> None:
+    def _tile(self, place: IterationPoint, sizes: Mapping[str, int]) -> None:
         points = [self._scaled(point, place) for point in _points(sizes)]
         accumulators = self._initial(place, points)
         if self.nest.reduction != "none":
@@ -150,13 +150,13 @@ class _Emitter:
         for point, own in zip(points, _split(accumulators, len(points)), strict=True):
             self._store(place.point(point), own)
 
-    def _scaled(self, point: Point, place: Place) -> Point:
+    def _scaled(self, point: Point, place: IterationPoint) -> Point:
         """A point of a tile as offsets: along the lane axis it counts vectors.  Zeros are left
         out."""
         lane, count = self.schedule.lane, place.count
         return {a: i * count if a == lane else i for a, i in point.items() if i}
 
-    def _initial(self, place: Place, points: list[Point]) -> list[Value]:
+    def _initial(self, place: IterationPoint, points: list[Point]) -> list[Value]:
         nest, arithmetic = self.nest, self.at.arithmetic(place.count)
         if nest.reduction == "none":
             return []
@@ -169,7 +169,11 @@ class _Emitter:
         return [self.at.value(e, place.point(point)) for point in points for e in nest.initial]
 
     def _reduce(
-        self, loops: list[str], place: Place, points: list[Point], accumulators: list[Value]
+        self,
+        loops: list[str],
+        place: IterationPoint,
+        points: list[Point],
+        accumulators: list[Value],
     ) -> list[Value]:
         """The loops over the reduced axes, carrying the accumulators in registers."""
         if not loops:
@@ -188,7 +192,7 @@ class _Emitter:
         kind = vector(self.element, place.count)
         return self.code.loop(self.extents[axis], step, accumulators, kind, turn)
 
-    def _fetch(self, axis: str, place: Place, points: list[Point]) -> None:
+    def _fetch(self, axis: str, place: IterationPoint, points: list[Point]) -> None:
         """Ask for what the loop over `axis` reads later: see `striate.nest.software_prefetch`."""
         body = [{**point, **step} for step in self._steps() for point in points]
         for tensor, point in fetched(self.nest, self.schedule, axis, body, self.element):
@@ -200,7 +204,7 @@ class _Emitter:
         return [*_points({axis: self.extents[axis] for axis in unrolled})]
 
     def _accumulate(
-        self, place: Place, points: list[Point], accumulators: list[Value]
+        self, place: IterationPoint, points: list[Point], accumulators: list[Value]
     ) -> list[Value]:
         """One turn of the innermost loop: every unrolled point of the reduction, in every point
         of the tile."""
@@ -224,7 +228,7 @@ class _Emitter:
             groups.setdefault(tuple(point.get(axis, 0) for axis in apart), []).append(i)
         return [*groups.values()]
 
-    def _combine(self, place: Place, own: list[Value]) -> list[Value]:
+    def _combine(self, place: IterationPoint, own: list[Value]) -> list[Value]:
         """The accumulators of one point after one more term."""
         nest, arithmetic = self.nest, self.at.arithmetic(place.count)
         if nest.reduction == "sum":
@@ -239,7 +243,7 @@ class _Emitter:
             return [best]
         return [best, arithmetic.select(wins, self.at.value(nest.order, place), own[1])]
 
-    def _add(self, term: Expression, place: Place, accumulator: Value) -> Value:
+    def _add(self, term: Expression, place: IterationPoint, accumulator: Value) -> Value:
         arithmetic = self.at.arithmetic(place.count)
         if isinstance(term, PairProduct):
             return self.at.add_pairs(term, place, accumulator)
@@ -254,7 +258,7 @@ class _Emitter:
         kind, one = vector(self.element, 1), scalar(self.element)
         return [self.code.emit(f"insertelement {kind} poison, {one} {s}, i32 0") for s in sums]
 
-    def _store(self, place: Place, own: list[Value]) -> None:
+    def _store(self, place: IterationPoint, own: list[Value]) -> None:
         """What one point of the tile leaves behind.  All is read before anything is written."""
         if (self.lane_reduced or self.nest.goes_on) and self.nest.initial:
             arithmetic = self.at.arithmetic(place.count)

@@ -34,7 +34,7 @@ _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 
 
 @dataclass(frozen=True)
-class Place:
+class IterationPoint:
     """Where an expression is evaluated.
 
     Attributes
@@ -51,17 +51,17 @@ class Place:
     count: int
     inside: tuple[tuple[str, int], ...] = ()
 
-    def at(self, axis: str, index: int | Value) -> Place:
+    def at(self, axis: str, index: int | Value) -> IterationPoint:
         """The same place, with the index of one more axis."""
-        return Place((*self.loops, (axis, index)), self.count, self.inside)
+        return IterationPoint((*self.loops, (axis, index)), self.count, self.inside)
 
-    def wide(self, count: int) -> Place:
+    def wide(self, count: int) -> IterationPoint:
         """The same place for vectors of `count` lanes."""
-        return Place(self.loops, count, self.inside)
+        return IterationPoint(self.loops, count, self.inside)
 
-    def point(self, offsets: Mapping[str, int]) -> Place:
+    def point(self, offsets: Mapping[str, int]) -> IterationPoint:
         """A point of a tile here."""
-        return Place(self.loops, self.count, (*self.inside, *offsets.items()))
+        return IterationPoint(self.loops, self.count, (*self.inside, *offsets.items()))
 
 
 class Evaluator:
@@ -86,7 +86,7 @@ class Evaluator:
         """Operations on vectors of `count` lanes."""
         return Arithmetic(self.code, self.element, count, self.fused)
 
-    def add_pairs(self, term: PairProduct, place: Place, accumulator: Value) -> Value:
+    def add_pairs(self, term: PairProduct, place: IterationPoint, accumulator: Value) -> Value:
         """The accumulator and the products of two pairs."""
         left, right = self._raw(term.left, place), self._raw(term.right, place)
         return self._pairs(place.count).multiply_add(left, right, accumulator)
@@ -99,7 +99,7 @@ class Evaluator:
         self._loaded = {}
 
     def values(
-        self, expressions: Sequence[Expression], place: Place, own: Sequence[Value] = ()
+        self, expressions: Sequence[Expression], place: IterationPoint, own: Sequence[Value] = ()
     ) -> list[Value]:
         """The values of expressions at one place; what they share is computed once.
 
@@ -111,7 +111,9 @@ class Evaluator:
         finally:
             self._known = None
 
-    def value(self, expression: Expression, place: Place, own: Sequence[Value] = ()) -> Value:
+    def value(
+        self, expression: Expression, place: IterationPoint, own: Sequence[Value] = ()
+    ) -> Value:
         """The value of an expression; `own` are the accumulators of this point."""
         if self._known is None:
             return self._computed(expression, place, own)
@@ -119,7 +121,9 @@ class Evaluator:
             self._known[id(expression)] = self._computed(expression, place, own)
         return self._known[id(expression)]
 
-    def _computed(self, expression: Expression, place: Place, own: Sequence[Value]) -> Value:
+    def _computed(
+        self, expression: Expression, place: IterationPoint, own: Sequence[Value]
+    ) -> Value:
         arithmetic = self.arithmetic(place.count)
 
         def value(child: Expression) -> Value:
@@ -165,7 +169,9 @@ class Evaluator:
                 return arithmetic.select(kept, arithmetic.constant(1.0), arithmetic.constant(0.0))
         raise TypeError(f"no code for {expression!r}")
 
-    def write(self, tensor: Tensor, place: Place, value: Value, streaming: bool = False) -> None:
+    def write(
+        self, tensor: Tensor, place: IterationPoint, value: Value, streaming: bool = False
+    ) -> None:
         """Store a vector where the tensor says, lane by lane if they lie apart."""
         kind, count = self._type(tensor), place.count
         many, size = vector(kind, count), BYTES[kind]
@@ -181,7 +187,7 @@ class Evaluator:
             address = self._address(tensor, place, lane)
             self.code.effect(f"store {scalar(kind)} {one}, ptr {address}, align {size}")
 
-    def fetch(self, tensor: Tensor, place: Place) -> None:
+    def fetch(self, tensor: Tensor, place: IterationPoint) -> None:
         """Bring a line into the nearest cache, if it can be read at all."""
         self.code.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         address = self._address(tensor, place)
@@ -189,15 +195,15 @@ class Evaluator:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def _read(self, tensor: Tensor, place: Place) -> Value:
+    def _read(self, tensor: Tensor, place: IterationPoint) -> Value:
         """The elements of a tensor here, as the kernel's type."""
         return self._remembered(tensor, place, self.element)
 
-    def _raw(self, tensor: Tensor, place: Place) -> Value:
+    def _raw(self, tensor: Tensor, place: IterationPoint) -> Value:
         """The elements of a tensor here, as they are."""
         return self._remembered(tensor, place, self._type(tensor))
 
-    def _remembered(self, tensor: Tensor, place: Place, wanted: str) -> Value:
+    def _remembered(self, tensor: Tensor, place: IterationPoint, wanted: str) -> Value:
         lanes = (tensor.stride(self.lane), tensor.rows, tensor.shift, place.count)
         key = (self._position(tensor, place), wanted, *lanes)
         if key not in self._loaded:
@@ -205,13 +211,13 @@ class Evaluator:
             self._loaded[key] = convert(self.code, value, self._type(tensor), wanted, place.count)
         return self._loaded[key]
 
-    def _position(self, tensor: Tensor, place: Place) -> tuple[object, ...]:
+    def _position(self, tensor: Tensor, place: IterationPoint) -> tuple[object, ...]:
         """What tells an element of a tensor from others."""
         element = self._linear(tensor.strides, tensor.offset, place)
         row = self._linear(tensor.rows or (), 0, place)
         return (tensor.buffer, element, row, *(self._position(t, place) for t in tensor.shift))
 
-    def _load(self, tensor: Tensor, place: Place) -> Value:
+    def _load(self, tensor: Tensor, place: IterationPoint) -> Value:
         kind, count = self._type(tensor), place.count
         one, many, size = scalar(kind), vector(kind, count), BYTES[kind]
         stride, scattered = tensor.stride(self.lane), tensor.is_looked_up(self.lane)
@@ -231,7 +237,7 @@ class Evaluator:
             )
         return gathered
 
-    def _index(self, strides: Strides, offset: int, place: Place) -> Value:
+    def _index(self, strides: Strides, offset: int, place: IterationPoint) -> Value:
         """A linear form of the axes as a vector of 32-bit integers."""
         moving, constant = self._linear(strides, offset, place)
         step = dict(strides).get(self.lane, 0)
@@ -257,7 +263,7 @@ class Evaluator:
     def _type(self, tensor: Tensor) -> str:
         return self.element if tensor.element == "real" else tensor.element
 
-    def _address(self, tensor: Tensor, place: Place, lane: int = 0) -> Value:
+    def _address(self, tensor: Tensor, place: IterationPoint, lane: int = 0) -> Value:
         kind = scalar(self._type(tensor))
         offset = tensor.offset + lane * tensor.stride(self.lane)
         moving, constant = self._linear(tensor.strides, offset, place)
@@ -271,7 +277,7 @@ class Evaluator:
             return pointer
         return self.code.emit(f"getelementptr {kind}, ptr {pointer}, i64 {constant}")
 
-    def _start(self, tensor: Tensor, place: Place, lane: int) -> Value:
+    def _start(self, tensor: Tensor, place: IterationPoint, lane: int) -> Value:
         """Where offset and strides count from: the buffer, or what tables name."""
         start = self._pointers[tensor.buffer]
         if tensor.rows is not None:
@@ -282,7 +288,7 @@ class Evaluator:
             start = self._moved(start, kind, self._step(table, place, lane))
         return start
 
-    def _step(self, table: Tensor, place: Place, lane: int) -> Value:
+    def _step(self, table: Tensor, place: IterationPoint, lane: int) -> Value:
         """What a table of steps says."""
         kind, entry = scalar(self._type(table)), self._entry(table, place, lane)
         return self.code.once(
@@ -295,7 +301,7 @@ class Evaluator:
             lambda: self.code.emit(f"getelementptr {kind}, ptr {start}, {step}"),
         )
 
-    def _entry(self, table: Tensor, place: Place, lane: int) -> Value:
+    def _entry(self, table: Tensor, place: IterationPoint, lane: int) -> Value:
         """The address of an entry of a table, the same value for the same entry."""
         start = self._start(table, place, lane)
         offset = table.offset + lane * table.stride(self.lane)
@@ -305,7 +311,9 @@ class Evaluator:
             lambda: self._address(table, place, lane),
         )
 
-    def _linear(self, strides: Strides, offset: int, place: Place) -> tuple[Value | None, int]:
+    def _linear(
+        self, strides: Strides, offset: int, place: IterationPoint
+    ) -> tuple[Value | None, int]:
         """A linear form as a part known at run time and a constant."""
         form = dict(strides)
         constant = offset + sum(form.get(axis, 0) * index for axis, index in place.inside)

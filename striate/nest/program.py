@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.nest.compiler import Kernel, load
+from striate.nest.compiler import CompiledNest, load
 from striate.nest.ir import Function, Value
 from striate.nest.target import Loaded, host
 
@@ -48,10 +48,10 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Call:
+class KernelCall:
     """A kernel and where its buffers are."""
 
-    kernel: Kernel
+    kernel: CompiledNest
     arguments: tuple[Argument, ...]
 
     def words(self) -> list[int]:
@@ -73,11 +73,11 @@ class Job:
     `starts` and `ends` are called once for each shard, before and after its tasks.
     """
 
-    calls: tuple[Call, ...]
+    calls: tuple[KernelCall, ...]
     tasks: int
     shards: int
-    starts: tuple[Call, ...] = ()
-    ends: tuple[Call, ...] = ()
+    starts: tuple[KernelCall, ...] = ()
+    ends: tuple[KernelCall, ...] = ()
     barrier: bool = True
 
 
@@ -103,7 +103,7 @@ class Program:
         """What is run, in order."""
         return self._jobs
 
-    def _calls(self, calls: Sequence[Call]) -> tuple[int, int]:
+    def _calls(self, calls: Sequence[KernelCall]) -> tuple[int, int]:
         rows = np.array([call.words() for call in calls], np.int64)
         self._keep.append(rows)
         return rows.ctypes.data if len(calls) else 0, len(calls)

@@ -11,7 +11,7 @@ from itertools import repeat
 from queue import SimpleQueue
 
 
-class Crew:
+class ThreadPool:
     """As many threads as were ever wanted at once, besides the one that calls `run`."""
 
     def __init__(self) -> None:
@@ -53,14 +53,14 @@ def _serve(number: int, queue: SimpleQueue[Callable[[int], None]]) -> None:
 
 
 @functools.cache
-def crew() -> Crew:
-    """The crew of this process."""
-    return Crew()
+def thread_pool() -> ThreadPool:
+    """The thread_pool of this process."""
+    return ThreadPool()
 
 
 if hasattr(os, "register_at_fork"):
     # A forked child has none of its parent's threads.
-    os.register_at_fork(after_in_child=crew.cache_clear)
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 def default_threads() -> int:

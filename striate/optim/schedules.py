@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
-class Schedule(ABC):
+class RateSchedule(ABC):
     """A learning rate for each step: a linear warm-up, then what ``_after_warmup`` says."""
 
     name: str
@@ -41,7 +41,7 @@ class Schedule(ABC):
         return f"{type(self).__name__}({options})"
 
 
-class Constant(Schedule):
+class ConstantRate(RateSchedule):
     """The same rate throughout."""
 
     name = "constant"
@@ -50,7 +50,7 @@ class Constant(Schedule):
         return 1.0
 
 
-class Cosine(Schedule):
+class Cosine(RateSchedule):
     """Half a cosine from the base rate down to ``final`` times it.
 
     Loshchilov & Hutter, 2017, "SGDR", without restarts.  The end of the curve would be the step
@@ -70,7 +70,7 @@ class Cosine(Schedule):
         return self.final + (1.0 - self.final) * share
 
 
-class Step(Schedule):
+class StepDecay(RateSchedule):
     """Times ``factor`` at each milestone.
 
     ``milestones`` are rising shares of the steps after the warm-up, each between 0 and 1; or
@@ -119,7 +119,7 @@ class Step(Schedule):
         )
 
 
-class OneCycle(Schedule):
+class OneCycle(RateSchedule):
     """Up to the base rate, then down to almost nothing (Smith & Topin, 2018).
 
     The rate starts at ``base / start_division``, reaches ``base`` after ``peak`` (a share of the
@@ -174,12 +174,12 @@ class OneCycle(Schedule):
         )
 
 
-SCHEDULES: dict[str, Callable[..., Schedule]] = {
-    kind.name: kind for kind in (Constant, Cosine, Step, OneCycle)
+SCHEDULES: dict[str, Callable[..., RateSchedule]] = {
+    kind.name: kind for kind in (ConstantRate, Cosine, StepDecay, OneCycle)
 }
 
 
-def by_name(name: str, *, warmup: int | float | None = None, **options: Any) -> Schedule:
+def by_name(name: str, *, warmup: int | float | None = None, **options: Any) -> RateSchedule:
     """The schedule called ``"constant"``, ``"cosine"``, ``"step"`` or ``"one-cycle"``.
 
     ``warmup`` is a number of steps or a share of them; for the one-cycle schedule, whose rise is

@@ -14,7 +14,7 @@ from striate.nest.algebra import Element
 from striate.nest.target import require_bfloat16
 from striate.nest.thread_pool import default_threads
 from striate.plan.analysis.batchnorm_folding import folded
-from striate.plan.inputs import Loading
+from striate.plan.inputs import InputFormat
 from striate.plan.runner import Runner
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class CompiledNetwork:
             self._network,
             batch_size=self.batch_size,
             threads=self.threads,
-            loading=Loading(kind),
+            loading=InputFormat(kind),
             exact=self._exact,
             bfloat16=self._bfloat16,
             frozen=True,

@@ -12,7 +12,7 @@ from striate.nest.algebra import Element
 
 
 @dataclass(frozen=True)
-class Loading:
+class InputFormat:
     """How images come in: what an input step is made for.
 
     Attributes
@@ -38,11 +38,11 @@ class Loading:
     cut: bool = False
 
 
-COPIED = Loading()
+COPIED = InputFormat()
 
 
 @dataclass(frozen=True)
-class Changes:
+class ImageChanges:
     """What is done to each of n images, in this order; None or False where nothing is.
 
     Attributes
@@ -53,7 +53,7 @@ class Changes:
         Images get so many pixels on each side, and from there on row `places[0]` and column
         `places[1]`, (2, n) of 0 … 2 margin, are what is left of them.
     reflect, padding
-        What these pixels are: see `Loading`; or one value per channel.
+        What these pixels are: see `InputFormat`; or one value per channel.
     mirrored
         bool (n,): left and right change places.
     squares, side, colour
@@ -71,17 +71,17 @@ class Changes:
     colour: npt.NDArray[Any] | None = None
 
 
-UNCHANGED = Changes()
+UNCHANGED = ImageChanges()
 
 
 @dataclass(frozen=True)
-class Picked:
+class ImagesInPlace:
     """Some images of an array, to be read where they lie.
 
     Attributes
     ----------
     images
-        uint8 or float32 (N, …): see `can_be_picked`.
+        uint8 or float32 (N, …): see `can_be_read_in_place`.
     rows
         Which of them, (n,), in this order.
     changes
@@ -90,10 +90,10 @@ class Picked:
 
     images: npt.NDArray[Any]
     rows: npt.NDArray[np.intp]
-    changes: Changes = UNCHANGED
+    changes: ImageChanges = UNCHANGED
 
     def __post_init__(self) -> None:
-        if not can_be_picked(self.images):
+        if not can_be_read_in_place(self.images):
             raise ValueError(
                 "images can be read where they lie if they are uint8 or float32 and the numbers "
                 f"of each follow each other, not {self.images.dtype} with strides of "
@@ -109,11 +109,11 @@ class Picked:
         return len(self.rows)
 
     @property
-    def loading(self) -> Loading:
+    def loading(self) -> InputFormat:
         """What the input step must be able to do."""
         changes = self.changes
         moved = changes.places is not None or changes.mirrored is not None
-        return Loading(
+        return InputFormat(
             "u8" if self.images.dtype == np.uint8 else "real",
             direct=True,
             margin=changes.margin if moved else None,
@@ -129,7 +129,7 @@ class Picked:
         addresses += self.images.__array_interface__["data"][0]
 
 
-def can_be_picked(images: npt.NDArray[Any]) -> bool:
+def can_be_read_in_place(images: npt.NDArray[Any]) -> bool:
     """Whether images can be read where they lie: bytes or float32, each image without gaps."""
     known = images.dtype in (np.uint8, np.float32) and images.dtype.isnative
     return bool(known and images.flags.aligned and images[:1].flags.c_contiguous)

@@ -22,7 +22,7 @@ Scope = Literal["auto", "block", "shard", "partial", "thread", "temporary", "glo
 Steps = Mapping[str, int]
 
 
-class Form(NamedTuple):
+class HaloForm(NamedTuple):
     """Where the halo of a buffer lies, and what is in it."""
 
     height: int
@@ -62,7 +62,7 @@ class Buffer:
     element: Element
     scope: Scope = "auto"
     fill: float = 0.0
-    form: Form | None = None
+    form: HaloForm | None = None
     step: int | None = None
     near: int | None = None
 
@@ -73,7 +73,7 @@ class Buffer:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A buffer from one of its elements on."""
 
     buffer: Buffer
@@ -81,7 +81,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Walk:
+class Access:
     """How the axes of a nest move over an image.
 
     With ``y={"y": 2, "r": 1}`` and ``start=(-1, 0, 0)`` the row is 2y + r - 1.
@@ -93,7 +93,7 @@ class Walk:
     start: tuple[int, int, int] = (0, 0, 0)
 
 
-EVERY = Walk({"y": 1}, {"x": 1}, {"c": 1})
+EVERY_PIXEL = Access({"y": 1}, {"x": 1}, {"c": 1})
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Image:
         """Whether its numbers follow each other without gaps."""
         return not any(self.halo)
 
-    def tensor(self, role: str, walk: Walk) -> Tensor:
+    def tensor(self, role: str, walk: Access) -> Tensor:
         """The linear form of the pixels and channels that `walk` visits, in each lane v."""
         row, column, channel = self._strides
         form = dict(self._lane)
@@ -170,7 +170,7 @@ def image_buffer(
     """An image, or a vector as an image of one pixel, with memory to be allotted."""
     height, width, channels = shape if len(shape) == 3 else (1, 1, shape[0])
     size = (height + halo[0] + halo[1]) * (width + halo[2] + halo[3]) * channels * lanes
-    form = Form(height, width, channels, lanes, halo, fill) if any(halo) else None
+    form = HaloForm(height, width, channels, lanes, halo, fill) if any(halo) else None
     buffer = Buffer(name, size, "real", fill=fill, form=form)
     return Image(buffer, height, width, channels, lanes, halo)
 

@@ -20,7 +20,7 @@ from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
 from striate.nest.program import Program
 from striate.optim.optimizers import SGD, AdamW, Optimizer
-from striate.plan.layout import Buffer, Place
+from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.builder import vector
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.stage import in_tasks
@@ -145,7 +145,10 @@ class Update:
                 nest,
                 count,
                 {role: sizes[role] * lines for role in nest.buffers if role in sizes},
-                {role: Place(buffers[role], sizes.get(role, 0) * start) for role in nest.buffers},
+                {
+                    role: Location(buffers[role], sizes.get(role, 0) * start)
+                    for role in nest.buffers
+                },
                 barrier=False,
             )
         recorder.allot(self.threads, given)

@@ -17,17 +17,17 @@ from striate.nest.program import Program
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
 from striate.plan.build.axis_split import split
-from striate.plan.layout import EVERY, Buffer, Image, Place
+from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder, Settings, pixels
 from striate.plan.lowering.convolution.passes import products, winograd_passes
-from striate.plan.lowering.input_stage import Entrance
+from striate.plan.lowering.input_stage import InputStage
 from striate.plan.lowering.layers import LOWERINGS
-from striate.plan.lowering.loss import Loss
+from striate.plan.lowering.loss import LossLowering
 from striate.plan.lowering.protocol import NO_HALO, Lowering
 from striate.plan.lowering.recorder import tasks_of
-from striate.plan.memory.halo import write_borders
+from striate.plan.memory.halo import write_halos
 from striate.plan.memory.non_temporal import copy_out
-from striate.plan.stage import Section
+from striate.plan.stage import Stage
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -65,32 +65,32 @@ class Plan:
         given = {builder.weights: parameters, builder.statistics: statistics}
         recorder = builder.recorder
         if settings.frozen and settings.blocks == 1 < threads:
-            recorder.sections = [
+            recorder.stages = [
                 part
-                for s in recorder.sections
+                for s in recorder.stages
                 for part in split(s, threads, settings.vector, settings.element)
             ]
-        copy_out(recorder.sections, settings.element)
-        write_borders(recorder)
+        copy_out(recorder.stages, settings.element)
+        write_halos(recorder)
         recorder.allot(threads, given)
         for buffer, table in builder.tables.items():
             if buffer in builder.recorder.arrays:
                 builder.recorder.arrays[buffer][: table.size] = table.ravel()
         self._views(network)
-        first, self._sections = recorder.preparation, recorder.sections
+        first, self._stages = recorder.preparation, recorder.stages
         if settings.frozen:
             self._preparation = recorder.program(first, threads=1)
             self._preparation.prepare()
             self._preparation.run(0)
         else:
-            self._sections = recorder.all_sections
-        self.program: Program = recorder.program(self._sections, threads)
+            self._stages = recorder.all_stages
+        self.program: Program = recorder.program(self._stages, threads)
         self.threads = threads
 
     @property
-    def sections(self) -> list[Section]:
+    def stages(self) -> list[Stage]:
         """What `program` runs, job by job."""
-        return self._sections
+        return self._stages
 
     @property
     def uses_winograd(self) -> bool:
@@ -141,7 +141,7 @@ class Plan:
             recorder.label = f"{builder.name(operation.node)} prepare"
             _lowering(operation).prepare(builder, operation)
         recorder.label = "input pack"
-        self.entrance = Entrance(builder, builder.values[INPUT], settings.loading)
+        self.entrance = InputStage(builder, builder.values[INPUT], settings.loading)
         self.entrance.record()
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} forward"
@@ -157,12 +157,12 @@ class Plan:
         self._weights = Buffer("image weights", lanes, "real", "block")
         self._losses = Buffer("losses", lanes, "real", "block")
         places = {
-            "targets": Place(self._targets),
-            "weights": Place(self._weights),
-            "losses": Place(self._losses),
+            "targets": Location(self._targets),
+            "weights": Location(self._weights),
+            "losses": Location(self._losses),
         }
         recorder.label = "loss"
-        Loss(builder, places).record(settings.loss)
+        LossLowering(builder, places).record(settings.loss)
         builder.again.is_backward = True
         for operation in reversed(graph.operations):
             recorder.label = f"{builder.name(operation.node)} backward"
@@ -188,16 +188,18 @@ class Plan:
         builder.recorder.blockwise(
             Nest(
                 pixels(image, builder.lanes),
-                stores=(Store(Tensor("out", _image_by_image(image)), image.tensor("x", EVERY)),),
+                stores=(
+                    Store(Tensor("out", _image_by_image(image)), image.tensor("x", EVERY_PIXEL)),
+                ),
             ),
-            {"x": Place(image.buffer), "out": Place(target)},
+            {"x": Location(image.buffer), "out": Location(target)},
         )
         return target
 
     def resize_blocks(self, blocks: int) -> None:
         """Run only the first blocks of images, or a few more: whole tasks."""
-        sections = enumerate(self._sections)
-        self.program.resize({i: tasks_of(blocks, s.grain) for i, s in sections if s.by_block})
+        stages = enumerate(self._stages)
+        self.program.resize({i: tasks_of(blocks, s.grain) for i, s in stages if s.by_block})
 
     # --- the batch's memory --------------------------------------------------------------------
 

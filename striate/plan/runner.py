@@ -13,8 +13,8 @@ import numpy.typing as npt
 from striate.common.arrays import Array
 from striate.nest.ir import BYTES, Number
 from striate.nest.target import host
-from striate.nest.thread_pool import crew
-from striate.plan.inputs import COPIED, Loading, Picked
+from striate.nest.thread_pool import thread_pool
+from striate.plan.inputs import COPIED, ImagesInPlace, InputFormat
 from striate.plan.lowering.builder import Settings
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.plan import Plan
@@ -35,7 +35,7 @@ class Runner:
         training: bool = False,
         loss: str | None = None,
         input_gradient: bool = False,
-        loading: Loading = COPIED,
+        loading: InputFormat = COPIED,
         dtype: npt.DTypeLike = np.float32,
         parameters: npt.NDArray[Any] | None = None,
         statistics: npt.NDArray[Any] | None = None,
@@ -77,20 +77,20 @@ class Runner:
 
     def run(
         self,
-        images: Array | Picked,
+        images: Array | ImagesInPlace,
         targets: Array | None = None,
         weights: Array | None = None,
         keys: npt.NDArray[np.uint32] | None = None,
     ) -> Array:
         """Outputs for at most a batch of images; in training also losses and gradients.
 
-        A plan made to read images where they lie takes them as `Picked`, of the same `loading`.
+        A plan made to read images where they lie takes them as `ImagesInPlace`, of the same `loading`.
         """
         count, plan = len(images), self.plan
         blocks = -(-count // self.settings.lanes)
         # What an interrupted run has written must be cleared by the next one.
         filled, self._filled = self._filled, max(self._filled, count)
-        if isinstance(images, Picked):
+        if isinstance(images, ImagesInPlace):
             plan.entrance.pick(images)
         else:
             self._write(plan.raw, images, filled)
@@ -104,7 +104,7 @@ class Runner:
             self._write(plan.keys, keys, filled)
             self.present(count)
         self._filled = count
-        crew().run(self.threads, plan.program.run, plan.program.prepare)
+        thread_pool().run(self.threads, plan.program.run, plan.program.prepare)
         return self.read(plan.outputs, count)
 
     def infer(self, images: Array) -> Array:
@@ -121,7 +121,7 @@ class Runner:
         if self.threads == 1:
             plan.program.run(0)
         else:
-            crew().run(self.threads, plan.program.run, plan.program.prepare)
+            thread_pool().run(self.threads, plan.program.run, plan.program.prepare)
         if side_by_side:
             outputs: Array = plan.outputs[:count, 0].copy()
             return outputs

@@ -1,4 +1,4 @@
-"""Steps of a program, and the sections that they are put together to."""
+"""Steps of a program, and the stages that they are put together to."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Literal
 
 from striate.nest.algebra import Nest
 from striate.nest.schedule import Schedule
-from striate.plan.layout import Place
+from striate.plan.layout import Location
 
-Places = Mapping[str, Place]
+Locations = Mapping[str, Location]
 When = Literal["first", "before", "now"]
 
 
 @dataclass(frozen=True)
-class Step:
+class BoundNest:
     """A nest bound to memory.
 
     Attributes
     ----------
     advance
-        Elements from one task to the next, by role (sections that do not run over blocks).
+        Elements from one task to the next, by role (stages that do not run over blocks).
     before
         In front of which axis the axis over a task's blocks belongs; outermost if None.
     label
@@ -29,35 +29,35 @@ class Step:
     schedule
         How the nest is run, where that must not be chosen anew.
     late
-        Whether the step should rather begin the next section than end this one.
+        Whether the step should rather begin the next stage than end this one.
     shards_of
-        The section whose shards the axis s counts.
+        The stage whose shards the axis s counts.
     """
 
     nest: Nest
-    places: Places
+    places: Locations
     advance: Mapping[str, int] = field(default_factory=dict)
     before: str | None = None
     label: str = ""
     schedule: Schedule | None = None
     late: bool = False
-    shards_of: Section | None = None
+    shards_of: Stage | None = None
 
 
 @dataclass
-class Section:
+class Stage:
     """Steps that become one job.
 
     `starts` and `ends` are done once for each shard, before and after its tasks.  A task of a
-    section over blocks of images takes `grain` of them.
+    stage over blocks of images takes `grain` of them.
     """
 
     tasks: int
     shards: int
     by_block: bool
-    steps: list[Step] = field(default_factory=list)
-    starts: list[Step] = field(default_factory=list)
-    ends: list[Step] = field(default_factory=list)
+    steps: list[BoundNest] = field(default_factory=list)
+    starts: list[BoundNest] = field(default_factory=list)
+    ends: list[BoundNest] = field(default_factory=list)
     barrier: bool = True
     grain: int = 1
     wanted: int = 0
@@ -72,7 +72,7 @@ class Section:
         return min(self.shards, tasks) if sums or self.starts or self.ends else tasks
 
     @property
-    def all_steps(self) -> list[Step]:
+    def all_steps(self) -> list[BoundNest]:
         """In the order in which they are done."""
         return [*self.starts, *self.steps, *self.ends]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from striate.inspect import Cure, LayerReach, Unread
-from striate.inspect.summary import Row, bytes_text, sizes
+from striate.inspect.summary import SummaryRow, bytes_text, sizes
 from striate.inspect.tables import counted
 from striate.reports import pictures
 from striate.reports.data import Report
@@ -25,7 +25,7 @@ def layers(report: Report) -> list[dict[str, str]]:
     return made
 
 
-def _layer(row: Row, seen: LayerReach, previous: str) -> dict[str, str]:
+def _layer(row: SummaryRow, seen: LayerReach, previous: str) -> dict[str, str]:
     least, most = seen.sizes
     values = math.prod(seen.shape)
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.nest.thread_pool import default_threads
-from striate.signal.compiled import Placement, Plan, Spoilt, Unfit, plan
+from striate.signal.compiled import CompiledSweep, Placement, Spoilt, Unfit, plan
 from striate.signal.problem import (
     Axes,
     Problem,
@@ -20,7 +20,7 @@ from striate.signal.problem import (
     number_of,
     role,
 )
-from striate.signal.recipes import Recipe
+from striate.signal.recipes import SweepAlgorithm
 from striate.signal.request import Array, Request
 
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
@@ -33,7 +33,7 @@ _WRITTEN = 6  # of these take as long as to read and write a vector
 class Ready:
     """A plan with its weights, for arrays like those of the request that it was made for."""
 
-    plan: Plan
+    plan: CompiledSweep
     weights: tuple[Array, ...]
     fill_value: Any
 
@@ -59,7 +59,7 @@ def is_plane(request: Request) -> bool:
 
 
 def compiled_sweep(
-    request: Request, recipe: Recipe, weights: Sequence[Array], out: Array
+    request: Request, recipe: SweepAlgorithm, weights: Sequence[Array], out: Array
 ) -> Ready | None:
     """Run a recipe; `out` must be one that `can_write` admits.
 
@@ -107,7 +107,7 @@ def compiled_sweep(
         if recipe.name == "direct":
             raise Spoilt
         request = request.weighted()
-        compiled_sweep(request, Recipe(), [request.kernel], out)
+        compiled_sweep(request, SweepAlgorithm(), [request.kernel], out)
     return ready if f is given else None
 
 
@@ -135,7 +135,9 @@ def _narrows(dtype: np.dtype[Any], to: np.dtype[Any]) -> bool:
     return to.kind in "iu" and to.itemsize <= dtype.itemsize
 
 
-def _channels_first(request: Request, recipe: Recipe, weights: Sequence[Array], out: Array) -> None:
+def _channels_first(
+    request: Request, recipe: SweepAlgorithm, weights: Sequence[Array], out: Array
+) -> None:
     """Channels become a batch, since columns with a stride cannot hold them side by side."""
     planes = np.ascontiguousarray(np.moveaxis(request.f, -1, 0))
     moved = replace(request, f=planes, axes=tuple(axis + 1 for axis in request.axes))

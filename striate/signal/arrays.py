@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from striate.signal.call import Array, Call, Ints
+from striate.signal.call import Array, Ints, SweepArguments
 from striate.signal.sweep import empty, explain, run
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def convolve(
     --------
     correlate : the same without the flip.
     """
-    call = Call("convolve", f, g, mode, border, origin, stride, dilation, axes, flip=True)
+    call = SweepArguments("convolve", f, g, mode, border, origin, stride, dilation, axes, flip=True)
     return _result(call, fill_value, out, method)
 
 
@@ -109,7 +109,9 @@ def correlate(
     and errors are those of `convolve`, except that ``origin="center"`` is index ``taps // 2``,
     as in scipy.signal.correlate and scipy.ndimage.correlate.
     """
-    call = Call("correlate", f, g, mode, border, origin, stride, dilation, axes, flip=False)
+    call = SweepArguments(
+        "correlate", f, g, mode, border, origin, stride, dilation, axes, flip=False
+    )
     return _result(call, fill_value, out, method)
 
 
@@ -142,11 +144,11 @@ def explain_method(
     The last five round differently from the first two, within a few units of the arithmetic's
     epsilon of the largest sum; whole numbers are exact with all of them.
     """
-    call = Call("convolve", f, g, mode, border, origin, stride, dilation, axes, flip=True)
+    call = SweepArguments("convolve", f, g, mode, border, origin, stride, dilation, axes, flip=True)
     return explain(call.request(fill_value), method)
 
 
-def _result(call: Call, fill_value: complex, out: Array | None, method: str) -> Array:
+def _result(call: SweepArguments, fill_value: complex, out: Array | None, method: str) -> Array:
     request = call.request(fill_value)
     if out is None:
         out = empty(request.shape, request.dtype, call.f)

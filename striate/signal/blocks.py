@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.ir import BYTES
-from striate.signal.geometry import Window, beyond
+from striate.signal.geometry import AxisWindow, beyond
 from striate.signal.problem import Problem, Role
 
 Addresses = npt.NDArray[np.int64]
@@ -272,7 +272,7 @@ def stripes(problem: Problem, lanes: int) -> Blocks | None:
     None if the kernel is not a column of neighbours.
     """
     x, y, z = problem.x, problem.y, problem.z
-    whole = Window(0, x.length)
+    whole = AxisWindow(0, x.length)
     if y.taps == 1 or y.window.dilation > 1 or x.taps > 1 or x.window != whole or z.taps > 1:
         return None
     outputs = x.length * problem.channels

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.geometry import BORDERS, MODES, Window, check_name, window
+from striate.signal.geometry import BORDERS, MODES, AxisWindow, check_name, window
 from striate.signal.request import Request
 
 Array = npt.NDArray[Any]
@@ -19,10 +19,10 @@ Ints = int | Sequence[int]
 class SweptAxis(NamedTuple):
     axis: int
     border: str
-    window: Window
+    window: AxisWindow
 
 
-class Call:
+class SweepArguments:
     """One call's arguments, checked and brought into correlation order."""
 
     def __init__(

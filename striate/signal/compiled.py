@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from striate.nest.compiler import Kernel
+from striate.nest.compiler import CompiledNest
 from striate.nest.ir import BYTES
 from striate.nest.program import Argument, Job, Program
 from striate.nest.target import host
-from striate.nest.thread_pool import crew
+from striate.nest.thread_pool import thread_pool
 from striate.signal.blocks import Blocks, is_long, near, split, stripes
-from striate.signal.parts import Part, Table
+from striate.signal.parts import Region, RowTable
 from striate.signal.problem import Array, Problem
-from striate.signal.recipes import Recipe
+from striate.signal.recipes import SweepAlgorithm
 from striate.signal.stages import Finish
 
 _ALIGN = 64
@@ -69,11 +69,11 @@ class Placement:
         return offset is not None and all((offset + n * size) % vector == 0 for n in starts)
 
 
-class Plan:
+class CompiledSweep:
     """A problem ready to run."""
 
     def __init__(
-        self, problem: Problem, recipe: Recipe, placement: Placement, threads: int
+        self, problem: Problem, recipe: SweepAlgorithm, placement: Placement, threads: int
     ) -> None:
         self._lock = threading.Lock()
         self.problem, self.recipe, self.threads = problem, recipe, threads
@@ -82,7 +82,7 @@ class Plan:
         #: Whether an infinity or a NaN would spoil outputs that do not depend on it.
         self.mixes = recipe.mixes or _padded(problem, recipe, self.lanes)
         self._placement = placement
-        self.tables: list[Table] = []
+        self.tables: list[RowTable] = []
         self._kept: list[Array] = []
         self._flags: list[Array] = []
         self._sizes: dict[Argument, int] = {}
@@ -113,29 +113,29 @@ class Plan:
                 self._fill[...] = fill
             for table in self.tables:
                 table.point(source if table.reads else target, self._fill_address)
-            crew().run(self.threads, self.program.run, self.program.prepare)
+            thread_pool().run(self.threads, self.program.run, self.program.prepare)
             return not any(flags.any() for flags in self._flags)
 
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[Region]:
         """What lies inside the image, and what at its edges, where the image itself is read."""
         problem, recipe, lanes = self.problem, self.recipe, self.lanes
         reads = recipe.name in ("direct", "separable") and not recipe.mixes
         found = split(problem, lanes, self._placement.lead(problem)) if reads else None
         if recipe.name == "box":
             down = stripes(problem, lanes)
-            return [Part(self, down or near(problem, lanes), gathered=down is None)]
+            return [Region(self, down or near(problem, lanes), gathered=down is None)]
         if found is None:
             foldable = recipe.name == "direct"
             blocks = Blocks(problem, lanes, foldable=foldable, length=recipe.length)
-            return [Part(self, blocks, gathered=True)]
+            return [Region(self, blocks, gathered=True)]
         blocks = Blocks(problem, lanes, foldable=True, columns=found.columns, lines=found.lines)
-        parts = [Part(self, blocks, gathered=False)]
+        parts = [Region(self, blocks, gathered=False)]
         if found.edge_lines is not None:
             blocks = Blocks(problem, lanes, columns=found.columns, lines=found.edge_lines)
-            parts.append(Part(self, blocks, gathered=True))
+            parts.append(Region(self, blocks, gathered=True))
         if found.edge_columns is not None:
             blocks = Blocks(problem, lanes, columns=found.edge_columns)
-            parts.append(Part(self, blocks, gathered=True))
+            parts.append(Region(self, blocks, gathered=True))
         return parts
 
     def finish(self, blocks: Blocks) -> Finish:
@@ -174,7 +174,7 @@ class Plan:
         self._kept.append(numbers)
         return self._sized(Argument(numbers.ctypes.data), numbers.size)
 
-    def check(self, kernel: Kernel, buffers: Mapping[str, Argument]) -> None:
+    def check(self, kernel: CompiledNest, buffers: Mapping[str, Argument]) -> None:
         """Make sure that a kernel stays within its buffers (not: in the rows behind a table)."""
         for tensor in kernel.nest.tensors():
             size = self._sizes.get(buffers[tensor.buffer])
@@ -187,7 +187,7 @@ class Plan:
         return argument
 
 
-def _padded(problem: Problem, recipe: Recipe, lanes: int) -> bool:
+def _padded(problem: Problem, recipe: SweepAlgorithm, lanes: int) -> bool:
     """Whether the weights are laid out with zeros that meet numbers outside of the window."""
     x = problem.x
     if recipe.name != "direct" or problem.element not in ("f32", "f64"):
@@ -198,17 +198,19 @@ def _padded(problem: Problem, recipe: Recipe, lanes: int) -> bool:
     return stride > 1 and (x.window.dilation > 1 or x.taps % stride > 0)
 
 
-_PLANS: OrderedDict[tuple[Problem, Recipe, Placement, int], Plan] = OrderedDict()
+_PLANS: OrderedDict[tuple[Problem, SweepAlgorithm, Placement, int], CompiledSweep] = OrderedDict()
 _KEPT = 64
 _LOCK = threading.Lock()
 
 
-def plan(problem: Problem, recipe: Recipe, placement: Placement, threads: int) -> Plan:
+def plan(
+    problem: Problem, recipe: SweepAlgorithm, placement: Placement, threads: int
+) -> CompiledSweep:
     """The plan of a problem: a new one, or that of an earlier call."""
     key = (problem, recipe, placement, threads)
     with _LOCK:
         if key not in _PLANS:
-            _PLANS[key] = Plan(*key)
+            _PLANS[key] = CompiledSweep(*key)
             while len(_PLANS) > _KEPT:
                 _PLANS.popitem(last=False)
         _PLANS.move_to_end(key)

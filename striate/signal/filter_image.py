@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false
 from striate.common.arrays import Array
-from striate.signal.geometry import BORDERS, Window, check_name
+from striate.signal.geometry import BORDERS, AxisWindow, check_name
 from striate.signal.sweep import sweep
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _convolved(
     arithmetic of filters comes through here. `sweep` correlates, hence the flip.
     """
     windows = [
-        Window(start=-(taps // 2), size=size)  # the flipped kernel's element (taps - 1) // 2
+        AxisWindow(start=-(taps // 2), size=size)  # the flipped kernel's element (taps - 1) // 2
         for taps, size in zip(weights.shape, values.shape[:2], strict=True)
     ]
     return sweep(

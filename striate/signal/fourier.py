@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 from striate.signal.request import Request
 
 Array = npt.NDArray[Any]
@@ -58,7 +58,7 @@ def overlap_save(request: Request, out: Array, threads: int) -> None:
     step = size - spoilt
     blocks = -(-outputs // step)
     # The last block may read beyond what is wanted, whatever stands there.
-    plain = Window(window.start, blocks * step, 1, window.dilation)
+    plain = AxisWindow(window.start, blocks * step, 1, window.dilation)
     wide = replace(request, windows=(plain,)).converted().unfolded(0)
     line, target = np.moveaxis(wide.f, axis, -1), np.moveaxis(out, axis, -1)
     pieces = np.lib.stride_tricks.sliding_window_view(line, size, -1)[..., ::step, :]
@@ -110,7 +110,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of these threads
 
 
-def reversed_kernel(weights: Array, windows: Sequence[Window]) -> Array:
+def reversed_kernel(weights: Array, windows: Sequence[AxisWindow]) -> Array:
     """The kernel in convolution order, with zeros between its taps where they are spread."""
     kernel = weights
     for axis, window in enumerate(windows):
@@ -133,7 +133,7 @@ def _beside(spectrum: Array, ndim: int, axes: Sequence[int]) -> Array:
 
 
 def _kept(
-    swept: Array, taps: Sequence[int], windows: Sequence[Window], axes: Sequence[int]
+    swept: Array, taps: Sequence[int], windows: Sequence[AxisWindow], axes: Sequence[int]
 ) -> Array:
     """Without what wraps around: the outputs that the windows ask for."""
     part = [slice(None)] * swept.ndim

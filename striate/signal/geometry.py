@@ -16,7 +16,7 @@ MODES: tuple[str, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True)
-class Window:
+class AxisWindow:
     """How one axis is swept: output n reads element ``start + n * stride + i * dilation`` of the
     input for each tap i of the kernel.  Elements before 0 and behind the end are the border's.
     """
@@ -34,7 +34,7 @@ class Window:
 
 def window(
     mode: str, length: int, taps: int, origin: int, stride: int, dilation: int, flip: bool
-) -> Window:
+) -> AxisWindow:
     """The window of `mode` over `length` elements, for a kernel given in correlation order.
 
     Parameters
@@ -58,7 +58,7 @@ def window(
         start, size = -before * dilation, length
     else:
         start, size = 0, length - span
-    return Window(start, -(-size // stride), stride, dilation)
+    return AxisWindow(start, -(-size // stride), stride, dilation)
 
 
 def beyond(border: str, length: int, first: int, stop: int) -> npt.NDArray[np.intp]:

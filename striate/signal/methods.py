@@ -21,7 +21,7 @@ from striate.signal.butterflies import kernel_spectrum
 from striate.signal.geometry import check_name
 from striate.signal.lowrank import Terms, separate
 from striate.signal.problem import choose_axes, number_of
-from striate.signal.recipes import Recipe
+from striate.signal.recipes import SweepAlgorithm
 from striate.signal.request import Array, Request
 
 _TRANSFORMS = ("fft", "overlap-save")
@@ -118,23 +118,23 @@ def choose(request: Request, method: str = "auto") -> Choice:
     return Choice(best.method, best.note, tuple(ranked), lasting)
 
 
-def recipe(request: Request, method: str) -> tuple[Recipe, list[Array]]:
+def recipe(request: Request, method: str) -> tuple[SweepAlgorithm, list[Array]]:
     """The recipe of a compiled method, and its weights."""
     if method == "separable":
         terms = separate(request.kernel)
         assert terms is not None
-        return Recipe(method, len(terms.columns)), [terms.columns, terms.rows]
+        return SweepAlgorithm(method, len(terms.columns)), [terms.columns, terms.rows]
     if method == "box":
         number = np.full(1, request.kernel.size, request.dtype)
-        return Recipe(method, mean=request.mean), [
+        return SweepAlgorithm(method, mean=request.mean), [
             number if request.mean else request.kernel.ravel()[:1]
         ]
     if method == "column-fft":
         length = column_length(request)
         assert length is not None
         spectrum = kernel_spectrum(request.kernel, request.windows[0].dilation, length)
-        return Recipe(method, length=length), [spectrum]
-    return Recipe("direct", order=request.order), [request.kernel]
+        return SweepAlgorithm(method, length=length), [spectrum]
+    return SweepAlgorithm("direct", order=request.order), [request.kernel]
 
 
 def _consider(method: str, request: Request) -> Candidate:

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.algebra import Nest
-from striate.nest.compiler import Kernel, compile_nest
+from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES
-from striate.nest.program import Argument, Call, Job
+from striate.nest.program import Argument, Job, KernelCall
 from striate.signal.blocks import Blocks
 from striate.signal.problem import Array
 from striate.signal.recipes import RECIPES
 from striate.signal.stages import (
     Finish,
+    NestStage,
     Rows,
-    Stage,
     adding,
     checking,
     copying,
@@ -31,23 +31,23 @@ from striate.signal.stages import (
 )
 
 if TYPE_CHECKING:
-    from striate.signal.compiled import Plan
+    from striate.signal.compiled import CompiledSweep
 
 _SHARDS = 64  # runs of blocks that each thread may take: the last ones even out the work
 
 
-class Part:
+class Region:
     """Some columns and rows of a problem.
 
     With `gathered`, blocks are copied into a scratch buffer first, borders included; otherwise the
     first step reads the source itself.
     """
 
-    def __init__(self, plan: Plan, blocks: Blocks, *, gathered: bool) -> None:
+    def __init__(self, plan: CompiledSweep, blocks: Blocks, *, gathered: bool) -> None:
         self._plan, self.blocks, self.gathered = plan, blocks, gathered
         self.problem, self.recipe, self.lanes = plan.problem, plan.recipe, plan.lanes
         self.finish: Finish = plan.finish(blocks)
-        self._steps: list[tuple[Kernel, dict[str, Argument]]] = []
+        self._steps: list[tuple[CompiledNest, dict[str, Argument]]] = []
         self._count = blocks.planes * blocks.rows * self.recipe.together
         if gathered:
             pitch = blocks.pitch * blocks.phases
@@ -71,27 +71,27 @@ class Part:
         """Numbers that are the same for all weights."""
         return self._plan.fixed(values)
 
-    def swept(self, nest: Nest) -> Kernel:
+    def swept(self, nest: Nest) -> CompiledNest:
         """The kernel of a sum of products."""
         return self._compiled(sweeping(nest, self._plan.target, self.problem.element))
 
-    def rounded(self, nest: Nest) -> Kernel:
+    def rounded(self, nest: Nest) -> CompiledNest:
         """The kernel of a sum of products that are rounded before they are added."""
         return self._compiled(sweeping(nest, self._plan.target, self.problem.element), fused=False)
 
-    def copied(self, nest: Nest) -> Kernel:
+    def copied(self, nest: Nest) -> CompiledNest:
         """The kernel of a nest that runs as it is written."""
         return self._compiled(copying(nest, self._plan.target, self.problem.element))
 
-    def rolled(self, nest: Nest) -> Kernel:
+    def rolled(self, nest: Nest) -> CompiledNest:
         """The kernel of `stages.one_row`."""
         return self._compiled(rolling(nest, self._plan.target, self.problem.element))
 
-    def added(self, nest: Nest) -> Kernel:
+    def added(self, nest: Nest) -> CompiledNest:
         """The kernel of `stages.gathered_sums`."""
         return self._compiled(adding(nest, self._plan.target, self.problem.element))
 
-    def shared(self, nest: Nest) -> Kernel:
+    def shared(self, nest: Nest) -> CompiledNest:
         """The kernel of `stages.along_rows`."""
         return self._compiled(sharing(nest, self._plan.target, self.problem.element))
 
@@ -99,14 +99,14 @@ class Part:
         """After a run, cast doubt on the result if not all of these numbers are finite."""
         self._steps.append(self._check(numbers, (1, count), len(self.blocks.x.starts)))
 
-    def step(self, kernel: Kernel, **buffers: Argument) -> None:
+    def step(self, kernel: CompiledNest, **buffers: Argument) -> None:
         """What follows for each block, and where its buffers are.
 
         The scratch buffer of the part and the tables "source" and "out" need not be given.
         """
         self._steps.append((kernel, buffers))
 
-    def _compiled(self, stage: Stage, *, fused: bool = True) -> Kernel:
+    def _compiled(self, stage: NestStage, *, fused: bool = True) -> CompiledNest:
         element, target = self.problem.element, self._plan.target
         target = replace(target, fused=target.fused and fused)
         return compile_nest(stage.nest, stage.schedule, element=element, target=target)
@@ -125,7 +125,7 @@ class Part:
         pitch = blocks.pitch * blocks.phases
         jobs = []
         for group in groups:
-            calls: list[Call] = []
+            calls: list[KernelCall] = []
             for piece, firsts in zip(group.pieces, group.firsts, strict=True):
                 nest = gather(
                     self._count,
@@ -137,7 +137,7 @@ class Part:
                     self.problem.source,
                 )
                 starts = [n if n is None else n * size for n in firsts]
-                source = self._table(Table(rows, starts, self.recipe.together, filled))
+                source = self._table(RowTable(rows, starts, self.recipe.together, filled))
                 calls.append(
                     self._call(self.copied(nest), {"scratch": self.scratch, "source": source})
                 )
@@ -149,7 +149,7 @@ class Part:
 
     def _check(
         self, numbers: Argument, size: tuple[int, int], across: int
-    ) -> tuple[Kernel, dict[str, Argument]]:
+    ) -> tuple[CompiledNest, dict[str, Argument]]:
         """Find out whether all rows of a buffer are finite, for so many blocks along x."""
         nest = suspicion(*size)
         kernel = self._compiled(checking(nest, self._plan.target, self.problem.element))
@@ -164,31 +164,33 @@ class Part:
         starts = [(start + window.start * channels) * size for start in self.blocks.x.starts]
         last = self.problem.y.taps - 1
         each = last + self.blocks.y.size if self.recipe.name == "box" else 1
-        source = self._table(Table(rows[:, :each], starts, 1, filled[:, :each]))
+        source = self._table(RowTable(rows[:, :each], starts, 1, filled[:, :each]))
         ahead = Argument(source.base + 8 * last, task=source.task)
         return self._job([], self.blocks.x.starts, {"source": source, "ahead": ahead})
 
-    def _job(self, calls: list[Call], starts: Sequence[int], given: dict[str, Argument]) -> Job:
+    def _job(
+        self, calls: list[KernelCall], starts: Sequence[int], given: dict[str, Argument]
+    ) -> Job:
         """The steps, for blocks that begin at these columns of the output."""
         plan, together = self._plan, self.recipe.together
         offsets = [start * BYTES[self.problem.target] for start in starts]
-        out = self._table(Table(self.blocks.target_rows(), offsets, together))
+        out = self._table(RowTable(self.blocks.target_rows(), offsets, together))
         calls += [
             self._call(kernel, {**given, "out": out, **buffers}) for kernel, buffers in self._steps
         ]
         tasks = -(-self.blocks.count * len(starts) // together)
         return Job(tuple(calls), tasks, min(tasks, _SHARDS * plan.threads), barrier=False)
 
-    def _call(self, kernel: Kernel, buffers: dict[str, Argument]) -> Call:
+    def _call(self, kernel: CompiledNest, buffers: dict[str, Argument]) -> KernelCall:
         self._plan.check(kernel, buffers)
-        return Call(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
+        return KernelCall(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
 
-    def _table(self, table: Table) -> Argument:
+    def _table(self, table: RowTable) -> Argument:
         self._plan.tables.append(table)
         return Argument(table.addresses.ctypes.data, task=8 * table.addresses.shape[1])
 
 
-class Table:
+class RowTable:
     """Addresses of rows, (tasks, rows): for each block along x, all blocks along the others.
 
     Some neighbours may be one task; the last block then makes up for those that are missing.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from striate.nest.algebra import Element
 from striate.nest.ir import Number
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 
 Array = npt.NDArray[Any]
 _CHANNELS = 16  # more than these are columns of their own, not parts of a pixel
@@ -25,7 +25,7 @@ class Role:
     """
 
     length: int
-    window: Window
+    window: AxisWindow
     taps: int
     border: str
     source: int
@@ -103,16 +103,16 @@ def role(
     f: Array,
     out: Array,
     swept: Sequence[int],
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     borders: Sequence[str],
     taps: Sequence[int],
 ) -> Role:
     """What an axis of the array, or one that it does not have, is in the problem."""
     if axis is None:
-        return Role(1, Window(0, 1), 1, "fill", 0, 0)
+        return Role(1, AxisWindow(0, 1), 1, "fill", 0, 0)
     length, strides = f.shape[axis], (f.strides[axis], out.strides[axis])
     if axis not in swept:
-        return Role(length, Window(0, length), 1, "fill", *strides)
+        return Role(length, AxisWindow(0, length), 1, "fill", *strides)
     i = list(swept).index(axis)
     return Role(length, windows[i], taps[i], borders[i], *strides)
 

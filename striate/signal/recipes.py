@@ -19,11 +19,11 @@ from striate.signal.request import Order
 from striate.signal.stages import Rows
 
 if TYPE_CHECKING:
-    from striate.signal.parts import Part
+    from striate.signal.parts import Region
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SweepAlgorithm:
     """How a problem is solved.
 
     Attributes
@@ -58,7 +58,7 @@ class Recipe:
         return 2 if self.length else 1
 
 
-def direct(part: Part) -> None:
+def direct(part: Region) -> None:
     """Every product of the sum."""
     problem, blocks = part.problem, part.blocks
     order = part.recipe.order
@@ -90,7 +90,7 @@ def direct(part: Part) -> None:
     part.step(part.swept(nest), weights=weights)
 
 
-def _one_row(part: Part) -> None:
+def _one_row(part: Region) -> None:
     """A long kernel along one long row; zeros make its taps whole vectors."""
     blocks, lanes = part.blocks, part.lanes
     vectors = -(-part.problem.x.taps // lanes)
@@ -99,7 +99,7 @@ def _one_row(part: Part) -> None:
     part.step(part.rolled(nest), weights=weights)
 
 
-def separable(part: Part) -> None:
+def separable(part: Region) -> None:
     """Columns first: they run over whole vectors, and leave fewer rows for the other half."""
     problem, blocks, terms = part.problem, part.blocks, part.recipe.terms
     y, taps_x = problem.y, problem.x.taps
@@ -124,7 +124,7 @@ def separable(part: Part) -> None:
     part.step(part.swept(nest), scratch=middle, weights=weights)
 
 
-def box(part: Part) -> None:
+def box(part: Region) -> None:
     """Running sums down the columns, or along an axis sums of n in about log2 n additions."""
     if not part.gathered:
         _running(part)
@@ -146,7 +146,7 @@ def box(part: Part) -> None:
     part.step(part.copied(nest), single=part.scratch, sums=sums, weights=weights)
 
 
-def _running(part: Part) -> None:
+def _running(part: Region) -> None:
     """Two additions for each sum, whatever its length.
 
     Rounding errors are carried down the columns, but not beyond the block; so would infinities and
@@ -181,7 +181,7 @@ def _doublings(taps: int, distance: int) -> Iterator[tuple[tuple[str, str], int,
             length += 1
 
 
-def column_fft(part: Part) -> None:
+def column_fft(part: Region) -> None:
     """The sum along y by a Fourier transform of the columns, that along x as it stands.
 
     Each row of the transformed block has one frequency along y; a row of transformed weights
@@ -211,7 +211,7 @@ def column_fft(part: Part) -> None:
     part.step(part.copied(nest), source=target)
 
 
-RECIPES: dict[str, Callable[[Part], None]] = {
+RECIPES: dict[str, Callable[[Region], None]] = {
     "direct": direct,
     "separable": separable,
     "box": box,

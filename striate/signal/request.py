@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 from striate.signal.textbook import extended
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,7 @@ class Request:
 
     f: Array
     kernel: Array
-    windows: tuple[Window, ...]
+    windows: tuple[AxisWindow, ...]
     axes: tuple[int, ...]
     borders: tuple[str, ...]
     fill_value: Any

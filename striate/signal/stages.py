@@ -21,7 +21,7 @@ from striate.signal.request import Order
 
 
 @dataclass(frozen=True)
-class Stage:
+class NestStage:
     """A nest and how it is run."""
 
     nest: Nest
@@ -104,9 +104,9 @@ def gather(
     return Nest(tuple(axes), (Store(here, there),))
 
 
-def copying(nest: Nest, target: Target, element: Number) -> Stage:
+def copying(nest: Nest, target: Target, element: Number) -> NestStage:
     """Gathering runs as it is written; lanes are columns."""
-    return Stage(nest, Schedule("x", target.lanes(BYTES[element])))
+    return NestStage(nest, Schedule("x", target.lanes(BYTES[element])))
 
 
 def direct(
@@ -285,7 +285,7 @@ def _nest(
     return Nest(tuple(kept.items()), (store,), (cut(term),), reduce, "sum", initial)
 
 
-def sweeping(nest: Nest, target: Target, element: Number) -> Stage:
+def sweeping(nest: Nest, target: Target, element: Number) -> NestStage:
     """A tile of eight rows; taps along y, or all of a small kernel, are written out.
 
     Eight accumulators are enough for multiply-adds never to wait for each other.  With the taps
@@ -305,7 +305,7 @@ def sweeping(nest: Nest, target: Target, element: Number) -> Stage:
             points *= extents[axis]
         else:
             break
-    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), tile, tuple(unroll)))
+    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), tile, tuple(unroll)))
 
 
 _BODY = 128  # multiply-adds in one loop body: enough to hide the loop, little to compile
@@ -342,15 +342,15 @@ def along_rows(
     return Nest(axes, stores, terms, ("s",), "sum")
 
 
-def rolling(nest: Nest, target: Target, element: Number) -> Stage:
+def rolling(nest: Nest, target: Target, element: Number) -> NestStage:
     """All vectors of a run at once, for all vectors of taps."""
     tile = (("u", nest.extent("u")),)
-    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), tile, ("q",)))
+    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), tile, ("q",)))
 
 
-def sharing(nest: Nest, target: Target, element: Number) -> Stage:
+def sharing(nest: Nest, target: Target, element: Number) -> NestStage:
     """Four runs at once: each weight that is read serves all of them."""
-    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), (("u", RUNS),)))
+    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), (("u", RUNS),)))
 
 
 RUNS = 4
@@ -457,12 +457,12 @@ def suspicion(rows: int, pitch: int) -> Nest:
     return Nest(axes, (store,), (numbers * 0.0,), ("y", "x"), "sum")
 
 
-def adding(nest: Nest, target: Target, element: Number) -> Stage:
+def adding(nest: Nest, target: Target, element: Number) -> NestStage:
     """The rows of `gathered_sums` that are added at once are written out."""
-    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), (), ("u",)))
+    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), (), ("u",)))
 
 
-def checking(nest: Nest, target: Target, element: Number) -> Stage:
+def checking(nest: Nest, target: Target, element: Number) -> NestStage:
     """All sums at once, so that none waits for the addition before."""
     tile = (("u", nest.extent("u")),) if nest.extent("u") > 1 else ()
-    return Stage(nest, Schedule("x", target.lanes(BYTES[element]), tile))
+    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), tile))

@@ -15,8 +15,8 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.call import Array, Call, Ints
-from striate.signal.geometry import Window, beyond
+from striate.signal.call import Array, Ints, SweepArguments
+from striate.signal.geometry import AxisWindow, beyond
 
 MOST_TERMS = 5_000
 """More than these nobody reads; a single position may be had of inputs of any size."""
@@ -80,7 +80,7 @@ class Steps(Sequence[Step]):
     flip: bool
     borders: tuple[str, ...]
     fill_value: Any
-    windows: tuple[Window, ...]
+    windows: tuple[AxisWindow, ...]
     origin: Index
     steps: tuple[Step, ...]
     dtype: np.dtype[Any]
@@ -152,7 +152,9 @@ def steps(
             there are more than 5,000 terms.
         TypeError: as `striate.convolve`.
     """
-    call = Call("steps", f, g, mode, border, origin, stride, dilation, None, flip=not correlate)
+    call = SweepArguments(
+        "steps", f, g, mode, border, origin, stride, dilation, None, flip=not correlate
+    )
     if call.f.ndim > 2:
         raise ValueError(f"steps: f must have one or two dimensions, got shape {call.f.shape}")
     windows = tuple(axis.window for axis in call.axes)
@@ -204,7 +206,7 @@ def _plain(index: Index) -> str:
     return str(index if len(index) > 1 else index[0])
 
 
-def _origin(mode: str, windows: Sequence[Window], taps: Index, flip: bool) -> Index:
+def _origin(mode: str, windows: Sequence[AxisWindow], taps: Index, flip: bool) -> Index:
     """The element of g that is g(0) of the formula; only mode "same" has a choice."""
     if mode != "same":
         return (0,) * len(taps)
@@ -219,7 +221,7 @@ class _Reader:
         self,
         f: Array,
         weights: Array,
-        windows: Sequence[Window],
+        windows: Sequence[AxisWindow],
         borders: Sequence[str],
         fill_value: complex,
         dtype: np.dtype[Any],

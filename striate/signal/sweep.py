@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.thread_pool import default_threads
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 from striate.signal.request import Order, Request
 from striate.signal.textbook import shifted
 
@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 def sweep(
     f: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     *,
     axes: Sequence[int],
     border: str | Sequence[str] = "fill",
@@ -88,7 +88,7 @@ def _each(border: str | Sequence[str], count: int) -> tuple[str, ...]:
 def _request(
     f: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     border: str | Sequence[str],
     fill_value: Any,

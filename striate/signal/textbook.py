@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.geometry import Window, beyond
+from striate.signal.geometry import AxisWindow, beyond
 
 Array = npt.NDArray[Any]
 _AT_ONCE = 1 << 17  # products that may be laid out beside each other
 
 
 def loops(
-    f: Array, weights: Array, windows: Sequence[Window], borders: Sequence[str], fill_value: Any
+    f: Array, weights: Array, windows: Sequence[AxisWindow], borders: Sequence[str], fill_value: Any
 ) -> Array:
     """The correlation of `f` with `weights`, all axes swept, one product at a time."""
     out = np.zeros([window.size for window in windows], np.result_type(f, weights))
@@ -45,7 +45,7 @@ def loops(
 def shifted(
     f: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     fill_value: Any,
@@ -80,7 +80,7 @@ def shifted(
     return out
 
 
-def _line(f: Array, weights: Array, window: Window, border: str, fill_value: Any) -> Array:
+def _line(f: Array, weights: Array, window: AxisWindow, border: str, fill_value: Any) -> Array:
     """One dimension, by NumPy's own loop, which takes the kernel in convolution order."""
     kernel = weights[::-1]
     first = window.start + len(weights) - 1  # the window's first output, counted in mode "full"
@@ -97,7 +97,7 @@ def _line(f: Array, weights: Array, window: Window, border: str, fill_value: Any
 def _windows(
     f: Array,
     weights: Array,
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     fill_value: Any,
@@ -123,7 +123,7 @@ def _finite(weights: Array) -> bool:
 def extended(
     f: Array,
     taps: Sequence[int],
-    windows: Sequence[Window],
+    windows: Sequence[AxisWindow],
     axes: Sequence[int],
     borders: Sequence[str],
     fill_value: Any,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plan.inputs import Picked
+from striate.plan.inputs import ImagesInPlace
 from striate.training.loading import Augmentation, Images, Loader
 from striate.training.prefetch import Prefetch
 from striate.training.random_streams import Stream, generator, image_keys
@@ -23,7 +23,7 @@ class Batch:
 
     epoch: int
     index: int
-    images: Images | Picked  # uint8 or float32 (n, h, w, c)
+    images: Images | ImagesInPlace  # uint8 or float32 (n, h, w, c)
     targets: NDArray[np.float32]  # (n, outputs)
     weights: NDArray[np.float32]  # (n,), sum 1
     keys: NDArray[np.uint32]  # (n,)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.data.augment import Augment, Draw, Fill, fill_values
-from striate.plan.inputs import Changes, Picked, can_be_picked
+from striate.plan.inputs import ImageChanges, ImagesInPlace, can_be_read_in_place
 from striate.training.random_streams import Stream, generator, image_keys
 
 Images = NDArray[Any]
@@ -38,10 +38,12 @@ def engine_dtype(images: Images) -> Images:
     return np.ascontiguousarray(images, dtype=dtype)
 
 
-def select(images: Images, rows: NDArray[np.intp], picks: bool) -> Images | Picked:
+def select(images: Images, rows: NDArray[np.intp], picks: bool) -> Images | ImagesInPlace:
     """Some of the images: where they lie, if the engine `picks` and they can be read there."""
     bits = _as_bytes(images) if picks else images
-    return Picked(bits, rows) if picks and can_be_picked(bits) else gather(images, rows)
+    return (
+        ImagesInPlace(bits, rows) if picks and can_be_read_in_place(bits) else gather(images, rows)
+    )
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Loader:
 
     def __post_init__(self) -> None:
         self._bits = _as_bytes(self.images)
-        self._direct = self.picks and can_be_picked(self._bits) and self._can_draw()
+        self._direct = self.picks and can_be_read_in_place(self._bits) and self._can_draw()
         self._in_file = self._direct and _is_mapped(self._bits)
         self._sums: NDArray[np.int64] | None = None  # -1: not yet known
         self._colours: dict[Fill, Images] = {}
@@ -76,13 +78,13 @@ class Loader:
         """Whether a batch is so little work that another thread for it would cost more."""
         return self._direct and not self._in_file
 
-    def __call__(self, epoch: int, index: int, rows: NDArray[np.intp]) -> Images | Picked:
+    def __call__(self, epoch: int, index: int, rows: NDArray[np.intp]) -> Images | ImagesInPlace:
         """The images of batch `index` of an epoch."""
         if self._in_file:
             self._touch(rows)
         augment = self.augment
         if augment is None:
-            return Picked(self._bits, rows) if self._direct else gather(self.images, rows)
+            return ImagesInPlace(self._bits, rows) if self._direct else gather(self.images, rows)
         rng = generator(self.seed, Stream.AUGMENT, epoch, index)
         given: dict[str, Any] = {}
         if self._keys is not None:
@@ -91,7 +93,7 @@ class Loader:
             return engine_dtype(augment(gather(self.images, rows), rng, **given))
         height, width = self._bits.shape[1:3]
         draw = augment.draw(len(rows), height, width, rng, **given)
-        return Picked(self._bits, rows, self._changes(augment, draw, rows))
+        return ImagesInPlace(self._bits, rows, self._changes(augment, draw, rows))
 
     def _can_draw(self) -> bool:
         """Whether the engine knows how to carry the augmentation out."""
@@ -107,14 +109,14 @@ class Loader:
         exact = self._bits.dtype == np.uint8 or "mean" not in fills
         return exact and not (augment.shift and augment.crop)
 
-    def _changes(self, augment: Augment, draw: Draw, rows: NDArray[np.intp]) -> Changes:
+    def _changes(self, augment: Augment, draw: Draw, rows: NDArray[np.intp]) -> ImageChanges:
         """What was drawn, in the terms of the engine."""
         moved, fill = (
             (draw.shifts, augment.fill) if augment.shift else (draw.crops, augment.padding)
         )
         words = ("edge", "reflect")
         factors = None if draw.factors is None else draw.factors.astype(np.float32)
-        return Changes(
+        return ImageChanges(
             factors=factors,
             margin=augment.shift or augment.crop,
             places=moved,
@@ -155,7 +157,7 @@ class Loader:
 
 def _as_bytes(images: Images) -> Images:
     """Truth values as bytes, without a copy."""
-    if images.dtype == np.bool_ and can_be_picked(images.view(np.uint8)):
+    if images.dtype == np.bool_ and can_be_read_in_place(images.view(np.uint8)):
         return images.view(np.uint8)
     return images
 

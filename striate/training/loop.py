@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from striate.optim import optimizers, schedules
 from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
-from striate.optim.schedules import Schedule
+from striate.optim.schedules import RateSchedule
 from striate.training.batches import Batch, batch_sizes
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
@@ -46,7 +46,7 @@ def fit(
     optimizer: str | Optimizer = "adamw",
     learning_rate: float | None = None,
     weight_decay: float | None = None,
-    schedule: str | Schedule = "one-cycle",
+    schedule: str | RateSchedule = "one-cycle",
     warmup: int | float | None = None,
     loss: Loss | str | None = None,
     class_weight: ClassWeight = None,
@@ -80,7 +80,7 @@ def fit(
         optimizer: "sgd", "adamw", or an Optimizer, which goes on with the state that it has.
         learning_rate: the highest of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
         weight_decay: for an optimiser given by name.
-        schedule: "constant", "cosine", "step", "one-cycle", or a Schedule.
+        schedule: "constant", "cosine", "step", "one-cycle", or a RateSchedule.
         warmup: steps (int) or share of steps (float) of a schedule given by name.
         loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
             error for floats.
@@ -300,11 +300,11 @@ def _optimizer(value: str | Optimizer, weight_decay: float | None) -> Optimizer:
     return value
 
 
-def _schedule(value: str | Schedule, warmup: int | float | None) -> Schedule:
+def _schedule(value: str | RateSchedule, warmup: int | float | None) -> RateSchedule:
     if isinstance(value, str):
         return schedules.by_name(value, warmup=warmup)
-    if not isinstance(value, Schedule):
-        raise TypeError(f"schedule must be a Schedule or its name, not {value!r}")
+    if not isinstance(value, RateSchedule):
+        raise TypeError(f"schedule must be a RateSchedule or its name, not {value!r}")
     if warmup is not None:
         raise ValueError(f"warmup is for a schedule given by name; {value!r} has its own")
     return value

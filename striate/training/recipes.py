@@ -49,7 +49,7 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class Row:
+class Architecture:
     """One kind of data: what it looks like, the network for it and how to train that."""
 
     name: str
@@ -78,8 +78,8 @@ class Row:
     augment: Mapping[str, Any] = field(default_factory=dict)
 
 
-TABLE: tuple[Row, ...] = (
-    Row(
+TABLE: tuple[Architecture, ...] = (
+    Architecture(
         name="tiny images",
         side=12,
         gray=False,
@@ -99,7 +99,7 @@ TABLE: tuple[Row, ...] = (
         label_smoothing=0.1,
         # No shift: one pixel is an eighth of such an image, and the digits got worse by it.
     ),
-    Row(
+    Architecture(
         name="small gray images",
         side=40,
         gray=True,
@@ -119,7 +119,7 @@ TABLE: tuple[Row, ...] = (
         label_smoothing=0.05,
         augment={"shift": 2},
     ),
-    Row(
+    Architecture(
         name="small colour images",
         side=40,
         gray=False,
@@ -147,7 +147,7 @@ TABLE: tuple[Row, ...] = (
         label_smoothing=0.2,
         augment={"crop": 2, "flip": "alternate", "padding": "reflect"},
     ),
-    Row(
+    Architecture(
         name="large images",
         side=math.inf,
         gray=False,
@@ -269,14 +269,14 @@ def _suit_size(augment: Mapping[str, Any], side: int) -> dict[str, Any]:
     return {**augment, **limits}
 
 
-def _suit_amount(row: Row, images: int) -> Row:
+def _suit_amount(row: Architecture, images: int) -> Architecture:
     """Return `row` for `images` images: fewer get more epochs and smaller batches."""
     factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
     batch_size = min(row.batch_size, max(images // LEAST_BATCHES, SMALLEST_BATCH))
     return replace(row, epochs=round(row.epochs * factor), batch_size=batch_size)
 
 
-def _graph(row: Row, input_shape: Shape, classes: int) -> tuple[Node, Node]:
+def _graph(row: Architecture, input_shape: Shape, classes: int) -> tuple[Node, Node]:
     """Return the input and the output of the network of `row`; pooling ends with large images."""
     x = image = Input(input_shape)
     if row.whitening:
@@ -292,7 +292,7 @@ def _graph(row: Row, input_shape: Shape, classes: int) -> tuple[Node, Node]:
     return image, x if row.logit_scale == 1 else Scale(row.logit_scale)(x)
 
 
-def _vector(row: Row, x: Node) -> Node:
+def _vector(row: Architecture, x: Node) -> Node:
     if row.of_map == "average":
         return GlobalAvgPool2D()(x)
     if row.of_map == "maximum" and x.shape[:2] != (1, 1):

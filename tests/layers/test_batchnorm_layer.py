@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.layers import BatchNorm, Run
+from striate.layers import BatchNorm, PassContext
 
 
 @pytest.mark.parametrize("shape", [(6, 7), (3, 4, 5, 8)])
@@ -27,7 +27,7 @@ def test_training_and_prediction_agree_with_torch(shape):
         first = (0, 1) if len(shape) == 2 else (0, 3, 1, 2)
         back = (0, 1) if len(shape) == 2 else (0, 2, 3, 1)
         expected = theirs(torch.tensor(x.transpose(first))).detach().numpy().transpose(back)
-        got, _ = ours.forward((x,), parameters, state, Run(training=training))
+        got, _ = ours.forward((x,), parameters, state, PassContext(training=training))
         np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
 
     for _ in range(3):
@@ -41,7 +41,7 @@ def test_a_single_value_per_channel_is_normalised_to_zero():
     state = {"mean": np.zeros(2), "variance": np.ones(2)}
     parameters = {"scale": np.ones(2), "shift": np.full(2, 5.0)}
     output, _ = BatchNorm().forward(
-        (np.array([[3.0, 4.0]]),), parameters, state, Run(training=True)
+        (np.array([[3.0, 4.0]]),), parameters, state, PassContext(training=True)
     )
     np.testing.assert_array_equal(output, [[5, 5]])
     assert np.isfinite(state["variance"]).all()

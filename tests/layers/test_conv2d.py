@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from striate.layers import Conv2D, Run
+from striate.layers import Conv2D, PassContext
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_output_shapes(layer, shape, expected):
     x = np.zeros((1, *shape))
     filters = np.zeros(layer.parameters(shape)[0].shape)
     parameters = {"filters": filters, "bias": np.zeros(layer.filters)}
-    assert layer.forward((x,), parameters, {}, Run())[0].shape == (1, *expected)
+    assert layer.forward((x,), parameters, {}, PassContext())[0].shape == (1, *expected)
 
 
 def test_the_extra_pixel_of_same_goes_to_the_bottom_and_right():

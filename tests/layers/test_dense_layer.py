@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.layers import Dense, Run
+from striate.layers import Dense, PassContext
 
 
 def test_output_parameters_and_work():
@@ -13,7 +13,7 @@ def test_output_parameters_and_work():
     assert (bias.shape, bias.decay) == ((4,), False)
     assert layer.output_shape((9,)) == (4,)
     x, w, b = np.ones((2, 9)), np.full((9, 4), 2.0), np.arange(4.0)
-    output, _ = layer.forward((x,), {"weights": w, "bias": b}, {}, Run())
+    output, _ = layer.forward((x,), {"weights": w, "bias": b}, {}, PassContext())
     np.testing.assert_array_equal(output, [[18, 19, 20, 21]] * 2)
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from striate.common.random_bits import uniform_bits
-from striate.layers import Dropout, Run
+from striate.layers import Dropout, PassContext
 
 KEYS = np.array([1, 2, 900], np.uint32)
 X = np.ones((3, 8, 9, 5), np.float32)
 
 
 def training(salt=0, keys=KEYS):
-    return Run(training=True, keys=keys, salt=salt)
+    return PassContext(training=True, keys=keys, salt=salt)
 
 
 def test_values_are_dropped_by_their_bits_and_the_rest_scaled():
@@ -22,7 +22,7 @@ def test_values_are_dropped_by_their_bits_and_the_rest_scaled():
 
 
 def test_prediction_keeps_everything():
-    assert Dropout(0.5).forward((X,), {}, {}, Run())[0] is X
+    assert Dropout(0.5).forward((X,), {}, {}, PassContext())[0] is X
 
 
 def test_the_choice_depends_on_image_and_layer_only():
@@ -42,4 +42,4 @@ def test_the_rate_is_checked(rate):
 
 def test_training_without_keys_is_an_error():
     with pytest.raises(ValueError, match="one random key per image"):
-        Dropout(0.5, name="d").forward((X,), {}, {}, Run(training=True))
+        Dropout(0.5, name="d").forward((X,), {}, {}, PassContext(training=True))

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from striate.layers import GroupedDense, Run
+from striate.layers import GroupedDense, PassContext
 
 
 def test_the_articles_counts():
@@ -24,7 +24,7 @@ def test_the_articles_counts():
 def test_neurons_of_a_group_give_the_same_number():
     x, weights = np.ones((2, 9)), np.arange(36.0).reshape(9, 4)
     parameters = {"weights": weights, "bias": np.array([0.5, 0, 0, 0])}
-    output, _ = GroupedDense(16, 4).forward((x,), parameters, {}, Run())
+    output, _ = GroupedDense(16, 4).forward((x,), parameters, {}, PassContext())
     expected = np.repeat(weights.sum(0) + parameters["bias"], 4)
     np.testing.assert_array_equal(output, [expected, expected])
 

@@ -22,8 +22,8 @@ from striate.layers import (
     LeakyReLU,
     LocallyConnected2D,
     MaxPool2D,
+    PassContext,
     ReLU,
-    Run,
     Scale,
     Sigmoid,
     SumPool2D,
@@ -67,7 +67,7 @@ EXAMPLES = [
 every_layer = pytest.mark.parametrize(
     ("layer", "shapes"), EXAMPLES, ids=[f"{layer!r}-{shapes[0]}" for layer, shapes in EXAMPLES]
 )
-RUN = Run(training=True, keys=np.array([5, 77], np.uint32), salt=3)
+RUN = PassContext(training=True, keys=np.array([5, 77], np.uint32), salt=3)
 
 
 def arrays(layer, shapes, dtype=np.float64):
@@ -93,7 +93,7 @@ def test_every_layer_has_an_example():
 @every_layer
 def test_the_output_has_the_shape_announced(layer, shapes):
     inputs, parameters, state = arrays(layer, shapes, np.float32)
-    for run in (RUN, Run()):
+    for run in (RUN, PassContext()):
         output, _ = layer.forward(inputs, parameters, state, run)
         assert output.shape == (2, *layer.output_shape(*shapes))
         assert output.dtype == np.float32

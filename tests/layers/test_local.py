@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from striate.layers import Conv2D, LocallyConnected2D, Run
+from striate.layers import Conv2D, LocallyConnected2D, PassContext
 from striate.ops.shapes import Field
 
 
@@ -35,7 +35,7 @@ def test_sizes_are_those_of_a_convolution(arguments, options, shape):
     assert bias.shape == layer.output_shape(shape)
     assert (weights.decay, bias.decay) == (True, False)
     parameters = {p.name: np.zeros(p.shape) for p in layer.parameters(shape)}
-    output, _ = layer.forward((np.zeros((2, *shape)),), parameters, {}, Run())
+    output, _ = layer.forward((np.zeros((2, *shape)),), parameters, {}, PassContext())
     assert output.shape == (2, *layer.output_shape(shape))
 
 

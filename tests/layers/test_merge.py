@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.layers import Add, Concat, Run
+from striate.layers import Add, Concat, PassContext
 
 
 def test_add_needs_equal_shapes():
@@ -21,5 +21,5 @@ def test_concat_needs_equal_images():
 
 def test_concat_keeps_the_order():
     a, b = np.zeros((2, 3, 4, 1)), np.ones((2, 3, 4, 2))
-    output, _ = Concat().forward((a, b), {}, {}, Run())
+    output, _ = Concat().forward((a, b), {}, {}, PassContext())
     np.testing.assert_array_equal(output[0, 0, 0], [0, 1, 1])

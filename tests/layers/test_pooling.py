@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from striate.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, Run, SumPool2D
+from striate.layers import AvgPool2D, GlobalAvgPool2D, MaxPool2D, PassContext, SumPool2D
 
 POOLS = [MaxPool2D, AvgPool2D, SumPool2D]
 
@@ -40,15 +40,15 @@ def test_dilated_windows_must_not_step_over_the_image():
         MaxPool2D(2, stride=1, padding=1, dilation=4).output_shape((3, 9, 1))
     x = np.arange(9.0).reshape(1, 3, 3, 1)
     layer = MaxPool2D(2, stride=1, padding=1, dilation=3)
-    assert np.isfinite(layer.forward((x,), {}, {}, Run())[0]).all()
+    assert np.isfinite(layer.forward((x,), {}, {}, PassContext())[0]).all()
 
 
 def test_averages_divide_by_the_real_pixels_or_by_all():
     x = np.ones((1, 2, 2, 1), np.float32)
     real = AvgPool2D(2, stride=1, padding=1)
-    np.testing.assert_allclose(real.forward((x,), {}, {}, Run())[0], 1)
+    np.testing.assert_allclose(real.forward((x,), {}, {}, PassContext())[0], 1)
     every = AvgPool2D(2, stride=1, padding=1, count_padding=True)
-    output = every.forward((x,), {}, {}, Run())[0]
+    output = every.forward((x,), {}, {}, PassContext())[0]
     np.testing.assert_allclose(
         output[0, :, :, 0], [[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]]
     )
@@ -58,5 +58,5 @@ def test_averages_divide_by_the_real_pixels_or_by_all():
 
 def test_the_global_average_is_the_mean_of_each_channel():
     x = np.random.default_rng(0).standard_normal((3, 4, 5, 7))
-    output, _ = GlobalAvgPool2D().forward((x,), {}, {}, Run())
+    output, _ = GlobalAvgPool2D().forward((x,), {}, {}, PassContext())
     np.testing.assert_allclose(output, x.reshape(3, 20, 7).mean(1))

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from striate.nest.algebra import Constant, Expression, Nest, Store, Tensor
-from striate.nest.compiler import Kernel, compile_nest
-from striate.nest.program import ARGUMENTS, Argument, Call, Job, Program
-from striate.nest.thread_pool import crew
+from striate.nest.compiler import CompiledNest, compile_nest
+from striate.nest.program import ARGUMENTS, Argument, Job, KernelCall, Program
+from striate.nest.thread_pool import thread_pool
 
 THREADS = (1, 2, 3, 5)
 out, x = Tensor("out", ()), Tensor("x", ())
 
 
-def stores(value: Expression) -> Kernel:
+def stores(value: Expression) -> CompiledNest:
     """One number: out = value, an expression of out and x."""
     return compile_nest(Nest((("i", 1),), (Store(out, value),)), element="f64")
 
 
-def call(kernel: Kernel, **arguments: Argument) -> Call:
-    return Call(kernel, tuple(arguments[role] for role in kernel.nest.buffers))
+def call(kernel: CompiledNest, **arguments: Argument) -> KernelCall:
+    return KernelCall(kernel, tuple(arguments[role] for role in kernel.nest.buffers))
 
 
 def at(array: np.ndarray, *, task: int = 0, thread: int = 0, shard: int = 0) -> Argument:
@@ -29,7 +29,7 @@ def at(array: np.ndarray, *, task: int = 0, thread: int = 0, shard: int = 0) -> 
 
 def run(program: Program, times: int = 1) -> None:
     for _ in range(times):
-        crew().run(program.threads, program.run, program.prepare)
+        thread_pool().run(program.threads, program.run, program.prepare)
 
 
 class Sums:
@@ -107,4 +107,4 @@ def test_the_next_job_sees_what_all_shards_left(threads: int) -> None:
 def test_too_many_buffers_are_refused() -> None:
     kernel = stores(out + 1.0)
     with pytest.raises(ValueError, match=rf"at most {ARGUMENTS} buffers, not {ARGUMENTS + 1}"):
-        Call(kernel, (Argument(0),) * (ARGUMENTS + 1)).words()
+        KernelCall(kernel, (Argument(0),) * (ARGUMENTS + 1)).words()

@@ -52,7 +52,7 @@ def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def labels(made: Runner) -> set[str]:
     recorder = made.plan.builder.recorder
-    return {step.label for section in recorder.sections for step in section.all_steps}
+    return {step.label for stage in recorder.stages for step in stage.all_steps}
 
 
 @pytest.mark.parametrize("lanes", LANES)
@@ -85,10 +85,10 @@ def test_a_convolution_is_repeated_once(lanes: int, monkeypatch: pytest.MonkeyPa
         (u for u in recorder.uses(2) if u.buffer.name == "value 0"), key=lambda use: use.start
     )
     assert len(uses) == 2 and uses[0].stop < uses[1].start
-    steps = [step.label for section in recorder.all_sections for step in section.all_steps]
+    steps = [step.label for stage in recorder.all_stages for step in stage.all_steps]
     assert uses[0].stop < steps.index("loss") < uses[1].start
-    sections = [s for s in recorder.sections if any(t.label == "conv2d_1 again" for t in s.steps)]
-    assert len(sections) == 1
+    stages = [s for s in recorder.stages if any(t.label == "conv2d_1 again" for t in s.steps)]
+    assert len(stages) == 1
 
 
 def test_of_a_chain_of_large_sums_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

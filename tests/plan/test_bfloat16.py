@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from striate.data import load
-from striate.layers import Conv2D, Dense, Flatten, GlobalAvgPool2D, MaxPool2D, ReLU, Run
+from striate.layers import Conv2D, Dense, Flatten, GlobalAvgPool2D, MaxPool2D, PassContext, ReLU
 from striate.nest import target
 from striate.nest.algebra import PairProduct
 from striate.nest.target import host
@@ -102,7 +102,9 @@ def exactly(case: Case, x: np.ndarray, gradient: np.ndarray, flat: np.ndarray) -
     network.flat[:] = flat
     layer = network.nodes[0].layer
     parameters = {k: v.astype(np.float64) for k, v in network.parameters_of(0).items()}
-    output, saved = layer.forward((x.astype(np.float64),), parameters, {}, Run(training=True))
+    output, saved = layer.forward(
+        (x.astype(np.float64),), parameters, {}, PassContext(training=True)
+    )
     (dx,), gradients = layer.backward(gradient.astype(np.float64), saved, parameters)
     return Passes((output, dx, gradients["filters"]))
 
@@ -211,8 +213,8 @@ def kernels_by_pairs(runner: Runner) -> set[str]:
     """The layers' names whose sums run over pairs."""
     return {
         step.label.split()[0]
-        for section in runner.plan.sections
-        for step in section.steps
+        for stage in runner.plan.stages
+        for step in stage.steps
         if any(isinstance(term, PairProduct) for term in step.nest.terms)
     }
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from striate import layers
 from striate.engines.compiled_layer import run_layer, run_layer_backward
-from striate.layers import Conv2D, Layer, LocallyConnected2D, Run
+from striate.layers import Conv2D, Layer, LocallyConnected2D, PassContext
 from striate.network import Network
 from striate.ops import conv, local
 from striate.plan.runner import Runner
@@ -51,7 +51,7 @@ def check(layer: Layer, shape: tuple[int, ...], n: int, seed: int = 0) -> None:
             {name: array.astype(np.float64) for name, array in arrays.items()}
             for arrays in (parameters, state)
         ]]  # fmt: skip
-        output, saved = layer.forward((exact[0],), exact[1], exact[2], Run(training=True))
+        output, saved = layer.forward((exact[0],), exact[1], exact[2], PassContext(training=True))
         (dx,), expected = layer.backward(gradient.astype(np.float64), saved, exact[1])
         mine = {name: array.copy() for name, array in state.items()}
         agree(run_layer(layer, (x,), parameters, mine, True), output, tolerance, "output")
@@ -121,7 +121,7 @@ def test_few_nests_for_small_and_for_large_windows(size: int, steps: int) -> Non
     runner = Runner(
         network, batch_size=4, threads=1, training=True, loss="given", input_gradient=True
     )
-    nests = [step.nest for section in runner.plan.sections for step in section.steps]
+    nests = [step.nest for stage in runner.plan.stages for step in stage.steps]
     sums = [nest for nest in nests if nest.initial and "sums" in nest.buffers]
     assert len(sums) == steps
     assert len(set(sums)) == 1  # the same machine code
@@ -229,7 +229,7 @@ def test_batch_statistics_far_from_zero() -> None:
 def test_batch_normalisation_in_use() -> None:
     layer, (n, shape) = layers.BatchNorm(), (9, (2, 3, 5))
     x, parameters, state, gradient = random_case(layer, shape, n)
-    output, saved = layer.forward((x,), parameters, state, Run(training=False))
+    output, saved = layer.forward((x,), parameters, state, PassContext(training=False))
     (dx,), expected = layer.backward(gradient, saved, parameters)
     agree(run_layer(layer, (x,), parameters, state, False), output, 1e-12, "output")
     (mine,), gradients = run_layer_backward(layer, (x,), parameters, state, gradient, False)

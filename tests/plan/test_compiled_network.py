@@ -37,7 +37,7 @@ from striate.layers import (
     Tanh,
 )
 from striate.model.preprocessing import Preprocessing
-from striate.nest.thread_pool import crew
+from striate.nest.thread_pool import thread_pool
 from striate.network import Input, Network, Node
 from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from striate.optim.optimizers import SGD, AdamW, Optimizer
@@ -356,10 +356,10 @@ def test_an_interruption_leaves_the_engine_usable() -> None:
     for _ in range(3):
         interrupted.clear()
         with pytest.raises(KeyboardInterrupt):
-            crew().run(3, interrupt_once, program.prepare)
+            thread_pool().run(3, interrupt_once, program.prepare)
         assert engine.step(*data)[0] == expected
     # After its part was done, another call of it does nothing.
-    crew().run(3, program.run, program.prepare)
+    thread_pool().run(3, program.run, program.prepare)
     program.run(0)
     assert engine.step(*data)[0] == expected
 

@@ -16,7 +16,7 @@ from striate.training.loading import Loader, gather
 pytest.importorskip("llvmlite")
 
 from striate.nest.target import host
-from striate.plan.inputs import Loading, Picked, can_be_picked
+from striate.plan.inputs import ImagesInPlace, InputFormat, can_be_read_in_place
 from striate.plan.runner import Runner
 
 LANES = (1, host().lanes(4))
@@ -60,7 +60,7 @@ def standardised(network: Network, images: np.ndarray) -> np.ndarray:
     return (images.astype(np.float32) - mean) * scale
 
 
-def read(network: Network, picked: Picked, **options: Any) -> np.ndarray:
+def read(network: Network, picked: ImagesInPlace, **options: Any) -> np.ndarray:
     settings = {"batch_size": len(picked), "threads": 2, "loading": picked.loading} | options
     return Runner(network, **settings).run(picked).reshape(-1, *network.input_shape)
 
@@ -82,7 +82,7 @@ def test_same_numbers_as_the_textbook(
         # Means of floats depend on the order of their sum, so NumPy's are taken.
         assert isinstance(ready, np.ndarray)
         return
-    assert isinstance(ready, Picked)
+    assert isinstance(ready, ImagesInPlace)
     got = read(network, ready, lanes=lanes)
     np.testing.assert_array_equal(got, standardised(network, expected))
 
@@ -96,7 +96,7 @@ def test_shapes(lanes: int, channels: int, height: int, width: int) -> None:
     augment = Augment(crop=most, padding="reflect", flip=True, cutout=2)
     network, rows = looker((height, width, channels)), np.arange(33) + 3
     ready = Loader(images, augment, 0, picks=True)(0, 0, rows)
-    assert isinstance(ready, Picked)
+    assert isinstance(ready, ImagesInPlace)
     expected = Loader(images, augment, 0, picks=False)(0, 0, rows)
     got = read(network, ready, lanes=lanes)
     np.testing.assert_array_equal(got, standardised(network, expected))
@@ -106,7 +106,8 @@ def test_a_vector_is_read_too() -> None:
     images, network = pictures(20, 37), looker((37,))
     rows = np.array([3, 19, 0])
     np.testing.assert_array_equal(
-        read(network, Picked(images, rows), batch_size=5), standardised(network, images[rows])
+        read(network, ImagesInPlace(images, rows), batch_size=5),
+        standardised(network, images[rows]),
     )
 
 
@@ -117,7 +118,7 @@ def test_smaller_batches_leave_nothing_of_larger_ones(lanes: int) -> None:
     augment = Augment(shift=2, fill=50, cutout=2, cutout_fill=90, brightness=0.5)
     network, load = looker((5, 6, 1)), Loader(images, augment, 0, picks=True)
     first = load(0, 0, np.arange(33))
-    assert isinstance(first, Picked)
+    assert isinstance(first, ImagesInPlace)
     runner = Runner(network, batch_size=33, threads=1, loading=first.loading, lanes=lanes)
     for index, count in enumerate((33, 5, 20, 1, 33)):
         rows = np.arange(count) + index
@@ -137,15 +138,15 @@ def test_images_anywhere() -> None:
     base = pictures(41, 5, 6, 3)
     network, rows = looker((5, 6, 3)), np.array([7, 0, 19, 7])
     for images in (base[::2], base[::-1], np.broadcast_to(base[:1], (41, 5, 6, 3)), base[1:]):
-        got = read(network, Picked(images, rows))
+        got = read(network, ImagesInPlace(images, rows))
         np.testing.assert_array_equal(got, standardised(network, images[rows]))
     for images in (base[:, ::-1], base[:, :, ::2], np.asfortranarray(base), base.astype(float)):
-        assert not can_be_picked(images)
+        assert not can_be_read_in_place(images)
         with pytest.raises(ValueError, match="can be read where they lie if they are uint8 or"):
-            Picked(images, rows)
+            ImagesInPlace(images, rows)
     for wrong in (-1, 41):
         with pytest.raises(IndexError, match="of 41 images"):
-            Picked(base, np.array([3, wrong]))
+            ImagesInPlace(base, np.array([3, wrong]))
 
 
 def test_the_engine_takes_arrays_of_any_kind_and_rows_of_arrays() -> None:
@@ -157,12 +158,12 @@ def test_the_engine_takes_arrays_of_any_kind_and_rows_of_arrays() -> None:
     expected = standardised(network, images)
     for given in (
         images, images.astype(np.float32), images.astype(float), images.astype(np.int32),
-        np.asfortranarray(images), images[::-1][::-1], Picked(images, np.arange(21)),
+        np.asfortranarray(images), images[::-1][::-1], ImagesInPlace(images, np.arange(21)),
     ):  # fmt: skip
         got = engine.forward(given).reshape(expected.shape)
         np.testing.assert_array_equal(got, expected)
     with pytest.raises(ValueError, match="reads images of shape"):
-        engine.forward(Picked(pictures(21, 5, 7, 3), np.arange(3)))
+        engine.forward(ImagesInPlace(pictures(21, 5, 7, 3), np.arange(3)))
 
 
 @pytest.mark.parametrize("lanes", LANES)
@@ -172,23 +173,23 @@ def test_tasks_are_the_same_however_images_come_in(lanes: int) -> None:
     network = Network([Conv2D(5, 3), Flatten()], (30, 30, 3))
     loader = Loader(images, Augment(shift=1, brightness=0.2, cutout=2), 0, picks=True)
     changed = loader(0, 0, np.arange(64))
-    assert isinstance(changed, Picked)
-    sections = [
+    assert isinstance(changed, ImagesInPlace)
+    stages = [
         [
-            (section.tasks, section.grain)
-            for section in Runner(
+            (stage.tasks, stage.grain)
+            for stage in Runner(
                 network, batch_size=64, threads=2, training=True, loss="mean_squared_error",
                 loading=loading, lanes=lanes,
-            ).plan.sections
+            ).plan.stages
         ]
-        for loading in (Loading("u8"), Picked(images, np.arange(64)).loading, changed.loading)
+        for loading in (InputFormat("u8"), ImagesInPlace(images, np.arange(64)).loading, changed.loading)
     ]  # fmt: skip
-    assert sections[0] == sections[1] == sections[2]
+    assert stages[0] == stages[1] == stages[2]
 
 
 def test_gathering_is_the_same() -> None:
     images, rows = pictures(9, 4, 4, 1), np.array([8, 2, 2])
     network = looker((4, 4, 1))
     np.testing.assert_array_equal(
-        read(network, Picked(images, rows)), standardised(network, gather(images, rows))
+        read(network, ImagesInPlace(images, rows)), standardised(network, gather(images, rows))
     )

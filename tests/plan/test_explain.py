@@ -25,7 +25,7 @@ from striate.network import Network
 from striate.plan.analysis.operations import analyse
 from striate.plan.measure.explain import _why_not_winograd, explain
 from striate.plan.measure.explanation import Explanation
-from striate.plan.measure.trial import Walk, peak, seconds_of, trial
+from striate.plan.measure.trial import CallProfiler, peak, seconds_of, trial
 
 
 def network() -> Network:
@@ -72,7 +72,7 @@ def test_it_tells_everything(make: type[Network], batch: int, training: bool) ->
         assert any(line.startswith(f"{layer.name} ({layer.kind}") for line in lines)
         assert any(kernel.label.startswith(layer.name) for kernel in told.kernels)
     assert told.lanes.chosen_by == "estimate"
-    assert {kernel.section for kernel in told.kernels} == {s.number for s in told.sections}
+    assert {kernel.stage for kernel in told.kernels} == {s.number for s in told.stages}
     assert [kernel.step for kernel in told.kernels] == [*range(1, len(told.kernels) + 1)]
     assert all(kernel.label and kernel.writes for kernel in told.kernels)
     assert all(kernel.seconds is not None and kernel.seconds >= 0 for kernel in told.kernels)
@@ -187,7 +187,7 @@ def test_a_walk_computes_what_a_run_does(batch: int, training: bool) -> None:
     seconds_of(runner)
     expected = getattr(runner.plan, name).copy()
     getattr(runner.plan, name)[...] = 0
-    seconds = Walk(runner.plan.program).run()
+    seconds = CallProfiler(runner.plan.program).run()
     np.testing.assert_array_equal(getattr(runner.plan, name), expected)
     assert len(seconds) == len(explain(runner.plan).kernels)
 

@@ -24,8 +24,8 @@ from striate.layers import (
     LeakyReLU,
     LocallyConnected2D,
     MaxPool2D,
+    PassContext,
     ReLU,
-    Run,
     Scale,
     Sigmoid,
     SumPool2D,
@@ -117,7 +117,7 @@ def test_a_layer(layer: Layer, shape: tuple[int, ...], lanes: int) -> None:
         lanes=lanes,
     )
     actual = runner.run(x, gradient, np.ones(n), np.zeros(n, np.uint32))
-    output, saved = layer.forward((x,), parameters, state, Run(training=True))
+    output, saved = layer.forward((x,), parameters, state, PassContext(training=True))
     (dx,), expected = layer.backward(gradient, saved, parameters)
     agree(actual, output, "output")
     agree(runner.read(runner.plan.input_gradient, n), dx, "input gradient")
@@ -220,8 +220,8 @@ class Pair:
 
     @property
     def grains(self) -> set[int]:
-        sections = self.runner.plan.builder.recorder.sections
-        return {section.grain for section in sections if section.by_block}
+        stages = self.runner.plan.builder.recorder.stages
+        return {stage.grain for stage in stages if stage.by_block}
 
     def step(self, n: int, seed: int = 1) -> None:
         data = batch(self.network, n, seed)

@@ -43,7 +43,7 @@ from striate.layers import (
     Tanh,
 )
 from striate.nest.algebra import Nest, tensors_in
-from striate.nest.program import Call, Program, run_of_tasks
+from striate.nest.program import KernelCall, Program, run_of_tasks
 from striate.nest.target import host
 from striate.network import Input, Network, Node
 from striate.plan.build import assembly
@@ -53,7 +53,7 @@ from striate.plan.lowering.recorder import Recorder
 from striate.plan.memory import allocation, halo, non_temporal
 from striate.plan.memory.allocation import Use, allot
 from striate.plan.runner import Runner
-from striate.plan.stage import Section, Step
+from striate.plan.stage import BoundNest, Stage
 
 LANES = [1, host().lanes(4)]
 # Scopes of buffers that may share memory.
@@ -87,11 +87,11 @@ class Machine:
     def __init__(self, runner: Runner) -> None:
         self.threads, self.recorder = runner.threads, runner.plan.builder.recorder
         plan = runner.plan
-        self.first: list[tuple[Any, Section]] = []
+        self.first: list[tuple[Any, Stage]] = []
         if runner.settings.frozen:  # done once, when the plan is made
             jobs = plan._preparation._jobs
             self.first = list(zip(jobs, self.recorder.preparation, strict=True))
-        self.jobs = list(zip(plan.program._jobs, plan._sections, strict=True))
+        self.jobs = list(zip(plan.program._jobs, plan._stages, strict=True))
         self.starts, self.ends = self._blocks()
         sizes = [end - start for start, end in zip(self.starts, self.ends, strict=True)]
         self.before = [0, *itertools.accumulate(sizes)]
@@ -128,13 +128,13 @@ class Machine:
         """The whole program once; `deal` says which thread takes the shard of some number."""
         first, self.first = self.first, []
         number = 0
-        for job, section in (*first, *self.jobs):
+        for job, stage in (*first, *self.jobs):
             for shard in range(job.shards):
                 thread, number = deal(number) % self.threads, number + 1
                 for steps, calls, tasks in (
-                    (section.starts, job.starts, range(1)),
-                    (section.steps, job.calls, run_of_tasks(job.tasks, job.shards, shard)),
-                    (section.ends, job.ends, range(1)),
+                    (stage.starts, job.starts, range(1)),
+                    (stage.steps, job.calls, run_of_tasks(job.tasks, job.shards, shard)),
+                    (stage.ends, job.ends, range(1)),
                 ):
                     for task in tasks:
                         for step, call in zip(steps, calls, strict=True):
@@ -144,7 +144,7 @@ class Machine:
         self.era += 1
 
     def _call(
-        self, step: Step, call: Call, task: int, thread: int, shard: int, number: int
+        self, step: BoundNest, call: KernelCall, task: int, thread: int, shard: int, number: int
     ) -> None:
         nest = call.kernel.nest
         touched: list[tuple[Buffer, np.ndarray, np.ndarray]] = []
@@ -419,9 +419,9 @@ def test_large_values_and_many_filters_share_too(lanes: int, exact: bool) -> Non
 @pytest.mark.parametrize("run", range(3))
 def test_a_halo_that_is_not_written_is_noticed(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the image, between its rows, below."""
-    written = halo._border
+    written = halo._halo_nests
 
-    def without(*arguments: Any) -> Iterator[Step]:
+    def without(*arguments: Any) -> Iterator[BoundNest]:
         return (step for i, step in enumerate(written(*arguments)) if i != run)
 
     monkeypatch.setattr(halo, "_border", without)
@@ -493,14 +493,14 @@ def test_threads_that_share_their_own_memory_are_noticed(
 def test_missing_barriers_are_noticed(lanes: int) -> None:
     runner = planned(residual(), lanes, training=True)
     machine = Machine(runner)
-    machine.jobs = [(replace(job, barrier=False), section) for job, section in machine.jobs]
+    machine.jobs = [(replace(job, barrier=False), stage) for job, stage in machine.jobs]
     with pytest.raises(Overlap, match="at once"):
         machine.run(lambda number: number)
 
 
 def test_several_blocks_a_task_are_examined() -> None:
-    sections = planned(chain(), 1, training=True).plan.builder.recorder.sections
-    assert {section.grain for section in sections if section.by_block} == {2}
+    stages = planned(chain(), 1, training=True).plan.builder.recorder.stages
+    assert {stage.grain for stage in stages if stage.by_block} == {2}
 
 
 # --- where buffers are put ---------------------------------------------------------------------
@@ -639,7 +639,7 @@ def step(runner: Runner, seed: int) -> None:
 def halos(runner: Runner) -> Iterator[tuple[str, float, np.ndarray]]:
     """Name, fill and what lies around the pixels of every image with a halo, of every block."""
     found = runner.plan.builder.recorder
-    steps = [step for section in found.all_sections for step in section.all_steps]
+    steps = [step for stage in found.all_stages for step in stage.all_steps]
     buffers = {place.buffer for step in steps for place in step.places.values()}
     for buffer in buffers:
         if buffer.form is None:

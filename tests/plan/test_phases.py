@@ -19,7 +19,7 @@ def test_every_pixel_finds_its_outputs(
     size: int, stride: int, dilation: int, before: int, pixels: int
 ) -> None:
     found: dict[int, set[tuple[int, int]]] = {}
-    for run in polyphase.runs(pixels, size, stride, dilation, before):
+    for run in polyphase.phases_of(pixels, size, stride, dilation, before):
         for q in range(run.count):
             for p in range(run.length):
                 pixel = run.start + p + stride * q
@@ -34,13 +34,13 @@ def test_every_pixel_finds_its_outputs(
             output, rest = divmod(pixel + before - r * dilation, stride)
             assert ((output, r) in pairs) == (rest == 0)
     outputs = {output for pairs in found.values() for output, _ in pairs}
-    least, most = polyphase.halo(polyphase.runs(pixels, size, stride, dilation, before), 1)
+    least, most = polyphase.halo(polyphase.phases_of(pixels, size, stride, dilation, before), 1)
     assert all(-least <= output <= most for output in outputs)
 
 
 def test_neighbours_that_are_read_alike_are_one_run() -> None:
     # A nest is compiled for each pair of runs: 16×16 windows side by side must not need 256.
-    assert len(polyphase.runs(64, 16, 16, 1, 0)) == 1
-    assert len(polyphase.runs(64, 3, 1, 1, 1)) == 1
-    assert len(polyphase.runs(64, 2, 16, 1, 0)) == 2
-    assert len(polyphase.runs(224, 7, 4, 1, 3)) <= 4
+    assert len(polyphase.phases_of(64, 16, 16, 1, 0)) == 1
+    assert len(polyphase.phases_of(64, 3, 1, 1, 1)) == 1
+    assert len(polyphase.phases_of(64, 2, 16, 1, 0)) == 2
+    assert len(polyphase.phases_of(224, 7, 4, 1, 3)) <= 4

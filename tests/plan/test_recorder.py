@@ -1,22 +1,22 @@
-"""Which steps become one section."""
+"""Which steps become one stage."""
 
 from __future__ import annotations
 
 from striate.nest.algebra import Constant, Nest, Store
-from striate.plan.layout import Buffer, Place
+from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.builder import vector
 from striate.plan.lowering.recorder import Recorder
 
 
 def recorded(*steps: tuple[str, int | None, bool]) -> list[list[str]]:
-    """The sections of steps (label, blocks, late), as lists of labels."""
+    """The stages of steps (label, blocks, late), as lists of labels."""
     recorder = Recorder(64, 16, "f32")
     nest = Nest((("e", 8),), (Store(vector("out", e=1), Constant(0.0)),))
     for label, blocks, late in steps:
         recorder.label = label
-        places = {"out": Place(Buffer(label, 8, "real"))}
+        places = {"out": Location(Buffer(label, 8, "real"))}
         recorder.blockwise(nest, places, blocks=blocks, late=late)
-    return [[step.label for step in section.steps] for section in recorder.sections]
+    return [[step.label for step in stage.steps] for stage in recorder.stages]
 
 
 def test_steps_that_want_as_many_blocks_stay_together() -> None:
@@ -30,7 +30,7 @@ def test_late_steps_go_with_what_wants_other_blocks() -> None:
         ["dense", "copy"],
         ["pool", "pool", "convolution"],
     ]
-    # Only such as nothing else of the section follows.
+    # Only such as nothing else of the stage follows.
     assert recorded(dense, pool, copy, ("convolution", 1, False)) == [
         ["dense", "pool", "copy"],
         ["convolution"],

@@ -15,7 +15,7 @@ from striate.nest.target import host
 from striate.network import Input, Network
 from striate.plan.memory import non_temporal
 from striate.plan.runner import Runner
-from striate.plan.stage import Section, Step
+from striate.plan.stage import BoundNest, Stage
 
 LANES = [1, host().lanes(4)]
 SHAPE = (9, 6, 3)
@@ -43,11 +43,11 @@ def runner(lanes: int, batch_size: int = 40) -> Runner:
     )
 
 
-def copies(made: Runner) -> Iterator[tuple[Section, Step]]:
-    for section in made.plan.builder.recorder.sections:
-        for step in section.all_steps:
+def copies(made: Runner) -> Iterator[tuple[Stage, BoundNest]]:
+    for stage in made.plan.builder.recorder.stages:
+        for step in stage.all_steps:
             if {*step.nest.buffers} == {"near", "out"}:
-                yield section, step
+                yield stage, step
 
 
 def names(made: Runner) -> list[str]:
@@ -83,37 +83,37 @@ def test_it_changes_no_bit(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("lanes", LANES)
-def test_copies_end_the_section_that_begins_a_value(
+def test_copies_end_the_stage_that_begins_a_value(
     lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(non_temporal, "_AWAY", 0)
     made = runner(lanes)
-    sections = made.plan.builder.recorder.sections
-    for section, step in copies(made):
+    stages = made.plan.builder.recorder.stages
+    for stage, step in copies(made):
         near, out = step.places["near"].buffer, step.places["out"].buffer
         users = [
             (other, one)
-            for other in sections
+            for other in stages
             for one in other.all_steps
             if {near, out} & {place.buffer for place in one.places.values()}
         ]
-        assert users[0][0] is section
+        assert users[0][0] is stage
         assert out.form is None  # all of it is written: no halo ties its memory to others of a form
         for other, one in users:
             used = {place.buffer for place in one.places.values()}
             if one is step:
                 assert all(
                     {*later.nest.buffers} == {"near", "out"}
-                    for later in section.steps[section.steps.index(step) :]
+                    for later in stage.steps[stage.steps.index(step) :]
                 )
             else:
-                # Inside the section it is the one at hand, and behind it the other one.
-                assert used & {near, out} == ({near} if other is section else {out})
+                # Inside the stage it is the one at hand, and behind it the other one.
+                assert used & {near, out} == ({near} if other is stage else {out})
 
 
 def test_what_statistics_read_is_made_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outputs of the convolutions in front of batch normalisation, and the gradients of its
-    own; of a sum of gradients no part that another section has begun."""
+    own; of a sum of gradients no part that another stage has begun."""
     monkeypatch.setattr(non_temporal, "_AWAY", 0)
     made = runner(1)
     found = names(made)

@@ -31,7 +31,7 @@ from striate.ops.shapes import Pads
 from striate.ops.winograd import transforms
 from striate.plan.analysis.operations import Operation, analyse
 from striate.plan.lowering.convolution import winograd_rows
-from striate.plan.lowering.convolution.winograd_rows import PASSES, Choice, Strips
+from striate.plan.lowering.convolution.winograd_rows import PASSES, StripChoice, Strips
 from striate.plan.runner import Runner
 
 U = 2.0**-24
@@ -97,9 +97,9 @@ def cases(draw: st.DrawFn) -> Case:
 def strips_of(m: int, passes: tuple[str, ...] = PASSES) -> Iterator[None]:
     """Strips of m outputs in some passes, whatever they cost."""
 
-    def best(operation: Operation, *_: bool) -> Choice:
+    def best(operation: Operation, *_: bool) -> StripChoice:
         matrices = transforms(m, operation.layer.size[0])
-        return Choice(Strips(operation, matrices), frozenset(passes), 0.5)
+        return StripChoice(Strips(operation, matrices), frozenset(passes), 0.5)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd_rows, "best", best)
@@ -107,8 +107,8 @@ def strips_of(m: int, passes: tuple[str, ...] = PASSES) -> Iterator[None]:
 
 
 def buffers(runner: Runner) -> set[str]:
-    sections = runner.plan.builder.recorder.all_sections
-    return {p.buffer.name for s in sections for step in s.all_steps for p in step.places.values()}
+    stages = runner.plan.builder.recorder.all_stages
+    return {p.buffer.name for s in stages for step in s.all_steps for p in step.places.values()}
 
 
 def numbers(case: Case, dtype: type) -> dict[str, np.ndarray]:

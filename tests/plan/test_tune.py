@@ -108,7 +108,7 @@ class Faked:
     """Timings of which the last candidate is the best, as far as `gain` says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kernels: float, whole: float) -> None:
-        def compare(_: object, groups: list[tuning._Group], __: float) -> list[list[float]]:
+        def compare(_: object, groups: list[tuning._SameNest], __: float) -> list[list[float]]:
             return [[1.0] * (len(g.kernels) - 1) + [1 / kernels] for g in groups]
 
         def in_turn(runners: tuple[Runner, ...], _: float) -> list[list[float]]:
@@ -189,7 +189,7 @@ def test_tuning_again_can_take_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert net.tune(batch_size=BATCH, threads=1, seconds=60.0).kept
     assert any(kernel.tuned for kernel in net.explain(batch_size=BATCH).kernels)
 
-    def usual_wins(_: object, groups: list[tuning._Group], __: float) -> list[list[float]]:
+    def usual_wins(_: object, groups: list[tuning._SameNest], __: float) -> list[list[float]]:
         return [
             [1.0 if s == alternatives(g.nest, host())[0] else 2.0 for s in g.schedules]
             for g in groups

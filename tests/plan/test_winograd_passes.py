@@ -115,8 +115,8 @@ def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
 
 
 def buffers(runner: Runner) -> set[str]:
-    sections = runner.plan.builder.recorder.all_sections
-    return {p.buffer.name for s in sections for step in s.all_steps for p in step.places.values()}
+    stages = runner.plan.builder.recorder.all_stages
+    return {p.buffer.name for s in stages for step in s.all_steps for p in step.places.values()}
 
 
 SCRATCH = {"V", "M", "W"}
@@ -279,9 +279,9 @@ def test_both_ways_to_sum_the_gradient_are_taken() -> None:
         with tiles_of(4, case):
             runner, results = compiled(case, given_)
         found.append(results["filters"])
-        sections = runner.plan.builder.recorder.all_sections
+        stages = runner.plan.builder.recorder.all_stages
         # Shard by shard there are steps at the ends of shards; at once there are none.
-        assert any(section.ends for section in sections) != huge
+        assert any(stage.ends for stage in stages) != huge
     np.testing.assert_allclose(*found, rtol=1e-11, atol=1e-11)
 
 

@@ -147,7 +147,7 @@ def test_stride_and_dilation(method: str, border: str) -> None:
             "same": list(f.shape),
         }[mode]
         windows = [
-            striate.signal.geometry.Window(-b, -(-n // s), s, d)
+            striate.signal.geometry.AxisWindow(-b, -(-n // s), s, d)
             for b, n, s, d in zip(before, sizes, stride, dilation, strict=True)
         ]
         close(got, loops(f, g, windows, [border] * 2, 2))

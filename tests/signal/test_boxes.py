@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.signal import sweep as module
-from striate.signal.geometry import BORDERS, Window
+from striate.signal.geometry import BORDERS, AxisWindow
 from striate.signal.sweep import sweep
 
 pytest.importorskip("llvmlite")
@@ -48,7 +48,7 @@ def test_boxes(seed):
         s if s * (n - 1) < shape[a] else 1 for s, n, a in zip(spread, taps, axes, strict=True)
     ]
     windows = [
-        Window(-int(random.integers(n)) * s, shape[axis], 1, s)
+        AxisWindow(-int(random.integers(n)) * s, shape[axis], 1, s)
         for axis, n, s in zip(axes, taps, spread, strict=True)
     ]
     borders, fill = random.choice(BORDERS, len(axes)).tolist(), int(random.integers(3))
@@ -65,7 +65,7 @@ def test_boxes(seed):
 def test_what_is_not_finite_stays_in_its_window(taps, value):
     f = np.random.default_rng(0).random((400, 300))
     f[50, 60] = value
-    windows = [Window(0, 401 - taps[0]), Window(0, 301 - taps[1])]
+    windows = [AxisWindow(0, 401 - taps[0]), AxisWindow(0, 301 - taps[1])]
     for _ in range(2):  # the second time by what is kept of the first
         got = sweep(f, np.ones(taps), windows, axes=(0, 1), dtype="f8", method="box")
         spoilt = np.argwhere(~np.isfinite(got))
@@ -83,14 +83,14 @@ def test_a_mean_of_what_is_not_finite():
     f[200, 7] = np.nan
     wanted = np.lib.stride_tricks.sliding_window_view(f, 20, 0).mean(-1)
     for _ in range(2):
-        got = sweep(f, np.ones(20), [Window(0, 381)], axes=(0,), dtype="f8", mean=True)
+        got = sweep(f, np.ones(20), [AxisWindow(0, 381)], axes=(0,), dtype="f8", mean=True)
         np.testing.assert_allclose(got, wanted, rtol=1e-13)
 
 
 def test_rounding_errors_do_not_travel_far():
     f = np.random.default_rng(0).random((1000, 40))
     f[:10] = 1e17
-    got = sweep(f, np.ones((5, 1)), [Window(0, 996), Window(0, 40)], axes=(0, 1), dtype="f8",
+    got = sweep(f, np.ones((5, 1)), [AxisWindow(0, 996), AxisWindow(0, 40)], axes=(0, 1), dtype="f8",
                 method="box")  # fmt: skip
     wanted = np.lib.stride_tricks.sliding_window_view(f, 5, 0).sum(-1)
     np.testing.assert_allclose(got[140:], wanted[140:], rtol=1e-13)
@@ -101,7 +101,7 @@ def test_rounding_errors_do_not_travel_far():
 def test_a_mean_is_divided_once(axis, dtype):
     f = np.random.default_rng(0).integers(0, 256, (300, 310), dtype=np.uint8)
     for size in (3, 7, 49, 150):
-        windows = [Window(0, f.shape[axis] + 1 - size)]
+        windows = [AxisWindow(0, f.shape[axis] + 1 - size)]
         shape = [windows[0].size if a == axis else n for a, n in enumerate(f.shape)]
         out = np.empty(shape, np.uint8)
         sweep(f, np.ones(size), windows, axes=(axis,), dtype=dtype, out=out, mean=True)
@@ -111,7 +111,7 @@ def test_a_mean_is_divided_once(axis, dtype):
 
 def test_both_passes_are_remembered():
     f, w = np.random.default_rng(0).random((300, 200)), np.ones((9, 9))
-    windows = [Window(-4, 300), Window(-4, 200)]
+    windows = [AxisWindow(-4, 300), AxisWindow(-4, 200)]
     module._READY.clear()
     first = sweep(f, w, windows, axes=(0, 1), dtype="f8", border="wrap", method="box")
     kept = list(module._READY)
@@ -130,10 +130,10 @@ def test_axes_behind_the_swept_ones_are_one(layout):
     wide = np.zeros((60, 6, 5, 14), np.int64)
     out = wide[..., ::2] if layout == "strided output" else wide[..., :7].copy()
     weights = np.array([3, -1, 2])
-    sweep(f, weights, [Window(-1, 60)], axes=(0,), dtype="i8", border="wrap", out=out,
+    sweep(f, weights, [AxisWindow(-1, 60)], axes=(0,), dtype="i8", border="wrap", out=out,
           method="direct")  # fmt: skip
     wanted = 3 * np.roll(f, 1, 0) - f + 2 * np.roll(f, -1, 0)
     np.testing.assert_array_equal(out, wanted)
-    sweep(f, weights, [Window(-1, 6)], axes=(1,), dtype="i8", border="wrap", out=out,
+    sweep(f, weights, [AxisWindow(-1, 6)], axes=(1,), dtype="i8", border="wrap", out=out,
           method="direct")  # fmt: skip
     np.testing.assert_array_equal(out, 3 * np.roll(f, 1, 1) - f + 2 * np.roll(f, -1, 1))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from striate.signal import compiled, sweep
-from striate.signal.geometry import BORDERS, Window, beyond
+from striate.signal.geometry import BORDERS, AxisWindow, beyond
 from striate.signal.methods import METHODS
 from striate.signal.sweep import sweep as swept
 from striate.signal.textbook import loops
@@ -25,7 +25,7 @@ SETTINGS = settings(
 
 
 def looped(
-    f: Array, w: Array, windows: list[Window], axes: list[int], borders: list[str], fill: Any
+    f: Array, w: Array, windows: list[AxisWindow], axes: list[int], borders: list[str], fill: Any
 ) -> Array:
     """The textbook loops, once for each batch, in float64 or exact whole numbers."""
     wide = np.int64 if w.dtype.kind in "iu" else np.complex128 if w.dtype.kind == "c" else float
@@ -48,9 +48,11 @@ def agree(got: Array, wanted: Array, f: Array, w: Array, fill: float) -> None:
     np.testing.assert_allclose(got / scale, wanted / scale, rtol=0, atol=tolerance)
 
 
-def windows_of(draw: st.DrawFn, lengths: list[int], taps: list[int], strides: bool) -> list[Window]:
+def windows_of(
+    draw: st.DrawFn, lengths: list[int], taps: list[int], strides: bool
+) -> list[AxisWindow]:
     return [
-        Window(
+        AxisWindow(
             draw(st.integers(-count - 1, count)),
             draw(st.integers(1, length + count)),
             draw(st.sampled_from([1, 1, 2, 3])) if strides else 1,
@@ -96,7 +98,7 @@ def sweeps(draw: st.DrawFn, method: str) -> dict[str, Any]:
     lengths = [shape[axis] for axis in axes]
     windows = windows_of(draw, lengths, taps, strides=not flat)
     if method == "column-fft":
-        windows[0] = Window(windows[0].start, lengths[0], 1, windows[0].dilation)
+        windows[0] = AxisWindow(windows[0].start, lengths[0], 1, windows[0].dilation)
     return {
         "f": f,
         "weights": w.astype(dtype) if dtype != "uint8" else np.abs(w).astype(dtype),
@@ -132,7 +134,7 @@ def test_images_that_are_read_where_they_are(method: str, border: str, dtype: st
     rng = np.random.default_rng(0)
     f = rng.standard_normal((70, 613)).astype(dtype)
     w = np.full((5, 4), 2.0) if method == "box" else rng.standard_normal((5, 4))
-    windows = [Window(-2, 70), Window(-1, 613)]
+    windows = [AxisWindow(-2, 70), AxisWindow(-1, 613)]
     wide = np.take(f, beyond(border, 70, *windows[0].reach(5)), 0).astype(np.float64)
     wide = np.take(wide, beyond(border, 613, *windows[1].reach(4)), 1)
     if border == "fill":
@@ -149,7 +151,14 @@ def test_images_that_are_read_where_they_are(method: str, border: str, dtype: st
 
 def test_the_image_is_read_where_it_is() -> None:
     f = np.ones((70, 613), np.float32)
-    swept(f, f[:3, :3], [Window(-1, 70), Window(-1, 613)], axes=(0, 1), dtype="f", method="direct")
+    swept(
+        f,
+        f[:3, :3],
+        [AxisWindow(-1, 70), AxisWindow(-1, 613)],
+        axes=(0, 1),
+        dtype="f",
+        method="direct",
+    )
     plan = next(reversed(compiled._PLANS.values()))
     kernels = [call.kernel.nest for job in plan.program._jobs for call in job.calls]
     read = [nest for nest in kernels if set(nest.buffers) == {"source", "weights", "out"}]
@@ -180,7 +189,7 @@ def same_bits(
     rng = np.random.default_rng(0)
     f = rng.standard_normal(shape)
     w = rng.standard_normal([3] * len(axes)) if method != "box" else np.ones([3] * len(axes))
-    windows = [Window(-1, shape[axis]) for axis in axes]
+    windows = [AxisWindow(-1, shape[axis]) for axis in axes]
     found = []
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -193,7 +202,7 @@ def same_bits(
 
 def test_a_plan_is_made_once_and_used_again() -> None:
     rng = np.random.default_rng(0)
-    windows = [Window(-1, 50), Window(-1, 60)]
+    windows = [AxisWindow(-1, 50), AxisWindow(-1, 60)]
     # Where an array lies in its cache lines is part of its kind.
     f, out = (sweep.empty((50, 60), np.dtype("f8")) for _ in range(2))
     sweep._READY.clear()
@@ -207,7 +216,7 @@ def test_a_plan_is_made_once_and_used_again() -> None:
 def test_output_of_another_dtype_and_layout() -> None:
     rng = np.random.default_rng(0)
     f, w = rng.standard_normal((40, 50)) * 40, rng.standard_normal((3, 3))
-    windows = [Window(-1, 40), Window(-1, 50)]
+    windows = [AxisWindow(-1, 40), AxisWindow(-1, 50)]
     wanted = looped(f, w, windows, [0, 1], ["wrap"] * 2, 0)
     for dtype in (np.int16, np.int64, np.float32, np.float64, np.uint8, np.uint64):
         for order in "CF":
@@ -223,7 +232,7 @@ def test_output_of_another_dtype_and_layout() -> None:
 def test_output_where_the_input_is(method: str) -> None:
     rng = np.random.default_rng(0)
     f, w = rng.standard_normal((40, 50)), rng.standard_normal((3, 3))
-    windows = [Window(-1, 40), Window(-1, 50)]
+    windows = [AxisWindow(-1, 40), AxisWindow(-1, 50)]
     wanted = looped(f, w, windows, [0, 1], ["fill"] * 2, 0)
     swept(f, w, windows, axes=(0, 1), dtype="f8", out=f, method=method)
     np.testing.assert_allclose(f, wanted, atol=1e-12)
@@ -233,7 +242,7 @@ def test_rounded_and_clipped() -> None:
     rng = np.random.default_rng(0)
     f = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
     w = rng.standard_normal((3, 3))
-    windows = [Window(-1, 40), Window(-1, 50)]
+    windows = [AxisWindow(-1, 40), AxisWindow(-1, 50)]
     sums = looped(f, w, windows, [0, 1], ["reflect"] * 2, 0)
     for method in ("direct", "separable", "fft", "numpy"):
         out = np.empty_like(f)
@@ -244,7 +253,7 @@ def test_rounded_and_clipped() -> None:
         np.testing.assert_array_equal(out, np.clip(np.rint(sums), 0, 255).astype(np.uint8))
 
 
-def streams(plan: compiled.Plan) -> bool:
+def streams(plan: compiled.CompiledSweep) -> bool:
     """Whether some kernel of a plan writes past the caches."""
     nests = [call.kernel.nest for job in plan.program._jobs for call in job.calls]
     return any(store.streaming for nest in nests for store in nest.stores)
@@ -253,7 +262,7 @@ def streams(plan: compiled.Plan) -> bool:
 def test_streaming_output_is_the_same() -> None:
     f = np.random.default_rng(0).random((1100, 2064), dtype=np.float32)
     w = np.random.default_rng(1).random((3, 3), dtype=np.float32)
-    windows = [Window(-1, 1100), Window(-1, 2064)]
+    windows = [AxisWindow(-1, 1100), AxisWindow(-1, 2064)]
     out = sweep.empty(f.shape, f.dtype)
     assert out.ctypes.data % 64 == 0 and out.nbytes >= 8 << 20
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=out, method="direct")

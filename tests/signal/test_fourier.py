@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from striate.signal import fourier
-from striate.signal.geometry import BORDERS, Window, beyond
+from striate.signal.geometry import BORDERS, AxisWindow, beyond
 from striate.signal.request import Request
 
 Array = np.ndarray[Any, Any]
 
 
-def summed(f: Array, kernel: Array, window: Window, axis: int, border: str, fill: float) -> Array:
+def summed(
+    f: Array, kernel: Array, window: AxisWindow, axis: int, border: str, fill: float
+) -> Array:
     """A sweep along one axis, one tap at a time."""
     line = np.moveaxis(f, axis, -1).astype("f8")
     at = beyond(border, line.shape[-1], *window.reach(len(kernel)))
@@ -41,7 +43,7 @@ def test_overlap_save(
     kernel = rng.standard_normal(21)
     for shape, axis in [((1000,), 0), ((3, 700), 1), ((700, 3), 0), ((2, 501, 2), 1)]:
         f = rng.standard_normal(shape)
-        window = Window(-9, (shape[axis] + 15) // stride, stride, dilation)
+        window = AxisWindow(-9, (shape[axis] + 15) // stride, stride, dilation)
         request = Request(f, kernel, (window,), (axis,), (border,), 2.5)
         out = np.full(request.shape, np.nan)
         fourier.overlap_save(request, out, threads)
@@ -55,7 +57,7 @@ def test_overlap_save_where_blocks_end(size: int, monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(0)
     f, kernel = rng.standard_normal(300), rng.standard_normal(21)
     for stride in (1, 2, 5, 109):
-        window = Window(3, -(-size // stride), stride)
+        window = AxisWindow(3, -(-size // stride), stride)
         out = np.full(window.size, np.nan)
         fourier.overlap_save(Request(f, kernel, (window,), (0,), ("fill",), 0), out, 1)
         wanted = summed(f, kernel, window, 0, "fill", 0)
@@ -81,7 +83,7 @@ def test_kernels_of_millions_of_taps_have_blocks() -> None:
 def test_one_transform_of_everything(border: str, dtype: str) -> None:
     rng = np.random.default_rng(0)
     f, kernel = rng.standard_normal((4, 20, 30)).astype(dtype), rng.standard_normal((4, 5))
-    windows = (Window(-2, 9, 2, 3), Window(-3, 33, 1, 2))
+    windows = (AxisWindow(-2, 9, 2, 3), AxisWindow(-3, 33, 1, 2))
     request = Request(f, kernel.astype(dtype), windows, (1, 2), (border, "wrap"), 1.5)
     out = np.full(request.shape, np.nan, dtype)
     fourier.whole(request, out, 2)
@@ -98,7 +100,7 @@ def test_one_transform_of_everything(border: str, dtype: str) -> None:
 def test_axes_in_any_order_meet_their_kernel() -> None:
     rng = np.random.default_rng(0)
     f, kernel = rng.standard_normal((6, 5, 7)), rng.standard_normal((2, 3))
-    request = Request(f, kernel, (Window(0, 5), Window(0, 5)), (0, 2), ("fill", "fill"), 0)
+    request = Request(f, kernel, (AxisWindow(0, 5), AxisWindow(0, 5)), (0, 2), ("fill", "fill"), 0)
     out = np.empty((5, 5, 5))
     fourier.whole(request, out, 1)
     wanted = sum(kernel[r, s] * f[r : r + 5, :, s : s + 5] for r, s in np.ndindex(2, 3))
@@ -107,7 +109,7 @@ def test_axes_in_any_order_meet_their_kernel() -> None:
 
 @pytest.mark.parametrize("dilation", [1, 3])
 def test_the_kernel_is_reversed_and_spread(dilation: int) -> None:
-    window = Window(0, 1, 1, dilation)
+    window = AxisWindow(0, 1, 1, dilation)
     got = fourier.reversed_kernel(np.array([1.0, 2, 3]), (window,))
     assert got.tolist() == ([3, 2, 1] if dilation == 1 else [3, 0, 0, 2, 0, 0, 1])
 

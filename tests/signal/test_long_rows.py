@@ -9,7 +9,7 @@ import pytest
 
 import striate
 from striate.signal import compiled, sweep
-from striate.signal.geometry import BORDERS, Window
+from striate.signal.geometry import BORDERS, AxisWindow
 from striate.signal.sweep import sweep as swept
 
 Array = np.ndarray[Any, Any]
@@ -126,7 +126,7 @@ def test_what_is_not_finite_stays_in_its_window(dtype: str, taps: int, value: fl
 def test_threads_change_no_bit(taps: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     f = np.random.default_rng(0).standard_normal((rows, 9000))
     g = np.random.default_rng(1).standard_normal(taps)
-    windows = [Window(-(taps // 2), 9000)]
+    windows = [AxisWindow(-(taps // 2), 9000)]
     monkeypatch.setattr("striate.signal.arranged._FEW", 0)
     found = []
     for threads in (1, 2, 3):

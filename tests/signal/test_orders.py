@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from striate.signal.geometry import Window
+from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
 
 
@@ -46,7 +46,7 @@ def test_the_order_is_kept(seed):
     source = random.choice(["uint8", "int16", "float32", "float64"])
     f = (random.normal(size=shape) * 100).astype(np.int64).astype(source)
     weights = random.normal(size=taps)
-    lines = [Window(0, shape[axis] - n + 1) for axis, n in zip(axes, taps, strict=True)]
+    lines = [AxisWindow(0, shape[axis] - n + 1) for axis, n in zip(axes, taps, strict=True)]
     got = sweep(f, weights, lines, axes=axes, dtype="f8", order=order)
     view = np.lib.stride_tricks.sliding_window_view(f, taps, axes)
     wanted = np.empty(got.shape)
@@ -59,6 +59,8 @@ def test_a_multiply_and_add_in_one_would_be_seen():
     # (1 + e)(1 - e) rounds to 1; in one operation, -1 + (1 + e)(1 - e) would be -e².
     e = 2.0**-30
     f = np.tile([1.0, 1.0 + e, 0.0], 100)
-    got = sweep(f, np.array([-1.0, 1.0 - e]), [Window(0, 299)], axes=(0,), dtype="f8", order="rows")
+    got = sweep(
+        f, np.array([-1.0, 1.0 - e]), [AxisWindow(0, 299)], axes=(0,), dtype="f8", order="rows"
+    )
     assert got[0] == 0.0
     assert math.isclose(got[1], -1.0 - e)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.data.augment import Augment
-from striate.plan.inputs import Picked
+from striate.plan.inputs import ImagesInPlace
 from striate.training.loading import Loader, gather, select
 from striate.training.loop import fit
 
@@ -44,14 +44,14 @@ class Own(Augment):
     ],
 )
 def test_what_the_engine_can_do_it_does(images, augment, direct):
-    assert isinstance(loaded(images, augment), Picked) == direct
+    assert isinstance(loaded(images, augment), ImagesInPlace) == direct
     plain = loaded(images, augment, picks=False)
     assert isinstance(plain, np.ndarray)
     assert Loader(images, augment, 3, picks=True).is_light == direct
     assert not Loader(images, augment, 3, picks=False).is_light
     assert isinstance(select(images, ROWS, False), np.ndarray)
     chosen = select(images, ROWS, True)
-    if isinstance(chosen, Picked):
+    if isinstance(chosen, ImagesInPlace):
         assert np.shares_memory(chosen.images, images)
         np.testing.assert_array_equal(chosen.images[chosen.rows], gather(images, ROWS))
 

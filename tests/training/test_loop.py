@@ -9,7 +9,7 @@ from striate.engines import make_engine
 from striate.optim import optimizers, schedules
 from striate.optim.losses import MeanSquaredError, SoftmaxCrossEntropy
 from striate.optim.optimizers import SGD, AdamW
-from striate.optim.schedules import Constant
+from striate.optim.schedules import ConstantRate
 from striate.training.loop import fit
 from striate.training.split import stratified_split
 from striate.training.stopping import EarlyStopping
@@ -271,7 +271,7 @@ def test_early_stopping_restores_the_best_weights_and_statistics(problem, make_n
     history = train(
         network, (images, labels), validation_data=(images, (labels + 1) % 3), epochs=20,
         early_stopping=rule, on_epoch=remember, engine=engine, learning_rate=0.01,
-        schedule=Constant(),
+        schedule=ConstantRate(),
     )  # fmt: skip
     losses = history.column("val_loss")
     best = int(np.argmin(losses))
@@ -346,7 +346,7 @@ def test_the_step_whose_loss_is_not_finite_is_not_made(problem, make_network, en
 
 
 def test_a_last_step_that_is_too_large_is_found_too(problem, make_network):
-    class Last(schedules.Schedule):
+    class Last(schedules.RateSchedule):
         def _after_warmup(self, step, total_steps):
             return 1.0 if step == total_steps - 1 else 1e-42
 
@@ -356,7 +356,7 @@ def test_a_last_step_that_is_too_large_is_found_too(problem, make_network):
     assert np.isfinite(network.flat).all()
 
 
-class _Explode(schedules.Schedule):
+class _Explode(schedules.RateSchedule):
     """Gentle for an epoch, then the whole base rate."""
 
     name = "explode"
@@ -383,7 +383,7 @@ explode = _Explode()
         ({"optimizer": SGD(), "weight_decay": 0.1}, ValueError, "weight_decay is for"),
         ({"schedule": "linear"}, ValueError, "unknown schedule 'linear'"),
         ({"schedule": 3}, TypeError, "schedule must be a Schedule or its name"),
-        ({"schedule": Constant(), "warmup": 3}, ValueError, "warmup is for"),
+        ({"schedule": ConstantRate(), "warmup": 3}, ValueError, "warmup is for"),
         ({"loss": "hinge"}, ValueError, "unknown loss 'hinge'"),
         ({"loss": 3}, TypeError, "loss must be a Loss"),
         ({"loss": MeanSquaredError()}, ValueError, "targets have the shape"),

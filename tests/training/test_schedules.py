@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from striate.optim.schedules import SCHEDULES, Constant, Cosine, OneCycle, Step, by_name
+from striate.optim.schedules import SCHEDULES, ConstantRate, Cosine, OneCycle, StepDecay, by_name
 
 
 def curve(schedule, total, base=0.5):
@@ -23,7 +23,7 @@ def test_rates_stay_between_zero_and_the_base(name, total, warmup):
 
 
 def test_constant():
-    assert curve(Constant(), 3) == [0.5, 0.5, 0.5]
+    assert curve(ConstantRate(), 3) == [0.5, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("name", ["constant", "cosine", "step"])
@@ -45,12 +45,21 @@ def test_cosine_agrees_with_torch(final):
 
 
 def test_step_falls_at_its_milestones():
-    rates = curve(Step(milestones=(0.3, 0.6), factor=0.5), 10, 1.0)
+    rates = curve(StepDecay(milestones=(0.3, 0.6), factor=0.5), 10, 1.0)
     assert rates == [1.0] * 3 + [0.5] * 3 + [0.25] * 4
-    assert curve(Step(every=0.25, factor=0.5), 8, 1.0) == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
-    assert curve(Step(every=0.1, factor=0.5), 10, 1.0) == [0.5**index for index in range(10)]
-    assert curve(Step(every=1.0), 3, 1.0) == [1.0, 1.0, 1.0]
-    np.testing.assert_allclose(curve(Step(), 4, 1.0), [1.0, 1.0, 0.1, 0.01])
+    assert curve(StepDecay(every=0.25, factor=0.5), 8, 1.0) == [
+        1,
+        1,
+        0.5,
+        0.5,
+        0.25,
+        0.25,
+        0.125,
+        0.125,
+    ]
+    assert curve(StepDecay(every=0.1, factor=0.5), 10, 1.0) == [0.5**index for index in range(10)]
+    assert curve(StepDecay(every=1.0), 3, 1.0) == [1.0, 1.0, 1.0]
+    np.testing.assert_allclose(curve(StepDecay(), 4, 1.0), [1.0, 1.0, 0.1, 0.01])
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -94,18 +103,18 @@ def test_one_cycle_peaks_where_it_is_told():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Constant(warmup=-1), "warmup must be at least 0 steps"),
-        (lambda: Constant(warmup=1.5), "give a number of steps as an int"),
+        (lambda: ConstantRate(warmup=-1), "warmup must be at least 0 steps"),
+        (lambda: ConstantRate(warmup=1.5), "give a number of steps as an int"),
         (lambda: Cosine(final=2.0), "final must lie in 0 … 1"),
-        (lambda: Step(factor=0.0), "factor must lie above 0"),
-        (lambda: Step(every=0.0), "every must be a share"),
-        (lambda: Step(every=0.5, milestones=(0.5,)), "not both"),
-        (lambda: Step(milestones=(0.6, 0.5)), "milestones must be rising shares"),
-        (lambda: Step(milestones=(30, 60)), "milestones must be rising shares"),
+        (lambda: StepDecay(factor=0.0), "factor must lie above 0"),
+        (lambda: StepDecay(every=0.0), "every must be a share"),
+        (lambda: StepDecay(every=0.5, milestones=(0.5,)), "not both"),
+        (lambda: StepDecay(milestones=(0.6, 0.5)), "milestones must be rising shares"),
+        (lambda: StepDecay(milestones=(30, 60)), "milestones must be rising shares"),
         (lambda: OneCycle(start_division=0.5), "start_division must be at least 1"),
         (lambda: OneCycle(peak=-0.5), "peak as a share"),
         (lambda: by_name("linear"), "unknown schedule 'linear': known are 'constant', 'cosine'"),
-        (lambda: Constant()(3, 3, 0.1), "step 3 lies outside 0 … 2"),
+        (lambda: ConstantRate()(3, 3, 0.1), "step 3 lies outside 0 … 2"),
     ],
 )
 def test_bad_options_are_told(make, message):
@@ -115,6 +124,6 @@ def test_bad_options_are_told(make, message):
 
 def test_bad_types_are_told():
     with pytest.raises(TypeError, match="warmup must be a number of steps"):
-        Constant(warmup=True)
+        ConstantRate(warmup=True)
     with pytest.raises(TypeError, match=r"schedule 'constant'.*factor"):
         by_name("constant", factor=0.1)

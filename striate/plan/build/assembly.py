@@ -1,4 +1,4 @@
-"""Sections as jobs: which native calls they become, once every buffer has its memory."""
+"""Stages as jobs: which native calls they become, once every buffer has its memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from striate.nest.algebra import Nest, Tensor, strides_of
 from striate.nest.ir import Number
-from striate.nest.compiler import Kernel, compile_nest
+from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.rewrite import in_rounds, joined, with_tensors
-from striate.nest.program import Argument, Call, Job
-from striate.plan.layout import Buffer, Place
-from striate.plan.memory.non_temporal import past_the_caches
+from striate.nest.program import Argument, KernelCall, Job
+from striate.plan.layout import Buffer, Location
+from striate.plan.memory.non_temporal import with_non_temporal_stores
 
 if TYPE_CHECKING:
-    from striate.plan.stage import Places, Section, Step
+    from striate.plan.stage import Locations, Stage, BoundNest
 
 # Products that are summed up before a sum is stored, at least.
 _ROUND = 128
@@ -27,7 +27,7 @@ _ROUND = 128
 
 @dataclass(frozen=True)
 class Assembly:
-    """Makes jobs of sections.
+    """Makes jobs of stages.
 
     Attributes
     ----------
@@ -43,61 +43,61 @@ class Assembly:
     strides: Mapping[Buffer, int]
     near: Set[Buffer]
 
-    def job(self, section: Section) -> Job:
+    def job(self, stage: Stage) -> Job:
         """Its calls, for all tasks."""
-        tasks = section.tasks // section.grain
-        read = {s.places[role].buffer for s in section.all_steps for role in s.nest.inputs}
-        steps = [self._final(step, section, read) for step in section.steps]
+        tasks = stage.tasks // stage.grain
+        read = {s.places[role].buffer for s in stage.all_steps for role in s.nest.inputs}
+        steps = [self._final(step, stage, read) for step in stage.steps]
         return Job(
-            calls=tuple(self._call(step, section) for step in steps),
-            starts=tuple(self._call(step, section) for step in section.starts),
-            ends=tuple(self._call(step, section) for step in section.ends),
+            calls=tuple(self._call(step, stage) for step in steps),
+            starts=tuple(self._call(step, stage) for step in stage.starts),
+            ends=tuple(self._call(step, stage) for step in stage.ends),
             tasks=tasks,
-            shards=section.used_shards,
-            barrier=section.barrier,
+            shards=stage.used_shards,
+            barrier=stage.barrier,
         )
 
-    def _final(self, step: Step, section: Section, read: Set[Buffer]) -> Step:
-        """The step as it is run, in a section that reads these buffers."""
-        step = self._grained(self._streamed(step, section, read), section)
+    def _final(self, step: BoundNest, stage: Stage, read: Set[Buffer]) -> BoundNest:
+        """The step as it is run, in a stage that reads these buffers."""
+        step = self._grained(self._streamed(step, stage, read), stage)
         return step if step.schedule else replace(step, nest=joined(step.nest))
 
-    def _grained(self, step: Step, section: Section) -> Step:
+    def _grained(self, step: BoundNest, stage: Stage) -> BoundNest:
         """The step for all blocks of a task: with one more axis n over them.
 
         A nest that stores nothing block by block sums over it.
         """
-        if section.grain == 1 or not section.by_block:
+        if stage.grain == 1 or not stage.by_block:
             return step
-        nest = over_blocks(step.nest, step.places, section.grain, step.before)
+        nest = over_blocks(step.nest, step.places, stage.grain, step.before)
         return replace(step, nest=nest)
 
-    def _streamed(self, step: Step, section: Section, read: Set[Buffer]) -> Step:
-        """The step with stores that go past the caches, where nothing in this section reads what
+    def _streamed(self, step: BoundNest, stage: Stage, read: Set[Buffer]) -> BoundNest:
+        """The step with stores that go past the caches, where nothing in this stage reads what
         is stored."""
         stored = {store.target.buffer for store in step.nest.stores}
-        if len(stored) != 1 or not section.by_block:
+        if len(stored) != 1 or not stage.by_block:
             return step
         place = step.places[min(stored)]
         if place.buffer in self.near or place.buffer in read:
             return step
-        return past_the_caches(step, self.arrays[place.buffer], place)
+        return with_non_temporal_stores(step, self.arrays[place.buffer], place)
 
-    def _call(self, step: Step, section: Section) -> Call:
-        kernel: Kernel = compile_nest(step.nest, step.schedule, element=self.element)
+    def _call(self, step: BoundNest, stage: Stage) -> KernelCall:
+        kernel: CompiledNest = compile_nest(step.nest, step.schedule, element=self.element)
         if missing := set(step.nest.buffers) ^ set(step.places):
             raise KeyError(f"roles without memory, or memory without role: {sorted(missing)}")
         for tensor in step.nest.tensors():
-            self._check_reach(step, tensor, section)
-        return Call(
+            self._check_reach(step, tensor, stage)
+        return KernelCall(
             kernel,
             tuple(
-                self._argument(step.places[role], step.advance.get(role, 0), section)
+                self._argument(step.places[role], step.advance.get(role, 0), stage)
                 for role in step.nest.buffers
             ),
         )
 
-    def _check_reach(self, step: Step, tensor: Tensor, section: Section) -> None:
+    def _check_reach(self, step: BoundNest, tensor: Tensor, stage: Stage) -> None:
         """No kernel may leave its buffer: that would be silent damage, so it is proved here.
 
         What tables say cannot be: whoever fills them answers for it.
@@ -110,23 +110,23 @@ class Assembly:
         low, high = step.nest.reach(tensor)
         low, high = low + place.offset, high + place.offset
         size = place.buffer.size
-        if not section.by_block:
-            high += advance * (section.tasks - 1)
+        if not stage.by_block:
+            high += advance * (stage.tasks - 1)
             size = self.arrays[place.buffer].size
         elif is_per_block(place.buffer):
-            size += (section.grain - 1) * place.buffer.span
+            size += (stage.grain - 1) * place.buffer.span
         if low < 0 or high >= size:
             raise IndexError(
                 f"{tensor.buffer!r} reaches elements {low} to {high} of the {size} of "
                 f"{place.buffer.name!r}"
             )
 
-    def _argument(self, place: Place, advance: int, section: Section) -> Argument:
+    def _argument(self, place: Location, advance: int, stage: Stage) -> Argument:
         buffer = place.buffer
         size = self.arrays[buffer].itemsize
         base = self.arrays[buffer].ctypes.data + place.offset * size
         span = buffer.span * size
-        if not section.by_block:
+        if not stage.by_block:
             return Argument(base, task=advance * size)
         if buffer.scope in ("shard", "partial"):
             return Argument(base, shard=span)
@@ -134,7 +134,7 @@ class Assembly:
             return Argument(base)
         if buffer in self.near:
             return Argument(base, thread=self.strides[buffer])
-        return Argument(base, task=span * section.grain)
+        return Argument(base, task=span * stage.grain)
 
 
 def is_per_block(buffer: Buffer) -> bool:
@@ -142,7 +142,7 @@ def is_per_block(buffer: Buffer) -> bool:
     return buffer.scope in ("auto", "block")
 
 
-def over_blocks(nest: Nest, places: Places, blocks: int, before: str | None) -> Nest:
+def over_blocks(nest: Nest, places: Locations, blocks: int, before: str | None) -> Nest:
     """The nest with an axis n over blocks, in front of another; reduced where nothing is
     stored block by block."""
 

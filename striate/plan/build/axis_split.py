@@ -9,29 +9,29 @@ from striate.nest.ir import Number
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import choose
 from striate.nest.target import host
-from striate.plan.layout import Place
-from striate.plan.stage import Section, Step, in_tasks
+from striate.plan.layout import Location
+from striate.plan.stage import Stage, BoundNest, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
 
 
-def split(section: Section, parts: int, lanes: int, element: Number) -> list[Section]:
-    """A section over one block as sections whose tasks are parts of a step."""
-    sections: list[Section] = []
-    whole: Section | None = None  # small steps that follow each other, on one thread
-    for one in section.steps:
+def split(stage: Stage, parts: int, lanes: int, element: Number) -> list[Stage]:
+    """A stage over one block as stages whose tasks are parts of a step."""
+    stages: list[Stage] = []
+    whole: Stage | None = None  # small steps that follow each other, on one thread
+    for one in stage.steps:
         step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
         cut = _cut(step, parts, lanes, element) if _work(step.nest) >= _WORTH else []
         if cut:
-            sections.extend(cut)
+            stages.extend(cut)
             whole = None
         elif whole is not None:
             whole.steps.append(step)
         else:
-            whole = Section(1, 1, False, steps=[step])
-            sections.append(whole)
-    return sections
+            whole = Stage(1, 1, False, steps=[step])
+            stages.append(whole)
+    return stages
 
 
 def _work(nest: Nest) -> int:
@@ -60,7 +60,7 @@ def _is_uniform(nest: Nest, axis: str) -> bool:
     )
 
 
-def _cut(step: Step, parts: int, lanes: int, element: Number) -> list[Section]:
+def _cut(step: BoundNest, parts: int, lanes: int, element: Number) -> list[Stage]:
     """The parts of a step; none if it has no axis to be cut along."""
     nest, axis = step.nest, _axis(step.nest, lanes)
     if axis is None:
@@ -71,16 +71,16 @@ def _cut(step: Step, parts: int, lanes: int, element: Number) -> list[Section]:
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):
         size = -(-size // lanes) * lanes
-    sections: list[Section] = []
+    stages: list[Stage] = []
     for first, count, some in in_tasks(nest.extent(axis), size):
         axes = tuple((name, some if name == axis else old) for name, old in nest.axes)
         advance = {role: some * stride for role, stride in strides.items()}
         places = {
-            role: Place(place.buffer, place.offset + first * strides[role])
+            role: Location(place.buffer, place.offset + first * strides[role])
             for role, place in step.places.items()
         }
         part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
         part = replace(part, schedule=schedule)
-        sections.append(Section(count, count, False, steps=[part], barrier=False))
-    sections[-1].barrier = True
-    return sections
+        stages.append(Stage(count, count, False, steps=[part], barrier=False))
+    stages[-1].barrier = True
+    return stages

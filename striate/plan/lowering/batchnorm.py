@@ -26,7 +26,7 @@ from striate.nest.algebra import (
     sqrt,
 )
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY, Buffer, Image, Place
+from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
 from striate.plan.lowering.builder import Axes, Builder, pixels, vector
 
 _CHANNEL = {"c": 1}
@@ -61,14 +61,14 @@ def _normalise_again(builder: Builder, operation: Operation) -> None:
 def _normalise(builder: Builder, operation: Operation) -> None:
     x = builder.values[operation.inputs[0]]
     # Subtracting first loses nothing where the mean is large.
-    normal = (x.tensor("x", EVERY) - vector("mean", c=1)) * vector("factor", c=1)
+    normal = (x.tensor("x", EVERY_PIXEL) - vector("mean", c=1)) * vector("factor", c=1)
     builder.recorder.blockwise(
         Nest(
             pixels(x, builder.lanes),
-            stores=(builder.store(operation, normal + vector("shift", c=1), EVERY),),
+            stores=(builder.store(operation, normal + vector("shift", c=1), EVERY_PIXEL),),
         ),
         {
-            "x": Place(x.buffer),
+            "x": Location(x.buffer),
             "out": builder.out(operation),
             "shift": builder.parameter(operation, "shift"),
             **_places(builder, operation, "mean", "factor"),
@@ -76,8 +76,8 @@ def _normalise(builder: Builder, operation: Operation) -> None:
     )
 
 
-def _places(builder: Builder, operation: Operation, *names: str) -> dict[str, Place]:
-    return {name: Place(builder.recall(operation, name, Buffer)) for name in names}
+def _places(builder: Builder, operation: Operation, *names: str) -> dict[str, Location]:
+    return {name: Location(builder.recall(operation, name, Buffer)) for name in names}
 
 
 def _sweep(builder: Builder, x: Image) -> Axes:
@@ -90,7 +90,7 @@ def _batch_statistics(builder: Builder, operation: Operation, x: Image) -> None:
         name: builder.buffer(f"block {name} {operation.node}", x.channels)
         for name in ("means", "variances")
     }
-    value, mask = x.tensor("x", EVERY), vector("mask", v=1)
+    value, mask = x.tensor("x", EVERY_PIXEL), vector("mask", v=1)
     images = 1.0 / (x.height * x.width)
     share = vector("shares") * images  # 1 / numbers of the block
     deviation = value - vector("means", c=1)
@@ -99,7 +99,7 @@ def _batch_statistics(builder: Builder, operation: Operation, x: Image) -> None:
         "variances": (mask * deviation) * deviation,
     }
     for name, term in terms.items():
-        places = {"means": Place(moments["means"]), name: Place(moments[name])}
+        places = {"means": Location(moments["means"]), name: Location(moments[name])}
         builder.recorder.blockwise(
             Nest(
                 _sweep(builder, x),
@@ -109,9 +109,9 @@ def _batch_statistics(builder: Builder, operation: Operation, x: Image) -> None:
                 reduction="sum",
             ),
             {
-                "x": Place(x.buffer),
-                "mask": Place(builder.mask),
-                "shares": Place(builder.shares),
+                "x": Location(x.buffer),
+                "mask": Location(builder.mask),
+                "shares": Location(builder.shares),
                 **places,
             },
         )
@@ -135,8 +135,8 @@ def _combine(builder: Builder, operation: Operation, x: Image, moments: dict[str
             reduction="sum",
         ),
         {
-            "parts": Place(builder.shares, 1),
-            "means": Place(moments["means"]),
+            "parts": Location(builder.shares, 1),
+            "means": Location(moments["means"]),
             **_places(builder, operation, "mean"),
         },
     )
@@ -159,10 +159,10 @@ def _combine(builder: Builder, operation: Operation, x: Image, moments: dict[str
             reduction="sum",
         ),
         {
-            "parts": Place(builder.shares, 1),
-            "means": Place(moments["means"]),
-            "variances": Place(moments["variances"]),
-            "images": Place(builder.images),
+            "parts": Location(builder.shares, 1),
+            "means": Location(moments["means"]),
+            "variances": Location(moments["variances"]),
+            "images": Location(builder.images),
             "running_mean": builder.statistic(operation, "mean"),
             "running_variance": builder.statistic(operation, "variance"),
             **_parameters(builder, operation),
@@ -198,7 +198,7 @@ def _coefficients(layer: BatchNorm, mean: Expression, variance: Expression) -> t
     )
 
 
-def _parameters(builder: Builder, operation: Operation) -> dict[str, Place]:
+def _parameters(builder: Builder, operation: Operation) -> dict[str, Location]:
     places = _places(builder, operation, "mean", "inverse", "factor")
     return {**places, "scale": builder.parameter(operation, "scale")}
 
@@ -207,7 +207,7 @@ def backward(builder: Builder, operation: Operation) -> None:
     """Two sums over the batch, then dx as a linear form of dy and x."""
     source = operation.inputs[0]
     x, gradient = builder.values[source], builder.gradients[operation.node]
-    dy, value = gradient.tensor("gradient", EVERY), x.tensor("x", EVERY)
+    dy, value = gradient.tensor("gradient", EVERY_PIXEL), x.tensor("x", EVERY_PIXEL)
     sums = builder.buffer(f"block sums {operation.node}", 2 * x.channels)
     builder.recorder.blockwise(
         Nest(
@@ -221,10 +221,10 @@ def backward(builder: Builder, operation: Operation) -> None:
             reduction="sum",
         ),
         {
-            "gradient": Place(gradient.buffer),
-            "x": Place(x.buffer),
-            "sums": Place(sums),
-            "products": Place(sums, x.channels),
+            "gradient": Location(gradient.buffer),
+            "x": Location(x.buffer),
+            "sums": Location(sums),
+            "products": Location(sums, x.channels),
             **_places(builder, operation, "mean"),
         },
     )
@@ -241,9 +241,9 @@ def backward(builder: Builder, operation: Operation) -> None:
             pixels(x, builder.lanes),
             vector("mask", v=1) * line,
             {
-                "gradient": Place(gradient.buffer),
-                "x": Place(x.buffer),
-                "mask": Place(builder.mask),
+                "gradient": Location(gradient.buffer),
+                "x": Location(x.buffer),
+                "mask": Location(builder.mask),
                 **_places(builder, operation, "mean", "factor", "of_d", "constant"),
             },
         )
@@ -271,9 +271,9 @@ def _parameter_gradients(builder: Builder, operation: Operation, x: Image, sums:
             reduction="sum",
         ),
         {
-            "sums": Place(sums),
-            "products": Place(sums, x.channels),
-            "images": Place(builder.images),
+            "sums": Location(sums),
+            "products": Location(sums, x.channels),
+            "images": Location(builder.images),
             "scale_gradient": builder.parameter_gradient(operation, "scale"),
             "shift_gradient": builder.parameter_gradient(operation, "shift"),
             **_places(builder, operation, "inverse", "factor", "of_d", "constant"),

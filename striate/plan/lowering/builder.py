@@ -27,12 +27,20 @@ from striate.nest.algebra import (
 from striate.nest.ir import Number
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Activation, Graph, Operation
-from striate.plan.inputs import COPIED, Loading
-from striate.plan.layout import EVERY, Buffer, Image, Place, Scope, Walk, image_buffer
-from striate.plan.lowering.recomputation import Again
+from striate.plan.inputs import COPIED, InputFormat
+from striate.plan.layout import (
+    EVERY_PIXEL,
+    Access,
+    Buffer,
+    Image,
+    Location,
+    Scope,
+    image_buffer,
+)
+from striate.plan.lowering.recomputation import Recomputation
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.lowering.shard_gradients import Shards, shards_of
-from striate.plan.stage import Places, in_tasks
+from striate.plan.stage import Locations, in_tasks
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -79,7 +87,7 @@ class Settings:
     training: bool
     loss: str | None
     input_gradient: bool = False
-    loading: Loading = COPIED
+    loading: InputFormat = COPIED
     exact: bool = False
     vector: int = 16
     frozen: bool = False
@@ -110,7 +118,7 @@ class Builder:
         self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
         self.deferred: list[Callable[[], None]] = []
         self._remembered: dict[tuple[int, str], object] = {}
-        self.again = Again(self)
+        self.again = Recomputation(self)
         self.weights = Buffer("weights", network.flat.size, "real", "global")
         self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
         self.gradient = Buffer("gradient", network.flat.size, "real", "global")
@@ -173,14 +181,14 @@ class Builder:
 
         self.deferred.append(labelled)
 
-    def store(self, operation: Operation, result: Expression, walk: Walk) -> Store:
+    def store(self, operation: Operation, result: Expression, walk: Access) -> Store:
         """Store a result as the operation's value, through its activation."""
         target = self.values[operation.node].tensor("out", walk)
         return Store(target, activated(operation.activation, result))
 
-    def out(self, operation: Operation) -> Place:
+    def out(self, operation: Operation) -> Location:
         """Where the operation's value lies."""
-        return Place(self.values[operation.node].buffer)
+        return Location(self.values[operation.node].buffer)
 
     # --- parameters ------------------------------------------------------------------------
 
@@ -188,27 +196,27 @@ class Builder:
         """Where a parameter lies in the flat buffers."""
         return self._slots[operation.node, name]
 
-    def parameter(self, operation: Operation, name: str) -> Place:
+    def parameter(self, operation: Operation, name: str) -> Location:
         """The parameter itself."""
-        return Place(self.weights, self.slot(operation, name).start)
+        return Location(self.weights, self.slot(operation, name).start)
 
-    def parameter_gradient(self, operation: Operation, name: str) -> Place:
+    def parameter_gradient(self, operation: Operation, name: str) -> Location:
         """Its gradient, summed over the batch."""
-        return Place(self.gradient, self.slot(operation, name).start)
+        return Location(self.gradient, self.slot(operation, name).start)
 
-    def shard_gradient(self, operation: Operation, name: str) -> Place:
+    def shard_gradient(self, operation: Operation, name: str) -> Location:
         """Its gradient, summed over the images of one shard."""
         return self.shards.place(operation.node, name)
 
-    def clear(self, place: Place, size: int) -> None:
+    def clear(self, place: Location, size: int) -> None:
         """A step that writes `size` zeros, by all threads."""
         for first, count, part in in_tasks(size, _PART):
             nest = Nest((("e", part),), (Store(vector("out", e=1), Constant(0.0)),))
-            there = Place(place.buffer, place.offset + first)
+            there = Location(place.buffer, place.offset + first)
             self.recorder.tasks(nest, count, {"out": part}, {"out": there})
 
     def clear_shard(self, operation: Operation, name: str) -> None:
-        """Zeros to begin with, at the start of each shard of the section at hand."""
+        """Zeros to begin with, at the start of each shard of the stage at hand."""
         slot = self.slot(operation, name)
         nest = Nest((("e", slot.stop - slot.start),), (Store(vector("out", e=1), Constant(0.0)),))
         self.recorder.at_shard_start(nest, {"out": self.shard_gradient(operation, name)})
@@ -217,9 +225,9 @@ class Builder:
         """Whether every shard sums up its own gradient of the filters."""
         return self.shards.has(operation.node, "filters")
 
-    def statistic(self, operation: Operation, name: str) -> Place:
+    def statistic(self, operation: Operation, name: str) -> Location:
         """A running statistic."""
-        return Place(self.statistics, self._state_slots[operation.node, name].start)
+        return Location(self.statistics, self._state_slots[operation.node, name].start)
 
     # --- gradients of values ---------------------------------------------------------------
 
@@ -264,9 +272,9 @@ class GradientWriter:
         self,
         axes: Axes,
         term: Expression,
-        places: Places,
+        places: Locations,
         *,
-        walk: Walk = EVERY,
+        walk: Access = EVERY_PIXEL,
         reduce: tuple[str, ...] = (),
         before: str | None = None,
         blocks: int | None = None,
@@ -299,11 +307,11 @@ class GradientWriter:
         return images
 
     @property
-    def places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, Location]:
         """Their memory."""
-        return {role: Place(image.buffer) for role, image in self.images.items()}
+        return {role: Location(image.buffer) for role, image in self.images.items()}
 
-    def store(self, result: Expression, walk: Walk, *, added: bool = False) -> Store:
+    def store(self, result: Expression, walk: Access, *, added: bool = False) -> Store:
         """Store this reader's part; `added`: what earlier readers stored is in it already."""
         target = self.builder.gradients[self.value].tensor("out", walk)
         if not self.first and not added:
@@ -313,7 +321,7 @@ class GradientWriter:
             result = derived(self.activation, value, result)
         return Store(target, result)
 
-    def nothing(self, axes: Axes, walk: Walk, *, late: bool = False) -> None:
+    def nothing(self, axes: Axes, walk: Access, *, late: bool = False) -> None:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
             self.nest(axes, Constant(0.0), {}, walk=walk, late=late)

@@ -13,7 +13,7 @@ from typing import cast
 from striate.layers import Dense, GroupedDense
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Activation, Operation
-from striate.plan.layout import EVERY, Image, Place, Walk
+from striate.plan.layout import EVERY_PIXEL, Access, Image, Location
 from striate.plan.lowering.builder import Builder, activated, vector
 from striate.plan.lowering.elementwise import copy
 from striate.plan.lowering.weight_panels import lay_out, panel
@@ -39,7 +39,7 @@ def multiply(
     units = out.features
     bias = cast(Dense | GroupedDense, operation.layer).bias
     weights, width, strides = _laid_out(builder, operation, x, units)
-    places = {"x": Place(x.buffer), "weights": weights, "out": Place(out.buffer)}
+    places = {"x": Location(x.buffer), "weights": weights, "out": Location(out.buffer)}
     if bias:
         places["bias"] = builder.parameter(operation, "bias")
     axes = (("v", builder.lanes), ("o", width))
@@ -52,7 +52,7 @@ def multiply(
             ),
             stores=(
                 Store(
-                    out.tensor("out", Walk(c={"O": width, "o": 1})),
+                    out.tensor("out", Access(c={"O": width, "o": 1})),
                     activated(activation, Accumulator()),
                 ),
             ),
@@ -69,7 +69,7 @@ def multiply(
 
 def _laid_out(
     builder: Builder, operation: Operation, x: Image, units: int
-) -> tuple[Place, int, dict[str, int]]:
+) -> tuple[Location, int, dict[str, int]]:
     """The weights W[i,o], the units of a panel, and the strides of panels O, units o, inputs i.
 
     Where channels fill the lanes, many units lie in panels; of few units each has its inputs side
@@ -139,8 +139,8 @@ def _input_gradient(builder: Builder, operation: Operation, gradient: Image) -> 
         writer.nest(
             (*axes, *(reversed(inside) if builder.channel_lanes else inside), ("o", units)),
             gradient.flat("gradient", "o") * weights,
-            {"gradient": Place(gradient.buffer), "weights": place},
-            walk=replace(EVERY, c={"C": width, "c": 1}),
+            {"gradient": Location(gradient.buffer), "weights": place},
+            walk=replace(EVERY_PIXEL, c={"C": width, "c": 1}),
             reduce=("o",),
             before="v",
             blocks=images_at_once(builder, image.features * units),
@@ -149,7 +149,7 @@ def _input_gradient(builder: Builder, operation: Operation, gradient: Image) -> 
 
 def _turned_weights(
     builder: Builder, operation: Operation, image: Image, units: int, width: int
-) -> Place:
+) -> Location:
     """The weights with the channels of the input side by side."""
     size = image.features * units
     pixels_ = image.height * image.width
@@ -193,7 +193,7 @@ def _turned(builder: Builder, operation: Operation, gradient: Image, units: int)
                 ),
             ),
         ),
-        {"gradient": Place(gradient.buffer), "out": Place(turned.buffer)},
+        {"gradient": Location(gradient.buffer), "out": Location(turned.buffer)},
     )
     return turned
 
@@ -220,9 +220,9 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
             count,
             {"x": size * lanes, "out": size * units},
             {
-                "x": Place(x.buffer, first * lanes),
-                "gradient": Place(turned.buffer),
-                "out": Place(target.buffer, target.offset + first * units),
+                "x": Location(x.buffer, first * lanes),
+                "gradient": Location(turned.buffer),
+                "out": Location(target.buffer, target.offset + first * units),
             },
             barrier=False,
         )
@@ -236,7 +236,7 @@ def _weight_gradient(builder: Builder, operation: Operation, turned: Image, unit
                 reduction="sum",
             ),
             {
-                "gradient": Place(turned.buffer),
+                "gradient": Location(turned.buffer),
                 "out": builder.parameter_gradient(operation, "bias"),
             },
             barrier=False,

@@ -18,9 +18,9 @@ from striate.nest.algebra import (
     strides_of,
 )
 from striate.plan.analysis.operations import Activation, Operation
-from striate.plan.layout import EVERY, Image, Place, Walk
+from striate.plan.layout import EVERY_PIXEL, Access, Image, Location
 from striate.plan.lowering.builder import Builder, activated, derived, pixels
-from striate.plan.lowering.gradient_aliasing import hand_on
+from striate.plan.lowering.gradient_aliasing import alias_gradients
 
 
 def copy(builder: Builder, source: Image, target: Image) -> None:
@@ -28,19 +28,19 @@ def copy(builder: Builder, source: Image, target: Image) -> None:
     builder.recorder.blockwise(
         Nest(
             pixels(source, builder.lanes),
-            stores=(Store(target.tensor("out", EVERY), source.tensor("x", EVERY)),),
+            stores=(Store(target.tensor("out", EVERY_PIXEL), source.tensor("x", EVERY_PIXEL)),),
         ),
-        {"x": Place(source.buffer), "out": Place(target.buffer)},
+        {"x": Location(source.buffer), "out": Location(target.buffer)},
     )
 
 
 def flatten_forward(builder: Builder, operation: Operation) -> None:
     """A copy without halo, where a view would not do."""
     x, flat = builder.values[operation.inputs[0]], builder.values[operation.node]
-    value = activated(operation.activation, x.tensor("x", EVERY))
+    value = activated(operation.activation, x.tensor("x", EVERY_PIXEL))
     builder.recorder.blockwise(
         Nest(pixels(x, builder.lanes), stores=(Store(flat.flattened("out", x), value),)),
-        {"x": Place(x.buffer), "out": Place(flat.buffer)},
+        {"x": Location(x.buffer), "out": Location(flat.buffer)},
     )
 
 
@@ -54,17 +54,17 @@ def flatten_backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(x, builder.lanes),
             gradient.flattened("gradient", x),
-            {"gradient": Place(gradient.buffer)},
+            {"gradient": Location(gradient.buffer)},
         )
 
 
 def activation_forward(builder: Builder, operation: Operation) -> None:
     """An activation that could not be fused."""
     x = builder.values[operation.inputs[0]]
-    result = activated(cast(Activation, operation.layer), x.tensor("x", EVERY))
+    result = activated(cast(Activation, operation.layer), x.tensor("x", EVERY_PIXEL))
     builder.recorder.blockwise(
-        Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY),)),
-        {"x": Place(x.buffer), "out": builder.out(operation)},
+        Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY_PIXEL),)),
+        {"x": Location(x.buffer), "out": builder.out(operation)},
     )
 
 
@@ -75,14 +75,16 @@ def activation_backward(builder: Builder, operation: Operation) -> None:
         return
     layer = cast(Activation, operation.layer)
     told = builder.values[source if isinstance(layer, ReLU | LeakyReLU) else operation.node]
-    reads = {} if isinstance(layer, Scale) else {"told": Place(told.buffer)}
+    reads = {} if isinstance(layer, Scale) else {"told": Location(told.buffer)}
     gradient = builder.gradients[operation.node]
-    term = derived(layer, told.tensor("told", EVERY), gradient.tensor("gradient", EVERY))
+    term = derived(
+        layer, told.tensor("told", EVERY_PIXEL), gradient.tensor("gradient", EVERY_PIXEL)
+    )
     with builder.writing_gradient(source) as writer:
         writer.nest(
             pixels(gradient, builder.lanes),
             term,
-            {**reads, "gradient": Place(gradient.buffer)},
+            {**reads, "gradient": Location(gradient.buffer)},
         )
 
 
@@ -98,10 +100,10 @@ def _kept(builder: Builder, operation: Operation, image: Image) -> Expression:
 def dropout_forward(builder: Builder, operation: Operation) -> None:
     """Zero a part of the numbers; the mask is computed where it is needed, and never stored."""
     x = builder.values[operation.inputs[0]]
-    result = x.tensor("x", EVERY) * _kept(builder, operation, x)
+    result = x.tensor("x", EVERY_PIXEL) * _kept(builder, operation, x)
     builder.recorder.blockwise(
-        Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY),)),
-        {"x": Place(x.buffer), "keys": Place(builder.keys), "out": builder.out(operation)},
+        Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY_PIXEL),)),
+        {"x": Location(x.buffer), "keys": Location(builder.keys), "out": builder.out(operation)},
     )
 
 
@@ -114,8 +116,8 @@ def dropout_backward(builder: Builder, operation: Operation) -> None:
     with builder.writing_gradient(source) as writer:
         writer.nest(
             pixels(gradient, builder.lanes),
-            gradient.tensor("gradient", EVERY) * _kept(builder, operation, gradient),
-            {"gradient": Place(gradient.buffer), "keys": Place(builder.keys)},
+            gradient.tensor("gradient", EVERY_PIXEL) * _kept(builder, operation, gradient),
+            {"gradient": Location(gradient.buffer), "keys": Location(builder.keys)},
         )
 
 
@@ -132,13 +134,15 @@ def _add_again(builder: Builder, operation: Operation) -> None:
 
 def _add(builder: Builder, operation: Operation) -> None:
     images = [builder.values[value] for value in operation.inputs]
-    parts: list[Expression] = [image.tensor(f"x{i}", EVERY) for i, image in enumerate(images)]
+    parts: list[Expression] = [image.tensor(f"x{i}", EVERY_PIXEL) for i, image in enumerate(images)]
     total = reduce(lambda left, right: left + right, parts)
     builder.recorder.blockwise(
-        Nest(pixels(images[0], builder.lanes), stores=(builder.store(operation, total, EVERY),)),
+        Nest(
+            pixels(images[0], builder.lanes), stores=(builder.store(operation, total, EVERY_PIXEL),)
+        ),
         {
             "out": builder.out(operation),
-            **{f"x{i}": Place(image.buffer) for i, image in enumerate(images)},
+            **{f"x{i}": Location(image.buffer) for i, image in enumerate(images)},
         },
     )
 
@@ -146,7 +150,7 @@ def _add(builder: Builder, operation: Operation) -> None:
 def add_backward(builder: Builder, operation: Operation) -> None:
     """Every input gets the whole gradient."""
     gradient = builder.gradients[operation.node]
-    handed = hand_on(builder, operation)
+    handed = alias_gradients(builder, operation)
     for source in operation.inputs:
         if builder.needs_gradient(source) and source not in handed:
             _pass_on(builder, source, gradient, gradient.channels, 0)
@@ -157,10 +161,10 @@ def concat_forward(builder: Builder, operation: Operation) -> None:
     start = 0
     for source in operation.inputs:
         x = builder.values[source]
-        store = builder.store(operation, x.tensor("x", EVERY), _channels_from(start))
+        store = builder.store(operation, x.tensor("x", EVERY_PIXEL), _channels_from(start))
         builder.recorder.blockwise(
             Nest(pixels(x, builder.lanes), stores=(store,)),
-            {"x": Place(x.buffer), "out": builder.out(operation)},
+            {"x": Location(x.buffer), "out": builder.out(operation)},
         )
         start += x.channels
 
@@ -176,8 +180,8 @@ def concat_backward(builder: Builder, operation: Operation) -> None:
         start += channels
 
 
-def _channels_from(start: int) -> Walk:
-    return replace(EVERY, start=(0, 0, start))
+def _channels_from(start: int) -> Access:
+    return replace(EVERY_PIXEL, start=(0, 0, start))
 
 
 def _pass_on(builder: Builder, source: int, gradient: Image, channels: int, start: int) -> None:
@@ -191,5 +195,5 @@ def _pass_on(builder: Builder, source: int, gradient: Image, channels: int, star
         writer.nest(
             axes,
             gradient.tensor("gradient", _channels_from(start)),
-            {"gradient": Place(gradient.buffer)},
+            {"gradient": Location(gradient.buffer)},
         )

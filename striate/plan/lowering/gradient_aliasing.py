@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from striate.plan.lowering.builder import Builder
 
 
-def hand_on(builder: Builder, operation: Operation) -> set[int]:
+def alias_gradients(builder: Builder, operation: Operation) -> set[int]:
     """Let inputs of a sum share its gradient; return which.
 
     Any number of inputs may that nobody else reads, and whose own backward pass only reads it.

@@ -11,7 +11,7 @@ from typing import cast
 from striate.layers import GroupedDense
 from striate.nest.algebra import Accumulator, Nest, Store
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Image, Place, Walk
+from striate.plan.layout import Access, Image, Location
 from striate.plan.lowering import dense
 from striate.plan.lowering.builder import Builder
 
@@ -21,10 +21,10 @@ def forward(builder: Builder, operation: Operation) -> None:
     group = cast(GroupedDense, operation.layer).group
     sums = _one_each(builder, operation, "groups")
     dense.multiply(builder, operation, sums, None)
-    store = builder.store(operation, sums.tensor("sums", _OF_GROUP), Walk(c={"j": group, "k": 1}))
+    store = builder.store(operation, sums.tensor("sums", _OF_GROUP), Access(c={"j": group, "k": 1}))
     builder.recorder.blockwise(
         Nest((("j", sums.features), ("k", group), ("v", builder.lanes)), (store,)),
-        {"sums": Place(sums.buffer), "out": builder.out(operation)},
+        {"sums": Location(sums.buffer), "out": builder.out(operation)},
     )
 
 
@@ -37,16 +37,16 @@ def backward(builder: Builder, operation: Operation) -> None:
         Nest(
             axes=(("j", sums.features), ("v", builder.lanes), ("k", group)),
             stores=(Store(sums.tensor("sums", _OF_GROUP), Accumulator()),),
-            terms=(gradient.tensor("gradient", Walk(c={"j": group, "k": 1})),),
+            terms=(gradient.tensor("gradient", Access(c={"j": group, "k": 1})),),
             reduce=("k",),
             reduction="sum",
         ),
-        {"gradient": Place(gradient.buffer), "sums": Place(sums.buffer)},
+        {"gradient": Location(gradient.buffer), "sums": Location(sums.buffer)},
     )
     dense.propagate(builder, operation, sums)
 
 
-_OF_GROUP = Walk(c={"j": 1})
+_OF_GROUP = Access(c={"j": 1})
 
 
 def _one_each(builder: Builder, operation: Operation, name: str) -> Image:

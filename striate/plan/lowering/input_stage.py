@@ -32,8 +32,8 @@ from striate.nest.algebra import (
     strides_of,
     where,
 )
-from striate.plan.inputs import Changes, Loading, Picked
-from striate.plan.layout import EVERY, Buffer, Image, Place, Walk
+from striate.plan.inputs import ImageChanges, ImagesInPlace, InputFormat
+from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location
 
 if TYPE_CHECKING:
     from striate.plan.lowering.builder import Axes, Builder
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 _FAR = 1e9
 
 
-class Entrance:
+class InputStage:
     """The input step of a plan, and the memory through which it is told what to read.
 
     With images in the lanes a vector holds one pixel of many images; else it runs along a row of
     one image, `e` being column and channel in one.
     """
 
-    def __init__(self, builder: Builder, image: Image, loading: Loading) -> None:
+    def __init__(self, builder: Builder, image: Image, loading: InputFormat) -> None:
         self.builder, self.image, self.loading = builder, image, loading
         self.lanes = lanes = builder.lanes
         self.flat = lanes == 1
@@ -90,10 +90,10 @@ class Entrance:
         value = (value - self._per_channel("mean")) * self._per_channel("scale")
         if self.flat:
             axes: Axes = (("y", image.height), ("e", self.period))
-            out = image.tensor("out", Walk({"y": 1}, {}, {"e": 1}))
+            out = image.tensor("out", Access({"y": 1}, {}, {"e": 1}))
         else:
             axes = (("y", image.height), ("x", image.width), ("c", image.channels), ("v", lanes))
-            out = image.tensor("out", EVERY)
+            out = image.tensor("out", EVERY_PIXEL)
         nest = Nest(axes, stores=(Store(out, value),))
         memory = {
             "raw": self.raw, "addresses": self._addresses, "places": self._places,
@@ -101,7 +101,7 @@ class Entrance:
             "scale": self._scale, "mean": self._mean, "colours": self._colours,
             "out": image.buffer,
         }  # fmt: skip
-        places = {role: Place(memory[role]) for role in nest.buffers}
+        places = {role: Location(memory[role]) for role in nest.buffers}
         self.builder.recorder.blockwise(nest, places)
 
     def _source(self) -> Tensor:
@@ -174,7 +174,7 @@ class Entrance:
         for buffer, values in ((self._mean, mean), (self._scale, scale)):
             self._arrays[buffer][: self.period] = np.resize(values, self.period)
 
-    def pick(self, picked: Picked) -> None:
+    def pick(self, picked: ImagesInPlace) -> None:
         """What the next run reads."""
         changes, count = picked.changes, len(picked)
         picked.find(self._images.values[0, :count])
@@ -190,7 +190,7 @@ class Entrance:
         if self.loading.cut:
             self._paint(1, changes.colour)
 
-    def _place(self, changes: Changes, starts: npt.NDArray[np.int32]) -> None:
+    def _place(self, changes: ImageChanges, starts: npt.NDArray[np.int32]) -> None:
         """Where the rows and columns of each image begin in the tables of rows and columns."""
         starts[...] = 0 if changes.places is None else changes.places
         if changes.mirrored is not None:
@@ -199,7 +199,7 @@ class Entrance:
             np.copyto(starts[1], back, where=changes.mirrored)
         starts[1] *= self._pixel
 
-    def _measure(self, changes: Changes, count: int) -> None:
+    def _measure(self, changes: ImageChanges, count: int) -> None:
         """The factor of each image, and its rectangles."""
         if changes.factors is not None:
             self._amount_of("factor", count)[...] = changes.factors
@@ -229,11 +229,11 @@ class Entrance:
         memory = self._arrays[self._colours][start : start + self.period]
         memory.reshape(-1, self.image.channels)[...] = colour
 
-    def _table(self, buffer: Buffer, dtype: npt.DTypeLike, absent: list[float]) -> _Table:
+    def _table(self, buffer: Buffer, dtype: npt.DTypeLike, absent: list[float]) -> _PerImage:
         blocks, size = self.builder.settings.blocks, len(absent) * self.lanes
         memory = self._arrays[buffer].reshape(blocks, buffer.span)[:, :size].view()
         memory.shape = (blocks, len(absent), self.lanes)
-        return _Table(memory, np.array(absent, dtype))
+        return _PerImage(memory, np.array(absent, dtype))
 
     @property
     def _pixel(self) -> int:
@@ -241,7 +241,7 @@ class Entrance:
         return self.image.channels if self.flat else 1
 
 
-class _Table:
+class _PerImage:
     """What differs from image to image.
 
     Attributes:

@@ -18,13 +18,13 @@ from striate.layers import LocallyConnected2D
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY, Image, Place, Steps, Walk
+from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, Steps
 from striate.plan.lowering.builder import Axes, Builder, Settings, pixels, vector
 from striate.plan.lowering.dense import images_at_once
-from striate.plan.lowering.windows import Windows
+from striate.plan.lowering.windows import WindowGeometry
 
 
-class Geometry(Windows):
+class LocalGeometry(WindowGeometry):
     """The numbers of one layer: axes g (groups), c (channels of a group), k (its filters)."""
 
     def __init__(self, operation: Operation) -> None:
@@ -53,15 +53,15 @@ class Geometry(Windows):
 
 def input_halo(_: Settings, operation: Operation) -> Pads:
     """The padding."""
-    return Windows(operation).pads
+    return WindowGeometry(operation).pads
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
-    g = Geometry(operation)
+    g = LocalGeometry(operation)
     x = builder.values[operation.inputs[0]]
     places = {
-        "x": Place(x.buffer),
+        "x": Location(x.buffer),
         "weights": builder.parameter(operation, "weights"),
         "out": builder.out(operation),
     }
@@ -76,7 +76,7 @@ def forward(builder: Builder, operation: Operation) -> None:
                 *g.taps,
                 ("c", g.depth),
             ),
-            stores=(builder.store(operation, Accumulator(), Walk({"y": 1}, {"x": 1}, g.filter)),),
+            stores=(builder.store(operation, Accumulator(), Access({"y": 1}, {"x": 1}, g.filter)),),
             terms=(x.tensor("x", g.pixels(g.channel)) * vector("weights", **g.weights),),
             reduce=("r", "s", "c"),
             reduction="sum",
@@ -96,31 +96,35 @@ def _inside(builder: Builder, channel: tuple[str, int]) -> Axes:
 
 def backward(builder: Builder, operation: Operation) -> None:
     """dX block by block; dW and the bias's gradient later, from the whole batch at once."""
-    g = Geometry(operation)
+    g = LocalGeometry(operation)
     x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
     builder.later(lambda: _weight_gradient(builder, operation, g, x, gradient))
     if builder.needs_gradient(operation.inputs[0]):
         _input_gradient(builder, operation, g, gradient)
 
 
-def _input_gradient(builder: Builder, operation: Operation, g: Geometry, gradient: Image) -> None:
+def _input_gradient(
+    builder: Builder, operation: Operation, g: LocalGeometry, gradient: Image
+) -> None:
     """dX: every output hands its share to the pixels that it read, padding included."""
     top, bottom, left, right = g.pads
     shape = (g.height + top + bottom, g.width + left + right, g.channels)
     sums = builder.image(f"padded gradient {operation.node}", shape)
     builder.recorder.blockwise(
-        Nest(pixels(sums, builder.lanes), (Store(sums.tensor("sums", EVERY), Constant(0.0)),)),
-        {"sums": Place(sums.buffer)},
+        Nest(
+            pixels(sums, builder.lanes), (Store(sums.tensor("sums", EVERY_PIXEL), Constant(0.0)),)
+        ),
+        {"sums": Location(sums.buffer)},
     )
-    pixel = Walk({"y": g.stride[0], "r": g.dilation[0]}, {"x": g.stride[1], "s": g.dilation[1]})
+    pixel = Access({"y": g.stride[0], "r": g.dilation[0]}, {"x": g.stride[1], "s": g.dilation[1]})
     forms = {
         "sums": sums.tensor("sums", replace(pixel, c=g.channel)),
-        "gradient": gradient.tensor("gradient", Walk({"y": 1}, {"x": 1}, g.filter)),
+        "gradient": gradient.tensor("gradient", Access({"y": 1}, {"x": 1}, g.filter)),
         "weights": vector("weights", **g.weights),
     }
     memory = {
-        "sums": Place(sums.buffer),
-        "gradient": Place(gradient.buffer),
+        "sums": Location(sums.buffer),
+        "gradient": Location(gradient.buffer),
         "weights": builder.parameter(operation, "weights"),
     }
     for axes, standing in _apart(g):
@@ -135,7 +139,7 @@ def _input_gradient(builder: Builder, operation: Operation, g: Geometry, gradien
             initial=(target,),
         )
         places = {
-            role: Place(place.buffer, place.offset + _distance(forms[role], standing))
+            role: Location(place.buffer, place.offset + _distance(forms[role], standing))
             for role, place in memory.items()
         }
         together = images_at_once(builder, g.numbers)
@@ -143,8 +147,8 @@ def _input_gradient(builder: Builder, operation: Operation, g: Geometry, gradien
     with builder.writing_gradient(operation.inputs[0]) as writer:
         writer.nest(
             pixels(builder.values[operation.inputs[0]], builder.lanes),
-            sums.tensor("sums", replace(EVERY, start=(top, left, 0))),
-            {"sums": Place(sums.buffer)},
+            sums.tensor("sums", replace(EVERY_PIXEL, start=(top, left, 0))),
+            {"sums": Location(sums.buffer)},
         )
 
 
@@ -158,7 +162,7 @@ def _distance(form: Tensor, standing: Mapping[str, int]) -> int:
     return sum(form.stride(axis) * index for axis, index in standing.items())
 
 
-def _apart(g: Geometry) -> Iterator[tuple[Axes, dict[str, int]]]:
+def _apart(g: LocalGeometry) -> Iterator[tuple[Axes, dict[str, int]]]:
     """Axes over outputs and taps that meet no pixel twice, and where the others stand.
 
     Either all positions with one tap, or all taps of one position, whichever are fewer nests: they
@@ -174,9 +178,9 @@ def _apart(g: Geometry) -> Iterator[tuple[Axes, dict[str, int]]]:
 
 
 def _weight_gradient(
-    builder: Builder, operation: Operation, g: Geometry, x: Image, gradient: Image
+    builder: Builder, operation: Operation, g: LocalGeometry, x: Image, gradient: Image
 ) -> None:
-    outputs = gradient.tensor("gradient", Walk({"y": 1}, {"x": 1}, g.filter))
+    outputs = gradient.tensor("gradient", Access({"y": 1}, {"x": 1}, g.filter))
     batch: Axes = (("v", builder.lanes),)
     builder.recorder.whole_batch(
         Nest(
@@ -188,8 +192,8 @@ def _weight_gradient(
         ),
         max((*g.positions, *g.taps), key=lambda axis: axis[1])[0],
         {
-            "x": Place(x.buffer),
-            "gradient": Place(gradient.buffer),
+            "x": Location(x.buffer),
+            "gradient": Location(gradient.buffer),
             "out": builder.parameter_gradient(operation, "weights"),
         },
     )
@@ -205,7 +209,7 @@ def _weight_gradient(
         ),
         max(g.positions, key=lambda axis: axis[1])[0],
         {
-            "gradient": Place(gradient.buffer),
+            "gradient": Location(gradient.buffer),
             "out": builder.parameter_gradient(operation, "bias"),
         },
     )

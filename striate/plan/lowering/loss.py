@@ -25,14 +25,14 @@ from striate.nest.algebra import (
     strides_of,
     tensors_in,
 )
-from striate.plan.layout import EVERY, Image, Place
+from striate.plan.layout import EVERY_PIXEL, Image, Location
 from striate.plan.lowering.builder import Axes, Builder, pixels, vector
 
 
-class Loss:
+class LossLowering:
     """Records a loss on the network's output; `places` has "targets", "weights", "losses"."""
 
-    def __init__(self, builder: Builder, places: dict[str, Place]) -> None:
+    def __init__(self, builder: Builder, places: dict[str, Location]) -> None:
         self.builder, self.places = builder, places
         self.output = builder.graph.output
         self.z: Image = builder.values[self.output]
@@ -59,10 +59,10 @@ class Loss:
         kinds[kind]()
 
     def _softmax_cross_entropy(self) -> None:
-        z = self.z.tensor("z", EVERY)
+        z = self.z.tensor("z", EVERY_PIXEL)
         largest, total = vector("largest", v=1), vector("total", v=1)
         scratch = {
-            name: Place(self.builder.buffer(name, self.builder.lanes))
+            name: Location(self.builder.buffer(name, self.builder.lanes))
             for name in ("largest", "total", "dot")
         }
         grown = exp(z - largest)
@@ -74,8 +74,8 @@ class Loss:
         self._gradient(self.weights * (grown / total - self.targets), scratch)
 
     def _mean_squared_error(self) -> None:
-        difference = self.z.tensor("z", EVERY) - self.targets
-        scratch = {"dot": Place(self.builder.buffer("dot", self.builder.lanes))}
+        difference = self.z.tensor("z", EVERY_PIXEL) - self.targets
+        scratch = {"dot": Location(self.builder.buffer("dot", self.builder.lanes))}
         self._reduce("sum", difference * difference, "dot", scratch)
         self._each_image(self.weights * vector("dot", v=1) * (1.0 / self.z.features), scratch)
         self._gradient(self.weights * difference * (2.0 / self.z.features), scratch)
@@ -84,7 +84,7 @@ class Loss:
         self._gradient(self.targets, {})
 
     def _reduce(
-        self, reduction: Reduction, term: Expression, name: str, scratch: dict[str, Place]
+        self, reduction: Reduction, term: Expression, name: str, scratch: dict[str, Location]
     ) -> None:
         """A reduction over the outputs, image by image."""
         height, width, channels, lanes = self.axes
@@ -97,18 +97,18 @@ class Loss:
         )
         self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
 
-    def _each_image(self, loss: Expression, scratch: dict[str, Place]) -> None:
+    def _each_image(self, loss: Expression, scratch: dict[str, Location]) -> None:
         nest = Nest((self.axes[-1],), stores=(Store(vector("losses", v=1), loss),))
         self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
 
-    def _gradient(self, term: Expression, scratch: dict[str, Place]) -> None:
+    def _gradient(self, term: Expression, scratch: dict[str, Location]) -> None:
         if not self.builder.needs_gradient(self.output):
             return
         places = self._used(tensors_in(term), scratch)
         with self.builder.writing_gradient(self.output) as writer:
             writer.nest(self.axes, term, places)
 
-    def _used(self, tensors: Iterable[Tensor], scratch: dict[str, Place]) -> dict[str, Place]:
+    def _used(self, tensors: Iterable[Tensor], scratch: dict[str, Location]) -> dict[str, Location]:
         """The memory of the roles that occur."""
-        known = {**self.places, **scratch, "z": Place(self.z.buffer)}
+        known = {**self.places, **scratch, "z": Location(self.z.buffer)}
         return {tensor.buffer: known[tensor.buffer] for tensor in tensors}

@@ -2,7 +2,7 @@
 
 Output o reads input ``i = o*S + r*D - P``.  For the gradient of the input one asks the other
 way: which (o, r) read pixel i?  With stride S, pixels that are S apart are read by the same
-taps r, those between by others.  So the pixels fall into runs; inside a run, with
+taps r, those between by others.  So the pixels fall into phases_of; inside a run, with
 ``i = S*q + start + p``, the taps are ``r = first + p + step*j`` for j < taps and the outputs
 ``o = q + origin - move*j``: linear forms, hence a nest for each run.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
-class Run:
+class Phase:
     """Neighbouring pixels start … start+length-1, and all that are multiples of S further on."""
 
     start: int
@@ -34,9 +34,9 @@ class Run:
         return self.origin - self.move * (self.taps - 1), self.origin + self.count - 1
 
 
-def runs(pixels: int, size: int, stride: int, dilation: int, before: int) -> list[Run]:
-    """All runs of the pixels 0 … pixels-1."""
-    merged: list[Run] = []
+def phases_of(pixels: int, size: int, stride: int, dilation: int, before: int) -> list[Phase]:
+    """All phases_of of the pixels 0 … pixels-1."""
+    merged: list[Phase] = []
     for run in _single(pixels, size, stride, dilation, before):
         last = merged[-1] if merged else None
         if last and _continues(last, run):
@@ -46,27 +46,27 @@ def runs(pixels: int, size: int, stride: int, dilation: int, before: int) -> lis
     return merged
 
 
-def _single(pixels: int, size: int, stride: int, dilation: int, before: int) -> Iterator[Run]:
+def _single(pixels: int, size: int, stride: int, dilation: int, before: int) -> Iterator[Phase]:
     for start in range(min(stride, pixels)):
         count = -(-(pixels - start) // stride)
         taps = [r for r in range(size) if (start + before - r * dilation) % stride == 0]
         if not taps:
-            yield Run(start, 1, count, 0, 0, 0, 0, 0)
+            yield Phase(start, 1, count, 0, 0, 0, 0, 0)
             continue
         step = stride // math.gcd(stride, dilation)
         origin = (start + before - taps[0] * dilation) // stride
         move = step * dilation // stride
-        yield Run(start, 1, count, len(taps), taps[0], step, origin, move)
+        yield Phase(start, 1, count, len(taps), taps[0], step, origin, move)
 
 
-def _continues(last: Run, run: Run) -> bool:
+def _continues(last: Phase, run: Phase) -> bool:
     """Whether `run` is the next pixel of `last`: the same but for the tap, which is the next."""
     first = last.first + last.length if last.taps else 0
     return replace(last, start=run.start, length=1, first=first) == run
 
 
-def halo(parts: list[Run], outputs: int) -> tuple[int, int]:
-    """How far the runs read before and behind the outputs."""
+def halo(parts: list[Phase], outputs: int) -> tuple[int, int]:
+    """How far the phases_of read before and behind the outputs."""
     reaches = [run.reach() for run in parts]
     least, most = min(low for low, _ in reaches), max(high for _, high in reaches)
     return max(0, -least), max(0, most - (outputs - 1))

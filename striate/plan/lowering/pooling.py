@@ -25,25 +25,25 @@ from striate.nest.algebra import (
 )
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY, Buffer, Image, Place, Steps, Walk
+from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location, Steps
 from striate.plan.lowering.builder import Builder, Settings, pixels
 from striate.plan.lowering.elementwise import copy
-from striate.plan.lowering.windows import Axes, Windows
+from striate.plan.lowering.windows import Axes, WindowGeometry
 
 _CHANNEL: Steps = {"c": 1}
 
 
 def input_halo(_: Settings, operation: Operation) -> Pads:
     """The padding: zeros change no sum."""
-    return Windows(operation).pads
+    return WindowGeometry(operation).pads
 
 
 def gradient_halo(_: Settings, operation: Operation) -> Pads:
     """How far the input gradient reads past the output's border."""
-    return Windows(operation).gradient_halo()
+    return WindowGeometry(operation).gradient_halo()
 
 
-def _axes(builder: Builder, g: Windows) -> Axes:
+def _axes(builder: Builder, g: WindowGeometry) -> Axes:
     return (
         ("y", g.rows),
         ("x", g.columns),
@@ -56,16 +56,16 @@ def _axes(builder: Builder, g: Windows) -> Axes:
 
 def max_forward(builder: Builder, operation: Operation) -> None:
     """The maxima and, in training, the number of the tap (r * width + s) that had each."""
-    g = Windows(operation)
+    g = WindowGeometry(operation)
     x = _with_border(builder, operation, g)
-    stores = [builder.store(operation, Accumulator(0), EVERY)]
-    places = {"x": Place(x.buffer), "out": builder.out(operation)}
+    stores = [builder.store(operation, Accumulator(0), EVERY_PIXEL)]
+    places = {"x": Location(x.buffer), "out": builder.out(operation)}
     backward = builder.needs_gradient(operation.inputs[0])
     if backward:
         winners = _winners(builder, operation)
         builder.remember(operation, "winners", winners)
-        stores.append(Store(winners.tensor("winners", EVERY), Accumulator(1)))
-        places["winners"] = Place(winners.buffer)
+        stores.append(Store(winners.tensor("winners", EVERY_PIXEL), Accumulator(1)))
+        places["winners"] = Location(winners.buffer)
     builder.recorder.blockwise(
         Nest(
             _axes(builder, g),
@@ -81,7 +81,7 @@ def max_forward(builder: Builder, operation: Operation) -> None:
 
 def max_backward(builder: Builder, operation: Operation) -> None:
     """A pixel gets the gradient of those windows in which it was the winner."""
-    g = Windows(operation)
+    g = WindowGeometry(operation)
     if not builder.needs_gradient(operation.inputs[0]):
         return
     _scatter(builder, operation, g, builder.recall(operation, "winners", Image))
@@ -89,28 +89,30 @@ def max_backward(builder: Builder, operation: Operation) -> None:
 
 def sum_forward(builder: Builder, operation: Operation) -> None:
     """The sums, or the averages over the pixels of each window."""
-    g = Windows(operation)
+    g = WindowGeometry(operation)
     x = builder.values[operation.inputs[0]]
-    scale, places = _scale(builder, operation, g, EVERY)
+    scale, places = _scale(builder, operation, g, EVERY_PIXEL)
     builder.recorder.blockwise(
         Nest(
             _axes(builder, g),
-            stores=(builder.store(operation, Accumulator() * scale, EVERY),),
+            stores=(builder.store(operation, Accumulator() * scale, EVERY_PIXEL),),
             terms=(x.tensor("x", g.pixels(_CHANNEL)),),
             reduce=("r", "s"),
             reduction="sum",
         ),
-        {"x": Place(x.buffer), "out": builder.out(operation), **places},
+        {"x": Location(x.buffer), "out": builder.out(operation), **places},
     )
 
 
 def sum_backward(builder: Builder, operation: Operation) -> None:
     """A pixel gets the gradient of every window that it is in."""
     if builder.needs_gradient(operation.inputs[0]):
-        _scatter(builder, operation, Windows(operation), None)
+        _scatter(builder, operation, WindowGeometry(operation), None)
 
 
-def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image | None) -> None:
+def _scatter(
+    builder: Builder, operation: Operation, g: WindowGeometry, winners: Image | None
+) -> None:
     gradient = builder.gradients[operation.node]
     with builder.writing_gradient(operation.inputs[0]) as writer:
         for part in g.ways_back():
@@ -120,12 +122,12 @@ def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image 
                 continue
             windows = part.outputs(_CHANNEL)
             seen = gradient.tensor("gradient", windows)
-            places = {"gradient": Place(gradient.buffer)}
+            places = {"gradient": Location(gradient.buffer)}
             if winners is not None:
                 strides, offset = part.taps(g.size[1], 1)
                 tap = Index(strides_of(strides), offset)
                 term = where(winners.tensor("winners", windows), "==", tap, seen, 0.0)
-                places["winners"] = Place(winners.buffer)
+                places["winners"] = Location(winners.buffer)
             else:
                 scale, more = _scale(builder, operation, g, windows)
                 term, places = seen * scale, {**places, **more}
@@ -141,11 +143,11 @@ def _scatter(builder: Builder, operation: Operation, g: Windows, winners: Image 
 
 def _winners(builder: Builder, operation: Operation) -> Image:
     # The halo of the gradient, so that both are read alike; -1 is no tap.
-    halo = Windows(operation).gradient_halo()
+    halo = WindowGeometry(operation).gradient_halo()
     return builder.image(f"winners {operation.node}", operation.shape, halo, fill=-1.0)
 
 
-def _with_border(builder: Builder, operation: Operation, g: Windows) -> Image:
+def _with_border(builder: Builder, operation: Operation, g: WindowGeometry) -> Image:
     """The input, in a border that never wins where there is padding."""
     x = builder.values[operation.inputs[0]]
     if not any(g.pads):
@@ -158,15 +160,15 @@ def _with_border(builder: Builder, operation: Operation, g: Windows) -> Image:
 
 
 def _scale(
-    builder: Builder, operation: Operation, g: Windows, windows: Walk
-) -> tuple[Expression, dict[str, Place]]:
+    builder: Builder, operation: Operation, g: WindowGeometry, windows: Access
+) -> tuple[Expression, dict[str, Location]]:
     """What a sum is multiplied by: 1, 1/window, or 1/(pixels of the window inside the image)."""
     layer = g.layer
     if not isinstance(layer, AvgPool2D):
         return Constant(1.0), {}
     if layer.count_padding or not any(g.pads):
         return Constant(1.0 / (g.size[0] * g.size[1])), {}
-    top, bottom, left, right = Windows(operation).gradient_halo()
+    top, bottom, left, right = WindowGeometry(operation).gradient_halo()
     if not builder.has(operation, "scale"):
         counts = np.outer(
             _inside(g.height, g.rows, g.size[0], g.stride[0], g.pads[0]),
@@ -179,7 +181,7 @@ def _scale(
     strides = {axis: row * step for axis, step in windows.y.items()}
     strides |= windows.x
     offset = (top + windows.start[0]) * row + left + windows.start[1]
-    return Tensor("scale", strides_of(strides), offset), {"scale": Place(buffer)}
+    return Tensor("scale", strides_of(strides), offset), {"scale": Location(buffer)}
 
 
 def _inside(
@@ -198,12 +200,12 @@ def global_forward(builder: Builder, operation: Operation) -> None:
     builder.recorder.blockwise(
         Nest(
             (("c", x.channels), ("v", builder.lanes), ("y", x.height), ("x", x.width)),
-            stores=(builder.store(operation, Accumulator() * scale, Walk(c={"c": 1})),),
-            terms=(x.tensor("x", EVERY),),
+            stores=(builder.store(operation, Accumulator() * scale, Access(c={"c": 1})),),
+            terms=(x.tensor("x", EVERY_PIXEL),),
             reduce=("y", "x"),
             reduction="sum",
         ),
-        {"x": Place(x.buffer), "out": builder.out(operation)},
+        {"x": Location(x.buffer), "out": builder.out(operation)},
     )
 
 
@@ -217,5 +219,5 @@ def global_backward(builder: Builder, operation: Operation) -> None:
         writer.nest(
             pixels(x, builder.lanes),
             gradient.flat("gradient", "c") * (1.0 / (x.height * x.width)),
-            {"gradient": Place(gradient.buffer)},
+            {"gradient": Location(gradient.buffer)},
         )

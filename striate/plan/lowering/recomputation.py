@@ -3,7 +3,7 @@
 What the backward pass reads lives from the forward pass on, all of it at once in between: this
 decides how much memory a training step takes.  Some values cost little to compute once more:
 
-- Batch normalisation and large sums treat every number alone.  They are repeated in each section
+- Batch normalisation and large sums treat every number alone.  They are repeated in each stage
   that reads them, one block of images at a time, as long as what they need is kept.
 - Some convolutions with large outputs are repeated once, when the backward pass first reads their
   outputs.  Then these are kept, but by then much of the memory is free again.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from striate.layers import Add, BatchNorm
 from striate.nest.ir import BYTES
 from striate.plan.analysis.operations import Operation
-from striate.plan.stage import Section
+from striate.plan.stage import Stage
 
 if TYPE_CHECKING:
     from striate.plan.lowering.builder import Builder
@@ -31,7 +31,7 @@ _CHAIN = 2
 _CHEAP, _CHEAP_EARLY, _SHARE = 160, 32, 1 / 24
 
 
-class Again:
+class Recomputation:
     """Which values are computed again, and how.
 
     Attributes
@@ -46,23 +46,23 @@ class Again:
         self._builder = builder
         self._everywhere: dict[int, Callable[[], None]] = {}
         self._once: dict[int, Callable[[], None]] = {}
-        self._made: dict[int, Section] = {}
+        self._made: dict[int, Stage] = {}
         self._sums: dict[int, int] = {}
         self._spent = 0.0
         self.step = 0.0
         self.is_backward = False
 
     def everywhere(self, value: int, record: Callable[[], None]) -> None:
-        """Let a value be computed again in each section where it is read."""
+        """Let a value be computed again in each stage where it is read."""
         self._everywhere[value] = record
-        self._made[value] = self._builder.recorder.section()
+        self._made[value] = self._builder.recorder.stage()
 
     def once(self, value: int, record: Callable[[], None]) -> None:
         """Let a value be computed again when the backward pass first reads it."""
         self._once[value] = record
 
     def is_kept(self, value: int) -> bool:
-        """Whether it need not be computed in each section where it is read."""
+        """Whether it need not be computed in each stage where it is read."""
         return value not in self._everywhere
 
     def refresh(self, values: Iterable[int]) -> None:
@@ -70,9 +70,9 @@ class Again:
         for value in values:
             if self.is_backward and value in self._once:
                 self._record(value, self._once.pop(value))
-            section = None if self.is_kept(value) else self._builder.recorder.section()
-            if section is not None and self._made[value] is not section:
-                self._made[value] = section
+            stage = None if self.is_kept(value) else self._builder.recorder.stage()
+            if stage is not None and self._made[value] is not stage:
+                self._made[value] = stage
                 self._record(value, self._everywhere[value])
 
     def _record(self, value: int, record: Callable[[], None]) -> None:

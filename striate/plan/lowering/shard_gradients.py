@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from striate.layers import Conv2D
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Graph
-from striate.plan.layout import Buffer, Place
+from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.recorder import Recorder
-from striate.plan.stage import Section, When, in_tasks
+from striate.plan.stage import Stage, When, in_tasks
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -35,7 +35,7 @@ _SUM = 4096
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Span:
     """Numbers in the buffer of each shard, from `start` on, and where in the flat gradient their
     sums go."""
 
@@ -62,29 +62,29 @@ class Shards:
     """
 
     def __init__(self, network: Model) -> None:
-        self._places: dict[tuple[int, str], Place] = {}
-        self._runs: list[_Run] = []
-        self._large: dict[Buffer, _Run] = {}
+        self._places: dict[tuple[int, str], Location] = {}
+        self._runs: list[_Span] = []
+        self._large: dict[Buffer, _Span] = {}
         self._filled: set[Buffer] = set()
         slots = [slot for slot in network.slots if _is_summed(network, slot)]
         small = [slot for slot in slots if not _is_large(slot)]
         ends = [*accumulate(-(-(slot.stop - slot.start) // 16) * 16 for slot in small)]
         common = Buffer("shard gradient", ends[-1] if ends else 0, "real", "shard")
         for slot, start, end in zip(small, [0, *ends], ends, strict=False):
-            self._places[slot.node, slot.parameter.name] = Place(common, start)
-            self._add(_Run(common, start, slot.start, slot.start + end - start))
+            self._places[slot.node, slot.parameter.name] = Location(common, start)
+            self._add(_Span(common, start, slot.start, slot.start + end - start))
         for slot in slots:
             if _is_large(slot):
                 size = slot.stop - slot.start
                 buffer = Buffer(f"shard gradient {slot.node}", size, "real", "partial")
-                self._places[slot.node, slot.parameter.name] = Place(buffer)
-                self._large[buffer] = _Run(buffer, 0, slot.start, slot.stop)
+                self._places[slot.node, slot.parameter.name] = Location(buffer)
+                self._large[buffer] = _Span(buffer, 0, slot.start, slot.stop)
 
-    def _add(self, run: _Run) -> None:
+    def _add(self, run: _Span) -> None:
         """A run, or more of the last one, which it follows in both buffers."""
         last = self._runs[-1] if self._runs else None
         if last is not None and last.stop == run.begin:
-            self._runs[-1] = _Run(run.buffer, last.start, last.begin, run.stop)
+            self._runs[-1] = _Span(run.buffer, last.start, last.begin, run.stop)
         else:
             self._runs.append(run)
 
@@ -92,7 +92,7 @@ class Shards:
         """Whether shards sum up the gradient of a parameter."""
         return (node, name) in self._places
 
-    def place(self, node: int, name: str) -> Place:
+    def place(self, node: int, name: str) -> Location:
         """Where it lies, for a step that fills it."""
         found = self._places[node, name]
         self._filled.add(found.buffer)
@@ -101,31 +101,31 @@ class Shards:
     def add_finished(self, builder: Builder) -> None:
         """Steps that add the large gradients of which all shards are done."""
         recorder = builder.recorder
-        at_hand = recorder.section() if recorder.section_is_open else None
+        at_hand = recorder.stage() if recorder.stage_is_open else None
         for buffer in [buffer for buffer in self._large if buffer in self._filled]:
-            section = _section_of(buffer, recorder)
-            if section is not at_hand:
-                _add(builder, self._large.pop(buffer), section, "before")
+            stage = _stage_of(buffer, recorder)
+            if stage is not at_hand:
+                _add(builder, self._large.pop(buffer), stage, "before")
 
     def add_all(self, builder: Builder) -> None:
         """Steps that add all other gradients."""
         for buffer, run in self._large.items():
-            _add(builder, run, _section_of(buffer, builder.recorder), "now")
+            _add(builder, run, _stage_of(buffer, builder.recorder), "now")
         for run in self._runs:
             _add(builder, run, None, "now")
 
 
-def _section_of(buffer: Buffer, recorder: Recorder) -> Section:
-    """The last section that uses it."""
+def _stage_of(buffer: Buffer, recorder: Recorder) -> Stage:
+    """The last stage that uses it."""
     return next(
-        section
-        for section in reversed(recorder.sections)
-        if any(place.buffer is buffer for s in section.all_steps for place in s.places.values())
+        stage
+        for stage in reversed(recorder.stages)
+        if any(place.buffer is buffer for s in stage.all_steps for place in s.places.values())
     )
 
 
-def _add(builder: Builder, run: _Run, section: Section | None, when: When) -> None:
-    """In the order of the shards.  Of a buffer with a section of its own only those are added that
+def _add(builder: Builder, run: _Span, stage: Stage | None, when: When) -> None:
+    """In the order of the shards.  Of a buffer with a stage of its own only those are added that
     have tasks in it; the common buffer holds zeros for the others."""
     recorder = builder.recorder
     for first, count, size in in_tasks(run.stop - run.begin, _SUM):
@@ -140,12 +140,12 @@ def _add(builder: Builder, run: _Run, section: Section | None, when: When) -> No
             count,
             {"out": size, "shards": size},
             {
-                "shards": Place(run.buffer, run.start + first),
-                "out": Place(builder.gradient, run.begin + first),
+                "shards": Location(run.buffer, run.start + first),
+                "out": Location(builder.gradient, run.begin + first),
             },
             barrier=False,
             when=when,
-            shards_of=section,
+            shards_of=stage,
         )
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from striate.nest.algebra import Element, Nest
-from striate.plan.layout import Buffer, Place
+from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.builder import Builder
-from striate.plan.stage import Places, When
+from striate.plan.stage import Locations, When
 
 _PANEL = 64
 # Weights, and pixels that should share one pass over them.
@@ -40,16 +40,16 @@ def lay_out(
     name: str,
     size: int,
     nests: Nest | Sequence[Nest],
-    places: Places,
+    places: Locations,
     along: str,
     element: Element = "real",
-) -> Place:
+) -> Location:
     """Memory of `size` numbers, filled by nests, whose stores go to the role "laid".
 
     Each index of the axis `along` is a task.
     """
     late = size > _LARGE and builder.settings.loss is not None
-    place = Place(Buffer(name, size, element, "temporary" if late else "global"))
+    place = Location(Buffer(name, size, element, "temporary" if late else "global"))
     when: When = "before" if late else "first"
     for nest in (nests,) if isinstance(nests, Nest) else nests:
         builder.recorder.spread(nest, along, {**places, "laid": place}, when=when)

@@ -9,13 +9,13 @@ from typing import cast
 from striate.layers._base import WindowLayer
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Steps, Walk
+from striate.plan.layout import Access, Steps
 from striate.plan.lowering import polyphase
 
 Axes = tuple[tuple[str, int], ...]
 
 
-class Windows:
+class WindowGeometry:
     """The geometry of one operation, as walks of the axes
 
     y, x (output row and column), r, s (row and column of the window); and for the way back from
@@ -29,23 +29,23 @@ class Windows:
         self.size, self.stride, self.dilation = layer.size, layer.stride, layer.dilation
         self.pads = operation.pads
 
-    def pixels(self, channel: Steps) -> Walk:
+    def pixels(self, channel: Steps) -> Access:
         """Input pixel (y*S + r*D - P, x*S + s*D - P)."""
         top, _, left, _ = self.pads
-        return Walk(
+        return Access(
             {"y": self.stride[0], "r": self.dilation[0]},
             {"x": self.stride[1], "s": self.dilation[1]},
             channel,
             (-top, -left, 0),
         )
 
-    def _runs(self) -> tuple[list[polyphase.Run], list[polyphase.Run]]:
+    def _runs(self) -> tuple[list[polyphase.Phase], list[polyphase.Phase]]:
         (height, width), (stride_y, stride_x) = self.size, self.stride
         dilation_y, dilation_x = self.dilation
         top, _, left, _ = self.pads
         return (
-            polyphase.runs(self.height, height, stride_y, dilation_y, top),
-            polyphase.runs(self.width, width, stride_x, dilation_x, left),
+            polyphase.phases_of(self.height, height, stride_y, dilation_y, top),
+            polyphase.phases_of(self.width, width, stride_x, dilation_x, left),
         )
 
     def gradient_halo(self) -> Pads:
@@ -68,8 +68,8 @@ class Windows:
 class WayBack:
     """Pixels that are read alike: see `striate.plan.lowering.polyphase`."""
 
-    rows: polyphase.Run
-    columns: polyphase.Run
+    rows: polyphase.Phase
+    columns: polyphase.Phase
     stride: tuple[int, int]
 
     @property
@@ -87,15 +87,15 @@ class WayBack:
         """The axes over the outputs that read a pixel."""
         return (("j", self.rows.taps), ("i", self.columns.taps))
 
-    def pixels(self, channel: Steps) -> Walk:
+    def pixels(self, channel: Steps) -> Access:
         """The pixels."""
         start = (self.rows.start, self.columns.start, 0)
-        return Walk({"y": self.stride[0], "p": 1}, {"x": self.stride[1], "q": 1}, channel, start)
+        return Access({"y": self.stride[0], "p": 1}, {"x": self.stride[1], "q": 1}, channel, start)
 
-    def outputs(self, channel: Steps) -> Walk:
+    def outputs(self, channel: Steps) -> Access:
         """The outputs that read them."""
         origin = (self.rows.origin, self.columns.origin, 0)
-        return Walk(
+        return Access(
             {"y": 1, "j": -self.rows.move}, {"x": 1, "i": -self.columns.move}, channel, origin
         )
 

@@ -14,7 +14,7 @@ from striate.layers import Conv2D
 from striate.nest.ir import BYTES, Number
 from striate.nest.program import Program
 from striate.nest.target import host
-from striate.nest.thread_pool import crew, default_threads
+from striate.nest.thread_pool import default_threads, thread_pool
 from striate.ops.shapes import Shape
 from striate.plan.analysis.operations import INPUT, analyse
 from striate.plan.layout import Image
@@ -100,18 +100,18 @@ class Alone:
             "input_gradient": lambda: passes.input_gradient(builder, operation),
             "filter_gradient": lambda: self._filter_gradient(),
         }
-        sections = {}
+        stages = {}
         for name, record in steps.items():
-            prepared, done = len(recorder.preparation), len(recorder.sections)
+            prepared, done = len(recorder.preparation), len(recorder.stages)
             record()
             recorder.close()
             first = recorder.preparation[prepared:]
             if first:  # each pass is a program of its own
                 first[-1].barrier = True
-            sections[name] = first + recorder.sections[done:]
+            stages[name] = first + recorder.stages[done:]
         given = {builder.weights: self.network.flat, builder.statistics: self.network.state_flat}
         recorder.allot(self.threads, given)
-        return {name: recorder.program(some, self.threads) for name, some in sections.items()}
+        return {name: recorder.program(some, self.threads) for name, some in stages.items()}
 
     def _filter_gradient(self) -> None:
         passes.filter_gradient(self._builder, self._operation)
@@ -133,7 +133,7 @@ class Alone:
 
     def _run(self, name: str) -> None:
         program = self._programs[name]
-        crew().run(self.threads, program.run, program.prepare)
+        thread_pool().run(self.threads, program.run, program.prepare)
 
     # --- the arrays -------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a plan decided and why: collected from the plan, its sections and its programs."""
+"""What a plan decided and why: collected from the plan, its stages and its programs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from striate.ops.shapes import Shape
 from striate.plan.analysis.operations import Operation
 from striate.plan.lowering.builder import Settings
 from striate.plan.lowering.convolution import bfloat16, winograd, winograd_rows
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.lanes import estimate, lanes_for
 from striate.plan.measure import explanation as told
-from striate.plan.measure.trial import Walk, peak
+from striate.plan.measure.trial import CallProfiler, peak
 from striate.plan.memory.allocation import dtype_of
 
 if TYPE_CHECKING:
-    from striate.nest.program import Call
+    from striate.nest.program import KernelCall
     from striate.plan.plan import Plan
-    from striate.plan.stage import Step
+    from striate.plan.stage import BoundNest
 
 # How often each kernel is timed, and for how long in all that goes on.
 _ROUNDS, _SECONDS = 15, 2.0
@@ -53,16 +53,16 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
         bfloat16=settings.bfloat16,
         lanes=_lanes(plan),
         layers=tuple(_layer(plan, operation) for operation in plan.builder.graph.operations),
-        sections=tuple(
-            told.Section(
+        stages=tuple(
+            told.StageExplained(
                 number,
                 job.tasks,
-                section.grain if section.by_block else 0,
+                stage.grain if stage.by_block else 0,
                 min(job.shards, job.tasks),
                 job.barrier,
             )
-            for number, (section, job) in enumerate(
-                zip(plan.sections, plan.program.jobs, strict=True), 1
+            for number, (stage, job) in enumerate(
+                zip(plan.stages, plan.program.jobs, strict=True), 1
             )
         ),
         kernels=tuple(_kernels(plan, times)),
@@ -77,7 +77,7 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
 # --- lanes and layers ----------------------------------------------------------------------------
 
 
-def _lanes(plan: Plan) -> told.Lanes:
+def _lanes(plan: Plan) -> told.LanesExplained:
     settings, network = plan.settings, plan.builder.network
     training = settings.loss is not None
     found = estimate(
@@ -99,7 +99,7 @@ def _lanes(plan: Plan) -> told.Lanes:
     by = "caller"
     if settings.lanes == kept:
         by = "estimate" if kept == found.lanes else "striate tune"
-    return told.Lanes(
+    return told.LanesExplained(
         "images" if settings.lanes > 1 else "channels",
         settings.lanes,
         settings.blocks,
@@ -109,11 +109,11 @@ def _lanes(plan: Plan) -> told.Lanes:
     )
 
 
-def _layer(plan: Plan, operation: Operation) -> told.Layer:
+def _layer(plan: Plan, operation: Operation) -> told.LayerExplained:
     layer, builder = operation.layer, plan.builder
     passes = ["forward"]
     again = f"{builder.name(operation.node)} again"
-    if any(step.label == again for section in plan.sections for step in section.all_steps):
+    if any(step.label == again for stage in plan.stages for step in stage.all_steps):
         passes.append("again")
     if builder.needs_gradient(operation.node):
         if any(builder.needs_gradient(value) for value in operation.inputs):
@@ -121,7 +121,7 @@ def _layer(plan: Plan, operation: Operation) -> told.Layer:
         if layer.parameters(*operation.shapes):
             passes.append("parameter gradient")
     algorithm, why = _algorithm(plan.settings, operation)
-    return told.Layer(
+    return told.LayerExplained(
         builder.name(operation.node),
         type(layer).__name__,
         type(operation.activation).__name__ if operation.activation else "",
@@ -160,7 +160,7 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
     return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
 
 
-def _in_strips(choice: winograd_rows.Choice, other: str) -> tuple[str, str]:
+def _in_strips(choice: winograd_rows.StripChoice, other: str) -> tuple[str, str]:
     m, r, size = choice.strips.m, choice.strips.matrices.taps, choice.strips.positions
     passes = [name.replace("_", " ") for name in winograd_rows.PASSES if name in choice.passes]
     what = "" if len(passes) == len(winograd_rows.PASSES) else f" ({', '.join(passes)}{other})"
@@ -169,7 +169,7 @@ def _in_strips(choice: winograd_rows.Choice, other: str) -> tuple[str, str]:
 
 
 def _why_not_winograd(settings: Settings, operation: Operation) -> str:
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     if settings.exact:
         return "exact=True"
     if g.groups > 1:
@@ -191,14 +191,14 @@ def _why_not_winograd(settings: Settings, operation: Operation) -> str:
 # --- kernels -------------------------------------------------------------------------------------
 
 
-def _kernels(plan: Plan, times: list[float] | None) -> Iterator[told.Kernel]:
+def _kernels(plan: Plan, times: list[float] | None) -> Iterator[told.KernelExplained]:
     number = 0
-    for place, (section, job) in enumerate(zip(plan.sections, plan.program.jobs, strict=True), 1):
+    for place, (stage, job) in enumerate(zip(plan.stages, plan.program.jobs, strict=True), 1):
         shards = min(job.shards, job.tasks)
         for when, steps, calls, turns in (
-            ("start", section.starts, job.starts, shards),
-            ("task", section.steps, job.calls, job.tasks),
-            ("end", section.ends, job.ends, shards),
+            ("start", stage.starts, job.starts, shards),
+            ("task", stage.steps, job.calls, job.tasks),
+            ("end", stage.ends, job.ends, shards),
         ):
             for step, call in zip(steps, calls, strict=True):
                 seconds = times[number] if times is not None else None
@@ -210,15 +210,15 @@ def _kernels(plan: Plan, times: list[float] | None) -> Iterator[told.Kernel]:
 def _kernel(
     plan: Plan,
     where: tuple[int, int, str],
-    step: Step,
-    call: Call,
+    step: BoundNest,
+    call: KernelCall,
     turns: int,
     seconds: float | None,
-) -> told.Kernel:
+) -> told.KernelExplained:
     nest = call.kernel.nest
     schedule = call.kernel.schedule or choose(nest, host(), plan.settings.element)
     work = products(nest) * turns
-    return told.Kernel(
+    return told.KernelExplained(
         *where,
         step.label,
         tuple(dict.fromkeys(step.places[s.target.buffer].buffer.name for s in nest.stores)),
@@ -248,7 +248,7 @@ def products(nest: Nest) -> int:
 
 def _measured(plan: Plan) -> list[float]:
     """Seconds of each call of the program: medians."""
-    walk = Walk(plan.program)
+    walk = CallProfiler(plan.program)
     found: list[list[float]] = []
     with _undisturbed(plan):
         walk.run()
@@ -276,7 +276,7 @@ def _undisturbed(plan: Plan) -> Iterator[None]:
 # --- memory --------------------------------------------------------------------------------------
 
 
-def _buffers(plan: Plan) -> Iterator[told.Buffer]:
+def _buffers(plan: Plan) -> Iterator[told.BufferExplained]:
     recorder = plan.builder.recorder
     uses = recorder.uses(plan.threads)
     places = []
@@ -285,7 +285,7 @@ def _buffers(plan: Plan) -> Iterator[told.Buffer]:
         size = use.elements * np.dtype(dtype_of(use.buffer, recorder.element)).itemsize
         places.append((begin, begin + min(size, recorder.arrays[use.buffer].nbytes)))
     # The steps of a frozen plan are counted from where those end that are done once.
-    done = sum(len(section.all_steps) for section in recorder.preparation)
+    done = sum(len(stage.all_steps) for stage in recorder.preparation)
     before = done if plan.settings.frozen else 0
     ordered = np.sort(np.array(places, np.int64).reshape(-1, 2), axis=0)
     for use, (begin, end) in zip(uses, places, strict=True):
@@ -293,7 +293,7 @@ def _buffers(plan: Plan) -> Iterator[told.Buffer]:
         meeting = np.searchsorted(ordered[:, 0], end) - np.searchsorted(
             ordered[:, 1], begin, side="right"
         )
-        yield told.Buffer(
+        yield told.BufferExplained(
             use.buffer.name,
             use.buffer.scope,
             end - begin,

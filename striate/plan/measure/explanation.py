@@ -13,7 +13,7 @@ _LISTED = 12
 
 
 @dataclass(frozen=True)
-class Lanes:
+class LanesExplained:
     """What fills the vectors.
 
     Attributes
@@ -37,7 +37,7 @@ class Lanes:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerExplained:
     """One operation of the plan.
 
     Attributes
@@ -63,7 +63,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Section:
+class StageExplained:
     """Kernels that some blocks of images, or some parts, are taken through together.
 
     Attributes
@@ -82,12 +82,12 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class KernelExplained:
     """One call of one nest.
 
     Attributes
     ----------
-    section, step, when
+    stage, step, when
         Where: "task", or the "start" or "end" of a shard.
     label
         The layer, and what is done for it.
@@ -108,7 +108,7 @@ class Kernel:
         Of all turns on one thread, where it was measured.
     """
 
-    section: int
+    stage: int
     step: int
     when: str
     label: str
@@ -128,7 +128,7 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Buffer:
+class BufferExplained:
     """Memory of one name.
 
     Attributes
@@ -175,11 +175,11 @@ class Explanation:
     vector: int
     exact: bool
     bfloat16: bool
-    lanes: Lanes
-    layers: tuple[Layer, ...]
-    sections: tuple[Section, ...]
-    kernels: tuple[Kernel, ...]
-    buffers: tuple[Buffer, ...]
+    lanes: LanesExplained
+    layers: tuple[LayerExplained, ...]
+    stages: tuple[StageExplained, ...]
+    kernels: tuple[KernelExplained, ...]
+    buffers: tuple[BufferExplained, ...]
     bytes: int
     unshared_bytes: int
     thread_bytes: int
@@ -246,22 +246,22 @@ class Explanation:
 
     def _kernels(self) -> Iterator[str]:
         measured = self.seconds is not None
-        for section in self.sections:
-            yield from self._section(section, measured)
+        for stage in self.stages:
+            yield from self._stage(stage, measured)
         yield "turns: calls in a run; expected: share of the multiply-add peak; *: summed over"
         if measured:
             yield "measured on one thread, each kernel where it is in a run, among the others"
 
-    def _section(self, section: Section, measured: bool) -> Iterator[str]:
-        grain = f" of {_count(section.grain, 'block')}" if section.grain else ""
-        wait = "then all threads meet" if section.barrier else "no barrier behind it"
+    def _stage(self, stage: StageExplained, measured: bool) -> Iterator[str]:
+        grain = f" of {_count(stage.grain, 'block')}" if stage.grain else ""
+        wait = "then all threads meet" if stage.barrier else "no barrier behind it"
         yield (
-            f"section {section.number}: {_count(section.tasks, 'task')}{grain} in "
-            f"{_count(section.shards, 'shard')}, {wait}"
+            f"stage {stage.number}: {_count(stage.tasks, 'task')}{grain} in "
+            f"{_count(stage.shards, 'shard')}, {wait}"
         )
         head: tuple[str, ...] = ("step", "layer: writes", "turns", "multiply-adds", "expected")
         rows = [(*head, "GFLOP/s", "ms", "of all") if measured else head]
-        own = [kernel for kernel in self.kernels if kernel.section == section.number]
+        own = [kernel for kernel in self.kernels if kernel.stage == stage.number]
         for kernel in own:
             row = (
                 f"{kernel.step}",
@@ -279,7 +279,7 @@ class Explanation:
                 _described(kernel), _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 10
             )
 
-    def _times(self, kernel: Kernel) -> tuple[str, str, str]:
+    def _times(self, kernel: KernelExplained) -> tuple[str, str, str]:
         seconds, total = kernel.seconds or 0.0, self.seconds or 1.0
         speed = f"{kernel.gflops:.0f}" if kernel.gflops is not None else ""
         return speed, f"{1e3 * seconds:.3f}", f"{100 * seconds / total:.1f} %"
@@ -307,13 +307,13 @@ class Explanation:
             yield f"and {len(rest)} smaller ones: {_bytes(sum(buffer.bytes for buffer in rest))}"
 
 
-def _told(kernel: Kernel) -> str:
+def _told(kernel: KernelExplained) -> str:
     """For whom a kernel works, and what it writes."""
     when = "" if kernel.when == "task" else f" (shard's {kernel.when})"
     return f"{kernel.label}: {', '.join(kernel.writes)}{when}"
 
 
-def _described(kernel: Kernel) -> str:
+def _described(kernel: KernelExplained) -> str:
     """The axes and the schedule of a kernel, in words."""
     axes = " ".join(
         f"{name}{'*' if name in kernel.reduced else ''}={extent}" for name, extent in kernel.axes

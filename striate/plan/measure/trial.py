@@ -21,11 +21,11 @@ from striate.nest.algebra import (
     Tensor,
     strides_of,
 )
-from striate.nest.compiler import Kernel, compile_nest
+from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES, Number
-from striate.nest.program import Argument, Call, Program, run_of_tasks
+from striate.nest.program import Argument, KernelCall, Program, run_of_tasks
 from striate.nest.target import host, require_bfloat16
-from striate.nest.thread_pool import crew, default_threads
+from striate.nest.thread_pool import default_threads, thread_pool
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.inference import worth_threads
 from striate.plan.runner import Runner
@@ -109,11 +109,11 @@ def seconds_of(runner: Runner) -> float:
     """Seconds of one run on all threads of the plan, without the batch's way in and out."""
     program = runner.plan.program
     begin = time.perf_counter()
-    crew().run(runner.threads, program.run, program.prepare)
+    thread_pool().run(runner.threads, program.run, program.prepare)
     return time.perf_counter() - begin
 
 
-class Walk:
+class CallProfiler:
     """The calls of a program one by one on one thread, each timed where it is: among the others,
     with in the caches what they leave there.
 
@@ -127,7 +127,7 @@ class Walk:
     """
 
     def __init__(self, program: Program) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[KernelCall] = []
         self.turns: list[int] = []
         self._sequence: list[tuple[int, int]] = []
         self._tables: list[npt.NDArray[np.int64]] = []
@@ -158,7 +158,7 @@ class Walk:
             for number, table in zip(numbers, tables, strict=True):
                 yield number, table.ctypes.data + row * table.strides[0]
 
-    def run(self, instead: Mapping[int, Kernel] | None = None) -> list[float]:
+    def run(self, instead: Mapping[int, CompiledNest] | None = None) -> list[float]:
         """Seconds of each call, all its turns; `instead` are other kernels for some calls.
 
         It computes what a run of the program does, if those kernels do.
@@ -180,7 +180,7 @@ def _pointers(arguments: Sequence[Argument], task: int, shard: int) -> list[int]
     return [a.base + task * a.task + shard * a.shard for a in arguments]
 
 
-def _function(kernel: Kernel) -> Callable[[int], None]:
+def _function(kernel: CompiledNest) -> Callable[[int], None]:
     return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(kernel.address)
 
 

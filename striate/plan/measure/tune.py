@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from striate.nest import tuned
 from striate.nest.algebra import Nest
-from striate.nest.compiler import Kernel, compile_nest, machine, tuned_key
+from striate.nest.compiler import CompiledNest, compile_nest, machine, tuned_key
 from striate.nest.schedule import Schedule, alternatives, choose
 from striate.nest.target import host
 from striate.plan.lowering.lanes import layout_key
 from striate.plan.measure.explain import products
-from striate.plan.measure.trial import Walk, seconds_of, trial
+from striate.plan.measure.trial import CallProfiler, seconds_of, trial
 from striate.plan.measure.tuning import Layouts, Tried, Tuning, Whole
 
 if TYPE_CHECKING:
@@ -184,12 +184,12 @@ def _rounds(seconds: float) -> Iterator[int]:
 
 
 @dataclass
-class _Group:
+class _SameNest:
     """The calls of a run that have the same nest."""
 
     nest: Nest
     calls: list[int]
-    kernels: list[Kernel]
+    kernels: list[CompiledNest]
     schedules: list[Schedule]
     seconds: float = 0.0
 
@@ -206,18 +206,18 @@ class _Kernels:
 
     def __init__(self, runner: Runner) -> None:
         self.element = runner.settings.element
-        self.walk = Walk(runner.plan.program)
-        groups: dict[Nest, _Group] = {}
+        self.walk = CallProfiler(runner.plan.program)
+        groups: dict[Nest, _SameNest] = {}
         names: dict[int, Nest] = {}
         for number, call in enumerate(self.walk.calls):
             # The same code is the same nest; to compare nests themselves takes longer.
             nest = names.setdefault(call.kernel.address, call.kernel.nest)
             if nest not in groups:
                 schedule = call.kernel.schedule or choose(nest, host(), self.element)
-                groups[nest] = _Group(nest, [], [call.kernel], [schedule])
+                groups[nest] = _SameNest(nest, [], [call.kernel], [schedule])
             groups[nest].calls.append(number)
         self.groups = list(groups.values())
-        self.labels = [step.label for section in runner.plan.sections for step in section.all_steps]
+        self.labels = [step.label for stage in runner.plan.stages for step in stage.all_steps]
 
     def tune(self, seconds: float, say: Progress) -> list[Tried]:
         """What was tried for each kernel that takes a noticeable part of a run."""
@@ -238,7 +238,7 @@ class _Kernels:
             best = min(range(len(found)), key=found.__getitem__)
             if best and found[0] > _WINS * found[best]:
                 again.append(
-                    _Group(
+                    _SameNest(
                         group.nest,
                         group.calls,
                         [group.kernels[0], group.kernels[best]],
@@ -255,7 +255,7 @@ class _Kernels:
             for group in tried
         ]
 
-    def _tried(self, group: _Group, best: Schedule | None, found: list[float]) -> Tried:
+    def _tried(self, group: _SameNest, best: Schedule | None, found: list[float]) -> Tried:
         before, after = found
         wins = best is not None and before > _WINS * after
         return Tried(
@@ -269,7 +269,7 @@ class _Kernels:
             seconds_after=after if wins else before,
         )
 
-    def _compile(self, groups: list[_Group], seconds: float, say: Progress) -> None:
+    def _compile(self, groups: list[_SameNest], seconds: float, say: Progress) -> None:
         """Candidates for the kernels that take longest, until the time is over."""
         end = time.perf_counter() + seconds
         for number, group in enumerate(groups):
@@ -282,7 +282,7 @@ class _Kernels:
                 group.schedules.append(schedule)
                 group.kernels.append(compile_nest(group.nest, schedule, element=self.element))
 
-    def _compare(self, groups: list[_Group], seconds: float) -> list[list[float]]:
+    def _compare(self, groups: list[_SameNest], seconds: float) -> list[list[float]]:
         """Seconds of each candidate of each group: in every run of a round each kernel is another
         of its candidates, and neighbours are not always the same."""
         most = max((len(group.kernels) for group in groups), default=0)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
-from striate.plan.layout import Buffer, Form, Place
+from striate.plan.layout import Buffer, HaloForm, Location
 from striate.plan.lowering.recorder import Recorder
-from striate.plan.stage import Step
+from striate.plan.stage import BoundNest
 
 # Numbers of a buffer, of all blocks or of those that a thread has at hand, that are worth it.
 _LARGE = 1 << 20
 
 
-def write_borders(recorder: Recorder) -> None:
+def write_halos(recorder: Recorder) -> None:
     """Add steps that write the halos of large buffers.
 
     From then on such a buffer is one without a form, every number of which is written before it is
@@ -26,22 +26,22 @@ def write_borders(recorder: Recorder) -> None:
     """
     recorder.choose_grains()
     near, known = recorder.used_by_one_job(), set[Buffer]()
-    for section in recorder.sections:
-        steps: list[Step] = []
-        for step in section.steps:
+    for stage in recorder.stages:
+        steps: list[BoundNest] = []
+        for step in stage.steps:
             for buffer in dict.fromkeys(place.buffer for place in step.places.values()):
-                blocks = section.grain if buffer in near else recorder.blocks
-                shares = (buffer.scope, buffer.element, section.by_block) == ("auto", "real", True)
+                blocks = stage.grain if buffer in near else recorder.blocks
+                shares = (buffer.scope, buffer.element, stage.by_block) == ("auto", "real", True)
                 large = shares and buffer.span * blocks >= _LARGE
                 if buffer not in known and buffer.form and large:
-                    steps.extend(_border(buffer, buffer.form, step.label))
+                    steps.extend(_halo_nests(buffer, buffer.form, step.label))
                     buffer.form = None
                 known.add(buffer)
             steps.append(step)
-        section.steps = steps
+        stage.steps = steps
 
 
-def _border(buffer: Buffer, form: Form, label: str) -> Iterator[Step]:
+def _halo_nests(buffer: Buffer, form: HaloForm, label: str) -> Iterator[BoundNest]:
     """The halo as runs of numbers: above the first pixel, between two rows, and behind the last."""
     top, bottom, left, right = form.halo
     pixel = form.channels * form.lanes
@@ -56,4 +56,4 @@ def _border(buffer: Buffer, form: Form, label: str) -> Iterator[Step]:
         if count and size:
             target = Tensor("out", strides_of({"y": row, "e": 1}), start)
             nest = Nest((("y", count), ("e", size)), (Store(target, Constant(form.fill)),))
-            yield Step(nest, {"out": Place(buffer)}, label=label)
+            yield BoundNest(nest, {"out": Location(buffer)}, label=label)

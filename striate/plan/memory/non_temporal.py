@@ -3,9 +3,9 @@
 A store to a line that is in no cache first reads the line, and waits for it where lines do not
 follow each other, as those of a tile of outputs do not.  Two ways round it:
 
-- Where nothing in the section reads what is stored, the stores go past the caches, line by line.
-- Where the section reads it (the statistics of what a convolution gives, say), it is made in memory
-  of the thread's own, read there, and copied out when the section ends, line after line.
+- Where nothing in the stage reads what is stored, the stores go past the caches, line by line.
+- Where the stage reads it (the statistics of what a convolution gives, say), it is made in memory
+  of the thread's own, read there, and copied out when the stage ends, line after line.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ import numpy.typing as npt
 
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.ir import BYTES, Number
-from striate.plan.layout import Buffer, Place
-from striate.plan.stage import Section, Step
+from striate.plan.layout import Buffer, Location
+from striate.plan.stage import BoundNest, Stage
 
 # Bytes of a value, of all images, that are worth a copy, and one past the caches, as measured: they
-# hold what else such a section goes through.
+# hold what else such a stage goes through.
 _AWAY, _PAST = 1 << 20, 4 << 20
 # Buffers of more bytes than this are not in the caches any more when they are read.
 _FAR = 12 << 20
 _LINE = 64
 
 
-def copy_out(sections: Sequence[Section], element: Number) -> None:
-    """Let sections make the large values that they read themselves in memory at hand.
+def copy_out(stages: Sequence[Stage], element: Number) -> None:
+    """Let stages make the large values that they read themselves in memory at hand.
 
     Only those that they begin: what is there already is read and written where it is.
     """
-    last = {buffer: i for i, section in enumerate(sections) for buffer in _buffers(section)}
+    last = {buffer: i for i, stage in enumerate(stages) for buffer in _buffers(stage)}
     begun: set[Buffer] = set()
-    for number, section in enumerate(sections):
-        for buffer in _made_and_read(section):
-            size = buffer.span * section.tasks * BYTES[element]
+    for number, stage in enumerate(stages):
+        for buffer in _made_and_read(stage):
+            size = buffer.span * stage.tasks * BYTES[element]
             if size >= _AWAY and buffer not in begun and last[buffer] > number:
                 whole = buffer.size * BYTES[element] % _LINE == 0
-                _copy_out(section, buffer, streaming=size >= _PAST and whole)
-        begun.update(_buffers(section))
+                _copy_out(stage, buffer, streaming=size >= _PAST and whole)
+        begun.update(_buffers(stage))
 
 
-def _buffers(section: Section) -> Iterator[Buffer]:
-    return (place.buffer for step in section.all_steps for place in step.places.values())
+def _buffers(stage: Stage) -> Iterator[Buffer]:
+    return (place.buffer for step in stage.all_steps for place in step.places.values())
 
 
-def _made_and_read(section: Section) -> list[Buffer]:
-    """The values of each block that steps of a section write before others read them."""
+def _made_and_read(stage: Stage) -> list[Buffer]:
+    """The values of each block that steps of a stage write before others read them."""
     written: set[Buffer] = set()
     found: dict[Buffer, None] = {}  # in the order of the steps
-    for step in section.steps if section.by_block else ():
+    for step in stage.steps if stage.by_block else ():
         for buffer in (step.places[role].buffer for role in sorted(step.nest.inputs)):
             alike = buffer.scope == "auto" and buffer.element == "real" and buffer.step is None
             if alike and buffer in written:
@@ -62,7 +62,7 @@ def _made_and_read(section: Section) -> list[Buffer]:
     return [*found]
 
 
-def _copy_out(section: Section, buffer: Buffer, *, streaming: bool) -> None:
+def _copy_out(stage: Stage, buffer: Buffer, *, streaming: bool) -> None:
     """Replace a buffer by one at hand, and copy that at the end, its halo too.
 
     So every number of the buffer is written before it is read, and its memory may be anyone's.
@@ -70,20 +70,24 @@ def _copy_out(section: Section, buffer: Buffer, *, streaming: bool) -> None:
     near = replace(buffer, name=f"{buffer.name} at hand")
     buffer.form = None
     label = ""
-    for i, step in enumerate(section.steps):
+    for i, step in enumerate(stage.steps):
         if any(place.buffer is buffer for place in step.places.values()):
             places = {
-                role: Place(near, place.offset) if place.buffer is buffer else place
+                role: Location(near, place.offset) if place.buffer is buffer else place
                 for role, place in step.places.items()
             }
-            section.steps[i] = replace(step, places=places)
+            stage.steps[i] = replace(step, places=places)
             label = label or step.label
     here, there = Tensor("near", strides_of({"e": 1})), Tensor("out", strides_of({"e": 1}))
     nest = Nest((("e", buffer.size),), (Store(there, here, streaming),))
-    section.steps.append(Step(nest, {"near": Place(near), "out": Place(buffer)}, label=label))
+    stage.steps.append(
+        BoundNest(nest, {"near": Location(near), "out": Location(buffer)}, label=label)
+    )
 
 
-def past_the_caches(step: Step, array: npt.NDArray[np.generic], place: Place) -> Step:
+def with_non_temporal_stores(
+    step: BoundNest, array: npt.NDArray[np.generic], place: Location
+) -> BoundNest:
     """The step, whose stores all go to `place` in `array` and are not read again soon, past the
     caches; as it is where the caches may hold them, or where they are no whole lines."""
     if array.nbytes <= _FAR or not _fills_lines(step.nest, place, array):
@@ -92,7 +96,7 @@ def past_the_caches(step: Step, array: npt.NDArray[np.generic], place: Place) ->
     return replace(step, nest=replace(step.nest, stores=stores))
 
 
-def _fills_lines(nest: Nest, place: Place, array: npt.NDArray[np.generic]) -> bool:
+def _fills_lines(nest: Nest, place: Location, array: npt.NDArray[np.generic]) -> bool:
     """Whether every vector stored is a whole, aligned cache line, and nothing is read there."""
     line = _LINE // array.itemsize
     targets = {store.target for store in nest.stores}

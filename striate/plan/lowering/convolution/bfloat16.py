@@ -14,10 +14,10 @@ filters once a step.  Whatever is kept from layer to layer, and every sum, has 3
 from __future__ import annotations
 
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Place, Walk, vectors
+from striate.plan.layout import Access, Location, vectors
 from striate.plan.lowering.builder import Builder, Settings
 from striate.plan.lowering.convolution import bfloat16_pairs, direct
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 
 # Channels, and pixels of a row, for which there are enough products to pay for the packing.
 LEAST, _PIXELS = 8, 4
@@ -28,14 +28,14 @@ SHARE, _WINOGRAD = 0.54, 1.15
 
 def fits(operation: Operation) -> bool:
     """Whether a convolution has enough channels for pairs of them."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     return min(g.depth, g.share) >= LEAST
 
 
 def is_faster(operation: Operation, lanes: int, cost: float) -> bool:
     """Whether a convolution by pairs takes less time than one by Winograd's algorithm, which costs
     so many vector operations for an image."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     products = g.rows * g.columns * g.size[0] * g.size[1] * g.depth * vectors(g.outputs, lanes)
     return fits(operation) and SHARE * products < _WINOGRAD * cost
 
@@ -45,12 +45,12 @@ def chosen(settings: Settings, operation: Operation, name: str) -> bool:
     Winograd's algorithm multiplies in bfloat16."""
     if not settings.bfloat16 or settings.element != "f32" or not fits(operation):
         return False
-    return name != "filter_gradient" or Geometry(operation).columns >= _PIXELS
+    return name != "filter_gradient" or ConvGeometry(operation).columns >= _PIXELS
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     x, name = builder.values[operation.inputs[0]], f"pairs for {operation.node}"
     if g.size == (1, 1) and g.stride != (1, 1):
         pairs = bfloat16_pairs.pixels_read(builder, name, x, g)
@@ -63,7 +63,7 @@ def forward(builder: Builder, operation: Operation) -> None:
 
 def input_gradient(builder: Builder, operation: Operation) -> None:
     """dX: every pixel from the outputs that read it."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     gradient, name = builder.gradients[operation.node], f"pairs of gradient {operation.node}"
     pairs = bfloat16_pairs.channels(builder, name, gradient, g.groups)
     filters = bfloat16_pairs.filters(builder, operation, g, beside="c", summed="k")
@@ -72,7 +72,7 @@ def input_gradient(builder: Builder, operation: Operation) -> None:
 
 def filter_gradient(builder: Builder, operation: Operation) -> None:
     """dF, summed into the shard's own; of very many filters into the batch's."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
     some = direct.channels_of_task(builder, operation, g)
     steps = {"g": g.depth, "C": some, "c": 1}
@@ -81,12 +81,12 @@ def filter_gradient(builder: Builder, operation: Operation) -> None:
     outputs = bfloat16_pairs.outputs(
         builder, f"pixels of gradient {operation.node} in pairs", gradient
     )
-    walk = Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+    walk = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
     direct.sum_products(
         builder,
         operation,
         g,
         (tensor, outputs.tensor("gradient", walk)),
-        (Place(read), Place(outputs.buffer)),
+        (Location(read), Location(outputs.buffer)),
         outputs.width,
     )

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from striate.nest.algebra import Constant, Element, Nest, Pair, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Buffer, Image, Place, Walk
+from striate.plan.layout import Access, Buffer, Image, Location
 from striate.plan.lowering.builder import Axes, Builder
-from striate.plan.lowering.convolution.direct import Filters, Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry, Filters
 from striate.plan.lowering.weight_panels import lay_out, panel
 
 
@@ -85,7 +85,7 @@ def channels(builder: Builder, name: str, image: Image, groups: int) -> Image:
     return pairs
 
 
-def pixels_read(builder: Builder, name: str, image: Image, g: Geometry) -> Image:
+def pixels_read(builder: Builder, name: str, image: Image, g: ConvGeometry) -> Image:
     """`channels` of those pixels only that filters of 1 × 1 read, without a halo."""
     each = pairs_of(g.depth)
     pairs = _image(name, g.rows, g.columns, g.groups * each, builder.lanes)
@@ -98,9 +98,9 @@ def pixels_read(builder: Builder, name: str, image: Image, g: Geometry) -> Image
         _Packing(
             axes + _lanes(builder),
             "e",
-            image.tensor("x", Walk(*steps, {"g": g.depth, "e": 2}, (-g.pads[0], -g.pads[2], 0))),
+            image.tensor("x", Access(*steps, {"g": g.depth, "e": 2}, (-g.pads[0], -g.pads[2], 0))),
             builder.lanes,
-            pairs.tensor("out", Walk({"y": 1}, {"x": 1}, {"g": each, "e": 1})),
+            pairs.tensor("out", Access({"y": 1}, {"x": 1}, {"g": each, "e": 1})),
             g.depth % 2 == 1,
         ),
     )
@@ -111,7 +111,7 @@ def outputs(builder: Builder, name: str, image: Image) -> Image:
     """An image with pixels 2x and 2x + 1 of every row in a pair, without a halo."""
     pairs = _image(name, image.height, pairs_of(image.width), image.channels, builder.lanes)
     axes = (("y", image.height), ("x", image.width // 2), ("c", image.channels))
-    first = image.tensor("x", Walk({"y": 1}, {"x": 2}, {"c": 1}))
+    first = image.tensor("x", Access({"y": 1}, {"x": 2}, {"c": 1}))
     _record(
         builder,
         image,
@@ -121,7 +121,7 @@ def outputs(builder: Builder, name: str, image: Image) -> Image:
             "x",
             first,
             image.channels * builder.lanes,
-            pairs.tensor("out", Walk({"y": 1}, {"x": 1}, {"c": 1})),
+            pairs.tensor("out", Access({"y": 1}, {"x": 1}, {"c": 1})),
             image.width % 2 == 1,
         ),
     )
@@ -129,7 +129,7 @@ def outputs(builder: Builder, name: str, image: Image) -> Image:
 
 
 def pixels_of_outputs(
-    builder: Builder, name: str, image: Image, g: Geometry, channel: dict[str, int]
+    builder: Builder, name: str, image: Image, g: ConvGeometry, channel: dict[str, int]
 ) -> tuple[Buffer, Tensor]:
     """The pixels that outputs 2x and 2x + 1 of a row read with the same tap, in a pair; and how
     they are found by row y and pair x of outputs, taps r and s, and the axes in `channel`."""
@@ -161,18 +161,18 @@ def pixels_of_outputs(
         _Packing(
             (*axes, ("c", image.channels), *_lanes(builder)),
             "x",
-            image.tensor("x", Walk(step, source, {"c": 1}, start)),
+            image.tensor("x", Access(step, source, {"c": 1}, start)),
             stride * image.channels * lanes,
-            pairs.tensor("out", Walk({"y": 1}, target, {"c": 1})),
+            pairs.tensor("out", Access({"y": 1}, target, {"c": 1})),
             single,
         ),
     )
-    walk = Walk({"y": down, "r": g.dilation[0]}, read, channel)
+    walk = Access({"y": down, "r": g.dilation[0]}, read, channel)
     return pairs.buffer, pairs.tensor("x", walk)
 
 
 def filters(
-    builder: Builder, operation: Operation, g: Geometry, *, beside: str, summed: str
+    builder: Builder, operation: Operation, g: ConvGeometry, *, beside: str, summed: str
 ) -> Filters:
     """Filters in panels of the channels `beside` each other, of pairs of those `summed`."""
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
@@ -219,4 +219,4 @@ def _image(name: str, height: int, width: int, channels_: int, lanes: int) -> Im
 
 def _record(builder: Builder, image: Image, pairs: Buffer, packing: _Packing) -> None:
     for nest in packing.nests():
-        builder.recorder.blockwise(nest, {"x": Place(image.buffer), "out": Place(pairs)})
+        builder.recorder.blockwise(nest, {"x": Location(image.buffer), "out": Location(pairs)})

@@ -18,17 +18,17 @@ from striate.layers import Conv2D
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
 from striate.nest.rewrite import in_parts, in_rounds
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Image, Place, Steps, Walk
+from striate.plan.layout import Access, Image, Location, Steps
 from striate.plan.lowering.builder import Builder, vector
 from striate.plan.lowering.weight_panels import lay_out, panel, pixels_at_once
-from striate.plan.lowering.windows import Windows
+from striate.plan.lowering.windows import WindowGeometry
 
 # Bytes of rows that stay in the cache while all sums are brought up to date with them; and
 # products that this should be worth.
 _NEAR, _LEAST = 256 << 10, 32
 
 
-class Geometry(Windows):
+class ConvGeometry(WindowGeometry):
     """The numbers of one convolution: axes g (groups), c (channels of a group), k (its filters).
 
     Where channels fill the lanes, C and K count panels of them.
@@ -69,7 +69,7 @@ class Filters:
     `summed` channels, or pairs of them, of a group are summed over.
     """
 
-    place: Place
+    place: Location
     width: int
     row: int
     column: int
@@ -84,19 +84,19 @@ class Filters:
 
 def forward(builder: Builder, operation: Operation) -> None:
     """O, with the bias as first addend and the activation applied as it is stored."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     x = builder.values[operation.inputs[0]]
     correlate(builder, operation, g, x, _forward_filters(builder, operation, g))
 
 
 def correlate(
-    builder: Builder, operation: Operation, g: Geometry, x: Image, filters: Filters
+    builder: Builder, operation: Operation, g: ConvGeometry, x: Image, filters: Filters
 ) -> None:
     """The forward pass, from an image and filters laid out for it."""
-    places = {"x": Place(x.buffer), "filters": filters.place, "out": builder.out(operation)}
+    places = {"x": Location(x.buffer), "filters": filters.place, "out": builder.out(operation)}
     if g.bias:
         places["bias"] = builder.parameter(operation, "bias")
-    output = Walk({"y": 1}, {"x": 1}, {"g": g.share, "K": filters.width, "k": 1})
+    output = Access({"y": 1}, {"x": 1}, {"g": g.share, "K": filters.width, "k": 1})
     groups = (("g", g.groups), ("K", g.share // filters.width))
     pixels, some = (("y", g.rows), ("x", g.columns)), (("k", filters.width),)
     if not builder.channel_lanes:
@@ -131,7 +131,7 @@ def correlate(
     )
 
 
-def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> Filters:
+def _forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Filters:
     place = builder.parameter(operation, "filters")
     if not builder.channel_lanes or panel(g.share) == g.share:
         return Filters(place, g.share, g.row, g.column, g.weight, g.depth)
@@ -139,7 +139,7 @@ def _forward_filters(builder: Builder, operation: Operation, g: Geometry) -> Fil
 
 
 def _in_panels(
-    builder: Builder, operation: Operation, g: Geometry, *, beside: str, summed: str
+    builder: Builder, operation: Operation, g: ConvGeometry, *, beside: str, summed: str
 ) -> Filters:
     """The filters with the channels `beside` each other in panels, below them those `summed`."""
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
@@ -173,22 +173,22 @@ def _in_panels(
 
 def filter_gradient(builder: Builder, operation: Operation) -> None:
     """dF, summed into the shard's own; of very many filters into the batch's."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
     some = channels_of_task(builder, operation, g)
     steps = {"g": g.depth, "C": some, "c": 1}
-    walk = Walk({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+    walk = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
     sum_products(
         builder,
         operation,
         g,
         (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", walk)),
-        (Place(x.buffer), Place(gradient.buffer)),
+        (Location(x.buffer), Location(gradient.buffer)),
         g.columns,
     )
 
 
-def channels_of_task(builder: Builder, operation: Operation, g: Geometry) -> int:
+def channels_of_task(builder: Builder, operation: Operation, g: ConvGeometry) -> int:
     """How many channels one task takes: the extent of axis c, where C is over the tasks."""
     return g.depth if builder.sums_by_shard(operation) else _panel_of_channels(g.depth)
 
@@ -196,9 +196,9 @@ def channels_of_task(builder: Builder, operation: Operation, g: Geometry) -> int
 def sum_products(
     builder: Builder,
     operation: Operation,
-    g: Geometry,
+    g: ConvGeometry,
     tensors: tuple[Tensor, Tensor],
-    memory: tuple[Place, Place],
+    memory: tuple[Location, Location],
     columns: int,
 ) -> None:
     """The gradient of the filters from an image "x" and a "gradient", their forms and where they
@@ -252,17 +252,17 @@ def _panel_of_channels(depth: int) -> int:
 
 def input_gradient(builder: Builder, operation: Operation) -> None:
     """dX: every pixel from the outputs that read it."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     gradient = builder.gradients[operation.node]
     turn_around(builder, operation, g, gradient, _backward_filters(builder, operation, g))
 
 
 def turn_around(
-    builder: Builder, operation: Operation, g: Geometry, gradient: Image, filters: Filters
+    builder: Builder, operation: Operation, g: ConvGeometry, gradient: Image, filters: Filters
 ) -> None:
     """The gradient of the input, from that of the output and filters laid out for it."""
     channel = {"g": g.depth, "C": filters.width, "c": 1}
-    places = {"gradient": Place(gradient.buffer), "filters": filters.place}
+    places = {"gradient": Location(gradient.buffer), "filters": filters.place}
     with builder.writing_gradient(operation.inputs[0]) as writer:
         for part in g.ways_back():
             groups = (("g", g.groups), ("C", g.depth // filters.width))
@@ -289,7 +289,7 @@ def turn_around(
             )
 
 
-def _backward_filters(builder: Builder, operation: Operation, g: Geometry) -> Filters:
+def _backward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Filters:
     place = builder.parameter(operation, "filters")
     # Few channels would leave lanes idle: then the filters, which are summed over, fill them.
     few = g.depth < 8 and g.share % builder.settings.vector == 0

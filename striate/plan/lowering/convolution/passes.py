@@ -6,7 +6,7 @@ from striate.layers import MaxPool2D
 from striate.nest.algebra import Accumulator, Nest, Store
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY, Place
+from striate.plan.layout import EVERY_PIXEL, Location
 from striate.plan.lowering.builder import Builder, Settings, vector
 from striate.plan.lowering.convolution import (
     bfloat16,
@@ -15,7 +15,7 @@ from striate.plan.lowering.convolution import (
     winograd_row_passes,
     winograd_rows,
 )
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.convolution.winograd_rows import Strips
 
 
@@ -25,14 +25,14 @@ def input_halo(settings: Settings, operation: Operation) -> Pads:
         return winograd.input_halo(operation, found)
     if choice := winograd_rows.chosen(settings, operation):
         return winograd_rows.input_halo(choice.strips)
-    return Geometry(operation).pads
+    return ConvGeometry(operation).pads
 
 
 def gradient_halo(settings: Settings, operation: Operation) -> Pads:
     """How far the gradients read past the output's border."""
     if found := winograd.chosen(settings, operation):
         return winograd.gradient_halo(operation, found)
-    plain = Geometry(operation).gradient_halo()
+    plain = ConvGeometry(operation).gradient_halo()
     if choice := winograd_rows.chosen(settings, operation):
         halo = winograd_rows.gradient_halo(choice.strips)
         if "input_gradient" in choice.passes:
@@ -68,7 +68,7 @@ def _forward(builder: Builder, operation: Operation) -> None:
 def backward(builder: Builder, operation: Operation) -> None:
     """dX; dF and the bias's gradient, summed into the shard's own."""
     _gradients(builder, operation)
-    if Geometry(operation).bias:
+    if ConvGeometry(operation).bias:
         _bias_gradient(builder, operation)
 
 
@@ -124,7 +124,7 @@ def winograd_passes(settings: Settings, operation: Operation) -> frozenset[str]:
 
 def products(settings: Settings, operation: Operation) -> float:
     """Multiply-adds of one pass over an image, by the algorithm that computes O."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     found = winograd.chosen(settings, operation)
     taps = (found.size / found.outputs_count) ** 2 if found else g.size[0] * g.size[1]
     return taps * g.rows * g.columns * g.depth * g.outputs
@@ -152,10 +152,10 @@ def _bias_gradient(builder: Builder, operation: Operation) -> None:
                 ("v", builder.lanes),
             ),
             stores=(Store(target, Accumulator()),),
-            terms=(gradient.tensor("gradient", EVERY),),
+            terms=(gradient.tensor("gradient", EVERY_PIXEL),),
             reduce=("y", "x", "v"),
             reduction="sum",
             initial=(target,),
         ),
-        {"gradient": Place(gradient.buffer), "sum": builder.shard_gradient(operation, "bias")},
+        {"gradient": Location(gradient.buffer), "sum": builder.shard_gradient(operation, "bias")},
     )

@@ -34,10 +34,10 @@ from striate.nest.algebra import (
 from striate.ops.shapes import Pads
 from striate.ops.winograd import Transforms, transforms
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Place, Walk, vectors
+from striate.plan.layout import Access, Location, vectors
 from striate.plan.lowering.builder import Builder, Settings, vector
 from striate.plan.lowering.convolution import bfloat16, winograd_input_gradient
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.convolution.winograd_filter_gradient import (
     Seen,
     sum_at_once,
@@ -45,7 +45,7 @@ from striate.plan.lowering.convolution.winograd_filter_gradient import (
 )
 from striate.plan.lowering.convolution.winograd_tiles import (
     Correlation,
-    Target,
+    OutputSink,
     Tiles,
     parts,
     put,
@@ -80,7 +80,7 @@ def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
 
     Each batch of `images` reads the filters once, and these are more numbers once transformed.
     """
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     taps = g.size[0]
     plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
     if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
@@ -114,7 +114,7 @@ def chosen(settings: Settings, operation: Operation) -> Transforms | None:
 
 def input_halo(operation: Operation, with_: Transforms) -> Pads:
     """The padding, and what the last tiles read behind it."""
-    g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
+    g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
     top, _, left, _ = g.pads
     return (
         top,
@@ -126,7 +126,7 @@ def input_halo(operation: Operation, with_: Transforms) -> Pads:
 
 def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
     """What the input gradient reads around the output, and the last tiles behind it."""
-    g, m, more = Geometry(operation), with_.outputs_count, with_.taps - 1
+    g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
     top, left = more - g.pads[0], more - g.pads[2]
     if winograd_input_gradient.pays(operation, with_):
         return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
@@ -140,7 +140,7 @@ def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
 
 def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """O, with bias and activation applied as it is stored."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     work = Correlation(
         with_,
         builder.values[operation.inputs[0]],
@@ -148,19 +148,19 @@ def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
         (g.rows, g.columns, g.outputs),
     )
 
-    def store(value: Expression, walk: Walk) -> Store:
+    def store(value: Expression, walk: Access) -> Store:
         return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
 
     bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
-    target = Target(store, {"out": builder.values[operation.node]}, bias)
+    target = OutputSink(store, {"out": builder.values[operation.node]}, bias)
     seen = _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
     if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
-        builder.remember(operation, "seen", Seen(seen, builder.recorder.section()))
+        builder.remember(operation, "seen", Seen(seen, builder.recorder.stage()))
 
 
 def gradients(builder: Builder, operation: Operation, with_: Transforms) -> None:
     """dX and dF."""
-    g, spread = Geometry(operation), None
+    g, spread = ConvGeometry(operation), None
     if 4 * with_.size**2 * g.depth * g.outputs >= _LARGE:
         # The sums over the whole batch come first, so that nothing of them is kept meanwhile.
         filter_gradient(builder, operation, with_)
@@ -177,7 +177,7 @@ def input_gradient(
     builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
 ) -> None:
     """dX: the correlation of dO with the filters turned by half a turn; or from W (`spread`)."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     if winograd_input_gradient.pays(operation, with_):
         spread = spread or _spread(builder, operation, with_)
         filters = _filters(builder, operation, with_, "c")
@@ -191,7 +191,7 @@ def input_gradient(
     )
     filters = _filters(builder, operation, with_, "c", turned=True)
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        _correlate(builder, work, filters, Target(writer.store, writer.images, {}))
+        _correlate(builder, work, filters, OutputSink(writer.store, writer.images, {}))
 
 
 def filter_gradient(
@@ -199,7 +199,7 @@ def filter_gradient(
 ) -> None:
     """dF: summed up at the positions first, and turned into filters once, at the end; of all tiles
     at once where W is there (`spread`)."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     image = Correlation(
         with_,
         builder.values[operation.inputs[0]],
@@ -215,7 +215,7 @@ def filter_gradient(
 
 def _outputs(builder: Builder, operation: Operation, with_: Transforms) -> Correlation:
     """The gradient of the outputs in tiles of outputs."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     gradient = builder.gradients[operation.node]
     return Correlation(with_, gradient, (0, 0), (g.rows, g.columns, g.outputs))
 
@@ -229,7 +229,9 @@ def _spread(builder: Builder, operation: Operation, with_: Transforms) -> Tiles:
     return spread
 
 
-def _correlate(builder: Builder, work: Correlation, filters: Place, target: Target) -> Tiles | None:
+def _correlate(
+    builder: Builder, work: Correlation, filters: Location, target: OutputSink
+) -> Tiles | None:
     """All tiles, some rows of them at a time; gives V if that is all of it."""
     depth, outputs = work.image.channels, work.size[2]
     band = work.band(depth + outputs)
@@ -245,7 +247,7 @@ def _correlate(builder: Builder, work: Correlation, filters: Place, target: Targ
     return seen if band == work.tiles[0] else None
 
 
-def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) -> None:
+def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Location) -> None:
     """M: for each position the matrix of tiles and channels times that of the filters."""
     depth, outputs = seen.channels, products.channels
     width = panel(outputs)
@@ -271,7 +273,7 @@ def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Place) ->
             reduce=("c",),
             reduction="sum",
         ),
-        {"seen": Place(seen.buffer), "products": Place(products.buffer), "filters": filters},
+        {"seen": Location(seen.buffer), "products": Location(products.buffer), "filters": filters},
         before="t",
         blocks=together(seen.count, depth * outputs),
     )
@@ -284,9 +286,9 @@ def _filters(
     beside: str,
     *,
     turned: bool = False,
-) -> Place:
+) -> Location:
     """U: G F G' with filters k or channels c `beside` each other in panels; perhaps turned."""
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     depth, outputs = (g.outputs, g.depth) if beside == "c" else (g.depth, g.outputs)
     width = panel(outputs)
     along, across = (1, g.outputs) if beside == "c" else (g.outputs, 1)

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed, grid_of
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Buffer, Place
+from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.builder import Builder, vector
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.convolution.winograd_tiles import Correlation, Tiles, apart, see
-from striate.plan.stage import Section
+from striate.plan.stage import Stage
 
 
 @dataclass(frozen=True)
 class Seen:
-    """V of the forward pass, which is still there for as long as its `section` goes on."""
+    """V of the forward pass, which is still there for as long as its `stage` goes on."""
 
     tiles: Tiles
-    section: Section
+    stage: Stage
 
 
 def sum_by_shard(
@@ -39,7 +39,7 @@ def sum_by_shard(
     size = positions * apart(depth * outputs)
     total = Buffer(f"position gradient {operation.node}", size, "real", "thread")
     builder.recorder.at_shard_start(
-        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Place(total)}
+        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Location(total)}
     )
     band = spread.rows[0] if spread else left.band(depth + outputs)
     rows = (band, left.tiles[1])
@@ -53,19 +53,23 @@ def sum_by_shard(
             see(builder, right, right.transforms.outputs, other, first)
         builder.recorder.blockwise(
             _position_gradient(seen, other, added=True),
-            {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": Place(total)},
+            {
+                "seen": Location(seen.buffer),
+                "other": Location(other.buffer),
+                "sum": Location(total),
+            },
         )
     nest = _back_to_filters(operation, left.transforms)
     target = builder.shard_gradient(operation, "filters")
-    builder.recorder.at_shard_end(nest, {"sum": Place(total), "out": target})
+    builder.recorder.at_shard_end(nest, {"sum": Location(total), "out": target})
 
 
 def _still_there(builder: Builder, operation: Operation, rows: tuple[int, int]) -> Tiles | None:
     """V of all these rows of tiles, if the forward pass has left it."""
-    if not builder.has(operation, "seen") or not builder.recorder.section_is_open:
+    if not builder.has(operation, "seen") or not builder.recorder.stage_is_open:
         return None
     seen = builder.recall(operation, "seen", Seen)
-    here = seen.section is builder.recorder.section()
+    here = seen.stage is builder.recorder.stage()
     return seen.tiles if here and seen.tiles.rows == rows else None
 
 
@@ -80,11 +84,11 @@ def sum_at_once(
     see(builder, left, left.transforms.inputs, seen, 0)
     see(builder, right, right.transforms.outputs, other, 0)
     size = left.transforms.size**2 * apart(depth * outputs)
-    total = Place(Buffer("position gradient", size, "real", "temporary"))
+    total = Location(Buffer("position gradient", size, "real", "temporary"))
     builder.recorder.whole_batch(
         _position_gradient(seen, other, added=False),
         "p",
-        {"seen": Place(seen.buffer), "other": Place(other.buffer), "sum": total},
+        {"seen": Location(seen.buffer), "other": Location(other.buffer), "sum": total},
     )
     target = builder.parameter_gradient(operation, "filters")
     nest = _back_to_filters(operation, left.transforms)
@@ -110,7 +114,7 @@ def _position_gradient(seen: Tiles, other: Tiles, *, added: bool) -> Nest:
 
 def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
     """dF = G' dU G."""
-    g, size = Geometry(operation), matrices.size
+    g, size = ConvGeometry(operation), matrices.size
     position = apart(g.depth * g.outputs)
     turned = tuple(zip(*matrices.filters, strict=True))
     total = vector("sum", p=size * position, q=position, c=g.outputs, k=1)

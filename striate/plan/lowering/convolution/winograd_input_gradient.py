@@ -13,9 +13,9 @@ from __future__ import annotations
 from striate.nest.algebra import Accumulator, Nest, Store, Transformed, grid_of
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Image, Place, Walk
+from striate.plan.layout import Access, Image, Location
 from striate.plan.lowering.builder import Builder, vector
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
 from striate.plan.lowering.convolution.winograd_tiles import Tiles, cut, together
 from striate.plan.lowering.weight_panels import panel
@@ -26,13 +26,13 @@ _NEAR = 2 << 20
 
 def pays(operation: Operation, with_: Transforms) -> bool:
     """Whether there are fewer tiles of outputs than of inputs, and these stay at hand."""
-    g, m = Geometry(operation), with_.outputs_count
+    g, m = ConvGeometry(operation), with_.outputs_count
     tiles = -(-g.rows // m) * -(-g.columns // m)
     left = with_.size**2 * (tiles * g.outputs + _all_tiles(g, with_) * g.depth)
     return tiles < -(-g.height // m) * -(-g.width // m) and 4 * left <= _NEAR
 
 
-def _all_tiles(g: Geometry, with_: Transforms) -> int:
+def _all_tiles(g: ConvGeometry, with_: Transforms) -> int:
     """Tiles of N, those included that are zeros."""
     m, counts = with_.outputs_count, []
     for overlap, size in zip(_overlaps(g, with_), (g.rows, g.columns), strict=True):
@@ -40,7 +40,7 @@ def _all_tiles(g: Geometry, with_: Transforms) -> int:
     return counts[0] * counts[1]
 
 
-def _overlaps(g: Geometry, with_: Transforms) -> tuple[Overlap, Overlap]:
+def _overlaps(g: ConvGeometry, with_: Transforms) -> tuple[Overlap, Overlap]:
     m = with_.outputs_count
     return (
         Overlap(with_, g.pads[0], g.height, -(-g.rows // m)),
@@ -49,10 +49,10 @@ def _overlaps(g: Geometry, with_: Transforms) -> tuple[Overlap, Overlap]:
 
 
 def input_gradient(
-    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles, filters: Place
+    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles, filters: Location
 ) -> None:
     """dX, from W and U with the channels side by side."""
-    g, m = Geometry(operation), with_.outputs_count
+    g, m = ConvGeometry(operation), with_.outputs_count
     down, across = _overlaps(g, with_)
     size, (rows, columns) = with_.size, spread.rows
     # Tile by tile and, inside, position by position, as if these were pixels.
@@ -63,34 +63,38 @@ def input_gradient(
     _multiply(builder, spread, sums, filters)
     for y, count, height in cut(0, down.groups, g.height, m):
         matrix = down.matrix(height)
-        tiles = Walk({"y": size, "p": 1}, {"x": 1}, {"c": 1}, (size * (y + down.first), 0, 0))
-        lines = Walk({"y": m, "i": 1}, {"x": 1}, {"c": 1}, (y * m, 0, 0))
+        tiles = Access({"y": size, "p": 1}, {"x": 1}, {"c": 1}, (size * (y + down.first), 0, 0))
+        lines = Access({"y": m, "i": 1}, {"x": 1}, {"c": 1}, (y * m, 0, 0))
         value = Transformed(matrix, ONE, sums.tensor("sums", tiles))
         nest = Nest(
             (("y", count), ("x", wide), ("c", depth)),
             (Store(half.tensor("half", lines), value),),
             grid=grid_of(matrix, ONE),
         )
-        builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), "half": Place(half.buffer)})
+        builder.recorder.blockwise(
+            nest, {"sums": Location(sums.buffer), "half": Location(half.buffer)}
+        )
     with builder.writing_gradient(operation.inputs[0]) as writer:
         for x, count, width in cut(0, across.groups, g.width, m):
             matrix = across.matrix(width)
-            tiles = Walk({"y": 1}, {"x": size, "q": 1}, {"c": 1}, (0, size * (x + across.first), 0))
-            pixels = Walk({"y": 1}, {"x": m, "j": 1}, {"c": 1}, (0, x * m, 0))
+            tiles = Access(
+                {"y": 1}, {"x": size, "q": 1}, {"c": 1}, (0, size * (x + across.first), 0)
+            )
+            pixels = Access({"y": 1}, {"x": m, "j": 1}, {"c": 1}, (0, x * m, 0))
             value = Transformed(ONE, matrix, half.tensor("half", tiles))
             nest = Nest(
                 (("y", g.height), ("x", count), ("c", depth)),
                 (writer.store(value, pixels),),
                 grid=grid_of(ONE, matrix),
             )
-            builder.recorder.blockwise(nest, {"half": Place(half.buffer), **writer.places})
+            builder.recorder.blockwise(nest, {"half": Location(half.buffer), **writer.places})
 
 
-def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Place) -> None:
+def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Location) -> None:
     """N: for each position (u, w) the matrix of tiles and filters times that of the channels."""
     outputs, depth, size = spread.channels, sums.channels, spread.size
     width, position = panel(depth), outputs * depth
-    tile = Walk({"y": size, "u": 1}, {"x": size, "w": 1}, {"C": width, "c": 1})
+    tile = Access({"y": size, "u": 1}, {"x": size, "w": 1}, {"C": width, "c": 1})
     seen = vector(
         "spread",
         u=size * spread.position,
@@ -116,7 +120,7 @@ def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Place) -> N
             reduce=("k",),
             reduction="sum",
         ),
-        {"spread": Place(spread.buffer), "sums": Place(sums.buffer), "filters": filters},
+        {"spread": Location(spread.buffer), "sums": Location(sums.buffer), "filters": filters},
         before="y",
         blocks=together(spread.count, depth * outputs),
     )

@@ -16,7 +16,7 @@ from striate.nest.algebra import (
     grid_of,
 )
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Buffer, Image, Place, Steps, Walk
+from striate.plan.layout import Access, Buffer, Image, Location, Steps
 from striate.plan.lowering.builder import Builder, vector
 from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
 from striate.plan.lowering.convolution.winograd_rows import Strips
@@ -46,7 +46,7 @@ def forward(builder: Builder, operation: Operation, strips: Strips) -> None:
                 ),
                 stores=(
                     Store(
-                        sums.tensor("sums", Walk({"p": count, "y": 1}, {"x": 1}, {"k": 1})),
+                        sums.tensor("sums", Access({"p": count, "y": 1}, {"x": 1}, {"k": 1})),
                         Accumulator(),
                     ),
                 ),
@@ -55,9 +55,9 @@ def forward(builder: Builder, operation: Operation, strips: Strips) -> None:
                 reduction="sum",
             ),
             {
-                "seen": Place(seen.buffer, first * seen.row),
+                "seen": Location(seen.buffer, first * seen.row),
                 "filters": filters,
-                "sums": Place(sums.buffer),
+                "sums": Location(sums.buffer),
             },
         )
         _put(builder, operation, strips, sums, first)
@@ -66,16 +66,16 @@ def forward(builder: Builder, operation: Operation, strips: Strips) -> None:
 def _put(builder: Builder, operation: Operation, strips: Strips, sums: Image, first: int) -> None:
     """O = A' M, of some rows from the `first` on."""
     out, count = builder.values[operation.node], sums.height // strips.positions
-    places = {"sums": Place(sums.buffer), "out": Place(out.buffer, first * out.row)}
+    places = {"sums": Location(sums.buffer), "out": Location(out.buffer, first * out.row)}
     if strips.bias:
         places["bias"] = builder.parameter(operation, "bias")
     for left, across, width in cut(0, strips.count, strips.columns, strips.m):
         matrix = _turned(strips.matrices.outputs)[:width]
-        positions = Walk({"y": 1, "q": count}, {"x": 1}, _CHANNEL, (0, left, 0))
+        positions = Access({"y": 1, "q": count}, {"x": 1}, _CHANNEL, (0, left, 0))
         value: Expression = Transformed(ONE, matrix, sums.tensor("sums", positions))
         if strips.bias:
             value = value + vector("bias", c=1)
-        pixels = Walk({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
+        pixels = Access({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
         axes = (("y", count), ("x", across), ("c", strips.outputs), ("v", builder.lanes))
         store = builder.store(operation, value, pixels)
         builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(ONE, matrix)), places)
@@ -92,11 +92,11 @@ def input_gradient(
     shape = (strips.height, strips.count, size * strips.depth)
     sums = builder.image(f"N {operation.node}", shape, (0, 0, *overlap.halo))
     for run in strips.runs():
-        outputs = Walk(
+        outputs = Access(
             {"p": strips.rows, "y": 1, "r": -1}, {"x": 1}, {"k": 1}, (run.taps - 1, 0, 0)
         )
-        rows = sums.tensor("sums", Walk({"y": 1}, {"x": 1}, {"p": strips.depth, "c": 1}))
-        at = Place(sums.buffer, run.first * sums.row)
+        rows = sums.tensor("sums", Access({"y": 1}, {"x": 1}, {"p": strips.depth, "c": 1}))
+        at = Location(sums.buffer, run.first * sums.row)
         axes = (
             ("p", size),
             ("y", run.count),
@@ -118,8 +118,8 @@ def input_gradient(
                 reduction="sum",
             ),
             {
-                "spread": Place(spread.buffer, highest * spread.row),
-                "filters": Place(filters.buffer, filters.offset + run.tap * strips.at_tap),
+                "spread": Location(spread.buffer, highest * spread.row),
+                "filters": Location(filters.buffer, filters.offset + run.tap * strips.at_tap),
                 "sums": at,
             },
         )
@@ -128,12 +128,12 @@ def input_gradient(
             matrix = overlap.matrix(width)
             # Strips lie beside each other, position by position: so do all that a pixel is in.
             first = (0, left + overlap.first, 0)
-            positions = Walk({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, first)
+            positions = Access({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, first)
             value = Transformed(ONE, matrix, sums.tensor("sums", positions))
-            pixels = Walk({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
+            pixels = Access({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
             image = (("y", strips.height), ("x", across), ("c", strips.depth), ("v", builder.lanes))
             nest = Nest(image, (writer.store(value, pixels),), grid=grid_of(ONE, matrix))
-            builder.recorder.blockwise(nest, {"sums": Place(sums.buffer), **writer.places})
+            builder.recorder.blockwise(nest, {"sums": Location(sums.buffer), **writer.places})
 
 
 def filter_gradient(
@@ -143,7 +143,7 @@ def filter_gradient(
     spread = spread or spread_out(builder, operation, strips)
     seen = _see(builder, operation, strips)
     size = strips.positions * strips.at_position
-    total = Place(Buffer(f"position gradient {operation.node}", size, "real", "thread"))
+    total = Location(Buffer(f"position gradient {operation.node}", size, "real", "thread"))
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": total}
     )
@@ -162,13 +162,13 @@ def filter_gradient(
             stores=(Store(target, Accumulator()),),
             terms=(
                 _lines(seen, strips)
-                * spread.tensor("spread", Walk({"p": strips.rows, "y": 1}, {"x": 1}, {"k": 1})),
+                * spread.tensor("spread", Access({"p": strips.rows, "y": 1}, {"x": 1}, {"k": 1})),
             ),
             reduce=("y", "x", "v"),
             reduction="sum",
             initial=(target,),
         ),
-        {"seen": Place(seen.buffer), "spread": Place(spread.buffer), "sum": total},
+        {"seen": Location(seen.buffer), "spread": Location(spread.buffer), "sum": total},
     )
     matrix = _turned(strips.matrices.filters)
     taps = Transformed(ONE, matrix, _laid(strips, "sum", "q"))
@@ -211,15 +211,15 @@ def _transform(
     """The matrix times the pixels of each strip, of an image from some pixel on."""
     image, start = source
     lines = target.height // strips.positions
-    pixels = image.tensor("x", Walk({"y": 1}, {"x": strips.m, "q": 1}, _CHANNEL, start))
-    positions = target.tensor("out", Walk({"y": 1, "j": lines}, {"x": 1}, _CHANNEL))
+    pixels = image.tensor("x", Access({"y": 1}, {"x": strips.m, "q": 1}, _CHANNEL, start))
+    positions = target.tensor("out", Access({"y": 1, "j": lines}, {"x": 1}, _CHANNEL))
     axes = (("y", lines), ("x", strips.count), ("c", target.channels), ("v", builder.lanes))
     store = Store(positions, Transformed(ONE, matrix, pixels))
-    places = {"x": Place(image.buffer), "out": Place(target.buffer)}
+    places = {"x": Location(image.buffer), "out": Location(target.buffer)}
     builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(ONE, matrix)), places)
 
 
-def _filters(builder: Builder, operation: Operation, strips: Strips) -> Place:
+def _filters(builder: Builder, operation: Operation, strips: Strips) -> Location:
     """U: [position][row of taps][channel][filter]."""
     matrix = strips.matrices.filters
     taps = Transformed(ONE, matrix, _plain(strips, "filters", "q"))
@@ -235,7 +235,7 @@ def _filters(builder: Builder, operation: Operation, strips: Strips) -> Place:
 
 def _lines(seen: Image, strips: Strips) -> Tensor:
     """V at the rows that the taps of each output see."""
-    return seen.tensor("seen", Walk({"p": strips.lines, "y": 1, "r": 1}, {"x": 1}, _CHANNEL))
+    return seen.tensor("seen", Access({"p": strips.lines, "y": 1, "r": 1}, {"x": 1}, _CHANNEL))
 
 
 def _laid(strips: Strips, role: str = "filters", position: str = "p") -> Tensor:

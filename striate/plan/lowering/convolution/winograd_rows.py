@@ -31,7 +31,7 @@ from striate.ops.winograd import POINTS, Transforms, transforms
 from striate.plan.analysis.operations import INPUT, Operation
 from striate.plan.lowering.builder import Settings
 from striate.plan.lowering.convolution.bfloat16 import SHARE, fits
-from striate.plan.lowering.convolution.direct import Geometry
+from striate.plan.lowering.convolution.direct import ConvGeometry
 
 # Vector operations in the time that any of the transforms takes for one position of a strip, as
 # measured: all are bound by what they read and write.
@@ -46,7 +46,7 @@ _FITTING, _FILTERS = 8192, 1 << 16
 PASSES = ("forward", "input_gradient", "filter_gradient")
 
 
-class Strips(Geometry):
+class Strips(ConvGeometry):
     """The numbers of a convolution whose rows are cut into strips.
 
     Attributes:
@@ -67,14 +67,14 @@ class Strips(Geometry):
         self.at_tap = self.depth * self.outputs
         self.at_position = matrices.taps * self.at_tap
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[RowRun]:
         """The rows of the input, with the taps that reach outputs from there."""
         taps, first = self.matrices.taps, 0
         for y in range(1, self.height + 1):
             here = self._taps(first)
             # Only rows that all taps reach are alike.
             if y == self.height or self._taps(y) != here or len(here) < taps:
-                yield Run(first, y - first, here.start, len(here), first + self.pads[0])
+                yield RowRun(first, y - first, here.start, len(here), first + self.pads[0])
                 first = y
 
     def _taps(self, y: int) -> range:
@@ -122,7 +122,7 @@ class Strips(Geometry):
 
 
 @dataclass(frozen=True)
-class Run:
+class RowRun:
     """Rows of the input from the `first` on, read by `taps` rows of taps from `tap` on; the first
     of these sees the first row as row `line - tap` of the outputs."""
 
@@ -134,7 +134,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Choice:
+class StripChoice:
     """The passes that are computed in strips, and the part of the textbook loops' vector operations
     that all passes take then."""
 
@@ -143,7 +143,7 @@ class Choice:
     share: float
 
 
-def chosen(settings: Settings, operation: Operation) -> Choice | None:
+def chosen(settings: Settings, operation: Operation) -> StripChoice | None:
     """The strips to use, or None where other algorithms are faster or asked for."""
     if settings.lanes == 1 or settings.exact:
         return None
@@ -153,13 +153,13 @@ def chosen(settings: Settings, operation: Operation) -> Choice | None:
 
 def best(
     operation: Operation, training: bool, input_gradient: bool = False, bfloat16: bool = False
-) -> Choice | None:
+) -> StripChoice | None:
     """The best strips; None where the textbook loops are as fast in every pass.
 
     `input_gradient`: even if the input is that of the network.  `bfloat16`: where these loops may
     multiply pairs.
     """
-    g = Geometry(operation)
+    g = ConvGeometry(operation)
     taps = g.size[0]
     plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
     if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
@@ -186,7 +186,7 @@ def best(
         cost = sum(costs[name] if name in passes else direct[name] for name in direct)
         share = cost / sum(direct.values())
         if share < least:
-            found, least = Choice(strips, passes, share), share
+            found, least = StripChoice(strips, passes, share), share
     return found
 
 

@@ -16,26 +16,26 @@ from striate.nest.algebra import (
     strides_of,
 )
 from striate.ops.winograd import Transforms
-from striate.plan.layout import Buffer, Image, Place, Walk
+from striate.plan.layout import Access, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.weight_panels import pixels_at_once
-from striate.plan.stage import Places
+from striate.plan.stage import Locations
 
 # Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
 _NEAR, _TILES = 512 << 10, 32
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputSink:
     """How outputs are stored, and the images and other memory that this needs, by role."""
 
-    store: Callable[[Expression, Walk], Store]
+    store: Callable[[Expression, Access], Store]
     images: Mapping[str, Image]
-    others: Places
+    others: Locations
 
-    def places(self, row: int) -> dict[str, Place]:
+    def places(self, row: int) -> dict[str, Location]:
         """The memory, where the images begin at a `row`."""
-        images = {role: Place(i.buffer, row * i.row) for role, i in self.images.items()}
+        images = {role: Location(i.buffer, row * i.row) for role, i in self.images.items()}
         return {**images, **self.others}
 
 
@@ -117,21 +117,21 @@ def see(
     numbers than what they are made of.
     """
     m = work.transforms.outputs_count
-    pixels = Walk({"y": m, "p": 1}, {"x": m, "q": 1}, {"c": 1}, (*work.start, 0))
+    pixels = Access({"y": m, "p": 1}, {"x": m, "q": 1}, {"c": 1}, (*work.start, 0))
     seen = Transformed(matrix, matrix, work.image.tensor("x", pixels))
     axes = (("y", tiles.rows[0]), ("x", tiles.rows[1]), ("c", tiles.channels))
     builder.recorder.blockwise(
         Nest(axes, (Store(tiles.at("tiles", "i", "j"), seen),), grid=grid_of(matrix, matrix)),
         {
-            "x": Place(work.image.buffer, first * m * work.image.row),
-            "tiles": Place(tiles.buffer),
+            "x": Location(work.image.buffer, first * m * work.image.row),
+            "tiles": Location(tiles.buffer),
         },
         blocks=blocks,
     )
 
 
 @dataclass(frozen=True)
-class Part:
+class TileGroup:
     """Tiles of which `height` × `width` outputs are inside the image."""
 
     first: tuple[int, int]
@@ -140,12 +140,12 @@ class Part:
     width: int
 
 
-def parts(work: Correlation, first: int, band: int) -> Iterator[Part]:
+def parts(work: Correlation, first: int, band: int) -> Iterator[TileGroup]:
     """The rows of tiles from `first` on: whole tiles, and those that the border cuts."""
     m = work.transforms.outputs_count
     for top, down, height in cut(first, band, work.size[0], m):
         for left, across, width in cut(0, work.tiles[1], work.size[1], m):
-            yield Part((top, left), (down, across), height, width)
+            yield TileGroup((top, left), (down, across), height, width)
 
 
 def cut(first: int, count: int, size: int, m: int) -> Iterator[tuple[int, int, int]]:
@@ -162,9 +162,9 @@ def put(
     builder: Builder,
     work: Correlation,
     products: Tiles,
-    part: Part,
+    part: TileGroup,
     first: int,
-    target: Target,
+    target: OutputSink,
 ) -> None:
     """O: the outputs of some tiles."""
     m = work.transforms.outputs_count
@@ -174,7 +174,7 @@ def put(
     start = (part.first[0] * m, part.first[1] * m, 0)
     store = target.store(
         Transformed(*matrices, products.at("products", "p", "q", tile)),
-        Walk({"y": m, "i": 1}, {"x": m, "j": 1}, {"c": 1}, start),
+        Access({"y": m, "i": 1}, {"x": m, "j": 1}, {"c": 1}, start),
     )
     builder.recorder.blockwise(
         Nest(
@@ -182,5 +182,5 @@ def put(
             (store,),
             grid=grid_of(*matrices),
         ),
-        {"products": Place(products.buffer), **target.places(first * m)},
+        {"products": Location(products.buffer), **target.places(first * m)},
     )
