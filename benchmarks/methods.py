@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.optimize import nnls
 
-from striate.nest.thread_pool import default_threads
+from striate.common.threads import default_threads
 from striate.signal.call import SweepArguments
 from striate.signal.methods import COSTS, METHODS, Work, work
 from striate.signal.request import Request

@@ -98,8 +98,8 @@ class Network(Model):
         threads at once; the calls then follow each other.
         """
         from striate.engines import make_engine
-        from striate.engines.base import check_images
         from striate.engines.views import check_views, views_of
+        from striate.model.images import check_images
 
         check_views(views, self.input_shape)
         images = check_images(images, self.input_shape)

@@ -237,27 +237,14 @@ CASES: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
 # --- widths --------------------------------------------------------------------------------------
 
 
-def fix_width(vector_bytes: int) -> bool:
-    """Let everything in this process be made for vectors of so many bytes; False if the processor
-    has no such vectors."""
-    import importlib
-    import pkgutil
+def narrowed(vector_bytes: int) -> Any:
+    """This processor with vectors of so many bytes; None if it has no such vectors."""
+    from striate.nest.target import host
 
-    import striate
-    from striate.nest import target
-
-    here = target.host()
-    if not here.triple.startswith(("x86_64", "amd64")) or here.vector_bytes < vector_bytes:
-        return False
-    if here.vector_bytes > 16 and not here.fused:
-        return False
-    narrow = here.narrowed(vector_bytes, 32 if vector_bytes == 64 else 16)
-    for module in pkgutil.walk_packages(striate.__path__, "striate."):
-        if module.name != "striate.__main__":
-            loaded = importlib.import_module(module.name)
-            if hasattr(loaded, "host"):
-                loaded.host = lambda: narrow
-    return True
+    here = host()
+    if not here.is_x86 or here.vector_bytes < vector_bytes or not here.fused:
+        return None
+    return here.narrowed(vector_bytes, 32 if vector_bytes == 64 else 16)
 
 
 def of_width(vector_bytes: int, wanted: list[str]) -> dict[str, dict[str, str]]:
@@ -276,8 +263,14 @@ def main() -> int:
     options = parser.parse_args()
     wanted = options.cases or list(CASES)
     if options.width:
-        possible = fix_width(options.width)
-        print(json.dumps({name: dict(CASES[name]()) for name in wanted} if possible else {}))
+        from striate.nest.target import as_host
+
+        target = narrowed(options.width)
+        if target is None:
+            print("{}")
+            return 0
+        with as_host(target):
+            print(json.dumps({name: dict(CASES[name]()) for name in wanted}))
         return 0
     found = {str(width): of_width(width, wanted) for width in WIDTHS}
     if options.write:

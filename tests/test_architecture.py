@@ -16,9 +16,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "striate"
 # folder or a file of the package, imports from rooms on lower floors only.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("common",),
-    ("nest", "kernels", "ops"),
-    ("signal", "layers", "recordings"),
-    ("compat", "model"),
+    ("nest", "ops"),
+    ("kernels", "layers"),
+    ("signal", "model"),
+    ("compat", "recordings"),
     ("optim", "data"),
     ("plan", "pictures"),
     ("engines",),
@@ -34,14 +35,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # The same inside a plan: its steps, and what they share.
 PLAN: tuple[tuple[str, ...], ...] = (
     ("layout", "inputs"),
-    ("stage", "settings"),
+    ("settings", "stage"),
     ("analysis",),
     ("lowering",),
     ("memory",),
     ("build",),
-    ("plan",),
+    ("plan", "optimizer_step"),
     ("runner",),
-    ("optimizer_step", "inference"),
+    ("inference",),
     ("measure",),
     ("__init__",),
 )

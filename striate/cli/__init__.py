@@ -4,10 +4,9 @@ Results go to standard output; progress, notes and errors go to standard error. 
 success, 2 for bad input (with one sentence that says what was wrong), 130 after Ctrl-C.
 """
 
-import time
+from striate.cli.clock import STARTED
 
-# The closest to the start of the process that a module of ours can be; "seconds" counts from here.
-STARTED = time.perf_counter()
+__all__ = ["STARTED", "main"]
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import STARTED, networkfile, options
+from striate.cli import networkfile, options
+from striate.cli.clock import STARTED
 from striate.cli.output import (
     LoadingProgress,
     count,
@@ -23,11 +24,11 @@ from striate.cli.output import (
     size,
 )
 from striate.model import files
+from striate.network import Network
 
 if TYPE_CHECKING:
     from striate.data import Dataset
     from striate.layers import Layer
-    from striate.network import Network
     from striate.training.history import History
     from striate.training.recipes import Recipe
 

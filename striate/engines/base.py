@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
     from striate.optim.optimizers import Optimizer
@@ -54,24 +53,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back buffers and threads; the engine cannot be used afterwards."""
-
-
-def check_images(images: Array, input_shape: Shape) -> Array:
-    """`images` as an array (n, *input_shape) of real numbers, or an error that says what to do.
-
-    Gray images may come without the channel axis.
-    """
-    images = np.asarray(images)
-    if images.dtype.kind not in "buif":
-        raise TypeError(f"images must be an array of real numbers, got dtype {images.dtype}")
-    if input_shape[-1] == 1 and images.shape[1:] == input_shape[:-1]:
-        images = images[..., None]
-    if images.shape[1:] != input_shape:
-        advice = ""
-        if images.shape == input_shape or (*images.shape, 1) == input_shape:
-            advice = "; for a single image add the batch axis: images[None]"
-        raise ValueError(
-            f"the network reads images of shape (n, {', '.join(map(str, input_shape))}), "
-            f"got {images.shape}{advice}"
-        )
-    return images

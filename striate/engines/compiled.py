@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
-from striate.engines.base import check_images
-from striate.nest.target import require_bfloat16
-from striate.nest.thread_pool import default_threads, thread_pool
+from striate.common.threads import default_threads
+from striate.model.images import check_images
+from striate.nest.target import Target, host, require_bfloat16
+from striate.nest.thread_pool import thread_pool
 from striate.plan.inputs import ImagesInPlace, InputFormat, can_be_read_in_place
 from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
@@ -32,6 +33,7 @@ class CompiledEngine:
         threads: how many threads work; None for all processors.
         exact: compute sums as they are written, without Winograd's algorithm.
         bfloat16: let convolutions multiply in bfloat16 where that is faster.
+        target: the machine to make code for, a narrower one than this; None for this one.
 
     Attributes:
         winograd: whether a step computes any layer by Winograd's algorithm.
@@ -48,9 +50,11 @@ class CompiledEngine:
         threads: int | None = None,
         exact: bool = False,
         bfloat16: bool = False,
+        target: Target | None = None,
     ) -> None:
+        self.target = target or host()
         if bfloat16:
-            require_bfloat16()
+            require_bfloat16(self.target)
         self.network, self.loss, self.exact, self.bfloat16 = network, loss, exact, bfloat16
         self.batch_size = whole_number(batch_size, "batch_size", "CompiledEngine")
         wanted = default_threads() if threads is None else threads
@@ -119,6 +123,7 @@ class CompiledEngine:
                 optimizer,
                 self.threads,
                 "f32",
+                self.target,
                 weights=flat,
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
@@ -158,5 +163,6 @@ class CompiledEngine:
                 loading=picked.loading,
                 exact=self.exact,
                 bfloat16=self.bfloat16,
+                target=self.target,
             )
         return self._runners[key]

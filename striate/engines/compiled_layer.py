@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.threads import default_threads
 from striate.layers import Layer, PassContext
-from striate.nest.thread_pool import default_threads
 from striate.plan.runner import Runner
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
-from striate.engines.base import check_images
 from striate.layers import PassContext
+from striate.model.images import check_images
 
 if TYPE_CHECKING:
     from striate.model.model import Model

@@ -20,10 +20,10 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
-from striate.engines.base import check_images
 from striate.inspect.reach import LayerReach, image_of, reach
 from striate.inspect.tables import aligned
 from striate.inspect.values import each_layer
+from striate.model.images import check_images
 from striate.ops.shapes import Pair
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.engines import check_engine
-from striate.engines.base import check_images
 from striate.layers import PassContext
+from striate.model.images import check_images
 
 if TYPE_CHECKING:
     from striate.model.model import Model

@@ -75,11 +75,18 @@ def compile_nest(
     key = f"{name}\n{schedule!r}"
 
     def source(symbol: str) -> str:
-        chosen = schedule or choose(nest, target, element)
-        fused, pairs = target.fused, target.bfloat16
-        return emit(nest, chosen, symbol, element, fused=fused, pairs=pairs)
+        return source_of(nest, schedule, target, element, symbol)
 
     return CompiledNest(nest, load(key, source, target), schedule)
+
+
+def source_of(
+    nest: Nest, schedule: Schedule | None, target: Target, element: Number, symbol: str = "kernel"
+) -> str:
+    """The LLVM IR of a nest for a machine, which need not be this one."""
+    chosen = schedule or choose(nest, target, element)
+    fused, pairs = target.fused, target.bfloat16
+    return emit(nest, chosen, symbol, element, fused=fused, pairs=pairs)
 
 
 def tuned_key(nest: Nest, element: Number) -> str:

@@ -26,7 +26,7 @@ import numpy as np
 
 from striate.nest.compiler import CompiledNest, load
 from striate.nest.ir import Function, Value
-from striate.nest.target import Loaded, host
+from striate.nest.target import Loaded, Target, host
 
 ARGUMENTS = 12
 _CALL_WORDS = 2 + 4 * ARGUMENTS
@@ -82,9 +82,9 @@ class Job:
 
 
 class Program:
-    """Jobs, ready to be run by `threads` threads at once."""
+    """Jobs, ready to be run by `threads` threads at once, on a machine like `target`."""
 
-    def __init__(self, jobs: Sequence[Job], threads: int) -> None:
+    def __init__(self, jobs: Sequence[Job], threads: int, target: Target | None = None) -> None:
         self.threads = threads
         self._jobs = tuple(jobs)
         self._table = np.zeros((max(len(jobs), 1), _JOB_WORDS), np.int64)
@@ -96,7 +96,7 @@ class Program:
             row[_BARRIER] = job.barrier
         self.resize({})
         self._table[: len(jobs), _BASE] = 0
-        self._work = _worker()
+        self._work = _worker(target or host())
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -141,12 +141,12 @@ def _yield_address() -> int:
 
 
 @functools.cache
-def _worker() -> Callable[..., None]:
-    loaded: Loaded = load("tape worker", _source, host())
+def _worker(target: Target) -> Callable[..., None]:
+    loaded: Loaded = load("program", lambda symbol: worker_source(symbol, target), target)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(loaded.address)
 
 
-def _source(symbol: str) -> str:
+def worker_source(symbol: str, target: Target) -> str:
     """The function that runs a program.  What it does, in Python:
 
     for job in jobs:
@@ -160,10 +160,10 @@ def _source(symbol: str) -> str:
             wait_until_all_have_arrived(job)
     """
     code = Function()
-    code.loop("%jobs", 1, [], "", lambda index, _: _job(code, index))
+    code.loop("%jobs", 1, [], "", lambda index, _: _job(code, index, target))
     return "\n".join(
         [
-            "declare void @llvm.x86.sse2.pause()" if _is_x86() else "",
+            "declare void @llvm.x86.sse2.pause()" if target.is_x86 else "",
             f"define void @{symbol}"
             "(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %yield) {",
             "entry:",
@@ -176,10 +176,6 @@ def _source(symbol: str) -> str:
     )
 
 
-def _is_x86() -> bool:
-    return host().triple.startswith(("x86_64", "amd64"))
-
-
 def _field(code: Function, row: Value, field: int) -> Value:
     return code.emit(f"getelementptr i64, ptr {row}, i64 {field}")
 
@@ -188,7 +184,7 @@ def _load(code: Function, row: Value, field: int) -> Value:
     return code.emit(f"load i64, ptr {_field(code, row, field)}")
 
 
-def _job(code: Function, index: Value) -> list[Value]:
+def _job(code: Function, index: Value, target: Target) -> list[Value]:
     offset = code.emit(f"mul i64 {index}, {_JOB_WORDS}")
     row = code.emit(f"getelementptr i64, ptr %table.pointer, i64 {offset}")
     shards, tasks, base = (_load(code, row, field) for field in (_SHARDS, _TASKS, _BASE))
@@ -218,7 +214,7 @@ def _job(code: Function, index: Value) -> list[Value]:
         code.effect(f"call void @call_all({words})")
     code.effect(f"br label %{take}")
     code.label(rest)
-    _barrier(code, row)
+    _barrier(code, row, target)
     return []
 
 
@@ -242,7 +238,7 @@ def _run_of_tasks(code: Function, tasks: Value, shard: Value, shards: Value) -> 
     return first(shard), first(code.emit(f"add i64 {shard}, 1"))
 
 
-def _barrier(code: Function, row: Value) -> None:
+def _barrier(code: Function, row: Value, target: Target) -> None:
     arrive, wait = code.name("arrive"), code.name("wait")
     pause, leave = code.name("pause"), code.name("leave")
     offer, onwards = code.name("offer"), code.name("onwards")
@@ -262,7 +258,7 @@ def _barrier(code: Function, row: Value) -> None:
     ready = code.emit(f"icmp sge i64 {now}, {expected}")
     code.effect(f"br i1 {ready}, label %{leave}, label %{pause}")
     code.label(pause)
-    if _is_x86():
+    if target.is_x86:
         code.effect("call void @llvm.x86.sse2.pause()")
     code.effect(f"{following} = add i64 {spins}, 1")
     long = code.emit(f"icmp sgt i64 {following}, {_SPINS}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +36,11 @@ class Target:
         return replace(
             self, vector_bytes=vector_bytes, registers=registers or min(self.registers, 16)
         )
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether it is an x86 processor; else it is an ARM one."""
+        return self.triple.startswith(("x86_64", "amd64"))
 
     @property
     def bfloat16(self) -> bool:
@@ -86,13 +93,12 @@ def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
     return Target(triple, cpu, ",".join(flags), size, registers, fused)
 
 
-def require_bfloat16() -> None:
-    """ValueError if this processor cannot multiply in bfloat16."""
-    target = host()
+def require_bfloat16(target: Target) -> None:
+    """ValueError if a processor cannot multiply in bfloat16."""
     if target.bfloat16:
         return
     has = {64: "AVX-512 without it", 32: "AVX2"}.get(target.vector_bytes, "shorter vectors only")
-    if not target.triple.startswith(("x86_64", "amd64")):
+    if not target.is_x86:
         has = "NEON"
     raise ValueError(
         f"bfloat16=True needs a processor with AVX-512 BF16; this one ({target.cpu}) has {has}"
@@ -111,9 +117,29 @@ def _llvm() -> Any:
     return llvm
 
 
-@functools.cache
+_instead: list[Target] = []
+
+
 def host() -> Target:
-    """The processor that this runs on."""
+    """The processor that this runs on, where nobody asks for another."""
+    return _instead[-1] if _instead else _detected()
+
+
+@contextmanager
+def as_host(target: Target) -> Iterator[None]:
+    """Let `host` be a target for a while: shorter vectors than this processor's, say.
+
+    It is for the whole process; plans that were made before stay as they are.
+    """
+    _instead.append(target)
+    try:
+        yield
+    finally:
+        _instead.pop()
+
+
+@functools.cache
+def _detected() -> Target:
     llvm = _llvm()
     features = dict(llvm.get_host_cpu_features())
     return describe(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)

@@ -9,10 +9,10 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
-from striate.engines.base import check_images
+from striate.common.threads import default_threads
+from striate.model.images import check_images
 from striate.nest.algebra import Element
-from striate.nest.target import require_bfloat16
-from striate.nest.thread_pool import default_threads
+from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.inputs import InputFormat
 from striate.plan.runner import Runner
@@ -59,7 +59,7 @@ class CompiledNetwork:
         bfloat16: bool = False,
     ) -> None:
         if bfloat16:
-            require_bfloat16()
+            require_bfloat16(host())
         self.batch_size = whole_number(batch_size, "batch_size", "Network.compile")
         wanted = default_threads() if threads is None else threads
         threads = whole_number(wanted, "threads", "Network.compile")

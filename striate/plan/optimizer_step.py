@@ -18,11 +18,13 @@ import numpy.typing as npt
 from striate.model.parameters import ALIGNMENT
 from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
-from striate.nest.program import Program
+from striate.nest.target import Target
 from striate.optim.optimizers import SGD, AdamW, Optimizer
+from striate.plan.build.assembly import build
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.builder import vector
 from striate.plan.lowering.recorder import Recorder
+from striate.plan.memory.placement import Memory
 from striate.plan.stage import in_tasks
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ class Update:
         optimizer: Optimizer,
         threads: int,
         element: Number,
+        target: Target,
         *,
         weights: npt.NDArray[Any],
         gradient: npt.NDArray[Any],
@@ -135,7 +138,7 @@ class Update:
             **dict(zip(("first", "second"), optimizer.state, strict=False)),
         }
         self._keep = arrays
-        recorder = Recorder(1, 1, element)
+        recorder = Recorder(1, 1)
         given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
         buffers = {buffer.name: buffer for buffer in given}
         sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
@@ -151,8 +154,8 @@ class Update:
                 },
                 barrier=False,
             )
-        recorder.allot(self.threads, given)
-        self.program: Program = recorder.build(self.threads)
+        memory = Memory(recorder, element, self.threads, given)
+        self.program = build(recorder.all_stages, memory, target, self.threads)
 
     def prepare(self, learning_rate: float) -> None:
         """Write the numbers of the next step."""

@@ -13,20 +13,22 @@ import numpy.typing as npt
 
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
-from striate.nest.program import Program
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
+from striate.plan.build.assembly import build
 from striate.plan.build.axis_split import split
 from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
-from striate.plan.lowering.builder import Builder, Settings, pixels
+from striate.plan.lowering.builder import Builder, pixels
 from striate.plan.lowering.convolution.passes import products, winograd_passes
 from striate.plan.lowering.input_stage import InputStage
 from striate.plan.lowering.layers import LOWERINGS
 from striate.plan.lowering.loss import LossLowering
 from striate.plan.lowering.protocol import NO_HALO, Lowering
-from striate.plan.lowering.recorder import tasks_of
 from striate.plan.memory.halo import write_halos
 from striate.plan.memory.non_temporal import copy_out
+from striate.plan.memory.placement import Memory
+from striate.plan.memory.task_size import tasks_of
+from striate.plan.settings import Settings
 from striate.plan.stage import Stage
 
 if TYPE_CHECKING:
@@ -62,30 +64,30 @@ class Plan:
         self.builder = builder = Builder(network, graph, settings)
         self._memory(graph)
         self._record(network, graph)
-        given = {builder.weights: parameters, builder.statistics: statistics}
-        recorder = builder.recorder
+        self.recording = recording = builder.recorder
         if settings.frozen and settings.blocks == 1 < threads:
-            recorder.stages = [
-                part
-                for s in recorder.stages
-                for part in split(s, threads, settings.vector, settings.element)
+            recording.stages = [
+                part for stage in recording.stages for part in split(stage, threads, settings)
             ]
-        copy_out(recorder.stages, settings.element)
-        write_halos(recorder)
-        recorder.allot(threads, given)
+        copy_out(recording.stages, settings.element)
+        write_halos(recording, settings.element)
+        given = {builder.weights: parameters, builder.statistics: statistics}
+        self.memory = Memory(recording, settings.element, threads, given)
         for buffer, table in builder.tables.items():
-            if buffer in builder.recorder.arrays:
-                builder.recorder.arrays[buffer][: table.size] = table.ravel()
+            if buffer in self.memory.arrays:
+                self.memory.arrays[buffer][: table.size] = table.ravel()
         self._views(network)
-        first, self._stages = recorder.preparation, recorder.stages
-        if settings.frozen:
-            self._preparation = recorder.program(first, threads=1)
+        self.threads = threads
+        self._stages = recording.stages if settings.frozen else recording.all_stages
+
+    def build(self) -> None:
+        """Make the program; weights that never change are laid out and transformed now."""
+        target = self.settings.target
+        if self.settings.frozen:
+            self._preparation = build(self.recording.preparation, self.memory, target, threads=1)
             self._preparation.prepare()
             self._preparation.run(0)
-        else:
-            self._stages = recorder.all_stages
-        self.program: Program = recorder.program(self._stages, threads)
-        self.threads = threads
+        self.program = build(self._stages, self.memory, target, self.threads)
 
     @property
     def stages(self) -> list[Stage]:
@@ -172,14 +174,14 @@ class Plan:
                 builder.again.refresh(read)
                 _lowering(operation).backward(builder, operation)
                 recorder.label = "sum of shards"
-                builder.shards.add_finished(builder)
+                builder.shards.add_finished()
         if settings.input_gradient:
             recorder.label = "input gradient"
             self._input_gradient = self._unpack(builder.gradients[INPUT], "input gradient")
         for record in builder.deferred:
             record()
         recorder.label = "sum of shards"
-        builder.shards.add_all(builder)
+        builder.shards.add_all()
 
     def _unpack(self, image: Image, name: str) -> Buffer:
         """Lanes become images side by side."""
@@ -204,35 +206,28 @@ class Plan:
     # --- the batch's memory --------------------------------------------------------------------
 
     def _views(self, network: Model) -> None:
-        self.entrance.open(self.builder.recorder.arrays)
+        self.entrance.open(self.memory.arrays)
         if not self.settings.loading.direct:
             self.raw = self._images(self.entrance.raw, network.input_shape)
         self.outputs = self._images(self.out, network.output_shape)
         self.mask = self._images(self.builder.mask, ())
         self.keys = self._images(self.builder.keys, ())
-        self.images = self._array(self.builder.images)
-        shares = self._array(self.builder.shares)
+        self.images = self.memory.array(self.builder.images)
+        shares = self.memory.array(self.builder.shares)
         self.shares = shares.reshape(self.settings.blocks, -1)[:, :2]
         if self.settings.loss is None:
             return
-        self.gradient = self._array(self.builder.gradient)[: network.flat.size]
+        self.gradient = self.memory.array(self.builder.gradient)[: network.flat.size]
         self.targets = self._images(self._targets, network.output_shape)
         self.weights = self._images(self._weights, ())
         self.losses = self._images(self._losses, ())
         if self.settings.input_gradient:
             self.input_gradient = self._images(self._input_gradient, network.input_shape)
 
-    def _array(self, buffer: Buffer) -> npt.NDArray[Any]:
-        """A buffer's memory; of one that no step uses, some memory all the same."""
-        recorder = self.builder.recorder
-        if buffer not in recorder.arrays:
-            recorder.allot_unused(buffer)
-        return recorder.arrays[buffer]
-
     def _images(self, buffer: Buffer, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         """The memory as (blocks, lanes, *shape)."""
         blocks, lanes = self.settings.blocks, self.settings.lanes
-        array = self._array(buffer).reshape(blocks, buffer.span)[:, : buffer.size]
+        array = self.memory.array(buffer).reshape(blocks, buffer.span)[:, : buffer.size]
         view = array.view()
         view.shape = (blocks, lanes, *shape)
         return view
@@ -244,7 +239,7 @@ def _lowering(operation: Operation) -> Lowering:
     except KeyError:
         raise ValueError(
             f"{operation.layer.who}: the compiled engine has no loop nests for this kind of "
-            'layer (see striate/plan/lower); use engine="numpy"'
+            'layer (see striate/plan/lowering); use engine="numpy"'
         ) from None
 
 

@@ -5,26 +5,30 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.nest.ir import BYTES, Number
-from striate.nest.target import host
+from striate.nest.target import Target, host
 from striate.nest.thread_pool import thread_pool
 from striate.plan.inputs import COPIED, ImagesInPlace, InputFormat
-from striate.plan.lowering.builder import Settings
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.plan import Plan
+from striate.plan.settings import Settings
 
 if TYPE_CHECKING:
     from striate.model.model import Model
 
 
 class Runner:
-    """A plan, and batches through it."""
+    """A plan, and batches through it.
+
+    Args:
+        target: the machine that it is made for; None for this one.
+    """
 
     def __init__(
         self,
@@ -43,27 +47,23 @@ class Runner:
         lanes: int | None = None,
         frozen: bool = False,
         bfloat16: bool = False,
+        target: Target | None = None,
     ) -> None:
-        element: Number = "f64" if np.dtype(dtype) == np.float64 else "f32"
-        vector = host().lanes(BYTES[element])
-        if lanes is None:
-            backward = loss is not None
-            lanes = lanes_for(
-                network, batch_size, vector, training=backward, exact=exact, bfloat16=bfloat16
-            )
         settings = Settings(
             batch_size,
-            lanes,
-            element,
-            training,
-            loss,
-            input_gradient,
-            loading,
-            exact,
-            vector,
-            frozen,
-            bfloat16,
+            lanes=lanes or 1,
+            element="f64" if np.dtype(dtype) == np.float64 else "f32",
+            target=target or host(),
+            training=training,
+            loss=loss,
+            input_gradient=input_gradient,
+            loading=loading,
+            exact=exact,
+            frozen=frozen,
+            bfloat16=bfloat16,
         )
+        if lanes is None:
+            settings = replace(settings, lanes=lanes_for(network, settings))
         self.network, self.settings = network, settings
         # Of a frozen network even one image is shared among threads.
         self.threads = threads if frozen else max(1, min(threads, settings.blocks))
@@ -71,6 +71,7 @@ class Runner:
         self.statistics = network.state_flat if statistics is None else statistics
         with _no_collection():
             self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
+            self.plan.build()
         self._filled = 0
         self._present = 0
         self._preprocess()
@@ -84,7 +85,7 @@ class Runner:
     ) -> Array:
         """Outputs for at most a batch of images; in training also losses and gradients.
 
-        A plan made to read images where they lie takes them as `ImagesInPlace`, of the same `loading`.
+        A plan made to read images where they lie takes them as `ImagesInPlace`.
         """
         count, plan = len(images), self.plan
         blocks = -(-count // self.settings.lanes)

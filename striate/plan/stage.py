@@ -1,17 +1,25 @@
-"""Steps of a program, and the stages that they are put together to."""
+"""The vocabulary of a plan: nests bound to memory, stages of them, and all stages in order.
+
+A stage is a list of nests that some blocks of images (or some other tasks) are taken through
+together, while what they work on is in a core's cache.  It becomes one job of a program.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from striate.nest.algebra import Nest
+from striate.nest.algebra import Nest, Tensor, strides_of
+from striate.nest.rewrite import in_rounds, with_tensors
 from striate.nest.schedule import Schedule
-from striate.plan.layout import Location
+from striate.plan.layout import Buffer, Location
 
 Locations = Mapping[str, Location]
 When = Literal["first", "before", "now"]
+# Products that are summed up before a sum is stored, at least.
+_ROUND = 128
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class BoundNest:
     before
         In front of which axis the axis over a task's blocks belongs; outermost if None.
     label
-        For whom it is done: `Recorder.label` as it was recorded.
+        The layer, and what is computed for it: "conv2d_1 forward".
     schedule
         How the nest is run, where that must not be chosen anew.
     late
@@ -46,10 +54,22 @@ class BoundNest:
 
 @dataclass
 class Stage:
-    """Steps that become one job.
+    """Nests that become one job.
 
-    `starts` and `ends` are done once for each shard, before and after its tasks.  A task of a
-    stage over blocks of images takes `grain` of them.
+    Attributes
+    ----------
+    tasks, shards
+        How many tasks there are, and the runs that they are dealt in: see `striate.nest.program`.
+    by_block
+        Whether the tasks are blocks of images.
+    steps, starts, ends
+        The nests of each task; those done once for each shard, before and after its tasks.
+    barrier
+        Whether all threads wait for each other at its end.
+    grain
+        How many blocks of images a task takes: set by `striate.plan.memory.task_size`.
+    wanted
+        How many blocks a step wants together, or 0.
     """
 
     tasks: int
@@ -77,6 +97,33 @@ class Stage:
         return [*self.starts, *self.steps, *self.ends]
 
 
+@dataclass
+class Recording:
+    """All stages of a plan in order, before they have memory.
+
+    Attributes
+    ----------
+    blocks, shards
+        Blocks of images of a batch, and the shards that they are dealt in.
+    preparation
+        Stages that depend on no image: once for weights that never change, else first in each run.
+    stages
+        All others.
+    """
+
+    blocks: int
+    shards: int
+    preparation: list[Stage] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+
+    @property
+    def all_stages(self) -> list[Stage]:
+        """What depends on no image, then the rest."""
+        if self.preparation:
+            self.preparation[-1].barrier = True
+        return [*self.preparation, *self.stages]
+
+
 def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
     """(first, count, size): `count` tasks of one size from `first` on, then one of what is left."""
     count, rest = divmod(total, size)
@@ -84,3 +131,39 @@ def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
         yield 0, count, size
     if rest:
         yield total - rest, 1, rest
+
+
+def is_per_block(buffer: Buffer) -> bool:
+    """Whether every block of images has an instance of it."""
+    return buffer.scope in ("auto", "block")
+
+
+def over_blocks(nest: Nest, places: Locations, blocks: int, before: str | None) -> Nest:
+    """The nest with an axis n over blocks, in front of another; reduced where nothing is
+    stored block by block."""
+
+    def along(tensor: Tensor) -> Tensor:
+        buffer = places[tensor.buffer].buffer
+        if not is_per_block(buffer):
+            return tensor
+        if tensor.rows is not None:
+            return replace(tensor, rows=strides_of({**dict(tensor.rows), "n": buffer.span}))
+        return replace(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
+
+    stored = [places[store.target.buffer].buffer for store in nest.stores]
+    if any(is_per_block(buffer) for buffer in stored):
+        names = [name for name, _ in nest.axes]
+        place = names.index(before) if before in names else 0
+        axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
+        return with_tensors(nest, along, axes=axes)
+    axes = (("n", blocks), *nest.axes)
+    summed = with_tensors(nest, along, axes=axes, reduce=("n", *nest.reduce))
+    return summed if not nest.initial else _in_rounds(summed)
+
+
+def _in_rounds(nest: Nest) -> Nest:
+    """Sum over some blocks at a time, if these alone are enough to be worth storing the sums."""
+    blocks = nest.extent("n")
+    points = math.prod(nest.extent(a) for a in nest.reduce if a not in ("n", *nest.rounds))
+    sizes = [g for g in range(1, blocks + 1) if blocks % g == 0 and g * points >= _ROUND]
+    return in_rounds(nest, "n", sizes[0]) if sizes and sizes[0] < blocks else nest

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.nest.thread_pool import default_threads
+from striate.common.threads import default_threads
 from striate.signal.compiled import CompiledSweep, Placement, Spoilt, Unfit, plan
 from striate.signal.problem import (
     Axes,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from striate.nest.thread_pool import default_threads
+from striate.common.threads import default_threads
 from striate.signal import fourier
 from striate.signal.arranged import is_plane
 from striate.signal.butterflies import kernel_spectrum

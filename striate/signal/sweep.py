@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.nest.thread_pool import default_threads
+from striate.common.threads import default_threads
 from striate.signal.geometry import AxisWindow
 from striate.signal.request import Order, Request
 from striate.signal.textbook import shifted

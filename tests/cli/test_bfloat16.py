@@ -71,14 +71,13 @@ def test_a_processor_without_it(
     refused: Callable[..., str],
     file: Path,
     command: str,
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     features = host().features.replace("+avx512bf16", "-avx512bf16")
     older = replace(host(), cpu="older", features=features)
-    monkeypatch.setattr(target, "host", lambda: older)
     options: tuple[object, ...] = (file, "--input-shape", "12x12x1")
     if command == "train":
         options = ("digits", "--network", file, "--out", tmp_path / "model.safetensors")
     words = "bfloat16=True needs a processor with AVX-512 BF16; this one (older) has"
-    assert refused(command, *options, "--bfloat16").startswith(words)
+    with target.as_host(older):
+        assert refused(command, *options, "--bfloat16").startswith(words)

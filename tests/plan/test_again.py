@@ -51,7 +51,7 @@ def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def labels(made: Runner) -> set[str]:
-    recorder = made.plan.builder.recorder
+    recorder = made.plan.recording
     return {step.label for stage in recorder.stages for step in stage.all_steps}
 
 
@@ -80,9 +80,10 @@ def test_a_convolution_is_repeated_once(lanes: int, monkeypatch: pytest.MonkeyPa
     """Its output holds nothing between the last forward and the first backward step."""
     all_is_large(monkeypatch)
     made = runner(lanes, blocks=4)
-    recorder = made.plan.builder.recorder
+    recorder = made.plan.recording
     uses = sorted(
-        (u for u in recorder.uses(2) if u.buffer.name == "value 0"), key=lambda use: use.start
+        (u for u in made.plan.memory.uses() if u.buffer.name == "value 0"),
+        key=lambda use: use.start,
     )
     assert len(uses) == 2 and uses[0].stop < uses[1].start
     steps = [step.label for stage in recorder.all_stages for step in stage.all_steps]

@@ -7,6 +7,7 @@ little more for the sums in 32 bits.  Plans with pairs work on every processor, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -304,11 +305,12 @@ def test_explain_tells() -> None:
 
 
 @pytest.fixture
-def old(monkeypatch: pytest.MonkeyPatch) -> None:
+def old() -> Iterator[None]:
     older = replace(
         host(), cpu="older", features=host().features.replace("+avx512bf16", "-avx512bf16")
     )
-    monkeypatch.setattr(target, "host", lambda: older)
+    with target.as_host(older):
+        yield
 
 
 @pytest.mark.usefixtures("old")
@@ -329,16 +331,15 @@ def test_a_processor_without_it() -> None:
     network.predict_logits(x)
 
 
-def test_another_vector_unit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_vector_unit_is_named() -> None:
     for triple, size, has in (
         ("x86_64-pc-linux", 32, "AVX2"),
         ("x86_64-pc-linux", 16, "shorter vectors only"),
         ("aarch64-linux-gnu", 16, "NEON"),
     ):
         older = target.Target(triple, "some", "", size, 16)
-        monkeypatch.setattr(target, "host", lambda older=older: older)
         with pytest.raises(ValueError, match=f"this one \\(some\\) has {has}"):
-            target.require_bfloat16()
+            target.require_bfloat16(older)
 
 
 def test_numpy_has_no_such_numbers() -> None:

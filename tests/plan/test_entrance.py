@@ -126,7 +126,7 @@ def test_smaller_batches_leave_nothing_of_larger_ones(lanes: int) -> None:
         expected = Loader(images, augment, 0, picks=False)(0, index, rows)
         got = runner.run(ready).reshape(-1, 5, 6, 1)
         np.testing.assert_array_equal(got, standardised(network, expected))
-        arrays = runner.plan.builder.recorder.arrays
+        arrays = runner.plan.memory.arrays
         outputs = arrays[runner.plan.out].reshape(-1, runner.plan.out.span)
         beyond = outputs[:, : lanes * 30].reshape(-1, 30)[count:]
         # Up to the end of the last task there are zeros, standardised; behind it nothing ran.
@@ -182,7 +182,9 @@ def test_tasks_are_the_same_however_images_come_in(lanes: int) -> None:
                 loading=loading, lanes=lanes,
             ).plan.stages
         ]
-        for loading in (InputFormat("u8"), ImagesInPlace(images, np.arange(64)).loading, changed.loading)
+        for loading in (
+            InputFormat("u8"), ImagesInPlace(images, np.arange(64)).loading, changed.loading
+        )
     ]  # fmt: skip
     assert stages[0] == stages[1] == stages[2]
 

@@ -21,6 +21,7 @@ from striate.layers import (
     MaxPool2D,
     ReLU,
 )
+from striate.nest.target import host
 from striate.network import Network
 from striate.plan.analysis.operations import analyse
 from striate.plan.measure.explain import _why_not_winograd, explain
@@ -164,7 +165,7 @@ def test_strips_and_their_passes_are_named() -> None:
 @pytest.mark.parametrize("lanes", [1, 16])
 def test_measuring_disturbs_nothing(lanes: int) -> None:
     runner = trial(network(), 32, training=True, threads=2, lanes=lanes)
-    arrays = runner.plan.builder.recorder.arrays
+    arrays = runner.plan.memory.arrays
     before = {buffer: array.copy() for buffer, array in arrays.items()}
     explain(runner.plan, measure=True)
     for buffer, array in arrays.items():
@@ -194,10 +195,9 @@ def test_a_walk_computes_what_a_run_does(batch: int, training: bool) -> None:
 
 def brute_force(told: Explanation, runner: object) -> list[int]:
     plan = runner.plan  # type: ignore[attr-defined]
-    recorder = plan.builder.recorder
     spans = []
-    for use, buffer in zip(recorder.uses(plan.threads), told.buffers, strict=True):
-        begin = recorder.arrays[use.buffer].ctypes.data
+    for use, buffer in zip(plan.memory.uses(), told.buffers, strict=True):
+        begin = plan.memory.arrays[use.buffer].ctypes.data
         spans.append((begin, begin + buffer.bytes))
     return [
         sum(low < end and begin < high for low, high in spans) - 1 if end > begin else 0
@@ -216,8 +216,8 @@ def test_what_shares_memory_is_counted() -> None:
 
 
 def test_the_peak_is_above_what_kernels_reach() -> None:
-    assert peak("f32") > 1e9
-    assert peak("f64") > 1e9
+    assert peak("f32", host()) > 1e9
+    assert peak("f64", host()) > 1e9
 
 
 @pytest.mark.parametrize(

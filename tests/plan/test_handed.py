@@ -105,7 +105,7 @@ def test_bits_are_those_of_copies(
         if builder.gradients[value] is builder.gradients[operation.node]
     ]
     assert len(same) == shared
-    monkeypatch.setattr(elementwise, "hand_on", lambda builder, operation: set())
+    monkeypatch.setattr(elementwise, "alias_gradients", lambda builder, operation: set())
     copied, made = gradient(graph, lanes)
     gradients = made.plan.builder.gradients
     assert len({image.buffer for image in gradients.values()}) == len(gradients)

@@ -220,7 +220,7 @@ class Pair:
 
     @property
     def grains(self) -> set[int]:
-        stages = self.runner.plan.builder.recorder.stages
+        stages = self.runner.plan.recording.stages
         return {stage.grain for stage in stages if stage.by_block}
 
     def step(self, n: int, seed: int = 1) -> None:

@@ -48,9 +48,8 @@ from striate.nest.target import host
 from striate.network import Input, Network, Node
 from striate.plan.build import assembly
 from striate.plan.layout import Buffer
-from striate.plan.lowering import recomputation, recorder, shard_gradients, weight_panels
-from striate.plan.lowering.recorder import Recorder
-from striate.plan.memory import allocation, halo, non_temporal
+from striate.plan.lowering import recomputation, shard_gradients, weight_panels
+from striate.plan.memory import allocation, halo, non_temporal, placement
 from striate.plan.memory.allocation import Use, allot
 from striate.plan.runner import Runner
 from striate.plan.stage import BoundNest, Stage
@@ -85,7 +84,8 @@ class Machine:
     """The memory of a plan, number by number of 4 bytes, and what happened to it."""
 
     def __init__(self, runner: Runner) -> None:
-        self.threads, self.recorder = runner.threads, runner.plan.builder.recorder
+        self.threads, self.recorder = runner.threads, runner.plan.recording
+        self.memory = runner.plan.memory
         plan = runner.plan
         self.first: list[tuple[Any, Stage]] = []
         if runner.settings.frozen:  # done once, when the plan is made
@@ -108,7 +108,7 @@ class Machine:
     def _blocks(self) -> tuple[list[int], list[int]]:
         """Where the memory that was asked for begins and ends."""
         whole = {}
-        for array in self.recorder.arrays.values():
+        for array in self.memory.arrays.values():
             while isinstance(array.base, np.ndarray):
                 array = array.base
             whole[array.ctypes.data] = array.ctypes.data + array.nbytes
@@ -173,7 +173,7 @@ class Machine:
 
     def _instance(self, buffer: Buffer, task: int, number: int) -> int:
         """What must not be taken for another: of a thread's own memory, the task or the shard."""
-        if buffer not in self.recorder._per_thread:
+        if buffer not in self.memory.private:
             return 0
         return 1_000_000 * number + (task if buffer.scope == "auto" else 0)
 
@@ -424,7 +424,7 @@ def test_a_halo_that_is_not_written_is_noticed(run: int, monkeypatch: pytest.Mon
     def without(*arguments: Any) -> Iterator[BoundNest]:
         return (step for i, step in enumerate(written(*arguments)) if i != run)
 
-    monkeypatch.setattr(halo, "_border", without)
+    monkeypatch.setattr(halo, "_halo_nests", without)
     with pytest.raises(Overlap, match=r"before it is written|has written"):
         examine(planned(chain(), 1, training=True, exact=True))
 
@@ -457,17 +457,17 @@ def test_an_allotment_that_forgets_who_lives_is_noticed(
 def test_lives_that_are_too_short_are_noticed(
     lanes: int, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uses = Recorder.uses
+    uses = placement.Memory.uses
 
-    def shorter(self: Recorder, threads: int) -> list[Use]:
+    def shorter(self: placement.Memory) -> list[Use]:
         def cut(use: Use) -> Use:
             end = use.stop if which == "start" else use.start
             ends = {"start": use.start, "stop": use.stop, which: end}
             return Use(use.buffer, use.elements, ends["start"], ends["stop"], use.threads)
 
-        return [cut(use) for use in uses(self, threads)]
+        return [cut(use) for use in uses(self)]
 
-    monkeypatch.setattr(Recorder, "uses", shorter)
+    monkeypatch.setattr(placement.Memory, "uses", shorter)
     with pytest.raises(Overlap):
         examine(planned(residual(), lanes, training=True))
 
@@ -479,11 +479,11 @@ def test_threads_that_share_their_own_memory_are_noticed(
 ) -> None:
     allotted = allocation.allot
 
-    def same(uses: list[Use], element: Any) -> allocation.Memory:
+    def same(uses: list[Use], element: Any) -> allocation.Allocation:
         found = allotted(uses, element)
-        return allocation.Memory(found.arrays, dict.fromkeys(found.strides, 0))
+        return allocation.Allocation(found.arrays, dict.fromkeys(found.strides, 0))
 
-    monkeypatch.setattr(recorder, "allot", same)
+    monkeypatch.setattr(placement, "allot", same)
     with pytest.raises(Overlap, match=r"two threads at once|another task"):
         examine(planned(chain(), lanes, training=True))
 
@@ -499,7 +499,7 @@ def test_missing_barriers_are_noticed(lanes: int) -> None:
 
 
 def test_several_blocks_a_task_are_examined() -> None:
-    stages = planned(chain(), 1, training=True).plan.builder.recorder.stages
+    stages = planned(chain(), 1, training=True).plan.recording.stages
     assert {stage.grain for stage in stages if stage.by_block} == {2}
 
 
@@ -638,7 +638,7 @@ def step(runner: Runner, seed: int) -> None:
 
 def halos(runner: Runner) -> Iterator[tuple[str, float, np.ndarray]]:
     """Name, fill and what lies around the pixels of every image with a halo, of every block."""
-    found = runner.plan.builder.recorder
+    found = runner.plan.recording
     steps = [step for stage in found.all_stages for step in stage.all_steps]
     buffers = {place.buffer for step in steps for place in step.places.values()}
     for buffer in buffers:
@@ -648,7 +648,7 @@ def halos(runner: Runner) -> Iterator[tuple[str, float, np.ndarray]]:
         shape = (height + top + bottom, width + left + right, channels * lanes)
         around = np.ones(shape, bool)
         around[top : top + height, left : left + width] = False
-        memory_ = found.arrays[buffer].reshape(-1, buffer.span)[:, : buffer.size]
+        memory_ = runner.plan.memory.array(buffer).reshape(-1, buffer.span)[:, : buffer.size]
         yield buffer.name, fill, memory_.reshape(-1, *shape)[:, around]
 
 
@@ -697,7 +697,7 @@ def test_memory_of_deep_networks(lanes: int, training: bool) -> None:
         )
         for blocks in (3, 12)
     )
-    taken = [runner.plan.builder.recorder.bytes for runner in (small, large)]
+    taken = [runner.plan.memory.bytes for runner in (small, large)]
     needed = [kept(runner) for runner in (small, large)]
     ratio = (taken[1] - taken[0]) / (needed[1] - needed[0])
     assert ratio < (0.4 if training else 0.03)

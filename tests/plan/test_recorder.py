@@ -10,7 +10,7 @@ from striate.plan.lowering.recorder import Recorder
 
 def recorded(*steps: tuple[str, int | None, bool]) -> list[list[str]]:
     """The stages of steps (label, blocks, late), as lists of labels."""
-    recorder = Recorder(64, 16, "f32")
+    recorder = Recorder(64, 16)
     nest = Nest((("e", 8),), (Store(vector("out", e=1), Constant(0.0)),))
     for label, blocks, late in steps:
         recorder.label = label

@@ -44,7 +44,7 @@ def runner(lanes: int, batch_size: int = 40) -> Runner:
 
 
 def copies(made: Runner) -> Iterator[tuple[Stage, BoundNest]]:
-    for stage in made.plan.builder.recorder.stages:
+    for stage in made.plan.recording.stages:
         for step in stage.all_steps:
             if {*step.nest.buffers} == {"near", "out"}:
                 yield stage, step
@@ -62,7 +62,7 @@ def stepped(made: Runner, count: int) -> list[np.ndarray]:
         targets = np.eye(4, dtype="f")[rng.integers(0, 4, count)]
         keys = rng.integers(0, 2**32, count, dtype=np.uint32)
         made.run(images, targets, np.full(count, 1 / count, "f"), keys)
-    builder, arrays = made.plan.builder, made.plan.builder.recorder.arrays
+    builder, arrays = made.plan.builder, made.plan.memory.arrays
     return [arrays[b].copy() for b in (builder.gradient, builder.statistics)]
 
 
@@ -88,7 +88,7 @@ def test_copies_end_the_stage_that_begins_a_value(
 ) -> None:
     monkeypatch.setattr(non_temporal, "_AWAY", 0)
     made = runner(lanes)
-    stages = made.plan.builder.recorder.stages
+    stages = made.plan.recording.stages
     for stage, step in copies(made):
         near, out = step.places["near"].buffer, step.places["out"].buffer
         users = [

@@ -107,7 +107,7 @@ def strips_of(m: int, passes: tuple[str, ...] = PASSES) -> Iterator[None]:
 
 
 def buffers(runner: Runner) -> set[str]:
-    stages = runner.plan.builder.recorder.all_stages
+    stages = runner.plan.recording.all_stages
     return {p.buffer.name for s in stages for step in s.all_steps for p in step.places.values()}
 
 
@@ -231,7 +231,7 @@ def test_sums_of_some_rows_at_a_time() -> None:
     """Two kinds of rows of 7 strips of 8 positions of 40 filters: some bands."""
     case = Case(12, 26, 2, 40, (0, 0, 1, 1), 3, 3, taps=3)
     runner = check(case, 6)
-    sums = [b for b in runner.plan.builder.recorder.arrays if b.name == "M"]
+    sums = [b for b in runner.plan.memory.arrays if b.name == "M"]
     assert len(sums) == case.rows_columns[0]
 
 

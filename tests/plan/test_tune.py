@@ -23,6 +23,7 @@ from striate.plan.lowering.lanes import lanes_for
 from striate.plan.measure import tune as tuning
 from striate.plan.measure.trial import seconds_of, trial
 from striate.plan.runner import Runner
+from striate.plan.settings import Settings
 
 
 def network() -> Network:
@@ -104,6 +105,12 @@ def test_a_short_tuning(training: bool, fresh: Path) -> None:
     assert bits(trial(net, BATCH, training=training, threads=2, lanes=1)) == before
 
 
+def made_for(training: bool = True, exact: bool = False) -> Settings:
+    """What a plan for a batch is made for, when lanes have not been chosen yet."""
+    loss = "softmax_cross_entropy" if training else None
+    return Settings(BATCH, 1, "f32", host(), training, loss, exact=exact)
+
+
 class Faked:
     """Timings of which the last candidate is the best, as far as `gain` says."""
 
@@ -124,7 +131,7 @@ def test_the_winners_are_kept_and_found_by_another_process(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net, vector = network(), host().lanes(4)
-    usual = lanes_for(net, BATCH, vector, training=True, exact=False)
+    usual = lanes_for(net, made_for())
     other = vector if usual == 1 else 1
     expected = bits(trial(net, BATCH, training=True, threads=1, lanes=other))
     Faked(monkeypatch, kernels=1.1, whole=1.2)
@@ -133,13 +140,13 @@ def test_the_winners_are_kept_and_found_by_another_process(
     assert "same to the last bit" in str(told)
     assert "differ from those of before by rounding" in str(told)
     assert told.layouts is not None and told.layouts.after == other
-    assert lanes_for(net, BATCH, vector, training=True, exact=False) == other
+    assert lanes_for(net, made_for()) == other
     # For another batch size, pass or kind of sum nothing was measured.
-    assert lanes_for(net, BATCH, vector, training=True, exact=True) in (1, vector)
-    for options in ({"training": False, "exact": False}, {"training": True, "exact": True}):
-        free = lanes_for(net, BATCH, vector, **options)
+    assert lanes_for(net, made_for(exact=True)) in (1, vector)
+    for settings in (made_for(training=False), made_for(exact=True)):
+        free = lanes_for(net, settings)
         tuned.forget()
-        assert lanes_for(net, BATCH, vector, **options) == free
+        assert lanes_for(net, settings) == free
     now = net.explain(batch_size=BATCH)
     assert now.lanes.chosen_by == "striate tune"
     assert "as measured by striate tune" in str(now)
@@ -167,8 +174,8 @@ def test_the_winners_are_kept_and_found_by_another_process(
 def test_what_does_not_win_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, kernels: float, whole: float
 ) -> None:
-    net, vector = network(), host().lanes(4)
-    before = lanes_for(net, BATCH, vector, training=True, exact=False)
+    net = network()
+    before = lanes_for(net, made_for())
     Faked(monkeypatch, kernels, whole)
     told = net.tune(batch_size=BATCH, threads=2, seconds=1.0)
     assert not told.kept
@@ -178,7 +185,7 @@ def test_what_does_not_win_is_not_kept(
     else:
         assert "nothing to gain" in str(told)
     assert not any(kernel.tuned for kernel in net.explain(batch_size=BATCH).kernels)
-    changed = lanes_for(net, BATCH, vector, training=True, exact=False) != before
+    changed = lanes_for(net, made_for()) != before
     assert changed == (whole > 1.03)
 
 

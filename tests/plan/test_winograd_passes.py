@@ -115,7 +115,7 @@ def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
 
 
 def buffers(runner: Runner) -> set[str]:
-    stages = runner.plan.builder.recorder.all_stages
+    stages = runner.plan.recording.all_stages
     return {p.buffer.name for s in stages for step in s.all_steps for p in step.places.values()}
 
 
@@ -279,7 +279,7 @@ def test_both_ways_to_sum_the_gradient_are_taken() -> None:
         with tiles_of(4, case):
             runner, results = compiled(case, given_)
         found.append(results["filters"])
-        stages = runner.plan.builder.recorder.all_stages
+        stages = runner.plan.recording.all_stages
         # Shard by shard there are steps at the ends of shards; at once there are none.
         assert any(stage.ends for stage in stages) != huge
     np.testing.assert_allclose(*found, rtol=1e-11, atol=1e-11)

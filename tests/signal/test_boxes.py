@@ -90,8 +90,8 @@ def test_a_mean_of_what_is_not_finite():
 def test_rounding_errors_do_not_travel_far():
     f = np.random.default_rng(0).random((1000, 40))
     f[:10] = 1e17
-    got = sweep(f, np.ones((5, 1)), [AxisWindow(0, 996), AxisWindow(0, 40)], axes=(0, 1), dtype="f8",
-                method="box")  # fmt: skip
+    windows = [AxisWindow(0, 996), AxisWindow(0, 40)]
+    got = sweep(f, np.ones((5, 1)), windows, axes=(0, 1), dtype="f8", method="box")
     wanted = np.lib.stride_tricks.sliding_window_view(f, 5, 0).sum(-1)
     np.testing.assert_allclose(got[140:], wanted[140:], rtol=1e-13)
 

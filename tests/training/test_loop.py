@@ -382,7 +382,7 @@ explode = _Explode()
         ({"optimizer": 3}, TypeError, "optimizer must be an Optimizer or its name"),
         ({"optimizer": SGD(), "weight_decay": 0.1}, ValueError, "weight_decay is for"),
         ({"schedule": "linear"}, ValueError, "unknown schedule 'linear'"),
-        ({"schedule": 3}, TypeError, "schedule must be a Schedule or its name"),
+        ({"schedule": 3}, TypeError, "schedule must be a RateSchedule or its name"),
         ({"schedule": ConstantRate(), "warmup": 3}, ValueError, "warmup is for"),
         ({"loss": "hinge"}, ValueError, "unknown loss 'hinge'"),
         ({"loss": 3}, TypeError, "loss must be a Loss"),

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from striate.nest.algebra import Nest, Tensor, strides_of
-from striate.nest.ir import Number
+from striate.nest.algebra import Tensor
 from striate.nest.compiler import CompiledNest, compile_nest
-from striate.nest.rewrite import in_rounds, joined, with_tensors
-from striate.nest.program import Argument, KernelCall, Job
+from striate.nest.rewrite import joined
+from striate.nest.program import Argument, Job, KernelCall, Program
+from striate.nest.target import Target
 from striate.plan.layout import Buffer, Location
 from striate.plan.memory.non_temporal import with_non_temporal_stores
+from striate.plan.memory.placement import Memory
+from striate.plan.stage import BoundNest, Stage, is_per_block, over_blocks
 
-if TYPE_CHECKING:
-    from striate.plan.stage import Locations, Stage, BoundNest
 
-# Products that are summed up before a sum is stored, at least.
-_ROUND = 128
+def build(stages: Sequence[Stage], memory: Memory, target: Target, threads: int) -> Program:
+    """Compile every nest of some stages, and lay out the calls."""
+    if stages:
+        stages[-1].barrier = True  # a run has ended when all threads have
+    assembly = Assembly(memory, target)
+    return Program([assembly.job(stage) for stage in stages], threads, target)
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,14 @@ class Assembly:
 
     Attributes
     ----------
-    arrays, strides
-        The memory of each buffer, and bytes from one thread's to the next's: see
-        `striate.plan.memory.allocation.Memory`.
-    near
-        Buffers that each thread has for itself.
+    memory
+        That of all buffers.
+    target
+        The machine that runs the jobs.
     """
 
-    element: Number
-    arrays: Mapping[Buffer, npt.NDArray[np.generic]]
-    strides: Mapping[Buffer, int]
-    near: Set[Buffer]
+    memory: Memory
+    target: Target
 
     def job(self, stage: Stage) -> Job:
         """Its calls, for all tasks."""
@@ -79,12 +75,14 @@ class Assembly:
         if len(stored) != 1 or not stage.by_block:
             return step
         place = step.places[min(stored)]
-        if place.buffer in self.near or place.buffer in read:
+        if place.buffer in self.memory.private or place.buffer in read:
             return step
-        return with_non_temporal_stores(step, self.arrays[place.buffer], place)
+        return with_non_temporal_stores(step, self.memory.arrays[place.buffer], place)
 
     def _call(self, step: BoundNest, stage: Stage) -> KernelCall:
-        kernel: CompiledNest = compile_nest(step.nest, step.schedule, element=self.element)
+        kernel: CompiledNest = compile_nest(
+            step.nest, step.schedule, element=self.memory.element, target=self.target
+        )
         if missing := set(step.nest.buffers) ^ set(step.places):
             raise KeyError(f"roles without memory, or memory without role: {sorted(missing)}")
         for tensor in step.nest.tensors():
@@ -112,7 +110,7 @@ class Assembly:
         size = place.buffer.size
         if not stage.by_block:
             high += advance * (stage.tasks - 1)
-            size = self.arrays[place.buffer].size
+            size = self.memory.arrays[place.buffer].size
         elif is_per_block(place.buffer):
             size += (stage.grain - 1) * place.buffer.span
         if low < 0 or high >= size:
@@ -123,8 +121,8 @@ class Assembly:
 
     def _argument(self, place: Location, advance: int, stage: Stage) -> Argument:
         buffer = place.buffer
-        size = self.arrays[buffer].itemsize
-        base = self.arrays[buffer].ctypes.data + place.offset * size
+        size = self.memory.arrays[buffer].itemsize
+        base = self.memory.arrays[buffer].ctypes.data + place.offset * size
         span = buffer.span * size
         if not stage.by_block:
             return Argument(base, task=advance * size)
@@ -132,42 +130,6 @@ class Assembly:
             return Argument(base, shard=span)
         if buffer.scope in ("global", "temporary"):
             return Argument(base)
-        if buffer in self.near:
-            return Argument(base, thread=self.strides[buffer])
+        if buffer in self.memory.private:
+            return Argument(base, thread=self.memory.strides[buffer])
         return Argument(base, task=span * stage.grain)
-
-
-def is_per_block(buffer: Buffer) -> bool:
-    """Whether every block of images has an instance of it."""
-    return buffer.scope in ("auto", "block")
-
-
-def over_blocks(nest: Nest, places: Locations, blocks: int, before: str | None) -> Nest:
-    """The nest with an axis n over blocks, in front of another; reduced where nothing is
-    stored block by block."""
-
-    def along(tensor: Tensor) -> Tensor:
-        buffer = places[tensor.buffer].buffer
-        if not is_per_block(buffer):
-            return tensor
-        if tensor.rows is not None:
-            return replace(tensor, rows=strides_of({**dict(tensor.rows), "n": buffer.span}))
-        return replace(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
-
-    stored = [places[store.target.buffer].buffer for store in nest.stores]
-    if any(is_per_block(buffer) for buffer in stored):
-        names = [name for name, _ in nest.axes]
-        place = names.index(before) if before in names else 0
-        axes = (*nest.axes[:place], ("n", blocks), *nest.axes[place:])
-        return with_tensors(nest, along, axes=axes)
-    axes = (("n", blocks), *nest.axes)
-    summed = with_tensors(nest, along, axes=axes, reduce=("n", *nest.reduce))
-    return summed if not nest.initial else _in_rounds(summed)
-
-
-def _in_rounds(nest: Nest) -> Nest:
-    """Sum over some blocks at a time, if these alone are enough to be worth storing the sums."""
-    blocks = nest.extent("n")
-    points = math.prod(nest.extent(a) for a in nest.reduce if a not in ("n", *nest.rounds))
-    sizes = [g for g in range(1, blocks + 1) if blocks % g == 0 and g * points >= _ROUND]
-    return in_rounds(nest, "n", sizes[0]) if sizes and sizes[0] < blocks else nest

@@ -5,24 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from striate.nest.algebra import Index, Nest, forms_in
-from striate.nest.ir import Number
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import choose
-from striate.nest.target import host
 from striate.plan.layout import Location
+from striate.plan.settings import Settings
 from striate.plan.stage import Stage, BoundNest, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
 
 
-def split(stage: Stage, parts: int, lanes: int, element: Number) -> list[Stage]:
+def split(stage: Stage, parts: int, settings: Settings) -> list[Stage]:
     """A stage over one block as stages whose tasks are parts of a step."""
     stages: list[Stage] = []
     whole: Stage | None = None  # small steps that follow each other, on one thread
     for one in stage.steps:
         step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
-        cut = _cut(step, parts, lanes, element) if _work(step.nest) >= _WORTH else []
+        cut = _cut(step, parts, settings) if _work(step.nest) >= _WORTH else []
         if cut:
             stages.extend(cut)
             whole = None
@@ -60,13 +59,14 @@ def _is_uniform(nest: Nest, axis: str) -> bool:
     )
 
 
-def _cut(step: BoundNest, parts: int, lanes: int, element: Number) -> list[Stage]:
+def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
     """The parts of a step; none if it has no axis to be cut along."""
-    nest, axis = step.nest, _axis(step.nest, lanes)
+    nest, lanes = step.nest, settings.vector
+    axis = _axis(nest, lanes)
     if axis is None:
         return []
     # That of the whole, so that every sum keeps its order, and its bits.
-    schedule = choose(nest, host(), element)
+    schedule = choose(nest, settings.target, settings.element)
     size = -(-nest.extent(axis) // parts)
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):

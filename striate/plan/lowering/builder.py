@@ -24,10 +24,8 @@ from striate.nest.algebra import (
     tanh,
     where,
 )
-from striate.nest.ir import Number
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Activation, Graph, Operation
-from striate.plan.inputs import COPIED, InputFormat
 from striate.plan.layout import (
     EVERY_PIXEL,
     Access,
@@ -40,6 +38,7 @@ from striate.plan.layout import (
 from striate.plan.lowering.recomputation import Recomputation
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.lowering.shard_gradients import Shards, shards_of
+from striate.plan.settings import Settings
 from striate.plan.stage import Locations, in_tasks
 
 if TYPE_CHECKING:
@@ -52,53 +51,6 @@ _PART = 1 << 14
 Kept = TypeVar("Kept")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a plan is made for.
-
-    Attributes
-    ----------
-    batch_size
-        The most images of one run.
-    lanes
-        Images of a block: the lanes of a vector.
-    training
-        Whether layers behave as in training and gradients are computed.
-    loss
-        "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes from
-        outside) or None (no backward pass).
-    input_gradient
-        Whether the gradient of the input is wanted too.
-    loading
-        How images come in.
-    exact
-        Whether sums are computed as they are written, without Winograd's algorithm.
-    vector
-        Lanes of a vector of this machine.
-    frozen
-        Whether weights never change, so that what depends on nothing else is done once.
-    bfloat16
-        Whether convolutions may multiply in bfloat16.
-    """
-
-    batch_size: int
-    lanes: int
-    element: Number
-    training: bool
-    loss: str | None
-    input_gradient: bool = False
-    loading: InputFormat = COPIED
-    exact: bool = False
-    vector: int = 16
-    frozen: bool = False
-    bfloat16: bool = False
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks of images a batch has."""
-        return -(-self.batch_size // self.lanes)
-
-
 class Builder:
     """The state of lowering one network: see `striate.plan.plan` for the order of things."""
 
@@ -109,7 +61,7 @@ class Builder:
         # Without gradients shards cost nothing.
         shards = settings.blocks if settings.loss is None else shards_of(graph, settings.batch_size)
         shards = min(settings.blocks, shards)
-        self.recorder = Recorder(settings.blocks, shards, settings.element)
+        self.recorder = Recorder(settings.blocks, shards)
         self.activations: dict[int, Activation] = {
             o.node: o.activation for o in graph.operations if o.activation
         }
@@ -118,7 +70,7 @@ class Builder:
         self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
         self.deferred: list[Callable[[], None]] = []
         self._remembered: dict[tuple[int, str], object] = {}
-        self.again = Recomputation(self)
+        self.again = Recomputation(network, graph, settings, self.recorder, self.values)
         self.weights = Buffer("weights", network.flat.size, "real", "global")
         self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
         self.gradient = Buffer("gradient", network.flat.size, "real", "global")
@@ -128,7 +80,7 @@ class Builder:
         # For every block: 1 / its images, and its part of the batch.  And the batch's images.
         self.shares = Buffer("shares", 2, "real", "block")
         self.images = Buffer("images", 1, "real", "global")
-        self.shards = Shards(network)
+        self.shards = Shards(network, self.recorder, self.gradient)
         self._slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
         self._state_slots = {(s.node, s.parameter.name): s for s in network.state_slots}
         self._to_write = self.graph.readers()

@@ -9,48 +9,34 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
+from striate.model.model import Model
 from striate.nest import tuned
 from striate.nest.compiler import machine
-from striate.nest.target import host
 from striate.plan.analysis.operations import INPUT, Operation, analyse
 from striate.plan.layout import vectors
 from striate.plan.lowering.convolution import winograd_rows
 from striate.plan.lowering.convolution.bfloat16 import SHARE, fits, is_faster
 from striate.plan.lowering.convolution.winograd import tiling
-
-if TYPE_CHECKING:
-    from striate.model.model import Model
+from striate.plan.settings import Settings
 
 # Blocks' worth of time lost to threads that have nothing to do.
 _LOST = 1.0
 
 
-def lanes_for(
-    network: Model,
-    batch_size: int,
-    vector: int,
-    *,
-    training: bool,
-    exact: bool,
-    bfloat16: bool = False,
-) -> int:
-    """Images of a block: `vector` where they fill the lanes, 1 where channels do.
+def lanes_for(network: Model, settings: Settings) -> int:
+    """Images of a block: as many as a vector has lanes, or 1 where channels fill the lanes.
 
     What was measured and kept for this network and batch size comes before the estimate.
+    `settings.lanes` is not read.
     """
-    compiler = machine(host())
+    compiler = machine(settings.target)
     if tuned.has_layouts(compiler):
-        key = layout_key(
-            network, batch_size, vector, training=training, exact=exact, bfloat16=bfloat16
-        )
-        if (kept := tuned.layout_for(key, compiler)) is not None:
+        kept = tuned.layout_for(layout_key(network, settings), compiler)
+        if kept is not None:
             return kept
-    return estimate(
-        network, batch_size, vector, training=training, exact=exact, bfloat16=bfloat16
-    ).lanes
+    return estimate(network, settings).lanes
 
 
 @dataclass(frozen=True)
@@ -67,16 +53,10 @@ class Estimate:
         return self.vector if self.images < self.channels else 1
 
 
-def estimate(
-    network: Model,
-    batch_size: int,
-    vector: int,
-    *,
-    training: bool,
-    exact: bool,
-    bfloat16: bool = False,
-) -> Estimate:
-    """What either way costs."""
+def estimate(network: Model, settings: Settings) -> Estimate:
+    """What either way costs; `settings.lanes` is not read."""
+    training, vector, batch_size = settings.loss is not None, settings.vector, settings.batch_size
+    exact, bfloat16 = settings.exact, settings.bfloat16
     operations = analyse(network, training).operations
     blocks = -(-batch_size // vector)
     # Blocks are what threads share, and few cannot be shared evenly; nor do large ones stay near.
@@ -90,21 +70,14 @@ def estimate(
     return Estimate(vector, images, channels)
 
 
-def layout_key(
-    network: Model,
-    batch_size: int,
-    vector: int,
-    *,
-    training: bool,
-    exact: bool,
-    bfloat16: bool = False,
-) -> str:
+def layout_key(network: Model, settings: Settings) -> str:
     """The name under which a choice is kept.
 
     The number of threads is no part of it: it must never change a result.
     """
     shape = json.dumps(network.get_config(), sort_keys=True)
-    return f"{shape}\n{batch_size} {vector} {training} {exact}" + " bfloat16" * bfloat16
+    made_for = (settings.batch_size, settings.vector, settings.loss is not None, settings.exact)
+    return f"{shape}\n{' '.join(map(str, made_for))}" + " bfloat16" * settings.bfloat16
 
 
 def _products(operation: Operation, bfloat16: bool) -> float:

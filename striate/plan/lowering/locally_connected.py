@@ -19,9 +19,10 @@ from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, Steps
-from striate.plan.lowering.builder import Axes, Builder, Settings, pixels, vector
+from striate.plan.lowering.builder import Axes, Builder, pixels, vector
 from striate.plan.lowering.dense import images_at_once
 from striate.plan.lowering.windows import WindowGeometry
+from striate.plan.settings import Settings
 
 
 class LocalGeometry(WindowGeometry):

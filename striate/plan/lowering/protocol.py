@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.lowering.builder import Builder, Settings
+from striate.plan.lowering.builder import Builder
+from striate.plan.settings import Settings
 
 NO_HALO: Pads = (0, 0, 0, 0)
 

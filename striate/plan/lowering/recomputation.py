@@ -12,15 +12,17 @@ decides how much memory a training step takes.  Some values cost little to compu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from striate.layers import Add, BatchNorm
+from striate.model.model import Model
 from striate.nest.ir import BYTES
-from striate.plan.analysis.operations import Operation
+from striate.plan.analysis.operations import Graph, Operation
+from striate.plan.layout import Image
+from striate.plan.lowering.recorder import Recorder
+from striate.plan.settings import Settings
 from striate.plan.stage import Stage
 
-if TYPE_CHECKING:
-    from striate.plan.lowering.builder import Builder
+Values = dict[int, Image]
 
 # Bytes of a value, of all images, that are worth some time.
 _LARGE = 12 << 20
@@ -42,8 +44,11 @@ class Recomputation:
         Multiply-adds of an image in all passes of all convolutions.
     """
 
-    def __init__(self, builder: Builder) -> None:
-        self._builder = builder
+    def __init__(
+        self, network: Model, graph: Graph, settings: Settings, recorder: Recorder, values: Values
+    ) -> None:
+        self._network, self._graph, self._settings = network, graph, settings
+        self._recorder, self._values = recorder, values
         self._everywhere: dict[int, Callable[[], None]] = {}
         self._once: dict[int, Callable[[], None]] = {}
         self._made: dict[int, Stage] = {}
@@ -55,7 +60,7 @@ class Recomputation:
     def everywhere(self, value: int, record: Callable[[], None]) -> None:
         """Let a value be computed again in each stage where it is read."""
         self._everywhere[value] = record
-        self._made[value] = self._builder.recorder.stage()
+        self._made[value] = self._recorder.stage()
 
     def once(self, value: int, record: Callable[[], None]) -> None:
         """Let a value be computed again when the backward pass first reads it."""
@@ -70,15 +75,16 @@ class Recomputation:
         for value in values:
             if self.is_backward and value in self._once:
                 self._record(value, self._once.pop(value))
-            stage = None if self.is_kept(value) else self._builder.recorder.stage()
+            stage = None if self.is_kept(value) else self._recorder.stage()
             if stage is not None and self._made[value] is not stage:
                 self._made[value] = stage
                 self._record(value, self._everywhere[value])
 
     def _record(self, value: int, record: Callable[[], None]) -> None:
-        builder, recorder = self._builder, self._builder.recorder
-        builder.values[value] = builder.values[value].copied()
-        reader, recorder.label = recorder.label, f"{builder.name(value)} again"
+        recorder = self._recorder
+        self._values[value] = self._values[value].copied()
+        name = self._network.nodes[value].name
+        reader, recorder.label = recorder.label, f"{name} again"
         record()
         recorder.label = reader
 
@@ -95,13 +101,13 @@ class Recomputation:
         self, operation: Operation, products: float, record: Callable[[], None]
     ) -> None:
         """Repeat a convolution of few `products`, if nothing but batch normalisation reads it."""
-        readers_of = self._builder.graph.readers_of
+        readers_of = self._graph.readers_of
         readers = readers_of.get(operation.node, ())
         if len(readers) != 1 or not isinstance(readers[0].layer, BatchNorm):
             return
         after = readers_of.get(readers[0].node, ())
         early = any(isinstance(reader.layer, Add) for reader in after)
-        outputs = self._builder.values[operation.node].features
+        outputs = self._values[operation.node].features
         cheap = products <= (_CHEAP_EARLY if early else _CHEAP) * outputs
         affordable = self._spent + products <= _SHARE * self.step
         if self._is_large(operation) and cheap and affordable:
@@ -110,6 +116,6 @@ class Recomputation:
 
     def _is_large(self, operation: Operation) -> bool:
         """Whether a value takes much memory between the forward and the backward pass."""
-        settings, image = self._builder.settings, self._builder.values[operation.node]
+        settings, image = self._settings, self._values[operation.node]
         size = image.buffer.span * settings.blocks * BYTES[settings.element]
         return settings.loss is not None and size >= _LARGE

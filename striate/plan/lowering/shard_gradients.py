@@ -8,19 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from striate.layers import Conv2D
+from striate.model.model import Model
+from striate.model.parameters import Slot
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Graph
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.stage import Stage, When, in_tasks
-
-if TYPE_CHECKING:
-    from striate.model.model import Model
-    from striate.model.parameters import Slot
-    from striate.plan.lowering.builder import Builder
 
 # As many threads at most work on the images of a training step; and on those of a step of fewer
 # multiply-adds, which more of them would hardly make shorter.
@@ -61,7 +57,8 @@ class Shards:
     memory of its own only until it is added, which is as soon as all shards have it.
     """
 
-    def __init__(self, network: Model) -> None:
+    def __init__(self, network: Model, recorder: Recorder, gradient: Buffer) -> None:
+        self._recorder, self._gradient = recorder, gradient
         self._places: dict[tuple[int, str], Location] = {}
         self._runs: list[_Span] = []
         self._large: dict[Buffer, _Span] = {}
@@ -98,21 +95,47 @@ class Shards:
         self._filled.add(found.buffer)
         return found
 
-    def add_finished(self, builder: Builder) -> None:
+    def add_finished(self) -> None:
         """Steps that add the large gradients of which all shards are done."""
-        recorder = builder.recorder
+        recorder = self._recorder
         at_hand = recorder.stage() if recorder.stage_is_open else None
         for buffer in [buffer for buffer in self._large if buffer in self._filled]:
             stage = _stage_of(buffer, recorder)
             if stage is not at_hand:
-                _add(builder, self._large.pop(buffer), stage, "before")
+                self._record(self._large.pop(buffer), stage, "before")
 
-    def add_all(self, builder: Builder) -> None:
+    def add_all(self) -> None:
         """Steps that add all other gradients."""
         for buffer, run in self._large.items():
-            _add(builder, run, _stage_of(buffer, builder.recorder), "now")
+            self._record(run, _stage_of(buffer, self._recorder), "now")
         for run in self._runs:
-            _add(builder, run, None, "now")
+            self._record(run, None, "now")
+
+    def _record(self, run: _Span, stage: Stage | None, when: When) -> None:
+        """A step that adds in the order of the shards.
+
+        Of a buffer with a stage of its own only those shards that have tasks in it; the common
+        buffer holds zeros for the others.
+        """
+        for first, count, size in in_tasks(run.stop - run.begin, _SUM):
+            self._recorder.tasks(
+                Nest(
+                    (("e", size), ("s", self._recorder.shards)),
+                    stores=(Store(Tensor("out", strides_of({"e": 1})), Accumulator()),),
+                    terms=(Tensor("shards", strides_of({"e": 1, "s": run.buffer.span})),),
+                    reduce=("s",),
+                    reduction="sum",
+                ),
+                count,
+                {"out": size, "shards": size},
+                {
+                    "shards": Location(run.buffer, run.start + first),
+                    "out": Location(self._gradient, run.begin + first),
+                },
+                barrier=False,
+                when=when,
+                shards_of=stage,
+            )
 
 
 def _stage_of(buffer: Buffer, recorder: Recorder) -> Stage:
@@ -122,31 +145,6 @@ def _stage_of(buffer: Buffer, recorder: Recorder) -> Stage:
         for stage in reversed(recorder.stages)
         if any(place.buffer is buffer for s in stage.all_steps for place in s.places.values())
     )
-
-
-def _add(builder: Builder, run: _Span, stage: Stage | None, when: When) -> None:
-    """In the order of the shards.  Of a buffer with a stage of its own only those are added that
-    have tasks in it; the common buffer holds zeros for the others."""
-    recorder = builder.recorder
-    for first, count, size in in_tasks(run.stop - run.begin, _SUM):
-        recorder.tasks(
-            Nest(
-                (("e", size), ("s", recorder.shards)),
-                stores=(Store(Tensor("out", strides_of({"e": 1})), Accumulator()),),
-                terms=(Tensor("shards", strides_of({"e": 1, "s": run.buffer.span})),),
-                reduce=("s",),
-                reduction="sum",
-            ),
-            count,
-            {"out": size, "shards": size},
-            {
-                "shards": Location(run.buffer, run.start + first),
-                "out": Location(builder.gradient, run.begin + first),
-            },
-            barrier=False,
-            when=when,
-            shards_of=stage,
-        )
 
 
 def _is_summed(network: Model, slot: Slot) -> bool:

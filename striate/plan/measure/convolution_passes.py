@@ -10,18 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.threads import default_threads
 from striate.layers import Conv2D
-from striate.nest.ir import BYTES, Number
 from striate.nest.program import Program
 from striate.nest.target import host
-from striate.nest.thread_pool import default_threads, thread_pool
+from striate.nest.thread_pool import thread_pool
 from striate.ops.shapes import Shape
 from striate.plan.analysis.operations import INPUT, analyse
+from striate.plan.build.assembly import build
 from striate.plan.layout import Image
-from striate.plan.lowering.builder import Builder, Settings
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import passes
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.lowering.layers import LOWERINGS
+from striate.plan.memory.placement import Memory
+from striate.plan.settings import Settings
 
 PASSES = ("forward", "input_gradient", "filter_gradient")
 
@@ -57,22 +60,18 @@ class Alone:
 
         self.network = network = Model([layer], input_shape)
         self.threads = default_threads() if threads is None else threads
-        element: Number = "f32"
-        vector = host().lanes(BYTES[element])
-        lanes = lanes_for(
-            network, batch_size, vector, training=True, exact=exact, bfloat16=bfloat16
-        )
         settings = Settings(
             batch_size,
-            lanes,
-            element,
-            True,
-            "given",
-            True,
+            lanes=1,
+            element="f32",
+            target=host(),
+            training=True,
+            loss="given",
+            input_gradient=True,
             exact=exact,
-            vector=vector,
             bfloat16=bfloat16,
         )
+        settings = replace(settings, lanes=lanes_for(network, settings))
         graph = analyse(network, True)
         (self._operation,) = graph.operations
         self._builder = builder = Builder(network, graph, settings)
@@ -110,12 +109,16 @@ class Alone:
                 first[-1].barrier = True
             stages[name] = first + recorder.stages[done:]
         given = {builder.weights: self.network.flat, builder.statistics: self.network.state_flat}
-        recorder.allot(self.threads, given)
-        return {name: recorder.program(some, self.threads) for name, some in stages.items()}
+        settings = builder.settings
+        self._memory = Memory(recorder, settings.element, self.threads, given)
+        return {
+            name: build(some, self._memory, settings.target, self.threads)
+            for name, some in stages.items()
+        }
 
     def _filter_gradient(self) -> None:
         passes.filter_gradient(self._builder, self._operation)
-        self._builder.shards.add_all(self._builder)
+        self._builder.shards.add_all()
 
     # --- the passes -------------------------------------------------------------------------
 
@@ -160,7 +163,7 @@ class Alone:
     def dfilters(self) -> Array:
         """What `filter_gradient` computed, shaped like the filters."""
         slot = self._builder.slot(self._operation, "filters")
-        flat = self._builder.recorder.arrays[self._builder.gradient][slot.start : slot.stop]
+        flat = self._memory.arrays[self._builder.gradient][slot.start : slot.stop]
         gradient: Array = flat.reshape(slot.parameter.shape).copy()
         return gradient
 
@@ -181,7 +184,7 @@ class Alone:
         """The memory without halo: (blocks, height, width, channels, lanes)."""
         top, bottom, left, right = image.halo
         shape = (image.height + top + bottom, image.width + left + right, image.channels)
-        memory = self._builder.recorder.arrays[image.buffer].reshape(-1, image.buffer.span)
+        memory = self._memory.arrays[image.buffer].reshape(-1, image.buffer.span)
         whole = memory[:, : image.buffer.size].reshape(-1, *shape, image.lanes)
         return whole[:, top : top + image.height, left : left + image.width]
 

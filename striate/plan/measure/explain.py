@@ -13,16 +13,16 @@ import numpy as np
 from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
 from striate.nest.algebra import Binary, Nest, PairProduct
 from striate.nest.schedule import choose, expected_share
-from striate.nest.target import host
 from striate.ops.shapes import Shape
 from striate.plan.analysis.operations import Operation
-from striate.plan.lowering.builder import Settings
 from striate.plan.lowering.convolution import bfloat16, winograd, winograd_rows
 from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.lanes import estimate, lanes_for
 from striate.plan.measure import explanation as told
 from striate.plan.measure.trial import CallProfiler, peak
 from striate.plan.memory.allocation import dtype_of
+from striate.plan.memory.placement import base_of
+from striate.plan.settings import Settings
 
 if TYPE_CHECKING:
     from striate.nest.program import KernelCall
@@ -67,10 +67,10 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
         ),
         kernels=tuple(_kernels(plan, times)),
         buffers=buffers,
-        bytes=plan.builder.recorder.bytes,
+        bytes=plan.memory.bytes,
         unshared_bytes=sum(buffer.bytes * max(buffer.threads, 1) for buffer in buffers),
         thread_bytes=_thread_bytes(plan),
-        peak_gflops=peak(settings.element) / 1e9 if measure else None,
+        peak_gflops=peak(settings.element, settings.target) / 1e9 if measure else None,
     )
 
 
@@ -79,23 +79,7 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
 
 def _lanes(plan: Plan) -> told.LanesExplained:
     settings, network = plan.settings, plan.builder.network
-    training = settings.loss is not None
-    found = estimate(
-        network,
-        settings.batch_size,
-        settings.vector,
-        training=training,
-        exact=settings.exact,
-        bfloat16=settings.bfloat16,
-    )
-    kept = lanes_for(
-        network,
-        settings.batch_size,
-        settings.vector,
-        training=training,
-        exact=settings.exact,
-        bfloat16=settings.bfloat16,
-    )
+    found, kept = estimate(network, settings), lanes_for(network, settings)
     by = "caller"
     if settings.lanes == kept:
         by = "estimate" if kept == found.lanes else "striate tune"
@@ -216,7 +200,7 @@ def _kernel(
     seconds: float | None,
 ) -> told.KernelExplained:
     nest = call.kernel.nest
-    schedule = call.kernel.schedule or choose(nest, host(), plan.settings.element)
+    schedule = call.kernel.schedule or choose(nest, plan.settings.target, plan.settings.element)
     work = products(nest) * turns
     return told.KernelExplained(
         *where,
@@ -261,9 +245,7 @@ def _measured(plan: Plan) -> list[float]:
 @contextmanager
 def _undisturbed(plan: Plan) -> Iterator[None]:
     """All memory of a plan holds afterwards what it held before."""
-    arrays = {
-        (array.ctypes.data, array.nbytes): array for array in plan.builder.recorder.arrays.values()
-    }
+    arrays = {(array.ctypes.data, array.nbytes): array for array in plan.memory.arrays.values()}
     # Views overlap, so all are copied before any is put back.
     copies = [(array, array.copy()) for array in arrays.values()]
     try:
@@ -277,15 +259,15 @@ def _undisturbed(plan: Plan) -> Iterator[None]:
 
 
 def _buffers(plan: Plan) -> Iterator[told.BufferExplained]:
-    recorder = plan.builder.recorder
-    uses = recorder.uses(plan.threads)
+    memory = plan.memory
+    uses = memory.uses()
     places = []
     for use in uses:
-        begin = recorder.arrays[use.buffer].ctypes.data
-        size = use.elements * np.dtype(dtype_of(use.buffer, recorder.element)).itemsize
-        places.append((begin, begin + min(size, recorder.arrays[use.buffer].nbytes)))
+        begin = memory.arrays[use.buffer].ctypes.data
+        size = use.elements * np.dtype(dtype_of(use.buffer, memory.element)).itemsize
+        places.append((begin, begin + min(size, memory.arrays[use.buffer].nbytes)))
     # The steps of a frozen plan are counted from where those end that are done once.
-    done = sum(len(stage.all_steps) for stage in recorder.preparation)
+    done = sum(len(stage.all_steps) for stage in plan.recording.preparation)
     before = done if plan.settings.frozen else 0
     ordered = np.sort(np.array(places, np.int64).reshape(-1, 2), axis=0)
     for use, (begin, end) in zip(uses, places, strict=True):
@@ -306,13 +288,9 @@ def _buffers(plan: Plan) -> Iterator[told.BufferExplained]:
 
 def _thread_bytes(plan: Plan) -> int:
     """What each thread has for itself: the stretches of memory in which such buffers lie."""
-    recorder = plan.builder.recorder
     stretches: dict[int, int] = {}
-    for use in recorder.uses(plan.threads):
+    for use in plan.memory.uses():
         if use.threads:
-            array = recorder.arrays[use.buffer]
-            base = array
-            while isinstance(base.base, np.ndarray):
-                base = base.base
+            base = base_of(plan.memory.arrays[use.buffer])
             stretches[base.ctypes.data] = base.nbytes // use.threads
     return sum(stretches.values())

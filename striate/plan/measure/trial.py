@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.threads import default_threads
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -24,8 +25,8 @@ from striate.nest.algebra import (
 from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES, Number
 from striate.nest.program import Argument, KernelCall, Program, run_of_tasks
-from striate.nest.target import host, require_bfloat16
-from striate.nest.thread_pool import default_threads, thread_pool
+from striate.nest.target import Target, host, require_bfloat16
+from striate.nest.thread_pool import thread_pool
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.inference import worth_threads
 from striate.plan.runner import Runner
@@ -57,7 +58,7 @@ def trial(
             "install it with: pip install llvmlite"
         )
     if bfloat16:
-        require_bfloat16()
+        require_bfloat16(host())
     batch_size = whole_number(batch_size, "batch_size", who)
     threads = whole_number(default_threads() if threads is None else threads, "threads", who)
     shape, random = network.input_shape, np.random.default_rng(0)
@@ -193,12 +194,12 @@ def _overhead() -> float:
     return _fastest(_function(kernel), table.ctypes.data, 1000)
 
 
-def peak(element: Number) -> float:
+def peak(element: Number, target: Target) -> float:
     """FLOP/s of one thread when nothing but multiply-adds limits it.
 
     A product of small matrices in the first-level cache, summed in registers.
     """
-    lanes, rows, columns, depth = host().lanes(BYTES[element]), 6, 4, 2048
+    lanes, rows, columns, depth = target.lanes(BYTES[element]), 6, 4, 2048
     out = Tensor("out", strides_of({"k": columns * lanes, "x": lanes, "v": 1}))
     left = Tensor("a", strides_of({"x": lanes, "v": 1}))
     nest = Nest(
@@ -208,7 +209,7 @@ def peak(element: Number) -> float:
         ("c",),
         "sum",
     )
-    kernel = compile_nest(nest, element=element)
+    kernel = compile_nest(nest, element=element, target=target)
     sizes = {"a": columns * lanes, "b": rows, "out": rows * columns * lanes}
     memory = [np.ones(sizes[role], _DTYPES[element]) for role in nest.buffers]
     table = np.array([array.ctypes.data for array in memory], np.int64)

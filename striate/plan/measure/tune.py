@@ -105,20 +105,14 @@ def tune(
     settings = runner.settings
     element = settings.element
     schedules = {
-        tuned_key(nest, element): None if schedule == choose(nest, host(), element) else schedule
+        tuned_key(nest, element): None
+        if schedule == choose(nest, settings.target, element)
+        else schedule
         for nest, schedule in better.items()
     }
     chosen = {}
     if layouts is not None:
-        key = layout_key(
-            runner.network,
-            batch_size,
-            settings.vector,
-            training=settings.loss is not None,
-            exact=settings.exact,
-            bfloat16=settings.bfloat16,
-        )
-        chosen[key] = layouts.after
+        chosen[layout_key(runner.network, settings)] = layouts.after
     path = _keep(schedules, chosen, compiler)
     return Tuning(
         batch_size=batch_size,
@@ -205,7 +199,7 @@ class _Kernels:
     """The distinct kernels of a plan, and candidates for each."""
 
     def __init__(self, runner: Runner) -> None:
-        self.element = runner.settings.element
+        self.element, self.target = runner.settings.element, runner.settings.target
         self.walk = CallProfiler(runner.plan.program)
         groups: dict[Nest, _SameNest] = {}
         names: dict[int, Nest] = {}
@@ -213,7 +207,7 @@ class _Kernels:
             # The same code is the same nest; to compare nests themselves takes longer.
             nest = names.setdefault(call.kernel.address, call.kernel.nest)
             if nest not in groups:
-                schedule = call.kernel.schedule or choose(nest, host(), self.element)
+                schedule = call.kernel.schedule or choose(nest, self.target, self.element)
                 groups[nest] = _SameNest(nest, [], [call.kernel], [schedule])
             groups[nest].calls.append(number)
         self.groups = list(groups.values())
@@ -276,11 +270,13 @@ class _Kernels:
             if time.perf_counter() > end:
                 return
             say(f"compiling candidates, {number + 1} of {len(groups)} kernels")
-            ranked = alternatives(group.nest, host(), self.element)
+            ranked = alternatives(group.nest, self.target, self.element)
             others = [schedule for schedule in ranked if schedule != group.schedules[0]]
             for schedule in others[:_CANDIDATES]:
                 group.schedules.append(schedule)
-                group.kernels.append(compile_nest(group.nest, schedule, element=self.element))
+                group.kernels.append(
+                    compile_nest(group.nest, schedule, element=self.element, target=self.target)
+                )
 
     def _compare(self, groups: list[_SameNest], seconds: float) -> list[list[float]]:
         """Seconds of each candidate of each group: in every run of a round each kernel is another
@@ -318,7 +314,8 @@ def _whole(
         (times,) = _in_turn((runner,), seconds * _WHOLE)
         return Whole(statistics.median(times), statistics.median(times), 0, len(times))
     with tuned.instead(
-        {tuned_key(nest, element): schedule for nest, schedule in better.items()}, machine(host())
+        {tuned_key(nest, element): schedule for nest, schedule in better.items()},
+        machine(runner.settings.target),
     ):
         new = made(lanes)
     before, after = _in_turn((runner, new), seconds * _WHOLE)

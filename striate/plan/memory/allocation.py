@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from striate.nest.ir import Number
 from striate.plan.layout import Buffer
+from striate.plan.memory.liveness import Use
 
 _DTYPES = {
     "f32": np.float32,
@@ -32,27 +33,13 @@ _LINE = 64
 _LARGE_PAGE = 2 << 20
 
 
-@dataclass(frozen=True)
-class Use:
-    """That a buffer needs `elements` of memory from step `start` to step `stop`, both included.
-
-    With `threads` each of them needs that much.
-    """
-
-    buffer: Buffer
-    elements: int
-    start: int
-    stop: int
-    threads: int = 0
-
-
 def dtype_of(buffer: Buffer, element: Number) -> npt.DTypeLike:
     """How NumPy calls the buffer's numbers."""
     return _DTYPES[element if buffer.element == "real" else buffer.element]
 
 
 @dataclass(frozen=True)
-class Memory:
+class Allocation:
     """Where buffers lie.
 
     Attributes
@@ -67,7 +54,7 @@ class Memory:
     strides: dict[Buffer, int]
 
 
-def allot(uses: Iterable[Use], element: Number) -> Memory:
+def allot(uses: Iterable[Use], element: Number) -> Allocation:
     """Memory for every buffer."""
     room = _Room()
     free: dict[int, list[Use]] = {}
@@ -112,7 +99,7 @@ class _Room:
         for threads in {use.threads for use in places}:
             self._sizes[threads] += size
 
-    def memory(self, element: Number) -> Memory:
+    def memory(self, element: Number) -> Allocation:
         """All of it, filled; what threads have of their own comes first."""
         arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
         strides: dict[Buffer, int] = {}
@@ -126,7 +113,7 @@ class _Room:
                 if use.buffer.fill:
                     part[...] = use.buffer.fill
                 arrays[use.buffer], strides[use.buffer] = part[0], stride
-        return Memory(arrays, strides)
+        return Allocation(arrays, strides)
 
 
 def _slot_for(use: Use, slots: list[list[Use]]) -> list[Use]:

@@ -10,27 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
+from striate.nest.ir import Number
 from striate.plan.layout import Buffer, HaloForm, Location
-from striate.plan.lowering.recorder import Recorder
-from striate.plan.stage import BoundNest
+from striate.plan.memory.liveness import private_buffers
+from striate.plan.memory.task_size import choose_task_sizes
+from striate.plan.stage import BoundNest, Recording
 
 # Numbers of a buffer, of all blocks or of those that a thread has at hand, that are worth it.
 _LARGE = 1 << 20
 
 
-def write_halos(recorder: Recorder) -> None:
+def write_halos(recording: Recording, element: Number) -> None:
     """Add steps that write the halos of large buffers.
 
     From then on such a buffer is one without a form, every number of which is written before it is
     read.
     """
-    recorder.choose_grains()
-    near, known = recorder.used_by_one_job(), set[Buffer]()
-    for stage in recorder.stages:
+    choose_task_sizes(recording, element)
+    private, known = private_buffers(recording), set[Buffer]()
+    for stage in recording.stages:
         steps: list[BoundNest] = []
         for step in stage.steps:
             for buffer in dict.fromkeys(place.buffer for place in step.places.values()):
-                blocks = stage.grain if buffer in near else recorder.blocks
+                blocks = stage.grain if buffer in private else recording.blocks
                 shares = (buffer.scope, buffer.element, stage.by_block) == ("auto", "real", True)
                 large = shares and buffer.span * blocks >= _LARGE
                 if buffer not in known and buffer.form and large:

@@ -118,7 +118,7 @@ def _prepared(
         name,
         weight_bytes=weights,
         gradient_bytes=weights,
-        step_bytes=step.plan.builder.recorder.bytes,
+        step_bytes=step.plan.memory.bytes,
     )
     return measurement, (lambda: seconds_of(forward), lambda: seconds_of(step))
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Location, vectors
-from striate.plan.lowering.builder import Builder, Settings
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import bfloat16_pairs, direct
 from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.settings import Settings
 
 # Channels, and pixels of a row, for which there are enough products to pay for the packing.
 LEAST, _PIXELS = 8, 4

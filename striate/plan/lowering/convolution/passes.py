@@ -7,7 +7,7 @@ from striate.nest.algebra import Accumulator, Nest, Store
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Location
-from striate.plan.lowering.builder import Builder, Settings, vector
+from striate.plan.lowering.builder import Builder, vector
 from striate.plan.lowering.convolution import (
     bfloat16,
     direct,
@@ -17,6 +17,7 @@ from striate.plan.lowering.convolution import (
 )
 from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.convolution.winograd_rows import Strips
+from striate.plan.settings import Settings
 
 
 def input_halo(settings: Settings, operation: Operation) -> Pads:

@@ -35,7 +35,7 @@ from striate.ops.shapes import Pads
 from striate.ops.winograd import Transforms, transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Location, vectors
-from striate.plan.lowering.builder import Builder, Settings, vector
+from striate.plan.lowering.builder import Builder, vector
 from striate.plan.lowering.convolution import bfloat16, winograd_input_gradient
 from striate.plan.lowering.convolution.direct import ConvGeometry
 from striate.plan.lowering.convolution.winograd_filter_gradient import (
@@ -53,6 +53,7 @@ from striate.plan.lowering.convolution.winograd_tiles import (
     together,
 )
 from striate.plan.lowering.weight_panels import lay_out, panel
+from striate.plan.settings import Settings
 
 # Bytes of U that are too many to have with what the filters' gradient needs.
 _LARGE = 24 << 20

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from striate.ops.shapes import Pads
 from striate.ops.winograd import POINTS, Transforms, transforms
 from striate.plan.analysis.operations import INPUT, Operation
-from striate.plan.lowering.builder import Settings
 from striate.plan.lowering.convolution.bfloat16 import SHARE, fits
 from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.settings import Settings
 
 # Vector operations in the time that any of the transforms takes for one position of a strip, as
 # measured: all are bound by what they read and write.

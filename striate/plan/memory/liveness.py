@@ -1,0 +1,94 @@
+"""Liveness: from which step to which step each buffer holds something, and for whom.
+
+Time counts the steps of all stages.  Stages without a barrier between them happen at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+from striate.plan.layout import Buffer
+from striate.plan.stage import Recording
+
+
+@dataclass(frozen=True)
+class Use:
+    """That a buffer needs `elements` of memory from step `start` to step `stop`, both included.
+
+    With `threads` each of them needs that much.
+    """
+
+    buffer: Buffer
+    elements: int
+    start: int
+    stop: int
+    threads: int = 0
+
+
+def private_buffers(recording: Recording) -> set[Buffer]:
+    """Buffers that each thread has for itself, since nothing outside one stage needs them: they are
+    written and read while some blocks of images go through it."""
+    used: dict[Buffer, set[int]] = {}
+    for number, stage in enumerate(recording.stages):
+        for step in stage.all_steps:
+            for place in step.places.values():
+                used.setdefault(place.buffer, set()).add(number)
+    return {
+        buffer
+        for buffer, stages in used.items()
+        if buffer.scope in ("auto", "thread")
+        and len(stages) == 1
+        and recording.stages[min(stages)].by_block
+    }
+
+
+def uses_of(recording: Recording, private: Set[Buffer], threads: int) -> list[Use]:
+    """From when to when each buffer holds something, and how much memory that is.
+
+    What one thread uses while its blocks go through one stage is needed from step to step only; all
+    else from barrier to barrier.
+    """
+    uses: dict[Buffer, Use] = {}
+    begin = time = 0
+    touched: list[Buffer] = []
+    for stage in recording.all_stages:
+        own: dict[Buffer, tuple[int, int]] = {}
+        first = time
+        for step in stage.all_steps:
+            for place in step.places.values():
+                start, _ = own.get(place.buffer, (time, time))
+                own[place.buffer] = (start, time)
+            time += 1
+        lasting = [p.buffer for s in stage.starts + stage.ends for p in s.places.values()]
+        for buffer in lasting:
+            own[buffer] = (first, time - 1)
+        for buffer, (start, stop) in own.items():
+            alone = buffer in private
+            grain = stage.grain if buffer.scope == "auto" else 1
+            size = elements_of(buffer, grain if alone else instances_of(buffer, recording))
+            begins = uses[buffer].start if buffer in uses else start if alone else begin
+            uses[buffer] = Use(buffer, size, begins, stop, threads if alone else 0)
+            if not alone:
+                touched.append(buffer)
+        if stage.barrier:
+            for buffer in touched:
+                uses[buffer] = replace(uses[buffer], stop=time - 1)
+            begin, touched = time, []
+    return list(uses.values())
+
+
+def instances_of(buffer: Buffer, recording: Recording) -> int:
+    """How many instances of a shared buffer there are."""
+    if buffer.scope in ("global", "temporary"):
+        return 1
+    if buffer.scope in ("shard", "partial"):
+        return recording.shards
+    return recording.blocks
+
+
+def elements_of(buffer: Buffer, instances: int) -> int:
+    """Elements of so many instances."""
+    if buffer.step is None:
+        return instances * buffer.span
+    return (instances - 1) * buffer.step + buffer.size

@@ -1,0 +1,63 @@
+"""What a plan is made for: a batch, a purpose, a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from striate.nest.ir import BYTES, Number
+from striate.nest.target import Target
+from striate.plan.inputs import COPIED, InputFormat
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a plan is made for.
+
+    Attributes
+    ----------
+    batch_size
+        The most images of one run.
+    lanes
+        Images of a block: the lanes of a vector.
+    element
+        The type of all numbers: "f32" or "f64".
+    target
+        The machine that the plan is made for, which need not be this one.
+    training
+        Whether layers behave as in training and gradients are computed.
+    loss
+        "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes from
+        outside) or None (no backward pass).
+    input_gradient
+        Whether the gradient of the input is wanted too.
+    loading
+        How images come in.
+    exact
+        Whether sums are computed as they are written, without Winograd's algorithm.
+    frozen
+        Whether weights never change, so that what depends on nothing else is done once.
+    bfloat16
+        Whether convolutions may multiply in bfloat16.
+    """
+
+    batch_size: int
+    lanes: int
+    element: Number
+    target: Target
+    training: bool
+    loss: str | None
+    input_gradient: bool = False
+    loading: InputFormat = COPIED
+    exact: bool = False
+    frozen: bool = False
+    bfloat16: bool = False
+
+    @property
+    def vector(self) -> int:
+        """Numbers that a vector of the target holds."""
+        return self.target.lanes(BYTES[self.element])
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of images a batch has."""
+        return -(-self.batch_size // self.lanes)
