@@ -19,7 +19,7 @@ from networks import CIFAR, labels_for, resnet18, resnet20
 
 from striate.common.threads import default_threads
 from striate.data import load
-from striate.engines.compiled import CompiledEngine
+from striate.engines.llvm import CompiledEngine
 from striate.layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool2D, Input, ReLU
 from striate.network import Network, Node
 from striate.optim.losses import SoftmaxCrossEntropy

@@ -61,7 +61,7 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
     """
     from networks import CASES, CIFAR, Case, images_for, labels_for, plain
 
-    from striate.engines.compiled import CompiledEngine
+    from striate.engines.llvm import CompiledEngine
     from striate.nest.target import host
     from striate.optim.losses import SoftmaxCrossEntropy
     from striate.optim.optimizers import SGD
@@ -154,7 +154,7 @@ def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
     import llvmlite.binding  # noqa: F401
     from networks import CASES, images_for, labels_for
 
-    from striate.engines.compiled import CompiledEngine
+    from striate.engines.llvm import CompiledEngine
     from striate.optim.losses import SoftmaxCrossEntropy
     from striate.optim.optimizers import SGD
 

@@ -21,7 +21,7 @@ from contest import Cases, Run, Setting, contest, difference, uses_winograd
 from networks import CASES, Case, images_for, labels_for, packed, work
 from report import OURS, Row
 
-from striate.engines.compiled import CompiledEngine
+from striate.engines.llvm import CompiledEngine
 from striate.network import Network
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.optim.optimizers import SGD

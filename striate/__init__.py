@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from striate.optim.optimizers import SGD as SGD
     from striate.optim.optimizers import AdamW as AdamW
     from striate.reports import report as report
-    from striate.signal.arrays import convolve as convolve
-    from striate.signal.arrays import correlate as correlate
-    from striate.signal.arrays import explain_method as explain_method
+    from striate.signal.convolution import convolve as convolve
+    from striate.signal.convolution import correlate as correlate
+    from striate.signal.convolution import explain_method as explain_method
     from striate.signal.filter_image import filter_image as filter_image
     from striate.signal.steps import steps as steps
     from striate.teaching import conversions as conversions
@@ -93,10 +93,10 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
     "conversions": ("striate.teaching.conversions", None),
-    "convolve": ("striate.signal.arrays", "convolve"),
-    "correlate": ("striate.signal.arrays", "correlate"),
+    "convolve": ("striate.signal.convolution", "convolve"),
+    "correlate": ("striate.signal.convolution", "correlate"),
     "derive": ("striate.teaching.derivation", "derive"),
-    "explain_method": ("striate.signal.arrays", "explain_method"),
+    "explain_method": ("striate.signal.convolution", "explain_method"),
     "filter_image": ("striate.signal.filter_image", "filter_image"),
     "functional": ("striate.functional", None),
     "gradients": ("striate.teaching.chainrule.gradients", "gradients"),

@@ -19,7 +19,7 @@ from striate.model.parameters import FloatArray, Slot
 from striate.model.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from striate.engines.base import Engine
+    from striate.engines.engine import Engine
     from striate.inspect.summary import Summary
     from striate.plan.inference import CompiledNetwork
     from striate.plan.measure.explanation import Explanation
@@ -99,7 +99,7 @@ class Network(Model):
         """
         from striate.engines import make_engine
         from striate.engines.views import check_views, views_of
-        from striate.model.images import check_images
+        from striate.model.image_arrays import check_images
 
         check_views(views, self.input_shape)
         images = check_images(images, self.input_shape)

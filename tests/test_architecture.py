@@ -189,8 +189,8 @@ def test_no_class_has_two_meanings() -> None:
 # File names that several rooms have because they are about the same thing: the mathematics, the
 # layer, the lowering, the command of one operation.
 SAME_THING = {
-    "batchnorm", "classifier", "conv", "dense", "evaluate", "explain", "files", "graph", "grouped",
-    "local", "pool", "summary", "tune", "winograd",
+    "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files", "gradients",
+    "grouped", "local", "pooling", "summary", "tune", "winograd",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate import functional as F
-from striate.ops import conv, dense, grouped, local, pool
+from striate.ops import conv, dense, grouped, local, pooling
 
 RANDOM = np.random.default_rng(8)
 X = RANDOM.standard_normal((2, 6, 5, 4))
@@ -92,8 +92,8 @@ def test_grouped_dense_and_its_gradients(engine):
 def test_pools_and_their_gradients(engine):
     options = {"stride": (2, 1), "padding": (1, 1, 0, 1), "engine": engine}
     window = ((2, 3), (1, 1, 0, 1), (2, 1))
-    sums = pool.sum_pool2d_loops(X, *window)
-    maxima, winner = pool.max_pool2d_loops(X, *window)
+    sums = pooling.sum_pool2d_loops(X, *window)
+    maxima, winner = pooling.max_pool2d_loops(X, *window)
     np.testing.assert_allclose(F.max_pool2d(X, (2, 3), **options), maxima)
     np.testing.assert_allclose(F.sum_pool2d(X, (2, 3), **options), sums, rtol=1e-10)
     np.testing.assert_allclose(
@@ -102,10 +102,10 @@ def test_pools_and_their_gradients(engine):
     gradient = RANDOM.standard_normal(sums.shape)
     np.testing.assert_allclose(
         F.max_pool2d_input_gradient(gradient, X, (2, 3), **options),
-        pool.max_pool2d_input_gradient_loops(gradient, winner, (6, 5)),
+        pooling.max_pool2d_input_gradient_loops(gradient, winner, (6, 5)),
         atol=1e-12,
     )
-    to_sum = pool.sum_pool2d_input_gradient_loops(gradient, (6, 5), *window)
+    to_sum = pooling.sum_pool2d_input_gradient_loops(gradient, (6, 5), *window)
     np.testing.assert_allclose(
         F.sum_pool2d_input_gradient(gradient, (6, 5, 4), (2, 3), **options), to_sum, atol=1e-12
     )

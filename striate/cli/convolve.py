@@ -202,10 +202,10 @@ def _kernel(recording: Recording, text: str, size: int | None) -> tuple[Recordin
 
 def _result(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> Array:
     """Return the convolution or correlation, in float64, or in the signal's own floats."""
-    from striate.signal import arrays
+    from striate.signal import convolution
 
     settings = dict(how)
-    run = arrays.correlate if settings.pop("correlate") else arrays.convolve
+    run = convolution.correlate if settings.pop("correlate") else convolution.convolve
     f = recording.values
     if f.dtype.kind not in "fc" or f.dtype.itemsize < 4:
         f = f.astype(np.float64)
@@ -335,23 +335,23 @@ def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
 
 def _numbers(recording: Recording, result: Array) -> str:
     """The result as text; of a long one the first and the last values and how many there are."""
-    from striate.signal import written
+    from striate.signal import as_text
 
     if result.ndim == 1:
-        return written.line(result)
+        return as_text.line(result)
     if not recording.grid:
         names = recording.channel_names()
         width = max(map(len, names))
         lines = [
-            f"{one_line(name).ljust(width)}  {written.line(result[:, index], most=12)}"
-            for index, name in enumerate(names[: written.ROWS])
+            f"{one_line(name).ljust(width)}  {as_text.line(result[:, index], most=12)}"
+            for index, name in enumerate(names[: as_text.ROWS])
         ]
         hidden = len(names) - len(lines)
         return "\n".join([*lines, *[f"… {hidden:,} more"] * (hidden > 0)])
-    rows = result if len(result) <= written.ROWS else np.concatenate([result[:6], result[-6:]])
+    rows = result if len(result) <= as_text.ROWS else np.concatenate([result[:6], result[-6:]])
     columns = rows.shape[1]
-    wide = columns > written.VALUES
-    lines = [written.line(row) for row in rows] if wide else written.grid(rows)
+    wide = columns > as_text.VALUES
+    lines = [as_text.line(row) for row in rows] if wide else as_text.grid(rows)
     if len(rows) < len(result):
         lines.insert(6, f"… {len(result) - 12:,} more rows …")
     return "\n".join(lines)

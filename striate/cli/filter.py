@@ -12,7 +12,7 @@ from striate.cli import options
 from striate.cli.output import json_line, note, one_line, size, table
 
 if TYPE_CHECKING:
-    from striate.cli.places import Job
+    from striate.cli.output_paths import InputAndOutput
     from striate.common.arrays import Array
     from striate.kernels import Kernel
     from striate.pictures import Picture
@@ -153,7 +153,7 @@ def filter_command(
             "give a kernel, such as --kernel laplace; --list shows those with a name"
         )
     from striate.cli.bar import FileBar
-    from striate.cli.places import plan
+    from striate.cli.output_paths import plan
     from striate.pictures.comparison import ENDINGS
     from striate.signal.filter_image import resolve_chain
     from striate.signal.geometry import BORDERS, check_name
@@ -200,11 +200,11 @@ def _read(source: Path | None) -> Picture:
     return pictures.grace_hopper() if source is None else pictures.read_picture(source)
 
 
-def _name(job: Job) -> str:
+def _name(job: InputAndOutput) -> str:
     return f"{SAMPLE} (the sample)" if job.source is None else str(job.source)
 
 
-def _filter(picture: Picture, job: Job, look: Look) -> tuple[Array, list[str]]:
+def _filter(picture: Picture, job: InputAndOutput, look: Look) -> tuple[Array, list[str]]:
     """Write the filtered picture; return its first frame, and what its file could not hold."""
     from striate.pictures import write_picture
 
@@ -213,7 +213,7 @@ def _filter(picture: Picture, job: Job, look: Look) -> tuple[Array, list[str]]:
     return result.frames[0], write_picture(job.target, result)
 
 
-def _compare(picture: Picture, job: Job, look: Look) -> tuple[Array, list[str]]:
+def _compare(picture: Picture, job: InputAndOutput, look: Look) -> tuple[Array, list[str]]:
     """Write the comparison; return the filtered pixels, and a sentence on frames left out."""
     from striate.pictures.comparison import write_comparison
 

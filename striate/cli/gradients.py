@@ -127,7 +127,7 @@ def gradients(
 def _matrix(typed: str | None, name: str) -> Array | None:
     if typed is None:
         return None
-    from striate.kernels.typed import parse
+    from striate.kernels.typed_numbers import parse
 
     numbers = parse(typed, name)
     return numbers.reshape(1, -1) if numbers.ndim == 1 else numbers

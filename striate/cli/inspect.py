@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from striate.cli import images as images_of
+from striate.cli import image_arguments as images_of
 from striate.cli import networkfile, options
 from striate.cli.output import count as counted
 from striate.cli.output import json_line, note, size
@@ -81,7 +81,7 @@ def inspect(
     if out is not None and source is None:
         raise click.UsageError("--out draws what is measured on images; give a SOURCE")
     if out is not None:
-        from striate.inspect.pictures import check_picture
+        from striate.inspect.drawings import check_picture
 
         check_picture(out)
     network, dataset = _network(file, source, input_shape, classes, quiet)
@@ -178,6 +178,6 @@ def _unit(seen: NetworkReach, layer: str, unit: tuple[int, ...]) -> tuple[dict[s
 
 
 def _draw(out: str, effective: Effective) -> None:
-    from striate.inspect.pictures import draw_fields, write_picture
+    from striate.inspect.drawings import draw_fields, write_picture
 
     write_picture(out, draw_fields(effective))

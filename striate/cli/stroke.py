@@ -46,7 +46,7 @@ def stroke(
     from striate.inspect import altered_stroke
 
     if out is not None:
-        from striate.inspect.pictures import check_picture
+        from striate.inspect.drawings import check_picture
 
         check_picture(out)
     dataset = data.load(
@@ -62,7 +62,7 @@ def stroke(
         engine=engine or options.default_engine(),
     )  # fmt: skip
     if out is not None:
-        from striate.inspect.pictures import draw_stroke, write_picture
+        from striate.inspect.drawings import draw_stroke, write_picture
 
         write_picture(out, draw_stroke(found))
         note(f"Drawn in {out}", quiet=quiet)

@@ -38,7 +38,7 @@ WATCHED = 0.1
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainOptions:
     """The options of the command; None and () stand for "as the recipe says"."""
 
     source: str
@@ -142,7 +142,7 @@ def train(**given: Any) -> int:
     Ctrl-C stops training after the current step; what was learnt until then is tested and saved,
     and the exit code is 130.
     """
-    chosen = Options(**given)
+    chosen = TrainOptions(**given)
     described = networkfile.read(chosen.network) if chosen.network else None
     _check_output_file(chosen.out)
     dataset = _load(chosen)
@@ -245,7 +245,7 @@ def _default_name(dataset: Dataset) -> str:
     return f"{stem.strip('. ') or 'model'}.safetensors"
 
 
-def _load(chosen: Options) -> Dataset:
+def _load(chosen: TrainOptions) -> Dataset:
     from striate import data
 
     dataset = data.load(
@@ -265,7 +265,7 @@ def _load(chosen: Options) -> Dataset:
     return dataset
 
 
-def _recipe(chosen: Options, dataset: Dataset) -> Recipe:
+def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
     """Return the recipe for the data, with what the options say in place of its own settings."""
     from striate.training import recipes
 
@@ -299,7 +299,7 @@ def _recipe(chosen: Options, dataset: Dataset) -> Recipe:
     return replace(recipe, **given, augment=augment)
 
 
-def _settings(chosen: Options, recipe: Recipe) -> dict[str, Any]:
+def _settings(chosen: TrainOptions, recipe: Recipe) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
     settings = {
         field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name != "graph"
@@ -310,21 +310,21 @@ def _settings(chosen: Options, recipe: Recipe) -> dict[str, Any]:
     return {**settings, "seed": chosen.seed, "validation": _watched(chosen)}
 
 
-def _watched(chosen: Options) -> float:
+def _watched(chosen: TrainOptions) -> float:
     """Return the part of the training images to validate on."""
     if chosen.validation is not None:
         return chosen.validation
     return WATCHED if chosen.patience else 0.0
 
 
-def _split(chosen: Options, dataset: Dataset) -> dict[str, Any] | None:
+def _split(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
     """Return how the test images were chosen, for `evaluate`; None if they came as such."""
     if not dataset.split:
         return None
     return {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
 
 
-def _announce(chosen: Options, dataset: Dataset, recipe: Recipe, network: Network) -> None:
+def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network) -> None:
     """Tell what will be trained, and how."""
     origin = chosen.network or f"for {recipe.name}"
     layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
@@ -352,7 +352,7 @@ def describe_layer(layer: Layer) -> str:
     return " ".join(words)
 
 
-def _fit(chosen: Options, recipe: Recipe, network: Network, dataset: Dataset) -> History:
+def _fit(chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Dataset) -> History:
     return network.fit(
         dataset.train_images,
         dataset.train_labels,

@@ -56,7 +56,7 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Options:
+class LoadOptions:
     """The checked options of `striate.data.load`; see there."""
 
     size: tuple[int, int] | None = None
@@ -165,7 +165,7 @@ def stratified_split(
 def assemble(
     parts: Sequence[tuple[Images, Labels]],
     classes: Sequence[str],
-    options: Options,
+    options: LoadOptions,
     *,
     name: str,
     resize: dict[str, Any] | None,

@@ -41,7 +41,7 @@ _pillow_lock = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Target:
+class WantedImages:
     """What images are to become.
 
     Attributes:
@@ -105,7 +105,7 @@ def pillow_settings(max_pixels: int) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def decode_chunk(paths: Sequence[str], target: Target) -> Chunk:
+def decode_chunk(paths: Sequence[str], target: WantedImages) -> Chunk:
     """Decode the image files; call it within `pillow_settings`."""
     chunk = Chunk(
         images=np.empty((len(paths), target.height, target.width, target.channels), np.uint8),
@@ -149,7 +149,7 @@ def fit(image: Pillow.Image, height: int, width: int, mode: str) -> Pillow.Image
     return image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
-def _decode_into(chunk: Chunk, index: int, path: str, target: Target) -> None:
+def _decode_into(chunk: Chunk, index: int, path: str, target: WantedImages) -> None:
     """Decode one file into its place in the chunk."""
     from PIL import Image
 

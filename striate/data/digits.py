@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.data.dataset import DataError, Dataset, Options, assemble, class_indices
+from striate.data.dataset import DataError, Dataset, LoadOptions, assemble, class_indices
 from striate.data.images import refit
 
 _WHITE = 16  # the largest value of a pixel; the values are 0...16
 
 
-def load_digits(options: Options) -> Dataset:
+def load_digits(options: LoadOptions) -> Dataset:
     """Return the 1,797 digits, uint8 (n, 8, 8, 1) with values 0...16, with a test part split off.
 
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.

@@ -13,14 +13,14 @@ from striate.data import cache
 from striate.data.dataset import (
     DataError,
     Dataset,
-    Options,
+    LoadOptions,
     assemble,
     class_indices,
     names,
     natural_key,
     plural,
 )
-from striate.data.decode import SUFFIXES, Target, decode_chunk, pillow_settings
+from striate.data.decode import SUFFIXES, WantedImages, decode_chunk, pillow_settings
 from striate.data.images import Decoded, decode_images
 
 _TRAIN = ("train", "training")
@@ -38,7 +38,7 @@ class Part:
     loose: int = 0  # images that are in no class folder
 
 
-def load_folder(folder: Path, options: Options) -> Dataset:
+def load_folder(folder: Path, options: LoadOptions) -> Dataset:
     """Load a folder of class folders, or one with such folders in train/ and test/.
 
     Image files may lie at any depth below their class's folder. Hidden files and files of other
@@ -219,7 +219,7 @@ def _check_not_empty(part: Part, number: dict[str, int], present: set[int]) -> N
             )
 
 
-def _decode(files: Sequence[cache.File], options: Options) -> tuple[Decoded, bool]:
+def _decode(files: Sequence[cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
     """Decode the files or take them from the cache; return also whether it was the cache."""
     paths = [file.path for file in files]
     kinds = ("size", "colour", "mode", "max_pixels")
@@ -241,7 +241,7 @@ def _decode(files: Sequence[cache.File], options: Options) -> tuple[Decoded, boo
     return decoded, False
 
 
-def _still_bad(paths: Sequence[str], found: Decoded, options: Options) -> bool:
+def _still_bad(paths: Sequence[str], found: Decoded, options: LoadOptions) -> bool:
     """Return whether the files that an entry of the cache is without are still unreadable.
 
     They might have been so for a passing reason, such as a network drive that was away.
@@ -251,7 +251,7 @@ def _still_bad(paths: Sequence[str], found: Decoded, options: Options) -> bool:
     """
     if not found.bad:
         return True
-    target = Target(8, 8, 3, max_pixels=options.max_pixels)
+    target = WantedImages(8, 8, 3, max_pixels=options.max_pixels)
     with pillow_settings(options.max_pixels):
         chunk = decode_chunk([paths[index] for index, _ in found.bad], target)
     if len(chunk.errors) < len(found.bad):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from striate.data.dataset import DataError, Dataset, Labels, Options, assemble, class_indices
+from striate.data.dataset import DataError, Dataset, Labels, LoadOptions, assemble, class_indices
 from striate.data.images import refit
 
 _UNSIGNED_BYTES = 8
@@ -42,7 +42,7 @@ def has_idx(folder: Path) -> bool:
     return any(find_idx(folder, part, kind) for part in parts for kind in ("images", "labels"))
 
 
-def load_idx(folder: Path, options: Options) -> Dataset:
+def load_idx(folder: Path, options: LoadOptions) -> Dataset:
     """Load the four files, or the two of the training part, as uint8 (n, height, width, 1).
 
     Raises:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.data import decode, pool
+from striate.data import decode, worker_pool
 from striate.data.dataset import (
     COLOURS,
     MAX_PIXELS,
@@ -84,7 +84,7 @@ def decode_images(
     Raises:
         DataError: a file that cannot be read (unless `skip_bad`).
     """
-    job = _Job(list(paths), skip_bad, progress, crew or pool.crew(paths))
+    job = _Decoding(list(paths), skip_bad, progress, crew or worker_pool.crew(paths))
     target = _first_target(job, size, colour, mode, max_pixels)
     target = job.run(target, "reading images")
     note = ""
@@ -228,7 +228,7 @@ def refit(images: Images, size: tuple[int, int] | None, colour: str | None, mode
     return result
 
 
-class _Job:
+class _Decoding:
     """The images of some files while they are decoded in several passes."""
 
     def __init__(
@@ -244,7 +244,7 @@ class _Job:
         self.coloured = False
         self.bad: list[tuple[int, str]] = []
 
-    def restart(self, target: decode.Target) -> None:
+    def restart(self, target: decode.WantedImages) -> None:
         """Make room for images of the target's size; all readable files are to be decoded."""
         shape = (len(self.paths), target.height, target.width, target.channels)
         try:
@@ -262,7 +262,7 @@ class _Job:
         """Whether every file is decoded or bad."""
         return bool(((self.states == decode.DONE) | (self.states == decode.BAD)).all())
 
-    def run(self, target: decode.Target, text: str) -> decode.Target:
+    def run(self, target: decode.WantedImages, text: str) -> decode.WantedImages:
         """Decode the files that are not done yet into `images`.
 
         Where coloured images turn up among what had seemed to be gray, `images` gets three
@@ -284,7 +284,7 @@ class _Job:
                 self.progress(start + len(where), len(wanted), text)
 
         files = [self.paths[index] for index in wanted]
-        pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
+        worker_pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
         if (self.states == decode.COLOURED).any():
             self.images = np.repeat(self.images, 3, axis=3)
             target = replace(target, channels=3)
@@ -292,8 +292,8 @@ class _Job:
 
 
 def _first_target(
-    job: _Job, size: tuple[int, int] | None, colour: str | None, mode: str, max_pixels: int
-) -> decode.Target:
+    job: _Decoding, size: tuple[int, int] | None, colour: str | None, mode: str, max_pixels: int
+) -> decode.WantedImages:
     """Make room for what the images probably become, by the first that can be read."""
     height, width, gray = 1, 1, False
     if size is None or colour is None:
@@ -309,7 +309,7 @@ def _first_target(
     elif max(height, width) > KEPT_SIDE:
         height, width = 0, 0  # its size cannot be the chosen one: measure only
     channels = 1 if colour == "gray" or (colour is None and gray) else 3
-    target = decode.Target(
+    target = decode.WantedImages(
         height=height,
         width=width,
         channels=channels,

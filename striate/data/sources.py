@@ -13,7 +13,7 @@ from striate.data.dataset import (
     MODES,
     DataError,
     Dataset,
-    Options,
+    LoadOptions,
     Progress,
     checked_size,
 )
@@ -65,7 +65,7 @@ def load(
         raise DataError(f"test_fraction must be of 0...1, not {test_fraction!r}")
     if max_pixels < 1:
         raise DataError(f"max_pixels must be positive, not {max_pixels!r}")
-    options = Options(
+    options = LoadOptions(
         size=checked_size(size),
         colour=colour,
         mode=mode,
@@ -92,9 +92,9 @@ def load(
     raise DataError(_unknown(path))
 
 
-def _load_file(path: Path, options: Options) -> Dataset:
-    from striate.data.arrays import load_npz
+def _load_file(path: Path, options: LoadOptions) -> Dataset:
     from striate.data.decode import SUFFIXES
+    from striate.data.npz import load_npz
 
     if path.suffix.lower() == ".npz":
         return load_npz(path, options)

@@ -6,7 +6,7 @@ import importlib.util
 import warnings
 from typing import TYPE_CHECKING
 
-from striate.engines.base import Engine
+from striate.engines.engine import Engine
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -43,7 +43,7 @@ def make_engine(
         from striate.engines.numpy import NumPyEngine
 
         return NumPyEngine(network, batch_size=batch_size, loss=loss, threads=threads)
-    from striate.engines.compiled import CompiledEngine
+    from striate.engines.llvm import CompiledEngine
 
     return CompiledEngine(
         network,

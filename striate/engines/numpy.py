@@ -10,7 +10,7 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.layers import PassContext
-from striate.model.images import check_images
+from striate.model.image_arrays import check_images
 
 if TYPE_CHECKING:
     from striate.model.model import Model

@@ -23,7 +23,7 @@ HIDDEN_UNITS = 64
 
 
 @dataclass(frozen=True)
-class Settings:
+class AutomaticSettings:
     """How to train; the names are those of the estimators' parameters."""
 
     epochs: int | None = None
@@ -37,13 +37,13 @@ class Settings:
     augment: Any = None
 
 
-def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) -> Settings:
+def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) -> AutomaticSettings:
     """What suits a network, for everything that the user leaves open."""
     if network is None and len(input_shape) == 3:
         from striate.training import recipes
 
         recipe = recipes.choose(input_shape, 2, rows)
-        return Settings(
+        return AutomaticSettings(
             epochs=recipe.epochs,
             batch_size=recipe.batch_size,
             optimizer=recipe.optimizer,
@@ -54,7 +54,7 @@ def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) ->
             label_smoothing=recipe.label_smoothing,
             augment=dict(recipe.augment),
         )
-    return Settings(learning_rate=0.01 if network is None else None)
+    return AutomaticSettings(learning_rate=0.01 if network is None else None)
 
 
 def automatic_batch_size(rows: int) -> int:

@@ -11,8 +11,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
-from striate.estimators._base import ConvNet
-from striate.estimators.automatic import NetworkOption, Settings
+from striate.estimators._estimator import ConvNet
+from striate.estimators.automatic import AutomaticSettings, NetworkOption
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, SoftmaxCrossEntropy, softmax
 from striate.optim.optimizers import Optimizer
@@ -222,5 +222,5 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             places[name]: weight for name, weight in self.class_weight.items() if name in places
         }
 
-    def _loss(self, settings: Settings) -> Loss:
+    def _loss(self, settings: AutomaticSettings) -> Loss:
         return SoftmaxCrossEntropy(settings.label_smoothing)

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_is_fitted
 
-from striate.estimators._base import ConvNet
-from striate.estimators.automatic import Settings
+from striate.estimators._estimator import ConvNet
+from striate.estimators.automatic import AutomaticSettings
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, MeanSquaredError
 
@@ -102,7 +102,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     def _scaled(self, targets: NDArray[np.float64]) -> NDArray[np.float32]:
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
 
-    def _loss(self, settings: Settings) -> Loss:
+    def _loss(self, settings: AutomaticSettings) -> Loss:
         return MeanSquaredError()
 
     def __sklearn_tags__(self) -> Any:

@@ -34,7 +34,7 @@ def run(
     """The layer's output. Without `state` a layer that has one normalises by the batch."""
     call = _LayerCall(layer, inputs, parameters, engine, state or {})
     if call.compiled:
-        from striate.engines.compiled_layer import run_layer
+        from striate.engines.llvm_layer import run_layer
 
         output: Array = run_layer(layer, *call.arrays, not state)
         return output
@@ -58,7 +58,7 @@ def run_backward(
             f"got {arriving.shape}"
         )
     if call.compiled:
-        from striate.engines.compiled_layer import run_layer_backward
+        from striate.engines.llvm_layer import run_layer_backward
 
         return LayerGradients(*run_layer_backward(layer, *call.arrays, arriving))
     _, saved = layer.forward(*call.arrays, PassContext(training=True))

@@ -16,7 +16,7 @@ import numpy as np
 from striate.inspect.masks import Mask, as_image, followed_back, read_by
 from striate.inspect.reach import image_of
 from striate.inspect.tables import counted
-from striate.layers._base import WindowLayer
+from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from striate.common.arrays import Array
 from striate.inspect.reach import LayerReach, image_of, reach
 from striate.inspect.tables import aligned
 from striate.inspect.values import each_layer
-from striate.model.images import check_images
+from striate.model.image_arrays import check_images
 from striate.ops.shapes import Pair
 
 if TYPE_CHECKING:

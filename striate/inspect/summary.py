@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from striate.layers._base import WindowLayer
+from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Field, Pair, Shape
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.engines import check_engine
 from striate.layers import PassContext
-from striate.model.images import check_images
+from striate.model.image_arrays import check_images
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -34,7 +34,7 @@ def each_layer(
         inputs = tuple(values[source] for source in vertex.inputs)
         parameters = dict(network.parameters_of(index))
         if compiled:
-            from striate.engines.compiled_layer import run_layer
+            from striate.engines.llvm_layer import run_layer
 
             output = run_layer(vertex.layer, inputs, parameters, network.state_of(index), False)
         else:

@@ -24,7 +24,7 @@ from striate.kernels.registry import describe, named, names
 from striate.kernels.sharpening import emboss, sharpen, unsharp
 from striate.kernels.signals import difference, gaussian1d, moving_average, savitzky_golay
 from striate.kernels.smoothing import box, gaussian, identity, mean, motion_blur
-from striate.kernels.typed import parse, read
+from striate.kernels.typed_numbers import parse, read
 
 __all__ = [
     "COMPASS",

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from striate.kernels import registry, typed
+from striate.kernels import registry, typed_numbers
 from striate.kernels.kernel import Array, Dimensions, Kernel
 
 # The beginning of a number.
@@ -38,17 +38,17 @@ def resolve(
         text = kernel.strip()
         if not text:
             raise ValueError("the kernel is empty; give a name, numbers or a file")
-        if typed.looks_typed(text):
-            return _fit(text, typed.parse(text), size, dimensions)
+        if typed_numbers.looks_typed(text):
+            return _fit(text, typed_numbers.parse(text), size, dimensions)
         if registry.is_name(text):
             return registry.named(text, size, dimensions)
         if _is_path(text):
-            return _fit(text, typed.read(text), size, dimensions)
+            return _fit(text, typed_numbers.read(text), size, dimensions)
         if _NUMERIC.match(text):  # only to say what is wrong with the numbers
-            return _fit(text, typed.parse(text), size, dimensions)
+            return _fit(text, typed_numbers.parse(text), size, dimensions)
         raise ValueError(registry.unknown(text, dimensions))
     if isinstance(kernel, os.PathLike):
-        return _fit(os.fspath(kernel), typed.read(kernel), size, dimensions)
+        return _fit(os.fspath(kernel), typed_numbers.read(kernel), size, dimensions)
     if isinstance(kernel, Kernel):
         _no_size(kernel.name, size)
         if kernel.dimensions != dimensions:
@@ -64,7 +64,7 @@ def _is_path(text: str) -> bool:
     """Return whether `text` is meant as a file: by its ending, a folder in it, or being one."""
     suffix = os.path.splitext(text)[1].lower()
     in_folder = os.path.basename(text) != text and not _NUMERIC.match(text)  # "1/9 x" is a typo
-    return suffix in typed.SUFFIXES or in_folder or os.path.exists(text)
+    return suffix in typed_numbers.SUFFIXES or in_folder or os.path.exists(text)
 
 
 def _array(value: npt.ArrayLike) -> Array:

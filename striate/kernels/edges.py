@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import true_or_false, whole_number
-from striate.kernels._checks import check_size, one_of, width
+from striate.kernels._kernel_arguments import check_size, one_of, width
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false, whole_number
-from striate.kernels._checks import check_size, width
+from striate.kernels._kernel_arguments import check_size, width
 from striate.kernels.kernel import LARGEST
 
 Array = npt.NDArray[Any]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number
-from striate.kernels._checks import check_size
+from striate.kernels._kernel_arguments import check_size
 from striate.kernels.edges import laplace
 from striate.kernels.smoothing import gaussian, identity
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false
-from striate.kernels._checks import check_size
+from striate.kernels._kernel_arguments import check_size
 from striate.kernels.signals import gaussian1d
 from striate.ops.shapes import pair
 

@@ -1,6 +1,5 @@
 """The layers of a network. `LAYERS` is the fixed table that model files may name."""
 
-from striate.layers._base import Input, Layer, Node, Parameter, PassContext
 from striate.layers.activations import LeakyReLU, ReLU, Scale, Sigmoid, Tanh
 from striate.layers.batchnorm import BatchNorm
 from striate.layers.conv2d import Conv2D
@@ -8,6 +7,7 @@ from striate.layers.dense import Dense
 from striate.layers.dropout import Dropout
 from striate.layers.flatten import Flatten
 from striate.layers.grouped import GroupedDense
+from striate.layers.layer import Input, Layer, Node, Parameter, PassContext
 from striate.layers.local import LocallyConnected2D
 from striate.layers.merge import Add, Concat
 from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D

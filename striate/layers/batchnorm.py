@@ -7,7 +7,7 @@ from typing import Any
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.ops import batchnorm
 from striate.ops.shapes import Shape
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Parameter, PassContext
-from striate.layers._filters import FilterLayer
+from striate.layers.filter_layer import FilterLayer
+from striate.layers.layer import Arrays, Gradients, Inputs, Parameter, PassContext
 from striate.ops import conv
 from striate.ops.shapes import Padding, Shape
 

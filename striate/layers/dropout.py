@@ -9,7 +9,7 @@ import numpy as np
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
 from striate.common.random_bits import drop_threshold, uniform_bits
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.ops.shapes import Shape
 
 

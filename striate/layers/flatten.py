@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.layers.reads import Reads, Reshaped
 from striate.ops.shapes import Shape
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.ops import grouped, shapes
 from striate.ops.shapes import Field, Pair, Shape
 

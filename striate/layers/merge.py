@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.layers.reads import Beside, Reads, Together
 from striate.ops.shapes import Field, Pair, Shape
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from striate.common.arguments import true_or_false
 from striate.common.arrays import Array
-from striate.layers._base import Arrays, Gradients, Inputs, Layer, PassContext, WindowLayer
+from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext, WindowLayer
 from striate.layers.reads import Reads, Window
-from striate.ops import pool, shapes
+from striate.ops import pooling, shapes
 from striate.ops.shapes import Field, Padding, Pair, Shape
 
 
@@ -80,12 +80,12 @@ class MaxPool2D(_Pool2D):
     ) -> tuple[Array, Any]:
         (x,) = inputs
         window = (self.size, self.pads(x.shape[1:]), self.stride, self.dilation)
-        output, winner = pool.max_pool2d(x, *window)
+        output, winner = pooling.max_pool2d(x, *window)
         return output, (winner, x.shape[1:3], window)
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
         winner, image, window = saved
-        return (pool.max_pool2d_input_gradient(gradient, winner, image, *window),), {}
+        return (pooling.max_pool2d_input_gradient(gradient, winner, image, *window),), {}
 
 
 class SumPool2D(_Pool2D):
@@ -108,13 +108,15 @@ class SumPool2D(_Pool2D):
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        return pool.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride), x.shape
+        return pooling.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride), x.shape
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
         _, height, width, channels = saved
         pads = self.pads((height, width, channels))
         return (
-            pool.sum_pool2d_input_gradient(gradient, (height, width), self.size, pads, self.stride),
+            pooling.sum_pool2d_input_gradient(
+                gradient, (height, width), self.size, pads, self.stride
+            ),
         ), {}
 
 
@@ -145,7 +147,7 @@ class AvgPool2D(_Pool2D):
     def pixels(self, shape: Shape) -> Array:
         """How many pixels each mean divides by, float64 (rows, columns, 1)."""
         height, width, _ = self.image_shape(shape)
-        return pool.window_pixels(
+        return pooling.window_pixels(
             (height, width), self.size, self.pads(shape), self.stride, self.count_padding
         )
 
@@ -153,7 +155,7 @@ class AvgPool2D(_Pool2D):
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        output = pool.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride)
+        output = pooling.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride)
         output /= self.pixels(x.shape[1:]).astype(x.dtype)
         return output, x.shape
 
@@ -162,7 +164,7 @@ class AvgPool2D(_Pool2D):
         shape = (height, width, channels)
         shares = gradient / self.pixels(shape).astype(gradient.dtype)
         return (
-            pool.sum_pool2d_input_gradient(
+            pooling.sum_pool2d_input_gradient(
                 shares, (height, width), self.size, self.pads(shape), self.stride
             ),
         ), {}

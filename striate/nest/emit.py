@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from striate.nest.algebra import Binary, Expression, Nest, PairProduct
-from striate.nest.evaluate import Evaluator, IterationPoint
+from striate.nest.expressions import Evaluator, IterationPoint
 from striate.nest.ir import Function, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule

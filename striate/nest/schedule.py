@@ -92,14 +92,14 @@ def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
 
 def expected_share(nest: Nest, schedule: Schedule) -> float:
     """How much of the processor's arithmetic the cost model expects a schedule to use: 0 to 1."""
-    model = _Model(written_out(nest), schedule.lane, schedule.lanes)
+    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes)
     ideal = nest.multiply_adds / schedule.lanes
     return min(ideal / model.cost(dict(schedule.tile), schedule.unroll), 1.0)
 
 
-def _model(nest: Nest, target: Target, element: str) -> _Model:
+def _model(nest: Nest, target: Target, element: str) -> _CostModel:
     lanes = target.lanes(BYTES[element])
-    return _Model(nest, _lane(nest, lanes), lanes)
+    return _CostModel(nest, _lane(nest, lanes), lanes)
 
 
 def _room(nest: Nest, target: Target) -> int:
@@ -138,7 +138,7 @@ def _lane(nest: Nest, lanes: int) -> str:
 Tile = Mapping[str, int]
 
 
-class _Model:
+class _CostModel:
     """What a nest costs under a tile and a set of unrolled axes, where vectors lie along `lane`.
 
     Along that axis everything counts vectors.

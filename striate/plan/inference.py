@@ -10,7 +10,7 @@ import numpy as np
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.threads import default_threads
-from striate.model.images import check_images
+from striate.model.image_arrays import check_images
 from striate.nest.algebra import Element
 from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded

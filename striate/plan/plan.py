@@ -21,9 +21,9 @@ from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder, pixels
 from striate.plan.lowering.convolution.passes import products, winograd_passes
 from striate.plan.lowering.input_stage import InputStage
-from striate.plan.lowering.layers import LOWERINGS
 from striate.plan.lowering.loss import LossLowering
 from striate.plan.lowering.protocol import NO_HALO, Lowering
+from striate.plan.lowering.table import LOWERINGS
 from striate.plan.memory.halo import write_halos
 from striate.plan.memory.non_temporal import copy_out
 from striate.plan.memory.placement import Memory

@@ -98,7 +98,7 @@ class Stage:
 
 
 @dataclass
-class Recording:
+class RecordedStages:
     """All stages of a plan in order, before they have memory.
 
     Attributes

@@ -8,5 +8,5 @@ from striate.recordings.files import read as read
 from striate.recordings.files import write as write
 from striate.recordings.recording import Recording as Recording
 from striate.recordings.recording import RecordingError as RecordingError
-from striate.recordings.typed import find as find
-from striate.recordings.typed import typed as typed
+from striate.recordings.typed_signal import find as find
+from striate.recordings.typed_signal import typed as typed

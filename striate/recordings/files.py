@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.atomic import write_atomically
+from striate.recordings.number_tables import encode_table, read_table
 from striate.recordings.recording import Array, Recording, RecordingError, check_finite
-from striate.recordings.tables import encode_table, read_table
 from striate.recordings.wav import encode_wav, read_wav
 
 SUFFIXES = (".wav", ".csv", ".tsv", ".txt", ".npy")
@@ -22,7 +22,7 @@ def read(path: str | os.PathLike[str]) -> Recording:
     """Return the signal in a file: .wav, .csv, .tsv, .txt or .npy.
 
     Nothing is unpickled. The shapes are told at `Recording` and at the kinds of files:
-    `striate.recordings.wav`, `striate.recordings.tables`.
+    `striate.recordings.wav`, `striate.recordings.number_tables`.
 
     Raises:
         RecordingError: there is no such file, its name has another ending, it is damaged, empty,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.recordings.recording import Array, Recording, RecordingError
-from striate.signal.written import number, weight
+from striate.signal.as_text import number, weight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

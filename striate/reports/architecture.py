@@ -9,7 +9,7 @@ from typing import Any
 from striate.inspect import Cure, LayerReach, Unread
 from striate.inspect.summary import SummaryRow, bytes_text, sizes
 from striate.inspect.tables import counted
-from striate.reports import pictures
+from striate.reports import embedded_images
 from striate.reports.data import Report
 
 
@@ -75,7 +75,7 @@ def unread(report: Report) -> dict[str, Any]:
     ledger = report.ledger
     image = report.chosen[0]
     height, width, _ = report.network.input_shape
-    shown = pictures.shown(report.pictures[image.index], report.black, report.white)
+    shown = embedded_images.shown(report.pictures[image.index], report.black, report.white)
     return {
         "sentences": ledger.sentences,
         "cures": [_cure(cure) for cure in ledger.cures],
@@ -88,7 +88,7 @@ def unread(report: Report) -> dict[str, Any]:
         # Pixels here and there are no lines, and are not drawn.
         "rows": ledger.unread.rows,
         "columns": ledger.unread.columns,
-        "picture": pictures.png(shown) if ledger.unread else "",
+        "picture": embedded_images.png(shown) if ledger.unread else "",
     }
 
 

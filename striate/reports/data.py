@@ -16,7 +16,7 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
-from striate.reports.fitting import EACH_NUMBER, Fit, fit
+from striate.reports.fitting import EACH_NUMBER, PageFit, fit
 from striate.reports.occlusion import Occlusion, occlusion
 from striate.reports.saliency import saliency
 from striate.training.evaluation import Evaluation
@@ -91,7 +91,7 @@ class Report:
     occlusion: Occlusion
     black: float
     white: float
-    fit: Fit
+    fit: PageFit
     megabytes: float
 
     def smaller(self, by: float) -> Report:

@@ -25,7 +25,7 @@ EACH_NUMBER = 4 * 4 / 3
 
 
 @dataclass(frozen=True)
-class Fit:
+class PageFit:
     """What is in the page.
 
     Attributes:
@@ -43,7 +43,7 @@ class Fit:
     used: float
 
 
-def fit(network: Network, images: int, room: float, each: float) -> Fit:
+def fit(network: Network, images: int, room: float, each: float) -> PageFit:
     """Choose what goes into `room` bytes.
 
     Args:
@@ -66,8 +66,8 @@ def fit(network: Network, images: int, room: float, each: float) -> Fit:
         cost = each + EACH_NUMBER * sum(numbers[index] for index in kept)
         if cost <= room - heavy:
             images = min(images, int((room - heavy) // cost))
-            return Fit(images, kept, shown, weights, heavy + images * cost)
-    return Fit(1, frozenset(), frozenset((-1,)), weights, heavy + each)
+            return PageFit(images, kept, shown, weights, heavy + images * cost)
+    return PageFit(1, frozenset(), frozenset((-1,)), weights, heavy + each)
 
 
 def _without_larger(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from striate.layers import AvgPool2D, BatchNorm, Concat, Layer, LeakyReLU, Scale
-from striate.layers._base import WindowLayer
-from striate.reports import pictures
+from striate.layers.layer import WindowLayer
+from striate.reports import embedded_images
 from striate.reports.data import Answer, Report
 from striate.reports.encoded import packed
 from striate.reports.sees import sees
@@ -104,11 +104,13 @@ def _image(report: Report, place: int) -> dict[str, Any]:
         "probabilities": report.probabilities[place].tolist(),
         "raw": packed(raw if whole else np.asarray(raw, np.float32)),
         "values": {str(index): packed(report.values[index][place]) for index in report.fit.kept},
-        "picture": pictures.png(pictures.shown(raw, report.black, report.white)),
-        "saliency": pictures.png(pictures.coloured(salient / (most or 1), pictures.HOT)),
+        "picture": embedded_images.png(embedded_images.shown(raw, report.black, report.white)),
+        "saliency": embedded_images.png(
+            embedded_images.coloured(salient / (most or 1), embedded_images.HOT)
+        ),
         "salient": most,
-        "occlusion": pictures.png(
-            pictures.coloured(change / (2 * (widest or 1)) + 0.5, pictures.COLD_HOT)
+        "occlusion": embedded_images.png(
+            embedded_images.coloured(change / (2 * (widest or 1)) + 0.5, embedded_images.COLD_HOT)
         ),
         "change": [float(change.min()), float(change.max())],
     }

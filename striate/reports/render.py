@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.common.atomic import write_atomically
 from striate.inspect.summary import bytes_text, sizes
-from striate.reports import architecture, curves, pictures
+from striate.reports import architecture, curves, embedded_images
 from striate.reports.data import Answer, Report
 from striate.reports.packed import pack
 
@@ -144,10 +144,10 @@ def _curves(report: Report) -> dict[str, Any] | None:
 
 
 def _card(report: Report, answer: Answer) -> dict[str, Any]:
-    picture = pictures.shown(report.pictures[answer.index], report.black, report.white)
+    picture = embedded_images.shown(report.pictures[answer.index], report.black, report.white)
     chosen = [other.index for other in report.chosen]
     return {
-        "picture": pictures.png(picture, pictures.THUMBNAIL),
+        "picture": embedded_images.png(picture, embedded_images.THUMBNAIL),
         "index": answer.index,
         "truth": report.classes[answer.truth],
         "guess": report.classes[answer.guess],

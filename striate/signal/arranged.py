@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from striate.common.threads import default_threads
-from striate.signal.compiled import CompiledSweep, Placement, Spoilt, Unfit, plan
+from striate.signal.algorithms import SweepAlgorithm
+from striate.signal.compiled_sweep import CompiledSweep, Placement, Spoilt, Unfit, plan
 from striate.signal.problem import (
     Axes,
     Problem,
@@ -20,7 +21,6 @@ from striate.signal.problem import (
     number_of,
     role,
 )
-from striate.signal.recipes import SweepAlgorithm
 from striate.signal.request import Array, Request
 
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again

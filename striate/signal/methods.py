@@ -16,12 +16,12 @@ import numpy as np
 
 from striate.common.threads import default_threads
 from striate.signal import fourier
+from striate.signal.algorithms import SweepAlgorithm
 from striate.signal.arranged import is_plane
 from striate.signal.butterflies import kernel_spectrum
 from striate.signal.geometry import check_name
 from striate.signal.lowrank import Terms, separate
 from striate.signal.problem import choose_axes, number_of
-from striate.signal.recipes import SweepAlgorithm
 from striate.signal.request import Array, Request
 
 _TRANSFORMS = ("fft", "overlap-save")

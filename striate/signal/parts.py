@@ -13,10 +13,9 @@ from striate.nest.algebra import Nest
 from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES
 from striate.nest.program import Argument, Job, KernelCall
+from striate.signal.algorithms import RECIPES
 from striate.signal.blocks import Blocks
-from striate.signal.problem import Array
-from striate.signal.recipes import RECIPES
-from striate.signal.stages import (
+from striate.signal.nests import (
     Finish,
     NestStage,
     Rows,
@@ -29,9 +28,10 @@ from striate.signal.stages import (
     suspicion,
     sweeping,
 )
+from striate.signal.problem import Array
 
 if TYPE_CHECKING:
-    from striate.signal.compiled import CompiledSweep
+    from striate.signal.compiled_sweep import CompiledSweep
 
 _SHARDS = 64  # runs of blocks that each thread may take: the last ones even out the work
 

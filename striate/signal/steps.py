@@ -1,7 +1,7 @@
 """Every sum of a small convolution, term by term: what was multiplied with what, and why.
 
 The indices come from the same windows and borders as those of the engines, so what is shown is
-what is computed. `str()` of the result writes it out; see `striate.signal.written`.
+what is computed. `str()` of the result writes it out; see `striate.signal.as_text`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Steps(Sequence[Step]):
         return iter(self.steps)
 
     def __str__(self) -> str:
-        from striate.signal.written import write_out
+        from striate.signal.as_text import write_out
 
         return write_out(self)
 

@@ -224,7 +224,7 @@ def explain(request: Request, method: str = "auto") -> Choice:
 
 def _compiled(request: Request, out: Array, choice: str) -> Ready | None:
     from striate.signal.arranged import can_write, compiled_sweep
-    from striate.signal.compiled import Spoilt
+    from striate.signal.compiled_sweep import Spoilt
     from striate.signal.methods import recipe
 
     direct = can_write(request, out)

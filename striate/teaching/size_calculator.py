@@ -19,7 +19,7 @@ from typing import Any
 from striate.common.text import choices
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, extent
-from striate.teaching.misfits import QUANTITIES, Values, explain, plain
+from striate.teaching.size_misfits import QUANTITIES, Values, explain, plain
 
 USUAL: dict[str, Any] = {"stride": 1, "padding": (0, 0), "dilation": 1}
 # Where several quantities are unknown, all but one of them are tried up to here. The one is then

@@ -13,8 +13,8 @@ from striate.plan.inputs import ImagesInPlace
 from striate.training.loading import Augmentation, Images, Loader
 from striate.training.prefetch import Prefetch
 from striate.training.random_streams import Stream, generator, image_keys
+from striate.training.sample_weights import Weights, normalised
 from striate.training.targets import Targets
-from striate.training.weights import Weights, normalised
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from striate.training.loading import Augmentation
 from striate.training.prepare import Prepared, prepare
 from striate.training.progress import Progress, Reporter, make_reporter
 from striate.training.random_streams import check_seed
+from striate.training.sample_weights import ClassWeight
 from striate.training.stopping import BestEpoch, EarlyStopping, Interruption, Snapshot
 from striate.training.tally import Tally
-from striate.training.weights import ClassWeight
 
 if TYPE_CHECKING:
-    from striate.engines.base import Engine
+    from striate.engines.engine import Engine
     from striate.model.model import Model
 
 # What suits most small networks with the one-cycle schedule, by the kind of the optimiser.

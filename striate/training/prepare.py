@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
 from striate.training.loading import select
+from striate.training.sample_weights import ClassWeight, Weights, check_sample_weight, class_weights
 from striate.training.split import random_split, stratified_split
 from striate.training.statistics import channel_statistics
 from striate.training.targets import Targets, as_images, choose_loss, make_targets
-from striate.training.weights import ClassWeight, Weights, check_sample_weight, class_weights
 from striate.training.whitening import whiten
 
 if TYPE_CHECKING:
-    from striate.engines.base import Engine
+    from striate.engines.engine import Engine
     from striate.model.model import Model
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.model.images import check_images
+from striate.model.image_arrays import check_images
 from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
 
 if TYPE_CHECKING:

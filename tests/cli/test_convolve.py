@@ -18,7 +18,7 @@ from scipy.io import wavfile
 from striate import recordings
 from striate.cli.convolve import _first
 from striate.recordings import Recording
-from striate.signal.arrays import convolve, correlate
+from striate.signal.convolution import convolve, correlate
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from striate import Dense, Flatten, Network
-from striate.kernels.typed import read
+from striate.kernels.typed_numbers import read
 from striate.model import files
 from striate.network import load
 

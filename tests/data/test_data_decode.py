@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from striate.data import DataError, decode
-from striate.data.decode import BAD, COLOURED, DONE, OTHER_SIZE, Target, decode_chunk
+from striate.data.decode import BAD, COLOURED, DONE, OTHER_SIZE, WantedImages, decode_chunk
 
 RNG = np.random.default_rng(5)
 GRAY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -22,7 +22,9 @@ LIMIT = 10_000_000
 
 
 def read(path: Path, **options: Any) -> decode.Chunk:
-    target = Target(**{"height": 5, "width": 7, "channels": 3, "max_pixels": LIMIT, **options})
+    target = WantedImages(
+        **{"height": 5, "width": 7, "channels": 3, "max_pixels": LIMIT, **options}
+    )
     with decode.pillow_settings(target.max_pixels):
         return decode_chunk([str(path)], target)
 
@@ -418,7 +420,7 @@ def test_a_bad_image_does_not_touch_its_neighbours(tmp_path: Path) -> None:
     bad = tmp_path / "b.png"
     bad.write_bytes(good.read_bytes()[:60])
     with decode.pillow_settings(LIMIT):
-        chunk = decode_chunk([str(good), str(bad), str(good)], Target(5, 7, 3))
+        chunk = decode_chunk([str(good), str(bad), str(good)], WantedImages(5, 7, 3))
     assert chunk.states.tolist() == [DONE, BAD, DONE]
     assert np.array_equal(chunk.images[0], RGB)
     assert np.array_equal(chunk.images[2], RGB)

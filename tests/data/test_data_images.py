@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from striate.data import DataError, find_images, load_images, pool
+from striate.data import DataError, find_images, load_images, worker_pool
 from striate.data.images import choose_size, decode_images, refit
 from striate.model.preprocessing import Preprocessing
 
@@ -318,18 +318,18 @@ def test_refit() -> None:
 def test_the_crew_depends_on_number_and_size_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "cores", lambda: 6)
+    monkeypatch.setattr(worker_pool, "cores", lambda: 6)
     (tmp_path / "tiny").write_bytes(b"0" * 100)
     (tmp_path / "medium").write_bytes(b"0" * 20_000)
     (tmp_path / "large").write_bytes(b"0" * 200_000)
 
     def crew(name: str, count: int) -> tuple[int, bool]:
-        return pool.crew([str(tmp_path / name)] * count)
+        return worker_pool.crew([str(tmp_path / name)] * count)
 
     assert crew("tiny", 50) == (1, False)
     assert crew("medium", 50) == crew("large", 50) == (6, False)
     assert crew("tiny", 60_000) == crew("medium", 60_000) == (6, True)
     assert crew("large", 60_000) == (6, False)
     assert crew("missing", 50) == (1, False)
-    monkeypatch.setattr(pool, "cores", lambda: 1)
+    monkeypatch.setattr(worker_pool, "cores", lambda: 1)
     assert crew("tiny", 60_000) == (1, False)

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import pool
-from striate.data.decode import BAD, DONE, Chunk, Target, decode_chunk
+from striate.data import worker_pool
+from striate.data.decode import BAD, DONE, Chunk, WantedImages, decode_chunk
 from striate.data.images import decode_images
 
-TARGET = Target(5, 7, 3)
+TARGET = WantedImages(5, 7, 3)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def collect(paths: list[str], **options: Any) -> tuple[np.ndarray, list[int], li
         states.extend(chunk.states.tolist())
         errors.extend(sentence for _, sentence in chunk.errors)
 
-    pool.decode_all(paths, TARGET, take, **options)
+    worker_pool.decode_all(paths, TARGET, take, **options)
     return images, states, errors
 
 
@@ -64,7 +64,7 @@ def test_processes_do_the_work(paths: list[str], monkeypatch: pytest.MonkeyPatch
     def never(*_: Any) -> Chunk:
         raise RuntimeError("decoded here")
 
-    monkeypatch.setattr(pool, "decode_chunk", never)
+    monkeypatch.setattr(worker_pool, "decode_chunk", never)
     _, states, _ = collect(paths, workers=2, processes=True)
     assert states.count(DONE) == 59
 
@@ -77,7 +77,7 @@ def test_no_process_is_left(paths: list[str], monkeypatch: pytest.MonkeyPatch) -
         started.append(real(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(pool.subprocess, "Popen", watched)
+    monkeypatch.setattr(worker_pool.subprocess, "Popen", watched)
     collect(paths, workers=2, processes=True)
     assert 1 <= len(started) <= 2
     assert [process.returncode for process in started] == [0] * len(started)
@@ -86,7 +86,7 @@ def test_no_process_is_left(paths: list[str], monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pool.decode_all(paths, TARGET, stop, workers=2, processes=True)
+        worker_pool.decode_all(paths, TARGET, stop, workers=2, processes=True)
     assert all(process.returncode is not None for process in started)
     assert not any(thread.name.startswith("striate-decode") for thread in threading.enumerate())
 
@@ -96,7 +96,7 @@ def test_without_working_processes_it_is_done_here(
     paths: list[str], program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if program == "false":  # a program that starts, ignores its input and ends
-        monkeypatch.setattr(pool, "_START", "raise SystemExit(1)")
+        monkeypatch.setattr(worker_pool, "_START", "raise SystemExit(1)")
     else:
         monkeypatch.setattr(sys, "executable", program)
     _, states, _ = collect(paths, workers=2, processes=True)
@@ -108,7 +108,7 @@ def test_a_process_that_dies_in_the_middle_of_an_answer(
 ) -> None:
     broken = "import sys; sys.stdin.buffer.readline(); "
     broken += "sys.stdout.write('{\"shape\": [1, 5, 7, 3]}\\n' + 'x' * 20)"
-    monkeypatch.setattr(pool, "_START", broken)
+    monkeypatch.setattr(worker_pool, "_START", broken)
     images, states, _ = collect(paths, workers=2, processes=True)
     assert states.count(DONE) == 59
     assert np.array_equal(images, collect(paths)[0])
@@ -123,15 +123,15 @@ def test_answers_survive_the_pipe() -> None:
         errors=[(2, "größer\nals \udcff")],
     )
     stream = io.BytesIO()
-    pool._write_chunk(stream, chunk)
+    worker_pool._write_chunk(stream, chunk)
     stream.seek(0)
-    got = pool._read_chunk(stream)
+    got = worker_pool._read_chunk(stream)
     for name in ("images", "sizes", "states"):
         assert np.array_equal(getattr(got, name), getattr(chunk, name))
         assert getattr(got, name).dtype == getattr(chunk, name).dtype
     assert (got.coloured, got.errors) == (chunk.coloured, chunk.errors)
     with pytest.raises(EOFError, match="ended early"):
-        pool._read_chunk(io.BytesIO(stream.getvalue()[:-1]))
+        worker_pool._read_chunk(io.BytesIO(stream.getvalue()[:-1]))
 
 
 def test_worker_answers_until_the_end(paths: list[str]) -> None:
@@ -140,11 +140,11 @@ def test_worker_answers_until_the_end(paths: list[str]) -> None:
 
     request = json.dumps({"paths": paths[:2], "target": asdict(TARGET)}).encode() + b"\n"
     answers = io.BytesIO()
-    pool.serve(io.BytesIO(request * 2), answers)
+    worker_pool.serve(io.BytesIO(request * 2), answers)
     answers.seek(0)
     expected = decode_chunk(paths[:2], TARGET).images
     for _ in range(2):
-        assert np.array_equal(pool._read_chunk(answers).images, expected)
+        assert np.array_equal(worker_pool._read_chunk(answers).images, expected)
     assert not answers.read()
 
 

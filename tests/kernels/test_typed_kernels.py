@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from striate import kernels
-from striate.kernels import typed
+from striate.kernels import typed_numbers
 
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
 
@@ -144,8 +144,8 @@ def test_files_that_are_cut_off_packed_or_not_there(tmp_path):
 
 
 def test_a_large_file_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(typed, "LARGEST_TEXT", 10)
-    monkeypatch.setattr(typed, "LARGEST", 4)
+    monkeypatch.setattr(typed_numbers, "LARGEST_TEXT", 10)
+    monkeypatch.setattr(typed_numbers, "LARGEST", 4)
     (tmp_path / "k.txt").write_text("1 2 3 4 5 6 7 8")
     with pytest.raises(ValueError, match=r"k\.txt: is too large for a kernel; at most 10 bytes"):
         kernels.read(tmp_path / "k.txt")
@@ -156,9 +156,9 @@ def test_a_large_file_is_not_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["1", "0 -1; 1/2 .5", "−1e5\n2"])
 def test_text_of_numbers_only(text):
-    assert typed.looks_typed(text)
+    assert typed_numbers.looks_typed(text)
 
 
 @pytest.mark.parametrize("text", ["", "mean3", "k1.txt", "e", "; ,", "3x3.csv", "1 a"])
 def test_text_that_is_not_of_numbers_only(text):
-    assert not typed.looks_typed(text)
+    assert not typed_numbers.looks_typed(text)

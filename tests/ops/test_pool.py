@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from striate.ops import pool
+from striate.ops import pooling
 
 # (height, width, channels, size, pads, stride, dilation)
 CASES = [
@@ -31,15 +31,15 @@ def images(height, width, channels, tied):
 def test_max_agrees_with_loops(case, tied):
     height, width, channels, size, pads, stride, dilation = case
     x = images(height, width, channels, tied)
-    output, winner = pool.max_pool2d(x, size, pads, stride, dilation)
-    expected, place = pool.max_pool2d_loops(x, size, pads, stride, dilation)
+    output, winner = pooling.max_pool2d(x, size, pads, stride, dilation)
+    expected, place = pooling.max_pool2d_loops(x, size, pads, stride, dilation)
     np.testing.assert_array_equal(output, expected)
     gradient = np.random.default_rng(1).standard_normal(output.shape)
     np.testing.assert_allclose(
-        pool.max_pool2d_input_gradient(
+        pooling.max_pool2d_input_gradient(
             gradient, winner, (height, width), size, pads, stride, dilation
         ),
-        pool.max_pool2d_input_gradient_loops(gradient, place, (height, width)),
+        pooling.max_pool2d_input_gradient_loops(gradient, place, (height, width)),
         rtol=1e-12,
     )
 
@@ -48,14 +48,14 @@ def test_max_agrees_with_loops(case, tied):
 def test_sum_agrees_with_loops(case):
     height, width, channels, size, pads, stride, _ = case
     x = images(height, width, channels, tied=False)
-    output = pool.sum_pool2d(x, size, pads, stride)
+    output = pooling.sum_pool2d(x, size, pads, stride)
     np.testing.assert_allclose(
-        output, pool.sum_pool2d_loops(x, size, pads, stride), rtol=1e-10, atol=1e-12
+        output, pooling.sum_pool2d_loops(x, size, pads, stride), rtol=1e-10, atol=1e-12
     )
     gradient = np.random.default_rng(1).standard_normal(output.shape)
     np.testing.assert_allclose(
-        pool.sum_pool2d_input_gradient(gradient, (height, width), size, pads, stride),
-        pool.sum_pool2d_input_gradient_loops(gradient, (height, width), size, pads, stride),
+        pooling.sum_pool2d_input_gradient(gradient, (height, width), size, pads, stride),
+        pooling.sum_pool2d_input_gradient_loops(gradient, (height, width), size, pads, stride),
         rtol=1e-10,
         atol=1e-12,
     )
@@ -82,18 +82,18 @@ def test_max_and_average_agree_with_torch(window):
     x = images(*image, channels, tied=flag)
     tx = torch.tensor(x.transpose(0, 3, 1, 2), requires_grad=True)
 
-    output, winner = pool.max_pool2d(x, size, pads, stride)
+    output, winner = pooling.max_pool2d(x, size, pads, stride)
     expected = torch.nn.functional.max_pool2d(tx, size, stride, (down, across))
     np.testing.assert_array_equal(output, expected.detach().numpy().transpose(0, 2, 3, 1))
     gradient = np.random.default_rng(2).standard_normal(output.shape)
     expected.backward(torch.tensor(gradient.transpose(0, 3, 1, 2)))
     np.testing.assert_allclose(  # PyTorch too gives ties to the first
-        pool.max_pool2d_input_gradient(gradient, winner, image, size, pads, stride),
+        pooling.max_pool2d_input_gradient(gradient, winner, image, size, pads, stride),
         tx.grad.numpy().transpose(0, 2, 3, 1),
         atol=1e-12,
     )
 
-    average = pool.sum_pool2d(x, size, pads, stride) / pool.window_pixels(
+    average = pooling.sum_pool2d(x, size, pads, stride) / pooling.window_pixels(
         image, size, pads, stride, count_padding=flag
     )
     expected = torch.nn.functional.avg_pool2d(
@@ -106,9 +106,9 @@ def test_max_and_average_agree_with_torch(window):
 
 def test_padding_never_wins():
     x = np.full((1, 2, 2, 1), -5.0)
-    output, winner = pool.max_pool2d(x, (2, 2), (1, 1, 1, 1), (1, 1))
+    output, winner = pooling.max_pool2d(x, (2, 2), (1, 1, 1, 1), (1, 1))
     assert (output == -5).all()
-    gradient = pool.max_pool2d_input_gradient(
+    gradient = pooling.max_pool2d_input_gradient(
         np.ones_like(output), winner, (2, 2), (2, 2), (1, 1, 1, 1), (1, 1)
     )
     assert gradient.sum() == output.size
@@ -117,7 +117,7 @@ def test_padding_never_wins():
 def test_not_a_number_is_not_hidden():
     x = np.zeros((1, 2, 2, 1), np.float32)
     x[0, 1, 0, 0] = np.nan
-    assert np.isnan(pool.max_pool2d(x, (2, 2))[0]).all()
+    assert np.isnan(pooling.max_pool2d(x, (2, 2))[0]).all()
 
 
 def test_a_small_change_of_the_image_leaves_the_maxima():
@@ -126,6 +126,6 @@ def test_a_small_change_of_the_image_leaves_the_maxima():
     x[0, 0, 1, 0] = 1
     moved = np.roll(x, -1, axis=2)
     assert (
-        pool.max_pool2d(x, (2, 2), stride=(2, 2))[0]
-        == pool.max_pool2d(moved, (2, 2), stride=(2, 2))[0]
+        pooling.max_pool2d(x, (2, 2), stride=(2, 2))[0]
+        == pooling.max_pool2d(moved, (2, 2), stride=(2, 2))[0]
     ).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from striate.engines.compiled import CompiledEngine
+from striate.engines.llvm import CompiledEngine
 from striate.layers import Add, BatchNorm, Conv2D, Dense, GlobalAvgPool2D, Input, ReLU
 from striate.nest.target import host
 from striate.network import Network, Node

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from striate import layers
-from striate.engines.compiled_layer import run_layer, run_layer_backward
+from striate.engines.llvm_layer import run_layer, run_layer_backward
 from striate.layers import Conv2D, Layer, LocallyConnected2D, PassContext
 from striate.network import Network
 from striate.ops import conv, local

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.engines.compiled import CompiledEngine
+from striate.engines.llvm import CompiledEngine
 from striate.engines.numpy import NumPyEngine
 from striate.layers import (
     Add,

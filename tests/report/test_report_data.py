@@ -271,7 +271,7 @@ def test_real_images_and_odd_channels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layer", [None, "conv2d_2"])
 def test_a_kernel_filters_as_the_layer_does(tmp_path: Path, layer: str | None) -> None:
-    from striate.kernels.typed import read
+    from striate.kernels.typed_numbers import read
 
     network = striate.Network(
         [striate.Conv2D(4, (3, 5), padding="same", bias=False), striate.Conv2D(3, 3)], (12, 14, 2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import striate
-from striate.kernels.typed import read
+from striate.kernels.typed_numbers import read
 from striate.reports.data import Report
 
 WIDTHS = (390, 1400)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.signal import compiled, sweep
+from striate.signal import compiled_sweep, sweep
 from striate.signal.geometry import BORDERS, AxisWindow, beyond
 from striate.signal.methods import METHODS
 from striate.signal.sweep import sweep as swept
@@ -159,7 +159,7 @@ def test_the_image_is_read_where_it_is() -> None:
         dtype="f",
         method="direct",
     )
-    plan = next(reversed(compiled._PLANS.values()))
+    plan = next(reversed(compiled_sweep._PLANS.values()))
     kernels = [call.kernel.nest for job in plan.program._jobs for call in job.calls]
     read = [nest for nest in kernels if set(nest.buffers) == {"source", "weights", "out"}]
     assert len(read) == 1
@@ -253,7 +253,7 @@ def test_rounded_and_clipped() -> None:
         np.testing.assert_array_equal(out, np.clip(np.rint(sums), 0, 255).astype(np.uint8))
 
 
-def streams(plan: compiled.CompiledSweep) -> bool:
+def streams(plan: compiled_sweep.CompiledSweep) -> bool:
     """Whether some kernel of a plan writes past the caches."""
     nests = [call.kernel.nest for job in plan.program._jobs for call in job.calls]
     return any(store.streaming for nest in nests for store in nest.stores)
@@ -266,13 +266,13 @@ def test_streaming_output_is_the_same() -> None:
     out = sweep.empty(f.shape, f.dtype)
     assert out.ctypes.data % 64 == 0 and out.nbytes >= 8 << 20
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=out, method="direct")
-    plan = next(reversed(compiled._PLANS.values()))
+    plan = next(reversed(compiled_sweep._PLANS.values()))
     assert streams(plan)
     shifted = np.empty(f.size + 1, np.float32)[1:].reshape(f.shape)
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=shifted, method="direct")
-    assert streams(next(reversed(compiled._PLANS.values())))  # from where a line begins
+    assert streams(next(reversed(compiled_sweep._PLANS.values())))  # from where a line begins
     np.testing.assert_array_equal(out, shifted)
     narrow = sweep.empty((1100, 2070), f.dtype)[:, :2064]  # rows that begin anywhere in a line
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=narrow, method="direct")
-    assert not streams(next(reversed(compiled._PLANS.values())))
+    assert not streams(next(reversed(compiled_sweep._PLANS.values())))
     np.testing.assert_array_equal(out, narrow)

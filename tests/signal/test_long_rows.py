@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import striate
-from striate.signal import compiled, sweep
+from striate.signal import compiled_sweep, sweep
 from striate.signal.geometry import BORDERS, AxisWindow
 from striate.signal.sweep import sweep as swept
 
@@ -133,7 +133,7 @@ def test_threads_change_no_bit(taps: int, rows: int, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("striate.signal.arranged.default_threads", lambda n=threads: n)
         sweep._READY.clear()
         got = swept(f, g, windows, axes=(1,), dtype="f8", border="mirror", method="direct")
-        assert next(reversed(compiled._PLANS.values())).threads == threads
+        assert next(reversed(compiled_sweep._PLANS.values())).threads == threads
         found.append(got)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])

@@ -8,9 +8,9 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
-from striate.signal.arrays import convolve, correlate
+from striate.signal.as_text import line, number, weight
+from striate.signal.convolution import convolve, correlate
 from striate.signal.steps import steps
-from striate.signal.written import line, number, weight
 
 F = [10, 9, 10, 9, 10, 1, 10, 9, 10, 8]  # article 001
 SQUARE = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]

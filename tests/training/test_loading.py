@@ -125,7 +125,7 @@ def test_training_has_the_same_bits_whoever_changes_the_images(
     problem, make_network, monkeypatch, augment, dtype
 ):
     pytest.importorskip("llvmlite")
-    from striate.engines.compiled import CompiledEngine
+    from striate.engines.llvm import CompiledEngine
 
     images, labels = problem(70)
     images = images.astype(dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.training.weights import check_sample_weight, class_weights, normalised
+from striate.training.sample_weights import check_sample_weight, class_weights, normalised
 
 
 def test_balanced_is_scikit_learns():

@@ -25,7 +25,7 @@ from striate.layers import (
     SumPool2D,
     Tanh,
 )
-from striate.layers._base import WindowLayer
+from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape, extent
 
 if TYPE_CHECKING:

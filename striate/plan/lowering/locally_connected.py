@@ -21,7 +21,7 @@ from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, Steps
 from striate.plan.lowering.builder import Axes, Builder, pixels, vector
 from striate.plan.lowering.dense import images_at_once
-from striate.plan.lowering.windows import WindowGeometry
+from striate.plan.lowering.window_geometry import WindowGeometry
 from striate.plan.settings import Settings
 
 

@@ -28,7 +28,7 @@ from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location, Steps
 from striate.plan.lowering.builder import Builder, pixels
 from striate.plan.lowering.elementwise import copy
-from striate.plan.lowering.windows import Axes, WindowGeometry
+from striate.plan.lowering.window_geometry import Axes, WindowGeometry
 from striate.plan.settings import Settings
 
 _CHANNEL: Steps = {"c": 1}

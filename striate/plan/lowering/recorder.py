@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from striate.nest.algebra import Nest, Tensor
 from striate.nest.rewrite import with_tensors
-from striate.plan.stage import BoundNest, Locations, Recording, Stage, When, over_blocks
+from striate.plan.stage import BoundNest, Locations, RecordedStages, Stage, When, over_blocks
 
 # Nests that want more than so many times as many blocks together as others do not go with them.
 _ALIKE = 4
 
 
-class Recorder(Recording):
+class Recorder(RecordedStages):
     """The stages of a plan, in order, as lowering records them.
 
     Steps (bound nests) over blocks of images that follow each other become one stage: some blocks

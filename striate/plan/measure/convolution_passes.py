@@ -22,7 +22,7 @@ from striate.plan.layout import Image
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import passes
 from striate.plan.lowering.lanes import lanes_for
-from striate.plan.lowering.layers import LOWERINGS
+from striate.plan.lowering.table import LOWERINGS
 from striate.plan.memory.placement import Memory
 from striate.plan.settings import Settings
 

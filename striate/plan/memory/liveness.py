@@ -9,7 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from striate.plan.layout import Buffer
-from striate.plan.stage import Recording
+from striate.plan.stage import RecordedStages
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Use:
     threads: int = 0
 
 
-def private_buffers(recording: Recording) -> set[Buffer]:
+def private_buffers(recording: RecordedStages) -> set[Buffer]:
     """Buffers that each thread has for itself, since nothing outside one stage needs them: they are
     written and read while some blocks of images go through it."""
     used: dict[Buffer, set[int]] = {}
@@ -43,7 +43,7 @@ def private_buffers(recording: Recording) -> set[Buffer]:
     }
 
 
-def uses_of(recording: Recording, private: Set[Buffer], threads: int) -> list[Use]:
+def uses_of(recording: RecordedStages, private: Set[Buffer], threads: int) -> list[Use]:
     """From when to when each buffer holds something, and how much memory that is.
 
     What one thread uses while its blocks go through one stage is needed from step to step only; all
@@ -78,7 +78,7 @@ def uses_of(recording: Recording, private: Set[Buffer], threads: int) -> list[Us
     return list(uses.values())
 
 
-def instances_of(buffer: Buffer, recording: Recording) -> int:
+def instances_of(buffer: Buffer, recording: RecordedStages) -> int:
     """How many instances of a shared buffer there are."""
     if buffer.scope in ("global", "temporary"):
         return 1

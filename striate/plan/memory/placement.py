@@ -12,7 +12,7 @@ from striate.plan.layout import Buffer
 from striate.plan.memory.allocation import allot, dtype_of
 from striate.plan.memory.liveness import Use, elements_of, instances_of, private_buffers, uses_of
 from striate.plan.memory.task_size import choose_task_sizes
-from striate.plan.stage import Recording
+from striate.plan.stage import RecordedStages
 
 Given = Mapping[Buffer, npt.NDArray[np.generic]]
 
@@ -32,7 +32,9 @@ class Memory:
         ValueError: a given array has another type or too few numbers, or is not contiguous.
     """
 
-    def __init__(self, recording: Recording, element: Number, threads: int, given: Given) -> None:
+    def __init__(
+        self, recording: RecordedStages, element: Number, threads: int, given: Given
+    ) -> None:
         self._recording, self.element, self._threads = recording, element, threads
         for buffer, array in given.items():
             self._check(buffer, array)

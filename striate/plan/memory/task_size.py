@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from striate.nest.ir import BYTES, Number
-from striate.plan.stage import BoundNest, Recording, Stage, is_per_block
+from striate.plan.stage import BoundNest, RecordedStages, Stage, is_per_block
 
 # What the blocks of one task may touch together, so that it stays in a core's own cache.
 _NEAR_BYTES = 640 << 10
@@ -18,7 +18,7 @@ _NEAR_BYTES = 640 << 10
 _LEAST_TASKS = 8
 
 
-def choose_task_sizes(recording: Recording, element: Number) -> None:
+def choose_task_sizes(recording: RecordedStages, element: Number) -> None:
     """Set the `grain` of every stage over blocks, and cut sums over shards to those with tasks."""
     for stage in recording.stages:
         if stage.by_block:

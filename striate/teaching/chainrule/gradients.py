@@ -26,7 +26,7 @@ from striate.common.arrays import Array
 from striate.layers import Conv2D
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair
-from striate.teaching.chainrule import checks
+from striate.teaching.chainrule import finite_differences
 
 WHO = "gradients"
 MOST_TERMS = 1_000
@@ -59,7 +59,7 @@ ONE = Symbol("1", ())
 
 
 @dataclass(frozen=True)
-class Term:
+class GradientTerm:
     """One product of a sum.
 
     Attributes:
@@ -81,7 +81,7 @@ class Sum:
     """
 
     of: Symbol
-    terms: tuple[Term, ...]
+    terms: tuple[GradientTerm, ...]
 
     @property
     def value(self) -> float:
@@ -152,7 +152,7 @@ class Gradients:
             form: one of these.
             only: leave out all sums but these, such as "O_11", "F_12" for ∂L/∂F_12 or "X_22".
         """
-        from striate.teaching.chainrule.written import write
+        from striate.teaching.chainrule.as_text import write
 
         return write(self, form, only)
 
@@ -283,7 +283,7 @@ def gradients(
                 f"{WHO}: the bias must have a number for each filter, {count}, got {bs.size}"
             )
     written = Gradients(layer, xs, fs, bs, arriving, rate, *_sums(layer, xs, fs, bs, arriving), {})
-    return replace(written, checked=checks.compare(written, engine))
+    return replace(written, checked=finite_differences.compare(written, engine))
 
 
 def _sums(
@@ -294,11 +294,15 @@ def _sums(
     height, width, depth = x.shape
     count = f.shape[3]
     top, _, left, _ = layer.pads(x.shape)
-    meeting: list[list[Term]] = []
+    meeting: list[list[GradientTerm]] = []
     names: list[Symbol] = []
-    of_filter: dict[tuple[int, ...], list[Term]] = {place: [] for place in np.ndindex(f.shape)}
-    of_bias: list[list[Term]] = [[] for _ in range(count if b is not None else 0)]
-    of_input: dict[tuple[int, ...], list[Term]] = {place: [] for place in np.ndindex(x.shape)}
+    of_filter: dict[tuple[int, ...], list[GradientTerm]] = {
+        place: [] for place in np.ndindex(f.shape)
+    }
+    of_bias: list[list[GradientTerm]] = [[] for _ in range(count if b is not None else 0)]
+    of_input: dict[tuple[int, ...], list[GradientTerm]] = {
+        place: [] for place in np.ndindex(x.shape)
+    }
 
     def x_name(row: int, column: int, c: int) -> Symbol:
         return Symbol("X", (row + 1, column + 1), (c + 1,) * (depth > 1))
@@ -313,7 +317,7 @@ def _sums(
     for i, j, k in np.ndindex(gradient.shape):
         planes = (k + 1,) * (count > 1)
         arriving = Symbol("L", (i + 1, j + 1), planes)
-        products: list[Term] = []
+        products: list[GradientTerm] = []
         for r, s, c in np.ndindex(f.shape[:3]):
             row = i * layer.stride[0] + r * layer.dilation[0] - top
             column = j * layer.stride[1] + s * layer.dilation[1] - left
@@ -322,12 +326,12 @@ def _sums(
             pixel, weight = x_name(row, column, c), f_name(r, s, c, k)
             values = float(x[row, column, c]), float(f[r, s, c, k])
             slope = float(gradient[i, j, k])
-            products.append(Term((pixel, weight), values))
-            of_filter[r, s, c, k].append(Term((arriving, pixel), (slope, values[0])))
-            of_input[row, column, c].append(Term((arriving, weight), (slope, values[1])))
+            products.append(GradientTerm((pixel, weight), values))
+            of_filter[r, s, c, k].append(GradientTerm((arriving, pixel), (slope, values[0])))
+            of_input[row, column, c].append(GradientTerm((arriving, weight), (slope, values[1])))
         if b is not None:
-            products.append(Term((b_name(k), ONE), (float(b[k]), 1.0)))
-            of_bias[k].append(Term((arriving, ONE), (float(gradient[i, j, k]), 1.0)))
+            products.append(GradientTerm((b_name(k), ONE), (float(b[k]), 1.0)))
+            of_bias[k].append(GradientTerm((arriving, ONE), (float(gradient[i, j, k]), 1.0)))
         names.append(Symbol("O", (i + 1, j + 1), planes))
         meeting.append(products)
     return (

@@ -14,7 +14,7 @@ Vectors are flattened images, as `Flatten` makes them: pixel (row, column, chann
 over images of height 1; a layer with groups that looks at patches is a `Conv2D` itself.
 """
 
-from striate.teaching.conversions.layers import (
+from striate.teaching.conversions.between_layers import (
     MOST_BYTES,
     to_conv2d,
     to_dense,

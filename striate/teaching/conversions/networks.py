@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from striate.layers import Flatten, Input
-from striate.teaching.conversions.checks import same_shape
+from striate.teaching.conversions.tolerance import same_shape
 from striate.teaching.conversions.trained import TrainedLayer
 
 if TYPE_CHECKING:

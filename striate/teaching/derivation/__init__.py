@@ -8,7 +8,7 @@ counts), `outputs` (that stages agree), `measure` (what they cost), `walk`, then
 """
 
 from striate.teaching.derivation.derivation import Derivation, derive
-from striate.teaching.derivation.stages import Stage
+from striate.teaching.derivation.stages import DerivationStage
 from striate.teaching.derivation.windows import Windows
 
-__all__ = ["Derivation", "Stage", "Windows", "derive"]
+__all__ = ["Derivation", "DerivationStage", "Windows", "derive"]

@@ -13,10 +13,10 @@ from typing import Any
 from striate.common.arguments import whole_number
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, Shape
+from striate.teaching.derivation.input_picture import InputPicture, picture
 from striate.teaching.derivation.measure import Measurement, measurements_of
 from striate.teaching.derivation.outputs import Outputs, outputs_of
-from striate.teaching.derivation.pictures import Picture, picture
-from striate.teaching.derivation.stages import Further, Stage, stages_of, unshared_of
+from striate.teaching.derivation.stages import DerivationStage, Further, stages_of, unshared_of
 from striate.teaching.derivation.windows import WHO, Windows, choose
 
 # Images of more pixels, and outputs of more neurons, are only counted.
@@ -54,9 +54,9 @@ class Derivation:
     group: int | None
     windows: Windows | None
     chosen: bool
-    stages: tuple[Stage, ...]
-    unshared: Stage | None
-    picture: Picture | None = None
+    stages: tuple[DerivationStage, ...]
+    unshared: DerivationStage | None
+    picture: InputPicture | None = None
     outputs: Outputs | None = None
     measurements: tuple[Measurement, ...] | None = None
     batch_size: int = 0
@@ -72,16 +72,16 @@ class Derivation:
         """Values of the image, which are as many inputs."""
         return self.image[0] * self.image[1] * self.image[2]
 
-    def stage(self, name: str) -> Stage:
+    def stage(self, name: str) -> DerivationStage:
         """The stage of a name."""
         return self._by_name[name]
 
     @cached_property
-    def _by_name(self) -> dict[str, Stage]:
+    def _by_name(self) -> dict[str, DerivationStage]:
         named = {stage.name: stage for stage in self.stages}
         return named if self.unshared is None else {**named, "unshared": self.unshared}
 
-    def total(self, stage: Stage) -> int:
+    def total(self, stage: DerivationStage) -> int:
         """Weights of a stage and of the layers behind it."""
         return stage.weights + sum(layer.weights for layer in self.further)
 
@@ -141,7 +141,7 @@ class Derivation:
         write_atomically(path, [content(self, kind_of(path), stage)])
 
     def __str__(self) -> str:
-        from striate.teaching.derivation.text import text
+        from striate.teaching.derivation.as_text import text
 
         return text(self)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from striate.layers import Dense, Flatten, GroupedDense, Layer
 from striate.ops.shapes import Shape
+from striate.teaching.derivation.as_text import size as in_bytes
 from striate.teaching.derivation.stages import Further, layer_of
-from striate.teaching.derivation.text import size as in_bytes
 from striate.teaching.derivation.windows import Windows
 
 Run = Callable[[], float]

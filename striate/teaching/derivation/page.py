@@ -9,8 +9,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from striate.teaching.derivation import drawing
-from striate.teaching.derivation.files import encoded
-from striate.teaching.derivation.text import (
+from striate.teaching.derivation.as_text import (
     behind,
     compared_note,
     counts,
@@ -20,10 +19,11 @@ from striate.teaching.derivation.text import (
     measured_rows,
     unmeasured,
 )
+from striate.teaching.derivation.files import encoded
 
 if TYPE_CHECKING:
     from striate.teaching.derivation.derivation import Derivation
-    from striate.teaching.derivation.stages import Stage
+    from striate.teaching.derivation.stages import DerivationStage
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -69,7 +69,7 @@ def page(derivation: Derivation) -> str:
     )
 
 
-def _stage(derivation: Derivation, number: int, stage: Stage) -> str:
+def _stage(derivation: Derivation, number: int, stage: DerivationStage) -> str:
     title = drawing.TITLES[stage.name]
     picture = base64.b64encode(encoded(drawing.stage_figure(derivation, stage.name), "svg"))
     parts = [

@@ -16,7 +16,7 @@ from striate.teaching.derivation.windows import Windows
 
 
 @dataclass(frozen=True)
-class Stage:
+class DerivationStage:
     """One way to connect the neurons with the image.
 
     Attributes:
@@ -80,15 +80,19 @@ def layer_of(
 
 def stages_of(
     image: Shape, neurons: int, group: int | None, windows: Windows | None
-) -> tuple[Stage, ...]:
+) -> tuple[DerivationStage, ...]:
     """The stages that there are: without a group only the dense one, without windows two."""
     height, width, channels = image
     pixels = height * width * channels
     dense = pixels * neurons
 
-    def stage(name: str, weights: int, connections: int, work: int, sentence: str) -> Stage:
+    def stage(
+        name: str, weights: int, connections: int, work: int, sentence: str
+    ) -> DerivationStage:
         layer = _written(layer_of(name, neurons, group, windows))
-        return Stage(name, layer, sentence, weights, connections, work, 1 - weights / dense)
+        return DerivationStage(
+            name, layer, sentence, weights, connections, work, 1 - weights / dense
+        )
 
     made = [
         stage(
@@ -137,12 +141,12 @@ def stages_of(
     return tuple(made)
 
 
-def unshared_of(image: Shape, neurons: int, group: int, windows: Windows) -> Stage:
+def unshared_of(image: Shape, neurons: int, group: int, windows: Windows) -> DerivationStage:
     """Local without groups: patches, and weights of its own for every neuron."""
     height, width, channels = image
     patch, dense = windows.taps * channels, height * width * channels * neurons
     weights = patch * neurons
-    return Stage(
+    return DerivationStage(
         "unshared",
         _written(layer_of("unshared", neurons, group, windows)),
         f"Patches without groups: {patch:,} × {neurons:,} = {weights:,} weights, "

@@ -21,7 +21,7 @@ from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Image, Location, Steps
 from striate.plan.lowering.builder import Builder, vector
 from striate.plan.lowering.weight_panels import lay_out, panel, pixels_at_once
-from striate.plan.lowering.windows import WindowGeometry
+from striate.plan.lowering.window_geometry import WindowGeometry
 
 # Bytes of rows that stay in the cache while all sums are brought up to date with them; and
 # products that this should be worth.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.threads import default_threads
-from striate.model.images import check_images
+from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
 from striate.plan.inputs import ImagesInPlace, InputFormat, can_be_read_in_place
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CompiledEngine:
-    """Runs a network as compiled loops: see `striate.engines.base.Engine`.
+    """Runs a network as compiled loops: see `striate.engines.engine.Engine`.
 
     Args:
         network: its parameters are used in place.

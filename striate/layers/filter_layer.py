@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
-from striate.layers._base import WindowLayer
+from striate.layers.layer import WindowLayer
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, Shape
 

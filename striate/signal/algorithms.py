@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from striate.signal import stages
+from striate.signal import nests
 from striate.signal.blocks import FOLD, is_long
 from striate.signal.butterflies import passes
+from striate.signal.nests import Rows
 from striate.signal.request import Order
-from striate.signal.stages import Rows
 
 if TYPE_CHECKING:
     from striate.signal.parts import Region
@@ -73,11 +73,11 @@ def direct(part: Region) -> None:
     taps = (z.taps, y.taps, blocks.taps_x)
     if order != "any":
         size, spread = (blocks.z.size, rows, width), (z.window.dilation, y.window.dilation)
-        nest = stages.in_order(size, taps, (*spread, blocks.spread_x), source, order, part.finish)
+        nest = nests.in_order(size, taps, (*spread, blocks.spread_x), source, order, part.finish)
         weights = part.weights(0, math.prod(taps))
         part.step(part.rounded(nest), weights=weights)
         return
-    nest = stages.direct(
+    nest = nests.direct(
         (blocks.z.size, rows, width),
         taps,
         (z.window.stride, stride),
@@ -94,7 +94,7 @@ def _one_row(part: Region) -> None:
     """A long kernel along one long row; zeros make its taps whole vectors."""
     blocks, lanes = part.blocks, part.lanes
     vectors = -(-part.problem.x.taps // lanes)
-    nest = stages.one_row(blocks.x.size, vectors, FOLD, lanes, part.finish)
+    nest = nests.one_row(blocks.x.size, vectors, FOLD, lanes, part.finish)
     weights = part.weights(0, vectors * lanes)
     part.step(part.rolled(nest), weights=weights)
 
@@ -105,12 +105,12 @@ def separable(part: Region) -> None:
     y, taps_x = problem.y, problem.x.taps
     rows, pitch = blocks.y.size, blocks.pitch
     middle = part.buffer(terms * rows * pitch)
-    nest = stages.columns(
+    nest = nests.columns(
         rows, blocks.reach_x, y.taps, y.window.stride, y.window.dilation, part.rows, terms, pitch
     )
     weights = part.weights(0, terms * y.taps)
     part.step(part.swept(nest), weights=weights, middle=middle)
-    nest = stages.direct(
+    nest = nests.direct(
         (1, rows, blocks.x.size),
         (1, 1, taps_x),
         (1, 1),
@@ -139,10 +139,10 @@ def box(part: Region) -> None:
     doublings = list(_doublings(x.taps if across else y.taps, distance))
     for names, ahead, over in doublings[:-1]:
         size = (rows, width + over) if across else (rows + over, width)
-        nest = stages.doubled(*size, pitch, *names, ahead * step)
+        nest = nests.doubled(*size, pitch, *names, ahead * step)
         part.step(part.copied(nest), single=part.scratch, sums=sums)
     names, ahead, _ = doublings[-1]
-    nest = stages.boxed(rows, width, pitch, *names, ahead * step, part.recipe.mean, part.finish)
+    nest = nests.boxed(rows, width, pitch, *names, ahead * step, part.recipe.mean, part.finish)
     part.step(part.copied(nest), single=part.scratch, sums=sums, weights=weights)
 
 
@@ -156,10 +156,10 @@ def _running(part: Region) -> None:
     rows, width, others = blocks.y.size, blocks.x.size, part.problem.y.taps - 1
     pitch = -(-width // lanes) * lanes
     sums = part.buffer(pitch)
-    part.step(part.copied(stages.cleared(width)), sums=sums)
-    nest = stages.gathered_sums(width, others, part.problem.source)
+    part.step(part.copied(nests.cleared(width)), sums=sums)
+    nest = nests.gathered_sums(width, others, part.problem.source)
     part.step(part.added(nest), sums=sums)
-    nest = stages.running(rows, width, part.recipe.mean, part.problem.source, part.finish)
+    nest = nests.running(rows, width, part.recipe.mean, part.problem.source, part.finish)
     part.step(part.copied(nest), sums=sums, weights=part.weights(0, 1))
     part.check(sums, pitch)
 
@@ -190,7 +190,7 @@ def column_fft(part: Region) -> None:
     """
     problem, blocks, length = part.problem, part.blocks, part.recipe.length
     pitch, width, taps = blocks.pitch, blocks.x.size, problem.x.taps
-    runs = stages.RUNS if width % (stages.RUNS * part.lanes) == 0 else 1
+    runs = nests.RUNS if width % (nests.RUNS * part.lanes) == 0 else 1
     target_pitch = -(-width // part.lanes) * part.lanes
     target = part.buffer(2 * length * target_pitch)
     weights = part.weights(0, length * taps * 2)
@@ -198,16 +198,12 @@ def column_fft(part: Region) -> None:
     for step, turns in steps:
         nest = step.nest(blocks.reach_x, pitch, backwards=False)
         part.step(part.copied(nest), rows=part.scratch, turns=turns)
-    nest = stages.along_rows(
-        length, runs, width // runs, taps, blocks.spread_x, pitch, target_pitch
-    )
+    nest = nests.along_rows(length, runs, width // runs, taps, blocks.spread_x, pitch, target_pitch)
     part.step(part.shared(nest), rows=part.scratch, weights=weights, target=target)
     for step, turns in reversed(steps):
         nest = step.nest(width, target_pitch, backwards=True)
         part.step(part.copied(nest), rows=target, turns=turns)
-    nest = stages.finished(
-        blocks.y.size, width, target_pitch, 2, length * target_pitch, part.finish
-    )
+    nest = nests.finished(blocks.y.size, width, target_pitch, 2, length * target_pitch, part.finish)
     part.step(part.copied(nest), source=target)
 
 

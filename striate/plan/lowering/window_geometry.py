@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from striate.layers._base import WindowLayer
+from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Steps

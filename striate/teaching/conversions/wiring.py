@@ -21,7 +21,7 @@ class Reads(NamedTuple):
     inside: npt.NDArray[np.bool_]
 
 
-class Connections(NamedTuple):
+class WeightIndices(NamedTuple):
     """The indices of the weights of one tap and one group: in those of the layer, and in a matrix
     of axes (row, column, channel, output row, output column, filter)."""
 
@@ -42,7 +42,7 @@ def reads_of(layer: LocallyConnected2D, image: Shape) -> Reads:
     return Reads(met[0], met[1], inside)
 
 
-def connections(layer: LocallyConnected2D, image: Shape) -> Iterator[Connections]:
+def connections(layer: LocallyConnected2D, image: Shape) -> Iterator[WeightIndices]:
     """All weights that meet a pixel, each once."""
     reads = reads_of(layer, image)
     depth, share = image[2] // layer.groups, layer.filters // layer.groups
@@ -52,4 +52,4 @@ def connections(layer: LocallyConnected2D, image: Shape) -> Iterator[Connections
             channels = slice(group * depth, (group + 1) * depth)
             filters = slice(group * share, (group + 1) * share)
             pixels = (reads.rows[y, r], reads.columns[x, s], channels)
-            yield Connections((y, x, r, s, slice(None), filters), (*pixels, y, x, filters))
+            yield WeightIndices((y, x, r, s, slice(None), filters), (*pixels, y, x, filters))

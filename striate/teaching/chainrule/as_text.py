@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.signal.written import beside, grid, labelled, number
+from striate.signal.as_text import beside, grid, labelled, number
 from striate.teaching.chainrule.gradients import ONE
 
 if TYPE_CHECKING:
-    from striate.teaching.chainrule.gradients import Gradients, Sum, Symbol, Term
+    from striate.teaching.chainrule.gradients import Gradients, GradientTerm, Sum, Symbol
 
 FORMS = ("text", "markdown", "latex")
 WIDTH = 100
@@ -202,7 +202,7 @@ def _factors(one: Sum) -> list[tuple[Symbol, Symbol]]:
     return [term.factors for term in one.terms]
 
 
-def _product(term: Term, sign: str) -> str:
+def _product(term: GradientTerm, sign: str) -> str:
     """The numbers of a product."""
     a, b = term.values
     if term.factors[1] is ONE:  # a bias, or what arrives at it
@@ -210,7 +210,7 @@ def _product(term: Term, sign: str) -> str:
     return f"{number(a)}{sign}{_bracketed(b)}"
 
 
-def _local(term: Term, of: Symbol) -> str:
+def _local(term: GradientTerm, of: Symbol) -> str:
     """The local gradient, such as ∂O_11/∂F_11."""
     return f"{str(term.factors[0])[3:]}/∂{of}"
 
@@ -319,7 +319,7 @@ def _aligned(one: Sum) -> str:
     return " \\\\\n".join(lines)
 
 
-def _local_tex(term: Term, of: Symbol) -> str:
+def _local_tex(term: GradientTerm, of: Symbol) -> str:
     """The local gradient."""
     return f"\\frac{{\\partial {_tex(term.factors[0], plain=True)}}}{{\\partial {_tex(of)}}}"
 

@@ -15,7 +15,7 @@ from striate.data.dataset import (
     DataError,
     Dataset,
     Images,
-    Options,
+    LoadOptions,
     assemble,
     class_indices,
     names,
@@ -37,7 +37,7 @@ _TRAIN: Names = (
 _TEST: Names = (("X_test", "y_test"), ("x_test", "y_test"), ("test_images", "test_labels"))
 
 
-def load_npz(path: Path, options: Options) -> Dataset:
+def load_npz(path: Path, options: LoadOptions) -> Dataset:
     """Load an .npz with X (n, h, w) or (n, h, w, c), y (n,), and perhaps X_test and y_test.
 
     Whole numbers of 0...255 (and booleans) become uint8, other numbers float32. Labels are whole

@@ -10,9 +10,9 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
 from striate.ops.shapes import Shape, check_shape
-from striate.teaching.conversions.checks import check_bytes, check_same, check_zero, unfit
-from striate.teaching.conversions.reads import connections, reads_of
+from striate.teaching.conversions.tolerance import check_bytes, check_same, check_zero, unfit
 from striate.teaching.conversions.trained import TrainedLayer
+from striate.teaching.conversions.wiring import connections, reads_of
 
 MOST_BYTES = 2**30
 """Larger weights are refused unless a larger limit is given."""

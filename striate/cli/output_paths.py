@@ -13,7 +13,7 @@ from striate.pictures.writing import FORMATS, check_output
 
 
 @dataclass(frozen=True)
-class Job:
+class InputAndOutput:
     """One picture: where from (None: a sample) and where to."""
 
     source: Path | None
@@ -27,7 +27,7 @@ def plan(
     *,
     sample: str,
     compare: Sequence[str] = (),
-) -> list[Job]:
+) -> list[InputAndOutput]:
     """Return what is read and written, all names checked before any work is done.
 
     Without `out`, a result is called like its photo with `suffix` before the ending and stands
@@ -52,7 +52,9 @@ def plan(
         jobs = [
             job
             if out is not None and not foldered
-            else Job(job.source, job.target.with_name(f"{job.target.stem}{mark}{compare[0]}"))
+            else InputAndOutput(
+                job.source, job.target.with_name(f"{job.target.stem}{mark}{compare[0]}")
+            )
             for job in jobs
         ]
     if not foldered:
@@ -64,20 +66,20 @@ def plan(
 
 def _jobs(
     photos: Sequence[str], out: str | None, suffix: str, sample: str
-) -> tuple[list[Job], bool]:
+) -> tuple[list[InputAndOutput], bool]:
     """Return the jobs and whether all targets lie in a folder that is made where it is missing."""
     folder = None if out is None or not _is_folder(out) else Path(out)
     if not photos:
         name = f"{sample}{suffix}.png"
         if out is None:
-            return [Job(None, Path(name))], False
-        return [Job(None, folder / name if folder else Path(out))], folder is not None
+            return [InputAndOutput(None, Path(name))], False
+        return [InputAndOutput(None, folder / name if folder else Path(out))], folder is not None
     several = len(photos) > 1 or os.path.isdir(photos[0]) or not os.path.exists(photos[0])
     if out is not None and several and folder is None:
         if Path(out).suffix.lower() in FORMATS or os.path.exists(out):
             raise DataError(f"{out}: several photos need a folder, and this is a file")
         folder = Path(out)
-    jobs: dict[Path, Job] = {}
+    jobs: dict[Path, InputAndOutput] = {}
     made = folder is not None
     for given in photos:
         found = find_images([given])
@@ -96,7 +98,7 @@ def _jobs(
         else:
             targets = [_beside(_writable(path), suffix) for path in found]
         for path, target in zip(found, targets, strict=True):
-            jobs.setdefault(path, Job(path, target))
+            jobs.setdefault(path, InputAndOutput(path, target))
     if not jobs:
         raise DataError(f"{photos[0]}: the folder holds no images but those of {out}")
     return list(jobs.values()), made
@@ -125,10 +127,10 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.stem}{suffix}{path.suffix}")
 
 
-def _check_apart(jobs: Sequence[Job]) -> None:
+def _check_apart(jobs: Sequence[InputAndOutput]) -> None:
     """Refuse results that would replace a photo or each other."""
     sources = {_identity(job.source): job.source for job in jobs if job.source is not None}
-    targets: dict[str, Job] = {}
+    targets: dict[str, InputAndOutput] = {}
     for job in jobs:
         if os.path.exists(job.target) and (photo := sources.get(_identity(job.target))):
             raise DataError(f"{photo}: would be overwritten; name another file with --out")

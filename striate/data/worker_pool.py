@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from striate.data.decode import Chunk, Target, decode_chunk, pillow_settings
+from striate.data.decode import Chunk, WantedImages, decode_chunk, pillow_settings
 
 # Worker processes take about 0.2 s to start: they pay for many files that are not large. The sizes
 # are means in bytes, measured with JPEG: one of 8 KiB has about 128 × 128 pixels.
@@ -33,7 +33,7 @@ TINY_FILE = 8192
 _CHUNK = 256  # files at a time, at most
 
 _START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-_START += "from striate.data.pool import serve; serve()"
+_START += "from striate.data.worker_pool import serve; serve()"
 
 
 def cores() -> int:
@@ -58,7 +58,7 @@ def crew(paths: Sequence[str]) -> tuple[int, bool]:
 
 def decode_all(
     paths: Sequence[str],
-    target: Target,
+    target: WantedImages,
     take: Callable[[int, Chunk], None],
     *,
     workers: int = 1,
@@ -108,7 +108,7 @@ class _Helpers:
         self._all: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
 
-    def decode(self, paths: Sequence[str], target: Target) -> Chunk:
+    def decode(self, paths: Sequence[str], target: WantedImages) -> Chunk:
         """Decode in this thread's process, or here where it does not work."""
         try:
             process = self._process()
@@ -164,7 +164,7 @@ class _Helpers:
 def serve(
     requests: IO[bytes] | None = None,
     answers: IO[bytes] | None = None,
-    decode: Callable[[Sequence[str], Target], Chunk] = decode_chunk,
+    decode: Callable[[Sequence[str], WantedImages], Chunk] = decode_chunk,
 ) -> None:
     """Answer requests, one JSON line each, until their end: what a worker process runs."""
     if requests is None or answers is None:
@@ -175,7 +175,7 @@ def serve(
         requests, answers = sys.stdin.buffer, sys.stdout.buffer
     for line in requests:
         request = json.loads(line)
-        target = Target(**request["target"])
+        target = WantedImages(**request["target"])
         with pillow_settings(target.max_pixels):
             _write_chunk(answers, decode(request["paths"], target))
 

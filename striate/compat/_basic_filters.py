@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.compat._arguments import (
+from striate.compat._real import average, weigh
+from striate.compat._scipy_arguments import (
     border,
     check_types,
     checked_axes,
@@ -18,7 +19,6 @@ from striate.compat._arguments import (
     new_output,
     real_number,
 )
-from striate.compat._real import average, weigh
 from striate.signal.geometry import AxisWindow
 
 Array = npt.NDArray[Any]

@@ -19,11 +19,11 @@ from striate.nest.ir import BYTES
 from striate.nest.program import Argument, Job, Program
 from striate.nest.target import host
 from striate.nest.thread_pool import thread_pool
+from striate.signal.algorithms import SweepAlgorithm
 from striate.signal.blocks import Blocks, is_long, near, split, stripes
+from striate.signal.nests import Finish
 from striate.signal.parts import Region, RowTable
 from striate.signal.problem import Array, Problem
-from striate.signal.recipes import SweepAlgorithm
-from striate.signal.stages import Finish
 
 _ALIGN = 64
 _APART = 4096 + 64  # bytes between buffers of two threads, so that neither disturbs the other

@@ -13,8 +13,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from striate.estimators import automatic
-from striate.estimators.automatic import Settings
-from striate.estimators.inputs import Shape, check_fit_inputs, check_inputs
+from striate.estimators.automatic import AutomaticSettings
+from striate.estimators.image_inputs import Shape, check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
 from striate.network import Network
 from striate.optim import optimizers
@@ -80,7 +80,7 @@ class ConvNet(BaseEstimator):
 
     # What the subclasses say.
 
-    def _loss(self, settings: Settings) -> Loss:
+    def _loss(self, settings: AutomaticSettings) -> Loss:
         raise NotImplementedError
 
     def _class_weight(self) -> dict[int, float] | str | None:
@@ -106,9 +106,9 @@ class ConvNet(BaseEstimator):
             raise ValueError("sample_weight is zero for every sample: there is nothing to train on")
         return weights
 
-    # Settings.
+    # AutomaticSettings.
 
-    def _settings(self, rows: int) -> Settings:
+    def _settings(self, rows: int) -> AutomaticSettings:
         """The user's settings, and automatic ones for what is None."""
         base = automatic.automatic_settings(self.network, self.input_shape_, rows)
         if self.optimizer is not None and self.optimizer != base.optimizer:
@@ -202,7 +202,12 @@ class ConvNet(BaseEstimator):
         return automatic.build(self.network, self.input_shape_, outputs, rows, seed)
 
     def _run(
-        self, network: Network, samples: Samples, settings: Settings, seed: int, **options: Any
+        self,
+        network: Network,
+        samples: Samples,
+        settings: AutomaticSettings,
+        seed: int,
+        **options: Any,
     ) -> History:
         return loop.fit(
             network,
@@ -241,7 +246,7 @@ class ConvNet(BaseEstimator):
         return tags
 
 
-def _fresh_optimizer(settings: Settings) -> Optimizer:
+def _fresh_optimizer(settings: AutomaticSettings) -> Optimizer:
     """An optimiser without memory; one that the user gave is copied and stays as it is."""
     if isinstance(settings.optimizer, Optimizer):
         if settings.weight_decay is not None:

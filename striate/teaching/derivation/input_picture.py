@@ -14,7 +14,7 @@ _DIGIT = 2  # the first of the digits that is a "2", as in article 001
 
 
 @dataclass(frozen=True)
-class Picture:
+class InputPicture:
     """An image in the size that was asked for.
 
     Attributes:
@@ -26,7 +26,7 @@ class Picture:
     pixels: Array
 
 
-def picture(image: Shape, on: str | os.PathLike[str] | None = None) -> Picture:
+def picture(image: Shape, on: str | os.PathLike[str] | None = None) -> InputPicture:
     """The file `on`, or else a handwritten "2", stretched to the size of `image`.
 
     With one channel it is gray, with three it has its colours, with any other number all channels
@@ -49,15 +49,15 @@ def picture(image: Shape, on: str | os.PathLike[str] | None = None) -> Picture:
     real = np.asarray(pixels, np.float64)
     if channels not in (1, 3):
         real = np.repeat(real, channels, axis=2)
-    return Picture(f"{name}, resized to {height}×{width}×{channels}", real)
+    return InputPicture(f"{name}, resized to {height}×{width}×{channels}", real)
 
 
 def _digit(size: tuple[int, int], colour: str) -> Array:
-    from striate.data.dataset import Options
+    from striate.data.dataset import LoadOptions
     from striate.data.digits import load_digits
     from striate.data.images import refit
 
-    digits = load_digits(Options())
+    digits = load_digits(LoadOptions())
     where = int(np.flatnonzero(digits.train_labels == _DIGIT)[0])
     one = digits.train_images[where : where + 1].astype(np.float32) / 16
     return np.asarray(refit(one, size, colour, "stretch")[0])

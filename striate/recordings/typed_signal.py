@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.kernels.typed import looks_typed, parse
+from striate.kernels.typed_numbers import looks_typed, parse
 from striate.recordings.demo import DEMOS, demo
 from striate.recordings.files import SUFFIXES, read
 from striate.recordings.recording import Recording, RecordingError
