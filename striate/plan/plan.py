@@ -19,10 +19,10 @@ from striate.plan.build.assembly import build
 from striate.plan.build.axis_split import split
 from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder, pixels
-from striate.plan.lowering.convolution.passes import products, winograd_passes
+from striate.plan.lowering.convolution.choice import products, winograd_passes
 from striate.plan.lowering.input_stage import InputStage
 from striate.plan.lowering.loss import LossLowering
-from striate.plan.lowering.protocol import NO_HALO, Lowering
+from striate.plan.lowering.protocol import NO_HALO, Lowering, larger
 from striate.plan.lowering.table import LOWERINGS
 from striate.plan.memory.halo import write_halos
 from striate.plan.memory.non_temporal import copy_out
@@ -111,7 +111,7 @@ class Plan:
         for operation in graph.operations:
             for value in operation.inputs:
                 needed = _lowering(operation).input_halo(settings, operation)
-                halos[value] = _larger(halos.get(value, NO_HALO), needed)
+                halos[value] = larger(halos.get(value, NO_HALO), needed)
         network = builder.network
         values = {INPUT: network.input_shape, **{o.node: o.shape for o in graph.operations}}
         for value, shape in values.items():
@@ -138,7 +138,7 @@ class Plan:
     def _record(self, network: Model, graph: Graph) -> None:
         builder, settings, recorder = self.builder, self.settings, self.builder.recorder
         convolutions = [o for o in graph.operations if isinstance(o.layer, Conv2D)]
-        builder.again.step = 3 * sum(products(settings, o) for o in convolutions)
+        builder.recomputation.step = 3 * sum(products(settings, o) for o in convolutions)
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} prepare"
             _lowering(operation).prepare(builder, operation)
@@ -147,7 +147,7 @@ class Plan:
         self.entrance.record()
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} forward"
-            builder.again.refresh(operation.inputs)
+            builder.recomputation.refresh(operation.inputs)
             _lowering(operation).forward(builder, operation)
         recorder.label = "output unpack"
         output = builder.values[graph.output]
@@ -165,13 +165,13 @@ class Plan:
         }
         recorder.label = "loss"
         LossLowering(builder, places).record(settings.loss)
-        builder.again.is_backward = True
+        builder.recomputation.is_backward = True
         for operation in reversed(graph.operations):
             recorder.label = f"{builder.name(operation.node)} backward"
             if builder.needs_gradient(operation.node):
                 rereads = _lowering(operation).rereads
                 read = [v for v in operation.inputs if rereads or v in builder.activations]
-                builder.again.refresh(read)
+                builder.recomputation.refresh(read)
                 _lowering(operation).backward(builder, operation)
                 recorder.label = "sum of shards"
                 builder.shards.add_finished()
@@ -241,11 +241,6 @@ def _lowering(operation: Operation) -> Lowering:
             f"{operation.layer.who}: the compiled engine has no loop nests for this kind of "
             'layer (see striate/plan/lowering); use engine="numpy"'
         ) from None
-
-
-def _larger(first: Pads, second: Pads) -> Pads:
-    top, bottom, left, right = (max(pair) for pair in zip(first, second, strict=True))
-    return (top, bottom, left, right)
 
 
 def _image_by_image(image: Image) -> tuple[tuple[str, int], ...]:

@@ -48,13 +48,15 @@ def forward(builder: Builder, operation: Operation) -> None:
     if builder.settings.training:
         _batch_statistics(builder, operation, x)
     _normalise(builder, operation)
-    if builder.again.is_kept(operation.inputs[0]):
+    if builder.recomputation.is_kept(operation.inputs[0]):
         # Cheaper than keeping it: the gradients read x in any case.
-        builder.again.everywhere(operation.node, lambda: _normalise_again(builder, operation))
+        builder.recomputation.everywhere(
+            operation.node, lambda: _normalise_again(builder, operation)
+        )
 
 
 def _normalise_again(builder: Builder, operation: Operation) -> None:
-    builder.again.refresh(operation.inputs)
+    builder.recomputation.refresh(operation.inputs)
     _normalise(builder, operation)
 
 

@@ -70,7 +70,7 @@ class Builder:
         self.tables: dict[Buffer, npt.NDArray[np.float64]] = {}
         self.deferred: list[Callable[[], None]] = []
         self._remembered: dict[tuple[int, str], object] = {}
-        self.again = Recomputation(network, graph, settings, self.recorder, self.values)
+        self.recomputation = Recomputation(network, graph, settings, self.recorder, self.values)
         self.weights = Buffer("weights", network.flat.size, "real", "global")
         self.statistics = Buffer("statistics", network.state_flat.size, "real", "global")
         self.gradient = Buffer("gradient", network.flat.size, "real", "global")

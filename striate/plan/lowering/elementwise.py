@@ -124,11 +124,11 @@ def dropout_backward(builder: Builder, operation: Operation) -> None:
 def add_forward(builder: Builder, operation: Operation) -> None:
     """The sum of the inputs."""
     _add(builder, operation)
-    builder.again.sum(operation, lambda: _add_again(builder, operation))
+    builder.recomputation.sum(operation, lambda: _add_again(builder, operation))
 
 
 def _add_again(builder: Builder, operation: Operation) -> None:
-    builder.again.refresh(operation.inputs)
+    builder.recomputation.refresh(operation.inputs)
     _add(builder, operation)
 
 

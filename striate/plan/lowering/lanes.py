@@ -16,7 +16,7 @@ from striate.nest import tuned
 from striate.nest.compiler import machine
 from striate.plan.analysis.operations import INPUT, Operation, analyse
 from striate.plan.layout import vectors
-from striate.plan.lowering.convolution import winograd_rows
+from striate.plan.lowering.convolution import row_strips
 from striate.plan.lowering.convolution.bfloat16 import SHARE, fits, is_faster
 from striate.plan.lowering.convolution.winograd import tiling
 from striate.plan.settings import Settings
@@ -91,7 +91,7 @@ def _by_images(operation: Operation, training: bool, exact: bool, bfloat16: bool
     products = _products(operation, bfloat16)
     if exact or not isinstance(operation.layer, Conv2D):
         return products
-    choice = winograd_rows.best(operation, training, False, bfloat16)
+    choice = row_strips.best(operation, training, False, bfloat16)
     return products * choice.share if choice else products
 
 

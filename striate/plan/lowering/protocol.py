@@ -45,3 +45,9 @@ class Lowering:
     gradient_halo: Callable[[Settings, Operation], Pads] = _no_halo
     rereads: bool = False
     prepare: Callable[[Builder, Operation], None] = _nothing
+
+
+def larger(first: Pads, second: Pads) -> Pads:
+    """A halo that holds both."""
+    top, bottom, left, right = (max(pair) for pair in zip(first, second, strict=True))
+    return (top, bottom, left, right)

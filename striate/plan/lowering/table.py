@@ -31,12 +31,16 @@ from striate.plan.lowering import (
     locally_connected,
     pooling,
 )
-from striate.plan.lowering.convolution import passes
+from striate.plan.lowering.convolution import choice as convolution
 from striate.plan.lowering.protocol import Lowering
 
 LOWERINGS: dict[type[Layer], Lowering] = {
     Conv2D: Lowering(
-        passes.forward, passes.backward, passes.input_halo, passes.gradient_halo, rereads=True
+        convolution.forward,
+        convolution.backward,
+        convolution.input_halo,
+        convolution.gradient_halo,
+        rereads=True,
     ),
     MaxPool2D: Lowering(
         pooling.max_forward, pooling.max_backward, gradient_halo=pooling.gradient_halo

@@ -20,13 +20,12 @@ from striate.plan.analysis.operations import INPUT, analyse
 from striate.plan.build.assembly import build
 from striate.plan.layout import Image
 from striate.plan.lowering.builder import Builder
-from striate.plan.lowering.convolution import passes
+from striate.plan.lowering.convolution.algorithm import PASSES
+from striate.plan.lowering.convolution.choice import algorithms_for, winograd_passes
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.lowering.table import LOWERINGS
 from striate.plan.memory.placement import Memory
 from striate.plan.settings import Settings
-
-PASSES = ("forward", "input_gradient", "filter_gradient")
 
 
 class Alone:
@@ -87,17 +86,23 @@ class Alone:
         builder.gradients[node] = self._gradient = _kept(
             builder.image("gradient", out, halos["gradient"])
         )
-        found = passes.winograd_passes(settings, self._operation)
+        found = winograd_passes(settings, self._operation)
         self.winograd = {name: name in found for name in PASSES}
         self._programs = self._record()
 
     def _record(self) -> dict[str, Program]:
         builder, operation = self._builder, self._operation
         recorder = builder.recorder
+        chosen = algorithms_for(builder.settings, operation)
+
+        def filter_gradient() -> None:
+            chosen["filter_gradient"].filter_gradient(builder, operation)
+            builder.shards.add_all()
+
         steps: dict[str, Callable[[], None]] = {
-            "forward": lambda: passes.forward(builder, operation),
-            "input_gradient": lambda: passes.input_gradient(builder, operation),
-            "filter_gradient": lambda: self._filter_gradient(),
+            "forward": lambda: chosen["forward"].forward(builder, operation),
+            "input_gradient": lambda: chosen["input_gradient"].input_gradient(builder, operation),
+            "filter_gradient": filter_gradient,
         }
         stages = {}
         for name, record in steps.items():
@@ -115,10 +120,6 @@ class Alone:
             name: build(some, self._memory, settings.target, self.threads)
             for name, some in stages.items()
         }
-
-    def _filter_gradient(self) -> None:
-        passes.filter_gradient(self._builder, self._operation)
-        self._builder.shards.add_all()
 
     # --- the passes -------------------------------------------------------------------------
 

@@ -15,8 +15,12 @@ from striate.nest.algebra import Binary, Nest, PairProduct
 from striate.nest.schedule import choose, expected_share
 from striate.ops.shapes import Shape
 from striate.plan.analysis.operations import Operation
-from striate.plan.lowering.convolution import bfloat16, winograd, winograd_rows
-from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.lowering.convolution.algorithm import PASSES
+from striate.plan.lowering.convolution.bfloat16 import LEAST, Bfloat16
+from striate.plan.lowering.convolution.choice import algorithms_for
+from striate.plan.lowering.convolution.direct import Direct
+from striate.plan.lowering.convolution.geometry import ConvGeometry
+from striate.plan.lowering.convolution.winograd import tiling
 from striate.plan.lowering.lanes import estimate, lanes_for
 from striate.plan.measure import explanation as told
 from striate.plan.measure.trial import CallProfiler, peak
@@ -131,25 +135,20 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
         return "loops", "filters of its own at each position"
     if not isinstance(operation.layer, Conv2D):
         return "loops", ""
-    pairs = bfloat16.chosen(settings, operation, "forward")
-    if choice := winograd_rows.chosen(settings, operation):
-        return _in_strips(choice, ", else bfloat16" * pairs)
-    found = winograd.chosen(settings, operation)
-    if found is None and pairs:
-        return "direct, products in bfloat16", _why_not_winograd(settings, operation)
-    if found is None:
-        few = f"; fewer than {bfloat16.LEAST} channels: no bfloat16" * settings.bfloat16
-        return "direct", _why_not_winograd(settings, operation) + few
-    m, r, saved = found.outputs_count, found.taps, (found.size / found.outputs_count) ** 2
-    return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
-
-
-def _in_strips(choice: winograd_rows.StripChoice, other: str) -> tuple[str, str]:
-    m, r, size = choice.strips.m, choice.strips.matrices.taps, choice.strips.positions
-    passes = [name.replace("_", " ") for name in winograd_rows.PASSES if name in choice.passes]
-    what = "" if len(passes) == len(winograd_rows.PASSES) else f" ({', '.join(passes)}{other})"
-    saved = f"{size * r / m:.3g} products an output instead of {r * r}"
-    return f"Winograd F({m}, {r}) along rows{what}", saved
+    chosen = algorithms_for(settings, operation)
+    transformed = [name for name in PASSES if chosen[name].is_winograd]
+    if not transformed:
+        direct = chosen["forward"]
+        few = f"; fewer than {LEAST} channels: no bfloat16" * settings.bfloat16
+        why = _why_not_winograd(settings, operation)
+        return direct.name, why + few * (direct.name == Direct.name)
+    first = chosen[transformed[0]]
+    name, saved = first.described(settings, operation)
+    if len(transformed) < len(PASSES):
+        others = {chosen[name].name for name in PASSES} - {first.name}
+        passes = ", ".join(name.replace("_", " ") for name in transformed)
+        name += f" ({passes}{', else bfloat16' * (Bfloat16.name in others)})"
+    return name, saved
 
 
 def _why_not_winograd(settings: Settings, operation: Operation) -> str:
@@ -167,7 +166,7 @@ def _why_not_winograd(settings: Settings, operation: Operation) -> str:
         return f"a padding of {max(g.pads)} is not less than the filter's {g.size[0]}"
     if settings.lanes > 1:
         return "rows in strips would cost what they save, or leave the cache"
-    if settings.bfloat16 and winograd.tiling(operation, settings.vector, settings.batch_size):
+    if settings.bfloat16 and tiling(operation, settings.vector, settings.batch_size):
         return "faster than Winograd"
     return "Winograd's transforms would cost what they save"
 

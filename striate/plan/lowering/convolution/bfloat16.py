@@ -13,18 +13,21 @@ filters once a step.  Whatever is kept from layer to layer, and every sum, has 3
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Location, vectors
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import bfloat16_pairs, direct
-from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.lowering.convolution.algorithm import Pass
+from striate.plan.lowering.convolution.direct import WINOGRAD_MARGIN, Direct
+from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.settings import Settings
 
 # Channels, and pixels of a row, for which there are enough products to pay for the packing.
 LEAST, _PIXELS = 8, 4
-# The time of a sum by pairs, as a part of that by numbers of 32 bits; and by how much Winograd's
-# algorithm takes longer than its operations, measured against the same.
-SHARE, _WINOGRAD = 0.54, 1.15
+# The time of a sum by pairs, as a part of that by numbers of 32 bits.
+SHARE = 0.54
 
 
 def fits(operation: Operation) -> bool:
@@ -37,57 +40,57 @@ def is_faster(operation: Operation, lanes: int, cost: float) -> bool:
     """Whether a convolution by pairs takes less time than one by Winograd's algorithm, which costs
     so many vector operations for an image."""
     g = ConvGeometry(operation)
-    products = g.rows * g.columns * g.size[0] * g.size[1] * g.depth * vectors(g.outputs, lanes)
-    return fits(operation) and SHARE * products < _WINOGRAD * cost
+    products = g.rows * g.columns * g.taps * g.depth * vectors(g.outputs, lanes)
+    return fits(operation) and SHARE * products < WINOGRAD_MARGIN * cost
 
 
-def chosen(settings: Settings, operation: Operation, name: str) -> bool:
-    """Whether a pass ("forward", "input_gradient" or "filter_gradient") that is not computed by
-    Winograd's algorithm multiplies in bfloat16."""
-    if not settings.bfloat16 or settings.element != "f32" or not fits(operation):
-        return False
-    return name != "filter_gradient" or ConvGeometry(operation).columns >= _PIXELS
+class Bfloat16(Direct):
+    """The textbook loops over pairs of numbers."""
 
+    name = "direct, products in bfloat16"
 
-def forward(builder: Builder, operation: Operation) -> None:
-    """O, with the bias as first addend and the activation applied as it is stored."""
-    g = ConvGeometry(operation)
-    x, name = builder.values[operation.inputs[0]], f"pairs for {operation.node}"
-    if g.size == (1, 1) and g.stride != (1, 1):
-        pairs = bfloat16_pairs.pixels_read(builder, name, x, g)
-        g.stride, g.pads = (1, 1), (0, 0, 0, 0)
-    else:
-        pairs = bfloat16_pairs.channels(builder, name, x, g.groups)
-    filters = bfloat16_pairs.filters(builder, operation, g, beside="k", summed="c")
-    direct.correlate(builder, operation, g, pairs, filters)
+    def costs(self, settings: Settings, operation: Operation) -> Mapping[Pass, float]:
+        if not settings.bfloat16 or settings.element != "f32" or not fits(operation):
+            return {}
+        costs = {name: SHARE * cost for name, cost in super().costs(settings, operation).items()}
+        if ConvGeometry(operation).columns < _PIXELS:
+            del costs["filter_gradient"]
+        return costs
 
+    def forward(self, builder: Builder, operation: Operation) -> None:
+        g = ConvGeometry(operation)
+        x, name = builder.values[operation.inputs[0]], f"pairs for {operation.node}"
+        if g.size == (1, 1) and g.stride != (1, 1):
+            pairs = bfloat16_pairs.pixels_read(builder, name, x, g)
+            g.stride, g.pads = (1, 1), (0, 0, 0, 0)
+        else:
+            pairs = bfloat16_pairs.channels(builder, name, x, g.groups)
+        filters = bfloat16_pairs.filters(builder, operation, g, beside="k", summed="c")
+        direct.correlate(builder, operation, g, pairs, filters)
 
-def input_gradient(builder: Builder, operation: Operation) -> None:
-    """dX: every pixel from the outputs that read it."""
-    g = ConvGeometry(operation)
-    gradient, name = builder.gradients[operation.node], f"pairs of gradient {operation.node}"
-    pairs = bfloat16_pairs.channels(builder, name, gradient, g.groups)
-    filters = bfloat16_pairs.filters(builder, operation, g, beside="c", summed="k")
-    direct.turn_around(builder, operation, g, pairs, filters)
+    def input_gradient(self, builder: Builder, operation: Operation) -> None:
+        g = ConvGeometry(operation)
+        gradient, name = builder.gradients[operation.node], f"pairs of gradient {operation.node}"
+        pairs = bfloat16_pairs.channels(builder, name, gradient, g.groups)
+        filters = bfloat16_pairs.filters(builder, operation, g, beside="c", summed="k")
+        direct.turn_around(builder, operation, g, pairs, filters)
 
-
-def filter_gradient(builder: Builder, operation: Operation) -> None:
-    """dF, summed into the shard's own; of very many filters into the batch's."""
-    g = ConvGeometry(operation)
-    x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
-    some = direct.channels_of_task(builder, operation, g)
-    steps = {"g": g.depth, "C": some, "c": 1}
-    name = f"pixels for {operation.node} in pairs"
-    read, tensor = bfloat16_pairs.pixels_of_outputs(builder, name, x, g, steps)
-    outputs = bfloat16_pairs.outputs(
-        builder, f"pixels of gradient {operation.node} in pairs", gradient
-    )
-    walk = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
-    direct.sum_products(
-        builder,
-        operation,
-        g,
-        (tensor, outputs.tensor("gradient", walk)),
-        (Location(read), Location(outputs.buffer)),
-        outputs.width,
-    )
+    def filter_gradient(self, builder: Builder, operation: Operation) -> None:
+        g = ConvGeometry(operation)
+        x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
+        some = direct.channels_of_task(builder, operation, g)
+        steps = {"g": g.depth, "C": some, "c": 1}
+        name = f"pixels for {operation.node} in pairs"
+        read, tensor = bfloat16_pairs.pixels_of_outputs(builder, name, x, g, steps)
+        outputs = bfloat16_pairs.outputs(
+            builder, f"pixels of gradient {operation.node} in pairs", gradient
+        )
+        walk = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+        direct.sum_products(
+            builder,
+            operation,
+            g,
+            (tensor, outputs.tensor("gradient", walk)),
+            (Location(read), Location(outputs.buffer)),
+            outputs.width,
+        )

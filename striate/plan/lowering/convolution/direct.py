@@ -1,4 +1,4 @@
-"""Convolution as its textbook loops: one nest, with the roles of its tensors exchanged.
+"""Direct convolution: the textbook loops, one nest with the roles of its tensors exchanged.
 
     O[y,x,k]               += X[y*S + r*D - P, x*S + s*D - P, c] * F[r,s,c,k]
     dF[r,s,c,k]            += X[y*S + r*D - P, x*S + s*D - P, c] * dO[y,x,k]
@@ -11,82 +11,82 @@ that each pixel is written once: see `striate.plan.lowering.polyphase`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
 
-from striate.layers import Conv2D
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product
 from striate.nest.rewrite import in_parts, in_rounds
+from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Image, Location, Steps
+from striate.plan.layout import Access, Image, Location, vectors
 from striate.plan.lowering.builder import Builder, vector
-from striate.plan.lowering.weight_panels import lay_out, panel, pixels_at_once
-from striate.plan.lowering.window_geometry import WindowGeometry
+from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
+from striate.plan.lowering.convolution.geometry import ConvGeometry, Filters
+from striate.plan.lowering.protocol import NO_HALO
+from striate.plan.lowering.weight_panels import lay_out, panel
+from striate.plan.settings import Settings
 
+# Vector operations in the time that one number takes to come from memory.
+READING = 0.5
+# How much Winograd's algorithm over tiles must save for it to be worth its rounding.
+WINOGRAD_MARGIN = 1.15
 # Bytes of rows that stay in the cache while all sums are brought up to date with them; and
 # products that this should be worth.
 _NEAR, _LEAST = 256 << 10, 32
 
 
-class ConvGeometry(WindowGeometry):
-    """The numbers of one convolution: axes g (groups), c (channels of a group), k (its filters).
+class Direct(Algorithm):
+    """The sums as they are written."""
 
-    Where channels fill the lanes, C and K count panels of them.
-    """
+    name = "direct"
 
-    def __init__(self, operation: Operation) -> None:
-        super().__init__(operation)
-        layer = cast(Conv2D, operation.layer)
-        self.bias, self.groups = layer.bias, layer.groups
-        self.depth = self.channels // layer.groups
-        self.share = self.outputs // layer.groups
-        self.c: Steps = {"g": self.depth, "C": panel(self.depth), "c": 1}
-        self.k: Steps = {"g": self.share, "K": panel(self.share), "k": 1}
-        # F[r, s, c, k] is stored (height, width, channels of a group, filters).
-        self.row, self.column = self.size[1] * self.depth * self.outputs, self.depth * self.outputs
-        self.weight = {"c": self.outputs, "g": self.share, "k": 1}
+    def costs(self, settings: Settings, operation: Operation) -> Mapping[Pass, float]:
+        g = ConvGeometry(operation)
+        if settings.lanes > 1:
+            taps = float(g.taps * g.depth * g.outputs)
+            outputs, inputs = taps * g.rows * g.columns, taps * g.height * g.width
+            return {"forward": outputs, "input_gradient": inputs, "filter_gradient": outputs}
+        return dict.fromkeys(PASSES, cost_by_channels(g, settings.vector, settings.batch_size))
 
-    @property
-    def is_depthwise(self) -> bool:
-        """Whether every group has one channel and one filter: then groups fill the lanes."""
-        return self.depth == self.share == 1 and self.groups > 1
+    def input_halo(self, settings: Settings, operation: Operation) -> Pads:
+        return ConvGeometry(operation).pads
 
-    @property
-    def together(self) -> int:
-        """Images that should share one pass over the filters."""
-        return -(-pixels_at_once(self.numbers) // (self.rows * self.columns))
+    def gradient_halo(self, settings: Settings, operation: Operation, name: Pass) -> Pads:
+        return ConvGeometry(operation).gradient_halo() if name == "input_gradient" else NO_HALO
 
-    @property
-    def numbers(self) -> int:
-        """How many numbers the filters are."""
-        return self.size[0] * self.size[1] * self.depth * self.outputs
+    def forward(self, builder: Builder, operation: Operation) -> None:
+        g = ConvGeometry(operation)
+        x = builder.values[operation.inputs[0]]
+        correlate(builder, operation, g, x, _forward_filters(builder, operation, g))
 
+    def input_gradient(self, builder: Builder, operation: Operation) -> None:
+        g = ConvGeometry(operation)
+        gradient = builder.gradients[operation.node]
+        turn_around(builder, operation, g, gradient, _backward_filters(builder, operation, g))
 
-@dataclass(frozen=True)
-class Filters:
-    """Filters as a nest reads them: strides of r, s, of the summed channel, of panels, groups.
+    def filter_gradient(self, builder: Builder, operation: Operation) -> None:
+        g = ConvGeometry(operation)
+        x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
+        some = channels_of_task(builder, operation, g)
+        steps = {"g": g.depth, "C": some, "c": 1}
+        access = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+        sum_products(
+            builder,
+            operation,
+            g,
+            (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", access)),
+            (Location(x.buffer), Location(gradient.buffer)),
+            g.columns,
+        )
 
-    `summed` channels, or pairs of them, of a group are summed over.
-    """
-
-    place: Location
-    width: int
-    row: int
-    column: int
-    strides: dict[str, int]
-    summed: int
-
-    def tensor(self, strides: Mapping[str, int], offset: int = 0) -> Tensor:
-        """The weights, where the axes of taps have these strides."""
-        form = strides_of({**strides, **self.strides})
-        return Tensor("filters", form, offset, self.place.buffer.element)
+    def described(self, settings: Settings, operation: Operation) -> tuple[str, str]:
+        return self.name, ""
 
 
-def forward(builder: Builder, operation: Operation) -> None:
-    """O, with the bias as first addend and the activation applied as it is stored."""
-    g = ConvGeometry(operation)
-    x = builder.values[operation.inputs[0]]
-    correlate(builder, operation, g, x, _forward_filters(builder, operation, g))
+def cost_by_channels(g: ConvGeometry, vector: int, images: int) -> float:
+    """Vector operations for an image where channels fill vectors of so many lanes, and the time in
+    which a batch of `images` reads the filters, once for all of them."""
+    outputs = vectors(g.outputs, vector)
+    reading = READING * g.depth * g.outputs / images
+    return g.taps * (g.rows * g.columns * g.depth * outputs + WINOGRAD_MARGIN * reading)
 
 
 def correlate(
@@ -171,23 +171,6 @@ def _in_panels(
     return Filters(laid, width, row, column, strides, counts[summed])
 
 
-def filter_gradient(builder: Builder, operation: Operation) -> None:
-    """dF, summed into the shard's own; of very many filters into the batch's."""
-    g = ConvGeometry(operation)
-    x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
-    some = channels_of_task(builder, operation, g)
-    steps = {"g": g.depth, "C": some, "c": 1}
-    walk = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
-    sum_products(
-        builder,
-        operation,
-        g,
-        (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", walk)),
-        (Location(x.buffer), Location(gradient.buffer)),
-        g.columns,
-    )
-
-
 def channels_of_task(builder: Builder, operation: Operation, g: ConvGeometry) -> int:
     """How many channels one task takes: the extent of axis c, where C is over the tasks."""
     return g.depth if builder.sums_by_shard(operation) else _panel_of_channels(g.depth)
@@ -248,13 +231,6 @@ def _panel_of_channels(depth: int) -> int:
     """An equal part of the channels: one of 8 to 16, or of as many as whole vectors allow."""
     most = max((p for p in range(16, depth, 16) if depth % p == 0 and depth // p >= 8), default=0)
     return most or next((p for p in range(16, depth, 16) if depth % p == 0), depth)
-
-
-def input_gradient(builder: Builder, operation: Operation) -> None:
-    """dX: every pixel from the outputs that read it."""
-    g = ConvGeometry(operation)
-    gradient = builder.gradients[operation.node]
-    turn_around(builder, operation, g, gradient, _backward_filters(builder, operation, g))
 
 
 def turn_around(

@@ -19,6 +19,7 @@ through all three at a time, so that V and M stay in a core's own cache.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from striate.nest.algebra import (
@@ -36,8 +37,11 @@ from striate.ops.winograd import Transforms, transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Location, vectors
 from striate.plan.lowering.builder import Builder, vector
-from striate.plan.lowering.convolution import bfloat16, winograd_input_gradient
-from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.lowering.convolution import winograd_input_gradient
+from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
+from striate.plan.lowering.convolution.bfloat16 import is_faster
+from striate.plan.lowering.convolution.direct import READING, WINOGRAD_MARGIN, cost_by_channels
+from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd_filter_gradient import (
     Seen,
     sum_at_once,
@@ -58,14 +62,11 @@ from striate.plan.settings import Settings
 # Bytes of U that are too many to have with what the filters' gradient needs.
 _LARGE = 24 << 20
 # Vector operations of the transforms of a tile of 4 × 4 to 7 × 7 inputs, for each vector of input
-# and of output channels, as measured.  And how much must be saved for it to be worth its rounding.
+# and of output channels, as measured.
 _INPUT = {4: 70, 5: 150, 6: 240, 7: 520}
 _OUTPUT = {4: 50, 5: 105, 6: 160, 7: 330}
-_WORTH = 1.15
 # Bytes of an image's V that are worth keeping from the forward to the backward pass.
 _AT_HAND = 64 << 10
-# Vector operations in the time that one number takes to come from memory.
-_READING = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,13 @@ def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
     Each batch of `images` reads the filters once, and these are more numbers once transformed.
     """
     g = ConvGeometry(operation)
-    taps = g.size[0]
-    plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
-    if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
+    if not g.suits_winograd:
         return None
+    taps = g.size[0]
     outputs, depth = (vectors(count, vector) for count in (g.outputs, g.depth))
-    reading = _READING * g.depth * g.outputs / images
+    reading = READING * g.depth * g.outputs / images
     best: Tiling | None = None
-    least: float = taps * taps * (g.rows * g.columns * g.depth * outputs / _WORTH + reading)
+    least = cost_by_channels(g, vector, images) / WINOGRAD_MARGIN
     for size in _INPUT:
         m = size - taps + 1
         if m < 2:
@@ -103,78 +103,108 @@ def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
     return best
 
 
-def chosen(settings: Settings, operation: Operation) -> Transforms | None:
-    """The transforms to use, or None where another algorithm is faster or asked for."""
-    if settings.lanes > 1 or settings.exact:
-        return None
-    found = tiling(operation, settings.vector, settings.batch_size)
-    if found and settings.bfloat16 and bfloat16.is_faster(operation, settings.vector, found.cost):
-        return None
-    return found.transforms if found else None
+class Winograd(Algorithm):
+    """Minimal filtering over tiles of the image: all three passes, or none, as they share U, V and
+    W."""
+
+    name = "Winograd"
+    is_winograd = True
+
+    def costs(self, settings: Settings, operation: Operation) -> Mapping[Pass, float]:
+        found = self._tiling(settings, operation)
+        return dict.fromkeys(PASSES, WINOGRAD_MARGIN * found.cost) if found else {}
+
+    def _tiling(self, settings: Settings, operation: Operation) -> Tiling | None:
+        if settings.lanes > 1 or settings.exact:
+            return None
+        found = tiling(operation, settings.vector, settings.batch_size)
+        if found and settings.bfloat16 and is_faster(operation, settings.vector, found.cost):
+            return None
+        return found
+
+    def _transforms(self, settings: Settings, operation: Operation) -> Transforms:
+        found = self._tiling(settings, operation)
+        if found is None:
+            raise ValueError(f"{operation.layer.who}: is not computed by Winograd's algorithm")
+        return found.transforms
+
+    def input_halo(self, settings: Settings, operation: Operation) -> Pads:
+        # The padding, and what the last tiles read behind it.
+        with_ = self._transforms(settings, operation)
+        g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
+        top, _, left, _ = g.pads
+        return (
+            top,
+            -(-g.rows // m) * m + more - top - g.height,
+            left,
+            -(-g.columns // m) * m + more - left - g.width,
+        )
+
+    def gradient_halo(self, settings: Settings, operation: Operation, name: Pass) -> Pads:
+        # What the input gradient reads around the output, and the last tiles behind it.
+        with_ = self._transforms(settings, operation)
+        g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
+        top, left = more - g.pads[0], more - g.pads[2]
+        if winograd_input_gradient.pays(operation, with_):
+            return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
+        return (
+            top,
+            max(-(-g.height // m) * m + more - top, -(-g.rows // m) * m) - g.rows,
+            left,
+            max(-(-g.width // m) * m + more - left, -(-g.columns // m) * m) - g.columns,
+        )
+
+    def forward(self, builder: Builder, operation: Operation) -> None:
+        with_ = self._transforms(builder.settings, operation)
+        g = ConvGeometry(operation)
+        work = Correlation(
+            with_,
+            builder.values[operation.inputs[0]],
+            (-g.pads[0], -g.pads[2]),
+            (g.rows, g.columns, g.outputs),
+        )
+
+        def store(value: Expression, walk: Access) -> Store:
+            return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
+
+        bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
+        target = OutputSink(store, {"out": builder.values[operation.node]}, bias)
+        seen = _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
+        if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
+            builder.remember(operation, "seen", Seen(seen, builder.recorder.stage()))
+
+    def gradients(self, builder: Builder, operation: Operation) -> None:
+        with_ = self._transforms(builder.settings, operation)
+        g, spread = ConvGeometry(operation), None
+        if 4 * with_.size**2 * g.depth * g.outputs >= _LARGE:
+            # The sums over the whole batch come first, so that nothing of them is kept meanwhile.
+            _filter_gradient(builder, operation, with_)
+            builder.recomputation.refresh(operation.inputs)
+            _input_gradient(builder, operation, with_)
+            return
+        if winograd_input_gradient.pays(operation, with_):
+            spread = _spread(builder, operation, with_)
+        _input_gradient(builder, operation, with_, spread)
+        _filter_gradient(builder, operation, with_, spread)
+
+    def input_gradient(self, builder: Builder, operation: Operation) -> None:
+        _input_gradient(builder, operation, self._transforms(builder.settings, operation))
+
+    def filter_gradient(self, builder: Builder, operation: Operation) -> None:
+        _filter_gradient(builder, operation, self._transforms(builder.settings, operation))
+
+    def products(self, settings: Settings, operation: Operation) -> float:
+        with_, g = self._transforms(settings, operation), ConvGeometry(operation)
+        per_output = (with_.size / with_.outputs_count) ** 2
+        return per_output * g.rows * g.columns * g.depth * g.outputs
+
+    def described(self, settings: Settings, operation: Operation) -> tuple[str, str]:
+        found = self._transforms(settings, operation)
+        m, r, saved = found.outputs_count, found.taps, (found.size / found.outputs_count) ** 2
+        return f"Winograd F({m}×{m}, {r}×{r})", f"{saved:.2g} products an output instead of {r * r}"
 
 
-def input_halo(operation: Operation, with_: Transforms) -> Pads:
-    """The padding, and what the last tiles read behind it."""
-    g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
-    top, _, left, _ = g.pads
-    return (
-        top,
-        -(-g.rows // m) * m + more - top - g.height,
-        left,
-        -(-g.columns // m) * m + more - left - g.width,
-    )
-
-
-def gradient_halo(operation: Operation, with_: Transforms) -> Pads:
-    """What the input gradient reads around the output, and the last tiles behind it."""
-    g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
-    top, left = more - g.pads[0], more - g.pads[2]
-    if winograd_input_gradient.pays(operation, with_):
-        return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
-    return (
-        top,
-        max(-(-g.height // m) * m + more - top, -(-g.rows // m) * m) - g.rows,
-        left,
-        max(-(-g.width // m) * m + more - left, -(-g.columns // m) * m) - g.columns,
-    )
-
-
-def forward(builder: Builder, operation: Operation, with_: Transforms) -> None:
-    """O, with bias and activation applied as it is stored."""
-    g = ConvGeometry(operation)
-    work = Correlation(
-        with_,
-        builder.values[operation.inputs[0]],
-        (-g.pads[0], -g.pads[2]),
-        (g.rows, g.columns, g.outputs),
-    )
-
-    def store(value: Expression, walk: Access) -> Store:
-        return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
-
-    bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
-    target = OutputSink(store, {"out": builder.values[operation.node]}, bias)
-    seen = _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
-    if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
-        builder.remember(operation, "seen", Seen(seen, builder.recorder.stage()))
-
-
-def gradients(builder: Builder, operation: Operation, with_: Transforms) -> None:
-    """dX and dF."""
-    g, spread = ConvGeometry(operation), None
-    if 4 * with_.size**2 * g.depth * g.outputs >= _LARGE:
-        # The sums over the whole batch come first, so that nothing of them is kept meanwhile.
-        filter_gradient(builder, operation, with_)
-        builder.again.refresh(operation.inputs)
-        input_gradient(builder, operation, with_)
-        return
-    if winograd_input_gradient.pays(operation, with_):
-        spread = _spread(builder, operation, with_)
-    input_gradient(builder, operation, with_, spread)
-    filter_gradient(builder, operation, with_, spread)
-
-
-def input_gradient(
+def _input_gradient(
     builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
 ) -> None:
     """dX: the correlation of dO with the filters turned by half a turn; or from W (`spread`)."""
@@ -195,7 +225,7 @@ def input_gradient(
         _correlate(builder, work, filters, OutputSink(writer.store, writer.images, {}))
 
 
-def filter_gradient(
+def _filter_gradient(
     builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
 ) -> None:
     """dF: summed up at the positions first, and turned into filters once, at the end; of all tiles

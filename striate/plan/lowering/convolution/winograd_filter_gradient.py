@@ -12,7 +12,7 @@ from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.builder import Builder, vector
-from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd_tiles import Correlation, Tiles, apart, see
 from striate.plan.stage import Stage
 

@@ -15,7 +15,7 @@ from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Image, Location
 from striate.plan.lowering.builder import Builder, vector
-from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
 from striate.plan.lowering.convolution.winograd_tiles import Tiles, cut, together
 from striate.plan.lowering.weight_panels import panel

@@ -1,202 +1,330 @@
-"""Winograd's algorithm along the rows of an image, where images fill the lanes: when it pays.
-
-A row is cut into strips of m outputs.  A strip takes m + r - 1 products (at positions p) for each
-row of r taps, instead of m·r; rows of taps are summed up as in the textbook loops.  With strips t,
-and B', G, A of `striate.ops.winograd`:
-
-    V[p][y][t][c] = B' of the inputs of row y             U[p][r][c][k] = G of row r of the filters
-    M[p][y][t][k] = sum over r, c of V[p][y+r][t][c] * U[p][r][c][k]          O = A' M
-
-The gradients follow by the chain rule, with W[p][y][t][k] = A of the gradient of the outputs:
-
-    dU[p][r][c][k] += V[p][y+r][t][c] * W[p][y][t][k]                         dF = G' dU
-    N[p][y][t][c]   = sum over r, k of W[p][y-r][t][k] * U[p][r][c][k]        dX = B N
-
-where strips overlap in dX, and are added up.  Near the border a row of dX is a sum of fewer than r
-rows: no product with a zero of the padding is computed.
-
-Few channels are what images in the lanes are for, and with these only rows are transformed.  Tiles
-of both directions would be (m+r-1)²/m² numbers for each output, to be written and read again for
-sums over few channels alone; strips are (m+r-1)/m, for sums over r times as many.  And their
-rounding errors are the square root of those of tiles.
-"""
+"""Winograd's algorithm along the rows of an image, as nests: `row_strips` has the mathematics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
+from striate.nest.algebra import (
+    Accumulator,
+    Constant,
+    Expression,
+    Matrix,
+    Nest,
+    Store,
+    Tensor,
+    Transformed,
+    grid_of,
+)
 from striate.ops.shapes import Pads
-from striate.ops.winograd import POINTS, Transforms, transforms
-from striate.plan.analysis.operations import INPUT, Operation
-from striate.plan.lowering.convolution.bfloat16 import SHARE, fits
-from striate.plan.lowering.convolution.direct import ConvGeometry
+from striate.plan.analysis.operations import Operation
+from striate.plan.layout import Access, Buffer, Image, Location, Steps
+from striate.plan.lowering.builder import Builder, vector
+from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
+from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
+from striate.plan.lowering.convolution.row_strips import (
+    MARGIN,
+    StripChoice,
+    Strips,
+    best,
+    gradient_halo,
+    input_halo,
+)
+from striate.plan.lowering.convolution.winograd_tiles import cut
+from striate.plan.lowering.weight_panels import lay_out
 from striate.plan.settings import Settings
 
-# Vector operations in the time that any of the transforms takes for one position of a strip, as
-# measured: all are bound by what they read and write.
-_TRANSFORM = 4.0
-# And in that of beginning and storing a sum at a position.
-_SUM = 4.0
-# How much must be saved for it to be worth its rounding.
-_WORTH = 1.1
-# Vectors of a transformed image that stay near until they are read (512 KiB of AVX-512), and
-# numbers of the transformed filters that do.
-_FITTING, _FILTERS = 8192, 1 << 16
-PASSES = ("forward", "input_gradient", "filter_gradient")
+# Vectors of M that are worth keeping at hand.
+_NEAR = 2048
+_CHANNEL: Steps = {"c": 1}
 
 
-class Strips(ConvGeometry):
-    """The numbers of a convolution whose rows are cut into strips.
+class WinogradRows(Algorithm):
+    """Minimal filtering along the rows of an image: pass by pass, where that is faster."""
 
-    Attributes:
-        m: outputs of a strip.
-        positions: m + r - 1.
-        count: strips of a row of outputs.
-        lines: rows of the padded input that outputs read.
-        groups: runs of m pixels of an input row.
-        at_tap, at_position: how far rows of taps, and positions, lie apart in U.
-    """
+    name = "Winograd along rows"
+    is_winograd = True
 
-    def __init__(self, operation: Operation, matrices: Transforms) -> None:
-        super().__init__(operation)
-        self.matrices = matrices
-        self.m, self.positions = matrices.outputs_count, matrices.size
-        self.count, self.groups = -(-self.columns // self.m), -(-self.width // self.m)
-        self.lines = self.rows + matrices.taps - 1
-        self.at_tap = self.depth * self.outputs
-        self.at_position = matrices.taps * self.at_tap
+    def costs(self, settings: Settings, operation: Operation) -> Mapping[Pass, float]:
+        choice = self._choice(settings, operation)
+        if choice is None:
+            return {}
+        costs = choice.strips.costs()
+        return {name: MARGIN * costs[name] for name in PASSES if name in choice.passes}
 
-    def runs(self) -> Iterator[RowRun]:
-        """The rows of the input, with the taps that reach outputs from there."""
-        taps, first = self.matrices.taps, 0
-        for y in range(1, self.height + 1):
-            here = self._taps(first)
-            # Only rows that all taps reach are alike.
-            if y == self.height or self._taps(y) != here or len(here) < taps:
-                yield RowRun(first, y - first, here.start, len(here), first + self.pads[0])
-                first = y
+    def _choice(self, settings: Settings, operation: Operation) -> StripChoice | None:
+        if settings.lanes == 1 or settings.exact:
+            return None
+        training = settings.loss is not None
+        return best(operation, training, training and settings.input_gradient, settings.bfloat16)
 
-    def _taps(self, y: int) -> range:
-        line = y + self.pads[0]
-        return range(max(0, line - self.rows + 1), min(self.matrices.taps - 1, line) + 1)
+    def _strips(self, settings: Settings, operation: Operation) -> Strips:
+        choice = self._choice(settings, operation)
+        if choice is None:
+            raise ValueError(f"{operation.layer.who}: is not computed in strips")
+        return choice.strips
 
-    @property
-    def _reached(self) -> int:
-        """Pairs of a row of the input and a row of taps that reach outputs from there."""
-        starts = [tap - self.pads[0] for tap in range(self.matrices.taps)]
-        return sum(max(min(self.height, self.rows + s) - max(s, 0), 0) for s in starts)
+    def input_halo(self, settings: Settings, operation: Operation) -> Pads:
+        return input_halo(self._strips(settings, operation))
 
-    @property
-    def seen(self) -> int:
-        """Vectors of V."""
-        return self.positions * self.lines * self.count * self.depth
+    def gradient_halo(self, settings: Settings, operation: Operation, name: Pass) -> Pads:
+        return gradient_halo(self._strips(settings, operation))
 
-    @property
-    def spread(self) -> int:
-        """Vectors of W."""
-        return self.positions * self.rows * self.count * self.outputs
+    def forward(self, builder: Builder, operation: Operation) -> None:
+        _forward(builder, operation, self._strips(builder.settings, operation))
 
-    def costs(self) -> dict[str, float]:
-        """Vector operations of each pass, for as many images as there are lanes."""
-        line = self.positions * self.count
-        products = self.rows * line * self.matrices.taps * self.at_tap
-        fewer = self._reached * line * self.at_tap
-        back = self.height * self.positions * self.depth
-        transforms = _TRANSFORM * (self.seen + self.spread)
-        return {
-            "forward": products + transforms + _SUM * self.spread,
-            "input_gradient": fewer
-            + _TRANSFORM * (self.spread + back * self.groups)
-            + _SUM * back * self.count,
-            "filter_gradient": products + transforms + _SUM * self.positions * self.at_position,
-        }
+    def input_gradient(self, builder: Builder, operation: Operation) -> None:
+        _input_gradient(builder, operation, self._strips(builder.settings, operation))
 
-    def near(self) -> dict[str, bool]:
-        """Whether what each pass reads, more than once, fits the cache."""
-        return {
-            "forward": self.seen <= _FITTING,
-            "input_gradient": self.spread <= _FITTING,
-            "filter_gradient": self.seen + self.spread <= 2 * _FITTING,
-        }
+    def filter_gradient(self, builder: Builder, operation: Operation) -> None:
+        _filter_gradient(builder, operation, self._strips(builder.settings, operation))
+
+    def gradients(self, builder: Builder, operation: Operation) -> None:
+        strips = self._strips(builder.settings, operation)
+        spread = _spread_out(builder, operation, strips)  # both read it
+        _input_gradient(builder, operation, strips, spread)
+        _filter_gradient(builder, operation, strips, spread)
+
+    def described(self, settings: Settings, operation: Operation) -> tuple[str, str]:
+        strips = self._strips(settings, operation)
+        m, r, size = strips.m, strips.matrices.taps, strips.positions
+        saved = f"{size * r / m:.3g} products an output instead of {r * r}"
+        return f"Winograd F({m}, {r}) along rows", saved
 
 
-@dataclass(frozen=True)
-class RowRun:
-    """Rows of the input from the `first` on, read by `taps` rows of taps from `tap` on; the first
-    of these sees the first row as row `line - tap` of the outputs."""
-
-    first: int
-    count: int
-    tap: int
-    taps: int
-    line: int
-
-
-@dataclass(frozen=True)
-class StripChoice:
-    """The passes that are computed in strips, and the part of the textbook loops' vector operations
-    that all passes take then."""
-
-    strips: Strips
-    passes: frozenset[str]
-    share: float
-
-
-def chosen(settings: Settings, operation: Operation) -> StripChoice | None:
-    """The strips to use, or None where other algorithms are faster or asked for."""
-    if settings.lanes == 1 or settings.exact:
-        return None
-    training = settings.loss is not None
-    return best(operation, training, training and settings.input_gradient, settings.bfloat16)
-
-
-def best(
-    operation: Operation, training: bool, input_gradient: bool = False, bfloat16: bool = False
-) -> StripChoice | None:
-    """The best strips; None where the textbook loops are as fast in every pass.
-
-    `input_gradient`: even if the input is that of the network.  `bfloat16`: where these loops may
-    multiply pairs.
-    """
-    g = ConvGeometry(operation)
-    taps = g.size[0]
-    plain = (g.stride, g.dilation, g.groups) == ((1, 1), (1, 1), 1)
-    if not plain or g.size != (taps, taps) or taps not in (3, 5) or max(g.pads) >= taps:
-        return None
-    products = float(taps * taps * g.depth * g.outputs)
-    if bfloat16 and fits(operation):
-        products *= SHARE
-    direct = {"forward": products * g.rows * g.columns}
-    if training:
-        direct["filter_gradient"] = direct["forward"]
-        if input_gradient or INPUT not in operation.inputs:
-            direct["input_gradient"] = products * g.height * g.width
-    found, least = None, 1.0
-    for size in POINTS:
-        if size - taps + 1 < 2:
-            continue
-        strips = Strips(operation, transforms(size - taps + 1, taps))
-        if strips.positions * strips.at_position > _FILTERS:
-            continue
-        costs, near = strips.costs(), strips.near()
-        passes = frozenset(
-            name for name in direct if near[name] and costs[name] * _WORTH < direct[name]
+def _forward(builder: Builder, operation: Operation, strips: Strips) -> None:
+    """O, with bias and activation applied as it is stored; some rows at a time."""
+    seen, filters = _see(builder, operation, strips), _filters(builder, operation, strips)
+    for first, count in _bands(strips):
+        sums = builder.image("M", (strips.positions * count, strips.count, strips.outputs))
+        builder.recorder.blockwise(
+            Nest(
+                axes=(
+                    ("p", strips.positions),
+                    ("y", count),
+                    ("k", strips.outputs),
+                    ("x", strips.count),
+                    ("v", builder.lanes),
+                    ("r", strips.matrices.taps),
+                    ("c", strips.depth),
+                ),
+                stores=(
+                    Store(
+                        sums.tensor("sums", Access({"p": count, "y": 1}, {"x": 1}, {"k": 1})),
+                        Accumulator(),
+                    ),
+                ),
+                terms=(_lines(seen, strips) * _laid(strips),),
+                reduce=("r", "c"),
+                reduction="sum",
+            ),
+            {
+                "seen": Location(seen.buffer, first * seen.row),
+                "filters": filters,
+                "sums": Location(sums.buffer),
+            },
         )
-        cost = sum(costs[name] if name in passes else direct[name] for name in direct)
-        share = cost / sum(direct.values())
-        if share < least:
-            found, least = StripChoice(strips, passes, share), share
-    return found
+        _put(builder, operation, strips, sums, first)
 
 
-def input_halo(strips: Strips) -> Pads:
-    """The padding, and what the last strip reads behind it."""
-    top, bottom, left, right = strips.pads
-    reached = (strips.count - 1) * strips.m + strips.positions
-    return top, bottom, left, max(right, reached - left - strips.width)
+def _put(builder: Builder, operation: Operation, strips: Strips, sums: Image, first: int) -> None:
+    """O = A' M, of some rows from the `first` on."""
+    out, count = builder.values[operation.node], sums.height // strips.positions
+    places = {"sums": Location(sums.buffer), "out": Location(out.buffer, first * out.row)}
+    if strips.bias:
+        places["bias"] = builder.parameter(operation, "bias")
+    for left, across, width in cut(0, strips.count, strips.columns, strips.m):
+        matrix = _turned(strips.matrices.outputs)[:width]
+        positions = Access({"y": 1, "q": count}, {"x": 1}, _CHANNEL, (0, left, 0))
+        value: Expression = Transformed(ONE, matrix, sums.tensor("sums", positions))
+        if strips.bias:
+            value = value + vector("bias", c=1)
+        pixels = Access({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
+        axes = (("y", count), ("x", across), ("c", strips.outputs), ("v", builder.lanes))
+        store = builder.store(operation, value, pixels)
+        builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(ONE, matrix)), places)
 
 
-def gradient_halo(strips: Strips) -> Pads:
-    """What the last strip reads behind the outputs."""
-    return 0, 0, 0, strips.count * strips.m - strips.columns
+def _input_gradient(
+    builder: Builder, operation: Operation, strips: Strips, spread: Image | None = None
+) -> None:
+    """dX, from W (`spread`) if that is there."""
+    spread = spread or _spread_out(builder, operation, strips)
+    filters = _filters(builder, operation, strips)
+    size = strips.positions
+    overlap = Overlap(strips.matrices, strips.pads[2], strips.width, strips.count)
+    shape = (strips.height, strips.count, size * strips.depth)
+    sums = builder.image(f"N {operation.node}", shape, (0, 0, *overlap.halo))
+    for run in strips.runs():
+        outputs = Access(
+            {"p": strips.rows, "y": 1, "r": -1}, {"x": 1}, {"k": 1}, (run.taps - 1, 0, 0)
+        )
+        rows = sums.tensor("sums", Access({"y": 1}, {"x": 1}, {"p": strips.depth, "c": 1}))
+        at = Location(sums.buffer, run.first * sums.row)
+        axes = (
+            ("p", size),
+            ("y", run.count),
+            ("c", strips.depth),
+            ("x", strips.count),
+            ("v", builder.lanes),
+        )
+        if not run.taps:
+            builder.recorder.blockwise(Nest(axes, (Store(rows, Constant(0.0)),)), {"sums": at})
+            continue
+        # The last tap reads the row that lies highest.
+        highest = run.line - run.tap - (run.taps - 1)
+        builder.recorder.blockwise(
+            Nest(
+                axes=(*axes, ("r", run.taps), ("k", strips.outputs)),
+                stores=(Store(rows, Accumulator()),),
+                terms=(spread.tensor("spread", outputs) * _laid(strips),),
+                reduce=("r", "k"),
+                reduction="sum",
+            ),
+            {
+                "spread": Location(spread.buffer, highest * spread.row),
+                "filters": Location(filters.buffer, filters.offset + run.tap * strips.at_tap),
+                "sums": at,
+            },
+        )
+    with builder.writing_gradient(operation.inputs[0]) as writer:
+        for left, across, width in cut(0, overlap.groups, strips.width, strips.m):
+            matrix = overlap.matrix(width)
+            # Strips lie beside each other, position by position: so do all that a pixel is in.
+            first = (0, left + overlap.first, 0)
+            positions = Access({"y": 1}, {"x": 1}, {"q": strips.depth, "c": 1}, first)
+            value = Transformed(ONE, matrix, sums.tensor("sums", positions))
+            pixels = Access({"y": 1}, {"x": strips.m, "j": 1}, _CHANNEL, (0, left * strips.m, 0))
+            image = (("y", strips.height), ("x", across), ("c", strips.depth), ("v", builder.lanes))
+            nest = Nest(image, (writer.store(value, pixels),), grid=grid_of(ONE, matrix))
+            builder.recorder.blockwise(nest, {"sums": Location(sums.buffer), **writer.places})
+
+
+def _filter_gradient(
+    builder: Builder, operation: Operation, strips: Strips, spread: Image | None = None
+) -> None:
+    """dF, from W (`spread`) if that is there: each thread sums up dU of one shard after another."""
+    spread = spread or _spread_out(builder, operation, strips)
+    seen = _see(builder, operation, strips)
+    size = strips.positions * strips.at_position
+    total = Location(Buffer(f"position gradient {operation.node}", size, "real", "thread"))
+    builder.recorder.at_shard_start(
+        Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": total}
+    )
+    target = _laid(strips, "sum")
+    builder.recorder.blockwise(
+        Nest(
+            axes=(
+                ("p", strips.positions),
+                ("c", strips.depth),
+                ("k", strips.outputs),
+                ("r", strips.matrices.taps),
+                ("y", strips.rows),
+                ("x", strips.count),
+                ("v", builder.lanes),
+            ),
+            stores=(Store(target, Accumulator()),),
+            terms=(
+                _lines(seen, strips)
+                * spread.tensor("spread", Access({"p": strips.rows, "y": 1}, {"x": 1}, {"k": 1})),
+            ),
+            reduce=("y", "x", "v"),
+            reduction="sum",
+            initial=(target,),
+        ),
+        {"seen": Location(seen.buffer), "spread": Location(spread.buffer), "sum": total},
+    )
+    matrix = _turned(strips.matrices.filters)
+    taps = Transformed(ONE, matrix, _laid(strips, "sum", "q"))
+    builder.recorder.at_shard_end(
+        Nest(
+            _filter_axes(strips),
+            (Store(_plain(strips, "out", "j"), taps),),
+            grid=grid_of(ONE, matrix),
+        ),
+        {"sum": total, "out": builder.shard_gradient(operation, "filters")},
+    )
+
+
+# --- the transforms ----------------------------------------------------------------------------
+
+
+def _see(builder: Builder, operation: Operation, strips: Strips) -> Image:
+    """V: (positions · rows, strips, channels)."""
+    x, (top, _, left, _) = builder.values[operation.inputs[0]], strips.pads
+    seen = builder.image("V", (strips.positions * strips.lines, strips.count, strips.depth))
+    _transform(builder, strips, strips.matrices.inputs, (x, (-top, -left, 0)), seen)
+    return seen
+
+
+def _spread_out(builder: Builder, operation: Operation, strips: Strips) -> Image:
+    """W: (positions · rows, strips, filters)."""
+    gradient = builder.gradients[operation.node]
+    spread = builder.image("W", (strips.positions * strips.rows, strips.count, strips.outputs))
+    _transform(builder, strips, strips.matrices.outputs, (gradient, (0, 0, 0)), spread)
+    return spread
+
+
+def _transform(
+    builder: Builder,
+    strips: Strips,
+    matrix: Matrix,
+    source: tuple[Image, tuple[int, int, int]],
+    target: Image,
+) -> None:
+    """The matrix times the pixels of each strip, of an image from some pixel on."""
+    image, start = source
+    lines = target.height // strips.positions
+    pixels = image.tensor("x", Access({"y": 1}, {"x": strips.m, "q": 1}, _CHANNEL, start))
+    positions = target.tensor("out", Access({"y": 1, "j": lines}, {"x": 1}, _CHANNEL))
+    axes = (("y", lines), ("x", strips.count), ("c", target.channels), ("v", builder.lanes))
+    store = Store(positions, Transformed(ONE, matrix, pixels))
+    places = {"x": Location(image.buffer), "out": Location(target.buffer)}
+    builder.recorder.blockwise(Nest(axes, (store,), grid=grid_of(ONE, matrix)), places)
+
+
+def _filters(builder: Builder, operation: Operation, strips: Strips) -> Location:
+    """U: [position][row of taps][channel][filter]."""
+    matrix = strips.matrices.filters
+    taps = Transformed(ONE, matrix, _plain(strips, "filters", "q"))
+    places = {"filters": builder.parameter(operation, "filters")}
+    size = strips.positions * strips.at_position
+    store = Store(_laid(strips, "laid", "j"), taps)
+    nest = Nest(_filter_axes(strips), (store,), grid=grid_of(ONE, matrix))
+    return lay_out(builder, f"filters {operation.node}", size, nest, places, "r")
+
+
+# --- where things lie --------------------------------------------------------------------------
+
+
+def _lines(seen: Image, strips: Strips) -> Tensor:
+    """V at the rows that the taps of each output see."""
+    return seen.tensor("seen", Access({"p": strips.lines, "y": 1, "r": 1}, {"x": 1}, _CHANNEL))
+
+
+def _laid(strips: Strips, role: str = "filters", position: str = "p") -> Tensor:
+    """U or dU, the positions along an axis."""
+    strides = {"r": strips.at_tap, "c": strips.outputs, "k": 1}
+    return vector(role, **strides, **{position: strips.at_position})
+
+
+def _plain(strips: Strips, role: str, column: str) -> Tensor:
+    """The filters as they are, or their gradient, the columns along an axis."""
+    strides = {"r": strips.row, "c": strips.outputs, "k": 1}
+    return vector(role, **strides, **{column: strips.column})
+
+
+def _filter_axes(strips: Strips) -> tuple[tuple[str, int], ...]:
+    return (("r", strips.matrices.taps), ("c", strips.depth), ("k", strips.outputs))
+
+
+def _bands(strips: Strips) -> Iterator[tuple[int, int]]:
+    """(first, count): equal runs of rows of outputs whose sums stay near."""
+    row = strips.positions * strips.count * strips.outputs
+    fitting = max(_NEAR // row, 1)
+    count = max(c for c in range(1, strips.rows + 1) if strips.rows % c == 0 and c <= fitting)
+    for first in range(0, strips.rows, count):
+        yield first, count
+
+
+def _turned(matrix: Matrix) -> Matrix:
+    return tuple(zip(*matrix, strict=True))
