@@ -15,9 +15,14 @@ from typing import Any
 class Target:
     """A processor that code is made for.
 
-    `vector_bytes` and `registers` are those of the widest vector unit: 64 and 32 with AVX-512,
-    32 and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.  `fused`: whether it multiplies
-    and adds in one instruction.
+    Attributes:
+        triple, cpu, features: what LLVM calls it: "x86_64-pc-linux-gnu", "znver4", "+avx2,-sse4a".
+        vector_bytes, registers: the widest vector unit: 64 bytes and 32 registers with AVX-512, 32
+            and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.
+        fused: whether it multiplies and adds in one instruction.
+        core_cache, shared_cache: bytes of a core's own cache and of the last one that plans count
+            on.  They are not read from the machine, so that the same vector unit gives the same
+            bits.
     """
 
     triple: str
@@ -26,6 +31,8 @@ class Target:
     vector_bytes: int
     registers: int
     fused: bool = True
+    core_cache: int = 1 << 20
+    shared_cache: int = 16 << 20
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""

@@ -154,7 +154,7 @@ class Update:
                 },
                 barrier=False,
             )
-        memory = Memory(recorder, element, self.threads, given)
+        memory = Memory(recorder, element, target, self.threads, given)
         self.program = build(recorder.all_stages, memory, target, self.threads)
 
     def prepare(self, learning_rate: float) -> None:

@@ -15,7 +15,7 @@ from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
-from striate.plan.build.assembly import build
+from striate.plan.build.assembly import build, sources
 from striate.plan.build.axis_split import split
 from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder, pixels
@@ -69,10 +69,10 @@ class Plan:
             recording.stages = [
                 part for stage in recording.stages for part in split(stage, threads, settings)
             ]
-        copy_out(recording.stages, settings.element)
-        write_halos(recording, settings.element)
+        copy_out(recording.stages, settings)
+        write_halos(recording, settings)
         given = {builder.weights: parameters, builder.statistics: statistics}
-        self.memory = Memory(recording, settings.element, threads, given)
+        self.memory = Memory(recording, settings.element, settings.target, threads, given)
         for buffer, table in builder.tables.items():
             if buffer in self.memory.arrays:
                 self.memory.arrays[buffer][: table.size] = table.ravel()
@@ -88,6 +88,11 @@ class Plan:
             self._preparation.prepare()
             self._preparation.run(0)
         self.program = build(self._stages, self.memory, target, self.threads)
+
+    def sources(self) -> list[tuple[str, str]]:
+        """(label, LLVM IR) of every nest, for the target, which need not be this machine."""
+        stages = self.recording.all_stages if self.settings.frozen else self._stages
+        return sources(stages, self.memory, self.settings.target)
 
     @property
     def stages(self) -> list[Stage]:

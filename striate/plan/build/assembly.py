@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from striate.nest.algebra import Tensor
-from striate.nest.compiler import CompiledNest, compile_nest
+from striate.nest.compiler import CompiledNest, compile_nest, source_of
 from striate.nest.rewrite import joined
 from striate.nest.program import Argument, Job, KernelCall, Program
 from striate.nest.target import Target
@@ -22,6 +22,19 @@ def build(stages: Sequence[Stage], memory: Memory, target: Target, threads: int)
         stages[-1].barrier = True  # a run has ended when all threads have
     assembly = Assembly(memory, target)
     return Program([assembly.job(stage) for stage in stages], threads, target)
+
+
+def sources(stages: Sequence[Stage], memory: Memory, target: Target) -> list[tuple[str, str]]:
+    """What `build` would compile: (label, LLVM IR) of every nest, in order.
+
+    The target need not be this machine: nothing is compiled or run.
+    """
+    assembly, element = Assembly(memory, target), memory.element
+    return [
+        (step.label, source_of(step.nest, step.schedule, target, element))
+        for stage in stages
+        for step in assembly.final(stage).all_steps
+    ]
 
 
 @dataclass(frozen=True)
@@ -42,16 +55,19 @@ class Assembly:
     def job(self, stage: Stage) -> Job:
         """Its calls, for all tasks."""
         tasks = stage.tasks // stage.grain
-        read = {s.places[role].buffer for s in stage.all_steps for role in s.nest.inputs}
-        steps = [self._final(step, stage, read) for step in stage.steps]
         return Job(
-            calls=tuple(self._call(step, stage) for step in steps),
+            calls=tuple(self._call(step, stage) for step in self.final(stage).steps),
             starts=tuple(self._call(step, stage) for step in stage.starts),
             ends=tuple(self._call(step, stage) for step in stage.ends),
             tasks=tasks,
             shards=stage.used_shards,
             barrier=stage.barrier,
         )
+
+    def final(self, stage: Stage) -> Stage:
+        """The stage with the nests of its tasks as they are run."""
+        read = {s.places[role].buffer for s in stage.all_steps for role in s.nest.inputs}
+        return replace(stage, steps=[self._final(step, stage, read) for step in stage.steps])
 
     def _final(self, step: BoundNest, stage: Stage, read: Set[Buffer]) -> BoundNest:
         """The step as it is run, in a stage that reads these buffers."""
@@ -77,7 +93,9 @@ class Assembly:
         place = step.places[min(stored)]
         if place.buffer in self.memory.private or place.buffer in read:
             return step
-        return with_non_temporal_stores(step, self.memory.arrays[place.buffer], place)
+        return with_non_temporal_stores(
+            step, self.memory.arrays[place.buffer], place, self.target
+        )
 
     def _call(self, step: BoundNest, stage: Stage) -> KernelCall:
         kernel: CompiledNest = compile_nest(

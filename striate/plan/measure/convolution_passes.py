@@ -115,7 +115,7 @@ class Alone:
             stages[name] = first + recorder.stages[done:]
         given = {builder.weights: self.network.flat, builder.statistics: self.network.state_flat}
         settings = builder.settings
-        self._memory = Memory(recorder, settings.element, self.threads, given)
+        self._memory = Memory(recorder, settings.element, settings.target, self.threads, given)
         return {
             name: build(some, self._memory, settings.target, self.threads)
             for name, some in stages.items()

@@ -17,7 +17,7 @@ from striate.ops.shapes import Shape
 from striate.plan.analysis.operations import Operation
 from striate.plan.lowering.convolution.algorithm import PASSES
 from striate.plan.lowering.convolution.bfloat16 import LEAST, Bfloat16
-from striate.plan.lowering.convolution.choice import algorithms_for
+from striate.plan.lowering.convolution.choice import algorithms_for, costs
 from striate.plan.lowering.convolution.direct import Direct
 from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd import tiling
@@ -117,7 +117,18 @@ def _layer(plan: Plan, operation: Operation) -> told.LayerExplained:
         algorithm,
         why,
         _part(operation.shape, builder.network.nodes[operation.node].shape),
+        _costs(plan.settings, operation),
     )
+
+
+def _costs(settings: Settings, operation: Operation) -> dict[str, float]:
+    """What each algorithm would cost in the forward pass of a convolution, the least first."""
+    if not isinstance(operation.layer, Conv2D):
+        return {}
+    offers = costs(settings, operation)
+    direct = offers[Direct.name]["forward"]
+    found = {name: cost["forward"] / direct for name, cost in offers.items() if "forward" in cost}
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _part(made: Shape, whole: Shape) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 _WIDTH = 108
@@ -51,6 +51,9 @@ class LayerExplained:
         How, and the reason.
     part
         How much of the output, where nobody reads the rest: "10×10 of 11×11", or "".
+    costs
+        Of a convolution: vector operations of the forward pass by each algorithm that can compute
+        it, as parts of those of the direct one, the least first.
     """
 
     name: str
@@ -60,6 +63,7 @@ class LayerExplained:
     algorithm: str
     why: str
     part: str = ""
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,13 @@ class Explanation:
         for layer in self.layers:
             if layer.part:
                 yield f"{layer.name}: {layer.part} outputs are computed, nobody reads the others"
+        for layer in self.layers:
+            if len(layer.costs) > 1:
+                costs = (
+                    f"{name} {cost:.2f}" if cost != 1 else f"{name} 1"
+                    for name, cost in layer.costs.items()
+                )
+                yield f"{layer.name}: {', '.join(costs)} (vector operations of the forward pass)"
         if any(name in short for layer in self.layers for name in layer.passes):
             yield "dX: the gradient of what the layer reads; dF: that of its parameters"
         if any("again" in layer.passes for layer in self.layers):

@@ -10,23 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
-from striate.nest.ir import Number
 from striate.plan.layout import Buffer, HaloForm, Location
 from striate.plan.memory.liveness import private_buffers
 from striate.plan.memory.task_size import choose_task_sizes
+from striate.plan.settings import Settings
 from striate.plan.stage import BoundNest, RecordedStages
 
 # Numbers of a buffer, of all blocks or of those that a thread has at hand, that are worth it.
 _LARGE = 1 << 20
 
 
-def write_halos(recording: RecordedStages, element: Number) -> None:
+def write_halos(recording: RecordedStages, settings: Settings) -> None:
     """Add steps that write the halos of large buffers.
 
     From then on such a buffer is one without a form, every number of which is written before it is
     read.
     """
-    choose_task_sizes(recording, element)
+    choose_task_sizes(recording, settings.element, settings.target)
     private, known = private_buffers(recording), set[Buffer]()
     for stage in recording.stages:
         steps: list[BoundNest] = []

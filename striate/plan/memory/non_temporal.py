@@ -17,19 +17,21 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
-from striate.nest.ir import BYTES, Number
+from striate.nest.ir import BYTES
+from striate.nest.target import Target
 from striate.plan.layout import Buffer, Location
+from striate.plan.settings import Settings
 from striate.plan.stage import BoundNest, Stage
 
 # Bytes of a value, of all images, that are worth a copy, and one past the caches, as measured: they
 # hold what else such a stage goes through.
 _AWAY, _PAST = 1 << 20, 4 << 20
-# Buffers of more bytes than this are not in the caches any more when they are read.
-_FAR = 12 << 20
+# Buffers of more bytes than this part of the last cache are not there any more when they are read.
+_FAR = 3 / 4
 _LINE = 64
 
 
-def copy_out(stages: Sequence[Stage], element: Number) -> None:
+def copy_out(stages: Sequence[Stage], settings: Settings) -> None:
     """Let stages make the large values that they read themselves in memory at hand.
 
     Only those that they begin: what is there already is read and written where it is.
@@ -38,9 +40,9 @@ def copy_out(stages: Sequence[Stage], element: Number) -> None:
     begun: set[Buffer] = set()
     for number, stage in enumerate(stages):
         for buffer in _made_and_read(stage):
-            size = buffer.span * stage.tasks * BYTES[element]
+            size = buffer.span * stage.tasks * BYTES[settings.element]
             if size >= _AWAY and buffer not in begun and last[buffer] > number:
-                whole = buffer.size * BYTES[element] % _LINE == 0
+                whole = buffer.size * BYTES[settings.element] % _LINE == 0
                 _copy_out(stage, buffer, streaming=size >= _PAST and whole)
         begun.update(_buffers(stage))
 
@@ -86,11 +88,11 @@ def _copy_out(stage: Stage, buffer: Buffer, *, streaming: bool) -> None:
 
 
 def with_non_temporal_stores(
-    step: BoundNest, array: npt.NDArray[np.generic], place: Location
+    step: BoundNest, array: npt.NDArray[np.generic], place: Location, target: Target
 ) -> BoundNest:
     """The step, whose stores all go to `place` in `array` and are not read again soon, past the
     caches; as it is where the caches may hold them, or where they are no whole lines."""
-    if array.nbytes <= _FAR or not _fills_lines(step.nest, place, array):
+    if array.nbytes <= _FAR * target.shared_cache or not _fills_lines(step.nest, place, array):
         return step
     stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
     return replace(step, nest=replace(step.nest, stores=stores))

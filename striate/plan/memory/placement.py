@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.nest.ir import Number
+from striate.nest.target import Target
 from striate.plan.layout import Buffer
 from striate.plan.memory.allocation import allot, dtype_of
 from striate.plan.memory.liveness import Use, elements_of, instances_of, private_buffers, uses_of
@@ -33,13 +34,13 @@ class Memory:
     """
 
     def __init__(
-        self, recording: RecordedStages, element: Number, threads: int, given: Given
+        self, recording: RecordedStages, element: Number, target: Target, threads: int, given: Given
     ) -> None:
         self._recording, self.element, self._threads = recording, element, threads
         for buffer, array in given.items():
             self._check(buffer, array)
         self.private = private_buffers(recording)
-        choose_task_sizes(recording, element)
+        choose_task_sizes(recording, element, target)
         found = allot([use for use in self.uses() if use.buffer not in given], element)
         self.arrays: dict[Buffer, npt.NDArray[np.generic]] = {**given, **found.arrays}
         self.strides = found.strides

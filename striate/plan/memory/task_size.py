@@ -10,19 +10,20 @@ import math
 from dataclasses import replace
 
 from striate.nest.ir import BYTES, Number
+from striate.nest.target import Target
 from striate.plan.stage import BoundNest, RecordedStages, Stage, is_per_block
 
-# What the blocks of one task may touch together, so that it stays in a core's own cache.
-_NEAR_BYTES = 640 << 10
+# What the blocks of one task may touch together, as a part of a core's own cache.
+_NEAR = 5 / 8
 # Tasks of a stage, at least: so many threads find work.
 _LEAST_TASKS = 8
 
 
-def choose_task_sizes(recording: RecordedStages, element: Number) -> None:
+def choose_task_sizes(recording: RecordedStages, element: Number, target: Target) -> None:
     """Set the `grain` of every stage over blocks, and cut sums over shards to those with tasks."""
     for stage in recording.stages:
         if stage.by_block:
-            stage.grain = _grain(stage, recording.blocks, element)
+            stage.grain = _grain(stage, recording.blocks, element, target)
     for stage in recording.stages:
         stage.steps = [_of_its_shards(step) for step in stage.steps]
 
@@ -32,13 +33,13 @@ def tasks_of(blocks: int, grain: int) -> int:
     return math.ceil(blocks / grain)
 
 
-def _grain(stage: Stage, blocks: int, element: Number) -> int:
+def _grain(stage: Stage, blocks: int, element: Number, target: Target) -> int:
     """Blocks that one task takes.  All tasks are equal."""
     buffers = {place.buffer for step in stage.steps for place in step.places.values()}
     near = BYTES[element] * sum(
         b.span if b.near is None else -(-b.near // 64) * 64 for b in buffers if is_per_block(b)
     )
-    fitting = _NEAR_BYTES // max(near, 1)
+    fitting = int(_NEAR * target.core_cache) // max(near, 1)
     most = max(blocks // _LEAST_TASKS, 1, min(stage.wanted, blocks // 2))
     wanted = max(min(max(fitting, stage.wanted), most), 1)
     divisors = [g for g in range(1, blocks + 1) if blocks % g == 0]

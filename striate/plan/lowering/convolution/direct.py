@@ -28,9 +28,9 @@ from striate.plan.settings import Settings
 READING = 0.5
 # How much Winograd's algorithm over tiles must save for it to be worth its rounding.
 WINOGRAD_MARGIN = 1.15
-# Bytes of rows that stay in the cache while all sums are brought up to date with them; and
-# products that this should be worth.
-_NEAR, _LEAST = 256 << 10, 32
+# Rows that stay in the cache while all sums are brought up to date with them, as a part of a core's
+# own; and products that this should be worth.
+_NEAR, _LEAST = 1 / 4, 32
 
 
 class Direct(Algorithm):
@@ -213,7 +213,8 @@ def sum_products(
     touched = [min(pair) for pair in zip(g.size, g.stride, strict=True)]
     pixels = touched[0] * touched[1] * g.columns  # that a further row of outputs reads
     row = 4 * (g.columns * width + pixels * some) * g.groups * builder.lanes
-    rows = max(b for b in range(1, g.rows + 1) if g.rows % b == 0 and (b == 1 or b * row <= _NEAR))
+    near = _NEAR * builder.settings.target.core_cache
+    rows = max(b for b in range(1, g.rows + 1) if g.rows % b == 0 and (b == 1 or b * row <= near))
     if rows < g.rows and rows * columns * builder.lanes >= _LEAST:
         nest = in_rounds(nest, "y", rows)
     places = {"x": memory[0], "gradient": memory[1]}

@@ -145,7 +145,7 @@ class Winograd(Algorithm):
         with_ = self._transforms(settings, operation)
         g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
         top, left = more - g.pads[0], more - g.pads[2]
-        if winograd_input_gradient.pays(operation, with_):
+        if winograd_input_gradient.pays(operation, with_, settings.target):
             return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
         return (
             top,
@@ -182,7 +182,7 @@ class Winograd(Algorithm):
             builder.recomputation.refresh(operation.inputs)
             _input_gradient(builder, operation, with_)
             return
-        if winograd_input_gradient.pays(operation, with_):
+        if winograd_input_gradient.pays(operation, with_, builder.settings.target):
             spread = _spread(builder, operation, with_)
         _input_gradient(builder, operation, with_, spread)
         _filter_gradient(builder, operation, with_, spread)
@@ -209,7 +209,7 @@ def _input_gradient(
 ) -> None:
     """dX: the correlation of dO with the filters turned by half a turn; or from W (`spread`)."""
     g = ConvGeometry(operation)
-    if winograd_input_gradient.pays(operation, with_):
+    if winograd_input_gradient.pays(operation, with_, builder.settings.target):
         spread = spread or _spread(builder, operation, with_)
         filters = _filters(builder, operation, with_, "c")
         winograd_input_gradient.input_gradient(builder, operation, with_, spread, filters)
@@ -265,7 +265,7 @@ def _correlate(
 ) -> Tiles | None:
     """All tiles, some rows of them at a time; gives V if that is all of it."""
     depth, outputs = work.image.channels, work.size[2]
-    band = work.band(depth + outputs)
+    band = work.band(depth + outputs, builder.settings.target)
     rows = (band, work.tiles[1])
     for first in range(0, work.tiles[0], band):
         seen = Tiles("V", work.transforms, rows, depth)

@@ -41,7 +41,7 @@ def sum_by_shard(
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Location(total)}
     )
-    band = spread.rows[0] if spread else left.band(depth + outputs)
+    band = spread.rows[0] if spread else left.band(depth + outputs, builder.settings.target)
     rows = (band, left.tiles[1])
     for first in range(0, left.tiles[0], band):
         other = spread or Tiles("W", left.transforms, rows, outputs)

@@ -11,6 +11,7 @@ less than r - 1; and W is what the gradient of the filters reads too.
 from __future__ import annotations
 
 from striate.nest.algebra import Accumulator, Nest, Store, Transformed, grid_of
+from striate.nest.target import Target
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Image, Location
@@ -20,16 +21,16 @@ from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
 from striate.plan.lowering.convolution.winograd_tiles import Tiles, cut, together
 from striate.plan.lowering.weight_panels import panel
 
-# Bytes of W and N, which are needed at once, that are worth keeping.
-_NEAR = 2 << 20
+# W and N, which are needed at once, that are worth keeping, by the size of a core's own cache.
+_NEAR = 2
 
 
-def pays(operation: Operation, with_: Transforms) -> bool:
+def pays(operation: Operation, with_: Transforms, target: Target) -> bool:
     """Whether there are fewer tiles of outputs than of inputs, and these stay at hand."""
     g, m = ConvGeometry(operation), with_.outputs_count
     tiles = -(-g.rows // m) * -(-g.columns // m)
     left = with_.size**2 * (tiles * g.outputs + _all_tiles(g, with_) * g.depth)
-    return tiles < -(-g.height // m) * -(-g.width // m) and 4 * left <= _NEAR
+    return tiles < -(-g.height // m) * -(-g.width // m) and 4 * left <= _NEAR * target.core_cache
 
 
 def _all_tiles(g: ConvGeometry, with_: Transforms) -> int:

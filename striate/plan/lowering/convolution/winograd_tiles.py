@@ -15,14 +15,16 @@ from striate.nest.algebra import (
     grid_of,
     strides_of,
 )
+from striate.nest.target import Target
 from striate.ops.winograd import Transforms
 from striate.plan.layout import Access, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.weight_panels import pixels_at_once
 from striate.plan.stage import Locations
 
-# Bytes of V and M that are worth keeping at hand, and tiles that are worth one pass over U.
-_NEAR, _TILES = 512 << 10, 32
+# V and M that are worth keeping at hand, as a part of a core's own cache, and tiles that are worth
+# one pass over U.
+_NEAR, _TILES = 1 / 2, 32
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Correlation:
         m = self.transforms.outputs_count
         return -(-self.size[0] // m), -(-self.size[1] // m)
 
-    def band(self, channels: int) -> int:
+    def band(self, channels: int, target: Target) -> int:
         """Rows of tiles, with so many channels in all, that stay in the cache together."""
         down, across = self.tiles
         tile = 4 * self.transforms.size**2 * channels
-        fitting = max(max(_NEAR // tile, _TILES) // across, 1)
+        fitting = max(max(int(_NEAR * target.core_cache) // tile, _TILES) // across, 1)
         return max(rows for rows in range(1, down + 1) if down % rows == 0 and rows <= fitting)
 
 
