@@ -222,30 +222,21 @@ class Store(Expression):
 class Nest:
     """A loop nest.
 
-    Parameters
-    ----------
-    axes
-        (name, extent) pairs.  Their order is the order of the loops, outermost first, as far as
-        a schedule says nothing else; reduced axes run inside the others.
-    stores
-        What is written at each point of the axes that are not reduced.
-    terms
-        What is reduced; without a reduction, none.
-    reduce
-        The names of the reduced axes.
-    reduction
-        "sum", "max", or "argmax" (one term; also yields the first index of the maximum, which
-        is `order`).
-    initial
-        What the accumulators start from; default the neutral element.
-    order
-        For "argmax": the number given to each point of the reduced axes, rising in loop order.
-    grid
-        Axes that are no loops: all is written out for each of their indices.  See `grid_of`.
-    rounds
-        Reduced axes that run outside all others, so that what one of their indices reads stays in
-        the cache.  Sums are stored after each, and start from what is stored: `initial` is what
-        `stores` write.
+    Args:
+        axes: (name, extent) pairs.  Their order is the order of the loops, outermost first, as far
+            as a schedule says nothing else; reduced axes run inside the others.
+        stores: what is written at each point of the axes that are not reduced.
+        terms: what is reduced; without a reduction, none.
+        reduce: the names of the reduced axes.
+        reduction: "sum", "max", or "argmax" (one term; also yields the first index of the maximum,
+            which is `order`).
+        initial: what the accumulators start from; default the neutral element.
+        order: for "argmax": the number given to each point of the reduced axes, rising in loop
+            order.
+        grid: axes that are no loops: all is written out for each of their indices.  See `grid_of`.
+        rounds: reduced axes that run outside all others, so that what one of their indices reads
+            stays in the cache.  Sums are stored after each, and start from what is stored:
+            `initial` is what `stores` write.
     """
 
     axes: tuple[tuple[str, int], ...]

@@ -37,14 +37,10 @@ _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 class IterationPoint:
     """Where an expression is evaluated.
 
-    Attributes
-    ----------
-    loops
-        Axes with their index: a number, or a value that exists at run time.
-    count
-        Lanes of a vector here.
-    inside
-        Offsets inside a tile or an unrolled loop, added to the indices.
+    Attributes:
+        loops: axes with their index: a number, or a value that exists at run time.
+        count: lanes of a vector here.
+        inside: offsets inside a tile or an unrolled loop, added to the indices.
     """
 
     loops: tuple[tuple[str, int | Value], ...]

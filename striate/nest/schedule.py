@@ -33,17 +33,12 @@ _RESULTS = 4
 class Schedule:
     """Everything about how.
 
-    Parameters
-    ----------
-    lane
-        The axis whose neighbours fill a vector.
-    lanes
-        Elements a vector.
-    tile
-        Output axes of which several indices are computed at once, in registers; along the lane
-        axis several vectors.
-    unroll
-        Reduced axes whose loop is written out in full.
+    Args:
+        lane: the axis whose neighbours fill a vector.
+        lanes: elements a vector.
+        tile: output axes of which several indices are computed at once, in registers; along the
+            lane axis several vectors.
+        unroll: reduced axes whose loop is written out in full.
     """
 
     lane: str

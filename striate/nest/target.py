@@ -67,12 +67,11 @@ class TargetError(ValueError):
 def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
     """The target for LLVM's description of a processor.
 
-    Raises
-    ------
-    TargetError
-        If the feature list of an x86 processor is empty: code without features would run, but
-        many times slower than the machine, and nobody would notice.  (On 64-bit ARM the vector
-        unit, NEON, is part of the architecture.)  And if the processor is a 32-bit one.
+    Raises:
+        TargetError: if the feature list of an x86 processor is empty: code without features would
+            run, but many times slower than the machine, and nobody would notice.  (On 64-bit ARM
+            the vector unit, NEON, is part of the architecture.)  And if the processor is a 32-bit
+            one.
     """
     if not triple.startswith(("x86_64", "amd64", "aarch64", "arm64")):
         raise TargetError(

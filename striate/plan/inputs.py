@@ -15,18 +15,15 @@ from striate.nest.algebra import Element
 class InputFormat:
     """How images come in: what an input step is made for.
 
-    Attributes
-    ----------
-    element
-        What a number of an image is: "u8" or "real".
-    direct
-        Whether images are read where they lie; else they are copied to the plan's own memory.
-    margin
-        How many pixels an image may be moved, or None: rows and columns stay where they are.
-    reflect
-        Whether what is beyond the edge is a mirror image; else the edge, repeated.
-    brightness, padded, cut
-        Whether images are multiplied, have new pixels of a colour, or a square of one.
+    Attributes:
+        element: what a number of an image is: "u8" or "real".
+        direct: whether images are read where they lie; else they are copied to the plan's own
+            memory.
+        margin: how many pixels an image may be moved, or None: rows and columns stay where they
+            are.
+        reflect: whether what is beyond the edge is a mirror image; else the edge, repeated.
+        brightness, padded, cut: whether images are multiplied, have new pixels of a colour, or a
+            square of one.
     """
 
     element: Element = "real"
@@ -45,19 +42,14 @@ COPIED = InputFormat()
 class ImageChanges:
     """What is done to each of n images, in this order; None or False where nothing is.
 
-    Attributes
-    ----------
-    factors
-        float32 (n,), to multiply by.
-    margin, places
-        Images get so many pixels on each side, and from there on row `places[0]` and column
-        `places[1]`, (2, n) of 0 … 2 margin, are what is left of them.
-    reflect, padding
-        What these pixels are: see `InputFormat`; or one value per channel.
-    mirrored
-        bool (n,): left and right change places.
-    squares, side, colour
-        Where a square begins, (2, n), maybe outside the image; its side, and its value per channel.
+    Attributes:
+        factors: float32 (n,), to multiply by.
+        margin, places: images get so many pixels on each side, and from there on row `places[0]`
+            and column `places[1]`, (2, n) of 0 … 2 margin, are what is left of them.
+        reflect, padding: what these pixels are: see `InputFormat`; or one value per channel.
+        mirrored: bool (n,): left and right change places.
+        squares, side, colour: where a square begins, (2, n), maybe outside the image; its side, and
+            its value per channel.
     """
 
     factors: npt.NDArray[np.float32] | None = None
@@ -78,14 +70,10 @@ UNCHANGED = ImageChanges()
 class ImagesInPlace:
     """Some images of an array, to be read where they lie.
 
-    Attributes
-    ----------
-    images
-        uint8 or float32 (N, …): see `can_be_read_in_place`.
-    rows
-        Which of them, (n,), in this order.
-    changes
-        What is done to them on their way in.
+    Attributes:
+        images: uint8 or float32 (N, …): see `can_be_read_in_place`.
+        rows: which of them, (n,), in this order.
+        changes: what is done to them on their way in.
     """
 
     images: npt.NDArray[Any]

@@ -37,24 +37,17 @@ class HaloForm(NamedTuple):
 class Buffer:
     """Memory to be allotted.
 
-    Attributes
-    ----------
-    size
-        Elements of one instance.
-    scope
-        How many instances there are: one for each "block" of images, one for each "shard" of
-        blocks, one for each "thread", or one ("global").  "auto" becomes one for each block that
-        a thread has at hand if nothing outside one job needs it, else one per block.  "auto",
-        "thread", "partial" (one for each shard) and "temporary" (one) may share memory with others
-        while they are not needed.
-    fill
-        What it holds before anything is written: the halo.
-    form
-        Where its halo lies, if it has one: what only buffers of the same form leave as it is.
-    step
-        Elements from one instance to the next, where instances lie inside each other.
-    near
-        Elements that come into the cache with one instance, where that is not its size.
+    Attributes:
+        size: elements of one instance.
+        scope: how many instances there are: one for each "block" of images, one for each "shard" of
+            blocks, one for each "thread", or one ("global").  "auto" becomes one for each block
+            that a thread has at hand if nothing outside one job needs it, else one per block.
+            "auto", "thread", "partial" (one for each shard) and "temporary" (one) may share memory
+            with others while they are not needed.
+        fill: what it holds before anything is written: the halo.
+        form: where its halo lies, if it has one: what only buffers of the same form leave as it is.
+        step: elements from one instance to the next, where instances lie inside each other.
+        near: elements that come into the cache with one instance, where that is not its size.
     """
 
     name: str

@@ -38,17 +38,13 @@ if TYPE_CHECKING:
 class Plan:
     """A network lowered to one program.
 
-    Attributes
-    ----------
-    program
-        What `threads` threads run.
-    raw, outputs, targets, weights, losses, keys, input_gradient
-        Views of the memory through which a batch enters and leaves, image by image.  There is no
-        `raw` where images are read where they lie.
-    entrance
-        What is told then which images those are.
-    gradient
-        The gradient of all parameters, laid out like the network's `flat`.
+    Attributes:
+        program: what `threads` threads run.
+        raw, outputs, targets, weights, losses, keys, input_gradient: views of the memory through
+            which a batch enters and leaves, image by image.  There is no `raw` where images are
+            read where they lie.
+        entrance: what is told then which images those are.
+        gradient: the gradient of all parameters, laid out like the network's `flat`.
     """
 
     def __init__(

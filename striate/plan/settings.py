@@ -13,31 +13,19 @@ from striate.plan.inputs import COPIED, InputFormat
 class Settings:
     """What a plan is made for.
 
-    Attributes
-    ----------
-    batch_size
-        The most images of one run.
-    lanes
-        Images of a block: the lanes of a vector.
-    element
-        The type of all numbers: "f32" or "f64".
-    target
-        The machine that the plan is made for, which need not be this one.
-    training
-        Whether layers behave as in training and gradients are computed.
-    loss
-        "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes from
-        outside) or None (no backward pass).
-    input_gradient
-        Whether the gradient of the input is wanted too.
-    loading
-        How images come in.
-    exact
-        Whether sums are computed as they are written, without Winograd's algorithm.
-    frozen
-        Whether weights never change, so that what depends on nothing else is done once.
-    bfloat16
-        Whether convolutions may multiply in bfloat16.
+    Attributes:
+        batch_size: the most images of one run.
+        lanes: images of a block: the lanes of a vector.
+        element: the type of all numbers: "f32" or "f64".
+        target: the machine that the plan is made for, which need not be this one.
+        training: whether layers behave as in training and gradients are computed.
+        loss: "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes
+            from outside) or None (no backward pass).
+        input_gradient: whether the gradient of the input is wanted too.
+        loading: how images come in.
+        exact: whether sums are computed as they are written, without Winograd's algorithm.
+        frozen: whether weights never change, so that what depends on nothing else is done once.
+        bfloat16: whether convolutions may multiply in bfloat16.
     """
 
     batch_size: int

@@ -26,20 +26,13 @@ _ROUND = 128
 class BoundNest:
     """A nest bound to memory.
 
-    Attributes
-    ----------
-    advance
-        Elements from one task to the next, by role (stages that do not run over blocks).
-    before
-        In front of which axis the axis over a task's blocks belongs; outermost if None.
-    label
-        The layer, and what is computed for it: "conv2d_1 forward".
-    schedule
-        How the nest is run, where that must not be chosen anew.
-    late
-        Whether the step should rather begin the next stage than end this one.
-    shards_of
-        The stage whose shards the axis s counts.
+    Attributes:
+        advance: elements from one task to the next, by role (stages that do not run over blocks).
+        before: in front of which axis the axis over a task's blocks belongs; outermost if None.
+        label: the layer, and what is computed for it: "conv2d_1 forward".
+        schedule: how the nest is run, where that must not be chosen anew.
+        late: whether the step should rather begin the next stage than end this one.
+        shards_of: the stage whose shards the axis s counts.
     """
 
     nest: Nest
@@ -56,20 +49,15 @@ class BoundNest:
 class Stage:
     """Nests that become one job.
 
-    Attributes
-    ----------
-    tasks, shards
-        How many tasks there are, and the runs that they are dealt in: see `striate.nest.program`.
-    by_block
-        Whether the tasks are blocks of images.
-    steps, starts, ends
-        The nests of each task; those done once for each shard, before and after its tasks.
-    barrier
-        Whether all threads wait for each other at its end.
-    grain
-        How many blocks of images a task takes: set by `striate.plan.memory.task_size`.
-    wanted
-        How many blocks a step wants together, or 0.
+    Attributes:
+        tasks, shards: how many tasks there are, and the runs that they are dealt in: see
+            `striate.nest.program`.
+        by_block: whether the tasks are blocks of images.
+        steps, starts, ends: the nests of each task; those done once for each shard, before and
+            after its tasks.
+        barrier: whether all threads wait for each other at its end.
+        grain: how many blocks of images a task takes: set by `striate.plan.memory.task_size`.
+        wanted: how many blocks a step wants together, or 0.
     """
 
     tasks: int
@@ -101,14 +89,11 @@ class Stage:
 class RecordedStages:
     """All stages of a plan in order, before they have memory.
 
-    Attributes
-    ----------
-    blocks, shards
-        Blocks of images of a batch, and the shards that they are dealt in.
-    preparation
-        Stages that depend on no image: once for weights that never change, else first in each run.
-    stages
-        All others.
+    Attributes:
+        blocks, shards: blocks of images of a batch, and the shards that they are dealt in.
+        preparation: stages that depend on no image: once for weights that never change, else first
+            in each run.
+        stages: all others.
     """
 
     blocks: int

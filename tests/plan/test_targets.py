@@ -156,7 +156,7 @@ def test_narrower_machines_compute_the_same(vector_bytes: int) -> None:
     np.testing.assert_allclose(found.gradient, expected.gradient, atol=2e-4 * scale)
     (runner,) = found._runners.values()
     kernels = [call.kernel for job in runner.plan.program.jobs for call in job.calls]
-    lanes = set((k.schedule.lanes for k in kernels if k.schedule))
+    lanes = {k.schedule.lanes for k in kernels if k.schedule}
     assert runner.settings.vector == vector_bytes // 4
     assert all(count <= vector_bytes // 4 for count in lanes)
 

@@ -41,12 +41,9 @@ def sources(stages: Sequence[Stage], memory: Memory, target: Target) -> list[tup
 class Assembly:
     """Makes jobs of stages.
 
-    Attributes
-    ----------
-    memory
-        That of all buffers.
-    target
-        The machine that runs the jobs.
+    Attributes:
+        memory: that of all buffers.
+        target: the machine that runs the jobs.
     """
 
     memory: Memory

@@ -25,18 +25,12 @@ def _no_halo(_: Settings, __: Operation) -> Pads:
 class Lowering:
     """How a layer is computed.
 
-    Attributes
-    ----------
-    forward, backward
-        Record the nests of an operation.
-    input_halo
-        Zeros that the layer reads around its input.
-    gradient_halo
-        Zeros that its input gradient reads around the gradient of its output.
-    rereads
-        Whether the backward pass reads the inputs.
-    prepare
-        Records what depends on no image, before all else.
+    Attributes:
+        forward, backward: record the nests of an operation.
+        input_halo: zeros that the layer reads around its input.
+        gradient_halo: zeros that its input gradient reads around the gradient of its output.
+        rereads: whether the backward pass reads the inputs.
+        prepare: records what depends on no image, before all else.
     """
 
     forward: Callable[[Builder, Operation], None]

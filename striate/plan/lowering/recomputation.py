@@ -36,12 +36,9 @@ _CHEAP, _CHEAP_EARLY, _SHARE = 160, 32, 1 / 24
 class Recomputation:
     """Which values are computed again, and how.
 
-    Attributes
-    ----------
-    is_backward
-        Whether the steps that are being recorded belong to the backward pass.
-    step
-        Multiply-adds of an image in all passes of all convolutions.
+    Attributes:
+        is_backward: whether the steps that are being recorded belong to the backward pass.
+        step: multiply-adds of an image in all passes of all convolutions.
     """
 
     def __init__(

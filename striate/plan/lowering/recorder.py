@@ -19,10 +19,8 @@ class Recorder(RecordedStages):
     Steps (bound nests) over blocks of images that follow each other become one stage: some blocks
     go through all of them while they are in the cache.  Other steps are stages of their own.
 
-    Attributes
-    ----------
-    label
-        The layer, and what is computed for it, in the steps that follow: "conv2d_1 forward".
+    Attributes:
+        label: the layer, and what is computed for it, in the steps that follow: "conv2d_1 forward".
     """
 
     def __init__(self, blocks: int, shards: int) -> None:

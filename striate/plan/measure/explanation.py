@@ -16,16 +16,11 @@ _LISTED = 12
 class LanesExplained:
     """What fills the vectors.
 
-    Attributes
-    ----------
-    fill
-        "images" or "channels".
-    images_of_a_block, blocks
-        How the batch is cut.
-    by_images, by_channels
-        Estimated vector operations of a pass over the batch, either way.
-    chosen_by
-        "estimate", "striate tune" (measured), or "caller".
+    Attributes:
+        fill: "images" or "channels".
+        images_of_a_block, blocks: how the batch is cut.
+        by_images, by_channels: estimated vector operations of a pass over the batch, either way.
+        chosen_by: "estimate", "striate tune" (measured), or "caller".
     """
 
     fill: str
@@ -40,20 +35,14 @@ class LanesExplained:
 class LayerExplained:
     """One operation of the plan.
 
-    Attributes
-    ----------
-    fused
-        The activation applied as results are stored, or "".
-    passes
-        What is computed: "forward", "again" if its values are also computed once more where they
-        are read instead of being kept, "input gradient", "parameter gradient".
-    algorithm, why
-        How, and the reason.
-    part
-        How much of the output, where nobody reads the rest: "10×10 of 11×11", or "".
-    costs
-        Of a convolution: vector operations of the forward pass by each algorithm that can compute
-        it, as parts of those of the direct one, the least first.
+    Attributes:
+        fused: the activation applied as results are stored, or "".
+        passes: what is computed: "forward", "again" if its values are also computed once more where
+            they are read instead of being kept, "input gradient", "parameter gradient".
+        algorithm, why: how, and the reason.
+        part: how much of the output, where nobody reads the rest: "10×10 of 11×11", or "".
+        costs: of a convolution: vector operations of the forward pass by each algorithm that can
+            compute it, as parts of those of the direct one, the least first.
     """
 
     name: str
@@ -70,12 +59,9 @@ class LayerExplained:
 class StageExplained:
     """Kernels that some blocks of images, or some parts, are taken through together.
 
-    Attributes
-    ----------
-    grain
-        Blocks of images a task; 0 where tasks are not blocks.
-    barrier
-        Whether all threads wait for each other behind it.
+    Attributes:
+        grain: blocks of images a task; 0 where tasks are not blocks.
+        barrier: whether all threads wait for each other behind it.
     """
 
     number: int
@@ -89,27 +75,19 @@ class StageExplained:
 class KernelExplained:
     """One call of one nest.
 
-    Attributes
-    ----------
-    stage, step, when
-        Where: "task", or the "start" or "end" of a shard.
-    label
-        The layer, and what is done for it.
-    writes
-        The names of the buffers that it stores to.
-    axes, reduced
-        The nest's axes with their extents, and the names of those that it sums (or maximises) over.
-    lane, lanes, tile, unroll, tuned
-        The schedule, and whether it was measured rather than estimated.
-    multiply_adds
-        Of all turns of a run; 0 where nothing is multiplied and summed.
-    turns
-        How often it is called in a run.
-    expected
-        The share of the multiply-add peak that the cost model expects: 0 to 1; None without
-        multiply-adds.
-    seconds, gflops
-        Of all turns on one thread, where it was measured.
+    Attributes:
+        stage, step, when: where: "task", or the "start" or "end" of a shard.
+        label: the layer, and what is done for it.
+        writes: the names of the buffers that it stores to.
+        axes, reduced: the nest's axes with their extents, and the names of those that it sums (or
+            maximises) over.
+        lane, lanes, tile, unroll, tuned: the schedule, and whether it was measured rather than
+            estimated.
+        multiply_adds: of all turns of a run; 0 where nothing is multiplied and summed.
+        turns: how often it is called in a run.
+        expected: the share of the multiply-add peak that the cost model expects: 0 to 1; None
+            without multiply-adds.
+        seconds, gflops: of all turns on one thread, where it was measured.
     """
 
     stage: int
@@ -135,16 +113,11 @@ class KernelExplained:
 class BufferExplained:
     """Memory of one name.
 
-    Attributes
-    ----------
-    bytes
-        Of all instances; of what every thread has for itself, of one thread.
-    threads
-        How many threads have it for themselves, or 0.
-    first, last
-        The steps between which it holds something; 0 is before the first.
-    shares_with
-        How many other buffers lie, at other times, where it lies.
+    Attributes:
+        bytes: of all instances; of what every thread has for itself, of one thread.
+        threads: how many threads have it for themselves, or 0.
+        first, last: the steps between which it holds something; 0 is before the first.
+        shares_with: how many other buffers lie, at other times, where it lies.
     """
 
     name: str
@@ -160,16 +133,11 @@ class BufferExplained:
 class Explanation:
     """Everything that a plan decided.  ``str()`` is a table, `to_dict` is for programs.
 
-    Attributes
-    ----------
-    bytes
-        All memory of the plan.
-    unshared_bytes
-        What it would be if every buffer had its own.
-    thread_bytes
-        What each thread has for itself, as part of `bytes`.
-    peak_gflops
-        The multiply-add peak of one thread, if measured.
+    Attributes:
+        bytes: all memory of the plan.
+        unshared_bytes: what it would be if every buffer had its own.
+        thread_bytes: what each thread has for itself, as part of `bytes`.
+        peak_gflops: the multiply-add peak of one thread, if measured.
     """
 
     purpose: str

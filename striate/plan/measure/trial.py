@@ -118,13 +118,10 @@ class CallProfiler:
     """The calls of a program one by one on one thread, each timed where it is: among the others,
     with in the caches what they leave there.
 
-    Attributes
-    ----------
-    calls
-        All of them, job by job: those at the start of a shard, those of its tasks, those at its
-        end.
-    turns
-        How often each is made in one run.
+    Attributes:
+        calls: all of them, job by job: those at the start of a shard, those of its tasks, those at
+            its end.
+        turns: how often each is made in one run.
     """
 
     def __init__(self, program: Program) -> None:

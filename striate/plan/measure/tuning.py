@@ -24,18 +24,12 @@ class Layouts:
 class Tried:
     """One kernel for which candidates were measured.
 
-    Attributes
-    ----------
-    labels
-        The layers that it is for, and what it does there.
-    candidates
-        How many were measured besides the one in use.
-    multiply_adds
-        Of a run.
-    before, after
-        Its schedules: the same where no candidate won.
-    seconds_before, seconds_after
-        Of all its calls in a run, on one thread.
+    Attributes:
+        labels: the layers that it is for, and what it does there.
+        candidates: how many were measured besides the one in use.
+        multiply_adds: of a run.
+        before, after: its schedules: the same where no candidate won.
+        seconds_before, seconds_after: of all its calls in a run, on one thread.
     """
 
     nest: Nest
@@ -57,12 +51,9 @@ class Tried:
 class Whole:
     """A run on all threads: with the kernels as they were, and with the faster ones.
 
-    Attributes
-    ----------
-    before, after
-        Seconds: medians of runs that took turns.
-    wins, pairs
-        In how many pairs of neighbouring runs the second was faster, and of how many.
+    Attributes:
+        before, after: seconds: medians of runs that took turns.
+        wins, pairs: in how many pairs of neighbouring runs the second was faster, and of how many.
     """
 
     before: float
@@ -80,18 +71,12 @@ class Whole:
 class Tuning:
     """What was measured, and what is kept.
 
-    Attributes
-    ----------
-    layouts
-        Images against channels in the lanes; None if images cannot fill them.
-    kernels
-        Those that candidates were measured for, the slowest first.
-    kept
-        Whether the faster kernels are kept: they are if the whole is faster with them.
-    whole
-        A run with the chosen layout, kernels as they were, and the faster ones.
-    path
-        The file in the cache.
+    Attributes:
+        layouts: images against channels in the lanes; None if images cannot fill them.
+        kernels: those that candidates were measured for, the slowest first.
+        kept: whether the faster kernels are kept: they are if the whole is faster with them.
+        whole: a run with the chosen layout, kernels as they were, and the faster ones.
+        path: the file in the cache.
     """
 
     batch_size: int

@@ -42,12 +42,9 @@ def dtype_of(buffer: Buffer, element: Number) -> npt.DTypeLike:
 class Allocation:
     """Where buffers lie.
 
-    Attributes
-    ----------
-    arrays
-        The memory of each buffer: that of the first thread, where each has some of its own.
-    strides
-        Bytes from a thread's memory to the next thread's.
+    Attributes:
+        arrays: the memory of each buffer: that of the first thread, where each has some of its own.
+        strides: bytes from a thread's memory to the next thread's.
     """
 
     arrays: dict[Buffer, npt.NDArray[np.generic]]
