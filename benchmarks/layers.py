@@ -96,14 +96,14 @@ def cases(setting: Setting) -> Cases:
 
 def measure(shape: Shape, setting: Setting) -> list[Row]:
     """Three rows."""
-    from striate.plan.measure.convolution_passes import Alone
+    from striate.plan.measure.convolution_passes import ConvolutionPasses
 
     rng = np.random.default_rng(0)
     layer, image = shape.layer(), (shape.height, shape.width, shape.channels)
     x = rng.standard_normal((shape.batch, *image), np.float32)
     filters = rng.standard_normal(layer.parameters(image)[0].shape, np.float32)
     slopes = rng.standard_normal((shape.batch, *layer.output_shape(image)), np.float32)
-    alone = Alone(layer, image, shape.batch, threads=setting.threads)
+    alone = ConvolutionPasses(layer, image, shape.batch, threads=setting.threads)
     alone.set_input(x)
     alone.set_filters(filters)
     alone.set_gradient(slopes)

@@ -86,7 +86,7 @@ def _layer_runner(
         exact=True,  # sums as they are written: what somebody who asks for one layer wants to see
     )
     if training and loss is None:
-        runner.present(len(x))
+        runner.mark_present(len(x))
     return runner, statistics
 
 

@@ -1,6 +1,13 @@
-"""From a network to a program for the compiled engine.
+"""From a model to a program of native calls, in five steps; each is a folder.
 
-Read in this order: `layout` (images in the lanes), `graph` (what is computed, fused, only a view),
-`lower` (each layer as nests, with `phases` for the way back), `builder` and `recorder` (what
-lowering writes to), `plan` (memory and order), `runner` and `update` (running it).
+1. `analysis`: which operations are computed, with activations and batch normalisation fused in.
+2. `lowering`: each operation becomes loop nests, in stages; what is recomputed, aliased, packed.
+3. `memory`: blocks of images of a task, halos, non-temporal stores, liveness, allocation.
+4. `build`: stages become jobs of native calls, compiled for the target.
+5. `measure`: what was decided and why, how fast each kernel is, and which schedule is faster.
+
+What the steps share: `settings` (batch, purpose, target), `layout` (blocks of images, halos, affine
+accesses), `stage` (nests bound to memory, in stages), `inputs` (how images come in).  `plan` puts
+the steps together, `runner` takes batches through a plan, `inference` fixes the weights, and
+`optimizer_step` updates them.
 """

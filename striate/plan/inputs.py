@@ -1,4 +1,4 @@
-"""Some images of an array, and what is done to them on their way into a plan."""
+"""Images as a plan takes them: read in place from the user's array, and augmented on the way."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from striate.nest.algebra import Element, Tensor, strides_of
 from striate.ops.shapes import Pads
 
 Scope = Literal["auto", "block", "shard", "partial", "thread", "temporary", "global"]
+Axes = tuple[tuple[str, int], ...]
 # A step along one axis of the image: how far each axis of the nest moves.
 Steps = Mapping[str, int]
 
@@ -171,3 +172,13 @@ def image_buffer(
 def vectors(count: int, lanes: int) -> int:
     """Vectors that `count` numbers fill: whole ones, then halves, quarters … for the rest."""
     return count // lanes + (count % lanes).bit_count()
+
+
+def vector(role: str, **strides: int) -> Tensor:
+    """A tensor without images: parameters, statistics."""
+    return Tensor(role, strides_of(strides))
+
+
+def pixels(image: Image, lanes: int) -> Axes:
+    """The axes of an element-wise nest over an image."""
+    return (("y", image.height), ("x", image.width), ("c", image.channels), ("v", lanes))

@@ -21,8 +21,7 @@ from striate.nest.ir import Number
 from striate.nest.target import Target
 from striate.optim.optimizers import SGD, AdamW, Optimizer
 from striate.plan.build.assembly import build
-from striate.plan.layout import Buffer, Location
-from striate.plan.lowering.builder import vector
+from striate.plan.layout import Buffer, Location, vector
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.memory.placement import Memory
 from striate.plan.stage import in_tasks

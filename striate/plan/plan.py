@@ -17,8 +17,8 @@ from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
 from striate.plan.build.assembly import build, sources
 from striate.plan.build.axis_split import split
-from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
-from striate.plan.lowering.builder import Builder, pixels
+from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location, pixels
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.choice import products, winograd_passes
 from striate.plan.lowering.input_stage import InputStage
 from striate.plan.lowering.loss import LossLowering
@@ -43,7 +43,7 @@ class Plan:
         raw, outputs, targets, weights, losses, keys, input_gradient: views of the memory through
             which a batch enters and leaves, image by image.  There is no `raw` where images are
             read where they lie.
-        entrance: what is told then which images those are.
+        input_stage: what is told then which images those are.
         gradient: the gradient of all parameters, laid out like the network's `flat`.
     """
 
@@ -144,8 +144,8 @@ class Plan:
             recorder.label = f"{builder.name(operation.node)} prepare"
             _lowering(operation).prepare(builder, operation)
         recorder.label = "input pack"
-        self.entrance = InputStage(builder, builder.values[INPUT], settings.loading)
-        self.entrance.record()
+        self.input_stage = InputStage(builder, builder.values[INPUT], settings.loading)
+        self.input_stage.record()
         for operation in graph.operations:
             recorder.label = f"{builder.name(operation.node)} forward"
             builder.recomputation.refresh(operation.inputs)
@@ -207,9 +207,9 @@ class Plan:
     # --- the batch's memory --------------------------------------------------------------------
 
     def _views(self, network: Model) -> None:
-        self.entrance.open(self.memory.arrays)
+        self.input_stage.bind(self.memory.arrays)
         if not self.settings.loading.direct:
-            self.raw = self._images(self.entrance.raw, network.input_shape)
+            self.raw = self._images(self.input_stage.raw, network.input_shape)
         self.outputs = self._images(self.out, network.output_shape)
         self.mask = self._images(self.builder.mask, ())
         self.keys = self._images(self.builder.keys, ())

@@ -92,7 +92,7 @@ class Runner:
         # What an interrupted run has written must be cleared by the next one.
         filled, self._filled = self._filled, max(self._filled, count)
         if isinstance(images, ImagesInPlace):
-            plan.entrance.pick(images)
+            plan.input_stage.point_to(images)
         else:
             self._write(plan.raw, images, filled)
         if self.settings.loss is None:
@@ -103,7 +103,7 @@ class Runner:
             self._write(plan.targets, targets, filled)
             self._write(plan.weights, weights, filled)
             self._write(plan.keys, keys, filled)
-            self.present(count)
+            self.mark_present(count)
         self._filled = count
         thread_pool().run(self.threads, plan.program.run, plan.program.prepare)
         return self.read(plan.outputs, count)
@@ -149,7 +149,7 @@ class Runner:
         if filled > count:
             memory[whole + bool(rest) :] = 0
 
-    def present(self, count: int) -> None:
+    def mark_present(self, count: int) -> None:
         """Tell the plan which images of which blocks exist."""
         if count == self._present:
             return
@@ -167,10 +167,10 @@ class Runner:
         """The preprocessing: (raw - mean) * factor."""
         preprocessing = self.network.preprocessing
         if preprocessing.is_identity:
-            self.plan.entrance.preprocess(0.0, 1.0)
+            self.plan.input_stage.set_preprocessing(0.0, 1.0)
         else:
             factor = 1 / np.asarray(preprocessing.std, np.float64)
-            self.plan.entrance.preprocess(preprocessing.mean, factor)
+            self.plan.input_stage.set_preprocessing(preprocessing.mean, factor)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from striate.layers import Conv2D
 from striate.ops import conv
-from striate.plan.measure.convolution_passes import PASSES, Alone
+from striate.plan.measure.convolution_passes import PASSES, ConvolutionPasses
 from striate.plan.memory import non_temporal
 
 Shape = tuple[int, int, int]
@@ -52,21 +52,21 @@ def textbook(layer: Conv2D, shape: Shape, given_: list[np.ndarray]) -> list[np.n
     ]
 
 
-def results(alone: Alone) -> list[np.ndarray]:
+def results(alone: ConvolutionPasses) -> list[np.ndarray]:
     return [alone.output(), alone.dx(), alone.dfilters()]
 
 
 def filled(
     layer: Conv2D, shape: Shape, n: int, given_: list[np.ndarray], **options: object
-) -> Alone:
-    alone = Alone(layer, shape, n, **options)  # type: ignore[arg-type]
+) -> ConvolutionPasses:
+    alone = ConvolutionPasses(layer, shape, n, **options)  # type: ignore[arg-type]
     for fill, array in zip((alone.set_input, alone.set_filters, alone.set_gradient), given_,
                            strict=True):  # fmt: skip
         fill(array)
     return alone
 
 
-def agree(alone: Alone, expected: list[np.ndarray]) -> None:
+def agree(alone: ConvolutionPasses, expected: list[np.ndarray]) -> None:
     """In float32; tiles of Winograd's algorithm lose up to two digits."""
     for name, found, wanted in zip(PASSES, results(alone), expected, strict=True):
         assert found.shape == wanted.shape, name
@@ -74,7 +74,7 @@ def agree(alone: Alone, expected: list[np.ndarray]) -> None:
         assert error <= (3e-5 if alone.winograd[name] else 3e-6), f"{name}: {error:.1e}"
 
 
-def check(layer: Conv2D, shape: Shape, n: int, **options: object) -> Alone:
+def check(layer: Conv2D, shape: Shape, n: int, **options: object) -> ConvolutionPasses:
     given_ = numbers(layer, shape, n)
     alone = filled(layer, shape, n, given_, **options)
     for run in PASSES:
@@ -169,7 +169,7 @@ def test_the_same_bits_for_any_number_of_threads(case: tuple[Conv2D, Shape, int]
 
 def test_filters_are_laid_out_before_they_are_read() -> None:
     """Each pass is a program: what it prepares must be done when the first thread goes on."""
-    alone = Alone(Conv2D(128, 3, padding=1), (3, 4, 128), 2, threads=2)
+    alone = ConvolutionPasses(Conv2D(128, 3, padding=1), (3, 4, 128), 2, threads=2)
     for name in ("forward", "input_gradient"):
         first, *_, last = alone._programs[name].jobs
         assert len(alone._programs[name].jobs) > 1 and first.tasks > 1
@@ -181,7 +181,7 @@ def test_what_fills_far_memory_goes_past_the_caches(monkeypatch: pytest.MonkeyPa
     none reads what another stores."""
     case = (Conv2D(32, 1, stride=2, uncovered="drop", bias=False), (7, 8, 16), 3)
 
-    def streaming(alone: Alone) -> list[bool]:
+    def streaming(alone: ConvolutionPasses) -> list[bool]:
         job = alone._programs["input_gradient"].jobs[-1]
         return [store.streaming for call in job.calls for store in call.kernel.nest.stores]
 
@@ -195,7 +195,7 @@ def test_what_fills_far_memory_goes_past_the_caches(monkeypatch: pytest.MonkeyPa
 
 def test_where_nothing_is_summed_up_tasks_go_to_whoever_is_free() -> None:
     """Only shards have sums of their own, and so only the filters' gradient needs them."""
-    alone = Alone(Conv2D(16, 1), (64, 64, 16), 40, threads=2)
+    alone = ConvolutionPasses(Conv2D(16, 1), (64, 64, 16), 40, threads=2)
     jobs = [alone._programs[name].jobs for name in PASSES]
     assert [jobs[0][-1].shards, jobs[1][-1].shards, jobs[2][0].shards] == [40, 40, 8]
 

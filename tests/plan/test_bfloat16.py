@@ -141,8 +141,8 @@ def test_every_pass_is_as_near_as_8_bits_can_be(case: Case, lanes: int) -> None:
     mine.within(BOUND, exact, sizes)
     plain = by_pairs(case, x, gradient, flat, lanes=lanes, bfloat16=False)
     plain.within(1e-6, exact, sizes)
-    for name, with_, without in zip(("O", "dX", "dF"), mine.arrays, plain.arrays, strict=True):
-        assert np.abs(with_ - without).max() > 1e-4, f"{name}: nothing was rounded to 8 bits"
+    for name, matrices, without in zip(("O", "dX", "dF"), mine.arrays, plain.arrays, strict=True):
+        assert np.abs(matrices - without).max() > 1e-4, f"{name}: nothing was rounded to 8 bits"
 
 
 @pytest.mark.parametrize("lanes", LANES)

@@ -26,7 +26,8 @@ from striate.network import Network
 from striate.plan.analysis.operations import analyse
 from striate.plan.measure.explain import _why_not_winograd, explain
 from striate.plan.measure.explanation import Explanation
-from striate.plan.measure.trial import CallProfiler, peak, seconds_of, trial
+from striate.plan.measure.profiling import CallProfiler, peak, seconds_of
+from striate.plan.measure.trial import trial
 
 
 def network() -> Network:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from striate.nest.algebra import Constant, Nest, Store
-from striate.plan.layout import Buffer, Location
-from striate.plan.lowering.builder import vector
+from striate.plan.layout import Buffer, Location, vector
 from striate.plan.lowering.recorder import Recorder
 
 

@@ -21,7 +21,8 @@ from striate.nest.target import host
 from striate.network import Network
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.measure import tune as tuning
-from striate.plan.measure.trial import seconds_of, trial
+from striate.plan.measure.profiling import seconds_of
+from striate.plan.measure.trial import trial
 from striate.plan.runner import Runner
 from striate.plan.settings import Settings
 

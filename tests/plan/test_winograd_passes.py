@@ -386,7 +386,7 @@ def test_tiles_are_chosen_by_cost() -> None:
 def test_input_gradients_are_from_the_fewer_tiles() -> None:
     def scattered(layer: Conv2D, shape: tuple[int, int, int], m: int = 4) -> bool:
         (operation,) = analyse(Network([layer], shape), True).operations
-        return winograd_input_gradient.pays(operation, transforms(m, layer.size[0]))
+        return winograd_input_gradient.pays(operation, transforms(m, layer.size[0]), host())
 
     # 9 tiles instead of 16; as many, with padding or by chance; and such that leave the cache.
     assert scattered(Conv2D(64, 3), (13, 13, 32))

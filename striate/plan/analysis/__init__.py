@@ -1,1 +1,5 @@
-"""Step 1 of a plan, analysis: what is computed, what is fused, what is only a view."""
+"""Step 1 of a plan, analysis: a model becomes operations.
+
+`operations` drops views and fuses activations; `batchnorm_folding` folds batch normalisation into
+the weights before it, where these no longer change.
+"""

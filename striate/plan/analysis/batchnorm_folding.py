@@ -1,4 +1,4 @@
-"""Batch normalisation as a part of the convolution or dense layer before it.
+"""Folding: batch normalisation becomes part of the convolution or dense layer before it.
 
 Once trained, it multiplies every channel by a number and adds another:
 

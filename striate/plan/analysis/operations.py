@@ -1,5 +1,5 @@
-"""A network as the plan sees it: what is computed, what is fused, what is only a view, and what
-nobody reads."""
+"""Operations: what is computed, what is fused into it, what is only a view, and what nobody
+reads."""
 
 from __future__ import annotations
 

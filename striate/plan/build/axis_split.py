@@ -1,4 +1,4 @@
-"""One image on several threads: every step of a plan cut along one of its axes."""
+"""One image on several threads: every nest of a plan is cut along one of its output axes."""
 
 from __future__ import annotations
 

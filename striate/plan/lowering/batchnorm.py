@@ -26,8 +26,8 @@ from striate.nest.algebra import (
     sqrt,
 )
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location
-from striate.plan.lowering.builder import Axes, Builder, pixels, vector
+from striate.plan.layout import EVERY_PIXEL, Axes, Buffer, Image, Location, pixels, vector
+from striate.plan.lowering.builder import Builder
 
 _CHANNEL = {"c": 1}
 

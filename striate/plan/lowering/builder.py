@@ -10,31 +10,28 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers import LeakyReLU, ReLU, Scale, Sigmoid
+from striate.layers import Scale
 from striate.nest.algebra import (
     Accumulator,
     Constant,
     Expression,
     Nest,
     Store,
-    Tensor,
-    maximum,
-    sigmoid,
-    strides_of,
-    tanh,
-    where,
 )
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Activation, Graph, Operation
 from striate.plan.layout import (
     EVERY_PIXEL,
     Access,
+    Axes,
     Buffer,
     Image,
     Location,
     Scope,
     image_buffer,
+    vector,
 )
+from striate.plan.lowering.activations import activated, derived
 from striate.plan.lowering.recomputation import Recomputation
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.lowering.shard_gradients import Shards, shards_of
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
     from striate.model.model import Model
     from striate.model.parameters import Slot
 
-Axes = tuple[tuple[str, int], ...]
 # Numbers that one task clears.
 _PART = 1 << 14
 Kept = TypeVar("Kept")
@@ -123,7 +119,7 @@ class Builder:
         self.tables[buffer] = values
         return buffer
 
-    def later(self, record: Callable[[], None]) -> None:
+    def defer(self, record: Callable[[], None]) -> None:
         """Record steps that need the whole batch's backward pass, once that is recorded."""
         label = self.recorder.label
 
@@ -191,7 +187,7 @@ class Builder:
         """Whether a gradient is needed that no reader has written to."""
         return self.needs_gradient(value) and not self._written.get(value)
 
-    def hand_gradient(self, reader: int, value: int) -> None:
+    def alias_gradient(self, reader: int, value: int) -> None:
         """Let the gradient of a reader be what it adds to the gradient of `value`, in place."""
         self.gradients[value] = self.gradients[reader]
         self._written[value] = 1
@@ -273,47 +269,7 @@ class GradientWriter:
             result = derived(self.activation, value, result)
         return Store(target, result)
 
-    def nothing(self, axes: Axes, walk: Access, *, late: bool = False) -> None:
+    def zeros(self, axes: Axes, walk: Access, *, late: bool = False) -> None:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
             self.nest(axes, Constant(0.0), {}, walk=walk, late=late)
-
-
-def activated(activation: Activation | None, value: Expression) -> Expression:
-    """The activation of a value."""
-    if activation is None:
-        return value
-    if isinstance(activation, ReLU):
-        return maximum(value, 0.0)
-    if isinstance(activation, LeakyReLU):
-        return where(value, ">", 0.0, value, value * activation.slope)
-    if isinstance(activation, Scale):
-        return value * activation.factor
-    return sigmoid(value) if isinstance(activation, Sigmoid) else tanh(value)
-
-
-def derived(activation: Activation, output: Expression, gradient: Expression) -> Expression:
-    """The gradient of the activation's input, from its output and the output's gradient.
-
-    Scale is the one that does not read its output.
-    """
-    if isinstance(activation, ReLU):
-        return where(output, ">", 0.0, gradient, 0.0)
-    if isinstance(activation, LeakyReLU):
-        return where(output, ">", 0.0, gradient, gradient * activation.slope)
-    if isinstance(activation, Scale):
-        return gradient * activation.factor
-    one = Constant(1.0)
-    if isinstance(activation, Sigmoid):
-        return gradient * (output * (one - output))
-    return gradient * (one - output * output)
-
-
-def vector(role: str, **strides: int) -> Tensor:
-    """A tensor without images: parameters, statistics."""
-    return Tensor(role, strides_of(strides))
-
-
-def pixels(image: Image, lanes: int) -> Axes:
-    """The axes of an element-wise nest over an image."""
-    return (("y", image.height), ("x", image.width), ("c", image.channels), ("v", lanes))

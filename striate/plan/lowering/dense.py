@@ -13,8 +13,9 @@ from typing import cast
 from striate.layers import Dense, GroupedDense
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Activation, Operation
-from striate.plan.layout import EVERY_PIXEL, Access, Image, Location
-from striate.plan.lowering.builder import Builder, activated, vector
+from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, vector
+from striate.plan.lowering.activations import activated
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.elementwise import copy
 from striate.plan.lowering.weight_panels import lay_out, panel
 from striate.plan.stage import in_tasks
@@ -114,7 +115,7 @@ def propagate(builder: Builder, operation: Operation, gradient: Image) -> None:
     turned = gradient
     if not builder.channel_lanes:
         turned = _turned(builder, operation, gradient, units)
-    builder.later(lambda: _weight_gradient(builder, operation, turned, units))
+    builder.defer(lambda: _weight_gradient(builder, operation, turned, units))
     source = operation.inputs[0]
     if not builder.needs_gradient(source):
         return

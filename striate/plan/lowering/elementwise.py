@@ -18,8 +18,9 @@ from striate.nest.algebra import (
     strides_of,
 )
 from striate.plan.analysis.operations import Activation, Operation
-from striate.plan.layout import EVERY_PIXEL, Access, Image, Location
-from striate.plan.lowering.builder import Builder, activated, derived, pixels
+from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, pixels
+from striate.plan.lowering.activations import activated, derived
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.gradient_aliasing import alias_gradients
 
 

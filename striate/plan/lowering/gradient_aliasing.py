@@ -1,4 +1,4 @@
-"""Gradients that are handed on without a copy.
+"""Gradient aliasing: the gradients of a sum's inputs in the memory of the sum's own gradient.
 
 The gradient of a sum is the gradient of each of its inputs.  Where nothing stands against it they
 are the same memory, which spares a copy of each, and the way of that copy to the memory and back.
@@ -50,5 +50,5 @@ def alias_gradients(builder: Builder, operation: Operation) -> set[int]:
     ]
     shared = {*only_read, *added_to[:1]}
     for value in shared:
-        builder.hand_gradient(operation.node, value)
+        builder.alias_gradient(operation.node, value)
     return shared

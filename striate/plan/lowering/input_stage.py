@@ -1,4 +1,4 @@
-"""The input step of a plan: images come in, are changed on the way, and lie as the plan wants them.
+"""The input stage of a plan: images are read, augmented, normalised and laid out in one pass.
 
 Of one image, with `x` as it was given, the step computes
 
@@ -36,7 +36,8 @@ from striate.plan.inputs import ImageChanges, ImagesInPlace, InputFormat
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location
 
 if TYPE_CHECKING:
-    from striate.plan.lowering.builder import Axes, Builder
+    from striate.plan.layout import Axes
+    from striate.plan.lowering.builder import Builder
 
 # Larger than any row or column.
 _FAR = 1e9
@@ -145,7 +146,7 @@ class InputStage:
 
     # --- the memory ------------------------------------------------------------------------
 
-    def open(self, arrays: Mapping[Buffer, npt.NDArray[Any]]) -> None:
+    def bind(self, arrays: Mapping[Buffer, npt.NDArray[Any]]) -> None:
         """Find the memory of what the step uses, and write what stays the same."""
         self._arrays = arrays
         loading, image = self.loading, self.image
@@ -169,12 +170,12 @@ class InputStage:
             absent = [_ABSENT[name] for name in self._names]
             self._measures = self._table(self._amounts, np.float32, absent)
 
-    def preprocess(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
+    def set_preprocessing(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
         """What becomes of a value of each channel: (value - mean) * scale."""
         for buffer, values in ((self._mean, mean), (self._scale, scale)):
             self._arrays[buffer][: self.period] = np.resize(values, self.period)
 
-    def pick(self, picked: ImagesInPlace) -> None:
+    def point_to(self, picked: ImagesInPlace) -> None:
         """What the next run reads."""
         changes, count = picked.changes, len(picked)
         picked.find(self._images.values[0, :count])

@@ -1,4 +1,4 @@
-"""What fills the lanes of a network's vectors: channels, or images.
+"""The vector layout of a network: channels in the lanes of a vector, or images.
 
 Channels need no other layout than the images have anyway, and one image is as cheap as it can be;
 but a layer of 6 channels leaves 10 of 16 lanes idle.  With 16 images in the lanes no channel count

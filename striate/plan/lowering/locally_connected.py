@@ -18,8 +18,8 @@ from striate.layers import LocallyConnected2D
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, Steps
-from striate.plan.lowering.builder import Axes, Builder, pixels, vector
+from striate.plan.layout import EVERY_PIXEL, Access, Axes, Image, Location, Steps, pixels, vector
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.dense import images_at_once
 from striate.plan.lowering.window_geometry import WindowGeometry
 from striate.plan.settings import Settings
@@ -99,7 +99,7 @@ def backward(builder: Builder, operation: Operation) -> None:
     """dX block by block; dW and the bias's gradient later, from the whole batch at once."""
     g = LocalGeometry(operation)
     x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
-    builder.later(lambda: _weight_gradient(builder, operation, g, x, gradient))
+    builder.defer(lambda: _weight_gradient(builder, operation, g, x, gradient))
     if builder.needs_gradient(operation.inputs[0]):
         _input_gradient(builder, operation, g, gradient)
 

@@ -25,8 +25,8 @@ from striate.nest.algebra import (
     strides_of,
     tensors_in,
 )
-from striate.plan.layout import EVERY_PIXEL, Image, Location
-from striate.plan.lowering.builder import Axes, Builder, pixels, vector
+from striate.plan.layout import EVERY_PIXEL, Axes, Image, Location, pixels, vector
+from striate.plan.lowering.builder import Builder
 
 
 class LossLowering:

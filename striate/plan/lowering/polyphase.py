@@ -2,9 +2,9 @@
 
 Output o reads input ``i = o*S + r*D - P``.  For the gradient of the input one asks the other
 way: which (o, r) read pixel i?  With stride S, pixels that are S apart are read by the same
-taps r, those between by others.  So the pixels fall into phases_of; inside a run, with
-``i = S*q + start + p``, the taps are ``r = first + p + step*j`` for j < taps and the outputs
-``o = q + origin - move*j``: linear forms, hence a nest for each run.
+taps r, those between by others.  So the pixels fall into phases, as in polyphase
+filters; inside a phase, with ``i = S*q + start + p``, the taps are ``r = first + p + step*j`` for
+j < taps and the outputs ``o = q + origin - move*j``: linear forms, hence a nest for each phase.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ class Phase:
     move: int
 
     def reach(self) -> tuple[int, int]:
-        """The least and the largest output index that the run reads."""
+        """The least and the largest output index that the phase reads."""
         if not self.taps:
             return (0, 0)
         return self.origin - self.move * (self.taps - 1), self.origin + self.count - 1
 
 
 def phases_of(pixels: int, size: int, stride: int, dilation: int, before: int) -> list[Phase]:
-    """All phases_of of the pixels 0 … pixels-1."""
+    """All phases of the pixels 0 … pixels-1, neighbours that are read alike put together."""
     merged: list[Phase] = []
-    for run in _single(pixels, size, stride, dilation, before):
+    for phase in _single(pixels, size, stride, dilation, before):
         last = merged[-1] if merged else None
-        if last and _continues(last, run):
+        if last and _continues(last, phase):
             merged[-1] = replace(last, length=last.length + 1)
         else:
-            merged.append(run)
+            merged.append(phase)
     return merged
 
 
@@ -59,14 +59,14 @@ def _single(pixels: int, size: int, stride: int, dilation: int, before: int) -> 
         yield Phase(start, 1, count, len(taps), taps[0], step, origin, move)
 
 
-def _continues(last: Phase, run: Phase) -> bool:
-    """Whether `run` is the next pixel of `last`: the same but for the tap, which is the next."""
+def _continues(last: Phase, phase: Phase) -> bool:
+    """Whether `phase` is the next pixel of `last`: the same but for the tap, which is the next."""
     first = last.first + last.length if last.taps else 0
-    return replace(last, start=run.start, length=1, first=first) == run
+    return replace(last, start=phase.start, length=1, first=first) == phase
 
 
 def halo(parts: list[Phase], outputs: int) -> tuple[int, int]:
-    """How far the phases_of read before and behind the outputs."""
-    reaches = [run.reach() for run in parts]
+    """How far the phases read before and behind the outputs."""
+    reaches = [phase.reach() for phase in parts]
     least, most = min(low for low, _ in reaches), max(high for _, high in reaches)
     return max(0, -least), max(0, most - (outputs - 1))

@@ -25,8 +25,8 @@ from striate.nest.algebra import (
 )
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location, Steps
-from striate.plan.lowering.builder import Builder, pixels
+from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location, Steps, pixels
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.elementwise import copy
 from striate.plan.lowering.window_geometry import Axes, WindowGeometry
 from striate.plan.settings import Settings
@@ -116,10 +116,10 @@ def _scatter(
 ) -> None:
     gradient = builder.gradients[operation.node]
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for part in g.ways_back():
+        for part in g.input_phases():
             axes = (*part.axes(), ("c", g.channels), ("v", builder.lanes))
             if part.is_empty:
-                writer.nothing(axes, part.pixels(_CHANNEL), late=True)
+                writer.zeros(axes, part.pixels(_CHANNEL), late=True)
                 continue
             windows = part.outputs(_CHANNEL)
             seen = gradient.tensor("gradient", windows)

@@ -1,4 +1,4 @@
-"""What a layer must tell the plan."""
+"""The protocol of lowering: what each kind of layer must tell the plan."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What is computed again instead of being kept for the backward pass.
+"""Recomputation: values that the backward pass computes again, instead of keeping them.
 
+Also known as gradient checkpointing or rematerialisation.
 What the backward pass reads lives from the forward pass on, all of it at once in between: this
 decides how much memory a training step takes.  Some values cost little to compute once more:
 

@@ -1,4 +1,4 @@
-"""Gradients that each shard of images sums up for itself, and their sum over the shards.
+"""Shard gradients: each shard of images sums up its own, and they are added in a fixed order.
 
 They are added in an order that never changes, whichever thread has found which.
 """

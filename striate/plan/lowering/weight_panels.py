@@ -1,4 +1,4 @@
-"""Weights laid out as a nest reads them, once a step.
+"""Weight packing: weights laid out in panels, as a nest reads them, once a step.
 
 Where channels fill the lanes, nests read whole vectors of weights.  For an input gradient these
 lie along the input's channels, which are far apart in the filters as they are; and rows of many

@@ -56,16 +56,16 @@ class WindowGeometry:
             *polyphase.halo(horizontal, self.columns),
         )
 
-    def ways_back(self) -> Iterator[WayBack]:
+    def input_phases(self) -> Iterator[InputPhase]:
         """The parts of the image, each with the outputs that read its pixels."""
         vertical, horizontal = self._runs()
         for rows in vertical:
             for columns in horizontal:
-                yield WayBack(rows, columns, self.stride)
+                yield InputPhase(rows, columns, self.stride)
 
 
 @dataclass(frozen=True)
-class WayBack:
+class InputPhase:
     """Pixels that are read alike: see `striate.plan.lowering.polyphase`."""
 
     rows: polyphase.Phase

@@ -1,4 +1,4 @@
-"""One convolution alone, pass by pass: for measuring, and for looking at single kernels."""
+"""One convolution as three programs, one for each pass: to measure them, and their kernels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from striate.plan.memory.placement import Memory
 from striate.plan.settings import Settings
 
 
-class Alone:
+class ConvolutionPasses:
     """A convolution's three passes as programs of their own, on arrays that stay where they are.
 
     The arrays lie as they do inside a network: channels last, with a halo.  Setting filters is

@@ -22,8 +22,8 @@ from striate.plan.lowering.convolution.direct import Direct
 from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd import tiling
 from striate.plan.lowering.lanes import estimate, lanes_for
-from striate.plan.measure import explanation as told
-from striate.plan.measure.trial import CallProfiler, peak
+from striate.plan.measure import explanation
+from striate.plan.measure.profiling import CallProfiler, peak
 from striate.plan.memory.allocation import dtype_of
 from striate.plan.memory.placement import base_of
 from striate.plan.settings import Settings
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _ROUNDS, _SECONDS = 15, 2.0
 
 
-def explain(plan: Plan, measure: bool = False) -> told.Explanation:
+def explain(plan: Plan, measure: bool = False) -> explanation.Explanation:
     """Everything that `plan` decided; with `measure` its kernels are timed too.
 
     Measuring runs the plan some times on what is in its memory, and then puts back all that was
@@ -47,7 +47,7 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
     times = _measured(plan) if measure else None
     buffers = tuple(_buffers(plan))
     purpose = "inference" if settings.loss is None else "training"
-    return told.Explanation(
+    return explanation.Explanation(
         purpose=purpose + (" with fixed weights" if settings.frozen else ""),
         element={"f32": "float32", "f64": "float64"}[settings.element],
         batch_size=settings.batch_size,
@@ -58,7 +58,7 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
         lanes=_lanes(plan),
         layers=tuple(_layer(plan, operation) for operation in plan.builder.graph.operations),
         stages=tuple(
-            told.StageExplained(
+            explanation.StageExplained(
                 number,
                 job.tasks,
                 stage.grain if stage.by_block else 0,
@@ -81,13 +81,13 @@ def explain(plan: Plan, measure: bool = False) -> told.Explanation:
 # --- lanes and layers ----------------------------------------------------------------------------
 
 
-def _lanes(plan: Plan) -> told.LanesExplained:
+def _lanes(plan: Plan) -> explanation.LanesExplained:
     settings, network = plan.settings, plan.builder.network
     found, kept = estimate(network, settings), lanes_for(network, settings)
     by = "caller"
     if settings.lanes == kept:
         by = "estimate" if kept == found.lanes else "striate tune"
-    return told.LanesExplained(
+    return explanation.LanesExplained(
         "images" if settings.lanes > 1 else "channels",
         settings.lanes,
         settings.blocks,
@@ -97,7 +97,7 @@ def _lanes(plan: Plan) -> told.LanesExplained:
     )
 
 
-def _layer(plan: Plan, operation: Operation) -> told.LayerExplained:
+def _layer(plan: Plan, operation: Operation) -> explanation.LayerExplained:
     layer, builder = operation.layer, plan.builder
     passes = ["forward"]
     again = f"{builder.name(operation.node)} again"
@@ -109,7 +109,7 @@ def _layer(plan: Plan, operation: Operation) -> told.LayerExplained:
         if layer.parameters(*operation.shapes):
             passes.append("parameter gradient")
     algorithm, why = _algorithm(plan.settings, operation)
-    return told.LayerExplained(
+    return explanation.LayerExplained(
         builder.name(operation.node),
         type(layer).__name__,
         type(operation.activation).__name__ if operation.activation else "",
@@ -185,7 +185,7 @@ def _why_not_winograd(settings: Settings, operation: Operation) -> str:
 # --- kernels -------------------------------------------------------------------------------------
 
 
-def _kernels(plan: Plan, times: list[float] | None) -> Iterator[told.KernelExplained]:
+def _kernels(plan: Plan, times: list[float] | None) -> Iterator[explanation.KernelExplained]:
     number = 0
     for place, (stage, job) in enumerate(zip(plan.stages, plan.program.jobs, strict=True), 1):
         shards = min(job.shards, job.tasks)
@@ -208,11 +208,11 @@ def _kernel(
     call: KernelCall,
     turns: int,
     seconds: float | None,
-) -> told.KernelExplained:
+) -> explanation.KernelExplained:
     nest = call.kernel.nest
     schedule = call.kernel.schedule or choose(nest, plan.settings.target, plan.settings.element)
     work = products(nest) * turns
-    return told.KernelExplained(
+    return explanation.KernelExplained(
         *where,
         step.label,
         tuple(dict.fromkeys(step.places[s.target.buffer].buffer.name for s in nest.stores)),
@@ -268,7 +268,7 @@ def _undisturbed(plan: Plan) -> Iterator[None]:
 # --- memory --------------------------------------------------------------------------------------
 
 
-def _buffers(plan: Plan) -> Iterator[told.BufferExplained]:
+def _buffers(plan: Plan) -> Iterator[explanation.BufferExplained]:
     memory = plan.memory
     uses = memory.uses()
     places = []
@@ -285,7 +285,7 @@ def _buffers(plan: Plan) -> Iterator[told.BufferExplained]:
         meeting = np.searchsorted(ordered[:, 0], end) - np.searchsorted(
             ordered[:, 1], begin, side="right"
         )
-        yield told.BufferExplained(
+        yield explanation.BufferExplained(
             use.buffer.name,
             use.buffer.scope,
             end - begin,

@@ -22,7 +22,8 @@ from striate.nest.schedule import Schedule, alternatives, choose
 from striate.nest.target import host
 from striate.plan.lowering.lanes import layout_key
 from striate.plan.measure.explain import products
-from striate.plan.measure.trial import CallProfiler, seconds_of, trial
+from striate.plan.measure.profiling import CallProfiler, seconds_of
+from striate.plan.measure.trial import trial
 from striate.plan.measure.tuning import Layouts, Tried, Tuning, Whole
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Memory of a plan: buffers that are never needed at the same time lie at the same place.
+"""Allocation: buffers whose lifetimes do not overlap share memory.
 
 Three rules.  A buffer whose every number is written before it is read may lie anywhere that is free
 while it lives.  One with a halo keeps what was filled in when memory was made, so it shares

@@ -1,8 +1,8 @@
-"""Halos that are written as often as their memory changes hands.
+"""Halos of large buffers: written each time the buffer begins to be used.
 
-A halo that is written once, when memory is made, keeps that memory from all buffers of another
-form.  For a large buffer that is needed for a short time this costs more than writing its halo
-again whenever it begins to be needed.
+A halo (the border of padding around an image, zeros for a convolution) that is written once, when
+memory is made, keeps that memory from all buffers of another form.  For a large buffer that is
+needed for a short time this costs more than writing its halo again whenever it begins to be needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Large values: how they leave a core for memory.
+"""Non-temporal stores: how large values leave a core for memory.
 
 A store to a line that is in no cache first reads the line, and waits for it where lines do not
 follow each other, as those of a tile of outputs do not.  Two ways round it:

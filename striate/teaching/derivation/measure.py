@@ -106,7 +106,8 @@ def _prepared(
     threads: int | None,
 ) -> tuple[Measurement, tuple[Run, Run]]:
     from striate.network import Network
-    from striate.plan.measure.trial import seconds_of, trial
+    from striate.plan.measure.profiling import seconds_of
+    from striate.plan.measure.trial import trial
 
     vector = _shape_read(layer, image) != image
     layers = [Flatten(), layer] if vector else [layer, Flatten()]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from striate.nest.algebra import Constant, Element, Nest, Pair, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Buffer, Image, Location
-from striate.plan.lowering.builder import Axes, Builder
+from striate.plan.layout import Access, Axes, Buffer, Image, Location
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.geometry import ConvGeometry, Filters
 from striate.plan.lowering.weight_panels import lay_out, panel
 

@@ -12,8 +12,8 @@ from striate.layers import MaxPool2D
 from striate.nest.algebra import Accumulator, Nest, Store
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import EVERY_PIXEL, Location
-from striate.plan.lowering.builder import Builder, vector
+from striate.plan.layout import EVERY_PIXEL, Location, vector
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.bfloat16 import Bfloat16
 from striate.plan.lowering.convolution.direct import Direct

@@ -16,8 +16,8 @@ from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product
 from striate.nest.rewrite import in_parts, in_rounds
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Image, Location, vectors
-from striate.plan.lowering.builder import Builder, vector
+from striate.plan.layout import Access, Image, Location, vector, vectors
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.geometry import ConvGeometry, Filters
 from striate.plan.lowering.protocol import NO_HALO
@@ -241,7 +241,7 @@ def turn_around(
     channel = {"g": g.depth, "C": filters.width, "c": 1}
     places = {"gradient": Location(gradient.buffer), "filters": filters.place}
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for part in g.ways_back():
+        for part in g.input_phases():
             groups = (("g", g.groups), ("C", g.depth // filters.width))
             inside = (("c", filters.width), ("v", builder.lanes))
             if not builder.channel_lanes:
@@ -251,7 +251,7 @@ def turn_around(
             else:
                 axes = (*groups, *part.axes(), *inside)
             if part.is_empty:
-                writer.nothing(axes, part.pixels(channel))
+                writer.zeros(axes, part.pixels(channel))
                 continue
             strides, offset = part.taps(filters.row, filters.column)
             read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))

@@ -1,4 +1,4 @@
-"""The way back from tiles to the inputs that they saw, along one axis."""
+"""Overlapping tiles of inputs, along one axis: which tiles a pixel is in, for its gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from striate.ops.winograd import Transforms
 ONE: Matrix = ((Fraction(1),),)
 
 
-class Overlap:
+class OverlappingTiles:
     """Which tiles an input pixel is in.
 
     Groups of m pixels begin where the image does, tiles `pad` pixels before it.  Pixel e of group x

@@ -1,4 +1,4 @@
-"""Convolution by Winograd's minimal filtering: see `striate.ops.winograd` for where it is from.
+"""Convolution by Winograd's minimal filtering over tiles: `striate.ops.winograd` derives it.
 
 The image is cut into tiles of m × m outputs of r × r taps.  With tiles t, and (m+r-1)² positions p
 inside a tile:
@@ -35,15 +35,15 @@ from striate.nest.algebra import (
 from striate.ops.shapes import Pads
 from striate.ops.winograd import Transforms, transforms
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Location, vectors
-from striate.plan.lowering.builder import Builder, vector
+from striate.plan.layout import Access, Location, vector, vectors
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import winograd_input_gradient
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.bfloat16 import is_faster
 from striate.plan.lowering.convolution.direct import READING, WINOGRAD_MARGIN, cost_by_channels
 from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd_filter_gradient import (
-    Seen,
+    KeptTiles,
     sum_at_once,
     sum_by_shard,
 )
@@ -51,10 +51,10 @@ from striate.plan.lowering.convolution.winograd_tiles import (
     Correlation,
     OutputSink,
     Tiles,
-    parts,
-    put,
-    see,
-    together,
+    blocks_together,
+    store_tiles,
+    tile_groups,
+    transform_tiles,
 )
 from striate.plan.lowering.weight_panels import lay_out, panel
 from striate.plan.settings import Settings
@@ -130,8 +130,8 @@ class Winograd(Algorithm):
 
     def input_halo(self, settings: Settings, operation: Operation) -> Pads:
         # The padding, and what the last tiles read behind it.
-        with_ = self._transforms(settings, operation)
-        g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
+        matrices = self._transforms(settings, operation)
+        g, m, more = ConvGeometry(operation), matrices.outputs_count, matrices.taps - 1
         top, _, left, _ = g.pads
         return (
             top,
@@ -142,10 +142,10 @@ class Winograd(Algorithm):
 
     def gradient_halo(self, settings: Settings, operation: Operation, name: Pass) -> Pads:
         # What the input gradient reads around the output, and the last tiles behind it.
-        with_ = self._transforms(settings, operation)
-        g, m, more = ConvGeometry(operation), with_.outputs_count, with_.taps - 1
+        matrices = self._transforms(settings, operation)
+        g, m, more = ConvGeometry(operation), matrices.outputs_count, matrices.taps - 1
         top, left = more - g.pads[0], more - g.pads[2]
-        if winograd_input_gradient.pays(operation, with_, settings.target):
+        if winograd_input_gradient.pays(operation, matrices, settings.target):
             return 0, -(-g.rows // m) * m - g.rows, 0, -(-g.columns // m) * m - g.columns
         return (
             top,
@@ -155,10 +155,10 @@ class Winograd(Algorithm):
         )
 
     def forward(self, builder: Builder, operation: Operation) -> None:
-        with_ = self._transforms(builder.settings, operation)
+        matrices = self._transforms(builder.settings, operation)
         g = ConvGeometry(operation)
         work = Correlation(
-            with_,
+            matrices,
             builder.values[operation.inputs[0]],
             (-g.pads[0], -g.pads[2]),
             (g.rows, g.columns, g.outputs),
@@ -169,23 +169,23 @@ class Winograd(Algorithm):
 
         bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
         target = OutputSink(store, {"out": builder.values[operation.node]}, bias)
-        seen = _correlate(builder, work, _filters(builder, operation, with_, "k"), target)
+        seen = _correlate(builder, work, _filters(builder, operation, matrices, "k"), target)
         if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
-            builder.remember(operation, "seen", Seen(seen, builder.recorder.stage()))
+            builder.remember(operation, "seen", KeptTiles(seen, builder.recorder.stage()))
 
     def gradients(self, builder: Builder, operation: Operation) -> None:
-        with_ = self._transforms(builder.settings, operation)
+        matrices = self._transforms(builder.settings, operation)
         g, spread = ConvGeometry(operation), None
-        if 4 * with_.size**2 * g.depth * g.outputs >= _LARGE:
+        if 4 * matrices.size**2 * g.depth * g.outputs >= _LARGE:
             # The sums over the whole batch come first, so that nothing of them is kept meanwhile.
-            _filter_gradient(builder, operation, with_)
+            _filter_gradient(builder, operation, matrices)
             builder.recomputation.refresh(operation.inputs)
-            _input_gradient(builder, operation, with_)
+            _input_gradient(builder, operation, matrices)
             return
-        if winograd_input_gradient.pays(operation, with_, builder.settings.target):
-            spread = _spread(builder, operation, with_)
-        _input_gradient(builder, operation, with_, spread)
-        _filter_gradient(builder, operation, with_, spread)
+        if winograd_input_gradient.pays(operation, matrices, builder.settings.target):
+            spread = _spread(builder, operation, matrices)
+        _input_gradient(builder, operation, matrices, spread)
+        _filter_gradient(builder, operation, matrices, spread)
 
     def input_gradient(self, builder: Builder, operation: Operation) -> None:
         _input_gradient(builder, operation, self._transforms(builder.settings, operation))
@@ -194,8 +194,8 @@ class Winograd(Algorithm):
         _filter_gradient(builder, operation, self._transforms(builder.settings, operation))
 
     def products(self, settings: Settings, operation: Operation) -> float:
-        with_, g = self._transforms(settings, operation), ConvGeometry(operation)
-        per_output = (with_.size / with_.outputs_count) ** 2
+        matrices, g = self._transforms(settings, operation), ConvGeometry(operation)
+        per_output = (matrices.size / matrices.outputs_count) ** 2
         return per_output * g.rows * g.columns * g.depth * g.outputs
 
     def described(self, settings: Settings, operation: Operation) -> tuple[str, str]:
@@ -205,58 +205,65 @@ class Winograd(Algorithm):
 
 
 def _input_gradient(
-    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
+    builder: Builder, operation: Operation, matrices: Transforms, spread: Tiles | None = None
 ) -> None:
     """dX: the correlation of dO with the filters turned by half a turn; or from W (`spread`)."""
     g = ConvGeometry(operation)
-    if winograd_input_gradient.pays(operation, with_, builder.settings.target):
-        spread = spread or _spread(builder, operation, with_)
-        filters = _filters(builder, operation, with_, "c")
-        winograd_input_gradient.input_gradient(builder, operation, with_, spread, filters)
+    if winograd_input_gradient.pays(operation, matrices, builder.settings.target):
+        spread = spread or _spread(builder, operation, matrices)
+        filters = _filters(builder, operation, matrices, "c")
+        winograd_input_gradient.input_gradient(builder, operation, matrices, spread, filters)
         return
     work = Correlation(
-        with_,
+        matrices,
         builder.gradients[operation.node],
-        (g.pads[0] - with_.taps + 1, g.pads[2] - with_.taps + 1),
+        (g.pads[0] - matrices.taps + 1, g.pads[2] - matrices.taps + 1),
         (g.height, g.width, g.depth),
     )
-    filters = _filters(builder, operation, with_, "c", turned=True)
+    filters = _filters(builder, operation, matrices, "c", turned=True)
     with builder.writing_gradient(operation.inputs[0]) as writer:
         _correlate(builder, work, filters, OutputSink(writer.store, writer.images, {}))
 
 
 def _filter_gradient(
-    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles | None = None
+    builder: Builder, operation: Operation, matrices: Transforms, spread: Tiles | None = None
 ) -> None:
     """dF: summed up at the positions first, and turned into filters once, at the end; of all tiles
     at once where W is there (`spread`)."""
     g = ConvGeometry(operation)
     image = Correlation(
-        with_,
+        matrices,
         builder.values[operation.inputs[0]],
         (-g.pads[0], -g.pads[2]),
         (g.rows, g.columns, g.depth),
     )
-    gradient = _outputs(builder, operation, with_)
+    gradient = _outputs(builder, operation, matrices)
     if builder.sums_by_shard(operation):
         sum_by_shard(builder, operation, (image, gradient), spread)
     else:
         sum_at_once(builder, operation, (image, gradient))
 
 
-def _outputs(builder: Builder, operation: Operation, with_: Transforms) -> Correlation:
+def _outputs(builder: Builder, operation: Operation, matrices: Transforms) -> Correlation:
     """The gradient of the outputs in tiles of outputs."""
     g = ConvGeometry(operation)
     gradient = builder.gradients[operation.node]
-    return Correlation(with_, gradient, (0, 0), (g.rows, g.columns, g.outputs))
+    return Correlation(matrices, gradient, (0, 0), (g.rows, g.columns, g.outputs))
 
 
-def _spread(builder: Builder, operation: Operation, with_: Transforms) -> Tiles:
+def _spread(builder: Builder, operation: Operation, matrices: Transforms) -> Tiles:
     """W, of all tiles."""
-    gradient = _outputs(builder, operation, with_)
-    spread = Tiles("W", with_, gradient.tiles, gradient.size[2])
+    gradient = _outputs(builder, operation, matrices)
+    spread = Tiles("W", matrices, gradient.tiles, gradient.size[2])
     depth, outputs = builder.values[operation.inputs[0]].channels, gradient.size[2]
-    see(builder, gradient, with_.outputs, spread, 0, together(spread.count, depth * outputs))
+    transform_tiles(
+        builder,
+        gradient,
+        matrices.outputs,
+        spread,
+        0,
+        blocks_together(spread.count, depth * outputs),
+    )
     return spread
 
 
@@ -270,11 +277,11 @@ def _correlate(
     for first in range(0, work.tiles[0], band):
         seen = Tiles("V", work.transforms, rows, depth)
         products = Tiles("M", work.transforms, rows, outputs)
-        blocks = together(seen.count, depth * outputs)
-        see(builder, work, work.transforms.inputs, seen, first, blocks)
+        blocks = blocks_together(seen.count, depth * outputs)
+        transform_tiles(builder, work, work.transforms.inputs, seen, first, blocks)
         _multiply(builder, seen, products, filters)
-        for part in parts(work, first, band):
-            put(builder, work, products, part, first, target)
+        for part in tile_groups(work, first, band):
+            store_tiles(builder, work, products, part, first, target)
     return seen if band == work.tiles[0] else None
 
 
@@ -306,14 +313,14 @@ def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Location)
         ),
         {"seen": Location(seen.buffer), "products": Location(products.buffer), "filters": filters},
         before="t",
-        blocks=together(seen.count, depth * outputs),
+        blocks=blocks_together(seen.count, depth * outputs),
     )
 
 
 def _filters(
     builder: Builder,
     operation: Operation,
-    with_: Transforms,
+    matrices: Transforms,
     beside: str,
     *,
     turned: bool = False,
@@ -329,7 +336,7 @@ def _filters(
     strides = {"c": along, "K": width * across, "k": across}
     taps = {"p": sense * g.row, "q": sense * g.column}
     filters = Tensor("filters", strides_of({**strides, **taps}), last * (g.row + g.column))
-    matrix = with_.filters
+    matrix = matrices.filters
     size, position = len(matrix), depth * outputs
     places = {"i": size * position, "j": position, "K": depth * width, "c": width, "k": 1}
     nest = Nest(

@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed, grid_of
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Buffer, Location
-from striate.plan.lowering.builder import Builder, vector
+from striate.plan.layout import Buffer, Location, vector
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.geometry import ConvGeometry
-from striate.plan.lowering.convolution.winograd_tiles import Correlation, Tiles, apart, see
+from striate.plan.lowering.convolution.winograd_tiles import (
+    Correlation,
+    Tiles,
+    odd_lines,
+    transform_tiles,
+)
 from striate.plan.stage import Stage
 
 
 @dataclass(frozen=True)
-class Seen:
+class KeptTiles:
     """V of the forward pass, which is still there for as long as its `stage` goes on."""
 
     tiles: Tiles
@@ -36,7 +41,7 @@ def sum_by_shard(
     left, right = images
     depth, outputs = left.size[2], right.size[2]
     positions = left.transforms.size**2
-    size = positions * apart(depth * outputs)
+    size = positions * odd_lines(depth * outputs)
     total = Buffer(f"position gradient {operation.node}", size, "real", "thread")
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Location(total)}
@@ -48,9 +53,9 @@ def sum_by_shard(
         seen = _still_there(builder, operation, rows)
         if not seen:
             seen = Tiles("V", left.transforms, rows, depth)
-            see(builder, left, left.transforms.inputs, seen, first)
+            transform_tiles(builder, left, left.transforms.inputs, seen, first)
         if not spread:
-            see(builder, right, right.transforms.outputs, other, first)
+            transform_tiles(builder, right, right.transforms.outputs, other, first)
         builder.recorder.blockwise(
             _position_gradient(seen, other, added=True),
             {
@@ -68,7 +73,7 @@ def _still_there(builder: Builder, operation: Operation, rows: tuple[int, int]) 
     """V of all these rows of tiles, if the forward pass has left it."""
     if not builder.has(operation, "seen") or not builder.recorder.stage_is_open:
         return None
-    seen = builder.recall(operation, "seen", Seen)
+    seen = builder.recall(operation, "seen", KeptTiles)
     here = seen.stage is builder.recorder.stage()
     return seen.tiles if here and seen.tiles.rows == rows else None
 
@@ -81,9 +86,9 @@ def sum_at_once(
     blocks, depth, outputs = builder.settings.blocks, left.size[2], right.size[2]
     seen = Tiles("V", left.transforms, left.tiles, depth, blocks)
     other = Tiles("W", left.transforms, left.tiles, outputs, blocks)
-    see(builder, left, left.transforms.inputs, seen, 0)
-    see(builder, right, right.transforms.outputs, other, 0)
-    size = left.transforms.size**2 * apart(depth * outputs)
+    transform_tiles(builder, left, left.transforms.inputs, seen, 0)
+    transform_tiles(builder, right, right.transforms.outputs, other, 0)
+    size = left.transforms.size**2 * odd_lines(depth * outputs)
     total = Location(Buffer("position gradient", size, "real", "temporary"))
     builder.recorder.whole_batch(
         _position_gradient(seen, other, added=False),
@@ -98,7 +103,7 @@ def sum_at_once(
 def _position_gradient(seen: Tiles, other: Tiles, *, added: bool) -> Nest:
     """dU of each position: the sum over tiles of V times W."""
     depth, outputs = seen.channels, other.channels
-    target = vector("sum", p=apart(depth * outputs), c=outputs, k=1)
+    target = vector("sum", p=odd_lines(depth * outputs), c=outputs, k=1)
     return Nest(
         axes=(("p", seen.size**2), ("c", depth), ("k", outputs), ("t", seen.count)),
         stores=(Store(target, Accumulator()),),
@@ -115,7 +120,7 @@ def _position_gradient(seen: Tiles, other: Tiles, *, added: bool) -> Nest:
 def _back_to_filters(operation: Operation, matrices: Transforms) -> Nest:
     """dF = G' dU G."""
     g, size = ConvGeometry(operation), matrices.size
-    position = apart(g.depth * g.outputs)
+    position = odd_lines(g.depth * g.outputs)
     turned = tuple(zip(*matrices.filters, strict=True))
     total = vector("sum", p=size * position, q=position, c=g.outputs, k=1)
     taps = vector("out", i=g.row, j=g.column, c=g.outputs, k=1)

@@ -14,55 +14,55 @@ from striate.nest.algebra import Accumulator, Nest, Store, Transformed, grid_of
 from striate.nest.target import Target
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Image, Location
-from striate.plan.lowering.builder import Builder, vector
+from striate.plan.layout import Access, Image, Location, vector
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.geometry import ConvGeometry
-from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
-from striate.plan.lowering.convolution.winograd_tiles import Tiles, cut, together
+from striate.plan.lowering.convolution.overlapping_tiles import ONE, OverlappingTiles
+from striate.plan.lowering.convolution.winograd_tiles import Tiles, blocks_together, whole_and_cut
 from striate.plan.lowering.weight_panels import panel
 
 # W and N, which are needed at once, that are worth keeping, by the size of a core's own cache.
 _NEAR = 2
 
 
-def pays(operation: Operation, with_: Transforms, target: Target) -> bool:
+def pays(operation: Operation, matrices: Transforms, target: Target) -> bool:
     """Whether there are fewer tiles of outputs than of inputs, and these stay at hand."""
-    g, m = ConvGeometry(operation), with_.outputs_count
+    g, m = ConvGeometry(operation), matrices.outputs_count
     tiles = -(-g.rows // m) * -(-g.columns // m)
-    left = with_.size**2 * (tiles * g.outputs + _all_tiles(g, with_) * g.depth)
+    left = matrices.size**2 * (tiles * g.outputs + _all_tiles(g, matrices) * g.depth)
     return tiles < -(-g.height // m) * -(-g.width // m) and 4 * left <= _NEAR * target.core_cache
 
 
-def _all_tiles(g: ConvGeometry, with_: Transforms) -> int:
+def _all_tiles(g: ConvGeometry, matrices: Transforms) -> int:
     """Tiles of N, those included that are zeros."""
-    m, counts = with_.outputs_count, []
-    for overlap, size in zip(_overlaps(g, with_), (g.rows, g.columns), strict=True):
+    m, counts = matrices.outputs_count, []
+    for overlap, size in zip(_overlaps(g, matrices), (g.rows, g.columns), strict=True):
         counts.append(sum(overlap.halo) + -(-size // m))
     return counts[0] * counts[1]
 
 
-def _overlaps(g: ConvGeometry, with_: Transforms) -> tuple[Overlap, Overlap]:
-    m = with_.outputs_count
+def _overlaps(g: ConvGeometry, matrices: Transforms) -> tuple[OverlappingTiles, OverlappingTiles]:
+    m = matrices.outputs_count
     return (
-        Overlap(with_, g.pads[0], g.height, -(-g.rows // m)),
-        Overlap(with_, g.pads[2], g.width, -(-g.columns // m)),
+        OverlappingTiles(matrices, g.pads[0], g.height, -(-g.rows // m)),
+        OverlappingTiles(matrices, g.pads[2], g.width, -(-g.columns // m)),
     )
 
 
 def input_gradient(
-    builder: Builder, operation: Operation, with_: Transforms, spread: Tiles, filters: Location
+    builder: Builder, operation: Operation, matrices: Transforms, spread: Tiles, filters: Location
 ) -> None:
     """dX, from W and U with the channels side by side."""
-    g, m = ConvGeometry(operation), with_.outputs_count
-    down, across = _overlaps(g, with_)
-    size, (rows, columns) = with_.size, spread.rows
+    g, m = ConvGeometry(operation), matrices.outputs_count
+    down, across = _overlaps(g, matrices)
+    size, (rows, columns) = matrices.size, spread.rows
     # Tile by tile and, inside, position by position, as if these were pixels.
     name, wide, depth = f"N {operation.node}", columns * size, g.depth
     (above, below), (left, right) = ((size * n for n in o.halo) for o in (down, across))
     sums = builder.image(name, (rows * size, wide, depth), (above, below, 0, 0))
     half = builder.image(f"{name} by rows", (g.height, wide, depth), (0, 0, left, right))
     _multiply(builder, spread, sums, filters)
-    for y, count, height in cut(0, down.groups, g.height, m):
+    for y, count, height in whole_and_cut(0, down.groups, g.height, m):
         matrix = down.matrix(height)
         tiles = Access({"y": size, "p": 1}, {"x": 1}, {"c": 1}, (size * (y + down.first), 0, 0))
         lines = Access({"y": m, "i": 1}, {"x": 1}, {"c": 1}, (y * m, 0, 0))
@@ -76,7 +76,7 @@ def input_gradient(
             nest, {"sums": Location(sums.buffer), "half": Location(half.buffer)}
         )
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for x, count, width in cut(0, across.groups, g.width, m):
+        for x, count, width in whole_and_cut(0, across.groups, g.width, m):
             matrix = across.matrix(width)
             tiles = Access(
                 {"y": 1}, {"x": size, "q": 1}, {"c": 1}, (0, size * (x + across.first), 0)
@@ -123,5 +123,5 @@ def _multiply(builder: Builder, spread: Tiles, sums: Image, filters: Location) -
         ),
         {"spread": Location(spread.buffer), "sums": Location(sums.buffer), "filters": filters},
         before="y",
-        blocks=together(spread.count, depth * outputs),
+        blocks=blocks_together(spread.count, depth * outputs),
     )

@@ -17,10 +17,10 @@ from striate.nest.algebra import (
 )
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Buffer, Image, Location, Steps
-from striate.plan.lowering.builder import Builder, vector
+from striate.plan.layout import Access, Buffer, Image, Location, Steps, vector
+from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
-from striate.plan.lowering.convolution.overlapping_tiles import ONE, Overlap
+from striate.plan.lowering.convolution.overlapping_tiles import ONE, OverlappingTiles
 from striate.plan.lowering.convolution.row_strips import (
     MARGIN,
     StripChoice,
@@ -29,7 +29,7 @@ from striate.plan.lowering.convolution.row_strips import (
     gradient_halo,
     input_halo,
 )
-from striate.plan.lowering.convolution.winograd_tiles import cut
+from striate.plan.lowering.convolution.winograd_tiles import whole_and_cut
 from striate.plan.lowering.weight_panels import lay_out
 from striate.plan.settings import Settings
 
@@ -132,7 +132,7 @@ def _put(builder: Builder, operation: Operation, strips: Strips, sums: Image, fi
     places = {"sums": Location(sums.buffer), "out": Location(out.buffer, first * out.row)}
     if strips.bias:
         places["bias"] = builder.parameter(operation, "bias")
-    for left, across, width in cut(0, strips.count, strips.columns, strips.m):
+    for left, across, width in whole_and_cut(0, strips.count, strips.columns, strips.m):
         matrix = _turned(strips.matrices.outputs)[:width]
         positions = Access({"y": 1, "q": count}, {"x": 1}, _CHANNEL, (0, left, 0))
         value: Expression = Transformed(ONE, matrix, sums.tensor("sums", positions))
@@ -151,7 +151,7 @@ def _input_gradient(
     spread = spread or _spread_out(builder, operation, strips)
     filters = _filters(builder, operation, strips)
     size = strips.positions
-    overlap = Overlap(strips.matrices, strips.pads[2], strips.width, strips.count)
+    overlap = OverlappingTiles(strips.matrices, strips.pads[2], strips.width, strips.count)
     shape = (strips.height, strips.count, size * strips.depth)
     sums = builder.image(f"N {operation.node}", shape, (0, 0, *overlap.halo))
     for run in strips.runs():
@@ -187,7 +187,7 @@ def _input_gradient(
             },
         )
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for left, across, width in cut(0, overlap.groups, strips.width, strips.m):
+        for left, across, width in whole_and_cut(0, overlap.groups, strips.width, strips.m):
             matrix = overlap.matrix(width)
             # Strips lie beside each other, position by position: so do all that a pixel is in.
             first = (0, left + overlap.first, 0)

@@ -1,4 +1,4 @@
-"""Tiles of images for Winograd's algorithm: cut out, transformed, and put together again."""
+"""Tiles of images for Winograd's algorithm: cut out, transformed, put together again."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Tiles:
         self.size, self.rows, self.channels = transforms.size, rows, channels
         self.count = rows[0] * rows[1]
         together = self.count * channels
-        self.position = apart(blocks * together)
+        self.position = odd_lines(blocks * together)
         step = together if blocks > 1 else None
         size = self.size**2 * self.position - (blocks - 1) * together
         self.buffer = Buffer(name, size, "real", step=step)
@@ -94,18 +94,18 @@ class Tiles:
         return Tensor(role, strides_of(strides), tile * self.channels)
 
 
-def apart(size: int) -> int:
+def odd_lines(size: int) -> int:
     """At least `size` numbers, and an odd number of cache lines: else all positions of a tile
     would share a few lines of the cache."""
     return (-(-size // 32) * 2 + 1) * 16
 
 
-def together(tiles: int, weights: int) -> int:
+def blocks_together(tiles: int, weights: int) -> int:
     """Blocks of so many tiles that should share one pass over U of so many numbers a position."""
     return -(-pixels_at_once(weights) // tiles)
 
 
-def see(
+def transform_tiles(
     builder: Builder,
     work: Correlation,
     matrix: Matrix,
@@ -142,15 +142,15 @@ class TileGroup:
     width: int
 
 
-def parts(work: Correlation, first: int, band: int) -> Iterator[TileGroup]:
+def tile_groups(work: Correlation, first: int, band: int) -> Iterator[TileGroup]:
     """The rows of tiles from `first` on: whole tiles, and those that the border cuts."""
     m = work.transforms.outputs_count
-    for top, down, height in cut(first, band, work.size[0], m):
-        for left, across, width in cut(0, work.tiles[1], work.size[1], m):
+    for top, down, height in whole_and_cut(first, band, work.size[0], m):
+        for left, across, width in whole_and_cut(0, work.tiles[1], work.size[1], m):
             yield TileGroup((top, left), (down, across), height, width)
 
 
-def cut(first: int, count: int, size: int, m: int) -> Iterator[tuple[int, int, int]]:
+def whole_and_cut(first: int, count: int, size: int, m: int) -> Iterator[tuple[int, int, int]]:
     """(place, count, outputs): of `count` tiles from the `first` on those with all m outputs, and
     the one that is cut where the `size` outputs end; places count from the first."""
     whole = min(first + count, size // m) - first
@@ -160,7 +160,7 @@ def cut(first: int, count: int, size: int, m: int) -> Iterator[tuple[int, int, i
         yield size // m - first, 1, size % m
 
 
-def put(
+def store_tiles(
     builder: Builder,
     work: Correlation,
     products: Tiles,
