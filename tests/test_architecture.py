@@ -3,174 +3,88 @@
 from __future__ import annotations
 
 import ast
-import re
+import importlib.util
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "striate"
+ROOT = Path(__file__).resolve().parents[1]
 
-# The floors, from the ground up: docs/architecture.md says what is where.  A room, which is a
-# folder or a file of the package, imports from rooms on lower floors only.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("common",),
-    ("nest", "ops"),
-    ("kernels", "layers"),
-    ("signal", "model"),
-    ("compat", "recordings"),
-    ("optim", "data"),
-    ("plan", "pictures"),
-    ("engines",),
-    ("training", "functional"),
-    ("inspect",),
-    ("network",),
-    ("estimators", "teaching"),
-    ("reports",),
-    ("cli",),
-    ("__init__",),
-    ("__main__",),
-)
-# The same inside a plan: its steps, and what they share.
-PLAN: tuple[tuple[str, ...], ...] = (
-    ("layout", "inputs"),
-    ("settings", "stage"),
-    ("analysis",),
-    ("lowering",),
-    ("memory",),
-    ("build",),
-    ("plan", "optimizer_step"),
-    ("runner",),
-    ("inference",),
-    ("measure",),
-    ("__init__",),
+
+def load_floors() -> ModuleType:
+    """docs/floors.py, which has the floors and draws them."""
+    spec = importlib.util.spec_from_file_location("floors", ROOT / "docs" / "floors.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+floors = load_floors()
+PACKAGE, MODULES, TEXTS = floors.PACKAGE, floors.modules(), floors.texts()
+BOTH = pytest.mark.parametrize(
+    ("table", "under"), [(floors.FLOORS, "striate"), (floors.PLAN, "striate.plan")]
 )
 
 
-def modules() -> dict[str, Path]:
-    """All modules of the package, by their dotted names."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = ("striate", *path.relative_to(PACKAGE).with_suffix("").parts)
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+@BOTH
+def test_every_room_has_a_floor(table: tuple[tuple[str, ...], ...], under: str) -> None:
+    rooms = {floors.room_of(module, under) for module in MODULES} - {None}
+    assert rooms == {room for floor in table for room in floor}
 
 
-MODULES = modules()
+@BOTH
+def test_nothing_imports_upwards(table: tuple[tuple[str, ...], ...], under: str) -> None:
+    assert floors.upward(table, under, TEXTS) == []
 
 
-def imports(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """(line, module) of everything in the package that a module imports: at its head, inside
-    functions, and for type checkers."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name}:{node.lineno}: write the whole name of the module"
-            base = node.module or ""
-            whole = [f"{base}.{alias.name}" for alias in node.names]
-            targets = [target if target in MODULES else base for target in whole]
-        else:
-            continue
-        for target in dict.fromkeys(targets):
-            if target.split(".")[0] == "striate":
-                assert target in MODULES, f"{name}:{node.lineno}: there is no {target}"
-                yield node.lineno, target
-
-
-def floors_of(floors: tuple[tuple[str, ...], ...]) -> dict[str, int]:
-    return {room: floor for floor, rooms in enumerate(floors) for room in rooms}
-
-
-def room_of(module: str, under: str) -> str | None:
-    """The room below the package `under` that a module is in; None outside of it."""
-    if module == under:
-        return "__init__"
-    if not module.startswith(under + "."):
-        return None
-    return module[len(under) + 1 :].split(".")[0]
-
-
-def upward(floors: tuple[tuple[str, ...], ...], under: str, texts: dict[str, str]) -> list[str]:
-    """All imports from a floor to the same or a higher one, as text."""
-    floor = floors_of(floors)
-    found = []
-    for module, text in texts.items():
-        room = room_of(module, under)
-        if room is None:
-            continue
-        for line, target in imports(module, text):
-            other = room_of(target, under)
-            if other is not None and other != room and floor[other] >= floor[room]:
-                found.append(f"{module}:{line} ({room}) imports {target} ({other})")
-    return found
-
-
-TEXTS = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
-
-
-@pytest.mark.parametrize(("floors", "under"), [(FLOORS, "striate"), (PLAN, "striate.plan")])
-def test_every_room_has_a_floor(floors: tuple[tuple[str, ...], ...], under: str) -> None:
-    rooms = {room_of(module, under) for module in MODULES} - {None}
-    assert rooms == set(floors_of(floors))
-
-
-@pytest.mark.parametrize(("floors", "under"), [(FLOORS, "striate"), (PLAN, "striate.plan")])
-def test_nothing_imports_upwards(floors: tuple[tuple[str, ...], ...], under: str) -> None:
-    assert upward(floors, under, TEXTS) == []
-
-
-def test_an_import_turned_round_is_found() -> None:
-    """Eager, lazy, and for type checkers only."""
-    for text in (
+@pytest.mark.parametrize(
+    "text",
+    [
         "from striate.network import Network",
         "def late():\n    from striate.engines import make_engine",
         "if TYPE_CHECKING:\n    import striate.training.loop",
         "from striate import inspect",
-    ):
-        texts = {**TEXTS, "striate.model.graph": text}
-        assert len(upward(FLOORS, "striate", texts)) == 1
+        "import striate",
+    ],
+)
+def test_an_import_turned_round_is_found(text: str) -> None:
+    """Eager, lazy, for type checkers only, and of the package's own face."""
+    texts = {**TEXTS, "striate.model.graph": text}
+    assert len(floors.upward(floors.FLOORS, "striate", texts)) == 1
+
+
+def test_an_import_turned_round_inside_a_plan_is_found() -> None:
     texts = {**TEXTS, "striate.plan.memory.halo": "from striate.plan.runner import Runner"}
-    assert upward(FLOORS, "striate", texts) == []
-    assert len(upward(PLAN, "striate.plan", texts)) == 1
+    assert floors.upward(floors.FLOORS, "striate", texts) == []
+    assert len(floors.upward(floors.PLAN, "striate.plan", texts)) == 1
+
+
+@pytest.mark.parametrize("text", ["from . import graph", "import striate.nowhere"])
+def test_imports_that_cannot_be_followed_are_errors(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write the whole name|there is no module"):
+        floors.upward(floors.FLOORS, "striate", {**TEXTS, "striate.model.graph": text})
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {
-        name: sorted({target for _, target in imports(name, text)} - {name})
-        for name, text in TEXTS.items()
-    }
-    assert circle_in(graph) == []
-
-
-def circle_in(graph: dict[str, list[str]]) -> list[str]:
-    """The modules of one circle, if there is any."""
-    done: set[str] = set()
-    path: list[str] = []
-
-    def visit(name: str) -> list[str]:
-        if name in path:
-            return [*path[path.index(name) :], name]
-        if name in done:
-            return []
-        path.append(name)
-        for target in graph[name]:
-            if found := visit(target):
-                return found
-        path.pop()
-        done.add(name)
-        return []
-
-    for name in graph:
-        if found := visit(name):
-            return found
-    return []
+    assert floors.circle_in(floors.graph(TEXTS)) == []
 
 
 def test_a_circle_is_found() -> None:
-    assert circle_in({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
-    assert circle_in({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+    assert floors.circle_in({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
+    assert floors.circle_in({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+
+
+def test_the_figure_has_every_room() -> None:
+    """And is well-formed; `python docs/floors.py` draws it anew when rooms come and go."""
+    from xml.etree import ElementTree
+
+    kept = floors.FIGURE.read_text(encoding="utf-8")
+    names = {text.text for text in ElementTree.fromstring(kept).iter() if text.tag.endswith("text")}
+    rooms = {room for floor in floors.FLOORS for room in floor if not room.startswith("__")}
+    assert {floors.NAMES.get(room, room) for room in rooms} <= names
 
 
 def test_few_files_at_the_top() -> None:
@@ -189,8 +103,8 @@ def test_no_class_has_two_meanings() -> None:
 # File names that several rooms have because they are about the same thing: the mathematics, the
 # layer, the lowering, the command of one operation.
 SAME_THING = {
-    "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files", "gradients",
-    "grouped", "local", "pooling", "summary", "tune", "winograd",
+    "activations", "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files",
+    "gradients", "grouped", "local", "pooling", "summary", "tune", "winograd",
 }  # fmt: skip
 
 
@@ -203,13 +117,28 @@ def test_no_file_name_has_two_meanings() -> None:
     assert {name: found for name, found in several.items() if name not in SAME_THING} == {}
 
 
-def test_no_file_is_much_longer_than_it_can_be_read() -> None:
+def test_no_file_is_too_long_to_be_read() -> None:
     long = {module: text.count("\n") for module, text in TEXTS.items() if text.count("\n") > 470}
     assert long == {}
 
 
-def test_rooms_say_what_they_are() -> None:
-    for module, path in MODULES.items():
-        text = ast.get_docstring(ast.parse(TEXTS[module]))
-        assert text, f"{path} says nothing of itself"
-        assert re.match(r"[A-Z`\"0-9]", text) or module in text, f"{path}: {text[:40]}"
+def test_every_module_says_what_it_is() -> None:
+    silent = [m for m, text in TEXTS.items() if not ast.get_docstring(ast.parse(text))]
+    assert silent == []
+
+
+def test_names_of_modules_in_docstrings_exist() -> None:
+    """`striate.plan.lowering` in a docstring is a module, or a name in one."""
+    import re
+
+    lost = []
+    for module, text in TEXTS.items():
+        for name in re.findall(r"`(striate(?:\.\w+)+)`", text):
+            parts = name.split(".")
+            known = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+            longest = next(n for n in known if n in MODULES)
+            rest = parts[len(longest.split(".")) :]
+            body = TEXTS[longest]
+            if rest and not re.search(rf"\b{re.escape(rest[0])}\b", body):
+                lost.append((module, name))
+    assert lost == []

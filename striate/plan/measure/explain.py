@@ -18,8 +18,8 @@ from striate.plan.analysis.operations import Operation
 from striate.plan.lowering.convolution.algorithm import PASSES
 from striate.plan.lowering.convolution.bfloat16 import LEAST, Bfloat16
 from striate.plan.lowering.convolution.choice import algorithms_for, costs
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.lowering.convolution.direct import Direct
-from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd import tiling
 from striate.plan.lowering.lanes import estimate, lanes_for
 from striate.plan.measure import explanation

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.lowering.builder import Builder
-from striate.plan.lowering.convolution.geometry import ConvGeometry
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.settings import Settings
 
 Pass = Literal["forward", "input_gradient", "filter_gradient"]

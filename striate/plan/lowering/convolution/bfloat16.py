@@ -20,8 +20,8 @@ from striate.plan.layout import Access, Location, vectors
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import bfloat16_pairs, direct
 from striate.plan.lowering.convolution.algorithm import Pass
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.lowering.convolution.direct import WINOGRAD_MARGIN, Direct
-from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.settings import Settings
 
 # Channels, and pixels of a row, for which there are enough products to pay for the packing.

@@ -12,7 +12,7 @@ from striate.nest.algebra import Constant, Element, Nest, Pair, Store, Tensor, s
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Axes, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder
-from striate.plan.lowering.convolution.geometry import ConvGeometry, Filters
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
 from striate.plan.lowering.weight_panels import lay_out, panel
 
 

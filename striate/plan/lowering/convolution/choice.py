@@ -16,8 +16,8 @@ from striate.plan.layout import EVERY_PIXEL, Location, vector
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.bfloat16 import Bfloat16
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.lowering.convolution.direct import Direct
-from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd import Winograd
 from striate.plan.lowering.convolution.winograd_rows import WinogradRows
 from striate.plan.lowering.protocol import NO_HALO, larger

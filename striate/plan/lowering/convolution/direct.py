@@ -19,7 +19,7 @@ from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Image, Location, vector, vectors
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
-from striate.plan.lowering.convolution.geometry import ConvGeometry, Filters
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
 from striate.plan.lowering.protocol import NO_HALO
 from striate.plan.lowering.weight_panels import lay_out, panel
 from striate.plan.settings import Settings

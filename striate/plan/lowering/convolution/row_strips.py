@@ -31,7 +31,7 @@ from striate.ops.winograd import POINTS, Transforms, transforms
 from striate.plan.analysis.operations import INPUT, Operation
 from striate.plan.lowering.convolution.algorithm import Pass
 from striate.plan.lowering.convolution.bfloat16 import SHARE, fits
-from striate.plan.lowering.convolution.geometry import ConvGeometry
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 
 # Vector operations in the time that any of the transforms takes for one position of a strip, as
 # measured: all are bound by what they read and write.

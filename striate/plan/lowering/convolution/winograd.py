@@ -40,8 +40,8 @@ from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution import winograd_input_gradient
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.bfloat16 import is_faster
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.lowering.convolution.direct import READING, WINOGRAD_MARGIN, cost_by_channels
-from striate.plan.lowering.convolution.geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd_filter_gradient import (
     KeptTiles,
     sum_at_once,

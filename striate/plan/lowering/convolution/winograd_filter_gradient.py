@@ -12,7 +12,7 @@ from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Buffer, Location, vector
 from striate.plan.lowering.builder import Builder
-from striate.plan.lowering.convolution.geometry import ConvGeometry
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.lowering.convolution.winograd_tiles import (
     Correlation,
     Tiles,

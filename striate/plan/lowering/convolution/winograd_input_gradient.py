@@ -16,7 +16,7 @@ from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Image, Location, vector
 from striate.plan.lowering.builder import Builder
-from striate.plan.lowering.convolution.geometry import ConvGeometry
+from striate.plan.lowering.convolution.conv_geometry import ConvGeometry
 from striate.plan.lowering.convolution.overlapping_tiles import ONE, OverlappingTiles
 from striate.plan.lowering.convolution.winograd_tiles import Tiles, blocks_together, whole_and_cut
 from striate.plan.lowering.weight_panels import panel
