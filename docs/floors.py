@@ -1,7 +1,7 @@
 """The floors of the package, read from its code, and the figure of docs/architecture.md.
 
-    python docs/floors.py              draw pictures/floors.svg anew
-    python docs/floors.py --check      end with 1 and a list of imports that run upwards or in circles,
+    python docs/floors.py              draw floors.svg anew
+    python docs/floors.py --check      end with 1 and list imports that run upwards or in circles,
                                        and if the figure is not that of the code
 
 A room is a folder or a file of the package.  It imports from rooms on lower floors only; imports at
@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = FOLDER.parent / "striate"
-FIGURE = FOLDER / "pictures" / "floors.svg"
+FIGURE = FOLDER / "floors.svg"
 
 Floors = tuple[tuple[str, ...], ...]
 
@@ -275,7 +275,7 @@ def main() -> int:
     if circle := circle_in(graph(sources)):
         wrong.append("a circle: " + " → ".join(circle))
     if not FIGURE.is_file() or FIGURE.read_text(encoding="utf-8") != draw(sources):
-        wrong.append("pictures/floors.svg is not that of the code: run python docs/floors.py")
+        wrong.append("floors.svg is not that of the code: run python docs/floors.py")
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
 
