@@ -56,10 +56,9 @@ class Network(Model):
         seed: of the first parameters; None leaves them zero, to be loaded.
 
     Attributes:
-        nodes: the vertices, inputs before readers; the last one is the output.
-        flat, slots, parameters: all trained parameters as one float32 buffer, where each lies,
-            and views by name ("conv2d_1/filters"). Change them in place.
-        state_flat, state_slots, state: the same for batch normalisation's running statistics.
+        nodes: the layers in their places, inputs before readers; the last one is the output.
+        parameters, state: arrays by name ("conv2d_1/filters"): what training learns, and batch
+            normalisation's running statistics. Change them in place.
         preprocessing: how raw images become inputs.
         classes: class names in the order of the outputs, or None.
     """

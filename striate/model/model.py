@@ -18,26 +18,11 @@ from striate.ops.shapes import Shape
 class Model:
     """A convolutional network as data: its graph, its numbers, and what belongs to it.
 
-    Everything below `striate.network.Network` works on this: nothing here runs, trains or saves.
-
-    A chain is a list of layers and the shape of its input; a graph is written with nodes:
-
-        Network([Conv2D(8, 3), ReLU(), Flatten(), Dense(10)], input_shape=(28, 28, 1))
-
-        x = image = Input((28, 28, 1))
-        x = Add()(Conv2D(1, 3, padding="same")(x), x)
-        Network(inputs=image, output=Dense(10)(Flatten()(x)))
-
-    All sizes are checked here, before any data is touched. The layer objects are copied and
-    named; they hold no numbers, so they may be used again in another network.
-
-    Args:
-        layers: the layers of a chain, each reading the one before.
-        input_shape: (height, width, channels) or (features,), without the batch axis.
-        inputs, output: the first and last node of a graph instead.
-        seed: of the first parameters; None leaves them zero, to be loaded.
+    It is built from a list of layers, or from the first and last node of a graph, as
+    `striate.network.Network` describes; all sizes are checked then.  Nothing here runs or trains.
 
     Attributes:
+        input_shape, output_shape: of one image, without the batch axis.
         nodes: the vertices, inputs before readers; the last one is the output.
         flat, slots, parameters: all trained parameters as one float32 buffer, where each lies,
             and views by name ("conv2d_1/filters"). Change them in place.
