@@ -1,7 +1,7 @@
 """What striate refuses on purpose, as exceptions of its own.
 
 Each message is one sentence that names the layer, file or argument, the numbers, and what to
-change.  Any other exception that comes out of striate is a mistake inside it, or one of the system's
+change.  Any other exception that comes out of striate is a mistake inside it, or the system's
 (`OSError`, `MemoryError`).
 """
 
