@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import whole_number
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 from striate.layers import Input, Node
 from striate.model import files
 from striate.model.graph import Vertex
 from striate.model.model import Model
-from striate.model.parameters import FloatArray, Slot
+from striate.model.parameters import Slot
 from striate.model.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
-    ) -> FloatArray:
+    ) -> Floats:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
         `exact` computes sums as they are written, without Winograd's algorithm; `bfloat16` lets
@@ -143,7 +142,7 @@ class Network(Model):
             self, batch_size=batch_size, threads=threads, exact=exact, bfloat16=bfloat16
         )
 
-    def predict_proba(self, images: Array, **options: Any) -> FloatArray:
+    def predict_proba(self, images: Array, **options: Any) -> Floats:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
         if len(self.output_shape) != 1:
             raise ValueError(
@@ -154,9 +153,9 @@ class Network(Model):
 
         return np.asarray(softmax(self.predict_logits(images, **options)), np.float32)
 
-    def predict(self, images: Array, **options: Any) -> npt.NDArray[Any]:
+    def predict(self, images: Array, **options: Any) -> Array:
         """The likeliest class of each image: its name if `classes` is set, else its index."""
-        winners: npt.NDArray[Any] = self.predict_proba(images, **options).argmax(axis=1)
+        winners: Array = self.predict_proba(images, **options).argmax(axis=1)
         return winners if self.classes is None else np.asarray(self.classes)[winners]
 
     def evaluate(self, images: Array, labels: Array, **options: Any) -> Evaluation:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
 from striate.cli import options
 from striate.cli.output import count, json_line, note, one_line, size, writing
+from striate.common.arrays import Array
 
 if TYPE_CHECKING:
     from striate.kernels import Kernel
     from striate.recordings import Recording
     from striate.signal.steps import Steps
-
-Array = npt.NDArray[Any]
 
 
 def _indices(value: Any) -> int | tuple[int, ...]:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
 from striate.cli.output import LoadingProgress, note, size
+from striate.common.arrays import Array, Images
 from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset
     from striate.network import Network
-
-Images = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +23,7 @@ class Labelled:
     """Images (n, *network.input_shape) with labels (n,), and where they are from."""
 
     images: Images
-    labels: Images
+    labels: Array
     source: str
     part: str
 
@@ -115,7 +113,7 @@ def is_image_folder(source: str) -> bool:
 
 def _choose(
     dataset: Dataset, trained: dict[str, Any], part: str | None
-) -> tuple[str, Images, Images]:
+) -> tuple[str, Images, Array]:
     """Return the name of the part to test on, its images and its labels.
 
     Args:
@@ -152,7 +150,7 @@ def _choose(
     return part, images[rows], labels[rows]
 
 
-def rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:
+def rescaled(images: Images, dataset: Dataset, network: Network) -> Images:
     """Return images in which white is the number that it was in training (16 in the digits)."""
     if dataset.resize is None or network.preprocessing.resize is None:
         return images

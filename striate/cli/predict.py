@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy.typing as npt
 
 from striate.cli import options
 from striate.cli.classifier import load_classifier
 from striate.cli.output import json_line, note, one_line, percent, size
+from striate.common.arrays import Array
 
 if TYPE_CHECKING:
     pass
@@ -94,7 +94,7 @@ def predict(
 
 def _load(
     paths: list[Path], network: Network, skip_bad: bool, skipped: list[str]
-) -> tuple[list[Path], npt.NDArray[Any]]:
+) -> tuple[list[Path], Array]:
     """Return the readable ones of `paths` and their images; note the others in `skipped`."""
     from striate import data
 

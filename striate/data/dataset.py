@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Images = npt.NDArray[Any]  # uint8 or float32, (n, height, width, channels)
+from striate.common.arrays import Images
+
 Labels = npt.NDArray[np.int64]
 Progress = Callable[[int, int, str], None]  # (done, total, text)
 

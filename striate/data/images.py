@@ -11,16 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Images
 from striate.data import decode, worker_pool
-from striate.data.dataset import (
-    COLOURS,
-    MAX_PIXELS,
-    MODES,
-    DataError,
-    Images,
-    Progress,
-    plural,
-)
+from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, Progress, plural
 
 if TYPE_CHECKING:
     from striate.model.preprocessing import Preprocessing

@@ -6,15 +6,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array, Images
 from striate.data.dataset import (
     DataError,
     Dataset,
-    Images,
     LoadOptions,
     assemble,
     class_indices,
@@ -22,8 +20,6 @@ from striate.data.dataset import (
     plural,
 )
 from striate.data.images import refit
-
-Array = npt.NDArray[Any]
 
 # Names in use: scikit-learn's and ours, Keras', MedMNIST's.
 Names = tuple[tuple[str, str], ...]

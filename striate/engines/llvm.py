@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +59,7 @@ class CompiledEngine:
         self.batch_size = whole_number(batch_size, "batch_size", "CompiledEngine")
         wanted = default_threads() if threads is None else threads
         self.threads = whole_number(wanted, "threads", "CompiledEngine")
-        self.gradient: npt.NDArray[Any] = np.zeros(network.flat.size, np.float32)
+        self.gradient: Array = np.zeros(network.flat.size, np.float32)
         self._runners: dict[tuple[bool, InputFormat], Runner] = {}
         self._update: Update | None = None
 

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from striate.common.arrays import Array, Floats
 from striate.estimators import automatic
 from striate.estimators.automatic import AutomaticSettings
 from striate.estimators.image_inputs import Shape, check_fit_inputs, check_inputs
@@ -88,16 +89,14 @@ class ConvNet(BaseEstimator):
 
     # Data.
 
-    def _first_images(self, X: ArrayLike) -> NDArray[Any]:
+    def _first_images(self, X: ArrayLike) -> Array:
         images, self.input_shape_ = check_fit_inputs(self, X, self.image_shape)
         return images
 
-    def _images(self, X: ArrayLike) -> NDArray[Any]:
+    def _images(self, X: ArrayLike) -> Array:
         return check_inputs(self, X, self.input_shape_)
 
-    def _weights(
-        self, sample_weight: ArrayLike | None, images: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def _weights(self, sample_weight: ArrayLike | None, images: Array) -> NDArray[np.float64]:
         weights: NDArray[np.float64] = _check_sample_weight(
             sample_weight, images[:, :0].reshape(len(images), -1), dtype=np.float64,
             ensure_non_negative=True,
@@ -227,7 +226,7 @@ class ConvNet(BaseEstimator):
 
     # Running.
 
-    def _outputs(self, X: ArrayLike) -> NDArray[np.float32]:
+    def _outputs(self, X: ArrayLike) -> Floats:
         check_is_fitted(self, "network_")
         images = self._images(X)
         threads = self._threads()

@@ -28,15 +28,9 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
-from striate.model.container import (
-    Container,
-    Floats,
-    ModelFileError,
-    chunks,
-    damaged,
-    looks_like_a_model,
-)
+from striate.model.container import Container, ModelFileError, chunks, damaged, looks_like_a_model
 from striate.model.model import Model
 from striate.model.preprocessing import Preprocessing
 

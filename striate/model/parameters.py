@@ -7,12 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 from striate.layers import Parameter
-
-FloatArray = npt.NDArray[np.float32]
 
 ALIGNMENT = 64
 """Bytes: each parameter starts on a cache line and a full vector register."""
@@ -42,7 +39,7 @@ def lay_out(needs: Iterable[Iterable[Parameter]]) -> tuple[Slot, ...]:
     return tuple(slots)
 
 
-def views(slots: Iterable[Slot], flat: FloatArray, names: Sequence[str]) -> dict[str, FloatArray]:
+def views(slots: Iterable[Slot], flat: Floats, names: Sequence[str]) -> dict[str, Floats]:
     """The parameters as arrays by name, "conv2d_1/filters"; `names` are those of the nodes."""
     return {
         f"{names[slot.node]}/{slot.parameter.name}": flat[slot.start : slot.stop].reshape(
@@ -57,7 +54,7 @@ def _round_up(count: int) -> int:
     return -(-count // step) * step
 
 
-def zeros(slots: Sequence[Slot]) -> FloatArray:
+def zeros(slots: Sequence[Slot]) -> Floats:
     """A buffer for all of these, zero."""
     count = _round_up(slots[-1].stop) if slots else 0
     try:
@@ -70,7 +67,7 @@ def zeros(slots: Sequence[Slot]) -> FloatArray:
     return raw[offset : offset + count * 4].view(np.float32)
 
 
-def draw(parameter: Parameter, seed: int, index: int, into: FloatArray) -> None:
+def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:
     """Initial numbers, some at a time: each is a float64 before it becomes a float32."""
     random = np.random.default_rng([seed, index])
     for start in range(0, into.size, _DRAWN):

@@ -15,9 +15,9 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from striate.common.arrays import Array, Floats
 
 
 class Loss(ABC):
@@ -63,7 +63,7 @@ class SoftmaxCrossEntropy(Loss):
             )
         self.label_smoothing = float(label_smoothing)
 
-    def targets(self, labels: ArrayLike, classes: int) -> NDArray[np.float32]:
+    def targets(self, labels: ArrayLike, classes: int) -> Floats:
         """Class indices ``(images,)`` as target distributions ``(images, classes)``, float32."""
         indices = np.asarray(labels)
         if indices.ndim != 1 or not (indices.dtype.kind in "iu" or indices.size == 0):

@@ -17,9 +17,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from striate.common.arrays import Array, Floats
 
 _ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 
@@ -68,7 +67,7 @@ class Optimizer(ABC):
         """The state buffers by name (``state_0``, ``state_1``), for a checkpoint."""
         return {f"state_{index}": buffer for index, buffer in enumerate(self.state)}
 
-    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take back what ``arrays`` gave; ``steps`` comes by ``from_dict``."""
         names = {f"state_{index}" for index in range(self.slots)} if arrays else set()
         if set(arrays) != names:
@@ -226,7 +225,7 @@ def aligned_zeros(size: int) -> Floats:
     return raw[skip : skip + size * 4].view(np.float32)
 
 
-def _aligned_copy(values: NDArray[Any]) -> Floats:
+def _aligned_copy(values: Array) -> Floats:
     buffer = aligned_zeros(values.size)
     buffer[...] = values.reshape(-1)
     return buffer

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array, Floats
 from striate.model.parameters import ALIGNMENT
 from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
@@ -83,7 +83,7 @@ def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
     ]
 
 
-def decay_of_lines(network: Model) -> npt.NDArray[np.float32]:
+def decay_of_lines(network: Model) -> Floats:
     """For each line of `network.flat`: 1 where weight decay applies, else 0."""
     lines = np.zeros(network.flat.size // _LINE, np.float32)
     for slot in network.slots:
@@ -117,9 +117,9 @@ class Update:
         element: Number,
         target: Target,
         *,
-        weights: npt.NDArray[Any],
-        gradient: npt.NDArray[Any],
-        decay: npt.NDArray[Any],
+        weights: Array,
+        gradient: Array,
+        decay: Array,
     ) -> None:
         stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
@@ -165,9 +165,9 @@ class Update:
 
     def uses(
         self,
-        weights: npt.NDArray[Any],
-        gradient: npt.NDArray[Any],
-        state: list[npt.NDArray[Any]],
+        weights: Array,
+        gradient: Array,
+        state: list[Array],
     ) -> bool:
         """Whether it was made for these very buffers and the same rule."""
         mine = [

@@ -50,7 +50,7 @@ class Evaluation:
 
     @classmethod
     def from_outputs(
-        cls, outputs: NDArray[Any], labels: ArrayLike, names: Sequence[str] | None = None
+        cls, outputs: Array, labels: ArrayLike, names: Sequence[str] | None = None
     ) -> Evaluation:
         """Measure logits ``(images, classes)`` against class indices ``(images,)``."""
         truth = np.asarray(labels)
@@ -136,6 +136,6 @@ def evaluate(
     return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
 
 
-def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+def _share(part: Array, whole: Array) -> NDArray[np.float64]:
     result: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
     return result

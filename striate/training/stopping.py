@@ -10,8 +10,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from striate.common.arrays import Floats
 from striate.training.history import Epoch
 
 MONITORS = ("val_loss", "val_accuracy")
@@ -50,7 +50,7 @@ class Snapshot:
     """A copy of a network's weights and of its running statistics."""
 
     def __init__(self, network: Any) -> None:
-        self._buffers: tuple[NDArray[np.float32], ...] = (network.flat, network.state_flat)
+        self._buffers: tuple[Floats, ...] = (network.flat, network.state_flat)
         self._copies = tuple(buffer.copy() for buffer in self._buffers)
 
     def take(self) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.threads import default_threads
@@ -180,7 +178,7 @@ class Alone:
         images: Array = pixels.reshape(-1, *pixels.shape[2:])[: self._builder.settings.batch_size]
         return images.copy()
 
-    def _pixels(self, image: Image) -> npt.NDArray[Any]:
+    def _pixels(self, image: Image) -> Array:
         """The memory without halo: (blocks, height, width, channels, lanes)."""
         top, bottom, left, right = image.halo
         shape = (image.height + top + bottom, image.width + left + right, image.channels)

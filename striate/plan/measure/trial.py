@@ -7,12 +7,13 @@ import functools
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.common.threads import default_threads
 from striate.nest.algebra import (
     Accumulator,
@@ -97,7 +98,7 @@ def trial(
     return runner
 
 
-def _copy(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _copy(flat: Array) -> Array:
     """The same numbers elsewhere, on a cache line as before."""
     raw = np.zeros(flat.nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
