@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from striate.cli.output import LoadingProgress, note, size
+from striate.cli.output import LoadingProgress, note
 from striate.common.arrays import Array, Images
+from striate.common.text import sizes
 from striate.model import files
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def load_labelled(
             f"{source}: has no images in the part {part!r}; choose another one with --part"
         )
     if images.shape[1:] != network.input_shape:
-        made_for, has = size(network.input_shape), size(images.shape[1:])
+        made_for, has = sizes(network.input_shape), sizes(images.shape[1:])
         raise click.ClickException(
             f"{model}: is made for images {made_for}, but {source} has {has}; give a source of "
             f"images {made_for}, or a model trained on images {has}"

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,19 +55,6 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined)
 
 
-def table(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return `rows` in aligned columns, the first `left` columns aligned left, others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 class LoadingProgress:
     """Shows how far reading images is: a bar on a terminal, else now and then a line."""
 
@@ -88,21 +75,6 @@ class LoadingProgress:
         else:
             self._next = now + 10.0
             click.echo(line, err=True)
-
-
-def percent(share: float) -> str:
-    """Return 0.98571 as "98.57 %"."""
-    return f"{100 * share:.2f} %"
-
-
-def size(shape: Sequence[int]) -> str:
-    """Return (28, 28, 1) as "28×28×1"."""
-    return "×".join(map(str, shape))
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Return "1 image" or "1,437 images"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _finite(value: Any) -> Any:

@@ -13,16 +13,8 @@ import click
 
 from striate.cli import networkfile, options
 from striate.cli.clock import STARTED
-from striate.cli.output import (
-    LoadingProgress,
-    count,
-    json_line,
-    note,
-    one_line,
-    paragraph,
-    percent,
-    size,
-)
+from striate.cli.output import LoadingProgress, json_line, note, one_line, paragraph
+from striate.common.text import counted, percent, sizes
 from striate.model import files
 from striate.network import Network
 
@@ -329,7 +321,7 @@ def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: N
     origin = chosen.network or f"for {recipe.name}"
     layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
     paragraph(
-        f"Network ({origin}): {layers}; {count(network.parameter_count, 'parameter')}",
+        f"Network ({origin}): {layers}; {counted(network.parameter_count, 'parameter')}",
         quiet=chosen.quiet,
     )
     paragraph(f"Training: {recipe.description}", quiet=chosen.quiet)
@@ -346,9 +338,9 @@ def describe_layer(layer: Layer) -> str:
     window = getattr(layer, "size", None)
     stride = getattr(layer, "stride", None)
     if window is not None:
-        words.append(size(window))
+        words.append(sizes(window))
     if stride not in (None, (1, 1), window):
-        words.append(f"stride {size(stride)}")
+        words.append(f"stride {sizes(stride)}")
     return " ".join(words)
 
 
@@ -372,11 +364,11 @@ def _report(result: Mapping[str, Any], replaces: bool) -> None:
     """Print the result for people."""
     click.echo(
         f"Test accuracy: {percent(result['test_accuracy'])} on "
-        f"{count(result['test_images'], 'image')}"
+        f"{counted(result['test_images'], 'image')}"
     )
-    done = count(result["epochs"], "epoch")
+    done = counted(result["epochs"], "epoch")
     click.echo(
-        f"Trained for {done} on {count(result['train_images'], 'image')}: "
+        f"Trained for {done} on {counted(result['train_images'], 'image')}: "
         f"{result['seconds']:.1f} s in all, {result['images_per_second']:,.0f} images/s"
         + (", stopped by Ctrl-C" if result["interrupted"] else "")
     )

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Images
+from striate.common.text import counted
 from striate.data import decode, worker_pool
-from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, Progress, plural
+from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, Progress
 
 if TYPE_CHECKING:
     from striate.model.preprocessing import Preprocessing
@@ -125,7 +126,7 @@ def choose_size(sizes: npt.NDArray[np.int32], mode: str) -> tuple[int, int, str]
         return height, width, ""
     how = "the centre is cut out" if mode == "crop" else "the aspect is not kept"
     note = (
-        f"{plural(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
+        f"{counted(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
         f"({why}; {how}); choose with size (--size)"
     )
     return height, width, note
@@ -245,7 +246,7 @@ class _Decoding:
             self.images = np.empty(shape, np.uint8)
         except MemoryError as error:
             raise DataError(
-                f"{plural(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels do not fit into "
+                f"{counted(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels do not fit into "
                 "memory: choose a smaller size (--size)"
             ) from error
         self.states[self.states != decode.BAD] = decode.OTHER_SIZE

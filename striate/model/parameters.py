@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.common.arrays import Array, Floats
+from striate.common.text import in_gibibytes
 from striate.layers import Parameter
 
 ALIGNMENT = 64
@@ -61,7 +62,7 @@ def zeros(slots: Sequence[Slot]) -> Floats:
         raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
     except (MemoryError, OverflowError, ValueError):
         raise ValueError(
-            f"Network: {count:,} parameters ({count * 4 / 2**30:,.1f} GiB) do not fit in memory"
+            f"Network: {count:,} parameters ({in_gibibytes(4 * count)}) do not fit in memory"
         ) from None
     offset = -raw.ctypes.data % ALIGNMENT
     return raw[offset : offset + count * 4].view(np.float32)

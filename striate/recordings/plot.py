@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.text import number, weight
 from striate.recordings.recording import Recording, RecordingError
-from striate.signal.as_text import number, weight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.tables import columns
 from striate.common.threads import default_threads
 from striate.signal import fourier
 from striate.signal.algorithms import SweepAlgorithm
@@ -77,11 +78,12 @@ class Choice:
     lasting: bool = True
 
     def __str__(self) -> str:
-        lines = [f"{self.method}: {self.reason}"]
-        for method, cost, note in self.candidates:
-            shown = "      –   " if cost is None else f"{cost:8.2f} ms"
-            lines.append(f"  {method:13}{shown}  {note}")
-        return "\n".join(lines)
+        rows = [
+            (f"  {method}", "–   " if cost is None else f"{cost:7.2f} ms", note)
+            for method, cost, note in self.candidates
+        ]
+        lines = columns(rows, left=lambda column, _: column != 1)
+        return "\n".join([f"{self.method}: {self.reason}", *lines])
 
 
 def choose(request: Request, method: str = "auto") -> Choice:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.text import choices
 from striate.training.history import Epoch
 
 MONITORS = ("val_loss", "val_accuracy")
@@ -38,7 +39,7 @@ class EarlyStopping:
                 f"early stopping: patience must be at least 1 epoch, not {self.patience!r}"
             )
         if self.monitor not in MONITORS:
-            known = " or ".join(map(repr, MONITORS))
+            known = choices([*map(repr, MONITORS)])
             raise ValueError(f"early stopping: monitor must be {known}, not {self.monitor!r}")
         if not (math.isfinite(self.min_delta) and self.min_delta >= 0.0):
             raise ValueError(
