@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.common.arrays import Array, Floats
+from striate.common.memory import aligned_zeros, whole_lines
 from striate.common.text import in_gibibytes
 from striate.layers import Parameter
 
-ALIGNMENT = 64
-"""Bytes: each parameter starts on a cache line and a full vector register."""
 # Numbers drawn at once.
 _DRAWN = 1 << 16
 
@@ -51,21 +50,18 @@ def views(slots: Iterable[Slot], flat: Floats, names: Sequence[str]) -> dict[str
 
 
 def _round_up(count: int) -> int:
-    step = ALIGNMENT // 4
-    return -(-count // step) * step
+    return whole_lines(4 * count) // 4
 
 
 def zeros(slots: Sequence[Slot]) -> Floats:
-    """A buffer for all of these, zero."""
+    """A buffer for all of these, zero, that begins a cache line as each of them does."""
     count = _round_up(slots[-1].stop) if slots else 0
     try:
-        raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
+        return aligned_zeros(count)
     except (MemoryError, OverflowError, ValueError):
         raise ValueError(
             f"Network: {count:,} parameters ({in_gibibytes(4 * count)}) do not fit in memory"
         ) from None
-    offset = -raw.ctypes.data % ALIGNMENT
-    return raw[offset : offset + count * 4].view(np.float32)
 
 
 def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:

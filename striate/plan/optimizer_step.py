@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array, Floats
-from striate.model.parameters import ALIGNMENT
+from striate.common.memory import LINE
 from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
 from striate.nest.target import Target
@@ -30,7 +30,7 @@ from striate.plan.stage import in_tasks
 if TYPE_CHECKING:
     from striate.model.model import Model
 
-_LINE = ALIGNMENT // 4  # parameters of a line
+_LINE = LINE // 4  # parameters of a line
 _CHUNK = 512  # lines a task
 _ALONE = 1 << 17  # parameters that one thread is done with before another is awake
 

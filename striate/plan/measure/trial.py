@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
-from striate.common.arrays import Array
+from striate.common.memory import aligned_copy
 from striate.common.threads import default_threads
 from striate.nest.algebra import (
     Accumulator,
@@ -84,8 +84,8 @@ def trial(
         threads=threads,
         training=True,
         loss="softmax_cross_entropy" if classes else "mean_squared_error",
-        parameters=_copy(network.flat),
-        statistics=_copy(network.state_flat),
+        parameters=aligned_copy(network.flat),
+        statistics=aligned_copy(network.state_flat),
         exact=exact,
         bfloat16=bfloat16,
         lanes=lanes,
@@ -96,15 +96,6 @@ def trial(
     keys = random.integers(0, 1 << 32, batch_size, dtype=np.uint32)
     runner.run(images, targets, weights, keys)
     return runner
-
-
-def _copy(flat: Array) -> Array:
-    """The same numbers elsewhere, on a cache line as before."""
-    raw = np.zeros(flat.nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    copy = raw[start : start + flat.nbytes].view(flat.dtype)
-    copy[:] = flat
-    return copy
 
 
 def seconds_of(runner: Runner) -> float:
