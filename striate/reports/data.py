@@ -16,6 +16,7 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
+from striate.optim.losses import softmax
 from striate.reports.fitting import EACH_NUMBER, PageFit, fit
 from striate.reports.occlusion import Occlusion, occlusion
 from striate.reports.saliency import saliency
@@ -178,7 +179,7 @@ def collect(
     guesses = np.array([answer.guess for answer in chosen])
     raw = checked[rows]
     tape = Tape(network, raw)
-    probabilities = _softmax(logits[rows])
+    probabilities = softmax(logits[rows])
     black, white = _range(network, checked)
     return Report(
         name=name,
@@ -246,14 +247,9 @@ def _check_network(network: Network) -> None:
 
 def _answers(logits: Floats, truth: npt.NDArray[np.intp]) -> list[Answer]:
     guesses = logits.argmax(axis=1)
-    best = _softmax(logits)[np.arange(len(logits)), guesses]
+    best = softmax(logits)[np.arange(len(logits)), guesses]
     triples = zip(truth.tolist(), guesses.tolist(), best.tolist(), strict=True)
     return [Answer(index, *triple) for index, triple in enumerate(triples)]
-
-
-def _softmax(logits: Floats) -> Floats:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
 def _asked(show: Sequence[int], answers: Sequence[Answer]) -> tuple[Answer, ...]:
