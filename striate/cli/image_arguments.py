@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from striate.cli.labelled import is_image_folder, rescaled
-from striate.cli.output import LoadingProgress
+from striate.common.progress import Counting
 from striate.common.text import sizes
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def load(source: str, network: Network | None, quiet: bool) -> Dataset:
         size=None if shape is None else shape[:2],
         colour=None if shape is None else {1: "gray", 3: "rgb"}.get(shape[2]),
         mode=resize.get("mode", "crop"),
-        progress=None if quiet else LoadingProgress(),
+        progress=None if quiet else Counting(),
     )
 
 

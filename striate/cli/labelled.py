@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from striate.cli.output import LoadingProgress, note
+from striate.cli.output import note
 from striate.common.arrays import Array, Images
+from striate.common.progress import Counting
 from striate.common.text import sizes
 from striate.model import files
 
@@ -91,7 +92,7 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
         classes=network.classes,
         skip_bad=skip_bad,
         test_fraction=1.0,
-        progress=None if quiet else LoadingProgress(),
+        progress=None if quiet else Counting(),
     )
     for sentence in dataset.notes[1:]:  # the first tells of parts that are not made here
         note(sentence, quiet=quiet)

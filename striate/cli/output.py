@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,28 +51,6 @@ def one_line(text: str) -> str:
     """Return `text` on one line, without control characters."""
     joined = " ".join(text.split())
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined)
-
-
-class LoadingProgress:
-    """Shows how far reading images is: a bar on a terminal, else now and then a line."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._next = time.monotonic() + 1.0  # what is over in a second needs no progress
-
-    def __call__(self, done: int, total: int, text: str) -> None:
-        """Tell that `done` of `total` are done."""
-        now = time.monotonic()
-        last = done >= total
-        if now < self._next and not (last and self._terminal):
-            return
-        line = f"{text}: {done:,} of {total:,}"
-        if self._terminal:
-            self._next = now + 0.1
-            click.echo("\r\x1b[K" + ("" if last else line), nl=False, err=True)
-        else:
-            self._next = now + 10.0
-            click.echo(line, err=True)
 
 
 def _finite(value: Any) -> Any:

@@ -13,7 +13,8 @@ import click
 
 from striate.cli import networkfile, options
 from striate.cli.clock import STARTED
-from striate.cli.output import LoadingProgress, json_line, note, one_line, paragraph
+from striate.cli.output import json_line, note, one_line, paragraph
+from striate.common.progress import Counting
 from striate.common.text import counted, percent, sizes
 from striate.model import files
 from striate.network import Network
@@ -247,7 +248,7 @@ def _load(chosen: TrainOptions) -> Dataset:
         skip_bad=chosen.skip_bad,
         test_fraction=chosen.test_fraction,
         seed=chosen.seed,
-        progress=None if chosen.quiet else LoadingProgress(),
+        progress=None if chosen.quiet else Counting(),
     )
     for sentence in dataset.notes:
         note(sentence, quiet=chosen.quiet)

@@ -14,7 +14,7 @@ from striate.common.arrays import Images
 from striate.common.text import counted, listed
 
 Labels = npt.NDArray[np.int64]
-Progress = Callable[[int, int, str], None]  # (done, total, text)
+OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
 COLOURS = ("gray", "rgb")
 MODES = ("crop", "stretch")
@@ -67,7 +67,7 @@ class LoadOptions:
     skip_bad: bool = False
     test_fraction: float = 0.2
     seed: int = 0
-    progress: Progress | None = None
+    progress: OnProgress | None = None
     cache: bool = True
     classes: tuple[str, ...] | None = None
     max_pixels: int = MAX_PIXELS

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from striate.common.arrays import Images
 from striate.common.text import counted
 from striate.data import decode, worker_pool
-from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, Progress
+from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, OnProgress
 
 if TYPE_CHECKING:
     from striate.model.preprocessing import Preprocessing
@@ -54,7 +54,7 @@ def decode_images(
     mode: str = "crop",
     skip_bad: bool = False,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     crew: tuple[int, bool] | None = None,
 ) -> Decoded:
     """Decode image files to arrays of one size.
@@ -138,7 +138,7 @@ def load_images(
     *,
     on_bad: Callable[[int, str], None] | None = None,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Images:
     """Decode image files exactly as the images that a network was trained on.
 
@@ -226,7 +226,7 @@ class _Decoding:
     """The images of some files while they are decoded in several passes."""
 
     def __init__(
-        self, paths: list[str], skip_bad: bool, progress: Progress | None, crew: tuple[int, bool]
+        self, paths: list[str], skip_bad: bool, progress: OnProgress | None, crew: tuple[int, bool]
     ) -> None:
         self.paths = paths
         self.skip_bad = skip_bad

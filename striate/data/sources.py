@@ -14,7 +14,7 @@ from striate.data.dataset import (
     DataError,
     Dataset,
     LoadOptions,
-    Progress,
+    OnProgress,
     checked_size,
 )
 
@@ -27,7 +27,7 @@ def load(
     skip_bad: bool = False,
     test_fraction: float = 0.2,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     cache: bool = True,
     mode: str = "crop",
     classes: Sequence[str] | None = None,

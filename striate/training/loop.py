@@ -20,8 +20,8 @@ from striate.training.batches import Batch, batch_sizes
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
 from striate.training.prepare import Prepared, prepare
-from striate.training.progress import Progress, Reporter, make_reporter
 from striate.training.random_streams import check_seed
+from striate.training.reporters import Progress, Reporter, make_reporter
 from striate.training.sample_weights import ClassWeight
 from striate.training.stopping import BestEpoch, EarlyStopping, Interruption, Snapshot
 from striate.training.tally import Tally

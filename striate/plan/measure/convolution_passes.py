@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.common.threads import default_threads
+from striate.common.threads import checked_threads
 from striate.layers import Conv2D
 from striate.nest.program import Program
 from striate.nest.target import host
@@ -57,7 +57,7 @@ class Alone:
         from striate.model.model import Model
 
         self.network = network = Model([layer], input_shape)
-        self.threads = default_threads() if threads is None else threads
+        self.threads = checked_threads(threads, type(self).__name__)
         settings = Settings(
             batch_size,
             lanes=1,

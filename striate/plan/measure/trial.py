@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.memory import aligned_copy
-from striate.common.threads import default_threads
+from striate.common.threads import checked_threads
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -61,7 +61,7 @@ def trial(
     if bfloat16:
         require_bfloat16(host())
     batch_size = whole_number(batch_size, "batch_size", who)
-    threads = whole_number(default_threads() if threads is None else threads, "threads", who)
+    threads = checked_threads(threads, who)
     shape, random = network.input_shape, np.random.default_rng(0)
     images = random.standard_normal((batch_size, *shape)).astype(np.float32)
     if not training:
