@@ -10,6 +10,7 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
+from striate.common.imported_method import ImportedMethod
 from striate.layers import Input, Node
 from striate.model import files
 from striate.model.graph import Vertex
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from striate.engines.engine import Engine
     from striate.inspect.summary import Summary
     from striate.plan.inference import CompiledNetwork
+    from striate.plan.measure import tune
     from striate.plan.measure.explanation import Explanation
-    from striate.plan.measure.tuning import Tuning
+    from striate.training import loop
     from striate.training.evaluation import Evaluation
-    from striate.training.history import History
 
 __all__ = ["Input", "Network", "Node", "Slot", "Vertex", "load"]
 
@@ -167,11 +168,13 @@ class Network(Model):
 
         return evaluate(self, images, labels, lambda some: self.predict_logits(some, **options))
 
-    def fit(self, images: Array, labels: Array, **options: Any) -> History:
-        """Train: see striate.training.loop.fit for all options."""
-        from striate.training.loop import fit
-
-        return fit(self, images, labels, **options)
+    # Training, and measuring how this network is computed best: the functions themselves.
+    if TYPE_CHECKING:
+        fit = loop.fit
+        tune = tune.tune
+    else:
+        fit = ImportedMethod("striate.training.loop", "fit")
+        tune = ImportedMethod("striate.plan.measure.tune", "tune")
 
     def save(self, path: str | Path) -> None:
         """Write weights, architecture, classes and preprocessing to one safetensors file."""
@@ -210,13 +213,6 @@ class Network(Model):
             bfloat16=bfloat16,
         )
         return explain(runner.plan, measure)
-
-    def tune(self, **options: Any) -> Tuning:
-        """Measure candidates for this network's kernels on this machine and keep the best in the
-        cache, for all processes: see striate.plan.measure.tune.tune for all options."""
-        from striate.plan.measure.tune import tune
-
-        return tune(self, **options)
 
     # Copies: engines and locks stay behind.
 

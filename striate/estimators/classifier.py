@@ -13,10 +13,11 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
 from striate.common.arrays import Array, Floats
 from striate.estimators._estimator import ConvNet
-from striate.estimators.automatic import AutomaticSettings, NetworkOption
+from striate.estimators.automatic import NetworkOption
 from striate.estimators.samples import Samples
-from striate.optim.losses import Loss, SoftmaxCrossEntropy, softmax
+from striate.optim.losses import Loss, softmax
 from striate.optim.optimizers import Optimizer
+from striate.training.training_settings import TrainingSettings
 
 
 class ConvNetClassifier(ClassifierMixin, ConvNet):
@@ -221,5 +222,5 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             places[name]: weight for name, weight in self.class_weight.items() if name in places
         }
 
-    def _loss(self, settings: AutomaticSettings) -> Loss:
-        return SoftmaxCrossEntropy(settings.label_smoothing)
+    def _loss(self, settings: TrainingSettings) -> Loss:
+        return settings.make_loss()

@@ -11,9 +11,9 @@ from sklearn.utils.validation import _check_y, check_is_fitted
 
 from striate.common.arrays import Array, Floats
 from striate.estimators._estimator import ConvNet
-from striate.estimators.automatic import AutomaticSettings
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, MeanSquaredError
+from striate.training.training_settings import TrainingSettings
 
 
 class ConvNetRegressor(RegressorMixin, ConvNet):
@@ -103,7 +103,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     def _scaled(self, targets: NDArray[np.float64]) -> Floats:
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
 
-    def _loss(self, settings: AutomaticSettings) -> Loss:
+    def _loss(self, settings: TrainingSettings) -> Loss:
         return MeanSquaredError()
 
     def __sklearn_tags__(self) -> Any:
