@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,14 @@ def run_striate(data: Path, model: Path, settings: dict[str, Any]) -> tuple[floa
 
     images = striate.load_data(data)
     recipe = recipes.choose((SIDE, SIDE, 3), 10, len(images.train_images))
-    recipe = replace(recipe, epochs=settings["epochs"] or recipe.epochs)
+    training = recipe.training.changed(epochs=settings["epochs"])
     network = recipe.build(Network)
     network.initialise(settings["seed"])
     network.classes = list(images.classes)
     network.fit(
         images.train_images,
         images.train_labels,
-        **recipe.settings(),
+        **training.arguments(),
         seed=settings["seed"],
         threads=settings["threads"],
         progress=False,

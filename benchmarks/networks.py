@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Floats
 from striate.layers import (
     Add,
     BatchNorm,
@@ -27,7 +28,6 @@ from striate.layers import (
 )
 from striate.network import Network
 
-Floats = npt.NDArray[np.float32]
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 
 

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import whole_number
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
+from striate.common.imported_method import ImportedMethod
 from striate.layers import Input, Node
 from striate.model import files
 from striate.model.graph import Vertex
 from striate.model.model import Model
-from striate.model.parameters import FloatArray, Slot
+from striate.model.parameters import Slot
 from striate.model.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from striate.engines.engine import Engine
     from striate.inspect.summary import Summary
     from striate.plan.inference import CompiledNetwork
+    from striate.plan.measure import tune
     from striate.plan.measure.explanation import Explanation
-    from striate.plan.measure.tuning import Tuning
+    from striate.training import loop
     from striate.training.evaluation import Evaluation
-    from striate.training.history import History
 
 __all__ = ["Input", "Network", "Node", "Slot", "Vertex", "load"]
 
@@ -87,7 +87,7 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
-    ) -> FloatArray:
+    ) -> Floats:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
         `exact` computes sums as they are written, without Winograd's algorithm; `bfloat16` lets
@@ -142,7 +142,7 @@ class Network(Model):
             self, batch_size=batch_size, threads=threads, exact=exact, bfloat16=bfloat16
         )
 
-    def predict_proba(self, images: Array, **options: Any) -> FloatArray:
+    def predict_proba(self, images: Array, **options: Any) -> Floats:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
         if len(self.output_shape) != 1:
             raise ValueError(
@@ -153,9 +153,9 @@ class Network(Model):
 
         return np.asarray(softmax(self.predict_logits(images, **options)), np.float32)
 
-    def predict(self, images: Array, **options: Any) -> npt.NDArray[Any]:
+    def predict(self, images: Array, **options: Any) -> Array:
         """The likeliest class of each image: its name if `classes` is set, else its index."""
-        winners: npt.NDArray[Any] = self.predict_proba(images, **options).argmax(axis=1)
+        winners: Array = self.predict_proba(images, **options).argmax(axis=1)
         return winners if self.classes is None else np.asarray(self.classes)[winners]
 
     def evaluate(self, images: Array, labels: Array, **options: Any) -> Evaluation:
@@ -167,11 +167,13 @@ class Network(Model):
 
         return evaluate(self, images, labels, lambda some: self.predict_logits(some, **options))
 
-    def fit(self, images: Array, labels: Array, **options: Any) -> History:
-        """Train: see striate.training.loop.fit for all options."""
-        from striate.training.loop import fit
-
-        return fit(self, images, labels, **options)
+    # Training, and measuring how this network is computed best: the functions themselves.
+    if TYPE_CHECKING:
+        fit = loop.fit
+        tune = tune.tune
+    else:
+        fit = ImportedMethod("striate.training.loop", "fit")
+        tune = ImportedMethod("striate.plan.measure.tune", "tune")
 
     def save(self, path: str | Path) -> None:
         """Write weights, architecture, classes and preprocessing to one safetensors file."""
@@ -210,13 +212,6 @@ class Network(Model):
             bfloat16=bfloat16,
         )
         return explain(runner.plan, measure)
-
-    def tune(self, **options: Any) -> Tuning:
-        """Measure candidates for this network's kernels on this machine and keep the best in the
-        cache, for all processes: see striate.plan.measure.tune.tune for all options."""
-        from striate.plan.measure.tune import tune
-
-        return tune(self, **options)
 
     # Copies: engines and locks stay behind.
 

@@ -71,7 +71,9 @@ def test_automatic_settings_are_the_recipes(monkeypatch):
 
     from striate.training import loop, recipes
 
-    recipe = replace(recipes.choose((8, 8, 1), 10, 100), warmup=0.15)
+    recipe = recipes.choose((8, 8, 1), 10, 100)
+    settings = replace(recipe.training, warmup=0.15)
+    recipe = replace(recipe, training=settings)
     monkeypatch.setattr(recipes, "choose", lambda *arguments: recipe)
 
     given = {}
@@ -83,13 +85,13 @@ def test_automatic_settings_are_the_recipes(monkeypatch):
 
     monkeypatch.setattr(loop, "fit", spy)
     ConvNetClassifier(engine="numpy").fit(IMAGES[:100], DIGITS.target[:100])
-    assert given["epochs"] == recipe.epochs
-    assert given["batch_size"] == recipe.batch_size
-    assert given["schedule"] == recipe.schedule
+    assert given["epochs"] == settings.epochs
+    assert given["batch_size"] == settings.batch_size
+    assert given["schedule"] == settings.schedule
     assert given["warmup"] == 0.15
-    assert given["loss"].label_smoothing == recipe.label_smoothing
-    assert given["learning_rate"] == recipe.learning_rate
-    changes = {name: value for name, value in recipe.augment.items() if value}
+    assert given["loss"].label_smoothing == settings.label_smoothing
+    assert given["learning_rate"] == settings.learning_rate
+    changes = {name: value for name, value in settings.augment.items() if value}
     assert (given["augment"] is not None) == bool(changes)
     # What the user says goes first.
     ConvNetClassifier(
@@ -102,7 +104,7 @@ def test_automatic_settings_are_the_recipes(monkeypatch):
     assert given["warmup"] is None
     assert given["loss"].label_smoothing == 0.2
     assert given["optimizer"].weight_decay == 0.1
-    if recipe.optimizer != "sgd":
+    if settings.optimizer != "sgd":
         assert given["learning_rate"] is None  # AdamW's would not suit
 
 

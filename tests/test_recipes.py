@@ -41,13 +41,13 @@ def test_a_network_for_every_kind_of_images(
     network = recipe.build(Network)
     assert network.input_shape == shape
     assert network.output_shape == (classes,)
-    assert recipe.epochs >= 1
-    assert recipe.batch_size >= 1
-    assert recipe.optimizer in ("sgd", "adamw")
-    schedules.by_name(recipe.schedule, warmup=recipe.warmup)
-    optimizers.by_name(recipe.optimizer)
+    assert recipe.training.epochs >= 1
+    assert recipe.training.batch_size >= 1
+    assert recipe.training.optimizer in ("sgd", "adamw")
+    schedules.by_name(recipe.training.schedule, warmup=recipe.training.warmup)
+    optimizers.by_name(recipe.training.optimizer)
     examples = np.ones((2, *shape), np.uint8)
-    changed = Augment(**recipe.augment)(
+    changed = Augment(**recipe.training.augment)(
         examples, np.random.default_rng(0), epoch=0, keys=np.arange(2, dtype=np.uint32)
     )
     assert changed.shape == examples.shape
@@ -65,22 +65,22 @@ def test_kinds_are_told_apart() -> None:
 
 def test_letters_and_digits_are_not_mirrored() -> None:
     for shape in ((8, 8, 1), (28, 28, 1)):
-        assert not recipes.choose(shape, 10, 1000).augment.get("flip")
+        assert not recipes.choose(shape, 10, 1000).training.augment.get("flip")
 
 
 def test_fewer_images_get_more_epochs_and_smaller_batches() -> None:
     many = recipes.choose((32, 32, 3), 10, 50_000)
     few = recipes.choose((32, 32, 3), 10, 100)
-    assert few.epochs == recipes.MOST_EPOCHS_FACTOR * many.epochs
-    assert recipes.SMALLEST_BATCH <= few.batch_size < many.batch_size
-    assert 100 / few.batch_size >= recipes.LEAST_BATCHES
-    assert recipes.choose((32, 32, 3), 10, 10**6).epochs == many.epochs
+    assert few.training.epochs == recipes.MOST_EPOCHS_FACTOR * many.training.epochs
+    assert recipes.SMALLEST_BATCH <= few.training.batch_size < many.training.batch_size
+    assert 100 / few.training.batch_size >= recipes.LEAST_BATCHES
+    assert recipes.choose((32, 32, 3), 10, 10**6).training.epochs == many.training.epochs
 
 
 def test_the_description_tells_all() -> None:
-    recipe = recipes.choose((32, 32, 3), 10, 50_000)
-    recipe = replace(
-        recipe,
+    settings = recipes.choose((32, 32, 3), 10, 50_000).training
+    settings = replace(
+        settings,
         epochs=1,
         batch_size=50,
         optimizer="sgd",
@@ -90,14 +90,18 @@ def test_the_description_tells_all() -> None:
         label_smoothing=0.1,
         augment={"flip": True, "crop": 4, "cutout": 0, "brightness": 0.25},
     )
-    assert recipe.description == (
+    assert settings.description == (
         "1 epoch, batches of 50, sgd at 0.1 (cosine), weight decay 0.001, label smoothing 0.1, "
         "augmentation: flip, crop 4, brightness 0.25"
     )
-    recipe = replace(
-        recipe, learning_rate=None, weight_decay=None, label_smoothing=0.0, augment={"flip": False}
+    settings = replace(
+        settings,
+        learning_rate=None,
+        weight_decay=None,
+        label_smoothing=0.0,
+        augment={"flip": False},
     )
-    assert recipe.description == "1 epoch, batches of 50, sgd (cosine), augmentation: none"
+    assert settings.description == "1 epoch, batches of 50, sgd (cosine), augmentation: none"
 
 
 @pytest.mark.parametrize(

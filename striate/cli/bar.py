@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Any
 
 import click
 
-from striate.cli.output import LoadingProgress, one_line
+from striate.cli.output import one_line
+from striate.common.progress import Bar, Counting
 
 
 class FileBar:
@@ -19,46 +19,33 @@ class FileBar:
 
     def __init__(self, total: int, what: str, *, quiet: bool = False) -> None:
         self._total, self._what, self._done = total, what, 0
-        self._bars: Any = None
-        self._lines: LoadingProgress | None = None
+        self._bar: Bar | None = None
+        self._lines: Counting | None = None
         if quiet or total < 2:
             return
-        if not sys.stderr.isatty():
-            self._lines = LoadingProgress()
-            return
-        from rich import progress
-        from rich.console import Console
-
-        self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=30),
-            progress.MofNCompleteColumn(),
-            progress.TimeRemainingColumn(),
-            console=Console(file=sys.stderr, highlight=False),
+        if sys.stderr.isatty():
             # Lines for standard output must not go to standard error, where the bar is.
-            redirect_stdout=False,
-            redirect_stderr=False,
-            transient=True,
-        )
+            self._bar = Bar(sys.stderr, width=30, counts=True, redirect=False)
+        else:
+            self._lines = Counting()
 
     def __enter__(self) -> FileBar:
-        if self._bars is not None:
-            self._bars.start()
-            self._task = self._bars.add_task(self._what, total=self._total)
+        if self._bar is not None:
+            self._bar.show(self._what, 0, self._total)
         return self
 
     def advance(self) -> None:
         """One more file is done."""
         self._done += 1
-        if self._bars is not None:
-            self._bars.advance(self._task)
+        if self._bar is not None:
+            self._bar.show(self._what, self._done, self._total)
         if self._lines is not None:
             self._lines(self._done, self._total, self._what)
 
     def print(self, text: str) -> None:
         """Print a line to standard output, above the bar where both are on one terminal."""
-        if self._bars is not None and sys.stdout.isatty():
-            self._bars.console.print(one_line(text), markup=False, soft_wrap=True)
+        if self._bar is not None and sys.stdout.isatty():
+            self._bar.print(one_line(text))
         else:
             click.echo(one_line(text))
 
@@ -68,5 +55,5 @@ class FileBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        if self._bar is not None:
+            self._bar.close()

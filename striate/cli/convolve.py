@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
 from striate.cli import options
-from striate.cli.output import count, json_line, note, one_line, size, writing
+from striate.cli.output import json_line, note, one_line, writing
+from striate.common.arrays import Array
+from striate.common.tables import ROWS, VALUES, columns, grid, line
+from striate.common.text import counted, sizes
 
 if TYPE_CHECKING:
     from striate.kernels import Kernel
     from striate.recordings import Recording
     from striate.signal.steps import Steps
-
-Array = npt.NDArray[Any]
 
 
 def _indices(value: Any) -> int | tuple[int, ...]:
@@ -154,7 +154,7 @@ def convolve(
     _write(files)
     note(_summary(recording, chosen, how), quiet=quiet)
     if clipped:
-        note(f"{count(clipped, 'sample')} clipped to the range of {out}", quiet=quiet)
+        note(f"{counted(clipped, 'sample')} clipped to the range of {out}", quiet=quiet)
     for path, _ in files:
         note(f"Written to {one_line(path)}", quiet=quiet)
     if shown is not None:
@@ -315,18 +315,18 @@ def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
     """What is computed, in a line: the flip and the border are never silent."""
     values = recording.values
     if recording.grid:
-        what = size(values.shape)
+        what = sizes(values.shape)
     else:
-        what = count(len(values), "sample")
+        what = counted(len(values), "sample")
         if values.ndim == 2:
-            what += f" of {count(recording.channels, 'channel')}"
+            what += f" of {counted(recording.channels, 'channel')}"
         if recording.rate:
             what += f", {len(values) / recording.rate:.4g} s"
     border = how["border"] if isinstance(how["border"], str) else ",".join(how["border"])
     if border == "fill":
         border = f"fill with {how['fill_value']:g}"
     act, turned = ("correlated", "not flipped") if how["correlate"] else ("convolved", "flipped")
-    taps = size(kernel.shape) + (" taps" if kernel.shape != (1,) else " tap")
+    taps = sizes(kernel.shape) + (" taps" if kernel.shape != (1,) else " tap")
     return (
         f"{one_line(recording.name)} ({what}) {act} with {one_line(kernel.name)} "
         f"({taps}, {turned}), mode {how['mode']}, origin {how['origin']}, border {border}"
@@ -335,23 +335,16 @@ def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
 
 def _numbers(recording: Recording, result: Array) -> str:
     """The result as text; of a long one the first and the last values and how many there are."""
-    from striate.signal import as_text
-
     if result.ndim == 1:
-        return as_text.line(result)
+        return line(result)
     if not recording.grid:
-        names = recording.channel_names()
-        width = max(map(len, names))
-        lines = [
-            f"{one_line(name).ljust(width)}  {as_text.line(result[:, index], most=12)}"
-            for index, name in enumerate(names[: as_text.ROWS])
-        ]
-        hidden = len(names) - len(lines)
-        return "\n".join([*lines, *[f"… {hidden:,} more"] * (hidden > 0)])
-    rows = result if len(result) <= as_text.ROWS else np.concatenate([result[:6], result[-6:]])
-    columns = rows.shape[1]
-    wide = columns > as_text.VALUES
-    lines = [as_text.line(row) for row in rows] if wide else as_text.grid(rows)
+        names = [one_line(name) for name in recording.channel_names()]
+        values = (line(channel, most=12) for channel in result.T)
+        lines = columns([*zip(names, values, strict=True)], left=2)
+        hidden = len(names) - ROWS
+        return "\n".join([*lines[:ROWS], *[f"… {hidden:,} more"] * (hidden > 0)])
+    rows = result if len(result) <= ROWS else np.concatenate([result[:6], result[-6:]])
+    lines = [line(row) for row in rows] if rows.shape[1] > VALUES else grid(rows)
     if len(rows) < len(result):
         lines.insert(6, f"… {len(result) - 12:,} more rows …")
     return "\n".join(lines)

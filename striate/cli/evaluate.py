@@ -9,7 +9,9 @@ import click
 from striate.cli import options
 from striate.cli.classifier import load_classifier
 from striate.cli.labelled import load_labelled
-from striate.cli.output import count, json_line, note, one_line, percent, table
+from striate.cli.output import json_line, note, one_line
+from striate.common.tables import table
+from striate.common.text import counted, percent
 
 if TYPE_CHECKING:
     from striate.training.evaluation import Evaluation
@@ -45,7 +47,7 @@ def evaluate(
     """
     network = load_classifier(model)
     tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
-    note(f"Testing on {count(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
+    note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
     result = network.evaluate(
         tested.images,
         tested.labels,
@@ -58,7 +60,7 @@ def evaluate(
             {"model": model, "source": tested.source, "part": tested.part, **result.to_dict()}
         )
         return
-    click.echo(f"Accuracy: {percent(result.accuracy)} on {count(result.images, 'image')}\n")
+    click.echo(f"Accuracy: {percent(result.accuracy)} on {counted(result.images, 'image')}\n")
     click.echo(_classes(result))
     if len(result.classes) <= WIDEST_CONFUSION:
         click.echo(f"\n{_confusion(result)}")

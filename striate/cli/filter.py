@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
-from striate.cli.output import json_line, note, one_line, size, table
+from striate.cli.output import json_line, note, one_line
+from striate.common.tables import table
+from striate.common.text import sizes
 
 if TYPE_CHECKING:
     from striate.cli.output_paths import InputAndOutput
@@ -181,7 +183,7 @@ def filter_command(
                     {"photo": _name(job), "written": str(job.target), "shape": frame.shape}
                 )
                 if not as_json:
-                    bar.print(f"{job.target}: {size(frame.shape)}")
+                    bar.print(f"{job.target}: {sizes(frame.shape)}")
             bar.advance()
     for sentence in notes:
         note(one_line(sentence), quiet=quiet)

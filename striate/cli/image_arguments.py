@@ -8,7 +8,8 @@ import click
 import numpy as np
 
 from striate.cli.labelled import is_image_folder, rescaled
-from striate.cli.output import LoadingProgress, size
+from striate.common.progress import Counting
+from striate.common.text import sizes
 
 if TYPE_CHECKING:
     from striate.common.arrays import Array
@@ -28,7 +29,7 @@ def load(source: str, network: Network | None, quiet: bool) -> Dataset:
         size=None if shape is None else shape[:2],
         colour=None if shape is None else {1: "gray", 3: "rgb"}.get(shape[2]),
         mode=resize.get("mode", "crop"),
-        progress=None if quiet else LoadingProgress(),
+        progress=None if quiet else Counting(),
     )
 
 
@@ -40,8 +41,8 @@ def choose(dataset: Dataset, network: Network, count: int, source: str, file: st
     images = dataset.test_images if len(dataset.test_images) else dataset.train_images
     if images.shape[1:] != network.input_shape:
         raise click.ClickException(
-            f"{source}: has images {size(images.shape[1:])}, but the network of {file} reads "
-            f"{size(network.input_shape)}; give another source, or a network for these"
+            f"{source}: has images {sizes(images.shape[1:])}, but the network of {file} reads "
+            f"{sizes(network.input_shape)}; give another source, or a network for these"
         )
     rows = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int))
     return rescaled(images[rows], dataset, network)

@@ -10,9 +10,9 @@ import numpy as np
 
 from striate.cli import image_arguments as images_of
 from striate.cli import networkfile, options
-from striate.cli.output import count as counted
-from striate.cli.output import json_line, note, size
+from striate.cli.output import json_line, note
 from striate.cli.summary import read_network
+from striate.common.text import counted, sizes
 
 if TYPE_CHECKING:
     from striate.data import Dataset
@@ -146,7 +146,7 @@ def _network(
     network, _ = read_network(file, input_shape, classes)
     if len(network.input_shape) != 3:
         raise click.ClickException(
-            f"{file}: its network reads {size(network.input_shape)} numbers and no images; "
+            f"{file}: its network reads {sizes(network.input_shape)} numbers and no images; "
             "what it sees has no rows and columns"
         )
     if source is not None:
@@ -168,7 +168,7 @@ def _unit(seen: NetworkReach, layer: str, unit: tuple[int, ...]) -> tuple[dict[s
     }
     place = ", ".join(map(str, unit))
     lines = [
-        f"{layer}, unit ({place}): field {size(field.size)}, {field}",
+        f"{layer}, unit ({place}): field {sizes(field.size)}, {field}",
         f"reads {counted(int(pixels.sum()), 'pixel')} of the image"
         + ("" if read is None else f", {read}"),
     ]

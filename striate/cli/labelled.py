@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
-from striate.cli.output import LoadingProgress, note, size
+from striate.cli.output import note
+from striate.common.arrays import Array, Images
+from striate.common.progress import Counting
+from striate.common.text import sizes
 from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset
     from striate.network import Network
-
-Images = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Labelled:
     """Images (n, *network.input_shape) with labels (n,), and where they are from."""
 
     images: Images
-    labels: Images
+    labels: Array
     source: str
     part: str
 
@@ -56,7 +56,7 @@ def load_labelled(
             f"{source}: has no images in the part {part!r}; choose another one with --part"
         )
     if images.shape[1:] != network.input_shape:
-        made_for, has = size(network.input_shape), size(images.shape[1:])
+        made_for, has = sizes(network.input_shape), sizes(images.shape[1:])
         raise click.ClickException(
             f"{model}: is made for images {made_for}, but {source} has {has}; give a source of "
             f"images {made_for}, or a model trained on images {has}"
@@ -92,7 +92,7 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
         classes=network.classes,
         skip_bad=skip_bad,
         test_fraction=1.0,
-        progress=None if quiet else LoadingProgress(),
+        progress=None if quiet else Counting(),
     )
     for sentence in dataset.notes[1:]:  # the first tells of parts that are not made here
         note(sentence, quiet=quiet)
@@ -115,7 +115,7 @@ def is_image_folder(source: str) -> bool:
 
 def _choose(
     dataset: Dataset, trained: dict[str, Any], part: str | None
-) -> tuple[str, Images, Images]:
+) -> tuple[str, Images, Array]:
     """Return the name of the part to test on, its images and its labels.
 
     Args:
@@ -152,7 +152,7 @@ def _choose(
     return part, images[rows], labels[rows]
 
 
-def rescaled(images: npt.NDArray[Any], dataset: Dataset, network: Network) -> npt.NDArray[Any]:
+def rescaled(images: Images, dataset: Dataset, network: Network) -> Images:
     """Return images in which white is the number that it was in training (16 in the digits)."""
     if dataset.resize is None or network.preprocessing.resize is None:
         return images

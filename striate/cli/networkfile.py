@@ -27,7 +27,6 @@ from the fixed table `striate.layers.LAYERS`.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import tomllib
@@ -36,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.cli.output import size
+from striate.common.text import did_you_mean, sizes
 
 if TYPE_CHECKING:
     from striate.layers import Layer
@@ -90,7 +89,7 @@ class NetworkFile:
 
         own = self.input_shape
         if own is not None and input_shape is not None and own != tuple(input_shape):
-            raise self.error(f"is made for images {size(own)}, not {size(input_shape)}")
+            raise self.error(f"is made for images {sizes(own)}, not {sizes(input_shape)}")
         shape = own if own is not None else input_shape
         try:
             if self.is_config:
@@ -214,7 +213,4 @@ def read(path: str | Path) -> NetworkFile:
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(key for key in known)}"
+    return did_you_mean(name, known) or f"; known are {', '.join(known)}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,56 +51,6 @@ def one_line(text: str) -> str:
     """Return `text` on one line, without control characters."""
     joined = " ".join(text.split())
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined)
-
-
-def table(rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return `rows` in aligned columns, the first `left` columns aligned left, others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-class LoadingProgress:
-    """Shows how far reading images is: a bar on a terminal, else now and then a line."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._next = time.monotonic() + 1.0  # what is over in a second needs no progress
-
-    def __call__(self, done: int, total: int, text: str) -> None:
-        """Tell that `done` of `total` are done."""
-        now = time.monotonic()
-        last = done >= total
-        if now < self._next and not (last and self._terminal):
-            return
-        line = f"{text}: {done:,} of {total:,}"
-        if self._terminal:
-            self._next = now + 0.1
-            click.echo("\r\x1b[K" + ("" if last else line), nl=False, err=True)
-        else:
-            self._next = now + 10.0
-            click.echo(line, err=True)
-
-
-def percent(share: float) -> str:
-    """Return 0.98571 as "98.57 %"."""
-    return f"{100 * share:.2f} %"
-
-
-def size(shape: Sequence[int]) -> str:
-    """Return (28, 28, 1) as "28×28×1"."""
-    return "×".join(map(str, shape))
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Return "1 image" or "1,437 images"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _finite(value: Any) -> Any:

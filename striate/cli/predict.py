@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy.typing as npt
 
 from striate.cli import options
 from striate.cli.classifier import load_classifier
-from striate.cli.output import json_line, note, one_line, percent, size
+from striate.cli.output import json_line, note, one_line
+from striate.common.arrays import Array
+from striate.common.text import percent, sizes
 
 if TYPE_CHECKING:
     pass
@@ -94,7 +95,7 @@ def predict(
 
 def _load(
     paths: list[Path], network: Network, skip_bad: bool, skipped: list[str]
-) -> tuple[list[Path], npt.NDArray[Any]]:
+) -> tuple[list[Path], Array]:
     """Return the readable ones of `paths` and their images; note the others in `skipped`."""
     from striate import data
 
@@ -108,7 +109,7 @@ def _load(
     good = [path for index, path in enumerate(paths) if index not in bad]
     if good and batch.shape[1:] != network.input_shape:
         raise click.ClickException(
-            f"{good[0]}: is read as {size(batch.shape[1:])}, but the network is made for "
-            f"{size(network.input_shape)}"
+            f"{good[0]}: is read as {sizes(batch.shape[1:])}, but the network is made for "
+            f"{sizes(network.input_shape)}"
         )
     return good, batch

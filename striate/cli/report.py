@@ -9,7 +9,8 @@ import click
 from striate.cli import options
 from striate.cli.classifier import load_classifier
 from striate.cli.labelled import load_labelled
-from striate.cli.output import count, json_line, note, one_line, percent
+from striate.cli.output import json_line, note, one_line
+from striate.common.text import counted, percent
 from striate.model import files
 
 
@@ -91,7 +92,7 @@ def report(
     if kernels is not None:
         convolution(network, layer)  # an error before any work is done
     tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
-    note(f"Testing on {count(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
+    note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
     made = make(
         network,
         tested.images,
@@ -122,7 +123,7 @@ def report(
         )
         return
     click.echo(f"Accuracy: {percent(made.evaluation.accuracy)} on "
-               f"{count(made.evaluation.images, 'image')}")  # fmt: skip
+               f"{counted(made.evaluation.images, 'image')}")  # fmt: skip
     if written:
-        click.echo(f"Wrote {count(len(written), 'kernel')} to {one_line(str(kernels))}")
+        click.echo(f"Wrote {counted(len(written), 'kernel')} to {one_line(str(kernels))}")
     click.echo(f"Wrote {one_line(str(page))} ({size / 1e6:.1f} MB)")

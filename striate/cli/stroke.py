@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from striate.cli import options
-from striate.cli.output import LoadingProgress, json_line, note
+from striate.cli.output import json_line, note
+from striate.common.progress import Counting
 
 
 @click.command(short_help='Alter a stroke of each "2", and see what survives max-pooling.')
@@ -50,7 +51,7 @@ def stroke(
 
         check_picture(out)
     dataset = data.load(
-        source, test_fraction=0, colour=None, progress=None if quiet else LoadingProgress()
+        source, test_fraction=0, colour=None, progress=None if quiet else Counting()
     )
     if digit not in dataset.classes:
         raise click.ClickException(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import networkfile, options
-from striate.cli.output import json_line, one_line, size
+from striate.cli.output import json_line, one_line
+from striate.common.text import sizes
 from striate.model import files
 from striate.network import load
 
@@ -48,6 +49,6 @@ def read_network(
     network = load(file)
     if input_shape is not None and input_shape != network.input_shape:
         raise click.ClickException(
-            f"{file}: is made for images {size(network.input_shape)}, not {size(input_shape)}"
+            f"{file}: is made for images {sizes(network.input_shape)}, not {sizes(input_shape)}"
         )
     return network, {"classes": network.classes, "training": files.information(file)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +13,9 @@ import click
 
 from striate.cli import networkfile, options
 from striate.cli.clock import STARTED
-from striate.cli.output import (
-    LoadingProgress,
-    count,
-    json_line,
-    note,
-    one_line,
-    paragraph,
-    percent,
-    size,
-)
+from striate.cli.output import json_line, note, one_line, paragraph
+from striate.common.progress import Counting
+from striate.common.text import counted, percent, sizes
 from striate.model import files
 from striate.network import Network
 
@@ -39,19 +32,15 @@ WATCHED = 0.1
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The options of the command; None and () stand for "as the recipe says"."""
+    """The options of the command; None stands for "as the recipe says".
 
+    `asked` has, by their names, the training's settings but for the augmentation.
+    """
+
+    asked: Mapping[str, Any]
     source: str
     out: str | None
     network: str | None
-    epochs: int | None
-    batch_size: int | None
-    optimizer: str | None
-    lr: float | None
-    weight_decay: float | None
-    schedule: str | None
-    warmup: float | None
-    label_smoothing: float | None
     augment: bool | None
     shift: int | None
     flip: bool | None
@@ -81,7 +70,9 @@ class TrainOptions:
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images.")
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images per step.")
 @click.option("--optimizer", type=click.Choice(["sgd", "adamw"]))
-@click.option("--lr", type=options.number(0, above=True), metavar="X", help="Learning rate.")
+@click.option(
+    "--lr", "learning_rate", type=options.number(0, above=True), metavar="X", help="Learning rate."
+)
 @click.option("--weight-decay", type=options.number(0), metavar="X")
 @click.option("--schedule", type=click.Choice(["constant", "cosine", "step", "one-cycle"]))
 @click.option(
@@ -142,7 +133,10 @@ def train(**given: Any) -> int:
     Ctrl-C stops training after the current step; what was learnt until then is tested and saved,
     and the exit code is 130.
     """
-    chosen = TrainOptions(**given)
+    from striate.training.training_settings import NAMES
+
+    asked = {name: given.pop(name) for name in NAMES if name != "augment"}
+    chosen = TrainOptions(asked, **given)
     described = networkfile.read(chosen.network) if chosen.network else None
     _check_output_file(chosen.out)
     dataset = _load(chosen)
@@ -255,7 +249,7 @@ def _load(chosen: TrainOptions) -> Dataset:
         skip_bad=chosen.skip_bad,
         test_fraction=chosen.test_fraction,
         seed=chosen.seed,
-        progress=None if chosen.quiet else LoadingProgress(),
+        progress=None if chosen.quiet else Counting(),
     )
     for sentence in dataset.notes:
         note(sentence, quiet=chosen.quiet)
@@ -271,22 +265,8 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
 
     images = len(dataset.train_images)
     recipe = recipes.choose(dataset.train_images.shape[1:], len(dataset.classes), images)
-    settings = {
-        "epochs": chosen.epochs,
-        "batch_size": chosen.batch_size,
-        "optimizer": chosen.optimizer,
-        "learning_rate": chosen.lr,
-        "weight_decay": chosen.weight_decay,
-        "schedule": chosen.schedule,
-        "warmup": chosen.warmup,
-        "label_smoothing": chosen.label_smoothing,
-    }
-    if chosen.optimizer not in (None, recipe.optimizer):
-        # A learning rate and weight decay are for one optimiser: take that one's own defaults.
-        recipe = replace(recipe, learning_rate=None, weight_decay=None)
-    if chosen.schedule not in (None, recipe.schedule):
-        recipe = replace(recipe, warmup=None)
-    augment = {} if chosen.augment is False else dict(recipe.augment)
+    training = recipe.training.changed(**chosen.asked)
+    augment = {} if chosen.augment is False else training.changes
     for name in ("shift", "flip", "crop", "cutout", "brightness"):
         value = getattr(chosen, name)
         if value is not None:
@@ -295,19 +275,14 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
         if chosen.flip is False:
             raise click.UsageError("--flip-alternate and --no-flip contradict each other")
         augment["flip"] = "alternate"
-    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
-    return replace(recipe, **given, augment=augment)
+    return replace(recipe, training=replace(training, augment=augment))
 
 
 def _settings(chosen: TrainOptions, recipe: Recipe) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
-    settings = {
-        field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name != "graph"
-    }
-    if chosen.network is not None:
-        settings["name"] = "network file"
-    settings["augment"] = dict(recipe.augment)
-    return {**settings, "seed": chosen.seed, "validation": _watched(chosen)}
+    name = recipe.name if chosen.network is None else "network file"
+    rest = {"seed": chosen.seed, "validation": _watched(chosen)}
+    return {"name": name, **asdict(recipe.training), **rest}
 
 
 def _watched(chosen: TrainOptions) -> float:
@@ -329,10 +304,10 @@ def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: N
     origin = chosen.network or f"for {recipe.name}"
     layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
     paragraph(
-        f"Network ({origin}): {layers}; {count(network.parameter_count, 'parameter')}",
+        f"Network ({origin}): {layers}; {counted(network.parameter_count, 'parameter')}",
         quiet=chosen.quiet,
     )
-    paragraph(f"Training: {recipe.description}", quiet=chosen.quiet)
+    paragraph(f"Training: {recipe.training.description}", quiet=chosen.quiet)
 
 
 def describe_layer(layer: Layer) -> str:
@@ -346,9 +321,9 @@ def describe_layer(layer: Layer) -> str:
     window = getattr(layer, "size", None)
     stride = getattr(layer, "stride", None)
     if window is not None:
-        words.append(size(window))
+        words.append(sizes(window))
     if stride not in (None, (1, 1), window):
-        words.append(f"stride {size(stride)}")
+        words.append(f"stride {sizes(stride)}")
     return " ".join(words)
 
 
@@ -356,7 +331,7 @@ def _fit(chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Datase
     return network.fit(
         dataset.train_images,
         dataset.train_labels,
-        **recipe.settings(),
+        **recipe.training.arguments(),
         validation_fraction=_watched(chosen),
         early_stopping=chosen.patience,
         seed=chosen.seed,
@@ -372,11 +347,11 @@ def _report(result: Mapping[str, Any], replaces: bool) -> None:
     """Print the result for people."""
     click.echo(
         f"Test accuracy: {percent(result['test_accuracy'])} on "
-        f"{count(result['test_images'], 'image')}"
+        f"{counted(result['test_images'], 'image')}"
     )
-    done = count(result["epochs"], "epoch")
+    done = counted(result["epochs"], "epoch")
     click.echo(
-        f"Trained for {done} on {count(result['train_images'], 'image')}: "
+        f"Trained for {done} on {counted(result['train_images'], 'image')}: "
         f"{result['seconds']:.1f} s in all, {result['images_per_second']:,.0f} images/s"
         + (", stopped by Ctrl-C" if result["interrupted"] else "")
     )

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Images = npt.NDArray[Any]
+from striate.common.arrays import Array, Images
+
 Fill = float | str | tuple[float, ...]
 
 
@@ -105,7 +106,7 @@ class Augment:
         rng: np.random.Generator,
         *,
         epoch: int | None = None,
-        keys: npt.NDArray[Any] | None = None,
+        keys: Array | None = None,
     ) -> Images:
         """Return changed copies of the images; the input stays as it is.
 
@@ -137,7 +138,7 @@ class Augment:
         rng: np.random.Generator,
         *,
         epoch: int | None = None,
-        keys: npt.NDArray[Any] | None = None,
+        keys: Array | None = None,
     ) -> Draw:
         """Draw for `count` images of a size; see `__call__` for the arguments."""
         factors = shifts = crops = mirrored = squares = None
@@ -211,9 +212,7 @@ def _brighten(images: Images, factors: npt.NDArray[np.float64]) -> Images:
     return changed.astype(np.uint8)
 
 
-def _move(
-    images: Images, distance: int, fill: str | Images, places: npt.NDArray[np.intp]
-) -> Images:
+def _move(images: Images, distance: int, fill: str | Array, places: npt.NDArray[np.intp]) -> Images:
     """Cut each image out of a padded copy, at its own place."""
     n, height, width, channels = images.shape
     d = distance
@@ -249,7 +248,7 @@ def _flip(images: Images, copy: bool, mirrored: npt.NDArray[np.bool_]) -> Images
     return images
 
 
-def _cut(images: Images, side: int, fill: str | Images, squares: npt.NDArray[np.intp]) -> None:
+def _cut(images: Images, side: int, fill: str | Array, squares: npt.NDArray[np.intp]) -> None:
     """Overwrite a square of each image, in place."""
     starts = np.maximum(squares, 0).T.tolist()
     ends = (squares + side).T.tolist()
@@ -257,7 +256,7 @@ def _cut(images: Images, side: int, fill: str | Images, squares: npt.NDArray[np.
         image[top:bottom, left:right] = fill
 
 
-def _values(fill: Fill, images: Images) -> str | Images:
+def _values(fill: Fill, images: Images) -> str | Array:
     """Return what a fill stands for: "edge", "reflect" or one value per channel."""
     channels = images.shape[3]
     if fill == "mean":
@@ -268,7 +267,7 @@ def _values(fill: Fill, images: Images) -> str | Images:
     return str(fill) if isinstance(fill, str) else fill_values(fill, images)
 
 
-def fill_values(fill: float | tuple[float, ...] | Images, images: Images) -> Images:
+def fill_values(fill: float | tuple[float, ...] | Array, images: Images) -> Array:
     """Return one value per channel, as such images hold it, for a number or one per channel."""
     channels = images.shape[3]
     values = np.atleast_1d(np.asarray(fill, dtype=np.float64))

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Images = npt.NDArray[Any]  # uint8 or float32, (n, height, width, channels)
+from striate.common.arrays import Images
+from striate.common.text import counted, listed
+
 Labels = npt.NDArray[np.int64]
-Progress = Callable[[int, int, str], None]  # (done, total, text)
+OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
 COLOURS = ("gray", "rgb")
 MODES = ("crop", "stretch")
@@ -65,7 +67,7 @@ class LoadOptions:
     skip_bad: bool = False
     test_fraction: float = 0.2
     seed: int = 0
-    progress: Progress | None = None
+    progress: OnProgress | None = None
     cache: bool = True
     classes: tuple[str, ...] | None = None
     max_pixels: int = MAX_PIXELS
@@ -95,18 +97,6 @@ def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces if p], text
 
 
-def plural(count: int, thing: str) -> str:
-    """Return "1 image", "2 images", "2 classes"."""
-    ending = "" if count == 1 else "es" if thing.endswith("s") else "s"
-    return f"{count:,} {thing}{ending}"
-
-
-def names(items: Sequence[str], at_most: int = 5) -> str:
-    """Return the first names as text, with the number of those left out."""
-    shown = ", ".join(items[:at_most])
-    return shown if len(items) <= at_most else f"{shown} and {len(items) - at_most} more"
-
-
 def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: str) -> list[int]:
     """Return the index of each class of `present` in `wanted` (in `present`, where None).
 
@@ -124,7 +114,7 @@ def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: s
         if name not in wanted:
             raise DataError(
                 f"{where} has a class {name!r} that the model does not know; "
-                f"it knows {names(list(wanted), 10)}: give images of these classes only, or a "
+                f"it knows {listed(list(wanted), 10)}: give images of these classes only, or a "
                 "model trained on the others, too"
             )
     return [list(wanted).index(name) for name in present]
@@ -188,12 +178,12 @@ def assemble(
     else:
         test_images, test_labels = parts[1]
     height, width, channels = train_images.shape[1:]
-    kind = {"gray": "gray", "rgb": "RGB"}.get(colour or "", plural(channels, "channel"))
+    kind = {"gray": "gray", "rgb": "RGB"}.get(colour or "", counted(channels, "channel"))
     how = f", split with seed {options.seed}" if split and len(train) and len(test) else ""
     first = (
-        f"{plural(len(train_images), 'training image')} and "
-        f"{plural(len(test_images), 'test image')} of {height} × {width} pixels, {kind}, "
-        f"in {plural(len(classes), 'class')}{how}"
+        f"{counted(len(train_images), 'training image')} and "
+        f"{counted(len(test_images), 'test image')} of {height} × {width} pixels, {kind}, "
+        f"in {counted(len(classes), 'class')}{how}"
     )
     return Dataset(
         train_images=train_images,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.common.text import counted, listed
 from striate.data import cache
 from striate.data.dataset import (
     DataError,
@@ -16,9 +17,7 @@ from striate.data.dataset import (
     LoadOptions,
     assemble,
     class_indices,
-    names,
     natural_key,
-    plural,
 )
 from striate.data.decode import SUFFIXES, WantedImages, decode_chunk, pillow_settings
 from striate.data.images import Decoded, decode_images
@@ -75,13 +74,13 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
     notes += decoded.notes
     ignored = sum(part.ignored for part in parts)
     if ignored:
-        notes.append(f"{plural(ignored, 'file')} ignored: hidden, or not of a known image kind")
+        notes.append(f"{counted(ignored, 'file')} ignored: hidden, or not of a known image kind")
     loose = sum(part.loose for part in parts)
     if loose:
-        notes.append(f"{plural(loose, 'image')} ignored: not in a class folder")
+        notes.append(f"{counted(loose, 'image')} ignored: not in a class folder")
     if decoded.bad:
         bad = [files[index].path for index, _ in decoded.bad]
-        notes.append(f"{plural(len(bad), 'bad image')} skipped: {names(bad)}")
+        notes.append(f"{counted(len(bad), 'bad image')} skipped: {listed(bad)}")
     if cached:
         notes.append("decoded images taken from the cache")
     return assemble(
@@ -115,7 +114,7 @@ def find_parts(folder: Path) -> tuple[list[Part], list[str]]:
                     break
             unused = sorted(path.name for key, path in inner.items() if key not in used)
             if unused:
-                notes.append(f"not used in {folder}: {names(unused)}")
+                notes.append(f"not used in {folder}: {listed(unused)}")
             return parts, notes
     return [_scan(folder)], notes
 
@@ -206,7 +205,7 @@ def _check_same(train: Part, test: Part) -> None:
             if name not in other.classes:
                 raise DataError(
                     f"{one.folder / name}: class {name!r} is not in {other.folder}, which has "
-                    f"{names(list(other.classes), 10)}; both parts need the same classes"
+                    f"{listed(list(other.classes), 10)}; both parts need the same classes"
                 )
 
 

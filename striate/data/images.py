@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Images
+from striate.common.text import counted
 from striate.data import decode, worker_pool
-from striate.data.dataset import (
-    COLOURS,
-    MAX_PIXELS,
-    MODES,
-    DataError,
-    Images,
-    Progress,
-    plural,
-)
+from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, OnProgress
 
 if TYPE_CHECKING:
     from striate.model.preprocessing import Preprocessing
@@ -60,7 +54,7 @@ def decode_images(
     mode: str = "crop",
     skip_bad: bool = False,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     crew: tuple[int, bool] | None = None,
 ) -> Decoded:
     """Decode image files to arrays of one size.
@@ -132,7 +126,7 @@ def choose_size(sizes: npt.NDArray[np.int32], mode: str) -> tuple[int, int, str]
         return height, width, ""
     how = "the centre is cut out" if mode == "crop" else "the aspect is not kept"
     note = (
-        f"{plural(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
+        f"{counted(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
         f"({why}; {how}); choose with size (--size)"
     )
     return height, width, note
@@ -144,7 +138,7 @@ def load_images(
     *,
     on_bad: Callable[[int, str], None] | None = None,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Images:
     """Decode image files exactly as the images that a network was trained on.
 
@@ -232,7 +226,7 @@ class _Decoding:
     """The images of some files while they are decoded in several passes."""
 
     def __init__(
-        self, paths: list[str], skip_bad: bool, progress: Progress | None, crew: tuple[int, bool]
+        self, paths: list[str], skip_bad: bool, progress: OnProgress | None, crew: tuple[int, bool]
     ) -> None:
         self.paths = paths
         self.skip_bad = skip_bad
@@ -252,7 +246,7 @@ class _Decoding:
             self.images = np.empty(shape, np.uint8)
         except MemoryError as error:
             raise DataError(
-                f"{plural(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels do not fit into "
+                f"{counted(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels do not fit into "
                 "memory: choose a smaller size (--size)"
             ) from error
         self.states[self.states != decode.BAD] = decode.OTHER_SIZE

@@ -6,24 +6,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from striate.data.dataset import (
-    DataError,
-    Dataset,
-    Images,
-    LoadOptions,
-    assemble,
-    class_indices,
-    names,
-    plural,
-)
+from striate.common.arrays import Array, Images
+from striate.common.text import counted, listed
+from striate.data.dataset import DataError, Dataset, LoadOptions, assemble, class_indices
 from striate.data.images import refit
-
-Array = npt.NDArray[Any]
 
 # Names in use: scikit-learn's and ours, Keras', MedMNIST's.
 Names = tuple[tuple[str, str], ...]
@@ -82,7 +71,7 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
     height, width, channels = pairs[0][0].shape[1:]
     if height in (1, 3) and channels > 4:
         notes.append(
-            f"the images have {plural(channels, 'channel')} and are {height} pixels high: if they "
+            f"the images have {counted(channels, 'channel')} and are {height} pixels high: if they "
             "are channels-first, save X.transpose(0, 2, 3, 1)"
         )
     colour = {1: "gray", 3: "rgb"}.get(channels)
@@ -140,7 +129,7 @@ def _pair(arrays: dict[str, Array], pairs: Names, path: Path) -> tuple[str, str,
     for x, y in pairs:
         if x in arrays and y in arrays:
             return x, y, _images(arrays[x], x, path), _labels(arrays[y], len(arrays[x]), y, path)
-    present = names(sorted(arrays)) or "none of the names that are known"
+    present = listed(sorted(arrays)) or "none of the names that are known"
     raise DataError(f"{path}: needs the arrays {pairs[0][0]} and {pairs[0][1]}, has {present}")
 
 

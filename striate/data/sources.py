@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from striate.common.text import did_you_mean
 from striate.data.dataset import (
     COLOURS,
     MAX_PIXELS,
@@ -14,7 +14,7 @@ from striate.data.dataset import (
     DataError,
     Dataset,
     LoadOptions,
-    Progress,
+    OnProgress,
     checked_size,
 )
 
@@ -27,7 +27,7 @@ def load(
     skip_bad: bool = False,
     test_fraction: float = 0.2,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     cache: bool = True,
     mode: str = "crop",
     classes: Sequence[str] | None = None,
@@ -117,10 +117,8 @@ def _unknown(path: Path) -> str:
     except OSError:
         beside = []
     choices = {choice.lower(): choice for choice in ["digits", *sorted(beside)]}
-    close = difflib.get_close_matches(str(path).lower(), choices, n=1, cutoff=0.75)
-    if close:
-        return f"{path}: no such file or folder; did you mean {choices[close[0]]!r}?"
-    return (
-        f'{path}: no such file or folder; give "digits", a folder of class folders, a folder with '
-        "the IDX files, or an .npz file"
+    given = str(path).lower()
+    hint = did_you_mean(given, choices, write=lambda near: repr(choices[near]), cutoff=0.75) or (
+        '; give "digits", a folder of class folders, a folder with the IDX files, or an .npz file'
     )
+    return f"{path}: no such file or folder{hint}"

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from striate.common.threads import available_processors
 from striate.data.decode import Chunk, WantedImages, decode_chunk, pillow_settings
 
 # Worker processes take about 0.2 s to start: they pay for many files that are not large. The sizes
@@ -36,13 +37,6 @@ _START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
 _START += "from striate.data.worker_pool import serve; serve()"
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 def crew(paths: Sequence[str]) -> tuple[int, bool]:
     """Return how many workers decode these files fastest, and whether they are processes."""
     sample = paths[:: max(1, len(paths) // 100)]
@@ -51,9 +45,10 @@ def crew(paths: Sequence[str]) -> tuple[int, bool]:
         with suppress(OSError):
             total += os.stat(path).st_size
     size = total / max(1, len(sample))
-    if cores() > 1 and len(paths) >= MANY_FILES and size <= LARGE_FILE:
-        return cores(), True
-    return (1 if size <= TINY_FILE else cores()), False
+    processors = available_processors()
+    if processors > 1 and len(paths) >= MANY_FILES and size <= LARGE_FILE:
+        return processors, True
+    return (1 if size <= TINY_FILE else processors), False
 
 
 def decode_all(

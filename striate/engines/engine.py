@@ -24,7 +24,7 @@ class Engine(Protocol):
         picks: whether images may also come as `Picked`: rows of an array, read where they lie.
     """
 
-    gradient: npt.NDArray[Any]
+    gradient: Array
     picks: ClassVar[bool]
 
     def forward(self, images: Any) -> Array:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
-from striate.common.threads import default_threads
+from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
@@ -57,9 +57,8 @@ class CompiledEngine:
             require_bfloat16(self.target)
         self.network, self.loss, self.exact, self.bfloat16 = network, loss, exact, bfloat16
         self.batch_size = whole_number(batch_size, "batch_size", "CompiledEngine")
-        wanted = default_threads() if threads is None else threads
-        self.threads = whole_number(wanted, "threads", "CompiledEngine")
-        self.gradient: npt.NDArray[Any] = np.zeros(network.flat.size, np.float32)
+        self.threads = checked_threads(threads, "CompiledEngine")
+        self.gradient: Array = np.zeros(network.flat.size, np.float32)
         self._runners: dict[tuple[bool, InputFormat], Runner] = {}
         self._update: Update | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +67,7 @@ def _layer_runner(
     state: dict[str, Array],
     training: bool,
     loss: str | None,
-) -> tuple[Runner, npt.NDArray[Any]]:
+) -> tuple[Runner, Array]:
     from striate.model.model import Model
 
     network = Model([layer], x.shape[1:], seed=None)
@@ -92,7 +92,7 @@ def _layer_runner(
 
 def _gathered(
     slots: tuple[Slot, ...], size: int, arrays: dict[str, Array], dtype: npt.DTypeLike
-) -> npt.NDArray[Any]:
+) -> Array:
     """Named arrays in one flat buffer."""
     flat = np.zeros(size, dtype)
     for slot in slots:
@@ -100,7 +100,7 @@ def _gathered(
     return flat
 
 
-def _write_back(runner: Runner, statistics: npt.NDArray[Any], state: dict[str, Array]) -> None:
+def _write_back(runner: Runner, statistics: Array, state: dict[str, Array]) -> None:
     for slot in runner.network.state_slots:
         new = statistics[slot.start : slot.stop].reshape(slot.parameter.shape)
         state[slot.parameter.name][...] = new

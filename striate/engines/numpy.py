@@ -44,7 +44,7 @@ class NumPyEngine:
         self.batch_size = whole_number(batch_size, "batch_size", "NumPyEngine")
         self.loss = loss
         self.dtype = np.dtype(dtype)
-        self.gradient: npt.NDArray[Any] = np.zeros(network.flat.size, self.dtype)
+        self.gradient: Array = np.zeros(network.flat.size, self.dtype)
 
     def forward(self, images: Array) -> Array:
         """Outputs (n, *output_shape) for raw images, by the running statistics."""

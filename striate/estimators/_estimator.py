@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from striate.common.arrays import Array, Floats
 from striate.estimators import automatic
-from striate.estimators.automatic import AutomaticSettings
 from striate.estimators.image_inputs import Shape, check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
 from striate.network import Network
@@ -24,6 +24,7 @@ from striate.optim.schedules import ConstantRate
 from striate.training import loop
 from striate.training.history import History
 from striate.training.stopping import EarlyStopping
+from striate.training.training_settings import NAMES, TrainingSettings
 
 BLOCK = 32  # images at a time for predictions with NumPy
 
@@ -80,7 +81,7 @@ class ConvNet(BaseEstimator):
 
     # What the subclasses say.
 
-    def _loss(self, settings: AutomaticSettings) -> Loss:
+    def _loss(self, settings: TrainingSettings) -> Loss:
         raise NotImplementedError
 
     def _class_weight(self) -> dict[int, float] | str | None:
@@ -88,16 +89,14 @@ class ConvNet(BaseEstimator):
 
     # Data.
 
-    def _first_images(self, X: ArrayLike) -> NDArray[Any]:
+    def _first_images(self, X: ArrayLike) -> Array:
         images, self.input_shape_ = check_fit_inputs(self, X, self.image_shape)
         return images
 
-    def _images(self, X: ArrayLike) -> NDArray[Any]:
+    def _images(self, X: ArrayLike) -> Array:
         return check_inputs(self, X, self.input_shape_)
 
-    def _weights(
-        self, sample_weight: ArrayLike | None, images: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def _weights(self, sample_weight: ArrayLike | None, images: Array) -> NDArray[np.float64]:
         weights: NDArray[np.float64] = _check_sample_weight(
             sample_weight, images[:, :0].reshape(len(images), -1), dtype=np.float64,
             ensure_non_negative=True,
@@ -106,24 +105,18 @@ class ConvNet(BaseEstimator):
             raise ValueError("sample_weight is zero for every sample: there is nothing to train on")
         return weights
 
-    # AutomaticSettings.
+    # Settings.
 
-    def _settings(self, rows: int) -> AutomaticSettings:
+    def _settings(self, rows: int) -> TrainingSettings:
         """The user's settings, and automatic ones for what is None."""
         base = automatic.automatic_settings(self.network, self.input_shape_, rows)
-        if self.optimizer is not None and self.optimizer != base.optimizer:
-            # Rates that suit one optimiser do not suit another.
-            base = replace(base, learning_rate=None, weight_decay=None)
         if self.schedule is not None:
             base = replace(base, warmup=None)
-        names = (
-            "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "schedule",
-            "label_smoothing",
-        )  # fmt: skip
-        given = {name: value for name in names if (value := getattr(self, name, None)) is not None}
-        if not (isinstance(self.augment, str) and self.augment == "auto"):
-            given["augment"] = self.augment
-        return replace(base, **given)
+        asked = {name: getattr(self, name, None) for name in NAMES if name != "augment"}
+        settings = base.changed(**asked)
+        if isinstance(self.augment, str) and self.augment == "auto":
+            return settings
+        return replace(settings, augment=automatic.check_augment(self.augment))
 
     def _threads(self) -> int | None:
         """As many threads as ``n_jobs`` says; None leaves it to the engine."""
@@ -154,20 +147,16 @@ class ConvNet(BaseEstimator):
         samples = samples.without_zero_weights()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         settings = self._settings(len(samples.images))
-        batch_size = settings.batch_size
-        if batch_size is None:
-            batch_size = automatic.automatic_batch_size(len(samples.images))
-        if len(samples.images) <= batch_size:
+        if len(samples.images) <= settings.batch_size:
             samples = samples.merged()
-        epochs = settings.epochs
-        if epochs is None:
-            epochs = automatic.automatic_epochs(len(samples.images), batch_size)
+        if self.epochs is None and not automatic.has_recipe(self.network, self.input_shape_):
+            epochs = automatic.automatic_epochs(len(samples.images), settings.batch_size)
+            settings = replace(settings, epochs=epochs)
         warm = self.warm_start and hasattr(self, "network_")
         network = self.network_ if warm else self._build(outputs, len(samples.images), seed)
+        settings = replace(settings, optimizer=_fresh_optimizer(settings), weight_decay=None)
         history = self._run(
-            network, samples, settings, seed, epochs=epochs, batch_size=batch_size,
-            optimizer=_fresh_optimizer(settings), schedule=settings.schedule,
-            warmup=settings.warmup, early_stopping=self._early_stopping(),
+            network, samples, settings, seed, early_stopping=self._early_stopping(),
             validation_fraction=self._validation_fraction(),
         )  # fmt: skip
         for name in _OF_PARTIAL_FIT:
@@ -189,12 +178,13 @@ class ConvNet(BaseEstimator):
         if not hasattr(self, "_optimizer"):
             self._optimizer = _fresh_optimizer(settings)
             self._calls = 0
-        batch_size = settings.batch_size or automatic.automatic_batch_size(len(samples.images))
         self._calls += 1
-        self.history_ = self._run(
-            self.network_, samples, settings, getattr(self, "_seed", 0) + self._calls, epochs=1,
-            batch_size=batch_size, optimizer=self._optimizer, schedule=ConstantRate(),
+        settings = replace(
+            settings, epochs=1, optimizer=self._optimizer, weight_decay=None,
+            schedule=ConstantRate(), warmup=None,
         )  # fmt: skip
+        seed = getattr(self, "_seed", 0) + self._calls
+        self.history_ = self._run(self.network_, samples, settings, seed)
         self.n_iter_ += 1
         self.loss_curve_ = [*self.loss_curve_, self.history_[0].loss]
 
@@ -205,7 +195,7 @@ class ConvNet(BaseEstimator):
         self,
         network: Network,
         samples: Samples,
-        settings: AutomaticSettings,
+        settings: TrainingSettings,
         seed: int,
         **options: Any,
     ) -> History:
@@ -215,9 +205,7 @@ class ConvNet(BaseEstimator):
             samples.targets,
             sample_weight=samples.weights,
             class_weight=self._class_weight(),
-            loss=self._loss(settings),
-            learning_rate=settings.learning_rate,
-            augment=automatic.make_augmentation(settings.augment),
+            **(settings.arguments() | {"loss": self._loss(settings)}),
             seed=seed,
             threads=self._threads(),
             engine=self.engine,
@@ -227,7 +215,7 @@ class ConvNet(BaseEstimator):
 
     # Running.
 
-    def _outputs(self, X: ArrayLike) -> NDArray[np.float32]:
+    def _outputs(self, X: ArrayLike) -> Floats:
         check_is_fitted(self, "network_")
         images = self._images(X)
         threads = self._threads()
@@ -246,14 +234,7 @@ class ConvNet(BaseEstimator):
         return tags
 
 
-def _fresh_optimizer(settings: AutomaticSettings) -> Optimizer:
+def _fresh_optimizer(settings: TrainingSettings) -> Optimizer:
     """An optimiser without memory; one that the user gave is copied and stays as it is."""
-    if isinstance(settings.optimizer, Optimizer):
-        if settings.weight_decay is not None:
-            raise ValueError(
-                "weight_decay is for an optimizer given by name; "
-                f"{settings.optimizer!r} has its own"
-            )
-        return optimizers.by_name(settings.optimizer.kind, **settings.optimizer.hyperparameters())
-    options = {} if settings.weight_decay is None else {"weight_decay": settings.weight_decay}
-    return optimizers.by_name(settings.optimizer, **options)
+    made = settings.make_optimizer()
+    return optimizers.by_name(made.kind, **made.hyperparameters())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from striate.layers import Dense, Flatten, Layer, ReLU
 from striate.network import Network
+from striate.training.loading import Augmentation
+from striate.training.training_settings import TrainingSettings
 
 Shape = tuple[int, ...]
 NetworkOption = Sequence[Layer] | Callable[[Shape, int], Network] | None
@@ -22,39 +21,23 @@ SMALLEST_BATCH, LARGEST_BATCH = 32, 128
 HIDDEN_UNITS = 64
 
 
-@dataclass(frozen=True)
-class AutomaticSettings:
-    """How to train; the names are those of the estimators' parameters."""
-
-    epochs: int | None = None
-    batch_size: int | None = None
-    optimizer: Any = "adamw"
-    learning_rate: float | None = None
-    weight_decay: float | None = None
-    schedule: Any = "one-cycle"
-    warmup: float | None = None
-    label_smoothing: float = 0.0
-    augment: Any = None
+def has_recipe(network: NetworkOption, input_shape: Shape) -> bool:
+    """Whether a recipe says how to train: there is one for images, and for its own network."""
+    return network is None and len(input_shape) == 3
 
 
-def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) -> AutomaticSettings:
-    """What suits a network, for everything that the user leaves open."""
-    if network is None and len(input_shape) == 3:
+def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) -> TrainingSettings:
+    """What suits a network, for everything that the user leaves open.
+
+    Without a recipe the epochs are still to be set: see `automatic_epochs`.
+    """
+    if has_recipe(network, input_shape):
         from striate.training import recipes
 
-        recipe = recipes.choose(input_shape, 2, rows)
-        return AutomaticSettings(
-            epochs=recipe.epochs,
-            batch_size=recipe.batch_size,
-            optimizer=recipe.optimizer,
-            learning_rate=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            schedule=recipe.schedule,
-            warmup=recipe.warmup,
-            label_smoothing=recipe.label_smoothing,
-            augment=dict(recipe.augment),
-        )
-    return AutomaticSettings(learning_rate=0.01 if network is None else None)
+        return recipes.choose(input_shape, 2, rows).training
+    return TrainingSettings(
+        learning_rate=0.01 if network is None else None, batch_size=automatic_batch_size(rows)
+    )
 
 
 def automatic_batch_size(rows: int) -> int:
@@ -131,19 +114,14 @@ def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network
         ) from error
 
 
-def make_augmentation(augment: Any) -> Callable[[Any, np.random.Generator], Any] | None:
-    """An augmentation from a mapping of ``Augment``'s options; functions stay, nothing is None."""
+def check_augment(augment: Any) -> Mapping[str, Any] | Augmentation | None:
+    """What a user gave as ``augment``, other than "auto"; False is nothing, as None is."""
     if augment is None or augment is False:
         return None
-    if isinstance(augment, Mapping):
-        from striate.data.augment import Augment
-
-        options = {name: value for name, value in augment.items() if value}
-        return Augment(**options) if options else None
-    if not callable(augment):
+    if not isinstance(augment, Mapping) and not callable(augment):
         raise TypeError(
             'augment must be "auto", None, a mapping of Augment\'s options or a function '
             f"(images, rng) -> images, not {augment!r}"
         )
-    made: Callable[[Any, np.random.Generator], Any] = augment
-    return made
+    given: Mapping[str, Any] | Augmentation = augment
+    return given

@@ -11,11 +11,13 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
+from striate.common.arrays import Array, Floats
 from striate.estimators._estimator import ConvNet
-from striate.estimators.automatic import AutomaticSettings, NetworkOption
+from striate.estimators.automatic import NetworkOption
 from striate.estimators.samples import Samples
-from striate.optim.losses import Loss, SoftmaxCrossEntropy, softmax
+from striate.optim.losses import Loss, softmax
 from striate.optim.optimizers import Optimizer
+from striate.training.training_settings import TrainingSettings
 
 
 class ConvNetClassifier(ClassifierMixin, ConvNet):
@@ -72,7 +74,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         array([0, 1, 2])
     """
 
-    classes_: NDArray[Any]
+    classes_: Array
 
     def __init__(
         self,
@@ -173,21 +175,19 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         self.network_.classes = [str(name) for name in named.tolist()]
         return self
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+    def predict_proba(self, X: ArrayLike) -> Floats:
         """The probability of each class, ``(n, n_classes)``, in the order of ``classes_``."""
-        probabilities: NDArray[np.float32] = softmax(self._outputs(X))
+        probabilities: Floats = softmax(self._outputs(X))
         return probabilities
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: ArrayLike) -> Array:
         """The likeliest class of each sample, ``(n,)``."""
         winners = self._outputs(X).argmax(axis=1)
         check_is_fitted(self, "classes_")
-        labels: NDArray[Any] = self.classes_[winners]
+        labels: Array = self.classes_[winners]
         return labels
 
-    def _checked(
-        self, X: ArrayLike, y: ArrayLike, first: bool
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -201,7 +201,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         return images, labels
 
     def _indices(
-        self, labels: NDArray[Any], classes: NDArray[Any], weights: NDArray[np.float64]
+        self, labels: Array, classes: Array, weights: NDArray[np.float64]
     ) -> NDArray[np.intp]:
         """Class indices of the labels; of samples that do not count the labels may be any."""
         unknown = np.setdiff1d(labels[weights > 0.0], classes)
@@ -222,5 +222,5 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             places[name]: weight for name, weight in self.class_weight.items() if name in places
         }
 
-    def _loss(self, settings: AutomaticSettings) -> Loss:
-        return SoftmaxCrossEntropy(settings.label_smoothing)
+    def _loss(self, settings: TrainingSettings) -> Loss:
+        return settings.make_loss()

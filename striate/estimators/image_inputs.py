@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+
+from striate.common.arrays import Array
 
 Shape = tuple[int, ...]
 
 
-def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[NDArray[Any], Shape]:
+def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[Array, Shape]:
     """X as ``(n, *input_shape)``, uint8 or float32, and the input shape.
 
     The input shape is ``(height, width, channels)`` for images, ``(features,)`` for flat X
@@ -42,7 +44,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[ND
     return _engine_dtype(images), shape
 
 
-def check_inputs(estimator: Any, X: ArrayLike, shape: Shape) -> NDArray[Any]:
+def check_inputs(estimator: Any, X: ArrayLike, shape: Shape) -> Array:
     """X as ``(n, *shape)`` for an estimator that has been fitted to that shape."""
     if dimensions(X) < 3:
         rows = validate_data(estimator, X, dtype="numeric", reset=False)
@@ -76,9 +78,9 @@ def dimensions(X: Any) -> int:
     return len(shape) if shape is not None else np.asarray(X).ndim
 
 
-def _check_images(estimator: Any, X: ArrayLike) -> NDArray[Any]:
+def _check_images(estimator: Any, X: ArrayLike) -> Array:
     name = type(estimator).__name__
-    images: NDArray[Any] = check_array(X, dtype="numeric", allow_nd=True, estimator=name)
+    images: Array = check_array(X, dtype="numeric", allow_nd=True, estimator=name)
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape[1:]:
@@ -89,7 +91,7 @@ def _check_images(estimator: Any, X: ArrayLike) -> NDArray[Any]:
     return images
 
 
-def _engine_dtype(values: NDArray[Any]) -> NDArray[Any]:
+def _engine_dtype(values: Array) -> Array:
     """uint8 stays, True and False become it, everything else becomes float32."""
     if values.dtype == np.bool_:
         return np.ascontiguousarray(values).view(np.uint8)

@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_is_fitted
 
+from striate.common.arrays import Array, Floats
 from striate.estimators._estimator import ConvNet
-from striate.estimators.automatic import AutomaticSettings
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, MeanSquaredError
+from striate.training.training_settings import TrainingSettings
 
 
 class ConvNetRegressor(RegressorMixin, ConvNet):
@@ -71,7 +72,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, first: bool
-    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    ) -> tuple[Array, NDArray[np.float64]]:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -99,10 +100,10 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         self.target_mean_, spread = np.array(moments).T
         self.target_scale_ = np.where(spread > 1e-12 * np.abs(self.target_mean_), spread, 1.0)
 
-    def _scaled(self, targets: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _scaled(self, targets: NDArray[np.float64]) -> Floats:
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
 
-    def _loss(self, settings: AutomaticSettings) -> Loss:
+    def _loss(self, settings: TrainingSettings) -> Loss:
         return MeanSquaredError()
 
     def __sklearn_tags__(self) -> Any:

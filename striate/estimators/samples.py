@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from striate.common.arrays import Array
 
 
 @dataclass(frozen=True)
 class Samples:
     """Images ``(n, …)``, their targets ``(n,)`` or ``(n, outputs)``, and weights ``(n,)``."""
 
-    images: NDArray[Any]
-    targets: NDArray[Any]
+    images: Array
+    targets: Array
     weights: NDArray[np.float64]
 
     def without_zero_weights(self) -> Samples:

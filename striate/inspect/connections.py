@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.tables import ruled
+from striate.common.text import percent, span
 from striate.inspect.masks import as_image
-from striate.inspect.tables import aligned
 from striate.layers.reads import Everything, Window
 from striate.ops.shapes import Pair, Shape
 
@@ -83,12 +84,12 @@ class Connectivity:
                     f"{layer.weights:,}",
                     f"{layer.connections:,}",
                     f"{layer.dense:,}",
-                    f"{100 * layer.share:.3g} %",
-                    _range(layer.reads),
-                    _range(layer.reached),
+                    percent(layer.share, ".3g"),
+                    span(*(f"{count:,}" for count in layer.reads)),
+                    span(*(f"{count:,}" for count in layer.reached)),
                 )
             )
-        return aligned(lines)
+        return ruled(lines)
 
 
 def connectivity(network: Model) -> Connectivity:
@@ -132,8 +133,3 @@ def _of_window(window: Window, shape: Shape, output: Shape) -> tuple[int, Pair, 
     least_read, most_read = (int(end(read[0]) * end(read[1])) * depth for end in (np.min, np.max))
     least, most = (int(end(reached[0]) * end(reached[1])) * kernels for end in (np.min, np.max))
     return total, (least_read, most_read), (least, most)
-
-
-def _range(pair: Pair) -> str:
-    least, most = pair
-    return f"{least:,}" if least == most else f"{least:,} … {most:,}"

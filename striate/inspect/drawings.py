@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from striate.common.text import percent
 from striate.data.dataset import DataError
 from striate.pictures.figures import write_figure
 
@@ -110,7 +111,7 @@ def draw_stroke(found: AlteredStroke, index: int | None = None) -> Figure:
         panels[0, place].set_title(name, fontsize=10)
         if place:
             share = found.survival[place - 1].share
-            panels[1, place].set_xlabel(f"{100 * share:.0f} % survive", fontsize=10)
+            panels[1, place].set_xlabel(f"{percent(share, '.0f')} survive", fontsize=10)
     panels[0, 0].set_ylabel("as written", fontsize=10)
     panels[1, 0].set_ylabel("altered", fontsize=10)
     panels[1, 0].set_xlabel(f"of {found.digits} digits:", fontsize=10)

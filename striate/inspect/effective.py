@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.tables import ruled
+from striate.common.text import sizes
 from striate.inspect.reach import Box, NetworkReach, layer_index, reach
-from striate.inspect.tables import aligned
 from striate.inspect.values import Tape
 from striate.layers.reads import Reshaped, Same
 
@@ -121,13 +122,13 @@ class Effective:
                 (
                     field.layer,
                     ", ".join(map(str, field.unit)),
-                    "×".join(map(str, field.field.size)),
+                    sizes(field.field.size),
                     "·" if dead else f"{field.size:.1f}×{field.size:.1f}",
                     "·" if dead else f"{field.deviation[0]:.2f}, {field.deviation[1]:.2f}",
                 )
             )
         return (
-            f"{aligned(lines)}\n"
+            f"{ruled(lines)}\n"
             "Effective: pixels of at least 4.55 % of the largest |∂ unit / ∂ pixel|, the mean of\n"
             f"{self.images} images, as a square; deviation: of that derivative's place, in pixels."
         )

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.text import counted, plural, sizes
 from striate.inspect.masks import Mask, as_image, followed_back, read_by
 from striate.inspect.reach import image_of
-from striate.inspect.tables import counted
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape
 
@@ -41,7 +41,7 @@ class Unread:
 
     def __str__(self) -> str:
         parts = [
-            f"{what}{'s' * (len(lines) > 1)} {_runs(lines)}"
+            f"{plural(len(lines), what)} {_runs(lines)}"
             for lines, what in ((self.rows, "row"), (self.columns, "column"))
             if lines
         ]
@@ -59,7 +59,7 @@ class Change:
 
     def __str__(self) -> str:
         value = f'"{self.value}"' if isinstance(self.value, str) else str(self.value)
-        return f"{self.layer} with {self.argument}={value} → {_by(self.output_shape)}"
+        return f"{self.layer} with {self.argument}={value} → {sizes(self.output_shape)}"
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,3 @@ def _runs(lines: tuple[int, ...]) -> str:
     if len(shown) > MOST_RUNS:
         shown = [*shown[:3], "…", shown[-1]]
     return ", ".join(shown)
-
-
-def _by(numbers: Shape) -> str:
-    return "×".join(map(str, numbers))

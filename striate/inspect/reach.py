@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.tables import ruled
+from striate.common.text import sizes, span
 from striate.inspect import hulls, masks
 from striate.inspect.hulls import Hull
 from striate.inspect.masks import Mask, as_image
-from striate.inspect.tables import aligned
 from striate.ops.shapes import Pair, Shape
 
 if TYPE_CHECKING:
@@ -193,22 +194,22 @@ class NetworkReach:
         lines: list[Sequence[str]] = [head]
         for layer in self.layers:
             smallest, largest = layer.sizes
-            size = _by(largest) if smallest == largest else f"{_by(smallest)} … {_by(largest)}"
+            size = span(sizes(smallest), sizes(largest))
             first = layer.field(*(0,) * len(layer.shape))
             last = layer.field(*(extent - 1 for extent in layer.shape))
             units = int(np.prod(layer.shape))
             lines.append(
                 (
                     layer.name,
-                    _by(layer.shape),
+                    sizes(layer.shape),
                     size,
-                    "" if layer.jump is None else _by(layer.jump),
+                    "" if layer.jump is None else sizes(layer.jump),
                     _short(first),
                     _short(last),
                     "all" if layer.whole == units else f"{layer.whole:,} of {units:,}",
                 )
             )
-        return aligned(lines)
+        return ruled(lines)
 
 
 def reach(network: Model) -> NetworkReach:
@@ -247,10 +248,6 @@ def layer_index(network: Model, name: str) -> int:
             return index
     names = ", ".join(vertex.name for vertex in network.nodes)
     raise ValueError(f"there is no layer {name!r}; the layers are {names}")
-
-
-def _by(numbers: Sequence[int]) -> str:
-    return "×".join(map(str, numbers))
 
 
 def _short(box: Box) -> str:

@@ -20,8 +20,9 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
+from striate.common.tables import ruled
+from striate.common.text import sizes
 from striate.inspect.reach import LayerReach, image_of, reach
-from striate.inspect.tables import aligned
 from striate.inspect.values import each_layer
 from striate.model.image_arrays import check_images
 from striate.ops.shapes import Pair
@@ -85,11 +86,11 @@ class Shifts:
         head += [f"stays {d}" for d in distances]
         lines: list[Sequence[str]] = [head]
         for layer in self.layers:
-            jump = "" if layer.jump is None else "×".join(map(str, layer.jump))
+            jump = "" if layer.jump is None else sizes(layer.jump)
             moves = [_shown(shift.inside) for shift in layer.shifts]
             lines.append([layer.name, jump, *moves, *(_shown(s.stays) for s in layer.shifts)])
         return (
-            f"{aligned(lines)}\n"
+            f"{ruled(lines)}\n"
             f"Of {self.images} images, each shifted by so many pixels: how far the map is from one "
             "that moved along\n(among units that see no edge), and from one that stayed, relative "
             "to how much its values vary."

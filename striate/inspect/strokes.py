@@ -17,7 +17,8 @@ import numpy.typing as npt
 from striate import functional
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array
-from striate.inspect.tables import aligned, counted
+from striate.common.tables import ruled
+from striate.common.text import counted, percent
 from striate.kernels.edges import sobel
 
 WHO = "altered_stroke"
@@ -82,14 +83,14 @@ class AlteredStroke:
                     f"{row.pool}×{row.pool}" if row.pool > 1 else "none",
                     f"{row.strong:,}",
                     f"{row.survived:,}",
-                    f"{100 * row.share:.1f} %",
-                    f"{100 * row.change:.1f} %",
+                    percent(row.share, ".1f"),
+                    percent(row.change, ".1f"),
                 )
             )
         return (
             f"{counted(self.digits, 'digit')}, the upper left stroke of each made more level; "
             "answers of Sobel's\nkernel for level edges (where brightness rises downwards), near "
-            f"that stroke:\n\n{aligned(lines)}"
+            f"that stroke:\n\n{ruled(lines)}"
         )
 
 

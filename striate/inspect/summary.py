@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from striate.common.tables import ruled
+from striate.common.text import counted, in_bytes, sizes
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Field, Pair, Shape
 
@@ -38,6 +40,13 @@ class SummaryRow:
     receptive_field: Pair | None
     jump: Pair | None
     dropped: Pair
+
+    def type_behind(self, previous: str) -> str:
+        """The type, in a table in which the layer stands behind the one called `previous`: a chain
+        needs no arrows, a branch shows what it reads."""
+        if self.inputs == (previous,):
+            return self.type
+        return f"{self.type} ← {', '.join(self.inputs)}"
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,11 @@ class Summary:
             lines.append(
                 (
                     row.name,
-                    # A chain needs no arrows; a branch shows what it reads.
-                    row.type + f" ← {', '.join(row.inputs)}" * (row.inputs != (previous,)),
+                    row.type_behind(previous),
                     sizes(row.output_shape),
                     f"{row.parameters:,}",
                     f"{row.multiply_adds:,}",
-                    bytes_text(row.activation_bytes),
+                    in_bytes(row.activation_bytes),
                     "" if row.receptive_field is None else sizes(row.receptive_field),
                     # Outputs of vectors have no neighbours.
                     "" if row.jump is None or len(row.output_shape) == 1 else sizes(row.jump),
@@ -109,20 +117,11 @@ class Summary:
                 "",
                 f"{self.parameters:,}",
                 f"{self.multiply_adds:,}",
-                bytes_text(self.activation_bytes),
+                in_bytes(self.activation_bytes),
                 "",
                 "",
             )
         )
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        table = [
-            "  ".join(
-                cell.ljust(width) if index < 2 else cell.rjust(width)
-                for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
-        rule = "─" * max(map(len, table))
         notes = [f"No output reads {self.unread} of the image: see striate inspect"] * bool(
             self.unread
         )
@@ -131,7 +130,7 @@ class Summary:
             for row in self.rows
             if any(row.dropped)
         ]
-        return "\n".join([table[0], rule, *table[1:-1], rule, table[-1], *notes])
+        return "\n".join([ruled(lines, left=2, total=True), *notes])
 
 
 def summarise(network: Model) -> Summary:
@@ -178,22 +177,9 @@ def _unread(network: Model) -> str:
     return str(missing) if missing else ""
 
 
-def sizes(shape: tuple[int, ...]) -> str:
-    """(28, 28, 1) as 28×28×1."""
-    return "×".join(map(str, shape))
-
-
-def bytes_text(count: int) -> str:
-    """1536 as 1.5 KiB."""
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} B"
-
-
 def _lines(dropped: Pair) -> str:
     parts = [
-        f"{count} {what}{'s' * (count > 1)}"
+        counted(count, what)
         for count, what in zip(dropped, ("row", "column"), strict=True)
         if count
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from striate.common.arguments import real_number, whole_number
+from striate.common.text import did_you_mean
 
 LONGEST = 2**24
 WIDEST = 2**12
@@ -43,9 +43,8 @@ def one_of(value: object, choices: Iterable[str], what: str, who: str) -> str:
     known = tuple(choices)
     if isinstance(value, str) and value in known:
         return value
-    close = difflib.get_close_matches(str(value), known, 1, cutoff=0.5)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}{meant}")
+    hint = did_you_mean(str(value), known)
+    raise ValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}{hint}")
 
 
 def _size(value: object, who: str, odd: bool, minimum: int, maximum: int) -> int:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
+from striate.common.text import cut, did_you_mean
 from striate.kernels import edges, oriented, sharpening, signals, smoothing
 from striate.kernels.kernel import Combine, Dimensions, Kernel
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -224,7 +221,7 @@ def is_name(text: str, dimensions: Dimensions | None = None) -> bool:
 
 def unknown(name: str, dimensions: Dimensions | None = None) -> str:
     """Return the sentence for a name that `named` does not know, with the nearest names."""
-    shown = repr(name if len(name) <= 40 else name[:40] + "…")
+    shown = repr(cut(name, 41))
     if dimensions is not None and is_name(name):
         made, wanted = ("images", "signals") if dimensions == 1 else ("signals", "images")
         return (
@@ -234,12 +231,8 @@ def unknown(name: str, dimensions: Dimensions | None = None) -> str:
     known = set(names(dimensions))
     known |= {alias for alias, meant in _ALIASES.items() if meant in known and alias[-1].isalpha()}
     stem = _plain(name).rstrip("0123456789-")
-    close = difflib.get_close_matches(stem, sorted(known), 3, cutoff=0.6)
-    if close:
-        *others, last = (repr(choice) for choice in close)
-        meant = f"{', '.join(others)} or {last}" if others else last
-        return f"unknown kernel {shown}; did you mean {meant}?"
-    return f"unknown kernel {shown}; known are {', '.join(names(dimensions))}"
+    hint = did_you_mean(stem, sorted(known), most=3, cutoff=0.6)
+    return f"unknown kernel {shown}" + (hint or f"; known are {', '.join(names(dimensions))}")
 
 
 def _find(name: str, dimensions: Dimensions | None) -> tuple[Entry, int | None]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.text import plural
 from striate.layers.reads import Everything, Reads, Same, Window
 from striate.ops import shapes
 from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
@@ -181,7 +182,7 @@ class Node:
         if not least <= len(inputs) <= most:
             wanted = f"{least}" if least == most else f"at least {least}"
             raise ValueError(
-                f"{layer.who}: takes {wanted} input{'s' * (least > 1)}, got {len(inputs)}"
+                f"{layer.who}: takes {wanted} {plural(least, 'input')}, got {len(inputs)}"
             )
         try:
             self.shape = layer.output_shape(*(node.shape for node in inputs))

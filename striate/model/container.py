@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from striate.common.arrays import Floats
 
 # A header is the names and shapes of the tensors and the metadata: safetensors' own limit.
 _MOST_HEADER_BYTES = 100_000_000

@@ -28,15 +28,10 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
-from striate.model.container import (
-    Container,
-    Floats,
-    ModelFileError,
-    chunks,
-    damaged,
-    looks_like_a_model,
-)
+from striate.common.text import in_gibibytes
+from striate.model.container import Container, ModelFileError, chunks, damaged, looks_like_a_model
 from striate.model.model import Model
 from striate.model.preprocessing import Preprocessing
 
@@ -160,8 +155,8 @@ def _build(
     if activations > MOST_ACTIVATIONS:
         damaged(
             path,
-            f"one image would need {activations * 4 / 2**30:,.0f} GiB of memory; the most is "
-            f"{MOST_ACTIVATIONS * 4 / 2**30:,.0f} GiB",
+            f"one image would need {in_gibibytes(4 * activations, 0)} of memory; the most is "
+            f"{in_gibibytes(4 * MOST_ACTIVATIONS, 0)}",
         )
     return kind.from_config(config, seed=None)
 

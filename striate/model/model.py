@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from striate.common.arrays import Floats
 from striate.layers import Layer, Node
 from striate.model import graph
-from striate.model.parameters import FloatArray, draw, hand_on, lay_out, views, zeros
+from striate.model.parameters import draw, hand_on, lay_out, views, zeros
 from striate.model.preprocessing import Preprocessing
 from striate.ops.shapes import Shape
 
@@ -80,15 +81,15 @@ class Model:
             for source in self.nodes[node].inputs
         )
 
-    def parameters_of(self, node: int) -> dict[str, FloatArray]:
+    def parameters_of(self, node: int) -> dict[str, Floats]:
         """Views of one node's parameters, by their short names."""
         return self._of(node, self.parameters)
 
-    def state_of(self, node: int) -> dict[str, FloatArray]:
+    def state_of(self, node: int) -> dict[str, Floats]:
         """Views of one node's running statistics, by their short names."""
         return self._of(node, self.state)
 
-    def _of(self, node: int, views: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    def _of(self, node: int, views: Mapping[str, Floats]) -> dict[str, Floats]:
         slots = self.slots if views is self.parameters else self.state_slots
         name = self.nodes[node].name
         return {
@@ -103,7 +104,7 @@ class Model:
         return sum(slot.stop - slot.start for slot in self.slots)
 
     @property
-    def decay_mask(self) -> FloatArray:
+    def decay_mask(self) -> Floats:
         """float32, like `flat`: 1 where weight decay applies, 0 at biases and padding."""
         mask = np.zeros(self.flat.size, np.float32)
         for slot in self.slots:

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
+from striate.common.memory import aligned_zeros, whole_lines
+from striate.common.text import in_gibibytes
 from striate.layers import Parameter
 
-FloatArray = npt.NDArray[np.float32]
-
-ALIGNMENT = 64
-"""Bytes: each parameter starts on a cache line and a full vector register."""
 # Numbers drawn at once.
 _DRAWN = 1 << 16
 
@@ -42,7 +39,7 @@ def lay_out(needs: Iterable[Iterable[Parameter]]) -> tuple[Slot, ...]:
     return tuple(slots)
 
 
-def views(slots: Iterable[Slot], flat: FloatArray, names: Sequence[str]) -> dict[str, FloatArray]:
+def views(slots: Iterable[Slot], flat: Floats, names: Sequence[str]) -> dict[str, Floats]:
     """The parameters as arrays by name, "conv2d_1/filters"; `names` are those of the nodes."""
     return {
         f"{names[slot.node]}/{slot.parameter.name}": flat[slot.start : slot.stop].reshape(
@@ -53,24 +50,21 @@ def views(slots: Iterable[Slot], flat: FloatArray, names: Sequence[str]) -> dict
 
 
 def _round_up(count: int) -> int:
-    step = ALIGNMENT // 4
-    return -(-count // step) * step
+    return whole_lines(4 * count) // 4
 
 
-def zeros(slots: Sequence[Slot]) -> FloatArray:
-    """A buffer for all of these, zero."""
+def zeros(slots: Sequence[Slot]) -> Floats:
+    """A buffer for all of these, zero, that begins a cache line as each of them does."""
     count = _round_up(slots[-1].stop) if slots else 0
     try:
-        raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
+        return aligned_zeros(count)
     except (MemoryError, OverflowError, ValueError):
         raise ValueError(
-            f"Network: {count:,} parameters ({count * 4 / 2**30:,.1f} GiB) do not fit in memory"
+            f"Network: {count:,} parameters ({in_gibibytes(4 * count)}) do not fit in memory"
         ) from None
-    offset = -raw.ctypes.data % ALIGNMENT
-    return raw[offset : offset + count * 4].view(np.float32)
 
 
-def draw(parameter: Parameter, seed: int, index: int, into: FloatArray) -> None:
+def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:
     """Initial numbers, some at a time: each is a float64 before it becomes a float32."""
     random = np.random.default_rng([seed, index])
     for start in range(0, into.size, _DRAWN):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 
 COLOURS = ("gray", "rgb")
 
@@ -64,7 +63,7 @@ class Preprocessing:
         """True if pixel values reach the network unchanged."""
         return not self.mean
 
-    def apply(self, images: Array) -> npt.NDArray[np.float32]:
+    def apply(self, images: Array) -> Floats:
         """Network input, float32, for raw images (n, height, width, channels) of any dtype."""
         inputs = np.asarray(images, dtype=np.float32)
         if self.is_identity:

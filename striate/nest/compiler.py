@@ -10,10 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
-
+from striate.common.arrays import Array
 from striate.nest import code_cache, tuned
 from striate.nest.algebra import Nest
 from striate.nest.emit import emit
@@ -44,10 +42,10 @@ class CompiledNest:
         """Where the code begins: ``void kernel(void **buffers)``."""
         return self.code.address
 
-    def __call__(self, *arrays: npt.NDArray[Any]) -> None:
+    def __call__(self, *arrays: Array) -> None:
         self.bound(*arrays)()
 
-    def bound(self, *arrays: npt.NDArray[Any]) -> Callable[[], None]:
+    def bound(self, *arrays: Array) -> Callable[[], None]:
         """A call on these arrays, which it keeps alive, to be made again and again."""
         pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
         function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from striate.common.arguments import whole_number
-from striate.common.text import choices, decimal
+from striate.common.text import choices, decimal, plural
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -204,7 +204,7 @@ def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride:
     return (
         f"(I - R + P_before + P_after)/S + 1 = ({pixels} - {reach} + {before} + {after})/{stride} "
         f"+ 1 = {decimal(value)} is not whole along the {AXES[axis]}: the last {rest} "
-        f"{LINES[axis]}{'s' * (rest > 1)} of the padded input would never be read. "
+        f"{plural(rest, LINES[axis])} of the padded input would never be read. "
         f"What would fit: stride {choices(sorted(strides))}; "
         f"an input {AXES[axis]} of {choices(inputs)}"
     )

@@ -15,9 +15,9 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[Any]
+from striate.common.arrays import Array, Floats
 
 
 class Loss(ABC):
@@ -63,7 +63,7 @@ class SoftmaxCrossEntropy(Loss):
             )
         self.label_smoothing = float(label_smoothing)
 
-    def targets(self, labels: ArrayLike, classes: int) -> NDArray[np.float32]:
+    def targets(self, labels: ArrayLike, classes: int) -> Floats:
         """Class indices ``(images,)`` as target distributions ``(images, classes)``, float32."""
         indices = np.asarray(labels)
         if indices.ndim != 1 or not (indices.dtype.kind in "iu" or indices.size == 0):
@@ -83,20 +83,15 @@ class SoftmaxCrossEntropy(Loss):
 
     def per_image(self, outputs: Array, targets: Array) -> Array:
         """The cross-entropy of each image: ``(images,)``."""
-        # log(softmax(z)) = z - max - log(sum(exp(z - max))): nothing overflows, nothing is log(0).
-        shifted = outputs - outputs.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        result: Array = (targets * (log_sum - shifted)).sum(axis=1)
-        return result
+        shifted, _, sums = _exponentials(outputs)
+        return _cross_entropy(shifted, sums, targets)
 
     def value_and_gradient(
         self, outputs: Array, targets: Array, weights: Array
     ) -> tuple[float, Array]:
         """The weighted cross-entropy of a batch and its gradient ``(images, classes)``."""
-        shifted = outputs - outputs.max(axis=1, keepdims=True)
-        exponentials = np.exp(shifted)
-        sums = exponentials.sum(axis=1, keepdims=True)
-        losses = (targets * (np.log(sums) - shifted)).sum(axis=1)
+        shifted, exponentials, sums = _exponentials(outputs)
+        losses = _cross_entropy(shifted, sums, targets)
         total = targets.sum(axis=1, keepdims=True)
         gradient = weights[:, None] * (exponentials / sums * total - targets)
         return float((weights * losses).sum()), gradient
@@ -128,8 +123,21 @@ class MeanSquaredError(Loss):
 
 def softmax(outputs: Array) -> Array:
     """Outputs ``(images, classes)`` as probabilities that sum to one in every row."""
-    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    _, exponentials, sums = _exponentials(outputs)
+    result: Array = exponentials / sums
+    return result
+
+
+def _exponentials(outputs: Array) -> tuple[Array, Array, Array]:
+    """z - max, its exponentials, which do not overflow, and their sum, which is 1 or more."""
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return shifted, exponentials, exponentials.sum(axis=1, keepdims=True)
+
+
+def _cross_entropy(shifted: Array, sums: Array, targets: Array) -> Array:
+    """Of each image: log(softmax(z)) = z - max - log(sum(exp(z - max))) is never log(0)."""
+    result: Array = (targets * (np.log(sums) - shifted)).sum(axis=1)
     return result
 
 

@@ -17,11 +17,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-
-_ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
+from striate.common.arrays import Array, Floats
+from striate.common.memory import aligned_copy, aligned_zeros
 
 
 class Optimizer(ABC):
@@ -68,7 +66,7 @@ class Optimizer(ABC):
         """The state buffers by name (``state_0``, ``state_1``), for a checkpoint."""
         return {f"state_{index}": buffer for index, buffer in enumerate(self.state)}
 
-    def load_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take back what ``arrays`` gave; ``steps`` comes by ``from_dict``."""
         names = {f"state_{index}" for index in range(self.slots)} if arrays else set()
         if set(arrays) != names:
@@ -77,12 +75,12 @@ class Optimizer(ABC):
             )
         if len({array.size for array in arrays.values()}) > 1:
             raise ValueError(f"the stored state of {self.kind} has buffers of different sizes")
-        self.state = [_aligned_copy(arrays[name]) for name in sorted(names)]
+        self.state = [aligned_copy(arrays[name], np.float32) for name in sorted(names)]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Copies and pickles come back wherever NumPy puts them; machine code wants alignment.
         self.__dict__.update(state)
-        self.state = [_aligned_copy(buffer) for buffer in self.state]
+        self.state = [aligned_copy(buffer, np.float32) for buffer in self.state]
 
     def begin(self, flat: Floats, learning_rate: float) -> None:
         """Check the rate and have the state ready: the first thing in a step."""
@@ -217,19 +215,6 @@ def from_dict(values: Mapping[str, Any]) -> Optimizer:
     optimizer = by_name(options.pop("kind", ""), **options)
     optimizer.steps = steps
     return optimizer
-
-
-def aligned_zeros(size: int) -> Floats:
-    """``size`` float32 zeros that start at a multiple of 64 bytes."""
-    raw = np.zeros(size * 4 + _ALIGNMENT, dtype=np.uint8)
-    skip = -raw.ctypes.data % _ALIGNMENT
-    return raw[skip : skip + size * 4].view(np.float32)
-
-
-def _aligned_copy(values: NDArray[Any]) -> Floats:
-    buffer = aligned_zeros(values.size)
-    buffer[...] = values.reshape(-1)
-    return buffer
 
 
 def _at_least_zero(kind: str, name: str, value: float) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.text import cut
 from striate.pictures.figures import write_figure
 from striate.pictures.picture import has_alpha, is_gray
 from striate.pictures.writing import check_output
@@ -264,4 +265,4 @@ def _caption(kernel: Kernel) -> str:
 def _shortened(text: str, width: float) -> str:
     """Return `text` cut to what fits into so many inches."""
     most = max(8, int(width / 0.115))
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return cut(text, most)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
+from striate.common.text import did_you_mean
 from striate.data.dataset import DataError
 from striate.pictures.picture import Picture, alike, has_alpha, is_gray, to_bytes
 from striate.pictures.sixteen import png_chunks
@@ -49,8 +49,7 @@ def check_output(path: str | os.PathLike[str], endings: Iterable[str] = FORMATS)
     ending = target.suffix.lower()
     known = list(endings)
     if ending not in known:
-        near = difflib.get_close_matches(ending, known, 1, 0.5)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(ending, known, write=str)
         raise DataError(
             f"{target}: the ending must name a kind of image, one of {' '.join(known)}{hint}"
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
-from striate.common.threads import default_threads
+from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.algebra import Element
 from striate.nest.target import host, require_bfloat16
@@ -61,8 +61,7 @@ class CompiledNetwork:
         if bfloat16:
             require_bfloat16(host())
         self.batch_size = whole_number(batch_size, "batch_size", "Network.compile")
-        wanted = default_threads() if threads is None else threads
-        threads = whole_number(wanted, "threads", "Network.compile")
+        threads = checked_threads(threads, "Network.compile")
         self.input_shape, self.output_shape = network.input_shape, network.output_shape
         own = folded(network)
         self.threads = worth_threads(own, self.batch_size, threads)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array, Floats
 from striate.nest.algebra import Element
 
 
@@ -52,15 +52,15 @@ class ImageChanges:
             its value per channel.
     """
 
-    factors: npt.NDArray[np.float32] | None = None
+    factors: Floats | None = None
     margin: int = 0
     places: npt.NDArray[np.intp] | None = None
     reflect: bool = False
-    padding: npt.NDArray[Any] | None = None
+    padding: Array | None = None
     mirrored: npt.NDArray[np.bool_] | None = None
     squares: npt.NDArray[np.intp] | None = None
     side: int = 0
-    colour: npt.NDArray[Any] | None = None
+    colour: Array | None = None
 
 
 UNCHANGED = ImageChanges()
@@ -76,7 +76,7 @@ class ImagesInPlace:
         changes: what is done to them on their way in.
     """
 
-    images: npt.NDArray[Any]
+    images: Array
     rows: npt.NDArray[np.intp]
     changes: ImageChanges = UNCHANGED
 
@@ -117,7 +117,7 @@ class ImagesInPlace:
         addresses += self.images.__array_interface__["data"][0]
 
 
-def can_be_read_in_place(images: npt.NDArray[Any]) -> bool:
+def can_be_read_in_place(images: Array) -> bool:
     """Whether images can be read where they lie: bytes or float32, each image without gaps."""
     known = images.dtype in (np.uint8, np.float32) and images.dtype.isnative
     return bool(known and images.flags.aligned and images[:1].flags.c_contiguous)

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from striate.model.parameters import ALIGNMENT
+from striate.common.arrays import Array, Floats
+from striate.common.memory import LINE
 from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
 from striate.nest.target import Target
@@ -29,7 +29,7 @@ from striate.plan.stage import in_tasks
 if TYPE_CHECKING:
     from striate.model.model import Model
 
-_LINE = ALIGNMENT // 4  # parameters of a line
+_LINE = LINE // 4  # parameters of a line
 _CHUNK = 512  # lines a task
 _ALONE = 1 << 17  # parameters that one thread is done with before another is awake
 
@@ -82,7 +82,7 @@ def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
     ]
 
 
-def decay_of_lines(network: Model) -> npt.NDArray[np.float32]:
+def decay_of_lines(network: Model) -> Floats:
     """For each line of `network.flat`: 1 where weight decay applies, else 0."""
     lines = np.zeros(network.flat.size // _LINE, np.float32)
     for slot in network.slots:
@@ -116,9 +116,9 @@ class Update:
         element: Number,
         target: Target,
         *,
-        weights: npt.NDArray[Any],
-        gradient: npt.NDArray[Any],
-        decay: npt.NDArray[Any],
+        weights: Array,
+        gradient: Array,
+        decay: Array,
     ) -> None:
         stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
@@ -164,9 +164,9 @@ class Update:
 
     def uses(
         self,
-        weights: npt.NDArray[Any],
-        gradient: npt.NDArray[Any],
-        state: list[npt.NDArray[Any]],
+        weights: Array,
+        gradient: Array,
+        state: list[Array],
     ) -> bool:
         """Whether it was made for these very buffers and the same rule."""
         mine = [

@@ -7,10 +7,9 @@ of dense weights, and the sum of what the shards found for the filters.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy.typing as npt
-
+from striate.common.arrays import Array
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.ops.shapes import Pads
@@ -52,8 +51,8 @@ class Plan:
         network: Model,
         settings: Settings,
         threads: int,
-        parameters: npt.NDArray[Any],
-        statistics: npt.NDArray[Any],
+        parameters: Array,
+        statistics: Array,
     ) -> None:
         graph = analyse(network, settings.training)
         self.settings = settings
@@ -225,7 +224,7 @@ class Plan:
         if self.settings.input_gradient:
             self.input_gradient = self._images(self._input_gradient, network.input_shape)
 
-    def _images(self, buffer: Buffer, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    def _images(self, buffer: Buffer, shape: tuple[int, ...]) -> Array:
         """The memory as (blocks, lanes, *shape)."""
         blocks, lanes = self.settings.blocks, self.settings.lanes
         array = self.memory.array(buffer).reshape(blocks, buffer.span)[:, : buffer.size]

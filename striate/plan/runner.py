@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,8 @@ class Runner:
         input_gradient: bool = False,
         loading: InputFormat = COPIED,
         dtype: npt.DTypeLike = np.float32,
-        parameters: npt.NDArray[Any] | None = None,
-        statistics: npt.NDArray[Any] | None = None,
+        parameters: Array | None = None,
+        statistics: Array | None = None,
         exact: bool = False,
         lanes: int | None = None,
         frozen: bool = False,
@@ -128,14 +128,14 @@ class Runner:
             return outputs
         return self.read(plan.outputs, count)
 
-    def read(self, memory: npt.NDArray[Any], count: int) -> Array:
+    def read(self, memory: Array, count: int) -> Array:
         """A copy of the first `count` images of a (blocks, lanes, …) view."""
         lanes = self.settings.lanes
         blocks = -(-count // lanes)
         copy: Array = memory[:blocks].reshape(blocks * lanes, *memory.shape[2:])[:count]
         return copy.copy() if copy.base is not None else copy
 
-    def _write(self, memory: npt.NDArray[Any], batch: Array | None, filled: int) -> None:
+    def _write(self, memory: Array, batch: Array | None, filled: int) -> None:
         """Fill the first images of a (blocks, lanes, …) view, and clear what was behind them."""
         if batch is None:
             return

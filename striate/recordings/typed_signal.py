@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
 import numpy as np
 
+from striate.common.text import did_you_mean, quoted
 from striate.kernels.typed_numbers import looks_typed, parse
 from striate.recordings.demo import DEMOS, demo
 from striate.recordings.files import SUFFIXES, read
@@ -31,8 +31,7 @@ def find(text: str) -> Recording:
         return read(path)
     if re.search(r"[\s,;]", text):
         return typed(text)  # to tell which word is not a number
-    near = difflib.get_close_matches(text.lower(), DEMOS, 1, 0.5)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
+    hint = did_you_mean(text.lower(), DEMOS, write=quoted)
     raise RecordingError(
         f'the signal "{text}" is neither numbers such as 10,9,10, nor a file, nor one of '
         f"{', '.join(DEMOS)}{hint}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
+from striate.common.text import counted, in_bytes, percent, sizes, span
 from striate.inspect import Cure, LayerReach, Unread
-from striate.inspect.summary import SummaryRow, bytes_text, sizes
-from striate.inspect.tables import counted
+from striate.inspect.summary import SummaryRow
 from striate.reports import embedded_images
 from striate.reports.data import Report
 
@@ -30,13 +29,12 @@ def _layer(row: SummaryRow, seen: LayerReach, previous: str) -> dict[str, str]:
     values = math.prod(seen.shape)
     return {
         "name": row.name,
-        # A chain needs no arrows; a branch shows what it reads.
-        "type": row.type + f" ← {', '.join(row.inputs)}" * (row.inputs != (previous,)),
+        "type": row.type_behind(previous),
         "output": sizes(row.output_shape),
         "parameters": f"{row.parameters:,}" if row.parameters else "",
         "multiply_adds": f"{row.multiply_adds:,}" if row.multiply_adds else "",
-        "memory": bytes_text(row.activation_bytes),
-        "field": sizes(most) if least == most else f"{sizes(least)} … {sizes(most)}",
+        "memory": in_bytes(row.activation_bytes),
+        "field": span(sizes(least), sizes(most)),
         "jump": "" if seen.jump is None else sizes(seen.jump),
         "inside": "all" if seen.whole == values else f"{seen.whole:,} of {values:,}",
     }
@@ -57,17 +55,12 @@ def connections(report: Report) -> list[dict[str, str]]:
             "weights": f"{layer.weights:,}" if layer.weights else "",
             "connections": f"{layer.connections:,}",
             "dense": f"{layer.dense:,}",
-            "share": f"{100 * layer.share:.3g} %",
-            "reads": _span(layer.reads),
-            "reached": _span(layer.reached),
+            "share": percent(layer.share, ".3g"),
+            "reads": span(*(f"{count:,}" for count in layer.reads)),
+            "reached": span(*(f"{count:,}" for count in layer.reached)),
         }
         for layer in report.connectivity.layers
     ]
-
-
-def _span(pair: Sequence[int]) -> str:
-    least, most = pair
-    return f"{least:,}" if least == most else f"{least:,} … {most:,}"
 
 
 def unread(report: Report) -> dict[str, Any]:

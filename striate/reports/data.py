@@ -13,9 +13,10 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from striate.common.arguments import whole_number
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
+from striate.optim.losses import softmax
 from striate.reports.fitting import EACH_NUMBER, PageFit, fit
 from striate.reports.occlusion import Occlusion, occlusion
 from striate.reports.saliency import saliency
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from striate.inspect.summary import Summary
     from striate.network import Network
 
-FloatArray = npt.NDArray[np.float32]
 
 SKELETON = 1e5
 """Bytes of a page with nothing in it, about."""
@@ -85,9 +85,9 @@ class Report:
     chosen: tuple[Answer, ...]
     wanted: int
     pictures: Mapping[int, Array]
-    probabilities: FloatArray
-    values: Mapping[int, FloatArray]
-    saliency: FloatArray
+    probabilities: Floats
+    values: Mapping[int, Floats]
+    saliency: Floats
     occlusion: Occlusion
     black: float
     white: float
@@ -179,7 +179,7 @@ def collect(
     guesses = np.array([answer.guess for answer in chosen])
     raw = checked[rows]
     tape = Tape(network, raw)
-    probabilities = _softmax(logits[rows])
+    probabilities = softmax(logits[rows])
     black, white = _range(network, checked)
     return Report(
         name=name,
@@ -245,16 +245,11 @@ def _check_network(network: Network) -> None:
         )
 
 
-def _answers(logits: FloatArray, truth: npt.NDArray[np.intp]) -> list[Answer]:
+def _answers(logits: Floats, truth: npt.NDArray[np.intp]) -> list[Answer]:
     guesses = logits.argmax(axis=1)
-    best = _softmax(logits)[np.arange(len(logits)), guesses]
+    best = softmax(logits)[np.arange(len(logits)), guesses]
     triples = zip(truth.tolist(), guesses.tolist(), best.tolist(), strict=True)
     return [Answer(index, *triple) for index, triple in enumerate(triples)]
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
 
 
 def _asked(show: Sequence[int], answers: Sequence[Answer]) -> tuple[Answer, ...]:

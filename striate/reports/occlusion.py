@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, Floats
 from striate.ops.shapes import Pair
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Occlusion:
         places: how many places there are.
     """
 
-    change: npt.NDArray[np.float32]
+    change: Floats
     patch: Pair
     step: Pair
     places: int

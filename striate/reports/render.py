@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.atomic import write_atomically
-from striate.inspect.summary import bytes_text, sizes
+from striate.common.text import in_bytes, listed, percent, sizes
 from striate.reports import architecture, curves, embedded_images
 from striate.reports.data import Answer, Report
 from striate.reports.packed import pack
@@ -95,9 +95,9 @@ def render(report: Report) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.2f} %"
+    environment.filters["percent"] = percent
     environment.filters["sizes"] = sizes
-    environment.filters["bytes"] = bytes_text
+    environment.filters["bytes"] = in_bytes
     environment.filters["whole"] = "{:,}".format
     folder = files("striate.reports") / "page"
     scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
@@ -194,14 +194,9 @@ def _left_out(report: Report) -> list[str]:
         told.append(f"{len(report.chosen)} of {report.wanted} images are looked into, {limit}.")
     hidden = [v.name for index, v in enumerate(nodes) if index not in fitted.shown]
     if hidden:
-        told.append(f"The values of {_names(hidden)} are left out, {limit}.")
+        told.append(f"The values of {listed(hidden, 8, 'more layers')} are left out, {limit}.")
     slots = {slot.node for slot in report.network.slots}
     heavy = [nodes[index].name for index in sorted(slots - fitted.weights)]
     if heavy:
-        told.append(f"The weights of {_names(heavy)} are left out, {limit}.")
+        told.append(f"The weights of {listed(heavy, 8, 'more layers')} are left out, {limit}.")
     return told
-
-
-def _names(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more layers" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Floats
 from striate.inspect.values import Tape
 
 
-def saliency(tape: Tape, outputs: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+def saliency(tape: Tape, outputs: npt.NDArray[np.intp]) -> Floats:
     """|∂ output / ∂ input| of one output of each image: (n, height, width), the largest channel's.
 
     How much the score of class `outputs[i]` would change if a pixel of image i changed a little.

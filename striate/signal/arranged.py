@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.arrays import Array
+from striate.common.memory import LINE
 from striate.common.threads import default_threads
 from striate.signal.algorithms import SweepAlgorithm
 from striate.signal.compiled_sweep import CompiledSweep, Placement, Spoilt, Unfit, plan
@@ -21,7 +23,7 @@ from striate.signal.problem import (
     number_of,
     role,
 )
-from striate.signal.request import Array, Request
+from striate.signal.request import Request
 
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
 _ROWS = 100_000  # that one plan has addresses for: a large batch is swept in parts
@@ -209,4 +211,4 @@ def _spread(kernel: Array, problem: Problem) -> Array:
 def _offset(out: Array, problem: Problem) -> int | None:
     """Where in a cache line the output's rows begin; None if they differ."""
     steps = [problem.z.target, problem.y.target, *(target for _, _, target in problem.batch)]
-    return out.ctypes.data % 64 if all(step % 64 == 0 for step in steps) else None
+    return out.ctypes.data % LINE if all(step % LINE == 0 for step in steps) else None

@@ -3,91 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from striate.common.arrays import Array
+from striate.common.tables import ROWS, beside, columns, grid, labelled, line
+from striate.common.text import bracketed, number, sizes, weight
 
 if TYPE_CHECKING:
     from striate.signal.steps import Index, Step, Steps, Term
 
-Array = npt.NDArray[Any]
 
 WIDTH = 100
-ROWS = 16  # of a two-dimensional array that is shown whole
-VALUES = 24  # of a one-dimensional one
 PICTURES = {
     "nearest": "a a a|a b c d|d d d",
     "reflect": "c b a|a b c d|d c b",
     "mirror": "d c b|a b c d|c b a",
     "wrap": "b c d|a b c d|a b c",
 }
-
-
-def number(value: Any) -> str:
-    """Write a number with about six digits: 3.33333, 123456.7, 1000000, 1e-09, (1+2j)."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(int(value))
-    if isinstance(value, (int, np.integer)):
-        return str(int(value))
-    if isinstance(value, (complex, np.complexfloating)):
-        sign = "-" if value.imag < 0 else "+"
-        return f"({number(value.real)}{sign}{number(abs(value.imag))}j)"
-    if not isinstance(value, (float, np.floating)):
-        return str(value)
-    real = float(value)
-    if 1e5 <= abs(real) < 1e15:
-        return f"{real:.1f}".removesuffix(".0")
-    return f"{real + 0.0:.6g}"  # + 0.0 makes a zero of -0.0
-
-
-def weight(value: Any) -> str:
-    """Write an element of a kernel: as a fraction where it is one, such as 1/3, else a number."""
-    if not isinstance(value, (float, np.floating)) or not np.isfinite(value):
-        return number(value)
-    short = number(value)
-    if float(type(value)(short)) == float(value):
-        return short
-    near = Fraction(float(value)).limit_denominator(1000)
-    if near and type(value)(near.numerator / near.denominator) == value:
-        return f"{near.numerator}/{near.denominator}"
-    return short
-
-
-def line(values: Sequence[Any] | Array, write: Any = number, most: int = VALUES) -> str:
-    """Write values on one line; of more than `most` only the first and the last."""
-    count = len(values)
-    if count <= most:
-        return "  ".join(map(write, values))
-    ends = max(most // 5, 1)
-    first, last = "  ".join(map(write, values[:ends])), "  ".join(map(write, values[-ends:]))
-    return f"{first}  … {count - 2 * ends:,} more …  {last}"
-
-
-def grid(values: Array, write: Any = number) -> list[str]:
-    """Write a two-dimensional array as lines with aligned columns."""
-    cells = [[write(value) for value in row] for row in values]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in cells
-    ]
-
-
-def beside(*blocks: Sequence[str]) -> list[str]:
-    """Put blocks of lines next to each other."""
-    height = max(map(len, blocks))
-    padded = []
-    for block in blocks:
-        width = max(map(len, block))
-        padded.append([text.ljust(width) for text in [*block, *[""] * (height - len(block))]])
-    return ["".join(parts).rstrip() for parts in zip(*padded, strict=True)]
-
-
-def labelled(label: str, block: Sequence[str]) -> list[str]:
-    """Put a label before the first line of a block."""
-    return beside([label], block)
 
 
 def write_out(steps: Steps) -> str:
@@ -127,7 +61,7 @@ def _heading(steps: Steps) -> str:
         if steps.flip:
             blocks.append(("    g flipped = ", flipped, weight))
         shown = [
-            labelled(label, grid(array, write) if _small(array) else [f"({_size(array)})"])
+            labelled(label, grid(array, write) if _small(array) else [f"({sizes(array.shape)})"])
             for label, array, write in blocks
         ]
         lines += ["", *beside(*shown)]
@@ -208,13 +142,9 @@ def _sums(steps: Steps) -> str:
         )
         for step in steps
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if sum(widths) + 9 > WIDTH:
+    lines = columns(rows, left=4, gap=" = ")
+    if max(map(len, lines), default=0) > WIDTH:
         return "\n\n".join(_sum(step, steps, products=False) for step in steps)
-    lines = []
-    for name, symbols, numbers, value in rows:
-        cells = [name.ljust(widths[0]), symbols.ljust(widths[1]), numbers.ljust(widths[2]), value]
-        lines.append(" = ".join(cells))
     return "\n".join(lines)
 
 
@@ -223,7 +153,7 @@ def _sum(step: Step, steps: Steps, *, products: bool) -> str:
     rows = [_symbols(step, steps), _numbers(step, steps)]
     if products and len(step.terms) > 1:
         first, *others = (number(_product(term)) for term in step.terms)
-        rows.append(_joined([first, *map(_bracketed, others)], steps))
+        rows.append(_joined([first, *map(bracketed, others)], steps))
     rows.append([_value(step, steps)])
     lines: list[str] = []
     for row in rows:
@@ -260,17 +190,9 @@ def _window(step: Step, steps: Steps) -> str:
         [kernel, *(f"{_tap(term, steps)} = {weight(term.weight)}" for term in step.terms)],
         ["product", *(number(_product(term)) for term in step.terms)],
     ]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    if sum(widths) + 2 * len(widths) > WIDTH:
-        return ""  # the sum below says it too
-    lines = []
-    for cells in table:
-        padded = [
-            cell.ljust(width) if index == 0 or " = " in cell else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+    lines = columns(table, left=lambda column, cell: column == 0 or " = " in cell)
+    # A line that is too long is left out: the sum below says it too.
+    return "\n".join(lines) if max(map(len, lines)) + 2 <= WIDTH else ""
 
 
 def _symbols(step: Step, steps: Steps) -> list[str]:
@@ -281,7 +203,7 @@ def _symbols(step: Step, steps: Steps) -> list[str]:
 def _numbers(step: Step, steps: Steps) -> list[str]:
     times = _times(steps)
     terms = [
-        f"{_bracketed(number(term.value))}{times}{_bracketed(weight(term.weight))}"
+        f"{bracketed(number(term.value))}{times}{bracketed(weight(term.weight))}"
         for term in step.terms
     ]
     return _joined(terms, steps)
@@ -334,14 +256,5 @@ def _place(index: Index) -> str:
     return ", ".join(map(str, index))
 
 
-def _bracketed(text: str) -> str:
-    """A negative number in brackets, so that its sign is not read as a minus of the sum."""
-    return f"({text})" if text.startswith("-") else text
-
-
 def _small(array: Array) -> bool:
     return bool(max(array.shape) <= ROWS)
-
-
-def _size(array: Array) -> str:
-    return "×".join(map(str, array.shape))

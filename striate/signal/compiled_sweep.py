@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.arrays import Array
+from striate.common.memory import LINE, aligned_zeros, whole_lines
 from striate.nest.compiler import CompiledNest
 from striate.nest.ir import BYTES
 from striate.nest.program import Argument, Job, Program
@@ -23,10 +25,9 @@ from striate.signal.algorithms import SweepAlgorithm
 from striate.signal.blocks import Blocks, is_long, near, split, stripes
 from striate.signal.nests import Finish
 from striate.signal.parts import Region, RowTable
-from striate.signal.problem import Array, Problem
+from striate.signal.problem import Problem
 
-_ALIGN = 64
-_APART = 4096 + 64  # bytes between buffers of two threads, so that neither disturbs the other
+_APART = 4096 + LINE  # bytes between buffers of two threads, so that neither disturbs the other
 _TYPES = {
     f"{kind}{bits}": np.dtype(f"{kind}{bits // 8}")
     for kind in "fiu"
@@ -61,7 +62,7 @@ class Placement:
     def lead(self, problem: Problem) -> int:
         """Numbers of a row before the first that begins a cache line."""
         size = BYTES[problem.target]
-        return 0 if self.offset is None or self.offset % size else -self.offset % _ALIGN // size
+        return 0 if self.offset is None or self.offset % size else -self.offset % LINE // size
 
     def begins_vectors(self, starts: Iterable[int], vector: int, size: int) -> bool:
         """Whether these numbers of a row all begin a vector of so many bytes."""
@@ -149,12 +150,10 @@ class CompiledSweep:
     def buffer(self, count: int) -> Argument:
         """Room for `count` numbers for each thread."""
         size = BYTES[self.problem.element]
-        stride = -(-count * size // _ALIGN) * _ALIGN + _APART
-        room = np.zeros(stride * self.threads + _ALIGN, np.uint8)
+        stride = whole_lines(count * size) + _APART
+        room = aligned_zeros(stride * self.threads, np.uint8)
         self._kept.append(room)
-        return self._sized(
-            Argument(room.ctypes.data + -room.ctypes.data % _ALIGN, thread=stride), count
-        )
+        return self._sized(Argument(room.ctypes.data, thread=stride), count)
 
     def flag(self, tasks: int, count: int) -> Argument:
         """Room for `count` numbers of each task: any but 0 after a run casts doubt on it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+from striate.common.text import did_you_mean, quoted
 
 Border = Literal["fill", "nearest", "reflect", "mirror", "wrap"]
 Mode = Literal["full", "same", "valid"]
@@ -92,7 +93,5 @@ def check_name(what: str, value: object, known: tuple[str, ...]) -> str:
     """`value`, if it is one of `known`; otherwise an error that names the nearest of them."""
     if isinstance(value, str) and value in known:
         return value
-    listed = ", ".join(f'"{name}"' for name in known)
-    near = difflib.get_close_matches(str(value), known, 1, 0.5)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
-    raise ValueError(f"{what} must be one of {listed}, got {value!r}{hint}")
+    hint = did_you_mean(str(value), known, write=quoted)
+    raise ValueError(f"{what} must be one of {', '.join(map(quoted, known))}, got {value!r}{hint}")

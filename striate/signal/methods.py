@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from striate.common.arrays import Array
+from striate.common.tables import columns
 from striate.common.threads import default_threads
 from striate.signal import fourier
 from striate.signal.algorithms import SweepAlgorithm
@@ -22,7 +24,7 @@ from striate.signal.butterflies import kernel_spectrum
 from striate.signal.geometry import check_name
 from striate.signal.lowrank import Terms, separate
 from striate.signal.problem import choose_axes, number_of
-from striate.signal.request import Array, Request
+from striate.signal.request import Request
 
 _TRANSFORMS = ("fft", "overlap-save")
 _EXACT = 2.0**44  # sums below this have an error below 1/2 after any transform that fits in memory
@@ -76,11 +78,12 @@ class Choice:
     lasting: bool = True
 
     def __str__(self) -> str:
-        lines = [f"{self.method}: {self.reason}"]
-        for method, cost, note in self.candidates:
-            shown = "      –   " if cost is None else f"{cost:8.2f} ms"
-            lines.append(f"  {method:13}{shown}  {note}")
-        return "\n".join(lines)
+        rows = [
+            (f"  {method}", "–   " if cost is None else f"{cost:7.2f} ms", note)
+            for method, cost, note in self.candidates
+        ]
+        lines = columns(rows, left=lambda column, _: column != 1)
+        return "\n".join([f"{self.method}: {self.reason}", *lines])
 
 
 def choose(request: Request, method: str = "auto") -> Choice:

@@ -15,7 +15,9 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.call import Array, Ints, SweepArguments
+from striate.common.arrays import Array
+from striate.common.text import counted
+from striate.signal.call import Ints, SweepArguments
 from striate.signal.geometry import AxisWindow, beyond
 
 MOST_TERMS = 5_000
@@ -190,7 +192,7 @@ def _positions(at: int | Sequence[int] | None, shape: Index, taps: int) -> list[
         raise TypeError(f"steps: at must be whole numbers, got {at!r}") from None
     if len(position) != len(shape):
         raise ValueError(
-            f"steps: at must have {len(shape)} number{'s' * (len(shape) > 1)}, one for each "
+            f"steps: at must have {counted(len(shape), 'number')}, one for each "
             f"dimension, got {_plain(position)}"
         )
     if not all(0 <= value < size for value, size in zip(position, shape, strict=True)):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
+from striate.common.memory import LINE
 from striate.common.threads import default_threads
 from striate.signal.geometry import AxisWindow
 from striate.signal.request import Order, Request
@@ -19,8 +21,6 @@ from striate.signal.textbook import shifted
 if TYPE_CHECKING:
     from striate.signal.arranged import Ready
     from striate.signal.methods import Choice
-
-Array = npt.NDArray[Any]
 
 
 def sweep(
@@ -205,7 +205,7 @@ def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
         (kernel.shape, kernel.dtype, kernel.tobytes() if kernel.dtype.kind != "O" else None),
         (request.windows, request.axes, request.borders, request.fill_value),
         (request.clip, request.order, request.mean),
-        (out.strides, out.dtype, out.ctypes.data % 64),
+        (out.strides, out.dtype, out.ctypes.data % LINE),
         (method, default_threads()),
     )
 
@@ -321,7 +321,7 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any], like: Array | None = None)
     count = math.prod(shape) * dtype.itemsize
     if count < _LARGE:
         like = None
-    period = 64 if like is None else _PAGE
+    period = LINE if like is None else _PAGE
     room = np.empty(count + period + dtype.itemsize, np.uint8)
     start = 0 if like is None else like.ctypes.data + _ELSEWHERE
     start = (start - room.ctypes.data) % period

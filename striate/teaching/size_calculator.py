@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from striate.common.text import choices
+from striate.common.text import choices, sizes
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, extent
 from striate.teaching.size_misfits import QUANTITIES, Values, explain, plain
@@ -133,7 +133,7 @@ class Sizes:
             for line in str(axis).split("\n")
         ]
         if all(axis.unknown == ("output",) for axis in self.axes):
-            lines.append(f"output {'×'.join(map(str, self.output))}")
+            lines.append(f"output {sizes(self.output)}")
         return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from striate.common.text import choices, decimal
+from striate.common.text import choices, counted, decimal
 from striate.ops.shapes import extent
 
 QUANTITIES = ("input", "filter", "stride", "padding", "dilation", "output")
@@ -17,7 +17,7 @@ Values = dict[str, Any]
 def explain(values: Values, unknown: Sequence[str], where: str) -> str:
     """Why nothing fits, the numbers put in."""
     if len(unknown) > 1:
-        names = choices(list(unknown)).replace(" or ", " and ")
+        names = choices(unknown, "and")
         known = ", ".join(
             f"{name} {plain(value)}" for name, value in values.items() if value is not None
         )
@@ -41,7 +41,7 @@ def explain(values: Values, unknown: Sequence[str], where: str) -> str:
             return f"the window is larger than the padded input{where}: {rule}"
         if unknown or value.denominator > 1:
             rest = (pixels - reach + before + after) % step
-            unread = f"the last {rest} pixel{'s' * (rest > 1)} would never be read"
+            unread = f"the last {counted(rest, 'pixel')} would never be read"
             return f"{rule} is not whole{where}: {unread}"
         return f"{rule}{where}, not {outputs}"
     name = unknown[0]

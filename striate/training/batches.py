@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.arrays import Floats, Images
 from striate.plan.inputs import ImagesInPlace
-from striate.training.loading import Augmentation, Images, Loader
+from striate.training.loading import Augmentation, Loader
 from striate.training.prefetch import Prefetch
 from striate.training.random_streams import Stream, generator, image_keys
 from striate.training.sample_weights import Weights, normalised
@@ -24,8 +25,8 @@ class Batch:
     epoch: int
     index: int
     images: Images | ImagesInPlace  # uint8 or float32 (n, h, w, c)
-    targets: NDArray[np.float32]  # (n, outputs)
-    weights: NDArray[np.float32]  # (n,), sum 1
+    targets: Floats  # (n, outputs)
+    weights: Floats  # (n,), sum 1
     keys: NDArray[np.uint32]  # (n,)
     total_weight: float  # of the weights before they were divided by their sum
 
@@ -83,7 +84,7 @@ def _are_equal(weights: Weights) -> bool:
     return bool((weights == weights[0]).all())
 
 
-def _shares(weights: Weights) -> tuple[NDArray[np.float32], float]:
+def _shares(weights: Weights) -> tuple[Floats, float]:
     """Weights of a batch divided by their sum, and that."""
     return normalised(weights), float(weights.sum())
 

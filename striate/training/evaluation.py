@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array
+from striate.common.tables import columns
 from striate.model.model import Model
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.training.targets import as_images, label_indices
@@ -50,7 +51,7 @@ class Evaluation:
 
     @classmethod
     def from_outputs(
-        cls, outputs: NDArray[Any], labels: ArrayLike, names: Sequence[str] | None = None
+        cls, outputs: Array, labels: ArrayLike, names: Sequence[str] | None = None
     ) -> Evaluation:
         """Measure logits ``(images, classes)`` against class indices ``(images,)``."""
         truth = np.asarray(labels)
@@ -101,22 +102,26 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
-        width = max(len("class"), *(len(report.name) for report in self.classes))
-        lines = [
-            f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.images:,} images",
-            "",
-            f"{'class':<{width}}  precision  recall      f1  images  most often taken for",
-        ]
+        # Numbers as wide as they can be: the columns are the same for all evaluations.
+        rows = [("class", " precision", " recall", "f1", "images", " most often taken for")]
         for index, report in enumerate(self.classes):
             others = self.confusion[index].copy()
             others[index] = 0
             worst = int(others.argmax())
             mistake = f"{self.classes[worst].name} ({others[worst]})" if others[worst] else ""
-            lines.append(
-                f"{report.name:<{width}}  {report.precision:>9.2%} {report.recall:>7.2%} "
-                f"{report.f1:>7.2%} {report.support:>7,}  {mistake}".rstrip()
+            rows.append(
+                (
+                    report.name,
+                    f"{report.precision:.2%}",
+                    f"{report.recall:.2%}",
+                    f"{report.f1:7.2%}",
+                    f"{report.support:7,}",
+                    f" {mistake}",
+                )
             )
-        return "\n".join(lines)
+        head = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.images:,} images"
+        lines = columns(rows, left=lambda column, _: column in (0, 5), gap=" ")
+        return "\n".join([head, "", *lines])
 
 
 def evaluate(
@@ -136,6 +141,6 @@ def evaluate(
     return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
 
 
-def _share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+def _share(part: Array, whole: Array) -> NDArray[np.float64]:
     result: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
     return result

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.arrays import Images
 from striate.data.augment import Augment, Draw, Fill, fill_values
 from striate.plan.inputs import ImageChanges, ImagesInPlace, can_be_read_in_place
 from striate.training.random_streams import Stream, generator, image_keys
 
-Images = NDArray[Any]
 Augmentation = Callable[[Images, np.random.Generator], Images]
 # Bytes of memory that come from a file at once.
 _PAGE = 4096

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from striate.optim import optimizers, schedules
 from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
@@ -20,34 +19,32 @@ from striate.training.batches import Batch, batch_sizes
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
 from striate.training.prepare import Prepared, prepare
-from striate.training.progress import Progress, Reporter, make_reporter
 from striate.training.random_streams import check_seed
+from striate.training.reporters import Progress, Reporter, make_reporter
 from striate.training.sample_weights import ClassWeight
 from striate.training.stopping import BestEpoch, EarlyStopping, Interruption, Snapshot
 from striate.training.tally import Tally
+from striate.training.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from striate.engines.engine import Engine
     from striate.model.model import Model
 
-# What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
-DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002}
-
 
 def fit(
     network: Model,
-    X: ArrayLike,
-    y: ArrayLike,
+    images: ArrayLike,
+    labels: ArrayLike,
     *,
     validation_data: tuple[ArrayLike, ArrayLike] | None = None,
     validation_fraction: float = 0.0,
-    epochs: int = 10,
-    batch_size: int = 128,
-    optimizer: str | Optimizer = "adamw",
-    learning_rate: float | None = None,
-    weight_decay: float | None = None,
-    schedule: str | RateSchedule = "one-cycle",
-    warmup: int | float | None = None,
+    epochs: int = TrainingSettings.epochs,
+    batch_size: int = TrainingSettings.batch_size,
+    optimizer: str | Optimizer = TrainingSettings.optimizer,
+    learning_rate: float | None = TrainingSettings.learning_rate,
+    weight_decay: float | None = TrainingSettings.weight_decay,
+    schedule: str | RateSchedule = TrainingSettings.schedule,
+    warmup: int | float | None = TrainingSettings.warmup,
     loss: Loss | str | None = None,
     class_weight: ClassWeight = None,
     sample_weight: ArrayLike | None = None,
@@ -69,19 +66,20 @@ def fit(
     Args:
         network: what to train; it goes on from the weights that it has.  If its preprocessing
             is the identity, that is set to the statistics of the training images.
-        X: images ``(n, height, width, channels)``, or ``(n, height, width)`` if gray.  They stay
+        images: ``(n, height, width, channels)``, or ``(n, height, width)`` if gray.  They stay
             in their dtype, and in place, until a batch needs them.
-        y: class indices, or class names if the network has them, ``(n,)``; for regression floats
-            ``(n,)`` or ``(n, outputs)``.
+        labels: class indices, or class names if the network has them, ``(n,)``; for regression
+            floats ``(n,)`` or ``(n, outputs)``.
         validation_data: images and labels to validate on after each epoch.
-        validation_fraction: or the share of X to set aside for that, drawn class by class.
+        validation_fraction: or the share of the images to set aside for that, drawn class by class.
         epochs: how many times to see every image, 1 or more.
         batch_size: images per step, 1 or more.
         optimizer: "sgd", "adamw", or an Optimizer, which goes on with the state that it has.
         learning_rate: the highest of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
-        weight_decay: for an optimiser given by name.
+        weight_decay: for an optimiser given by name; by default that one's own.
         schedule: "constant", "cosine", "step", "one-cycle", or a RateSchedule.
-        warmup: steps (int) or share of steps (float) of a schedule given by name.
+        warmup: steps (int) or share of steps (float) of a schedule given by name; by default as
+            the schedule has it.
         loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
             error for floats.
         class_weight: weights by class index, or "balanced".
@@ -109,16 +107,21 @@ def fit(
             of the last good epoch.
     """
     seed = check_seed(seed)
-    epochs = _count("epochs", epochs)
-    batch_size = _count("batch_size", batch_size)
+    settings = TrainingSettings(
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        schedule=schedule,
+        warmup=warmup,
+        epochs=epochs,
+        batch_size=batch_size,
+    )
+    rates, highest_rate = settings.make_schedule(), settings.highest_rate
     rule = _early_stopping(early_stopping)
-    chosen = _optimizer(optimizer, weight_decay)
-    rates = _schedule(schedule, warmup)
-    base_rate = _learning_rate(learning_rate, chosen)
     data = prepare(
         network,
-        X,
-        y,
+        images,
+        labels,
         loss=loss,
         class_weight=class_weight,
         sample_weight=sample_weight,
@@ -127,7 +130,7 @@ def fit(
         seed=seed,
     )
     _check_rule(rule, data)
-    batch_size = min(batch_size, len(data.training.rows))
+    epochs, batch_size = settings.epochs, min(settings.batch_size, len(data.training.rows))
 
     from striate.engines import make_engine
 
@@ -149,8 +152,8 @@ def fit(
             network=network,
             engine=made,
             data=data,
-            optimizer=chosen,
-            rate=lambda step, total: rates(step, total, base_rate),
+            optimizer=settings.make_optimizer(),
+            rate=lambda step, total: rates(step, total, highest_rate),
             epochs=epochs,
             batch_size=batch_size,
             best=None if rule is None else BestEpoch(rule, network),
@@ -275,47 +278,10 @@ class _Training:
         )
 
 
-def _count(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value!r}")
-    return int(value)
-
-
 def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:
     if value is None or isinstance(value, EarlyStopping):
         return value
     return EarlyStopping(patience=value)
-
-
-def _optimizer(value: str | Optimizer, weight_decay: float | None) -> Optimizer:
-    if isinstance(value, str):
-        options = {} if weight_decay is None else {"weight_decay": weight_decay}
-        return optimizers.by_name(value, **options)
-    if not isinstance(value, Optimizer):
-        raise TypeError(f"optimizer must be an Optimizer or its name, not {value!r}")
-    if weight_decay is not None:
-        raise ValueError(f"weight_decay is for an optimizer given by name; {value!r} has its own")
-    return value
-
-
-def _schedule(value: str | RateSchedule, warmup: int | float | None) -> RateSchedule:
-    if isinstance(value, str):
-        return schedules.by_name(value, warmup=warmup)
-    if not isinstance(value, RateSchedule):
-        raise TypeError(f"schedule must be a RateSchedule or its name, not {value!r}")
-    if warmup is not None:
-        raise ValueError(f"warmup is for a schedule given by name; {value!r} has its own")
-    return value
-
-
-def _learning_rate(value: float | None, optimizer: Optimizer) -> float:
-    if value is None:
-        return DEFAULT_LEARNING_RATES[optimizer.kind]
-    if not (math.isfinite(value) and value > 0.0):
-        raise ValueError(f"learning_rate must be finite and above 0, not {value!r}")
-    return float(value)
 
 
 def _check_rule(rule: EarlyStopping | None, data: Prepared) -> None:

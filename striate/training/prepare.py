@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.common.arrays import Array
 from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
 from striate.training.loading import select
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class ValidationSet:
     """Images to measure the network on after each epoch, and how much each counts."""
 
-    images: NDArray[Any]
+    images: Array
     targets: Targets
     weights: Weights
     rows: NDArray[np.intp]

@@ -7,9 +7,9 @@ defaults means editing rows; `striate train` prints what was chosen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from striate.layers import (
     Add,
@@ -26,6 +26,7 @@ from striate.layers import (
     Scale,
 )
 from striate.model.model import Model
+from striate.training.training_settings import TrainingSettings
 
 Kind = TypeVar("Kind", bound=Model)
 Shape = tuple[int, ...]
@@ -48,7 +49,7 @@ class Convolution:
     identity: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """One kind of data: what it looks like, the network for it and how to train that."""
 
@@ -65,17 +66,9 @@ class Architecture:
     dense: tuple[int, ...] = ()
     dropout: float = 0.0
     logit_scale: float = 1.0
-    # The training. `epochs` holds for `images` training images; fewer get more epochs.
+    # Its epochs hold for `images` training images; fewer get more epochs.
+    training: TrainingSettings
     images: int = 60_000
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: str = "adamw"
-    learning_rate: float = 0.002
-    weight_decay: float = 0.01
-    schedule: str = "one-cycle"
-    warmup: float | None = None  # part of the steps; None as the schedule has it
-    label_smoothing: float = 0.0
-    augment: Mapping[str, Any] = field(default_factory=dict)
 
 
 TABLE: tuple[Architecture, ...] = (
@@ -93,11 +86,14 @@ TABLE: tuple[Architecture, ...] = (
         dense=(128,),
         dropout=0.3,
         images=1_400,
-        epochs=30,
-        batch_size=64,
-        learning_rate=0.003,
-        label_smoothing=0.1,
-        # No shift: one pixel is an eighth of such an image, and the digits got worse by it.
+        training=TrainingSettings(
+            epochs=30,
+            batch_size=64,
+            learning_rate=0.003,
+            weight_decay=0.01,
+            label_smoothing=0.1,
+            # No shift: one pixel is an eighth of such an image, and the digits got worse by it.
+        ),
     ),
     Architecture(
         name="small gray images",
@@ -111,13 +107,15 @@ TABLE: tuple[Architecture, ...] = (
         of_map="all",
         dropout=0.3,
         images=60_000,
-        epochs=7,
-        batch_size=64,
-        optimizer="sgd",
-        learning_rate=0.1,
-        weight_decay=5e-4,
-        label_smoothing=0.05,
-        augment={"shift": 2},
+        training=TrainingSettings(
+            epochs=7,
+            batch_size=64,
+            optimizer="sgd",
+            learning_rate=0.1,
+            weight_decay=5e-4,
+            label_smoothing=0.05,
+            augment={"shift": 2},
+        ),
     ),
     Architecture(
         name="small colour images",
@@ -138,14 +136,16 @@ TABLE: tuple[Architecture, ...] = (
         of_map="maximum",
         logit_scale=1 / 9,
         images=50_000,
-        epochs=8,
-        batch_size=256,
-        optimizer="sgd",
-        learning_rate=0.25,
-        weight_decay=1.3e-3,
-        warmup=0.23,
-        label_smoothing=0.2,
-        augment={"crop": 2, "flip": "alternate", "padding": "reflect"},
+        training=TrainingSettings(
+            epochs=8,
+            batch_size=256,
+            optimizer="sgd",
+            learning_rate=0.25,
+            weight_decay=1.3e-3,
+            warmup=0.23,
+            label_smoothing=0.2,
+            augment={"crop": 2, "flip": "alternate", "padding": "reflect"},
+        ),
     ),
     Architecture(
         name="large images",
@@ -154,11 +154,14 @@ TABLE: tuple[Architecture, ...] = (
         convolutions=tuple(Convolution(filters, pool=True) for filters in (16, 32, 64, 96, 128)),
         dropout=0.2,
         images=10_000,
-        epochs=20,
-        batch_size=64,
-        learning_rate=0.003,
-        label_smoothing=0.1,
-        augment={"crop": 8, "flip": True},
+        training=TrainingSettings(
+            epochs=20,
+            batch_size=64,
+            learning_rate=0.003,
+            weight_decay=0.01,
+            label_smoothing=0.1,
+            augment={"crop": 8, "flip": True},
+        ),
     ),
 )
 
@@ -171,59 +174,16 @@ SMALLEST_BATCH = 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how to train it. Change single settings with `dataclasses.replace`."""
+    """A network and how to train it. Its name is that of the kind of images it is for."""
 
     name: str
     graph: Callable[[], tuple[Node, Node]]
-    optimizer: str
-    learning_rate: float | None  # None, like the next: what suits the optimiser
-    weight_decay: float | None
-    schedule: str
-    warmup: float | None  # part of the steps; None as the schedule has it
-    epochs: int
-    batch_size: int
-    label_smoothing: float
-    augment: Mapping[str, Any]
+    training: TrainingSettings
 
     def build(self, kind: type[Kind]) -> Kind:
         """Its network, as a `kind` of model, with the parameters of seed 0."""
         image, output = self.graph()
         return kind(inputs=image, output=output)
-
-    @property
-    def description(self) -> str:
-        """The recipe in one line, for people."""
-        changes = [_say_change(name, value) for name, value in self.augment.items() if value]
-        rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
-        parts = [
-            f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}",
-            f"batches of {self.batch_size}",
-            f"{self.optimizer}{rate} ({self.schedule})",
-        ]
-        if self.weight_decay is not None:
-            parts.append(f"weight decay {self.weight_decay:g}")
-        if self.label_smoothing:
-            parts.append(f"label smoothing {self.label_smoothing:g}")
-        parts.append("augmentation: " + (", ".join(changes) if changes else "none"))
-        return ", ".join(parts)
-
-    def settings(self) -> dict[str, Any]:
-        """The training as arguments of `Network.fit`."""
-        from striate.data.augment import Augment
-        from striate.optim.losses import SoftmaxCrossEntropy
-
-        changes = {name: value for name, value in self.augment.items() if value}
-        return {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "optimizer": self.optimizer,
-            "learning_rate": self.learning_rate,
-            "weight_decay": self.weight_decay,
-            "schedule": self.schedule,
-            "warmup": self.warmup,
-            "loss": SoftmaxCrossEntropy(self.label_smoothing),
-            "augment": Augment(**changes) if changes else None,
-        }
 
 
 def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
@@ -247,33 +207,24 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
     row = next(
         row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)
     )
-    row = _suit_amount(row, images)
-    return Recipe(
-        name=row.name,
-        graph=lambda: _graph(row, input_shape, classes),
-        optimizer=row.optimizer,
-        learning_rate=row.learning_rate,
-        weight_decay=row.weight_decay,
-        schedule=row.schedule,
-        warmup=row.warmup,
-        epochs=row.epochs,
-        batch_size=row.batch_size,
-        label_smoothing=row.label_smoothing,
-        augment=_suit_size(row.augment, min(height, width)),
-    )
+    training = _suited(row, images, min(height, width))
+    return Recipe(row.name, lambda: _graph(row, input_shape, classes), training)
 
 
-def _suit_size(augment: Mapping[str, Any], side: int) -> dict[str, Any]:
-    """Return the changes with moves of at most a quarter of the image's shorter side."""
-    limits = {name: min(augment[name], side // 4) for name in ("shift", "crop") if name in augment}
-    return {**augment, **limits}
-
-
-def _suit_amount(row: Architecture, images: int) -> Architecture:
-    """Return `row` for `images` images: fewer get more epochs and smaller batches."""
+def _suited(row: Architecture, images: int, side: int) -> TrainingSettings:
+    """Return the row's training for `images` images, whose shorter side is `side`: fewer images
+    get more epochs and smaller batches, and none is moved by more than a quarter of its side."""
     factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
-    batch_size = min(row.batch_size, max(images // LEAST_BATCHES, SMALLEST_BATCH))
-    return replace(row, epochs=round(row.epochs * factor), batch_size=batch_size)
+    changes = row.training.changes
+    changes |= {
+        name: min(changes[name], side // 4) for name in ("shift", "crop") if name in changes
+    }
+    return replace(
+        row.training,
+        epochs=round(row.training.epochs * factor),
+        batch_size=min(row.training.batch_size, max(images // LEAST_BATCHES, SMALLEST_BATCH)),
+        augment=changes,
+    )
 
 
 def _graph(row: Architecture, input_shape: Shape, classes: int) -> tuple[Node, Node]:
@@ -316,9 +267,3 @@ def _convolve(convolution: Convolution, before: Node) -> Node:
         x = MaxPool2D(pool, uncovered="drop")(x)
     x = ReLU()(BatchNorm()(x))
     return Add()(x, before) if convolution.residual else x
-
-
-def _say_change(name: str, value: Any) -> str:
-    if value is True:
-        return name
-    return f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from striate.common.arrays import Array, Floats
 
 Weights = NDArray[np.float64]
 ClassWeight = Mapping[int, float] | str | None
@@ -33,7 +34,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
 
 
 def class_weights(
-    class_weight: ClassWeight, labels: NDArray[Any], classes: int, sample_weight: Weights
+    class_weight: ClassWeight, labels: Array, classes: int, sample_weight: Weights
 ) -> Weights:
     """The weight of each class ``(classes,)``.
 
@@ -68,9 +69,9 @@ def class_weights(
     return result
 
 
-def normalised(weights: Weights) -> NDArray[np.float32]:
+def normalised(weights: Weights) -> Floats:
     """Weights of a batch, divided by their sum, as the engines want them."""
     # The largest is taken out first, so that neither huge nor tiny weights leave the range.
     scaled = weights / weights.max()
-    result: NDArray[np.float32] = (scaled / scaled.sum()).astype(np.float32)
+    result: Floats = (scaled / scaled.sum()).astype(np.float32)
     return result

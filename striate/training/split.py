@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.arrays import Array
 from striate.training.random_streams import Stream, generator
 
 Indices = NDArray[np.intp]
 
 
-def stratified_split(
-    labels: NDArray[Any], fraction: float, seed: int = 0
-) -> tuple[Indices, Indices]:
+def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
     """Split images so that every class is in both parts in its own proportion.
 
     ``labels`` is ``(images,)``.  Returns the indices to train on and those to validate on, both

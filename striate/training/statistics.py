@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+
+from striate.common.arrays import Array
 
 CHUNK = 64  # images at a time: the float64 copy stays small
 
 
 def channel_statistics(
-    images: NDArray[Any],
+    images: Array,
     rows: NDArray[np.intp] | None = None,
     weights: NDArray[np.float64] | None = None,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -10,8 +10,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from striate.common.arrays import Floats
+from striate.common.text import choices
 from striate.training.history import Epoch
 
 MONITORS = ("val_loss", "val_accuracy")
@@ -38,7 +39,7 @@ class EarlyStopping:
                 f"early stopping: patience must be at least 1 epoch, not {self.patience!r}"
             )
         if self.monitor not in MONITORS:
-            known = " or ".join(map(repr, MONITORS))
+            known = choices([*map(repr, MONITORS)])
             raise ValueError(f"early stopping: monitor must be {known}, not {self.monitor!r}")
         if not (math.isfinite(self.min_delta) and self.min_delta >= 0.0):
             raise ValueError(
@@ -50,7 +51,7 @@ class Snapshot:
     """A copy of a network's weights and of its running statistics."""
 
     def __init__(self, network: Any) -> None:
-        self._buffers: tuple[NDArray[np.float32], ...] = (network.flat, network.state_flat)
+        self._buffers: tuple[Floats, ...] = (network.flat, network.state_flat)
         self._copies = tuple(buffer.copy() for buffer in self._buffers)
 
     def take(self) -> None:

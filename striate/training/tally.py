@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from striate.common.arrays import Array
 from striate.training.batches import Batch
 
 # Batches that are counted together, as that takes hardly longer than one.
@@ -23,10 +22,10 @@ class Tally:
         self._right = 0
         self._loss = 0.0
         self._weight = 0.0
-        self._uncounted: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._uncounted: list[tuple[Array, Array]] = []
         self._start = time.perf_counter()
 
-    def add(self, batch: Batch, loss: float, outputs: NDArray[Any]) -> None:
+    def add(self, batch: Batch, loss: float, outputs: Array) -> None:
         """Count a batch, with its weighted mean loss and its outputs ``(n, outputs)``."""
         self.images += len(outputs)
         self._loss += loss * batch.total_weight

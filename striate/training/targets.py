@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.common.arrays import Array, Floats
 from striate.model.image_arrays import check_images
 from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
 
@@ -23,17 +24,17 @@ class Targets:
     take a number each; without labels it has a row for each image.
     """
 
-    values: NDArray[np.float32]
+    values: Floats
     labels: NDArray[np.intp] | None
 
     def __len__(self) -> int:
         return len(self.values if self.labels is None else self.labels)
 
-    def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def __getitem__(self, rows: NDArray[np.intp]) -> Floats:
         return self.values[rows if self.labels is None else self.labels[rows]]
 
 
-def as_images(network: Model, images: ArrayLike) -> NDArray[Any]:
+def as_images(network: Model, images: ArrayLike) -> Array:
     """Images as an array ``(n, *network.input_shape)`` in the dtype that they came in.
 
     Gray images may come without their channel axis.  Numbers must be real and finite.
@@ -49,7 +50,7 @@ def as_images(network: Model, images: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def choose_loss(loss: Loss | str | None, y: NDArray[Any]) -> Loss:
+def choose_loss(loss: Loss | str | None, y: Array) -> Loss:
     """The loss asked for, or what suits ``y``: cross-entropy for classes, else squared error."""
     if isinstance(loss, Loss):
         return loss
@@ -60,7 +61,7 @@ def choose_loss(loss: Loss | str | None, y: NDArray[Any]) -> Loss:
     return MeanSquaredError() if y.dtype.kind == "f" else SoftmaxCrossEntropy()
 
 
-def make_targets(network: Model, y: NDArray[Any], loss: Loss) -> Targets:
+def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
     """``y`` as the outputs that the network should give."""
     if len(network.output_shape) != 1:
         raise ValueError(

@@ -9,12 +9,13 @@ loses nothing (Page, "How to train your ResNet 8", 2019; Jordan, arXiv:2404.0049
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from striate.common.arrays import Array
 from striate.layers import Conv2D
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ IMAGES, PATCHES = 2_000, 1_000_000  # that the covariance is taken from, at most
 EPSILON = 5e-4  # added to each eigenvalue, for inputs of spread 1: weak directions are noise
 
 
-def whiten(network: Model, images: NDArray[Any], rows: NDArray[np.intp]) -> None:
+def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
     """Set the filters of each ``Conv2D(initial="whitening")`` that are still zero.
 
     Args:
@@ -53,9 +54,7 @@ def whiten(network: Model, images: NDArray[Any], rows: NDArray[np.intp]) -> None
         filters[...] = whitening_filters(network.preprocessing.apply(images[chosen]), filters.shape)
 
 
-def whitening_filters(
-    images: NDArray[Any], shape: tuple[int, int, int, int]
-) -> NDArray[np.float64]:
+def whitening_filters(images: Array, shape: tuple[int, int, int, int]) -> NDArray[np.float64]:
     """Filters ``(height, width, channels, filters)`` from images ``(n, h, w, channels)``.
 
     In pairs of a filter and its negative, those of the strongest directions first. There are

@@ -11,6 +11,7 @@ import pytest
 
 import striate as package
 from striate.cli import output
+from striate.common.tables import table
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -120,6 +121,6 @@ def test_json_has_no_numbers_that_json_has_not(capfd: pytest.CaptureFixture[str]
 
 
 def test_tables_are_aligned() -> None:
-    assert output.table([("a", "b"), ("long", "1,000"), ("x", "2")]) == (
+    assert table([("a", "b"), ("long", "1,000"), ("x", "2")]) == (
         "a         b\nlong  1,000\nx         2"
     )

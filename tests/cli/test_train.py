@@ -26,6 +26,11 @@ Refused = Callable[..., str]
 QUICK = ("--engine", "numpy", "--epochs", 1)
 
 
+def changed(row: recipes.Architecture, **settings: Any) -> recipes.Architecture:
+    """A row of the table with other settings of its training."""
+    return replace(row, training=replace(row.training, **settings))
+
+
 def test_digits_from_beginning_to_end(striate: Run, in_tmp: Path) -> None:
     outcome = striate("train", "digits", "--engine", "numpy", "--epochs", 6, "--json")
     assert outcome.code == 0
@@ -181,7 +186,7 @@ def test_all_options_reach_the_training(
 def test_augmentation_can_be_left_out(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = tuple(replace(row, augment={"shift": 1}) for row in recipes.TABLE)
+    rows = tuple(changed(row, augment={"shift": 1}) for row in recipes.TABLE)
     monkeypatch.setattr(recipes, "TABLE", rows)
     seen, _ = recorded(striate, monkeypatch, "--network", network_file)
     assert seen["augment"].shift == 1
@@ -213,10 +218,10 @@ def test_patience_alone_sets_images_aside(
 def test_another_optimizer_does_not_inherit_the_learning_rate(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = tuple(replace(row, optimizer="adamw") for row in recipes.TABLE)
+    rows = tuple(changed(row, optimizer="adamw") for row in recipes.TABLE)
     monkeypatch.setattr(recipes, "TABLE", rows)
     seen, _ = recorded(striate, monkeypatch, "--network", network_file)
-    assert seen["learning_rate"] == rows[0].learning_rate
+    assert seen["learning_rate"] == rows[0].training.learning_rate
     seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--optimizer", "sgd")
     assert seen["learning_rate"] is None
     assert seen["weight_decay"] is None

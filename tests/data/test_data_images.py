@@ -318,7 +318,7 @@ def test_refit() -> None:
 def test_the_crew_depends_on_number_and_size_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "cores", lambda: 6)
+    monkeypatch.setattr(worker_pool, "available_processors", lambda: 6)
     (tmp_path / "tiny").write_bytes(b"0" * 100)
     (tmp_path / "medium").write_bytes(b"0" * 20_000)
     (tmp_path / "large").write_bytes(b"0" * 200_000)
@@ -331,5 +331,5 @@ def test_the_crew_depends_on_number_and_size_of_files(
     assert crew("tiny", 60_000) == crew("medium", 60_000) == (6, True)
     assert crew("large", 60_000) == (6, False)
     assert crew("missing", 50) == (1, False)
-    monkeypatch.setattr(worker_pool, "cores", lambda: 1)
+    monkeypatch.setattr(worker_pool, "available_processors", lambda: 1)
     assert crew("tiny", 60_000) == (1, False)

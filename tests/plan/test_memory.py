@@ -16,7 +16,6 @@ import bisect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -582,42 +581,6 @@ def test_memory_is_given_again() -> None:
     assert bytes_of([None] * 5) == 4000
     assert bytes_of(["a"] * 5) == 4000
     assert bytes_of(["a", "b", "a", "b", "a"]) == 8000
-
-
-@pytest.mark.parametrize("size", [100, allocation._LARGE_PAGE + 100])
-def test_memory_is_zeros_from_the_beginning_of_a_line(size: int) -> None:
-    found = allocation._zeros(size)
-    assert (found.dtype, found.shape) == (np.uint8, (size,))
-    assert (
-        found.ctypes.data % (64 if size < allocation._LARGE_PAGE else allocation._LARGE_PAGE) == 0
-    )
-    assert not found.any()
-    found[:] = 1
-
-
-def test_memory_that_nobody_has() -> None:
-    with pytest.raises(MemoryError, match=r"1,152,9\d\d,\d{3},\d{3},\d{3},\d{3} bytes|allocate"):
-        allocation._zeros(1 << 60)
-
-
-@pytest.mark.skipif(
-    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="a system without large pages"
-)
-def test_much_memory_may_lie_in_large_pages() -> None:
-    """Of a mapping that is shared with other processes, the default of `mmap`, it would not."""
-    found = allocation._zeros(allocation._LARGE_PAGE)
-    place, inside = found.ctypes.data, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        head, *others = line.split()
-        if not head.endswith(":"):
-            start, stop = (int(end, 16) for end in head.split("-"))
-            inside = start <= place < stop
-            if inside:
-                assert others[0] == "rw-p"
-        elif inside and head == "VmFlags:":
-            assert "hg" in others
-            return
-    raise AssertionError("the mapping was not found")
 
 
 # --- halos -------------------------------------------------------------------------------------

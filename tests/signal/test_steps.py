@@ -8,7 +8,8 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
-from striate.signal.as_text import line, number, weight
+from striate.common.tables import line
+from striate.common.text import number, weight
 from striate.signal.convolution import convolve, correlate
 from striate.signal.steps import steps
 

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from striate.optim.optimizers import SGD, AdamW, aligned_zeros, by_name, from_dict
+from striate.optim.optimizers import SGD, AdamW, by_name, from_dict
 
 SIZE = 37
 
@@ -96,13 +96,6 @@ def test_state_is_aligned_float32(optimizer):
     optimizer.prepare(SIZE + 1)  # another network: from zero
     assert optimizer.steps == 0
     assert not optimizer.state[0].any()
-
-
-@pytest.mark.parametrize("size", [1, 15, 16, 1000])
-def test_aligned_zeros(size):
-    buffer = aligned_zeros(size)
-    assert buffer.shape == (size,)
-    assert buffer.ctypes.data % 64 == 0
 
 
 @pytest.mark.parametrize("make", [SGD, AdamW])

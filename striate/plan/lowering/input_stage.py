@@ -16,11 +16,12 @@ Images are read where the user's array has them, by a table of addresses.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.nest.algebra import (
     Expression,
     Index,
@@ -146,7 +147,7 @@ class InputStage:
 
     # --- the memory ------------------------------------------------------------------------
 
-    def bind(self, arrays: Mapping[Buffer, npt.NDArray[Any]]) -> None:
+    def bind(self, arrays: Mapping[Buffer, Array]) -> None:
         """Find the memory of what the step uses, and write what stays the same."""
         self._arrays = arrays
         loading, image = self.loading, self.image
@@ -213,19 +214,17 @@ class InputStage:
             tops, lefts = changes.squares
             self._rectangle("cut", tops, lefts, changes.side, changes.side)
 
-    def _rectangle(
-        self, name: str, tops: npt.NDArray[Any], lefts: npt.NDArray[Any], height: int, width: int
-    ) -> None:
+    def _rectangle(self, name: str, tops: Array, lefts: Array, height: int, width: int) -> None:
         """Both ends belong to it."""
         starts = lefts * self._pixel
         ends = (tops, tops + (height - 1), starts, starts + (width * self._pixel - 1))
         for side, end in zip(_SIDES, ends, strict=True):
             self._amount_of(f"{name} {side}", len(end))[...] = end
 
-    def _amount_of(self, name: str, count: int) -> npt.NDArray[Any]:
+    def _amount_of(self, name: str, count: int) -> Array:
         return self._measures.values[self._names.index(name), :count]
 
-    def _paint(self, number: int, colour: npt.NDArray[Any] | None) -> None:
+    def _paint(self, number: int, colour: Array | None) -> None:
         start = number * self.period
         memory = self._arrays[self._colours][start : start + self.period]
         memory.reshape(-1, self.image.channels)[...] = colour
@@ -249,9 +248,9 @@ class _PerImage:
         values: by kind and image, to be written to; `write` puts them into the plan's blocks.
     """
 
-    def __init__(self, memory: npt.NDArray[Any], absent: npt.NDArray[Any]) -> None:
+    def __init__(self, memory: Array, absent: Array) -> None:
         blocks, kinds, lanes = memory.shape
-        self.values: npt.NDArray[Any] = np.empty((kinds, blocks * lanes), absent.dtype)
+        self.values: Array = np.empty((kinds, blocks * lanes), absent.dtype)
         self._memory, self._absent = memory, absent[:, None]
         self._by_block = self.values.reshape(kinds, blocks, lanes).swapaxes(0, 1)
 

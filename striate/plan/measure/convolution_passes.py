@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.common.threads import default_threads
+from striate.common.threads import checked_threads
 from striate.layers import Conv2D
 from striate.nest.program import Program
 from striate.nest.target import host
@@ -58,7 +56,7 @@ class ConvolutionPasses:
         from striate.model.model import Model
 
         self.network = network = Model([layer], input_shape)
-        self.threads = default_threads() if threads is None else threads
+        self.threads = checked_threads(threads, type(self).__name__)
         settings = Settings(
             batch_size,
             lanes=1,
@@ -181,7 +179,7 @@ class ConvolutionPasses:
         images: Array = pixels.reshape(-1, *pixels.shape[2:])[: self._builder.settings.batch_size]
         return images.copy()
 
-    def _pixels(self, image: Image) -> npt.NDArray[Any]:
+    def _pixels(self, image: Image) -> Array:
         """The memory without halo: (blocks, height, width, channels, lanes)."""
         top, bottom, left, right = image.halo
         shape = (image.height + top + bottom, image.width + left + right, image.channels)

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from striate.common.tables import columns
+from striate.common.text import counted, cut, in_bytes, percent
+
 _WIDTH = 108
 # Buffers that the table lists one by one, the largest first.
 _LISTED = 12
@@ -176,12 +179,12 @@ class Explanation:
     def _head(self) -> Iterator[str]:
         yield (
             f"Plan for {self.purpose}: batches of {self.batch_size}, {self.element}, vectors of "
-            f"{self.vector}, {_count(self.threads, 'thread')}"
+            f"{self.vector}, {counted(self.threads, 'thread')}"
             + (", exact" if self.exact else "")
             + (", bfloat16" if self.bfloat16 else "")
         )
         lanes = self.lanes
-        blocks = f"{_count(lanes.blocks, 'block')} of {_count(lanes.images_of_a_block, 'image')}"
+        blocks = f"{counted(lanes.blocks, 'block')} of {counted(lanes.images_of_a_block, 'image')}"
         why = {
             "estimate": "the cheaper by estimate",
             "striate tune": "the faster as measured by striate tune",
@@ -206,8 +209,8 @@ class Explanation:
             kind = layer.kind + (f" + {layer.fused}" if layer.fused else "")
             how = layer.algorithm + (f": {layer.why}" if layer.why else "")
             passes = ", ".join(short.get(name, name) for name in layer.passes)
-            rows.append((_cut(f"{layer.name} ({kind})", 46), passes, how))
-        yield from _table(rows, left=3)
+            rows.append((cut(f"{layer.name} ({kind})", 46), passes, how))
+        yield from _wrapped(rows)
         for layer in self.layers:
             if layer.part:
                 yield f"{layer.name}: {layer.part} outputs are computed, nobody reads the others"
@@ -232,11 +235,11 @@ class Explanation:
             yield "measured on one thread, each kernel where it is in a run, among the others"
 
     def _stage(self, stage: StageExplained, measured: bool) -> Iterator[str]:
-        grain = f" of {_count(stage.grain, 'block')}" if stage.grain else ""
+        grain = f" of {counted(stage.grain, 'block')}" if stage.grain else ""
         wait = "then all threads meet" if stage.barrier else "no barrier behind it"
         yield (
-            f"stage {stage.number}: {_count(stage.tasks, 'task')}{grain} in "
-            f"{_count(stage.shards, 'shard')}, {wait}"
+            f"stage {stage.number}: {counted(stage.tasks, 'task')}{grain} in "
+            f"{counted(stage.shards, 'shard')}, {wait}"
         )
         head: tuple[str, ...] = ("step", "layer: writes", "turns", "multiply-adds", "expected")
         rows = [(*head, "GFLOP/s", "ms", "of all") if measured else head]
@@ -244,13 +247,13 @@ class Explanation:
         for kernel in own:
             row = (
                 f"{kernel.step}",
-                _told(kernel),
+                cut(_told(kernel), 40),
                 f"{kernel.turns:,}",
                 f"{kernel.multiply_adds:,}" if kernel.multiply_adds else "",
-                f"{100 * kernel.expected:.0f} %" if kernel.expected is not None else "",
+                percent(kernel.expected, ".0f") if kernel.expected is not None else "",
             )
             rows.append((*row, *self._times(kernel)) if measured else row)
-        lines = [*_table(rows, left=2, limits=(5, 40))]
+        lines = columns(rows, left=2)
         yield "  " + lines[0]
         for kernel, line in zip(own, lines[1:], strict=True):
             yield "  " + line
@@ -261,29 +264,31 @@ class Explanation:
     def _times(self, kernel: KernelExplained) -> tuple[str, str, str]:
         seconds, total = kernel.seconds or 0.0, self.seconds or 1.0
         speed = f"{kernel.gflops:.0f}" if kernel.gflops is not None else ""
-        return speed, f"{1e3 * seconds:.3f}", f"{100 * seconds / total:.1f} %"
+        return speed, f"{1e3 * seconds:.3f}", percent(seconds / total, ".1f")
 
     def _memory(self) -> Iterator[str]:
         yield (
-            f"Memory: {_bytes(self.bytes)}, of which each thread has {_bytes(self.thread_bytes)} "
-            f"for itself; without sharing {_bytes(self.unshared_bytes)}."
+            f"Memory: {in_bytes(self.bytes, 'bytes')}, of which each thread has "
+            f"{in_bytes(self.thread_bytes, 'bytes')} for itself; without sharing "
+            f"{in_bytes(self.unshared_bytes, 'bytes')}."
         )
         rows = [("buffer", "instances", "bytes", "steps", "shares with")]
         ordered = sorted(self.buffers, key=lambda buffer: -buffer.bytes)
         for buffer in ordered[:_LISTED]:
             rows.append(
                 (
-                    buffer.name,
+                    cut(buffer.name, 48),
                     "each thread" if buffer.threads else buffer.scope,
                     f"{buffer.bytes:,}",
                     f"{buffer.first}-{buffer.last}",
-                    _count(buffer.shares_with, "other") if buffer.shares_with else "",
+                    counted(buffer.shares_with, "other") if buffer.shares_with else "",
                 )
             )
-        yield from _table(rows, left=2, limits=(48, 12))
+        yield from columns(rows, left=2)
         rest = ordered[_LISTED:]
         if rest:
-            yield f"and {len(rest)} smaller ones: {_bytes(sum(buffer.bytes for buffer in rest))}"
+            size = sum(buffer.bytes for buffer in rest)
+            yield f"and {len(rest)} smaller ones: {in_bytes(size, 'bytes')}"
 
 
 def _told(kernel: KernelExplained) -> str:
@@ -305,47 +310,14 @@ def _described(kernel: KernelExplained) -> str:
     return ", ".join(parts) + (" (tuned)" if kernel.tuned else "")
 
 
-def _table(
-    rows: Sequence[Sequence[str]], *, left: int, limits: Sequence[int] = ()
-) -> Iterator[str]:
-    """Aligned columns, the first `left` to the left; the last of these is wrapped to the width.
-
-    With `limits` the left columns are cut to so many characters instead.
-    """
-    cut = [
-        [_cut(cell, limits[i]) if i < len(limits) else cell for i, cell in enumerate(row)]
-        for row in rows
-    ]
-    widths = [max(map(len, column)) for column in zip(*cut, strict=True)]
-    wraps = not limits and left == len(widths)
-    for row in cut:
-        cells = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        if not wraps:
-            yield "  ".join(cells).rstrip()
-            continue
-        head = "  ".join(cells[:-1]) + "  "
-        room = max(_WIDTH - len(head), 24)
-        lines = textwrap.wrap(row[-1], room) or [""]
-        yield (head + lines[0]).rstrip()
-        yield from (" " * len(head) + line for line in lines[1:])
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
-
-
-def _bytes(number: int) -> str:
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if number >= size:
-            return f"{number / size:.1f} {unit}"
-    return f"{number} bytes"
+def _wrapped(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table aligned left whose last column is wrapped to the width."""
+    heads = columns([row[:-1] for row in rows], left=len(rows[0]))
+    indent = max(map(len, heads)) + 2
+    for head, row in zip(heads, rows, strict=True):
+        lines = textwrap.wrap(row[-1], max(_WIDTH - indent, 24)) or [""]
+        yield (head.ljust(indent) + lines[0]).rstrip()
+        yield from (" " * indent + line for line in lines[1:])
 
 
 def _plain(value: Any) -> Any:

@@ -4,13 +4,12 @@ images."""
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import whole_number
-from striate.common.threads import default_threads
+from striate.common.threads import checked_threads
 from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.inference import worth_threads
@@ -43,7 +42,7 @@ def trial(
     if bfloat16:
         require_bfloat16(host())
     batch_size = whole_number(batch_size, "batch_size", who)
-    threads = whole_number(default_threads() if threads is None else threads, "threads", who)
+    threads = checked_threads(threads, who)
     shape, random = network.input_shape, np.random.default_rng(0)
     images = random.standard_normal((batch_size, *shape)).astype(np.float32)
     if not training:
@@ -66,8 +65,8 @@ def trial(
         threads=threads,
         training=True,
         loss="softmax_cross_entropy" if classes else "mean_squared_error",
-        parameters=_copy(network.flat),
-        statistics=_copy(network.state_flat),
+        parameters=aligned_copy(network.flat),
+        statistics=aligned_copy(network.state_flat),
         exact=exact,
         bfloat16=bfloat16,
         lanes=lanes,
@@ -78,12 +77,3 @@ def trial(
     keys = random.integers(0, 1 << 32, batch_size, dtype=np.uint32)
     runner.run(images, targets, weights, keys)
     return runner
-
-
-def _copy(flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same numbers elsewhere, on a cache line as before."""
-    raw = np.zeros(flat.nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    copy = raw[start : start + flat.nbytes].view(flat.dtype)
-    copy[:] = flat
-    return copy

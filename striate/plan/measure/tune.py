@@ -40,7 +40,7 @@ _LAYOUTS, _COMPILING, _COMPARING, _AGAIN, _WHOLE = 0.15, 0.35, 0.25, 0.15, 0.1
 # Rounds at least, however long they take, and at most.
 _FEW, _MANY = 3, 200
 
-Progress = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 def tune(
@@ -52,7 +52,7 @@ def tune(
     exact: bool = False,
     bfloat16: bool = False,
     seconds: float = 60.0,
-    progress: Progress | None = None,
+    progress: Say | None = None,
 ) -> Tuning:
     """Measure candidates for a network's plan on this machine, and keep the best in the cache.
 
@@ -77,7 +77,7 @@ def tune(
     """
     if not seconds > 0:
         raise ValueError(f"Network.tune: seconds must be more than 0, got {seconds}")
-    say: Progress = progress or (lambda _: None)
+    say: Say = progress or (lambda _: None)
 
     def made(lanes: int | None = None) -> Runner:
         return trial(
@@ -141,7 +141,7 @@ def _keep(schedules: dict[str, Schedule | None], layouts: dict[str, int], compil
 
 
 def _layouts(
-    runner: Runner, made: Callable[[int], Runner], seconds: float, say: Progress
+    runner: Runner, made: Callable[[int], Runner], seconds: float, say: Say
 ) -> Layouts | None:
     """Which of the two is faster; None where too few images could fill the lanes."""
     settings = runner.settings
@@ -214,7 +214,7 @@ class _Kernels:
         self.groups = list(groups.values())
         self.labels = [step.label for stage in runner.plan.stages for step in stage.all_steps]
 
-    def tune(self, seconds: float, say: Progress) -> list[Tried]:
+    def tune(self, seconds: float, say: Say) -> list[Tried]:
         """What was tried for each kernel that takes a noticeable part of a run."""
         say("kernels as they are")
         self.walk.run()
@@ -264,7 +264,7 @@ class _Kernels:
             seconds_after=after if wins else before,
         )
 
-    def _compile(self, groups: list[_SameNest], seconds: float, say: Progress) -> None:
+    def _compile(self, groups: list[_SameNest], seconds: float, say: Say) -> None:
         """Candidates for the kernels that take longest, until the time is over."""
         end = time.perf_counter() + seconds
         for number, group in enumerate(groups):
@@ -306,7 +306,7 @@ def _whole(
     better: dict[Nest, Schedule],
     made: Callable[[int], Runner],
     seconds: float,
-    say: Progress,
+    say: Say,
 ) -> Whole:
     """Seconds of a run on all threads, with the kernels as they were and with the better ones."""
     say("the whole, before and after")

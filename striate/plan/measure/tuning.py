@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from striate.common.text import counted, cut
 from striate.nest.algebra import Nest
 from striate.nest.schedule import Schedule
 from striate.nest.tuned import described
@@ -152,13 +153,13 @@ class Tuning:
         for tried in self.faster:
             yield (
                 f"  {1e3 * tried.seconds_before:8.3f} → {1e3 * tried.seconds_after:8.3f} ms"
-                f"  {tried.gain:5.2f} times  {_cut(', '.join(tried.labels), 62)}"
+                f"  {tried.gain:5.2f} times  {cut(', '.join(tried.labels), 62)}"
             )
             yield f"      {_short(tried.before)}  →  {_short(tried.after)}"
 
     def _whole(self) -> Iterator[str]:
         name = "Step" if self.training else "Batch"
-        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        threads = counted(self.threads, "thread")
         whole = self.whole
         if not self.faster:
             yield f"{name}: {1e3 * whole.before:.4g} ms on {threads}; nothing to gain"
@@ -177,7 +178,3 @@ class Tuning:
 def _short(schedule: Schedule) -> str:
     tile = " ".join(f"{axis}:{size}" for axis, size in schedule.tile) or "no tile"
     return tile + (f" unroll {' '.join(schedule.unroll)}" if schedule.unroll else "")
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -8,14 +8,13 @@ lies in a stretch of its own, since threads are never at the same step.
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.memory import whole_lines, zeros_in_pages
 from striate.nest.ir import Number
 from striate.plan.layout import Buffer
 from striate.plan.memory.liveness import Use
@@ -29,8 +28,6 @@ _DTYPES = {
     "u64": np.uint64,
     "pair": np.uint32,
 }
-_LINE = 64
-_LARGE_PAGE = 2 << 20
 
 
 def dtype_of(buffer: Buffer, element: Number) -> npt.DTypeLike:
@@ -100,7 +97,7 @@ class _Room:
         """All of it, filled; what threads have of their own comes first."""
         arrays: dict[Buffer, npt.NDArray[np.generic]] = {}
         strides: dict[Buffer, int] = {}
-        whole = _zeros(sum(max(threads, 1) * size for threads, size in self._sizes.items()))
+        whole = zeros_in_pages(sum(max(threads, 1) * size for threads, size in self._sizes.items()))
         for threads in sorted(self._sizes, reverse=True):
             stride, count = self._sizes[threads], max(threads, 1)
             mine, whole = whole[: count * stride].reshape(count, stride), whole[count * stride :]
@@ -158,25 +155,4 @@ def _itemsize(use: Use, element: Number) -> int:
 
 
 def _bytes(use: Use, element: Number) -> int:
-    return -(-use.elements * _itemsize(use, element) // _LINE) * _LINE
-
-
-def _zeros(size: int) -> npt.NDArray[np.uint8]:
-    """So many zeros from the beginning of a cache line on, in large pages if there are enough."""
-    line = _LINE if size < _LARGE_PAGE else _LARGE_PAGE
-    raw = np.zeros(size + line, np.uint8) if size < _LARGE_PAGE else _fresh(size + line)
-    start = -raw.ctypes.data % line
-    return raw[start : start + size]
-
-
-def _fresh(size: int) -> npt.NDArray[np.uint8]:
-    """Zeros that the process has not used before: NumPy's might be, and lie in small pages."""
-    if not hasattr(mmap, "MADV_HUGEPAGE"):
-        return np.zeros(size, np.uint8)
-    try:
-        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    except OSError as error:
-        raise MemoryError(f"the system has no {size:,} bytes for a plan") from error
-    with contextlib.suppress(OSError):  # from a kernel that was built without them
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(pages, np.uint8)
+    return whole_lines(use.elements * _itemsize(use, element))

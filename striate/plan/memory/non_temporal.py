@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.memory import LINE
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.nest.ir import BYTES
 from striate.nest.target import Target
@@ -28,7 +29,6 @@ from striate.plan.stage import BoundNest, Stage
 _AWAY, _PAST = 1 << 20, 4 << 20
 # Buffers of more bytes than this part of the last cache are not there any more when they are read.
 _FAR = 3 / 4
-_LINE = 64
 
 
 def copy_out(stages: Sequence[Stage], settings: Settings) -> None:
@@ -42,7 +42,7 @@ def copy_out(stages: Sequence[Stage], settings: Settings) -> None:
         for buffer in _made_and_read(stage):
             size = buffer.span * stage.tasks * BYTES[settings.element]
             if size >= _AWAY and buffer not in begun and last[buffer] > number:
-                whole = buffer.size * BYTES[settings.element] % _LINE == 0
+                whole = buffer.size * BYTES[settings.element] % LINE == 0
                 _copy_out(stage, buffer, streaming=size >= _PAST and whole)
         begun.update(_buffers(stage))
 
@@ -100,7 +100,7 @@ def with_non_temporal_stores(
 
 def _fills_lines(nest: Nest, place: Location, array: npt.NDArray[np.generic]) -> bool:
     """Whether every vector stored is a whole, aligned cache line, and nothing is read there."""
-    line = _LINE // array.itemsize
+    line = LINE // array.itemsize
     targets = {store.target for store in nest.stores}
     reads = [t for t in nest.tensors() if t.buffer in {target.buffer for target in targets}]
     if set(reads) != targets or place.offset % line:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.signal.as_text import beside, grid, labelled, number
+from striate.common.tables import beside, grid, labelled
+from striate.common.text import bracketed, number, plural, sizes
 from striate.teaching.chainrule.gradients import ONE
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _title(written: Gradients) -> str:
     height, width, channels = written.x.shape
     rows, columns, count = written.gradient.shape
     of = f" with {channels} channels" * (channels > 1)
-    taps = _by(layer.size)
+    taps = sizes(layer.size)
     filters = f"{count} filters F of {taps}" if count > 1 else f"a {taps} filter F"
     pads = layer.pads(written.x.shape)
     padding = str(pads[0]) if len(set(pads)) == 1 else f"{pads} (top, bottom, left, right)"
@@ -64,8 +65,8 @@ def _notes(written: Gradients) -> list[str]:
     if channels > 1:
         notes.append("The raised number of X is its channel.")
     if channels > 1 or count > 1:
-        which = " and ".join(["channel"] * (channels > 1) + ["filter"] * (count > 1))
-        notes.append(f"The raised number{'s' * (which.count(' and '))} of F: {which}.")
+        what = ["channel"] * (channels > 1) + ["filter"] * (count > 1)
+        notes.append(f"The raised {plural(len(what), 'number')} of F: {' and '.join(what)}.")
     if count > 1:
         which = "numbers of O and b are" if written.b is not None else "number of O is"
         notes.append(f"The raised {which} its filter.")
@@ -142,7 +143,7 @@ def _text(written: Gradients, only: Sequence[str]) -> str:
     if steps:
         lines += ["", f"One step of gradient descent, F ← F - α·∂L/∂F with α = {rate}", ""]
     for symbol, before, slope, after in steps:
-        moved = f"{number(before)} - {rate}·{_bracketed(slope)}"
+        moved = f"{number(before)} - {rate}·{bracketed(number(slope))}"
         lines.append(f"{symbol} ← {symbol} - α·∂L/∂{symbol} = {moved} = {number(after)}")
     lines += ["", "Checked: the largest differences of"]
     lines += [f"- {check}" for check in _checks(written)]
@@ -206,8 +207,8 @@ def _product(term: GradientTerm, sign: str) -> str:
     """The numbers of a product."""
     a, b = term.values
     if term.factors[1] is ONE:  # a bias, or what arrives at it
-        return _bracketed(a)
-    return f"{number(a)}{sign}{_bracketed(b)}"
+        return bracketed(number(a))
+    return f"{number(a)}{sign}{bracketed(number(b))}"
 
 
 def _local(term: GradientTerm, of: Symbol) -> str:
@@ -223,10 +224,6 @@ def _wrapped(terms: Sequence[str], head: str) -> list[str]:
         else:
             lines[-1] += f" + {term}"
     return lines
-
-
-def _bracketed(value: float) -> str:
-    return f"({number(value)})" if value < 0 else number(value)
 
 
 # Markdown and LaTeX.
@@ -329,8 +326,8 @@ def _descent(written: Gradients, only: Sequence[str]) -> str:
     lines = ["F &\\leftarrow F - \\alpha \\cdot \\frac{\\partial L}{\\partial F}"]
     for symbol, before, slope, after in _steps(written, only):
         lines.append(
-            f"{_tex(symbol)} &\\leftarrow {number(before)} - {rate} \\cdot {_bracketed(slope)} = "
-            f"{number(after)}"
+            f"{_tex(symbol)} &\\leftarrow {number(before)} - {rate} \\cdot "
+            f"{bracketed(number(slope))} = {number(after)}"
         )
     return " \\\\\n".join(lines)
 
@@ -361,9 +358,5 @@ def _for_tex(text: str) -> str:
     return text
 
 
-def _by(pair: Sequence[int]) -> str:
-    return "×".join(map(str, pair))
-
-
 def _both(pair: Sequence[int]) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else _by(pair)
+    return str(pair[0]) if pair[0] == pair[1] else sizes(pair)

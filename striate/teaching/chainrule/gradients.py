@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array
+from striate.common.text import sizes
 from striate.layers import Conv2D
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair
@@ -254,8 +255,8 @@ def gradients(
     products = _products(layer, (*image, depth), out)
     if products > MOST_TERMS:
         raise ValueError(
-            f"{WHO}: an input of {_by(image)} with a filter of {_by(size)}, {depth} channels in "
-            f"and {count} out, makes {products:,} products in the outputs and as many in each "
+            f"{WHO}: an input of {sizes(image)} with a filter of {sizes(size)}, {depth} channels "
+            f"in and {count} out, makes {products:,} products in the outputs and as many in each "
             f"gradient, too many to read (at most {MOST_TERMS:,}); choose a smaller input or filter"
         )
     random = np.random.default_rng(whole_number(seed, "seed", WHO, minimum=0))
@@ -272,7 +273,7 @@ def gradients(
         arriving = _shaped(arriving, 3, "gradient", "(rows, columns) or (rows, columns, filters)")
         if arriving.shape != out:
             raise ValueError(
-                f"{WHO}: gradient must have the shape of the output, {_by(out[:2])} with {count} "
+                f"{WHO}: gradient must have the shape of the output, {sizes(out[:2])} with {count} "
                 f"filters, got {arriving.shape}"
             )
     bs = given["b"]
@@ -384,7 +385,3 @@ def _listed(one: Sum) -> dict[str, Any]:
         "values": [list(term.values) for term in one.terms],
         "value": one.value,
     }
-
-
-def _by(pair: shapes.Shape) -> str:
-    return "×".join(map(str, pair))

@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
+from striate.common.text import in_gibibytes
 from striate.layers import Layer
 from striate.ops.shapes import Shape
 
@@ -18,7 +19,7 @@ def check_bytes(size: int, what: str, most: int) -> None:
     """A ValueError if `what` would have more bytes than `most`."""
     if size > most:
         raise ValueError(
-            f"{what} would take {size:,} bytes ({size / 2**30:.1f} GiB), more than "
+            f"{what} would take {size:,} bytes ({in_gibibytes(size)}), more than "
             f"most_bytes={most:,}; give a larger limit if there is memory for it"
         )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from striate.common.tables import table
+from striate.common.text import counted, in_bytes
 from striate.teaching.derivation.stages import fewer
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _WIDTH = 96
 
 def text(derivation: Derivation) -> str:
     """What was derived, what agrees, and what it costs."""
-    parts = [heading(derivation), _table(counts(derivation), left=2)]
+    parts = [heading(derivation), table(counts(derivation), left=2)]
     parts += [
         _wrapped(f"{number}. {stage.sentence}", "   ")
         for number, stage in enumerate(derivation.stages, 1)
@@ -32,7 +33,7 @@ def text(derivation: Derivation) -> str:
     if derivation.measurements:
         parts.append(measured_note(derivation) + ":")
         rows = measured_rows(derivation)
-        parts += [_table(rows, left=1)] if len(rows) > 1 else []
+        parts += [table(rows)] if len(rows) > 1 else []
         parts += [_wrapped(note) for note in unmeasured(derivation)]
     return "\n".join(parts)
 
@@ -42,7 +43,7 @@ def heading(derivation: Derivation) -> str:
     height, width, channels = derivation.image
     line = f"Image {height}×{width}" + f"×{channels}" * (channels > 1)
     line += f", {derivation.pixels:,} pixels" + " of all channels" * (channels > 1)
-    line += f"; {derivation.neurons:,} neuron{'s' * (derivation.neurons > 1)}"
+    line += f"; {counted(derivation.neurons, 'neuron')}"
     if derivation.group:
         line += f" in groups of {derivation.group:,}"
     if derivation.windows:
@@ -131,9 +132,9 @@ def measured_rows(derivation: Derivation) -> list[list[str]]:
                 times(base.forward_ms, measured.forward_ms) if base else "",
                 milliseconds(measured.step_ms),
                 times(base.step_ms, measured.step_ms) if base else "",
-                size(measured.weight_bytes),
-                size(measured.gradient_bytes),
-                size(measured.step_bytes),
+                in_bytes(measured.weight_bytes),
+                in_bytes(measured.gradient_bytes),
+                in_bytes(measured.step_bytes),
                 times(base.step_bytes, measured.step_bytes) if base else "",
             ]
         )
@@ -154,26 +155,6 @@ def times(base: float, value: float) -> str:
     """How many times as little a value is as the base: "3.1 ×"."""
     share = base / value
     return f"{share:,.0f} ×" if share >= 100 else f"{share:.2g} ×"
-
-
-def size(count: int) -> str:
-    """ "1.5 MiB"."""
-    for unit, one in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= one:
-            return f"{count / one:.1f} {unit}"
-    return f"{count} B"
-
-
-def _table(rows: Sequence[Sequence[str]], left: int) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = (
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 def _wrapped(line: str, indent: str = "") -> str:

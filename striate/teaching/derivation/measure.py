@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from striate.common.text import in_bytes
 from striate.layers import Dense, Flatten, GroupedDense, Layer
 from striate.ops.shapes import Shape
-from striate.teaching.derivation.as_text import size as in_bytes
 from striate.teaching.derivation.stages import Further, layer_of
 from striate.teaching.derivation.windows import Windows
 

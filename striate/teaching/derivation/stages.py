@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from striate.common.text import counted, percent
 from striate.layers import Conv2D, Dense, GroupedDense, Layer, LocallyConnected2D
 from striate.ops.shapes import Shape
 from striate.teaching.derivation.windows import Windows
@@ -108,10 +109,10 @@ def stages_of(
     made.append(
         stage(
             "grouped", shared, dense, shared,
-            f"Every {group:,} successive neurons share one weight per pixel: {groups:,} "
-            f"group{'s' * (groups > 1)}, "
-            f"{pixels:,} × {neurons:,}/{group:,} = {shared:,} weights, {fewer(1 - 1 / group)}. "
-            "The network is still fully connected, and all neurons of a group say the same.",
+            f"Every {group:,} successive neurons share one weight per pixel: "
+            f"{counted(groups, 'group')}, {pixels:,} × {neurons:,}/{group:,} = {shared:,} weights, "
+            f"{fewer(1 - 1 / group)}. The network is still fully connected, and all neurons of a "
+            "group say the same.",
         )
     )  # fmt: skip
     if windows is None:
@@ -135,7 +136,7 @@ def stages_of(
             f"The {group:,} neurons of a group are the {windows.positions[0]} × "
             f"{windows.positions[1]} positions of one filter: this is a "
             f"{windows.size[0]}×{windows.size[1]} convolution with "
-            f"{groups:,} filter{'s' * (groups > 1)}.",
+            f"{counted(groups, 'filter')}.",
         )
     )  # fmt: skip
     return tuple(made)
@@ -167,12 +168,12 @@ def fewer(reduction: float) -> str:
     if reduction == 0:
         return "as many"
     if reduction < 0:
-        return f"{-100 * reduction:.4g} % more"
-    percent = f"{100 * reduction:.2f}".rstrip("0").rstrip(".")
+        return f"{percent(-reduction, '.4g')} more"
+    share = f"{100 * reduction:.2f}".rstrip("0").rstrip(".")
     for decimals in (6, 9, 12):
-        if percent == "100":  # but some are left
-            percent = f"{100 * reduction:.{decimals}f}".rstrip("0").rstrip(".")
-    return f"{percent} % fewer"
+        if share == "100":  # but some are left
+            share = f"{100 * reduction:.{decimals}f}".rstrip("0").rstrip(".")
+    return f"{share} % fewer"
 
 
 def _written(layer: Layer) -> str:

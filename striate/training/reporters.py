@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
+from striate.common.progress import Bar, Interval
 from striate.training.history import Epoch, History
 
 
@@ -50,7 +50,7 @@ def make_reporter(progress: bool | Callable[[Progress], None]) -> Reporter:
     stream = sys.stderr
     if not progress or stream is None:
         return Silent()
-    return Bar(stream) if stream.isatty() else Lines(stream)
+    return EpochBar(stream) if stream.isatty() else Lines(stream)
 
 
 class Silent:
@@ -100,62 +100,41 @@ class Lines(Silent):
             print(line, file=self._stream, flush=True)
 
 
-class Bar(Silent):
+class EpochBar(Silent):
     """Shows a bar for the current epoch below the lines of the epochs that are done."""
 
     wants_steps = True
 
     def __init__(self, stream: TextIO) -> None:
-        from rich import progress
-        from rich.console import Console
-
-        # Refreshed by the steps themselves: a thread would take time from the kernels.
-        self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[figures]}"),
-            console=Console(file=stream, highlight=False),
-            auto_refresh=False,
-            transient=True,
-        )
-        self._task: Any = None
-        self._next = 0.0
+        self._bar = Bar(stream, width=20)
+        self._interval = Interval(0.1)
 
     def step(self, progress: Progress) -> None:
         """Move the bar, at most ten times a second."""
-        now = time.monotonic()
-        if self._task is None:
-            self._task = self._bars.add_task("", figures="")
-            self._bars.start()
-        elif now < self._next:
+        if not self._interval.is_over():
             return
-        self._next = now + 0.1
         accuracy = "" if progress.accuracy is None else f"accuracy {progress.accuracy:7.2%}  "
-        self._bars.update(
-            self._task,
-            description=f"epoch {progress.epoch:>{len(str(progress.epochs))}}/{progress.epochs}",
-            completed=progress.step,
-            total=progress.steps,
-            figures=(
-                f"loss {progress.loss:.4f}  {accuracy}"
-                f"{progress.images_per_second:,.0f} images/s  {clock(progress.seconds_left)} left"
-            ),
-            refresh=True,
+        self._bar.show(
+            f"epoch {progress.epoch:>{len(str(progress.epochs))}}/{progress.epochs}",
+            progress.step,
+            progress.steps,
+            f"loss {progress.loss:.4f}  {accuracy}"
+            f"{progress.images_per_second:,.0f} images/s  {clock(progress.seconds_left)} left",
         )
 
     def epoch(self, row: Epoch, epochs: int) -> None:
         """Leave a line that stays."""
-        self._bars.console.print(describe(row, epochs), markup=False, soft_wrap=True)
+        self._bar.print(describe(row, epochs))
 
     def end(self, history: History) -> None:
         """Say how it ended, where that is not plain."""
         self.close()
         for line in ending(history):
-            self._bars.console.print(line, markup=False, soft_wrap=True)
+            self._bar.print(line)
 
     def close(self) -> None:
         """Take the bar away."""
-        self._bars.stop()
+        self._bar.close()
 
 
 def describe(row: Epoch, epochs: int) -> str:

@@ -7,7 +7,15 @@ import pytest
 
 from striate.training.history import Epoch, History
 from striate.training.loop import fit
-from striate.training.progress import Bar, Lines, Silent, clock, describe, ending, make_reporter
+from striate.training.reporters import (
+    EpochBar,
+    Lines,
+    Silent,
+    clock,
+    describe,
+    ending,
+    make_reporter,
+)
 
 
 def train(make_network, problem, progress, **options):
@@ -69,7 +77,7 @@ def test_which_reporter(monkeypatch):
     assert isinstance(make_reporter(True), Lines)
     assert isinstance(make_reporter(False), Silent)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert isinstance(make_reporter(True), Bar)
+    assert isinstance(make_reporter(True), EpochBar)
     monkeypatch.setattr(sys, "stderr", None)  # as without a console
     assert isinstance(make_reporter(True), Silent)
 

@@ -1,0 +1,162 @@
+"""The settings of a training run, which recipes, `fit`, the estimators and the commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.common.text import counted
+from striate.optim import optimizers, schedules
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.optim.optimizers import Optimizer
+from striate.optim.schedules import RateSchedule
+
+if TYPE_CHECKING:
+    from striate.training.loading import Augmentation
+
+# What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
+DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained, apart from the data, the seed and the engine.
+
+    Attributes:
+        label_smoothing: of a classifier's loss: the share of the true class that is spread over
+            all, 0 or more, below 1.
+        augment: ``augment(images, rng) -> images`` for every batch, or options of
+            `striate.data.augment.Augment`, of which those that are zero or False do nothing.
+
+    The others are arguments of `striate.training.loop.fit`, which explains them.
+
+    Raises:
+        ValueError, TypeError: a setting is out of its range, or two do not go together.
+    """
+
+    optimizer: str | Optimizer = "adamw"
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    schedule: str | RateSchedule = "one-cycle"
+    warmup: int | float | None = None
+    epochs: int = 10
+    batch_size: int = 128
+    label_smoothing: float = 0.0
+    augment: Mapping[str, Any] | Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            object.__setattr__(self, name, _count(name, getattr(self, name)))
+        self.make_optimizer()
+        self.make_schedule()
+        self.make_loss()
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and rate > 0.0):
+            raise ValueError(f"learning_rate must be finite and above 0, not {rate!r}")
+
+    def changed(self, **given: Any) -> TrainingSettings:
+        """With those that are given, and not None, in place of these.
+
+        A learning rate and weight decay are for one optimiser, a warm-up is for one schedule: with
+        another one those that are not given become its own defaults.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        own: dict[str, Any] = {}
+        if given.get("optimizer", self.optimizer) != self.optimizer:
+            own |= {"learning_rate": None, "weight_decay": None}
+        if given.get("schedule", self.schedule) != self.schedule:
+            own |= {"warmup": None}
+        return replace(self, **(own | given))
+
+    def make_optimizer(self) -> Optimizer:
+        """The optimiser: the one that was given, or a new one of that name."""
+        value, decay = self.optimizer, self.weight_decay
+        if isinstance(value, str):
+            return optimizers.by_name(value, **({} if decay is None else {"weight_decay": decay}))
+        if not isinstance(value, Optimizer):
+            raise TypeError(f"optimizer must be an Optimizer or its name, not {value!r}")
+        if decay is not None:
+            raise ValueError(
+                f"weight_decay is for an optimizer given by name; {value!r} has its own"
+            )
+        return value
+
+    def make_schedule(self) -> RateSchedule:
+        """The schedule: the one that was given, or a new one of that name."""
+        value = self.schedule
+        if isinstance(value, str):
+            return schedules.by_name(value, warmup=self.warmup)
+        if not isinstance(value, RateSchedule):
+            raise TypeError(f"schedule must be a RateSchedule or its name, not {value!r}")
+        if self.warmup is not None:
+            raise ValueError(f"warmup is for a schedule given by name; {value!r} has its own")
+        return value
+
+    def make_loss(self) -> SoftmaxCrossEntropy:
+        """The loss of a classifier."""
+        return SoftmaxCrossEntropy(self.label_smoothing)
+
+    def make_augmentation(self) -> Augmentation | None:
+        """What changes the images of a batch; None if nothing does."""
+        if not isinstance(self.augment, Mapping):
+            return self.augment
+        from striate.data.augment import Augment
+
+        options = {name: value for name, value in self.augment.items() if value}
+        return Augment(**options) if options else None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The options of the augmentation: {} if images stay, or a function changes them."""
+        return dict(self.augment) if isinstance(self.augment, Mapping) else {}
+
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate at the top of the schedule."""
+        if self.learning_rate is not None:
+            return float(self.learning_rate)
+        return DEFAULT_LEARNING_RATES[self.make_optimizer().kind]
+
+    def arguments(self) -> dict[str, Any]:
+        """The training of a classifier as arguments of `fit`."""
+        found = {name: getattr(self, name) for name in NAMES if name != "label_smoothing"}
+        return {**found, "loss": self.make_loss(), "augment": self.make_augmentation()}
+
+    @property
+    def description(self) -> str:
+        """All of it in one line, for people; an optimiser and a schedule are named."""
+        rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
+        parts = [
+            counted(self.epochs, "epoch"),
+            f"batches of {self.batch_size}",
+            f"{self.optimizer}{rate} ({self.schedule})",
+        ]
+        if self.weight_decay is not None:
+            parts.append(f"weight decay {self.weight_decay:g}")
+        if self.label_smoothing:
+            parts.append(f"label smoothing {self.label_smoothing:g}")
+        changes = [_change(name, value) for name, value in self.changes.items() if value]
+        nothing = "a function" if callable(self.augment) else "none"
+        return ", ".join([*parts, f"augmentation: {', '.join(changes) or nothing}"])
+
+
+NAMES = tuple(field.name for field in fields(TrainingSettings))
+"""What the settings are called, in all that takes them."""
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return int(value)
+
+
+def _change(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    return f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
