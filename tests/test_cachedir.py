@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -12,15 +13,19 @@ from platformdirs import windows
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 
+from striate.common import cachedir
 from striate.common.cachedir import cache_dir
 
 
 @pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # The system can be asked on Windows only.
     monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
     for name in ("STRIATE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
+    cachedir._default_folder.cache_clear()
+    yield
+    cachedir._default_folder.cache_clear()
 
 
 def test_variable_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -67,7 +72,7 @@ def test_platforms(
 
 def test_windows_without_such_a_folder_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platformdirs, "PlatformDirs", windows.Windows)
-    with pytest.raises(OSError, match="no home folder for a cache .*: set STRIATE_CACHE"):
+    with pytest.raises(OSError, match=r"no home folder for a cache .*: set STRIATE_CACHE"):
         cache_dir("images")
 
 

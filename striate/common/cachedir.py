@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
+
+# What the platforms' folders depend on.
+_VARIABLES = ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
 
 
 def cache_dir(kind: str) -> Path:
@@ -22,20 +26,24 @@ def cache_dir(kind: str) -> Path:
         raise ValueError(f"cache_dir: kind must be one plain folder name, not {kind!r}")
     chosen = os.environ.get("STRIATE_CACHE", "")
     if chosen:
-        return Path(os.path.abspath(os.path.expanduser(chosen))) / kind
-    return _default_folder() / kind
+        folder = os.path.abspath(os.path.expanduser(chosen))
+    else:
+        folder = _default_folder(*map(os.environ.get, _VARIABLES))
+    return Path(os.path.join(folder, kind))
 
 
-def _default_folder() -> Path:
+@functools.lru_cache
+def _default_folder(*_variables: str | None) -> str:
+    """Return striate's folder, which is looked for once: it is asked for with every kernel."""
     from platformdirs import user_cache_dir
 
     try:
-        folder = Path(user_cache_dir("striate", appauthor=False, opinion=False))
+        folder = user_cache_dir("striate", appauthor=False, opinion=False)
     # No home, or on Windows no such folder.
     except (RuntimeError, ValueError, KeyError) as error:
         raise FileNotFoundError(
             f"no home folder for a cache ({error}): set STRIATE_CACHE to a folder"
         ) from error
-    if not folder.is_absolute():  # what earlier versions of platformdirs return without a home
+    if not os.path.isabs(folder):  # what earlier versions of platformdirs return without a home
         raise FileNotFoundError("no home folder for a cache: set STRIATE_CACHE to a folder")
     return folder

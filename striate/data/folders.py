@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data import cache
+from striate.data import decoded_cache
 from striate.data.dataset import (
     DataError,
     Dataset,
@@ -33,7 +33,7 @@ class Part:
     """The training or the test part: the files of each class, both in natural order."""
 
     folder: Path
-    classes: dict[str, list[cache.File]] = field(default_factory=dict)
+    classes: dict[str, list[decoded_cache.File]] = field(default_factory=dict)
     ignored: int = 0  # files that are hidden or no images
     loose: int = 0  # images that are in no class folder
 
@@ -55,7 +55,7 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         _check_same(parts[0], parts[1])
     indices = class_indices(classes, wanted, str(folder))
     number = dict(zip(classes, indices, strict=True))
-    files: list[cache.File] = []
+    files: list[decoded_cache.File] = []
     labels: list[int] = []
     ends: list[int] = []
     for part in parts:
@@ -133,7 +133,7 @@ def _scan(folder: Path) -> Part:
         raise DataError(f"{folder}: the folder holds no images; {_LAYOUT}")
     empty: list[str] = []
     for path in subfolders:
-        members: list[cache.File] = []
+        members: list[decoded_cache.File] = []
         part.ignored += _collect(path, members, set())
         members.sort(key=lambda file: natural_key(file.path))
         part.classes[path.name] = members
@@ -148,7 +148,7 @@ def _scan(folder: Path) -> Part:
     return part
 
 
-def _collect(folder: Path, members: list[cache.File], seen: set[tuple[int, int]]) -> int:
+def _collect(folder: Path, members: list[decoded_cache.File], seen: set[tuple[int, int]]) -> int:
     """Add the image files below the folder to `members`; return how many others there are."""
     entries = _entries(folder)
     status = os.stat(folder)
@@ -165,10 +165,10 @@ def _collect(folder: Path, members: list[cache.File], seen: set[tuple[int, int]]
             try:
                 found = entry.stat()
             except OSError:  # a link to nothing: decoding will say so
-                members.append(cache.File(entry.path, 0, 0, 0))
+                members.append(decoded_cache.File(entry.path, 0, 0, 0))
                 continue
             members.append(
-                cache.File(entry.path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                decoded_cache.File(entry.path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             )
         else:
             ignored += 1
@@ -219,12 +219,12 @@ def _check_not_empty(part: Part, number: dict[str, int], present: set[int]) -> N
             )
 
 
-def _decode(files: Sequence[cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
+def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
     """Decode the files or take them from the cache; return also whether it was the cache."""
     paths = [file.path for file in files]
     kinds = ("size", "colour", "mode", "max_pixels")
-    name = cache.key(files, {kind: getattr(options, kind) for kind in kinds})
-    found = cache.read(name) if options.cache else None
+    key = decoded_cache.key(files, {kind: getattr(options, kind) for kind in kinds})
+    found = decoded_cache.read(key) if options.cache else None
     if found is not None and _still_bad(paths, found, options):
         return found, True
     decoded = decode_images(
@@ -237,7 +237,7 @@ def _decode(files: Sequence[cache.File], options: LoadOptions) -> tuple[Decoded,
         progress=options.progress,
     )
     if options.cache:
-        cache.write(name, decoded)
+        decoded_cache.write(key, decoded)
     return decoded, False
 
 
