@@ -20,8 +20,10 @@ from striate.data.dataset import (
     natural_key,
     plural,
 )
-from striate.data.decode import SUFFIXES, WantedImages, decode_chunk, pillow_settings
+from striate.data.decode import WantedImages, decode_chunk
+from striate.data.image_files import pillow_settings
 from striate.data.images import Decoded, decode_images
+from striate.data.paths import is_image_name
 
 _TRAIN = ("train", "training")
 _TEST = ("test", "testing", "val", "validation", "valid")  # the first that has classes is used
@@ -195,9 +197,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
     """Return whether the name is that of a visible image; pipes and devices are none."""
-    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
-        return False
-    return entry.is_file() or entry.is_symlink()
+    return is_image_name(entry.name) and (entry.is_file() or entry.is_symlink())
 
 
 def _check_same(train: Part, test: Part) -> None:

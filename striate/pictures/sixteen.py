@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.data.decode import FORMATS
+from striate.data.image_files import FORMATS
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow

@@ -15,31 +15,20 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
 from striate.data.dataset import DataError
-from striate.pictures.picture import Picture, alike, has_alpha, is_gray, to_bytes
+from striate.data.image_files import KINDS, to_bytes
+from striate.pictures.picture import Picture, alike, has_alpha, is_gray
 from striate.pictures.sixteen import png_chunks
 from striate.pictures.tiff import tiff_chunks
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
 _FRAMED = ("GIF", "PNG", "WEBP", "TIFF")
 _OPAQUE = ("JPEG", "BMP")
 _QUALITY = 95  # of JPEG and WebP whose source was none
 
 
-def check_output(path: str | os.PathLike[str], endings: Iterable[str] = FORMATS) -> str:
+def check_output(path: str | os.PathLike[str], endings: Iterable[str] = KINDS) -> str:
     """Return the ending of the file `path`, in small letters, if a picture can be written there.
 
     Raises:
@@ -76,7 +65,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> list[str]:
             (several frames, real numbers, too many pixels), or the file cannot be written.
     """
     ending = check_output(path)
-    kind = FORMATS[ending]
+    kind = KINDS[ending]
     try:
         fitted, notes = _fit(picture, kind, ending)
         write_atomically(os.fspath(path), _encode(fitted, kind))
