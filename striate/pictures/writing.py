@@ -18,7 +18,7 @@ from striate.data.dataset import DataError
 from striate.data.image_files import KINDS, to_bytes
 from striate.pictures.picture import Picture, alike, has_alpha, is_gray
 from striate.pictures.sixteen import png_chunks
-from striate.pictures.tiff import tiff_chunks
+from striate.pictures.tiff import tiff_file
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -124,7 +124,7 @@ def _over_white(pixels: Array) -> Array:
 def _encode(picture: Picture, kind: str) -> Iterable[bytes | memoryview]:
     """Return the bytes of the file."""
     if kind == "TIFF":
-        return tiff_chunks(picture.frames, icc=picture.icc, dpi=picture.dpi)
+        return [tiff_file(picture.frames, icc=picture.icc, dpi=picture.dpi)]
     if picture.frames[0].dtype == np.uint16:
         return png_chunks(picture.frames[0], icc=picture.icc, exif=picture.exif, dpi=picture.dpi)
     animated = len(picture.frames) > 1
