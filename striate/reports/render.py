@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.atomic import write_atomically
+from striate.common.templates import rendered
 from striate.inspect.summary import bytes_text, sizes
 from striate.reports import architecture, curves, embedded_images
 from striate.reports.data import Answer, Report
@@ -22,6 +24,14 @@ MOST_IN_MATRIX = 30
 """Classes up to which the whole confusion matrix is shown."""
 PAIRS = 15
 """Pairs of classes shown as most often confused."""
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": lambda share: f"{100 * share:.2f} %",
+    "sizes": sizes,
+    "bytes": bytes_text,
+    "whole": "{:,}".format,
+}
+"""How numbers are written in the page."""
 
 MARK = '<meta name="generator" content="striate report'
 """What a page that this module wrote has near its beginning."""
@@ -84,40 +94,28 @@ def within(report: Report) -> tuple[Report, bytes]:
 
 def render(report: Report) -> bytes:
     """The page of `report` in UTF-8; the same report gives the same bytes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     from striate.common.version import __version__
 
-    environment = Environment(
-        loader=PackageLoader("striate.reports", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.2f} %"
-    environment.filters["sizes"] = sizes
-    environment.filters["bytes"] = bytes_text
-    environment.filters["whole"] = "{:,}".format
     folder = files("striate.reports") / "page"
     scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
-    page = environment.get_template("report.html").render(
-        mark=MARK,
-        version=__version__,
-        report=report,
-        style=(folder / "style.css").read_text("utf-8"),
-        data=_script_data(pack(report)),
-        script=f'"use strict";\n(() => {{\n{scripts}\n}})();',
-        curves=_curves(report),
-        mistakes=[_card(report, answer) for answer in report.mistakes],
-        wrong=report.evaluation.images - int(np.trace(report.evaluation.confusion)),
-        matrix=_matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
-        pairs=_pairs(report),
-        left_out=_left_out(report),
-        layers=architecture.layers(report),
-        connections=architecture.connections(report),
-        unread=architecture.unread(report),
-    )
+    values = {
+        "mark": MARK,
+        "version": __version__,
+        "report": report,
+        "style": (folder / "style.css").read_text("utf-8"),
+        "data": _script_data(pack(report)),
+        "script": f'"use strict";\n(() => {{\n{scripts}\n}})();',
+        "curves": _curves(report),
+        "mistakes": [_card(report, answer) for answer in report.mistakes],
+        "wrong": report.evaluation.images - int(np.trace(report.evaluation.confusion)),
+        "matrix": _matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
+        "pairs": _pairs(report),
+        "left_out": _left_out(report),
+        "layers": architecture.layers(report),
+        "connections": architecture.connections(report),
+        "unread": architecture.unread(report),
+    }
+    page = rendered("striate.reports", "page/report.html", values, FILTERS)
     # Names may hold bytes that are no text in any encoding.
     return page.encode("utf-8", "backslashreplace")
 
