@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.cli.output import size
+from striate.common.text import reason
 
 if TYPE_CHECKING:
     from striate.layers import Layer
@@ -198,7 +199,7 @@ def read(path: str | Path) -> NetworkFile:
     except FileNotFoundError:
         raise NetworkFileError(f"{path}: there is no such network file") from None
     except OSError as error:
-        raise NetworkFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise NetworkFileError(f"{path}: cannot be read: {reason(error)}") from error
     except UnicodeDecodeError:
         raise NetworkFileError(f"{path}: is not a text file, so not a network file") from None
     try:

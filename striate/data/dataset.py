@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.stratified import nearest_shares, stratified_parts
+from striate.common.text import first_few, plural
 
 Images = npt.NDArray[Any]  # uint8 or float32, (n, height, width, channels)
 Labels = npt.NDArray[np.int64]
@@ -97,18 +98,6 @@ def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces if p], text
 
 
-def plural(count: int, thing: str) -> str:
-    """Return "1 image", "2 images", "2 classes"."""
-    ending = "" if count == 1 else "es" if thing.endswith("s") else "s"
-    return f"{count:,} {thing}{ending}"
-
-
-def names(items: Sequence[str], at_most: int = 5) -> str:
-    """Return the first names as text, with the number of those left out."""
-    shown = ", ".join(items[:at_most])
-    return shown if len(items) <= at_most else f"{shown} and {len(items) - at_most} more"
-
-
 def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: str) -> list[int]:
     """Return the index of each class of `present` in `wanted` (in `present`, where None).
 
@@ -126,7 +115,7 @@ def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: s
         if name not in wanted:
             raise DataError(
                 f"{where} has a class {name!r} that the model does not know; "
-                f"it knows {names(list(wanted), 10)}: give images of these classes only, or a "
+                f"it knows {first_few(list(wanted), 10)}: give images of these classes only, or a "
                 "model trained on the others, too"
             )
     return [list(wanted).index(name) for name in present]
@@ -169,7 +158,12 @@ def assemble(
     colour: str | None,
     notes: Sequence[str],
 ) -> Dataset:
-    """Make a Dataset of a training part and, where given, a test part; else split off one."""
+    """Make a Dataset of a training part and, where given, a test part; else split off one.
+
+    `classes` are those of the source; the labels are indices into the classes that `options` ask
+    for, or else into these.
+    """
+    classes = classes if options.classes is None else options.classes
     train_images, train_labels = parts[0]
     split = len(parts) == 1
     if split:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.common.text import first_few, plural, reason
 from striate.data import decoded_cache
 from striate.data.dataset import (
     DataError,
@@ -16,9 +17,7 @@ from striate.data.dataset import (
     LoadOptions,
     assemble,
     class_indices,
-    names,
     natural_key,
-    plural,
 )
 from striate.data.decode import WantedImages, decode_chunk
 from striate.data.image_files import pillow_settings
@@ -67,7 +66,6 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         ends.append(len(files))
     decoded, cached = _decode(files, options)
     kept_labels = np.array(labels, dtype=np.int64)[decoded.kept]
-    all_names = classes if wanted is None else list(wanted)
     slices = np.searchsorted(decoded.kept, [0, *ends])
     pairs = []
     for part, start, stop in zip(parts, slices[:-1], slices[1:], strict=True):
@@ -83,12 +81,12 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         notes.append(f"{plural(loose, 'image')} ignored: not in a class folder")
     if decoded.bad:
         bad = [files[index].path for index, _ in decoded.bad]
-        notes.append(f"{plural(len(bad), 'bad image')} skipped: {names(bad)}")
+        notes.append(f"{plural(len(bad), 'bad image')} skipped: {first_few(bad)}")
     if cached:
         notes.append("decoded images taken from the cache")
     return assemble(
         pairs,
-        all_names,
+        classes,
         options,
         name=folder.resolve().name or "images",
         resize=decoded.resize,
@@ -117,7 +115,7 @@ def find_parts(folder: Path) -> tuple[list[Part], list[str]]:
                     break
             unused = sorted(path.name for key, path in inner.items() if key not in used)
             if unused:
-                notes.append(f"not used in {folder}: {names(unused)}")
+                notes.append(f"not used in {folder}: {first_few(unused)}")
             return parts, notes
     return [_scan(folder)], notes
 
@@ -182,7 +180,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
-        raise DataError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+        raise DataError(f"{folder}: the folder cannot be read ({reason(error)})") from error
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -206,7 +204,7 @@ def _check_same(train: Part, test: Part) -> None:
             if name not in other.classes:
                 raise DataError(
                     f"{one.folder / name}: class {name!r} is not in {other.folder}, which has "
-                    f"{names(list(other.classes), 10)}; both parts need the same classes"
+                    f"{first_few(list(other.classes), 10)}; both parts need the same classes"
                 )
 
 

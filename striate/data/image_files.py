@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.text import reason
+
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
@@ -135,8 +137,7 @@ def fault(error: Exception, max_pixels: int) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"not an image of a known kind ({', '.join(FORMATS)})"
     if isinstance(error, OSError) and error.errno is not None:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot be read ({reason(error)})"
     if isinstance(error, MemoryError):
         return "the image does not fit into memory"
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return f"the image is truncated or damaged ({reason})"
+    return f"the image is truncated or damaged ({reason(error)})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.text import plural
 from striate.data import decode, worker_pool
 from striate.data.dataset import (
     COLOURS,
@@ -19,7 +20,6 @@ from striate.data.dataset import (
     DataError,
     Images,
     Progress,
-    plural,
 )
 from striate.data.image_files import pillow_settings
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.text import first_few, plural, reason
 from striate.data.dataset import (
     DataError,
     Dataset,
@@ -18,8 +19,6 @@ from striate.data.dataset import (
     LoadOptions,
     assemble,
     class_indices,
-    names,
-    plural,
 )
 from striate.data.images import refit
 
@@ -94,7 +93,7 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
             resize["maximum"] = maximum
     return assemble(
         pairs,
-        present if options.classes is None else options.classes,
+        present,
         options,
         name=path.stem,
         resize=resize,
@@ -117,7 +116,7 @@ def _read(path: Path) -> dict[str, Array]:
         raise DataError(f"{path}: the arrays do not fit into memory") from error
     except OSError as error:
         if error.errno is not None:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+            raise DataError(f"{path}: cannot be read ({reason(error)})") from error
         raise _damaged(path, error) from error
     except ValueError as error:
         if "allow_pickle" in str(error) or "Object arrays" in str(error):
@@ -131,8 +130,7 @@ def _read(path: Path) -> dict[str, Array]:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return DataError(f"{path}: not an .npz file, or a truncated or damaged one ({reason})")
+    return DataError(f"{path}: not an .npz file, or a truncated or damaged one ({reason(error)})")
 
 
 def _pair(arrays: dict[str, Array], pairs: Names, path: Path) -> tuple[str, str, Array, Array]:
@@ -140,7 +138,7 @@ def _pair(arrays: dict[str, Array], pairs: Names, path: Path) -> tuple[str, str,
     for x, y in pairs:
         if x in arrays and y in arrays:
             return x, y, _images(arrays[x], x, path), _labels(arrays[y], len(arrays[x]), y, path)
-    present = names(sorted(arrays)) or "none of the names that are known"
+    present = first_few(sorted(arrays)) or "none of the names that are known"
     raise DataError(f"{path}: needs the arrays {pairs[0][0]} and {pairs[0][1]}, has {present}")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.text import reason
 from striate.kernels.kernel import LARGEST
 
 Array = npt.NDArray[Any]
@@ -58,7 +59,7 @@ def read(path: str | os.PathLike[str]) -> Array:
         with path.open("rb") as file:
             content = file.read(LARGEST_TEXT + 1)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ValueError(f"{path}: cannot be read ({reason(error)})") from error
     if len(content) > LARGEST_TEXT:
         raise ValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
     try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
+from striate.common.text import reason
 from striate.data.dataset import DataError
 from striate.data.image_files import KINDS, to_bytes
 from striate.pictures.picture import Picture, alike, has_alpha, is_gray
@@ -70,14 +71,10 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> list[str]:
         fitted, notes = _fit(picture, kind, ending)
         write_atomically(os.fspath(path), _encode(fitted, kind))
     except OSError as error:
-        raise DataError(f"{os.fspath(path)}: cannot be written ({_reason(error)})") from error
+        raise DataError(f"{os.fspath(path)}: cannot be written ({reason(error)})") from error
     except ValueError as error:
         raise DataError(f"{os.fspath(path)}: {error}") from error
     return [f"{os.fspath(path)}: {note}" for note in notes]
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or " ".join(str(error).split()).rstrip(".")
 
 
 def _fit(picture: Picture, kind: str, ending: str) -> tuple[Picture, list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from striate.common.atomic import write_atomically
 from striate.common.templates import rendered
+from striate.common.text import first_few, reason
 from striate.inspect.summary import bytes_text, sizes
 from striate.reports import architecture, curves, embedded_images
 from striate.reports.data import Answer, Report
@@ -56,7 +57,7 @@ def check_path(path: str | Path) -> Path:
             with path.open("rb") as file:
                 start = file.read(2000)
         except OSError as error:
-            raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise ValueError(f"{path}: cannot be read ({reason(error)})") from error
         if start and MARK.encode() not in start:
             raise ValueError(
                 f"{path}: exists and is not a report; choose another name, or remove it first"
@@ -192,14 +193,9 @@ def _left_out(report: Report) -> list[str]:
         told.append(f"{len(report.chosen)} of {report.wanted} images are looked into, {limit}.")
     hidden = [v.name for index, v in enumerate(nodes) if index not in fitted.shown]
     if hidden:
-        told.append(f"The values of {_names(hidden)} are left out, {limit}.")
+        told.append(f"The values of {first_few(hidden, 8, 'more layers')} are left out, {limit}.")
     slots = {slot.node for slot in report.network.slots}
     heavy = [nodes[index].name for index in sorted(slots - fitted.weights)]
     if heavy:
-        told.append(f"The weights of {_names(heavy)} are left out, {limit}.")
+        told.append(f"The weights of {first_few(heavy, 8, 'more layers')} are left out, {limit}.")
     return told
-
-
-def _names(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more layers" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from striate.common.text import plural
 from striate.data import DataError, digits, find_images, load, load_images
-from striate.data.dataset import checked_size, natural_key, plural, train_test_split
+from striate.data.dataset import checked_size, natural_key, train_test_split
 from striate.model.preprocessing import Preprocessing
 
 # Digits

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from striate.common.figure_files import figure_bytes
 from striate.common.templates import rendered
 from striate.teaching.derivation import as_text, drawing
-from striate.teaching.derivation.files import encoded
+from striate.teaching.derivation.files import DPI
 
 if TYPE_CHECKING:
     from striate.teaching.derivation.derivation import Derivation
@@ -39,11 +40,11 @@ def _stage(derivation: Derivation, stage: DerivationStage) -> dict[str, Any]:
     notes = []
     if stage.name == "local" and derivation.unshared:
         notes.append(f"{derivation.unshared.sentence} That is a locally connected layer.")
-    picture = base64.b64encode(encoded(drawing.stage_figure(derivation, stage.name), "svg"))
+    figure = drawing.stage_figure(derivation, stage.name)
     return {
         "title": drawing.TITLES[stage.name],
         "sentence": stage.sentence,
         "layer": stage.layer,
-        "picture": picture.decode("ascii"),
+        "picture": base64.b64encode(figure_bytes(figure, "svg", DPI)).decode("ascii"),
         "notes": notes,
     }
