@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.common.atomic import write_atomically
+from striate.common.atomic import is_partial, write_atomically
 
 
 def test_writes_a_new_file(tmp_path: Path) -> None:
@@ -60,6 +60,7 @@ def test_old_content_is_there_until_all_is_written(tmp_path: Path) -> None:
         yield b"new"
         seen.append(path.read_bytes())
         yield b"er"
+        assert [is_partial(entry.name) for entry in sorted(tmp_path.iterdir())] == [True, False]
 
     write_atomically(path, chunks())
     assert seen == [b"old"]
@@ -77,6 +78,23 @@ def test_permissions_follow_the_umask_or_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "new").chmod(0o604)
     write_atomically(tmp_path / "new", [b"y"])
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o604
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX permissions")
+def test_a_private_file_is_for_its_user_only(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "new", [b"x"], private=True)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_the_disk_is_waited_for_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    write_atomically(tmp_path / "new", [b"x"], durable=durable)
+    assert (tmp_path / "new").read_bytes() == b"x"
+    assert bool(synced) == durable
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

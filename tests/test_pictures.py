@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from striate.common.arrays import Array
 from striate.data import DataError
-from striate.pictures import Picture, check_output, grace_hopper, read_picture, write_picture
+from striate.pictures import Picture, check_output, grace_hopper, read_picture, tiff, write_picture
 from striate.pictures.picture import alike
+from striate.pictures.tiff import tiff_file
 
 SHAPES = [(13, 19), (13, 19, 2), (13, 19, 3), (13, 19, 4)]
 
@@ -258,9 +260,9 @@ def test_16_bit_photos_come_upright(tmp_path: Path, ending: str, orientation: in
     exif = Image.Exif()
     exif[0x0112] = orientation
     write_picture(path, Picture((image,), exif=exif.tobytes()))
-    if ending == "tif":  # put in by hand, in place of the number of samples that are whole
+    if ending == "tif":  # put in by hand, in place of a tag that says what is so without it
         data = path.read_bytes()
-        at = data.index(struct.pack("<HHI", 339, 3, 3))
+        at = data.index(struct.pack("<HHII", 284, 3, 1, 1))
         entry = struct.pack("<HHII", 274, 3, 1, orientation)
         path.write_bytes(data[:at] + entry + data[at + 12 :])
     np.testing.assert_array_equal(only(path), np.rot90(image, {3: 2, 6: -1}[orientation]))
@@ -409,6 +411,72 @@ def test_pages(tmp_path: Path, dtype: str) -> None:
     assert len(read.frames) == 3
     for back, page in zip(read.frames, pages, strict=True):
         np.testing.assert_array_equal(back, page)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_tiff_of_every_type_and_shape(channels: int, dtype: str) -> None:
+    """Also what Pillow cannot read: real-valued colours, 16-bit gray with alpha."""
+    tifffile = pytest.importorskip("tifffile")
+    pages = [pixels((*size, channels), dtype) for size in ((1, 1), (700, 900), (5, 1), (1, 4))]
+    icc = profile()
+    buffer = io.BytesIO(tiff_file(pages, icc=icc, dpi=(300.0, 72.25)))
+    with tifffile.TiffFile(buffer) as file:
+        assert len(file.pages) == 4
+        for page, wanted in zip(file.pages, pages, strict=True):
+            got = page.asarray()
+            assert got.dtype == wanted.dtype
+            np.testing.assert_array_equal(got.reshape(wanted.shape), wanted)
+            tags = {tag.name: tag.value for tag in page.tags}
+            assert tags["Compression"] == 8
+            assert tags.get("ExtraSamples", ()) == ((2,) if channels in (2, 4) else ())
+            assert tags["PhotometricInterpretation"] == (2 if channels > 2 else 1)
+            assert tags["InterColorProfile"] == icc
+            across, down = tags["XResolution"], tags["YResolution"]
+            assert (across[0] / across[1], down[0] / down[1]) == (300.0, 72.25)
+            assert tags["ResolutionUnit"] == 2
+            assert not {"Software", "ImageDescription", "DateTime"} & set(tags)
+
+
+def test_tiff_without_a_resolution(tmp_path: Path) -> None:
+    write_picture(tmp_path / "x.tif", Picture((pixels((4, 5)),)))
+    read = read_picture(tmp_path / "x.tif")
+    assert (read.dpi, read.icc) == (None, None)
+
+
+class Far(io.FileIO):
+    """A file in which all but the first bytes stand near the end of what TIFF can hold."""
+
+    start = 0
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+b")
+
+    def write(self, data: Any) -> int:
+        count = super().write(data)
+        at = self.tell()
+        if at == 8 and self.seek(0, io.SEEK_END) == 8:
+            at = self.truncate(self.start)
+        self.seek(at)
+        return count
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs files with holes")
+@pytest.mark.parametrize("start", [2**32 - 200, 2**32, 2**32 + 7])
+def test_tiff_holds_at_most_4_gib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: int
+) -> None:
+    with Far(tmp_path / "far") as file:
+        file.start = start
+        monkeypatch.setattr(tiff.io, "BytesIO", lambda: file)
+        with pytest.raises(ValueError, match="a TIFF file holds at most 4 GiB; write PNG, or"):
+            tiff_file([pixels((5, 6, 3)), pixels((70, 80, 3))])
+
+
+def test_tiff_says_of_other_errors_what_they_are() -> None:
+    with pytest.raises(ValueError, match="extrasamples") as caught:
+        tiff_file([np.zeros((4, 5, 5), np.uint8)])
+    assert "4 GiB" not in str(caught.value)
 
 
 def test_frames_with_the_same_channels() -> None:

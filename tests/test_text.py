@@ -1,5 +1,6 @@
 """Numbers, words and lists as text."""
 
+import errno
 import math
 
 import pytest
@@ -17,6 +18,7 @@ from striate.common.text import (
     percent,
     plural,
     quoted,
+    reason,
     sizes,
     span,
 )
@@ -98,3 +100,17 @@ def test_the_nearest_name_is_offered() -> None:
     assert did_you_mean("sobelx", ["sobel-y", "sobel-x"], most=3) == (
         "; did you mean 'sobel-x' or 'sobel-y'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a.png"), "No space left on device"),
+        (OSError("encoder error\n -2 when writing."), "encoder error -2 when writing"),
+        (OSError(), "OSError"),
+        (ValueError("two  words."), "two words"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_reasons_are_parts_of_a_sentence(error: Exception, expected: str) -> None:
+    assert reason(error) == expected

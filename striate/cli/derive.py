@@ -173,12 +173,12 @@ def derive(
 
 def _check_places(picture: str | None, out: str | None) -> None:
     """What can be found out before any work is done."""
-    from striate.teaching.derivation.files import kind_of
+    from striate.teaching.derivation.files import check_kind
 
     if picture is not None and not Path(picture).is_file():
         raise click.ClickException(f"{picture}: there is no such file")
     if out is not None:
-        kind_of(out)
+        check_kind(out)
         if not Path(out).parent.is_dir():
             raise click.ClickException(f"{out}: there is no folder {Path(out).parent}")
         if Path(out).is_dir():

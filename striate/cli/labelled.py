@@ -145,9 +145,9 @@ def _choose(
         part = "test" if name == dataset.name and seen == len(images) else "all"
     if part == "all":
         return part, images, labels
-    from striate.data.dataset import stratified_split
+    from striate.data.dataset import train_test_split
 
-    train, test = stratified_split(labels, fraction, seed, dataset.classes)
+    train, test = train_test_split(labels, fraction, seed, dataset.classes)
     rows = train if part == "train" else test
     return part, images[rows], labels[rows]
 

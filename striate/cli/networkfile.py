@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.common.text import did_you_mean, sizes
+from striate.common.text import did_you_mean, reason, sizes
 
 if TYPE_CHECKING:
     from striate.layers import Layer
@@ -197,7 +197,7 @@ def read(path: str | Path) -> NetworkFile:
     except FileNotFoundError:
         raise NetworkFileError(f"{path}: there is no such network file") from None
     except OSError as error:
-        raise NetworkFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise NetworkFileError(f"{path}: cannot be read: {reason(error)}") from error
     except UnicodeDecodeError:
         raise NetworkFileError(f"{path}: is not a text file, so not a network file") from None
     try:

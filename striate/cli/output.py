@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from striate.common.text import reason
+
 
 def error_line(message: str) -> None:
     """Print why the command ends, on one line of standard error."""
@@ -37,9 +39,7 @@ def writing(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise click.ClickException(
-            f"{path}: cannot be written ({error.strerror or error})"
-        ) from error
+        raise click.ClickException(f"{path}: cannot be written ({reason(error)})") from error
 
 
 def json_line(result: dict[str, Any]) -> None:

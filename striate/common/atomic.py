@@ -9,26 +9,42 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+_START, _END = ".striate-", ".partial"
 
-def write_atomically(path: str | Path, chunks: Iterable[bytes | memoryview]) -> None:
-    """Write `chunks` to the file `path`, replacing it in one step once all is safely on disk.
+
+def write_atomically(
+    path: str | Path,
+    chunks: Iterable[bytes | memoryview],
+    *,
+    durable: bool = True,
+    private: bool = False,
+) -> None:
+    """Write `chunks` to the file `path`, replacing it in one step once all is written.
 
     The bytes go to a new file beside it first. If anything fails, that file is removed and what
     was at `path` before stays as it was. A symbolic link is followed, and a file that is replaced
     hands its permissions on.
+
+    Args:
+        path: the file; its folder must exist.
+        chunks: what is written, one after the other.
+        durable: wait until all is safely on disk before the file is replaced. Without it, a power
+            cut may leave a damaged file, which is enough for what can be made again.
+        private: a file that is new can be read by this user only.
 
     Raises:
         OSError: the folder is missing or may not be written, or the disk is full.
     """
     target = Path(os.path.realpath(path))
     # A name of its own and not one derived from the target's, which may be as long as a name can.
-    partial = target.parent / f".striate-{secrets.token_hex(8)}.partial"
+    partial = target.parent / f"{_START}{secrets.token_hex(8)}{_END}"
     try:
-        with open(partial, "xb") as file:
+        with open(partial, "xb", opener=_open_private if private else None) as file:
             for chunk in chunks:
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         with suppress(FileNotFoundError):
             os.chmod(partial, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(partial, target)
@@ -36,7 +52,18 @@ def write_atomically(path: str | Path, chunks: Iterable[bytes | memoryview]) -> 
         with suppress(OSError):
             partial.unlink()
         raise
-    _sync_folder(target.parent)
+    if durable:
+        _sync_folder(target.parent)
+
+
+def is_partial(name: str) -> bool:
+    """Return whether a file of this name is one that `write_atomically` has not finished, or never
+    will, its process having been killed."""
+    return name.startswith(_START) and name.endswith(_END)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import sys
 from pathlib import Path
+
+# What the platforms' folders depend on.
+_VARIABLES = ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
 
 
 def cache_dir(kind: str) -> Path:
     """Return the folder of this user's cache for one `kind` of thing, such as "images".
 
     The folder is ``$STRIATE_CACHE/kind`` where that variable is set and not empty; otherwise
-    ``$XDG_CACHE_HOME/striate/kind`` (default ``~/.cache``), ``~/Library/Caches/striate/kind`` on
-    macOS and ``%LOCALAPPDATA%\\striate\\kind`` on Windows. It is not created here.
+    ``striate/kind`` in the platform's folder for caches as the package platformdirs finds it:
+    ``$XDG_CACHE_HOME`` (default ``~/.cache``), ``~/Library/Caches`` on macOS, and the local
+    application data (``%LOCALAPPDATA%``) on Windows. It is not created here.
 
     Raises:
         OSError: no home folder can be found. Creating the folder can fail with OSError too (a
@@ -22,27 +26,24 @@ def cache_dir(kind: str) -> Path:
         raise ValueError(f"cache_dir: kind must be one plain folder name, not {kind!r}")
     chosen = os.environ.get("STRIATE_CACHE", "")
     if chosen:
-        return Path(os.path.abspath(os.path.expanduser(chosen))) / kind
-    return _default_base() / "striate" / kind
+        folder = os.path.abspath(os.path.expanduser(chosen))
+    else:
+        folder = _default_folder(*map(os.environ.get, _VARIABLES))
+    return Path(os.path.join(folder, kind))
 
 
-def _default_base() -> Path:
-    """Return the platform's folder for caches of the present user."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA", "")
-        return Path(local) if local else _home() / "AppData" / "Local"
-    if sys.platform == "darwin":
-        return _home() / "Library" / "Caches"
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification asks that a relative path be ignored.
-    return Path(given) if os.path.isabs(given) else _home() / ".cache"
+@functools.lru_cache
+def _default_folder(*_variables: str | None) -> str:
+    """Return striate's folder, which is looked for once: it is asked for with every kernel."""
+    from platformdirs import user_cache_dir
 
-
-def _home() -> Path:
     try:
-        home = Path.home()
-    except RuntimeError as error:
-        raise FileNotFoundError(f"no home folder for a cache: {error}") from error
-    if not home.is_absolute():
+        folder = user_cache_dir("striate", appauthor=False, opinion=False)
+    # No home, or on Windows no such folder.
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise FileNotFoundError(
+            f"no home folder for a cache ({error}): set STRIATE_CACHE to a folder"
+        ) from error
+    if not os.path.isabs(folder):  # what earlier versions of platformdirs return without a home
         raise FileNotFoundError("no home folder for a cache: set STRIATE_CACHE to a folder")
-    return home
+    return folder

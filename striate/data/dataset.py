@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Images
+from striate.common.stratified import nearest_shares, stratified_parts
 from striate.common.text import counted, listed
 
 Labels = npt.NDArray[np.int64]
@@ -120,13 +121,14 @@ def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: s
     return [list(wanted).index(name) for name in present]
 
 
-def stratified_split(
+def train_test_split(
     labels: Labels, fraction: float, seed: int, classes: Sequence[str]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the indices (train, test), each ascending, of a split that keeps class shares.
 
     Of each class the nearest whole number to `fraction` goes to the test part, at least one image
-    and not all; a fraction of 0 or 1 puts everything into one part.
+    and not all; a fraction of 0 or 1 puts everything into one part. The same images are drawn
+    whatever number a class has, so that a model is tested with those that it was not trained on.
 
     Raises:
         DataError: a class with one image only, which cannot be in both parts.
@@ -135,21 +137,15 @@ def stratified_split(
     if fraction in (0.0, 1.0):
         nothing = everything[:0]
         return (everything, nothing) if fraction == 0.0 else (nothing, everything)
+    _, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    if (counts == 1).any():
+        name = classes[labels[first[counts == 1].min()]]
+        raise DataError(
+            f"class {name!r} has one image only and cannot be split into a training and a test "
+            "part: give it two or more, or give a test part of your own"
+        )
     rng = np.random.default_rng(seed)
-    in_test = np.zeros(len(labels), dtype=bool)
-    # In the order of appearance: the same images are drawn whatever number a class has, so that a
-    # model is tested with the images that it was not trained on.
-    present, first = np.unique(labels, return_index=True)
-    for index in present[np.argsort(first)]:
-        members = np.flatnonzero(labels == index)
-        if len(members) == 1:
-            raise DataError(
-                f"class {classes[index]!r} has one image only and cannot be split into "
-                "a training and a test part: give it two or more, or give a test part of your own"
-            )
-        count = min(max(int(fraction * len(members) + 0.5), 1), len(members) - 1)
-        in_test[rng.permutation(members)[:count]] = True
-    return everything[~in_test], everything[in_test]
+    return stratified_parts(labels, lambda n: nearest_shares(n, fraction), rng, together=False)
 
 
 def assemble(
@@ -162,11 +158,16 @@ def assemble(
     colour: str | None,
     notes: Sequence[str],
 ) -> Dataset:
-    """Make a Dataset of a training part and, where given, a test part; else split off one."""
+    """Make a Dataset of a training part and, where given, a test part; else split off one.
+
+    `classes` are those of the source; the labels are indices into the classes that `options` ask
+    for, or else into these.
+    """
+    classes = classes if options.classes is None else options.classes
     train_images, train_labels = parts[0]
     split = len(parts) == 1
     if split:
-        train, test = stratified_split(train_labels, options.test_fraction, options.seed, classes)
+        train, test = train_test_split(train_labels, options.test_fraction, options.seed, classes)
         both = train_images, train_labels
         # A part that takes everything is not copied.
         train_images, train_labels = both if not len(test) else (both[0][train], both[1][train])

@@ -12,10 +12,7 @@ What becomes of unusual files:
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,21 +20,22 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.data.dataset import MAX_PIXELS, DataError
+from striate.data.image_files import (
+    FORMATS,
+    TooManyPixels,
+    fault,
+    is_gray_mode,
+    is_too_large,
+    orientation,
+    to_bytes,
+    upright_image,
+)
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
-# Other formats are left out on purpose: some of their readers start other programs.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-)
-
 # What became of an image in `decode_chunk`.
 DONE, OTHER_SIZE, COLOURED, BAD = range(4)
-
-_ORIENTATION = 0x0112  # the EXIF tag
-_pillow_lock = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -82,29 +80,6 @@ class Chunk:
     errors: list[tuple[int, str]] = field(default_factory=list)
 
 
-class _TooLarge(Exception):
-    """An image with more pixels than allowed."""
-
-
-@contextmanager
-def pillow_settings(max_pixels: int) -> Iterator[None]:
-    """Set Pillow's limit of pixels and silence its warnings, for all threads, meanwhile.
-
-    Pillow warns of harmless oddities (a palette's transparency, unknown EXIF tags) and below its
-    limit; errors still are errors. Its settings belong to the process, hence the lock.
-    """
-    from PIL import Image
-
-    with _pillow_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = max_pixels
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-
-
 def decode_chunk(paths: Sequence[str], target: WantedImages) -> Chunk:
     """Decode the image files; call it within `pillow_settings`."""
     chunk = Chunk(
@@ -133,7 +108,7 @@ def measure(path: str, max_pixels: int) -> tuple[int, int, bool]:
     try:
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             _check_pixels(image, max_pixels)
-            return *_oriented_size(image), _is_gray_mode(image.mode)
+            return *_oriented_size(image), is_gray_mode(image.mode)
     except Exception as error:
         raise DataError(_explain(path, error, max_pixels)) from error
 
@@ -164,7 +139,7 @@ def _decode_into(chunk: Chunk, index: int, path: str, target: WantedImages) -> N
             sides = (2 * target.width, 2 * target.height)
             opened.draft(None, sides if size == opened.size[::-1] else sides[::-1])
         opened.load()
-        image = _upright(_plain(opened), _orientation(opened))
+        image = upright_image(_plain(opened), orientation(opened))
         image = fit(image, target.height, target.width, target.mode)
     pixels = np.asarray(image)
     gray = image.mode == "L"
@@ -184,7 +159,9 @@ def _decode_into(chunk: Chunk, index: int, path: str, target: WantedImages) -> N
 
 def _check_pixels(image: Pillow.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
-        raise _TooLarge(f"{image.height:,} × {image.width:,}")
+        raise TooManyPixels(
+            f"the image has more than {max_pixels:,} pixels ({image.height:,} × {image.width:,})"
+        )
 
 
 def _oriented_size(image: Pillow.Image) -> tuple[int, int]:
@@ -192,34 +169,9 @@ def _oriented_size(image: Pillow.Image) -> tuple[int, int]:
     # Pillow turns TIFF by itself, and PNG may have its EXIF data after the pixels; such an
     # image is then decoded and fitted all the same.
     known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-    if known and _orientation(image) in (5, 6, 7, 8):
+    if known and orientation(image) in (5, 6, 7, 8):
         return image.width, image.height
     return image.height, image.width
-
-
-def _orientation(image: Pillow.Image) -> int:
-    """Return the EXIF orientation, 1...8; 1 (upright) where the EXIF data are damaged."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:
-        return 1
-
-
-def _upright(image: Pillow.Image, orientation: int) -> Pillow.Image:
-    """Return the image turned as the EXIF orientation says."""
-    from PIL import Image
-
-    turns = Image.Transpose
-    turn = {
-        2: turns.FLIP_LEFT_RIGHT,
-        3: turns.ROTATE_180,
-        4: turns.FLIP_TOP_BOTTOM,
-        5: turns.TRANSPOSE,
-        6: turns.ROTATE_270,
-        7: turns.TRANSVERSE,
-        8: turns.ROTATE_90,
-    }.get(orientation)
-    return image if turn is None else image.transpose(turn)
 
 
 def _plain(image: Pillow.Image) -> Pillow.Image:
@@ -229,16 +181,16 @@ def _plain(image: Pillow.Image) -> Pillow.Image:
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_bytes(np.asarray(image), image.mode))
+        return Image.fromarray(_gray_bytes(np.asarray(image), image.mode))
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         plain = Image.alpha_composite(white, layer).convert("RGB")
-        return plain.getchannel(0) if _is_gray_mode(image.mode) else plain
-    return image.convert("L" if _is_gray_mode(image.mode) else "RGB")
+        return plain.getchannel(0) if is_gray_mode(image.mode) else plain
+    return image.convert("L" if is_gray_mode(image.mode) else "RGB")
 
 
-def _to_bytes(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uint8]:
+def _gray_bytes(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uint8]:
     """Return the 8-bit values for 16-bit, 32-bit or real gray values."""
     wide = np.asarray(values, dtype=np.float64)
     if wide.size and not np.isfinite(wide).all():
@@ -249,11 +201,7 @@ def _to_bytes(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.uint
             f"its values go from {wide.min():g} to {wide.max():g}; "
             f"gray values of this kind must be of 0...{top:g}"
         )
-    return np.rint(wide * (255.0 / top)).astype(np.uint8)
-
-
-def _is_gray_mode(mode: str) -> bool:
-    return mode in ("1", "L", "LA", "La", "F") or mode.startswith("I")
+    return np.rint(wide * 255.0).astype(np.uint8) if mode == "F" else to_bytes(wide.astype("u2"))
 
 
 def _is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
@@ -266,20 +214,6 @@ def _is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
 
 def _explain(path: str, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
-    from PIL import Image, UnidentifiedImageError
-
-    repair = "; repair or remove it, or skip bad images (--skip-bad, skip_bad=True)"
-    if isinstance(error, (_TooLarge, Image.DecompressionBombError)):
-        sides = f" ({error})" if isinstance(error, _TooLarge) else ""
-        return (
-            f"{path}: the image has more than {max_pixels:,} pixels{sides}; make it smaller, "
-            "raise max_pixels, or skip bad images (--skip-bad, skip_bad=True)"
-        )
-    if isinstance(error, UnidentifiedImageError):
-        return f"{path}: not an image of a known kind ({', '.join(FORMATS)}){repair}"
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{path}: cannot be read ({error.strerror}){repair}"
-    if isinstance(error, MemoryError):
-        return f"{path}: the image does not fit into memory{repair}"
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return f"{path}: the image is truncated or damaged ({reason}){repair}"
+    remedy = "make it smaller, raise max_pixels" if is_too_large(error) else "repair or remove it"
+    skip = "or skip bad images (--skip-bad, skip_bad=True)"
+    return f"{path}: {fault(error, max_pixels)}; {remedy}, {skip}"

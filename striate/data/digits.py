@@ -33,7 +33,7 @@ def load_digits(options: LoadOptions) -> Dataset:
     height, width, channels = images.shape[1:]
     return assemble(
         [(images, labels)],
-        names if options.classes is None else options.classes,
+        names,
         options,
         name="digits",
         resize={"height": height, "width": width, "mode": options.mode, "maximum": _WHITE},

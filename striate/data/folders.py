@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.common.text import counted, listed
-from striate.data import cache
+from striate.common.text import counted, listed, reason
+from striate.data import decoded_cache
 from striate.data.dataset import (
     DataError,
     Dataset,
@@ -19,8 +19,10 @@ from striate.data.dataset import (
     class_indices,
     natural_key,
 )
-from striate.data.decode import SUFFIXES, WantedImages, decode_chunk, pillow_settings
+from striate.data.decode import WantedImages, decode_chunk
+from striate.data.image_files import pillow_settings
 from striate.data.images import Decoded, decode_images
+from striate.data.paths import is_image_name
 
 _TRAIN = ("train", "training")
 _TEST = ("test", "testing", "val", "validation", "valid")  # the first that has classes is used
@@ -32,7 +34,7 @@ class Part:
     """The training or the test part: the files of each class, both in natural order."""
 
     folder: Path
-    classes: dict[str, list[cache.File]] = field(default_factory=dict)
+    classes: dict[str, list[decoded_cache.File]] = field(default_factory=dict)
     ignored: int = 0  # files that are hidden or no images
     loose: int = 0  # images that are in no class folder
 
@@ -54,7 +56,7 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         _check_same(parts[0], parts[1])
     indices = class_indices(classes, wanted, str(folder))
     number = dict(zip(classes, indices, strict=True))
-    files: list[cache.File] = []
+    files: list[decoded_cache.File] = []
     labels: list[int] = []
     ends: list[int] = []
     for part in parts:
@@ -64,7 +66,6 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         ends.append(len(files))
     decoded, cached = _decode(files, options)
     kept_labels = np.array(labels, dtype=np.int64)[decoded.kept]
-    all_names = classes if wanted is None else list(wanted)
     slices = np.searchsorted(decoded.kept, [0, *ends])
     pairs = []
     for part, start, stop in zip(parts, slices[:-1], slices[1:], strict=True):
@@ -85,7 +86,7 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         notes.append("decoded images taken from the cache")
     return assemble(
         pairs,
-        all_names,
+        classes,
         options,
         name=folder.resolve().name or "images",
         resize=decoded.resize,
@@ -132,7 +133,7 @@ def _scan(folder: Path) -> Part:
         raise DataError(f"{folder}: the folder holds no images; {_LAYOUT}")
     empty: list[str] = []
     for path in subfolders:
-        members: list[cache.File] = []
+        members: list[decoded_cache.File] = []
         part.ignored += _collect(path, members, set())
         members.sort(key=lambda file: natural_key(file.path))
         part.classes[path.name] = members
@@ -147,7 +148,7 @@ def _scan(folder: Path) -> Part:
     return part
 
 
-def _collect(folder: Path, members: list[cache.File], seen: set[tuple[int, int]]) -> int:
+def _collect(folder: Path, members: list[decoded_cache.File], seen: set[tuple[int, int]]) -> int:
     """Add the image files below the folder to `members`; return how many others there are."""
     entries = _entries(folder)
     status = os.stat(folder)
@@ -164,10 +165,10 @@ def _collect(folder: Path, members: list[cache.File], seen: set[tuple[int, int]]
             try:
                 found = entry.stat()
             except OSError:  # a link to nothing: decoding will say so
-                members.append(cache.File(entry.path, 0, 0, 0))
+                members.append(decoded_cache.File(entry.path, 0, 0, 0))
                 continue
             members.append(
-                cache.File(entry.path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                decoded_cache.File(entry.path, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             )
         else:
             ignored += 1
@@ -179,7 +180,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
-        raise DataError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+        raise DataError(f"{folder}: the folder cannot be read ({reason(error)})") from error
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -194,9 +195,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
     """Return whether the name is that of a visible image; pipes and devices are none."""
-    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
-        return False
-    return entry.is_file() or entry.is_symlink()
+    return is_image_name(entry.name) and (entry.is_file() or entry.is_symlink())
 
 
 def _check_same(train: Part, test: Part) -> None:
@@ -218,12 +217,12 @@ def _check_not_empty(part: Part, number: dict[str, int], present: set[int]) -> N
             )
 
 
-def _decode(files: Sequence[cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
+def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
     """Decode the files or take them from the cache; return also whether it was the cache."""
     paths = [file.path for file in files]
     kinds = ("size", "colour", "mode", "max_pixels")
-    name = cache.key(files, {kind: getattr(options, kind) for kind in kinds})
-    found = cache.read(name) if options.cache else None
+    key = decoded_cache.key(files, {kind: getattr(options, kind) for kind in kinds})
+    found = decoded_cache.read(key) if options.cache else None
     if found is not None and _still_bad(paths, found, options):
         return found, True
     decoded = decode_images(
@@ -236,7 +235,7 @@ def _decode(files: Sequence[cache.File], options: LoadOptions) -> tuple[Decoded,
         progress=options.progress,
     )
     if options.cache:
-        cache.write(name, decoded)
+        decoded_cache.write(key, decoded)
     return decoded, False
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.text import reason
 from striate.data.dataset import DataError, Dataset, Labels, LoadOptions, assemble, class_indices
 from striate.data.images import refit
 
@@ -73,7 +74,7 @@ def load_idx(folder: Path, options: LoadOptions) -> Dataset:
     height, width, channels = pairs[0][0].shape[1:]
     return assemble(
         pairs,
-        names if options.classes is None else options.classes,
+        names,
         options,
         name=folder.resolve().name or "idx",
         resize={"height": height, "width": width, "mode": options.mode},
@@ -110,7 +111,7 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the file is truncated or damaged ({error}){again}") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise DataError(f"{path}: cannot be read ({reason(error)})") from error
     except (MemoryError, OverflowError) as error:
         raise DataError(f"{path}: the header claims more values than fit into memory") from error
     if len(data) < size:

@@ -14,7 +14,14 @@ import numpy.typing as npt
 from striate.common.arrays import Images
 from striate.common.text import counted
 from striate.data import decode, worker_pool
-from striate.data.dataset import COLOURS, MAX_PIXELS, MODES, DataError, OnProgress
+from striate.data.dataset import (
+    COLOURS,
+    MAX_PIXELS,
+    MODES,
+    DataError,
+    OnProgress,
+)
+from striate.data.image_files import pillow_settings
 
 if TYPE_CHECKING:
     from striate.model.preprocessing import Preprocessing
@@ -167,7 +174,7 @@ def load_images(
         raise DataError(f"the model asks for images by unknown rules: {mode!r}, {colour!r}")
     size = (int(resize["height"]), int(resize["width"])) if resize else None
     if size is None:
-        with decode.pillow_settings(max_pixels):
+        with pillow_settings(max_pixels):
             size = _one_size(files, max_pixels, skip=on_bad is not None)
     decoded = decode_images(
         files,
@@ -291,7 +298,7 @@ def _first_target(
     """Make room for what the images probably become, by the first that can be read."""
     height, width, gray = 1, 1, False
     if size is None or colour is None:
-        with decode.pillow_settings(max_pixels):
+        with pillow_settings(max_pixels):
             for path in job.paths:
                 try:
                     height, width, gray = decode.measure(path, max_pixels)

@@ -10,8 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.arrays import Array, Images
-from striate.common.text import counted, listed
-from striate.data.dataset import DataError, Dataset, LoadOptions, assemble, class_indices
+from striate.common.text import counted, listed, reason
+from striate.data.dataset import (
+    DataError,
+    Dataset,
+    LoadOptions,
+    assemble,
+    class_indices,
+)
 from striate.data.images import refit
 
 # Names in use: scikit-learn's and ours, Keras', MedMNIST's.
@@ -83,7 +89,7 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
             resize["maximum"] = maximum
     return assemble(
         pairs,
-        present if options.classes is None else options.classes,
+        present,
         options,
         name=path.stem,
         resize=resize,
@@ -106,7 +112,7 @@ def _read(path: Path) -> dict[str, Array]:
         raise DataError(f"{path}: the arrays do not fit into memory") from error
     except OSError as error:
         if error.errno is not None:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+            raise DataError(f"{path}: cannot be read ({reason(error)})") from error
         raise _damaged(path, error) from error
     except ValueError as error:
         if "allow_pickle" in str(error) or "Object arrays" in str(error):
@@ -120,8 +126,7 @@ def _read(path: Path) -> dict[str, Array]:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return DataError(f"{path}: not an .npz file, or a truncated or damaged one ({reason})")
+    return DataError(f"{path}: not an .npz file, or a truncated or damaged one ({reason(error)})")
 
 
 def _pair(arrays: dict[str, Array], pairs: Names, path: Path) -> tuple[str, str, Array, Array]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from striate.data.dataset import DataError, natural_key
-from striate.data.decode import SUFFIXES
+from striate.data.image_files import KINDS
 
 
 def find_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -47,7 +47,7 @@ def find_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
 def is_image_name(path: str) -> bool:
     """Return whether a path ends like a visible file of a known image kind."""
     name = os.path.basename(path)
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in KINDS
 
 
 def _below(folder: Path) -> list[Path]:

@@ -93,12 +93,12 @@ def load(
 
 
 def _load_file(path: Path, options: LoadOptions) -> Dataset:
-    from striate.data.decode import SUFFIXES
+    from striate.data.image_files import KINDS
     from striate.data.npz import load_npz
 
     if path.suffix.lower() == ".npz":
         return load_npz(path, options)
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in KINDS:
         raise DataError(
             f"{path}: a single image; give the folder that holds a folder of images for each class"
         )

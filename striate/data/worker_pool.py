@@ -24,7 +24,8 @@ from typing import IO, Any
 import numpy as np
 
 from striate.common.threads import available_processors
-from striate.data.decode import Chunk, WantedImages, decode_chunk, pillow_settings
+from striate.data.decode import Chunk, WantedImages, decode_chunk
+from striate.data.image_files import pillow_settings
 
 # Worker processes take about 0.2 s to start: they pay for many files that are not large. The sizes
 # are means in bytes, measured with JPEG: one of 8 KiB has about 128 × 128 pixels.

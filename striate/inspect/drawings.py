@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from striate.common.figure_files import kind_of
 from striate.common.text import percent
 from striate.data.dataset import DataError
 from striate.pictures.figures import write_figure
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from striate.inspect.effective import Effective, EffectiveField
     from striate.inspect.strokes import AlteredStroke
 
-KINDS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 ACROSS = 4
 MOST = 32
 _LINE = "tab:red"
@@ -27,10 +27,7 @@ _LINE = "tab:red"
 
 def check_picture(path: str | Path) -> str:
     """The kind of picture that a file's name asks for; DataError if it is none that is drawn."""
-    kind = Path(path).suffix.lower().lstrip(".")
-    if kind not in KINDS:
-        raise DataError(f"{path}: a picture can be written as .{', .'.join(KINDS)}")
-    return kind
+    return kind_of(path, "a picture", error=DataError)
 
 
 def write_picture(path: str | Path, figure: Figure) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.text import reason
 from striate.kernels.kernel import LARGEST
 
 SUFFIXES = (".txt", ".csv", ".npy")
@@ -55,7 +56,7 @@ def read(path: str | os.PathLike[str]) -> Array:
         with path.open("rb") as file:
             content = file.read(LARGEST_TEXT + 1)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ValueError(f"{path}: cannot be read ({reason(error)})") from error
     if len(content) > LARGEST_TEXT:
         raise ValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
     try:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.text import reason
 
 # A header is the names and shapes of the tensors and the metadata: safetensors' own limit.
 _MOST_HEADER_BYTES = 100_000_000
@@ -132,7 +133,7 @@ def _read(path: Path) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such model file") from None
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ModelFileError(f"{path}: cannot be read: {reason(error)}") from error
     except ValueError as error:  # a null character in the name
         raise ModelFileError(f"{path}: cannot be read: {error}") from error
 

@@ -30,8 +30,14 @@ import numpy as np
 
 from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
-from striate.common.text import in_gibibytes
-from striate.model.container import Container, ModelFileError, chunks, damaged, looks_like_a_model
+from striate.common.text import in_gibibytes, listed, reason
+from striate.model.container import (
+    Container,
+    ModelFileError,
+    chunks,
+    damaged,
+    looks_like_a_model,
+)
 from striate.model.model import Model
 from striate.model.preprocessing import Preprocessing
 
@@ -96,7 +102,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
     try:
         write_atomically(path, chunks(tensors, metadata))
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise ModelFileError(f"{path}: cannot be written: {reason(error)}") from error
 
 
 # Reading
@@ -167,10 +173,10 @@ def _fit(
     """Raise unless `tensors` are exactly those that the architecture needs."""
     missing = [name for name in expected if name not in tensors]
     if missing:
-        damaged(path, f"it lacks {_some(missing)}, which its architecture needs")
+        damaged(path, f"it lacks {listed(missing, 3)}, which its architecture needs")
     unexpected = [name for name in tensors if name not in expected]
     if unexpected:
-        damaged(path, f"it holds {_some(unexpected)}, which its architecture does not have")
+        damaged(path, f"it holds {listed(unexpected, 3)}, which its architecture does not have")
     for name, shape in expected.items():
         tensor = tensors[name]
         if tensor.shape != shape:
@@ -276,11 +282,6 @@ def _from_json(path: str | Path, metadata: Mapping[str, str], key: str) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def _version() -> str:

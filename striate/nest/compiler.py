@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.common.arrays import Array
-from striate.nest import code_cache, tuned
+from striate.common.cache import CacheStore, name_of
+from striate.nest import tuned
 from striate.nest.algebra import Nest
 from striate.nest.emit import emit
 from striate.nest.ir import Number
 from striate.nest.schedule import Schedule, choose
 from striate.nest.target import Loaded, Target, assemble, host, llvm_version
 
+# Machine code on disk, so that a second run compiles nothing. An entry's key says everything that
+# the code depends on.
+KERNELS = CacheStore("kernels", ".o", "kernels 2", limit=1024**3, every=256)
 # How often kernels were compiled, and found on disk or in memory, in this process.
 counts: Counter[str] = Counter()
 _loaded: dict[str, Loaded] = {}
@@ -106,13 +110,14 @@ def load(key: str, source: Callable[[str], str], target: Target) -> Loaded:
         if key in _loaded:
             counts["remembered"] += 1
             return _loaded[key]
-        symbol = f"kernel_{code_cache.name(key)}"
-        code = code_cache.read(key)
-        if code is None:
+        symbol = f"kernel_{name_of(key)}"
+        found = KERNELS.read(key)
+        if found is None:
             code = assemble(source(symbol), target)
             counts["compiled"] += 1
-            code_cache.write(key, code)
+            KERNELS.write(key, code)
         else:
+            code = bytes(found)
             counts["found"] += 1
         loaded = _loaded[key] = Loaded(code, symbol)
         return loaded

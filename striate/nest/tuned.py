@@ -12,7 +12,6 @@ match and counts for nothing.  Files are written beside and renamed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.common.atomic import write_atomically
+from striate.common.cache import name_of
 from striate.common.cachedir import cache_dir
 from striate.nest.schedule import Schedule
 
@@ -48,12 +48,12 @@ def schedule_for(key: str, machine: str) -> Schedule | None:
     `key` says all that the nest computes; `machine` names processor and compiler.
     """
     schedules = _look(machine).schedules
-    return schedules.get(_hash(key)) if schedules else None
+    return schedules.get(name_of(key)) if schedules else None
 
 
 def layout_for(key: str, machine: str) -> int | None:
     """The images of a block kept for a network, None if there is none."""
-    return _look(machine).layouts.get(_hash(key))
+    return _look(machine).layouts.get(name_of(key))
 
 
 def has_layouts(machine: str) -> bool:
@@ -70,11 +70,11 @@ def keep(
     """
     path = _path(machine)
     before = _read(path, machine)  # another process may have written meanwhile
-    changed = {_hash(key): schedule for key, schedule in schedules.items()}
+    changed = {name_of(key): schedule for key, schedule in schedules.items()}
     merged = {**before.schedules, **changed}
     new = Tuned(
         {name: schedule for name, schedule in merged.items() if schedule is not None},
-        {**before.layouts, **{_hash(key): lanes for key, lanes in layouts.items()}},
+        {**before.layouts, **{name_of(key): lanes for key, lanes in layouts.items()}},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, [_written(new, machine)])
@@ -86,7 +86,7 @@ def keep(
 def instead(schedules: Mapping[str, Schedule], machine: str) -> Iterator[None]:
     """As if these were kept too, for a moment and in this process only."""
     place, known = _place(machine), _look(machine)
-    changed = {_hash(key): schedule for key, schedule in schedules.items()}
+    changed = {name_of(key): schedule for key, schedule in schedules.items()}
     _known[place] = Tuned({**known.schedules, **changed}, known.layouts)
     try:
         yield
@@ -114,12 +114,8 @@ def _place(machine: str) -> tuple[str, str]:
     return os.environ.get("STRIATE_CACHE", ""), machine
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _path(machine: str) -> Path:
-    return cache_dir("kernels") / f"tuned-{_hash(machine)[:16]}.json"
+    return cache_dir("kernels") / f"tuned-{name_of(machine)[:16]}.json"
 
 
 def _read(path: Path, machine: str) -> Tuned:
@@ -143,7 +139,7 @@ def _written(tuned: Tuned, machine: str) -> bytes:
 
 
 def _seal(schedules: Any, layouts: Any, machine: str) -> str:
-    return _hash(json.dumps([_FORMAT, machine, schedules, layouts], sort_keys=True))
+    return name_of(json.dumps([_FORMAT, machine, schedules, layouts], sort_keys=True))
 
 
 def described(schedule: Schedule) -> dict[str, Any]:

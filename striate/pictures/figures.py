@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from striate.common.atomic import write_atomically
+from striate.common.figure_files import figure_bytes
+from striate.common.text import reason
 from striate.data.dataset import DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_DPI = 150
 
 
 def write_figure(path: str | os.PathLike[str], kind: str, draw: Callable[[], Figure]) -> None:
@@ -32,11 +31,8 @@ def write_figure(path: str | os.PathLike[str], kind: str, draw: Callable[[], Fig
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        figure = draw()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=_DPI)
+        content = figure_bytes(draw(), kind)
     try:
-        write_atomically(os.fspath(path), [buffer.getbuffer()])
+        write_atomically(os.fspath(path), [content])
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{os.fspath(path)}: cannot be written ({reason})") from error
+        raise DataError(f"{os.fspath(path)}: cannot be written ({reason(error)})") from error

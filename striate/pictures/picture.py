@@ -73,13 +73,6 @@ def has_alpha(pixels: Array) -> bool:
     return pixels.ndim == 3 and pixels.shape[2] in (2, 4)
 
 
-def to_bytes(pixels: Array) -> Array:
-    """Return uint16 pixels as uint8 by the nearest value of v / 257, so that 65535 is 255."""
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.rint(pixels * np.float32(1 / 257)).astype(np.uint8)
-
-
 def alike(frames: Sequence[Array]) -> list[Array]:
     """Return the frames as they are or, where they differ, all with the same channels."""
     kinds = {frame.shape[2] if frame.ndim == 3 else 1 for frame in frames}

@@ -9,7 +9,17 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.data.dataset import MAX_PIXELS, DataError
-from striate.data.decode import FORMATS, pillow_settings
+from striate.data.image_files import (
+    FORMATS,
+    ORIENTATION,
+    TooManyPixels,
+    fault,
+    is_gray_mode,
+    is_too_large,
+    orientation,
+    pillow_settings,
+    upright_pixels,
+)
 from striate.pictures import sixteen
 from striate.pictures.picture import JpegTables, Picture, alike
 
@@ -20,12 +30,6 @@ if TYPE_CHECKING:
 _TOGETHER = 4
 # Formats of which all frames are kept. Further images of a JPEG file are previews and the like.
 _FRAMED = ("GIF", "PNG", "WEBP", "TIFF")
-_ORIENTATION = 0x0112  # the EXIF tag
-_SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB "}
-
-
-class _Giant(Exception):
-    """An image or animation with more pixels than allowed."""
 
 
 def read_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -87,9 +91,9 @@ def _read(path: str, image: Pillow.Image, max_pixels: int) -> Picture:
         deep = sixteen.is_deep(image)
         image.load()
         if index == first:
-            turn = _orientation(image)  # before the note of it is taken away
+            turn = orientation(image)  # before the note of it is taken away
             kept |= _extras(image)
-        frames.append(_upright(_pixels(path, image, index, deep), turn))
+        frames.append(upright_pixels(_pixels(path, image, index, deep), turn))
         durations.append(float(image.info.get("duration", 0)))
     if len(frames) > 1 and image.format != "TIFF":
         frames = alike(frames)
@@ -103,11 +107,11 @@ def _read(path: str, image: Pillow.Image, max_pixels: int) -> Picture:
 def _check_pixels(image: Pillow.Image, count: int, max_pixels: int) -> None:
     size = image.width * image.height
     if size > max_pixels:
-        raise _Giant(
+        raise TooManyPixels(
             f"the image has {image.height:,} × {image.width:,} pixels, more than {max_pixels:,}"
         )
     if size * count > _TOGETHER * max_pixels:
-        raise _Giant(
+        raise TooManyPixels(
             f"its {count:,} frames of {image.height:,} × {image.width:,} pixels have more than "
             f"{_TOGETHER * max_pixels:,} pixels together"
         )
@@ -133,7 +137,7 @@ def _pixels(path: str, image: Pillow.Image, index: int, deep: bool) -> Array:
 
 def _plain_mode(image: Pillow.Image) -> str:
     """Return the Pillow mode of 8 bits that holds all of the image."""
-    gray = image.mode in ("1", "L", "LA", "La")
+    gray = is_gray_mode(image.mode)
     if image.has_transparency_data:
         return "LA" if gray else "RGBA"
     return "L" if gray else "RGB"
@@ -143,9 +147,9 @@ def _extras(image: Pillow.Image) -> dict[str, Any]:
     """Return what the first frame tells of the profile, the resolution and the camera."""
     found: dict[str, Any] = {}
     profile = image.info.get("icc_profile")
-    plain = "L" if image.mode.startswith("I") or image.mode == "F" else _plain_mode(image)
+    space = b"GRAY" if is_gray_mode(image.mode) else b"RGB "
     # A profile for CMYK, say, would give wrong colours to the RGB that it became.
-    if isinstance(profile, bytes) and profile[16:20] == _SPACES[plain]:
+    if isinstance(profile, bytes) and profile[16:20] == space:
         found["icc"] = profile
     dpi = image.info.get("dpi")
     if isinstance(dpi, tuple) and all(0 < float(value) < 65536 for value in dpi):
@@ -153,7 +157,7 @@ def _extras(image: Pillow.Image) -> dict[str, Any]:
     if image.format in ("JPEG", "MPO", "PNG", "WEBP"):  # TIFF's tags tell of its own pixels
         try:
             exif = image.getexif()
-            exif.pop(_ORIENTATION, None)
+            exif.pop(ORIENTATION, None)
             found["exif"] = exif.tobytes() if len(exif) else None
         except Exception:  # damaged; the pixels are fine
             pass
@@ -169,36 +173,7 @@ def _jpeg_tables(image: Any) -> JpegTables | None:
     return JpegTables(tables, JpegImagePlugin.get_sampling(image))
 
 
-def _orientation(image: Pillow.Image) -> int:
-    """Return the EXIF orientation, 1...8; 1 (upright) where the EXIF data are damaged."""
-    try:  # Pillow has turned TIFF itself, and then removed the tag
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:
-        return 1
-
-
-def _upright(pixels: Array, orientation: int) -> Array:
-    """Return the pixels turned as the EXIF orientation says."""
-    if orientation in (5, 6, 7, 8):  # rows and columns are exchanged
-        pixels = np.swapaxes(pixels, 0, 1)
-    down = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
-    across = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
-    return np.ascontiguousarray(pixels[down, across])
-
-
 def _explain(path: str, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
-    from PIL import Image, UnidentifiedImageError
-
-    if isinstance(error, _Giant):
-        return f"{path}: {error}; make it smaller"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"{path}: the image has more than {max_pixels:,} pixels; make it smaller"
-    if isinstance(error, UnidentifiedImageError):
-        return f"{path}: not an image of a known kind ({', '.join(FORMATS)})"
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{path}: cannot be read ({error.strerror})"
-    if isinstance(error, MemoryError):
-        return f"{path}: the image does not fit into memory; make it smaller"
-    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return f"{path}: the image is truncated or damaged ({reason})"
+    remedy = "; make it smaller" if is_too_large(error) or isinstance(error, MemoryError) else ""
+    return f"{path}: {fault(error, max_pixels)}{remedy}"

@@ -2,6 +2,10 @@
 
 Pillow decodes 16-bit RGB and throws the lower byte of each value away. Its decoders can be told
 that the bytes are in the opposite order; then it throws the upper byte away. Two passes give both.
+
+No library among the dependencies writes 16-bit RGB as PNG, and none that would is worth one: pypng
+packs pixels in Python, value by value, and imagecodecs and OpenCV bring tens of megabytes of codecs
+for these forty lines. (TIFF is written by tifffile, which is one module: `striate.pictures.tiff`.)
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.data.decode import FORMATS
+from striate.data.image_files import FORMATS
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow

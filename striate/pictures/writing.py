@@ -13,33 +13,22 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
-from striate.common.text import did_you_mean
+from striate.common.text import did_you_mean, reason
 from striate.data.dataset import DataError
-from striate.pictures.picture import Picture, alike, has_alpha, is_gray, to_bytes
+from striate.data.image_files import KINDS, to_bytes
+from striate.pictures.picture import Picture, alike, has_alpha, is_gray
 from striate.pictures.sixteen import png_chunks
-from striate.pictures.tiff import tiff_chunks
+from striate.pictures.tiff import tiff_file
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
 _FRAMED = ("GIF", "PNG", "WEBP", "TIFF")
 _OPAQUE = ("JPEG", "BMP")
 _QUALITY = 95  # of JPEG and WebP whose source was none
 
 
-def check_output(path: str | os.PathLike[str], endings: Iterable[str] = FORMATS) -> str:
+def check_output(path: str | os.PathLike[str], endings: Iterable[str] = KINDS) -> str:
     """Return the ending of the file `path`, in small letters, if a picture can be written there.
 
     Raises:
@@ -75,19 +64,15 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> list[str]:
             (several frames, real numbers, too many pixels), or the file cannot be written.
     """
     ending = check_output(path)
-    kind = FORMATS[ending]
+    kind = KINDS[ending]
     try:
         fitted, notes = _fit(picture, kind, ending)
         write_atomically(os.fspath(path), _encode(fitted, kind))
     except OSError as error:
-        raise DataError(f"{os.fspath(path)}: cannot be written ({_reason(error)})") from error
+        raise DataError(f"{os.fspath(path)}: cannot be written ({reason(error)})") from error
     except ValueError as error:
         raise DataError(f"{os.fspath(path)}: {error}") from error
     return [f"{os.fspath(path)}: {note}" for note in notes]
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or " ".join(str(error).split()).rstrip(".")
 
 
 def _fit(picture: Picture, kind: str, ending: str) -> tuple[Picture, list[str]]:
@@ -134,7 +119,7 @@ def _over_white(pixels: Array) -> Array:
 def _encode(picture: Picture, kind: str) -> Iterable[bytes | memoryview]:
     """Return the bytes of the file."""
     if kind == "TIFF":
-        return tiff_chunks(picture.frames, icc=picture.icc, dpi=picture.dpi)
+        return [tiff_file(picture.frames, icc=picture.icc, dpi=picture.dpi)]
     if picture.frames[0].dtype == np.uint16:
         return png_chunks(picture.frames[0], icc=picture.icc, exif=picture.exif, dpi=picture.dpi)
     animated = len(picture.frames) > 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
+from striate.common.text import reason
 from striate.recordings.number_tables import encode_table, read_table
 from striate.recordings.recording import Recording, RecordingError, check_finite
 from striate.recordings.wav import encode_wav, read_wav
@@ -38,7 +39,7 @@ def read(path: str | os.PathLike[str]) -> Recording:
     except FileNotFoundError:
         raise RecordingError(f"{path}: there is no such file") from None
     except OSError as error:
-        raise RecordingError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise RecordingError(f"{path}: cannot be read ({reason(error)})") from error
 
 
 def write(path: str | os.PathLike[str], recording: Recording) -> int:
@@ -104,8 +105,8 @@ def _read_npy(path: Path) -> Recording:
         except OSError:
             raise
         except Exception as error:  # damaged headers make NumPy raise errors of many kinds
-            reason = " ".join(str(error).split()).rstrip(".")
-            raise RecordingError(f"{path}: not a .npy file of numbers ({reason})") from error
+            why = reason(error)
+            raise RecordingError(f"{path}: not a .npy file of numbers ({why})") from error
     if values.dtype.kind not in "buifc":
         raise RecordingError(f"{path}: holds {values.dtype}, not numbers")
     if values.size == 0 or values.ndim == 0:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.figure_files import figure_bytes, kind_of
 from striate.common.text import number, weight
 from striate.recordings.recording import Recording, RecordingError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-PICTURES = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 DOTS = 100  # samples, up to which each is a dot
 LINES = 4000  # samples, up to which a line joins them all
 DETAIL = 300  # samples that are shown from the middle of more than that
@@ -31,10 +29,7 @@ def check_picture(path: str | Path) -> str:
     Raises:
         RecordingError: the ending is none that can be drawn.
     """
-    kind = Path(path).suffix.lower().lstrip(".")
-    if kind not in PICTURES:
-        raise RecordingError(f"{path}: a plot can be written as .{', .'.join(PICTURES)}")
-    return kind
+    return kind_of(path, "a plot", error=RecordingError)
 
 
 def plot(
@@ -82,7 +77,7 @@ def plot(
     else:  # outside, for there may be something to see everywhere
         axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
     axes[-1].set_xlabel("seconds" if before.rate else "sample")
-    return _encoded(figure, kind)
+    return figure_bytes(figure, kind)
 
 
 def plot_grids(f: Array, g: Array, y: Array, *, formula: str, kind: str) -> bytes:
@@ -115,7 +110,7 @@ def plot_grids(f: Array, g: Array, y: Array, *, formula: str, kind: str) -> byte
                 column, row, write(value), color=colour, ha="center", va="center",
                 fontsize="small" if values.shape[1] > 5 else "medium",
             )  # fmt: skip
-    return _encoded(figure, kind)
+    return figure_bytes(figure, kind)
 
 
 def _draw(ax: Axes, at: Array, values: Array, colour: str, label: str) -> None:
@@ -170,9 +165,3 @@ def _detail(
 def _check_real(*arrays: Array) -> None:
     if any(np.iscomplexobj(array) for array in arrays):
         raise RecordingError("complex numbers cannot be plotted; plot their parts one by one")
-
-
-def _encoded(figure: Figure, kind: str) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format=kind, dpi=150)
-    return file.getvalue()

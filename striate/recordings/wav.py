@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.text import reason
 from striate.recordings.recording import Recording, RecordingError, check_finite
 
 CODINGS: dict[str, np.dtype[Any]] = {
@@ -44,9 +45,8 @@ def read_wav(path: Path) -> Recording:
             warnings.simplefilter("ignore")  # of chunks that hold a title or the like
             rate, values = wavfile.read(io.BytesIO(sound))
     except Exception as error:  # damaged files make the reader raise errors of many kinds
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise RecordingError(
-            f"{path}: the WAV file is damaged or of an unknown kind ({reason})"
+            f"{path}: the WAV file is damaged or of an unknown kind ({reason(error)})"
         ) from error
     if values.size == 0:
         raise RecordingError(f"{path}: the WAV file holds no samples")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from striate.common.atomic import write_atomically
-from striate.common.text import in_bytes, listed, percent, sizes
+from striate.common.templates import rendered
+from striate.common.text import in_bytes, listed, percent, reason, sizes
 from striate.reports import architecture, curves, embedded_images
 from striate.reports.data import Answer, Report
 from striate.reports.packed import pack
@@ -22,6 +24,14 @@ MOST_IN_MATRIX = 30
 """Classes up to which the whole confusion matrix is shown."""
 PAIRS = 15
 """Pairs of classes shown as most often confused."""
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": percent,
+    "sizes": sizes,
+    "bytes": in_bytes,
+    "whole": "{:,}".format,
+}
+"""How numbers are written in the page."""
 
 MARK = '<meta name="generator" content="striate report'
 """What a page that this module wrote has near its beginning."""
@@ -46,7 +56,7 @@ def check_path(path: str | Path) -> Path:
             with path.open("rb") as file:
                 start = file.read(2000)
         except OSError as error:
-            raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise ValueError(f"{path}: cannot be read ({reason(error)})") from error
         if start and MARK.encode() not in start:
             raise ValueError(
                 f"{path}: exists and is not a report; choose another name, or remove it first"
@@ -84,40 +94,28 @@ def within(report: Report) -> tuple[Report, bytes]:
 
 def render(report: Report) -> bytes:
     """The page of `report` in UTF-8; the same report gives the same bytes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     from striate.common.version import __version__
 
-    environment = Environment(
-        loader=PackageLoader("striate.reports", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    environment.filters["sizes"] = sizes
-    environment.filters["bytes"] = in_bytes
-    environment.filters["whole"] = "{:,}".format
     folder = files("striate.reports") / "page"
     scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
-    page = environment.get_template("report.html").render(
-        mark=MARK,
-        version=__version__,
-        report=report,
-        style=(folder / "style.css").read_text("utf-8"),
-        data=_script_data(pack(report)),
-        script=f'"use strict";\n(() => {{\n{scripts}\n}})();',
-        curves=_curves(report),
-        mistakes=[_card(report, answer) for answer in report.mistakes],
-        wrong=report.evaluation.images - int(np.trace(report.evaluation.confusion)),
-        matrix=_matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
-        pairs=_pairs(report),
-        left_out=_left_out(report),
-        layers=architecture.layers(report),
-        connections=architecture.connections(report),
-        unread=architecture.unread(report),
-    )
+    values = {
+        "mark": MARK,
+        "version": __version__,
+        "report": report,
+        "style": (folder / "style.css").read_text("utf-8"),
+        "data": _script_data(pack(report)),
+        "script": f'"use strict";\n(() => {{\n{scripts}\n}})();',
+        "curves": _curves(report),
+        "mistakes": [_card(report, answer) for answer in report.mistakes],
+        "wrong": report.evaluation.images - int(np.trace(report.evaluation.confusion)),
+        "matrix": _matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
+        "pairs": _pairs(report),
+        "left_out": _left_out(report),
+        "layers": architecture.layers(report),
+        "connections": architecture.connections(report),
+        "unread": architecture.unread(report),
+    }
+    page = rendered("striate.reports", "page/report.html", values, FILTERS)
     # Names may hold bytes that are no text in any encoding.
     return page.encode("utf-8", "backslashreplace")
 

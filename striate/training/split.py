@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from striate.common.arrays import Array
+from striate.common.stratified import Indices, largest_remainders, stratified_parts
 from striate.training.random_streams import Stream, generator
-
-Indices = NDArray[np.intp]
 
 
 def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
@@ -20,33 +18,22 @@ def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Ind
     """
     images = len(labels)
     wanted = _wanted(images, fraction)
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    # Largest remainders: shares rounded down, then one more where most was cut off.
-    shares = counts * (wanted / images)
-    taken = np.minimum(np.floor(shares).astype(np.intp), counts - 1)
-    order = np.argsort(taken - shares, kind="stable")
-    while (missing := wanted - int(taken.sum())) > 0:
-        room = [group for group in order if taken[group] < counts[group] - 1]
-        if not room:
+
+    def share(counts: Indices) -> Indices:
+        if wanted > images - len(counts):
             raise ValueError(
                 f"cannot set {wanted} of {images} images aside for validation and leave one of "
                 f"each of {len(counts)} classes for training: lower validation_fraction"
             )
-        taken[room[:missing]] += 1
-    chosen = np.zeros(images, dtype=bool)
-    shuffled = generator(seed, Stream.SPLIT).permutation(images)
-    for group, count in enumerate(taken):
-        members = shuffled[inverse[shuffled] == group]
-        chosen[members[:count]] = True
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+        return largest_remainders(counts, wanted)
+
+    return stratified_parts(labels, share, generator(seed, Stream.SPLIT), together=True)
 
 
 def random_split(images: int, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
     """The same without classes, for regression."""
-    wanted = _wanted(images, fraction)
-    chosen = np.zeros(images, dtype=bool)
-    chosen[generator(seed, Stream.SPLIT).permutation(images)[:wanted]] = True
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    one_class = np.zeros(images, np.intp)
+    return stratified_split(one_class, fraction, seed)
 
 
 def _wanted(images: int, fraction: float) -> int:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 import pytest
 from PIL import Image
 
-from striate.data import DataError, cache, folders, load
+from striate.common import cache as common_cache
+from striate.common.cachedir import cache_dir
+from striate.data import DataError, decoded_cache, folders, load
 from striate.data.images import Decoded
 
 Count = list[int]
@@ -88,17 +94,17 @@ def test_other_options_are_another_entry(
 
 
 def test_the_key_depends_on_everything() -> None:
-    file = cache.File("a.png", 10, 20, 30)
+    file = decoded_cache.File("a.png", 10, 20, 30)
     keys = [
-        cache.key([file], {"size": None}),
-        cache.key([file], {"size": [4, 4]}),
-        cache.key([file, file], {"size": None}),
-        cache.key([], {"size": None}),
+        decoded_cache.key([file], {"size": None}),
+        decoded_cache.key([file], {"size": [4, 4]}),
+        decoded_cache.key([file, file], {"size": None}),
+        decoded_cache.key([], {"size": None}),
     ]
     for name, value in (("path", "b.png"), ("size", 11), ("modified", 21), ("changed", 31)):
-        keys.append(cache.key([replace(file, **{name: value})], {"size": None}))
+        keys.append(decoded_cache.key([replace(file, **{name: value})], {"size": None}))
     assert len(set(keys)) == len(keys)
-    assert keys[0] == cache.key([file], {"size": None})
+    assert keys[0] == decoded_cache.key([file], {"size": None})
 
 
 def repaint(path: Path) -> None:
@@ -160,34 +166,79 @@ def test_a_damaged_entry_is_rebuilt(
     assert decodings == [11, 11]
 
 
+def head_of(content: memoryview) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads(bytes(content[8 : 8 + int.from_bytes(content[:8], "little")]))
+    return head
+
+
+def content_of(head: object, *arrays: np.ndarray) -> list[bytes]:
+    text = json.dumps(head).encode()
+    return [len(text).to_bytes(8, "little"), text, *(array.tobytes() for array in arrays)]
+
+
 @pytest.mark.parametrize(
-    "arrays",
+    ("change", "arrays"),
     [
-        {},
-        {"images": np.zeros((11, 6, 9, 3), np.uint8)},
-        {"images": np.zeros((10, 6, 9, 3), np.uint8), "kept": np.arange(11)},
-        {"images": np.zeros((11, 6, 9, 3), np.float32), "kept": np.arange(11)},
-        {"images": np.zeros((11, 6, 9, 1), np.uint8), "kept": np.arange(11)},
+        ({}, []),
+        ({}, [np.zeros((11, 6, 9, 3), np.uint8)]),
+        ({}, [np.arange(11), np.zeros((10, 6, 9, 3), np.uint8)]),
+        ({}, [np.arange(11), np.zeros((11, 6, 9, 3), np.float32)]),
+        ({}, [np.arange(11), np.zeros((11, 6, 9, 1), np.uint8)]),
+        ({"shape": (11, 6, 9, 1)}, [np.arange(11), np.zeros((11, 6, 9, 1), np.uint8)]),
+        ({"shape": (11, 9, 6, 3)}, [np.arange(11), np.zeros((11, 9, 6, 3), np.uint8)]),
+        ({"shape": (-1, 6, 9, 3)}, [np.arange(11), np.zeros((11, 6, 9, 3), np.uint8)]),
+        ({"shape": "11"}, [np.arange(11), np.zeros((11, 6, 9, 3), np.uint8)]),
+        ({"colour": "green"}, [np.arange(11), np.zeros((11, 6, 9, 3), np.uint8)]),
+        ({"notes": None}, [np.arange(11), np.zeros((11, 6, 9, 3), np.uint8)]),
     ],
 )
 def test_a_foreign_entry_is_rebuilt(
-    photos: Path, decodings: Count, own_cache: Path, arrays: dict[str, np.ndarray]
+    photos: Path,
+    decodings: Count,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    arrays: list[np.ndarray],
 ) -> None:
+    keys = keep_keys(monkeypatch)
     first = load(photos)
     (entry,) = entries(own_cache)
-    with np.load(entry) as file:
-        head = file["head"]
-    with entry.open("wb") as file:
-        np.savez(file, head=head, **arrays)
+    content = decoded_cache.STORE.read(keys[0])
+    assert content is not None
+    foreign = content_of({**head_of(content), **change}, *arrays)
+    entry.write_bytes(b"".join(foreign))
+    assert decoded_cache.read(keys[0]) is None
+    assert decoded_cache.STORE.write(keys[0], *foreign)  # whole, but not what is wanted
+    assert decoded_cache.read(keys[0]) is None
+    assert same(load(photos), first)
+    assert decodings == [11, 11]
     assert same(load(photos), first)
     assert decodings == [11, 11]
 
 
-def test_a_pickle_in_an_entry_is_not_loaded(photos: Path, own_cache: Path) -> None:
+def keep_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that are asked for from now on."""
+    keys: list[str] = []
+    real = decoded_cache.key
+
+    def kept(*arguments: Any) -> str:
+        keys.append(real(*arguments))
+        return keys[-1]
+
+    monkeypatch.setattr(decoded_cache, "key", kept)
+    return keys
+
+
+def test_a_pickle_in_an_entry_is_not_loaded(
+    photos: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = keep_keys(monkeypatch)
     first = load(photos)
     (entry,) = entries(own_cache)
     with entry.open("wb") as file:
         np.savez(file, head=np.array([{}], dtype=object))
+    assert same(load(photos), first)
+    assert decoded_cache.STORE.write(keys[0], pickle.dumps({}))
     assert same(load(photos), first)
 
 
@@ -204,23 +255,36 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 
 
 def test_no_home_is_no_error(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nowhere() -> Path:
+    def nowhere(*_: object, **__: object) -> str:
         raise RuntimeError("no home")
 
     for name in ("STRIATE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", nowhere)
+    monkeypatch.setenv("HOME", str(photos))  # no folder is known for this one
+    monkeypatch.setattr(platformdirs, "user_cache_dir", nowhere)
+    with pytest.raises(OSError, match="no home folder"):
+        cache_dir("images")
     assert len(load(photos).train_images)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let every file be written in part only."""
+    real = common_cache.write_atomically
+
+    def write(path: str, chunks: Any, **options: bool) -> None:
+        def some() -> Iterator[bytes]:
+            yield b"half of it"
+            raise error
+
+        real(path, some(), **options)
+
+    monkeypatch.setattr(common_cache, "write_atomically", write)
 
 
 def test_a_full_disk_leaves_nothing_behind(
     photos: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(file: Any, **_: Any) -> None:
-        file.write(b"half of it")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(cache.np, "savez", full)
+    failing(monkeypatch, OSError(28, "No space left on device"))
     load(photos)
     assert entries(own_cache) == []
 
@@ -228,10 +292,7 @@ def test_a_full_disk_leaves_nothing_behind(
 def test_an_interrupt_leaves_nothing_behind(
     photos: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(file: Any, **_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cache.np, "savez", interrupted)
+    failing(monkeypatch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         load(photos)
     assert entries(own_cache) == []
@@ -252,27 +313,38 @@ def decoded(count: int) -> Decoded:
 
 
 def test_the_longest_unused_are_evicted(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "LIMIT", 10_000)
+    monkeypatch.setattr(decoded_cache, "STORE", replace(decoded_cache.STORE, limit=8_000))
+    path = decoded_cache.STORE.path
     for age, name in enumerate(("new", "middle", "old")):
-        assert cache.write(name, decoded(20))
+        assert decoded_cache.write(name, decoded(20))
         stamp = time.time() - 100 * (age + 1)
-        os.utime(own_cache / "images" / f"{name}.npz", (stamp, stamp))
-    assert cache.read("old") is not None  # which makes it the newest
-    assert cache.write("another", decoded(20))
-    assert [path.stem for path in entries(own_cache)] == ["another", "new", "old"]
-    assert not cache.write("huge", decoded(60))
+        os.utime(path(name), (stamp, stamp))
+    assert decoded_cache.read("old") is not None  # which makes it the newest
+    assert decoded_cache.write("another", decoded(20))
+    assert set(entries(own_cache)) == {path(name) for name in ("another", "new", "old")}
+    assert not decoded_cache.write("huge", decoded(60))
     assert len(entries(own_cache)) == 3
 
 
 def test_abandoned_temporary_files_are_removed(own_cache: Path) -> None:
     (own_cache / "images").mkdir(parents=True)
-    fresh, stale = (own_cache / "images" / name for name in (".a.tmp", ".b.tmp"))
+    names = (".striate-a.partial", ".striate-b.partial")
+    fresh, stale = (own_cache / "images" / name for name in names)
     for path in (fresh, stale):
         path.write_bytes(b"x")
     os.utime(stale, (time.time() - 100_000,) * 2)
-    assert cache.write("one", decoded(2))
+    assert decoded_cache.write("one", decoded(2))
     assert fresh.exists()
     assert not stale.exists()
+
+
+def test_no_images_at_all_are_an_entry_too(own_cache: Path) -> None:
+    bad = [(0, "a.png: damaged")]
+    assert decoded_cache.write("none", replace(decoded(0), bad=bad, notes=["\udc80"]))
+    found = decoded_cache.read("none")
+    assert found is not None
+    assert found.images.shape == (0, 10, 10, 1)
+    assert (found.bad, found.notes) == (bad, ["\udc80"])
 
 
 def spoil(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from striate.data import DataError, decode
 from striate.data.decode import BAD, COLOURED, DONE, OTHER_SIZE, WantedImages, decode_chunk
+from striate.data.image_files import pillow_settings
 
 RNG = np.random.default_rng(5)
 GRAY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -25,7 +26,7 @@ def read(path: Path, **options: Any) -> decode.Chunk:
     target = WantedImages(
         **{"height": 5, "width": 7, "channels": 3, "max_pixels": LIMIT, **options}
     )
-    with decode.pillow_settings(target.max_pixels):
+    with pillow_settings(target.max_pixels):
         return decode_chunk([str(path)], target)
 
 
@@ -220,7 +221,7 @@ def test_orientation(tmp_path: Path, ending: str, orientation: int) -> None:
     assert chunk.states[0] == DONE
     assert chunk.sizes.tolist() == [[16, 32]]
     assert np.abs(chunk.images[0].astype(int) - seen).max() < 12
-    with decode.pillow_settings(LIMIT):
+    with pillow_settings(LIMIT):
         assert decode.measure(str(path), LIMIT) == (16, 32, False)
     with Image.open(path) as opened:
         oracle = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
@@ -381,7 +382,7 @@ def test_giant_image_is_refused_by_its_header(tmp_path: Path, height: int, width
     text = sentence(path)
     assert "more than 10,000,000 pixels" in text
     assert "raise max_pixels" in text
-    with decode.pillow_settings(LIMIT), pytest.raises(DataError, match="10,000,000 pixels"):
+    with pillow_settings(LIMIT), pytest.raises(DataError, match="10,000,000 pixels"):
         decode.measure(str(path), LIMIT)
 
 
@@ -401,7 +402,7 @@ def test_a_limit_above_pillows_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_settings_are_restored_after_an_error() -> None:
     before = Image.MAX_IMAGE_PIXELS
     filters = list(warnings.filters)
-    with pytest.raises(KeyError), decode.pillow_settings(5):
+    with pytest.raises(KeyError), pillow_settings(5):
         assert Image.MAX_IMAGE_PIXELS == 5
         raise KeyError
     assert before == Image.MAX_IMAGE_PIXELS
@@ -419,7 +420,7 @@ def test_a_bad_image_does_not_touch_its_neighbours(tmp_path: Path) -> None:
     good = save(Image.fromarray(RGB), tmp_path / "a.png")
     bad = tmp_path / "b.png"
     bad.write_bytes(good.read_bytes()[:60])
-    with decode.pillow_settings(LIMIT):
+    with pillow_settings(LIMIT):
         chunk = decode_chunk([str(good), str(bad), str(good)], WantedImages(5, 7, 3))
     assert chunk.states.tolist() == [DONE, BAD, DONE]
     assert np.array_equal(chunk.images[0], RGB)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.data import DataError, digits, find_images, load, load_images
-from striate.data.dataset import checked_size, natural_key, stratified_split
+from striate.data.dataset import checked_size, natural_key, train_test_split
 from striate.model.preprocessing import Preprocessing
 
 # Digits
@@ -174,7 +174,7 @@ def test_every_class_is_in_both_parts(counts: list[int], fraction: float, seed: 
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     names = [str(index) for index in range(len(counts))]
-    train, test = stratified_split(labels, fraction, seed, names)
+    train, test = train_test_split(labels, fraction, seed, names)
     assert sorted([*train, *test]) == list(range(len(labels)))
     assert (np.diff(train) > 0).all()
     assert (np.diff(test) > 0).all()
@@ -182,7 +182,7 @@ def test_every_class_is_in_both_parts(counts: list[int], fraction: float, seed: 
         share = int((labels[test] == index).sum())
         assert 1 <= share <= count - 1
         assert abs(share - fraction * count) <= 1
-    again = stratified_split(labels, fraction, seed, names)
+    again = train_test_split(labels, fraction, seed, names)
     assert np.array_equal(test, again[1])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.arguments import whole_number
+from striate.common.memory import aligned_copy
 from striate.common.threads import checked_threads
 from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded

@@ -136,9 +136,9 @@ class Derivation:
             OSError: the file cannot be written.
         """
         from striate.common.atomic import write_atomically
-        from striate.teaching.derivation.files import content, kind_of
+        from striate.teaching.derivation.files import check_kind, content
 
-        write_atomically(path, [content(self, kind_of(path), stage)])
+        write_atomically(path, [content(self, check_kind(path), stage)])
 
     def __str__(self) -> str:
         from striate.teaching.derivation.as_text import text

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from striate.common.figure_files import figure_bytes, kind_of
 
+if TYPE_CHECKING:
     from striate.teaching.derivation.derivation import Derivation
 
 KINDS = ("html", "png", "svg", "pdf", "json")
+DPI = 130  # of its drawings
 
 
-def kind_of(path: str | os.PathLike[str]) -> str:
+def check_kind(path: str | os.PathLike[str]) -> str:
     """What the name asks for.
 
     Raises:
         ValueError: the ending is none that can be written.
     """
-    kind = Path(path).suffix.lower().lstrip(".")
-    if kind not in KINDS:
-        raise ValueError(f"{os.fspath(path)}: a derivation can be written as .{', .'.join(KINDS)}")
-    return kind
+    return kind_of(path, "a derivation", KINDS)
 
 
 def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
@@ -59,15 +55,4 @@ def content(derivation: Derivation, kind: str, stage: str | None = None) -> byte
     from striate.teaching.derivation.drawing import overview, stage_figure
 
     figure = overview(derivation) if stage is None else stage_figure(derivation, stage)
-    return encoded(figure, kind)
-
-
-def encoded(figure: Figure, kind: str) -> bytes:
-    """A drawing as bytes, the same each time."""
-    from matplotlib import rc_context
-
-    file = io.BytesIO()
-    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
-    with rc_context({"svg.hashsalt": "striate"}):
-        figure.savefig(file, format=kind, dpi=130, metadata=dated)
-    return file.getvalue()
+    return figure_bytes(figure, kind, DPI)

@@ -1,0 +1,81 @@
+"""What reading image files has in common: turning them upright, and what is said of bad ones."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from striate.data.image_files import (
+    FORMATS,
+    KINDS,
+    ORIENTATION,
+    TooManyPixels,
+    fault,
+    is_gray_mode,
+    is_too_large,
+    orientation,
+    to_bytes,
+    upright_image,
+    upright_pixels,
+)
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_both_ways_of_turning_are_pillows_own(number: int) -> None:
+    image = Image.fromarray(PIXELS)
+    image.getexif()[ORIENTATION] = number
+    assert orientation(image) == number
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(upright_pixels(PIXELS, number), expected)
+    np.testing.assert_array_equal(np.asarray(upright_image(image, number)), expected)
+    gray = upright_pixels(PIXELS[..., 1].astype(np.uint16), number)
+    np.testing.assert_array_equal(gray, expected[..., 1])
+    assert gray.flags.c_contiguous
+
+
+@pytest.mark.parametrize("number", [0, 9, -1])
+def test_unknown_orientations_are_upright(number: int) -> None:
+    image = Image.fromarray(PIXELS)
+    assert upright_image(image, number) is image
+    np.testing.assert_array_equal(upright_pixels(PIXELS, number), PIXELS)
+
+
+def test_sixteen_bits_become_eight_by_the_nearest() -> None:
+    values = np.arange(65536, dtype=np.uint16)
+    assert to_bytes(values).tolist() == np.floor(values / 257 + 0.5).astype(int).tolist()
+    assert to_bytes(PIXELS) is PIXELS
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (TooManyPixels("the image has 9 pixels"), "the image has 9 pixels"),
+        (Image.DecompressionBombError("bomb"), "the image has more than 1,000 pixels"),
+        (
+            UnidentifiedImageError("cannot identify"),
+            "not an image of a known kind (PNG, JPEG, BMP, GIF, TIFF, WEBP)",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "cannot be read (Input/output error)"),
+        (MemoryError(), "the image does not fit into memory"),
+        (OSError("broken\n data."), "the image is truncated or damaged (broken data)"),
+        (KeyError(), "the image is truncated or damaged (KeyError)"),
+    ],
+)
+def test_faults_are_clauses(error: Exception, expected: str) -> None:
+    assert fault(error, 1000) == expected
+    assert is_too_large(error) == ("pixels" in expected)
+
+
+def test_every_ending_tells_a_kind() -> None:
+    assert set(KINDS.values()) == set(FORMATS) == {"PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP"}
+    assert all(ending == ending.lower() and ending.startswith(".") for ending in KINDS)
+
+
+def test_gray_modes() -> None:
+    assert all(map(is_gray_mode, ("1", "L", "LA", "La", "I", "I;16", "I;16B", "F")))
+    assert not any(map(is_gray_mode, ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV")))
