@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from striate import kernels
+from striate.common.arrays import Array
 from striate.signal.filter_image import filter_image
-
-Array = NDArray[Any]
 
 ALL = ("uint8", "uint16", "float32", "float64")
 BORDERS = ("fill", "nearest", "reflect", "mirror", "wrap")

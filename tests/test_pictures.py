@@ -7,18 +7,15 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
+from striate.common.arrays import Array
 from striate.data import DataError
 from striate.pictures import Picture, check_output, grace_hopper, read_picture, write_picture
 from striate.pictures.picture import alike
-
-Array = NDArray[Any]
 
 SHAPES = [(13, 19), (13, 19, 2), (13, 19, 3), (13, 19, 4)]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.compat._real import average, weigh
 from striate.compat._scipy_arguments import (
     border,
@@ -20,8 +21,6 @@ from striate.compat._scipy_arguments import (
     real_number,
 )
 from striate.signal.geometry import AxisWindow
-
-Array = npt.NDArray[Any]
 
 _LINE_ORIGIN = (
     "Invalid origin; origin must satisfy -(len(weights) // 2) <= origin <= (len(weights)-1) // 2"

@@ -6,9 +6,8 @@ import numbers
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from striate.common.arrays import Array
 
 
 def gaussian_weights(sigma: Any, order: int, truncate: float, radius: Any) -> Array:

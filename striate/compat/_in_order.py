@@ -10,15 +10,13 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.signal.geometry import AxisWindow, beyond
 from striate.signal.request import Order
 
-Array = npt.NDArray[Any]
 Block = tuple[slice, ...]
 
 # SciPy leaves out smaller weights in several dimensions, and takes filters of one dimension for

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from striate.common.arrays import Array
 
 # As many products are summed by NumPy before a compiled kernel has been found and called.
 FEW = 1 << 17
 
 
-def plain_method(outputs: int, weights: npt.NDArray[Any]) -> str:
+def plain_method(outputs: int, weights: Array) -> str:
     """The method for a floating result whose every element must be as precise as SciPy's.
 
     Transforms and factors of the kernel are faster for large kernels, but their errors are

@@ -8,11 +8,10 @@ integers.  Sums of whole numbers are exact in any order; all others are added up
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.compat._in_order import (
     TINY,
     box_in_order,
@@ -22,8 +21,6 @@ from striate.compat._in_order import (
 )
 from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
-
-Array = npt.NDArray[Any]
 
 _FLOAT = np.dtype(np.float64)
 # As many products are summed by NumPy before a compiled kernel would have been found.

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.exceptions import AxisError
 
-Array = npt.NDArray[Any]
+from striate.common.arrays import Array
 
 # What SciPy's loops are compiled for; complex numbers are two arrays of these.
 _TYPES = frozenset("?bBhHiIlLqQfd")

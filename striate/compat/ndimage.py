@@ -28,13 +28,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as _scipy
 
+from striate.common.arrays import Array
 from striate.compat._basic_filters import average_line, correlate_box, correlate_line
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.compat._gaussian import gaussian_weights
 from striate.compat._scipy_arguments import checked_axes, checked_axis, each, new_output
 from striate.signal.sweep import empty
 
-Array = npt.NDArray[Any]
 T = TypeVar("T")
 
 __all__ = list(_scipy.__all__)

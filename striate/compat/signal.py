@@ -18,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.signal as _scipy
 
+from striate.common.arrays import Array
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.compat._plain import plain_method
 from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
-
-Array = npt.NDArray[Any]
 
 _METHODS = "Acceptable method flags are 'auto', 'direct', or 'fft'."
 _MODES = "Acceptable mode flags are 'valid', 'same', or 'full'."

@@ -8,8 +8,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.kernels import registry, typed_numbers
-from striate.kernels.kernel import Array, Dimensions, Kernel
+from striate.kernels.kernel import Dimensions, Kernel
 
 # The beginning of a number.
 _NUMERIC = re.compile(r"[+\-−]?\.?\d")

@@ -9,15 +9,11 @@ get the same answer from it, flip the array: ``sobel("x")[::-1, ::-1]``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import true_or_false, whole_number
+from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_size, one_of, width
-
-Array = npt.NDArray[Any]
 
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 """The directions of `kirsch`, clockwise: N is up, E is right."""

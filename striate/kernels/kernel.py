@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from striate.common.arrays import Array
+
 Dimensions = Literal[1, 2]
 Combine = Literal["one", "magnitude", "maximum"]
 

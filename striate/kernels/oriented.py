@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false, whole_number
+from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_size, width
 from striate.kernels.kernel import LARGEST
-
-Array = npt.NDArray[Any]
 
 OCTAVE = 0.56
 """sigma / wavelength for a bandwidth of one octave: sqrt(ln(2) / 2) / π · (2 + 1) / (2 - 1)."""

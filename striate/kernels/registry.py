@@ -7,15 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.kernels import edges, oriented, sharpening, signals, smoothing
 from striate.kernels.kernel import Combine, Dimensions, Kernel
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

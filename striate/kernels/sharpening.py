@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import real_number
+from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_size
 from striate.kernels.edges import laplace
 from striate.kernels.smoothing import gaussian, identity
-
-Array = npt.NDArray[Any]
 
 
 def sharpen(neighbours: int = 4, *, size: int = 3, amount: float = 1.0) -> Array:

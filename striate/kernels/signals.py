@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import true_or_false, whole_number
+from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_length, positive, width
-
-Array = npt.NDArray[Any]
 
 
 def moving_average(size: int = 3) -> Array:

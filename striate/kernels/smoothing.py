@@ -6,17 +6,14 @@ All are symmetric about their middle, so convolution and correlation with them a
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false
+from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_size
 from striate.kernels.signals import gaussian1d
 from striate.ops.shapes import pair
-
-Array = npt.NDArray[Any]
 
 
 def identity(size: int = 3) -> Array:

@@ -6,14 +6,11 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.kernels.kernel import LARGEST
-
-Array = npt.NDArray[Any]
 
 SUFFIXES = (".txt", ".csv", ".npy")
 LARGEST_TEXT = 2**26

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from striate.recordings.recording import Recording, RecordingError
 
-Floats = npt.NDArray[np.float64]
-
 DEMOS = {
     "article": "the ten numbers of article 001: 10, 9, 10, 9, 10, 1, 10, 9, 10, 8",
     "noisy-sine": "300 samples of a sine wave with noise, as in article 001",
@@ -36,19 +34,19 @@ def demo(name: str) -> Recording:
     raise RecordingError(f'there is no signal "{name}"; there are {", ".join(DEMOS)}')
 
 
-def clean_sine() -> Floats:
+def clean_sine() -> npt.NDArray[np.float64]:
     """The sine below the noise: three periods in 300 samples."""
     return np.asarray(np.sin(np.arange(300) * (2 * np.pi / 100)))
 
 
-def clean_notes() -> Floats:
+def clean_notes() -> npt.NDArray[np.float64]:
     """The notes below the noise, -1…1: each swells in a hundredth of a second and dies away."""
     time = np.arange(int(RATE * _SECONDS)) / RATE
     swell = np.minimum(time / 0.01, 1) * np.exp(-3 * time)
     return np.concatenate([0.45 * swell * np.sin(2 * np.pi * note * time) for note in _NOTES])
 
 
-def _noisy(clean: Floats) -> npt.NDArray[np.int16]:
+def _noisy(clean: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
     """The sound with white hiss and forty clicks of a few samples, in 16 bits."""
     rng = np.random.default_rng(1)
     noisy = clean + rng.normal(0, 0.07, clean.size)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
 from striate.recordings.number_tables import encode_table, read_table
-from striate.recordings.recording import Array, Recording, RecordingError, check_finite
+from striate.recordings.recording import Recording, RecordingError, check_finite
 from striate.recordings.wav import encode_wav, read_wav
 
 SUFFIXES = (".wav", ".csv", ".tsv", ".txt", ".npy")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.recordings.recording import Array, Recording, RecordingError, check_finite
+from striate.common.arrays import Array
+from striate.recordings.recording import Recording, RecordingError, check_finite
 
 _COMMENT = "#"
 

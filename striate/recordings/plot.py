@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from striate.recordings.recording import Array, Recording, RecordingError
+from striate.common.arrays import Array
+from striate.recordings.recording import Recording, RecordingError
 from striate.signal.as_text import number, weight
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _detail(
     ax.margins(x=0)
 
 
-def _check_real(*arrays: npt.NDArray[Any]) -> None:
+def _check_real(*arrays: Array) -> None:
     if any(np.iscomplexobj(array) for array in arrays):
         raise RecordingError("complex numbers cannot be plotted; plot their parts one by one")
 

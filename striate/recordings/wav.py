@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from striate.recordings.recording import Array, Recording, RecordingError, check_finite
+from striate.common.arrays import Array
+from striate.recordings.recording import Recording, RecordingError, check_finite
 
 CODINGS: dict[str, np.dtype[Any]] = {
     "8-bit": np.dtype(np.int8),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.common.threads import default_threads
 from striate.signal.algorithms import SweepAlgorithm
 from striate.signal.compiled_sweep import CompiledSweep, Placement, Spoilt, Unfit, plan
@@ -21,7 +22,7 @@ from striate.signal.problem import (
     number_of,
     role,
 )
-from striate.signal.request import Array, Request
+from striate.signal.request import Request
 
 _STREAM = 8 << 20  # bytes of output that no cache would keep until they are read again
 _ROWS = 100_000  # that one plan has addresses for: a large batch is swept in parts

@@ -7,12 +7,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from striate.common.arrays import Array
 
 if TYPE_CHECKING:
     from striate.signal.steps import Index, Step, Steps, Term
 
-Array = npt.NDArray[Any]
 
 WIDTH = 100
 ROWS = 16  # of a two-dimensional array that is shown whole

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.nest import algebra as a
 from striate.nest.algebra import Expression, Nest, Store, Tensor, strides_of
 
@@ -159,7 +159,7 @@ def order(length: int) -> npt.NDArray[np.intp]:
     return frequencies
 
 
-def kernel_spectrum(kernel: npt.NDArray[Any], dilation: int, length: int) -> npt.NDArray[Any]:
+def kernel_spectrum(kernel: Array, dilation: int, length: int) -> Array:
     """What each row of a transformed block is multiplied with, (length, taps x, 2).
 
     The correlation along y becomes a product with the conjugate transform of the kernel's

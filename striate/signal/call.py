@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.signal.geometry import BORDERS, MODES, AxisWindow, check_name, window
 from striate.signal.request import Request
 
-Array = npt.NDArray[Any]
 Ints = int | Sequence[int]
 
 

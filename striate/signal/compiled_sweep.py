@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.nest.compiler import CompiledNest
 from striate.nest.ir import BYTES
 from striate.nest.program import Argument, Job, Program
@@ -23,7 +24,7 @@ from striate.signal.algorithms import SweepAlgorithm
 from striate.signal.blocks import Blocks, is_long, near, split, stripes
 from striate.signal.nests import Finish
 from striate.signal.parts import Region, RowTable
-from striate.signal.problem import Array, Problem
+from striate.signal.problem import Problem
 
 _ALIGN = 64
 _APART = 4096 + 64  # bytes between buffers of two threads, so that neither disturbs the other

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from striate.signal.call import Array, Ints, SweepArguments
+from striate.common.arrays import Array
+from striate.signal.call import Ints, SweepArguments
 from striate.signal.sweep import empty, explain, run
 
 if TYPE_CHECKING:

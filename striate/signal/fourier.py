@@ -13,15 +13,13 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.signal.geometry import AxisWindow
 from striate.signal.request import Request
 
-Array = npt.NDArray[Any]
 _TOGETHER = 1 << 17  # numbers that are transformed in one call: they stay in a cache
 _SHORT = 1 << 13
 _CACHED = 15.0  # levels of a transform that stays in a cache

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from striate.common.arrays import Array
+
 TOLERANCE = 16.0  # times the arithmetic's epsilon: what is left out, relative to the kernel
 
 

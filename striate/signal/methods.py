@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.common.threads import default_threads
 from striate.signal import fourier
 from striate.signal.algorithms import SweepAlgorithm
@@ -22,7 +23,7 @@ from striate.signal.butterflies import kernel_spectrum
 from striate.signal.geometry import check_name
 from striate.signal.lowrank import Terms, separate
 from striate.signal.problem import choose_axes, number_of
-from striate.signal.request import Array, Request
+from striate.signal.request import Request
 
 _TRANSFORMS = ("fft", "overlap-save")
 _EXACT = 2.0**44  # sums below this have an error below 1/2 after any transform that fits in memory

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.nest.algebra import Nest
 from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES
@@ -28,7 +29,6 @@ from striate.signal.nests import (
     suspicion,
     sweeping,
 )
-from striate.signal.problem import Array
 
 if TYPE_CHECKING:
     from striate.signal.compiled_sweep import CompiledSweep
@@ -219,7 +219,7 @@ class RowTable:
             self.addresses.reshape(-1)[self._filled] = fill
 
 
-def _paired(rows: npt.NDArray[Any], together: int) -> npt.NDArray[Any]:
+def _paired(rows: Array, together: int) -> Array:
     """(blocks, rows) as (tasks, together · rows)."""
     missing = -len(rows) % together
     rows = np.concatenate([rows, rows[-1:].repeat(missing, 0)])

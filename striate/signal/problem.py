@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.nest.algebra import Element
 from striate.nest.ir import Number
 from striate.signal.geometry import AxisWindow
 
-Array = npt.NDArray[Any]
 _CHANNELS = 16  # more than these are columns of their own, not parts of a pixel
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.signal.geometry import AxisWindow
 from striate.signal.textbook import extended
 
-Array = npt.NDArray[Any]
 Order = Literal["any", "rows", "line", "sums", "differences"]
 
 

@@ -15,7 +15,8 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from striate.signal.call import Array, Ints, SweepArguments
+from striate.common.arrays import Array
+from striate.signal.call import Ints, SweepArguments
 from striate.signal.geometry import AxisWindow, beyond
 
 MOST_TERMS = 5_000

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.common.threads import default_threads
 from striate.signal.geometry import AxisWindow
 from striate.signal.request import Order, Request
@@ -19,8 +20,6 @@ from striate.signal.textbook import shifted
 if TYPE_CHECKING:
     from striate.signal.arranged import Ready
     from striate.signal.methods import Choice
-
-Array = npt.NDArray[Any]
 
 
 def sweep(

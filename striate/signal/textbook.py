@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.signal.geometry import AxisWindow, beyond
 
-Array = npt.NDArray[Any]
 _AT_ONCE = 1 << 17  # products that may be laid out beside each other
 
 

@@ -11,18 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from striate import kernels
+from striate.common.arrays import Array
 from striate.pictures import Picture, grace_hopper, read_picture, write_picture
 from striate.pictures.comparison import draw_comparison, label, readable
 from striate.signal.filter_image import filter_image, resolve_chain
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
-Array = NDArray[Any]
 
 
 def pixels(*shape: int, dtype: Any = np.uint8, seed: int = 0) -> Array:

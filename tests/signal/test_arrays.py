@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage, signal
 
 import striate
+from striate.common.arrays import Array
 from striate.signal.geometry import BORDERS
 from striate.signal.textbook import loops
 
-Array = np.ndarray[Any, Any]
 MODES = ("full", "same", "valid")
 SCIPY = {
     "fill": "constant",

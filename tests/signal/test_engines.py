@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from striate.common.arrays import Array
 from striate.signal import compiled_sweep, sweep
 from striate.signal.geometry import BORDERS, AxisWindow, beyond
 from striate.signal.methods import METHODS
 from striate.signal.sweep import sweep as swept
 from striate.signal.textbook import loops
 
-Array = np.ndarray[Any, Any]
 SETTINGS = settings(
     max_examples=30,
     deadline=None,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from striate.common.arrays import Array
 from striate.signal import fourier
 from striate.signal.geometry import BORDERS, AxisWindow, beyond
 from striate.signal.request import Request
-
-Array = np.ndarray[Any, Any]
 
 
 def summed(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import striate
+from striate.common.arrays import Array
 from striate.signal import compiled_sweep, sweep
 from striate.signal.geometry import BORDERS, AxisWindow
 from striate.signal.sweep import sweep as swept
 
-Array = np.ndarray[Any, Any]
 LENGTHS = [2000, 4099, 20_000]
 TAPS = [10, 16, 33, 64, 100, 300]
 PADDED = {"nearest": "edge", "reflect": "symmetric", "mirror": "reflect", "wrap": "wrap"}
