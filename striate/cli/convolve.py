@@ -17,7 +17,7 @@ from striate.cli.output import count, json_line, note, one_line, size, writing
 if TYPE_CHECKING:
     from striate.kernels import Kernel
     from striate.recordings import Recording
-    from striate.signal.steps import Steps
+    from striate.signal.written_steps import Steps
 
 Array = npt.NDArray[Any]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.signal.geometry import AxisWindow, beyond
+from striate.signal.geometry import AxisWindow, border_indices
 from striate.signal.request import Order
 
 Block = tuple[slice, ...]
@@ -115,7 +115,7 @@ def _extended(
     for axis, window, border, count in zip(axes, windows, borders, taps, strict=True):
         first, stop = window.reach(count)
         length = f.shape[axis]
-        find = _found if stop - first <= _KEPT else beyond
+        find = _found if stop - first <= _KEPT else border_indices
         f = f.take(find(border, length, first, stop), axis)
         if border == "fill":
             before = (slice(None),) * axis
@@ -125,7 +125,7 @@ def _extended(
 
 
 _KEPT = 4096  # places of a border that are remembered
-_found = functools.lru_cache(256)(beyond)
+_found = functools.lru_cache(256)(border_indices)
 
 
 def line_order(weights: Array) -> Order:

@@ -33,7 +33,7 @@ from striate.compat._basic_filters import average_line, correlate_box, correlate
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.compat._gaussian import gaussian_weights
 from striate.compat._scipy_arguments import checked_axes, checked_axis, each, new_output
-from striate.signal.sweep import empty
+from striate.signal.output_arrays import aligned_empty
 
 T = TypeVar("T")
 
@@ -396,7 +396,7 @@ def _by_lines(f: Array, lines: Sequence[tuple[Array, int, Any]], out: Array, cva
 
 def _in_turn(out: Array, steps: Sequence[T]) -> Iterator[tuple[Array, T]]:
     """Where each step is to write: the last one to `out`, none to where it reads from."""
-    other = empty(out.shape, out.dtype, out) if len(steps) > 1 else out
+    other = aligned_empty(out.shape, out.dtype, out) if len(steps) > 1 else out
     for left, step in zip(range(len(steps), 0, -1), steps, strict=True):
         yield (out if left % 2 else other), step
 
