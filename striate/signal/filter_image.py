@@ -27,7 +27,7 @@ LARGEST_SUM = 1e18
 
 
 @dataclass(frozen=True)
-class _Settings:
+class _FilterSettings:
     """How the sums are made.
 
     Attributes:
@@ -100,7 +100,7 @@ def filter_image(
     chain = resolve_chain(kernel, size)
     integer = pixels.dtype.kind == "u"
     fill = real_number(fill_value, "fill_value", WHO)
-    settings = _Settings(
+    settings = _FilterSettings(
         dtype=np.dtype(np.float64 if pixels.dtype == np.float64 else np.float32),
         borders=_borders(border),
         fill_value=fill,
@@ -216,7 +216,7 @@ def _check_sums(chain: Sequence[Kernel], largest: float) -> None:
             )
 
 
-def _stage(values: Array, kernel: Kernel, settings: _Settings) -> Array:
+def _stage(values: Array, kernel: Kernel, settings: _FilterSettings) -> Array:
     """Return the response of the colours `values` to a kernel, of dtype `settings.dtype`."""
     total = _convolved(values, kernel.arrays[0], settings)
     if kernel.combine == "maximum":
@@ -237,7 +237,7 @@ def _stage(values: Array, kernel: Kernel, settings: _Settings) -> Array:
 
 
 def _clipped(
-    colours: Array, alpha: Array | None, weights: Array, pixels: Array, settings: _Settings
+    colours: Array, alpha: Array | None, weights: Array, pixels: Array, settings: _FilterSettings
 ) -> Array:
     """Return the image of the dtype of `pixels` for one convolution, which rounds and clips."""
     clip = (0.0, float(np.iinfo(pixels.dtype).max))
@@ -253,7 +253,7 @@ def _clipped(
 def _convolved(
     values: Array,
     weights: Array,
-    settings: _Settings,
+    settings: _FilterSettings,
     out: Array | None = None,
     clip: tuple[float, float] | None = None,
 ) -> Array:
