@@ -189,8 +189,9 @@ def test_no_class_has_two_meanings() -> None:
 # File names that several rooms have because they are about the same thing: the mathematics, the
 # layer, the lowering, the command of one operation.
 SAME_THING = {
-    "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files", "gradients",
-    "grouped", "local", "pooling", "summary", "tune", "winograd",
+    "activations", "as_text", "batchnorm", "classifier", "conv2d", "dense", "evaluate", "explain",
+    "files", "gradients", "grouped", "local", "loss", "merge", "pooling", "summary", "tune",
+    "winograd",
 }  # fmt: skip
 
 
