@@ -38,7 +38,7 @@ _FEW = 1 << 17
 # What SciPy's loops for two and more dimensions have been compiled for.
 _DIRECT = frozenset("bBhHiIlLqQfdgFDG")
 
-# Bound now: whoever puts striate's functions into scipy.signal must not send this one in circles.
+# Bound now: if striate's functions are put into scipy.signal, this one must not call itself.
 _fftconvolve: Callable[..., Array] = _scipy.fftconvolve
 
 __all__ = list(_scipy.__all__)
@@ -279,7 +279,7 @@ def _plane(
 def _direct_method(sizes: Sequence[int], weights: Array, dtype: np.dtype[Any]) -> str:
     """The method for a result whose every element must be as precise as SciPy's.
 
-    No method spoils whole numbers.  For others, transforms and factors of the kernel are faster
+    Whole numbers are exact by all methods.  For others, transforms and factors of the kernel are faster
     where it is large, but their errors are relative to the largest sum and not to each: small
     values beside large ones would suffer.  So only sums of products are direct.
     """

@@ -116,7 +116,7 @@ class _LayerCall:
         made = {
             parameter.name: given[parameter.name].astype(dtype, copy=False)
             if parameter.name in given
-            else np.zeros(parameter.shape, dtype)  # running statistics that nobody will read
+            else np.zeros(parameter.shape, dtype)  # running statistics that are not used
             for parameter in wanted
         }
         learned = {name: value for name, value in made.items() if name in parameters}

@@ -126,7 +126,7 @@ class Blocks:
             descriptor: the sweep.
             lanes: numbers of a vector.
             foldable: whether one long row may be cut into runs.
-            length: how many rows a block shall read; 0: as many as is best.
+            length: how many rows a block reads; 0: as many as is best.
             columns, rows: which columns and rows of the output; default all.
         """
         self.descriptor = descriptor
@@ -227,7 +227,7 @@ class Blocks:
         left = min(max(-first, 0), self.width_read)
         right = min(max(first + self.width_read - x.length * c, 0), self.width_read)
         inside = self.width_read - left - right
-        if inside <= 0 or not self._turns_once(x.border, max(left, right) // c):
+        if inside <= 0 or not self._repeats_once(x.border, max(left, right) // c):
             return None
         pieces: list[tuple[Piece, int | None]] = []
         if left:
@@ -241,8 +241,8 @@ class Blocks:
             )
         return pieces
 
-    def _turns_once(self, border: str, pixels: int) -> bool:
-        """Whether so many pixels beyond an end are reached before the border turns around again."""
+    def _repeats_once(self, border: str, pixels: int) -> bool:
+        """Whether a border of so many pixels repeats or mirrors a row at most once."""
         length = self.descriptor.x.length
         return pixels <= {"reflect": length, "wrap": length, "mirror": length - 1}.get(
             border, pixels

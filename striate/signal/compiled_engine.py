@@ -1,8 +1,8 @@
 """The entry of the compiled engine: requests brought into canonical form, compiled and run.
 
-What the canonical form does not have is rearranged first: a large batch is swept in parts, channels
-become a batch where the columns have a stride, and borders that turn around more than once are
-padded in memory.
+What does not fit into that form is rearranged first: a large batch is swept in parts, channels
+become a batch where the columns have a stride, and a border that is wider than the array, so that
+it repeats or mirrors it more than once, is padded in memory.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from striate.signal.sweep_spec import Placement, SweepAlgorithm, SweepSpec
 
 
 class BorderTooWide(Exception):
-    """A kernel reaches so far that a border turns around more than once: pad in memory first."""
+    """A border repeats or mirrors the array more than once: it must be padded in memory first."""
 
 
 class CompiledSweep:

@@ -115,10 +115,10 @@ def filter_image(
         colours = colours.astype(settings.dtype) @ np.asarray(LUMA, settings.dtype)
         colours = colours if alpha is None else colours[..., None]
     for stage in chain[:-1]:
-        colours = _stage(colours, stage, settings)
+        colours = _response(colours, stage, settings)
     if integer and chain[-1].combine == "one" and not shift:
-        return _clipped(colours, alpha, chain[-1].arrays[0], pixels, settings)
-    return _finished(_stage(colours, chain[-1], settings), alpha, pixels.dtype, shift)
+        return _convolved_to_image(colours, alpha, chain[-1].arrays[0], pixels, settings)
+    return _to_image(_response(colours, chain[-1], settings), alpha, pixels.dtype, shift)
 
 
 def resolve_chain(kernel: object, size: int | None = None) -> tuple[Kernel, ...]:
@@ -216,7 +216,7 @@ def _check_sums(chain: Sequence[Kernel], largest: float) -> None:
             )
 
 
-def _stage(values: Array, kernel: Kernel, settings: _FilterSettings) -> Array:
+def _response(values: Array, kernel: Kernel, settings: _FilterSettings) -> Array:
     """Return the response of the colours `values` to a kernel, of dtype `settings.dtype`."""
     total = _convolved(values, kernel.arrays[0], settings)
     if kernel.combine == "maximum":
@@ -225,9 +225,9 @@ def _stage(values: Array, kernel: Kernel, settings: _FilterSettings) -> Array:
     elif kernel.combine == "magnitude" and settings.squares_fit:
         total *= total
         for array in kernel.arrays[1:]:
-            answer = _convolved(values, array, settings)
-            answer *= answer
-            total += answer
+            response = _convolved(values, array, settings)
+            response *= response
+            total += response
         np.sqrt(total, out=total)
     elif kernel.combine == "magnitude":
         np.abs(total, out=total)
@@ -236,7 +236,7 @@ def _stage(values: Array, kernel: Kernel, settings: _FilterSettings) -> Array:
     return total
 
 
-def _clipped(
+def _convolved_to_image(
     colours: Array, alpha: Array | None, weights: Array, pixels: Array, settings: _FilterSettings
 ) -> Array:
     """Return the image of the dtype of `pixels` for one convolution, which rounds and clips."""
@@ -280,7 +280,7 @@ def _convolved(
     )
 
 
-def _finished(values: Array, alpha: Array | None, dtype: np.dtype[Any], offset: float) -> Array:
+def _to_image(values: Array, alpha: Array | None, dtype: np.dtype[Any], offset: float) -> Array:
     """Return the image of `dtype` for the colours `values`, which are overwritten."""
     if offset:
         values += np.asarray(offset, values.dtype)

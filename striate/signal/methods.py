@@ -45,7 +45,7 @@ COSTS = {
     "python": 4_000.0,  # a call into NumPy
 }
 _LENGTHS = (32, 64, 128, 256)  # of the transforms of columns
-SMALL = 1 << 17  # products below which NumPy is done before a call has begun
+SMALL = 1 << 17  # products, up to which NumPy takes less time than a compiled call
 
 
 class Candidate(NamedTuple):
@@ -212,7 +212,7 @@ def _box(request: Request) -> _Assessment:
         if taps > 1:
             additions = taps.bit_length() - 1 + taps.bit_count() - 1
             if roles is not None and axis == roles.y and window.dilation == 1:
-                additions = 0  # but those that a copy costs more than
+                additions = 0  # running sums, which cost less than the copies
             each = _compiled_work(request, {"copy": 2, "sum": additions})
             done = {kind: done.get(kind, 0.0) + count for kind, count in each.items()}
     return done, "equal weights: running sums along columns, sums by doubling along rows"
@@ -328,7 +328,7 @@ def _untransformable(request: Request) -> str:
 
 
 def _inexact(request: Request) -> str:
-    """Why a transform would spoil the result; empty if it does not.
+    """Why the result of a transform would be wrong; empty if it would not.
 
     It mixes all elements: one NaN would be everywhere.  Whole numbers are exact if rounding finds
     them again, so if the largest sum times the transform's relative error is far below 1/2.

@@ -20,7 +20,7 @@ from striate.signal.sweep_arguments import Ints, SweepArguments
 from striate.signal.written_steps import Index, Step, Steps, Term
 
 MOST_TERMS = 5_000
-"""More than these nobody reads; a single position may be had of inputs of any size."""
+"""Most terms that are written out; a single output may be had of inputs of any size."""
 
 
 def steps(
