@@ -279,9 +279,9 @@ def _plane(
 def _direct_method(sizes: Sequence[int], weights: Array, dtype: np.dtype[Any]) -> str:
     """The method for a result whose every element must be as precise as SciPy's.
 
-    Whole numbers are exact by all methods.  For others, transforms and factors of the kernel are faster
-    where it is large, but their errors are relative to the largest sum and not to each: small
-    values beside large ones would suffer.  So only sums of products are direct.
+    Whole numbers are exact by all methods.  For others, transforms and factors of the kernel are
+    faster where it is large, but their errors are relative to the largest sum and not to each:
+    small values beside large ones would suffer.  So only sums of products are direct.
     """
     if dtype.kind in "biuO":
         return "auto"
