@@ -18,10 +18,11 @@ import numpy as np
 from scipy.optimize import nnls
 
 from striate.common.threads import default_threads
-from striate.signal.call import SweepArguments
 from striate.signal.methods import COSTS, METHODS, Work, work
+from striate.signal.output_arrays import aligned_empty
 from striate.signal.request import Request
-from striate.signal.sweep import empty, explain, run
+from striate.signal.sweep import explain, run
+from striate.signal.sweep_arguments import SweepArguments
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--rounds", type=int, default=3)
@@ -61,7 +62,7 @@ def request(x: np.ndarray, kernel: np.ndarray) -> Request:
 
 def seconds(asked: Request, method: str, rounds: int) -> float:
     """The median of some runs."""
-    out = empty(asked.shape, asked.dtype)
+    out = aligned_empty(asked.shape, asked.dtype)
     run(asked, out, method)
     run(asked, out, method)
     taken = []

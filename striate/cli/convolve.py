@@ -19,7 +19,7 @@ from striate.common.text import counted, sizes
 if TYPE_CHECKING:
     from striate.kernels import Kernel
     from striate.recordings import Recording
-    from striate.signal.steps import Steps
+    from striate.signal.written_steps import Steps
 
 
 def _indices(value: Any) -> int | tuple[int, ...]:

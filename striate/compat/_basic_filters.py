@@ -1,4 +1,8 @@
-"""The two filters that all others of scipy.ndimage are made of: over lines and over boxes."""
+"""The filters that all others of scipy.ndimage are made of: over lines, over boxes, and means.
+
+They take SciPy's arguments, check them as SciPy does, and compute complex numbers as their parts;
+`striate.compat._real_filters` does the arithmetic.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.compat._real import average, weigh
+from striate.compat._real_filters import correlate_real, mean_real
 from striate.compat._scipy_arguments import (
     border,
     check_types,
@@ -40,14 +44,10 @@ def correlate_line(
     cval: Any,
     origin: Any,
 ) -> Array:
-    """scipy.ndimage.correlate1d."""
-    f, kernel = np.asarray(input), np.asarray(weights)
-    is_complex = f.dtype.kind == "c" or kernel.dtype.kind == "c"
+    """Correlate the lines along `axis`: scipy.ndimage.correlate1d."""
+    f, kernel, out = _arrays(input, weights, output, cval)
     if kernel.dtype.kind == "c":
         kernel = kernel.conj()
-    out = new_output(output, f, is_complex, 4)
-    kernel = kernel.astype(np.complex128 if kernel.dtype.kind == "c" else np.float64, copy=False)
-    _check_cval(f, kernel, cval)
     if kernel.ndim != 1 or not kernel.size:
         raise RuntimeError(
             f"no filter weights given: they must have one dimension, not shape {kernel.shape}"
@@ -55,7 +55,7 @@ def correlate_line(
     axis = checked_axis(axis, f.ndim)
     origin = checked_origin(origin, kernel.size, _LINE_ORIGIN)
     window = AxisWindow(-(kernel.size // 2 + origin), f.shape[axis])
-    _weigh(f, kernel, (window,), (axis,), (border(mode),), cval, out, is_complex, True)
+    _correlate(f, kernel, (window,), (axis,), (border(mode),), cval, out, line=True)
     return out
 
 
@@ -69,12 +69,8 @@ def correlate_box(
     axes: Any,
     flip: bool,
 ) -> Array:
-    """scipy.ndimage.correlate, or convolve to `flip`."""
-    f, kernel = np.asarray(input), np.asarray(weights)
-    is_complex = f.dtype.kind == "c" or kernel.dtype.kind == "c"
-    out = new_output(output, f, is_complex, 4)
-    kernel = kernel.astype(np.complex128 if kernel.dtype.kind == "c" else np.float64, copy=False)
-    _check_cval(f, kernel, cval)
+    """Correlate over some axes, or with `flip` convolve: scipy.ndimage.correlate and convolve."""
+    f, kernel, out = _arrays(input, weights, output, cval)
     chosen = checked_axes(axes, f.ndim)
     if kernel.ndim != len(chosen) or not kernel.size:
         raise RuntimeError(
@@ -100,17 +96,17 @@ def correlate_box(
     ]
     borders = (border(mode),) * len(swept)
     if swept:
-        _weigh(f, kernel, windows, swept, borders, cval, out, is_complex, False)
+        _correlate(f, kernel, windows, swept, borders, cval, out, line=False)
     else:
-        check_types(f, out, is_complex)
+        check_types(f, out, _is_complex(f, kernel))
         np.copyto(out, f * kernel, casting="unsafe")
     return out
 
 
-def average_line(
+def mean_line(
     input: npt.ArrayLike, size: int, axis: int, output: Any, mode: Any, cval: Any, origin: Any
 ) -> Array:
-    """scipy.ndimage.uniform_filter1d."""
+    """The mean of `size` neighbours along `axis`: scipy.ndimage.uniform_filter1d."""
     f = np.asarray(input)
     axis = checked_axis(axis, f.ndim)
     if size < 1:
@@ -122,19 +118,34 @@ def average_line(
     check_types(f, out, is_complex)
     window = AxisWindow(-(size // 2 + origin), f.shape[axis])
     if is_complex:
-        average(f.real, size, window, axis, name, real_number(np.real(cval)), out.real)
-        average(f.imag, size, window, axis, name, real_number(np.imag(cval)), out.imag)
+        mean_real(f.real, size, window, axis, name, real_number(np.real(cval)), out.real)
+        mean_real(f.imag, size, window, axis, name, real_number(np.imag(cval)), out.imag)
     else:
-        average(f, size, window, axis, name, real_number(cval), out)
+        mean_real(f, size, window, axis, name, real_number(cval), out)
     return out
 
 
-def _check_cval(f: Array, kernel: Array, cval: Any) -> None:
+def _is_complex(f: Array, kernel: Array) -> bool:
+    return f.dtype.kind == "c" or kernel.dtype.kind == "c"
+
+
+def _arrays(
+    input: npt.ArrayLike, weights: npt.ArrayLike, output: Any, cval: Any
+) -> tuple[Array, Array, Array]:
+    """Input, weights and output of a filter.
+
+    Returns:
+        The input as it is, the weights in float64 or complex128, and the array to write to.
+    """
+    f, kernel = np.asarray(input), np.asarray(weights)
+    out = new_output(output, f, _is_complex(f, kernel), 5)
+    kernel = kernel.astype(np.complex128 if kernel.dtype.kind == "c" else np.float64, copy=False)
     if kernel.dtype.kind == "c" and f.dtype.kind != "c" and np.iscomplexobj(cval):
         raise ValueError("Cannot provide a complex-valued cval when the input is real.")
+    return f, kernel, out
 
 
-def _weigh(
+def _correlate(
     f: Array,
     kernel: Array,
     windows: Sequence[AxisWindow],
@@ -142,28 +153,32 @@ def _weigh(
     borders: Sequence[str],
     cval: Any,
     out: Array,
-    is_complex: bool,
+    *,
     line: bool,
 ) -> None:
+    """Correlate real or complex arrays: complex ones by their real and imaginary parts."""
+    is_complex = _is_complex(f, kernel)
     check_types(f, out, is_complex)
+
+    def real(f: Array, kernel: Array, cval: Any, out: Array) -> None:
+        correlate_real(f, kernel, windows, axes, borders, real_number(cval), out, line)
+
     if not is_complex:
-        weigh(f, kernel, windows, axes, borders, real_number(cval), out, line)
+        real(f, kernel, cval, out)
     elif kernel.dtype.kind != "c":
-        weigh(f.real, kernel, windows, axes, borders, real_number(np.real(cval)), out.real, line)
-        weigh(f.imag, kernel, windows, axes, borders, real_number(np.imag(cval)), out.imag, line)
+        real(f.real, kernel, np.real(cval), out.real)
+        real(f.imag, kernel, np.imag(cval), out.imag)
     else:
-        real, imag = kernel.real, kernel.imag
         if np.may_share_memory(f, out):
             f = f.copy()  # read again after the real parts have been written
         if f.dtype.kind != "c":
-            weigh(f, real, windows, axes, borders, real_number(cval), out.real, line)
-            weigh(f, imag, windows, axes, borders, real_number(cval), out.imag, line)
+            real(f, kernel.real, cval, out.real)
+            real(f, kernel.imag, cval, out.imag)
             return
-        cvals = real_number(np.real(cval)), real_number(np.imag(cval))
         part = np.empty(f.shape, out.real.dtype)
-        weigh(f.real, real, windows, axes, borders, cvals[0], out.real, line)
-        weigh(f.imag, imag, windows, axes, borders, cvals[1], part, line)
+        real(f.real, kernel.real, np.real(cval), out.real)
+        real(f.imag, kernel.imag, np.imag(cval), part)
         out.real -= part
-        weigh(f.real, imag, windows, axes, borders, cvals[0], out.imag, line)
-        weigh(f.imag, real, windows, axes, borders, cvals[1], part, line)
+        real(f.real, kernel.imag, np.real(cval), out.imag)
+        real(f.imag, kernel.real, np.imag(cval), part)
         out.imag += part

@@ -16,10 +16,8 @@ def gaussian_weights(sigma: Any, order: int, truncate: float, radius: Any) -> Ar
     With g(x) = exp(-x² / 2σ²), scaled to the sum 1, the derivatives are q(x) g(x), where q is 1 and
     each further one is ``q' - x q / σ²``.
 
-    Raises
-    ------
-    ValueError
-        The order or the radius is negative, or the radius no whole number.
+    Raises:
+        ValueError: the order or the radius is negative, or the radius no whole number.
     """
     reach = int(truncate * float(sigma) + 0.5) if radius is None else radius
     if not isinstance(reach, numbers.Integral) or reach < 0:

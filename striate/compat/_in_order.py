@@ -1,7 +1,7 @@
 """Sums of products in the order in which SciPy takes them, so that they agree to the last bit.
 
-The compiled engine sums in the same orders (see `striate.signal.request.Request`); this is for
-small arrays, for which compiling would take longer than the work.
+All in NumPy: the compiled engine sums in the same orders (see `striate.signal.request.Request`);
+this is for small arrays, for which compiling would take longer than the work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.signal.geometry import AxisWindow, beyond
+from striate.signal.geometry import AxisWindow, border_indices
 from striate.signal.request import Order
 
 Block = tuple[slice, ...]
@@ -22,7 +22,7 @@ Block = tuple[slice, ...]
 # SciPy leaves out smaller weights in several dimensions, and takes filters of one dimension for
 # symmetric if no two weights differ by more.
 TINY = float(np.finfo(np.float64).eps)
-_BLOCK = 1 << 17  # outputs summed up at a time: few calls, and they stay near the processor
+_BLOCK = 1 << 17  # outputs summed up at a time: few calls, and they stay in the cache
 
 
 def box_in_order(
@@ -34,7 +34,7 @@ def box_in_order(
     cval: float,
 ) -> Array:
     """Correlate in float64: products with all weights but zeros, added up in C order."""
-    padded = _extended(input, weights.shape, windows, axes, borders, cval)
+    padded = _padded(input, weights.shape, windows, axes, borders, cval)
     out = np.zeros(input.shape)
     taps = [(tap, weights[tap]) for tap in np.ndindex(weights.shape) if weights[tap]]
 
@@ -42,7 +42,7 @@ def box_in_order(
         total = out[block]
         product = np.empty(total.shape)
         for tap, weight in taps:
-            np.multiply(padded[_moved(block, axes, tap)], weight, out=product)
+            np.multiply(padded[_shifted(block, axes, tap)], weight, out=product)
             np.add(total, product, out=total)
 
     _by_blocks(fill, out.shape)
@@ -57,7 +57,7 @@ def line_in_order(
     There the elements of a symmetric pair are added, those of an antisymmetric pair subtracted,
     before they are weighted; the centre comes first, or without symmetry the last element.
     """
-    padded = _extended(input, weights.shape, (window,), (axis,), (border,), cval)
+    padded = _padded(input, weights.shape, (window,), (axis,), (border,), cval)
     taps = len(weights)
     order = line_order(weights)
     start = taps - 1 if order == "line" else taps // 2
@@ -65,7 +65,7 @@ def line_in_order(
 
     def fill(block: Block) -> None:
         def at(tap: int) -> Array:
-            return padded[_moved(block, (axis,), (tap,))]
+            return padded[_shifted(block, (axis,), (tap,))]
 
         total = out[block]
         product = np.empty(total.shape)
@@ -86,10 +86,11 @@ def line_in_order(
 def running_sums(
     input: Array, size: int, window: AxisWindow, axis: int, border: str, cval: float
 ) -> Array:
-    """Sums of `size` neighbours along `axis` in float64: each is the last one, plus what comes in
-    minus what goes out.
+    """Sums of `size` neighbours along `axis` in float64.
+
+    Each is the one before it, plus the element that comes in minus the one that goes out.
     """
-    lines = np.moveaxis(_extended(input, (size,), (window,), (axis,), (border,), cval), axis, 0)
+    lines = np.moveaxis(_padded(input, (size,), (window,), (axis,), (border,), cval), axis, 0)
     sums = np.empty(input.shape)
     steps = np.moveaxis(sums, axis, 0)
     steps[0] = np.add.accumulate(lines[:size], 0)[-1]  # in order, as np.sum would not be
@@ -102,7 +103,7 @@ def running_sums(
     return sums
 
 
-def _extended(
+def _padded(
     input: Array,
     taps: Sequence[int],
     windows: Sequence[AxisWindow],
@@ -110,13 +111,17 @@ def _extended(
     borders: Sequence[str],
     cval: float,
 ) -> Array:
-    """The input in float64 with its borders."""
+    """The input in float64 with its borders.
+
+    `striate.signal.geometry.pad` does the same in several of NumPy's calls an axis; for arrays of
+    a few hundred elements these would take longer than all of the filter.
+    """
     f = input.astype(np.float64, copy=False)
     for axis, window, border, count in zip(axes, windows, borders, taps, strict=True):
         first, stop = window.reach(count)
         length = f.shape[axis]
-        find = _found if stop - first <= _KEPT else beyond
-        f = f.take(find(border, length, first, stop), axis)
+        indices = _kept_indices if stop - first <= _KEPT else border_indices
+        f = f.take(indices(border, length, first, stop), axis)
         if border == "fill":
             before = (slice(None),) * axis
             f[(*before, slice(0, max(-first, 0)))] = cval
@@ -124,12 +129,15 @@ def _extended(
     return f
 
 
-_KEPT = 4096  # places of a border that are remembered
-_found = functools.lru_cache(256)(beyond)
+_KEPT = 4096  # positions, up to which the indices of an axis are remembered
+_kept_indices = functools.lru_cache(256)(border_indices)
 
 
 def line_order(weights: Array) -> Order:
-    """Pairs are joined first if the filter has a centre and is symmetric or antisymmetric."""
+    """The order in which SciPy's loop for lines adds up the products with these weights.
+
+    Pairs are joined first if the filter has a centre and is symmetric or antisymmetric.
+    """
     if len(weights) % 2 == 0:
         return "line"
     values = weights.tolist()  # so few that Python is faster
@@ -160,8 +168,8 @@ def _by_blocks(fill: Callable[[Block], None], shape: Sequence[int]) -> None:
         fill(block)
 
 
-def _moved(block: tuple[slice, ...], axes: Sequence[int], tap: Sequence[int]) -> tuple[slice, ...]:
-    """The part of the extended input that one tap reads for a block of outputs."""
+def _shifted(block: Block, axes: Sequence[int], tap: Sequence[int]) -> Block:
+    """The part of the padded input that one tap reads for a block of outputs."""
     where = list(block)
     for axis, i in zip(axes, tap, strict=True):
         where[axis] = slice(block[axis].start + i, block[axis].stop + i)

@@ -33,10 +33,8 @@ _BORDERS = {
 def border(mode: Any) -> str:
     """striate's name for the border `mode`.
 
-    Raises
-    ------
-    RuntimeError
-        The mode is unknown.
+    Raises:
+        RuntimeError: the mode is unknown.
     """
     name = _BORDERS.get(mode) if isinstance(mode, str) else None
     if name is None:
@@ -49,10 +47,8 @@ def border(mode: Any) -> str:
 def each(value: Any, count: int) -> list[Any]:
     """A list of `count` values: those given, or one value repeated.
 
-    Raises
-    ------
-    RuntimeError
-        Another number of values is given.
+    Raises:
+        RuntimeError: another number of values is given.
     """
     if isinstance(value, str) or not np.iterable(value):
         return [value] * count
@@ -68,12 +64,10 @@ def each(value: Any, count: int) -> list[Any]:
 def checked_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     """The axes as indices from the front, in the order given; all for None.
 
-    Raises
-    ------
-    ValueError
-        An axis is out of range or is given twice, or `axes` is neither a number nor several.
-    TypeError
-        An axis is not a whole number.
+    Raises:
+        ValueError: an axis is out of range or is given twice, or `axes` is neither a number nor
+            several.
+        TypeError: an axis is not a whole number.
     """
     if axes is None:
         return tuple(range(ndim))
@@ -95,10 +89,8 @@ def checked_axes(axes: Any, ndim: int) -> tuple[int, ...]:
 def checked_axis(axis: Any, ndim: int) -> int:
     """One axis as an index from the front.
 
-    Raises
-    ------
-    numpy.exceptions.AxisError
-        It is out of range.
+    Raises:
+        numpy.exceptions.AxisError: it is out of range.
     """
     index = operator.index(axis)
     if not -ndim <= index < ndim:
@@ -109,10 +101,8 @@ def checked_axis(axis: Any, ndim: int) -> int:
 def new_output(output: Any, input: Array, is_complex: bool = False, stacklevel: int = 3) -> Array:
     """The array to write to: the one given, or a new one of the dtype given or of the input's.
 
-    Raises
-    ------
-    RuntimeError
-        The output has another shape than the input, or cannot hold the result.
+    Raises:
+        RuntimeError: the output has another shape than the input, or cannot hold the result.
     """
     if output is None:
         dtype = input.dtype
@@ -146,12 +136,9 @@ def new_output(output: Any, input: Array, is_complex: bool = False, stacklevel: 
 def check_types(input: Array, output: Array, is_complex: bool = False) -> None:
     """Refuse arrays that scipy.ndimage has no loop for, and an output that is read-only.
 
-    Raises
-    ------
-    RuntimeError
-        A dtype is not supported.
-    ValueError
-        The output is read-only.
+    Raises:
+        RuntimeError: a dtype is not supported.
+        ValueError: the output is read-only.
     """
     for array in (input, output):
         char = array.dtype.char
@@ -164,10 +151,8 @@ def check_types(input: Array, output: Array, is_complex: bool = False) -> None:
 def real_number(cval: Any) -> float:
     """`cval` as a float.
 
-    Raises
-    ------
-    TypeError
-        It is not a real number.
+    Raises:
+        TypeError: it is not a real number.
     """
     return math.ldexp(cval, 0)
 
@@ -175,12 +160,9 @@ def real_number(cval: Any) -> float:
 def checked_origin(origin: Any, size: int, message: str) -> int:
     """The origin of a filter of `size`, an index relative to its centre ``size // 2``.
 
-    Raises
-    ------
-    ValueError
-        It lies outside the filter; `message` says so.
-    TypeError
-        It is not a whole number.
+    Raises:
+        ValueError: it lies outside the filter; `message` says so.
+        TypeError: it is not a whole number.
     """
     if not 0 <= size // 2 + origin < size:
         raise ValueError(message)

@@ -21,21 +21,24 @@ Every other name is SciPy's own, looked up when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage as _scipy
 
 from striate.common.arrays import Array
-from striate.compat._basic_filters import average_line, correlate_box, correlate_line
+from striate.compat._basic_filters import correlate_box, correlate_line, mean_line
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.compat._gaussian import gaussian_weights
-from striate.compat._scipy_arguments import checked_axes, checked_axis, each, new_output
-from striate.signal.sweep import empty
-
-T = TypeVar("T")
+from striate.compat._line_filters import (
+    correlate_lines,
+    ping_pong,
+    smoothed_difference,
+    sum_of_derivatives,
+)
+from striate.compat._scipy_arguments import checked_axes, each, new_output
 
 __all__ = list(_scipy.__all__)
 
@@ -120,10 +123,8 @@ def gaussian_filter1d(
 
     It is cut off at `radius` elements, by default ``truncate * sigma`` rounded.
 
-    Raises
-    ------
-    ValueError
-        `order` or the radius is negative, or the radius no whole number.
+    Raises:
+        ValueError: `order` or the radius is negative, or the radius no whole number.
     """
     weights = gaussian_weights(sigma, order, truncate, radius)
     return correlate_line(input, weights, axis, output, mode, cval, 0)
@@ -163,7 +164,7 @@ def gaussian_filter(
         for axis, width, derivative, name, reach in parameters
         if width > 1e-15
     ]
-    return _by_lines(f, lines, out, cval)
+    return correlate_lines(f, lines, out, cval)
 
 
 @stands_in_for(_scipy.prewitt)
@@ -175,7 +176,7 @@ def prewitt(
     cval: complex = 0.0,
 ) -> Array:
     """The difference -1, 0, 1 along `axis`, summed over three neighbours 1, 1, 1 on the others."""
-    return _edges(input, axis, output, mode, cval, (1.0, 1.0, 1.0))
+    return smoothed_difference(input, axis, output, mode, cval, (1.0, 1.0, 1.0))
 
 
 @stands_in_for(_scipy.sobel)
@@ -187,7 +188,7 @@ def sobel(
     cval: complex = 0.0,
 ) -> Array:
     """The difference -1, 0, 1 along `axis`, smoothed by 1, 2, 1 along the others."""
-    return _edges(input, axis, output, mode, cval, (1.0, 2.0, 1.0))
+    return smoothed_difference(input, axis, output, mode, cval, (1.0, 2.0, 1.0))
 
 
 @stands_in_for(_scipy.generic_laplace)
@@ -207,20 +208,10 @@ def generic_laplace(
     """
     f = np.asarray(input)
     out = new_output(output, f)
-    more = extra_keywords or {}
     chosen = checked_axes(axes, f.ndim)
-    if not chosen:
-        out[...] = f[...]
-    modes = each(mode, len(chosen)) if chosen else []
-    # A later axis would read what an earlier one has written, were the input its own output.
-    if len(chosen) > 1 and np.may_share_memory(f, out):
-        f = f.copy()
-    for i, (axis, name) in enumerate(zip(chosen, modes, strict=True)):
-        if i == 0:
-            derivative2(f, axis, out, name, cval, *extra_arguments, **more)
-        else:
-            out += derivative2(f, axis, out.dtype, name, cval, *extra_arguments, **more)
-    return out
+    return sum_of_derivatives(
+        f, out, derivative2, mode, cval, extra_arguments, extra_keywords, chosen, squared=False
+    )
 
 
 @stands_in_for(_scipy.laplace)
@@ -280,21 +271,12 @@ def generic_gradient_magnitude(
     """
     f = np.asarray(input)
     out = new_output(output, f)
-    more = extra_keywords or {}
     chosen = checked_axes(axes, f.ndim)
+    sum_of_derivatives(
+        f, out, derivative, mode, cval, extra_arguments, extra_keywords, chosen, squared=True
+    )
     if not chosen:
-        out[...] = f[...]
         return out
-    if len(chosen) > 1 and np.may_share_memory(f, out):
-        f = f.copy()
-    for i, (axis, name) in enumerate(zip(chosen, each(mode, len(chosen)), strict=True)):
-        if i == 0:
-            derivative(f, axis, out, name, cval, *extra_arguments, **more)
-            np.multiply(out, out, out=out)
-        else:
-            part = derivative(f, axis, out.dtype, name, cval, *extra_arguments, **more)
-            np.multiply(part, part, out=part)
-            out += part
     if out.dtype == np.uint8:
         # The root in half precision, as NumPy takes it, which processors have no instruction for.
         roots = np.arange(256, dtype=np.uint8)
@@ -333,7 +315,7 @@ def uniform_filter1d(
     origin: int = 0,
 ) -> Array:
     """The mean of `size` neighbours along `axis`."""
-    return average_line(input, size, axis, output, mode, cval, origin)
+    return mean_line(input, size, axis, output, mode, cval, origin)
 
 
 @stands_in_for(_scipy.uniform_filter)
@@ -356,8 +338,8 @@ def uniform_filter(
     steps = [step for step in each_axis if step[1] > 1]
     if not steps:
         out[...] = f[...]
-    for target, (axis, taps, shift, name) in _in_turn(out, steps):
-        average_line(f, int(taps), axis, target, name, cval, shift)
+    for target, (axis, taps, shift, name) in ping_pong(out, steps):
+        mean_line(f, int(taps), axis, target, name, cval, shift)
         f = target
     return out
 
@@ -369,36 +351,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *dir(_scipy)})
-
-
-def _edges(
-    input: npt.ArrayLike, axis: int, output: Any, mode: Any, cval: Any, smooth: Sequence[float]
-) -> Array:
-    f = np.asarray(input)
-    axis = checked_axis(axis, f.ndim)
-    out = new_output(output, f, stacklevel=4)
-    modes = each(mode, f.ndim)
-    lines = [(np.array((-1.0, 0.0, 1.0)), axis, modes[axis])]
-    weights = np.array(smooth)
-    lines += [(weights, other, modes[other]) for other in range(f.ndim) if other != axis]
-    return _by_lines(f, lines, out, cval)
-
-
-def _by_lines(f: Array, lines: Sequence[tuple[Array, int, Any]], out: Array, cval: Any) -> Array:
-    """Correlate with weights along an axis, one after the other; without any, copy."""
-    if not lines:
-        out[...] = f[...]
-    for target, (weights, axis, mode) in _in_turn(out, lines):
-        correlate_line(f, weights, axis, target, mode, cval, 0)
-        f = target
-    return out
-
-
-def _in_turn(out: Array, steps: Sequence[T]) -> Iterator[tuple[Array, T]]:
-    """Where each step is to write: the last one to `out`, none to where it reads from."""
-    other = empty(out.shape, out.dtype, out) if len(steps) > 1 else out
-    for left, step in zip(range(len(steps), 0, -1), steps, strict=True):
-        yield (out if left % 2 else other), step
 
 
 def _derivative(order: int) -> Callable[..., Array]:

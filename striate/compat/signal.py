@@ -20,7 +20,6 @@ import scipy.signal as _scipy
 
 from striate.common.arrays import Array
 from striate.compat._drop_in import lend_submodules, stands_in_for
-from striate.compat._plain import plain_method
 from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
 
@@ -34,10 +33,12 @@ _BOUNDARIES = {
     "symm": "reflect",
     "symmetric": "reflect",
 }
+# As many products are summed by NumPy before a compiled kernel has been found and called.
+_FEW = 1 << 17
 # What SciPy's loops for two and more dimensions have been compiled for.
 _DIRECT = frozenset("bBhHiIlLqQfdgFDG")
 
-# Bound now: whoever puts striate's functions into scipy.signal must not send this one in circles.
+# Bound now: if striate's functions are put into scipy.signal, this one must not call itself.
 _fftconvolve: Callable[..., Array] = _scipy.fftconvolve
 
 __all__ = list(_scipy.__all__)
@@ -49,11 +50,10 @@ def convolve(
 ) -> Any:
     """Convolve two arrays of the same number of dimensions: scipy.signal.convolve.
 
-    Raises
-    ------
-    ValueError
-        `mode` or `method` is unknown, the dimensions differ, in mode "valid" neither array is as
-        large as the other in every dimension, or an array is empty or of an unsupported dtype.
+    Raises:
+        ValueError: `mode` or `method` is unknown, the dimensions differ, in mode "valid" neither
+            array is as large as the other in every dimension, or an array is empty or of an
+            unsupported dtype.
     """
     volume, kernel = np.asarray(in1), np.asarray(in2)
     if volume.ndim != kernel.ndim:
@@ -79,10 +79,8 @@ def correlate(
 ) -> Any:
     """Correlate an array with another, which is conjugated: scipy.signal.correlate.
 
-    Raises
-    ------
-    ValueError
-        As `convolve`.
+    Raises:
+        ValueError: as `convolve`.
     """
     first, second = np.asarray(in1), np.asarray(in2)
     if first.ndim != second.ndim:
@@ -118,12 +116,10 @@ def convolve2d(
     """Convolve two two-dimensional arrays, with a border around the first:
     scipy.signal.convolve2d.
 
-    Raises
-    ------
-    ValueError
-        An array is not two-dimensional or of an unsupported dtype, `mode` or `boundary` is
-        unknown, in mode "valid" neither array is as large as the other in both dimensions, or
-        `fillvalue` is no scalar or does not fit into the dtype of the result.
+    Raises:
+        ValueError: an array is not two-dimensional or of an unsupported dtype, `mode` or `boundary`
+            is unknown, in mode "valid" neither array is as large as the other in both dimensions,
+            or `fillvalue` is no scalar or does not fit into the dtype of the result.
     """
     first, second = np.asarray(in1), np.asarray(in2)
     if not first.ndim == second.ndim == 2:
@@ -145,10 +141,8 @@ def correlate2d(
     """Correlate two two-dimensional arrays, the second conjugated, with a border around the first:
     scipy.signal.correlate2d.
 
-    Raises
-    ------
-    ValueError
-        As `convolve2d`.
+    Raises:
+        ValueError: as `convolve2d`.
     """
     first, second = np.asarray(in1), np.asarray(in2)
     if not first.ndim == second.ndim == 2:
@@ -247,7 +241,14 @@ def _by_fft(volume: Array, kernel: Array, mode: str) -> Array:
 def _plane(
     first: Array, weights: Array, mode: str, boundary: str, fillvalue: Any, flipped: bool = False
 ) -> Array:
-    """`first` with its border, correlated with `weights`, which may have been flipped."""
+    """Correlate two-dimensional arrays, with a border around the first.
+
+    Args:
+        first, weights: the arrays.
+        mode, boundary, fillvalue: as for `convolve2d`.
+        flipped: whether the weights have been flipped for a convolution; mode "same" of an even
+            kernel depends on it.
+    """
     border = _BOUNDARIES.get(boundary)
     if border is None:
         raise ValueError(
@@ -276,8 +277,17 @@ def _plane(
 
 
 def _direct_method(sizes: Sequence[int], weights: Array, dtype: np.dtype[Any]) -> str:
-    """No method spoils whole numbers; of the others only sums of products are direct."""
-    return "auto" if dtype.kind in "biuO" else plain_method(math.prod(sizes), weights)
+    """The method for a result whose every element must be as precise as SciPy's.
+
+    Whole numbers are exact by all methods.  For others, transforms and factors of the kernel are
+    faster where it is large, but their errors are relative to the largest sum and not to each:
+    small values beside large ones would suffer.  So only sums of products are direct.
+    """
+    if dtype.kind in "biuO":
+        return "auto"
+    if math.prod(sizes) * weights.size <= _FEW or not np.isfinite(weights).all():
+        return "numpy"
+    return "direct"
 
 
 def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:

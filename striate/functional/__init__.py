@@ -1,7 +1,7 @@
 """Layers as plain functions of arrays: the operations of a network without a network.
 
-Images are ``(n, height, width, channels)``, vectors ``(n, features)``, filters
-``(filter height, filter width, channels // groups, outputs)``, dense weights
+Images are ``(n, height, width, channels)``, channels last (NHWC), vectors ``(n, features)``,
+filters ``(filter height, filter width, channels // groups, outputs)`` (HWIO), dense weights
 ``(inputs, outputs)``. Convolution is correlation: filters are not flipped. For each function f of
 x, ``f_…_gradient`` takes the gradient of a loss with respect to f's output and returns that with
 respect to x or to a parameter. Sizes that do not fit are errors, as in `striate.layers`.
@@ -11,44 +11,40 @@ for any float dtype, float16 or long double too; both give the same result up to
 numbers are computed in float64.
 """
 
-from striate.functional.layers import (
-    BatchNormGradients,
-    add,
-    avg_pool2d,
-    avg_pool2d_input_gradient,
-    batch_norm,
-    batch_norm_gradients,
-    concat,
-    concat_input_gradients,
-    conv2d,
-    conv2d_filter_gradient,
-    conv2d_input_gradient,
-    dense,
-    dense_input_gradient,
-    dense_weight_gradient,
-    global_avg_pool2d,
-    global_avg_pool2d_input_gradient,
+from striate.functional.activations import (
     leaky_relu,
     leaky_relu_input_gradient,
-    max_pool2d,
-    max_pool2d_input_gradient,
     relu,
     relu_input_gradient,
     sigmoid,
     sigmoid_input_gradient,
-    softmax_cross_entropy,
-    sum_pool2d,
-    sum_pool2d_input_gradient,
     tanh,
     tanh_input_gradient,
 )
-from striate.functional.local import (
+from striate.functional.batchnorm import BatchNormGradients, batch_norm, batch_norm_gradients
+from striate.functional.conv2d import conv2d, conv2d_filter_gradient, conv2d_input_gradient
+from striate.functional.dense import dense, dense_input_gradient, dense_weight_gradient
+from striate.functional.grouped import (
     grouped_dense,
     grouped_dense_input_gradient,
     grouped_dense_weight_gradient,
+)
+from striate.functional.local import (
     locally_connected2d,
     locally_connected2d_input_gradient,
     locally_connected2d_weight_gradient,
+)
+from striate.functional.loss import softmax_cross_entropy
+from striate.functional.merge import add, concat, concat_input_gradients
+from striate.functional.pooling import (
+    avg_pool2d,
+    avg_pool2d_input_gradient,
+    global_avg_pool2d,
+    global_avg_pool2d_input_gradient,
+    max_pool2d,
+    max_pool2d_input_gradient,
+    sum_pool2d,
+    sum_pool2d_input_gradient,
 )
 
 __all__ = [

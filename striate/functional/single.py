@@ -1,4 +1,4 @@
-"""One layer on arrays, without a network: the mechanism behind `striate.functional`."""
+"""One layer run on arrays, without a network: what all functions of `striate.functional` call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,16 @@ def run(
     engine: str,
     state: Named | None = None,
 ) -> Array:
-    """The layer's output. Without `state` a layer that has one normalises by the batch."""
+    """The layer's output.
+
+    Args:
+        layer: the layer.
+        inputs: its inputs, with the batch axis.
+        parameters: what it has learned, by name.
+        engine: "llvm" or "numpy".
+        state: running statistics, by name; without them a layer that has some normalises by the
+            batch.
+    """
     call = _LayerCall(layer, inputs, parameters, engine, state or {})
     if call.compiled:
         from striate.engines.llvm_layer import run_layer
@@ -48,7 +57,12 @@ def run_backward(
     gradient: npt.ArrayLike,
     engine: str,
 ) -> LayerGradients:
-    """All gradients, from that with respect to the output."""
+    """All gradients of a loss.
+
+    Args:
+        layer, inputs, parameters, engine: as for `run`.
+        gradient: of the loss with respect to the layer's output.
+    """
     call = _LayerCall(layer, inputs, parameters, engine, {}, floats(gradient, "gradient"))
     arriving = call.gradient
     expected = (len(call.arrays[0][0]), *call.output_shape)
@@ -66,7 +80,14 @@ def run_backward(
 
 
 class _LayerCall:
-    """The arrays of one call, checked against the layer and in one common dtype."""
+    """The arrays of one call, checked against the layer and in one common dtype.
+
+    Attributes:
+        arrays: inputs, parameters and state, as a layer's `forward` takes them.
+        gradient: with respect to the output; empty for a forward pass.
+        output_shape: without the batch axis.
+        compiled: whether the compiled engine runs it.
+    """
 
     def __init__(
         self,
@@ -95,7 +116,7 @@ class _LayerCall:
         made = {
             parameter.name: given[parameter.name].astype(dtype, copy=False)
             if parameter.name in given
-            else np.zeros(parameter.shape, dtype)  # running statistics that nobody will read
+            else np.zeros(parameter.shape, dtype)  # running statistics that are not used
             for parameter in wanted
         }
         learned = {name: value for name, value in made.items() if name in parameters}
@@ -123,7 +144,17 @@ def image_shapes(layer: Layer, inputs: Sequence[Array]) -> tuple[Shape, ...]:
 
 
 def floats(value: npt.ArrayLike, what: str, axes: str = "") -> Array:
-    """`value` as an array of floats with these axes, "(n, features)"; integers become float64."""
+    """`value` as an array of floats; integers become float64.
+
+    Args:
+        value: real numbers.
+        what: its name, for messages.
+        axes: the axes that it must have, such as "(n, features)"; "" for any.
+
+    Raises:
+        TypeError: it holds something else than real numbers.
+        ValueError: it has other axes.
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
@@ -134,3 +165,8 @@ def floats(value: npt.ArrayLike, what: str, axes: str = "") -> Array:
             + f"; for a single one add the batch axis: {what}[None]" * single
         )
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def given_arrays(**arrays: npt.ArrayLike | None) -> dict[str, npt.ArrayLike]:
+    """The arrays that are given, by their names: without None."""
+    return {name: value for name, value in arrays.items() if value is not None}

@@ -1,4 +1,8 @@
-"""Checks of the arguments that kernels share."""
+"""Checks of the arguments that kernels share: sizes, widths and names.
+
+`who` names the kernel in the message, `what` the argument.  All raise a TypeError for a value of
+another kind and a ValueError for one out of range.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from striate.common.arguments import real_number, whole_number
 from striate.common.text import did_you_mean
 
 LONGEST = 2**24
+"""Most taps of a kernel for signals."""
 WIDEST = 2**12
-"""Most taps of a kernel for signals, and for images along each axis."""
+"""Most taps of a kernel for images, along each axis."""
 
 
 def check_size(value: object, who: str, *, odd: bool = False, minimum: int = 1) -> int:

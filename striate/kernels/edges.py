@@ -1,10 +1,10 @@
-"""Kernels that answer to edges. Their numbers sum to 0, so that flat areas become 0.
+"""Kernels that respond to edges. Their numbers sum to 0, so that flat areas become 0.
 
 Directions are those of an image on a screen: x to the right, y down. The arrays are made for
 convolution, which flips them: `sobel("x")` has its positive column on the left and gives a
-positive answer where brightness rises to the right. Correlation (OpenCV's ``filter2D``,
+positive response where brightness rises to the right. Correlation (OpenCV's ``filter2D``,
 ``scipy.ndimage.correlate``, a network's layer) gives the opposite sign with the same array; to
-get the same answer from it, flip the array: ``sobel("x")[::-1, ::-1]``.
+get the same response from it, flip the array: ``sobel("x")[::-1, ::-1]``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def laplace(neighbours: int = 8, size: int = 3) -> Array:
 
     The first is the Laplace kernel of *From Convolution to Neural Network*, section Kernels:
     -1 everywhere and in the middle as many as there are others. It may have any odd size; the
-    one with 4 neighbours has size 3. The answer is positive on bright spots and lines, as
+    one with 4 neighbours has size 3. The response is positive on bright spots and lines, as
     the article has it, so it is the negative of the Laplace operator ∂²/∂x² + ∂²/∂y², whose
     simplest sampling is ``-laplace(4)`` (``scipy.ndimage.laplace``).
 
@@ -89,7 +89,7 @@ def sobel(axis: str = "x", size: int = 3, *, normalize: bool = False) -> Array:
                       2  0 -2                      0  0  0
                       1  0 -1                     -1 -2 -1
 
-    Convolution gives a positive answer where brightness rises to the right or down; correlation
+    Convolution gives a positive response where brightness rises to the right or down; correlation
     gives a negative one. Size n, odd and at most 31, is the product of n binomial coefficients
     across the axis and n - 2 of them convolved with [1, 0, -1] along it: OpenCV's
     ``getDerivKernels``, which is made for correlation and so comes flipped. The numbers are
@@ -114,7 +114,7 @@ def prewitt(axis: str = "x", size: int = 3, *, normalize: bool = False) -> Array
                         1  0 -1                        0  0  0
                         1  0 -1                       -1 -1 -1
 
-    Convolution gives a positive answer where brightness rises to the right or down; correlation
+    Convolution gives a positive response where brightness rises to the right or down; correlation
     gives a negative one. Size n (odd) has n equal rows [n//2 … 1 0 -1 … -n//2]: the least-squares
     fit of a plane to n × n pixels. ``normalize=True`` divides them so that a slope of 1 per
     pixel gives 1.
@@ -136,8 +136,8 @@ def scharr(axis: str = "x", size: int = 3, *, normalize: bool = False) -> Array:
                        10  0 -10                       0   0   0
                         3  0  -3                      -3 -10  -3
 
-    Convolution gives a positive answer where brightness rises to the right or down; correlation
-    gives a negative one. The weights make the direction (atan2 of the y and the x answer) as
+    Convolution gives a positive response where brightness rises to the right or down; correlation
+    gives a negative one. The weights make the direction (atan2 of the y and the x response) as
     right as 3 × 3 numbers can. ``normalize=True`` divides by 32: a slope of 1 gives 1.
 
     Source: H. Scharr, "Optimale Operatoren in der Digitalen Bildverarbeitung", Heidelberg (2000).
@@ -176,9 +176,9 @@ def kirsch(direction: str = "N") -> Array:
                         5  5  5                       5 -3 -3                       5  5 -3
 
     `direction` is "N" (up), "NE", "E" (right), "SE", "S", "SW", "W" or "NW". Convolution gives the
-    greatest answer where the brighter side lies in that direction; correlation where it lies
+    greatest response where the brighter side lies in that direction; correlation where it lies
     in the opposite one. The filter of this name is the maximum over all eight: the strength of
-    an edge whatever its direction, never negative since the eight answers sum to 0.
+    an edge whatever its direction, never negative since the eight responses sum to 0.
 
     Source: R. A. Kirsch, "Computer Determination of the Constituent Structure of Biological
     Images", Computers and Biomedical Research 4 (1971).

@@ -1,4 +1,4 @@
-"""What a filter is: one kernel, or several whose answers are combined."""
+"""What a filter is: one kernel, or several whose responses are combined."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ LARGEST = 2**24
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """Kernels of 1 or 2 dimensions, made for convolution, and how their answers are combined.
+    """Kernels of 1 or 2 dimensions, made for convolution, and how their responses are combined.
 
-    ``arrays`` are read-only float64 arrays of one shape. ``combine`` says what a filter returns:
+    Attributes:
+        name: for people; of a kernel by name the name, of a file its path.
+        arrays: read-only float64 arrays of one shape.
+        combine: what a filter returns:
 
-    * "one": the convolution with the only array;
-    * "magnitude": ``sqrt(a² + b² + …)`` of the convolutions with each array;
-    * "maximum": the largest of the convolutions with each array, number by number.
+            * "one": the convolution with the only array;
+            * "magnitude": ``sqrt(a² + b² + …)`` of the convolutions with each array;
+            * "maximum": the largest of the convolutions with each array, number by number.
 
     Raises:
         TypeError: the arrays hold something else than real numbers.
@@ -64,25 +67,32 @@ class Kernel:
         """The shape of each array."""
         return self.arrays[0].shape
 
-    def combined(self, answers: Sequence[Array]) -> Array:
-        """Return the filter's answer for the convolutions with each of `arrays`, in their order.
+    def combined(self, responses: Sequence[Array]) -> Array:
+        """Return the filter's response from those to each of `arrays`.
 
-        The answers are arrays of one shape and dtype, floating for "magnitude". The result is the
-        first of them, overwritten; "magnitude" overwrites the others too.
+        Args:
+            responses: the convolutions with each of `arrays`, in their order: arrays of one shape
+                and dtype, floating for "magnitude".
+
+        Returns:
+            The first of them, overwritten; "magnitude" overwrites the others too.
+
+        Raises:
+            ValueError: there are more or fewer than kernels.
         """
-        if len(answers) != len(self.arrays):
+        if len(responses) != len(self.arrays):
             raise ValueError(
-                f"{self.name}: has {len(self.arrays)} kernels, got {len(answers)} answers"
+                f"{self.name}: has {len(self.arrays)} kernels, got {len(responses)} answers"
             )
-        result, *others = answers
+        result, *others = responses
         if self.combine == "magnitude":
             # Not hypot: it is several times as slow, and guards against sizes no image has.
             np.square(result, out=result)
-            for answer in others:
-                result += np.square(answer, out=answer)
+            for response in others:
+                result += np.square(response, out=response)
             return np.asarray(np.sqrt(result, out=result))
-        for answer in others:
-            np.maximum(result, answer, out=result)
+        for response in others:
+            np.maximum(result, response, out=result)
         return result
 
 

@@ -1,4 +1,4 @@
-"""Gabor kernels: what the cells of the striate cortex answer to."""
+"""Gabor kernels: what the cells of the striate cortex respond to."""
 
 from __future__ import annotations
 
@@ -35,27 +35,29 @@ def gabor(
 
     with x to the right and y down, counted from the middle.
 
-    * `angle`, in degrees, is the direction across the stripes: 0 answers to upright lines, 90 to
-      level ones.
-    * `wavelength` is the distance of the stripes in pixels, at least 2.
-    * `sigma` is the width of the bell across them; 0.56 times the wavelength if not given, for
-      one octave of frequencies. An `aspect` below 1 makes the bell longer along them.
-    * `phase`, in degrees, is 0 for bright lines, 180 for dark ones, 90 or -90 for edges.
-    * m makes the sum 0, so that flat areas become 0; ``zero_sum=False`` sets m = 0.
-    * Without `size` the bell is kept to 3 times its width in both directions, in an odd size;
-      the smallest size is 3.
-
     ``gabor()`` has size 27; its middle row is … 0 0.0032 0 -0.0107 0 0.0158 0 -0.0107 0 0.0032 0 …,
     rounded: a bright line of 2 pixels between dark ones.
 
     With phase 0 or 180 it is symmetric: convolution and correlation are the same. With phase
-    90 convolution gives a positive answer where brightness rises in the direction of `angle`,
+    90 convolution gives a positive response where brightness rises in the direction of `angle`,
     and correlation where it falls.
 
     OpenCV's ``getGaborKernel`` has the factor 1 for aspect/(2π·sigma²), m = 0, and an array that is
     flipped, since ``filter2D`` correlates. Sources: D. Gabor, "Theory of Communication" (1946);
     J. G. Daugman, "Uncertainty relation for resolution in space, spatial frequency, and
     orientation optimized by two-dimensional visual cortical filters", J. Opt. Soc. Am. A 2 (1985).
+
+    Args:
+        angle: degrees; the direction across the stripes: 0 responds to upright lines, 90 to level
+            ones.
+        size: rows and columns, at least 3. Without it the bell is kept to 3 times its width in
+            both directions, in an odd size.
+        wavelength: the distance of the stripes in pixels, at least 2.
+        sigma: the width of the bell across them; 0.56 times the wavelength if not given, for one
+            octave of frequencies.
+        aspect: below 1 it makes the bell longer along them.
+        phase: degrees; 0 for bright lines, 180 for dark ones, 90 or -90 for edges.
+        zero_sum: whether m makes the sum 0, so that flat areas become 0; otherwise m = 0.
     """
     who = "gabor"
     wavelength = _wavelength(wavelength, who)

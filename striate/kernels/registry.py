@@ -17,7 +17,15 @@ from striate.kernels.kernel import Combine, Dimensions, Kernel
 
 @dataclass(frozen=True)
 class Entry:
-    """A named kernel: what it does, in a sentence, and the arrays for a size (None: its own)."""
+    """A named kernel.
+
+    Attributes:
+        name: its name, in small letters with hyphens.
+        dimensions: 1 for signals, 2 for images.
+        summary: what it does, in a few words.
+        build: gives the arrays for a size; None stands for its own.
+        combine: what a filter returns: see `Kernel`.
+    """
 
     name: str
     dimensions: Dimensions
@@ -37,6 +45,7 @@ def _sized(
 
 
 def _builder(function: Callable[..., Array]) -> Callable[[int | None], Sequence[Array]]:
+    """`Entry.build` of a kernel whose function has a keyword `size`."""
     return lambda size: (function() if size is None else function(size=size),)
 
 
@@ -78,16 +87,19 @@ def _gradients(name: str, function: Callable[..., Array]) -> tuple[Entry, Entry,
 def _scaled(array: Array) -> Array:
     """`array` with positive numbers of the sum 8 and negative ones of -8, as `laplace` has them.
 
-    By their formulas these kernels answer with a few gray levels, and a photograph becomes black.
+    By their formulas these kernels respond so weakly, by a few gray levels, that a photograph
+    becomes black.
     """
     return np.asarray(array * (16 / np.abs(array).sum()))
 
 
-def _visible(function: Callable[..., Array]) -> Callable[..., Array]:
+def _scaled_kernel(function: Callable[..., Array]) -> Callable[..., Array]:
+    """The function of a kernel, with what it returns `_scaled`."""
     return lambda **given: _scaled(function(**given))
 
 
-def _one_identity(size: int | None) -> Sequence[Array]:
+def _identity1d(size: int | None) -> Sequence[Array]:
+    """The kernel that changes no signal: 1 in the middle, else 0."""
     size = 1 if size is None else size
     return (smoothing.identity(size)[size // 2],)
 
@@ -109,7 +121,7 @@ _TABLE = (
     _sized(
         "laplacian-of-gaussian",
         "edges and spots of a blurred image",
-        _visible(edges.laplacian_of_gaussian),
+        _scaled_kernel(edges.laplacian_of_gaussian),
     ),
     *_gradients("sobel", edges.sobel),
     *_gradients("prewitt", edges.prewitt),
@@ -128,7 +140,7 @@ _TABLE = (
         *_KIRSCH,
         combine="maximum",
     ),
-    _sized("gabor", "upright bright lines 2 pixels wide", _visible(oriented.gabor)),
+    _sized("gabor", "upright bright lines 2 pixels wide", _scaled_kernel(oriented.gabor)),
     Entry(
         "gabor-bank",
         2,
@@ -137,7 +149,7 @@ _TABLE = (
         "maximum",
     ),
     # Signals.
-    Entry("identity", 1, "the signal itself", _one_identity),
+    Entry("identity", 1, "the signal itself", _identity1d),
     _sized("mean", "smooth: the mean of size samples", signals.moving_average, 1),
     _sized("gaussian", "smooth: a Gaussian bell", signals.gaussian1d, 1),
     _sized(

@@ -66,7 +66,7 @@ def difference(order: int = 1, *, central: bool = False) -> Array:
     Convolved at the corner (causal), [1, -1] gives ``f[x] - f[x-1]``, and `order` of them the
     backward difference; it has order + 1 numbers, the binomial coefficients with alternating
     signs. The central one is convolved at the centre: [1/2, 0, -1/2] gives
-    ``(f[x+1] - f[x-1]) / 2``. It has an odd size at every order, and its answer is not shifted.
+    ``(f[x+1] - f[x-1]) / 2``. It has an odd size at every order, and its response is not shifted.
 
     Convolution gives the difference itself: positive where a signal rises (order 1) or bends
     upward (order 2). Correlation does not flip and gives the negative at odd orders.

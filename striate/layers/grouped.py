@@ -77,12 +77,12 @@ class GroupedDense(Layer):
         (x,) = inputs
         output = grouped.grouped_dense(x, parameters["weights"], self.group)
         if self.bias:
-            output += grouped.spread(parameters["bias"], self.group)
+            output += grouped.repeat_in_groups(parameters["bias"], self.group)
         return output, x
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
         gradients = {"weights": grouped.grouped_dense_weight_gradient(saved, gradient, self.group)}
         if self.bias:
-            gradients["bias"] = grouped.gather(gradient, self.group).sum(0)
+            gradients["bias"] = grouped.sum_groups(gradient, self.group).sum(0)
         into = grouped.grouped_dense_input_gradient(gradient, parameters["weights"], self.group)
         return (into,), gradients

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def conv2d_input_gradient_loops(
 
 
 def pad(x: Array, pads: Pads, value: float = 0.0) -> Array:
-    """`x` (n, h, w, c) with a border of `value`."""
+    """`x` (n, h, w, c) with padding that holds `value`."""
     top, bottom, left, right = pads
     if not any(pads):
         return x
@@ -145,15 +146,25 @@ def pad(x: Array, pads: Pads, value: float = 0.0) -> Array:
 
 
 def crop(padded: Array, pads: Pads) -> Array:
-    """Undo `pad`: a view without the border."""
+    """Undo `pad`: a view without the padding."""
     top, bottom, left, right = pads
     return padded[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
+
+
+def padded_zeros(count: int, image: Pair, channels: int, pads: Pads, dtype: np.dtype[Any]) -> Array:
+    """`count` images of zeros with their padding, to which gradients are added tap by tap."""
+    top, bottom, left, right = pads
+    return np.zeros((count, image[0] + top + bottom, image[1] + left + right, channels), dtype)
 
 
 def taps(
     padded: Array, size: Pair, stride: Pair, dilation: Pair
 ) -> Iterator[tuple[int, int, Array]]:
-    """(r, s, view) for each tap: view[n, y, x] is the pixel that output (y, x) reads there."""
+    """Each tap of a window with a view of the padded images.
+
+    Yields:
+        (r, s, view): view[n, y, x] is the pixel that output (y, x) reads at tap (r, s).
+    """
     rows, columns = output_size(padded.shape[1:3], size, stride, dilation, NO_PADS)
     for r, s in product(range(size[0]), range(size[1])):
         top, left = r * dilation[0], s * dilation[1]
@@ -233,11 +244,8 @@ def conv2d_input_gradient(
 ) -> Array:
     """∂L/∂X (n, *image, channels) from ∂L/∂O (n, rows, columns, outputs) and the filters."""
     size, depth = (filters.shape[0], filters.shape[1]), filters.shape[2]
-    top, bottom, left, right = pads
-    result = np.zeros(
-        (len(gradient), image[0] + top + bottom, image[1] + left + right, depth * groups),
-        np.result_type(gradient, filters),
-    )
+    dtype = np.result_type(gradient, filters)
+    result = padded_zeros(len(gradient), image, depth * groups, pads, dtype)
     arriving = _by_group(gradient, groups)
     for r, s, pixels in taps(result, size, stride, dilation):
         shares = arriving @ _by_group(filters[r, s], groups).swapaxes(1, 2)

@@ -6,7 +6,7 @@ With G outputs to a group, output k belongs to group k // G:
     ∂L/∂W[c,j] = Σ_n X[n,c] · Σ_{k in group j} ∂L/∂O[n,k]
     ∂L/∂X[n,c] = Σ_k ∂L/∂O[n,k] · W[c, k // G]
 
-So a group is one dot product, handed to each of its outputs; and on the way back the gradients of a
+So a group is one dot product, which each of its outputs receives; backwards, the gradients of a
 group are added before anything is multiplied.
 """
 
@@ -47,27 +47,27 @@ def grouped_dense_input_gradient_loops(gradient: Array, weights: Array, group: i
     return result
 
 
-def spread(groups: Array, group: int) -> Array:
+def repeat_in_groups(groups: Array, group: int) -> Array:
     """(…, groups) -> (…, groups * group): each number for all outputs of its group."""
     return np.repeat(groups, group, axis=-1)
 
 
-def gather(gradient: Array, group: int) -> Array:
-    """(…, groups * group) -> (…, groups): the sum over each group, which is `spread` backwards."""
+def sum_groups(gradient: Array, group: int) -> Array:
+    """(…, groups * group) -> (…, groups): the sum over each group, as gradients go back."""
     apart = gradient.reshape(*gradient.shape[:-1], gradient.shape[-1] // group, group)
     return np.asarray(apart.sum(-1))
 
 
 def grouped_dense(x: Array, weights: Array, group: int) -> Array:
     """(n, inputs), (inputs, groups) -> (n, groups * group)."""
-    return spread(x @ weights, group)
+    return repeat_in_groups(x @ weights, group)
 
 
 def grouped_dense_weight_gradient(x: Array, gradient: Array, group: int) -> Array:
     """∂L/∂W (inputs, groups) from x (n, inputs) and ∂L/∂O (n, groups * group)."""
-    return x.T @ gather(gradient, group)
+    return x.T @ sum_groups(gradient, group)
 
 
 def grouped_dense_input_gradient(gradient: Array, weights: Array, group: int) -> Array:
     """∂L/∂X (n, inputs) from ∂L/∂O (n, groups * group) and the weights (inputs, groups)."""
-    return gather(gradient, group) @ weights.T
+    return sum_groups(gradient, group) @ weights.T

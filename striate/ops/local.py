@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.ops.conv import NO_PADS, crop, output_size, pad, taps
+from striate.ops.conv import NO_PADS, crop, output_size, pad, padded_zeros, taps
 from striate.ops.shapes import Pads, Pair
 
 # Textbook loops.
@@ -123,14 +123,14 @@ def _by_position(values: Array, groups: int) -> Array:
     return apart.transpose(1, 2, 3, 0, 4)
 
 
-def _together(values: Array) -> Array:
-    """`_by_position` undone."""
+def _images_of(values: Array) -> Array:
+    """(y, x, groups, n, c/groups) -> (n, y, x, c): `_by_position` undone."""
     rows, columns, groups, count, share = values.shape
     return values.transpose(3, 0, 1, 2, 4).reshape(count, rows, columns, groups * share)
 
 
 def _weights_of(weights: Array, groups: int) -> Array:
-    """(y, x, c, k) -> (y, x, groups, c, k/groups)."""
+    """(y, x, c, k) -> (y, x, groups, c, k/groups): the weights of one tap as matrices."""
     rows, columns, depth, kernels = weights.shape
     return weights.reshape(rows, columns, depth, groups, kernels // groups).swapaxes(2, 3)
 
@@ -158,7 +158,7 @@ def local2d(
     total = np.zeros((rows, columns, groups, len(x), weights.shape[5] // groups), dtype)
     for r, s, pixels in taps(pad(x, pads), size, stride, dilation):
         total += _by_position(pixels, groups) @ _weights_of(weights[:, :, r, s], groups)
-    return _together(total)
+    return _images_of(total)
 
 
 def local2d_weight_gradient(
@@ -192,13 +192,10 @@ def local2d_input_gradient(
 ) -> Array:
     """∂L/∂X (n, *image, channels) from ∂L/∂O (n, rows, columns, outputs) and the weights."""
     size, depth = (weights.shape[2], weights.shape[3]), weights.shape[4]
-    top, bottom, left, right = pads
-    result = np.zeros(
-        (len(gradient), image[0] + top + bottom, image[1] + left + right, depth * groups),
-        np.result_type(gradient, weights),
-    )
+    dtype = np.result_type(gradient, weights)
+    result = padded_zeros(len(gradient), image, depth * groups, pads, dtype)
     arriving = _by_position(gradient, groups)
     for r, s, pixels in taps(result, size, stride, dilation):
         shares = arriving @ _weights_of(weights[:, :, r, s], groups).swapaxes(3, 4)
-        pixels += _together(shares)  # writes through to `result`
+        pixels += _images_of(shares)  # writes through to `result`
     return crop(result, pads)

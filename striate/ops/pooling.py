@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.ops.conv import NO_PADS, crop, output_size, pad, taps
+from striate.ops.conv import NO_PADS, crop, output_size, pad, padded_zeros, taps
 from striate.ops.shapes import Pads, Pair
 
 # Textbook loops.
@@ -116,7 +116,7 @@ def max_pool2d_input_gradient(
     dilation: Pair = (1, 1),
 ) -> Array:
     """∂L/∂X (n, *image, channels) from ∂L/∂O and the taps that won."""
-    result = _zeros(gradient, image, pads)
+    result = padded_zeros(len(gradient), image, gradient.shape[3], pads, gradient.dtype)
     for r, s, pixels in taps(result, size, stride, dilation):
         pixels += np.where(winner == r * size[1] + s, gradient, gradient.dtype.type(0))
     return crop(result, pads)
@@ -135,7 +135,7 @@ def sum_pool2d_input_gradient(
     gradient: Array, image: Pair, size: Pair, pads: Pads = NO_PADS, stride: Pair = (1, 1)
 ) -> Array:
     """∂L/∂X (n, *image, channels) from ∂L/∂O."""
-    result = _zeros(gradient, image, pads)
+    result = padded_zeros(len(gradient), image, gradient.shape[3], pads, gradient.dtype)
     for _, _, pixels in taps(result, size, stride, (1, 1)):
         pixels += gradient
     return crop(result, pads)
@@ -148,9 +148,3 @@ def window_pixels(image: Pair, size: Pair, pads: Pads, stride: Pair, count_paddi
             (*output_size(image, size, stride, (1, 1), pads), 1), float(size[0] * size[1])
         )
     return np.asarray(sum_pool2d(np.ones((1, *image, 1)), size, pads, stride)[0])
-
-
-def _zeros(gradient: Array, image: Pair, pads: Pads) -> Array:
-    top, bottom, left, right = pads
-    shape = (len(gradient), image[0] + top + bottom, image[1] + left + right, gradient.shape[3])
-    return np.zeros(shape, gradient.dtype)

@@ -22,6 +22,8 @@ from striate.common.text import choices, decimal, plural
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
+IntOrPair = int | Pair
+"""A size as a user writes it: one number for both axes, or (height, width)."""
 Pads = tuple[int, int, int, int]
 """Padding as (top, bottom, left, right)."""
 Padding = int | str | Pair | Pads
@@ -35,7 +37,12 @@ LINES = ("row", "column")
 
 
 def pair(value: object, what: str, who: str) -> Pair:
-    """A positive whole number, or two of them, as (height, width)."""
+    """A positive whole number, or two of them, as (height, width).
+
+    Raises:
+        TypeError: something else than whole numbers.
+        ValueError: a number is out of range, or there are not two.
+    """
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(
@@ -59,7 +66,11 @@ def nearest_divisors(number: int, wanted: int, most: int = 4) -> str:
 
 
 def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
-    """A ValueError with those that fit, unless `groups` divides the channels of the input."""
+    """Check that `groups` divides the channels of the input.
+
+    Raises:
+        ValueError: it does not; the message has the numbers that fit.
+    """
     if channels % groups:
         common = math.gcd(channels, filters)
         fitting = [count for count in range(1, min(common, 64) + 1) if common % count == 0]
@@ -70,7 +81,12 @@ def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
 
 
 def check_padding(value: object, who: str) -> Padding:
-    """`value` if it is a way to write padding; lists become tuples."""
+    """`value` if it is a way to write padding; lists become tuples.
+
+    Raises:
+        TypeError: a number is not whole.
+        ValueError: it is none of these ways, or a number is negative.
+    """
     choices = '"valid", "same", a number, (vertical, horizontal) or (top, bottom, left, right)'
     if isinstance(value, str):
         if value not in ("valid", "same"):
@@ -85,7 +101,12 @@ def check_padding(value: object, who: str) -> Padding:
 
 
 def check_shape(value: object, what: str, who: str) -> Shape:
-    """(features,) or (height, width, channels), all positive."""
+    """A shape without the batch axis: (features,) or (height, width, channels), all positive.
+
+    Raises:
+        TypeError: it is not made of whole numbers.
+        ValueError: it has other axes, or a number is out of range.
+    """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"{who}: {what} must be a tuple of whole numbers, got {value!r}")
     shape = tuple(whole_number(extent, what, who) for extent in value)
@@ -132,8 +153,16 @@ def window_outputs(
 ) -> Pair:
     """Output (height, width) of a window sliding over an image.
 
-    Raises ValueError if the window is larger than the padded image, or, with `exact`, if the
-    size rule gives no whole number; the message lists values that would fit.
+    Args:
+        image: (height, width) of the input.
+        size, stride, dilation: of the window, along both axes.
+        pads: the padding.
+        who: what slides, for messages.
+        exact: whether every pixel must be read: the size rule must give a whole number.
+
+    Raises:
+        ValueError: the window is larger than the padded image, or, with `exact`, the size rule
+            gives no whole number; the message lists values that would fit.
     """
     outputs: list[int] = []
     misfits: list[str] = []
@@ -215,10 +244,15 @@ def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride:
 
 @dataclass(frozen=True)
 class Field:
-    """What the outputs of a node see of the network's input, along both axes.
+    """The receptive fields of a node's outputs: what they see of the network's input.
 
     Output (i, j) sees the rows ``first[0] + i*jump[0] … last[0] + i*jump[0]`` and the columns
     likewise; rows outside the image are padding.
+
+    Attributes:
+        first: the first row and column that output (0, 0) sees.
+        last: the last ones.
+        jump: rows and columns of the input from one output to the next.
     """
 
     first: Pair = (0, 0)

@@ -20,7 +20,8 @@ Gray 2015): 36 products for 16 outputs of a 3×3 filter instead of 144.
 
 Its gradients follow by the chain rule, with the same matrices:
 
-    dF = G' [ (A dY A') * (B' D B) ] G   and dD is the correlation of dY with the turned filter.
+    dF = G' [ (A dY A') * (B' D B) ] G   and dD is the correlation of dY with the filter turned by
+                                         180 degrees.
 
 Everything is exact here, in fractions; the compiled loops are in
 `striate.plan.lowering.convolution.winograd`.
@@ -55,16 +56,11 @@ POINTS: dict[int, tuple[Fraction, ...]] = {
 class Transforms:
     """The matrices of F(m, r), all (m + r - 1) rows high; B' is square.
 
-    Attributes
-    ----------
-    outputs_count, taps
-        m and r.
-    inputs
-        B': applied to m + r - 1 inputs.
-    filters
-        G: applied to r taps.
-    outputs
-        A: its transpose is applied to the products.
+    Attributes:
+        outputs_count, taps: m and r.
+        inputs: B', applied to m + r - 1 inputs.
+        filters: G, applied to r taps.
+        outputs: A, whose transpose is applied to the products.
     """
 
     outputs_count: int
@@ -154,13 +150,13 @@ def correlate_tiles(image: Array, filters: Array, outputs: int) -> Array:
     b, g, a = (
         np.array(matrix, float) for matrix in (matrices.inputs, matrices.filters, matrices.outputs)
     )
-    turned = np.einsum("pr,qs,rsck->pqck", g, g, filters)
+    transformed = np.einsum("pr,qs,rsck->pqck", g, g, filters)
     height, width = image.shape[0] - taps + 1, image.shape[1] - taps + 1
     result = np.zeros((height, width, filters.shape[3]))
     for y in range(0, height, outputs):
         for x in range(0, width, outputs):
             tile = image[y : y + matrices.size, x : x + matrices.size]
-            seen = np.einsum("pi,qj,ijc->pqc", b, b, tile)
-            products = np.einsum("pqc,pqck->pqk", seen, turned)
+            inputs = np.einsum("pi,qj,ijc->pqc", b, b, tile)
+            products = np.einsum("pqc,pqck->pqk", inputs, transformed)
             result[y : y + outputs, x : x + outputs] = np.einsum("pi,qj,pqk->ijk", a, a, products)
     return result

@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Writes matplotlib's figures to files, whatever the user's settings of matplotlib are."""
 
 from __future__ import annotations
 

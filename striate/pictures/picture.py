@@ -1,4 +1,4 @@
-"""What is kept of an image file."""
+"""`Picture`: the pixels of an image file, and what else of it is kept."""
 
 from __future__ import annotations
 

@@ -111,6 +111,7 @@ def _coloured(pixels: Array) -> Array:
 
 
 def _over_white(pixels: Array) -> Array:
+    """Return 8-bit pixels with their alpha channel laid over white."""
     share = pixels[..., -1:] / np.float32(255)
     mixed = np.rint(pixels[..., :-1] * share + 255 * (1 - share)).astype(np.uint8)
     return mixed[..., 0] if mixed.shape[2] == 1 else mixed
@@ -136,6 +137,7 @@ def _encode(picture: Picture, kind: str) -> Iterable[bytes | memoryview]:
 
 
 def _duration(milliseconds: float, kind: str) -> float:
+    """Return a frame's duration as the format can hold it: PNG has fractions."""
     return milliseconds if kind == "PNG" else round(milliseconds)
 
 
@@ -224,4 +226,5 @@ _OPTIONS = {
 
 
 def _known(**options: Any) -> dict[str, Any]:
+    """Return the options that are known: those that are not None."""
     return {name: value for name, value in options.items() if value is not None}

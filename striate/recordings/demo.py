@@ -1,4 +1,4 @@
-"""Signals to try things with, the same at each call."""
+"""Demonstration signals, the same at each call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEMOS = {
     "noisy-sine": "300 samples of a sine wave with noise, as in article 001",
     "recording": "four notes at 16,000 samples a second, 16-bit, under hiss and clicks",
 }
-"""The names and what they are."""
+"""The names of the signals and what they are."""
 
 RATE = 16_000
 _NOTES = (130.81, 164.81, 196.0, 261.63)  # hertz: C, E, G and the next C

@@ -1,4 +1,4 @@
-"""Signals in files: which kind a name means, reading and writing."""
+"""Reads and writes signals in files of the kind that the ending of their name tells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from striate.recordings.wav import encode_wav, read_wav
 
 SUFFIXES = (".wav", ".csv", ".tsv", ".txt", ".npy")
 DEFAULT_RATE = 44_100
-"""Of a WAV file for a signal that has no rate of its own."""
+"""Samples a second of a WAV file for a signal that has no rate of its own."""
 
 
 def read(path: str | os.PathLike[str]) -> Recording:
@@ -82,11 +82,16 @@ def encode(path: str | os.PathLike[str], recording: Recording) -> tuple[bytes, i
 
 
 def check_name(path: str | os.PathLike[str]) -> None:
-    """Refuse a file name whose ending is of no known kind."""
+    """Refuse a file name whose ending is of no known kind.
+
+    Raises:
+        RecordingError: it is.
+    """
     _suffix(Path(path))
 
 
 def _suffix(path: Path) -> str:
+    """The ending of a file name, in small letters, if it is of a known kind."""
     suffix = path.suffix.lower()
     if suffix == ".wave":
         return ".wav"

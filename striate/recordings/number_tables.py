@@ -48,9 +48,9 @@ def read_table(path: Path) -> Recording:
         lines = lines[1:]
         if not lines:
             raise RecordingError(f"{path}: holds no numbers, only the row {', '.join(names)}")
-    values = _quick(lines, delimiter)
+    values = _parse_at_once(lines, delimiter)
     if values is None:
-        values = _careful(lines, delimiter, path)
+        values = _parse_cell_by_cell(lines, delimiter, path)
     if header and values.shape[1] == 1:
         names = [first.strip('"')]
     if header and len(names) != values.shape[1]:
@@ -90,11 +90,12 @@ def _rows(values: Array) -> Iterator[list[str]]:
 
 
 def _delimiter(line: str) -> str:
-    """What parts the cells of the first line."""
+    """What separates the cells of a line."""
     return next((mark for mark in ("\t", ";", ",") if mark in line), " ")
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, without the spaces around them."""
     if delimiter == " ":
         return line.split()
     cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
@@ -103,17 +104,18 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 def _is_number(cell: str, delimiter: str) -> bool:
     try:
-        float(_point(cell, delimiter))
+        float(_with_decimal_point(cell, delimiter))
     except ValueError:
         return False
     return True
 
 
-def _point(cell: str, delimiter: str) -> str:
+def _with_decimal_point(cell: str, delimiter: str) -> str:
+    """A number with a decimal point for a decimal comma, where commas do not separate cells."""
     return cell.replace(",", ".") if delimiter in "\t;" and cell.count(",") == 1 else cell
 
 
-def _quick(lines: list[tuple[int, str]], delimiter: str) -> Array | None:
+def _parse_at_once(lines: list[tuple[int, str]], delimiter: str) -> Array | None:
     """All numbers at once by NumPy, or None if something is unusual."""
     try:
         return np.loadtxt(
@@ -126,7 +128,7 @@ def _quick(lines: list[tuple[int, str]], delimiter: str) -> Array | None:
         return None
 
 
-def _careful(lines: list[tuple[int, str]], delimiter: str, path: Path) -> Array:
+def _parse_cell_by_cell(lines: list[tuple[int, str]], delimiter: str, path: Path) -> Array:
     """The numbers one by one, so that an error can tell where it is."""
     rows: list[list[float]] = []
     for number, line in lines:
@@ -134,7 +136,7 @@ def _careful(lines: list[tuple[int, str]], delimiter: str, path: Path) -> Array:
         row: list[float] = []
         for column, cell in enumerate(cells, start=1):
             try:
-                row.append(float(_point(cell, delimiter)))
+                row.append(float(_with_decimal_point(cell, delimiter)))
             except ValueError:
                 what = f"{cell!r} is not a number" if cell else "is empty"
                 raise RecordingError(f"{path}: line {number}, column {column}: {what}") from None

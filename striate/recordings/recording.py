@@ -1,4 +1,4 @@
-"""What every source of signals becomes."""
+"""`Recording`: a signal as all sources give it, with what is needed to write it as it came."""
 
 from __future__ import annotations
 

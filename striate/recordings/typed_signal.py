@@ -1,4 +1,4 @@
-"""What a person writes for a signal: numbers, the name of a demonstration, or a file."""
+"""Resolves what a user writes for a signal: numbers, the name of a demonstration, or a file."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def read_wav(path: Path) -> Recording:
     from scipy.io import wavfile
 
     sound = path.read_bytes()
-    form = _form(sound, path)
+    wav_format = _read_format(sound, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of chunks that hold a title or the like
@@ -50,7 +50,7 @@ def read_wav(path: Path) -> Recording:
         ) from error
     if values.size == 0:
         raise RecordingError(f"{path}: the WAV file holds no samples")
-    values, coding = _signed(values.astype(values.dtype.newbyteorder("="), copy=False), form)
+    values, coding = _signed(values.astype(values.dtype.newbyteorder("="), copy=False), wav_format)
     check_finite(values, str(path))
     return Recording(values, path.name, rate=int(rate), coding=coding)
 
@@ -126,13 +126,13 @@ def _padded(sound: bytes) -> bytes:
     return sound[:4] + struct.pack("<I", len(sound) + 1 - 8) + sound[8:] + b"\0"
 
 
-class _Form(NamedTuple):
-    """What the format chunk says, as far as SciPy does not hand it on."""
+class _WavFormat(NamedTuple):
+    """What the format chunk says that SciPy does not return."""
 
     bytes_per_sample: int
 
 
-def _form(sound: bytes, path: Path) -> _Form:
+def _read_format(sound: bytes, path: Path) -> _WavFormat:
     """Read the headers; refuse what is no WAV file or shorter than it says."""
     if len(sound) < 12 or sound[:4] not in (b"RIFF", b"RIFX", b"RF64") or sound[8:12] != b"WAVE":
         raise RecordingError(f"{path}: not a WAV file")
@@ -153,15 +153,15 @@ def _form(sound: bytes, path: Path) -> _Form:
                 )
             break
         at += 8 + size + size % 2
-    return _Form(width)
+    return _WavFormat(width)
 
 
-def _signed(values: Array, form: _Form) -> tuple[Array, str]:
+def _signed(values: Array, wav_format: _WavFormat) -> tuple[Array, str]:
     """The samples in the range of the file's coding, and its name."""
     if values.dtype.kind == "f":
         return values, str(values.dtype)
     if values.dtype == np.uint8:
         return (values.astype(np.int16) - 128).astype(np.int8), "8-bit"
-    if form.bytes_per_sample == 3:  # SciPy puts them into the upper bytes of int32
+    if wav_format.bytes_per_sample == 3:  # SciPy puts them into the upper bytes of int32
         return values >> 8, "24-bit"
     return values, f"{8 * values.dtype.itemsize}-bit"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.signal.call import Ints, SweepArguments
-from striate.signal.sweep import empty, explain, run
+from striate.signal.output_arrays import aligned_empty
+from striate.signal.sweep import explain, run
+from striate.signal.sweep_arguments import Ints, SweepArguments
 
 if TYPE_CHECKING:
     from striate.signal.methods import Choice
@@ -33,56 +34,42 @@ def convolve(
 
         y[n] = Σ_i f[n - i] · g[i]
 
-    Parameters
-    ----------
-    f
-        Array of any dtype that NumPy can multiply. One to three of its axes are convolved.
-    g
-        The kernel, with one dimension for each of `axes`.
-    mode
-        - ``"full"``: every position where f and g meet, ``length + taps - 1`` outputs an axis
-        - ``"same"``: as many outputs as f has elements
-        - ``"valid"``: only where the whole kernel lies on f, ``length - taps + 1`` outputs
-    border
-        What lies beyond the ends of f, as in scipy.ndimage; or one for each of `axes`:
+    See also `correlate`, the same without the flip.
 
-        - ``"fill"``     k k k|a b c d|k k k, where k is `fill_value`
-        - ``"nearest"``  a a a|a b c d|d d d
-        - ``"reflect"``  c b a|a b c d|d c b
-        - ``"mirror"``   d c b|a b c d|c b a
-        - ``"wrap"``     b c d|a b c d|a b c
-    origin
-        Which element of g is g[0] in mode "same". ``"center"``, as scipy.signal: index
-        ``(taps - 1) // 2``. ``"corner"``: index 0, so that no output reads what comes after it
-        (causal, as in article 001). Or the index itself, or one for each of `axes`.
-    stride
-        Every stride-th output, from the first; or one for each of `axes`.
-    dilation
-        Distance between the elements of f that neighbours in g meet; or one for each of `axes`.
-    axes
-        The axes of f that are convolved; the others are batches or channels. Default: all.
-    out
-        Array of the result's shape to write to. Its dtype must be able to hold the result's.
-    method
-        The algorithm: ``"auto"`` or one that `explain_method` names.
+    Args:
+        f: array of any dtype that NumPy can multiply. One to three of its axes are convolved.
+        g: the kernel, with one dimension for each of `axes`.
+        mode: how many outputs there are:
 
-    Returns
-    -------
-    ndarray
-        Of dtype ``np.result_type(f, g)``. Integers are exact as long as the dtype holds them (they
-        wrap as NumPy's do); for booleans the sum is "or" and the product "and".
+            - ``"full"``: every position where f and g meet, ``length + taps - 1`` outputs an axis
+            - ``"same"``: as many outputs as f has elements
+            - ``"valid"``: only where the whole kernel lies on f, ``length - taps + 1`` outputs
+        border: what lies beyond the ends of f, as in scipy.ndimage; or one for each of `axes`:
 
-    Raises
-    ------
-    ValueError
-        f or g is empty, their dimensions do not fit, a name is unknown, a number out of range, or
-        in mode "valid" the kernel does not fit into f.
-    TypeError
-        A dtype that cannot be multiplied, or an `out` that cannot hold the result.
+            - ``"fill"``     k k k|a b c d|k k k, where k is `fill_value`
+            - ``"nearest"``  a a a|a b c d|d d d
+            - ``"reflect"``  c b a|a b c d|d c b
+            - ``"mirror"``   d c b|a b c d|c b a
+            - ``"wrap"``     b c d|a b c d|a b c
+        fill_value: what the border "fill" holds; a number that the result's dtype holds.
+        origin: which element of g is g[0] in mode "same". ``"center"``, as scipy.signal: index
+            ``(taps - 1) // 2``. ``"corner"``: index 0, so that no output reads what comes after it
+            (causal, as in article 001). Or the index itself, or one for each of `axes`.
+        stride: every stride-th output, from the first; or one for each of `axes`.
+        dilation: distance between the elements of f that neighbours in g meet; or one for each of
+            `axes`.
+        axes: the axes of f that are convolved; the others are batches or channels. Default: all.
+        out: array of the result's shape to write to. Its dtype must be able to hold the result's.
+        method: the algorithm: ``"auto"`` or one that `explain_method` names.
 
-    See Also
-    --------
-    correlate : the same without the flip.
+    Returns:
+        Array of dtype ``np.result_type(f, g)``. Integers are exact as long as the dtype holds them
+        (they wrap as NumPy's do); for booleans the sum is "or" and the product "and".
+
+    Raises:
+        ValueError: f or g is empty, their dimensions do not fit, a name is unknown, a number out
+            of range, or in mode "valid" the kernel does not fit into f.
+        TypeError: a dtype that cannot be multiplied, or an `out` that cannot hold the result.
     """
     call = SweepArguments("convolve", f, g, mode, border, origin, stride, dilation, axes, flip=True)
     return _result(call, fill_value, out, method)
@@ -152,7 +139,7 @@ def explain_method(
 def _result(call: SweepArguments, fill_value: complex, out: Array | None, method: str) -> Array:
     request = call.request(fill_value)
     if out is None:
-        out = empty(request.shape, request.dtype, call.f)
+        out = aligned_empty(request.shape, request.dtype, call.f)
     else:
         call.check_out(out)
     run(request, out, method)

@@ -1,4 +1,4 @@
-"""`filter_image`: pictures convolved with known kernels, as picture programs filter them."""
+"""`filter_image`: images convolved with known kernels, rounded and clipped as image editors do."""
 
 from __future__ import annotations
 
@@ -27,14 +27,22 @@ LARGEST_SUM = 1e18
 
 
 @dataclass(frozen=True)
-class _How:
-    """How the sums are made."""
+class _FilterSettings:
+    """How the sums are made.
+
+    Attributes:
+        dtype: what is computed in.
+        borders: above and below, left and right.
+        fill_value: what the border "fill" holds.
+        method: the algorithm.
+        squares_fit: no square of a sum is too large or too small to be a number of `dtype`.
+    """
 
     dtype: np.dtype[Any]
     borders: tuple[Any, Any]
     fill_value: float
     method: str
-    squares_fit: bool  # no square of a sum is too large or too small to be a number of `dtype`
+    squares_fit: bool
 
 
 def filter_image(
@@ -55,55 +63,44 @@ def filter_image(
 
         y[r, c] = Σ_i Σ_j  image[r + i₀ - i, c + j₀ - j] · kernel[i, j]
 
-    Parameters
-    ----------
-    image
-        ``(height, width)`` gray, or ``(height, width, channels)`` with 1 channel (gray), 2 (gray
-        and alpha), 3 (RGB) or 4 (RGB and alpha). uint8 of 0...255, uint16 of 0...65535, or
-        float32 or float64 of any range. Alpha is copied as it is.
-    kernel
-        - a name such as ``"laplace"``, ``"mean5"``, ``"sobel-magnitude"`` (`striate.kernels`)
-        - numbers, ``"0 -1 0; -1 5 -1; 0 -1 0"``, or the path of a file of numbers
-        - a 2-D array, or a `striate.kernels.Kernel`
-        - a list of these: a chain, each of which filters the result of the one before
-    size
-        For kernels given by name: the number of rows and columns.
-    border
-        What lies beyond the edge of the image: ``"reflect"`` c b a|a b c d|d c b, ``"mirror"``
-        d c b|a b c d|c b a, ``"nearest"`` a a a|a b c d|d d d, ``"wrap"`` b c d|a b c d|a b c, or
-        ``"fill"`` k k k|a b c d|k k k, where k is `fill_value`: the dark frame of the article.
-        Or two of them: (above and below, left and right).
-    fill_value
-        The brightness beyond the edge with the border "fill".
-    offset
-        Added to the result before it is clipped: 128 shows the negative values of an 8-bit image.
-    gray
-        Turn RGB to gray first, by the luma 0.299 R + 0.587 G + 0.114 B.
-    method
-        The algorithm, as in `striate.convolve`.
+    Args:
+        image: ``(height, width)`` gray, or ``(height, width, channels)`` with 1 channel (gray), 2
+            (gray and alpha), 3 (RGB) or 4 (RGB and alpha). uint8 of 0...255, uint16 of 0...65535,
+            or float32 or float64 of any range. Alpha is copied as it is.
+        kernel: one of
 
-    Returns
-    -------
-    ndarray
+            - a name such as ``"laplace"``, ``"mean5"``, ``"sobel-magnitude"`` (`striate.kernels`)
+            - numbers, ``"0 -1 0; -1 5 -1; 0 -1 0"``, or the path of a file of numbers
+            - a 2-D array, or a `striate.kernels.Kernel`
+            - a list of these: a chain, each of which filters the result of the one before
+        size: for kernels given by name: the number of rows and columns.
+        border: what lies beyond the edge of the image: ``"reflect"`` c b a|a b c d|d c b,
+            ``"mirror"`` d c b|a b c d|c b a, ``"nearest"`` a a a|a b c d|d d d, ``"wrap"``
+            b c d|a b c d|a b c, or ``"fill"`` k k k|a b c d|k k k, where k is `fill_value`: the
+            dark frame of the article. Or two of them: (above and below, left and right).
+        fill_value: the brightness beyond the edge with the border "fill".
+        offset: added to the result before it is clipped: 128 shows the negative values of an 8-bit
+            image.
+        gray: turn RGB to gray first, by the luma 0.299 R + 0.587 G + 0.114 B.
+        method: the algorithm, as in `striate.convolve`.
+
+    Returns:
         A new array with the shape (RGB with ``gray=True`` loses its colour axis, RGBA keeps two
         channels) and the dtype of `image`. Integers are rounded to the nearest (halves to even)
         and clipped to 0...255 or 0...65535; real numbers are neither. All between the stages of a
         chain and between the kernels of "sobel-magnitude" are real numbers, so that a negative
         response is lost at the end only. Arithmetic is float32, for float64 images float64.
 
-    Raises
-    ------
-    ValueError
-        An empty image, a shape that is none of the above, an unknown kernel or border, or a
-        kernel whose numbers are too large.
-    TypeError
-        An image or an option of another type, such as a bool image.
+    Raises:
+        ValueError: an empty image, a shape that is none of the above, an unknown kernel or border,
+            or a kernel whose numbers are too large.
+        TypeError: an image or an option of another type, such as a bool image.
     """
     pixels = _check_image(image)
     chain = resolve_chain(kernel, size)
     integer = pixels.dtype.kind == "u"
     fill = real_number(fill_value, "fill_value", WHO)
-    how = _How(
+    settings = _FilterSettings(
         dtype=np.dtype(np.float64 if pixels.dtype == np.float64 else np.float32),
         borders=_borders(border),
         fill_value=fill,
@@ -115,13 +112,13 @@ def filter_image(
         _check_sums(chain, max(float(np.iinfo(pixels.dtype).max), abs(fill)))
     colours, alpha = split_alpha(pixels)
     if true_or_false(gray, "gray", WHO) and colours.ndim == 3 and colours.shape[2] == 3:
-        colours = colours.astype(how.dtype) @ np.asarray(LUMA, how.dtype)
+        colours = colours.astype(settings.dtype) @ np.asarray(LUMA, settings.dtype)
         colours = colours if alpha is None else colours[..., None]
     for stage in chain[:-1]:
-        colours = _stage(colours, stage, how)
+        colours = _response(colours, stage, settings)
     if integer and chain[-1].combine == "one" and not shift:
-        return _clipped(colours, alpha, chain[-1].arrays[0], pixels, how)
-    return _finished(_stage(colours, chain[-1], how), alpha, pixels.dtype, shift)
+        return _convolved_to_image(colours, alpha, chain[-1].arrays[0], pixels, settings)
+    return _to_image(_response(colours, chain[-1], settings), alpha, pixels.dtype, shift)
 
 
 def resolve_chain(kernel: object, size: int | None = None) -> tuple[Kernel, ...]:
@@ -158,6 +155,7 @@ def split_alpha(pixels: Array) -> tuple[Array, Array | None]:
 
 
 def _is_kernel(part: object) -> bool:
+    """Whether an element of a list is a kernel, so that the list is a chain."""
     from striate.kernels import Kernel
 
     if isinstance(part, (str, os.PathLike, Kernel)):
@@ -169,6 +167,7 @@ def _is_kernel(part: object) -> bool:
 
 
 def _check_image(image: npt.ArrayLike) -> Array:
+    """`image` as an array of a dtype and shape that can be filtered, in native byte order."""
     pixels = np.asarray(image)
     if pixels.dtype.name not in DTYPES:
         advice = "use image.astype(np.float32)"
@@ -196,6 +195,7 @@ def _check_image(image: npt.ArrayLike) -> Array:
 
 
 def _borders(border: str | Sequence[str]) -> tuple[str, str]:
+    """(vertical, horizontal), checked."""
     pair = (border, border) if isinstance(border, str) else tuple(border)
     if len(pair) != 2:
         raise ValueError(f"{WHO}: border must be one name or (vertical, horizontal), got {border}")
@@ -216,36 +216,36 @@ def _check_sums(chain: Sequence[Kernel], largest: float) -> None:
             )
 
 
-def _stage(values: Array, kernel: Kernel, how: _How) -> Array:
-    """Return the response of the colours `values` to a kernel, of dtype `how.dtype`."""
-    total = _convolved(values, kernel.arrays[0], how)
+def _response(values: Array, kernel: Kernel, settings: _FilterSettings) -> Array:
+    """Return the response of the colours `values` to a kernel, of dtype `settings.dtype`."""
+    total = _convolved(values, kernel.arrays[0], settings)
     if kernel.combine == "maximum":
         for array in kernel.arrays[1:]:
-            np.maximum(total, _convolved(values, array, how), out=total)
-    elif kernel.combine == "magnitude" and how.squares_fit:
+            np.maximum(total, _convolved(values, array, settings), out=total)
+    elif kernel.combine == "magnitude" and settings.squares_fit:
         total *= total
         for array in kernel.arrays[1:]:
-            answer = _convolved(values, array, how)
-            answer *= answer
-            total += answer
+            response = _convolved(values, array, settings)
+            response *= response
+            total += response
         np.sqrt(total, out=total)
     elif kernel.combine == "magnitude":
         np.abs(total, out=total)
         for array in kernel.arrays[1:]:
-            np.hypot(total, _convolved(values, array, how), out=total)
+            np.hypot(total, _convolved(values, array, settings), out=total)
     return total
 
 
-def _clipped(
-    colours: Array, alpha: Array | None, weights: Array, pixels: Array, how: _How
+def _convolved_to_image(
+    colours: Array, alpha: Array | None, weights: Array, pixels: Array, settings: _FilterSettings
 ) -> Array:
     """Return the image of the dtype of `pixels` for one convolution, which rounds and clips."""
     clip = (0.0, float(np.iinfo(pixels.dtype).max))
     if alpha is None or colours.dtype != pixels.dtype:
-        result = _convolved(colours, weights, how, np.empty(colours.shape, pixels.dtype), clip)
+        result = _convolved(colours, weights, settings, np.empty(colours.shape, pixels.dtype), clip)
         return result if alpha is None else np.concatenate([result, alpha], axis=2)
     # Filtering the alpha channel too is faster than taking the colours from beside it.
-    result = _convolved(pixels, weights, how, np.empty(pixels.shape, pixels.dtype), clip)
+    result = _convolved(pixels, weights, settings, np.empty(pixels.shape, pixels.dtype), clip)
     result[..., -1:] = alpha
     return result
 
@@ -253,11 +253,11 @@ def _clipped(
 def _convolved(
     values: Array,
     weights: Array,
-    how: _How,
+    settings: _FilterSettings,
     out: Array | None = None,
     clip: tuple[float, float] | None = None,
 ) -> Array:
-    """Return the convolution of the first two axes of `values`, of dtype `how.dtype`.
+    """Return the convolution of the first two axes of `values`, of dtype `settings.dtype`.
 
     With `out` and `clip` the sums are rounded, clipped and written there, whatever its dtype. All
     arithmetic of filters comes through here. `sweep` correlates, hence the flip.
@@ -271,16 +271,16 @@ def _convolved(
         weights[::-1, ::-1],
         windows,
         axes=(0, 1),
-        border=how.borders,
-        fill_value=how.fill_value,
-        dtype=how.dtype,
+        border=settings.borders,
+        fill_value=settings.fill_value,
+        dtype=settings.dtype,
         out=out,
-        method=how.method,
+        method=settings.method,
         clip=clip,
     )
 
 
-def _finished(values: Array, alpha: Array | None, dtype: np.dtype[Any], offset: float) -> Array:
+def _to_image(values: Array, alpha: Array | None, dtype: np.dtype[Any], offset: float) -> Array:
     """Return the image of `dtype` for the colours `values`, which are overwritten."""
     if offset:
         values += np.asarray(offset, values.dtype)

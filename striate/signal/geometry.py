@@ -1,13 +1,15 @@
-"""What a convolution reads: windows on an axis, and what lies beyond its ends."""
+"""Where a sweep reads: windows on an axis, and borders, which say what lies beyond its ends."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arrays import Array
 from striate.common.text import did_you_mean, quoted
 
 Border = Literal["fill", "nearest", "reflect", "mirror", "wrap"]
@@ -18,8 +20,16 @@ MODES: tuple[str, ...] = get_args(Mode)
 
 @dataclass(frozen=True)
 class AxisWindow:
-    """How one axis is swept: output n reads element ``start + n * stride + i * dilation`` of the
-    input for each tap i of the kernel.  Elements before 0 and behind the end are the border's.
+    """How a kernel slides along one axis, in correlation order.
+
+    Output n reads element ``start + n * stride + i * dilation`` of the input for each tap i of
+    the kernel.  Elements before 0 and from the axis' length on are the border's.
+
+    Attributes:
+        start: the element that tap 0 of output 0 reads; negative where it lies in the border.
+        size: how many outputs there are.
+        stride: elements from one output's window to the next.
+        dilation: elements from one tap to the next.
     """
 
     start: int
@@ -28,7 +38,7 @@ class AxisWindow:
     dilation: int = 1
 
     def reach(self, taps: int) -> tuple[int, int]:
-        """The first element read, and the one behind the last."""
+        """The first element that is read, and the one behind the last."""
         last = self.start + (self.size - 1) * self.stride + (taps - 1) * self.dilation
         return self.start, last + 1
 
@@ -38,18 +48,21 @@ def window(
 ) -> AxisWindow:
     """The window of `mode` over `length` elements, for a kernel given in correlation order.
 
-    Parameters
-    ----------
-    origin
-        Which element of the kernel, as the user gave it, lies on the output sample in mode "same".
-    flip
-        Whether the kernel was reversed to come into correlation order (a convolution).
-
     With ``span = (taps - 1) * dilation``, and before a stride takes every stride-th output:
 
     - "full": ``length + span`` outputs, every position where kernel and input meet;
     - "same": ``length`` outputs; output n has the kernel's `origin` on element n;
     - "valid": ``length - span`` outputs, those that read nothing beyond the ends.
+
+    Args:
+        mode: one of `MODES`.
+        length: elements of the input along the axis.
+        taps: elements of the kernel along the axis.
+        origin: which element of the kernel, as the user gave it, lies on the output sample in
+            mode "same".
+        stride: elements from one output's window to the next.
+        dilation: elements from one tap to the next.
+        flip: whether the kernel was reversed to come into correlation order (a convolution).
     """
     span = (taps - 1) * dilation
     if mode == "full":
@@ -62,7 +75,7 @@ def window(
     return AxisWindow(start, -(-size // stride), stride, dilation)
 
 
-def beyond(border: str, length: int, first: int, stop: int) -> npt.NDArray[np.intp]:
+def border_indices(border: str, length: int, first: int, stop: int) -> npt.NDArray[np.intp]:
     """Which element of an axis stands at positions `first` … `stop` - 1; -1 for the fill value.
 
     Extensions of ``abcd`` by three on each side::
@@ -89,8 +102,57 @@ def beyond(border: str, length: int, first: int, stop: int) -> npt.NDArray[np.in
     return np.where((at >= 0) & (at < length), at, -1)
 
 
+def pad(
+    f: Array,
+    taps: Sequence[int],
+    windows: Sequence[AxisWindow],
+    axes: Sequence[int],
+    borders: Sequence[str],
+    fill_value: Any,
+) -> Array:
+    """`f` with its borders laid out in memory: all that the windows read, and nothing else.
+
+    Args:
+        f: the array.
+        taps: elements of the kernel along each of `axes`.
+        windows: what is read along each of `axes`.
+        axes: the axes of `f` that are swept.
+        borders: a border for each of `axes`; "" leaves that axis as it is.
+        fill_value: what the border "fill" holds.
+
+    Returns:
+        A copy of f's dtype, or a view where no border is read.
+    """
+    for axis, window, border, count in zip(axes, windows, borders, taps, strict=True):
+        if not border:
+            continue
+        first, stop = window.reach(count)
+        length = f.shape[axis]
+        if first >= 0 and stop <= length:
+            f = f[(slice(None),) * (axis % f.ndim) + (slice(first, stop),)]
+            continue
+        shape = list(f.shape)
+        shape[axis] = stop - first
+        padded = np.empty(shape, f.dtype)
+        source, target = np.moveaxis(f, axis, 0), np.moveaxis(padded, axis, 0)
+        low, high = min(max(first, 0), stop), max(min(stop, length), first)
+        target[low - first : high - first] = source[low:high]
+        for start, end in ((first, min(low, stop)), (max(high, low), stop)):
+            outside = slice(start - first, end - first)
+            if border == "fill":
+                target[outside] = fill_value
+            else:
+                target[outside] = source[border_indices(border, length, start, end)]
+        f = padded
+    return f
+
+
 def check_name(what: str, value: object, known: tuple[str, ...]) -> str:
-    """`value`, if it is one of `known`; otherwise an error that names the nearest of them."""
+    """`value`, if it is one of `known`.
+
+    Raises:
+        ValueError: it is not; the message has the nearest of them.
+    """
     if isinstance(value, str) and value in known:
         return value
     hint = did_you_mean(str(value), known, write=quoted)

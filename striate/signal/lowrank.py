@@ -1,4 +1,4 @@
-"""Kernels as sums of few separable ones.
+"""Kernels as sums of few separable ones: low-rank factorisation.
 
 A matrix of rank k is a sum of k products of a column and a row (its singular value
 decomposition), and a product of a column and a row is swept as two one-dimensional kernels:
@@ -15,17 +15,17 @@ import numpy as np
 
 from striate.common.arrays import Array
 
-TOLERANCE = 16.0  # times the arithmetic's epsilon: what is left out, relative to the kernel
+TOLERANCE = 16.0  # times the arithmetic's epsilon: what may be left out, relative to the kernel
 
 
-class Terms(NamedTuple):
+class SeparableTerms(NamedTuple):
     """Σ_j columns[j] ⊗ rows[j]: arrays (terms, height) and (terms, width)."""
 
     columns: Array
     rows: Array
 
 
-def separate(kernel: Array) -> Terms | None:
+def separate(kernel: Array) -> SeparableTerms | None:
     """The fewest separable terms whose sum is `kernel`, (height, width); None if it has no finite
     one, or for whole numbers if one term of whole numbers is not enough.
 
@@ -37,7 +37,7 @@ def separate(kernel: Array) -> Terms | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _separate(numbers: bytes, shape: tuple[int, ...], dtype: str) -> Terms | None:
+def _separate(numbers: bytes, shape: tuple[int, ...], dtype: str) -> SeparableTerms | None:
     kernel = np.frombuffer(numbers, dtype).reshape(shape)
     if kernel.dtype.kind in "iu":
         return _whole(kernel)
@@ -50,10 +50,10 @@ def _separate(numbers: bytes, shape: tuple[int, ...], dtype: str) -> Terms | Non
     if terms == 0:
         return None
     weights = np.sqrt(sizes[:terms])
-    return Terms((left[:, :terms] * weights).T, right[:terms] * weights[:, None])
+    return SeparableTerms((left[:, :terms] * weights).T, right[:terms] * weights[:, None])
 
 
-def _whole(kernel: Array) -> Terms | None:
+def _whole(kernel: Array) -> SeparableTerms | None:
     """One column and one row of whole numbers, if that is all."""
     numbers = kernel.tolist()
     row = next((line for line in numbers if any(line)), None)
@@ -72,4 +72,4 @@ def _whole(kernel: Array) -> Terms | None:
     limits = np.iinfo(kernel.dtype)
     if max(*column, *row) > limits.max:  # -128 as (-1) · 128
         return None
-    return Terms(np.array([column], kernel.dtype), np.array([row], kernel.dtype))
+    return SeparableTerms(np.array([column], kernel.dtype), np.array([row], kernel.dtype))

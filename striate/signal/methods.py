@@ -1,8 +1,9 @@
-"""Which algorithm: what each would cost, and which of them can do what is asked.
+"""The cost model: what each method would cost for a request, and which can do what is asked.
 
-Costs are estimated from the counts of what an algorithm does and the time that one such thing
-takes.  Those times were fitted to measurements by ``benchmarks/methods.py`` on one machine (two
-cores with AVX-512); on another all of them change, their ratios little.
+A cost is estimated from the counts of what a method does (products, transforms, copies …) and the
+time that one such thing takes.  Those times were fitted to measurements by
+``benchmarks/methods.py`` on one machine (two cores with AVX-512); on another all of them change,
+their ratios little.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from striate.common.arrays import Array
 from striate.common.tables import columns
 from striate.common.threads import default_threads
 from striate.signal import fourier
-from striate.signal.algorithms import SweepAlgorithm
-from striate.signal.arranged import is_plane
 from striate.signal.butterflies import kernel_spectrum
+from striate.signal.compiled_engine import is_plane
+from striate.signal.descriptor import choose_axes, number_of
 from striate.signal.geometry import check_name
-from striate.signal.lowrank import Terms, separate
-from striate.signal.problem import choose_axes, number_of
+from striate.signal.lowrank import SeparableTerms, separate
 from striate.signal.request import Request
+from striate.signal.sweep_spec import SweepAlgorithm
 
 _TRANSFORMS = ("fft", "overlap-save")
 _EXACT = 2.0**44  # sums below this have an error below 1/2 after any transform that fits in memory
 METHODS = ("auto", "direct", "separable", "box", "column-fft", "fft", "overlap-save", "numpy")
 
-# Nanoseconds that one thread takes for one of each.
+# Nanoseconds that one thread takes for one of each; a vector has 64 bytes.
 COSTS = {
     "call": 50_000.0,  # of the compiled engine
     "vector": 2.0,  # of outputs: reading, writing
@@ -39,17 +40,23 @@ COSTS = {
     "product": 0.28,  # multiply-add of two vectors
     "row product": 0.48,  # the same along a row, where vectors are read across cache lines
     "butterfly": 2.5,  # a vector at one level of a transform of columns, there and back
-    "turn": 0.3,  # a number at one level of SciPy's transform, float64, of blocks in a cache
-    "far turn": 0.8,  # the same of a whole array
+    "cached level": 0.3,  # a number at one level of SciPy's FFT, float64, of blocks in a cache
+    "uncached level": 0.8,  # the same of a whole array
     "pass": 1.0,  # a number in one of NumPy's operations on whole arrays
     "python": 4_000.0,  # a call into NumPy
 }
 _LENGTHS = (32, 64, 128, 256)  # of the transforms of columns
-SMALL = 1 << 17  # products below which NumPy is done before a call has begun
+SMALL = 1 << 17  # products, up to which NumPy takes less time than a compiled call
 
 
 class Candidate(NamedTuple):
-    """An algorithm, what it would cost, and why it cannot be used, or what it does."""
+    """What the cost model says of one method.
+
+    Attributes:
+        method: one of `METHODS`, but not "auto".
+        milliseconds: what it would cost; None if it cannot be used.
+        note: what it does, or why it cannot be used.
+    """
 
     method: str
     milliseconds: float | None
@@ -58,18 +65,13 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Choice:
-    """The algorithm that was chosen.
+    """The method that was chosen.
 
-    Attributes
-    ----------
-    method
-        One of `METHODS`, but not "auto".
-    reason
-        One sentence.
-    candidates
-        All algorithms, the cheapest first; those that cannot be used have no cost.
-    lasting
-        Whether the same would be chosen for other values of the input.
+    Attributes:
+        method: one of `METHODS`, but not "auto".
+        reason: one sentence.
+        candidates: all methods, the cheapest first; those that cannot be used have no cost.
+        lasting: whether the same would be chosen for other values of the input.
     """
 
     method: str
@@ -87,12 +89,10 @@ class Choice:
 
 
 def choose(request: Request, method: str = "auto") -> Choice:
-    """The algorithm for a request.
+    """The method for a request.
 
-    Raises
-    ------
-    ValueError
-        If `method` is unknown or cannot do what is asked.
+    Raises:
+        ValueError: `method` is unknown or cannot do what is asked.
     """
     check_name("method", method, METHODS)
     if request.order != "any":
@@ -121,8 +121,8 @@ def choose(request: Request, method: str = "auto") -> Choice:
     return Choice(best.method, best.note, tuple(ranked), lasting)
 
 
-def recipe(request: Request, method: str) -> tuple[SweepAlgorithm, list[Array]]:
-    """The recipe of a compiled method, and its weights."""
+def algorithm_for(request: Request, method: str) -> tuple[SweepAlgorithm, list[Array]]:
+    """The algorithm of a compiled method, and its weights."""
     if method == "separable":
         terms = separate(request.kernel)
         assert terms is not None
@@ -147,31 +147,35 @@ def _consider(method: str, request: Request) -> Candidate:
 
 _PLANE = "it is made for one and two axes, without strides"
 Work = dict[str, float]  # how many of what `COSTS` prices
-_Verdict = tuple[Work | None, str]
+_Assessment = tuple[Work | None, str]  # None if it cannot be used; why not, or what is done
 
 
-def work(method: str, request: Request) -> _Verdict:
-    """What a method would do for a request, and why it cannot, or what that is."""
-    return _MODELS[method](request)
+def work(method: str, request: Request) -> _Assessment:
+    """What a method would do for a request.
+
+    Returns:
+        How many of what `COSTS` prices, and that in words; None and why, if it cannot be used.
+    """
+    return _ASSESS[method](request)
 
 
-def _numpy(request: Request) -> _Verdict:
+def _numpy(request: Request) -> _Assessment:
     taps = request.kernel.size
     passed = taps * request.outputs * request.dtype.itemsize / 16
     return {"python": taps, "pass": passed}, "sums of shifted copies, by NumPy"
 
 
-def _direct(request: Request) -> _Verdict:
-    if reason := _foreign(request):
+def _direct(request: Request) -> _Assessment:
+    if reason := _uncompilable(request):
         return None, reason
     taps = request.kernel.size
     line = taps == request.kernel.shape[-1]
     lanes = _lanes(request)
     kind = "product" if not line or 2 * lanes <= taps <= 64 * lanes else "row product"
-    return _swept(request, {kind: taps}), f"{taps} products for each output"
+    return _compiled_work(request, {kind: taps}), f"{taps} products for each output"
 
 
-def _separable(request: Request) -> _Verdict:
+def _separable(request: Request) -> _Assessment:
     found = _terms(request)
     if isinstance(found, str):
         return None, found
@@ -179,11 +183,12 @@ def _separable(request: Request) -> _Verdict:
     each = {"product": terms * height, "row product": terms * width, "copy": terms}
     plural = "term" if terms == 1 else "terms"
     note = f"rank {terms}: {terms} {plural} of {height} + {width} products for each output"
-    return _swept(request, each), note
+    return _compiled_work(request, each), note
 
 
-def _terms(request: Request) -> Terms | str:
-    if reason := _foreign(request):
+def _terms(request: Request) -> SeparableTerms | str:
+    """The kernel as a sum of separable ones, or why that cannot be used."""
+    if reason := _uncompilable(request):
         return reason
     if not is_plane(request):
         return _PLANE
@@ -195,8 +200,8 @@ def _terms(request: Request) -> Terms | str:
     return terms
 
 
-def _box(request: Request) -> _Verdict:
-    if reason := _foreign(request):
+def _box(request: Request) -> _Assessment:
+    if reason := _uncompilable(request):
         return None, reason
     if not is_plane(request):
         return None, _PLANE
@@ -209,14 +214,14 @@ def _box(request: Request) -> _Verdict:
         if taps > 1:
             additions = taps.bit_length() - 1 + taps.bit_count() - 1
             if roles is not None and axis == roles.y and window.dilation == 1:
-                additions = 0  # but those that a copy costs more than
-            each = _swept(request, {"copy": 2, "sum": additions})
+                additions = 0  # running sums, which cost less than the copies
+            each = _compiled_work(request, {"copy": 2, "sum": additions})
             done = {kind: done.get(kind, 0.0) + count for kind, count in each.items()}
     return done, "equal weights: running sums along columns, sums by doubling along rows"
 
 
-def _column_fft(request: Request) -> _Verdict:
-    if reason := _foreign(request):
+def _column_fft(request: Request) -> _Assessment:
+    if reason := _uncompilable(request):
         return None, reason
     if request.dtype.kind != "f":
         return None, "it rounds, and whole numbers are exact here"
@@ -226,12 +231,13 @@ def _column_fft(request: Request) -> _Verdict:
     if length is None:
         return None, "the image has too few rows for its blocks"
     note = f"transforms of {length} rows, {request.kernel.shape[1]} products along them"
-    return _swept(request, _column_work(request, length)), note
+    return _compiled_work(request, _column_work(request, length)), note
 
 
 def column_length(request: Request) -> int | None:
     """Rows of the transforms that "column-fft" costs least with; None if the image has too few."""
-    lengths = [length for length in _LENGTHS if 0 < _left(request, length) <= _rows(request)]
+    rows = _rows(request)
+    lengths = [length for length in _LENGTHS if 0 < _outputs_left(request, length) <= rows]
     return min(lengths, key=lambda n: _price(_column_work(request, n)), default=None)
 
 
@@ -239,7 +245,7 @@ def _rows(request: Request) -> int:
     return request.windows[0].size
 
 
-def _left(request: Request, length: int) -> int:
+def _outputs_left(request: Request, length: int) -> int:
     """Rows of output that a transform of `length` rows leaves."""
     return int(length - (request.kernel.shape[0] - 1) * request.windows[0].dilation)
 
@@ -247,10 +253,10 @@ def _left(request: Request, length: int) -> int:
 def _column_work(request: Request, length: int) -> Work:
     """For a vector of outputs: butterflies, and complex products.
 
-    Blocks have equal sizes, so the last one repeats some of the work before it.
+    Blocks have equal size, so the last one repeats some of the work before it.
     """
     rows = _rows(request)
-    share = length * -(-rows // _left(request, length)) / rows
+    share = length * -(-rows // _outputs_left(request, length)) / rows
     return {
         "butterfly": math.log2(length) * share,
         "product": 2 * request.kernel.shape[1] * share,
@@ -258,7 +264,7 @@ def _column_work(request: Request, length: int) -> Work:
     }
 
 
-def _fft(request: Request) -> _Verdict:
+def _fft(request: Request) -> _Assessment:
     if reason := _untransformable(request):
         return None, reason
     sizes = [
@@ -270,10 +276,11 @@ def _fft(request: Request) -> _Verdict:
     # SciPy's threads share the lines of an array; a single line is one thread's work.
     share = default_threads() if numbers == max(sizes) else 1
     note = f"transforms of {' × '.join(map(str, sizes))} numbers"
-    return {"python": 20, **_turns(request, numbers * share, math.prod(sizes), "far turn")}, note
+    done = _transform_work(request, numbers * share, math.prod(sizes), "uncached level")
+    return {"python": 20, **done}, note
 
 
-def _overlap_save(request: Request) -> _Verdict:
+def _overlap_save(request: Request) -> _Assessment:
     if reason := _untransformable(request):
         return None, reason
     if len(request.axes) != 1:
@@ -284,16 +291,17 @@ def _overlap_save(request: Request) -> _Verdict:
     size = fourier.block_size(span, stop - first)
     rest = request.outputs / window.size
     numbers = rest * (stop - first) * size / (size - span + 1)
-    return {"python": 60, **_turns(request, numbers, size, "turn")}, f"transforms of {size} numbers"
+    done = _transform_work(request, numbers, size, "cached level")
+    return {"python": 60, **done}, f"transforms of {size} numbers"
 
 
-def _turns(request: Request, numbers: float, size: int, kind: str) -> Work:
+def _transform_work(request: Request, numbers: float, size: int, kind: str) -> Work:
     """Of a transform there and one back."""
     wide = 0.6 if request.dtype == np.float32 else 1.0
     return {kind: 2 * math.log2(max(size, 2)) * numbers * wide, "pass": 2 * numbers * wide}
 
 
-def _swept(request: Request, each: Work) -> Work:
+def _compiled_work(request: Request, each: Work) -> Work:
     """Of the compiled engine, from what it does for one vector of outputs."""
     vectors = request.outputs / _lanes(request)
     done = {kind: vectors * count for kind, count in each.items()}
@@ -301,6 +309,7 @@ def _swept(request: Request, each: Work) -> Work:
 
 
 def _lanes(request: Request) -> int:
+    """Numbers of a vector of 64 bytes, as `COSTS` counts them on every machine."""
     return 64 // max(request.dtype.itemsize, 4)
 
 
@@ -321,7 +330,7 @@ def _untransformable(request: Request) -> str:
 
 
 def _inexact(request: Request) -> str:
-    """Why a transform would spoil the result; empty if it does not.
+    """Why the result of a transform would be wrong; empty if it would not.
 
     It mixes all elements: one NaN would be everywhere.  Whole numbers are exact if rounding finds
     them again, so if the largest sum times the transform's relative error is far below 1/2.
@@ -338,7 +347,7 @@ def _inexact(request: Request) -> str:
     return "sums could be too large to be exact"
 
 
-def _foreign(request: Request) -> str:
+def _uncompilable(request: Request) -> str:
     """Why the compiler cannot be used; empty if it can."""
     if number_of(request.dtype) is None:
         return f"the compiler has no code for {request.dtype}"
@@ -347,7 +356,7 @@ def _foreign(request: Request) -> str:
     return ""
 
 
-_MODELS: dict[str, Callable[[Request], _Verdict]] = {
+_ASSESS: dict[str, Callable[[Request], _Assessment]] = {
     "direct": _direct,
     "separable": _separable,
     "box": _box,

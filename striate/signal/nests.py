@@ -1,10 +1,21 @@
-"""The loop nests of array convolution, each beside the schedule that runs it.
+"""The loop nests of correlation: copy a block with its border, then sum products of taps.
 
-Work is done in blocks: some rows by some columns (and planes) of the output.  A block is gathered
-into a scratch buffer, borders included, then swept from there.  Lanes are neighbouring columns.
+Most algorithms gather a block into a scratch buffer, borders included, and sweep it from there;
+lanes of a vector are neighbouring columns.  How each nest is scheduled is chosen by its caller,
+from `striate.signal.nest_schedules`.
 
-Axes: ``z`` planes, ``y`` rows, ``x`` columns of the block; ``q``, ``r``, ``s`` the taps along
-them; ``p`` the phase of a stride along x; ``j`` the terms of a kernel of low rank.
+The axes of all nests in this room:
+
+- ``z``, ``y``, ``x``: planes, rows and columns of a block, of the output where both differ
+- ``c``: channels of a pixel
+- ``q``, ``r``, ``s``: the taps of the kernel along z, y and x
+- ``p``: the phase of a stride along x (see `Blocks`); in `long_row` the tap within a vector of taps
+- ``j``: the terms of a kernel of low rank
+- ``b``, ``u``: blocks and runs, where a row or a sum of rows is cut into such
+- ``k``: the frequency, in rows of a transformed block
+
+The buffers: "source" and "out", through tables of the addresses of rows; "scratch", where a block
+is gathered; "weights"; others are named where they occur.
 """
 
 from __future__ import annotations
@@ -14,32 +25,18 @@ from dataclasses import dataclass, replace
 
 from striate.nest import algebra as a
 from striate.nest.algebra import Binary, Element, Expression, Nest, Store, Tensor, strides_of
-from striate.nest.ir import BYTES, Number
-from striate.nest.schedule import Schedule
-from striate.nest.target import Target
 from striate.signal.request import Order
 
 
 @dataclass(frozen=True)
-class NestStage:
-    """A nest and how it is run."""
+class Epilogue:
+    """What is done to a finished sum before it is stored in the output.
 
-    nest: Nest
-    schedule: Schedule
-
-
-@dataclass(frozen=True)
-class Finish:
-    """What becomes of a finished sum.
-
-    Attributes
-    ----------
-    element
-        The storage type of the output.
-    clip
-        Round to the nearest whole number and clip to this range first.
-    streaming
-        Write past the caches: the output is large, and its rows are aligned.
+    Attributes:
+        element: how the numbers of the output are stored.
+        clip: round to the nearest whole number and clip to this range first.
+        streaming: write past the caches (non-temporal stores): the output is large, and its rows
+            begin whole vectors.
     """
 
     element: Element = "real"
@@ -55,11 +52,13 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Where the rows of a block are: numbers from one row, plane, phase, term to the next.
+class BlockStrides:
+    """Where the numbers of a block lie that a nest reads.
 
-    In a scratch buffer, or with `inside` in the source itself, where a table of one entry has the
-    address of the block.
+    Attributes:
+        row, plane, phase, term: numbers from one row, plane, phase or term to the next.
+        inside: the block is read where it is, in the source itself, where a table of one entry has
+            its address; otherwise in the scratch buffer.
     """
 
     row: int
@@ -104,19 +103,14 @@ def gather(
     return Nest(tuple(axes), (Store(here, there),))
 
 
-def copying(nest: Nest, target: Target, element: Number) -> NestStage:
-    """Gathering runs as it is written; lanes are columns."""
-    return NestStage(nest, Schedule("x", target.lanes(BYTES[element])))
-
-
 def direct(
     size: tuple[int, int, int],
     taps: tuple[int, int, int],
     stride: tuple[int, int],
-    spread: tuple[int, int, int],
-    source: Rows,
+    dilation: tuple[int, int, int],
+    source: BlockStrides,
     phases: int,
-    finish: Finish,
+    epilogue: Epilogue,
     terms: int = 1,
 ) -> Nest:
     """The sum itself, from the rows of a block to the rows of the output:
@@ -124,29 +118,26 @@ def direct(
     for z, y, x:
         sum = 0
         for j, q, s, p, r:
-            sum += source[j, z · stride_z + q · spread_z, y · stride_y + r · spread_y, p,
-                          x + s · spread_x] · weights[j, q, r, s, p]
+            sum += source[j, z · stride_z + q · dilation_z, y · stride_y + r · dilation_y, p,
+                          x + s · dilation_x] · weights[j, q, r, s, p]
         out[row z · Y + y][x] = sum
 
-    Parameters
-    ----------
-    size
-        Planes, rows and columns of the block.
-    taps
-        Along z, y and x.
-    stride
-        Of the output, along z and y.  That along x is in the phases: column x of phase p is
-        element ``x · phases + p`` of the input.
-    spread
-        From tap to tap, in planes, rows and columns.
-    terms
-        How many scratch buffers, one behind the other, are summed up.
+    Args:
+        size: planes, rows and columns (numbers) of the block.
+        taps: along z, y and x.
+        stride: of the output, along z and y.  That along x is in the phases: column x of phase p
+            is element ``x · phases + p`` of the input.
+        dilation: from tap to tap, in planes, rows and numbers.
+        source: where the block lies.
+        phases: the stride along x.
+        epilogue: what is done to each sum.
+        terms: how many scratch buffers, one behind the other, are summed up.
     """
     (planes, rows, columns), (depth, height, width) = size, taps
     numbers = source.tensor(
-        {"z": stride[0], "q": spread[0]},
-        {"y": stride[1], "r": spread[1]},
-        {"x": 1, "s": spread[2]},
+        {"z": stride[0], "q": dilation[0]},
+        {"y": stride[1], "r": dilation[1]},
+        {"x": 1, "s": dilation[2]},
     )
     each = depth * height * width * phases
     weight = Tensor(
@@ -162,19 +153,19 @@ def direct(
         ),
     )
     table = strides_of({"z": rows, "y": 1})
-    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
+    out = Tensor("out", strides_of({"x": 1}), 0, epilogue.element, table)
     extents = {"z": planes, "y": rows, "x": columns}
     reduced = {"j": terms, "q": depth, "s": width, "p": phases, "r": height}
-    return _nest(extents, reduced, numbers * weight, finish.store(out, a.Accumulator()))
+    return _nest(extents, reduced, numbers * weight, epilogue.store(out, a.Accumulator()))
 
 
 def in_order(
     size: tuple[int, int, int],
     taps: tuple[int, int, int],
-    spread: tuple[int, int, int],
-    source: Rows,
+    dilation: tuple[int, int, int],
+    source: BlockStrides,
     order: Order,
-    finish: Finish,
+    epilogue: Epilogue,
 ) -> Nest:
     """`direct` in one of the orders of `Request`; i stands for q, r and s:
 
@@ -188,14 +179,15 @@ def in_order(
     For "line", m is the last of n taps, for pairs that in the centre.
     """
     numbers = source.tensor(
-        {"z": 1, "q": spread[0]}, {"y": 1, "r": spread[1]}, {"x": 1, "s": spread[2]}
+        {"z": 1, "q": dilation[0]}, {"y": 1, "r": dilation[1]}, {"x": 1, "s": dilation[2]}
     )
     steps = {"q": taps[1] * taps[2], "r": taps[2], "s": 1}
     weight = Tensor("weights", strides_of(steps))
-    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, strides_of({"z": size[1], "y": 1}))
+    table = strides_of({"z": size[1], "y": 1})
+    out = Tensor("out", strides_of({"x": 1}), 0, epilogue.element, table)
     extents = dict(zip("zyx", size, strict=True))
     reduced = dict(zip("qrs", taps, strict=True))
-    store = finish.store(out, a.Accumulator())
+    store = epilogue.store(out, a.Accumulator())
     count = math.prod(taps)
     if order == "rows" or count == 1:
         return _nest(extents, reduced, numbers * weight, store)
@@ -217,7 +209,7 @@ def in_order(
     return _nest(extents, {along: first}, value * weight, store, start)
 
 
-def one_row(width: int, taps: int, runs: int, lanes: int, finish: Finish) -> Nest:
+def long_row(width: int, taps: int, runs: int, lanes: int, epilogue: Epilogue) -> Nest:
     """The sum itself along one long row, for a kernel of ``taps`` vectors:
 
     for b, u, x:                                (``runs`` vectors u in each of the blocks b)
@@ -232,25 +224,58 @@ def one_row(width: int, taps: int, runs: int, lanes: int, finish: Finish) -> Nes
     block = runs * lanes
     numbers = Tensor("scratch", strides_of({"b": block, "u": lanes, "x": 1, "p": 1, "q": lanes}))
     weight = Tensor("weights", strides_of({"q": lanes, "p": 1}))
-    out = Tensor("out", strides_of({"b": block, "u": lanes, "x": 1}), 0, finish.element, ())
+    out = Tensor("out", strides_of({"b": block, "u": lanes, "x": 1}), 0, epilogue.element, ())
     axes = (("b", width // block), ("u", runs), ("x", lanes), ("p", lanes), ("q", taps))
-    store = finish.store(out, a.Accumulator())
+    store = epilogue.store(out, a.Accumulator())
     return Nest(axes, (store,), (numbers * weight,), ("p", "q"), "sum")
 
 
-def columns(
-    rows: int, width: int, taps: int, stride: int, spread: int, source: Rows, terms: int, pitch: int
+def vertical_pass(
+    rows: int,
+    width: int,
+    taps: int,
+    stride: int,
+    dilation: int,
+    source: BlockStrides,
+    terms: int,
+    pitch: int,
 ) -> Nest:
     """The vertical half of separable kernels, one for each term:
 
     for j, y, x:
-        middle[j, y, x] = Σ_r source[y · stride + r · spread, x] · weights[j, r]
+        middle[j, y, x] = Σ_r source[y · stride + r · dilation, x] · weights[j, r]
     """
-    numbers = source.tensor({}, {"y": stride, "r": spread}, {"x": 1})
+    numbers = source.tensor({}, {"y": stride, "r": dilation}, {"x": 1})
     weight = Tensor("weights", strides_of({"j": taps, "r": 1}))
     target = Tensor("middle", strides_of({"j": rows * pitch, "y": pitch, "x": 1}))
     extents = {"j": terms, "y": rows, "x": width}
     return _nest(extents, {"r": taps}, numbers * weight, Store(target, a.Accumulator()))
+
+
+def copy_out(rows: int, width: int, pitch: int, parts: int, apart: int, epilogue: Epilogue) -> Nest:
+    """Rows to the output as they are, from `parts` runs of rows that lie `apart`:
+
+    for p, y, x:
+        out[row p · rows + y][x] = source[p, y, x]
+    """
+    source = Tensor("source", strides_of({"p": apart, "y": pitch, "x": 1}))
+    table = strides_of({"p": rows, "y": 1})
+    out = Tensor("out", strides_of({"x": 1}), 0, epilogue.element, table)
+    return Nest((("p", parts), ("y", rows), ("x", width)), (epilogue.store(out, source),))
+
+
+def finite_check(rows: int, pitch: int) -> Nest:
+    """Eight numbers that are 0 if all of a scratch buffer is finite, and NaN otherwise:
+
+    for u:
+        flags[u] = Σ_y,x scratch[8 y + u, x] · 0
+    """
+    every = math.gcd(rows, 8)
+    numbers = Tensor("scratch", strides_of({"y": every * pitch, "u": pitch, "x": 1}))
+    flags = Tensor("flags", strides_of({"u": 1}))
+    axes = (("u", every), ("y", rows // every), ("x", pitch))
+    store = Store(flags, a.Accumulator())
+    return Nest(axes, (store,), (numbers * 0.0,), ("y", "x"), "sum")
 
 
 def _nest(
@@ -268,9 +293,9 @@ def _nest(
     def cut(expression: Expression) -> Expression:
         if isinstance(expression, Binary):
             return replace(expression, left=cut(expression.left), right=cut(expression.right))
-        return _cut(expression) if isinstance(expression, Tensor) else expression
+        return cut_tensor(expression) if isinstance(expression, Tensor) else expression
 
-    def _cut(tensor: Tensor) -> Tensor:
+    def cut_tensor(tensor: Tensor) -> Tensor:
         strides = tuple(pair for pair in tensor.strides if pair[0] in kept)
         rows = tensor.rows
         if rows is not None:
@@ -278,191 +303,8 @@ def _nest(
         return replace(tensor, strides=strides, rows=rows)
 
     reduce = tuple(axis for axis in reduced if axis in kept)
-    store = replace(store, target=_cut(store.target))
+    store = replace(store, target=cut_tensor(store.target))
     initial = () if start is None else (cut(start),)
     if not reduce:
         kept["s"], reduce = 1, ("s",)
     return Nest(tuple(kept.items()), (store,), (cut(term),), reduce, "sum", initial)
-
-
-def sweeping(nest: Nest, target: Target, element: Number) -> NestStage:
-    """A tile of eight rows; taps along y, or all of a small kernel, are written out.
-
-    Eight accumulators are enough for multiply-adds never to wait for each other.  With the taps
-    along y written out, ``8 + taps - 1`` vectors are loaded for ``8 · taps`` multiply-adds, where
-    any other order loads more.
-    """
-    extents = dict(nest.axes)
-    rows = 8 if target.registers >= 32 else 4
-    tile = tuple((axis, min(extents[axis], rows)) for axis in ("y",) if extents.get(axis, 1) > 1)
-    points = min(extents.get("y", 1), rows)
-    unroll: list[str] = []
-    for axis in reversed(nest.reduce):  # r first
-        if points * extents[axis] <= _BODY or (
-            axis == "r" and not unroll and extents[axis] <= _TALL
-        ):
-            unroll.append(axis)
-            points *= extents[axis]
-        else:
-            break
-    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), tile, tuple(unroll)))
-
-
-_BODY = 128  # multiply-adds in one loop body: enough to hide the loop, little to compile
-_TALL = 40  # taps along y that are written out even if the body grows beyond that
-
-
-def along_rows(
-    length: int, runs: int, width: int, taps: int, spread: int, pitch: int, target_pitch: int
-) -> Nest:
-    """Transformed columns times the transformed kernel, summed up along the rows:
-
-    for k, u, x:
-        target[k, u, x] = Σ_s rows[k, u, x + s · spread] · weights[k, s]      (complex)
-
-    A row of ``runs · width`` columns is cut into runs, so that several share each weight.
-    """
-    run = {"u": width, "x": 1}
-
-    def part(buffer: str, own_pitch: int, imaginary: int, *, moving: bool) -> Tensor:
-        strides = {"k": own_pitch, "s": spread if moving else 0, **run}
-        return Tensor(buffer, strides_of(strides), imaginary * length * own_pitch)
-
-    real, imag = (part("rows", pitch, i, moving=True) for i in (0, 1))
-    weight, imag_weight = (
-        Tensor("weights", strides_of({"k": 2 * taps, "s": 2}), i) for i in (0, 1)
-    )
-    terms = (real * weight, imag * imag_weight, real * imag_weight, imag * weight)
-    sums = [a.Accumulator(i) for i in range(4)]
-    stores = (
-        Store(part("target", target_pitch, 0, moving=False), sums[0] - sums[1]),
-        Store(part("target", target_pitch, 1, moving=False), sums[2] + sums[3]),
-    )
-    axes = (("k", length), ("u", runs), ("x", width), ("s", taps))
-    return Nest(axes, stores, terms, ("s",), "sum")
-
-
-def rolling(nest: Nest, target: Target, element: Number) -> NestStage:
-    """All vectors of a run at once, for all vectors of taps."""
-    tile = (("u", nest.extent("u")),)
-    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), tile, ("q",)))
-
-
-def sharing(nest: Nest, target: Target, element: Number) -> NestStage:
-    """Four runs at once: each weight that is read serves all of them."""
-    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), (("u", RUNS),)))
-
-
-RUNS = 4
-
-
-def doubled(rows: int, width: int, pitch: int, source: str, added: str, ahead: int) -> Nest:
-    """One addition of a box filter, longer sums from shorter ones ("sums") or elements ("single"):
-
-    for y, x:
-        sums[y, x] = source[y, x] + added[y, x + ahead]
-
-    Where sums are added to themselves, those ahead are read before they are written.
-    """
-    strides = strides_of({"y": pitch, "x": 1})
-    longer = Tensor(source, strides) + Tensor(added, strides, ahead)
-    return Nest((("y", rows), ("x", width)), (Store(Tensor("sums", strides), longer),))
-
-
-def boxed(
-    rows: int,
-    width: int,
-    pitch: int,
-    source: str,
-    added: str,
-    ahead: int,
-    mean: bool,
-    finish: Finish,
-) -> Nest:
-    """The last addition of a box filter:
-
-    for y, x:
-        out[row y][x] = (source[y, x] + added[y, x + ahead]) · weights[0]      (or / weights[0])
-    """
-    strides = strides_of({"y": pitch, "x": 1})
-    total = Tensor(source, strides) + Tensor(added, strides, ahead)
-    return Nest((("y", rows), ("x", width)), (_boxed(total, mean, finish),))
-
-
-def _boxed(total: Expression, mean: bool, finish: Finish) -> Store:
-    """A finished sum of a box filter."""
-    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, strides_of({"y": 1}))
-    weight = Tensor("weights", ())
-    return finish.store(out, total / weight if mean else total * weight)
-
-
-def cleared(width: int) -> Nest:
-    """Sums of nothing."""
-    return Nest((("x", width),), (Store(Tensor("sums", strides_of({"x": 1})), a.Constant(0.0)),))
-
-
-def gathered_sums(width: int, rows: int, element: Element) -> Nest:
-    """What the first rows add to running sums, some rows u at once:
-
-    for b, x:
-        sums[x] += Σ_u source[row b · U + u][x]
-    """
-    few = max(n for n in range(1, 9) if rows % n == 0)
-    sums = Tensor("sums", strides_of({"x": 1}))
-    source = Tensor("source", sums.strides, 0, element, strides_of({"b": few, "u": 1}))
-    axes = (("b", rows // few), ("x", width), ("u", few))
-    return Nest(axes, (Store(sums, a.Accumulator()),), (source,), ("u",), "sum", (sums,))
-
-
-def running(rows: int, width: int, mean: bool, element: Element, finish: Finish) -> Nest:
-    """Running sums down the columns: the row that comes in is "ahead" of that which goes out.
-
-    for y, x:
-        total = sums[x] + ahead[row y][x]
-        out[row y][x] = total · weights[0]      (or / weights[0])
-        sums[x] = total - source[row y][x]
-    """
-    sums = Tensor("sums", strides_of({"x": 1}))
-    coming, going = (
-        Tensor(name, sums.strides, 0, element, strides_of({"y": 1})) for name in ("ahead", "source")
-    )
-    total = sums + coming
-    stores = (_boxed(total, mean, finish), Store(sums, total - going))
-    return Nest((("y", rows), ("x", width)), stores)
-
-
-def finished(rows: int, width: int, pitch: int, parts: int, apart: int, finish: Finish) -> Nest:
-    """Rows to the output as they are, from `parts` runs of rows that lie `apart`:
-
-    for p, y, x:
-        out[row p · rows + y][x] = source[p, y, x]
-    """
-    source = Tensor("source", strides_of({"p": apart, "y": pitch, "x": 1}))
-    table = strides_of({"p": rows, "y": 1})
-    out = Tensor("out", strides_of({"x": 1}), 0, finish.element, table)
-    return Nest((("p", parts), ("y", rows), ("x", width)), (finish.store(out, source),))
-
-
-def suspicion(rows: int, pitch: int) -> Nest:
-    """Eight numbers that are 0 if all of a scratch buffer is finite, and NaN otherwise:
-
-    for u:
-        flags[u] = Σ_y,x scratch[8 y + u, x] · 0
-    """
-    every = math.gcd(rows, 8)
-    numbers = Tensor("scratch", strides_of({"y": every * pitch, "u": pitch, "x": 1}))
-    flags = Tensor("flags", strides_of({"u": 1}))
-    axes = (("u", every), ("y", rows // every), ("x", pitch))
-    store = Store(flags, a.Accumulator())
-    return Nest(axes, (store,), (numbers * 0.0,), ("y", "x"), "sum")
-
-
-def adding(nest: Nest, target: Target, element: Number) -> NestStage:
-    """The rows of `gathered_sums` that are added at once are written out."""
-    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), (), ("u",)))
-
-
-def checking(nest: Nest, target: Target, element: Number) -> NestStage:
-    """All sums at once, so that none waits for the addition before."""
-    tile = (("u", nest.extent("u")),) if nest.extent("u") > 1 else ()
-    return NestStage(nest, Schedule("x", target.lanes(BYTES[element]), tile))

@@ -1,114 +1,27 @@
-"""Every sum of a small convolution, term by term: what was multiplied with what, and why.
+"""`striate.steps`: every sum of a small convolution, and what was multiplied with what.
 
 The indices come from the same windows and borders as those of the engines, so what is shown is
-what is computed. `str()` of the result writes it out; see `striate.signal.as_text`.
+what is computed.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.text import counted
-from striate.signal.call import Ints, SweepArguments
-from striate.signal.geometry import AxisWindow, beyond
+from striate.signal.geometry import AxisWindow, border_indices
+from striate.signal.sweep_arguments import Ints, SweepArguments
+from striate.signal.written_steps import Index, Step, Steps, Term
 
 MOST_TERMS = 5_000
-"""More than these nobody reads; a single position may be had of inputs of any size."""
-
-Index = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One product of a sum, ``value * weight``.
-
-    Attributes:
-        index: where f is read, as the formula has it; it may lie beyond the ends of f.
-        source: the element of f that stands there, by the border; None for the fill value.
-        tap: the element of g that is multiplied with it, as g was given (not flipped).
-        value: what is read.
-        weight: ``g[tap]``; of a complex g in a correlation its conjugate.
-    """
-
-    index: Index
-    source: Index | None
-    tap: Index
-    value: Any
-    weight: Any
-
-
-@dataclass(frozen=True)
-class Step:
-    """One sum.
-
-    Attributes:
-        position: which output it is.
-        terms: the products in the order of f. Those beyond the ends of f are left out where the
-            fill value is zero, as in article 001.
-        value: the output, of the result's dtype.
-    """
-
-    position: Index
-    terms: tuple[Term, ...]
-    value: Any
-
-
-@dataclass(frozen=True, eq=False)
-class Steps(Sequence[Step]):
-    """The sums of a convolution or correlation, a sequence of `Step`; `str()` writes them out.
-
-    Attributes:
-        f, g: the arrays as they were given.
-        flip: True for a convolution, which flips g; False for a correlation.
-        borders: the border of each axis.
-        fill_value: what stands beyond the ends along an axis with the border "fill".
-        windows: what the outputs read along each axis.
-        origin: the element of g that is g(0) in the formula: of mode "same" its origin, else the
-            first. The text counts from it, so that g(-1) may come before g(0), as in article 001.
-        steps: the sums, the last index running fastest.
-        dtype: of the outputs.
-    """
-
-    f: Array
-    g: Array
-    flip: bool
-    borders: tuple[str, ...]
-    fill_value: Any
-    windows: tuple[AxisWindow, ...]
-    origin: Index
-    steps: tuple[Step, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def shape(self) -> Index:
-        """The shape of the whole result, also where only one position was asked for."""
-        return tuple(window.size for window in self.windows)
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
-    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
-        return self.steps[index]
-
-    def __iter__(self) -> Iterator[Step]:
-        return iter(self.steps)
-
-    def __str__(self) -> str:
-        from striate.signal.as_text import write_out
-
-        return write_out(self)
+"""Most terms that are written out; a single output may be had of inputs of any size."""
 
 
 def steps(
@@ -235,7 +148,7 @@ class _Reader:
         self.fill = np.asarray(fill_value).astype(dtype)[()]
         self.flip = flip
         self.sources = [
-            beyond(border, length, *window.reach(taps))
+            border_indices(border, length, *window.reach(taps))
             for border, length, window, taps in zip(
                 borders, f.shape, windows, weights.shape, strict=True
             )

@@ -1,8 +1,11 @@
-"""The one entry to all engines: a kernel swept over some axes of an array."""
+"""The one entry to all engines: a kernel swept over some axes of an array.
+
+`sweep` makes a `Request`, `run` carries it out: complex numbers and booleans become real sums, the
+cost model of `striate.signal.methods` chooses the algorithm, and its engine does the work.
+"""
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +18,12 @@ from striate.common.arrays import Array
 from striate.common.memory import LINE
 from striate.common.threads import default_threads
 from striate.signal.geometry import AxisWindow
+from striate.signal.output_arrays import aligned_empty, convert_into
 from striate.signal.request import Order, Request
-from striate.signal.textbook import shifted
+from striate.signal.textbook import shifted_sums
 
 if TYPE_CHECKING:
-    from striate.signal.arranged import Ready
+    from striate.signal.compiled_engine import PreparedSweep
     from striate.signal.methods import Choice
 
 
@@ -42,41 +46,38 @@ def sweep(
 
         out[…, n, …] = Σ_i weights[i] · f[…, start + n · stride + i · dilation, …]
 
-    Parameters
-    ----------
-    f
-        An array; axes that are not swept are batches.
-    weights
-        The kernel, in correlation order: one dimension for each swept axis.
-    windows
-        One for each swept axis.
-    border
-        One of `striate.signal.geometry.BORDERS`, or one for each swept axis.
-    dtype
-        What is computed in: elements and weights become it as they are read.
-    out
-        Where to write, of any dtype and strides, even where `f` is: every finished sum is
-        converted as C does it (a float becomes an integer by leaving out its fraction).
-        Without it, a new array of `dtype`.
-    method
-        One of `striate.signal.methods.METHODS`.
-    clip
-        Round each sum to the nearest whole number, the even one of two, and clip it to this
-        range, before it is converted.
-    order
-        In which order products are summed: see `Request`.  Any but "any" wants a floating `dtype`
-        and no strides.
-    mean
-        Divide each sum by the number of weights, which must all be 1, along one axis and without
-        a stride; `dtype` must be floating.
-
     Arguments are trusted, but for `method`: whoever calls this has checked them.
+
+    Args:
+        f: an array; axes that are not swept are batches.
+        weights: the kernel, in correlation order: one dimension for each swept axis.
+        windows: one for each swept axis.
+        axes: the axes of `f` that are swept.
+        border: one of `striate.signal.geometry.BORDERS`, or one for each swept axis.
+        fill_value: what the border "fill" holds.
+        dtype: what is computed in: elements and weights become it as they are read.
+        out: where to write, of any dtype and strides, even where `f` is: every finished sum is
+            converted as C does it (a float becomes an integer by leaving out its fraction).
+            Without it, a new array of `dtype`.
+        method: one of `striate.signal.methods.METHODS`.
+        clip: round each sum to the nearest whole number, the even one of two, and clip it to this
+            range, before it is converted.
+        order: in which order products are summed: see `Request`.  Any but "any" wants a floating
+            `dtype` and no strides.
+        mean: divide each sum by the number of weights, which must all be 1, along one axis and
+            without a stride; `dtype` must be floating.
+
+    Returns:
+        `out`, or the new array.
+
+    Raises:
+        ValueError: `method` is unknown or cannot do what is asked.
     """
     request = _request(f, weights, windows, axes, border, fill_value, np.dtype(dtype), clip)
     if order != "any" or mean:
         request = replace(request, order=order, mean=mean)
     if out is None:
-        out = empty(request.shape, request.dtype, f)
+        out = aligned_empty(request.shape, request.dtype, f)
     run(request, out, method)
     return out
 
@@ -111,69 +112,75 @@ def _request(
 
 
 # What ran last for arrays of a kind, so that the next ones need no decisions.
-_READY: OrderedDict[tuple[Any, ...], Ready | Passes] = OrderedDict()
+_PREPARED: OrderedDict[tuple[Any, ...], PreparedSweep | TwoPassBox] = OrderedDict()
 _KEPT = 64
-_PAGE = 4096
-_LARGE = 16 * _PAGE  # bytes; for less, a page more would be much
-_ELSEWHERE = 256  # bytes: rows of common images lie a multiple of twice that apart
 
 
 def run(request: Request, out: Array, method: str = "auto") -> None:
-    """Carry out a request, by the method asked for."""
+    """Carry out a request, by the method asked for.
+
+    Raises:
+        ValueError: `method` is unknown or cannot do what is asked.
+    """
     if request.axes[-1] < request.f.ndim - 2:
-        request, out = _joined(request, out)
+        request, out = _merge_trailing_axes(request, out)
     key = _key(request, out, method)
-    ready = _READY.get(key)
-    if ready is not None and not np.may_share_memory(request.f, out):
-        if not ready.run(request.f, out):
-            run(request.weighted(), out, ready.instead)
+    prepared = _PREPARED.get(key)
+    if prepared is not None and not np.may_share_memory(request.f, out):
+        if not prepared.run(request.f, out):
+            run(request.weighted(), out, prepared.fallback)
         return
     if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
-        _complex(request, out, method)
+        _run_complex(request, out, method)
         return
     choice = explain(request, method)
     if choice.method == "numpy":
-        _numpy(request, out)
+        _run_numpy(request, out)
     elif request.dtype == bool:
         # "or" of "and": whether any product is not zero.
-        sums = empty(request.shape, np.dtype(np.int32))
-        run(_counted(request), sums, method)
+        sums = aligned_empty(request.shape, np.dtype(np.int32))
+        run(_counting(request), sums, method)
         np.copyto(out, sums != 0, casting="unsafe")
     elif choice.method in ("fft", "overlap-save"):
-        _transformed(request, out, choice.method)
+        _run_transform(request, out, choice.method)
     else:
         if choice.method == "box" and min(request.kernel.shape) > 1 < len(request.axes):
-            ready = Passes(request)
-            ready.run(request.f, out)
+            prepared = TwoPassBox(request)
+            prepared.run(request.f, out)
         else:
-            ready = _compiled(request, out, choice.method)
-        if ready is not None and choice.lasting:
-            _READY[key] = ready
-            if len(_READY) > _KEPT:
-                _READY.popitem(last=False)
+            prepared = _run_compiled(request, out, choice.method)
+        if prepared is not None and choice.lasting:
+            _PREPARED[key] = prepared
+            if len(_PREPARED) > _KEPT:
+                _PREPARED.popitem(last=False)
 
 
-def _joined(request: Request, out: Array) -> tuple[Request, Array]:
+def _merge_trailing_axes(request: Request, out: Array) -> tuple[Request, Array]:
     """The same with the axes behind the last swept one as a single long one, if they can be."""
     f, behind = request.f, request.axes[-1] + 1
     if not (f.flags.c_contiguous and out.flags.c_contiguous and f.size and out.size):
         return request, out
-    joined = replace(request, f=f.reshape(*f.shape[:behind], -1))
-    return joined, out.reshape(*out.shape[:behind], -1)
+    merged = replace(request, f=f.reshape(*f.shape[:behind], -1))
+    return merged, out.reshape(*out.shape[:behind], -1)
 
 
 @dataclass(frozen=True, eq=False)
-class Passes:
-    """A box over two axes: sums along the first, then along the second of what that gives."""
+class TwoPassBox:
+    """A box over two axes: sums along the first, then along the second of what that gives.
+
+    Attributes:
+        request: a request like those that it can run, which differ in their input only.
+        fallback: never needed.
+    """
 
     request: Request
-    instead: str = ""
+    fallback: str = ""
 
     def run(self, f: Array, out: Array) -> bool:
-        """Sweep `f` into `out`, which may be the same."""
+        """Sweep `f` into `out`, which may be the same; True, since it always can be done."""
         request = replace(self.request, f=f)
         if request.borders[1] == "fill" and request.fill_value:
-            request = request.unfolded(1)  # whose sum over the first axis is another number
+            request = request.padded(1)  # whose sum over the first axis is another number
         (_, axis), kernel = request.axes, request.kernel
         first = replace(
             request,
@@ -183,7 +190,7 @@ class Passes:
             borders=request.borders[:1],
             clip=None,
         )
-        sums = empty(first.shape, first.dtype, out)
+        sums = aligned_empty(first.shape, first.dtype, out)
         run(first, sums, "box")
         second = replace(
             request,
@@ -211,43 +218,48 @@ def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
 
 
 def explain(request: Request, method: str = "auto") -> Choice:
-    """By which method a request is carried out."""
+    """By which method a request is carried out.
+
+    Raises:
+        ValueError: `method` is unknown or cannot do what is asked.
+    """
     from striate.signal.methods import SMALL, choose
 
     if request.dtype.kind == "c" and request.dtype.itemsize <= 16:
-        return choose(_parts(request)[0][0], method)
+        return choose(_real_requests(request)[0][0], method)
     if request.dtype == bool and method != "numpy":
         small = method == "auto" and request.outputs * request.kernel.size <= SMALL
-        return choose(request if small else _counted(request), method)
+        return choose(request if small else _counting(request), method)
     return choose(request, method)
 
 
-def _compiled(request: Request, out: Array, choice: str) -> Ready | None:
-    from striate.signal.arranged import can_write, compiled_sweep
-    from striate.signal.compiled_sweep import Spoilt
-    from striate.signal.methods import recipe
+def _run_compiled(request: Request, out: Array, method: str) -> PreparedSweep | None:
+    """By a compiled sweep; what can run again on other arrays, if it can."""
+    from striate.signal.compiled_engine import NonFiniteInput, can_write, run_compiled
+    from striate.signal.methods import algorithm_for
 
     direct = can_write(request, out)
-    result = out if direct else empty(request.shape, request.dtype)
+    result = out if direct else aligned_empty(request.shape, request.dtype)
     try:
-        ready = compiled_sweep(request, *recipe(request, choice), result)
-    except Spoilt:
-        _numpy(request, out)
+        prepared = run_compiled(request, *algorithm_for(request, method), result)
+    except NonFiniteInput:
+        _run_numpy(request, out)
         return None
     if direct:
-        return ready
-    store(result, out)
+        return prepared
+    convert_into(result, out)
     return None
 
 
-def _counted(request: Request) -> Request:
+def _counting(request: Request) -> Request:
     """A request in booleans as one that counts."""
     return replace(request, kernel=request.kernel.astype(np.int32))
 
 
-def _numpy(request: Request, out: Array) -> None:
+def _run_numpy(request: Request, out: Array) -> None:
+    """By sums of shifted copies."""
     converted = request.converted()
-    result = shifted(
+    result = shifted_sums(
         converted.f,
         converted.kernel,
         converted.windows,
@@ -255,42 +267,47 @@ def _numpy(request: Request, out: Array) -> None:
         converted.borders,
         converted.fill_value,
     )
-    store(_finished(result, request.clip), out)
+    convert_into(_clipped(result, request.clip), out)
 
 
-def _transformed(request: Request, out: Array, method: str) -> None:
+def _run_transform(request: Request, out: Array, method: str) -> None:
+    """By SciPy's FFT; whole numbers by way of float64."""
     from striate.signal import fourier
 
-    engine = fourier.whole if method == "fft" else fourier.overlap_save
+    engine = fourier.whole_fft if method == "fft" else fourier.overlap_save
     floats = request
     if request.dtype.kind in "iu":
         floats = replace(request, kernel=request.kernel.astype(np.float64))
     if floats.dtype == out.dtype and not request.clip and not np.may_share_memory(request.f, out):
         engine(floats, out, default_threads())
         return
-    result = empty(request.shape, floats.dtype)
+    result = aligned_empty(request.shape, floats.dtype)
     engine(floats, result, default_threads())
     if floats is not request:
         np.rint(result, out=result)
-    store(_finished(result, request.clip), out)
+    convert_into(_clipped(result, request.clip), out)
 
 
-def _complex(request: Request, out: Array, method: str) -> None:
+def _run_complex(request: Request, out: Array, method: str) -> None:
     """By the products of real and imaginary parts, of which some may not be needed."""
     result = np.zeros(request.shape, request.dtype)
-    product = empty(request.shape, request.dtype.type(0).real.dtype)
-    for part, imaginary in _parts(request):
+    product = aligned_empty(request.shape, request.dtype.type(0).real.dtype)
+    for part, imaginary in _real_requests(request):
         run(part, product, method)
         target = result.imag if imaginary == 1 else result.real
         if imaginary == 2:  # i times i
             target -= product
         else:
             target += product
-    store(result, out)
+    convert_into(result, out)
 
 
-def _parts(request: Request) -> list[tuple[Request, int]]:
-    """Requests in real numbers, each with how many of its two factors are imaginary."""
+def _real_requests(request: Request) -> list[tuple[Request, int]]:
+    """A request in complex numbers as requests in real ones.
+
+    Returns:
+        The requests, each with how many of its two factors are imaginary.
+    """
     fill = complex(request.fill_value)
     signals = [(request.f.real, fill.real)]
     if request.f.dtype.kind == "c" or fill.imag:
@@ -305,39 +322,5 @@ def _parts(request: Request) -> list[tuple[Request, int]]:
     ]
 
 
-def _finished(values: Array, clip: tuple[float, float] | None) -> Array:
+def _clipped(values: Array, clip: tuple[float, float] | None) -> Array:
     return values if clip is None else np.clip(np.rint(values), *clip)
-
-
-def empty(shape: Sequence[int], dtype: np.dtype[Any], like: Array | None = None) -> Array:
-    """A new array that lies in its cache lines as another one does, or else begins one.
-
-    Then what is read and what is written for it cross as few lines as can be. And it begins
-    somewhere else in its page: a processor that loads from just ahead of where it stored, as far
-    as the last twelve bits of the addresses tell, waits for the store.
-    """
-    if dtype.kind == "O":
-        return np.empty(shape, dtype)
-    count = math.prod(shape) * dtype.itemsize
-    if count < _LARGE:
-        like = None
-    period = LINE if like is None else _PAGE
-    room = np.empty(count + period + dtype.itemsize, np.uint8)
-    start = 0 if like is None else like.ctypes.data + _ELSEWHERE
-    start = (start - room.ctypes.data) % period
-    start += -(room.ctypes.data + start) % dtype.itemsize
-    return room[start : start + count].view(dtype).reshape(shape)
-
-
-def store(values: Array, out: Array) -> None:
-    """Write `values` to `out`, converting as C does: fractions are cut, integers wrap."""
-    if values.dtype.kind == "f" and out.dtype.kind in "iu":
-        if out.dtype == np.uint64:
-            # Beyond the signed range a conversion by way of int64 would be wrong.
-            large = values >= 2.0**63
-            low = np.where(large, values - 2.0**63, values).astype(np.int64)
-            np.copyto(out, low.view(np.uint64))
-            out[large] += np.uint64(2**63)
-            return
-        values = values.astype(np.int64)
-    np.copyto(out, values, casting="unsafe")

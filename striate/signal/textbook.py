@@ -1,8 +1,8 @@
-"""Convolution from first principles: the textbook loops, and the same sums in NumPy.
+"""Correlation from first principles: the textbook loops, and the same sums in NumPy.
 
-`loops` is what every engine computes, written for reading.  `shifted` sums shifted copies of the
-input, for any dtype that NumPy can multiply: it serves small inputs, for which compiling would
-take longer than the work, and the dtypes that no machine instruction knows.
+`loops` is what every engine computes, written for reading.  `shifted_sums` is the method "numpy":
+it adds shifted copies of the input, in any dtype that NumPy can multiply.  It serves small inputs,
+for which compiling would take longer than the work, and dtypes that the compiler has no code for.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.signal.geometry import AxisWindow, beyond
+from striate.signal.geometry import AxisWindow, border_indices, pad
 
-_AT_ONCE = 1 << 17  # products that may be laid out beside each other
+_MATRIX_PRODUCTS = 1 << 17  # up to so many products all windows are laid out beside each other
 
 
 def loops(
@@ -25,7 +25,7 @@ def loops(
     """The correlation of `f` with `weights`, all axes swept, one product at a time."""
     out = np.zeros([window.size for window in windows], np.result_type(f, weights))
     reads = [
-        beyond(border, length, *window.reach(taps))
+        border_indices(border, length, *window.reach(taps))
         for border, length, window, taps in zip(
             borders, f.shape, windows, weights.shape, strict=True
         )
@@ -41,7 +41,7 @@ def loops(
     return out
 
 
-def shifted(
+def shifted_sums(
     f: Array,
     weights: Array,
     windows: Sequence[AxisWindow],
@@ -49,19 +49,22 @@ def shifted(
     borders: Sequence[str],
     fill_value: Any,
 ) -> Array:
-    """The same over `axes` of `f`, for arrays of one dtype; the other axes are batches."""
+    """The same over `axes` of `f`, tap by tap, for arrays of one dtype.
+
+    The axes that are not swept are batches.
+    """
     if f.ndim == 1 and windows[0].stride == windows[0].dilation == 1:
-        return _line(f, weights, windows[0], borders[0], fill_value)
+        return _one_dimension(f, weights, windows[0], borders[0], fill_value)
     shape = list(f.shape)
     for axis, window in zip(axes, windows, strict=True):
         shape[axis] = window.size
-    if math.prod(shape) * weights.size <= _AT_ONCE and _finite(weights):
-        return _windows(f, weights, windows, axes, borders, fill_value)
+    if math.prod(shape) * weights.size <= _MATRIX_PRODUCTS and _all_finite(weights):
+        return _matrix_product(f, weights, windows, axes, borders, fill_value)
     out = np.zeros(shape, f.dtype)
     # Products with a fill of zero are left out, so that an infinite weight does no harm there.
     zero = [border == "fill" and not fill_value for border in borders]
     rest = ["" if skipped else border for skipped, border in zip(zero, borders, strict=True)]
-    padded = extended(f, weights.shape, windows, axes, rest, fill_value)
+    padded = pad(f, weights.shape, windows, axes, rest, fill_value)
     for tap in np.ndindex(weights.shape):
         source: list[slice] = [slice(None)] * f.ndim
         target: list[slice] = [slice(None)] * f.ndim
@@ -79,7 +82,9 @@ def shifted(
     return out
 
 
-def _line(f: Array, weights: Array, window: AxisWindow, border: str, fill_value: Any) -> Array:
+def _one_dimension(
+    f: Array, weights: Array, window: AxisWindow, border: str, fill_value: Any
+) -> Array:
     """One dimension, by NumPy's own loop, which takes the kernel in convolution order."""
     kernel = weights[::-1]
     first = window.start + len(weights) - 1  # the window's first output, counted in mode "full"
@@ -89,11 +94,11 @@ def _line(f: Array, weights: Array, window: AxisWindow, border: str, fill_value:
         and 0 <= first <= len(f) + len(weights) - window.size - 1
     ):
         return np.convolve(f, kernel)[first : first + window.size]
-    line = extended(f, weights.shape, (window,), (0,), (border,), fill_value)
-    return np.convolve(line, kernel, "valid")
+    padded = pad(f, weights.shape, (window,), (0,), (border,), fill_value)
+    return np.convolve(padded, kernel, "valid")
 
 
-def _windows(
+def _matrix_product(
     f: Array,
     weights: Array,
     windows: Sequence[AxisWindow],
@@ -101,52 +106,19 @@ def _windows(
     borders: Sequence[str],
     fill_value: Any,
 ) -> Array:
-    """Few products: all windows beside each other, times the kernel, as one matrix product."""
-    wide = extended(f, weights.shape, windows, axes, borders, fill_value)
-    shape, strides = list(wide.shape), list(wide.strides)
+    """Few products: all windows beside each other, as rows of a matrix, times the kernel."""
+    padded = pad(f, weights.shape, windows, axes, borders, fill_value)
+    shape, strides = list(padded.shape), list(padded.strides)
     for axis, window in zip(axes, windows, strict=True):
         shape[axis] = window.size
         strides[axis] *= window.stride
     shape += weights.shape
     strides += [
-        wide.strides[axis] * window.dilation for axis, window in zip(axes, windows, strict=True)
+        padded.strides[axis] * window.dilation for axis, window in zip(axes, windows, strict=True)
     ]
-    view = np.lib.stride_tricks.as_strided(wide, shape, strides, writeable=False)
+    view = np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
     return view.reshape(*view.shape[: f.ndim], -1) @ weights.ravel()
 
 
-def _finite(weights: Array) -> bool:
+def _all_finite(weights: Array) -> bool:
     return weights.dtype.kind not in "fc" or bool(np.isfinite(weights).all())
-
-
-def extended(
-    f: Array,
-    taps: Sequence[int],
-    windows: Sequence[AxisWindow],
-    axes: Sequence[int],
-    borders: Sequence[str],
-    fill_value: Any,
-) -> Array:
-    """`f` with all that the windows read on `axes`, and nothing else; "" leaves an axis alone."""
-    for axis, window, border, count in zip(axes, windows, borders, taps, strict=True):
-        if not border:
-            continue
-        first, stop = window.reach(count)
-        length = f.shape[axis]
-        if first >= 0 and stop <= length:
-            f = f[(slice(None),) * (axis % f.ndim) + (slice(first, stop),)]
-            continue
-        shape = list(f.shape)
-        shape[axis] = stop - first
-        wide = np.empty(shape, f.dtype)
-        ahead, behind = np.moveaxis(f, axis, 0), np.moveaxis(wide, axis, 0)
-        low, high = min(max(first, 0), stop), max(min(stop, length), first)
-        behind[low - first : high - first] = ahead[low:high]
-        for start, end in ((first, min(low, stop)), (max(high, low), stop)):
-            outside = slice(start - first, end - first)
-            if border == "fill":
-                behind[outside] = fill_value
-            else:
-                behind[outside] = ahead[beyond(border, length, start, end)]
-        f = wide
-    return f

@@ -120,7 +120,7 @@ def test_flat_areas_of_whole_numbers_agree_to_the_last_bit():
 
 @pytest.mark.parametrize("seed", range(30))
 def test_whole_results_of_compiled_loops_agree_to_the_last_bit(seed, draw, monkeypatch):
-    monkeypatch.setattr("striate.compat._real.FEW", 0)
+    monkeypatch.setattr("striate.compat._real_filters.FEW", 0)
     source = draw(seed)
     random, shape = source.random, [(230,), (31, 45), (7, 12, 19)][seed % 3]
     f = source.laid_out(source.numbers(shape, np.dtype(source.one((*WHOLE, "float32", "float64")))))

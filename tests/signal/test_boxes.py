@@ -112,9 +112,9 @@ def test_a_mean_is_divided_once(axis, dtype):
 def test_both_passes_are_remembered():
     f, w = np.random.default_rng(0).random((300, 200)), np.ones((9, 9))
     windows = [AxisWindow(-4, 300), AxisWindow(-4, 200)]
-    module._READY.clear()
+    module._PREPARED.clear()
     first = sweep(f, w, windows, axes=(0, 1), dtype="f8", border="wrap", method="box")
-    kept = list(module._READY)
+    kept = list(module._PREPARED)
     again = sweep(f, w, windows, axes=(0, 1), dtype="f8", border="wrap", method="box")
     np.testing.assert_array_equal(first, again)
     assert len(kept) >= 3

@@ -7,7 +7,14 @@ import pytest
 
 from striate.nest.compiler import compile_nest
 from striate.nest.schedule import Schedule
-from striate.signal.butterflies import Complex, kernel_spectrum, order, passes, radices, transform
+from striate.signal.butterflies import (
+    Complex,
+    frequency_order,
+    kernel_spectrum,
+    passes,
+    radices,
+    transform,
+)
 
 LENGTHS = [2, 4, 8, 16, 32, 64, 128, 256]
 WIDTH, PITCH = 5, 8  # less than a vector, and columns that belong to nobody
@@ -17,7 +24,7 @@ def run(rows: np.ndarray, length: int, *, backwards: bool) -> None:
     steps = list(passes(length))
     for step in reversed(steps) if backwards else steps:
         nest = step.nest(WIDTH, PITCH, backwards)
-        arrays = {"rows": rows, "turns": np.ascontiguousarray(step.turns())}
+        arrays = {"rows": rows, "twiddles": np.ascontiguousarray(step.twiddles())}
         kernel = compile_nest(nest, Schedule("x", 8), element="f64")
         kernel(*(arrays[name] for name in nest.buffers))
 
@@ -29,7 +36,7 @@ def test_passes_are_a_fourier_transform(length: int) -> None:
     before = rows.copy()
     given = before[0] + 1j * before[1]
     run(rows, length, backwards=False)
-    wanted = np.fft.fft(given, axis=0)[order(length)]
+    wanted = np.fft.fft(given, axis=0)[frequency_order(length)]
     got = rows[0] + 1j * rows[1]
     np.testing.assert_allclose(got[:, :WIDTH], wanted[:, :WIDTH], atol=1e-13 * length)
     np.testing.assert_array_equal(rows[..., WIDTH:], before[..., WIDTH:])
@@ -39,13 +46,13 @@ def test_passes_are_a_fourier_transform(length: int) -> None:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_every_frequency_stands_in_one_row(length: int) -> None:
-    assert sorted(order(length)) == list(range(length))
+    assert sorted(frequency_order(length)) == list(range(length))
     assert np.prod(radices(length)) == length
     assert set(radices(length)) <= {2, 4, 8}
 
 
 @pytest.mark.parametrize("eighths", range(-8, 9))
-def test_turns_by_eighths(eighths: int) -> None:
+def test_rotations_by_eighths(eighths: int) -> None:
     def value(expression: object) -> float:
         from striate.nest.algebra import Binary, Constant
 
@@ -57,9 +64,11 @@ def test_turns_by_eighths(eighths: int) -> None:
 
     from striate.nest.algebra import Constant
 
-    turned = Complex(Constant(2.0), Constant(-3.0)).turned(eighths)
+    rotated = Complex(Constant(2.0), Constant(-3.0)).rotated(eighths)
     wanted = (2 - 3j) * np.exp(2j * np.pi * eighths / 8)
-    np.testing.assert_allclose(complex(value(turned.real), value(turned.imag)), wanted, atol=1e-14)
+    np.testing.assert_allclose(
+        complex(value(rotated.real), value(rotated.imag)), wanted, atol=1e-14
+    )
 
 
 def test_one_number_is_its_own_transform() -> None:
@@ -78,9 +87,9 @@ def test_the_spectrum_of_a_kernel_correlates(dilation: int, length: int) -> None
     assert spectrum.shape == (length, 3, 2)
     factors = spectrum[..., 0] + 1j * spectrum[..., 1]
     for s in range(3):
-        turned = np.fft.fft(column)[order(length)] * factors[:, s]
+        transformed = np.fft.fft(column)[frequency_order(length)] * factors[:, s]
         swept = np.empty(length, complex)
-        swept[order(length)] = turned
+        swept[frequency_order(length)] = transformed
         swept = np.fft.ifft(swept) * length  # the division is in the spectrum already
         left = length - 4 * dilation
         wanted = [

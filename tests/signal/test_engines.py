@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from striate.common.arrays import Array
 from striate.signal import compiled_sweep, sweep
-from striate.signal.geometry import BORDERS, AxisWindow, beyond
+from striate.signal.geometry import BORDERS, AxisWindow, border_indices
 from striate.signal.methods import METHODS
+from striate.signal.output_arrays import aligned_empty
 from striate.signal.sweep import sweep as swept
 from striate.signal.textbook import loops
 
@@ -130,13 +131,13 @@ def test_every_method_gives_the_sum(method: str) -> None:
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_images_that_are_read_where_they_are(method: str, border: str, dtype: str) -> None:
-    # Wide enough that what lies inside is not copied: see `blocks.split`.
+    # Wide enough that what lies inside is not copied: see `block_choice.split_interior`.
     rng = np.random.default_rng(0)
     f = rng.standard_normal((70, 613)).astype(dtype)
     w = np.full((5, 4), 2.0) if method == "box" else rng.standard_normal((5, 4))
     windows = [AxisWindow(-2, 70), AxisWindow(-1, 613)]
-    wide = np.take(f, beyond(border, 70, *windows[0].reach(5)), 0).astype(np.float64)
-    wide = np.take(wide, beyond(border, 613, *windows[1].reach(4)), 1)
+    wide = np.take(f, border_indices(border, 70, *windows[0].reach(5)), 0).astype(np.float64)
+    wide = np.take(wide, border_indices(border, 613, *windows[1].reach(4)), 1)
     if border == "fill":
         wide[:2], wide[-2:], wide[:, :1], wide[:, -2:] = 3, 3, 3, 3
     wanted = np.zeros(f.shape)
@@ -178,7 +179,7 @@ def test_the_image_is_read_where_it_is() -> None:
 def test_threads_change_no_bit(
     shape: tuple[int, ...], axes: tuple[int, ...], methods: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("striate.signal.arranged._FEW", 0)
+    monkeypatch.setattr("striate.signal.compiled_engine._FEW", 0)
     for method in methods.split():
         same_bits(shape, axes, method, monkeypatch)
 
@@ -193,8 +194,10 @@ def same_bits(
     found = []
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        monkeypatch.setattr("striate.signal.arranged.default_threads", lambda n=threads: int(n))
-        sweep._READY.clear()
+        monkeypatch.setattr(
+            "striate.signal.compiled_engine.default_threads", lambda n=threads: int(n)
+        )
+        sweep._PREPARED.clear()
         found.append(swept(f, w, windows, axes=axes, dtype="f8", border="mirror", method=method))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
@@ -204,13 +207,13 @@ def test_a_plan_is_made_once_and_used_again() -> None:
     rng = np.random.default_rng(0)
     windows = [AxisWindow(-1, 50), AxisWindow(-1, 60)]
     # Where an array lies in its cache lines is part of its kind.
-    f, out = (sweep.empty((50, 60), np.dtype("f8")) for _ in range(2))
-    sweep._READY.clear()
+    f, out = (aligned_empty((50, 60), np.dtype("f8")) for _ in range(2))
+    sweep._PREPARED.clear()
     for seed in range(3):  # other values, other weights
         f[...], w = rng.standard_normal(f.shape), np.random.default_rng(seed % 2).random((3, 3))
         swept(f, w, windows, axes=(0, 1), dtype="f8", out=out, method="direct")
         agree(out, looped(f, w, windows, [0, 1], ["fill"] * 2, 0), f, w, 0)
-    assert len(sweep._READY) == 2
+    assert len(sweep._PREPARED) == 2
 
 
 def test_output_of_another_dtype_and_layout() -> None:
@@ -263,7 +266,7 @@ def test_streaming_output_is_the_same() -> None:
     f = np.random.default_rng(0).random((1100, 2064), dtype=np.float32)
     w = np.random.default_rng(1).random((3, 3), dtype=np.float32)
     windows = [AxisWindow(-1, 1100), AxisWindow(-1, 2064)]
-    out = sweep.empty(f.shape, f.dtype)
+    out = aligned_empty(f.shape, f.dtype)
     assert out.ctypes.data % 64 == 0 and out.nbytes >= 8 << 20
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=out, method="direct")
     plan = next(reversed(compiled_sweep._PLANS.values()))
@@ -272,7 +275,7 @@ def test_streaming_output_is_the_same() -> None:
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=shifted, method="direct")
     assert streams(next(reversed(compiled_sweep._PLANS.values())))  # from where a line begins
     np.testing.assert_array_equal(out, shifted)
-    narrow = sweep.empty((1100, 2070), f.dtype)[:, :2064]  # rows that begin anywhere in a line
+    narrow = aligned_empty((1100, 2070), f.dtype)[:, :2064]  # rows that begin anywhere in a line
     swept(f, w, windows, axes=(0, 1), border="nearest", dtype="f", out=narrow, method="direct")
     assert not streams(next(reversed(compiled_sweep._PLANS.values())))
     np.testing.assert_array_equal(out, narrow)

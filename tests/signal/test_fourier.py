@@ -7,7 +7,7 @@ import pytest
 
 from striate.common.arrays import Array
 from striate.signal import fourier
-from striate.signal.geometry import BORDERS, AxisWindow, beyond
+from striate.signal.geometry import BORDERS, AxisWindow, border_indices
 from striate.signal.request import Request
 
 
@@ -16,7 +16,7 @@ def summed(
 ) -> Array:
     """A sweep along one axis, one tap at a time."""
     line = np.moveaxis(f, axis, -1).astype("f8")
-    at = beyond(border, line.shape[-1], *window.reach(len(kernel)))
+    at = border_indices(border, line.shape[-1], *window.reach(len(kernel)))
     wide = np.where(at < 0, fill, line[..., at])
     out = np.zeros((*line.shape[:-1], window.size))
     for i, weight in enumerate(kernel.astype("f8")):
@@ -35,7 +35,7 @@ def test_overlap_save(
 ) -> None:
     # Small blocks, so that there are many: what is shared among them and where they meet.
     monkeypatch.setattr(fourier, "block_size", lambda taps, length: 128)
-    monkeypatch.setattr(fourier, "_TOGETHER", 256)
+    monkeypatch.setattr(fourier, "_BATCH", 256)
     rng = np.random.default_rng(0)
     kernel = rng.standard_normal(21)
     for shape, axis in [((1000,), 0), ((3, 700), 1), ((700, 3), 0), ((2, 501, 2), 1)]:
@@ -83,11 +83,11 @@ def test_one_transform_of_everything(border: str, dtype: str) -> None:
     windows = (AxisWindow(-2, 9, 2, 3), AxisWindow(-3, 33, 1, 2))
     request = Request(f, kernel.astype(dtype), windows, (1, 2), (border, "wrap"), 1.5)
     out = np.full(request.shape, np.nan, dtype)
-    fourier.whole(request, out, 2)
+    fourier.whole_fft(request, out, 2)
     wanted = np.zeros(request.shape)
-    rows = beyond(border, 20, *windows[0].reach(4))
+    rows = border_indices(border, 20, *windows[0].reach(4))
     wide = np.where(rows[:, None] < 0, 1.5, f[:, rows])
-    columns = beyond("wrap", 30, *windows[1].reach(5))
+    columns = border_indices("wrap", 30, *windows[1].reach(5))
     wide = wide[:, :, columns]
     for r, s in np.ndindex(4, 5):
         wanted += kernel[r, s] * wide[:, 3 * r : 3 * r + 17 : 2, 2 * s : 2 * s + 33]
@@ -99,7 +99,7 @@ def test_axes_in_any_order_meet_their_kernel() -> None:
     f, kernel = rng.standard_normal((6, 5, 7)), rng.standard_normal((2, 3))
     request = Request(f, kernel, (AxisWindow(0, 5), AxisWindow(0, 5)), (0, 2), ("fill", "fill"), 0)
     out = np.empty((5, 5, 5))
-    fourier.whole(request, out, 1)
+    fourier.whole_fft(request, out, 1)
     wanted = sum(kernel[r, s] * f[r : r + 5, :, s : s + 5] for r, s in np.ndindex(2, 3))
     np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-13)
 

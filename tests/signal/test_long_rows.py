@@ -9,6 +9,7 @@ import striate
 from striate.common.arrays import Array
 from striate.signal import compiled_sweep, sweep
 from striate.signal.geometry import BORDERS, AxisWindow
+from striate.signal.output_arrays import aligned_empty
 from striate.signal.sweep import sweep as swept
 
 LENGTHS = [2000, 4099, 20_000]
@@ -88,7 +89,7 @@ def test_a_batch_of_rows_beside_an_axis_of_one() -> None:
     f = np.random.default_rng(0).random((2200, 1, 1008), np.float32)
     for taps in (3, 40):
         g = np.random.default_rng(1).random(taps, np.float32)
-        out = sweep.empty((2200, 1, 1008), np.dtype("f4"))
+        out = aligned_empty((2200, 1, 1008), np.dtype("f4"))
         assert out.nbytes >= 8 << 20
         striate.correlate(f, g, "same", axes=-1, out=out, method="direct")
         for row in (0, 1, 2199):
@@ -125,13 +126,13 @@ def test_threads_change_no_bit(taps: int, rows: int, monkeypatch: pytest.MonkeyP
     f = np.random.default_rng(0).standard_normal((rows, 9000))
     g = np.random.default_rng(1).standard_normal(taps)
     windows = [AxisWindow(-(taps // 2), 9000)]
-    monkeypatch.setattr("striate.signal.arranged._FEW", 0)
+    monkeypatch.setattr("striate.signal.compiled_engine._FEW", 0)
     found = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr("striate.signal.arranged.default_threads", lambda n=threads: n)
-        sweep._READY.clear()
+        monkeypatch.setattr("striate.signal.compiled_engine.default_threads", lambda n=threads: n)
+        sweep._PREPARED.clear()
         got = swept(f, g, windows, axes=(1,), dtype="f8", border="mirror", method="direct")
-        assert next(reversed(compiled_sweep._PLANS.values())).threads == threads
+        assert next(reversed(compiled_sweep._PLANS.values())).spec.threads == threads
         found.append(got)
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])

@@ -9,7 +9,7 @@ from striate.signal import lowrank
 from striate.signal.lowrank import TOLERANCE, separate
 
 
-def summed(terms: lowrank.Terms) -> np.ndarray:
+def summed(terms: lowrank.SeparableTerms) -> np.ndarray:
     return np.einsum("jy,jx->yx", terms.columns, terms.rows)
 
 

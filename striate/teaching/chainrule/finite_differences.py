@@ -8,7 +8,7 @@ import numpy as np
 
 from striate import functional
 from striate.common.arrays import Array
-from striate.functional.local import ConvOptions
+from striate.functional.conv2d import ConvOptions
 from striate.layers import Flatten
 from striate.ops import conv
 

@@ -1,22 +1,25 @@
-"""Writes numbers and the sums of `striate.steps` as a person would."""
+"""The sums of a small convolution, term by term, and how they are written out.
+
+`striate.steps` makes them; `str()` of a `Steps` gives the formula, the arrays, what lies beyond
+their ends, and each sum with its numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.tables import ROWS, beside, columns, grid, labelled, line
 from striate.common.text import bracketed, number, sizes, weight
+from striate.signal.geometry import AxisWindow
 
-if TYPE_CHECKING:
-    from striate.signal.steps import Index, Step, Steps, Term
-
-
-WIDTH = 100
-PICTURES = {
+Index = tuple[int, ...]
+_WIDTH = 100  # characters of a line
+_PICTURES = {
     "nearest": "a a a|a b c d|d d d",
     "reflect": "c b a|a b c d|d c b",
     "mirror": "d c b|a b c d|c b a",
@@ -24,7 +27,90 @@ PICTURES = {
 }
 
 
-def write_out(steps: Steps) -> str:
+@dataclass(frozen=True)
+class Term:
+    """One product of a sum, ``value * weight``.
+
+    Attributes:
+        index: where f is read, as the formula has it; it may lie beyond the ends of f.
+        source: the element of f that stands there, by the border; None for the fill value.
+        tap: the element of g that is multiplied with it, as g was given (not flipped).
+        value: what is read.
+        weight: ``g[tap]``; of a complex g in a correlation its conjugate.
+    """
+
+    index: Index
+    source: Index | None
+    tap: Index
+    value: Any
+    weight: Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sum.
+
+    Attributes:
+        position: which output it is.
+        terms: the products in the order of f. Those beyond the ends of f are left out where the
+            fill value is zero, as in article 001.
+        value: the output, of the result's dtype.
+    """
+
+    position: Index
+    terms: tuple[Term, ...]
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(Sequence[Step]):
+    """The sums of a convolution or correlation, a sequence of `Step`; `str()` writes them out.
+
+    Attributes:
+        f, g: the arrays as they were given.
+        flip: True for a convolution, which flips g; False for a correlation.
+        borders: the border of each axis.
+        fill_value: what stands beyond the ends along an axis with the border "fill".
+        windows: what the outputs read along each axis.
+        origin: the element of g that is g(0) in the formula: of mode "same" its origin, else the
+            first. The text counts from it, so that g(-1) may come before g(0), as in article 001.
+        steps: the sums, the last index running fastest.
+        dtype: of the outputs.
+    """
+
+    f: Array
+    g: Array
+    flip: bool
+    borders: tuple[str, ...]
+    fill_value: Any
+    windows: tuple[AxisWindow, ...]
+    origin: Index
+    steps: tuple[Step, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> Index:
+        """The shape of the whole result, also where only one position was asked for."""
+        return tuple(window.size for window in self.windows)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
+    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
+        return self.steps[index]
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __str__(self) -> str:
+        return _write_out(self)
+
+
+def _write_out(steps: Steps) -> str:
     """Write the formula, the arrays, what lies beyond the ends, and each sum."""
     parts = [_heading(steps)]
     if len(steps) == 1:
@@ -115,7 +201,7 @@ def _ends(steps: Steps) -> list[str]:
             where = f" along axis {' and '.join(axes)}"
         if border != "fill":
             sentences.append(
-                f'Beyond the ends of f{where}, "{border}" reads {PICTURES[border]}: '
+                f'Beyond the ends of f{where}, "{border}" reads {_PICTURES[border]}: '
                 "f(a→b) stands for its element b."
             )
         elif steps.fill_value:
@@ -143,7 +229,7 @@ def _sums(steps: Steps) -> str:
         for step in steps
     ]
     lines = columns(rows, left=4, gap=" = ")
-    if max(map(len, lines), default=0) > WIDTH:
+    if max(map(len, lines), default=0) > _WIDTH:
         return "\n\n".join(_sum(step, steps, products=False) for step in steps)
     return "\n".join(lines)
 
@@ -163,10 +249,10 @@ def _sum(step: Step, steps: Steps, *, products: bool) -> str:
 
 
 def _wrapped(words: Sequence[str], head: str) -> list[str]:
-    """Join words to lines of at most WIDTH characters, the later ones indented below the first."""
+    """Join words to lines of at most _WIDTH characters, the later ones indented below the first."""
     lines = [head + words[0]]
     for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) > WIDTH:
+        if len(lines[-1]) + 1 + len(word) > _WIDTH:
             lines.append(" " * len(head) + word)
         else:
             lines[-1] += f" {word}"
@@ -192,7 +278,7 @@ def _window(step: Step, steps: Steps) -> str:
     ]
     lines = columns(table, left=lambda column, cell: column == 0 or " = " in cell)
     # A line that is too long is left out: the sum below says it too.
-    return "\n".join(lines) if max(map(len, lines)) + 2 <= WIDTH else ""
+    return "\n".join(lines) if max(map(len, lines)) + 2 <= _WIDTH else ""
 
 
 def _symbols(step: Step, steps: Steps) -> list[str]:

@@ -1,8 +1,9 @@
 """Filters of real arrays as scipy.ndimage computes them: sums in float64, then one conversion.
 
 Where the output is floating, a sum may be taken in any order: `sweep` chooses the algorithm.  Where
-it is whole, the conversion cuts fractions off, so that the last bit of a sum decides between two
-integers.  Sums of whole numbers are exact in any order; all others are added up in SciPy's order.
+it is of whole numbers, the conversion cuts fractions off, so that the last bit of a sum decides
+between two integers.  Sums of whole numbers are exact in any order; all others are added up in
+SciPy's order.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ _FLOAT = np.dtype(np.float64)
 # As many products are summed by NumPy before a compiled kernel would have been found.
 FEW = 1 << 15
 _EXACT = 2.0**53  # whole numbers below it are exact in float64
-_WORD = 2.0**31
-_MANY = 1 << 20
+_WORD = 2.0**31  # whole numbers below it are int32
+_MANY = 1 << 20  # products of whole numbers from which on the cost model chooses
 _FLOATS = ((2.0**24, np.dtype(np.float32)), (_EXACT, _FLOAT))  # exact below, in these
 _LONG = 12  # elements of a mean from which on sums made of sums are faster
 
 
 @np.errstate(all="ignore")  # SciPy's loops in C say nothing of infinities either
-def weigh(
+def correlate_real(
     input: Array,
     weights: Array,
     windows: Sequence[AxisWindow],
@@ -45,8 +46,14 @@ def weigh(
 ) -> None:
     """Write the correlation over `axes` to `output`; all arrays are real.
 
-    A `line` is filtered by all weights. Otherwise those that are zero take no part: what they meet
-    may be NaN.
+    Args:
+        input: the array, of any real dtype.
+        weights: float64, one dimension for each of `axes`, in correlation order.
+        windows, axes, borders: as for `striate.signal.sweep.sweep`.
+        cval: what the border "fill" holds.
+        output: where to write; it may be `input`.
+        line: compute as SciPy's filters of lines do, by all weights.  Otherwise as its filters of
+            boxes, in which weights that are zero take no part: what they meet may be NaN.
     """
     if not output.size:
         return
@@ -102,13 +109,20 @@ def _converts_alike(output: Array, largest: float) -> bool:
 
 
 @np.errstate(all="ignore")
-def average(
+def mean_real(
     input: Array, size: int, window: AxisWindow, axis: int, border: str, cval: float, output: Array
 ) -> None:
     """Write the mean of `size` neighbours along `axis` to `output`; all arrays are real.
 
     Sums of whole numbers that a float holds are exact, and a quotient of two such numbers, cut to
     a whole one, is that of the numbers themselves: so these means are SciPy's bit by bit.
+
+    Args:
+        input: the array, of any real dtype.
+        size: elements of the window.
+        window, axis, border: as for `striate.signal.sweep.sweep`, along one axis.
+        cval: what the border "fill" holds.
+        output: where to write; it may be `input`.
     """
     if not output.size:
         return
@@ -155,7 +169,8 @@ def _whole_sums(
 
 
 def _exact_method(output: Array, weights: Array) -> str:
-    """NumPy's matrix products of whole numbers are slow, so what is not tiny is not for them."""
+    """The method for sums of whole numbers: NumPy's matrix products of them are slow, so "auto",
+    which would choose these, is for many products only."""
     return "direct" if output.size * weights.size < _MANY else "auto"
 
 
@@ -183,6 +198,7 @@ def convert(values: Array, output: Array, line: bool) -> None:
 
 
 def _is_finite(input: Array, cval: float) -> bool:
+    """Whether an array holds no infinity or NaN, nor does its border."""
     if input.dtype.kind != "f":
         return bool(np.isfinite(cval))
     # One pass and no array of booleans; only sums of huge numbers need the second look.

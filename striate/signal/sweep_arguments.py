@@ -17,13 +17,23 @@ Ints = int | Sequence[int]
 
 
 class SweptAxis(NamedTuple):
+    """One axis that is swept: which one of f's it is, its border, and what is read."""
+
     axis: int
     border: str
     window: AxisWindow
 
 
 class SweepArguments:
-    """One call's arguments, checked and brought into correlation order."""
+    """One call's arguments, checked and brought into correlation order.
+
+    Attributes:
+        who: the function that was called, for messages.
+        f: the input.
+        weights: the kernel in correlation order: flipped for a convolution, else conjugated.
+        axes: the axes of f that are swept, in the order of the kernel's.
+        dtype: of the result.
+    """
 
     def __init__(
         self,
@@ -83,7 +93,12 @@ class SweepArguments:
         )
 
     def check_out(self, out: Array) -> None:
-        """Whether the result can be written there."""
+        """Check that the result can be written to `out`.
+
+        Raises:
+            ValueError: it is no array of the result's shape, or is read-only.
+            TypeError: its dtype cannot hold the result's.
+        """
         shape = list(self.f.shape)
         for axis in self.axes:
             shape[axis.axis] = axis.window.size
@@ -97,6 +112,7 @@ class SweepArguments:
 
 
 def _array(value: npt.ArrayLike, what: str) -> Array:
+    """`value` as an array that holds numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "buifcO":
         raise TypeError(f"{what} must hold numbers, got dtype {array.dtype}")
@@ -161,6 +177,7 @@ def _each(who: str, what: str, values: Any, count: int) -> tuple[Any, ...]:
 
 
 def _integers(who: str, what: str, value: Any, count: int) -> tuple[int, ...]:
+    """A whole number for each axis, from one for all or one for each."""
     values = (value,) * count if np.ndim(value) == 0 else _each(who, what, value, count)
     try:
         return tuple(operator.index(v) for v in values)
@@ -169,6 +186,7 @@ def _integers(who: str, what: str, value: Any, count: int) -> tuple[int, ...]:
 
 
 def _positive(who: str, what: str, value: Ints, count: int) -> tuple[int, ...]:
+    """A positive whole number for each axis, from one for all or one for each."""
     values = _integers(who, what, value, count)
     if min(values) < 1:
         raise ValueError(f"{who}: {what} must be at least 1, got {value!r}")
@@ -176,6 +194,7 @@ def _positive(who: str, what: str, value: Ints, count: int) -> tuple[int, ...]:
 
 
 def _origins(who: str, origin: str | Ints, taps: Sequence[int], flip: bool) -> tuple[int, ...]:
+    """Which element of the kernel, as the user gave it, is its origin along each axis."""
     if isinstance(origin, str):
         check_name(f"{who}: origin", origin, ("center", "corner"))
         if origin == "corner":

@@ -1,4 +1,4 @@
-"""From what a person gives for a kernel, to the kernel."""
+"""Resolves what a user gives for a kernel, a name, numbers, a file or an array, to a `Kernel`."""
 
 from __future__ import annotations
 
@@ -25,8 +25,13 @@ def resolve(
 
     A text is, in this order: a name that `named` knows, with `size` if given; numbers as `parse`
     takes them; the path of a file as `read` takes it. (For a file that is called like a kernel,
-    write "./mean".) With `dimensions` 2 a single row, of shape (n,), is taken as (1, n); with
-    `dimensions` 1 an array of one row or one column is taken as (n,).
+    write "./mean".)
+
+    Args:
+        kernel: the text, path, array or `Kernel`.
+        size: rows and columns of a kernel given by name.
+        dimensions: 2 for images: a single row, of shape (n,), is taken as (1, n). 1 for signals:
+            an array of one row or one column is taken as (n,).
 
     Raises:
         TypeError: `kernel` holds something else than real numbers.
@@ -69,6 +74,7 @@ def _is_path(text: str) -> bool:
 
 
 def _array(value: npt.ArrayLike) -> Array:
+    """Return `value` as an array of real numbers."""
     try:
         array = np.asarray(value)
     except ValueError:
@@ -101,6 +107,7 @@ def _fit(name: str, array: Array, size: int | None, dimensions: Dimensions) -> K
 
 
 def _no_size(name: str, size: int | None) -> None:
+    """Refuse a size for a kernel that has its own."""
     if size is not None:
         raise ValueError(
             f"size {size} is given, but the kernel {name!r} has its own; "

@@ -1,0 +1,141 @@
+"""Pooling: the largest pixel, the mean or the sum of each window, and their gradients."""
+
+from __future__ import annotations
+
+from typing import TypedDict, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from striate import layers
+from striate.common.arrays import Array
+from striate.functional.single import floats, run, run_backward
+from striate.layers import Layer
+from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
+
+
+class PoolOptions(TypedDict, total=False):
+    """Options of `sum_pool2d`."""
+
+    stride: IntOrPair | None
+    padding: Padding
+    uncovered: str
+
+
+class AvgPoolOptions(PoolOptions, total=False):
+    """Options of `avg_pool2d`."""
+
+    count_padding: bool
+
+
+class MaxPoolOptions(PoolOptions, total=False):
+    """Options of `max_pool2d`."""
+
+    dilation: IntOrPair
+
+
+def max_pool2d(
+    x: npt.ArrayLike,
+    size: IntOrPair,
+    *,
+    stride: IntOrPair | None = None,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    uncovered: str = "error",
+    engine: str = "llvm",
+) -> Array:
+    """The largest pixel of each window: see `striate.layers.MaxPool2D`."""
+    layer = layers.MaxPool2D(
+        size, stride=stride, padding=padding, dilation=dilation, uncovered=uncovered
+    )
+    return run(layer, (x,), {}, engine)
+
+
+def max_pool2d_input_gradient(
+    gradient: npt.ArrayLike,
+    x: npt.ArrayLike,
+    size: IntOrPair,
+    *,
+    engine: str = "llvm",
+    **options: Unpack[MaxPoolOptions],
+) -> Array:
+    """∂L/∂x of `max_pool2d` from ∂L/∂output: all of it to the first maximum of each window."""
+    layer = layers.MaxPool2D(size, **options)
+    return run_backward(layer, (x,), {}, gradient, engine).inputs[0]
+
+
+def avg_pool2d(
+    x: npt.ArrayLike,
+    size: IntOrPair,
+    *,
+    stride: IntOrPair | None = None,
+    padding: Padding = 0,
+    count_padding: bool = False,
+    uncovered: str = "error",
+    engine: str = "llvm",
+) -> Array:
+    """The mean of each window: see `striate.layers.AvgPool2D`."""
+    layer = layers.AvgPool2D(
+        size, stride=stride, padding=padding, count_padding=count_padding, uncovered=uncovered
+    )
+    return run(layer, (x,), {}, engine)
+
+
+def avg_pool2d_input_gradient(
+    gradient: npt.ArrayLike,
+    input_shape: Shape,
+    size: IntOrPair,
+    *,
+    engine: str = "llvm",
+    **options: Unpack[AvgPoolOptions],
+) -> Array:
+    """∂L/∂x (n, *input_shape) of `avg_pool2d` from ∂L/∂output; same options as there."""
+    return _linear_input_gradient(layers.AvgPool2D(size, **options), gradient, input_shape, engine)
+
+
+def sum_pool2d(
+    x: npt.ArrayLike,
+    size: IntOrPair,
+    *,
+    stride: IntOrPair | None = None,
+    padding: Padding = 0,
+    uncovered: str = "error",
+    engine: str = "llvm",
+) -> Array:
+    """The sum of each window: see `striate.layers.SumPool2D`."""
+    layer = layers.SumPool2D(size, stride=stride, padding=padding, uncovered=uncovered)
+    return run(layer, (x,), {}, engine)
+
+
+def sum_pool2d_input_gradient(
+    gradient: npt.ArrayLike,
+    input_shape: Shape,
+    size: IntOrPair,
+    *,
+    engine: str = "llvm",
+    **options: Unpack[PoolOptions],
+) -> Array:
+    """∂L/∂x (n, *input_shape) of `sum_pool2d` from ∂L/∂output; same options as there."""
+    return _linear_input_gradient(layers.SumPool2D(size, **options), gradient, input_shape, engine)
+
+
+def global_avg_pool2d(x: npt.ArrayLike, *, engine: str = "llvm") -> Array:
+    """The mean of each channel, (n, channels)."""
+    return run(layers.GlobalAvgPool2D(), (x,), {}, engine)
+
+
+def global_avg_pool2d_input_gradient(
+    gradient: npt.ArrayLike, input_shape: Shape, *, engine: str = "llvm"
+) -> Array:
+    """∂L/∂x (n, *input_shape) of `global_avg_pool2d` from ∂L/∂output (n, channels)."""
+    return _linear_input_gradient(layers.GlobalAvgPool2D(), gradient, input_shape, engine)
+
+
+def _linear_input_gradient(
+    layer: Layer, gradient: npt.ArrayLike, input_shape: Shape, engine: str
+) -> Array:
+    """Of a layer that is linear in x, so that any x will do."""
+    arriving = floats(gradient, "gradient")
+    shape = check_shape(input_shape, "input_shape", layer.who)
+    x = np.zeros((len(arriving), *shape), arriving.dtype)
+    return run_backward(layer, (x,), {}, arriving, engine).inputs[0]

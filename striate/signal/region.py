@@ -1,0 +1,179 @@
+"""Regions of a sweep: blocks that are treated alike, from their rows in the source to the output.
+
+A region collects the steps of an algorithm (`Region.step`), then makes the jobs that run them for
+each of its blocks (`Region.jobs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arrays import Array
+from striate.nest.algebra import Nest
+from striate.nest.compiler import CompiledNest, compile_nest
+from striate.nest.ir import BYTES
+from striate.nest.program import Argument, Job, KernelCall
+from striate.signal.blocks import Addresses, Blocks, Group
+from striate.signal.buffers import Buffers, RowTable
+from striate.signal.nest_schedules import Scheduler, as_written, independent_sums
+from striate.signal.nests import BlockStrides, Epilogue, finite_check, gather
+from striate.signal.sweep_spec import SweepSpec
+
+_SHARDS = 64  # runs of blocks that each thread may take: the last ones even out the work
+
+
+class Region:
+    """Some rows and columns of a sweep's output.
+
+    Attributes:
+        spec: what the sweep is made for.
+        blocks: the blocks of the region.
+        gathered: whether blocks are copied into a scratch buffer first, borders included;
+            otherwise the first step reads the source itself.
+        strides: where the numbers lie that the first step reads.
+        epilogue: what is done to finished sums.
+    """
+
+    def __init__(
+        self, spec: SweepSpec, blocks: Blocks, buffers: Buffers, *, gathered: bool
+    ) -> None:
+        self.spec, self.blocks, self.gathered = spec, blocks, gathered
+        self._buffers = buffers
+        self.descriptor, self.algorithm, self.lanes = spec.descriptor, spec.algorithm, spec.lanes
+        self.epilogue = self._epilogue()
+        self._steps: list[tuple[CompiledNest, dict[str, Argument]]] = []
+        rows = blocks.planes_read * blocks.rows_read
+        self._rows_gathered = rows * self.algorithm.blocks_per_task
+        if gathered:
+            pitch = blocks.pitch * blocks.phases
+            self.scratch = self.buffer(self._rows_gathered * pitch)
+            self.strides = BlockStrides(pitch, blocks.rows_read * pitch, blocks.width_read)
+        else:
+            source_size = BYTES[self.descriptor.source_element]
+            pitch = self.descriptor.y.source_stride // source_size
+            self.strides = BlockStrides(pitch, inside=True)
+
+    def _epilogue(self) -> Epilogue:
+        """Finished sums are written past the caches, if that is possible."""
+        descriptor, blocks = self.descriptor, self.blocks
+        size, placement = BYTES[descriptor.output_element], self.spec.placement
+        run = blocks.x.size // blocks.fold
+        starts = [start + run * i for start in blocks.x.starts for i in range(blocks.fold)]
+        begins = placement.begins_vectors(starts, self.lanes * size, size)
+        return Epilogue(descriptor.output_element, descriptor.clip, placement.large and begins)
+
+    # --- for algorithms ------------------------------------------------------------------------
+
+    def buffer(self, count: int) -> Argument:
+        """Room for `count` numbers for each thread."""
+        return self._buffers.scratch(count)
+
+    def weights(self, number: int, count: int) -> Argument:
+        """The weights of that number, `count` of them, in the order in which a sweep takes them."""
+        return self._buffers.weights(number, count)
+
+    def constants(self, values: Array) -> Argument:
+        """Numbers that are the same for all weights."""
+        return self._buffers.constants(values)
+
+    def step(
+        self, nest: Nest, schedule: Scheduler, /, *, fused: bool = True, **buffers: Argument
+    ) -> None:
+        """What is done next for each block.
+
+        Args:
+            nest: what is computed.
+            schedule: how.
+            fused: whether products may be added without being rounded first.
+            buffers: where its buffers are.  The scratch buffer of the region and the tables
+                "source" and "out" need not be given.
+        """
+        self._steps.append((self._compiled(nest, schedule, fused=fused), buffers))
+
+    def check_finite(self, numbers: Argument, count: int) -> None:
+        """After a run, cast doubt on the result if not all of these numbers are finite."""
+        self._steps.append(self._check(numbers, (1, count), len(self.blocks.x.starts)))
+
+    def _compiled(self, nest: Nest, schedule: Scheduler, *, fused: bool = True) -> CompiledNest:
+        element, target = self.descriptor.element, self.spec.target
+        chosen = schedule(nest, target, element)
+        target = replace(target, fused=target.fused and fused)
+        return compile_nest(nest, chosen, element=element, target=target)
+
+    def _check(
+        self, numbers: Argument, size: tuple[int, int], across: int
+    ) -> tuple[CompiledNest, dict[str, Argument]]:
+        """Find out whether all rows of a buffer are finite, for so many blocks along x."""
+        nest = finite_check(*size)
+        flags = self._buffers.flags(self.blocks.count * across, nest.extent("u"))
+        return self._compiled(nest, independent_sums), {"scratch": numbers, "flags": flags}
+
+    # --- the program ---------------------------------------------------------------------------
+
+    def jobs(self) -> list[Job] | None:
+        """Calls for all blocks; None if a border must be padded in memory first."""
+        if not self.gathered:
+            return [self._job_in_place()]
+        groups = self.blocks.groups()
+        if groups is None:
+            return None
+        rows, filled = self.blocks.source_rows()
+        return [self._gathering_job(group, rows, filled) for group in groups]
+
+    def _gathering_job(self, group: Group, rows: Addresses, filled: npt.NDArray[np.bool_]) -> Job:
+        """Blocks that are copied into the scratch buffer, piece by piece, before the steps."""
+        source_element = self.descriptor.source_element
+        pitch = self.blocks.pitch * self.blocks.phases
+        calls: list[KernelCall] = []
+        for piece, firsts in zip(group.pieces, group.firsts, strict=True):
+            nest = gather(
+                self._rows_gathered,
+                piece.count,
+                piece.step,
+                piece.channels,
+                pitch,
+                piece.offset,
+                source_element,
+            )
+            starts = [n if n is None else n * BYTES[source_element] for n in firsts]
+            table = RowTable(rows, starts, self.algorithm.blocks_per_task, filled)
+            source = self._buffers.table(table)
+            buffers = {"scratch": self.scratch, "source": source}
+            calls.append(self._call(self._compiled(nest, as_written), buffers))
+        if self.spec.spreads_nonfinite:
+            check = self._check(self.scratch, (self._rows_gathered, pitch), len(group.starts))
+            calls.append(self._call(*check))
+        return self._job(calls, group.starts, {"scratch": self.scratch})
+
+    def _job_in_place(self) -> Job:
+        """Blocks that read the source itself: from the address of the first row, or of each."""
+        window, channels = self.descriptor.x.window, self.descriptor.channels
+        size = BYTES[self.descriptor.source_element]
+        rows, filled = self.blocks.source_rows()
+        starts = [(start + window.start * channels) * size for start in self.blocks.x.starts]
+        last = self.descriptor.y.taps - 1
+        each = last + self.blocks.y.size if self.algorithm.name == "box" else 1
+        source = self._buffers.table(RowTable(rows[:, :each], starts, 1, filled[:, :each]))
+        ahead = Argument(source.base + 8 * last, task=source.task)
+        return self._job([], self.blocks.x.starts, {"source": source, "ahead": ahead})
+
+    def _job(
+        self, calls: list[KernelCall], starts: Sequence[int], given: dict[str, Argument]
+    ) -> Job:
+        """The steps, for blocks that begin at these columns of the output."""
+        together = self.algorithm.blocks_per_task
+        offsets = [start * BYTES[self.descriptor.output_element] for start in starts]
+        out = self._buffers.table(RowTable(self.blocks.output_rows(), offsets, together))
+        calls += [
+            self._call(kernel, {**given, "out": out, **buffers}) for kernel, buffers in self._steps
+        ]
+        tasks = -(-self.blocks.count * len(starts) // together)
+        return Job(tuple(calls), tasks, min(tasks, _SHARDS * self.spec.threads), barrier=False)
+
+    def _call(self, kernel: CompiledNest, buffers: dict[str, Argument]) -> KernelCall:
+        self._buffers.check(kernel, buffers)
+        return KernelCall(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
