@@ -1,26 +1,21 @@
-"""A derivation as the content of a file."""
+"""A derivation as the content of a file: an HTML page, a drawing, or JSON."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from striate.teaching.derivation.derivation import Derivation
+from striate.teaching.derivation.derivation_data import DerivationData
 
 KINDS = ("html", "png", "svg", "pdf", "json")
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
-    """What the name asks for.
+    """The kind of file, one of `KINDS`, by the ending of a name.
 
     Raises:
-        ValueError: the ending is none that can be written.
+        ValueError: no such file can be written.
     """
     kind = Path(path).suffix.lower().lstrip(".")
     if kind not in KINDS:
@@ -28,11 +23,11 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
+def check_stage(derivation: DerivationData, kind: str, stage: str | None) -> None:
     """Check that a drawing of one stage can be made.
 
     Raises:
-        ValueError: there is no such stage, or the file is no drawing.
+        ValueError: there is no such stage, or the file is not a drawing.
     """
     if stage is None:
         return
@@ -47,8 +42,12 @@ def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
         )
 
 
-def content(derivation: Derivation, kind: str, stage: str | None = None) -> bytes:
-    """The bytes of such a file; of a drawing of all stages or of one."""
+def content(derivation: DerivationData, kind: str, stage: str | None = None) -> bytes:
+    """The bytes of a file of this kind; a drawing shows all stages, or only `stage`.
+
+    Raises:
+        ValueError: as `check_stage`.
+    """
     check_stage(derivation, kind, stage)
     if kind == "json":
         return (json.dumps(derivation.to_dict(), indent=1, allow_nan=False) + "\n").encode()
@@ -56,18 +55,7 @@ def content(derivation: Derivation, kind: str, stage: str | None = None) -> byte
         from striate.teaching.derivation.page import page
 
         return page(derivation).encode()
-    from striate.teaching.derivation.drawing import overview, stage_figure
+    from striate.teaching.derivation.drawing import figure_bytes, overview, stage_figure
 
     figure = overview(derivation) if stage is None else stage_figure(derivation, stage)
-    return encoded(figure, kind)
-
-
-def encoded(figure: Figure, kind: str) -> bytes:
-    """A drawing as bytes, the same each time."""
-    from matplotlib import rc_context
-
-    file = io.BytesIO()
-    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
-    with rc_context({"svg.hashsalt": "striate"}):
-        figure.savefig(file, format=kind, dpi=130, metadata=dated)
-    return file.getvalue()
+    return figure_bytes(figure, kind)

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from string import Template
-from typing import TYPE_CHECKING
 
 from striate.teaching.derivation import drawing
 from striate.teaching.derivation.as_text import (
@@ -19,11 +18,8 @@ from striate.teaching.derivation.as_text import (
     measured_rows,
     unmeasured,
 )
-from striate.teaching.derivation.files import encoded
-
-if TYPE_CHECKING:
-    from striate.teaching.derivation.derivation import Derivation
-    from striate.teaching.derivation.stages import DerivationStage
+from striate.teaching.derivation.derivation_data import DerivationData
+from striate.teaching.derivation.stages import DerivationStage
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -56,7 +52,7 @@ $rest
 """)
 
 
-def page(derivation: Derivation) -> str:
+def page(derivation: DerivationData) -> str:
     """The text of the page."""
     return _PAGE.substitute(
         title=escape(f"striate derive: {heading(derivation)}"),
@@ -69,9 +65,11 @@ def page(derivation: Derivation) -> str:
     )
 
 
-def _stage(derivation: Derivation, number: int, stage: DerivationStage) -> str:
+def _stage(derivation: DerivationData, number: int, stage: DerivationStage) -> str:
     title = drawing.TITLES[stage.name]
-    picture = base64.b64encode(encoded(drawing.stage_figure(derivation, stage.name), "svg"))
+    picture = base64.b64encode(
+        drawing.figure_bytes(drawing.stage_figure(derivation, stage.name), "svg")
+    )
     parts = [
         f"<h2>{number}. {escape(title)}</h2>",
         f"<p>{escape(stage.sentence)} <code>{escape(stage.layer)}</code></p>",
@@ -85,7 +83,7 @@ def _stage(derivation: Derivation, number: int, stage: DerivationStage) -> str:
     return "\n".join(parts)
 
 
-def _rest(derivation: Derivation) -> list[str]:
+def _rest(derivation: DerivationData) -> list[str]:
     parts = [_paragraph(note) for note in derivation.notes]
     if derivation.further:
         parts.append(_paragraph(behind(derivation)))
