@@ -1,7 +1,8 @@
-"""Which network to train, and how, when the user does not say: by image size and amount of data.
+"""Recipes: a network and training settings for when the user gives none.
 
-`choose` looks for the first row of `TABLE` that fits. A row is plain numbers, and tuning striate's
-defaults means editing rows; `striate train` prints what was chosen.
+`choose` takes the first row of `TABLE` that fits the size of the images, and adjusts it to the
+number of images. A row is plain numbers, so tuning striate's defaults means editing rows;
+`striate train` prints the recipe that it chose.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Convolution:
+class ConvolutionBlock:
     """A convolution that keeps the image's size, then batch normalisation and ReLU.
 
-    With `pool`, 2×2 max-pooling comes first of the three: the others then have a quarter of the
-    work, and the order of a maximum and of a rising function does not matter much.  With
-    `residual` the input, which must have as many channels, is added to the output; with
-    `identity` the filters begin by handing it on.
+    Attributes:
+        filters: number of filters.
+        size: side of the filters.
+        pool: whether 2×2 max-pooling comes before batch normalisation and ReLU, which then have a
+            quarter of the work; as they are nearly monotonic, the order hardly matters.
+        residual: whether the input, which must have as many channels, is added to the output.
+        identity: whether the filters are initialised to copy the input.
     """
 
     filters: int
@@ -50,22 +54,34 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of data: what it looks like, the network for it and how to train that."""
+    """A row of the table: a kind of images, the network for it, and how to train that.
+
+    Attributes:
+        name: of the kind of images.
+        longest_side: the row fits images whose longer side has at most so many pixels.
+        gray: whether it fits gray images only.
+        convolutions: the blocks of the network, in order.
+        whitening: whether whitening filters of 2×2 come before them: for colour images twelve
+            directions, and their negatives.
+        final_pooling: "average" or "maximum" of each feature map, or "none", which flattens them.
+        dense: units of the dense layers before the last one.
+        dropout: rate of the dropout before each dense layer.
+        logit_scale: constant factor of the logits.
+        images: number of training images for which `epochs` is meant; fewer get more epochs.
+        epochs, batch_size, optimizer, learning_rate, weight_decay, schedule, label_smoothing,
+            augment: arguments of the training.
+        warmup: share of the steps; None for the schedule's own.
+    """
 
     name: str
-    # The row fits images whose longer side is at most `side`, gray ones only if `gray`.
-    side: float
+    longest_side: float
     gray: bool
-    # The network: perhaps filters of 2×2 that whiten the images (twelve directions of colour
-    # images, and their negatives), convolutions, then the average or the maximum of each feature
-    # map, or all numbers ("all") through dense layers of these units; then the classes.
-    convolutions: tuple[Convolution, ...]
+    convolutions: tuple[ConvolutionBlock, ...]
     whitening: bool = False
-    of_map: str = "average"
+    final_pooling: str = "average"
     dense: tuple[int, ...] = ()
     dropout: float = 0.0
     logit_scale: float = 1.0
-    # The training. `epochs` holds for `images` training images; fewer get more epochs.
     images: int = 60_000
     epochs: int = 10
     batch_size: int = 128
@@ -73,7 +89,7 @@ class Architecture:
     learning_rate: float = 0.002
     weight_decay: float = 0.01
     schedule: str = "one-cycle"
-    warmup: float | None = None  # part of the steps; None as the schedule has it
+    warmup: float | None = None
     label_smoothing: float = 0.0
     augment: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,15 +97,15 @@ class Architecture:
 TABLE: tuple[Architecture, ...] = (
     Architecture(
         name="tiny images",
-        side=12,
+        longest_side=12,
         gray=False,
         convolutions=(
-            Convolution(32),
-            Convolution(64, pool=True),
-            Convolution(64),
-            Convolution(128, pool=True),
+            ConvolutionBlock(32),
+            ConvolutionBlock(64, pool=True),
+            ConvolutionBlock(64),
+            ConvolutionBlock(128, pool=True),
         ),
-        of_map="all",
+        final_pooling="none",
         dense=(128,),
         dropout=0.3,
         images=1_400,
@@ -97,18 +113,18 @@ TABLE: tuple[Architecture, ...] = (
         batch_size=64,
         learning_rate=0.003,
         label_smoothing=0.1,
-        # No shift: one pixel is an eighth of such an image, and the digits got worse by it.
+        # No shift: one pixel is an eighth of such an image, and shifts made the digits worse.
     ),
     Architecture(
         name="small gray images",
-        side=40,
+        longest_side=40,
         gray=True,
         convolutions=(
-            Convolution(16, size=5, pool=True),
-            Convolution(32, pool=True),
-            Convolution(64, pool=True),
+            ConvolutionBlock(16, size=5, pool=True),
+            ConvolutionBlock(32, pool=True),
+            ConvolutionBlock(64, pool=True),
         ),
-        of_map="all",
+        final_pooling="none",
         dropout=0.3,
         images=60_000,
         epochs=7,
@@ -121,21 +137,21 @@ TABLE: tuple[Architecture, ...] = (
     ),
     Architecture(
         name="small colour images",
-        side=40,
+        longest_side=40,
         gray=False,
         # After Jordan, "94 % on CIFAR-10 in 3.29 seconds on a single GPU" (arXiv:2404.00498):
-        # whitened patches, convolutions that begin as the identity, scaled-down logits that bear
-        # a high learning rate, each image mirrored in every second epoch.
+        # whitened patches, convolutions initialised as the identity, scaled-down logits that
+        # allow a high learning rate, each image mirrored in every second epoch.
         whitening=True,
         convolutions=(
-            Convolution(64, pool=True, identity=True),
-            Convolution(64, identity=True),
-            Convolution(256, pool=True, identity=True),
-            Convolution(256, identity=True),
-            Convolution(256, pool=True, identity=True),
-            Convolution(256, identity=True),
+            ConvolutionBlock(64, pool=True, identity=True),
+            ConvolutionBlock(64, identity=True),
+            ConvolutionBlock(256, pool=True, identity=True),
+            ConvolutionBlock(256, identity=True),
+            ConvolutionBlock(256, pool=True, identity=True),
+            ConvolutionBlock(256, identity=True),
         ),
-        of_map="maximum",
+        final_pooling="maximum",
         logit_scale=1 / 9,
         images=50_000,
         epochs=8,
@@ -149,9 +165,11 @@ TABLE: tuple[Architecture, ...] = (
     ),
     Architecture(
         name="large images",
-        side=math.inf,
+        longest_side=math.inf,
         gray=False,
-        convolutions=tuple(Convolution(filters, pool=True) for filters in (16, 32, 64, 96, 128)),
+        convolutions=tuple(
+            ConvolutionBlock(filters, pool=True) for filters in (16, 32, 64, 96, 128)
+        ),
         dropout=0.2,
         images=10_000,
         epochs=20,
@@ -162,8 +180,8 @@ TABLE: tuple[Architecture, ...] = (
     ),
 )
 
-# A set with fewer images than its row gets at most so many times the row's epochs, and a batch
-# is at most so small a part of the set, lest an epoch be only a step or two.
+# With fewer images than a row is meant for, there are at most MOST_EPOCHS_FACTOR times its epochs,
+# and batches are made smaller (down to SMALLEST_BATCH) so that an epoch has at least LEAST_BATCHES.
 MOST_EPOCHS_FACTOR = 4
 LEAST_BATCHES = 8
 SMALLEST_BATCH = 8
@@ -171,28 +189,37 @@ SMALLEST_BATCH = 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and how to train it. Change single settings with `dataclasses.replace`."""
+    """A network and how to train it. Change single settings with `dataclasses.replace`.
+
+    Attributes:
+        name: of the kind of images that it is for.
+        graph: makes the input and the output node of the network.
+        learning_rate, weight_decay: None for the optimiser's own defaults.
+        warmup: share of the steps; None for the schedule's own.
+        optimizer, schedule, epochs, batch_size, label_smoothing, augment: arguments of the
+            training; `augment` are those of `Augment`.
+    """
 
     name: str
     graph: Callable[[], tuple[Node, Node]]
     optimizer: str
-    learning_rate: float | None  # None, like the next: what suits the optimiser
+    learning_rate: float | None
     weight_decay: float | None
     schedule: str
-    warmup: float | None  # part of the steps; None as the schedule has it
+    warmup: float | None
     epochs: int
     batch_size: int
     label_smoothing: float
     augment: Mapping[str, Any]
 
     def build(self, kind: type[Kind]) -> Kind:
-        """Its network, as a `kind` of model, with the parameters of seed 0."""
+        """The network, as a model of the class `kind`, with the parameters of seed 0."""
         image, output = self.graph()
         return kind(inputs=image, output=output)
 
     @property
     def description(self) -> str:
-        """The recipe in one line, for people."""
+        """The training in one line of text."""
         changes = [_say_change(name, value) for name, value in self.augment.items() if value]
         rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
         parts = [
@@ -208,7 +235,7 @@ class Recipe:
         return ", ".join(parts)
 
     def settings(self) -> dict[str, Any]:
-        """The training as arguments of `Network.fit`."""
+        """The settings as arguments of `Network.fit`."""
         from striate.data.augment import Augment
         from striate.optim.losses import SoftmaxCrossEntropy
 
@@ -245,9 +272,11 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
         raise ValueError("a recipe needs at least 1 training image")
     height, width, channels = input_shape
     row = next(
-        row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)
+        row
+        for row in TABLE
+        if max(height, width) <= row.longest_side and (channels == 1 or not row.gray)
     )
-    row = _suit_amount(row, images)
+    row = _adjusted_to_count(row, images)
     return Recipe(
         name=row.name,
         graph=lambda: _graph(row, input_shape, classes),
@@ -259,17 +288,17 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
         epochs=row.epochs,
         batch_size=row.batch_size,
         label_smoothing=row.label_smoothing,
-        augment=_suit_size(row.augment, min(height, width)),
+        augment=_limited_moves(row.augment, min(height, width)),
     )
 
 
-def _suit_size(augment: Mapping[str, Any], side: int) -> dict[str, Any]:
-    """Return the changes with moves of at most a quarter of the image's shorter side."""
+def _limited_moves(augment: Mapping[str, Any], side: int) -> dict[str, Any]:
+    """Return the augmentation with shifts and crops of at most a quarter of the shorter side."""
     limits = {name: min(augment[name], side // 4) for name in ("shift", "crop") if name in augment}
     return {**augment, **limits}
 
 
-def _suit_amount(row: Architecture, images: int) -> Architecture:
+def _adjusted_to_count(row: Architecture, images: int) -> Architecture:
     """Return `row` for `images` images: fewer get more epochs and smaller batches."""
     factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
     batch_size = min(row.batch_size, max(images // LEAST_BATCHES, SMALLEST_BATCH))
@@ -277,45 +306,47 @@ def _suit_amount(row: Architecture, images: int) -> Architecture:
 
 
 def _graph(row: Architecture, input_shape: Shape, classes: int) -> tuple[Node, Node]:
-    """Return the input and the output of the network of `row`; pooling ends with large images."""
+    """Return the input and output node of the network of `row` for images of `input_shape`."""
     x = image = Input(input_shape)
     if row.whitening:
         window = (min(2, x.shape[0]), min(2, x.shape[1]))
         directions = window[0] * window[1] * x.shape[2]
         x = ReLU()(Conv2D(2 * directions, window, initial="whitening")(x))
-    for convolution in row.convolutions:
-        x = _convolve(convolution, x)
-    x = _vector(row, x)
+    for block in row.convolutions:
+        x = _block(block, x)
+    x = _pooled_to_vector(row, x)
     for units in row.dense:
         x = ReLU()(Dense(units)(Dropout(row.dropout)(x) if row.dropout else x))
     x = Dense(classes)(Dropout(row.dropout)(x) if row.dropout else x)
     return image, x if row.logit_scale == 1 else Scale(row.logit_scale)(x)
 
 
-def _vector(row: Architecture, x: Node) -> Node:
-    if row.of_map == "average":
+def _pooled_to_vector(row: Architecture, x: Node) -> Node:
+    """Return the feature maps as a vector, by the final pooling of the row."""
+    if row.final_pooling == "average":
         return GlobalAvgPool2D()(x)
-    if row.of_map == "maximum" and x.shape[:2] != (1, 1):
+    if row.final_pooling == "maximum" and x.shape[:2] != (1, 1):
         x = MaxPool2D((x.shape[0], x.shape[1]))(x)
     return Flatten()(x)
 
 
-def _convolve(convolution: Convolution, before: Node) -> Node:
+def _block(block: ConvolutionBlock, before: Node) -> Node:
+    """Return the output node of a block that reads the node `before`."""
     # The shift of the batch normalisation takes the place of the bias.
     x = Conv2D(
-        convolution.filters,
-        convolution.size,
+        block.filters,
+        block.size,
         padding="same",
         bias=False,
-        initial="identity" if convolution.identity else "he_normal",
+        initial="identity" if block.identity else "he_normal",
     )(before)
-    # Odd sizes are common, and one row at the rim of a feature map more or less decides
-    # nothing: "drop" keeps the network for 28×28 and 30×30 images the same.
+    # Odd sizes are common, and one row at the edge of a feature map matters little: with "drop"
+    # the same network serves for 28×28 and 30×30 images. A map of one pixel is not pooled.
     pool = (min(2, x.shape[0]), min(2, x.shape[1]))
-    if convolution.pool and pool != (1, 1):
+    if block.pool and pool != (1, 1):
         x = MaxPool2D(pool, uncovered="drop")(x)
     x = ReLU()(BatchNorm()(x))
-    return Add()(x, before) if convolution.residual else x
+    return Add()(x, before) if block.residual else x
 
 
 def _say_change(name: str, value: Any) -> str:

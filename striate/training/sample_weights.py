@@ -1,4 +1,4 @@
-"""How much each image counts: sample weights times class weights."""
+"""The weights of images in the loss: sample weights times class weights."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ ClassWeight = Mapping[int, float] | str | None
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights:
-    """Sample weights as float64 ``(images,)``; ones where there are none.
+    """Sample weights as float64 (images,); ones if `sample_weight` is None.
 
-    They must be finite and at least 0, and one of them above 0.
+    Raises:
+        ValueError: they are not finite and at least 0, none is above 0, or there is not one for
+            each image.
     """
     if sample_weight is None:
         return np.ones(images)
@@ -35,11 +37,18 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
 def class_weights(
     class_weight: ClassWeight, labels: NDArray[Any], classes: int, sample_weight: Weights
 ) -> Weights:
-    """The weight of each class ``(classes,)``.
+    """The weight of each class, (classes,).
 
-    ``"balanced"`` gives every class the same say: total weight / (classes present * weight of the
-    class), as scikit-learn's.  A mapping gives weights by class index; a class that it does not
-    name has weight 1.
+    Args:
+        class_weight: "balanced", which gives every class the same total weight, as in
+            scikit-learn: total weight / (classes present * weight of the class); or weights by
+            class index, where a class without one has weight 1; or None for ones.
+        labels: class indices (images,).
+        classes: how many classes there are.
+        sample_weight: (images,).
+
+    Raises:
+        TypeError, ValueError: `class_weight` is none of these.
     """
     result = np.ones(classes)
     if class_weight is None:
@@ -69,8 +78,8 @@ def class_weights(
 
 
 def normalised(weights: Weights) -> NDArray[np.float32]:
-    """Weights of a batch, divided by their sum, as the engines want them."""
-    # The largest is taken out first, so that neither huge nor tiny weights leave the range.
+    """The weights of a batch divided by their sum, as the engines take them."""
+    # First divided by the largest, so that sums of huge or tiny weights do not over- or underflow.
     scaled = weights / weights.max()
     result: NDArray[np.float32] = (scaled / scaled.sum()).astype(np.float32)
     return result

@@ -1,4 +1,4 @@
-"""Which images to train on and which to keep for validation."""
+"""Splits images into those to train on and those to validate on."""
 
 from __future__ import annotations
 
@@ -15,16 +15,24 @@ Indices = NDArray[np.intp]
 def stratified_split(
     labels: NDArray[Any], fraction: float, seed: int = 0
 ) -> tuple[Indices, Indices]:
-    """Split images so that every class is in both parts in its own proportion.
+    """Split images so that every class has the same share in both parts.
 
-    ``labels`` is ``(images,)``.  Returns the indices to train on and those to validate on, both
-    rising; the second part is ``round(fraction * images)`` large.  Every class keeps at least one
-    image to train on.
+    Args:
+        labels: the class of each image, (images,).
+        fraction: the share to validate on.
+        seed: of the random choice.
+
+    Returns:
+        The indices to train on and those to validate on, both ascending; the second part has
+        round(fraction * images) images.  Every class keeps at least one image to train on.
+
+    Raises:
+        ValueError: a part would be empty, or a class would have no image left to train on.
     """
     images = len(labels)
     wanted = _wanted(images, fraction)
     _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    # Largest remainders: shares rounded down, then one more where most was cut off.
+    # The method of largest remainders: shares rounded down, then one more for the largest rests.
     shares = counts * (wanted / images)
     taken = np.minimum(np.floor(shares).astype(np.intp), counts - 1)
     order = np.argsort(taken - shares, kind="stable")
@@ -45,7 +53,7 @@ def stratified_split(
 
 
 def random_split(images: int, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
-    """The same without classes, for regression."""
+    """Split images without regard to classes, for regression; otherwise as `stratified_split`."""
     wanted = _wanted(images, fraction)
     chosen = np.zeros(images, dtype=bool)
     chosen[generator(seed, Stream.SPLIT).permutation(images)[:wanted]] = True
