@@ -36,7 +36,7 @@ def load(path: str | Path) -> Network:
 
 
 class Network(Model):
-    """A convolutional network.
+    """A convolutional network that predicts, trains, is saved and explained.
 
     A chain is a list of layers and the shape of its input; a graph is written with nodes:
 
@@ -52,15 +52,15 @@ class Network(Model):
     Args:
         layers: the layers of a chain, each reading the one before.
         input_shape: (height, width, channels) or (features,), without the batch axis.
-        inputs, output: the first and last node of a graph instead.
-        seed: of the first parameters; None leaves them zero, to be loaded.
+        inputs, output: instead, the first and last node of a graph.
+        seed: of the initial parameters; None leaves them zero, to be loaded.
 
     Attributes:
-        nodes: the vertices, inputs before readers; the last one is the output.
-        flat, slots, parameters: all trained parameters as one float32 buffer, where each lies,
-            and views by name ("conv2d_1/filters"). Change them in place.
+        nodes: the vertices of the graph, inputs before their readers; the last one is the output.
+        flat, slots, parameters: all trained parameters as one float32 buffer, the place of each
+            in it, and views by name ("conv2d_1/filters"). Change them in place.
         state_flat, state_slots, state: the same for batch normalisation's running statistics.
-        preprocessing: how raw images become inputs.
+        preprocessing: from raw images to the network's input.
         classes: class names in the order of the outputs, or None.
     """
 

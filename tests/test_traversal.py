@@ -65,7 +65,9 @@ def test_gradients_of_several_readers_add_up() -> None:
 
 
 def test_nodes_beside_the_way_are_left_out() -> None:
-    network = diamond()
+    image = Input(SHAPE)
+    one, two = ReLU()(image), Scale(2)(image)
+    network = Model(inputs=image, output=Add()(one, two), seed=None)
     met: list[int] = []
 
     def input_gradients(index: int, arriving: Any) -> tuple[Any, ...]:
@@ -73,4 +75,4 @@ def test_nodes_beside_the_way_are_left_out() -> None:
         return (arriving,) * len(network.nodes[index].inputs)
 
     assert backward_pass(network, 1, np.ones(1), input_gradients).tolist() == [1]
-    assert met == [1, 0]
+    assert met == [1]

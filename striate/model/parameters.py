@@ -1,4 +1,4 @@
-"""The numbers of a network: where each parameter lies in one flat buffer, and its first value."""
+"""All parameters of a network in one flat buffer: the place of each, and its initial values."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import ALIGNMENT, Array, aligned_zeros
 from striate.layers import Parameter
 
 FloatArray = npt.NDArray[np.float32]
 
-ALIGNMENT = 64
-"""Bytes: each parameter starts on a cache line and a full vector register."""
-# Numbers drawn at once.
+# How many random numbers are drawn at once.
 _DRAWN = 1 << 16
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a parameter lies in the flat buffer: ``flat[start:stop]``."""
+    """The place of a parameter in the flat buffer: ``flat[start:stop]``.
+
+    Attributes:
+        node: the index of the node whose parameter it is.
+        parameter: its description.
+        start, stop: its place.
+    """
 
     node: int
     parameter: Parameter
@@ -31,7 +35,7 @@ class Slot:
 
 
 def lay_out(needs: Iterable[Iterable[Parameter]]) -> tuple[Slot, ...]:
-    """A place for each parameter of each node, in their order; each begins a cache line."""
+    """A place for each parameter of each node, in order; each starts at a new cache line."""
     slots: list[Slot] = []
     end = 0
     for index, parameters in enumerate(needs):
@@ -58,20 +62,21 @@ def _round_up(count: int) -> int:
 
 
 def zeros(slots: Sequence[Slot]) -> FloatArray:
-    """A buffer for all of these, zero."""
+    """A buffer of zeros for all of these; ValueError if it does not fit in memory."""
     count = _round_up(slots[-1].stop) if slots else 0
     try:
-        raw = np.zeros(count * 4 + ALIGNMENT, np.uint8)
+        return aligned_zeros(count)
     except (MemoryError, OverflowError, ValueError):
         raise ValueError(
             f"Network: {count:,} parameters ({count * 4 / 2**30:,.1f} GiB) do not fit in memory"
         ) from None
-    offset = -raw.ctypes.data % ALIGNMENT
-    return raw[offset : offset + count * 4].view(np.float32)
 
 
 def draw(parameter: Parameter, seed: int, index: int, into: FloatArray) -> None:
-    """Initial numbers, some at a time: each is a float64 before it becomes a float32."""
+    """Draw the initial values of a parameter into its part of the buffer.
+
+    They are drawn in parts, because each number is a float64 before it becomes a float32.
+    """
     random = np.random.default_rng([seed, index])
     for start in range(0, into.size, _DRAWN):
         part = into[start : start + _DRAWN]
@@ -79,7 +84,7 @@ def draw(parameter: Parameter, seed: int, index: int, into: FloatArray) -> None:
 
 
 def initial(parameter: Parameter, random: np.random.Generator, count: int) -> Array | float:
-    """`count` first numbers of a parameter, or the one that all of them are."""
+    """`count` initial values of a parameter, or the one value that all of them have."""
     if parameter.initial in ("he_normal", "identity"):
         return random.standard_normal(count) * math.sqrt(2 / parameter.fan_in)
     if parameter.initial == "glorot_uniform":
@@ -88,8 +93,8 @@ def initial(parameter: Parameter, random: np.random.Generator, count: int) -> Ar
     return {"zeros": 0.0, "ones": 1.0}[parameter.initial]
 
 
-def hand_on(parameter: Parameter, filters: Array) -> None:
-    """Let filter i of each group copy channel i, as far as there are both; in place."""
+def set_identity_filters(parameter: Parameter, filters: Array) -> None:
+    """Make filter i of each group copy channel i, as far as there are both; in place."""
     height, width, channels, count = filters.shape
     share = parameter.fan_out // (height * width)
     for first in range(0, count, share):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.model.parameters import ALIGNMENT
+from striate.common.arrays import ALIGNMENT
 from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
 from striate.nest.ir import Number
 from striate.nest.target import Target

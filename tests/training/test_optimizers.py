@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from striate.optim.optimizers import SGD, AdamW, aligned_zeros, by_name, from_dict
+from striate.common.arrays import aligned_zeros
+from striate.optim.optimizers import SGD, AdamW, by_name, from_dict
 
 SIZE = 37
 

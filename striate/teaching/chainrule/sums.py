@@ -245,15 +245,12 @@ def product_count(layer: Conv2D, shape: tuple[int, int, int], out: Shape) -> int
         shape: of its input, (height, width, channels).
         out: of its output, (rows, columns, filters).
     """
-    along = 1
-    pads = layer.pads(shape)
+    window = layer.reads(shape)
+    count = shape[2] * out[2]
     for axis in (0, 1):
-        places = np.add.outer(
-            np.arange(out[axis]) * layer.stride[axis],
-            np.arange(layer.size[axis]) * layer.dilation[axis] - pads[2 * axis],
-        )
-        along *= int(((places >= 0) & (places < shape[axis])).sum())
-    return along * shape[2] * out[2]
+        pixels = window.pixels(axis, out[axis])
+        count *= int(((pixels >= 0) & (pixels < shape[axis])).sum())
+    return count
 
 
 def _array(sums: tuple[Sum, ...], shape: Shape) -> Array:

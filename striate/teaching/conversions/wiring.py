@@ -41,11 +41,10 @@ class WeightIndices(NamedTuple):
 
 def reads_of(layer: LocallyConnected2D, image: Shape) -> Reads:
     """The pixels under the windows of a layer on images (height, width, channels)."""
-    pads, windows = layer.pads(image), layer.windows(image)
+    window, windows = layer.reads(image), layer.windows(image)
     met, valid = [], []
     for axis in (0, 1):
-        first = np.arange(windows[axis])[:, None] * layer.stride[axis] - pads[2 * axis]
-        pixels = first + np.arange(layer.size[axis]) * layer.dilation[axis]
+        pixels = window.pixels(axis, windows[axis])
         met.append(pixels)
         valid.append((pixels >= 0) & (pixels < image[axis]))
     inside = valid[0][:, None, :, None] & valid[1][None, :, None, :]
