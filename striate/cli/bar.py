@@ -1,4 +1,4 @@
-"""A progress bar for work that goes file by file and prints a line for each."""
+"""A progress bar for commands that work file by file and print a line for each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from striate.cli.output import LoadingProgress, one_line
 
 
 class FileBar:
-    """A bar below the lines that are printed; without a terminal now and then a line instead.
+    """A progress bar below the printed lines; without a terminal, a line now and then instead.
 
-    Use it as a context, and call `advance` after each of the `total` files.
+    It is a context manager; `advance` is called after each file.
+
+    Args:
+        total: how many files there are.
+        what: the work, such as "filtering".
+        quiet: whether to show nothing.
     """
 
     def __init__(self, total: int, what: str, *, quiet: bool = False) -> None:
@@ -35,7 +40,7 @@ class FileBar:
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
             console=Console(file=sys.stderr, highlight=False),
-            # Lines for standard output must not go to standard error, where the bar is.
+            # Otherwise lines for standard output would go to standard error, where the bar is.
             redirect_stdout=False,
             redirect_stderr=False,
             transient=True,
@@ -48,7 +53,7 @@ class FileBar:
         return self
 
     def advance(self) -> None:
-        """One more file is done."""
+        """Count one more file as done."""
         self._done += 1
         if self._bars is not None:
             self._bars.advance(self._task)

@@ -1,4 +1,4 @@
-"""What scikit-learn users call X, as the images that a network reads."""
+"""Converts X, as scikit-learn users pass it, to the images or vectors that a network reads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-Shape = tuple[int, ...]
+from striate.ops.shapes import Shape
+from striate.training.loading import engine_dtype
 
 
 def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[NDArray[Any], Shape]:
-    """X as ``(n, *input_shape)``, uint8 or float32, and the input shape.
+    """X for `fit` as an array (n, *input_shape), uint8 or float32, and the input shape.
 
-    The input shape is ``(height, width, channels)`` for images, ``(features,)`` for flat X
-    without ``image_shape``.  Sets ``n_features_in_``, and ``feature_names_in_`` of data frames.
+    The input shape is (height, width, channels) for images, (features,) for flat X without
+    `image_shape`.  Sets `n_features_in_`, and `feature_names_in_` for data frames.
+
+    Args:
+        estimator: the estimator whose attributes are set.
+        X: images or rows.
+        image_shape: of the rows of a flat X, or None.
+
+    Raises:
+        ValueError: X is of no such shape, or not of `image_shape`.
     """
     wanted = None if image_shape is None else normalise_image_shape(image_shape)
     if dimensions(X) < 3:
@@ -35,7 +44,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[ND
             f"{type(estimator).__name__}: X holds images of shape {shape}, but image_shape="
             f"{image_shape!r} says {wanted}"
         )
-    # As if it were flat, so that the count does not depend on how the same images are passed.
+    # As for flat X, so that the count does not depend on the form in which images are passed.
     estimator.n_features_in_ = int(np.prod(shape))
     if hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_
@@ -43,7 +52,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[ND
 
 
 def check_inputs(estimator: Any, X: ArrayLike, shape: Shape) -> NDArray[Any]:
-    """X as ``(n, *shape)`` for an estimator that has been fitted to that shape."""
+    """X as an array (n, *shape) for an estimator that was fitted to this input shape."""
     if dimensions(X) < 3:
         rows = validate_data(estimator, X, dtype="numeric", reset=False)
         return _engine_dtype(rows).reshape(-1, *shape)
@@ -57,7 +66,7 @@ def check_inputs(estimator: Any, X: ArrayLike, shape: Shape) -> NDArray[Any]:
 
 
 def normalise_image_shape(image_shape: Any) -> Shape:
-    """``(height, width)`` or ``(height, width, channels)`` as three whole numbers."""
+    """(height, width) or (height, width, channels) as three whole numbers."""
     try:
         sides = tuple(image_shape)
     except TypeError:
@@ -71,7 +80,7 @@ def normalise_image_shape(image_shape: Any) -> Shape:
 
 
 def dimensions(X: Any) -> int:
-    """How many axes X has, without converting what already says so."""
+    """How many axes X has; arrays and data frames are not converted for it."""
     shape = getattr(X, "shape", None)
     return len(shape) if shape is not None else np.asarray(X).ndim
 
@@ -90,15 +99,11 @@ def _check_images(estimator: Any, X: ArrayLike) -> NDArray[Any]:
 
 
 def _engine_dtype(values: NDArray[Any]) -> NDArray[Any]:
-    """uint8 stays, True and False become it, everything else becomes float32."""
-    if values.dtype == np.bool_:
-        return np.ascontiguousarray(values).view(np.uint8)
-    if values.dtype == np.uint8:
-        return np.ascontiguousarray(values)
+    """X as uint8 or float32, as `engine_dtype`; ValueError if it is too large for float32."""
     if values.dtype.kind == "f" and values.dtype.itemsize > 4:
         largest = max(float(values.max()), -float(values.min()))
         if largest > float(np.finfo(np.float32).max):
             raise ValueError(
                 f"X holds {largest:g}, which is too large for dtype('float32'): scale it"
             )
-    return np.ascontiguousarray(values, dtype=np.float32)
+    return engine_dtype(values)

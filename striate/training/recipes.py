@@ -27,9 +27,9 @@ from striate.layers import (
     Scale,
 )
 from striate.model.model import Model
+from striate.ops.shapes import Shape
 
 Kind = TypeVar("Kind", bound=Model)
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
