@@ -9,11 +9,19 @@
     altered_stroke(digits)             how many edges survive a small change of a digit
 
 Each returns data that prints as a table and has `to_dict`. A *unit* is one value of a layer's
-output. Reading order: `dependency_masks` (back from units to the pixels that they depend on),
-`field_propagation` (receptive fields forward, layer by layer), `receptive_fields`,
-`unread_pixels` and `connections`, which follow from what layers read; then, measured on images,
-`values` (the values of all layers, and gradients), `effective_receptive_fields`, `equivariance`
-and `stroke_experiment`; at last `drawings` (figures of these), and `summary` (`Network.summary`).
+output. Reading order:
+
+    dependency_masks            from units back to the pixels that they depend on
+    field_propagation           receptive fields forward, layer by layer
+    receptive_fields            `reach`
+    unread_pixels               `ledger`
+    connections                 `connectivity`
+    values                      the values of all layers for some images, and gradients
+    effective_receptive_fields  `effective_field` and `effective_fields`
+    equivariance                `shifts`
+    stroke_experiment           `altered_stroke`
+    drawings                    figures of effective fields and of the stroke experiment
+    summary                     `Network.summary`
 """
 
 from striate.inspect.connections import Connections, Connectivity, connectivity

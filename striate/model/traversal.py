@@ -17,7 +17,7 @@ def forward_pass(
 ) -> Iterator[tuple[int, Array]]:
     """Compute all nodes in order and yield (index, output) of each.
 
-    An output is let go as soon as its last reader has been computed.
+    An output is freed as soon as its last reader has been computed.
 
     Args:
         network: the network.

@@ -201,7 +201,7 @@ class _Training:
     def step(self, batch: Batch, interruption: InterruptHandler) -> None:
         """Train on one batch; after the last one of an epoch, validate and end the epoch."""
         rate = self.rate(self._done, self._steps * self.epochs)
-        # A loss that is not finite is an error below; NumPy need not warn of it as well.
+        # A loss that is not finite is an error below, so NumPy need not warn of it.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             loss, outputs = self.engine.step(batch.images, batch.targets, batch.weights, batch.keys)
             if not math.isfinite(loss):

@@ -209,7 +209,7 @@ def _factors(one: Sum) -> list[tuple[Symbol, Symbol]]:
 def _product(term: GradientTerm, sign: str) -> str:
     """A product with its numbers put in."""
     a, b = term.values
-    if term.factors[1] is ONE:  # a bias, or what arrives at it
+    if term.factors[1] is ONE:  # a bias, or a gradient that is added to its gradient
         return _bracketed(a)
     return f"{number(a)}{sign}{_bracketed(b)}"
 

@@ -70,7 +70,7 @@ def gradients(
         b: the bias, a number for each filter; without it there is none.
         gradient: ∂L/∂O, (rows, columns) or (rows, columns, filters).
         learning_rate: α.
-        seed: of the small whole numbers that stand for what is not given.
+        seed: of the small whole numbers that are drawn for arrays that are not given.
         engine: whose kernels the numbers are compared with, besides finite differences.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.ops.shapes import Shape
 
-_DIGIT = 2  # the first of the digits that is a "2", as in article 001
+_DIGIT = 2  # the class of the digit: a "2", as in *From Convolution to Neural Network*
 
 
 @dataclass(frozen=True)
