@@ -36,7 +36,7 @@ def load(path: str | Path) -> Network:
 
 
 class Network(Model):
-    """A convolutional network.
+    """A convolutional network that predicts, trains, is saved and explained.
 
     A chain is a list of layers and the shape of its input; a graph is written with nodes:
 
@@ -52,8 +52,8 @@ class Network(Model):
     Args:
         layers: the layers of a chain, each reading the one before.
         input_shape: (height, width, channels) or (features,), without the batch axis.
-        inputs, output: the first and last node of a graph instead.
-        seed: of the first parameters; None leaves them zero, to be loaded.
+        inputs, output: instead, the first and last node of a graph.
+        seed: of the initial parameters; None leaves them zero, to be loaded.
 
     Attributes:
         nodes: the layers in their places, inputs before readers; the last one is the output.

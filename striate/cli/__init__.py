@@ -1,7 +1,13 @@
-"""The command ``striate``: train, evaluate, predict, summary.
+"""The command `striate`, with a module for each of its commands.
 
 Results go to standard output; progress, notes and errors go to standard error. Exit codes: 0 for
 success, 2 for bad input (with one sentence that says what was wrong), 130 after Ctrl-C.
+
+Beside the commands: `app` (the group of commands, and exit codes), `options` (types and options
+that several commands have), `output` (what is printed), `bar` (progress over files), `clock`,
+`output_paths` (where filtered photos are written), and the reading of arguments: `classifier` (a
+model file), `networkfile` (a network written down in TOML or JSON), `labelled` and
+`image_arguments` (images for a network).
 """
 
 from striate.cli.clock import STARTED

@@ -56,7 +56,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     _print_anything()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        # Not by cli.main, which has exit codes of its own for Ctrl-C and broken pipes.
+        # Not by cli.main, which has its own exit codes for Ctrl-C and broken pipes.
         with cli.make_context("striate", given) as context:
             code = cli.invoke(context)
         sys.stdout.flush()
@@ -70,12 +70,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         error_line("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` say, has had enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    # Errors that the library raises on purpose. Their messages are written for users; what a
-    # message cannot explain, STRIATE_TRACEBACK=1 shows.
+    # Errors that the library raises on purpose, with messages for users. With
+    # STRIATE_TRACEBACK=1 their traceback is shown.
     except (ValueError, OSError) as error:
         if os.environ.get("STRIATE_TRACEBACK"):
             raise
@@ -91,7 +91,7 @@ def _fail(message: str) -> int:
 
 
 def _print_anything() -> None:
-    """Let names that the terminal cannot show be printed with escapes in place of an error."""
+    """Print names that the terminal cannot show with escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

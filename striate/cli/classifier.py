@@ -1,4 +1,4 @@
-"""Reading a model that must be a classifier."""
+"""Loads a model file that must hold a classifier of images."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def load_classifier(path: str) -> Network:
-    """Return the network in the model file `path`, which must tell classes apart.
+    """Return the network in the model file `path`, which must be a classifier of images.
 
     Raises:
         ModelFileError: the file cannot be read.
-        ClickException: the network has another purpose.
+        ClickException: the network is no classifier, or does not read images.
     """
     network = load(path)
     outputs = network.output_shape

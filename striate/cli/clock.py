@@ -1,6 +1,6 @@
-"""When the process started."""
+"""The time at which the process started."""
 
 import time
 
 STARTED = time.perf_counter()
-"""The closest to the start of the process that a module of ours can be: "seconds" count from it."""
+"""Taken when the package of the command is imported; the "seconds" of results count from it."""

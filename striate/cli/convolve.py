@@ -1,4 +1,4 @@
-"""``striate convolve``: a signal and a kernel, with every sum in sight."""
+"""`striate convolve`: convolves a signal with a kernel, and can write out every sum."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _indices(value: Any) -> int | tuple[int, ...]:
 
 
 def _origin(value: Any) -> Any:
-    """Read "corner", "center" or an index; what is none of them the library refuses."""
+    """Read "corner", "center" or an index; other words are refused by the library."""
     text = str(value).strip().lower().replace("centre", "center")
     return text if text.isalpha() else _indices(value)
 
@@ -164,7 +164,7 @@ def convolve(
 
 
 def _check_paths(signal: str, out: str | None, plot: str | None) -> None:
-    """Refuse what could not be written, before any work."""
+    """Raise for files that could not be written, before any work is done."""
     from striate import recordings
 
     if out is not None:
@@ -181,7 +181,7 @@ def _check_paths(signal: str, out: str | None, plot: str | None) -> None:
 
 
 def _kernel(recording: Recording, text: str, size: int | None) -> tuple[Recording, Kernel]:
-    """Return the kernel, of as many dimensions as the signal, and how the signal is to be read."""
+    """Return the signal and the kernel; a kernel of two dimensions makes a table a matrix."""
     from striate import kernels
 
     if recording.values.ndim > 2:
@@ -201,7 +201,7 @@ def _kernel(recording: Recording, text: str, size: int | None) -> tuple[Recordin
 
 
 def _result(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> Array:
-    """Return the convolution or correlation, in float64, or in the signal's own floats."""
+    """Return the convolution or correlation, in float64 or in the signal's own float type."""
     from striate.signal import convolution
 
     settings = dict(how)
@@ -243,7 +243,7 @@ def _files(
     out: str | None,
     plot: str | None,
 ) -> tuple[list[tuple[str, bytes]], int]:
-    """Return the files to write and what they hold, and how many samples had to be clipped."""
+    """Return the files to write with their content, and how many samples had to be clipped."""
     from striate import recordings
 
     files: list[tuple[str, bytes]] = []
@@ -289,7 +289,7 @@ def _picture(
 
 
 def _first(length: int, taps: int, how: dict[str, Any]) -> int:
-    """The sample of f on which g(0) lies for output 0: there the plot begins."""
+    """The index of the sample that g(0) is multiplied with in output 0, where the plot begins."""
     from striate.signal.geometry import window
 
     flip = not how["correlate"]
@@ -312,7 +312,7 @@ def _write(files: list[tuple[str, bytes]]) -> None:
 
 
 def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
-    """What is computed, in a line: the flip and the border are never silent."""
+    """What is computed, in a line that always names the flip and the border."""
     values = recording.values
     if recording.grid:
         what = sizes(values.shape)
@@ -335,6 +335,8 @@ def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
 
 def _numbers(recording: Recording, result: Array) -> str:
     """The result as text; of a long one the first and the last values and how many there are."""
+    """The result as text; of a long one, the first and the last values and their number."""
+
     if result.ndim == 1:
         return line(result)
     if not recording.grid:

@@ -1,18 +1,15 @@
-"""``striate derive``: from a fully connected layer to a convolution."""
+"""`striate derive`: derives a convolution from a fully connected layer."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from striate.cli import options
 from striate.cli.output import json_line, note, one_line, writing
-
-if TYPE_CHECKING:
-    pass
 
 
 def _image(value: Any) -> tuple[int, ...]:
@@ -39,8 +36,7 @@ def _neurons(value: Any) -> tuple[int, ...]:
 
 
 def _padding(value: Any) -> Any:
-    """Read "same", "valid", one number, or "1,2" or "1,2,0,3"; what is none of them the library
-    refuses."""
+    """Read one number, or "1,2" or "1,2,0,3"; other words, such as "same", stay text."""
     text = str(value).strip().lower()
     if not re.fullmatch("[0-9, ]+", text):
         return text
@@ -174,6 +170,8 @@ def derive(
 def _check_places(picture: str | None, out: str | None) -> None:
     """What can be found out before any work is done."""
     from striate.teaching.derivation.files import check_kind
+
+    """Raise for files that cannot be read or written, before any work is done."""
 
     if picture is not None and not Path(picture).is_file():
         raise click.ClickException(f"{picture}: there is no such file")

@@ -1,4 +1,4 @@
-"""``striate evaluate``: how well a network does on labelled images."""
+"""`striate evaluate`: tests a classifier on labelled images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from striate.common.text import counted, percent
 if TYPE_CHECKING:
     from striate.training.evaluation import Evaluation
 
-# A wider confusion matrix than this does not fit a terminal; --json has it all the same.
+# A confusion matrix with more classes does not fit into a terminal; --json always has it.
 WIDEST_CONFUSION = 20
 
 

@@ -1,4 +1,4 @@
-"""``striate explain``: how a network is computed."""
+"""`striate explain`: shows how the compiled engine computes a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``striate filter``: photos convolved with kernels."""
+"""`striate filter`: convolves photos with kernels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from striate.kernels import Kernel
     from striate.pictures import Picture
 
+    # The pixels that were written, and notes on what the file lacks.
+    Written = tuple[Array, list[str]]
+
 SAMPLE = "grace-hopper"
 
 
 @dataclass(frozen=True)
-class Look:
-    """How photos are filtered."""
+class FilterSettings:
+    """How photos are filtered; the attributes are the arguments of `striate.filter_image`."""
 
     chain: tuple[Kernel, ...]
     border: str
@@ -46,7 +49,7 @@ class Look:
         )
 
     def labels(self, rows: int | None) -> list[str]:
-        """Return a name for each kernel, as it stands in the names of files."""
+        """Return a name for each kernel, for the names of files."""
         from striate.kernels.registry import is_name
         from striate.pictures.comparison import label
 
@@ -57,7 +60,7 @@ class Look:
         return names
 
     def footer(self) -> str:
-        """Return what a comparison says about all but the kernels."""
+        """Return the text below a comparison: all settings but the kernels."""
         parts = ["convolution: the kernel is turned by 180° and laid on every pixel"]
         border = f"border: {self.border}"
         parts.append(f"{border} {self.fill_value:g}" if self.border == "fill" else border)
@@ -162,8 +165,8 @@ def filter_command(
 
     check_name("--border", border, BORDERS)
     chain = resolve_chain(list(given), rows)
-    look = Look(chain, border, fill_value, offset, gray)
-    suffix = "".join(f"-{name}" for name in look.labels(rows))
+    settings = FilterSettings(chain, border, fill_value, offset, gray)
+    suffix = "".join(f"-{name}" for name in settings.labels(rows))
     jobs = plan(photos, out, suffix, sample=SAMPLE, compare=ENDINGS if compare else ())
     written: list[dict[str, Any]] = []
     skipped: list[str] = []
@@ -177,7 +180,7 @@ def filter_command(
                     raise
                 skipped.append(str(error))
             else:
-                frame, lost = (_compare if compare else _filter)(picture, job, look)
+                frame, lost = (_compare if compare else _filter)(picture, job, settings)
                 notes += lost
                 written.append(
                     {"photo": _name(job), "written": str(job.target), "shape": frame.shape}
@@ -206,24 +209,30 @@ def _name(job: InputAndOutput) -> str:
     return f"{SAMPLE} (the sample)" if job.source is None else str(job.source)
 
 
-def _filter(picture: Picture, job: InputAndOutput, look: Look) -> tuple[Array, list[str]]:
-    """Write the filtered picture; return its first frame, and what its file could not hold."""
+def _filter(
+    picture: Picture, job: InputAndOutput, settings: FilterSettings
+) -> tuple[Array, list[str]]:
+    """Write the filtered picture; return its first frame, and notes on what the file lacks."""
     from striate.pictures import write_picture
 
-    result = picture.map(look.apply)
+    result = picture.map(settings.apply)
     job.target.parent.mkdir(parents=True, exist_ok=True)
     return result.frames[0], write_picture(job.target, result)
 
 
-def _compare(picture: Picture, job: InputAndOutput, look: Look) -> tuple[Array, list[str]]:
-    """Write the comparison; return the filtered pixels, and a sentence on frames left out."""
+def _compare(
+    picture: Picture, job: InputAndOutput, settings: FilterSettings
+) -> tuple[Array, list[str]]:
+    """Write the comparison; return the filtered pixels, and a note on frames left out."""
     from striate.pictures.comparison import write_comparison
 
     before = picture.frames[0]
-    after = look.apply(before)
+    after = settings.apply(before)
     job.target.parent.mkdir(parents=True, exist_ok=True)
     title = "Grace Hopper" if job.source is None else job.source.name
-    write_comparison(job.target, before, look.chain, after, title=title, footer=look.footer())
+    write_comparison(
+        job.target, before, settings.chain, after, title=title, footer=settings.footer()
+    )
     count = len(picture.frames)
     lost = f"{_name(job)}: the comparison shows the first of {count} frames"
     return after, [lost] if count > 1 else []

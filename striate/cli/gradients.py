@@ -1,4 +1,4 @@
-"""``striate gradients``: the gradients of a small convolution, term by term."""
+"""`striate gradients`: writes out the gradients of a small convolution, term by term."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from striate.cli.size import padding_quantity, quantity
 if TYPE_CHECKING:
     from striate.common.arrays import Array
 
-# What a file's ending says about the format.
+# The format by the ending of a file's name.
 FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "text"}
 
 

@@ -1,4 +1,4 @@
-"""Images for a network from any source, without regard to their classes."""
+"""Loads images for a network from any source, without regard to their classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def load(source: str, network: Network | None, quiet: bool) -> Dataset:
-    """The images of `source`: as the network reads them, or as they come."""
+    """Load the images of a source.
+
+    Args:
+        source: as for `striate train`.
+        network: image files are resized to its input; None to load them as they are.
+        quiet: whether to show no progress.
+    """
     from striate import data
 
     kept = network is not None and is_image_folder(source) and len(network.input_shape) == 3
@@ -34,9 +40,16 @@ def load(source: str, network: Network | None, quiet: bool) -> Dataset:
 
 
 def choose(dataset: Dataset, network: Network, count: int, source: str, file: str) -> Array:
-    """`count` images at even distances, of the test part where there is one.
+    """Choose images at even distances, from the test images if there are any.
 
-    Raises ClickException if they are not of the network's size.
+    Args:
+        dataset: the images of `source`.
+        network: the network of `file`.
+        count: how many to choose at most.
+        source, file: as the user named them, for the message.
+
+    Raises:
+        ClickException: the images do not have the network's input shape.
     """
     images = dataset.test_images if len(dataset.test_images) else dataset.train_images
     if images.shape[1:] != network.input_shape:

@@ -1,4 +1,4 @@
-"""``striate inspect``: what a network sees."""
+"""`striate inspect`: shows receptive fields, unread pixels, connections and equivariance."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def inspect(
 
     Start with:  striate inspect digits.safetensors digits
     """
-    from striate import inspect as seeing
+    from striate import inspect as inspection
 
     if unit is not None and layer is None:
         raise click.UsageError("--unit needs --layer")
@@ -85,7 +85,7 @@ def inspect(
 
         check_picture(out)
     network, dataset = _network(file, source, input_shape, classes, quiet)
-    seen = seeing.reach(network)
+    seen = inspection.reach(network)
     found: dict[str, Any] = {"file": file}
     parts: list[str] = []
     if unit is not None and layer is not None:
@@ -94,7 +94,7 @@ def inspect(
     else:
         if layer is not None:
             seen[layer]  # raises if there is none
-        missing, joined = seeing.ledger(network), seeing.connectivity(network)
+        missing, joined = inspection.ledger(network), inspection.connectivity(network)
         found |= {
             "reach": seen.to_dict(),
             "ledger": missing.to_dict(),
@@ -104,13 +104,13 @@ def inspect(
     if source is not None and dataset is not None:
         batch = images_of.choose(dataset, network, most, source, file)
         note(f"Measuring on {counted(len(batch), 'image')}", quiet=quiet)
-        effective = seeing.effective_fields(network, batch, layer, unit)
+        effective = inspection.effective_fields(network, batch, layer, unit)
         found["effective_fields"] = [each.to_dict() for each in effective.fields]
         parts.append(str(effective))
         if unit is None:
             sides = (min(network.input_shape[:2]) - 1) // 2
             if sides:
-                moved = seeing.shifts(
+                moved = inspection.shifts(
                     network, batch, most=min(shift, sides),
                     engine=engine or options.default_engine(),
                 )  # fmt: skip
@@ -134,7 +134,7 @@ def _network(
     classes: int | None,
     quiet: bool,
 ) -> tuple[Network, Dataset | None]:
-    """The network and the images; a network file without a shape takes that of the images."""
+    """Load the network and the images; a network file without a shape takes that of the images."""
     dataset = None
     if source is not None and networkfile.is_named(file):
         written = networkfile.read(file)

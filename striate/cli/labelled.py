@@ -1,4 +1,4 @@
-"""Reading the labelled images that a classifier is tested on."""
+"""Loads the labelled images that a classifier is tested on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Images (n, *network.input_shape) with labels (n,), and where they are from."""
+    """The labelled images of a test.
+
+    Attributes:
+        images: (n, *network.input_shape).
+        labels: class indices (n,).
+        source: the name of their source.
+        part: which part of it they are, "test", "train" or "all".
+    """
 
     images: Images
     labels: Array
@@ -33,11 +40,15 @@ class Labelled:
 def load_labelled(
     model: str, network: Network, source: str, part: str | None, *, skip_bad: bool, quiet: bool
 ) -> Labelled:
-    """Return the part of `source` to test the network of the file `model` on.
+    """Load the images on which a network is tested.
 
     Args:
-        part: "test", "train" or "all"; None for what training did not see, or all of a source
-            that it did not see at all.
+        model: the model file, whose notes say which images it was trained on.
+        network: the network in it.
+        source: as for `striate train`.
+        part: "test", "train" or "all"; None for the images that it was not trained on.
+        skip_bad: whether to skip image files that cannot be read.
+        quiet: whether to show no progress and no notes.
 
     Raises:
         DataError: the source cannot be read, or has other classes than the network.
@@ -65,9 +76,9 @@ def load_labelled(
 
 
 def _folder_of(source: str, network: Network, part: str | None) -> str | None:
-    """Return the folder of the images in question if others need not be read at all.
+    """Return the folder of the requested part, if the images of the other need not be read.
 
-    None without names of the network's classes, which then are those of the whole source.
+    None if the network has no class names: then the whole source decides on the classes.
     """
     if part == "all" or network.classes is None or not is_image_folder(source):
         return None
@@ -94,7 +105,7 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
         test_fraction=1.0,
         progress=None if quiet else Counting(),
     )
-    for sentence in dataset.notes[1:]:  # the first tells of parts that are not made here
+    for sentence in dataset.notes[1:]:  # the first one is about the split, which is not made here
         note(sentence, quiet=quiet)
     if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
         here, there = len(dataset.classes), network.output_shape[-1]
@@ -106,7 +117,7 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
 
 
 def is_image_folder(source: str) -> bool:
-    """Return whether `source` holds image files, which are resized; arrays must fit as they are."""
+    """Return whether `source` is a folder of image files, which are resized, unlike arrays."""
     from striate.data.idx import has_idx
 
     path = Path(source)
@@ -119,9 +130,9 @@ def _choose(
     """Return the name of the part to test on, its images and its labels.
 
     Args:
-        dataset: loaded with all images in the test part where they came in one part only.
-        trained: the model file's notes about its training; a file may hold anything there.
-        part: what the user asks for, if anything.
+        dataset: loaded so that a source without test images is all in the test part.
+        trained: the model file's notes about its training, which may be any data.
+        part: the part that the user wants, or None.
     """
     images, labels = dataset.test_images, dataset.test_labels
     if not dataset.split:
@@ -153,7 +164,7 @@ def _choose(
 
 
 def rescaled(images: Images, dataset: Dataset, network: Network) -> Images:
-    """Return images in which white is the number that it was in training (16 in the digits)."""
+    """Return images scaled so that white has the value that it had in training (16 for digits)."""
     if dataset.resize is None or network.preprocessing.resize is None:
         return images
     here = dataset.resize.get("maximum", 255)

@@ -1,6 +1,6 @@
-"""Reading a network that a person wrote down: a list of layers in TOML or JSON.
+"""Reads network files: networks written down as a list of layers in TOML or JSON.
 
-The short form, here in TOML::
+The short form, here in TOML:
 
     input_shape = [28, 28, 1]  # may be left out: then the data decide
 
@@ -16,13 +16,13 @@ The short form, here in TOML::
     layer = "Dense"
     units = "classes"  # as many as the data have classes
 
-A layer reads the output of the one before it. For a graph, give a layer a ``name``, and say
-``inputs = ["that_name", "another"]`` where its output is wanted; ``"input"`` is the image. The
-output of the last layer is the network's.
+A layer reads the output of the one before it. For a graph, give a layer a `name`, and
+``inputs = ["that_name", "another"]`` to the layer that reads it; "input" is the image. The output
+of the last layer is the network's.
 
-The JSON form is the same thing, as an object or as the list of layers alone. An object that
-`Network.get_config()` made is understood too. Nothing in a file is run or imported: layers come
-from the fixed table `striate.layers.LAYERS`.
+The JSON form has the same content, as an object or as the list of layers alone. An object that
+`Network.get_config()` made is read too. Nothing in a file is run or imported: layers come from
+the fixed table `striate.layers.LAYERS`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.common.text import did_you_mean, reason, sizes
+from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
     from striate.layers import Layer
     from striate.network import Network
-
-Shape = tuple[int, ...]
 
 INPUT = "input"
 
@@ -52,19 +51,24 @@ class NetworkFileError(ValueError):
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A network file, read but not yet built, as the data may still decide its ends."""
+    """A network file that has been read but not built: the data may set its input and classes.
+
+    Attributes:
+        path: of the file.
+        content: its object.
+    """
 
     path: Path
     content: Mapping[str, Any]
 
     @property
     def is_config(self) -> bool:
-        """Whether the file is what `Network.get_config()` made."""
+        """Whether the file was made by `Network.get_config()`."""
         return "nodes" in self.content
 
     @property
     def input_shape(self) -> Shape | None:
-        """The input shape that the file gives, if it does."""
+        """The input shape in the file; None if there is none."""
         shape = self.content.get("input_shape")
         if shape is None:
             return None
@@ -76,14 +80,14 @@ class NetworkFile:
         return tuple(shape)
 
     def build(self, input_shape: Shape | None = None, classes: int | None = None) -> Network:
-        """Return the network.
+        """Build the network.
 
         Args:
-            input_shape: the shape of the data; must agree with the file's own where it has one.
-            classes: what "classes" stands for in the file.
+            input_shape: the shape of the data, which must be that in the file if there is one.
+            classes: the number that "classes" stands for in the file.
 
         Raises:
-            NetworkFileError: the file does not describe a network, or not one for this shape.
+            NetworkFileError: the file describes no network, or not one for this shape.
         """
         from striate.network import Network
 
@@ -139,7 +143,7 @@ class NetworkFile:
     def _layer(
         self, number: int, entry: object, classes: int | None
     ) -> tuple[Layer, list[str] | None]:
-        """Return one layer of the list, and the names of its inputs if it says them."""
+        """Return one layer of the list, and the names of its inputs if they are given."""
         from striate.layers import LAYERS
 
         where = f"layer {number}"
@@ -175,11 +179,12 @@ class NetworkFile:
             raise self.error(f"{where}: {error}") from error
 
     def error(self, why: str) -> NetworkFileError:
+        """The error with the name of the file."""
         return NetworkFileError(f"{self.path}: {why}")
 
 
 def is_named(path: str) -> bool:
-    """Whether a name is that of a network file; others are model files."""
+    """Whether the ending of a name is that of a network file; other files are model files."""
     return Path(path).suffix.lower() in (".json", ".toml")
 
 

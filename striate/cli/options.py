@@ -1,4 +1,4 @@
-"""Types and options that several commands share."""
+"""Types of arguments, and options that several commands have."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def number(
     minimum: float = -math.inf, below: float = math.inf, *, above: bool = False
 ) -> Callable[[Any], float]:
-    """Return the type of a finite number from `minimum` (or above it) to below `below`.
+    """Return the type of a finite number that is at least `minimum` and below `below`.
 
-    click's own range lets "nan" pass.
+    It exists because click's own range accepts "nan".
+
+    Args:
+        minimum, below: the bounds.
+        above: whether the number must be above `minimum`.
     """
     bounds = f"{'above' if above else 'at least'} {minimum:g}"
     if math.isfinite(below):
@@ -57,7 +61,7 @@ def image_shape(value: Any) -> tuple[int, int, int]:
 
 
 def sides(value: Any) -> tuple[int, ...]:
-    """Return the positive numbers between the "x" of `value`; () if it is anything else."""
+    """Read whole numbers with "x" between them: "28x28x1"; () for anything else."""
     if isinstance(value, tuple):
         return value
     parts = re.split("[x×]", str(value).strip().lower())
@@ -97,7 +101,7 @@ def views_option(command: Command) -> Command:
 
 
 def network_file_options(command: Command) -> Command:
-    """Add what a network file may leave open."""
+    """Add --input-shape and --classes, which a network file may leave open."""
     command = click.option(
         "--classes",
         type=click.IntRange(min=2),
@@ -113,7 +117,7 @@ def network_file_options(command: Command) -> Command:
 
 
 def plan_options(command: Command) -> Command:
-    """Add what says which plan of which network is meant."""
+    """Add the options of a network file and of its compiled plan."""
     command = network_file_options(command)
     for option in reversed(
         (

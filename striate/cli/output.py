@@ -1,4 +1,4 @@
-"""What the commands print, and where: results to standard output, all else to standard error."""
+"""Printing: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from striate.common.text import reason
 
 
 def error_line(message: str) -> None:
-    """Print why the command ends, on one line of standard error."""
+    """Print the error with which the command ends, on one line of standard error."""
     click.echo(f"striate: {one_line(message)}", err=True)
 
 
@@ -35,7 +35,7 @@ def paragraph(message: str, *, quiet: bool = False) -> None:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """A file that cannot be written is a user's mistake."""
+    """Turn an OSError in the block into the error that the file `path` cannot be written."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where the pictures that a command makes from photos are to be written."""
+"""Plans where the pictures that a command makes from photos are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from striate.pictures.writing import check_output
 
 @dataclass(frozen=True)
 class InputAndOutput:
-    """One picture: where from (None: a sample) and where to."""
+    """The source of one picture (None: the sample) and the file to write."""
 
     source: Path | None
     target: Path
@@ -29,19 +29,20 @@ def plan(
     sample: str,
     compare: Sequence[str] = (),
 ) -> list[InputAndOutput]:
-    """Return what is read and written, all names checked before any work is done.
+    """Return the files to read and to write; all names are checked before any work is done.
 
-    Without `out`, a result is called like its photo with `suffix` before the ending and stands
-    beside it; those of a folder stand in a folder of such a name. With `out`, one result is that
-    file, or lies in that folder; several photos always need a folder, and keep their names.
+    Without `out`, a result is written beside its photo, with `suffix` before the ending of its
+    name; those of a folder are written to a folder named in the same way. With `out`, one result
+    is written to that file or into that folder; several photos need a folder, and keep their
+    names.
 
     Args:
-        photos: files, folders and patterns; none stands for a sample.
-        out: what the user named, or None.
+        photos: files, folders and patterns; empty for the sample.
+        out: the file or folder that the user named, or None.
         suffix: such as "-laplace".
         sample: the name of the sample, without an ending.
-        compare: the endings that comparisons may have, the first the default; empty where it is
-            filtered photos that are written.
+        compare: the endings that comparisons may have, the default one first; empty if filtered
+            photos are written.
 
     Raises:
         DataError: a photo is not there or would be overwritten, two results would have the same
@@ -68,7 +69,7 @@ def plan(
 def _jobs(
     photos: Sequence[str], out: str | None, suffix: str, sample: str
 ) -> tuple[list[InputAndOutput], bool]:
-    """Return the jobs and whether all targets lie in a folder that is made where it is missing."""
+    """Return the jobs, and whether all targets are in a folder that is created if needed."""
     folder = None if out is None or not _is_folder(out) else Path(out)
     if not photos:
         name = f"{sample}{suffix}.png"
@@ -86,7 +87,7 @@ def _jobs(
         found = find_images([given])
         if os.path.isdir(given):
             top = Path(given)
-            # Results of an earlier run may lie below the folder.
+            # Results of an earlier run may be in this folder.
             inner = folder.resolve() if folder else None
             found = [path for path in found if not _is_below(path, inner)]
             into = folder or _renamed_folder(top, suffix)
@@ -120,7 +121,7 @@ def _renamed_folder(folder: Path, suffix: str) -> Path:
 
 
 def _writable(path: Path) -> Path:
-    """Return the path, with .png where its ending names no kind of image."""
+    """Return the path, with ".png" added if its ending names no kind of image."""
     return path if path.suffix.lower() in KINDS else path.with_name(path.name + ".png")
 
 
@@ -144,6 +145,6 @@ def _check_apart(jobs: Sequence[InputAndOutput]) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Return what tells a file from all others, whatever it is called."""
+    """Return what identifies a file under all of its names."""
     status = os.stat(path)
     return status.st_dev, status.st_ino

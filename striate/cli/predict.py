@@ -1,4 +1,4 @@
-"""``striate predict``: classes for new images."""
+"""`striate predict`: predicts the classes of new images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from striate.common.arrays import Array
 from striate.common.text import percent, sizes
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from striate.network import Network
 
-# Images held in memory at a time: a folder may hold more than fit.
+# Images held in memory at a time: a folder may have more than fit.
 CHUNK = 1024
 
 
@@ -68,7 +65,7 @@ def predict(
         )
         names = network.classes or [str(index) for index in range(probabilities.shape[1])]
         for path, row in zip(good, probabilities, strict=True):
-            # Stable, so that of equal ones the first class wins, as in argmax.
+            # A stable sort, so that of equal classes the first one wins, as in argmax.
             best = (-row).argsort(kind="stable")[:top]
             ranked = [{"class": names[index], "probability": float(row[index])} for index in best]
             predictions.append({"path": str(path), **ranked[0], "top": ranked})
@@ -96,7 +93,7 @@ def predict(
 def _load(
     paths: list[Path], network: Network, skip_bad: bool, skipped: list[str]
 ) -> tuple[list[Path], Array]:
-    """Return the readable ones of `paths` and their images; note the others in `skipped`."""
+    """Return those of `paths` that can be read and their images; add the others to `skipped`."""
     from striate import data
 
     bad: set[int] = set()

@@ -1,4 +1,4 @@
-"""``striate report``: one HTML page that shows what a network does, and every sum."""
+"""`striate report`: writes an HTML page on a classifier and its predictions."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def report(
     page = check_path(Path(model).stem + ".html" if out is None else out)
     network = load_classifier(model)
     if kernels is not None:
-        convolution(network, layer)  # an error before any work is done
+        convolution(network, layer)  # raises before any work is done
     tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
     note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
     made = make(

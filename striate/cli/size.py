@@ -1,4 +1,4 @@
-"""``striate size``: the size rule as a calculator."""
+"""`striate size`: solves the size rule of a window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``striate stroke``: the experiment with the "2" of article 001."""
+"""`striate stroke`: the experiment with the "2" of *From Convolution to Neural Network*."""
 
 from __future__ import annotations
 

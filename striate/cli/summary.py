@@ -1,4 +1,4 @@
-"""``striate summary``: a network layer by layer."""
+"""`striate summary`: shows a network layer by layer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def summary(
 def read_network(
     file: str, input_shape: tuple[int, int, int] | None, classes: int | None
 ) -> tuple[Network, dict[str, Any]]:
-    """The network in a model file or a network file, and what else a model file tells."""
+    """Load the network in a model or network file, with the classes and notes of a model file."""
     if networkfile.is_named(file):
         return networkfile.read(file).build(input_shape, classes or 10), {}
     network = load(file)

@@ -1,4 +1,4 @@
-"""``striate train``: from images to a trained, tested and saved network."""
+"""`striate train`: trains a network on images, tests it and saves it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from striate.training.recipes import Recipe
 
 INTERRUPTED = 130
-# Early stopping needs images to watch; this part of the training images, if none is asked for.
-WATCHED = 0.1
+# The share of the training images for validation, with early stopping and without --validation.
+VALIDATION = 0.1
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def train(**given: Any) -> int:
         "best_epoch": history.best_epoch,
         "recipe": _settings(chosen, recipe),
     }
-    # What is saved holds no times, so that the same training gives the same file.
+    # Times are not saved, so that the same training gives the same file.
     kept = {key: value for key, value in result.items() if key not in ("model", "class_names")}
     notes = {**kept, "split": _split(chosen, dataset), "history": history.curves()}
     files.save(network, out, notes)
@@ -207,10 +207,10 @@ def train(**given: Any) -> int:
 
 
 def _check_output_file(out: str | None) -> bool:
-    """Raise if the model could not be saved as `out`, so that no training is in vain.
+    """Raise if the model could not be saved as `out`, before any training.
 
     Returns:
-        Whether there is such a file already, which will be replaced.
+        Whether there is already such a file, which will be replaced.
     """
     if out is None:
         return False
@@ -260,7 +260,7 @@ def _load(chosen: TrainOptions) -> Dataset:
 
 
 def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
-    """Return the recipe for the data, with what the options say in place of its own settings."""
+    """Return the recipe for the data, with the settings that the options give."""
     from striate.training import recipes
 
     images = len(dataset.train_images)
@@ -281,26 +281,26 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
 def _settings(chosen: TrainOptions, recipe: Recipe) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
     name = recipe.name if chosen.network is None else "network file"
-    rest = {"seed": chosen.seed, "validation": _watched(chosen)}
+    rest = {"seed": chosen.seed, "validation": _validation_fraction(chosen)}
     return {"name": name, **asdict(recipe.training), **rest}
 
 
-def _watched(chosen: TrainOptions) -> float:
-    """Return the part of the training images to validate on."""
+def _validation_fraction(chosen: TrainOptions) -> float:
+    """Return the share of the training images to validate on."""
     if chosen.validation is not None:
         return chosen.validation
-    return WATCHED if chosen.patience else 0.0
+    return VALIDATION if chosen.patience else 0.0
 
 
 def _split(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
-    """Return how the test images were chosen, for `evaluate`; None if they came as such."""
+    """Return how the test images were split off, for `evaluate`; None if they came as such."""
     if not dataset.split:
         return None
     return {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
 
 
 def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network) -> None:
-    """Tell what will be trained, and how."""
+    """Print the network and the training settings."""
     origin = chosen.network or f"for {recipe.name}"
     layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
     paragraph(
@@ -332,7 +332,7 @@ def _fit(chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Datase
         dataset.train_images,
         dataset.train_labels,
         **recipe.training.arguments(),
-        validation_fraction=_watched(chosen),
+        validation_fraction=_validation_fraction(chosen),
         early_stopping=chosen.patience,
         seed=chosen.seed,
         threads=chosen.threads,

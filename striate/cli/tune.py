@@ -1,4 +1,4 @@
-"""``striate tune``: measure how a network is computed best on this machine."""
+"""`striate tune`: measures which kernels are fastest for a network on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Engines run networks: "llvm" compiles loops for this machine, "numpy" is readable NumPy."""
+"""Engines, which run a network's forward pass, training steps and updates.
+
+"llvm" compiles loops for the network's shapes and this machine, "numpy" is readable NumPy.
+
+    engine       the protocol that both fulfil
+    numpy        the NumPy engine
+    llvm         the compiled engine
+    llvm_layer   one layer alone, compiled
+    views        test-time augmentation: outputs averaged over several views of an image
+"""
 
 from __future__ import annotations
 
@@ -25,17 +34,19 @@ def make_engine(
     exact: bool = False,
     bfloat16: bool = False,
 ) -> Engine:
-    """An engine for `network` and batches of up to `batch_size` images.
+    """Make an engine for a network.
 
     Args:
+        network: the network, whose parameters the engine reads and updates in place.
         engine: "llvm", or "numpy"; without llvmlite "llvm" falls back to "numpy" with a warning.
+        batch_size: images of a batch at most.
         loss: needed for training steps.
         threads: how many threads may work; None for all cores.
-        exact: compute sums as they are written, without Winograd's algorithm ("numpy" always does).
+        exact: compute each sum directly, without Winograd's algorithm ("numpy" always does).
         bfloat16: let convolutions multiply in bfloat16 where that is faster ("llvm" only).
 
-    Raises ValueError for an unknown engine, and for bfloat16 where the engine or the processor
-    cannot do it.
+    Raises:
+        ValueError: the engine is unknown, or bfloat16 is not supported by it or the processor.
     """
     if check_engine(engine) == "numpy":
         if bfloat16:
@@ -56,7 +67,11 @@ def make_engine(
 
 
 def check_engine(engine: str) -> str:
-    """The engine to use for a name: ValueError if unknown, "numpy" where llvmlite is missing."""
+    """The engine to use for a name: "numpy", with a warning, for "llvm" without llvmlite.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
     if engine not in ENGINES:
         raise ValueError(f'engine must be "llvm" or "numpy", got {engine!r}')
     if engine == "llvm" and importlib.util.find_spec("llvmlite") is None:

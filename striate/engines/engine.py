@@ -1,4 +1,4 @@
-"""What an engine does: run a network's forward pass, training step and update."""
+"""The protocol of engines: a network's forward pass, training step and update."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """A network made ready to run on batches of up to a fixed size.
+    """Runs a network on batches of up to a fixed size.
 
-    An engine reads and writes the network's own parameters; it has buffers of its own, so one
+    An engine reads and updates the network's own parameters. It has buffers of its own, so one
     engine must not be used from two threads at once.
 
     Attributes:
-        gradient: float32 (P,), laid out like ``network.flat``: the gradient of the last step.
-        picks: whether images may also come as `Picked`: rows of an array, read where they lie.
+        gradient: the gradient of the last step, float32 (P,), laid out like ``network.flat``.
+        reads_in_place: whether images may also come as `striate.plan.inputs.ImagesInPlace`: rows
+            of the user's array, which are read and augmented without a copy.
     """
 
     gradient: Array
-    picks: ClassVar[bool]
+    reads_in_place: ClassVar[bool]
 
     def forward(self, images: Any) -> Array:
-        """Outputs (n, *output_shape) for raw images (n, *input_shape), uint8 or float32.
+        """Outputs (n, *output_shape) for raw images (n, *input_shape), as in prediction.
 
-        The engine applies the network's preprocessing. Running statistics are used, not changed.
+        The engine applies the network's preprocessing. Batch normalisation uses the running
+        statistics and does not change them.
         """
 
     def step(
         self, images: Any, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
     ) -> tuple[float, Array]:
-        """Forward in training mode, loss and backward; fills `gradient`, changes no parameter.
+        """Forward pass in training mode, loss and backward pass; fills `gradient`.
+
+        Running statistics change, parameters do not.
 
         Args:
-            images: raw images, n ≤ the batch size given at construction.
+            images: raw images, uint8 or float32, n ≤ the batch size given at construction.
             targets: float32 (n, outputs), as the loss's `targets` makes them.
-            weights: float32 (n,), divided by their sum: the loss is Σ weight·loss of the image.
+            weights: float32 (n,), which sum to 1: the loss is Σ weight·loss of the image.
             keys: uint32 (n,), one random key per image, for dropout.
 
         Returns:
@@ -49,7 +53,7 @@ class Engine(Protocol):
         """
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
-        """Move ``network.flat`` by the optimizer's rule and the last gradient, in place."""
+        """Update the parameters ``network.flat`` in place, by the optimizer and `gradient`."""
 
     def close(self) -> None:
-        """Give back buffers and threads; the engine cannot be used afterwards."""
+        """Free buffers and threads; the engine cannot be used afterwards."""

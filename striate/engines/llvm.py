@@ -1,4 +1,7 @@
-"""The compiled engine: a network as machine code made for its exact shapes and this machine."""
+"""The compiled engine: a network as machine code, compiled for its exact shapes and this machine.
+
+It makes a plan for each kind of batch, keeps its runner, and runs it: see `striate.plan`.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +30,19 @@ class CompiledEngine:
     """Runs a network as compiled loops: see `striate.engines.engine.Engine`.
 
     Args:
-        network: its parameters are used in place.
-        batch_size: the largest batch of a step.
+        network: the network, whose parameters are used in place.
+        batch_size: images of a batch at most.
         loss: needed by `step`.
         threads: how many threads work; None for all processors.
-        exact: compute sums as they are written, without Winograd's algorithm.
+        exact: compute each sum directly, without Winograd's algorithm.
         bfloat16: let convolutions multiply in bfloat16 where that is faster.
-        target: the machine to make code for, a narrower one than this; None for this one.
+        target: the machine to compile for, such as one with narrower vectors; None for this one.
 
     Attributes:
         winograd: whether a step computes any layer by Winograd's algorithm.
     """
 
-    picks: ClassVar[bool] = True
+    reads_in_place: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -63,11 +66,11 @@ class CompiledEngine:
         self._update: Update | None = None
 
     def forward(self, images: Array | ImagesInPlace) -> Array:
-        """Outputs (n, *output_shape) for raw images, by the running statistics."""
-        picked = self._picked(images)
-        outputs = np.empty((len(picked), *self.network.output_shape), np.float32)
-        for start in range(0, len(picked), self.batch_size):
-            batch = ImagesInPlace(picked.images, picked.rows[start : start + self.batch_size])
+        """Outputs (n, *output_shape) for raw images, as in prediction; any number of images."""
+        given = self._in_place(images)
+        outputs = np.empty((len(given), *self.network.output_shape), np.float32)
+        for start in range(0, len(given), self.batch_size):
+            batch = ImagesInPlace(given.images, given.rows[start : start + self.batch_size])
             outputs[start : start + len(batch)] = self._runner(batch, training=False).run(batch)
         return outputs
 
@@ -78,10 +81,10 @@ class CompiledEngine:
         weights: Array,
         keys: npt.NDArray[np.uint32],
     ) -> tuple[float, Array]:
-        """Loss and outputs in training mode; fills `gradient` (see Engine.step)."""
+        """Loss and outputs in training mode; fills `gradient`: see `Engine.step`."""
         if self.loss is None:
             raise ValueError("this engine was made without a loss: it can only run forward")
-        images = self._picked(images)
+        images = self._in_place(images)
         if not 0 < len(images) <= self.batch_size:
             raise ValueError(
                 f"this engine was made for batches of 1 to {self.batch_size} images, "
@@ -100,7 +103,7 @@ class CompiledEngine:
         return float(runner.plan.losses.sum(dtype=np.float64)), result
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
-        """Apply the optimizer to ``network.flat`` in place, all in one pass."""
+        """Update ``network.flat`` in place; a known optimizer runs as one compiled pass."""
         flat, gradient = self.network.flat, self.gradient
         if gradient.dtype != np.float32 or gradient.shape != flat.shape:
             raise ValueError(
@@ -131,7 +134,7 @@ class CompiledEngine:
         optimizer.steps += 1
 
     def close(self) -> None:
-        """Give back the buffers.  The threads wait for other engines' work."""
+        """Free the buffers.  The threads stay in the pool, for other engines."""
         self._runners.clear()
         self._update = None
 
@@ -139,8 +142,8 @@ class CompiledEngine:
     def winograd(self) -> bool:
         return any(runner.plan.uses_winograd for runner in self._runners.values())
 
-    def _picked(self, images: Array | ImagesInPlace) -> ImagesInPlace:
-        """Images to be read where they lie: bytes, or float32, which all else becomes."""
+    def _in_place(self, images: Array | ImagesInPlace) -> ImagesInPlace:
+        """Images that can be read in place: arrays of another dtype or layout are converted."""
         if isinstance(images, ImagesInPlace):
             check_images(images.images[:1], self.network.input_shape)
             return images
@@ -150,8 +153,9 @@ class CompiledEngine:
             images = np.ascontiguousarray(images, kind)
         return ImagesInPlace(images, np.arange(len(images)))
 
-    def _runner(self, picked: ImagesInPlace, *, training: bool) -> Runner:
-        key = (training, picked.loading)
+    def _runner(self, images: ImagesInPlace, *, training: bool) -> Runner:
+        """The runner for such images, made when it is first needed."""
+        key = (training, images.loading)
         if key not in self._runners:
             self._runners[key] = Runner(
                 self.network,
@@ -159,7 +163,7 @@ class CompiledEngine:
                 threads=self.threads,
                 training=training,
                 loss=self.loss.kind if training and self.loss is not None else None,
-                loading=picked.loading,
+                loading=images.loading,
                 exact=self.exact,
                 bfloat16=self.bfloat16,
                 target=self.target,

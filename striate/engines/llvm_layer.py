@@ -1,4 +1,4 @@
-"""One layer alone, compiled: what `striate.functional` runs."""
+"""Runs one layer alone, compiled, for `striate.functional` and `striate.inspect`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ def run_layer(
     state: dict[str, Array],
     training: bool,
 ) -> Array:
-    """One layer alone: its output (n, *shape) for inputs (n, *shape), float32 or float64.
+    """The output (n, *shape) of one layer, compiled.
 
-    Layers with several inputs (Add, Concat) move numbers and compute next to nothing: they run
-    in NumPy.
+    Layers with several inputs (Add, Concat) only add or copy numbers, so they run in NumPy.
+
+    Args:
+        layer: the layer.
+        inputs: its inputs (n, *shape), float32 or float64.
+        parameters, state: its arrays by their short names; in training the state is updated.
+        training: whether to run in training mode.
     """
     if len(inputs) > 1 or not len(inputs[0]):
         return layer.forward(inputs, parameters, state, PassContext(training))[0]
@@ -44,7 +49,12 @@ def run_layer_backward(
     gradient: Array,
     training: bool = True,
 ) -> tuple[tuple[Array, ...], dict[str, Array]]:
-    """The gradients of one layer's inputs and parameters, from the gradient of its output."""
+    """The gradients of one layer's inputs and, by name, of its parameters, compiled.
+
+    Args:
+        layer, inputs, parameters, state, training: as in `run_layer`.
+        gradient: the gradient of the output.
+    """
     if len(inputs) > 1 or not len(inputs[0]):
         _, saved = layer.forward(inputs, parameters, state, PassContext(training))
         return layer.backward(gradient, saved, parameters)
@@ -83,7 +93,7 @@ def _layer_runner(
         dtype=x.dtype,
         parameters=flat,
         statistics=statistics,
-        exact=True,  # sums as they are written: what somebody who asks for one layer wants to see
+        exact=True,  # no Winograd: whoever runs one layer alone wants the sums of its formula
     )
     if training and loss is None:
         runner.mark_present(len(x))
@@ -93,7 +103,7 @@ def _layer_runner(
 def _gathered(
     slots: tuple[Slot, ...], size: int, arrays: dict[str, Array], dtype: npt.DTypeLike
 ) -> Array:
-    """Named arrays in one flat buffer."""
+    """Named arrays, copied into one flat buffer of `size` numbers."""
     flat = np.zeros(size, dtype)
     for slot in slots:
         flat[slot.start : slot.stop] = arrays[slot.parameter.name].ravel()

@@ -1,7 +1,8 @@
-"""The readable engine: the layers' own NumPy code, one node after the other, in any float dtype."""
+"""The NumPy engine: the layers' own readable code, node by node, in any float dtype."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.layers import PassContext
 from striate.model.image_arrays import check_images
+from striate.model.traversal import backward_pass, forward_pass
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -19,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class NumPyEngine:
-    """Runs a network in NumPy.
+    """Runs a network in NumPy: see `striate.engines.engine.Engine`.
 
     Args:
-        network: its parameters are read at every call and changed by `update` only.
-        batch_size: the largest batch of a step.
+        network: the network, whose parameters are read at every call and changed by `update` only.
+        batch_size: images of a batch at most.
         loss: needed by `step`.
-        threads: accepted for the other engine's sake; NumPy decides by itself.
-        dtype: of all computations; float64 for checks of gradients.
+        threads: ignored; the compiled engine has the same argument.
+        dtype: of all computations; float64 to check gradients.
     """
 
-    picks: ClassVar[bool] = False
+    reads_in_place: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -47,14 +49,14 @@ class NumPyEngine:
         self.gradient: Array = np.zeros(network.flat.size, self.dtype)
 
     def forward(self, images: Array) -> Array:
-        """Outputs (n, *output_shape) for raw images, by the running statistics."""
+        """Outputs (n, *output_shape) for raw images, as in prediction; any number of images."""
         images = check_images(images, self.network.input_shape)
         return self._forward(images, PassContext(training=False), keep=False)[0]
 
     def step(
         self, images: Array, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
     ) -> tuple[float, Array]:
-        """Loss and outputs in training mode; fills `gradient` (see Engine.step)."""
+        """Loss and outputs in training mode; fills `gradient`: see `Engine.step`."""
         if self.loss is None:
             raise ValueError("this engine was made without a loss: it can only run forward")
         images = check_images(images, self.network.input_shape)
@@ -70,50 +72,47 @@ class NumPyEngine:
         return float(loss), outputs
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
-        """Apply the optimizer to ``network.flat`` in place."""
+        """Update ``network.flat`` in place by the optimizer."""
         gradient = self.gradient.astype(np.float32, copy=False)
         optimizer.apply(self.network.flat, gradient, self.network.decay_mask, learning_rate)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to free."""
 
     def _forward(self, images: Array, run: PassContext, keep: bool) -> tuple[Array, list[Any]]:
+        """The network's output, and for `keep` what each layer saves for the backward pass."""
         network = self.network
-        values = {-1: network.preprocessing.apply(images).astype(self.dtype, copy=False)}
-        readers = [0] * len(network.nodes)
-        for vertex in network.nodes:
-            for source in vertex.inputs:
-                readers[source] += source >= 0
         saved: list[Any] = []
-        for index, vertex in enumerate(network.nodes):
-            values[index], kept = vertex.layer.forward(
-                tuple(values[source] for source in vertex.inputs),
+
+        def compute(index: int, inputs: tuple[Array, ...]) -> Array:
+            output, kept = network.nodes[index].layer.forward(
+                inputs,
                 self._parameters(index),
                 network.state_of(index),
                 PassContext(run.training, run.keys, salt=index),
             )
             saved.append(kept if keep else None)
-            for source in vertex.inputs:  # let go of what nobody will read again
-                readers[source] -= source >= 0
-                if source >= 0 and not readers[source]:
-                    values.pop(source, None)
-        return values[len(network.nodes) - 1], saved
+            return output
+
+        inputs = network.preprocessing.apply(images).astype(self.dtype, copy=False)
+        ((_, output),) = deque(forward_pass(network, inputs, compute), maxlen=1)
+        return output, saved
 
     def _backward(self, gradient: Array, saved: list[Any]) -> None:
+        """Fill `self.gradient` from the gradient of the network's output."""
         network = self.network
-        arriving: dict[int, Array] = {len(network.nodes) - 1: gradient}
         slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
-        for index in reversed(range(len(network.nodes))):
-            vertex = network.nodes[index]
-            shares, gradients = vertex.layer.backward(
-                arriving.pop(index), saved[index], self._parameters(index)
+
+        def input_gradients(index: int, arriving: Array) -> tuple[Array, ...]:
+            shares, gradients = network.nodes[index].layer.backward(
+                arriving, saved[index], self._parameters(index)
             )
-            for source, share in zip(vertex.inputs, shares, strict=True):
-                # Where a value is read twice, the gradients of its readers add up.
-                arriving[source] = arriving[source] + share if source in arriving else share
             for name, value in gradients.items():
                 slot = slots[index, name]
                 self.gradient[slot.start : slot.stop] = value.ravel()
+            return shares
+
+        backward_pass(network, len(network.nodes) - 1, gradient, input_gradients)
 
     def _parameters(self, node: int) -> dict[str, Array]:
         return {

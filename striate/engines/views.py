@@ -1,9 +1,9 @@
-"""Several views of an image, whose outputs are averaged: test-time augmentation.
+"""Test-time augmentation: outputs averaged over several views of each image.
 
-What a network says of an image and of its mirror image differs a little; the average is right more
-often than either (K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, which has the
-six views, too).  It is for pictures in which left and right, or a pixel to either side, make no
-difference: a mirrored digit is another digit.
+A network's outputs for an image and for its mirror image differ a little, and their average is
+right more often than either (K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024,
+from which the six views are).  This helps only where mirroring, or a shift by a pixel, does not
+change the class: a mirrored digit is another digit.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ VIEWS = {
     "mirrored": "it and its mirror image",
     "moved": "those two, and both moved by a pixel up and left, and down and right",
 }
-"""What can be averaged, and what that is."""
+"""The sets of views, and what each contains."""
 
 
 def check_views(views: str, input_shape: tuple[int, ...]) -> None:
-    """Refuse views that are unknown, or that inputs of this shape do not have.
+    """Check that there are such views of inputs of this shape.
 
     Raises:
-        ValueError: then.
+        ValueError: they are unknown, or the inputs are no images.
     """
     if views not in VIEWS:
         raise ValueError(f"Network: views must be one of {', '.join(VIEWS)}, got {views!r}")
@@ -38,10 +38,10 @@ def check_views(views: str, input_shape: tuple[int, ...]) -> None:
 
 
 def views_of(images: Array, views: str) -> Iterator[tuple[float, Array]]:
-    """Weights, which sum to 1, and views (n, height, width, channels) of `images`.
+    """The views of images (n, height, width, channels), each with its weight in the average.
 
-    Of the six the two in place weigh as much as the four that are moved.  What is moved in at an
-    edge repeats the edge.
+    The weights sum to 1; of the six views the two in place weigh as much as the four that are
+    shifted.  Pixels that are shifted in at an edge repeat the edge.
     """
     if views == "plain":
         yield 1.0, images

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: settings, building, training, running."""
+"""The base class of the classifier and the regressor: settings, training and prediction."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from striate.common.arrays import Array, Floats
 from striate.estimators import automatic
-from striate.estimators.image_inputs import Shape, check_fit_inputs, check_inputs
+from striate.estimators.image_inputs import check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
 from striate.network import Network
+from striate.ops.shapes import Shape
 from striate.optim import optimizers
 from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
@@ -26,14 +27,14 @@ from striate.training.history import History
 from striate.training.stopping import EarlyStopping
 from striate.training.training_settings import NAMES, TrainingSettings
 
-BLOCK = 32  # images at a time for predictions with NumPy
+BLOCK = 32  # images of a batch in predictions with NumPy
 
-# Attributes of a fitted estimator that a new fit, other than a warm start, begins without.
+# The state of `partial_fit`, which `fit` removes.
 _OF_PARTIAL_FIT = ("_optimizer", "_calls")
 
 
 class ConvNet(BaseEstimator):
-    """The base of both estimators; not for direct use."""
+    """The base of both estimators, which document the parameters; not for direct use."""
 
     n_features_in_: int
     input_shape_: Shape
@@ -79,7 +80,7 @@ class ConvNet(BaseEstimator):
         self.engine = engine
         self.verbose = verbose
 
-    # What the subclasses say.
+    # What the subclasses define.
 
     def _loss(self, settings: TrainingSettings) -> Loss:
         raise NotImplementedError
@@ -108,7 +109,7 @@ class ConvNet(BaseEstimator):
     # Settings.
 
     def _settings(self, rows: int) -> TrainingSettings:
-        """The user's settings, and automatic ones for what is None."""
+        """The user's settings, with automatic ones for those that are None."""
         base = automatic.automatic_settings(self.network, self.input_shape_, rows)
         if self.schedule is not None:
             base = replace(base, warmup=None)
@@ -119,7 +120,7 @@ class ConvNet(BaseEstimator):
         return replace(settings, augment=automatic.check_augment(self.augment))
 
     def _threads(self) -> int | None:
-        """As many threads as ``n_jobs`` says; None leaves it to the engine."""
+        """The number of threads by `n_jobs`; None leaves it to the engine."""
         if self.n_jobs is None:
             return None
         if isinstance(self.n_jobs, bool) or not isinstance(self.n_jobs, int | np.integer):
@@ -143,7 +144,7 @@ class ConvNet(BaseEstimator):
     # Training.
 
     def _train(self, samples: Samples, outputs: int) -> None:
-        """Fit a new network, or with a warm start go on with the one that there is."""
+        """Train a new network, or with a warm start the present one further."""
         samples = samples.without_zero_weights()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         settings = self._settings(len(samples.images))
@@ -167,7 +168,7 @@ class ConvNet(BaseEstimator):
         self.loss_curve_ = history.column("loss")
 
     def _train_more(self, samples: Samples, outputs: int) -> None:
-        """One pass over some more samples, at a constant rate, with the optimiser's memory."""
+        """Train for one epoch on more samples, at a constant rate, with the same optimiser."""
         samples = samples.without_zero_weights()
         settings = self._settings(len(samples.images))
         if not hasattr(self, "network_"):
@@ -213,7 +214,7 @@ class ConvNet(BaseEstimator):
             **options,
         )
 
-    # Running.
+    # Prediction.
 
     def _outputs(self, X: ArrayLike) -> Floats:
         check_is_fitted(self, "network_")
@@ -221,8 +222,8 @@ class ConvNet(BaseEstimator):
         threads = self._threads()
         if self.engine != "numpy":
             return self.network_.predict_logits(images, engine=self.engine, threads=threads)
-        # BLAS adds in another order for few rows than for many, and what is predicted for an
-        # image must not depend on the images beside it: every product gets the same shape.
+        # BLAS sums in another order for few rows than for many, and the prediction for an image
+        # must not depend on the other images: so every product gets the same shape.
         count = len(images)
         images = np.concatenate([images, images[:1].repeat(-count % BLOCK, axis=0)])
         outputs = self.network_.predict_logits(images, engine="numpy", batch_size=BLOCK)
@@ -235,6 +236,6 @@ class ConvNet(BaseEstimator):
 
 
 def _fresh_optimizer(settings: TrainingSettings) -> Optimizer:
-    """An optimiser without memory; one that the user gave is copied and stays as it is."""
+    """An optimiser without state; one that the user gave is copied and not changed."""
     made = settings.make_optimizer()
     return optimizers.by_name(made.kind, **made.hyperparameters())

@@ -1,4 +1,4 @@
-"""The network and the settings that an estimator uses where the user does not say."""
+"""The network and the training settings that an estimator uses where the user gives none."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from striate.layers import Dense, Flatten, Layer, ReLU
 from striate.network import Network
+from striate.ops.shapes import Shape
 from striate.training.loading import Augmentation
 from striate.training.training_settings import TrainingSettings
 
-Shape = tuple[int, ...]
 NetworkOption = Sequence[Layer] | Callable[[Shape, int], Network] | None
 
-# Training is as long as about so many updates take, within these numbers of epochs.
+# By default training takes about so many updates, within these numbers of epochs.
 UPDATES = 600
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 300
 SMALLEST_BATCH, LARGEST_BATCH = 32, 128
@@ -41,14 +41,14 @@ def automatic_settings(network: NetworkOption, input_shape: Shape, rows: int) ->
 
 
 def automatic_batch_size(rows: int) -> int:
-    """All rows in one batch while they are few, then about a sixteenth of them."""
+    """The batch size by default: all rows if they are few, then about a sixteenth of them."""
     if rows <= LARGEST_BATCH:
         return rows
     return min(max(rows // 256 * 16, SMALLEST_BATCH), LARGEST_BATCH)
 
 
 def automatic_epochs(rows: int, batch_size: int) -> int:
-    """Enough epochs for a fair number of updates: small data are seen more often."""
+    """The number of epochs by default: enough for `UPDATES` updates, so more for few rows."""
     steps = math.ceil(rows / batch_size)
     return min(max(math.ceil(UPDATES / steps), FEWEST_EPOCHS), MOST_EPOCHS)
 
@@ -56,7 +56,18 @@ def automatic_epochs(rows: int, batch_size: int) -> int:
 def build(
     network: NetworkOption, input_shape: Shape, outputs: int, rows: int, seed: int
 ) -> Network:
-    """The network to train, with new parameters drawn from ``seed``."""
+    """Build the network to train, with new parameters drawn from `seed`.
+
+    Args:
+        network: a list of layers, a function that makes the network, or None.
+        input_shape: of one sample.
+        outputs: how many numbers the network is to give.
+        rows: how many samples there are.
+        seed: of the parameters.
+
+    Raises:
+        TypeError, ValueError: it is none of these, or does not fit the shapes.
+    """
     if network is None:
         made = _automatic(input_shape, outputs, rows)
     elif isinstance(network, Network):
@@ -88,14 +99,14 @@ def _automatic(input_shape: Shape, outputs: int, rows: int) -> Network:
 
     if outputs >= 2:
         return recipes.choose(input_shape, outputs, rows).build(Network)
-    # Recipes are for classes; their last layer is made as wide as is wanted here.
+    # Recipes are for two or more classes: the last layer is given the wanted number of units.
     config = recipes.choose(input_shape, 2, rows).build(Network).get_config()
     config["nodes"][-1]["config"]["units"] = outputs
     return Network.from_config(config)
 
 
 def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network:
-    """A list that does not end in Dense gets the last layer, and Flatten where it needs it."""
+    """The network of a list of layers; without a last Dense layer it gets one, and Flatten."""
     for layer in layers:
         if not isinstance(layer, Layer):
             raise TypeError(f"network must be a list of layers, but it holds {layer!r}")
@@ -115,7 +126,15 @@ def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network
 
 
 def check_augment(augment: Any) -> Mapping[str, Any] | Augmentation | None:
-    """What a user gave as ``augment``, other than "auto"; False is nothing, as None is."""
+    """The augmentation as a function, or None.
+
+    Args:
+        augment: None or False, a mapping of the options of `Augment`, or a function
+            (images, rng) -> images.
+
+    Raises:
+        TypeError: it is none of these.
+    """
     if augment is None or augment is False:
         return None
     if not isinstance(augment, Mapping) and not callable(augment):

@@ -1,4 +1,4 @@
-"""``ConvNetClassifier``: a convolutional network as a scikit-learn classifier."""
+"""`ConvNetClassifier`: a convolutional network as a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -23,49 +23,52 @@ from striate.training.training_settings import TrainingSettings
 class ConvNetClassifier(ClassifierMixin, ConvNet):
     """A convolutional network as a scikit-learn classifier.
 
-    X may be images ``(n, height, width)`` or ``(n, height, width, channels)``, or flat
-    ``(n, features)``: with ``image_shape`` its rows are images too, without it they are plain
-    features and the network is dense.  Any real dtype will do; uint8 is the smallest and needs no
-    conversion.  Inputs are standardised per channel (per feature if flat) by the network itself.
+    X may be images (n, height, width) or (n, height, width, channels), or flat (n, features): with
+    `image_shape` its rows are images too, without it they are plain features and the network is
+    dense.  Any real dtype will do; uint8 is the smallest and needs no conversion.  Inputs are
+    standardised per channel (per feature if flat) by the network itself.
 
-    What is None is chosen to suit the size and the number of the images, as by ``striate train``.
+    Parameters that are None are chosen by the size and the number of the images, as by
+    `striate train`.
 
     Args:
-        network: a list of layers; a function ``(input_shape, n_classes) -> Network``; or None.
-            A list that does not end in ``Dense`` gets ``Flatten`` and ``Dense(n_classes)``.
-        image_shape: ``(height, width)`` or ``(height, width, channels)`` of the rows of a flat X.
-        epochs: how many times to see every image.
+        network: a list of layers; a function (input_shape, n_classes) -> Network; or None.
+            A list that does not end in `Dense` gets `Flatten` and `Dense(n_classes)`.
+        image_shape: (height, width) or (height, width, channels) of the rows of a flat X.
+        epochs: passes over the samples.
         batch_size: images per step.
-        learning_rate: the highest of the schedule.
-        optimizer: ``"sgd"``, ``"adamw"`` or an ``Optimizer``.
-        schedule: ``"constant"``, ``"cosine"``, ``"step"``, ``"one-cycle"`` or a ``Schedule``.
+        learning_rate: the highest one of the schedule.
+        optimizer: "sgd", "adamw" or an `Optimizer`.
+        schedule: "constant", "cosine", "step", "one-cycle" or a `RateSchedule`.
         weight_decay: for an optimiser given by name.
         label_smoothing: the share of the true class that is spread over all, 0 or more, below 1.
-        augment: a mapping of ``Augment``'s options, a function ``(images, rng) -> images``, None,
-            or ``"auto"``: what suits the images if ``network`` is None, else nothing.
-        class_weight: weights by class, or ``"balanced"``.
+        augment: a mapping of the options of `Augment`, a function (images, rng) -> images, None,
+            or "auto": that of the recipe if `network` is None, else none.
+        class_weight: weights by class, or "balanced".
         early_stopping: True, or the number of epochs (10 if True) to wait for a better validation
             loss; the best epoch's weights are kept.
         validation_fraction: the share of the samples to validate on; by default a tenth with
             early stopping, else none.
-        warm_start: whether ``fit`` goes on with the network of the last ``fit``.
-        random_state: of the first weights, order, augmentation, dropout and split.
+        warm_start: whether `fit` trains the network of the last `fit` further.
+        random_state: of the initial weights, order, augmentation, dropout and split.
         n_jobs: threads; -1 for all cores, None for all cores or OMP_NUM_THREADS if that is set.
-        engine: ``"llvm"`` or ``"numpy"``.
+        engine: "llvm" or "numpy".
         verbose: whether to show progress on standard error.
 
     Attributes:
-        classes_: the classes in order, ``(n_classes,)``.
-        network_: the trained ``Network``; its ``save`` writes a model file.
-        history_: the figures of all epochs; ``loss_curve_`` are their losses.
+        classes_: the classes in order, (n_classes,).
+        network_: the trained `Network`; its `save` writes a model file.
+        history_: the figures of all epochs.
+        loss_curve_: the loss of each epoch.
         n_iter_: how many epochs were run.
-        n_features_in_: numbers per sample.  ``input_shape_``: the shape that the network reads.
+        n_features_in_: numbers per sample.
+        input_shape_: the shape of the network's input.
 
-    A sample of weight 0 is as if it were not there.  Where all samples fit in one batch, weights
-    are the same as repetitions to the last bit (batch normalisation, dropout and augmentation
-    aside, which look at each row once); in several batches, as near as chance allows.
+    A sample of weight 0 is ignored.  Where all samples fit in one batch, an integer weight gives
+    the same bits as repetitions of the sample (except with batch normalisation, dropout and
+    augmentation, which count each row once); in several batches, nearly the same results.
 
-    Examples:
+    Example:
         >>> from sklearn.datasets import load_digits
         >>> from striate import ConvNetClassifier
         >>> digits = load_digits()
@@ -122,14 +125,14 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> ConvNetClassifier:
-        """Train on samples X, their classes ``y`` ``(n,)`` and weights ``(n,)``, 0 or more."""
+        """Train on samples X, their classes y (n,) and their weights (n,), 0 or more."""
         warm = self.warm_start and hasattr(self, "network_")
         images, labels = self._checked(X, y, first=not warm)
         weights = self._weights(sample_weight, images)
         if warm:
             classes = self.classes_
         else:
-            # A class whose samples all have weight 0 is not there.
+            # A class whose samples all have weight 0 is ignored.
             classes = np.unique(labels[weights > 0.0])
             if len(classes) < 2:
                 raise ValueError(
@@ -149,10 +152,10 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> ConvNetClassifier:
-        """Train once over some more samples, at a constant learning rate.
+        """Train for one epoch on more samples, at a constant learning rate.
 
-        The first call must name all ``classes``, and sets the standardisation of the inputs by
-        its samples, which should therefore be typical ones.
+        The first call must name all `classes`, and sets the standardisation of the inputs by its
+        samples, which should therefore be typical.
         """
         first = not hasattr(self, "network_")
         if first and classes is None:
@@ -203,7 +206,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     def _indices(
         self, labels: Array, classes: Array, weights: NDArray[np.float64]
     ) -> NDArray[np.intp]:
-        """Class indices of the labels; of samples that do not count the labels may be any."""
+        """Class indices of the labels; samples of weight 0 may have unknown labels."""
         unknown = np.setdiff1d(labels[weights > 0.0], classes)
         if len(unknown):
             raise ValueError(f"y holds {unknown.tolist()[:5]}, which are none of the classes")
@@ -217,7 +220,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                 f'class_weight must be a mapping, "balanced" or None, not {self.class_weight!r}'
             )
         places = {name: index for index, name in enumerate(self.classes_.tolist())}
-        # A class that is not in these samples, as of a fold in cross-validation, has no say.
+        # A class without samples, as may happen in a fold of cross-validation, is left out.
         return {
             places[name]: weight for name, weight in self.class_weight.items() if name in places
         }

@@ -1,4 +1,4 @@
-"""``ConvNetRegressor``: a convolutional network as a scikit-learn regressor."""
+"""`ConvNetRegressor`: a convolutional network as a scikit-learn regressor."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from striate.training.training_settings import TrainingSettings
 
 
 class ConvNetRegressor(RegressorMixin, ConvNet):
-    """A convolutional network as a scikit-learn regressor, by mean squared error.
+    """A convolutional network as a scikit-learn regressor, trained by mean squared error.
 
-    X is as for ``ConvNetClassifier``; y is ``(n,)`` or ``(n, outputs)``.  Targets are standardised
-    for training and predictions scaled back, so that learning rates do not depend on their unit.
+    X is as for `ConvNetClassifier`; y is (n,) or (n, outputs).  Targets are standardised for
+    training and predictions scaled back, so that learning rates do not depend on their unit.
 
-    The parameters are those of ``ConvNetClassifier`` without ``label_smoothing`` and
-    ``class_weight``; ``augment`` is None by default, as moving or mirroring an image may change
-    what is to be predicted.
+    The parameters are those of `ConvNetClassifier` without `label_smoothing` and `class_weight`;
+    `augment` is None by default, as moving or mirroring an image may change its target.
 
     Attributes:
-        network_: the trained ``Network``; it gives standardised targets.
-        target_mean_, target_scale_: what they are standardised by, ``(outputs,)``.
+        network_: the trained `Network`, whose outputs are standardised targets.
+        target_mean_, target_scale_: mean and scale of the targets, (outputs,).
         history_, loss_curve_, n_iter_, n_features_in_, input_shape_: as for the classifier.
     """
 
@@ -38,7 +37,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> ConvNetRegressor:
-        """Train on samples X, targets ``y`` ``(n,)`` or ``(n, outputs)`` and weights ``(n,)``."""
+        """Train on samples X, targets y (n,) or (n, outputs) and weights (n,), 0 or more."""
         warm = self.warm_start and hasattr(self, "network_")
         images, targets = self._checked(X, y, first=not warm)
         weights = self._weights(sample_weight, images)
@@ -50,10 +49,10 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> ConvNetRegressor:
-        """Train once over some more samples, at a constant learning rate.
+        """Train for one epoch on more samples, at a constant learning rate.
 
-        The first call sets the standardisation of inputs and targets by its samples, which
-        should therefore be typical ones.
+        The first call sets the standardisation of inputs and targets by its samples, which should
+        therefore be typical.
         """
         first = not hasattr(self, "network_")
         images, targets = self._checked(X, y, first=first)
@@ -64,7 +63,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """The predictions, ``(n,)`` or ``(n, outputs)`` as the targets were."""
+        """The predictions, (n,) or (n, outputs) like the targets."""
         outputs = self._outputs(X)
         check_is_fitted(self, "target_mean_")
         values = outputs * self.target_scale_ + self.target_mean_
@@ -95,7 +94,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         return images, rows
 
     def _standardise(self, targets: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
-        """Set the mean and the spread of the targets, each sample counted by its weight."""
+        """Set the weighted mean and standard deviation of the targets."""
         moments = [_moments(column, weights) for column in targets.T]
         self.target_mean_, spread = np.array(moments).T
         self.target_scale_ = np.where(spread > 1e-12 * np.abs(self.target_mean_), spread, 1.0)
@@ -115,8 +114,11 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
 def _moments(
     values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[np.float64, np.float64]:
-    """Mean and standard deviation, to the last bit the same for any order of the samples, and
-    for weights as for repetitions."""
+    """The weighted mean and standard deviation of values.
+
+    They are the same to the last bit for any order of the samples, and for integer weights and
+    repeated samples.
+    """
     values, weights = values[weights > 0.0], weights[weights > 0.0]
     order = np.lexsort((weights, values))
     distinct, places = np.unique(values[order], return_inverse=True)

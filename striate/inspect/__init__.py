@@ -1,27 +1,40 @@
-"""What a network sees: which pixels each unit reads, which nobody reads, and which count.
+"""Inspects a network: receptive fields, unread pixels, connections, equivariance to shifts.
 
-    reach(network)                     fields and exact pixels of every unit, through branches
+    reach(network)                     receptive field and exact pixels of every unit
     ledger(network)                    rows and columns that no output reads, and cures
-    connectivity(network)              weights and connections against a dense layer's
-    effective_field(network, images)   which of the pixels that a unit sees move it
+    connectivity(network)              weights and connections, compared with a dense layer
+    effective_field(network, images)   the effective receptive field of a unit, from gradients
     effective_fields(network, images)  the same for the central units of all layers
     shifts(network, images)            equivariance and invariance of every layer, measured
-    altered_stroke(digits)             what survives of edges when a digit is changed a little
+    altered_stroke(digits)             how many edges survive a small change of a digit
 
-Each returns data that prints as a table and has `to_dict`.
+Each returns data that prints as a table and has `to_dict`. A *unit* is one value of a layer's
+output. Reading order:
+
+    dependency_masks            from units back to the pixels that they depend on
+    field_propagation           receptive fields forward, layer by layer
+    receptive_fields            `reach`
+    unread_pixels               `ledger`
+    connections                 `connectivity`
+    values                      the values of all layers for some images, and gradients
+    effective_receptive_fields  `effective_field` and `effective_fields`
+    equivariance                `shifts`
+    stroke_experiment           `altered_stroke`
+    drawings                    figures of effective fields and of the stroke experiment
+    summary                     `Network.summary`
 """
 
 from striate.inspect.connections import Connections, Connectivity, connectivity
-from striate.inspect.effective import (
+from striate.inspect.effective_receptive_fields import (
     Effective,
     EffectiveField,
     effective_field,
     effective_fields,
 )
-from striate.inspect.ledger import Change, Cure, LayerLedger, Ledger, Unread, ledger
-from striate.inspect.reach import Box, LayerReach, NetworkReach, reach
-from striate.inspect.shifts import LayerShifts, Shift, Shifts, shifts
-from striate.inspect.strokes import AlteredStroke, Survival, altered_stroke
+from striate.inspect.equivariance import LayerShifts, Shift, Shifts, shifts
+from striate.inspect.receptive_fields import Box, LayerReach, NetworkReach, reach
+from striate.inspect.stroke_experiment import AlteredStroke, Survival, altered_stroke
+from striate.inspect.unread_pixels import Change, Cure, LayerLedger, Ledger, Unread, ledger
 
 __all__ = [
     "AlteredStroke",

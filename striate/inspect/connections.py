@@ -1,8 +1,8 @@
-"""Sparse connectivity: how many weights and connections a layer has, against a dense one.
+"""Sparse connectivity: the weights and connections of a layer, compared with a dense one.
 
-A connection joins one value of a layer's input with one value of its output. A dense layer joins
-all with all and gives each a weight of its own; a window joins neighbours and shares its weights
-among all positions. Connections with padding are not counted: there is nothing at the other end.
+A connection is a pair of an input value and an output value that depends on it. A dense layer
+connects all with all, with a weight for each connection; a window connects neighbours, and shares
+its weights among all positions. Connections with padding are not counted.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from striate.common.tables import ruled
 from striate.common.text import percent, span
-from striate.inspect.masks import as_image
-from striate.layers.reads import Everything, Window
+from striate.inspect.dependency_masks import as_image
+from striate.layers.reads import FullyConnected, Window
 from striate.ops.shapes import Pair, Shape
 
 if TYPE_CHECKING:
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Connections:
-    """One layer.
+    """The connections of one layer, for one image.
 
     Attributes:
-        inputs, outputs: values that it reads and makes, for one image.
-        weights: numbers that are learned, without biases; 0 for pooling.
-        connections: pairs of an input and an output value, the first of which the second reads.
-        dense: connections, and weights, of a dense layer between the same values.
-        reads: how many inputs one output reads: the least and the most.
-        reached: how many outputs one input reaches: the least and the most.
+        name, type: of the layer.
+        inputs, outputs: how many values it reads and computes.
+        weights: trained parameters without biases; 0 for pooling.
+        connections: pairs of an output value and an input value that it reads.
+        dense: connections, which are also the weights, of a dense layer between the same values.
+        reads: the least and the most inputs that one output reads.
+        reached: the least and the most outputs that read one input.
     """
 
     name: str
@@ -50,17 +51,17 @@ class Connections:
 
     @property
     def share(self) -> float:
-        """Connections as a part of a dense layer's."""
+        """The connections as a share of a dense layer's."""
         return self.connections / self.dense
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return {**asdict(self), "share": self.share}
 
 
 @dataclass(frozen=True)
 class Connectivity:
-    """The layers that connect neighbours or everything. ``str()`` is a table."""
+    """The connections of all layers with windows and of dense layers. ``str()`` is a table."""
 
     layers: tuple[Connections, ...]
 
@@ -71,7 +72,7 @@ class Connectivity:
         raise KeyError(name)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All layers as JSON-able values."""
         return {"layers": [layer.to_dict() for layer in self.layers]}
 
     def __str__(self) -> str:
@@ -93,17 +94,20 @@ class Connectivity:
 
 
 def connectivity(network: Model) -> Connectivity:
-    """Weights and connections of each layer that has any, in closed form: no matrix is built."""
+    """Count weights and connections of each layer with windows and of each dense layer.
+
+    The counts are closed forms; no matrix is built.
+    """
     found: list[Connections] = []
     for index, vertex in enumerate(network.nodes):
         shapes = network.input_shapes(index)
         reads = vertex.layer.reads(*shapes)
-        if not isinstance(reads, Window | Everything):
+        if not isinstance(reads, Window | FullyConnected):
             continue
         learned = (p for p in vertex.layer.parameters(*shapes) if p.name != "bias")
         weights = sum(math.prod(parameter.shape) for parameter in learned)
         inputs, outputs = math.prod(shapes[0]), math.prod(vertex.shape)
-        if isinstance(reads, Everything):
+        if isinstance(reads, FullyConnected):
             read, reached = (inputs, inputs), (outputs, outputs)
             joined = inputs * outputs
         else:
@@ -118,17 +122,19 @@ def connectivity(network: Model) -> Connectivity:
 
 
 def _of_window(window: Window, shape: Shape, output: Shape) -> tuple[int, Pair, Pair]:
-    """Connections, what an output reads, and what an input reaches: products of both axes'."""
+    """(connections, least and most inputs of an output, least and most outputs of an input).
+
+    Each is a product of what is counted along the two axes.
+    """
     image, out = as_image(shape), as_image(output)
     depth, kernels = image[2] // window.groups, out[2] // window.groups
     read: list[npt.NDArray[np.int64]] = []
     reached: list[npt.NDArray[np.int64]] = []
     for axis in (0, 1):
-        starts = np.arange(out[axis]) * window.stride[axis] - window.pads[2 * axis]
-        places = np.add.outer(starts, np.arange(window.size[axis]) * window.dilation[axis])
-        inside = (places >= 0) & (places < image[axis])
+        pixels = window.pixels(axis, out[axis])
+        inside = (pixels >= 0) & (pixels < image[axis])
         read.append(inside.sum(1))
-        reached.append(np.bincount(places[inside], minlength=image[axis]))
+        reached.append(np.bincount(pixels[inside], minlength=image[axis]))
     total = int(read[0].sum()) * int(read[1].sum()) * depth * out[2]
     least_read, most_read = (int(end(read[0]) * end(read[1])) * depth for end in (np.min, np.max))
     least, most = (int(end(reached[0]) * end(reached[1])) * kernels for end in (np.min, np.max))

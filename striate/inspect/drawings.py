@@ -1,4 +1,4 @@
-"""Pictures of effective fields, and of the experiment with an altered stroke."""
+"""Figures of effective receptive fields, and of the experiment with an altered stroke."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from striate.common.arrays import Array
-    from striate.inspect.effective import Effective, EffectiveField
-    from striate.inspect.strokes import AlteredStroke
+    from striate.inspect.effective_receptive_fields import Effective, EffectiveField
+    from striate.inspect.stroke_experiment import AlteredStroke
 
 ACROSS = 4
 MOST = 32
@@ -26,7 +26,7 @@ _LINE = "tab:red"
 
 
 def check_picture(path: str | Path) -> str:
-    """The kind of picture that a file's name asks for; DataError if it is none that is drawn."""
+    """The kind of picture, one of `KINDS`, by the ending of a file's name; DataError for others."""
     return kind_of(path, "a picture", error=DataError)
 
 
@@ -36,8 +36,9 @@ def write_picture(path: str | Path, figure: Figure) -> None:
 
 
 def draw_fields(effective: Effective) -> Figure:
-    """Each layer's effective field, bright where a pixel moves the unit, in its receptive field
-    (red); of very many layers the first and the last.
+    """Draw each layer's effective field, bright where the gradient is large.
+
+    A red frame shows the receptive field. Of very many layers the first and the last are drawn.
     """
     from matplotlib.figure import Figure
 
@@ -61,12 +62,12 @@ def _field(axes: Axes, field: EffectiveField) -> None:
     from matplotlib.patches import Rectangle
 
     heat = field.heat
-    # The square root shows the tails of the bell.
+    # The square root makes small gradients visible.
     axes.imshow(np.sqrt(heat / heat.max()) if not field.is_dead else heat, cmap="gray", vmin=0,
                 vmax=1, interpolation="nearest")  # fmt: skip
     top, left = field.field.rows[0] - 0.5, field.field.columns[0] - 0.5
     tall, wide = field.field.size
-    # What lies in the padding is cut off by the image's edge.
+    # The part of the frame in the padding is cut off at the image's edge.
     axes.add_patch(Rectangle((left, top), wide, tall, fill=False, edgecolor=_LINE, linewidth=1.5))
     axes.set_xlim(-0.5, heat.shape[1] - 0.5)
     axes.set_ylim(heat.shape[0] - 0.5, -0.5)
@@ -81,15 +82,16 @@ def _field(axes: Axes, field: EffectiveField) -> None:
 
 
 def draw_stroke(found: AlteredStroke, index: int | None = None) -> Figure:
-    """A digit and the altered one, Sobel's answers, and these after each pooling.
+    """Draw a digit and the altered one, their Sobel responses, and these after each pooling.
 
     Args:
+        found: the result of the experiment.
         index: of the digit; by default the one that was altered most.
     """
     from matplotlib.figure import Figure
 
     if index is None:
-        # As bytes they would wrap around.
+        # In float64, because differences of bytes would wrap around.
         moved = found.after.astype(np.float64) - found.before
         index = int(np.abs(moved).sum((1, 2)).argmax())
     columns: list[tuple[str, Array, Array]] = [("digit", found.before[index], found.after[index])]

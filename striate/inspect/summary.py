@@ -1,4 +1,4 @@
-"""What a network is made of, layer by layer."""
+"""The summary of a network: shapes, parameters, work and memory of each layer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One layer.
+    """The figures of one layer.
 
     Attributes:
+        name, type: of the layer.
         inputs: names of the layers that it reads; "input" is the network's input.
         output_shape: without the batch axis.
-        parameters: numbers that training learns.
+        parameters: number of trained parameters.
         multiply_adds, activation_bytes: for one image; activations are float32.
         receptive_field: rows and columns of the image that one output depends on, at most the
             whole image; None in a network of vectors.
@@ -51,9 +52,11 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of all layers in order, and their sums. ``str(summary)`` is a table.
+    """The figures of all layers, and their sums. ``str(summary)`` is a table.
 
     Attributes:
+        input_shape: of the network, without the batch axis.
+        rows: one for each layer, in order.
         unread: rows and columns of the image that no output of the network reads, as text; "" if
             there are none. `striate.inspect.ledger` lists them, with cures.
     """
@@ -64,7 +67,7 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """Numbers that training learns."""
+        """Number of trained parameters."""
         return sum(row.parameters for row in self.rows)
 
     @property
@@ -78,7 +81,7 @@ class Summary:
         return sum(row.activation_bytes for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All figures as JSON-able values."""
         return {
             "input_shape": list(self.input_shape),
             "layers": [
@@ -168,8 +171,11 @@ def summarise(network: Model) -> Summary:
 
 
 def _unread(network: Model) -> str:
-    """What no output reads of the image. Only windows leave something out; it is then followed."""
-    from striate.inspect.ledger import left_out, unread_image
+    """The pixels of the image that no output reads, as text; "" if there are none.
+
+    Only layers with windows can leave pixels unread; without such a layer nothing is traced.
+    """
+    from striate.inspect.unread_pixels import left_out, unread_image
 
     if not any(left_out(network, index) for index in range(len(network.nodes))):
         return ""

@@ -1,7 +1,8 @@
-"""The values of all layers, one after the other, and gradients of units with respect to the image.
+"""The values of all layers for some images, and gradients of single units.
 
-Each layer runs alone: with the compiled engine by its own kernel that sums as it is written, so
-that a unit's value does not depend on where in the image it stands.
+`each_layer` runs one layer after the other, each alone: the compiled kernel of a single layer sums
+in the order of its formula, so that a unit's value does not depend on its place in the image.
+`Tape` keeps a forward pass, from which gradients with respect to the image are computed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from striate.common.arrays import Array
 from striate.engines import check_engine
 from striate.layers import PassContext
 from striate.model.image_arrays import check_images
+from striate.model.traversal import backward_pass, forward_pass
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -23,46 +25,46 @@ if TYPE_CHECKING:
 def each_layer(
     network: Model, images: Array, *, engine: str = "llvm"
 ) -> Iterator[tuple[int, Array]]:
-    """(index, output (n, *shape)) of every node for raw images, float32, as in prediction."""
+    """Yield (index, output) of every node, in the order of the graph, as in prediction.
+
+    Args:
+        network: the network.
+        images: raw, (n, *input_shape).
+        engine: "llvm" or "numpy", which runs the layers.
+
+    Yields:
+        The node's index and its output, float32 (n, *shape).
+    """
     compiled = check_engine(engine) == "llvm"
-    values = {-1: network.preprocessing.apply(check_images(images, network.input_shape))}
-    readers = [0] * len(network.nodes)
-    for vertex in network.nodes:
-        for source in vertex.inputs:
-            readers[source] += source >= 0
-    for index, vertex in enumerate(network.nodes):
-        inputs = tuple(values[source] for source in vertex.inputs)
-        parameters = dict(network.parameters_of(index))
+
+    def compute(index: int, inputs: tuple[Array, ...]) -> Array:
+        layer, parameters = network.nodes[index].layer, dict(network.parameters_of(index))
         if compiled:
             from striate.engines.llvm_layer import run_layer
 
-            output = run_layer(vertex.layer, inputs, parameters, network.state_of(index), False)
-        else:
-            run = PassContext(training=False, salt=index)
-            output, _ = vertex.layer.forward(inputs, parameters, network.state_of(index), run)
-        values[index] = output
-        yield index, output
-        for source in vertex.inputs:  # let go of what nobody will read again
-            readers[source] -= source >= 0
-            if source >= 0 and not readers[source]:
-                values.pop(source, None)
+            return run_layer(layer, inputs, parameters, network.state_of(index), False)
+        run = PassContext(training=False, salt=index)
+        return layer.forward(inputs, parameters, network.state_of(index), run)[0]
+
+    inputs = network.preprocessing.apply(check_images(images, network.input_shape))
+    return forward_pass(network, inputs, compute)
 
 
 class Tape:
-    """A forward pass of images up to one node, gone back from any unit on the way to it.
+    """A gradient tape: a recorded forward pass, from which any unit's gradient can be computed.
 
-    The values are the NumPy engine's, in float32: each is the sum that its layer's formula says,
-    and nothing is transformed, fused or computed in another precision.
+    The layers run in NumPy, in float32 and in prediction mode (running statistics, no dropout):
+    each value is the sum of its layer's formula, not transformed, fused or in another precision.
 
     Args:
-        network: as it is in prediction: running statistics, no dropout.
+        network: the network.
         images: raw, (n, *input_shape).
-        node: the last node that is computed; None for the network's output.
+        node: the last node to compute; None for the network's output.
 
     Attributes:
-        images: how many there are.
-        values: the output of each node on the way (n, *shape), float32; -1 is the preprocessed
-            input.
+        images: how many images there are.
+        values: the output of each node that `node` depends on, float32 (n, *shape); under -1 the
+            preprocessed input.
     """
 
     def __init__(self, network: Model, images: Array, node: int | None = None) -> None:
@@ -81,33 +83,28 @@ class Tape:
             )
 
     def gradient(self, node: int, unit: tuple[int | Array, ...]) -> Array:
-        """∂ unit / ∂ input (n, *input_shape) of a unit of a node; the input being the images after
-        preprocessing.
+        """The gradient of one unit with respect to the preprocessed images, (n, *input_shape).
 
         Args:
-            unit: its place, as an index of the node's output; an array (n,) in place of a number
-                names another unit for each image.
+            node: the index of the unit's node.
+            unit: its index in the node's output; an array (n,) in place of a number chooses a
+                unit for each image.
         """
         shape = self.network.nodes[node].shape
         start = np.zeros((self.images, *shape), np.float32)
         place: tuple[Any, ...] = (np.arange(self.images), *unit)
         start[place] = 1
-        arriving: dict[int, Array] = {node: start}
-        for index in sorted(self._saved, reverse=True):
-            if index not in arriving:
-                continue
-            vertex = self.network.nodes[index]
-            shares = vertex.layer.input_gradients(
-                arriving.pop(index), self._saved[index], dict(self.network.parameters_of(index))
+
+        def input_gradients(index: int, arriving: Array) -> tuple[Array, ...]:
+            return self.network.nodes[index].layer.input_gradients(
+                arriving, self._saved[index], dict(self.network.parameters_of(index))
             )
-            for source, share in zip(vertex.inputs, shares, strict=True):
-                # Where a value is read twice, the gradients of its readers add up.
-                arriving[source] = arriving[source] + share if source in arriving else share
-        return arriving[-1]
+
+        return backward_pass(self.network, node, start, input_gradients)
 
 
 def _ancestors(network: Model, node: int) -> set[int]:
-    """The node and all nodes before it from which a path leads to it."""
+    """The node and all nodes from which a path leads to it."""
     found = {node}
     for index in range(node, -1, -1):
         if index in found:

@@ -1,4 +1,10 @@
-"""The layers of a network. `LAYERS` is the fixed table that model files may name."""
+"""The layers of a network, each with its shapes, parameters, forward and backward pass.
+
+layer          the base classes; `Input` and the nodes of a graph
+reads          which inputs each output of a layer reads
+filter_layer   the base of convolutions and locally connected layers
+all others     the layers, whose formulas are in `striate.ops`
+"""
 
 from striate.layers.activations import LeakyReLU, ReLU, Scale, Sigmoid, Tanh
 from striate.layers.batchnorm import BatchNorm
@@ -12,6 +18,7 @@ from striate.layers.local import LocallyConnected2D
 from striate.layers.merge import Add, Concat
 from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D
 
+# The layers that model files and network files may name; nothing else is ever built from a file.
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (

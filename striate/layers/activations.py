@@ -1,8 +1,11 @@
-"""Functions of each number alone; formulas in `striate.ops.activation`."""
+"""Activation functions and `Scale`, applied to each number alone.
+
+The formulas are in `striate.ops.activation`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
@@ -16,23 +19,33 @@ class _Elementwise(Layer):
         return inputs[0]
 
 
-class ReLU(_Elementwise):
-    """max(x, 0)."""
+class _FromOutput(_Elementwise):
+    """An activation function whose gradient is computed from its output alone."""
 
-    kind = "relu"
+    formula: ClassVar[staticmethod[[Array], Array]]
+    formula_gradient: ClassVar[staticmethod[[Array, Array], Array]]
+    """From ∂L/∂output and the output to ∂L/∂input."""
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
-        output = activation.relu(inputs[0])
+        output = self.formula(inputs[0])
         return output, output
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
-        return (activation.relu_input_gradient(gradient, saved),), {}
+        return (self.formula_gradient(gradient, saved),), {}
+
+
+class ReLU(_FromOutput):
+    """The rectified linear unit: max(x, 0)."""
+
+    kind = "relu"
+    formula = staticmethod(activation.relu)
+    formula_gradient = staticmethod(activation.relu_input_gradient)
 
 
 class LeakyReLU(_Elementwise):
-    """x where positive, slope·x elsewhere.
+    """The leaky rectified linear unit: x where positive, slope·x elsewhere.
 
     Args:
         slope: usually between 0 and 1.
@@ -53,41 +66,27 @@ class LeakyReLU(_Elementwise):
         return (activation.leaky_relu_input_gradient(gradient, saved, self.slope),), {}
 
 
-class Sigmoid(_Elementwise):
-    """1 / (1 + exp(-x)), between 0 and 1."""
+class Sigmoid(_FromOutput):
+    """The logistic function 1 / (1 + exp(-x)), between 0 and 1."""
 
     kind = "sigmoid"
-
-    def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
-    ) -> tuple[Array, Any]:
-        output = activation.sigmoid(inputs[0])
-        return output, output
-
-    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
-        return (activation.sigmoid_input_gradient(gradient, saved),), {}
+    formula = staticmethod(activation.sigmoid)
+    formula_gradient = staticmethod(activation.sigmoid_input_gradient)
 
 
-class Tanh(_Elementwise):
+class Tanh(_FromOutput):
     """The hyperbolic tangent, between -1 and 1."""
 
     kind = "tanh"
-
-    def forward(
-        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
-    ) -> tuple[Array, Any]:
-        output = activation.tanh(inputs[0])
-        return output, output
-
-    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
-        return (activation.tanh_input_gradient(gradient, saved),), {}
+    formula = staticmethod(activation.tanh)
+    formula_gradient = staticmethod(activation.tanh_input_gradient)
 
 
 class Scale(_Elementwise):
-    """factor·x, with a factor that is not learned.
+    """Multiplication by a constant factor, which is not trained.
 
-    Before a softmax it sets how fast the layer in front learns: with logits multiplied by f, a
-    gradient step changes them by f² as much.
+    Before a softmax it scales the logits, and with them how fast the layer before it learns: of
+    logits multiplied by f, a gradient step changes f² times as much.
 
     Args:
         factor: finite, not 0.

@@ -1,4 +1,4 @@
-"""Batch normalisation."""
+"""The batch normalisation layer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from striate.ops.shapes import Shape
 
 
 class BatchNorm(Layer):
-    """Give every channel mean 0 and variance 1, then a learned scale and shift.
+    """Normalise every channel to mean 0 and variance 1, then apply a learned scale and shift.
 
-    Training uses the batch's mean and biased variance and keeps running averages
+    Training uses the batch's mean and biased variance, and updates running averages of them
     (state = momentum·state + (1 - momentum)·batch, with the unbiased variance as in PyTorch);
-    prediction uses the averages.
+    prediction uses the running averages.
+
+    Its parameters are scale (channels,) and shift (channels,), its state mean and variance.
 
     Args:
-        momentum: how much of the running averages each step keeps, 0 ≤ momentum < 1.
+        momentum: the share of the running averages that each step keeps, 0 ≤ momentum < 1.
         eps: added to the variance, > 0.
-
-    Parameters: scale (channels,), shift (channels,). State: mean, variance.
     """
 
     kind = "batch_norm"

@@ -10,19 +10,22 @@ from striate.layers.layer import Arrays, Gradients, Inputs, Parameter, PassConte
 from striate.ops import conv
 from striate.ops.shapes import Padding, Shape
 
-# How the filters may begin, and what the network draws for that.
+# The initialisations of the filters, and the values that the network first draws for each.
 INITIAL = {"he_normal": "he_normal", "identity": "identity", "whitening": "zeros"}
 
 
 class Conv2D(FilterLayer):
-    """Slide learned filters over an image: neurons that look at small patches and share weights.
+    """The convolution: learned filters that slide over an image.
 
-    Computes correlation (the filters are not flipped), as all deep-learning libraries do; see
+    It computes correlation (the filters are not flipped), as all deep-learning libraries do; see
     `striate.ops.conv` for the formula and its gradients. Input (height, width, channels), output
     (rows, columns, filters) by the size rule of `striate.ops.shapes`.
 
+    Its parameters are filters (height, width, channels // groups, filters), which is HWIO, and
+    bias (filters,).
+
     Args:
-        filters: number of filters, the depth of the output.
+        filters: number of filters, which is the number of output channels.
         size: filter (height, width), or one number for both.
         stride: step between windows, one number or (height, width).
         padding: zeros around the image: "valid" (none), "same" (output = ceil(input / stride)),
@@ -30,16 +33,15 @@ class Conv2D(FilterLayer):
         dilation: distance between the taps of a filter.
         groups: filters and channels are split into this many groups that do not mix.
         bias: add a learned number per filter.
-        initial: what the filters are before training. "he_normal": random numbers of variance
+        initial: the initialisation of the filters. "he_normal": random numbers of variance
             2 / (height·width·channels) (arXiv:1502.01852). "identity": the same, but filter i
-            begins as a copy of channel i, as far as there are both (Zagoruyko and Komodakis,
-            arXiv:1706.00388), so that a deep network begins by handing on what it reads.
-            "whitening": zeros, until `fit` sets them so that the outputs are uncorrelated over
-            the training images (`striate.training.whitening`); for the first layer of a network.
-        uncovered: "error" if a size that does not fit is refused, "drop" to leave the last
-            rows and columns unread.
-
-    Parameters: filters (height, width, channels // groups, filters), bias (filters,).
+            copies channel i, as far as there are both (Zagoruyko and Komodakis,
+            arXiv:1706.00388), so that a deep network first passes on its input. "whitening":
+            zeros, until `fit` sets them so that the outputs are uncorrelated over the training
+            images (`striate.training.whitening`); for the first layer of a network.
+        uncovered: "error" to refuse sizes that do not fit, "drop" to leave the last rows and
+            columns unread.
+        name: of the layer.
     """
 
     kind = "conv2d"

@@ -7,19 +7,20 @@ from typing import Any
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
-from striate.layers.reads import Everything, Reads
+from striate.layers.reads import FullyConnected, Reads
 from striate.ops import dense
 from striate.ops.shapes import Field, Pair, Shape
 
 
 class Dense(Layer):
-    """Every output reads every input: output = input · weights + bias.
+    """The fully connected layer: output = input · weights + bias.
+
+    Its parameters are weights (inputs, units) and bias (units,).
 
     Args:
         units: number of outputs.
         bias: add a learned number per output.
-
-    Parameters: weights (inputs, units), bias (units,).
+        name: of the layer.
     """
 
     kind = "dense"
@@ -53,7 +54,7 @@ class Dense(Layer):
         return Field().through(image)  # the whole image
 
     def reads(self, *inputs: Shape) -> Reads:
-        return Everything()
+        return FullyConnected()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext

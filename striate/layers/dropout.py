@@ -1,4 +1,4 @@
-"""Dropout."""
+"""The dropout layer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from striate.ops.shapes import Shape
 
 
 class Dropout(Layer):
-    """In training, zero a random part of the values and scale the others by 1/(1 - rate).
+    """Dropout: in training, set random values to 0 and scale the others by 1/(1 - rate).
 
-    Afterwards it does nothing (Srivastava et al. 2014, with the scaling moved to training). The
-    choice depends on each image's key and the layer only: see `striate.common.random_bits`.
+    In prediction it does nothing (Srivastava et al. 2014, with the scaling moved to training). The
+    choice depends only on each image's key and the layer: see `striate.common.random_bits`.
 
     Args:
-        rate: the part to drop, 0 ≤ rate < 1.
+        rate: the share of values to drop, 0 ≤ rate < 1.
+        name: of the layer.
     """
 
     kind = "dropout"

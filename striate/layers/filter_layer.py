@@ -1,4 +1,4 @@
-"""What the layers share whose windows are multiplied with filters."""
+"""The base of layers that multiply windows with filters: Conv2D and LocallyConnected2D."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from striate.ops.shapes import Padding, Pair, Shape
 
 
 class FilterLayer(WindowLayer):
-    """A layer that multiplies each window of an image with filters, shared or not.
+    """A layer that multiplies each window of an image with filters, shared by all windows or not.
 
     Attributes:
-        filters: outputs of a window, the depth of the output.
+        filters: number of filters per window, which is the number of output channels.
         groups: filters and channels are split into this many groups that do not mix.
-        bias: whether a learned number is added.
+        bias: whether a learned bias is added.
     """
 
     def __init__(
@@ -51,11 +51,10 @@ class FilterLayer(WindowLayer):
         return rows * columns * filters * self.size[0] * self.size[1] * depth
 
     def fans(self, channels: int) -> tuple[int, int]:
-        """(fan_in, fan_out) of a `Parameter` of filters that read so many channels."""
+        """(fan_in, fan_out) of the filters, for inputs with so many channels."""
         taps = self.size[0] * self.size[1]
         return taps * (channels // self.groups), taps * self.filters // self.groups
 
     def window(self, x: Array) -> tuple[shapes.Pads, Pair, Pair, int]:
-        """(pads, stride, dilation, groups) for images x, as the functions of `striate.ops` take
-        them."""
+        """(pads, stride, dilation, groups) for images x, as `striate.ops` takes them."""
         return (self.pads(x.shape[1:]), self.stride, self.dilation, self.groups)

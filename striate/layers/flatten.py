@@ -1,4 +1,4 @@
-"""From images to vectors."""
+"""The layer that turns images into vectors."""
 
 from __future__ import annotations
 

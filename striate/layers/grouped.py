@@ -1,4 +1,4 @@
-"""The dense layer whose neurons share weights in groups: the first step towards a convolution."""
+"""The dense layer whose outputs share weights in groups: the first step towards a convolution."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from striate.ops.shapes import Field, Pair, Shape
 
 
 class GroupedDense(Layer):
-    """Every output reads every input, and each group of successive outputs shares its weights.
+    """A fully connected layer in which each group of successive outputs shares its weights.
 
-    Section 4 of *Derivation of Convolutional Neural Network from Fully Connected Network*
+    From section 4 of *Derivation of Convolutional Neural Network from Fully Connected Network*
     (A. Gad): with `group` neurons to a group there are `group` times fewer weights than in
-    `Dense`. All outputs of a group are the same number; they differ once each looks at another
-    patch of the image, and then the layer is a `Conv2D`.
+    `Dense`. All outputs of a group are the same number; if each read another patch of the image,
+    they would differ, and the layer would be a `Conv2D`.
+
+    Its parameters are weights (inputs, units // group) and bias (units // group,).
 
     Args:
         units: number of outputs.
         group: how many successive outputs share one weight per input; it divides `units`.
         bias: add a learned number per group.
-
-    Parameters: weights (inputs, units // group), bias (units // group,).
+        name: of the layer.
     """
 
     kind = "grouped_dense"
@@ -45,7 +46,7 @@ class GroupedDense(Layer):
 
     @property
     def groups(self) -> int:
-        """How many groups there are: columns of the weights."""
+        """The number of groups, which is the number of columns of the weights."""
         return self.units // self.group
 
     def output_shape(self, *inputs: Shape) -> Shape:

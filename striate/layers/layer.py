@@ -1,4 +1,8 @@
-"""What a layer is: shapes, parameters, forward and backward; and how layers become a graph."""
+"""The base classes of layers, and the nodes with which a graph of layers is written.
+
+A layer knows its shapes, its parameters and its forward and backward pass, but holds no numbers:
+the parameters belong to the network.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.text import plural
-from striate.layers.reads import Everything, Reads, Same, Window
+from striate.layers.reads import FullyConnected, Pointwise, Reads, Window
 from striate.ops import shapes
 from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
 
@@ -25,12 +29,14 @@ _serials = itertools.count()
 
 @dataclass(frozen=True)
 class Parameter:
-    """One array of numbers that a layer needs.
+    """The description of one parameter of a layer: its name, shape and initial values.
 
     Attributes:
-        name: "filters", "weights", "bias", "scale", "shift"; of states "mean", "variance".
+        name: "filters", "weights", "bias", "scale" or "shift"; of running statistics "mean" or
+            "variance".
+        shape: of the array.
         initial: "he_normal", "glorot_uniform", "zeros" or "ones"; of filters also "identity".
-        fan_in, fan_out: how many values each output sums, and each input reaches.
+        fan_in, fan_out: how many values each output sums, and how many outputs each input reaches.
         decay: whether weight decay applies (not to biases and batch normalisation).
     """
 
@@ -44,11 +50,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class PassContext:
-    """What a forward pass needs to know besides its data.
+    """The arguments of a layer's forward pass besides its data.
 
     Attributes:
+        training: whether batch normalisation uses the batch's statistics, and dropout drops.
         keys: uint32 (n,), one random key per image, for dropout; None when not training.
-        salt: the index of the layer's node in the network.
+        salt: the index of the layer's node in the network, so that layers drop different values.
     """
 
     training: bool = False
@@ -57,14 +64,17 @@ class PassContext:
 
 
 class Layer:
-    """A layer without its numbers: those belong to the network.
+    """The base of all layers: the operation without its parameters, which belong to the network.
 
     A subclass stores each argument of its constructor under the argument's name (that makes
     `config` and `repr` work) and defines at least `output_shape`, `forward` and `backward`.
+
+    Args:
+        name: of the layer in a network; None for a default such as "conv2d_1".
     """
 
     kind: ClassVar[str]
-    """Stem of default names: "conv2d" gives "conv2d_1", "conv2d_2", …"""
+    """The stem of default names: "conv2d" gives "conv2d_1", "conv2d_2", …"""
     arity: ClassVar[tuple[int, int]] = (1, 1)
     """The least and the largest number of inputs."""
 
@@ -80,11 +90,11 @@ class Layer:
 
     @property
     def who(self) -> str:
-        """The layer in error messages: Conv2D "conv2d_2"."""
+        """The layer as error messages name it: Conv2D "conv2d_2"."""
         return type(self).__name__ + (f' "{self.name}"' if self.name else "")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Shape of the output for the shapes of the inputs; ValueError if they do not fit."""
+        """The shape of the output for the shapes of the inputs; ValueError if they do not fit."""
         raise NotImplementedError
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
@@ -92,41 +102,54 @@ class Layer:
         return ()
 
     def state(self, *inputs: Shape) -> tuple[Parameter, ...]:
-        """Arrays that training keeps but does not learn: running statistics."""
+        """The arrays that training updates but not by gradients: running statistics."""
         return ()
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        """Multiply-adds with parameters for one image."""
+        """The number of multiply-adds with parameters in a forward pass of one image."""
         return 0
 
     def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
-        """Receptive field of the output, from those of the inputs and the image's size."""
+        """The receptive field of the output, from those of the inputs and the image's size."""
         return fields[0]
 
     def reads(self, *inputs: Shape) -> Reads:
         """Which values of its inputs each output reads: see `striate.layers.reads`.
 
-        By default its own place, where shape and `field` are those of the input; else everything.
+        By default the same place, for a layer that changes neither shape nor `field`; else all.
         """
         same = type(self).field is Layer.field and self.output_shape(*inputs) == inputs[0]
-        return Same() if same else Everything()
+        return Pointwise() if same else FullyConnected()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
-        """(output, what `backward` will need). Arrays have the batch axis first."""
+        """The forward pass: the output, and the values that `backward` needs.
+
+        Args:
+            inputs: the arrays that the layer reads, with the batch axis first.
+            parameters: its parameters by name.
+            state: its running statistics by name, which training updates in place.
+            run: training or prediction, and the random keys of dropout.
+        """
         raise NotImplementedError
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
-        """(∂L/∂input for each input, ∂L/∂parameter by name) from ∂L/∂output."""
+        """The backward pass: ∂L/∂input of each input, and ∂L/∂parameter by name.
+
+        Args:
+            gradient: ∂L/∂output.
+            saved: what `forward` returned with the output.
+            parameters: the layer's parameters by name.
+        """
         raise NotImplementedError
 
     def input_gradients(self, gradient: Array, saved: Any, parameters: Arrays) -> tuple[Array, ...]:
-        """The first part of `backward`, where the rest is not wanted."""
+        """∂L/∂input of each input alone, without the gradients of the parameters."""
         return self.backward(gradient, saved, parameters)[0]
 
     def config(self) -> dict[str, Any]:
-        """JSON-able constructor arguments, without the name: ``type(self)(**config)``."""
+        """The constructor's arguments, JSON-able, without the name: ``type(self)(**config)``."""
         names = [name for name in inspect.signature(type(self)).parameters if name != "name"]
         values = {name: getattr(self, name) for name in names}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
@@ -156,10 +179,16 @@ class Layer:
 
 
 class Node:
-    """A value in a graph under construction: the output of `layer` applied to `inputs`.
+    """A value in a graph under construction: the output of a layer applied to other nodes.
 
-    `Input(shape)` makes the first one, calling a layer the others. The shape is checked at once,
-    so an error points at the line that wrote the layer.
+    `Input(shape)` makes the first one, calling a layer makes the others. Shapes are checked at
+    once, so that an error points at the line that wrote the layer.
+
+    Attributes:
+        layer: None for the input of the graph.
+        inputs: the nodes that the layer reads.
+        shape: of the value, without the batch axis.
+        serial: a number that is larger than those of the inputs.
     """
 
     def __init__(
@@ -167,7 +196,7 @@ class Node:
     ) -> None:
         self.layer = layer
         self.inputs = inputs
-        self.serial = next(_serials)  # the order of writing, which is a topological order
+        self.serial = next(_serials)  # a node is made after its inputs: a topological order
         if layer is None:
             self.shape = shapes.check_shape(shape, "the shape", "Input")
             return
@@ -205,12 +234,12 @@ def _chain(node: Node, most: int = 12) -> str:
 
 
 class WindowLayer(Layer):
-    """A layer that slides a window over an image: convolution and pooling.
+    """The base of layers that slide a window over an image: convolution and pooling.
 
     Attributes:
         size, stride, dilation: (height, width) pairs.
-        padding: as given; `pads` resolves it.
-        uncovered: "error" if every pixel must be read, "drop" to leave a rest unread.
+        padding: as given by the user; `pads` turns it into numbers.
+        uncovered: "error" if every pixel must be read, "drop" if the last ones may stay unread.
     """
 
     def __init__(
@@ -232,14 +261,18 @@ class WindowLayer(Layer):
         self.uncovered = str(uncovered)
 
     def pads(self, shape: Shape) -> Pads:
-        """(top, bottom, left, right) for an input of this shape."""
+        """The padding (top, bottom, left, right) of an input of this shape."""
         height, width, _ = self.image_shape(shape)
         return shapes.resolve_pads(
             self.padding, (height, width), self.size, self.stride, self.dilation
         )
 
     def windows(self, shape: Shape) -> Pair:
-        """Output (height, width); a ValueError with values that fit if the size rule fails."""
+        """The number of windows (down, across) by the size rule.
+
+        Raises:
+            ValueError: the window does not fit; the message names values that would.
+        """
         height, width, _ = self.image_shape(shape)
         return shapes.window_outputs(
             (height, width),
@@ -252,7 +285,7 @@ class WindowLayer(Layer):
         )
 
     def dropped(self, shape: Shape) -> Pair:
-        """Rows and columns at the bottom and right left out with uncovered="drop"."""
+        """How many rows and columns, at the bottom and right, uncovered="drop" leaves unread."""
         height, width, _ = self.image_shape(shape)
         if self.padding == "same":  # chooses the number of outputs itself: nothing is left out
             return (0, 0)
@@ -267,7 +300,7 @@ class WindowLayer(Layer):
         )
         return fields[0].through(reach, self.stride, self.pads(inputs[0]))
 
-    def reads(self, *inputs: Shape) -> Reads:
+    def reads(self, *inputs: Shape) -> Window:
         return Window(
             self.size,
             self.stride,
@@ -277,6 +310,6 @@ class WindowLayer(Layer):
         )
 
     def channel_groups(self, *inputs: Shape) -> int:
-        """Groups of channels that the window does not mix: the layer's `groups`, if it has any."""
+        """Into how many groups, which do not mix, channels are split: `groups`, if there is one."""
         groups: int = getattr(self, "groups", 1)
         return groups

@@ -1,4 +1,4 @@
-"""The locally connected layer: what lies between a dense layer and a convolution."""
+"""The locally connected layer, which is between a dense layer and a convolution."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from striate.ops.shapes import Padding, Shape
 
 
 class LocallyConnected2D(FilterLayer):
-    """Neurons that look at small patches of an image, each with weights of its own.
+    """A layer of windows over an image like `Conv2D`, but each position has filters of its own.
 
-    A `Conv2D` whose filters are shared nowhere: as many positions, as many outputs, and for each
-    position filters of its own. What is left of it when all positions share theirs is the
-    convolution (`striate.conversions` goes both ways). Computes correlation: no filter is flipped.
-    Input (height, width, channels), output (rows, columns, filters) by the size rule of
-    `striate.ops.shapes`.
+    If all positions share theirs it is the convolution (`striate.conversions` converts both ways).
+    It computes correlation: no filter is flipped. Input (height, width, channels), output (rows,
+    columns, filters) by the size rule of `striate.ops.shapes`.
+
+    Its parameters are weights (rows, columns, height, width, channels // groups, filters) and bias
+    (rows, columns, filters).
 
     Args:
-        filters: outputs of a position, the depth of the output.
+        filters: number of filters of each position, which is the number of output channels.
         size: window (height, width), or one number for both.
         stride: step between windows, one number or (height, width).
-        padding: zeros around the image, as in `Conv2D`. Weights that meet only them never change.
+        padding: zeros around the image, as in `Conv2D`. Weights that are only multiplied with
+            padding never change.
         dilation: distance between the taps of a window.
         groups: filters and channels are split into this many groups that do not mix.
         bias: add a learned number per output.
-        uncovered: "error" if a size that does not fit is refused, "drop" to leave the last
-            rows and columns unread.
-
-    Parameters: weights (rows, columns, height, width, channels // groups, filters), bias
-    (rows, columns, filters).
+        uncovered: "error" to refuse sizes that do not fit, "drop" to leave the last rows and
+            columns unread.
+        name: of the layer.
     """
 
     kind = "locally_connected2d"

@@ -1,4 +1,4 @@
-"""Layers with several inputs."""
+"""The layers with several inputs: Add and Concat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
-from striate.layers.reads import Beside, Reads, Together
+from striate.layers.reads import Concatenation, PointwiseMerge, Reads
 from striate.ops.shapes import Field, Pair, Shape
 
 
@@ -22,7 +22,7 @@ class _Merge(Layer):
 
 
 class Add(_Merge):
-    """The sum of two or more inputs of the same shape: a residual branch."""
+    """The sum of two or more inputs of the same shape, as in a residual connection."""
 
     kind = "add"
 
@@ -36,7 +36,7 @@ class Add(_Merge):
         return inputs[0]
 
     def reads(self, *inputs: Shape) -> Reads:
-        return Together()
+        return PointwiseMerge()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
@@ -51,7 +51,7 @@ class Add(_Merge):
 
 
 class Concat(_Merge):
-    """Two or more inputs side by side along the channels (or features)."""
+    """The concatenation of two or more inputs along the channels (or features)."""
 
     kind = "concat"
 
@@ -64,7 +64,7 @@ class Concat(_Merge):
         return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
 
     def reads(self, *inputs: Shape) -> Reads:
-        return Beside()
+        return Concatenation()
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext

@@ -1,4 +1,4 @@
-"""Pooling layers: max, average, sum, and the average of a whole image."""
+"""Pooling layers: maximum, average and sum of each window, and the average of a whole image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from striate.ops.shapes import Field, Padding, Pair, Shape
 
 
 class _Pool2D(WindowLayer):
-    """What the pools share. `stride=None` means windows side by side: stride = size."""
+    """The base of pooling layers. `stride=None` means windows side by side: stride = size."""
 
     def __init__(
         self,
@@ -51,14 +51,15 @@ class _Pool2D(WindowLayer):
 
 
 class MaxPool2D(_Pool2D):
-    """The largest pixel of each window, per channel.
+    """Max-pooling: the largest pixel of each window, per channel.
 
-    Padding never wins. Of equal pixels the first, row by row, gets the gradient.
+    Padding is never the maximum. Of equal pixels the first, row by row, gets the gradient.
 
     Args:
         size: window (height, width), or one number for both.
         stride: step between windows; None for windows side by side (stride = size).
-        padding, dilation, uncovered: as in Conv2D.
+        padding, dilation, uncovered: as in `Conv2D`.
+        name: of the layer.
     """
 
     kind = "max_pool2d"
@@ -89,7 +90,11 @@ class MaxPool2D(_Pool2D):
 
 
 class SumPool2D(_Pool2D):
-    """The sum of each window, per channel; padding counts as zero. Arguments as in MaxPool2D."""
+    """Sum pooling: the sum of each window, per channel; padding counts as zero.
+
+    Args:
+        size, stride, padding, uncovered, name: as in `MaxPool2D`.
+    """
 
     kind = "sum_pool2d"
 
@@ -121,12 +126,12 @@ class SumPool2D(_Pool2D):
 
 
 class AvgPool2D(_Pool2D):
-    """The mean of each window, per channel.
+    """Average pooling: the mean of each window, per channel.
 
     Args:
+        size, stride, padding, uncovered, name: as in `MaxPool2D`.
         count_padding: divide by the whole window's size, padding included; by default a window
-            over the border divides by its real pixels.
-        size, stride, padding, uncovered: as in MaxPool2D.
+            over the border divides by the number of its real pixels.
     """
 
     kind = "avg_pool2d"
@@ -171,7 +176,10 @@ class AvgPool2D(_Pool2D):
 
 
 class GlobalAvgPool2D(Layer):
-    """The mean of each channel over the whole image: (height, width, channels) -> (channels,)."""
+    """Global average pooling: the mean of each channel over the image.
+
+    From (height, width, channels) to (channels,).
+    """
 
     kind = "global_avg_pool2d"
 

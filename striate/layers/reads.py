@@ -1,47 +1,57 @@
-"""Which values of its inputs each output of a layer reads, whatever the values are.
+"""Which values of its inputs each output of a layer reads, whatever these values are.
 
-Every value is an image (height, width, channels); a vector (features,) is one of a single pixel.
-From these few kinds follows what each unit of a network sees: see `striate.inspect`.
+Every value is an image (height, width, channels); a vector (features,) is an image of one pixel.
+`Layer.reads` returns one of these descriptions, from which receptive fields and unread pixels
+follow: see `striate.inspect`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from striate.ops.shapes import Pads, Pair
 
 
 @dataclass(frozen=True)
-class Same:
+class Pointwise:
     """Output (row, column, channel) reads the input at the same place: activations."""
 
 
 @dataclass(frozen=True)
-class Everything:
+class FullyConnected:
     """Every output reads the whole input: Dense."""
 
 
 @dataclass(frozen=True)
 class Reshaped:
-    """The same values in the same order in another shape: Flatten."""
+    """The output is the input in another shape, in the same order: Flatten."""
 
 
 @dataclass(frozen=True)
-class Together:
-    """Output (row, column, channel) reads that place of each of several inputs: Add."""
+class PointwiseMerge:
+    """Output (row, column, channel) reads the same place of each of several inputs: Add."""
 
 
 @dataclass(frozen=True)
-class Beside:
-    """The channels of several inputs one after the other: Concat."""
+class Concatenation:
+    """The output is several inputs one after the other along the channels: Concat."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Output (y, x) reads the input at y·stride + r·dilation - pads, for all taps r, and likewise
-    along the width; places outside the input are padding.
+    """Each output reads the pixels under a window: convolution and pooling.
 
-    Channels are split into `groups`, which do not mix: 1 mixes all, as many as there are none.
+    Output (y, x) reads the rows y·stride + r·dilation - pads for all taps r, and the columns
+    likewise; places outside the input are padding.
+
+    Attributes:
+        size, stride, dilation: (height, width).
+        pads: (top, bottom, left, right).
+        groups: the channels are split into so many groups that do not mix: 1 for a convolution,
+            the number of channels for pooling.
     """
 
     size: Pair
@@ -50,5 +60,13 @@ class Window:
     pads: Pads
     groups: int
 
+    def pixels(self, axis: int, outputs: int) -> npt.NDArray[np.int64]:
+        """The row (axis 0) or column (axis 1) under each tap of each window, (outputs, size).
 
-Reads = Same | Everything | Reshaped | Together | Beside | Window
+        Those below 0, and from the input's size on, are in the padding.
+        """
+        starts = np.arange(outputs) * self.stride[axis] - self.pads[2 * axis]
+        return starts[:, None] + np.arange(self.size[axis]) * self.dilation[axis]
+
+
+Reads = Pointwise | FullyConnected | Reshaped | PointwiseMerge | Concatenation | Window

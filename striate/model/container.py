@@ -1,7 +1,7 @@
-"""The container of model files, safetensors: named float32 tensors, and metadata as text.
+"""Reading and writing safetensors files, which hold named float32 tensors and metadata as text.
 
-Eight bytes give the length of a JSON object, which names each tensor's type, shape and place; then
-come the tensors' bytes: https://github.com/huggingface/safetensors#format
+Eight bytes give the length of a JSON object with each tensor's type, shape and place; then come
+the tensors' bytes: https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from striate.common.arrays import Floats
 from striate.common.text import reason
 
-# A header is the names and shapes of the tensors and the metadata: safetensors' own limit.
+# The largest header, which has the names and shapes of the tensors and the metadata: the limit of
+# safetensors' own library.
 _MOST_HEADER_BYTES = 100_000_000
 
 
@@ -29,10 +30,10 @@ class ModelFileError(ValueError):
 def chunks(
     tensors: Mapping[str, Floats], metadata: Mapping[str, str]
 ) -> Iterator[bytes | memoryview]:
-    """Yield the file with these tensors and metadata, piece by piece.
+    """Yield the bytes of a file with these tensors and metadata, piece by piece.
 
-    Written here because safetensors' own library puts metadata in an order that changes from one
-    process to the next; so the same model always gives the same bytes.
+    It is written here because safetensors' own library orders metadata differently in each
+    process, and the same model must always give the same bytes.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     position = 0
@@ -45,7 +46,7 @@ def chunks(
         }
         position = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the data begin at a multiple of 8
+    text += b" " * (-len(text) % 8)  # the data must begin at a multiple of 8 bytes
     yield len(text).to_bytes(8, "little")
     yield text
     for tensor in tensors.values():
@@ -53,10 +54,16 @@ def chunks(
 
 
 class Container:
-    """A file that has been read: its metadata, and its tensors once they are asked for.
+    """A safetensors file that has been read: its metadata, and its tensors on request.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        metadata: text by name.
 
     Raises:
-        ModelFileError: there is no such file, it is truncated, or not of this kind.
+        ModelFileError: there is no such file, it is truncated, or it is not a safetensors file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -102,12 +109,12 @@ def looks_like_a_model(path: str | Path) -> bool:
 
 
 def damaged(path: str | Path, why: str, cause: BaseException | None = None) -> NoReturn:
-    """Raise the error for a file that is wrong inside."""
+    """Raise the error for a model file whose content is not valid."""
     raise ModelFileError(f"{path}: is not a valid model file: {why}") from cause
 
 
 def _plausible(start: bytes) -> bool:
-    """Return whether a file may begin so: the length of a JSON object, then its first byte."""
+    """Return whether a file may start like this: the length of a JSON object, then its "{"."""
     length = int.from_bytes(start[:8], "little")
     return len(start) == 9 and start[8:] == b"{" and 2 <= length <= _MOST_HEADER_BYTES
 
@@ -118,7 +125,7 @@ def _read(path: Path) -> tuple[bytes, int]:
         kind = os.stat(path)
         if stat.S_ISDIR(kind.st_mode):
             raise ModelFileError(f"{path}: is a folder, not a model file")
-        if not stat.S_ISREG(kind.st_mode):  # a pipe would wait for ever, a device never end
+        if not stat.S_ISREG(kind.st_mode):  # reading a pipe or a device might never end
             raise ModelFileError(f"{path}: is not a regular file")
         with open(path, "rb") as file:
             start = file.read(9)
@@ -147,7 +154,7 @@ def _header(path: str | Path, text: bytes) -> dict[str, Any]:
 
 
 def _data_bytes(header: Mapping[str, Any]) -> int:
-    """Return how many bytes of data the header speaks of, as far as it is well-formed."""
+    """Return how many bytes of data the header claims, ignoring what is not well-formed."""
     ends = [0]
     for entry in header.values():
         offsets = entry.get("data_offsets") if isinstance(entry, dict) else None

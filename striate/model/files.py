@@ -2,7 +2,7 @@
 
 The tensors are the network's parameters and running statistics under their public names
 ("conv2d_1/filters", "batch_norm_1/mean"), so that any reader of safetensors finds them. The
-metadata, all text, say the rest:
+metadata, all of it text, describe the rest:
 
     format            "striate"
     format_version    "1"; a reader refuses a newer one
@@ -10,7 +10,7 @@ metadata, all text, say the rest:
     architecture      JSON, `Network.get_config()`
     classes           JSON, the class names in the order of the outputs, or null
     preprocessing     JSON, `Preprocessing.to_dict()`
-    training          JSON, whatever the writer told about the training
+    training          JSON, the writer's notes about the training
 
 Reading a file never runs or imports anything that it names, and nothing is allocated before the
 sizes that it claims are compared with the sizes that it has.
@@ -46,14 +46,14 @@ __all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_lik
 FORMAT_VERSION = 1
 
 MOST_ACTIVATIONS = 2**31
-"""Numbers that all layers together may hold for one image: a file of few bytes can ask for any."""
+"""The most activations of all layers for one image: without it a tiny file could claim any."""
 
 
 Kind = TypeVar("Kind", bound=Model)
 
 
 class _Blueprint(Model):
-    """A network without memory for its numbers, to compare what it needs with the file."""
+    """A network without buffers, to compare the parameters that it needs with the file."""
 
     def _allocate(self) -> None:
         self._lay_out()
@@ -68,7 +68,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
     The same network gives the same bytes.
 
     Args:
-        network: what to save: architecture, parameters, state, classes and preprocessing.
+        network: the network, saved with its parameters, state, classes and preprocessing.
         path: the file; its folder must exist.
         extra_metadata: JSON-able notes about the training, which `information` reads back.
 
@@ -109,7 +109,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
 
 
 def load(path: str | Path, kind: type[Kind]) -> Kind:
-    """Return the network in the model file `path`, as a `kind` of model.
+    """Return the network in the model file `path`, as a model of the class `kind`.
 
     Raises:
         ModelFileError: there is no such file, it is not one of striate's, it is damaged, or it
@@ -126,7 +126,7 @@ def load(path: str | Path, kind: type[Kind]) -> Kind:
 
 
 def information(path: str | Path) -> dict[str, Any]:
-    """Return the notes about the training in the model file `path`, and "striate_version".
+    """Return the notes about the training in the model file `path`, with "striate_version".
 
     Raises:
         ModelFileError: as `load`.
@@ -148,7 +148,7 @@ def _build(
     config = _from_json(path, metadata, "architecture")
     try:
         blueprint = _Blueprint.from_config(config, seed=None)
-    # A file can ask for anything: numbers beyond all bounds, text for numbers, …
+    # A file can hold anything: huge numbers, text in place of numbers, …
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
         damaged(path, f"its architecture cannot be built: {error}", error)
     expected = {
@@ -207,7 +207,7 @@ def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model
     return preprocessing
 
 
-# What must hold for every model, told the same when it is written and when it is read
+# Checks that are the same when a model is written and when it is read
 
 
 def _problem_of_classes(classes: Any, network: Model) -> str | None:
@@ -267,7 +267,7 @@ def _open(path: str | Path) -> Container:
 
 
 def _to_json(value: Any) -> str:
-    # ASCII, because the names of class folders may hold bytes that are no text in any encoding.
+    # ASCII, because names of class folders may contain bytes that are not valid in any encoding.
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 

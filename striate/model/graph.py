@@ -1,4 +1,4 @@
-"""Graphs of layers: put in order, given names, and read back from a description."""
+"""Graphs of layers: their order, the names of layers, and graphs built from a description."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from striate.ops.shapes import Shape
 
 @dataclass(frozen=True)
 class Vertex:
-    """A layer in its place. `inputs` are indices of earlier vertices; -1 is the network's input."""
+    """A layer in the graph of a network.
+
+    Attributes:
+        layer: the layer.
+        inputs: the indices of the vertices that it reads, all earlier ones; -1 is the network's
+            input.
+        shape: of its output, without the batch axis.
+        name: of the layer, unique in the network.
+    """
 
     layer: Layer
     inputs: tuple[int, ...]
@@ -23,7 +31,7 @@ class Vertex:
 
 
 def chain(layers: Sequence[Layer], input_shape: Shape) -> Node:
-    """The output node of layers that each read the one before."""
+    """The output node of a chain of layers, each of which reads the one before."""
     if isinstance(layers, Layer) or not isinstance(layers, Sequence):
         raise TypeError(f"Network: layers must be a list of layers, got {layers!r}")
     if not layers:
@@ -71,7 +79,7 @@ def _named(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def vertices(output: Node, inputs: Node | None) -> tuple[Shape, tuple[Vertex, ...]]:
-    """The input's shape, and all that leads to `output` in the order of writing."""
+    """The input's shape, and the vertices that lead to `output`, inputs before their readers."""
     for node in (output, inputs):
         if node is not None and not isinstance(node, Node):
             raise TypeError(f"Network: inputs and output must be nodes, got {node!r}")
@@ -107,7 +115,7 @@ def vertices(output: Node, inputs: Node | None) -> tuple[Shape, tuple[Vertex, ..
 
 
 def _ancestors(output: Node) -> dict[int, Node]:
-    """`output` and all that leads to it, by serial number."""
+    """`output` and all nodes from which a path leads to it, by serial number."""
     found: dict[int, Node] = {}
     waiting = [output]
     while waiting:
@@ -119,10 +127,13 @@ def _ancestors(output: Node) -> dict[int, Node]:
 
 
 def rebuild(config: Mapping[str, Any]) -> tuple[Node, Node]:
-    """The input and output node of a description that nobody has checked yet.
+    """Build the graph of a description from `Network.get_config`, which may be any data.
 
-    Raises ValueError or TypeError, naming the node, for anything that `Network.get_config` could
-    not have written.
+    Returns:
+        The input node and the output node.
+
+    Raises:
+        ValueError, TypeError: it is no such description; the message names the node.
     """
     _check_keys(config, {"input_shape", "nodes", "output"}, "the network")
     if not isinstance(config["nodes"], list):

@@ -1,4 +1,4 @@
-"""What a user calls images, as an array that a network reads."""
+"""Checks a user's images against the input shape of a network."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from striate.ops.shapes import Shape
 
 
 def check_images(images: Array, input_shape: Shape) -> Array:
-    """`images` as an array (n, *input_shape) of real numbers, or an error that says what to do.
+    """Images as an array (n, *input_shape) of real numbers.
 
     Gray images may come without the channel axis.
+
+    Raises:
+        TypeError, ValueError: they are no real numbers, or of another shape; the message says
+            what to do.
     """
     images = np.asarray(images)
     if images.dtype.kind not in "buif":

@@ -1,4 +1,4 @@
-"""A network as data: layers in a graph, and all their numbers in one buffer."""
+"""A network as data: layers in a graph, and all their parameters in one buffer."""
 
 from __future__ import annotations
 
@@ -11,24 +11,32 @@ import numpy as np
 from striate.common.arrays import Floats
 from striate.layers import Layer, Node
 from striate.model import graph
-from striate.model.parameters import draw, hand_on, lay_out, views, zeros
+from striate.model.parameters import (
+    draw,
+    lay_out,
+    set_identity_filters,
+    views,
+    zeros,
+)
 from striate.model.preprocessing import Preprocessing
 from striate.ops.shapes import Shape
 
 
 class Model:
-    """A convolutional network as data: its graph, its numbers, and what belongs to it.
+    """A convolutional network as data: its graph, parameters, preprocessing and class names.
 
-    It is built from a list of layers, or from the first and last node of a graph, as
-    `striate.network.Network` describes; all sizes are checked then.  Nothing here runs or trains.
+    Plans, engines and training work on this class; `striate.network.Network` adds the methods
+    that run, train and save. It is built from a chain or a graph of layers, as shown there.
+
+    All sizes are checked here, before any data is touched. The layer objects are copied and
+    named; they hold no parameters, so they may be used again in another network.
 
     Attributes:
-        input_shape, output_shape: of one image, without the batch axis.
-        nodes: the vertices, inputs before readers; the last one is the output.
-        flat, slots, parameters: all trained parameters as one float32 buffer, where each lies,
-            and views by name ("conv2d_1/filters"). Change them in place.
+        nodes: the vertices of the graph, inputs before their readers; the last one is the output.
+        flat, slots, parameters: all trained parameters as one float32 buffer, the place of each
+            in it, and views by name ("conv2d_1/filters"). Change them in place.
         state_flat, state_slots, state: the same for batch normalisation's running statistics.
-        preprocessing: how raw images become inputs.
+        preprocessing: from raw images to the network's input.
         classes: class names in the order of the outputs, or None.
     """
 
@@ -58,13 +66,13 @@ class Model:
     # Parameters.
 
     def _allocate(self) -> None:
-        """Lay out the parameters and make the buffers, all zero, and their views."""
+        """Lay out the parameters, and allocate their buffers, all zero, with views by name."""
         self._lay_out()
         self.flat, self.state_flat = zeros(self.slots), zeros(self.state_slots)
         self._make_views()
 
     def _lay_out(self) -> None:
-        """Find the places of all parameters and running statistics."""
+        """Find the places of all parameters and running statistics in their buffers."""
         needs = [(v.layer, self.input_shapes(i)) for i, v in enumerate(self.nodes)]
         self.slots = lay_out(layer.parameters(*shapes) for layer, shapes in needs)
         self.state_slots = lay_out(layer.state(*shapes) for layer, shapes in needs)
@@ -75,7 +83,7 @@ class Model:
         self.state = MappingProxyType(views(self.state_slots, self.state_flat, names))
 
     def input_shapes(self, node: int) -> tuple[Shape, ...]:
-        """Shapes of a node's inputs."""
+        """The shapes of a node's inputs, without the batch axis."""
         return tuple(
             self.input_shape if source < 0 else self.nodes[source].shape
             for source in self.nodes[node].inputs
@@ -83,13 +91,13 @@ class Model:
 
     def parameters_of(self, node: int) -> dict[str, Floats]:
         """Views of one node's parameters, by their short names."""
-        return self._of(node, self.parameters)
+        return self._views_of(node, self.parameters)
 
     def state_of(self, node: int) -> dict[str, Floats]:
         """Views of one node's running statistics, by their short names."""
-        return self._of(node, self.state)
+        return self._views_of(node, self.state)
 
-    def _of(self, node: int, views: Mapping[str, Floats]) -> dict[str, Floats]:
+    def _views_of(self, node: int, views: Mapping[str, Floats]) -> dict[str, Floats]:
         slots = self.slots if views is self.parameters else self.state_slots
         name = self.nodes[node].name
         return {
@@ -100,34 +108,34 @@ class Model:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers training learns."""
+        """The number of trained parameters."""
         return sum(slot.stop - slot.start for slot in self.slots)
 
     @property
     def decay_mask(self) -> Floats:
-        """float32, like `flat`: 1 where weight decay applies, 0 at biases and padding."""
+        """A float32 array like `flat`: 1 where weight decay applies, else 0, also in gaps."""
         mask = np.zeros(self.flat.size, np.float32)
         for slot in self.slots:
             mask[slot.start : slot.stop] = slot.parameter.decay
         return mask
 
     def initialise(self, seed: int = 0) -> None:
-        """Draw new parameters: He normal for weights (arXiv:1502.01852), zeros for biases.
+        """Draw new parameters, by default He normal for weights (arXiv:1502.01852), 0 for biases.
 
-        Each parameter has a generator of its own, so it does not depend on the others.
+        Each parameter has a random generator of its own, so it does not depend on the others.
         """
         for slots, flat in ((self.slots, self.flat), (self.state_slots, self.state_flat)):
             for index, slot in enumerate(slots):
                 part = flat[slot.start : slot.stop]
                 draw(slot.parameter, seed, index, part)
                 if slot.parameter.initial == "identity":
-                    hand_on(slot.parameter, part.reshape(slot.parameter.shape))
+                    set_identity_filters(slot.parameter, part.reshape(slot.parameter.shape))
 
     # Preprocessing.
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How raw images become inputs."""
+        """The preprocessing of raw images."""
         return self._preprocessing
 
     @preprocessing.setter
@@ -143,7 +151,7 @@ class Model:
         self._replace_preprocessing(value)
 
     def _replace_preprocessing(self, value: Preprocessing) -> None:
-        """Keep a preprocessing that has been checked."""
+        """Set a preprocessing that has been checked."""
         self._preprocessing = value
 
     def __repr__(self) -> str:
@@ -185,10 +193,13 @@ class Model:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], *, seed: int | None = 0) -> Self:
-        """A network from `get_config`'s description, which may come from a file nobody checked.
+        """Build a network from the description that `get_config` made.
 
-        Raises ValueError or TypeError for anything but a valid description. Layers are looked up
-        in the fixed table `striate.layers.LAYERS`; nothing is imported by name.
+        The description may come from any file: layers are looked up in the fixed table
+        `striate.layers.LAYERS`, and nothing is imported by name.
+
+        Raises:
+            ValueError, TypeError: it is no valid description.
         """
         image, output = graph.rebuild(config)
         return cls(inputs=image, output=output, seed=seed)

@@ -1,4 +1,4 @@
-"""The numbers of a network: where each parameter lies in one flat buffer, and its first value."""
+"""All parameters of a network in one flat buffer: the place of each, and its initial values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ _DRAWN = 1 << 16
 
 @dataclass(frozen=True)
 class Slot:
-    """Where a parameter lies in the flat buffer: ``flat[start:stop]``."""
+    """The place of a parameter in the flat buffer: ``flat[start:stop]``.
+
+    Attributes:
+        node: the index of the node whose parameter it is.
+        parameter: its description.
+        start, stop: its place.
+    """
 
     node: int
     parameter: Parameter
@@ -28,7 +34,7 @@ class Slot:
 
 
 def lay_out(needs: Iterable[Iterable[Parameter]]) -> tuple[Slot, ...]:
-    """A place for each parameter of each node, in their order; each begins a cache line."""
+    """A place for each parameter of each node, in order; each starts at a new cache line."""
     slots: list[Slot] = []
     end = 0
     for index, parameters in enumerate(needs):
@@ -54,7 +60,7 @@ def _round_up(count: int) -> int:
 
 
 def zeros(slots: Sequence[Slot]) -> Floats:
-    """A buffer for all of these, zero, that begins a cache line as each of them does."""
+    """A buffer of zeros for all of these; ValueError if it does not fit in memory."""
     count = _round_up(slots[-1].stop) if slots else 0
     try:
         return aligned_zeros(count)
@@ -65,7 +71,10 @@ def zeros(slots: Sequence[Slot]) -> Floats:
 
 
 def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:
-    """Initial numbers, some at a time: each is a float64 before it becomes a float32."""
+    """Draw the initial values of a parameter into its part of the buffer.
+
+    They are drawn in parts, because each number is a float64 before it becomes a float32.
+    """
     random = np.random.default_rng([seed, index])
     for start in range(0, into.size, _DRAWN):
         part = into[start : start + _DRAWN]
@@ -73,7 +82,7 @@ def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:
 
 
 def initial(parameter: Parameter, random: np.random.Generator, count: int) -> Array | float:
-    """`count` first numbers of a parameter, or the one that all of them are."""
+    """`count` initial values of a parameter, or the one value that all of them have."""
     if parameter.initial in ("he_normal", "identity"):
         return random.standard_normal(count) * math.sqrt(2 / parameter.fan_in)
     if parameter.initial == "glorot_uniform":
@@ -82,8 +91,8 @@ def initial(parameter: Parameter, random: np.random.Generator, count: int) -> Ar
     return {"zeros": 0.0, "ones": 1.0}[parameter.initial]
 
 
-def hand_on(parameter: Parameter, filters: Array) -> None:
-    """Let filter i of each group copy channel i, as far as there are both; in place."""
+def set_identity_filters(parameter: Parameter, filters: Array) -> None:
+    """Make filter i of each group copy channel i, as far as there are both; in place."""
     height, width, channels, count = filters.shape
     share = parameter.fan_out // (height * width)
     for first in range(0, count, share):

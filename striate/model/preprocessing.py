@@ -1,4 +1,4 @@
-"""From raw pixels to what a network reads; kept inside every saved model."""
+"""The preprocessing of raw pixels, which every model file contains."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ COLOURS = ("gray", "rgb")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How raw images become inputs: ``(raw - mean) / std``, per channel.
+    """From raw images to a network's input: ``(raw - mean) / std``, per channel.
 
     Attributes:
-        mean, std: one number per channel in raw pixel units, or () for neither.
+        mean, std: one number per channel in raw pixel units, or () to leave pixels as they are.
         resize: {"height", "width", "mode"} for images read from files, or None.
         colour: "gray" or "rgb" for images read from files, or None to keep the file's own.
     """
@@ -60,11 +60,11 @@ class Preprocessing:
 
     @property
     def is_identity(self) -> bool:
-        """True if pixel values reach the network unchanged."""
+        """Whether pixel values reach the network unchanged."""
         return not self.mean
 
     def apply(self, images: Array) -> Floats:
-        """Network input, float32, for raw images (n, height, width, channels) of any dtype."""
+        """The network's input, float32, for raw images (n, height, width, channels), any dtype."""
         inputs = np.asarray(images, dtype=np.float32)
         if self.is_identity:
             return inputs

@@ -1,13 +1,28 @@
-"""Sizes: how large the output of a sliding window is, and what to say when it does not fit.
+"""Shapes of images, filters and outputs: the order of axes, and the size rule of windows.
 
-Along one axis a window reads ``R = dilation * (size - 1) + 1`` pixels and moves by ``S``. Over
-``I`` pixels with ``P_before`` and ``P_after`` pixels of padding it has
+The order of axes is the same everywhere. Images are NHWC: number of the image, height, width,
+channels, so that the channels of a pixel lie next to each other in memory. Filters of a
+convolution are HWIO: height, width, input channels, output channels. A `Shape` never includes the
+batch axis: that of an image is ``(height, width, channels)``, that of a vector ``(features,)``.
+
+Formulas and loop nests name the axes by letters:
+
+    n       image of the batch
+    y, x    row and column of the output
+    h, w    row and column of the input, also its height and width
+    c       input channel
+    k       output channel, which is the number of the filter
+    r, s    row and column of the filter
+    g       group of channels, in which c and k then count from 0
+    v       lane of a vector register
+
+The size rule: along one axis a window reads ``R = dilation * (size - 1) + 1`` pixels and moves by
+``S``. Over ``I`` pixels with ``P_before`` and ``P_after`` pixels of padding it has
 
     (I - R + P_before + P_after) / S + 1
 
 positions. This must be a whole number; "a good library should throw an exception" if it is not
 (*From Convolution to Neural Network*, section Hyperparameters), so striate does.
-Shapes never include the batch axis: images are ``(height, width, channels)``.
 """
 
 from __future__ import annotations
@@ -244,15 +259,14 @@ def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride:
 
 @dataclass(frozen=True)
 class Field:
-    """The receptive fields of a node's outputs: what they see of the network's input.
+    """The receptive fields of a node's outputs in the network's input, along both axes.
 
-    Output (i, j) sees the rows ``first[0] + i*jump[0] … last[0] + i*jump[0]`` and the columns
-    likewise; rows outside the image are padding.
+    The field of output (i, j) has the rows ``first[0] + i*jump[0] … last[0] + i*jump[0]`` and the
+    columns likewise; rows outside the image are padding.
 
     Attributes:
-        first: the first row and column that output (0, 0) sees.
-        last: the last ones.
-        jump: rows and columns of the input from one output to the next.
+        first, last: the first and last (row, column) of the field of output (0, 0).
+        jump: the distance in pixels between the fields of neighbouring outputs.
     """
 
     first: Pair = (0, 0)
@@ -261,7 +275,7 @@ class Field:
 
     @property
     def size(self) -> Pair:
-        """The receptive field: pixels that one output depends on, padding included."""
+        """(height, width) of the receptive field of one output, padding included."""
         return (self.last[0] - self.first[0] + 1, self.last[1] - self.first[1] + 1)
 
     def through(self, reach: Pair, stride: Pair = (1, 1), pads: Pads = (0, 0, 0, 0)) -> Field:

@@ -1,11 +1,11 @@
-"""What training makes small: softmax cross-entropy and mean squared error.
+"""Loss functions, which training minimises: softmax cross-entropy and mean squared error.
 
 A loss turns the outputs of a network and the targets into one number, and into that number's
-gradient with respect to the outputs, where the backward pass begins.  The functions here are the
+gradient with respect to the outputs, where the backward pass begins.  The formulas here are the
 textbook's, in NumPy and in the dtype of the outputs; the compiled engine fuses the same formulas.
 
 Every image has a weight, and the loss of a batch is ``sum(weights * loss of each image)``.  With
-weights of ``1/n`` that is the mean; sample weights and class weights come in by the same door.
+weights of ``1/n`` that is the mean; sample weights and class weights change these weights.
 """
 
 from __future__ import annotations
@@ -21,37 +21,40 @@ from striate.common.arrays import Array, Floats
 
 
 class Loss(ABC):
-    """A loss over outputs and targets of shape ``(images, outputs)``."""
+    """A loss of outputs (images, outputs) and targets of the same shape."""
 
     kind: ClassVar[str]
+    """The name by which `fit` and model files know the loss."""
 
     @abstractmethod
     def per_image(self, outputs: Array, targets: Array) -> Array:
-        """The loss of each image, without weights: ``(images,)``."""
+        """The loss of each image, without weights: (images,)."""
 
     @abstractmethod
     def value_and_gradient(
         self, outputs: Array, targets: Array, weights: Array
     ) -> tuple[float, Array]:
-        """The weighted loss of a batch, and its gradient with respect to ``outputs``.
+        """The weighted loss of a batch, and its gradient with respect to the outputs.
 
-        ``outputs`` and ``targets`` are ``(images, outputs)``, ``weights`` is ``(images,)``.
+        Args:
+            outputs, targets: (images, outputs).
+            weights: (images,).
         """
 
     def to_dict(self) -> dict[str, Any]:
-        """The loss as plain values; ``from_dict`` reads them."""
+        """The loss as JSON-able values, which `from_dict` reads."""
         return {"kind": self.kind}
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Cross-entropy between the softmax of the outputs and the targets, for classification.
+    """Cross-entropy between the softmax of the logits and the targets, for classification.
 
-    The loss of one image with outputs ``z`` and target distribution ``t`` is
-    ``-sum(t * log(softmax(z)))`` and its gradient is ``softmax(z) - t``.
+    The loss of one image with logits z and target distribution t is ``-sum(t * log(softmax(z)))``,
+    and its gradient is ``softmax(z) - t``.
 
-    ``label_smoothing`` (0 or more, below 1) takes that share away from the true class and spreads
-    it evenly over all classes (Szegedy et al., 2016, "Rethinking the Inception Architecture").
-    It acts in ``targets`` only.
+    Args:
+        label_smoothing: the share, 0 or more and below 1, of the true class that `targets` spreads
+            evenly over all classes (Szegedy et al., 2016, "Rethinking the Inception Architecture").
     """
 
     kind = "softmax_cross_entropy"
@@ -64,7 +67,11 @@ class SoftmaxCrossEntropy(Loss):
         self.label_smoothing = float(label_smoothing)
 
     def targets(self, labels: ArrayLike, classes: int) -> Floats:
-        """Class indices ``(images,)`` as target distributions ``(images, classes)``, float32."""
+        """Target distributions (images, classes), float32, for class indices (images,).
+
+        Raises:
+            ValueError: the labels are no class indices, or there are not so many classes.
+        """
         indices = np.asarray(labels)
         if indices.ndim != 1 or not (indices.dtype.kind in "iu" or indices.size == 0):
             raise ValueError(
@@ -82,14 +89,14 @@ class SoftmaxCrossEntropy(Loss):
         return result
 
     def per_image(self, outputs: Array, targets: Array) -> Array:
-        """The cross-entropy of each image: ``(images,)``."""
+        """The cross-entropy of each image: (images,)."""
         shifted, _, sums = _exponentials(outputs)
         return _cross_entropy(shifted, sums, targets)
 
     def value_and_gradient(
         self, outputs: Array, targets: Array, weights: Array
     ) -> tuple[float, Array]:
-        """The weighted cross-entropy of a batch and its gradient ``(images, classes)``."""
+        """The weighted cross-entropy of a batch and its gradient (images, classes)."""
         shifted, exponentials, sums = _exponentials(outputs)
         losses = _cross_entropy(shifted, sums, targets)
         total = targets.sum(axis=1, keepdims=True)
@@ -97,24 +104,24 @@ class SoftmaxCrossEntropy(Loss):
         return float((weights * losses).sum()), gradient
 
     def to_dict(self) -> dict[str, Any]:
-        """The loss as plain values."""
+        """The loss as JSON-able values."""
         return {"kind": self.kind, "label_smoothing": self.label_smoothing}
 
 
 class MeanSquaredError(Loss):
-    """Mean over the outputs of ``(output - target)²``, for regression."""
+    """The mean over the outputs of (output - target)², for regression."""
 
     kind = "mean_squared_error"
 
     def per_image(self, outputs: Array, targets: Array) -> Array:
-        """The mean squared error of each image: ``(images,)``."""
+        """The mean squared error of each image: (images,)."""
         result: Array = np.square(outputs - targets).mean(axis=1)
         return result
 
     def value_and_gradient(
         self, outputs: Array, targets: Array, weights: Array
     ) -> tuple[float, Array]:
-        """The weighted squared error of a batch and its gradient ``(images, outputs)``."""
+        """The weighted squared error of a batch and its gradient (images, outputs)."""
         difference = outputs - targets
         losses = np.square(difference).mean(axis=1)
         gradient = weights[:, None] * difference * (2.0 / outputs.shape[1])
@@ -142,7 +149,7 @@ def _cross_entropy(shifted: Array, sums: Array, targets: Array) -> Array:
 
 
 def from_dict(values: dict[str, Any]) -> Loss:
-    """The loss that ``Loss.to_dict`` described."""
+    """The loss that `Loss.to_dict` described; ValueError if its kind is unknown."""
     options = dict(values)
     kind = options.pop("kind", None)
     if kind == SoftmaxCrossEntropy.kind:

@@ -1,12 +1,11 @@
-"""How a gradient moves the parameters: SGD and AdamW, by PyTorch's formulas.
+"""Optimisers, which update the parameters by a gradient: SGD and AdamW, by PyTorch's formulas.
 
-All parameters of a network lie in one flat float32 buffer and so do all gradients, so a step of an
-optimiser is a few operations on long vectors.  ``decay_mask`` says, for every element, whether
+All parameters of a network lie in one flat float32 buffer and so do their gradients, so a step of
+an optimiser is a few operations on long vectors.  The decay mask says for every element whether
 weight decay applies to it: 1 for weights and filters, 0 for biases and batch normalisation.
 
-An engine may run the same step fused in machine code: it reads ``kind``, the hyper-parameters,
-``steps`` and the buffers in ``state``, and must leave them as ``apply`` would (``steps`` counts
-the updates that have been made).
+An engine may run the same step fused in machine code: it reads `kind`, the hyper-parameters,
+`steps` and the buffers in `state`, and must leave them as `apply` would.
 """
 
 from __future__ import annotations
@@ -23,10 +22,18 @@ from striate.common.memory import aligned_copy, aligned_zeros
 
 
 class Optimizer(ABC):
-    """The common part: state buffers, a count of steps, and their storage."""
+    """The base of optimisers: their state, the count of steps, and how both are stored.
+
+    Attributes:
+        weight_decay: the strength of weight decay, 0 or more.
+        state: the buffers of the optimiser, each float32 (P,), such as the velocity of SGD.
+        steps: how many updates have been made.
+    """
 
     kind: ClassVar[str]
+    """The name by which `fit` and checkpoints know the optimiser."""
     slots: ClassVar[int]
+    """The number of its buffers."""
 
     def __init__(self, weight_decay: float) -> None:
         self.weight_decay = _at_least_zero(self.kind, "weight_decay", weight_decay)
@@ -37,16 +44,23 @@ class Optimizer(ABC):
     def apply(
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:
-        """Move ``flat`` (P,) in place by one step along ``gradient`` (P,)."""
+        """Update the parameters in place by one step.
+
+        Args:
+            flat: all parameters, float32 (P,).
+            gradient: their gradient (P,).
+            decay_mask: (P,), 1 where weight decay applies, else 0.
+            learning_rate: of this step.
+        """
 
     @abstractmethod
     def hyperparameters(self) -> dict[str, Any]:
-        """The constructor's arguments as plain values."""
+        """The constructor's arguments as JSON-able values."""
 
     def prepare(self, size: int) -> None:
-        """Allocate the state for ``size`` parameters, all zeros, 64-byte aligned.
+        """Allocate the state for `size` parameters, all zeros, 64-byte aligned.
 
-        State of the right size is kept, so that training can go on where it stopped.
+        State of the right size is kept, so that training can be continued.
         """
         if len(self.state) == self.slots and all(buffer.size == size for buffer in self.state):
             return
@@ -54,20 +68,24 @@ class Optimizer(ABC):
         self.steps = 0
 
     def reset(self) -> None:
-        """Forget all state: the next ``prepare`` starts from zero."""
+        """Drop all state: the next `prepare` starts from zeros."""
         self.state = []
         self.steps = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Kind, hyper-parameters and steps as plain values; the buffers are ``arrays``."""
+        """Kind, hyper-parameters and steps as JSON-able values; `arrays` gives the buffers."""
         return {"kind": self.kind, **self.hyperparameters(), "steps": self.steps}
 
     def arrays(self) -> dict[str, Floats]:
-        """The state buffers by name (``state_0``, ``state_1``), for a checkpoint."""
+        """The state buffers by name ("state_0", "state_1"), for a checkpoint."""
         return {f"state_{index}": buffer for index, buffer in enumerate(self.state)}
 
     def load_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """Take back what ``arrays`` gave; ``steps`` comes by ``from_dict``."""
+        """Restore the buffers that `arrays` gave; `from_dict` restores `steps`.
+
+        Raises:
+            ValueError: they are not the buffers of this kind of optimiser.
+        """
         names = {f"state_{index}" for index in range(self.slots)} if arrays else set()
         if set(arrays) != names:
             raise ValueError(
@@ -78,12 +96,12 @@ class Optimizer(ABC):
         self.state = [aligned_copy(arrays[name], np.float32) for name in sorted(names)]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Copies and pickles come back wherever NumPy puts them; machine code wants alignment.
+        # NumPy does not align copied or unpickled arrays, which machine code needs.
         self.__dict__.update(state)
         self.state = [aligned_copy(buffer, np.float32) for buffer in self.state]
 
     def begin(self, flat: Floats, learning_rate: float) -> None:
-        """Check the rate and have the state ready: the first thing in a step."""
+        """Check the learning rate and allocate the state, at the beginning of a step."""
         if not (math.isfinite(learning_rate) and learning_rate >= 0.0):
             raise ValueError(
                 f"the learning rate must be finite and at least 0, not {learning_rate!r}"
@@ -96,12 +114,15 @@ class Optimizer(ABC):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum, as ``torch.optim.SGD``.
+    """Stochastic gradient descent with momentum, as `torch.optim.SGD`.
 
     ``g = gradient + weight_decay * p``, ``v = momentum * v + g``, then ``p -= rate * v``, or with
-    Nesterov's look-ahead ``p -= rate * (g + momentum * v)`` (Sutskever et al., 2013).
+    Nesterov momentum ``p -= rate * (g + momentum * v)`` (Sutskever et al., 2013). Its state is [v].
 
-    ``momentum`` lies in 0 … 1 (1 excluded); ``weight_decay`` is 0 or more.
+    Args:
+        momentum: 0 or more, below 1.
+        nesterov: whether to use Nesterov momentum.
+        weight_decay: 0 or more.
     """
 
     kind = "sgd"
@@ -114,11 +135,11 @@ class SGD(Optimizer):
         self.momentum = _below_one(self.kind, "momentum", momentum)
         if not isinstance(nesterov, bool | np.bool_):
             raise TypeError(f"sgd: nesterov must be True or False, not {nesterov!r}")
-        # Without momentum there is nothing to look ahead along: both are plain descent.
+        # With a momentum of 0 both variants are plain gradient descent.
         self.nesterov = bool(nesterov)
 
     def hyperparameters(self) -> dict[str, Any]:
-        """``momentum``, ``nesterov`` and ``weight_decay``."""
+        """`momentum`, `nesterov` and `weight_decay`."""
         return {
             "momentum": self.momentum,
             "nesterov": self.nesterov,
@@ -128,7 +149,7 @@ class SGD(Optimizer):
     def apply(
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:
-        """Move ``flat`` in place by one step."""
+        """Update `flat` in place by one step."""
         self.begin(flat, learning_rate)
         (velocity,) = self.state
         slope = gradient + (self.weight_decay * decay_mask) * flat
@@ -140,14 +161,17 @@ class SGD(Optimizer):
 
 
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay, as ``torch.optim.AdamW`` (Loshchilov & Hutter, 2019).
+    """Adam with decoupled weight decay, as `torch.optim.AdamW` (Loshchilov & Hutter, 2019).
 
     ``p *= 1 - rate * weight_decay``, ``m = beta1 * m + (1 - beta1) * g``,
     ``v = beta2 * v + (1 - beta2) * g²``, then
-    ``p -= rate / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)``.
+    ``p -= rate / (1 - beta1**t) * m / (sqrt(v) / sqrt(1 - beta2**t) + eps)``. Its state is [m, v].
 
-    ``beta1`` and ``beta2`` lie in 0 … 1 (1 excluded), ``eps`` above 0, ``weight_decay`` is 0 or
-    more.  ``state`` is ``[m, v]``.
+    Args:
+        beta1, beta2: decay rates of the running means of gradient and squared gradient, 0 or more,
+            below 1.
+        eps: above 0.
+        weight_decay: 0 or more.
     """
 
     kind = "adamw"
@@ -168,7 +192,7 @@ class AdamW(Optimizer):
         self.eps = float(eps)
 
     def hyperparameters(self) -> dict[str, Any]:
-        """``beta1``, ``beta2``, ``eps`` and ``weight_decay``."""
+        """`beta1`, `beta2`, `eps` and `weight_decay`."""
         return {
             "beta1": self.beta1,
             "beta2": self.beta2,
@@ -179,7 +203,7 @@ class AdamW(Optimizer):
     def apply(
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:
-        """Move ``flat`` in place by one step."""
+        """Update `flat` in place by one step."""
         self.begin(flat, learning_rate)
         mean, square = self.state
         time = self.steps + 1
@@ -198,7 +222,12 @@ KINDS: dict[str, type[Optimizer]] = {"sgd": SGD, "adamw": AdamW}
 
 
 def by_name(name: str, **options: Any) -> Optimizer:
-    """The optimiser of that name (``"sgd"`` or ``"adamw"``) with the given hyper-parameters."""
+    """The optimiser "sgd" or "adamw" with the given hyper-parameters.
+
+    Raises:
+        ValueError: there is no such optimiser, or a hyper-parameter is out of its range.
+        TypeError: it has no such hyper-parameter.
+    """
     if name not in KINDS:
         known = ", ".join(map(repr, KINDS))
         raise ValueError(f"unknown optimizer {name!r}: known are {known}")
@@ -209,7 +238,7 @@ def by_name(name: str, **options: Any) -> Optimizer:
 
 
 def from_dict(values: Mapping[str, Any]) -> Optimizer:
-    """The optimiser that ``Optimizer.to_dict`` described, without its buffers."""
+    """The optimiser that `Optimizer.to_dict` described, without its buffers."""
     options = dict(values)
     steps = int(options.pop("steps", 0))
     optimizer = by_name(options.pop("kind", ""), **options)

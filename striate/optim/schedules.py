@@ -1,11 +1,11 @@
-"""How the learning rate changes during training.
+"""Learning-rate schedules: the learning rate of each step of a training.
 
 A schedule is a pure function: ``schedule(step, total_steps, base)`` is the learning rate of update
-number ``step`` (from 0) out of ``total_steps``.  ``base`` is the highest rate it ever gives.
+number `step` (from 0) out of `total_steps`.  `base` is the highest rate that it gives.
 
-A warm-up raises the rate in a straight line to ``base`` before the schedule proper begins: the
-first gradients of an untrained network are its largest.  ``warmup`` is a number of steps (an
-``int``) or a share of all steps (a ``float`` from 0 to 1).
+A warm-up raises the rate linearly to `base` before the schedule proper begins, because the first
+gradients of an untrained network are its largest.  Its length is a number of steps (an int) or a
+share of all steps (a float from 0 to 1).
 """
 
 from __future__ import annotations
@@ -17,15 +17,20 @@ from typing import Any
 
 
 class RateSchedule(ABC):
-    """A learning rate for each step: a linear warm-up, then what ``_after_warmup`` says."""
+    """The base of schedules: a linear warm-up, then the rates of the subclass.
+
+    Args:
+        warmup: number of steps (int) or share of all steps (float) of the warm-up.
+    """
 
     name: str
+    """The name by which `fit` knows the schedule."""
 
     def __init__(self, warmup: int | float = 0) -> None:
         self.warmup = _steps_or_share("warmup", warmup)
 
     def __call__(self, step: int, total_steps: int, base: float) -> float:
-        """The learning rate of update ``step`` (0 … ``total_steps`` - 1)."""
+        """The learning rate of update `step`, 0 … `total_steps` - 1; `base` is the highest one."""
         _check_step(step, total_steps)
         rise = _as_steps(self.warmup, total_steps)
         if step < rise:
@@ -34,7 +39,7 @@ class RateSchedule(ABC):
 
     @abstractmethod
     def _after_warmup(self, step: int, total_steps: int) -> float:
-        """The share of the base rate at ``step`` of the ``total_steps`` after the warm-up."""
+        """The share of the base rate at `step` of the `total_steps` after the warm-up."""
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
@@ -42,7 +47,7 @@ class RateSchedule(ABC):
 
 
 class ConstantRate(RateSchedule):
-    """The same rate throughout."""
+    """The same learning rate in all steps after the warm-up."""
 
     name = "constant"
 
@@ -51,10 +56,14 @@ class ConstantRate(RateSchedule):
 
 
 class Cosine(RateSchedule):
-    """Half a cosine from the base rate down to ``final`` times it.
+    """Cosine annealing: half a cosine from the base rate down to a final rate.
 
-    Loshchilov & Hutter, 2017, "SGDR", without restarts.  The end of the curve would be the step
-    after the last, so that no step is spent on a rate of zero.
+    From Loshchilov & Hutter, 2017, "SGDR", without restarts.  The curve ends at the step after
+    the last one, so that no step has a rate of zero.
+
+    Args:
+        final: the final rate as a share of the base rate, 0 … 1.
+        warmup: number of steps or share of all steps.
     """
 
     name = "cosine"
@@ -71,11 +80,15 @@ class Cosine(RateSchedule):
 
 
 class StepDecay(RateSchedule):
-    """Times ``factor`` at each milestone.
+    """Step decay: the rate is multiplied by a factor at each milestone.
 
-    ``milestones`` are rising shares of the steps after the warm-up, each between 0 and 1; or
-    ``every`` gives one share, and the rate falls after each such stretch.  The default falls to
-    a tenth after half and again after three quarters of the steps.
+    By default it falls to a tenth after half and again after three quarters of the steps.
+
+    Args:
+        milestones: ascending shares of the steps after the warm-up, each between 0 and 1.
+        every: or one share, after each multiple of which the rate falls.
+        factor: above 0, up to 1.
+        warmup: number of steps or share of all steps.
     """
 
     name = "step"
@@ -109,7 +122,7 @@ class StepDecay(RateSchedule):
         self.factor = float(factor)
 
     def _after_warmup(self, step: int, total_steps: int) -> float:
-        # The small number forgives shares such as 0.1 * 3, which is a hair above 0.3.
+        # The small number allows for rounded shares: 0.1 * 3 is a little above 0.3.
         done = (step + 1e-9) / total_steps
         return self.factor ** sum(done >= mark for mark in self.milestones)
 
@@ -120,12 +133,16 @@ class StepDecay(RateSchedule):
 
 
 class OneCycle(RateSchedule):
-    """Up to the base rate, then down to almost nothing (Smith & Topin, 2018).
+    """One cycle: up to the base rate, then down to almost zero (Smith & Topin, 2018).
 
-    The rate starts at ``base / start_division``, reaches ``base`` after ``peak`` (a share of the
-    steps, or a number of steps) and ends at ``base / start_division / final_division``, along
-    half cosines, or straight lines with ``linear=True``: ``torch.optim.lr_scheduler.OneCycleLR``.
-    Its rise is its warm-up.
+    The rate starts at ``base / start_division``, reaches ``base`` at the peak and ends at ``base /
+    start_division / final_division``, as in `torch.optim.lr_scheduler.OneCycleLR`. The rise to the
+    peak is its warm-up.
+
+    Args:
+        peak: the share of the steps, or the number of steps, after which the peak is reached.
+        start_division, final_division: 1 or more.
+        linear: whether the rate follows straight lines instead of half cosines.
     """
 
     name = "one-cycle"
@@ -159,7 +176,7 @@ class OneCycle(RateSchedule):
             return self._between(start, 1.0, step / top)
         rest = total_steps - 1 - top
         done = (step - top) / rest if rest > 0.0 else 0.0
-        # With the peak at 0 the way down would begin a step before the first.
+        # With the peak at 0 the descent would begin a step before the first one.
         return self._between(1.0, start / self.final_division, min(done, 1.0))
 
     def _between(self, begin: float, end: float, share: float) -> float:
@@ -180,10 +197,16 @@ SCHEDULES: dict[str, Callable[..., RateSchedule]] = {
 
 
 def by_name(name: str, *, warmup: int | float | None = None, **options: Any) -> RateSchedule:
-    """The schedule called ``"constant"``, ``"cosine"``, ``"step"`` or ``"one-cycle"``.
+    """The schedule called "constant", "cosine", "step" or "one-cycle".
 
-    ``warmup`` is a number of steps or a share of them; for the one-cycle schedule, whose rise is
-    its warm-up, it places the peak.
+    Args:
+        name: one of these.
+        warmup: number of steps or share of all steps; of the one-cycle schedule it is the peak.
+        options: of the schedule.
+
+    Raises:
+        ValueError: there is no such schedule, or an option is out of its range.
+        TypeError: it has no such option.
     """
     if name not in SCHEDULES:
         known = ", ".join(map(repr, SCHEDULES))

@@ -1,4 +1,11 @@
-"""Reports of trained networks: one HTML file that shows what a network does, and every sum."""
+"""Reports of trained networks: one HTML file that shows how a network performs, and every sum.
+
+Reading order: `saliency` and `occlusion` (which pixels matter), `page_budget` (what fits into a
+page of a given size), `data` (all numbers of a report), `base64_arrays`, `patch_boxes` and
+`page_data` (the numbers as JSON for the page's script), `curves`, `embedded_images` and
+`architecture` (figures and tables), `render` (the page); beside it `kernels` (learned kernels as
+files). The page's own files, a template, a style sheet and scripts, are in `page/`.
+"""
 
 from __future__ import annotations
 
@@ -30,23 +37,23 @@ def report(
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
-    """Test a classifier of images and write what it does, and why, to one HTML file.
+    """Test a classifier of images and write a report on it to one HTML file.
 
     The page works offline in any browser: accuracy of each class, confusion matrix, the most
-    confident mistakes, learned filters, and for some images the values after each layer, of which
-    a click shows the sum that made it and the patch of the image that it saw.
+    confident mistakes, learned filters, and for some images the values after each layer, where a
+    click shows the sum that made a value and the patch of the image that it depends on.
 
     Args:
-        network: reads (height, width, channels) and has one output per class.
+        network: the classifier; reads (height, width, channels) and has one output per class.
         images: raw, (n, height, width, channels), or (n, height, width) if gray.
         labels: (n,), class indices or names.
         path: the file, with the ending .html; an earlier report is replaced.
         name: what the page calls the network; by default the file's name without its ending.
         history: what `fit` returned, for training curves.
-        choose: how many images to look into.
-        show: their rows in `images`, to choose them yourself.
-        megabytes: the page keeps within 10⁶ times as many bytes, by fewer images first, then
-            without the values and weights of the largest layers, and says so.
+        choose: how many images to show layer by layer.
+        show: the rows in `images` of those to show, to choose them yourself.
+        megabytes: the size limit of the page in 10⁶ bytes. A larger page is made smaller, by fewer
+            images first, then without the values and weights of the largest layers, and says so.
         engine, threads: of `Network.predict_logits`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The tables of a page's last section: the network itself, before it has seen any image."""
+"""The tables of a page's last section: the network's layers, connections and unread pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from striate.reports.data import Report
 
 
 def layers(report: Report) -> list[dict[str, str]]:
-    """A row of text for each layer: sizes, work, and what its values see."""
+    """A row of text for each layer: sizes, work and receptive fields."""
     unread = {layer.name: _lines(layer.unread) for layer in report.ledger.layers}
     rows = zip(report.summary.rows, report.reach.layers, strict=True)
     made: list[dict[str, str]] = []
@@ -36,19 +36,19 @@ def _layer(row: SummaryRow, seen: LayerReach, previous: str) -> dict[str, str]:
         "memory": in_bytes(row.activation_bytes),
         "field": span(sizes(least), sizes(most)),
         "jump": "" if seen.jump is None else sizes(seen.jump),
-        "inside": "all" if seen.whole == values else f"{seen.whole:,} of {values:,}",
+        "inside": "all" if seen.units_inside == values else f"{seen.units_inside:,} of {values:,}",
     }
 
 
 def _lines(unread: Unread) -> str:
-    """How many rows and columns; which ones is told below the table."""
+    """How many rows and columns are unread; a text below the table says which."""
     lines = ((unread.rows, "row"), (unread.columns, "column"))
     parts = [counted(len(found), what) for found, what in lines if found]
     return ", ".join(parts) or counted(unread.pixels, "pixel")
 
 
 def connections(report: Report) -> list[dict[str, str]]:
-    """A row of text for each layer that connects neighbours or everything."""
+    """A row of text for each layer with windows and each dense layer."""
     return [
         {
             "name": layer.name,
@@ -64,7 +64,7 @@ def connections(report: Report) -> list[dict[str, str]]:
 
 
 def unread(report: Report) -> dict[str, Any]:
-    """What nobody reads: sentences, changes that would cure it, and where it is in an image."""
+    """The unread pixels: sentences, changes that would cure them, and their place in an image."""
     ledger = report.ledger
     image = report.chosen[0]
     height, width, _ = report.network.input_shape
@@ -78,7 +78,7 @@ def unread(report: Report) -> dict[str, Any]:
         "what": str(ledger.unread),
         "height": height,
         "width": width,
-        # Pixels here and there are no lines, and are not drawn.
+        # Single unread pixels are not drawn, only whole rows and columns.
         "rows": ledger.unread.rows,
         "columns": ledger.unread.columns,
         "picture": embedded_images.png(shown) if ledger.unread else "",

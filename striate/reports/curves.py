@@ -1,4 +1,4 @@
-"""Training curves as SVG that takes its colours and its font from the page around it."""
+"""Training curves as SVG, in the text colour and the font of the page around them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ if TYPE_CHECKING:
 
 Curves = Mapping[str, Sequence[float | None]]
 
-# Stands for the page's own text colour; no other line may have it.
+# A placeholder that is replaced by the page's text colour; nothing else may have this colour.
 INK = "#010203"
 COLOURS = {"": "#3584e4", "val_": "#e66100"}
 NAMES = {"": "training", "val_": "validation"}
 
 
 def draw(curves: Curves, figure: str) -> str | None:
-    """The SVG of "loss", "accuracy" or "learning_rate" over the epochs; None if there is none."""
+    """Draw "loss", "accuracy" or "learning_rate" over the epochs as SVG.
+
+    Args:
+        curves: the figures of each epoch by name.
+        figure: which to draw, with its validation curve if there is one.
+
+    Returns:
+        The text of the SVG; None if there is no such curve.
+    """
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""All that a report tells, as numbers: computed here, drawn elsewhere."""
+"""All numbers of a report, computed here and drawn elsewhere."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from striate.common.arrays import Array, Floats
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
 from striate.optim.losses import softmax
-from striate.reports.fitting import EACH_NUMBER, PageFit, fit
 from striate.reports.occlusion import Occlusion, occlusion
+from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page
 from striate.reports.saliency import saliency
 from striate.training.evaluation import Evaluation
 from striate.training.history import CURVES, History
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 
-SKELETON = 1e5
-"""Bytes of a page with nothing in it, about."""
+EMPTY_PAGE = 1e5
+"""The size in bytes of a page without numbers and pictures, roughly."""
 
 MISTAKES = 24
 """How many of the most confident mistakes are shown."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the network says of one image.
+class Prediction:
+    """The network's prediction for one image.
 
     Attributes:
         index: the image's row among all that were tested, from 0.
-        truth, guess: class indices.
-        probability: of the guess.
+        truth, guess: the true and the predicted class, as indices.
+        probability: of the predicted class.
     """
 
     index: int
@@ -54,26 +54,27 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """A network, measured on labelled images, and looked into on a few of them.
+    """The numbers of a report: a network tested on labelled images, and its values for a few.
 
     Attributes:
-        name: what the report calls the model.
-        network: as given.
-        classes: names of the classes.
-        evaluation: on all images.
+        name: the name of the model in the report.
+        network: the network.
+        classes: the names of the classes.
+        evaluation: accuracy and confusion matrix on all images.
         curves: figures of each epoch by name ("loss", "val_accuracy", ...), or None if unknown.
         mistakes: the most confident ones, the worst first.
-        chosen: the images that are looked into: of each class in turn the first that is
-            recognised, between them the most confident mistakes, or those that were asked for.
+        chosen: the images that are shown layer by layer: of each class in turn the first one that
+            is recognised, between them the most confident mistakes; or those requested.
         wanted: how many images were to be chosen, before some were left out for their size.
-        pictures: raw images by row: of `mistakes` and `chosen`.
-        probabilities: float32 (len(chosen), classes).
-        values: of each node (len(chosen), *shape), float32; -1 is the preprocessed input.
-        saliency: float32 (len(chosen), height, width): |∂ score of the guess / ∂ input|.
-        occlusion: how the guess's probability changes where the image is covered.
-        white: the raw pixel value that is shown as white, and `black` as black.
-        fit: what of it goes into the page.
-        megabytes: the size that the page keeps within.
+        pictures: raw images by row, of `mistakes` and `chosen`.
+        probabilities: of all classes, float32 (len(chosen), classes).
+        values: the output of each node, float32 (len(chosen), *shape); -1 is the preprocessed
+            input.
+        saliency: |∂ score of the predicted class / ∂ input|, float32 (len(chosen), height, width).
+        occlusion: the change of the predicted class's probability where the image is covered.
+        black, white: the raw pixel values that are shown as black and as white.
+        content: which of these numbers go into the page.
+        megabytes: the size limit of the page.
     """
 
     name: str
@@ -81,8 +82,8 @@ class Report:
     classes: tuple[str, ...]
     evaluation: Evaluation
     curves: Mapping[str, Sequence[float | None]] | None
-    mistakes: tuple[Answer, ...]
-    chosen: tuple[Answer, ...]
+    mistakes: tuple[Prediction, ...]
+    chosen: tuple[Prediction, ...]
     wanted: int
     pictures: Mapping[int, Array]
     probabilities: Floats
@@ -91,14 +92,14 @@ class Report:
     occlusion: Occlusion
     black: float
     white: float
-    fit: PageFit
+    content: PageContent
     megabytes: float
 
     def smaller(self, by: float) -> Report:
-        """The same with so much less in its page that it takes `by` bytes less, or all it can."""
-        each = _each(self.network, self.pictures[self.chosen[0].index].dtype)
-        fitted = fit(self.network, len(self.chosen), self.fit.used - by, each)
-        n = fitted.images
+        """The report with a content that is smaller by `by` bytes, or by as many as possible."""
+        each = _bytes_per_image(self.network, self.pictures[self.chosen[0].index].dtype)
+        content = fit_page(self.network, len(self.chosen), self.content.used - by, each)
+        n = content.images
         change = replace(self.occlusion, change=self.occlusion.change[:n])
         return replace(
             self,
@@ -107,27 +108,27 @@ class Report:
             values={index: values[:n] for index, values in self.values.items()},
             saliency=self.saliency[:n],
             occlusion=change,
-            fit=fitted,
+            content=content,
         )
 
     @cached_property
     def summary(self) -> Summary:
-        """The layers: sizes, parameters, work, memory."""
+        """Sizes, parameters, work and memory of the layers."""
         return self.network.summary()
 
     @cached_property
     def reach(self) -> NetworkReach:
-        """What every value of every layer sees of the image."""
+        """The receptive fields of all units."""
         return reach(self.network)
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Rows and columns that nobody reads, and changes with which somebody would."""
+        """Rows and columns that no output reads, and changes that cure it."""
         return ledger(self.network)
 
     @cached_property
     def connectivity(self) -> Connectivity:
-        """Connections of each layer that has any, against a dense one's."""
+        """Weights and connections of layers, compared with dense ones."""
         return connectivity(self.network)
 
 
@@ -144,7 +145,9 @@ def collect(
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
-    """Test `network` on raw images and look into it on a few of them; see `striate.report`.
+    """Test a network on raw images and collect its values for a few of them.
+
+    The arguments are those of `striate.report`.
 
     Raises:
         TypeError, ValueError: the network is no classifier of images, there are no images, they
@@ -172,9 +175,10 @@ def collect(
         (answer for answer in answers if answer.guess != answer.truth),
         key=lambda answer: (-answer.probability, answer.index),
     )
-    wanted = _asked(show, answers) if show else _choose(answers, wrong, len(classes), choose)
-    fitted = fit(network, len(wanted), megabytes * 1e6 - SKELETON, _each(network, checked.dtype))
-    chosen = wanted[: fitted.images]
+    wanted = _requested(show, answers) if show else _choose(answers, wrong, len(classes), choose)
+    room = megabytes * 1e6 - EMPTY_PAGE
+    content = fit_page(network, len(wanted), room, _bytes_per_image(network, checked.dtype))
+    chosen = wanted[: content.images]
     rows = [answer.index for answer in chosen]
     guesses = np.array([answer.guess for answer in chosen])
     raw = checked[rows]
@@ -197,7 +201,7 @@ def collect(
         occlusion=occlusion(network, raw, guesses, probabilities, **options),
         black=black,
         white=white,
-        fit=fitted,
+        content=content,
         megabytes=megabytes,
     )
 
@@ -205,11 +209,14 @@ def collect(
 def read_curves(
     history: History | Mapping[str, Any] | None,
 ) -> Mapping[str, Sequence[float | None]] | None:
-    """The figures of each epoch by name; None where there are none.
+    """The figures of each epoch by name; None if there are none.
 
     Args:
-        history: what `fit` returned, or the "history" of a model file, which nobody checked: what
-            is not a list of numbers and None is left out, and so are lists of other lengths.
+        history: what `fit` returned, or the "history" of a model file, which may be any data:
+            entries that are no lists of numbers and None are left out.
+
+    Returns:
+        None also if there is no loss, or the lists differ in length.
     """
     if isinstance(history, History):
         history = history.curves()
@@ -245,14 +252,14 @@ def _check_network(network: Network) -> None:
         )
 
 
-def _answers(logits: Floats, truth: npt.NDArray[np.intp]) -> list[Answer]:
+def _answers(logits: Floats, truth: npt.NDArray[np.intp]) -> list[Prediction]:
     guesses = logits.argmax(axis=1)
     best = softmax(logits)[np.arange(len(logits)), guesses]
     triples = zip(truth.tolist(), guesses.tolist(), best.tolist(), strict=True)
-    return [Answer(index, *triple) for index, triple in enumerate(triples)]
+    return [Prediction(index, *triple) for index, triple in enumerate(triples)]
 
 
-def _asked(show: Sequence[int], answers: Sequence[Answer]) -> tuple[Answer, ...]:
+def _requested(show: Sequence[int], answers: Sequence[Prediction]) -> tuple[Prediction, ...]:
     rows = [whole_number(row, "an image to show", "report", minimum=0) for row in show]
     missing = [row for row in rows if row >= len(answers)]
     if missing:
@@ -264,16 +271,16 @@ def _asked(show: Sequence[int], answers: Sequence[Answer]) -> tuple[Answer, ...]
 
 
 def _choose(
-    answers: Sequence[Answer], wrong: Sequence[Answer], classes: int, count: int
-) -> tuple[Answer, ...]:
-    """Two right answers of classes in turn, then a mistake, and again; the first ones of each."""
-    right: list[list[Answer]] = [[] for _ in range(classes)]
+    answers: Sequence[Prediction], wrong: Sequence[Prediction], classes: int, count: int
+) -> tuple[Prediction, ...]:
+    """Two right predictions, of one class after the other, then a mistake, and so on."""
+    right: list[list[Prediction]] = [[] for _ in range(classes)]
     for answer in answers:
         if answer.guess == answer.truth and len(right[answer.truth]) < count:
             right[answer.truth].append(answer)
     turns = (members[turn] for turn in range(count) for members in right if turn < len(members))
     mistakes = iter(wrong)
-    picked: list[Answer] = []
+    picked: list[Prediction] = []
     while len(picked) < count:
         source, other = (mistakes, turns) if len(picked) % 3 == 2 else (turns, mistakes)
         found = next(source, None) or next(other, None)
@@ -283,8 +290,8 @@ def _choose(
     return tuple(picked)
 
 
-def _each(network: Network, dtype: np.dtype[Any]) -> float:
-    """Bytes of an image in the page, about: its numbers, and as pictures it and two maps."""
+def _bytes_per_image(network: Network, dtype: np.dtype[Any]) -> float:
+    """The bytes of an image in the page, roughly: its numbers, and three pictures of its size."""
     numbers = EACH_NUMBER / 4 if dtype == np.uint8 else EACH_NUMBER
     return (numbers + 6.0) * math.prod(network.input_shape)
 

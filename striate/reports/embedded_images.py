@@ -1,4 +1,4 @@
-"""Arrays as PNG pictures inside a page."""
+"""Arrays as PNG pictures that are embedded in a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from striate.common.arrays import Array
 Pixels = npt.NDArray[np.uint8]
 
 THUMBNAIL = 96
-"""Pixels of the longer side that a small picture has at most."""
+"""The most pixels of the longer side of a small picture."""
 
 HOT = np.array([(0, 0, 0), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], float)
 """Colours of saliency from none to most, ever lighter (after matplotlib's inferno)."""
@@ -23,9 +23,13 @@ COLD_HOT = np.array([(178, 24, 43), (244, 165, 130), (247, 247, 247), (146, 197,
 
 
 def shown(image: Array, black: float, white: float) -> Pixels:
-    """A raw image (height, width, channels) as it looks: gray (h, w) or RGB (h, w, 3).
+    """A raw image (height, width, channels) as a picture: gray (h, w) or RGB (h, w, 3).
 
     Images of other than 1 or 3 channels are shown as the gray mean of their channels.
+
+    Args:
+        image: the raw pixels.
+        black, white: the raw values that are shown as black and as white.
     """
     scaled = (np.asarray(image, np.float64) - black) * (255 / (white - black))
     if scaled.shape[2] != 3:
@@ -42,7 +46,7 @@ def coloured(values: Array, colours: Array) -> Pixels:
 
 
 def png(pixels: Pixels, longest: int | None = None) -> str:
-    """A picture as a "data:" address, made smaller if one side is longer than `longest`."""
+    """A picture as a "data:" URL, scaled down if one side is longer than `longest` pixels."""
     from PIL import Image
 
     picture = Image.fromarray(pixels)

@@ -1,4 +1,4 @@
-"""Learned kernels as files that `striate filter` reads."""
+"""Writes learned kernels to files that `striate filter` reads."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def export_kernels(network: Network, folder: str | Path, layer: str | None = Non
 
     A filter has one kernel per channel that it reads: `conv2d_1-filter3-channel0.txt`.  The layer
     computes correlation and `striate filter` convolution, which turns a kernel by 180°; so the
-    files hold the kernels turned, and filtering with one gives what the layer computes of it.
+    files hold the kernels turned, and filtering with them gives the layer's own sums.
 
     Args:
-        folder: made where it is missing; files of the same names are replaced.
-        layer: the name of a Conv2D; None for the network's first.
+        network: the network.
+        folder: created if it is missing; files of the same names are replaced.
+        layer: the name of a Conv2D; None for the network's first one.
 
     Raises:
         ValueError: there is no such convolution.
@@ -47,7 +48,7 @@ def export_kernels(network: Network, folder: str | Path, layer: str | None = Non
 
 
 def kernel_text(kernel: Array, what: str) -> str:
-    """The file of one kernel (height, width) of a layer, turned by 180°."""
+    """The text of the file of one kernel (height, width), turned by 180°."""
     turned = np.asarray(kernel, np.float32)[::-1, ::-1]
     rows = [" ".join(map(str, row)) for row in turned]
     return f"# {what}, turned by 180 degrees for convolution\n" + "\n".join(rows) + "\n"
@@ -72,5 +73,5 @@ def convolution(network: Network, layer: str | None = None) -> int:
 
 
 def _plain(name: str) -> str:
-    """A layer's name as a part of a file's name and of a line of text."""
+    """A layer's name without characters that may not be in the name of a file."""
     return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)

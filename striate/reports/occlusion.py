@@ -1,4 +1,7 @@
-"""Where an image must not be covered: occlusion maps (Zeiler and Fergus, arXiv:1311.2901)."""
+"""Occlusion maps: how a class's probability changes when a part of the image is covered.
+
+After Zeiler and Fergus, arXiv:1311.2901.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 ACROSS = 14
-"""Places of the patch along the longer side of the image, about."""
+"""How many places the patch has along each side of the image, roughly."""
 
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """How the probability of a class changes when a patch of the image is covered.
+    """The occlusion maps of some images.
 
     Attributes:
-        change: float32 (n, height, width): for each pixel the mean change over all patches that
-            cover it; negative where the class loses.
+        change: for each pixel the mean change of the class's probability over all places of the
+            patch that cover it, negative where it falls, float32 (n, height, width).
         patch: (height, width) of the patch in pixels.
-        step: pixels between its places.
+        step: pixels between its places, down and across.
         places: how many places there are.
     """
 
@@ -43,15 +46,16 @@ def occlusion(
     probabilities: Array,
     **options: Any,
 ) -> Occlusion:
-    """Cover a patch of each image at all places, one after the other, and ask again.
+    """Cover a patch of each image at one place after the other, and predict each time.
+
+    The patch has a quarter of the image's height and width, and the image's mean colour.
 
     Args:
+        network: the classifier.
         images: raw, (n, height, width, channels).
-        outputs: (n,), the class of each image whose probability is followed.
-        probabilities: (n, classes), of the images as they are.
+        outputs: the class of each image whose probability is measured, (n,).
+        probabilities: of the uncovered images, (n, classes).
         options: of `Network.predict_proba`.
-
-    The patch is a quarter of the image along each side (rounded), in the mean colour of its image.
     """
     count, height, width, _ = images.shape
     patch = (max(1, round(height / 4)), max(1, round(width / 4)))
@@ -66,17 +70,17 @@ def occlusion(
         covered[y : y + patch[0], x : x + patch[1]] += 1
     rows = np.arange(count)
     for image in rows:
-        asked = np.repeat(images[image][None], len(places), axis=0)
+        variants = np.repeat(images[image][None], len(places), axis=0)
         for place, (y, x) in enumerate(places):
-            asked[place, y : y + patch[0], x : x + patch[1]] = colour[image, 0, 0]
-        answers = network.predict_proba(asked, **options)[:, outputs[image]]
+            variants[place, y : y + patch[0], x : x + patch[1]] = colour[image, 0, 0]
+        predicted = network.predict_proba(variants, **options)[:, outputs[image]]
         before = probabilities[image, outputs[image]]
-        for (y, x), after in zip(places, answers, strict=True):
+        for (y, x), after in zip(places, predicted, strict=True):
             total[image, y : y + patch[0], x : x + patch[1]] += after - before
     return Occlusion(total / covered, patch, step, len(places))
 
 
 def _starts(pixels: int, patch: int, step: int) -> list[int]:
-    """Where the patch begins along one axis: every `step` pixels, and flush with the far edge."""
+    """The first pixels of the patch along one axis: every `step` pixels, and at the far edge."""
     last = pixels - patch
     return sorted({*range(0, last + 1, step), last})

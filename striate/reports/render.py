@@ -1,4 +1,4 @@
-"""From a report's numbers to one HTML file that needs nothing else, and no network."""
+"""Renders a report as one HTML file that needs no other file and no internet connection."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from striate.common.atomic import write_atomically
 from striate.common.templates import rendered
 from striate.common.text import in_bytes, listed, percent, reason, sizes
 from striate.reports import architecture, curves, embedded_images
-from striate.reports.data import Answer, Report
-from striate.reports.packed import pack
+from striate.reports.data import Prediction, Report
+from striate.reports.page_data import page_data
 
 SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
 """In the order in which they are put into the page, as one script."""
 
 MOST_IN_MATRIX = 30
-"""Classes up to which the whole confusion matrix is shown."""
+"""The most classes with which the whole confusion matrix is shown."""
 PAIRS = 15
-"""Pairs of classes shown as most often confused."""
+"""How many of the most often confused pairs of classes are shown."""
 
 FILTERS: dict[str, Callable[..., str]] = {
     "percent": percent,
@@ -34,15 +34,15 @@ FILTERS: dict[str, Callable[..., str]] = {
 """How numbers are written in the page."""
 
 MARK = '<meta name="generator" content="striate report'
-"""What a page that this module wrote has near its beginning."""
+"""The mark near the beginning of each page by which reports are recognised."""
 
 
 def check_path(path: str | Path) -> Path:
-    """`path` as a Path if a report may be written there.
+    """`path` as a Path, if a report may be written there.
 
     Raises:
-        ValueError: another ending than .html, no such folder, a folder, or another page that a
-            report would replace.
+        ValueError: its ending is not .html, it is a folder or in a folder that does not exist, or
+            it is a file that is not a report.
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -65,28 +65,31 @@ def check_path(path: str | Path) -> Path:
 
 
 def write(report: Report, path: str | Path) -> Report:
-    """Write the page of `report` to the file `path`, in one step; return what is in it.
+    """Write the page of a report to a file, in one step.
+
+    Returns:
+        The report as it is in the page, which may have fewer images and values.
 
     Raises:
         ValueError: see `check_path`.
         OSError: the file cannot be written.
     """
     path = check_path(path)
-    report, page = within(report)
+    report, page = render_within_limit(report)
     write_atomically(path, [page])
     return report
 
 
-def within(report: Report) -> tuple[Report, bytes]:
-    """The page of `report`, of no more than its megabytes, and what is in it.
+def render_within_limit(report: Report) -> tuple[Report, bytes]:
+    """Render a report within its size limit; the report as rendered, and its page.
 
-    How large its tables and pictures become is known when they are made; if they leave less room
-    than was thought, more is left out, until there is nothing more to leave out.
+    The size of tables and pictures is only known once they are rendered: while the page is too
+    large, more is left out, until nothing more can be.
     """
     page = render(report)
     while (over := len(page) - 1e6 * report.megabytes) > 0:
         less = report.smaller(over)
-        if less.fit.used >= report.fit.used:
+        if less.content.used >= report.content.used:
             break
         report, page = less, render(less)
     return report, page
@@ -94,6 +97,8 @@ def within(report: Report) -> tuple[Report, bytes]:
 
 def render(report: Report) -> bytes:
     """The page of `report` in UTF-8; the same report gives the same bytes."""
+    """The page of a report in UTF-8; the same report gives the same bytes."""
+
     from striate.common.version import __version__
 
     folder = files("striate.reports") / "page"
@@ -103,7 +108,7 @@ def render(report: Report) -> bytes:
         "version": __version__,
         "report": report,
         "style": (folder / "style.css").read_text("utf-8"),
-        "data": _script_data(pack(report)),
+        "data": _script_data(page_data(report)),
         "script": f'"use strict";\n(() => {{\n{scripts}\n}})();',
         "curves": _curves(report),
         "mistakes": [_card(report, answer) for answer in report.mistakes],
@@ -116,12 +121,12 @@ def render(report: Report) -> bytes:
         "unread": architecture.unread(report),
     }
     page = rendered("striate.reports", "page/report.html", values, FILTERS)
-    # Names may hold bytes that are no text in any encoding.
+    # Names may contain bytes that are not valid in any encoding.
     return page.encode("utf-8", "backslashreplace")
 
 
 def _script_data(data: dict[str, Any]) -> str:
-    """JSON inside a script element; "</script>" in the name of a class must not end it."""
+    """JSON for a script element, which a "</script>" in the name of a class must not end."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
@@ -131,7 +136,7 @@ def _curves(report: Report) -> dict[str, Any] | None:
         return None
     names = {"loss": "Loss", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
     columns = list(report.curves)
-    if len(report.curves["loss"]) == 1:  # a point is no curve
+    if len(report.curves["loss"]) == 1:  # a single point is no curve
         names = {}
     drawn = {title: curves.draw(report.curves, name) for name, title in names.items()}
     return {
@@ -141,7 +146,7 @@ def _curves(report: Report) -> dict[str, Any] | None:
     }
 
 
-def _card(report: Report, answer: Answer) -> dict[str, Any]:
+def _card(report: Report, answer: Prediction) -> dict[str, Any]:
     picture = embedded_images.shown(report.pictures[answer.index], report.black, report.white)
     chosen = [other.index for other in report.chosen]
     return {
@@ -155,7 +160,7 @@ def _card(report: Report, answer: Answer) -> dict[str, Any]:
 
 
 def _matrix(report: Report) -> list[list[tuple[int, float]]]:
-    """Each cell's count and share of its row."""
+    """The confusion matrix: the count and the share of its row, for each cell."""
     confusion = report.evaluation.confusion
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     return [
@@ -165,7 +170,7 @@ def _matrix(report: Report) -> list[list[tuple[int, float]]]:
 
 
 def _pairs(report: Report) -> list[tuple[str, str, int, float]]:
-    """(true, taken for, how often, share of the true class), the most frequent first."""
+    """The most often confused classes: (true, predicted, count, share of the true class)."""
     confusion = report.evaluation.confusion.copy()
     totals = confusion.sum(axis=1)
     np.fill_diagonal(confusion, 0)
@@ -184,17 +189,17 @@ def _pairs(report: Report) -> list[tuple[str, str, int, float]]:
 
 
 def _left_out(report: Report) -> list[str]:
-    """What is not in the page for the sake of its size, in sentences."""
-    fitted, nodes = report.fit, report.network.nodes
+    """Sentences on what is left out of the page because of its size."""
+    content, nodes = report.content, report.network.nodes
     limit = f"so that the page stays within {report.megabytes:g} MB"
     told = []
     if len(report.chosen) < report.wanted:
         told.append(f"{len(report.chosen)} of {report.wanted} images are looked into, {limit}.")
-    hidden = [v.name for index, v in enumerate(nodes) if index not in fitted.shown]
+    hidden = [v.name for index, v in enumerate(nodes) if index not in content.shown]
     if hidden:
         told.append(f"The values of {listed(hidden, 8, 'more layers')} are left out, {limit}.")
     slots = {slot.node for slot in report.network.slots}
-    heavy = [nodes[index].name for index in sorted(slots - fitted.weights)]
+    heavy = [nodes[index].name for index in sorted(slots - content.weights)]
     if heavy:
         told.append(f"The weights of {listed(heavy, 8, 'more layers')} are left out, {limit}.")
     return told

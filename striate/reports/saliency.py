@@ -1,4 +1,7 @@
-"""What of an image counts: the gradient of Simonyan, Vedaldi and Zisserman (arXiv:1312.6034)."""
+"""Saliency maps: the gradient of a class's score with respect to each pixel.
+
+After Simonyan, Vedaldi and Zisserman, arXiv:1312.6034.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from striate.inspect.values import Tape
 
 
 def saliency(tape: Tape, outputs: npt.NDArray[np.intp]) -> Floats:
-    """|∂ output / ∂ input| of one output of each image: (n, height, width), the largest channel's.
-
-    How much the score of class `outputs[i]` would change if a pixel of image i changed a little.
+    """Compute |∂ output / ∂ input| of one output of each image; of several channels the largest.
 
     Args:
-        tape: of a network of images with a vector of scores, run to its end.
-        outputs: (n,), an output for each image of the tape.
+        tape: a recorded pass of a network of images, up to its vector of scores.
+        outputs: the output for each image of the tape, (n,).
+
+    Returns:
+        float32 (n, height, width): how much the score of class `outputs[i]` would change if a
+        pixel of image i changed a little.
     """
     last = len(tape.network.nodes) - 1
     return np.asarray(np.abs(tape.gradient(last, (outputs,))).max(axis=3), np.float32)

@@ -1,1 +1,9 @@
-"""What teaches: derivations, the chain rule, conversions between layers, the size rule."""
+"""Explanations that compute: worked examples of convolution, checked against the engines.
+
+size_calculator   `striate.size`, the size rule of a window, solved for any of its quantities
+size_errors       why sizes do not fit, with the rule and its numbers
+conversions       `striate.conversions`, one layer written as another
+chainrule         `striate.gradients`, the gradients of a convolution term by term
+derivation        `striate.derive`, from a fully connected layer to a convolution; it uses
+                  `conversions`
+"""

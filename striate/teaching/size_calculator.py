@@ -1,12 +1,13 @@
-"""The size rule as a calculator: some of its six quantities are given, the others found.
+"""The size rule as a calculator: given some of its six quantities, it finds the others.
 
 Along one axis, with a window that spans R = D·(F - 1) + 1 pixels,
 
     O = (I - R + P_before + P_after) / S + 1
 
 of the input I, the filter's size F, the stride S, the padding P on both sides, the dilation D and
-the output O (*From Convolution to Neural Network*, section Hyperparameters). All are whole. What
-is impossible is explained with the numbers put in, and with the nearest values that fit.
+the output O (*From Convolution to Neural Network*, section Hyperparameters). All are whole
+numbers. Where nothing fits, the error shows the rule with the numbers put in, and the nearest
+values that would fit.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from typing import Any
 from striate.common.text import choices, sizes
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, extent
-from striate.teaching.size_misfits import QUANTITIES, Values, explain, plain
+from striate.teaching.size_errors import QUANTITIES, Values, explain, plain
 
 USUAL: dict[str, Any] = {"stride": 1, "padding": (0, 0), "dilation": 1}
-# Where several quantities are unknown, all but one of them are tried up to here. The one is then
-# computed; the first of SOLVED that is unknown.
+# Where several quantities are unknown, the first of SOLVED that is unknown is computed, and all
+# values up to these are tried for the others.
 TRIED = {"input": 64, "filter": 11, "stride": 8, "dilation": 4, "output": 64}
 SOLVED = ("output", "padding", "input", "filter", "stride", "dilation")
 ANY = "any"
 SHOWN = 20
 FARTHEST = (10_000, 50)
-"""How far from a value that does not fit one is looked for that does, with several unknown less."""
+"""How far from a given value the nearest one that fits is searched: with one unknown quantity, and
+with several."""
 
 Size = int | Pair | str | None
 
@@ -73,11 +75,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class AxisSizes:
-    """What fits along one axis.
+    """The solutions along one axis.
 
     Attributes:
-        unknown: what was not given.
-        fits: all that fits, smallest first; of several unknowns within the ranges of `TRIED`.
+        unknown: the quantities that were not given.
+        fits: all solutions, smallest first; for several unknowns within the ranges of `TRIED`.
     """
 
     unknown: tuple[str, ...]
@@ -112,7 +114,7 @@ class Sizes:
 
     @property
     def output(self) -> tuple[int, ...]:
-        """The output along each axis, of the first that fits."""
+        """The output along each axis, of the first solution."""
         return tuple(axis.fits[0].output for axis in self.axes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,12 +148,12 @@ def size(
     dilation: Size = None,
     output: Size = None,
 ) -> Sizes:
-    """Find what is not given of the size rule, or say why nothing fits.
+    """Solve the size rule for the quantities that are not given, or say why nothing fits.
 
-    Each quantity is one number, or (height, width). Of input, filter and output, what is left out
-    is looked for. Stride, padding and dilation are 1, 0 and 1 where they are left out; but if
-    input, filter and output are all given, stride and padding are looked for, unless one of the
-    three is given. "any" looks for a quantity in any case.
+    Each quantity is one number, or (height, width). Input, filter and output are unknown where
+    they are left out. Stride, padding and dilation are 1, 0 and 1 where they are left out; but if
+    input, filter and output are all given and none of these three is, stride and padding are
+    unknown. "any" makes a quantity unknown in any case.
 
     Args:
         input: pixels.
@@ -161,9 +163,10 @@ def size(
         output: positions of the window.
 
     Returns:
-        One unknown has the one exact solution. Of several, all solutions with filters up to 11,
+        For one unknown its one exact solution. For several, all solutions with filters up to 11,
         strides up to 8, dilations up to 4 and paddings below the window, smallest first.
 
+    Example:
         >>> import striate
         >>> print(striate.size(13, 3, stride=2))
         output 6:  (I - R + P_before + P_after)/S + 1 = (13 - 3 + 0 + 0)/2 + 1 = 6
@@ -199,7 +202,7 @@ def size(
 
 
 def _axes(given: dict[str, Any]) -> list[Values]:
-    """The quantities of each axis; None stands for those that are unknown."""
+    """Check the quantities and split them by axis; None stands for an unknown one."""
     who = "size"
     checked: Values = {}
     two = False
@@ -241,7 +244,7 @@ def _axes(given: dict[str, Any]) -> list[Values]:
 
 
 def _solutions(values: Values, unknown: Sequence[str]) -> Iterator[Fit]:
-    """All that fits, the unknown tried or computed."""
+    """All solutions: one unknown is computed, for every trial of the others."""
     solved = next((name for name in SOLVED if name in unknown), None)
     tried = [name for name in unknown if name != solved]
     for trial in product(*(range(1, TRIED[name] + 1) for name in tried)):
@@ -250,7 +253,7 @@ def _solutions(values: Values, unknown: Sequence[str]) -> Iterator[Fit]:
             fit = _fit(tries if solved is None else tries | {solved: value})
             if fit is None:
                 continue
-            # A window that could lie in the padding alone is not what anybody looks for.
+            # Nobody wants a window that could lie wholly in the padding.
             beyond = max(fit.padding) >= extent(fit.filter, fit.dilation)
             if not (beyond and len(unknown) > 1 and "padding" in unknown):
                 yield fit
@@ -285,14 +288,14 @@ def _solve(values: Values, name: str) -> Iterator[Any]:
 
 
 def _fit(values: Values) -> Fit | None:
-    """All six quantities, if they fit."""
+    """All six quantities as a `Fit`, or None if they do not fit."""
     pixels, taps, step, padding, gap, outputs = (values[name] for name in QUANTITIES)
     if min(pixels, taps, step, gap, outputs) < 1:
         return None
     reach = extent(taps, gap)
     if padding == "same":
         padding = _sides(max((-(-pixels // step) - 1) * step + reach - pixels, 0))
-        # Windows further apart than they are wide: "same" leaves out what is behind the last.
+        # With a stride larger than the window, "same" may leave pixels after the last one unread.
         room = (outputs - 1) * step if outputs == -(-pixels // step) else -1
     else:
         room = pixels - reach + sum(padding)
@@ -313,7 +316,7 @@ def _order(fit: Fit) -> tuple[int, ...]:
 
 
 def _nearest(values: Values, unknown: Sequence[str], name: str) -> tuple[Any, ...]:
-    """The nearest values below and above of one given quantity with which all fits."""
+    """The nearest values below and above a given quantity with which everything would fit."""
     if name in unknown or values[name] == "same":
         return ()
     pads = name == "padding"
@@ -332,7 +335,7 @@ def _nearest(values: Values, unknown: Sequence[str], name: str) -> tuple[Any, ..
 
 
 def _proposal(values: Values, nearest: dict[str, tuple[Any, ...]]) -> str:
-    """What would fit, as the end of a sentence."""
+    """The end of the error's sentence: the values that would fit."""
     ways = [
         f"{name} {choices([plain(value) for value in fitting])}"
         for name, fitting in nearest.items()

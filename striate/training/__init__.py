@@ -1,1 +1,20 @@
-"""Training: losses, optimisers, schedules and the loop that drives them."""
+"""Training a network: from the arguments of `fit` to trained weights, and how good they are.
+
+targets          the user's X and y as checked arrays
+sample_weights   sample weights and class weights
+split            training and validation images, drawn class by class
+statistics       mean and standard deviation of each channel
+whitening        filters that make image patches uncorrelated
+prepare          all of these, from the arguments of `fit`
+random_streams   seeds for the order of images, augmentation, dropout and the split
+loading          the images of a batch, augmented
+prefetch         preparing batches in a background thread
+batches          the mini-batches of all epochs
+history          the figures of each epoch
+epoch_metrics    loss, accuracy and speed of the current epoch
+stopping         early stopping, and Ctrl-C
+progress         showing how far training is
+loop             `fit`, the training loop
+evaluation       accuracy, loss, precision, recall and the confusion matrix
+recipes          a network and training settings that suit the data
+"""

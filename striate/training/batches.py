@@ -1,4 +1,4 @@
-"""The batches of all epochs: shuffled, gathered, augmented and weighted."""
+"""The mini-batches of all epochs: shuffled, gathered, augmented and weighted."""
 
 from __future__ import annotations
 
@@ -20,20 +20,35 @@ from striate.training.targets import Targets
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step of an engine needs, and where in the training it belongs."""
+    """The data of one training step.
+
+    Attributes:
+        epoch, index: of the epoch and of the batch in it, from 0.
+        images: uint8 or float32 (n, height, width, channels).
+        targets: (n, outputs).
+        weights: (n,), which sum to 1.
+        keys: one random key per image (n,), for dropout.
+        total_weight: the sum of the weights before they were divided by it.
+    """
 
     epoch: int
     index: int
-    images: Images | ImagesInPlace  # uint8 or float32 (n, h, w, c)
-    targets: Floats  # (n, outputs)
-    weights: Floats  # (n,), sum 1
-    keys: NDArray[np.uint32]  # (n,)
-    total_weight: float  # of the weights before they were divided by their sum
+    images: Images | ImagesInPlace
+    targets: Floats
+    weights: Floats
+    keys: NDArray[np.uint32]
+    total_weight: float
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images ``(n, h, w, c)``, their targets and weights, and which rows to use."""
+    """The images to train on.
+
+    Attributes:
+        images: (n, height, width, channels), of which some may be held back for validation.
+        targets, weights: of all of them.
+        rows: the indices of the images to train on.
+    """
 
     images: Images
     targets: Targets
@@ -47,21 +62,27 @@ class TrainingSet:
         batch_size: int,
         seed: int,
         augment: Augmentation | None = None,
-        picks: bool = False,
+        reads_in_place: bool = False,
     ) -> AbstractContextManager[Iterator[Batch]]:
-        """All batches of all epochs, each epoch in an order of its own, as a context.
+        """All batches of all epochs, as a context manager; each epoch is shuffled anew.
 
-        `picks`: the engine reads images where they lie, and changes them itself.  Then little is
-        left to do; otherwise a thread prepares the next batches while one is used.
+        Args:
+            epochs: how many epochs.
+            batch_size: images per batch.
+            seed: of the order, the augmentation and dropout.
+            augment: changes the images of each batch.
+            reads_in_place: whether the engine reads images from the user's array and augments
+                them itself. Then little is left to prepare; otherwise a background thread
+                prepares the next batches while one is used.
         """
-        load = Loader(self.images, augment, seed, picks)
+        load = Loader(self.images, augment, seed, reads_in_place)
         source = self._each(epochs, batch_size, seed, load)
         return nullcontext(source) if load.is_light else Prefetch(source)
 
     def _each(self, epochs: int, batch_size: int, seed: int, load: Loader) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
-        # Mostly all weights are the same: then those of a batch depend on its size alone.
+        # Usually all weights are equal: then those of a batch depend on its size alone.
         used = self.weights[self.rows]
         same = {size: _shares(used[:size]) for size in set(sizes)} if _are_equal(used) else None
         for epoch in range(epochs):
@@ -85,15 +106,15 @@ def _are_equal(weights: Weights) -> bool:
 
 
 def _shares(weights: Weights) -> tuple[Floats, float]:
-    """Weights of a batch divided by their sum, and that."""
+    """The weights of a batch divided by their sum, and their sum."""
     return normalised(weights), float(weights.sum())
 
 
 def batch_sizes(images: int, batch_size: int) -> list[int]:
-    """Sizes of the batches of one epoch; the last takes what is left.
+    """The sizes of the batches of one epoch; the last one takes the remaining images.
 
-    A single image left over would have no spread for batch normalisation to measure, and a very
-    noisy gradient, so the batch before it hands it one of its own.
+    A batch of a single image would have no variance for batch normalisation and a very noisy
+    gradient, so the batch before it gives it one of its images.
     """
     whole, rest = divmod(images, batch_size)
     sizes = [batch_size] * whole + ([rest] if rest else [])

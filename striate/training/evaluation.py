@@ -1,4 +1,4 @@
-"""How good a classifier is: accuracy, loss, precision and recall, and what it confuses."""
+"""How good a classifier is: accuracy, loss, precision, recall and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from striate.training.targets import as_images, label_indices
 
 @dataclass(frozen=True)
 class ClassReport:
-    """One class: ``precision`` is the share of the images called so that are, ``recall`` the share
-    of those that are that were called so, ``f1`` their harmonic mean, ``support`` how many are.
+    """The figures of one class. A share of no images at all is 0.
 
-    Where there is nothing to take a share of, it is 0.
+    Attributes:
+        name: of the class.
+        precision: of the images predicted to be of this class, the share that is.
+        recall: of the images of this class, the share predicted to be.
+        f1: the harmonic mean of precision and recall.
+        support: how many images are of this class.
     """
 
     name: str
@@ -31,16 +35,21 @@ class ClassReport:
     support: int
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """The figures as JSON-able values."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The result of comparing a network's outputs with the true labels.
+    """A network's outputs compared with the true labels. ``str()`` is a table.
 
-    ``confusion[i, j]`` counts the images of class ``i`` that were taken for class ``j``.
-    ``loss`` is the mean cross-entropy, without label smoothing.  ``str()`` is a table.
+    Attributes:
+        accuracy: the share of images whose predicted class is right.
+        loss: the mean cross-entropy, without label smoothing.
+        images: how many there are.
+        classes: the figures of each class.
+        confusion: int64 (classes, classes); ``confusion[i, j]`` counts the images of class i that
+            were predicted to be of class j.
     """
 
     accuracy: float
@@ -53,7 +62,11 @@ class Evaluation:
     def from_outputs(
         cls, outputs: Array, labels: ArrayLike, names: Sequence[str] | None = None
     ) -> Evaluation:
-        """Measure logits ``(images, classes)`` against class indices ``(images,)``."""
+        """Compare logits (images, classes) with class indices (images,).
+
+        Raises:
+            ValueError: there are no images, or not as many labels.
+        """
         truth = np.asarray(labels)
         count = outputs.shape[1]
         if len(truth) != len(outputs):
@@ -92,7 +105,7 @@ class Evaluation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values that JSON can hold."""
+        """All figures as JSON-able values."""
         return {
             "accuracy": self.accuracy,
             "loss": self.loss,
@@ -127,10 +140,16 @@ class Evaluation:
 def evaluate(
     model: Model, images: ArrayLike, labels: ArrayLike, outputs_of: Callable[[Array], Array]
 ) -> Evaluation:
-    """Measure what a model says of raw images against their labels: class indices or names.
+    """Compare a model's outputs for raw images with the labels of these images.
 
-    ``images`` are ``(n, height, width, channels)``, or ``(n, height, width)`` if gray;
-    ``outputs_of`` gives their outputs ``(n, classes)``, such as ``Network.predict_logits``.
+    Args:
+        model: the network, with its class names.
+        images: raw, (n, height, width, channels), or (n, height, width) if gray.
+        labels: class indices or names, (n,).
+        outputs_of: computes the logits (n, classes) of images, such as `Network.predict_logits`.
+
+    Raises:
+        ValueError: there are no images, they are not the network's, or the labels do not fit.
     """
     checked = as_images(model, images)
     truth = label_indices(model, labels)

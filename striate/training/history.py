@@ -1,4 +1,4 @@
-"""What happened during training, epoch by epoch."""
+"""The training history: loss, accuracy and learning rate of each epoch."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
-"""What a model file keeps of each epoch."""
+"""The figures of each epoch that a model file keeps."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training images.
+    """The figures of one epoch, which is one pass over the training images.
 
-    ``loss`` and ``accuracy`` are means over the epoch, taken while the network was changing (and
-    with augmentation and dropout); ``val_loss`` and ``val_accuracy`` are of the network as it was
-    at the end.  Accuracies are None for regression, validation figures where there was none.
+    Attributes:
+        epoch: its number, from 1.
+        loss, accuracy: means over the epoch, while the weights changed, with augmentation and
+            dropout; accuracy is None for regression.
+        val_loss, val_accuracy: of the network at the end of the epoch, on the validation images;
+            None without these, and the accuracy for regression.
+        learning_rate: of the last step.
+        images: how many images were trained on.
+        seconds: with validation.
+        images_per_second: of training alone.
     """
 
     epoch: int
@@ -30,17 +37,20 @@ class Epoch:
     images_per_second: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """The figures as JSON-able values."""
         return asdict(self)
 
 
 @dataclass
 class History:
-    """The epochs of one call of ``fit``.
+    """The epochs of one call of `fit`, as a sequence.
 
-    ``interrupted``: stopped by Ctrl-C, perhaps within an epoch.  ``stopped_early``: the validation
-    figure stopped improving.  ``best_epoch``: the epoch whose weights were restored or, where
-    early stopping was not asked for, None.
+    Attributes:
+        rows: the figures of each epoch.
+        interrupted: whether Ctrl-C stopped training, perhaps within an epoch.
+        stopped_early: whether early stopping ended it.
+        best_epoch: the epoch whose weights were restored; None without early stopping.
+        seconds: of the whole training.
     """
 
     rows: list[Epoch] = field(default_factory=list)
@@ -54,7 +64,7 @@ class History:
         return [getattr(row, name) for row in self.rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values that JSON can hold."""
+        """All epochs as JSON-able values."""
         return {
             "epochs": [row.to_dict() for row in self.rows],
             "interrupted": self.interrupted,
@@ -64,8 +74,11 @@ class History:
         }
 
     def curves(self) -> dict[str, list[Any]]:
-        """The figures of all epochs by name, as model files keep them: without seconds, so that
-        the same training gives the same file, and without figures that were never measured."""
+        """The figures of all epochs by name, as model files keep them.
+
+        There are no times among them, so that the same training gives the same file, and no
+        figures that were never measured.
+        """
         columns = {name: self.column(name) for name in CURVES}
         return {
             name: values

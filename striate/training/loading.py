@@ -1,8 +1,9 @@
-"""A batch's images, as an engine is to read them: changed arrays, or where they lie and what to do.
+"""Loads and augments the images of a batch, in one of two ways that give the same images.
 
-An engine that can (`picks`) reads images from the user's own array and changes them on the way,
-in the same pass that normalises them; only what was drawn is prepared here.  Everything else, such
-as a function of the user's own, changes arrays with NumPy.  Both give the same images.
+An engine that reads in place (`reads_in_place`) takes images from the user's own array and augments
+them in the same pass that normalises them: here only the random numbers are drawn. For any other
+engine, and for augmentations that such an engine does not know, such as a user's own function,
+the images are gathered and augmented here with NumPy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from striate.plan.inputs import ImageChanges, ImagesInPlace, can_be_read_in_plac
 from striate.training.random_streams import Stream, generator, image_keys
 
 Augmentation = Callable[[Images, np.random.Generator], Images]
-# Bytes of memory that come from a file at once.
+# The bytes of a page of memory, which the system reads from a file at once.
 _PAGE = 4096
 
 
@@ -31,51 +32,53 @@ def gather(images: Images, rows: NDArray[np.intp] | slice) -> Images:
 
 
 def engine_dtype(images: Images) -> Images:
-    """Images as C-contiguous uint8 or float32; whatever is not uint8 becomes float32."""
+    """Images as C-contiguous uint8 (also for bool) or, for all other dtypes, float32."""
     if images.dtype == np.bool_:
         return np.ascontiguousarray(images).view(np.uint8)
     dtype = np.uint8 if images.dtype == np.uint8 else np.float32
     return np.ascontiguousarray(images, dtype=dtype)
 
 
-def select(images: Images, rows: NDArray[np.intp], picks: bool) -> Images | ImagesInPlace:
-    """Some of the images: where they lie, if the engine `picks` and they can be read there."""
-    bits = _as_bytes(images) if picks else images
+def select(images: Images, rows: NDArray[np.intp], reads_in_place: bool) -> Images | ImagesInPlace:
+    """Some of the images; without a copy if the engine reads in place and their layout allows."""
+    bits = _as_bytes(images) if reads_in_place else images
     return (
-        ImagesInPlace(bits, rows) if picks and can_be_read_in_place(bits) else gather(images, rows)
+        ImagesInPlace(bits, rows)
+        if reads_in_place and can_be_read_in_place(bits)
+        else gather(images, rows)
     )
 
 
 @dataclass
 class Loader:
-    """Makes the images of batches ready.
+    """Loads and augments the images of one batch after the other.
 
     Args:
         images: all images, (n, height, width, channels).
-        augment: what changes them.
-        seed: of the draws.
-        picks: whether the engine reads images where they lie.
+        augment: the augmentation, or None.
+        seed: of the random numbers of the augmentation.
+        reads_in_place: whether the engine reads images from the user's array.
     """
 
     images: Images
     augment: Augmentation | None
     seed: int
-    picks: bool = False
+    reads_in_place: bool = False
 
     def __post_init__(self) -> None:
         self._bits = _as_bytes(self.images)
-        self._direct = self.picks and can_be_read_in_place(self._bits) and self._can_draw()
+        self._direct = self.reads_in_place and can_be_read_in_place(self._bits) and self._can_draw()
         self._in_file = self._direct and _is_mapped(self._bits)
         self._sums: NDArray[np.int64] | None = None  # -1: not yet known
         self._colours: dict[Fill, Images] = {}
         self._keys: NDArray[np.uint32] | None = None
         if isinstance(self.augment, Augment) and self.augment.flip == "alternate":
-            # The same in all epochs, so that an image's views take turns.
+            # The same in all epochs, so that each image is mirrored in every second one.
             self._keys = image_keys(self.seed, Stream.FLIP, 0, np.arange(len(self.images)))
 
     @property
     def is_light(self) -> bool:
-        """Whether a batch is so little work that another thread for it would cost more."""
+        """Whether a batch is so little work that a background thread would only slow it down."""
         return self._direct and not self._in_file
 
     def __call__(self, epoch: int, index: int, rows: NDArray[np.intp]) -> Images | ImagesInPlace:
@@ -96,7 +99,7 @@ class Loader:
         return ImagesInPlace(self._bits, rows, self._changes(augment, draw, rows))
 
     def _can_draw(self) -> bool:
-        """Whether the engine knows how to carry the augmentation out."""
+        """Whether the engine can carry out the augmentation from random numbers drawn here."""
         augment = self.augment
         if augment is None:
             return True
@@ -105,12 +108,12 @@ class Loader:
         augment.check(self._bits)
         fills = [augment.fill] * bool(augment.shift) + [augment.padding] * bool(augment.crop)
         fills += [augment.cutout_fill] * bool(augment.cutout)
-        # Means of floats depend on the order in which they are summed up.
+        # A mean of floats depends on the order of its sum, which the engine would change.
         exact = self._bits.dtype == np.uint8 or "mean" not in fills
         return exact and not (augment.shift and augment.crop)
 
     def _changes(self, augment: Augment, draw: Draw, rows: NDArray[np.intp]) -> ImageChanges:
-        """What was drawn, in the terms of the engine."""
+        """The drawn random numbers in the form that the engine reads."""
         moved, fill = (
             (draw.shifts, augment.fill) if augment.shift else (draw.crops, augment.padding)
         )
@@ -129,7 +132,7 @@ class Loader:
         )
 
     def _colour(self, fill: Fill, rows: NDArray[np.intp]) -> Images:
-        """One value per channel."""
+        """The fill colour: one value per channel."""
         if isinstance(fill, str):
             total = self._channel_sums(rows).sum(axis=0)
             return fill_values(total / (len(rows) * np.prod(self._bits.shape[1:3])), self._bits)
@@ -138,25 +141,25 @@ class Loader:
         return self._colours[fill]
 
     def _channel_sums(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Of each image and channel the sum of its bytes, computed when first asked for."""
+        """The sum of the pixels of each image and channel, computed when first needed."""
         if self._sums is None:
             self._sums = np.full((len(self._bits), self._bits.shape[3]), -1)
         new = rows[self._sums[rows, 0] < 0]
         if len(new):
-            # First over the rows of an image, as that adds long ones.
+            # First over the rows of an image: sums of long contiguous rows are faster.
             columns = self._bits[new].sum(axis=1, dtype=np.uint32)
             self._sums[new] = columns.sum(axis=1, dtype=np.int64)
         return self._sums[rows]
 
     def _touch(self, rows: NDArray[np.intp]) -> None:
-        """Have the pages of some images in memory before the engine's threads ask for them."""
+        """Read the pages of some images of a mapped file before the engine's threads need them."""
         flat = self._bits.reshape(len(self._bits), -1).view(np.uint8)
         flat[rows, ::_PAGE].max(initial=0)
         flat[rows, -1].max(initial=0)
 
 
 def _as_bytes(images: Images) -> Images:
-    """Truth values as bytes, without a copy."""
+    """Bool images as uint8, without a copy; others as they are."""
     if images.dtype == np.bool_ and can_be_read_in_place(images.view(np.uint8)):
         return images.view(np.uint8)
     return images

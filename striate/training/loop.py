@@ -1,4 +1,5 @@
-"""The training loop: batches through an engine, epoch after epoch."""
+"""The training loop `fit`: forward pass, backward pass and update, batch by batch and epoch by
+epoch."""
 
 from __future__ import annotations
 
@@ -16,14 +17,19 @@ from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
 from striate.training.batches import Batch, batch_sizes
+from striate.training.epoch_metrics import EpochMetrics
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
-from striate.training.prepare import Prepared, prepare
+from striate.training.prepare import PreparedData, prepare
 from striate.training.random_streams import check_seed
 from striate.training.reporters import Progress, Reporter, make_reporter
 from striate.training.sample_weights import ClassWeight
-from striate.training.stopping import BestEpoch, EarlyStopping, Interruption, Snapshot
-from striate.training.tally import Tally
+from striate.training.stopping import (
+    BestEpoch,
+    EarlyStopping,
+    InterruptHandler,
+    Snapshot,
+)
 from striate.training.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -58,25 +64,26 @@ def fit(
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
-    """Train ``network`` in place.
+    """Train `network` in place.
 
     The same arguments give the same bits, for any number of threads.  Ctrl-C stops after the
     current step and keeps the weights; a second Ctrl-C raises KeyboardInterrupt at once.
 
     Args:
-        network: what to train; it goes on from the weights that it has.  If its preprocessing
-            is the identity, that is set to the statistics of the training images.
-        images: ``(n, height, width, channels)``, or ``(n, height, width)`` if gray.  They stay
-            in their dtype, and in place, until a batch needs them.
-        labels: class indices, or class names if the network has them, ``(n,)``; for regression
-            floats ``(n,)`` or ``(n, outputs)``.
+        network: the network, which is trained further from its present weights.  If its
+            preprocessing is the identity, it is set to standardise by the statistics of the
+            training images.
+        images: (n, height, width, channels), or (n, height, width) if gray.  They stay in their
+            dtype, and in place, until a batch needs them.
+        labels: class indices, or class names if the network has them, (n,); for regression floats
+            (n,) or (n, outputs).
         validation_data: images and labels to validate on after each epoch.
-        validation_fraction: or the share of the images to set aside for that, drawn class by class.
-        epochs: how many times to see every image, 1 or more.
+        validation_fraction: or the share of them to set aside for validation, drawn class by class.
+        epochs: passes over the training images, 1 or more.
         batch_size: images per step, 1 or more.
-        optimizer: "sgd", "adamw", or an Optimizer, which goes on with the state that it has.
-        learning_rate: the highest of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
-        weight_decay: for an optimiser given by name; by default that one's own.
+        optimizer: "sgd", "adamw", or an Optimizer, which keeps its state.
+        learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
+        weight_decay: for an optimiser given by name.
         schedule: "constant", "cosine", "step", "one-cycle", or a RateSchedule.
         warmup: steps (int) or share of steps (float) of a schedule given by name; by default as
             the schedule has it.
@@ -84,18 +91,18 @@ def fit(
             error for floats.
         class_weight: weights by class index, or "balanced".
         sample_weight: one weight per image, 0 or more; an image of weight 0 is left out.
-        augment: ``augment(images, rng) -> images`` for every batch, such as data.augment.Augment.
+        augment: a function (images, rng) -> images for every batch, such as a data.augment.Augment.
         early_stopping: an EarlyStopping, or the epochs to wait for a better validation loss; the
             best epoch's weights are restored.
         seed: of the order, the augmentation, dropout and the split; 0 or more.
         threads: for the engine; None for all cores.
         engine: "llvm" or "numpy".
-        exact: compute sums as they are written, without Winograd's algorithm, which rounds a little
+        exact: compute each sum directly, without Winograd's algorithm, which rounds a little
             more: by some 1e-5 of a layer's largest value instead of 1e-6.
-        bfloat16: convolutions may multiply numbers rounded to 8 bits (bfloat16), and sum the
-            products in 32: where the processor can and it is faster.  Weights, what is between
-            layers, and all other computations keep 32 bits.
-        progress: show it on standard error, or a function to call with a Progress each step.
+        bfloat16: let convolutions multiply numbers rounded to 8 bits (bfloat16) and sum the
+            products in 32 bits, where the processor can and it is faster.  Weights, the values
+            between layers, and all other computations keep 32 bits.
+        progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch.
 
     Returns:
@@ -104,7 +111,7 @@ def fit(
     Raises:
         ValueError, TypeError: arguments that do not fit each other or the network.
         FloatingPointError: the loss is no longer finite; the network has the weights of the end
-            of the last good epoch.
+            of the last epoch with a finite loss.
     """
     seed = check_seed(seed)
     settings = TrainingSettings(
@@ -161,9 +168,13 @@ def fit(
             on_epoch=on_epoch,
         )
         source = data.training.batches(
-            epochs=epochs, batch_size=batch_size, seed=seed, augment=augment, picks=made.picks
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            augment=augment,
+            reads_in_place=made.reads_in_place,
         )
-        with Interruption() as interruption, source as batches:
+        with InterruptHandler() as interruption, source as batches:
             for batch in batches:
                 training.step(batch, interruption)
                 if training.finished:
@@ -173,11 +184,11 @@ def fit(
 
 @dataclass
 class _Training:
-    """One call of ``fit``, as it goes on."""
+    """The state of one call of `fit` between its steps."""
 
     network: Model
     engine: Engine
-    data: Prepared
+    data: PreparedData
     optimizer: Optimizer
     rate: Callable[[int, int], float]  # learning rate of (step, total steps)
     epochs: int
@@ -191,33 +202,33 @@ class _Training:
         self.finished = False
         self._steps = len(batch_sizes(len(self.data.training.rows), self.batch_size))
         self._done = 0
-        self._good = Snapshot(self.network)
-        self._tally = Tally(self.data.has_classes)
+        self._last_finite = Snapshot(self.network)
+        self._metrics = EpochMetrics(self.data.has_classes)
         self._start = time.perf_counter()
 
-    def step(self, batch: Batch, interruption: Interruption) -> None:
-        """Train on one batch; at the end of an epoch or of training also what belongs there."""
+    def step(self, batch: Batch, interruption: InterruptHandler) -> None:
+        """Train on one batch; after the last one of an epoch, validate and end the epoch."""
         rate = self.rate(self._done, self._steps * self.epochs)
-        # What is not finite is looked for below; NumPy need not warn of it as well.
+        # A loss that is not finite is an error below, so NumPy need not warn of it.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             loss, outputs = self.engine.step(batch.images, batch.targets, batch.weights, batch.keys)
             if not math.isfinite(loss):
                 self._fail(batch, rate)
             self.engine.update(self.optimizer, rate)
         self._done += 1
-        self._tally.add(batch, loss, outputs)
+        self._metrics.add(batch, loss, outputs)
         if self.reporter.wants_steps:
             self.reporter.step(self._progress(batch))
         if interruption.requested:
             self.history.interrupted = self.finished = True
         if self.finished or batch.index == self._steps - 1:
             self._end_epoch(batch, rate)
-            # Asked again: it may have been requested while the epoch was validated.
+            # Checked again: Ctrl-C may have come during validation.
             if interruption.requested:
                 self.history.interrupted = self.finished = True
 
     def end(self) -> History:
-        """Restore the best weights, if that was asked for, and give the history."""
+        """Restore the weights of the best epoch, with early stopping, and return the history."""
         if self.best is not None:
             self.best.restore()
             self.history.best_epoch = self.best.epoch
@@ -228,34 +239,34 @@ class _Training:
     def _end_epoch(self, batch: Batch, rate: float) -> None:
         if not np.isfinite(self.network.flat).all():
             self._fail(batch, rate)
-        trained = self._tally.seconds()
+        trained = self._metrics.seconds()
         validation: tuple[float | None, float | None] = (None, None)
         if self.data.validation is not None and not self.finished:
             validation = self.data.validation.measure(self.engine, self.data.loss, self.batch_size)
         row = Epoch(
             epoch=batch.epoch + 1,
-            loss=self._tally.loss,
-            accuracy=self._tally.accuracy,
+            loss=self._metrics.loss,
+            accuracy=self._metrics.accuracy,
             val_loss=validation[0],
             val_accuracy=validation[1],
             learning_rate=rate,
-            images=self._tally.images,
-            seconds=self._tally.seconds(),
-            images_per_second=self._tally.images / trained,
+            images=self._metrics.images,
+            seconds=self._metrics.seconds(),
+            images_per_second=self._metrics.images / trained,
         )
         self.history.rows.append(row)
         self.reporter.epoch(row, self.epochs)
         if self.on_epoch is not None:
             self.on_epoch(row)
         if self.best is not None and validation[0] is not None and self.best.should_stop(row):
-            # In the last epoch there was nothing left to stop.
+            # After the last epoch there is nothing left to stop.
             self.history.stopped_early = row.epoch < self.epochs
             self.finished = True
-        self._good.take()
-        self._tally = Tally(self.data.has_classes)
+        self._last_finite.take()
+        self._metrics = EpochMetrics(self.data.has_classes)
 
     def _fail(self, batch: Batch, rate: float) -> NoReturn:
-        self._good.restore()
+        self._last_finite.restore()
         kept = f"the end of epoch {batch.epoch}" if batch.epoch else "before training"
         raise FloatingPointError(
             f"the loss is not finite in epoch {batch.epoch + 1}, step {batch.index + 1}, at the "
@@ -271,9 +282,9 @@ class _Training:
             epochs=self.epochs,
             step=batch.index + 1,
             steps=self._steps,
-            loss=self._tally.loss,
-            accuracy=self._tally.accuracy,
-            images_per_second=self._tally.images / self._tally.seconds(),
+            loss=self._metrics.loss,
+            accuracy=self._metrics.accuracy,
+            images_per_second=self._metrics.images / self._metrics.seconds(),
             seconds_left=elapsed / self._done * left,
         )
 
@@ -284,7 +295,7 @@ def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:
     return EarlyStopping(patience=value)
 
 
-def _check_rule(rule: EarlyStopping | None, data: Prepared) -> None:
+def _check_rule(rule: EarlyStopping | None, data: PreparedData) -> None:
     if rule is None:
         return
     if data.validation is None:

@@ -1,4 +1,4 @@
-"""Prepare the next items in a background thread while the present one is used."""
+"""Prepares the next items in a background thread while the current one is used."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ T = TypeVar("T")
 
 
 class _End:
-    """The last thing in the queue: there is no more, or there was an error."""
+    """The last entry of the queue: the source has ended, or raised `error`."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 class Prefetch(Generic[T]):
-    """Iterate over ``source`` in one background thread, at most ``depth`` items ahead.
+    """Iterates over a source in one background thread, a few items ahead.
 
     Used as ``with Prefetch(source) as items: for item in items: …``.  An exception in the source
-    is raised where the items are used.  However the block is left, the thread has ended after it.
+    is raised where the items are used.  When the block is left, in whatever way, the thread has
+    ended.
+
+    Args:
+        source: the items.
+        depth: how many items are prepared ahead at most.
     """
 
     def __init__(self, source: Iterator[T], depth: int = 2) -> None:
@@ -43,7 +48,7 @@ class Prefetch(Generic[T]):
     ) -> None:
         self._stop.set()
         while self._thread.is_alive():
-            # The thread may be waiting for room in the queue: make some until it has seen the stop.
+            # The thread may be waiting for room in the queue: make room until it sees the stop.
             try:
                 self._queue.get_nowait()
             except queue.Empty:

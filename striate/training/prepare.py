@@ -1,4 +1,4 @@
-"""From the arguments of ``fit`` to the data that the training loop works on, all checked."""
+"""Checks the data arguments of `fit` and prepares them for the training loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Images to measure the network on after each epoch, and how much each counts."""
+    """The images on which the network is validated after each epoch.
+
+    Attributes:
+        images: (n, height, width, channels).
+        targets, weights: of all of them.
+        rows: the indices of those to validate on.
+    """
 
     images: Array
     targets: Targets
@@ -33,11 +39,11 @@ class ValidationSet:
     rows: NDArray[np.intp]
 
     def measure(self, engine: Engine, loss: Loss, batch_size: int) -> tuple[float, float | None]:
-        """The weighted mean loss, and the accuracy where there are classes."""
+        """The weighted mean loss, and the accuracy; None for regression."""
         total, right, weight = 0.0, 0, 0.0
         for start in range(0, len(self.rows), batch_size):
             rows = self.rows[start : start + batch_size]
-            outputs = engine.forward(select(self.images, rows, engine.picks))
+            outputs = engine.forward(select(self.images, rows, engine.reads_in_place))
             losses = loss.per_image(outputs, self.targets[rows])
             total += float(self.weights[rows] @ losses)
             weight += float(self.weights[rows].sum())
@@ -49,8 +55,8 @@ class ValidationSet:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What to train on, what to validate on, and the loss."""
+class PreparedData:
+    """The data of a training: images to train and to validate on, and the loss."""
 
     training: TrainingSet
     validation: ValidationSet | None
@@ -69,11 +75,11 @@ def prepare(
     validation_data: tuple[ArrayLike, ArrayLike] | None,
     validation_fraction: float,
     seed: int,
-) -> Prepared:
-    """Check the data against the network and each other; see ``fit`` for the arguments.
+) -> PreparedData:
+    """Check the data against the network and each other; `fit` documents the arguments.
 
     Sets the network's preprocessing to the statistics of the training images if it has none, and
-    filters that are to whiten them.
+    the filters of ``Conv2D(initial="whitening")`` layers.
     """
     images = as_images(network, X)
     answers = np.asarray(y)
@@ -109,7 +115,7 @@ def prepare(
         network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
     whiten(network, images, rows)
     training = TrainingSet(images, targets, weights, rows)
-    return Prepared(training, validation, criterion, targets.labels is not None)
+    return PreparedData(training, validation, criterion, targets.labels is not None)
 
 
 def _by_class(class_weight: ClassWeight, targets: Targets, given: Weights) -> Weights | None:

@@ -1,7 +1,8 @@
-"""Random numbers for training: each use has its own stream, named by the seed and a place.
+"""Random numbers for training: each use has its own stream, seeded by its kind and its place.
 
-A stream is found by counting, not by drawing, so the numbers for epoch 7 are the same whether or
-not epochs 0 to 6 were run by the same process, and whichever thread asks for them.
+The seed of a stream is computed from the user's seed, the use, and the epoch and batch, so the
+numbers for epoch 7 are the same whether or not epochs 0 to 6 were run by the same process, and
+whichever thread draws them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 
 class Stream(IntEnum):
-    """What the random numbers are for."""
+    """The uses of random numbers, which are parts of the seed."""
 
     SPLIT = 1
     ORDER = 2
@@ -30,11 +31,11 @@ def generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:
 def image_keys(
     seed: int, stream: Stream, epoch: int, indices: NDArray[np.intp]
 ) -> NDArray[np.uint32]:
-    """One uint32 per image, from which the engines derive its dropout masks, for example.
+    """One uint32 key per image (n,), from which the engines derive its dropout mask, for example.
 
-    A key depends on the seed, the epoch and the image's index alone, so an image drops the same
-    elements in whichever batch, thread or shard it is.  The mixer is SplitMix64's (Steele, Lea &
-    Flood, 2014, "Fast splittable pseudorandom number generators").
+    A key depends only on the seed, the stream, the epoch and the image's index, so an image drops
+    the same elements in whichever batch, thread or shard it is.  The hash is that of SplitMix64
+    (Steele, Lea & Flood, 2014, "Fast splittable pseudorandom number generators").
     """
     start = np.random.SeedSequence([seed, int(stream), epoch]).generate_state(1, np.uint64)
     bits = start + indices.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -45,7 +46,7 @@ def image_keys(
 
 
 def check_seed(seed: int) -> int:
-    """The seed as a plain int; an error if it is not a whole number from 0."""
+    """The seed as an int; TypeError or ValueError unless it is a whole number of at least 0."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(f"seed must be a whole number, not {seed!r}")
     if seed < 0:

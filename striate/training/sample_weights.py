@@ -1,4 +1,4 @@
-"""How much each image counts: sample weights times class weights."""
+"""The weights of images in the loss: sample weights times class weights."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ ClassWeight = Mapping[int, float] | str | None
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights:
-    """Sample weights as float64 ``(images,)``; ones where there are none.
+    """Sample weights as float64 (images,); ones if `sample_weight` is None.
 
-    They must be finite and at least 0, and one of them above 0.
+    Raises:
+        ValueError: they are not finite and at least 0, none is above 0, or there is not one for
+            each image.
     """
     if sample_weight is None:
         return np.ones(images)
@@ -36,11 +38,18 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
 def class_weights(
     class_weight: ClassWeight, labels: Array, classes: int, sample_weight: Weights
 ) -> Weights:
-    """The weight of each class ``(classes,)``.
+    """The weight of each class, (classes,).
 
-    ``"balanced"`` gives every class the same say: total weight / (classes present * weight of the
-    class), as scikit-learn's.  A mapping gives weights by class index; a class that it does not
-    name has weight 1.
+    Args:
+        class_weight: "balanced", which gives every class the same total weight, as in
+            scikit-learn: total weight / (classes present * weight of the class); or weights by
+            class index, where a class without one has weight 1; or None for ones.
+        labels: class indices (images,).
+        classes: how many classes there are.
+        sample_weight: (images,).
+
+    Raises:
+        TypeError, ValueError: `class_weight` is none of these.
     """
     result = np.ones(classes)
     if class_weight is None:
@@ -70,7 +79,7 @@ def class_weights(
 
 
 def normalised(weights: Weights) -> Floats:
-    """Weights of a batch, divided by their sum, as the engines want them."""
+    """The weights of a batch divided by their sum, as the engines take them."""
     # The largest is taken out first, so that neither huge nor tiny weights leave the range.
     scaled = weights / weights.max()
     result: Floats = (scaled / scaled.sum()).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which images to train on and which to keep for validation."""
+"""Splits images into those to train on and those to validate on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from striate.training.random_streams import Stream, generator
 
 
 def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
-    """Split images so that every class is in both parts in its own proportion.
+    """Split images so that every class has the same share in both parts.
 
-    ``labels`` is ``(images,)``.  Returns the indices to train on and those to validate on, both
-    rising; the second part is ``round(fraction * images)`` large.  Every class keeps at least one
-    image to train on.
+    Args:
+        labels: the class of each image, (images,).
+        fraction: the share to validate on.
+        seed: of the random choice.
+
+    Returns:
+        The indices to train on and those to validate on, both ascending; the second part has
+        round(fraction * images) images.  Every class keeps at least one image to train on.
+
+    Raises:
+        ValueError: a part would be empty, or a class would have no image left to train on.
     """
     images = len(labels)
     wanted = _wanted(images, fraction)
@@ -31,7 +39,7 @@ def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Ind
 
 
 def random_split(images: int, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
-    """The same without classes, for regression."""
+    """Split images without regard to classes, for regression; otherwise as `stratified_split`."""
     one_class = np.zeros(images, np.intp)
     return stratified_split(one_class, fraction, seed)
 

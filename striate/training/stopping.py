@@ -1,4 +1,4 @@
-"""When to stop: early, on the validation figures, or on Ctrl-C."""
+"""Early stopping by the validation loss or accuracy, and stopping on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ MONITORS = ("val_loss", "val_accuracy")
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when a validation figure has not improved for ``patience`` epochs.
+    """Stop when a validation figure has not improved for some epochs.
 
-    ``monitor`` is ``"val_loss"`` (lower is better) or ``"val_accuracy"`` (higher is better); an
-    improvement of ``min_delta`` or less does not count.  At the end the weights, and the running
-    statistics of batch normalisation, of the best epoch are restored.
+    At the end the weights, and the running statistics of batch normalisation, of the best epoch
+    are restored.
+
+    Args:
+        patience: for how many epochs to wait, at least 1.
+        monitor: "val_loss" (lower is better) or "val_accuracy" (higher is better).
+        min_delta: an improvement of this or less does not count, at least 0.
     """
 
     patience: int = 5
@@ -55,18 +59,22 @@ class Snapshot:
         self._copies = tuple(buffer.copy() for buffer in self._buffers)
 
     def take(self) -> None:
-        """Replace the copy by what the network holds now."""
+        """Replace the copy by the network's present values."""
         for copy, buffer in zip(self._copies, self._buffers, strict=True):
             copy[...] = buffer
 
     def restore(self) -> None:
-        """Put the copy back into the network."""
+        """Copy the values back into the network."""
         for copy, buffer in zip(self._copies, self._buffers, strict=True):
             buffer[...] = copy
 
 
 class BestEpoch:
-    """Keeps the best weights so far and says when to stop."""
+    """Keeps the best weights so far, and decides when to stop.
+
+    Attributes:
+        epoch: the number of the best epoch so far; None before the first one.
+    """
 
     def __init__(self, rule: EarlyStopping, network: Any) -> None:
         self._rule = rule
@@ -76,7 +84,7 @@ class BestEpoch:
         self.epoch: int | None = None
 
     def should_stop(self, row: Epoch) -> bool:
-        """Take the figures of an epoch into account; True if it is time to stop."""
+        """Compare an epoch with the best one so far; True if training should stop."""
         figure = getattr(row, self._rule.monitor)
         score = -figure if self._rule.monitor == "val_loss" else figure
         if self.epoch is None or score > self._best + self._rule.min_delta:
@@ -87,16 +95,19 @@ class BestEpoch:
         return self._waited >= self._rule.patience
 
     def restore(self) -> None:
-        """Put the best epoch's weights back, if there is one."""
+        """Restore the weights of the best epoch, if there is one."""
         if self.epoch is not None:
             self._snapshot.restore()
 
 
-class Interruption:
-    """While it is entered, the first Ctrl-C only sets ``requested``; the second is as always.
+class InterruptHandler:
+    """A context in which the first Ctrl-C only sets `requested`; the second one raises as usual.
 
-    Signals reach the main thread alone, so in other threads it does nothing; nor does it where
-    Ctrl-C is ignored, as for a process in the background.
+    Signals reach the main thread only, so in other threads this does nothing; nor does it where
+    Ctrl-C is ignored, as in a background process.
+
+    Attributes:
+        requested: whether Ctrl-C was pressed.
     """
 
     def __init__(self) -> None:
@@ -104,7 +115,7 @@ class Interruption:
         self._before: Any = None
         self._installed = False
 
-    def __enter__(self) -> Interruption:
+    def __enter__(self) -> InterruptHandler:
         in_main_thread = threading.current_thread() is threading.main_thread()
         if in_main_thread and signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
             self._before = signal.signal(signal.SIGINT, self._handle)

@@ -1,4 +1,4 @@
-"""What the user calls X and y, as the arrays that training works on."""
+"""Checks the images X and the targets y of a user, and makes arrays for training of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the outputs should be: ``targets[rows]`` is ``(rows, outputs)``.
+    """The outputs that a network should give. ``targets[rows]`` is an array (rows, outputs).
 
-    `labels` are class indices, and then `values` has a row for each class, so that a million images
-    take a number each; without labels it has a row for each image.
+    Attributes:
+        values: float32 (classes, outputs), the target of each class; without labels (images,
+            outputs), that of each image.
+        labels: class indices (images,), one number per image; None for regression.
     """
 
     values: Floats
@@ -35,13 +37,16 @@ class Targets:
 
 
 def as_images(network: Model, images: ArrayLike) -> Array:
-    """Images as an array ``(n, *network.input_shape)`` in the dtype that they came in.
+    """Images as an array (n, *network.input_shape) in their own dtype.
 
-    Gray images may come without their channel axis.  Numbers must be real and finite.
+    Gray images may come without their channel axis.
+
+    Raises:
+        TypeError, ValueError: they are of another shape, or not finite real numbers.
     """
     array = check_images(np.asarray(images), network.input_shape)
     if array.dtype.kind == "f" and array.size:
-        # The extremes tell, without a boolean copy of all the data.
+        # Minimum and maximum are NaN or infinite if any number is; no boolean copy is needed.
         if not (np.isfinite(array.min()) and np.isfinite(array.max())):
             raise ValueError("images hold NaN or infinity: remove or repair them first")
         largest = max(-float(array.min()), float(array.max()))
@@ -51,7 +56,7 @@ def as_images(network: Model, images: ArrayLike) -> Array:
 
 
 def choose_loss(loss: Loss | str | None, y: Array) -> Loss:
-    """The loss asked for, or what suits ``y``: cross-entropy for classes, else squared error."""
+    """The given loss, or by default that for y: cross-entropy for classes, else squared error."""
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, str):
@@ -62,7 +67,11 @@ def choose_loss(loss: Loss | str | None, y: Array) -> Loss:
 
 
 def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
-    """``y`` as the outputs that the network should give."""
+    """The targets y as the outputs that the network should give, by the kind of the loss.
+
+    Raises:
+        TypeError, ValueError: the network does not end in a vector, or y does not fit it.
+    """
     if len(network.output_shape) != 1:
         raise ValueError(
             f"the network ends in {tuple(network.output_shape)}, but training needs a vector of "
@@ -87,7 +96,11 @@ def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
 
 
 def label_indices(network: Model, y: ArrayLike) -> NDArray[np.intp]:
-    """Class indices ``(images,)`` of labels that are indices or the network's class names."""
+    """Class indices (images,) for labels that are indices or the network's class names.
+
+    Raises:
+        ValueError: there is no such class, or `y` is not one label per image.
+    """
     labels = np.asarray(y)
     outputs = network.output_shape[0]
     if labels.ndim != 1:

@@ -1,9 +1,9 @@
-"""Filters that make the patches of the training images uncorrelated, found before training.
+"""Whitening filters: a first convolution whose outputs are uncorrelated, set before training.
 
 Neighbouring pixels of an image are nearly equal, so the patches that a first convolution reads
 lie along a few directions, and gradient descent is slow along all others. With the eigenvectors
 vᵢ of the patches' covariance and their eigenvalues λᵢ, the filters vᵢ / √(λᵢ + ε) give outputs
-that are uncorrelated and of spread 1; with each comes its negative, so that a ReLU afterwards
+that are uncorrelated and of variance 1; each filter is followed by its negative, so that a ReLU
 loses nothing (Page, "How to train your ResNet 8", 2019; Jordan, arXiv:2404.00498, section 3.2).
 """
 
@@ -21,17 +21,17 @@ from striate.layers import Conv2D
 if TYPE_CHECKING:
     from striate.model.model import Model
 
-IMAGES, PATCHES = 2_000, 1_000_000  # that the covariance is taken from, at most about
-EPSILON = 5e-4  # added to each eigenvalue, for inputs of spread 1: weak directions are noise
+IMAGES, PATCHES = 2_000, 1_000_000  # from which the covariance is estimated, at most about
+EPSILON = 5e-4  # for inputs of variance 1: directions of smaller variance are noise
 
 
 def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
-    """Set the filters of each ``Conv2D(initial="whitening")`` that are still zero.
+    """Set the filters of each ``Conv2D(initial="whitening")`` that are still zero, in place.
 
     Args:
-        network: with its preprocessing, which is applied to the images.
-        images: raw images ``(n, height, width, channels)``.
-        rows: which of them to use; a million patches at most are taken, at equal distances.
+        network: the network, whose preprocessing is applied to the images.
+        images: raw, (n, height, width, channels).
+        rows: the indices of those to use; of many, some at equal distances.
 
     Raises:
         ValueError: such a convolution has groups, or does not read the images.
@@ -55,10 +55,14 @@ def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
 
 
 def whitening_filters(images: Array, shape: tuple[int, int, int, int]) -> NDArray[np.float64]:
-    """Filters ``(height, width, channels, filters)`` from images ``(n, h, w, channels)``.
+    """Whitening filters (height, width, channels, filters), estimated from images (NHWC).
 
-    In pairs of a filter and its negative, those of the strongest directions first. There are
-    height·width·channels directions; filters beyond twice as many stay zero.
+    They come in pairs of a filter and its negative, those of the largest variance first. There
+    are height·width·channels directions; filters beyond twice as many stay zero.
+
+    Args:
+        images: preprocessed.
+        shape: of the filters.
     """
     height, width, channels, filters = shape
     size = height * width * channels
@@ -66,13 +70,14 @@ def whitening_filters(images: Array, shape: tuple[int, int, int, int]) -> NDArra
     count = 0
     for image in images:
         windows = sliding_window_view(image, (height, width), axis=(0, 1))
-        # (rows, columns, channels, height, width): channels go last, as in the filters.
+        # From (rows, columns, channels, height, width); channels go last, as in the filters.
         patches = windows.transpose(0, 1, 3, 4, 2).reshape(-1, size).astype(np.float64)
         covariance += patches.T @ patches
         count += len(patches)
     values, vectors = np.linalg.eigh(covariance / count)
     directions = (vectors / np.sqrt(np.maximum(values, 0.0) + EPSILON))[:, ::-1]
-    # The sign of an eigenvector is arbitrary; a rule keeps results the same on all machines.
+    # The sign of an eigenvector is arbitrary: the largest entry is made positive, so that results
+    # are the same on all machines.
     largest = np.abs(directions).argmax(axis=0)
     directions = directions * np.where(directions[largest, np.arange(size)] < 0, -1.0, 1.0)
     pairs = np.stack([directions, -directions], axis=2).reshape(size, 2 * size)

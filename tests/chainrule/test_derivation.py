@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import striate
 from striate.ops import conv
 from striate.teaching.chainrule import gradients as derivation
-from striate.teaching.chainrule.gradients import Gradients, Sum, _products, _sums, gradients
+from striate.teaching.chainrule.gradients import Gradients, gradients
+from striate.teaching.chainrule.sums import Sum, product_count, window_sums
 
 # *Convolutional Neural Network*, sections "Convolution process" and "Calculation of ∂L/∂F and
 # ∂L/∂X": of each number the places of the factors, in the order in which they are printed.
@@ -143,7 +144,7 @@ def test_random_cases_against_the_layers_loops(case: dict) -> None:
         for sums in (written.outputs, written.filter_gradients, written.input_gradients)
     ]
     assert len(set(counts)) == 1
-    assert counts[0] == _products(written.layer, written.x.shape, written.gradient.shape)
+    assert counts[0] == product_count(written.layer, written.x.shape, written.gradient.shape)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +164,13 @@ def test_the_compiled_kernels_agree(case: dict) -> None:
 
 def test_a_wrong_sum_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks do compare: with one weight of the input's gradient turned they differ."""
-    right = _sums
+    right = window_sums
 
     def wrong(layer, x, f, b, gradient):
         outputs, of_filter, of_bias, of_input = right(layer, x, f, b, gradient)
         return outputs, of_filter[::-1], of_bias[::-1], of_input[::-1]
 
-    monkeypatch.setattr(derivation, "_sums", wrong)
+    monkeypatch.setattr(derivation, "window_sums", wrong)
     checked = gradients(filters=2, b=[0, 1], engine="numpy").checked
     assert checked["outputs"] == 0
     assert min(value for name, value in checked.items() if name != "outputs") > 0.1

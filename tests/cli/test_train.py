@@ -212,7 +212,7 @@ def test_patience_alone_sets_images_aside(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--patience", 3)
-    assert seen["validation_fraction"] == train_module.WATCHED
+    assert seen["validation_fraction"] == train_module.VALIDATION
 
 
 def test_another_optimizer_does_not_inherit_the_learning_rate(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import striate
 from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
 from striate.teaching.derivation import Derivation, derive
-from striate.teaching.derivation.outputs import Outputs, outputs_of
+from striate.teaching.derivation.stage_outputs import StageOutputs, compute_outputs
 from striate.teaching.derivation.stages import fewer, layer_of
 from striate.teaching.derivation.windows import choose
 
@@ -190,25 +190,25 @@ def test_the_seed_decides() -> None:
 
 
 def test_a_difference_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.teaching.derivation import outputs
+    from striate.teaching.derivation import stage_outputs
 
-    real = outputs.to_locally_connected
+    real = stage_outputs.to_locally_connected
 
     def wrong(*arguments: Any, **options: Any) -> Any:
         made = real(*arguments, **options)
         made.parameters["weights"][0, 0, 0, 0, 0, 0] += 1e-9
         return made
 
-    monkeypatch.setattr(outputs, "to_locally_connected", wrong)
+    monkeypatch.setattr(stage_outputs, "to_locally_connected", wrong)
     with pytest.raises(ArithmeticError, match=r"convolution = locally connected.*: off by"):
         derive()
 
 
 def test_too_large_a_matrix_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.teaching.derivation import outputs
+    from striate.teaching.derivation import stage_outputs
 
-    monkeypatch.setattr(outputs, "MOST_BYTES", 600)  # 64 and 36 weights are less, 144 more
-    found: Outputs = outputs_of(
+    monkeypatch.setattr(stage_outputs, "MOST_BYTES", 600)  # 64 and 36 weights are less, 144 more
+    found: StageOutputs = compute_outputs(
         np.ones((3, 3, 1)), 16, *choose((3, 3), 16, None, None, None, None), 0, "llvm"
     )
     assert "dense" not in found.neurons

@@ -76,8 +76,8 @@ def test_same_numbers_as_the_textbook(
     network, rows = looker((7, 9, 3)), np.random.default_rng(1).integers(0, 30, 21)
     # An image that is taken twice is changed twice.
     rows[1] = rows[0]
-    ready = Loader(images, augment, 5, picks=True)(1, 2, rows)
-    expected = Loader(images, augment, 5, picks=False)(1, 2, rows)
+    ready = Loader(images, augment, 5, reads_in_place=True)(1, 2, rows)
+    expected = Loader(images, augment, 5, reads_in_place=False)(1, 2, rows)
     if dtype == np.float32 and move.get("padding") == "mean":
         # Means of floats depend on the order of their sum, so NumPy's are taken.
         assert isinstance(ready, np.ndarray)
@@ -95,9 +95,9 @@ def test_shapes(lanes: int, channels: int, height: int, width: int) -> None:
     most = min(height, width) - 1
     augment = Augment(crop=most, padding="reflect", flip=True, cutout=2)
     network, rows = looker((height, width, channels)), np.arange(33) + 3
-    ready = Loader(images, augment, 0, picks=True)(0, 0, rows)
+    ready = Loader(images, augment, 0, reads_in_place=True)(0, 0, rows)
     assert isinstance(ready, ImagesInPlace)
-    expected = Loader(images, augment, 0, picks=False)(0, 0, rows)
+    expected = Loader(images, augment, 0, reads_in_place=False)(0, 0, rows)
     got = read(network, ready, lanes=lanes)
     np.testing.assert_array_equal(got, standardised(network, expected))
 
@@ -116,14 +116,14 @@ def test_smaller_batches_leave_nothing_of_larger_ones(lanes: int) -> None:
     # A first layer that sums the pixels shows what is left where a batch has no image.
     images = pictures(64, 5, 6, 1)
     augment = Augment(shift=2, fill=50, cutout=2, cutout_fill=90, brightness=0.5)
-    network, load = looker((5, 6, 1)), Loader(images, augment, 0, picks=True)
+    network, load = looker((5, 6, 1)), Loader(images, augment, 0, reads_in_place=True)
     first = load(0, 0, np.arange(33))
     assert isinstance(first, ImagesInPlace)
     runner = Runner(network, batch_size=33, threads=1, loading=first.loading, lanes=lanes)
     for index, count in enumerate((33, 5, 20, 1, 33)):
         rows = np.arange(count) + index
         ready = load(0, index, rows)
-        expected = Loader(images, augment, 0, picks=False)(0, index, rows)
+        expected = Loader(images, augment, 0, reads_in_place=False)(0, index, rows)
         got = runner.run(ready).reshape(-1, 5, 6, 1)
         np.testing.assert_array_equal(got, standardised(network, expected))
         arrays = runner.plan.memory.arrays
@@ -171,7 +171,7 @@ def test_tasks_are_the_same_however_images_come_in(lanes: int) -> None:
     # How many blocks go together must not depend on it, for the order of sums does on that.
     images = pictures(64, 30, 30, 3)
     network = Network([Conv2D(5, 3), Flatten()], (30, 30, 3))
-    loader = Loader(images, Augment(shift=1, brightness=0.2, cutout=2), 0, picks=True)
+    loader = Loader(images, Augment(shift=1, brightness=0.2, cutout=2), 0, reads_in_place=True)
     changed = loader(0, 0, np.arange(64))
     assert isinstance(changed, ImagesInPlace)
     stages = [

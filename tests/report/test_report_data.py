@@ -15,11 +15,11 @@ from striate.engines.numpy import NumPyEngine
 from striate.inspect.values import Tape
 from striate.network import Network
 from striate.reports import render
+from striate.reports.base64_arrays import encode_array
 from striate.reports.data import collect, read_curves
-from striate.reports.encoded import packed
-from striate.reports.fitting import EACH_NUMBER, fit
 from striate.reports.kernels import export_kernels
 from striate.reports.occlusion import occlusion
+from striate.reports.page_budget import EACH_NUMBER, fit_page
 from striate.reports.saliency import saliency
 from striate.training import recipes
 from striate.training.history import Epoch, History
@@ -179,8 +179,8 @@ def test_an_mnist_model_takes_less_than_3_megabytes() -> None:
     images = random.integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
     made = collect(recipe.build(Network), images, random.integers(0, 10, 40), engine="numpy")
     assert len(made.chosen) == 12
-    assert made.fit.shown == frozenset(range(-1, len(made.network.nodes)))
-    assert made.fit.weights == {slot.node for slot in made.network.slots}
+    assert made.content.shown == frozenset(range(-1, len(made.network.nodes)))
+    assert made.content.weights == {slot.node for slot in made.network.slots}
     assert len(page_of(made)) <= 3_000_000
 
 
@@ -191,10 +191,10 @@ def test_large_networks_keep_within_the_size(megabytes: float) -> None:
     images = random.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
     labels = random.integers(0, 10, 9)
     made = collect(recipe.build(Network), images, labels, megabytes=megabytes, engine="numpy")
-    within, page = render.within(made)
+    within, page = render.render_within_limit(made)
     assert 0.3e6 * megabytes < len(page) <= 1e6 * megabytes
     assert f"stays within {megabytes:g} MB".encode() in page
-    assert len(within.chosen) == within.fit.images <= len(made.chosen)
+    assert len(within.chosen) == within.content.images <= len(made.chosen)
 
 
 def test_large_pictures_of_mistakes_keep_within_the_size() -> None:
@@ -205,14 +205,14 @@ def test_large_pictures_of_mistakes_keep_within_the_size() -> None:
     guess = int(network.predict_logits(images[:1], engine="numpy").argmax())
     made = collect(network, images, [(guess + 1) % 7] * 40, megabytes=1.3, engine="numpy")
     assert len(render.render(made)) > 1.3e6  # more than it thought
-    within, page = render.within(made)
+    within, page = render.render_within_limit(made)
     assert len(page) <= 1.3e6 and 1 <= len(within.chosen) < len(made.chosen)
     assert len(json.loads(_data(page))["images"]) == len(within.chosen)
     kept = (within.saliency, within.occlusion.change, within.probabilities, within.values[0])
-    assert {len(each) for each in kept} == {within.fit.images}
+    assert {len(each) for each in kept} == {within.content.images}
     # Where nothing is left to leave out, the page is as small as it can be.
-    within, page = render.within(replace(made, megabytes=0.001))
-    assert len(within.chosen) == 1 and within.fit.shown == {-1}
+    within, page = render.render_within_limit(replace(made, megabytes=0.001))
+    assert len(within.chosen) == 1 and within.content.shown == {-1}
 
 
 def _data(page: bytes) -> str:
@@ -226,14 +226,14 @@ def test_what_is_left_out_first() -> None:
     weights = EACH_NUMBER * (80 + 8 * 16 * 5 + 5)
     own = EACH_NUMBER * 100
     image = EACH_NUMBER * (conv + dense) + own
-    everything = fit(network, 3, weights + 3 * image + 1, own)
+    everything = fit_page(network, 3, weights + 3 * image + 1, own)
     assert everything.images == 3 and everything.kept == {0, 4}
     assert everything.shown == {-1, 0, 1, 2, 3, 4} and everything.weights == {0, 4}
-    assert fit(network, 3, weights + 3 * image - 1, own).images == 2
+    assert fit_page(network, 3, weights + 3 * image - 1, own).images == 2
     # Without the convolution's values its ReLU cannot be shown, but the maxima can be kept.
-    without = fit(network, 3, weights + image - 1, own)
+    without = fit_page(network, 3, weights + image - 1, own)
     assert without.images == 2 and without.kept == {2, 4} and without.shown == {-1, 2, 3, 4}
-    assert fit(network, 3, 0, own).shown == {-1}
+    assert fit_page(network, 3, 0, own).shown == {-1}
 
 
 def test_the_same_report_gives_the_same_bytes(example: Any) -> None:
@@ -251,7 +251,7 @@ def test_the_same_report_gives_the_same_bytes(example: Any) -> None:
 def test_arrays_are_not_rounded() -> None:
     values = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     for array in (values, values.T, values[:, ::2]):
-        made = packed(array)
+        made = encode_array(array)
         back = np.frombuffer(base64.b64decode(made["data"]), "<f4").reshape(made["shape"])
         np.testing.assert_array_equal(back, array)
 

@@ -253,8 +253,8 @@ def test_the_tables_are_those_of_inspect(open_page: Any, made: tuple[Path, Repor
     for row, layer in zip(sizes, seen.layers, strict=True):
         least, most = ("×".join(map(str, size)) for size in layer.sizes)
         assert row[6] == (least if least == most else f"{least} … {most}")
-        of = int(np.prod(layer.shape))
-        assert row[8] == ("all" if layer.whole == of else f"{layer.whole:,} of {of:,}")
+        of, inside = int(np.prod(layer.shape)), layer.units_inside
+        assert row[8] == ("all" if inside == of else f"{inside:,} of {of:,}")
     assert len(sizes[0]) == 9  # no column for what is left unread where nothing is
     connections = texts(page, "#connections tbody tr")
     assert [row[0] for row in connections] == [layer.name for layer in joined.layers]
@@ -334,15 +334,15 @@ def test_layers_that_are_left_out_are_told(open_page: Any, example: Any, tmp_pat
         example.network, example.images, example.labels, path=path, megabytes=0.114, engine="numpy"
     )
     assert path.stat().st_size <= 114_000
-    hidden = [v for i, v in enumerate(example.network.nodes) if i not in report.fit.shown]
+    hidden = [v for i, v in enumerate(example.network.nodes) if i not in report.content.shown]
     assert hidden and len(report.chosen) == 1
     page = open_page(path)
     notices = page.locator(".notice").all_inner_texts()
     assert any(f"The values of {hidden[0].name}" in text for text in notices)
     options = page.locator("#inside select option").all_inner_texts()
-    assert len(options) == len(report.fit.shown)
+    assert len(options) == len(report.content.shown)
     large = node(example.network, "Dense")
-    assert large in report.fit.shown and large not in report.fit.weights
+    assert large in report.content.shown and large not in report.content.weights
     choose_layer(page, example.network.nodes[large].name)
     click_value(page, example.network, large, (1,))
     (card,) = cards(page)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from striate.training.loop import fit
-from striate.training.stopping import EarlyStopping, Interruption
+from striate.training.stopping import EarlyStopping, InterruptHandler
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="os.kill sends no Ctrl-C on Windows"
@@ -134,7 +134,7 @@ def test_other_threads_train_without_a_handler(problem, make_network):
 def test_where_ctrl_c_is_ignored_it_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Interruption() as interruption:
+        with InterruptHandler() as interruption:
             ctrl_c()
             assert not interruption.requested
     finally:

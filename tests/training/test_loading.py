@@ -15,8 +15,8 @@ def pictures(dtype=np.uint8, channels=3):
     return np.random.default_rng(0).integers(0, 200, (12, 6, 8, channels)).astype(dtype)
 
 
-def loaded(images, augment, *, picks=True):
-    return Loader(images, augment, 3, picks)(0, 0, ROWS)
+def loaded(images, augment, *, reads_in_place=True):
+    return Loader(images, augment, 3, reads_in_place)(0, 0, ROWS)
 
 
 class Own(Augment):
@@ -45,10 +45,10 @@ class Own(Augment):
 )
 def test_what_the_engine_can_do_it_does(images, augment, direct):
     assert isinstance(loaded(images, augment), ImagesInPlace) == direct
-    plain = loaded(images, augment, picks=False)
+    plain = loaded(images, augment, reads_in_place=False)
     assert isinstance(plain, np.ndarray)
-    assert Loader(images, augment, 3, picks=True).is_light == direct
-    assert not Loader(images, augment, 3, picks=False).is_light
+    assert Loader(images, augment, 3, reads_in_place=True).is_light == direct
+    assert not Loader(images, augment, 3, reads_in_place=False).is_light
     assert isinstance(select(images, ROWS, False), np.ndarray)
     chosen = select(images, ROWS, True)
     if isinstance(chosen, ImagesInPlace):
@@ -58,14 +58,14 @@ def test_what_the_engine_can_do_it_does(images, augment, direct):
 
 def test_wrong_images_are_told_before_training():
     with pytest.raises(ValueError, match=r"crop=6 moves images of 6 × 8 pixels"):
-        Loader(pictures(), Augment(crop=6), 0, picks=True)
+        Loader(pictures(), Augment(crop=6), 0, reads_in_place=True)
     with pytest.raises(ValueError, match="is for 2 channels, the images have 3"):
         loaded(pictures(), Augment(shift=1, fill=(1, 2)))
 
 
 def test_means_are_of_the_batch_in_every_epoch():
     images = pictures()
-    load = Loader(images, Augment(cutout=3), 0, picks=True)
+    load = Loader(images, Augment(cutout=3), 0, reads_in_place=True)
     for index, rows in enumerate((np.array([0, 3, 5]), np.array([5, 7]), np.array([0, 7, 7]))):
         for _ in range(2):  # the second time all sums are known
             colour = load(0, index, rows).changes.colour
@@ -73,15 +73,15 @@ def test_means_are_of_the_batch_in_every_epoch():
             np.testing.assert_array_equal(colour, np.rint(mean))
 
 
-@pytest.mark.parametrize("picks", [False, True])
-def test_alternate_flips_need_no_more_than_the_seed(picks):
+@pytest.mark.parametrize("reads_in_place", [False, True])
+def test_alternate_flips_need_no_more_than_the_seed(reads_in_place):
     count = 400
     images = np.zeros((count, 1, 2, 1), np.uint8)
     images[:, :, 0] = 1
 
     def mirrored(seed, epoch, rows):
-        ready = Loader(images, Augment(flip="alternate"), seed, picks)(epoch, 0, rows)
-        return ready.changes.mirrored if picks else ready[:, 0, 1, 0] == 1
+        ready = Loader(images, Augment(flip="alternate"), seed, reads_in_place)(epoch, 0, rows)
+        return ready.changes.mirrored if reads_in_place else ready[:, 0, 1, 0] == 1
 
     everyone = np.arange(count)
     first = mirrored(0, 0, everyone)
@@ -140,7 +140,7 @@ def test_training_has_the_same_bits_whoever_changes_the_images(
 
     first = trained(1)
     runs = [trained(2)]
-    monkeypatch.setattr(CompiledEngine, "picks", False)
+    monkeypatch.setattr(CompiledEngine, "reads_in_place", False)
     runs.append(trained(2))
     for run in runs:
         for one, two in zip(first, run, strict=True):
@@ -153,7 +153,7 @@ def test_images_in_a_file(problem, make_network, tmp_path):
     np.save(tmp_path / "images.npy", images)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     # What comes from a file is asked for ahead of time, in another thread.
-    assert not Loader(np.asarray(mapped), None, 0, picks=True).is_light
+    assert not Loader(np.asarray(mapped), None, 0, reads_in_place=True).is_light
     networks = []
     for source in (images, mapped):
         network = make_network()

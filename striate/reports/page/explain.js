@@ -1,4 +1,4 @@
-// Why a value is what it is: the terms of its sum, the pixel that won, the formula.
+// Explains a value: the terms of its sum, the pixel that is the maximum, or the formula.
 //
 // explain(image, node, index) gives {node, index, value, kind, ...} with the kind
 //   "sum"      parts: one for each channel or vector that is read, {source, channel, columns, terms},

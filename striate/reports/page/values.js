@@ -140,15 +140,15 @@ function patchOf(node, index) {
     const [row, column] = placeOf(INPUT, index);
     return [row, row, column, column];
   }
-  let { sees } = report.nodes[node];
-  if ("like" in sees) ({ sees } = report.nodes[sees.like]);
-  const [height, width, channels] = sees.grid;
+  let { patches } = report.nodes[node];
+  if ("like" in patches) ({ patches } = report.nodes[patches.like]);
+  const [height, width, channels] = patches.grid;
   const [row, column] = [Math.floor(index / channels / width), Math.floor(index / channels) % width];
-  const kind = sees.kinds ? decode(sees.kinds)[index % channels] : 0;
+  const kind = patches.kinds ? decode(patches.kinds)[index % channels] : 0;
   const at = (array, start, length) => [...decode(array).subarray(start * length, (start + 1) * length)];
-  const [top, bottom, left, right] = sees.boxes
-    ? at(sees.boxes, (kind * height + row) * width + column, 4)
-    : [...at(sees.rows, kind * height + row, 2), ...at(sees.columns, kind * width + column, 2)];
+  const [top, bottom, left, right] = patches.boxes
+    ? at(patches.boxes, (kind * height + row) * width + column, 4)
+    : [...at(patches.rows, kind * height + row, 2), ...at(patches.columns, kind * width + column, 2)];
   return top > bottom || left > right ? null : [top, bottom, left, right];
 }
 

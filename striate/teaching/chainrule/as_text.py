@@ -1,28 +1,32 @@
-"""Puts a derivation on paper: as text, as Markdown with formulas, or as a LaTeX document."""
+"""Writes the sums of a convolution's gradients as text, as Markdown or as a LaTeX document."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.tables import beside, grid, labelled
 from striate.common.text import bracketed, number, plural, sizes
-from striate.teaching.chainrule.gradients import ONE
-
-if TYPE_CHECKING:
-    from striate.teaching.chainrule.gradients import Gradients, GradientTerm, Sum, Symbol
+from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
 
 FORMS = ("text", "markdown", "latex")
 WIDTH = 100
 TERMS_OF_A_LINE = 4
 
 
-def write(written: Gradients, form: str, only: Sequence[str] = ()) -> str:
-    """`written` in one of `FORMS`, all of it or `only` some sums; ValueError for another form and
-    for sums that there are not."""
+def write(written: GradientSums, form: str, only: Sequence[str] = ()) -> str:
+    """The sums as text.
+
+    Args:
+        written: the convolution with its sums.
+        form: one of `FORMS`.
+        only: the sums to write, by name: "O_11", "F_12" or "∂L/∂F_12"; empty for all.
+
+    Raises:
+        ValueError: the form is unknown, or there is no sum of such a name.
+    """
     if form not in FORMS:
         raise ValueError(f"gradients: the format must be {', '.join(FORMS)}, got {form!r}")
     names = tuple(name.removeprefix("∂L/∂") for name in only)
@@ -38,10 +42,10 @@ def write(written: Gradients, form: str, only: Sequence[str] = ()) -> str:
     return {"text": _text, "markdown": _markdown, "latex": _latex}[form](written, names)
 
 
-# What all forms say.
+# The contents, the same in all forms.
 
 
-def _title(written: Gradients) -> str:
+def _title(written: GradientSums) -> str:
     layer = written.layer
     height, width, channels = written.x.shape
     rows, columns, count = written.gradient.shape
@@ -58,8 +62,8 @@ def _title(written: Gradients) -> str:
     )
 
 
-def _notes(written: Gradients) -> list[str]:
-    """What the symbols mean where it is not plain."""
+def _notes(written: GradientSums) -> list[str]:
+    """Sentences that explain the raised numbers of symbols and the products left out."""
     notes = []
     channels, count = written.f.shape[2:]
     if channels > 1:
@@ -75,8 +79,8 @@ def _notes(written: Gradients) -> list[str]:
     return notes
 
 
-def _sections(written: Gradients, only: Sequence[str]) -> list[tuple[str, list[Sum]]]:
-    """The sums below their headings: those in `only`, if there are any."""
+def _sections(written: GradientSums, only: Sequence[str]) -> list[tuple[str, list[Sum]]]:
+    """Each heading with its sums, of those only that `only` names unless it is empty."""
     found = (
         ("The outputs", written.outputs),
         ("The gradient of the filter", written.filter_gradients),
@@ -89,8 +93,8 @@ def _sections(written: Gradients, only: Sequence[str]) -> list[tuple[str, list[S
     return [(title, sums) for title, sums in chosen if sums]
 
 
-def _checks(written: Gradients) -> list[str]:
-    """What was compared, in sentences."""
+def _checks(written: GradientSums) -> list[str]:
+    """The comparisons as sentences."""
     found = written.checked
     bias = []
     if written.b is not None:
@@ -108,8 +112,8 @@ def _checks(written: Gradients) -> list[str]:
     ]
 
 
-def _steps(written: Gradients, only: Sequence[str]) -> list[tuple[Symbol, float, float, float]]:
-    """Of each weight its symbol, its value, its gradient, and the value after the step."""
+def _steps(written: GradientSums, only: Sequence[str]) -> list[tuple[Symbol, float, float, float]]:
+    """(symbol, value, gradient, value after the step) of each weight and bias."""
     sums = [*written.filter_gradients, *written.bias_gradients]
     before, after = [*written.f.ravel()], [*written.new_f.ravel()]
     if written.b is not None and written.new_b is not None:
@@ -124,7 +128,7 @@ def _steps(written: Gradients, only: Sequence[str]) -> list[tuple[Symbol, float,
 # Text.
 
 
-def _text(written: Gradients, only: Sequence[str]) -> str:
+def _text(written: GradientSums, only: Sequence[str]) -> str:
     lines = [f"{_title(written)}.", *_notes(written), ""]
     blocks = [
         *_planes("X", written.x),
@@ -204,9 +208,9 @@ def _factors(one: Sum) -> list[tuple[Symbol, Symbol]]:
 
 
 def _product(term: GradientTerm, sign: str) -> str:
-    """The numbers of a product."""
+    """A product with its numbers put in."""
     a, b = term.values
-    if term.factors[1] is ONE:  # a bias, or what arrives at it
+    if term.factors[1] is ONE:  # a bias, or a gradient that is added to its gradient
         return bracketed(number(a))
     return f"{number(a)}{sign}{bracketed(number(b))}"
 
@@ -229,7 +233,7 @@ def _wrapped(terms: Sequence[str], head: str) -> list[str]:
 # Markdown and LaTeX.
 
 
-def _markdown(written: Gradients, only: Sequence[str]) -> str:
+def _markdown(written: GradientSums, only: Sequence[str]) -> str:
     parts = [f"# {_title(written)}", *_notes(written), *_arrays(written, "$$")]
     for title, sums in _sections(written, only):
         parts.append(f"## {title}")
@@ -244,7 +248,7 @@ def _markdown(written: Gradients, only: Sequence[str]) -> str:
     return "\n\n".join(parts)
 
 
-def _latex(written: Gradients, only: Sequence[str]) -> str:
+def _latex(written: GradientSums, only: Sequence[str]) -> str:
     parts = [
         "\\documentclass{article}\n\\usepackage[margin=2cm]{geometry}\n\\usepackage{amsmath}\n"
         "\\setcounter{MaxMatrixCols}{40}\n\\allowdisplaybreaks\n\\begin{document}",
@@ -266,7 +270,7 @@ def _latex(written: Gradients, only: Sequence[str]) -> str:
     return "\n\n".join(parts)
 
 
-def _arrays(written: Gradients, fence: str) -> list[str]:
+def _arrays(written: GradientSums, fence: str) -> list[str]:
     """X, F and ∂L/∂O as matrices, a formula for each of the three."""
     opening, closing = (f"{fence}\n", f"\n{fence}") if fence else ("\\[\n", "\n\\]")
     channels, count = written.f.shape[2:]
@@ -317,11 +321,11 @@ def _aligned(one: Sum) -> str:
 
 
 def _local_tex(term: GradientTerm, of: Symbol) -> str:
-    """The local gradient."""
+    """The local gradient ∂O/∂F, ∂O/∂X or ∂O/∂b as LaTeX."""
     return f"\\frac{{\\partial {_tex(term.factors[0], plain=True)}}}{{\\partial {_tex(of)}}}"
 
 
-def _descent(written: Gradients, only: Sequence[str]) -> str:
+def _descent(written: GradientSums, only: Sequence[str]) -> str:
     rate = number(written.learning_rate)
     lines = ["F &\\leftarrow F - \\alpha \\cdot \\frac{\\partial L}{\\partial F}"]
     for symbol, before, slope, after in _steps(written, only):
@@ -348,7 +352,7 @@ def _slope(symbol: Symbol) -> str:
 
 
 def _for_tex(text: str) -> str:
-    """Text with its formulas between dollars."""
+    """Text with its formulas between dollar signs, as LaTeX needs them."""
     for plain, formula in (
         ("∂L/∂F", "$\\partial L/\\partial F$"),
         ("∂L/∂X", "$\\partial L/\\partial X$"),

@@ -1,8 +1,6 @@
-"""What sums written by hand are compared with: an engine's kernels, and finite differences."""
+"""Two independent checks of the written sums: an engine's kernels, and finite differences."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,20 +9,24 @@ from striate.common.arrays import Array
 from striate.functional.conv2d import ConvOptions
 from striate.layers import Flatten
 from striate.ops import conv
-
-if TYPE_CHECKING:
-    from striate.teaching.chainrule.gradients import Gradients
+from striate.teaching.chainrule.sums import GradientSums
 
 STEP = 2.0**-10
-"""Of finite differences. The loss is linear in X and in F, so only rounding makes an error."""
+"""The h of (L(x + h) - L(x - h)) / 2h. The loss is linear in X, F and b: only rounding errs."""
 
 
-def compare(written: Gradients, engine: str) -> dict[str, float]:
-    """The largest absolute difference of each array from what it is compared with.
+def compare(written: GradientSums, engine: str) -> dict[str, float]:
+    """The largest absolute difference of each array from the one that it is compared with.
 
-    The keys are "outputs", "∂L/∂F" and "∂L/∂X" against the engine in float64, "step" against a
-    whole training step of it in float32, and the gradients against finite differences; with a bias
-    also its gradient and its step.
+    Args:
+        written: the sums.
+        engine: "llvm" or "numpy", whose kernels are run.
+
+    Returns:
+        By name: "outputs", "∂L/∂F" and "∂L/∂X" against the engine in float64; "step", the new
+        filters against a whole training step of the engine in float32; "∂L/∂F, finite
+        differences" and "∂L/∂X, finite differences". With a bias also "bias step" and "∂L/∂b,
+        finite differences".
     """
     layer, x, f, gradient = written.layer, written.x, written.f, written.gradient
     window: ConvOptions = {
@@ -57,8 +59,8 @@ def compare(written: Gradients, engine: str) -> dict[str, float]:
     return {name: float(np.abs(mine - theirs).max()) for name, (mine, theirs) in kernels.items()}
 
 
-def _stepped(written: Gradients, engine: str) -> dict[str, Array]:
-    """Filters and bias after one training step of a network that is this layer alone."""
+def _stepped(written: GradientSums, engine: str) -> dict[str, Array]:
+    """Filters and bias after one training step of a network of this layer alone."""
     from striate.engines import make_engine
     from striate.network import Network
     from striate.optim.losses import MeanSquaredError
@@ -66,7 +68,7 @@ def _stepped(written: Gradients, engine: str) -> dict[str, Array]:
 
     x, gradient = written.x, written.gradient
     network = Network([written.layer, Flatten()], x.shape, seed=None)
-    # Of the one layer, by their own names.
+    # "conv2d_1/filters" as "filters": there is only one layer.
     parameters = {name.rpartition("/")[2]: array for name, array in network.parameters.items()}
     parameters["filters"][...] = written.f
     if written.b is not None:
@@ -89,10 +91,10 @@ def _stepped(written: Gradients, engine: str) -> dict[str, Array]:
 
 
 def _losses(
-    written: Gradients, x: Array | None = None, f: Array | None = None, b: Array | None = None
+    written: GradientSums, x: Array | None = None, f: Array | None = None, b: Array | None = None
 ) -> Array:
-    """L = Σ ∂L/∂O·O of each image of x (n, height, width, channels); what is not given is as
-    written."""
+    """L = Σ ∂L/∂O·O of each image of x (n, height, width, channels), with the arrays of `written`
+    in place of those that are not given."""
     x = written.x[None] if x is None else x
     f = written.f if f is None else f
     b = written.b if b is None else b
@@ -104,15 +106,15 @@ def _losses(
     return losses
 
 
-def _slopes_of_input(written: Gradients) -> Array:
-    """∂L/∂X by central differences: every image of the batch has one pixel moved."""
+def _slopes_of_input(written: GradientSums) -> Array:
+    """∂L/∂X by central differences: a batch with an image for each pixel that is changed."""
     x = written.x
     moves = STEP * np.eye(x.size).reshape(x.size, *x.shape)
     ahead, behind = (_losses(written, x=x + way * moves) for way in (1, -1))
     return ((ahead - behind) / (2 * STEP)).reshape(x.shape)
 
 
-def _slopes_of_filters(written: Gradients) -> Array:
+def _slopes_of_filters(written: GradientSums) -> Array:
     """∂L/∂F by central differences, one weight after the other."""
     slopes = np.empty(written.f.shape)
     for place in np.ndindex(written.f.shape):
@@ -123,7 +125,7 @@ def _slopes_of_filters(written: Gradients) -> Array:
     return slopes
 
 
-def _slopes_of_bias(written: Gradients) -> Array:
+def _slopes_of_bias(written: GradientSums) -> Array:
     """∂L/∂b by central differences."""
     moves = STEP * np.eye(written.f.shape[3])
     slopes = [

@@ -1,4 +1,4 @@
-"""One layer as another: see `striate.conversions`."""
+"""The conversions between layers; `striate.conversions` says what they keep."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from striate.teaching.conversions.trained import TrainedLayer
 from striate.teaching.conversions.wiring import connections, reads_of
 
 MOST_BYTES = 2**30
-"""Larger weights are refused unless a larger limit is given."""
+"""The default limit on the size of converted weights."""
 
 
-# Towards the dense layer: always possible.
+# Towards the dense layer, which is always possible.
 
 
 def to_locally_connected(
@@ -29,14 +29,16 @@ def to_locally_connected(
     tolerance: float = 0.0,
     most_bytes: int = MOST_BYTES,
 ) -> TrainedLayer:
-    """A `Conv2D`, or a `Dense` layer that is one in disguise, as a `LocallyConnected2D`.
+    """Convert a `Conv2D`, or a `Dense` layer with zeros in the right places, to a
+    `LocallyConnected2D`.
 
     Args:
-        source: what to convert.
-        like, image: of a `Dense` layer: the layer that it is said to be, and the shape of the
-            images (height, width, channels) whose flattened pixels it reads.
+        source: the layer to convert.
+        like: for a `Dense` layer, the layer that it is to become.
+        image: for a `Dense` layer, the shape (height, width, channels) of the images whose
+            flattened pixels it reads.
         tolerance: how far weights of a `Dense` layer that must be zero may be from it.
-        most_bytes: larger weights are refused.
+        most_bytes: the limit on the size of the weights.
 
     Raises:
         ValueError: weights between a neuron and pixels outside of its window are not zero, the
@@ -53,10 +55,10 @@ def to_locally_connected(
 
 
 def to_dense(source: TrainedLayer, *, most_bytes: int = MOST_BYTES) -> TrainedLayer:
-    """A `Conv2D`, `LocallyConnected2D` or `GroupedDense` as a `Dense` layer of flattened images.
+    """Convert a `Conv2D`, `LocallyConnected2D` or `GroupedDense` to a `Dense` layer.
 
-    The matrix has a row for each number of the input and a column for each of the output; where
-    an output does not look, and where it looks at padding, there is a zero.
+    The new layer reads flattened images. Its matrix has a row for each number of the input and a
+    column for each of the output, with a zero where the output does not read the input.
 
     Raises:
         ValueError: the matrix would have more than `most_bytes` bytes.
@@ -79,7 +81,7 @@ def to_dense(source: TrainedLayer, *, most_bytes: int = MOST_BYTES) -> TrainedLa
     return TrainedLayer(Dense(units, bias=bias is not None), numbers, (features,))
 
 
-# Back, where the weights allow it.
+# In the other direction, where the weights allow it.
 
 
 def to_conv2d(
@@ -89,14 +91,14 @@ def to_conv2d(
     *,
     tolerance: float = 0.0,
 ) -> TrainedLayer:
-    """A layer whose windows all have the same weights as the convolution that it is.
+    """Convert a layer whose windows all have the same weights to a `Conv2D`.
 
-    The filters are those of the first window that meets a pixel with a tap; weights that meet only
-    padding do not count, and are zero where no window has another.
+    Each weight of the filters is that of the first window in which it is multiplied with a pixel.
+    Weights that are only multiplied with padding do not count; where all are, the filter has a 0.
 
     Args:
         source: a `LocallyConnected2D`, or with `like` and `image` a `Dense` layer.
-        like, image: of a `Dense` layer, as in `to_locally_connected`.
+        like, image: for a `Dense` layer, as in `to_locally_connected`.
         tolerance: how far shared weights may differ.
 
     Raises:
@@ -112,7 +114,7 @@ def to_conv2d(
     rows, columns = inside.shape[:2]
     by_window = weights.reshape(rows * columns, *weights.shape[2:])
     meets: Array = inside.reshape(rows * columns, *layer.size)
-    first = meets.argmax(axis=0)  # the window that decides, for each tap
+    first = meets.argmax(axis=0)  # of each tap, the window whose weight is taken
     down, across = np.indices(layer.size)
     filters = np.where(np.any(meets, 0)[..., None, None], by_window[first, down, across], 0)
     filters = filters.astype(weights.dtype, copy=False)
@@ -131,9 +133,14 @@ def to_conv2d(
 
 
 def to_grouped_dense(source: TrainedLayer, group: int, *, tolerance: float = 0.0) -> TrainedLayer:
-    """A `Dense` layer whose successive outputs agree in groups of `group`, as a `GroupedDense`.
+    """Convert a `Dense` layer whose successive outputs agree in groups to a `GroupedDense`.
 
     The weights are those of the first output of each group.
+
+    Args:
+        source: the `Dense` layer.
+        group: how many successive outputs share their weights.
+        tolerance: how far the weights of a group may differ.
 
     Raises:
         ValueError: outputs of a group have different weights, or `group` does not divide them.
@@ -194,7 +201,8 @@ def _matrix(layer: LocallyConnected2D, weights: Array, image: Shape) -> Array:
 
 
 def _as_local(source: TrainedLayer) -> tuple[LocallyConnected2D, Array, Array | None]:
-    """The layer, its weights and bias; of a convolution views that repeat them."""
+    """The locally connected layer, its weights and bias; for a convolution, views that repeat its
+    filters at each position without a copy."""
     layer, bias = source.layer, source.parameters.get("bias")
     if isinstance(layer, LocallyConnected2D):
         return layer, source.parameters["weights"], bias

@@ -1,4 +1,4 @@
-"""Networks in which a layer became another."""
+"""Puts a converted layer into its network."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ if TYPE_CHECKING:
 
 
 def replaced(network: Network, name: str, by: TrainedLayer) -> Network:
-    """The network with another layer in the place, and under the name, of the one called `name`.
+    """A copy of the network in which another layer takes the place and name of a given one.
 
-    Where a dense layer takes the place of one for images, its input is flattened, and so is what
-    follows; where a layer for images takes that of a dense one, the images are those before the
+    Where a dense layer replaces one for images, its input is flattened, and what follows reads
+    vectors; where a layer for images replaces a dense one, it reads the images before the
     `Flatten` in front of it. The outputs are the same numbers in the same order.
+
+    Args:
+        network: the network, which is not changed.
+        name: the layer to replace.
+        by: the layer to put in its place, with its parameters.
 
     Raises:
         ValueError: there is no such layer, or the other does not fit into its place.
     """
     from striate.network import Network
 
-    TrainedLayer.of(network, name)  # there is one
+    TrainedLayer.of(network, name)  # raises if there is no such layer
     image = Input(network.input_shape)
     values: dict[int, Node] = {-1: image}
     for i, vertex in enumerate(network.nodes):
@@ -57,7 +62,7 @@ def replaced(network: Network, name: str, by: TrainedLayer) -> Network:
 
 
 def _reader(node: Node, by: TrainedLayer) -> Node:
-    """The value that the new layer reads: as it is, flattened, or as it was before."""
+    """The node that the new layer reads: the old input, that flattened, or that before Flatten."""
     if node.shape == by.input_shape:
         return node
     if by.input_shape == (math.prod(node.shape),):

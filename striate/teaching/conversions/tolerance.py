@@ -1,4 +1,4 @@
-"""Whether weights allow a conversion, and what to say when they do not."""
+"""Checks whether weights allow a conversion, with errors that say which do not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Index = tuple[int, ...]
 
 
 def check_bytes(size: int, what: str, most: int) -> None:
-    """A ValueError if `what` would have more bytes than `most`."""
+    """Raise a ValueError if `what`, of `size` bytes, is larger than `most`."""
     if size > most:
         raise ValueError(
             f"{what} would take {size:,} bytes ({in_gibibytes(size)}), more than "
@@ -33,13 +33,14 @@ def check_same(
     tolerance: float,
     decides: Callable[[Index], Index],
 ) -> None:
-    """A ValueError unless `values` are `expected`, as far as they count.
+    """Raise a ValueError unless `values` equal `expected` wherever they count.
 
     Args:
-        layer, name: whose values they are.
-        values, expected, counts: arrays that can be broadcast against each other.
-        tolerance: how far they may differ.
-        decides: the index of the value that another one should equal.
+        layer, name: the layer and the parameter whose values they are, for the message.
+        values, expected: arrays that can be broadcast against each other.
+        counts: bool, broadcastable too: where values are compared.
+        tolerance: the largest absolute difference allowed.
+        decides: from the index of a value to the index of the one that it should equal.
     """
     tolerance = _tolerance(tolerance, layer)
     wrong = ~(np.abs(values - expected) <= tolerance) & counts
@@ -58,8 +59,14 @@ def check_same(
 
 
 def check_zero(layer: Layer, rest: Array, tolerance: float) -> None:
-    """A ValueError unless a matrix (row, column, channel, output row, output column, filter) is
-    zero where nothing should be connected."""
+    """Raise a ValueError unless all of `rest` is zero.
+
+    Args:
+        layer: whose matrix it is.
+        rest: the matrix (row, column, channel, output row, output column, filter) without the
+            weights of real connections.
+        tolerance: the largest absolute value allowed.
+    """
     tolerance = _tolerance(tolerance, layer)
     wrong = ~(np.abs(rest) <= tolerance)
     if not wrong.any():
@@ -82,7 +89,7 @@ def unfit(layer: Layer, wanted: str, possible: str) -> TypeError:
 
 
 def same_shape(name: str, shape: Shape, expected: Shape) -> None:
-    """A ValueError unless a parameter that is handed on has the shape that is needed."""
+    """Raise a ValueError unless a copied parameter has the shape that its new layer needs."""
     if shape != expected:
         raise ValueError(
             f"{name} has shape {shape}, but would need {expected} where its input is a vector "

@@ -1,4 +1,4 @@
-"""A layer with its numbers."""
+"""A layer together with its trained parameters."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedLayer:
-    """A layer with its numbers, which it can be called with.
+    """A layer with its parameters and input shape, which can be called like a function.
 
     Attributes:
-        layer: what it computes.
-        parameters: arrays by name, such as "filters" and "bias", of the layer's shapes.
-        input_shape: of its input, without the batch axis.
+        layer: the layer.
+        parameters: its arrays by name, such as "filters" and "bias".
+        input_shape: the shape of its input, without the batch axis.
     """
 
     layer: Layer
@@ -46,7 +46,7 @@ class TrainedLayer:
 
     @classmethod
     def of(cls, network: Network, name: str) -> TrainedLayer:
-        """A copy of the layer called `name` in a network, with its weights of now."""
+        """The layer called `name` in a network, with a copy of its present parameters."""
         names = [vertex.name for vertex in network.nodes]
         if name not in names:
             raise ValueError(f"the network has no layer {name!r}; it has {', '.join(names)}")
@@ -56,11 +56,11 @@ class TrainedLayer:
 
     @property
     def output_shape(self) -> Shape:
-        """Of its output, without the batch axis."""
+        """The shape of its output, without the batch axis."""
         return self.layer.output_shape(self.input_shape)
 
     def __call__(self, x: npt.ArrayLike, *, engine: str = "llvm") -> Array:
-        """Outputs (n, *output_shape) for inputs (n, *input_shape), in the common dtype."""
+        """Outputs (n, *output_shape) for inputs x (n, *input_shape), in the common dtype."""
         from striate.functional.single import run
 
         return run(self.layer, (x,), self.parameters, engine)

@@ -1,4 +1,4 @@
-"""Which pixels the windows of a layer read."""
+"""Which pixel each weight of a locally connected layer is multiplied with."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from striate.ops.shapes import Shape
 
 
 class Reads(NamedTuple):
-    """The pixel that each tap of each window meets: its row (rows, height) and its column
-    (columns, width), and whether it is in the image (rows, columns, height, width)."""
+    """The pixel under each tap of each window, in the letters of `striate.ops.shapes`.
+
+    Attributes:
+        rows: the row of the pixel, int (y, r); outside the image in the padding.
+        columns: its column, int (x, s).
+        inside: whether it lies in the image, bool (y, x, r, s).
+    """
 
     rows: npt.NDArray[np.int64]
     columns: npt.NDArray[np.int64]
@@ -22,20 +27,24 @@ class Reads(NamedTuple):
 
 
 class WeightIndices(NamedTuple):
-    """The indices of the weights of one tap and one group: in those of the layer, and in a matrix
-    of axes (row, column, channel, output row, output column, filter)."""
+    """The places of all weights of one tap and one group of channels.
+
+    Attributes:
+        weights: their index in the layer's weights.
+        matrix: their index in a matrix of axes (row, column, channel, output row, output column,
+            filter).
+    """
 
     weights: tuple[Any, ...]
     matrix: tuple[Any, ...]
 
 
 def reads_of(layer: LocallyConnected2D, image: Shape) -> Reads:
-    """What the windows meet on images (height, width, channels)."""
-    pads, windows = layer.pads(image), layer.windows(image)
+    """The pixels under the windows of a layer on images (height, width, channels)."""
+    window, windows = layer.reads(image), layer.windows(image)
     met, valid = [], []
     for axis in (0, 1):
-        first = np.arange(windows[axis])[:, None] * layer.stride[axis] - pads[2 * axis]
-        pixels = first + np.arange(layer.size[axis]) * layer.dilation[axis]
+        pixels = window.pixels(axis, windows[axis])
         met.append(pixels)
         valid.append((pixels >= 0) & (pixels < image[axis]))
     inside = valid[0][:, None, :, None] & valid[1][None, :, None, :]
@@ -43,7 +52,7 @@ def reads_of(layer: LocallyConnected2D, image: Shape) -> Reads:
 
 
 def connections(layer: LocallyConnected2D, image: Shape) -> Iterator[WeightIndices]:
-    """All weights that meet a pixel, each once."""
+    """All weights that are multiplied with a pixel, each once."""
     reads = reads_of(layer, image)
     depth, share = image[2] // layer.groups, layer.filters // layer.groups
     for r, s in np.ndindex(*layer.size):

@@ -1,10 +1,21 @@
 """The derivation of a convolution from a fully connected layer, as running code.
 
-`derive` walks the article *Derivation of Convolutional Neural Network from Fully Connected Network
-Step-By-Step* (A. Gad) for any image: neurons that are grouped to share weights, then look at
-patches only, and so are a convolution. Reads in this order: `windows` (what fits), `stages` (the
-counts), `outputs` (that stages agree), `measure` (what they cost), `walk`, then `text`,
-`drawing`, `page` and `files` (how it is shown).
+`derive` follows the article *Derivation of Convolutional Neural Network from Fully Connected
+Network Step-By-Step* (A. Gad) for any image and layer: neurons in groups share their weights, then
+each reads only a patch of the image, and the layer is a convolution. Reading order, each module
+using only those before it:
+
+    windows               chooses windows and groups that fit
+    stages                the stages, and their weights and connections in closed form
+    input_picture         the image on which the stages are computed
+    stage_outputs         the outputs of all stages, compared with each other
+    measure               time and memory of each stage
+    derivation_data       the record of all these results
+    as_text               the results as text
+    convolution_drawing   the drawing of the last stage
+    drawing               the drawings of all stages
+    page, files           an HTML page, and the content of files
+    derivation            `striate.derive`, and the record with its methods
 """
 
 from striate.teaching.derivation.derivation import Derivation, derive

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 from striate.common.tables import table
 from striate.common.text import counted, in_bytes
+from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.stages import fewer
-
-if TYPE_CHECKING:
-    from striate.teaching.derivation.derivation import Derivation
 
 _WIDTH = 96
 
 
-def text(derivation: Derivation) -> str:
-    """What was derived, what agrees, and what it costs."""
+def text(derivation: DerivationData) -> str:
+    """The stages, which of them agree, and what they cost, as lines of text."""
     parts = [heading(derivation), table(counts(derivation), left=2)]
     parts += [
         _wrapped(f"{number}. {stage.sentence}", "   ")
@@ -38,8 +35,8 @@ def text(derivation: Derivation) -> str:
     return "\n".join(parts)
 
 
-def heading(derivation: Derivation) -> str:
-    """The sizes, in a line."""
+def heading(derivation: DerivationData) -> str:
+    """The sizes of image, layer and windows, in a line."""
     height, width, channels = derivation.image
     line = f"Image {height}×{width}" + f"×{channels}" * (channels > 1)
     line += f", {derivation.pixels:,} pixels" + " of all channels" * (channels > 1)
@@ -53,8 +50,8 @@ def heading(derivation: Derivation) -> str:
     return line
 
 
-def counts(derivation: Derivation) -> list[list[str]]:
-    """The stages as rows, below the names of the columns."""
+def counts(derivation: DerivationData) -> list[list[str]]:
+    """A table of the stages' counts: the names of the columns, then a row for each stage."""
     rows = [["stage", "layer", "weights", "connections", "multiply-adds", "against dense"]]
     stages = list(derivation.stages)
     if derivation.unshared:
@@ -73,8 +70,8 @@ def counts(derivation: Derivation) -> list[list[str]]:
     return rows
 
 
-def behind(derivation: Derivation) -> str:
-    """The weights of the layers behind, and of all together."""
+def behind(derivation: DerivationData) -> str:
+    """A sentence on the weights of the dense layers that follow, and of all layers together."""
     first, last = derivation.stages[0], derivation.stages[-1]
     added = " + ".join(f"{layer.weights:,}" for layer in derivation.further)
     line = (
@@ -86,14 +83,14 @@ def behind(derivation: Derivation) -> str:
     return line + "."
 
 
-def _products(derivation: Derivation) -> str:
+def _products(derivation: DerivationData) -> str:
     return ", ".join(
         f"{layer.inputs:,} × {layer.neurons:,} = {layer.weights:,}" for layer in derivation.further
     )
 
 
-def equalities(derivation: Derivation) -> list[list[str]]:
-    """What was computed on the picture: how far it is apart, what it is, how many numbers."""
+def equalities(derivation: DerivationData) -> list[list[str]]:
+    """The comparisons as rows: the largest difference, what was compared, how many numbers."""
     rows = []
     for equal in derivation.outputs.equalities if derivation.outputs else ():
         if equal.difference is None:
@@ -104,22 +101,22 @@ def equalities(derivation: Derivation) -> list[list[str]]:
     return rows
 
 
-def compared_note(derivation: Derivation) -> str:
-    """On what it was computed."""
+def compared_note(derivation: DerivationData) -> str:
+    """The heading of the comparisons, with the image on which they were made."""
     name = derivation.picture.name if derivation.picture else ""
     return f"On {name}, with random weights in float64, the largest differences:"
 
 
-def measured_note(derivation: Derivation) -> str:
-    """What was measured."""
+def measured_note(derivation: DerivationData) -> str:
+    """The heading of the measurements."""
     return (
         f"Measured with batches of {derivation.batch_size} images in float32: medians, and all "
         "memory of a training step"
     )
 
 
-def measured_rows(derivation: Derivation) -> list[list[str]]:
-    """Time and memory of each stage, below the names of the columns."""
+def measured_rows(derivation: DerivationData) -> list[list[str]]:
+    """A table of time and memory: the names of the columns, then a row for each stage."""
     rows = [["", "forward", "", "training step", "", "weights", "gradients", "all memory", ""]]
     found = [m for m in derivation.measurements or () if not m.why]
     dense = next((m for m in found if m.name == "dense"), None)
@@ -141,8 +138,8 @@ def measured_rows(derivation: Derivation) -> list[list[str]]:
     return rows
 
 
-def unmeasured(derivation: Derivation) -> list[str]:
-    """What was not measured, and why."""
+def unmeasured(derivation: DerivationData) -> list[str]:
+    """A sentence for each stage that was not measured, with the reason."""
     return [f"{m.name}: not measured, {m.why}." for m in derivation.measurements or () if m.why]
 
 

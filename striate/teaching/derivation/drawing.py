@@ -1,8 +1,8 @@
-"""Drawings of the stages, as article 000 draws its network.
+"""Drawings of the stages as networks, in the manner of the article.
 
-Pixels on the left, neurons on the right, a colour for each group. What is too large to be drawn is
-abridged: of pixels and of neurons some are left out, with dots in their place, and the drawing says
-so.
+Pixels are circles on the left, neurons circles on the right, with a colour for each group and a
+line for each connection. A large network is abridged: some pixels and neurons are left out, with
+dots in their place, and the drawing says so.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.teaching.derivation.sliding import draw_convolution, group_colour
+from striate.teaching.derivation.convolution_drawing import draw_convolution, group_colour
+from striate.teaching.derivation.derivation_data import DerivationData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from striate.teaching.derivation.derivation import Derivation
-
-# Pixels and neurons that are all drawn; of more, so many.
+# Up to `_ALL` pixels and neurons are all drawn; of more, only so many of each.
 _ALL, _SOME_PIXELS, _SOME_NEURONS = 40, 12, 12
 TITLES = {
     "dense": "Fully connected",
@@ -34,30 +33,35 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Column:
-    """Circles below each other: which of `total` are shown, by number; None is a gap."""
+    """A column of circles.
+
+    Attributes:
+        shown: the numbers of the pixels or neurons drawn, from the top; None is a gap.
+        total: how many pixels or neurons there are.
+    """
 
     shown: tuple[int | None, ...]
     total: int
 
     @property
     def places(self) -> dict[int, float]:
-        """The height of each, from 0 at the top down to -1."""
+        """The y coordinate of each circle by its number, from 0 at the top down to -1."""
         step = 1 / max(len(self.shown) - 1, 1)
         return {n: -step * i for i, n in enumerate(self.shown) if n is not None}
 
     @property
     def gaps(self) -> list[float]:
-        """Where dots stand for what is left out."""
+        """The y coordinates of the dots that stand for circles left out."""
         step = 1 / max(len(self.shown) - 1, 1)
         return [-step * i for i, n in enumerate(self.shown) if n is None]
 
     @property
     def is_abridged(self) -> bool:
-        """Whether some are left out."""
+        """Whether some circles are left out."""
         return len(self.places) < self.total
 
 
-def columns_of(derivation: Derivation) -> tuple[Column, Column]:
+def columns_of(derivation: DerivationData) -> tuple[Column, Column]:
     """The pixels and the neurons to be drawn, the same at every stage."""
     pixels, neurons = derivation.pixels, derivation.neurons
     if max(pixels, neurons) <= _ALL:
@@ -82,9 +86,8 @@ def _some(numbers: set[int], total: int) -> Column:
     return Column(tuple(shown), total)
 
 
-def read_by(derivation: Derivation, neuron: int) -> Iterator[int]:
-    """The numbers of the pixels that a neuron of the local stage reads, in the order of its
-    weights."""
+def read_by(derivation: DerivationData, neuron: int) -> Iterator[int]:
+    """The pixels that a neuron of the local stage reads, by number, in the order of its weights."""
     _, width, channels = derivation.image
     rows, columns = _patch(derivation, neuron)
     for row in rows:
@@ -93,7 +96,7 @@ def read_by(derivation: Derivation, neuron: int) -> Iterator[int]:
                 yield (row * width + column) * channels + channel
 
 
-def _reads(derivation: Derivation, neuron: int, pixel: int) -> bool:
+def _reads(derivation: DerivationData, neuron: int, pixel: int) -> bool:
     """Whether a neuron of the local stage reads a pixel."""
     _, width, channels = derivation.image
     row, column = divmod(pixel // channels, width)
@@ -101,8 +104,8 @@ def _reads(derivation: Derivation, neuron: int, pixel: int) -> bool:
     return row in rows and column in columns
 
 
-def _weight(derivation: Derivation, neuron: int, pixel: int) -> int:
-    """The number of the weight by which a neuron of the local stage multiplies a pixel."""
+def _weight(derivation: DerivationData, neuron: int, pixel: int) -> int:
+    """The number, in its filter, of the weight that connects a neuron with a pixel."""
     windows, (_, width, channels) = derivation.windows, derivation.image
     if windows is None or derivation.group is None:
         return 0
@@ -114,16 +117,16 @@ def _weight(derivation: Derivation, neuron: int, pixel: int) -> int:
     return (r * windows.size[1] + s) * channels + channel
 
 
-def _patch(derivation: Derivation, neuron: int) -> tuple[range, range]:
-    """The rows and the columns of the image that a neuron reads; without windows all."""
+def _patch(derivation: DerivationData, neuron: int) -> tuple[range, range]:
+    """The rows and the columns of the image that a neuron reads: all of them without windows."""
     windows, group = derivation.windows, derivation.group
     if windows is None or group is None:
         return range(derivation.image[0]), range(derivation.image[1])
     return windows.rows_and_columns(derivation.size, neuron % group)
 
 
-def abridged(derivation: Derivation) -> str:
-    """What the drawings leave out, in a sentence; "" if nothing."""
+def abridged(derivation: DerivationData) -> str:
+    """A sentence on what the drawings leave out; "" if they show everything."""
     pixels, neurons = columns_of(derivation)
     if not (pixels.is_abridged or neurons.is_abridged):
         return ""
@@ -136,7 +139,7 @@ def abridged(derivation: Derivation) -> str:
 # Figures.
 
 
-def overview(derivation: Derivation) -> Figure:
+def overview(derivation: DerivationData) -> Figure:
     """All stages in one picture."""
     from matplotlib.figure import Figure
 
@@ -159,7 +162,7 @@ def overview(derivation: Derivation) -> Figure:
     return figure
 
 
-def stage_figure(derivation: Derivation, name: str) -> Figure:
+def stage_figure(derivation: DerivationData, name: str) -> Figure:
     """The drawing of one stage."""
     from matplotlib.figure import Figure
 
@@ -174,12 +177,12 @@ def stage_figure(derivation: Derivation, name: str) -> Figure:
     return figure
 
 
-def _height(derivation: Derivation) -> float:
-    """Inches for the circles to stand apart."""
+def _height(derivation: DerivationData) -> float:
+    """The height of a drawing in inches, so that its circles do not touch."""
     return 1.0 + 0.24 * max(max(len(c.shown) for c in columns_of(derivation)), 12)
 
 
-def _heading(derivation: Derivation, name: str) -> str:
+def _heading(derivation: DerivationData, name: str) -> str:
     stage = derivation.stage(name)
     title = TITLES[name]
     if name == "local" and _has_one_filter(derivation):
@@ -187,12 +190,12 @@ def _heading(derivation: Derivation, name: str) -> str:
     return f"{title}\n{stage.weights:,} weights"
 
 
-def _has_one_filter(derivation: Derivation) -> bool:
-    """Whether all neurons are one group: then colours can tell its weights apart."""
+def _has_one_filter(derivation: DerivationData) -> bool:
+    """Whether all neurons are one group: then a colour stands for a weight, not for a group."""
     return derivation.group == derivation.neurons
 
 
-def _draw_network(ax: Axes, derivation: Derivation, name: str) -> None:
+def _draw_network(ax: Axes, derivation: DerivationData, name: str) -> None:
     pixels, neurons = columns_of(derivation)
     group = derivation.group if name != "dense" else None
     _draw_lines(ax, derivation, name, pixels, neurons)
@@ -220,7 +223,7 @@ def _draw_network(ax: Axes, derivation: Derivation, name: str) -> None:
     ax.set_title(_heading(derivation, name), fontsize=10)
 
 
-def _pixel_name(derivation: Derivation, number: int) -> str:
+def _pixel_name(derivation: DerivationData, number: int) -> str:
     _, width, channels = derivation.image
     place, channel = divmod(number, channels)
     row, column = divmod(place, width)
@@ -228,9 +231,9 @@ def _pixel_name(derivation: Derivation, number: int) -> str:
 
 
 def _draw_lines(
-    ax: Axes, derivation: Derivation, name: str, pixels: Column, neurons: Column
+    ax: Axes, derivation: DerivationData, name: str, pixels: Column, neurons: Column
 ) -> None:
-    """Thick lines for weights, thin ones for the connections that only repeat them."""
+    """A line for each connection: thick for the first use of a weight, thin for its copies."""
     from matplotlib.collections import LineCollection
 
     group = derivation.group if name != "dense" else None

@@ -1,34 +1,31 @@
-"""A derivation as the content of a file."""
+"""A derivation as the content of a file: an HTML page, a drawing, or JSON."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 from striate.common.figure_files import figure_bytes, kind_of
-
-if TYPE_CHECKING:
-    from striate.teaching.derivation.derivation import Derivation
+from striate.teaching.derivation.derivation_data import DerivationData
 
 KINDS = ("html", "png", "svg", "pdf", "json")
 DPI = 130  # of its drawings
 
 
 def check_kind(path: str | os.PathLike[str]) -> str:
-    """What the name asks for.
+    """The kind of file, one of `KINDS`, by the ending of a name.
 
     Raises:
-        ValueError: the ending is none that can be written.
+        ValueError: no such file can be written.
     """
     return kind_of(path, "a derivation", KINDS)
 
 
-def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
+def check_stage(derivation: DerivationData, kind: str, stage: str | None) -> None:
     """Check that a drawing of one stage can be made.
 
     Raises:
-        ValueError: there is no such stage, or the file is no drawing.
+        ValueError: there is no such stage, or the file is not a drawing.
     """
     if stage is None:
         return
@@ -43,8 +40,12 @@ def check_stage(derivation: Derivation, kind: str, stage: str | None) -> None:
         )
 
 
-def content(derivation: Derivation, kind: str, stage: str | None = None) -> bytes:
-    """The bytes of such a file; of a drawing of all stages or of one."""
+def content(derivation: DerivationData, kind: str, stage: str | None = None) -> bytes:
+    """The bytes of a file of this kind; a drawing shows all stages, or only `stage`.
+
+    Raises:
+        ValueError: as `check_stage`.
+    """
     check_stage(derivation, kind, stage)
     if kind == "json":
         return (json.dumps(derivation.to_dict(), indent=1, allow_nan=False) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The image that the neurons look at: a bundled digit, or a file of the user's."""
+"""The image on which the stages are computed: a bundled digit, or a file of the user's."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.ops.shapes import Shape
 
-_DIGIT = 2  # the first of the digits that is a "2", as in article 001
+_DIGIT = 2  # the class of the digit: a "2", as in *From Convolution to Neural Network*
 
 
 @dataclass(frozen=True)
 class InputPicture:
-    """An image in the size that was asked for.
+    """An image in the requested size.
 
     Attributes:
-        name: where it comes from, and how it was resized.
+        name: its source, and how it was resized.
         pixels: float64 (height, width, channels) from 0, black, to 1.
     """
 
@@ -27,10 +27,10 @@ class InputPicture:
 
 
 def picture(image: Shape, on: str | os.PathLike[str] | None = None) -> InputPicture:
-    """The file `on`, or else a handwritten "2", stretched to the size of `image`.
+    """Load the image file `on`, or else a handwritten "2", stretched to the size of `image`.
 
-    With one channel it is gray, with three it has its colours, with any other number all channels
-    are the gray image.
+    With one channel it is gray, with three it is in colour, with any other number each channel is
+    the gray image.
 
     Raises:
         DataError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""Seconds and bytes of each stage: whether fewer weights are less time and memory."""
+"""Time and memory of each stage, measured: are fewer weights also faster and smaller?"""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import Any
 from striate.common.text import in_bytes
 from striate.layers import Dense, Flatten, GroupedDense, Layer
 from striate.ops.shapes import Shape
-from striate.teaching.derivation.stages import Further, layer_of
+from striate.teaching.derivation.stages import FollowingDense, layer_of
 from striate.teaching.derivation.windows import Windows
 
 Run = Callable[[], float]
 
-# How often each stage is run, in turn with the others, and for how many seconds in all.
+# Each stage is run so often, in turn with the others, but in all for no longer than these seconds.
 _ROUNDS, _SECONDS = 21, 6.0
-# Copies of the weights, and of a batch's pixels and outputs, that a training step and the
-# measurement hold, roughly: of the weights those of the network and of the trial, the gradient, and
-# some laid out for the machine.
+# The memory that a stage needs, roughly, in copies of its weights and of a batch's pixels and
+# outputs: of the weights the network's, the measured plan's, the gradient, and some in the layout
+# that the kernels want.
 _COPIES = 5
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a stage costs, in float32.
+    """Time and memory of a stage in float32.
 
     Attributes:
         name: of the stage.
-        forward_ms: the median time of a forward pass of a batch.
+        forward_ms: the median time of a forward pass of a batch, in milliseconds.
         step_ms: that of a training step: forward, loss, and the gradients of all weights.
-        weight_bytes, gradient_bytes: of the weights and of their gradient.
-        step_bytes: of all memory that a training step uses, these included.
-        why: why it was not measured; then all else is 0.
+        weight_bytes, gradient_bytes: memory of the weights and of their gradient.
+        step_bytes: all memory that a training step uses, these included.
+        why: the reason if the stage was not measured; then all other figures are 0.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Measurement:
     why: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return asdict(self)
 
 
@@ -57,12 +57,20 @@ def measurements_of(
     neurons: int,
     group: int | None,
     windows: Windows | None,
-    further: tuple[Further, ...],
+    further: tuple[FollowingDense, ...],
     *,
     batch_size: int,
     threads: int | None,
 ) -> tuple[Measurement, ...]:
-    """Build each stage that fits into memory and run it, in turn with the others."""
+    """Build each stage that fits into memory and time it, in turn with the others.
+
+    Args:
+        image: (height, width, channels).
+        neurons, group, windows: of the stages, as in `layer_of`.
+        further: the dense layers that follow.
+        batch_size: images of a batch.
+        threads: to measure with; None for all processors.
+    """
     names = ["dense"]
     if group is not None:
         names += ["grouped"] + (["unshared", "convolution"] if windows is not None else [])
@@ -87,12 +95,12 @@ def measurements_of(
 
 
 def _shape_read(layer: Layer, image: Shape) -> Shape:
-    """What the layer reads: dense layers want a vector."""
+    """The shape of the layer's input: a vector for dense layers, else the image."""
     vector = isinstance(layer, Dense | GroupedDense)
     return (math.prod(image),) if vector else image
 
 
-def _weight_bytes(layer: Layer, image: Shape, further: tuple[Further, ...]) -> int:
+def _weight_bytes(layer: Layer, image: Shape, further: tuple[FollowingDense, ...]) -> int:
     (weights,) = layer.parameters(_shape_read(layer, image))
     return 4 * (math.prod(weights.shape) + sum(behind.weights for behind in further))
 
@@ -101,7 +109,7 @@ def _prepared(
     name: str,
     layer: Layer,
     image: Shape,
-    further: tuple[Further, ...],
+    further: tuple[FollowingDense, ...],
     batch_size: int,
     threads: int | None,
 ) -> tuple[Measurement, tuple[Run, Run]]:
@@ -125,14 +133,16 @@ def _prepared(
 
 
 def _in_turn(runs: dict[str, tuple[Run, Run]]) -> dict[str, tuple[float, float]]:
-    """Medians of both in milliseconds; one run of each after the other, so that what else the
-    machine does meets all of them."""
+    """The median times of both runs of each stage, in milliseconds.
+
+    The stages are run in turn, so that other work of the machine slows all of them alike.
+    """
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in runs}
     end = time.monotonic() + _SECONDS
     for number in range(_ROUNDS):
         for name, both in runs.items():
             for run, found in zip(both, times[name], strict=True):
-                run()  # brings what it reads back into the caches
+                run()  # an untimed run, which fills the caches
                 found.append(run())
         if time.monotonic() > end and number >= 2:
             break
@@ -143,7 +153,7 @@ def _in_turn(runs: dict[str, tuple[Run, Run]]) -> dict[str, tuple[float, float]]
 
 
 def _free_bytes() -> int:
-    """Memory that is free now, as far as the system tells; else 4 GiB."""
+    """Free memory by the system's count; 4 GiB where it does not give one."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):

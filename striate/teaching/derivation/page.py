@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from striate.common.figure_files import figure_bytes
 from striate.common.templates import rendered
 from striate.teaching.derivation import as_text, drawing
+from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.files import DPI
-
-if TYPE_CHECKING:
-    from striate.teaching.derivation.derivation import Derivation
-    from striate.teaching.derivation.stages import DerivationStage
+from striate.teaching.derivation.stages import DerivationStage
 
 
-def page(derivation: Derivation) -> str:
+def page(derivation: DerivationData) -> str:
     """The text of the page."""
     notes = list(derivation.notes)
     if derivation.further:
@@ -36,7 +34,7 @@ def page(derivation: Derivation) -> str:
     return rendered("striate.teaching.derivation", "html/derivation.html", values) + "\n"
 
 
-def _stage(derivation: Derivation, stage: DerivationStage) -> dict[str, Any]:
+def _stage(derivation: DerivationData, stage: DerivationStage) -> dict[str, Any]:
     notes = []
     if stage.name == "local" and derivation.unshared:
         notes.append(f"{derivation.unshared.sentence} That is a locally connected layer.")

@@ -1,7 +1,7 @@
-"""The stages of the derivation, counted in closed form: no matrix is built.
+"""The stages of the derivation and their weights and connections, counted in closed form.
 
-Section by section of *Derivation of Convolutional Neural Network from Fully Connected Network
-Step-By-Step* (A. Gad). Biases are not counted, as they are not there.
+They follow the sections of *Derivation of Convolutional Neural Network from Fully Connected Network
+Step-By-Step* (A. Gad), which has no biases, so none are counted. No matrix is built.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class DerivationStage:
     """One way to connect the neurons with the image.
 
     Attributes:
-        name: "dense", "grouped", "local", "convolution"; or "unshared", which is local without
+        name: "dense", "grouped", "local" or "convolution"; or "unshared", which is local without
             groups.
-        layer: the layer that it is, as it is written in Python.
-        sentence: what was done, with the numbers.
-        weights: different numbers to be learnt.
+        layer: the layer of this stage, as Python code.
+        sentence: how the stage follows from the one before, with the numbers put in.
+        weights: number of trained weights.
         connections: pairs of a neuron and a pixel value that it reads.
-        multiply_adds: of one image, as the layer computes it: what all neurons of a group have in
-            common once.
-        reduction: how much fewer weights than the dense stage has: 0.75 is 75 % fewer.
+        multiply_adds: for one image, as the layer computes it: sums that all neurons of a group
+            share are computed once.
+        reduction: the share of the dense stage's weights that are saved: 0.75 is 75 % fewer.
     """
 
     name: str
@@ -41,27 +41,27 @@ class DerivationStage:
     reduction: float
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Further:
-    """A dense layer behind the first."""
+class FollowingDense:
+    """A dense layer that reads the outputs of the one before it."""
 
     inputs: int
     neurons: int
 
     @property
     def weights(self) -> int:
-        """One for each pair."""
+        """One weight for each pair of an input and a neuron."""
         return self.inputs * self.neurons
 
 
 def layer_of(
     name: str, neurons: int, group: int | None, windows: Windows | None, bias: bool = False
 ) -> Layer:
-    """The layer of a stage."""
+    """The layer that computes a stage; ValueError if the stage needs groups or windows."""
     if name == "dense":
         return Dense(neurons, bias=bias)
     if group is None or (name != "grouped" and windows is None):
@@ -82,7 +82,7 @@ def layer_of(
 def stages_of(
     image: Shape, neurons: int, group: int | None, windows: Windows | None
 ) -> tuple[DerivationStage, ...]:
-    """The stages that there are: without a group only the dense one, without windows two."""
+    """The stages up to the convolution; without a group only the dense one, without windows two."""
     height, width, channels = image
     pixels = height * width * channels
     dense = pixels * neurons
@@ -143,7 +143,7 @@ def stages_of(
 
 
 def unshared_of(image: Shape, neurons: int, group: int, windows: Windows) -> DerivationStage:
-    """Local without groups: patches, and weights of its own for every neuron."""
+    """The local stage without groups: each neuron reads a patch, with weights of its own."""
     height, width, channels = image
     patch, dense = windows.taps * channels, height * width * channels * neurons
     weights = patch * neurons
@@ -164,7 +164,7 @@ def _each(neurons: int) -> str:
 
 
 def fewer(reduction: float) -> str:
-    """0.888889 is "88.89 % fewer", as the article rounds it; 0.75 is "75 % fewer"."""
+    """A reduction in words: 0.888889 is "88.89 % fewer", as the article rounds it."""
     if reduction == 0:
         return "as many"
     if reduction < 0:
@@ -177,7 +177,7 @@ def fewer(reduction: float) -> str:
 
 
 def _written(layer: Layer) -> str:
-    """The layer as somebody would write it: what is default left out, one number for two alike."""
+    """The layer as Python code, without default arguments and with 3 in place of (3, 3)."""
     text = repr(layer)
     for default in (", stride=(1, 1)", ", dilation=(1, 1)", ", padding=(0, 0, 0, 0)"):
         text = text.replace(default, "")

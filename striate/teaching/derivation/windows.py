@@ -1,4 +1,4 @@
-"""Which windows and groups fit: as many neurons in a group as a window has positions."""
+"""Chooses windows and groups that fit: a group has as many neurons as a window has positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from striate.ops import shapes
 from striate.ops.shapes import AXES, Padding, Pads, Pair, nearest_divisors
 
 WHO = "derive"
-# Windows, and steps between them, that are tried where none is given.
+# The largest window side and the largest stride that are tried where none is given.
 _LARGEST, _STEPS = 16, 8
 
 
@@ -21,7 +21,7 @@ class Windows:
     Attributes:
         size, stride: (height, width).
         pads: zeros around the image (top, bottom, left, right).
-        positions: windows (down, across), by the size rule.
+        positions: number of windows (down, across), by the size rule.
     """
 
     size: Pair
@@ -31,20 +31,20 @@ class Windows:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of windows."""
         return self.positions[0] * self.positions[1]
 
     @property
     def taps(self) -> int:
-        """Pixels of a window."""
+        """The number of pixels of a window."""
         return self.size[0] * self.size[1]
 
     def pixels_read(self, image: Pair) -> int:
-        """Pixels that all windows together read, each as often as it is; padding not counted."""
+        """How many pixels all windows read, each counted once per window; without padding."""
         return self._inside(image, 0) * self._inside(image, 1)
 
     def rows_and_columns(self, image: Pair, position: int) -> tuple[range, range]:
-        """The pixels that a window reads, by the number of its position; padding left out."""
+        """The rows and columns of the image that window number `position` reads."""
         found = []
         for axis, at in zip((0, 1), divmod(position, self.positions[1]), strict=True):
             first = at * self.stride[axis] - self.pads[2 * axis]
@@ -52,8 +52,11 @@ class Windows:
         return found[0], found[1]
 
     def _inside(self, image: Pair, axis: int) -> int:
-        """How many pixels all windows together read along one axis; only those at the borders are
-        looked at one by one."""
+        """How many pixels all windows read along one axis.
+
+        Windows inside the image read `size` pixels each; only those over the border are counted
+        one by one.
+        """
         windows, step, size = self.positions[axis], self.stride[axis], self.size[axis]
         before, pixels = self.pads[2 * axis], image[axis]
         first = min(-(-before // step), windows)  # the first that begins inside
@@ -81,7 +84,7 @@ def choose(
     stride: Pair | None,
     padding: Padding | None,
 ) -> tuple[int | None, Windows | None]:
-    """The group and the windows: those given, and what suits them where one is not.
+    """The group and the windows: those given, and a choice that fits for those not given.
 
     Raises:
         ValueError: they do not fit the image, the neurons or each other.
@@ -111,7 +114,7 @@ def _wanted(neurons: int, group: int | None) -> str:
 
 
 def _preference(windows: Windows) -> tuple[float, ...]:
-    """Less is better: windows of 3×3 that overlap, without padding rather than with."""
+    """A key for sorting, the best first: windows near to 3×3 that overlap, without padding."""
     height, width = windows.size
     away = abs(max(height, width) - 3) + 2 * (max(windows.stride) - 1)
     return (away + 0.25 * any(windows.pads), height * width)
@@ -120,7 +123,7 @@ def _preference(windows: Windows) -> tuple[float, ...]:
 def _fitting(
     image: Pair, neurons: int, group: int | None, stride: Pair | None, padding: Padding | None
 ) -> Iterator[Windows]:
-    """Square windows, cut to the image, whose positions are a group."""
+    """Square windows, cut to the image, that have a position for each neuron of a group."""
     for side in range(1, min(max(image), _LARGEST) + 1):
         size = (min(side, image[0]), min(side, image[1]))
         steps = [(n, n) for n in range(1, min(side, _STEPS) + 1)] if stride is None else [stride]
@@ -131,7 +134,7 @@ def _fitting(
             for pad in around:
                 windows = _positions(image, size, step, pad)
                 if isinstance(windows, Windows):
-                    # A single window is no neighbourhood: it is the whole image.
+                    # A single window would be the whole image: nothing would be local.
                     fits = neurons % windows.count == 0 and (windows.count > 1 or group == 1)
                     if fits and group in (None, windows.count):
                         yield windows
@@ -145,7 +148,7 @@ def _windows(image: Pair, size: Pair, stride: Pair, padding: Padding) -> Windows
 
 
 def _positions(image: Pair, size: Pair, stride: Pair, padding: Padding) -> Windows | str:
-    """The windows, or in a sentence why there are none."""
+    """The windows, or a sentence that says why there are none."""
     pads = shapes.resolve_pads(padding, image, size, stride)
     outputs: list[int] = []
     for axis in (0, 1):
@@ -172,7 +175,7 @@ def _positions(image: Pair, size: Pair, stride: Pair, padding: Padding) -> Windo
 
 
 def _group_of(image: Pair, neurons: int, group: int | None, windows: Windows) -> int:
-    """As many neurons as there are positions, or an error with what would fit."""
+    """The number of positions, which is the group's size, or an error with what would fit."""
     count = windows.count
     rule = (
         f"a window of {windows} has {windows.positions[0]} × {windows.positions[1]} = {count:,} "

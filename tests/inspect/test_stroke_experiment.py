@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.inspect.strokes import altered_stroke, level_upper_left
+from striate.inspect.stroke_experiment import altered_stroke, level_upper_left
 from striate.layers import MaxPool2D
 from striate.network import Network
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from striate.inspect.shifts import shifts
+from striate.inspect.equivariance import shifts
 from striate.layers import (
     AvgPool2D,
     BatchNorm,

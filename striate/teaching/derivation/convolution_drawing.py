@@ -1,5 +1,8 @@
-"""The drawing of the last stage: a window that slides over the image, as figures 11 and 12 of
-article 000; the sums of two neurons, the filters, and what they make of the image."""
+"""The drawing of the last stage, the convolution, in the manner of the article's figures 11 and 12.
+
+It shows the image with the windows that slide over it, the sums of two neurons, the filters, and
+their outputs for the image.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.windows import Windows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from striate.teaching.derivation.derivation import Derivation
-
-# Groups, windows, and weights with their names, that are drawn.
+# The most groups and windows that are drawn, and the most weights that are drawn with their names.
 _GROUPS, _WINDOWS, _NAMED = 4, 9, 9
 
 
@@ -27,8 +29,8 @@ def group_colour(group: int) -> Any:
     return colormaps["tab10"](group % 10)
 
 
-def draw_convolution(figure: Any, derivation: Derivation) -> None:
-    """The image with its windows, two sums, the filters and the outputs, into a (sub)figure."""
+def draw_convolution(figure: Any, derivation: DerivationData) -> None:
+    """Draw image, windows, two sums, filters and outputs into a matplotlib figure or subfigure."""
     windows = derivation.windows
     if windows is None:
         return
@@ -55,7 +57,7 @@ def draw_convolution(figure: Any, derivation: Derivation) -> None:
     )
 
 
-def _draw_windows(ax: Axes, derivation: Derivation, windows: Windows) -> None:
+def _draw_windows(ax: Axes, derivation: DerivationData, windows: Windows) -> None:
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
@@ -73,7 +75,8 @@ def _draw_windows(ax: Axes, derivation: Derivation, windows: Windows) -> None:
     for order, position in enumerate(positions):
         colour = colormaps["plasma"](0.25 + 0.7 * order / max(len(positions) - 1, 1))
         row, column = divmod(position, windows.positions[1])
-        inset = 0.06 * (order % 5) * min(windows.size) / 2  # or edges would hide each other
+        # Without it the edges of overlapping windows would hide each other.
+        inset = 0.06 * (order % 5) * min(windows.size) / 2
         y = row * windows.stride[0] - windows.pads[0] - 0.5 + inset
         x = column * windows.stride[1] - windows.pads[2] - 0.5 + inset
         down, across = windows.size[0] - 2 * inset, windows.size[1] - 2 * inset
@@ -89,8 +92,8 @@ def _draw_windows(ax: Axes, derivation: Derivation, windows: Windows) -> None:
     ax.set_xlabel(label, fontsize=8)
 
 
-def _equation(derivation: Derivation, windows: Windows, neuron: int) -> str:
-    """Figure 11: what a neuron sums."""
+def _equation(derivation: DerivationData, windows: Windows, neuron: int) -> str:
+    """The sum that a neuron computes, as in figure 11: "neuron 0 = w1·x(0,0) + …"."""
     rows, columns = windows.rows_and_columns(derivation.size, neuron)
     row, column = divmod(neuron, windows.positions[1])
     top = row * windows.stride[0] - windows.pads[0]
@@ -109,9 +112,8 @@ def _equation(derivation: Derivation, windows: Windows, neuron: int) -> str:
     return head + ("\n" + " " * (len(head) - 2) + "+ ").join(lines)
 
 
-def _draw_filters(ax: Axes, derivation: Derivation) -> None:
-    """The first channel of the first filters, with the names of their weights where these are
-    few."""
+def _draw_filters(ax: Axes, derivation: DerivationData) -> None:
+    """Draw the first channel of the first filters, with the names of a small filter's weights."""
     filters = derivation.outputs.filters if derivation.outputs else None
     if filters is None:
         return
@@ -126,8 +128,8 @@ def _draw_filters(ax: Axes, derivation: Derivation) -> None:
     ax.text(0, 0.735, f"filters{which}", fontsize=8, transform=ax.transAxes)
 
 
-def _draw_outputs(ax: Axes, derivation: Derivation, windows: Windows) -> None:
-    """What the neurons of the first groups say, position by position."""
+def _draw_outputs(ax: Axes, derivation: DerivationData, windows: Windows) -> None:
+    """Draw the output maps of the first groups."""
     outputs = derivation.outputs.neurons.get("convolution") if derivation.outputs else None
     if outputs is None:
         return
@@ -138,12 +140,12 @@ def _draw_outputs(ax: Axes, derivation: Derivation, windows: Windows) -> None:
 
 
 def _row(ax: Axes, arrays: list[Array], bottom: float, height: float) -> list[tuple[Axes, Array]]:
-    """Arrays beside each other, blue below 0 and red above."""
-    reach = max(float(np.abs(values).max()) for values in arrays) or 1.0
+    """Draw arrays side by side, blue below 0 and red above; their axes, each with its array."""
+    limit = max(float(np.abs(values).max()) for values in arrays) or 1.0
     made = []
     for number, values in enumerate(arrays):
         inset = ax.inset_axes((number * 0.25, bottom, 0.22, height))
-        inset.imshow(values, cmap="RdBu_r", vmin=-1.4 * reach, vmax=1.4 * reach)
+        inset.imshow(values, cmap="RdBu_r", vmin=-1.4 * limit, vmax=1.4 * limit)
         inset.set_xticks([])
         inset.set_yticks([])
         for spine in inset.spines.values():

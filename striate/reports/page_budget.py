@@ -1,8 +1,8 @@
-"""What goes into a page so that it stays within a size: images, values of layers, weights.
+"""Chooses what goes into a page of limited size: images, values of layers, weights.
 
-Nothing is rounded to save bytes. What the page can compute from other values to the last bit
-(ReLU, batch normalisation, maxima, ...) is not kept at all; of what is left, first images are left
-out, then the largest layers.
+Nothing is rounded to save bytes. Values that the page's script can compute from others to the last
+bit (ReLU, batch normalisation, max-pooling, ...) are not stored at all. If the rest is too large,
+images are left out first, then the values of the largest layers.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 COMPUTED = frozenset(
     ("ReLU", "LeakyReLU", "Scale", "Dropout", "Flatten", "Concat", "Add", "BatchNorm", "MaxPool2D")
 )
-"""Layers whose outputs page/values.js computes from their inputs, with float32's own bits."""
+"""Layers whose outputs page/values.js computes from their inputs, to the last bit of float32."""
 
 EACH_NUMBER = 4 * 4 / 3
-"""Bytes of a float32 in base64."""
+"""The bytes of a float32 in base64."""
 
 
 @dataclass(frozen=True)
-class PageFit:
-    """What is in the page.
+class PageContent:
+    """The content of a page.
 
     Attributes:
-        images: how many of the images that were asked for.
-        kept: nodes whose values are in the page.
-        shown: those, and nodes whose values the page computes; -1 is the input.
+        images: how many of the chosen images are in the page.
+        kept: nodes whose values are stored in the page.
+        shown: these, and the nodes whose values the page computes; -1 is the input.
         weights: nodes whose parameters are in the page.
-        used: bytes that all this takes, about.
+        used: the bytes that all this takes, roughly.
     """
 
     images: int
@@ -43,14 +43,14 @@ class PageFit:
     used: float
 
 
-def fit(network: Network, images: int, room: float, each: float) -> PageFit:
-    """Choose what goes into `room` bytes.
+def fit_page(network: Network, images: int, room: float, each: float) -> PageContent:
+    """Choose what fits into `room` bytes: at least one image, if need be without any layer.
 
     Args:
-        images: how many are wanted, at least 1.
-        each: bytes that an image takes besides the values of its layers.
-
-    One image stays whatever the room, with its input alone if need be.
+        network: the network.
+        images: how many images are wanted, at least 1.
+        room: the bytes available.
+        each: the bytes of an image without the values of layers.
     """
     sizes = {
         index: EACH_NUMBER * sum(math.prod(p.shape) for p in _parameters(network, index))
@@ -66,14 +66,14 @@ def fit(network: Network, images: int, room: float, each: float) -> PageFit:
         cost = each + EACH_NUMBER * sum(numbers[index] for index in kept)
         if cost <= room - heavy:
             images = min(images, int((room - heavy) // cost))
-            return PageFit(images, kept, shown, weights, heavy + images * cost)
-    return PageFit(1, frozenset(), frozenset((-1,)), weights, heavy + each)
+            return PageContent(images, kept, shown, weights, heavy + images * cost)
+    return PageContent(1, frozenset(), frozenset((-1,)), weights, heavy + each)
 
 
 def _without_larger(
     network: Network, numbers: list[int], most: int, weights: frozenset[int]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """What is kept and what can be shown if no node with more than `most` numbers is kept."""
+    """(kept, shown) if no node with more than `most` numbers is stored."""
     kept: set[int] = set()
     shown = {-1}
     for index, vertex in enumerate(network.nodes):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from striate.inspect.ledger import Unread, ledger
+from striate.inspect.unread_pixels import Unread, ledger
 from striate.layers import AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D
 from striate.network import Network
 

@@ -1,4 +1,4 @@
-"""Arrays of numbers inside a page: base64, little-endian, none of them rounded."""
+"""Arrays of numbers that are embedded in a page: base64, little-endian, not rounded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 from striate.common.arrays import Array
 
 
-def packed(array: Array) -> dict[str, Any]:
-    """Shape, type and bytes of an array: unsigned integers as they are, all else as float32."""
+def encode_array(array: Array) -> dict[str, Any]:
+    """Shape, type and base64 bytes of an array, JSON-able.
+
+    Unsigned integers keep their type, all other numbers become float32.
+    """
     whole = array.dtype.kind == "u" and array.dtype.itemsize <= 4
     kind = f"u{array.dtype.itemsize}" if whole else "f4"
     little = np.ascontiguousarray(array, dtype="<" + kind)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.inspect import reach
-from striate.inspect.reach import Box
+from striate.inspect.receptive_fields import Box
 from striate.layers import (
     Add,
     AvgPool2D,
@@ -135,9 +135,9 @@ def test_fields_and_padding_by_hand() -> None:
     assert last.sizes == ((8, 8), (8, 8))
     assert last.jump == (2, 2)
     # Rows -1…6 and 1…8: no unit has all of its eight rows in the image.
-    assert last.whole == 0
-    assert seen["conv2d_1"].whole == 6 * 8 * 2
-    assert seen["max_pool2d_1"].whole == 2 * 3 * 2
+    assert last.units_inside == 0
+    assert seen["conv2d_1"].units_inside == 6 * 8 * 2
+    assert seen["max_pool2d_1"].units_inside == 2 * 3 * 2
     assert last.field(1, 1).size == (8, 8)
     assert str(last.read(0, 0)) == "rows 0 … 4, columns 0 … 4"
 

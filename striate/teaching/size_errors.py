@@ -1,4 +1,4 @@
-"""Why sizes do not fit: the size rule, solved for what was asked, with the numbers put in."""
+"""Explains why sizes do not fit: the size rule, solved for the unknown, with the numbers put in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ Values = dict[str, Any]
 
 
 def explain(values: Values, unknown: Sequence[str], where: str) -> str:
-    """Why nothing fits, the numbers put in."""
+    """A sentence that says why nothing fits, with the numbers put in.
+
+    Args:
+        values: the quantities along one axis; None for unknown ones.
+        unknown: the names of the unknown ones.
+        where: the axis, such as " along the height"; "" if there is only one.
+    """
     if len(unknown) > 1:
         names = choices(unknown, "and")
         known = ", ".join(
@@ -72,7 +78,7 @@ def explain(values: Values, unknown: Sequence[str], where: str) -> str:
 
 
 def plain(value: Any) -> str:
-    """A quantity as it is shown: even padding as one number."""
+    """A quantity as text; padding that is equal on both sides as one number."""
     if isinstance(value, tuple):
         return str(value[0]) if value[0] == value[1] else str(value)
     return str(value)

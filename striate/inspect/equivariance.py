@@ -1,12 +1,12 @@
-"""What each layer makes of a shifted image, measured: does its map move along, or stay the same?
+"""Equivariance and invariance to shifts, measured: how a layer's map changes for a shifted image.
 
-*Equivariant* is a layer whose map moves with the image. A convolution of stride 1 is, exactly,
-where it does not look at padding: its weights are the same everywhere. A stride of 2 halves the
-distances, so its map can follow a shift of 2 pixels, exactly again, but not one of 1: what is
-missing then is the price. *Invariant* is one whose values stay as they were.
+A layer is *equivariant* if its map shifts with the image. A convolution of stride 1 is exactly
+equivariant, except where it reads padding, because its weights are the same everywhere. With a
+stride of 2 a map has half the distances: it can follow a shift of 2 pixels exactly, but not a
+shift of 1. A layer is *invariant* if its values do not change.
 
-All differences are relative to how much the layer's values vary: 0 is exact, and √2 is what two
-unrelated maps would have.
+All differences are relative to the standard deviation of the layer's values: 0 is exact, and two
+unrelated maps would differ by √2.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.tables import ruled
 from striate.common.text import sizes
-from striate.inspect.reach import LayerReach, image_of, reach
+from striate.inspect.receptive_fields import LayerReach, image_size, reach
 from striate.inspect.values import each_layer
 from striate.model.image_arrays import check_images
 from striate.ops.shapes import Pair
@@ -33,17 +33,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shift:
-    """One layer and one distance; both directions, down and to the right, taken together.
+    """The differences of one layer for one distance, over both directions, down and to the right.
 
     Attributes:
         pixels: how far the images were shifted.
-        exact: whether the layer's map must follow exactly, by theory, where its units see neither
-            padding nor what came in at the edge: the distance is a multiple of the jump.
-        inside: how much the map differs from the one that moved along, among those units; where
-            no whole move is right, from the best one. None if there are no such units.
+        exact: whether the distance is a multiple of the layer's jump: then the map should shift
+            exactly, among units that read neither padding nor pixels shifted in at the edge.
+        inside: how much the map differs, among those units, from the shifted map before; if the
+            distance is no multiple of the jump, from the better of the two nearest shifts. None if
+            there are no such units.
         largest: the largest absolute difference among them.
-        everywhere: the same for all units, those that see the edges included; None of a vector.
-        stays: how much the values differ from those before, at the same places: 0 is invariant.
+        everywhere: as `inside`, for all units; None for a vector.
+        stays: how much the values differ from those before at the same places; 0 is invariant.
     """
 
     pixels: int
@@ -56,7 +57,13 @@ class Shift:
 
 @dataclass(frozen=True)
 class LayerShifts:
-    """One layer; `shifts` by distance. `jump` is None where units have no places."""
+    """The measurements of one layer.
+
+    Attributes:
+        name: of the layer.
+        jump: pixels of the image between neighbouring units; None if units have no places.
+        shifts: one for each distance.
+    """
 
     name: str
     jump: Pair | None
@@ -65,7 +72,12 @@ class LayerShifts:
 
 @dataclass(frozen=True)
 class Shifts:
-    """What was measured. ``str()`` is a table."""
+    """The measurements of all layers. ``str()`` is a table.
+
+    Attributes:
+        images: the number of images.
+        layers: one for each layer.
+    """
 
     images: int
     layers: tuple[LayerShifts, ...]
@@ -77,7 +89,7 @@ class Shifts:
         raise KeyError(name)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -101,16 +113,17 @@ def shifts(network: Model, images: Array, *, most: int = 4, engine: str = "llvm"
     """Measure every layer's equivariance and invariance to shifts of 1 … `most` pixels.
 
     Args:
-        images: raw, (n, height, width, channels). They are shifted down and to the right; what
-            comes in at the edge repeats the edge.
+        network: the network.
+        images: raw, (n, height, width, channels). They are shifted down and to the right; pixels
+            that are shifted in at an edge repeat the edge.
         most: the largest shift, less than half the image.
-        engine: "llvm", whose zeros are exact, or "numpy", whose matrix products may round
-            differently at other places.
+        engine: "llvm", with which exact equivariance gives exact zeros, or "numpy", whose matrix
+            products may round differently at different places.
 
     Raises:
         ValueError: the images are not the network's, there are none, or `most` is too large.
     """
-    height, width = image_of(network, "shifts")
+    height, width = image_size(network, "shifts")
     most = whole_number(most, "most", "shifts")
     images = check_images(images, network.input_shape)
     if not len(images):
@@ -127,7 +140,7 @@ def shifts(network: Model, images: Array, *, most: int = 4, engine: str = "llvm"
     for index, output in each_layer(network, np.concatenate(variants), engine=engine):
         layer = seen.layers[index]
         maps = output.reshape(len(variants), len(images), *output.shape[1:]).astype(np.float64)
-        sums = {distance: _Sums() for distance in range(1, most + 1)}
+        sums = {distance: _Differences() for distance in range(1, most + 1)}
         for (axis, distance), moved in zip(moves, maps[1:], strict=True):
             sums[distance].add(layer, maps[0], moved, axis, distance)
         variation = float(np.sqrt(np.mean((maps[0] - _means(maps[0])) ** 2)))
@@ -137,45 +150,47 @@ def shifts(network: Model, images: Array, *, most: int = 4, engine: str = "llvm"
     return Shifts(len(images), tuple(found))
 
 
-class _Sums:
-    """Squared differences of one layer and one distance, gathered over both directions."""
+class _Differences:
+    """Squared differences of one layer for one distance, summed over both directions."""
 
     def __init__(self) -> None:
-        self.inside = [0.0, 0.0]  # sum of squares, how many
+        self.inside = [0.0, 0.0]  # sum of squares, and their number
         self.everywhere = [0.0, 0.0]
         self.stays = [0.0, 0.0]
         self.largest = 0.0
         self.exact = True
 
     def add(self, layer: LayerReach, before: Array, after: Array, axis: int, distance: int) -> None:
-        _gather(self.stays, after - before)
+        """Add the maps (n, …) of the images before and after a shift along an axis."""
+        _accumulate(self.stays, after - before)
         jump = layer.jump
         if jump is None or before.ndim != 4:
             self.exact = False
             return
         step = jump[axis]
         self.exact = self.exact and distance % step == 0
-        # The best whole move: the only right one, or the better of the two beside it.
+        # The map can only shift by whole units: by the exact number, or else by the two nearest,
+        # of which the better one counts.
         ways = []
         for move in {distance // step, -(-distance // step)}:
             count = before.shape[axis + 1] - move
             if count < 1:
                 continue
             difference = _part(after, axis, move, move + count) - _part(before, axis, 0, count)
-            kept = _kept(layer, axis, distance, move, count)
+            kept = _units_inside(layer, axis, distance, move, count)
             ways.append((difference, difference[:, kept[0]][:, :, kept[1]]))
         if not ways:
             return
         whole, part = min(
             ways, key=lambda way: float(np.mean(np.square(way[1] if way[1].size else way[0])))
         )
-        _gather(self.everywhere, whole)
-        _gather(self.inside, part)
+        _accumulate(self.everywhere, whole)
+        _accumulate(self.inside, part)
         if part.size:
             self.largest = max(self.largest, float(np.abs(part).max()))
 
     def shift(self, distance: int, variation: float) -> Shift:
-        """What was gathered, relative to how much the values vary."""
+        """The result, relative to the standard deviation of the layer's values."""
         inside, everywhere, stays = (
             math.sqrt(total / count) / variation if count and variation else None
             for total, count in (self.inside, self.everywhere, self.stays)
@@ -184,13 +199,13 @@ class _Sums:
         return Shift(distance, self.exact, inside, largest, everywhere, stays)
 
 
-def _kept(
+def _units_inside(
     layer: LayerReach, axis: int, distance: int, move: int, count: int
 ) -> tuple[Array, Array]:
-    """Rows and columns of units that see the image alone, before and after the shift."""
+    """Masks of rows and columns of units that read real pixels only, before and after a shift."""
     rows_and_columns = []
     for along in (0, 1):
-        first, last = layer.hull.spans(along)
+        first, last = layer.layer_fields.spans(along)
         low, high = first.min(0), last.max(0)
         inside = (low >= 0) & (high < layer.image[along])
         if along == axis:
@@ -204,13 +219,9 @@ def _part(maps: Array, axis: int, start: int, stop: int) -> Array:
     return maps[:, start:stop] if axis == 0 else maps[:, :, start:stop]
 
 
-def _gather(sums: list[float], difference: Array) -> None:
+def _accumulate(sums: list[float], difference: Array) -> None:
     sums[0] += float(np.square(difference).sum())
     sums[1] += difference.size
-
-
-def _square(difference: Array) -> float:
-    return float(np.mean(np.square(difference)))
 
 
 def _means(maps: Array) -> Array:
@@ -221,7 +232,7 @@ def _means(maps: Array) -> Array:
 
 
 def _moved(images: Array, axis: int, distance: int) -> Array:
-    """Images shifted by `distance` along an axis; the edge is repeated."""
+    """Images shifted by `distance` along an axis, with the edge repeated."""
     places = np.maximum(np.arange(images.shape[axis]) - distance, 0)
     return images.take(places, axis)
 

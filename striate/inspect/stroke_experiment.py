@@ -1,8 +1,9 @@
 """The experiment with the "2" of *From Convolution to Neural Network*, on real digits.
 
-A stroke of the digit is altered: the line at its upper left is made more level. A Sobel kernel
-answers to level edges, and max-pooling keeps the strongest answer of each window. Of the places
-that answered strongly before, how many still do, and does pooling help?
+It measures how much max-pooling helps against a small change of a digit. The stroke at the upper
+left of each digit is made more level; a Sobel kernel responds to level edges, and max-pooling
+keeps the strongest response of each window. Of the places with a strong response before, how many
+still have one, without pooling and with pooling of several sizes?
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from striate.kernels.edges import sobel
 WHO = "altered_stroke"
 POOLS = (1, 2, 4, 7, 8, 14)
 STRONG = 0.5
-"""Of the strongest answer to the digit as it was: from there on an answer counts."""
+"""The share of the strongest response to the unaltered digit from which a response is strong."""
 INK = 0.3
-"""Of the brightest pixel: from there on a pixel belongs to a stroke."""
+"""The share of the brightest pixel from which a pixel belongs to a stroke."""
 
 
 @dataclass(frozen=True)
 class Survival:
-    """One size of pooling, over all digits.
+    """The result for one size of pooling, over all digits.
 
     Attributes:
         pool: side of the windows; 1 is no pooling.
-        strong: places near the altered stroke that answered strongly before.
-        survived: of these, those that still do.
-        change: root of the mean square of the change there, as a part of that of the answers.
+        strong: number of places near the altered stroke with a strong response before.
+        survived: how many of them have a strong response after.
+        change: root mean square of the change near the stroke, relative to that of the responses.
     """
 
     pool: int
@@ -47,19 +48,20 @@ class Survival:
 
     @property
     def share(self) -> float:
-        """The part that survived."""
+        """The share of strong responses that survived."""
         return self.survived / self.strong if self.strong else 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class AlteredStroke:
-    """What was measured. ``str()`` is a table.
+    """The result of the experiment. ``str()`` is a table.
 
     Attributes:
         digits: how many were altered; those without such a stroke are left out.
-        before, after: uint8 or float (digits, height, width): the digits and the altered ones.
-        answers: of each pooling, what Sobel and ReLU and that pooling make of `before` and `after`.
-        survival: by size of pooling.
+        before, after: the digits and the altered ones, uint8 or float (digits, height, width).
+        survival: one for each size of pooling.
+        answers: by the size of pooling, the responses of Sobel, ReLU and that pooling to `before`
+            and to `after`.
     """
 
     digits: int
@@ -69,7 +71,7 @@ class AlteredStroke:
     answers: dict[int, tuple[Array, Array]] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers, JSON-able."""
+        """The numbers as JSON-able values, without the images."""
         rows = [{**asdict(row), "share": row.share} for row in self.survival]
         return {"digits": self.digits, "survival": rows}
 
@@ -97,13 +99,14 @@ class AlteredStroke:
 def altered_stroke(
     images: Array, *, amount: float = 0.5, farthest: int | None = None, engine: str = "llvm"
 ) -> AlteredStroke:
-    """Alter a stroke of each digit, and measure what survives of Sobel's answers.
+    """Alter a stroke of each digit, and measure how many strong Sobel responses survive.
 
     Args:
-        images: digits, bright on dark, (n, height, width) or (n, height, width, 1): the "2"s of
-            MNIST, say.
+        images: digits, bright on dark, (n, height, width) or (n, height, width, 1), such as the
+            "2"s of MNIST.
         amount: how far the stroke is brought towards level: 1 is level.
-        farthest: by how many pixels at most; by default an eighth of the height.
+        farthest: the most pixels by which it is moved; by default an eighth of the height.
+        engine: "llvm" or "numpy".
 
     Raises:
         ValueError: there are no digits with such a stroke, or the images are of another shape.
@@ -127,15 +130,15 @@ def altered_stroke(
             "could be made more level"
         )
     before, after = digits[changed], altered[changed]
-    rises = [_rises(part, engine) for part in (before, after)]
-    places = _near(before != after)
+    maps = [_sobel_maps(part, engine) for part in (before, after)]
+    places = _with_neighbours(before != after)
     height, width = digits.shape[1:]
     survival: list[Survival] = []
     answers: dict[int, tuple[Array, Array]] = {}
     for pool in POOLS:
         if height % pool or width % pool or pool >= min(height, width):
             continue
-        one, two, near = (_pooled(part, pool, engine) for part in (*rises, places))
+        one, two, near = (_pooled(part, pool, engine) for part in (*maps, places))
         answers[pool] = (one, two)
         threshold = STRONG * one.max((1, 2), keepdims=True)
         strong = (one >= threshold) & (near > 0)
@@ -152,10 +155,15 @@ def altered_stroke(
 
 
 def level_upper_left(digit: Array, amount: float, farthest: int) -> Array:
-    """A digit whose upper left line is raised towards the height of its highest point.
+    """A digit (height, width) whose upper left stroke is raised towards its highest point.
 
-    Column by column, in the left half of the glyph, the uppermost stroke is moved up; what lies
-    below it stays.
+    In each column of the left half of the digit the uppermost stroke is moved up; the pixels below
+    it stay.
+
+    Args:
+        digit: bright on dark.
+        amount: how far, 1 is up to the highest point.
+        farthest: the most pixels by which it is moved.
     """
     ink = np.asarray(digit >= INK * digit.max()) & (digit > 0)
     altered = digit.copy()
@@ -171,19 +179,19 @@ def level_upper_left(digit: Array, amount: float, farthest: int) -> Array:
         gaps = np.nonzero(np.diff(marked) > 1)[0]
         last = int(marked[gaps[0]] if len(gaps) else marked[-1])  # of the uppermost stroke
         if last > upper_half:
-            continue  # a line that goes on downwards
+            continue  # a stroke that goes on downwards
         up = min(round(amount * (first - top)), farthest)
         if up > 0:
-            # With a pixel more at both ends: the soft edge of the line.
+            # With one more pixel at both ends, the soft edge of the stroke.
             start, stop = max(first - 1, up), min(last + 2, len(digit))
             altered[start - up : stop - up, column] = digit[start:stop, column]
             altered[stop - up : stop, column] = 0
     return altered
 
 
-def _rises(digits: Array, engine: str) -> Array:
-    """Sobel's answers to brightness that rises downwards, as a layer with ReLU gives them."""
-    # A layer computes correlation; the kernel is made for convolution, which flips it.
+def _sobel_maps(digits: Array, engine: str) -> Array:
+    """The responses of Sobel's kernel and ReLU to brightness that rises downwards, (n, h, w)."""
+    # A layer computes correlation; the kernel is meant for convolution, which flips it.
     filters = sobel("y")[::-1, ::-1].astype(np.float32)[..., None, None]
     images = digits.astype(np.float32)[..., None]
     return functional.relu(
@@ -196,8 +204,8 @@ def _pooled(maps: Array, pool: int, engine: str) -> Array:
     return functional.max_pool2d(values, pool, engine=engine)[..., 0]
 
 
-def _near(changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Pixels whose answer an altered pixel may change: those beside one, too."""
+def _with_neighbours(changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The altered pixels and their neighbours, whose responses they may change."""
     near = changed.copy()
     for axis in (1, 2):
         wider = near.copy()

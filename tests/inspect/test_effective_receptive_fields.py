@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from striate.inspect import reach
-from striate.inspect.effective import effective_field, effective_fields
-from striate.inspect.reach import Box
+from striate.inspect.effective_receptive_fields import effective_field, effective_fields
+from striate.inspect.receptive_fields import Box
 from striate.inspect.values import Tape
 from striate.layers import (
     Add,

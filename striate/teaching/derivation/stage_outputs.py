@@ -1,4 +1,4 @@
-"""What the neurons of each stage say about a real image, and that stages which should agree do.
+"""The outputs of every stage for a real image, and the check that equivalent stages agree.
 
 Neurons are numbered as in the article: group after group, and in a group position after position.
 A convolution gives the same numbers position after position, all filters of each.
@@ -18,21 +18,22 @@ from striate.teaching.conversions import TrainedLayer, to_dense, to_locally_conn
 from striate.teaching.derivation.stages import layer_of
 from striate.teaching.derivation.windows import Windows
 
-# Numbers are float64, and so close must stages be that are the same sums.
+# The largest relative difference, in float64, of stages that compute the same sums.
 TOLERANCE = 1e-12
-# Weights of more bytes are not made.
+# Larger weight matrices are not built.
 MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Equality:
-    """Two stages that give the same.
+    """Two stages that compute the same numbers.
 
     Attributes:
-        what: in words.
-        numbers: how many were compared.
-        difference: the largest one, relative to the largest number; None where it was not computed.
-        why: why it was not.
+        what: which two, in words.
+        numbers: how many numbers were compared.
+        difference: the largest absolute difference, divided by the largest absolute number; None
+            if it was not computed.
+        why: the reason if it was not.
     """
 
     what: str
@@ -42,38 +43,54 @@ class Equality:
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Outputs (neurons,) by the name of the stage, what was compared, and the random filters
-    (height, width, channels, groups) of the convolution if there is one."""
+class StageOutputs:
+    """The outputs of all stages for one image.
+
+    Attributes:
+        neurons: the outputs (neurons,) by the name of the stage.
+        equalities: the comparisons of stages.
+        filters: the random filters (height, width, channels, groups) of the convolution; None if
+            the derivation does not come to it.
+    """
 
     neurons: dict[str, Array]
     equalities: tuple[Equality, ...]
     filters: Array | None = None
 
 
-def outputs_of(
+def compute_outputs(
     pixels: Array,
     neurons: int,
     group: int | None,
     windows: Windows | None,
     seed: int,
     engine: str,
-) -> Outputs:
-    """Compute every stage on `pixels` with random weights, and compare.
+) -> StageOutputs:
+    """Compute every stage for one image with random weights, and compare the stages.
+
+    Args:
+        pixels: the image, float64 (height, width, channels).
+        neurons: number of neurons of the layer.
+        group: how many of them share their weights; None for the dense stage alone.
+        windows: the patches that they read; None without the local stages.
+        seed: of the random weights.
+        engine: to compute with, "llvm" or "numpy".
 
     Raises:
-        ArithmeticError: stages that are the same sums differ by more than rounding.
+        ArithmeticError: stages that compute the same sums differ by more than rounding.
     """
-    run = _Run(pixels, neurons, group, windows, seed, engine)
+    run = _StageRun(pixels, neurons, group, windows, seed, engine)
     run.dense_stage()
     if group is not None:
         run.grouped_stage(group)
         if windows is not None:
             run.local_stages(windows)
-    return Outputs(run.found, tuple(run.equalities), run.filters)
+    return StageOutputs(run.found, tuple(run.equalities), run.filters)
 
 
-class _Run:
+class _StageRun:
+    """Runs one stage after the other, and gathers outputs and comparisons."""
+
     def __init__(
         self,
         pixels: Array,
@@ -138,7 +155,7 @@ class _Run:
         self._gradients(conv)
 
     def _neuron_by_neuron(self, conv: TrainedLayer, windows: Windows) -> Array:
-        """Figure 11: in each neuron, the pixels of its patch times the weights of its group."""
+        """Each neuron's sum over its patch, with the weights of its group, as in figure 11."""
         top, bottom, left, right = windows.pads
         padded = np.pad(self.pixels, ((top, bottom), (left, right), (0, 0)))
         filters = conv.parameters["filters"]
@@ -154,7 +171,7 @@ class _Run:
         return output.ravel()
 
     def _gradients(self, conv: TrainedLayer) -> None:
-        """What a shared weight learns is the sum of what its copies would."""
+        """Compare the gradient of a shared weight with the sum of its copies' gradients."""
         from striate.functional.single import run_backward
 
         arriving = self.random.standard_normal((1, *conv.output_shape))
@@ -182,7 +199,7 @@ class _Run:
         return TrainedLayer(layer, {weights.name: numbers}, shape)
 
     def _run(self, layer: TrainedLayer) -> Array:
-        """The layer's output for the image, or for its pixels in a row."""
+        """The layer's output for the image, flattened if the layer reads a vector."""
         output: Array = layer(self.pixels.reshape(1, *layer.input_shape), engine=self.engine)[0]
         return output
 
@@ -203,7 +220,7 @@ class _Run:
 
 
 def _bytes(layer: Layer, shape: Shape) -> int:
-    """Of all weights in float64."""
+    """The bytes of the layer's weights in float64."""
     total = 8
     for extent in layer.parameters(shape)[0].shape:
         total *= extent

@@ -1,10 +1,10 @@
-"""What every unit of a network sees: its receptive field, and the pixels it reads exactly.
+"""The receptive field of every unit of a network, and the pixels that it reads exactly.
 
 Along each axis the *field* of unit i is the interval first + i·jump … last + i·jump of Araujo,
-Norris and Sim, *Computing Receptive Fields of Convolutional Neural Networks* (2019); it may lie in
-part in the padding. Where branches meet, a unit has one interval for each way in which the image
-reaches it, and its field is their union. What a unit *reads* are the pixels among these: those of
-the image, without padding and without what dilation steps over.
+Norris and Sim, *Computing Receptive Fields of Convolutional Neural Networks* (2019); parts of it
+may lie in the padding. Where branches meet, a unit has an interval for each path from the image to
+it, and its field is their union. The pixels that a unit *reads* are those of its field that its
+value may depend on: without padding and without the pixels that dilation skips.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.tables import ruled
 from striate.common.text import sizes, span
-from striate.inspect import hulls, masks
-from striate.inspect.hulls import Hull
-from striate.inspect.masks import Mask, as_image
+from striate.inspect import dependency_masks, field_propagation
+from striate.inspect.dependency_masks import Mask, as_image
+from striate.inspect.field_propagation import LayerFields
 from striate.ops.shapes import Pair, Shape
 
 if TYPE_CHECKING:
@@ -49,58 +49,63 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class LayerReach:
-    """What the units of one layer see.
+    """The receptive fields of the units of one layer.
 
     Attributes:
-        name, type, shape: of the layer's output.
-        grid: (height, width, channels) in which the units stand: the shape of an image, also
-            after Flatten; (1, 1, features) where units have no place.
-        image: the network's (height, width).
+        name, type: of the layer.
+        shape: of its output.
+        image: (height, width) of the network's images.
+        layer_fields: the fields of all units.
     """
 
     name: str
     type: str
     shape: Shape
     image: Pair
-    hull: Hull
+    layer_fields: LayerFields
 
     @property
     def grid(self) -> tuple[int, int, int]:
-        return self.hull.grid
+        """(height, width, channels) of the units: the shape of an image, also after Flatten, or
+        (1, 1, features) for units without a place in the image.
+        """
+        return self.layer_fields.grid
 
     @property
     def has_places(self) -> bool:
-        """Whether units stand in rows and columns, so that a distance between them is defined."""
+        """Whether units have rows and columns, so that a distance between them is defined."""
         return self.grid[:2] != (1, 1) or len(self.shape) == 3
 
     @property
     def jump(self) -> Pair | None:
-        """Pixels between the fields of neighbouring units; None if branches differ or there are no
-        neighbours.
+        """Pixels between the fields of neighbouring units.
+
+        None if branches differ in it, or if units have no neighbours.
         """
-        jumps = {field.jump for fields in self.hull.fields for field in fields}
+        jumps = {field.jump for fields in self.layer_fields.fields for field in fields}
         return jumps.pop() if len(jumps) == 1 and self.has_places else None
 
     @cached_property
     def sizes(self) -> tuple[Pair, Pair]:
         """The smallest and the largest field, (height, width), padding included."""
-        spans = [self.hull.spans(axis) for axis in (0, 1)]
+        spans = [self.layer_fields.spans(axis) for axis in (0, 1)]
         down, across = (last - first + 1 for first, last in spans)
         return (int(down.min()), int(across.min())), (int(down.max()), int(across.max()))
 
     @cached_property
-    def whole(self) -> int:
-        """Units whose field lies in the image, all of it."""
+    def units_inside(self) -> int:
+        """The number of units whose whole field lies in the image."""
         return sum(
-            int(np.count_nonzero(self.hull.kinds == kind) * rows.sum() * columns.sum())
-            for kind in range(len(self.hull.fields))
-            for rows, columns in [self.hull.inside(kind, (0, 0), self.image)]
+            int(np.count_nonzero(self.layer_fields.kinds == kind) * rows.sum() * columns.sum())
+            for kind in range(len(self.layer_fields.fields))
+            for rows, columns in [self.layer_fields.inside(kind, (0, 0), self.image)]
         )
 
     def unit(self, *place: int) -> tuple[int, int, int]:
         """The place in `grid` of a unit, given as (row, column[, channel]) or (feature,).
 
-        Raises ValueError if there is no such unit.
+        Raises:
+            ValueError: there is no such unit.
         """
         numbers = tuple(whole_number(n, "a unit's index", self.name, 0) for n in place)
         if len(numbers) == 2 and len(self.shape) == 3:
@@ -120,25 +125,29 @@ class LayerReach:
         return numbers[0], numbers[1], numbers[2]
 
     def field(self, *place: int) -> Box:
-        """The receptive field of a unit, with what lies in the padding: rows may be below 0."""
+        """The receptive field of a unit, padding included: rows may be below 0."""
         row, column, channel = self.unit(*place)
-        first, last = self.hull.field(row, column, int(self.hull.kinds[channel]))
+        first, last = self.layer_fields.field(row, column, int(self.layer_fields.kinds[channel]))
         return Box((first[0], last[0]), (first[1], last[1]))
 
     def read(self, *place: int) -> Box | None:
-        """The smallest box with all pixels that a unit reads; None if it reads padding alone."""
+        """The bounding box of the pixels that a unit reads; None if it reads only padding."""
         row, column, channel = self.unit(*place)
-        top, bottom, left, right = self.hull.read[:, self.hull.kinds[channel], row, column].tolist()
+        top, bottom, left, right = self.layer_fields.boxes[
+            :, self.layer_fields.kinds[channel], row, column
+        ].tolist()
         return None if top > bottom else Box((top, bottom), (left, right))
 
     def boxes(self) -> npt.NDArray[np.int32]:
-        """`read` of all units at once: (first row, last row, first column, last column) for each,
-        int32 (height, width, channels, 4) over `grid`; last < first where nothing is read.
+        """`read` of all units at once, int32 (height, width, channels, 4) over `grid`.
+
+        A box is (first row, last row, first column, last column), with last < first where a unit
+        reads only padding.
         """
-        return np.moveaxis(self.hull.read[:, self.hull.kinds], (0, 1), (3, 2))
+        return np.moveaxis(self.layer_fields.boxes[:, self.layer_fields.kinds], (0, 1), (3, 2))
 
     def to_dict(self) -> dict[str, Any]:
-        """The layer's line of the table, JSON-able."""
+        """The layer's row of the table, JSON-able."""
         last = tuple(extent - 1 for extent in self.shape)
         first = (0,) * len(self.shape)
         return {
@@ -153,13 +162,13 @@ class LayerReach:
             "first_unit_reads": _listed(self.read(*first)),
             "last_unit_reads": _listed(self.read(*last)),
             "units": int(np.prod(self.shape)),
-            "units_inside_the_image": self.whole,
+            "units_inside_the_image": self.units_inside,
         }
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkReach:
-    """What the units of all layers see. ``reach["conv2d_1"]`` is one layer; ``str()`` a table."""
+    """The receptive fields of all layers. ``reach["conv2d_1"]`` is one layer; ``str()`` a table."""
 
     network: Model
     layers: tuple[LayerReach, ...]
@@ -170,20 +179,23 @@ class NetworkReach:
     def pixels(self, name: str, *place: int) -> Mask:
         """The pixels and channels of the image that a unit reads: bool, of the image's shape.
 
-        The unit is (row, column[, channel]) or (feature,) of the layer `name`. What is True is
-        what may change the unit's value, and nothing else may.
+        Exactly those that are True can change the unit's value.
+
+        Args:
+            name: of the layer.
+            place: of the unit, (row, column[, channel]) or (feature,).
         """
         index = layer_index(self.network, name)
         layer = self.layers[index]
         unit = layer.unit(*place)
         wanted = np.zeros(layer.grid, bool)
         wanted[unit] = True
-        found = masks.followed_back(self.network, index, wanted.reshape(layer.shape))
+        found = dependency_masks.trace_back(self.network, index, wanted.reshape(layer.shape))
         empty = np.zeros(as_image(self.network.input_shape), bool)
         return found.get(-1, empty).reshape(self.network.input_shape)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All layers as JSON-able values."""
         return {
             "input_shape": list(self.network.input_shape),
             "layers": [layer.to_dict() for layer in self.layers],
@@ -197,7 +209,7 @@ class NetworkReach:
             size = span(sizes(smallest), sizes(largest))
             first = layer.field(*(0,) * len(layer.shape))
             last = layer.field(*(extent - 1 for extent in layer.shape))
-            units = int(np.prod(layer.shape))
+            units, inside = int(np.prod(layer.shape)), layer.units_inside
             lines.append(
                 (
                     layer.name,
@@ -206,33 +218,34 @@ class NetworkReach:
                     "" if layer.jump is None else sizes(layer.jump),
                     _short(first),
                     _short(last),
-                    "all" if layer.whole == units else f"{layer.whole:,} of {units:,}",
+                    "all" if inside == units else f"{inside:,} of {units:,}",
                 )
             )
         return ruled(lines)
 
 
 def reach(network: Model) -> NetworkReach:
-    """What every unit of every layer sees of the image.
+    """Compute the receptive field of every unit of every layer.
 
-    Raises ValueError for a network that does not read images.
+    Raises:
+        ValueError: the network does not read images.
     """
-    image = image_of(network, "reach")
-    found: dict[int, Hull] = {-1: hulls.of_image(network.input_shape)}
+    image = image_size(network, "reach")
+    found: dict[int, LayerFields] = {-1: field_propagation.image_fields(network.input_shape)}
     layers: list[LayerReach] = []
     for index, vertex in enumerate(network.nodes):
         input_shapes = network.input_shapes(index)
         reads = vertex.layer.reads(*input_shapes)
         inputs = [found[source] for source in vertex.inputs]
-        found[index] = hulls.through(reads, inputs, input_shapes, vertex.shape)
+        found[index] = field_propagation.propagate(reads, inputs, input_shapes, vertex.shape)
         layers.append(
             LayerReach(vertex.name, type(vertex.layer).__name__, vertex.shape, image, found[index])
         )
     return NetworkReach(network, tuple(layers))
 
 
-def image_of(network: Model, who: str) -> Pair:
-    """(height, width) of the images that a network reads, or a ValueError."""
+def image_size(network: Model, who: str) -> Pair:
+    """(height, width) of the images that a network reads; ValueError if it reads vectors."""
     if len(network.input_shape) != 3:
         raise ValueError(
             f"{who}: the network reads vectors of {network.input_shape[0]} numbers; rows and "
@@ -242,7 +255,7 @@ def image_of(network: Model, who: str) -> Pair:
 
 
 def layer_index(network: Model, name: str) -> int:
-    """The index of the layer called `name`, or a ValueError that lists the names."""
+    """The index of the layer called `name`; ValueError, with all names, if there is none."""
     for index, vertex in enumerate(network.nodes):
         if vertex.name == name:
             return index

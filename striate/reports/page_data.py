@@ -1,7 +1,7 @@
-"""A report as JSON for the page's script: numbers in base64, little-endian, none of them rounded.
+"""The data of a page as JSON for its script, with arrays in base64.
 
-The page computes what a unit is made of from these: the raw pixels and how they are preprocessed,
-each layer's geometry and parameters, and the values of the layers that it cannot compute itself.
+From these the script computes the sum of any unit: the raw pixels and their preprocessing, each
+layer's geometry and parameters, and the values of the layers that it cannot compute itself.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 from striate.layers import AvgPool2D, BatchNorm, Concat, Layer, LeakyReLU, Scale
 from striate.layers.layer import WindowLayer
 from striate.reports import embedded_images
-from striate.reports.data import Answer, Report
-from striate.reports.encoded import packed
-from striate.reports.sees import sees
+from striate.reports.base64_arrays import encode_array
+from striate.reports.data import Prediction, Report
+from striate.reports.patch_boxes import patch_boxes
 
 
-def pack(report: Report) -> dict[str, Any]:
-    """Everything that page/*.js reads, JSON-able."""
+def page_data(report: Report) -> dict[str, Any]:
+    """All data that the scripts in page/ read, JSON-able."""
     network = report.network
     preprocessing = network.preprocessing
-    seen = sees(report.reach)
+    patches = patch_boxes(report.reach)
     return {
         "classes": list(report.classes),
         "input": {
@@ -32,7 +32,8 @@ def pack(report: Report) -> dict[str, Any]:
             "std": np.asarray(preprocessing.std, np.float32).tolist(),
         },
         "nodes": [
-            _node(report, index) | {"sees": seen[index]} for index in range(len(network.nodes))
+            _node(report, index) | {"patches": patches[index]}
+            for index in range(len(network.nodes))
         ],
         "images": [_image(report, place) for place in range(len(report.chosen))],
         "occlusion": {
@@ -50,7 +51,7 @@ def _node(report: Report, index: int) -> dict[str, Any]:
         "type": type(layer).__name__,
         "inputs": list(vertex.inputs),
         "shape": list(vertex.shape),
-        "shown": index in report.fit.shown,
+        "shown": index in report.content.shown,
         "what": _written(layer),
     }
     if isinstance(layer, WindowLayer):
@@ -60,7 +61,7 @@ def _node(report: Report, index: int) -> dict[str, Any]:
             "dilation": list(layer.dilation),
             "pads": list(layer.pads(shapes[0])),
         }
-        # Of a layer whose filters read some of the channels only.
+        # For layers whose filters read only some of the channels.
         if hasattr(layer, "groups"):
             node["groups"] = layer.groups
     if isinstance(layer, LeakyReLU):
@@ -72,27 +73,30 @@ def _node(report: Report, index: int) -> dict[str, Any]:
     elif isinstance(layer, Concat):
         node["widths"] = [shape[-1] for shape in shapes]
     parameters = network.parameters_of(index)
-    if index in report.fit.weights:
-        node["arrays"] = {name: packed(array) for name, array in parameters.items()}
+    if index in report.content.weights:
+        node["arrays"] = {name: encode_array(array) for name, array in parameters.items()}
         if isinstance(layer, BatchNorm):
             state = network.state_of(index)
             # As the layer computes it, in float32.
             inverse = (1 / np.sqrt(state["variance"] + layer.eps)).astype(np.float32)
-            node["arrays"] |= {"mean": packed(state["mean"]), "inverse": packed(inverse)}
+            node["arrays"] |= {
+                "mean": encode_array(state["mean"]),
+                "inverse": encode_array(inverse),
+            }
     elif parameters:
         node["leftOut"] = sum(array.nbytes for array in parameters.values())
     return node
 
 
 def _written(layer: Layer) -> str:
-    """The layer as Python, without its name and with what is not as usual."""
+    """The layer as Python code, without its name and without default strides and dilations."""
     unnamed = copy.copy(layer)
     unnamed.name = None
     return repr(unnamed).replace(", stride=(1, 1)", "").replace(", dilation=(1, 1)", "")
 
 
 def _image(report: Report, place: int) -> dict[str, Any]:
-    answer: Answer = report.chosen[place]
+    answer: Prediction = report.chosen[place]
     raw = report.pictures[answer.index]
     whole = raw.dtype == np.uint8
     salient, change = report.saliency[place], report.occlusion.change[place]
@@ -102,8 +106,10 @@ def _image(report: Report, place: int) -> dict[str, Any]:
         "truth": answer.truth,
         "guess": answer.guess,
         "probabilities": report.probabilities[place].tolist(),
-        "raw": packed(raw if whole else np.asarray(raw, np.float32)),
-        "values": {str(index): packed(report.values[index][place]) for index in report.fit.kept},
+        "raw": encode_array(raw if whole else np.asarray(raw, np.float32)),
+        "values": {
+            str(index): encode_array(report.values[index][place]) for index in report.content.kept
+        },
         "picture": embedded_images.png(embedded_images.shown(raw, report.black, report.white)),
         "saliency": embedded_images.png(
             embedded_images.coloured(salient / (most or 1), embedded_images.HOT)

@@ -1,7 +1,7 @@
-"""Which values some outputs depend on, followed back through the graph, place by place.
+"""Traces back through a network which values some outputs depend on.
 
-A mask is a bool array (height, width, channels); a vector is an image of one pixel. Nothing is
-computed: what counts is which value a layer reads, not what it does with it.
+A mask is a bool array (height, width, channels), True for these values; a vector is an image of
+one pixel. A value counts if a layer reads it, whatever the weights are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers.reads import Beside, Everything, Reads, Reshaped, Window
+from striate.layers.reads import Concatenation, FullyConnected, Reads, Reshaped, Window
 from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
@@ -26,41 +26,48 @@ def as_image(shape: Shape) -> tuple[int, int, int]:
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, shape[0])
 
 
-def followed_back(network: Model, node: int, wanted: Mask) -> dict[int, Mask]:
-    """What `wanted` values of a node depend on, by node; -1 is the network's input.
+def trace_back(network: Model, node: int, wanted: Mask) -> dict[int, Mask]:
+    """The values that some values of a node depend on.
 
-    Only nodes from which a path leads to `node` are there. `wanted` has the node's shape.
+    Args:
+        network: the network.
+        node: the index of the node.
+        wanted: bool, of the node's shape: the values in question.
+
+    Returns:
+        A mask for each node from which a path leads to `node`; -1 is the network's input.
     """
     masks: dict[int, Mask] = {node: wanted.reshape(as_image(network.nodes[node].shape))}
     for index in range(node, -1, -1):
         if index not in masks:
             continue
         vertex, shapes = network.nodes[index], network.input_shapes(index)
-        parts = read_by(vertex.layer.reads(*shapes), masks[index], shapes)
+        parts = inputs_read(vertex.layer.reads(*shapes), masks[index], shapes)
         for source, part in zip(vertex.inputs, parts, strict=True):
             masks[source] = masks[source] | part if source in masks else part
     return masks
 
 
-def read_by(reads: Reads, wanted: Mask, shapes: tuple[Shape, ...]) -> list[Mask]:
-    """What one layer's `wanted` outputs read of each of its inputs."""
+def inputs_read(reads: Reads, wanted: Mask, shapes: tuple[Shape, ...]) -> list[Mask]:
+    """The values of each of a layer's inputs that its `wanted` outputs read, as masks."""
     images = [as_image(shape) for shape in shapes]
     if isinstance(reads, Window):
         return [_window(reads, wanted, images[0])]
-    if isinstance(reads, Everything):
+    if isinstance(reads, FullyConnected):
         return [np.full(image, wanted.any()) for image in images]
     if isinstance(reads, Reshaped):
         return [wanted.reshape(images[0])]
-    if isinstance(reads, Beside):
+    if isinstance(reads, Concatenation):
         ends = np.cumsum([0, *(image[2] for image in images)]).tolist()
         return [wanted[..., start:stop] for start, stop in pairwise(ends)]
-    return [wanted] * len(images)  # Same, Together
+    return [wanted] * len(images)  # Pointwise, PointwiseMerge
 
 
 def _window(window: Window, wanted: Mask, image: tuple[int, int, int]) -> Mask:
     """The pixels under the wanted positions of a window.
 
-    A window is the product of rows and columns, so first the rows are spread and then the columns.
+    A window is a product of rows and columns, so the mask is spread along the rows first, and then
+    along the columns.
     """
     height, width, channels = image
     rows, columns, outputs = wanted.shape

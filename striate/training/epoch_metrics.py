@@ -1,4 +1,4 @@
-"""Loss, accuracy and speed of the epoch that is under way."""
+"""Running loss, accuracy and time of the current epoch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.training.batches import Batch
 
-# Batches that are counted together, as that takes hardly longer than one.
+# Batches whose right answers are counted together, which takes hardly longer than for one.
 _AT_ONCE = 32
 
 
-class Tally:
-    """Sums over the batches of one epoch; its clock starts when it is made."""
+class EpochMetrics:
+    """Loss and accuracy summed over the batches of one epoch; the time counts from its creation.
+
+    Attributes:
+        images: how many have been added.
+    """
 
     def __init__(self, has_classes: bool) -> None:
         self.images = 0
@@ -26,7 +30,7 @@ class Tally:
         self._start = time.perf_counter()
 
     def add(self, batch: Batch, loss: float, outputs: Array) -> None:
-        """Count a batch, with its weighted mean loss and its outputs ``(n, outputs)``."""
+        """Add a batch with its weighted mean loss and its outputs (n, outputs)."""
         self.images += len(outputs)
         self._loss += loss * batch.total_weight
         self._weight += batch.total_weight
@@ -37,21 +41,21 @@ class Tally:
 
     @property
     def loss(self) -> float:
-        """The weighted mean loss so far."""
+        """The weighted mean loss of the batches added."""
         return self._loss / self._weight
 
     @property
     def accuracy(self) -> float | None:
-        """The share of images with the right class so far; None without classes."""
+        """The share of images added whose class was right; None for regression."""
         self._count()
         return self._right / self.images if self._has_classes else None
 
     def seconds(self) -> float:
-        """Since the epoch began; never quite 0, so that it can be divided by."""
+        """Seconds since the epoch began; above 0, so that they can be divided by."""
         return max(time.perf_counter() - self._start, 1e-9)
 
     def _count(self) -> None:
-        """Of the batches at hand the images with the right class."""
+        """Count the right answers of the batches that wait for it."""
         if self._uncounted:
             outputs, targets = map(np.concatenate, zip(*self._uncounted, strict=True))
             # Smoothed targets have their largest value at the true class too.

@@ -1,9 +1,9 @@
-"""The effective receptive field: of the pixels that a unit sees, those that move it.
+"""The effective receptive field: the part of its receptive field that a unit responds to.
 
-W. Luo, Y. Li, R. Urtasun, R. Zemel, *Understanding the Effective Receptive Field in Deep
-Convolutional Neural Networks* (2016): the derivative of a central unit with respect to each pixel,
-its absolute value averaged over images. It falls off from the centre like a bell, so that the part
-of the receptive field that counts is smaller than the whole.
+After W. Luo, Y. Li, R. Urtasun, R. Zemel, *Understanding the Effective Receptive Field in Deep
+Convolutional Neural Networks* (2016): the absolute gradient of a central unit with respect to each
+pixel, averaged over images. It falls off from the centre like a Gaussian, so that the pixels that
+matter are fewer than the receptive field has.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.tables import ruled
 from striate.common.text import sizes
-from striate.inspect.reach import Box, NetworkReach, layer_index, reach
+from striate.inspect.receptive_fields import Box, NetworkReach, layer_index, reach
 from striate.inspect.values import Tape
-from striate.layers.reads import Reshaped, Same
+from striate.layers.reads import Pointwise, Reshaped
 
 if TYPE_CHECKING:
     from striate.common.arrays import Array
     from striate.model.model import Model
 
 THRESHOLD = 1 - 0.9545
-"""A pixel counts from this part of the largest value on: two deviations of a bell (Luo et al.)."""
+"""The share of the largest gradient from which a pixel counts, as in Luo et al."""
 CHANNELS = 4
-"""Channels of the unit that are averaged over; of more, as many at even distances."""
+"""How many channels of a layer are averaged over by default, at even distances."""
 
 
 @dataclass(frozen=True, eq=False)
 class EffectiveField:
-    """Where a unit's derivative is.
+    """The effective receptive field of a unit.
 
     Attributes:
-        layer: the name of the unit's layer. unit: its (row, column), or () of a vector.
-        channels: over which, of the unit's, was averaged.
-        images: over how many images.
+        layer: the name of the unit's layer.
+        unit: its (row, column); () in a vector.
+        channels: the channels of the layer that were averaged over.
+        images: the number of images that were averaged over.
         field: the receptive field, padding included.
-        heat: float64 (height, width): the mean of |∂ unit / ∂ pixel| over images and channels,
-            summed over the image's channels.
+        heat: the mean of |∂ unit / ∂ pixel| over images and channels, summed over the image's
+            channels, float64 (height, width).
     """
 
     layer: str
@@ -55,19 +56,19 @@ class EffectiveField:
 
     @property
     def is_dead(self) -> bool:
-        """Whether no image moves the unit at all: behind a ReLU that none of them passes."""
+        """Whether the gradient is 0 for all images, as behind a ReLU that is never active."""
         return not self.heat.any()
 
     @property
     def size(self) -> float:
-        """The side of a square with as many pixels as reach 4.55 % of the largest value."""
+        """The side of a square of as many pixels as have 4.55 % of the largest gradient or more."""
         if self.is_dead:
             return 0.0
         return math.sqrt(np.count_nonzero(self.heat >= THRESHOLD * self.heat.max()))
 
     @property
     def deviation(self) -> tuple[float, float]:
-        """Standard deviation of the derivative's place, in pixels, along height and width."""
+        """The standard deviation of the gradient's position, in pixels, along height and width."""
         if self.is_dead:
             return (0.0, 0.0)
         found: list[float] = []
@@ -79,7 +80,7 @@ class EffectiveField:
         return (found[0], found[1])
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return {
             "layer": self.layer,
             "unit": list(self.unit),
@@ -105,13 +106,18 @@ class EffectiveField:
 
 @dataclass(frozen=True, eq=False)
 class Effective:
-    """The effective fields of several layers. ``str()`` is a table."""
+    """The effective receptive fields of several layers. ``str()`` is a table.
+
+    Attributes:
+        images: the number of images that were averaged over.
+        fields: one for each layer.
+    """
 
     images: int
     fields: tuple[EffectiveField, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return {"images": self.images, "fields": [field.to_dict() for field in self.fields]}
 
     def __str__(self) -> str:
@@ -142,17 +148,19 @@ def effective_fields(
     *,
     channels: int = CHANNELS,
 ) -> Effective:
-    """`effective_field` of one layer, or of the central units of all layers that change it.
+    """Measure the effective receptive fields of one layer, or of the central units of all layers.
 
-    Those that read place by place (activations, normalisation, Flatten) are left out, unless
-    `layer` names one.
+    Layers that do not change the field (activations, normalisation, Flatten) are left out, unless
+    `layer` names one. The arguments and errors are those of `effective_field`.
     """
     names = [layer]
     if layer is None:
         names = [
             vertex.name
             for index, vertex in enumerate(network.nodes)
-            if not isinstance(vertex.layer.reads(*network.input_shapes(index)), Same | Reshaped)
+            if not isinstance(
+                vertex.layer.reads(*network.input_shapes(index)), Pointwise | Reshaped
+            )
         ] or [network.nodes[-1].name]
     seen = reach(network)
     most = _checked(channels, images)
@@ -173,9 +181,9 @@ def effective_field(
     """Measure the effective receptive field of a unit.
 
     Args:
-        network: whose weights count: measure before and after training.
+        network: the network; its weights matter, so measure before and after training.
         images: raw, (n, height, width, channels). A few dozen are enough.
-        layer: its name; by default the last one whose output is an image.
+        layer: the name of the unit's layer; by default the last one whose output is an image.
         unit: (row, column), (row, column, channel) or, of a vector, (feature,); by default the
             central one.
         channels: over how many of the layer's channels (or features) to average, where `unit`
@@ -197,7 +205,7 @@ def _checked(channels: int, images: Array) -> int:
 
 
 def _index(seen: NetworkReach, layer: str | None) -> int:
-    """The index of a layer; of None, of the last one whose output is an image."""
+    """The index of a layer; for None that of the last one whose output is an image."""
     if layer is not None:
         return layer_index(seen.network, layer)
     spatial = [index for index, found in enumerate(seen.layers) if len(found.shape) == 3]
@@ -207,7 +215,7 @@ def _index(seen: NetworkReach, layer: str | None) -> int:
 def _measured(
     seen: NetworkReach, tape: Tape, index: int, unit: tuple[int, ...] | None, most: int
 ) -> EffectiveField:
-    """The field of one unit, from a pass of the images that has been made."""
+    """The effective field of one unit, from a recorded forward pass of the images."""
     layer = seen.layers[index]
     shape = layer.shape
     if unit is not None:

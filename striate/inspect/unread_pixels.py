@@ -1,7 +1,8 @@
-"""The ledger: rows and columns that nobody reads, and changes with which somebody would.
+"""The ledger of a network: rows and columns that no output reads, and changes that cure it.
 
-Other libraries drop what does not fill a last stride without a word. Here it is an error unless a
-layer says uncovered="drop"; then this tells what that costs, in the image and layer by layer.
+Where a window and its stride do not fit the image, other libraries silently leave the last pixels
+unread. Here it is an error unless a layer has uncovered="drop"; then the ledger says what that
+costs, in the image and in the inputs of single layers.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.text import counted, plural, sizes
-from striate.inspect.masks import Mask, as_image, followed_back, read_by
-from striate.inspect.reach import image_of
+from striate.inspect.dependency_masks import Mask, as_image, inputs_read, trace_back
+from striate.inspect.receptive_fields import image_size
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape
 
@@ -23,14 +24,19 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 MOST_CURES = 4
-"""For each layer, of each kind."""
+"""How many strides are tried for each layer at most."""
 MOST_RUNS = 6
-"""Of rows or columns in a text; of more the first three and the last."""
+"""How many runs of rows or columns a text lists; of more, the first three and the last."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """Rows and columns of which no output reads a single pixel."""
+    """The unread part of an image or of a layer's input. True if there is any.
+
+    Attributes:
+        rows, columns: those of which no output reads a single pixel.
+        pixels: how many pixels no output reads, also in other rows and columns.
+    """
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
@@ -50,7 +56,14 @@ class Unread:
 
 @dataclass(frozen=True)
 class Change:
-    """Another value of a layer's argument, "padding" or "stride", and its output's shape then."""
+    """A change of a layer's argument.
+
+    Attributes:
+        layer: its name.
+        argument: "padding" or "stride".
+        value: the new value.
+        output_shape: the shape of the layer's output with it.
+    """
 
     layer: str
     argument: str
@@ -64,11 +77,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Cure:
-    """Changes with which the network was built and followed again.
+    """Changes with which less of the image is unread, as tried out.
 
     Attributes:
-        changes: of one layer, or of several where no single one is enough.
-        unread: what nobody reads of the image then: nothing, unless other layers leave out more.
+        changes: of one layer, or of several where no single change is enough.
+        unread: the pixels that are still unread.
         parameters: by how many the network's parameters would change.
     """
 
@@ -92,13 +105,13 @@ class LayerLedger:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a network leaves unread. ``str()`` tells it in lines.
+    """The pixels that a network leaves unread, and cures. ``str()`` writes it out.
 
     Attributes:
         input_shape: of the image.
         unread: rows, columns and pixels of the image that no output of the network reads.
         layers: the layers that leave rows or columns of their own input unread.
-        cures: changes with which less of the image is unread, all of them tried.
+        cures: changes with which less of the image is unread, the best first.
         tried: how many changes were tried.
     """
 
@@ -109,12 +122,12 @@ class Ledger:
     tried: int
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
+        """All attributes as JSON-able values."""
         return asdict(self)
 
     @property
     def sentences(self) -> list[str]:
-        """What is unread of the image, and of which layers' inputs."""
+        """Sentences on the unread pixels of the image, and of the inputs of layers."""
         height, width = self.input_shape[:2]
         image = f"the image ({height}×{width})"
         share = 100 * self.unread.pixels / (height * width)
@@ -136,16 +149,17 @@ class Ledger:
 
 
 def ledger(network: Model) -> Ledger:
-    """Which rows and columns no output reads, and which padding or stride would cure it.
+    """Find rows and columns that no output reads, and paddings or strides that cure it.
 
-    For each layer that leaves something out, paddings and strides near its own are put in its
-    place, one at a time; the network is built anew with each and followed from its outputs back to
-    the image. Those with which fewer pixels stay unread are listed, the best first. Where no single
-    change is enough, several layers are changed together.
+    For each layer that leaves pixels unread, paddings and strides near its own are tried one at a
+    time: the network is built with each, and traced from its outputs back to the image. Those that
+    leave fewer pixels unread are listed, the best first. Where no single change is enough, several
+    layers are changed together.
 
-    Raises ValueError for a network that does not read images.
+    Raises:
+        ValueError: the network does not read images.
     """
-    image_of(network, "ledger")
+    image_size(network, "ledger")
     unread = unread_image(network)
     found: list[LayerLedger] = []
     cures: list[Cure] = []
@@ -173,22 +187,22 @@ def ledger(network: Model) -> Ledger:
 
 
 def left_out(network: Model, index: int) -> Unread:
-    """What one layer leaves of its own inputs, if all its outputs are wanted."""
+    """The pixels of a layer's own inputs that none of its outputs reads."""
     vertex, shapes = network.nodes[index], network.input_shapes(index)
     outputs = np.ones(as_image(vertex.shape), bool)
-    parts = read_by(vertex.layer.reads(*shapes), outputs, shapes)
+    parts = inputs_read(vertex.layer.reads(*shapes), outputs, shapes)
     return _unread(np.all([part.any(-1) for part in parts], axis=0))
 
 
 def unread_image(network: Model) -> Unread:
-    """What no output of the network reads of its image."""
+    """The pixels of the image that no output of the network reads."""
     last = len(network.nodes) - 1
-    masks = followed_back(network, last, np.ones(network.nodes[last].shape, bool))
+    masks = trace_back(network, last, np.ones(network.nodes[last].shape, bool))
     return _unread(np.asarray(masks[-1].any(-1)))
 
 
 def _unread(read: Mask) -> Unread:
-    """Of a mask (rows, columns) of what is read."""
+    """The pixels that are False in a mask (rows, columns) of those that are read."""
     rows, columns = (~read.any(axis) for axis in (1, 0))
     return Unread(
         tuple(np.nonzero(rows)[0].tolist()),
@@ -198,7 +212,7 @@ def _unread(read: Mask) -> Unread:
 
 
 def _changes(layer: object, shape: Shape) -> Iterator[tuple[str, str | tuple[int, ...]]]:
-    """Paddings and strides near a layer's own with which its window may reach all of its input."""
+    """Paddings and strides near a layer's own with which its window may read all of its input."""
     if not isinstance(layer, WindowLayer):
         return
     own: Pads = layer.pads(shape)
@@ -209,7 +223,7 @@ def _changes(layer: object, shape: Shape) -> Iterator[tuple[str, str | tuple[int
         room = shape[axis] - reach + sum(own[2 * axis : 2 * axis + 2])
         step = layer.stride[axis]
         rooms.append([0] if room % step == 0 else [step - room % step])
-        # The nearest strides with which windows lie side by side or overlap, and fit.
+        # The nearest strides that fit and leave no gap between windows.
         fitting = [s for s in range(1, max(room, 1) + 1) if room % s == 0 and s <= reach]
         if room % step == 0 and step <= reach:
             fitting = [step]
@@ -228,7 +242,7 @@ def _changes(layer: object, shape: Shape) -> Iterator[tuple[str, str | tuple[int
 
 
 def _cycled(strides: list[list[int]]) -> list[list[int]]:
-    """Both lists made as long as the longer one, by its last element."""
+    """The lists extended to the same length by repeating their last element."""
     most = max(map(len, strides))
     return [list_ + [list_[-1]] * (most - len(list_)) if list_ else [] for list_ in strides]
 
@@ -250,7 +264,7 @@ def _changed(
 
 
 def _cure(network: Model, other: Model, changed: dict[int, tuple[str, Any]]) -> Cure:
-    """What a changed network leaves unread."""
+    """The changes of a network as a `Cure`, with the pixels that they leave unread."""
     changes = tuple(
         Change(network.nodes[index].name, argument, value, other.nodes[index].shape)
         for index, (argument, value) in changed.items()
@@ -259,7 +273,10 @@ def _cure(network: Model, other: Model, changed: dict[int, tuple[str, Any]]) -> 
 
 
 def _padded_throughout(network: Model) -> Cure | None:
-    """From the first layer to the last, padding wherever something is left out."""
+    """The cure that changes every layer with unread inputs, from the first to the last.
+
+    None if some layer cannot be cured.
+    """
     now = network
     changed: dict[int, tuple[str, Any]] = {}
     for index in range(len(network.nodes)):
@@ -280,7 +297,7 @@ def _count(network: Model) -> int:
 
 
 def _runs(lines: tuple[int, ...]) -> str:
-    """3, 5…7; of many runs the first ones and the last."""
+    """Numbers as runs, such as "3, 5…7"; of many runs the first ones and the last."""
     runs: list[list[int]] = []
     for line in lines:
         if runs and runs[-1][1] == line - 1:
