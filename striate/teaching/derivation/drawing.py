@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Up to `_ALL` pixels and neurons are all drawn; of more, only so many of each.
 _ALL, _SOME_PIXELS, _SOME_NEURONS = 40, 12, 12
+DPI = 130  # dots per inch of a drawing that is written to a file
 TITLES = {
     "dense": "Fully connected",
     "grouped": "Grouped: a colour is one weight per pixel",

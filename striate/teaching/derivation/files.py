@@ -9,7 +9,6 @@ from striate.common.figure_files import figure_bytes, kind_of
 from striate.teaching.derivation.derivation_data import DerivationData
 
 KINDS = ("html", "png", "svg", "pdf", "json")
-DPI = 130  # of its drawings
 
 
 def check_kind(path: str | os.PathLike[str]) -> str:
@@ -53,7 +52,7 @@ def content(derivation: DerivationData, kind: str, stage: str | None = None) -> 
         from striate.teaching.derivation.page import page
 
         return page(derivation).encode()
-    from striate.teaching.derivation.drawing import overview, stage_figure
+    from striate.teaching.derivation.drawing import DPI, overview, stage_figure
 
     figure = overview(derivation) if stage is None else stage_figure(derivation, stage)
     return figure_bytes(figure, kind, DPI)

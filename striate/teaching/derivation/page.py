@@ -9,7 +9,6 @@ from striate.common.figure_files import figure_bytes
 from striate.common.templates import rendered
 from striate.teaching.derivation import as_text, drawing
 from striate.teaching.derivation.derivation_data import DerivationData
-from striate.teaching.derivation.files import DPI
 from striate.teaching.derivation.stages import DerivationStage
 
 
@@ -43,6 +42,6 @@ def _stage(derivation: DerivationData, stage: DerivationStage) -> dict[str, Any]
         "title": drawing.TITLES[stage.name],
         "sentence": stage.sentence,
         "layer": stage.layer,
-        "picture": base64.b64encode(figure_bytes(figure, "svg", DPI)).decode("ascii"),
+        "picture": base64.b64encode(figure_bytes(figure, "svg", drawing.DPI)).decode("ascii"),
         "notes": notes,
     }
