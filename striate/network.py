@@ -10,6 +10,7 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateValueError
 from striate.common.imported_method import ImportedMethod
 from striate.layers import Input, Node
 from striate.model import files
@@ -145,7 +146,7 @@ class Network(Model):
     def predict_proba(self, images: Array, **options: Any) -> Floats:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
         if len(self.output_shape) != 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"Network: the output {self.output_shape} is an image, not one number per class; "
                 "end the network with Dense, or use predict_logits"
             )

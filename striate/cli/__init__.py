@@ -1,7 +1,8 @@
 """The command `striate`, with a module for each of its commands.
 
 Results go to standard output; progress, notes and errors go to standard error. Exit codes: 0 for
-success, 2 for bad input (with one sentence that says what was wrong), 130 after Ctrl-C.
+success, 2 for bad input (with one sentence that says what was wrong), 130 after Ctrl-C, 1 for a
+mistake inside striate (with its trace).
 
 Beside the commands: `app` (the group of commands, and exit codes), `options` (types and options
 that several commands have), `output` (what is printed), `bar` (progress over files), `clock`,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -24,9 +25,10 @@ from striate.cli.stroke import stroke
 from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
+from striate.common.errors import StriateError
 from striate.common.version import __version__
 
-OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
+OK, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 @click.group(
@@ -74,20 +76,34 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    # Errors that the library raises on purpose, with messages for users. With
-    # STRIATE_TRACEBACK=1 their traceback is shown.
-    except (ValueError, OSError) as error:
+    # What striate refuses on purpose, and what the system refuses. Their messages are written for
+    # users; what a message cannot explain, STRIATE_TRACEBACK=1 shows.
+    except (StriateError, OSError) as error:
         if os.environ.get("STRIATE_TRACEBACK"):
             raise
         return _fail(str(error))
     except MemoryError:
         return _fail("there is not enough memory for this; try smaller images or batches")
+    except Exception:  # anything else is a mistake of striate's own
+        if os.environ.get("STRIATE_TRACEBACK"):
+            raise
+        return _bug()
     return code if isinstance(code, int) else OK
 
 
 def _fail(message: str) -> int:
     error_line(message)
     return BAD_INPUT
+
+
+def _bug() -> int:
+    """Say that the exception at hand is striate's fault, with what its authors need to know."""
+    click.echo(traceback.format_exc().rstrip(), err=True)
+    error_line(
+        f"this is a bug in striate {__version__}, not a mistake of yours; please report it with "
+        "the lines above and the command that you gave"
+    )
+    return BUG
 
 
 def _print_anything() -> None:

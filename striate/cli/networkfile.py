@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.common.errors import StriateValueError
 from striate.common.text import did_you_mean, reason, sizes
 from striate.ops.shapes import Shape
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 INPUT = "input"
 
 
-class NetworkFileError(ValueError):
+class NetworkFileError(StriateValueError):
     """A network file that cannot be read or built; the message names the file and says why."""
 
 

@@ -6,6 +6,8 @@ import functools
 import os
 from pathlib import Path
 
+from striate.common.errors import StriateValueError
+
 # What the platforms' folders depend on.
 _VARIABLES = ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
 
@@ -23,7 +25,7 @@ def cache_dir(kind: str) -> Path:
             read-only home), so a caller needs one ``except OSError`` to go on without a cache.
     """
     if not kind or kind in (".", "..") or not kind.replace("-", "").replace("_", "").isalnum():
-        raise ValueError(f"cache_dir: kind must be one plain folder name, not {kind!r}")
+        raise StriateValueError(f"cache_dir: kind must be one plain folder name, not {kind!r}")
     chosen = os.environ.get("STRIATE_CACHE", "")
     if chosen:
         folder = os.path.abspath(os.path.expanduser(chosen))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.errors import StriateValueError
+
 Indices = NDArray[np.intp]
 
 
@@ -63,7 +65,7 @@ def largest_remainders(counts: Indices, wanted: int) -> Indices:
         ValueError: that would leave none of a class.
     """
     if wanted > (counts - 1).sum():
-        raise ValueError(f"{wanted} of {counts.tolist()} leave not one of each class over")
+        raise StriateValueError(f"{wanted} of {counts.tolist()} leave not one of each class over")
     shares = counts * (wanted / counts.sum())
     taken: Indices = np.minimum(np.floor(shares).astype(np.intp), counts - 1)
     order = np.argsort(taken - shares, kind="stable")

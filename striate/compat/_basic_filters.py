@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.compat._real_filters import correlate_real, mean_real
 from striate.compat._scipy_arguments import (
     border,
@@ -141,7 +142,7 @@ def _arrays(
     out = new_output(output, f, _is_complex(f, kernel), 5)
     kernel = kernel.astype(np.complex128 if kernel.dtype.kind == "c" else np.float64, copy=False)
     if kernel.dtype.kind == "c" and f.dtype.kind != "c" and np.iscomplexobj(cval):
-        raise ValueError("Cannot provide a complex-valued cval when the input is real.")
+        raise StriateValueError("Cannot provide a complex-valued cval when the input is real.")
     return f, kernel, out
 
 

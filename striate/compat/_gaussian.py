@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 
 
 def gaussian_weights(sigma: Any, order: int, truncate: float, radius: Any) -> Array:
@@ -21,9 +22,9 @@ def gaussian_weights(sigma: Any, order: int, truncate: float, radius: Any) -> Ar
     """
     reach = int(truncate * float(sigma) + 0.5) if radius is None else radius
     if not isinstance(reach, numbers.Integral) or reach < 0:
-        raise ValueError(f"Radius must be a nonnegative integer, not {reach!r}.")
+        raise StriateValueError(f"Radius must be a nonnegative integer, not {reach!r}.")
     if order < 0:
-        raise ValueError(f"order must be non-negative, not {order}")
+        raise StriateValueError(f"order must be non-negative, not {order}")
     variance = sigma * sigma
     x = np.arange(-int(reach), int(reach) + 1)
     weights = np.exp(-0.5 / variance * x**2)

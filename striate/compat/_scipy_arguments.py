@@ -12,6 +12,7 @@ import numpy as np
 from numpy.exceptions import AxisError
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 
 # What SciPy's loops are compiled for; complex numbers are two arrays of these.
 _TYPES = frozenset("?bBhHiIlLqQfd")
@@ -74,7 +75,9 @@ def checked_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     if np.isscalar(axes):
         axes = (axes,)
     elif not isinstance(axes, Iterable):
-        raise ValueError(f"axes must be an integer, iterable of integers, or None, not {axes!r}")
+        raise StriateValueError(
+            f"axes must be an integer, iterable of integers, or None, not {axes!r}"
+        )
     chosen = []
     for given in axes:
         axis = operator.index(given)
@@ -82,7 +85,7 @@ def checked_axes(axes: Any, ndim: int) -> tuple[int, ...]:
             raise AxisError(f"specified axis: {axis} is out of range for {ndim} dimensions")
         chosen.append(axis % ndim)
     if len(set(chosen)) < len(chosen):
-        raise ValueError(f"axes must be unique, got {tuple(chosen)}")
+        raise StriateValueError(f"axes must be unique, got {tuple(chosen)}")
     return tuple(chosen)
 
 
@@ -145,7 +148,7 @@ def check_types(input: Array, output: Array, is_complex: bool = False) -> None:
         if (_PARTS.get(char, char) if is_complex else char) not in _TYPES:
             raise RuntimeError(f"array type {array.dtype!r} not supported")
     if not output.flags.writeable:
-        raise ValueError("output array is read-only.")
+        raise StriateValueError("output array is read-only.")
 
 
 def real_number(cval: Any) -> float:
@@ -165,5 +168,5 @@ def checked_origin(origin: Any, size: int, message: str) -> int:
         TypeError: it is not a whole number.
     """
     if not 0 <= size // 2 + origin < size:
-        raise ValueError(message)
+        raise StriateValueError(message)
     return operator.index(origin)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import scipy.signal as _scipy
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.compat._drop_in import lend_submodules, stands_in_for
 from striate.signal.geometry import AxisWindow
 from striate.signal.sweep import sweep
@@ -57,7 +58,7 @@ def convolve(
     """
     volume, kernel = np.asarray(in1), np.asarray(in2)
     if volume.ndim != kernel.ndim:
-        raise ValueError(
+        raise StriateValueError(
             "volume and kernel should have the same dimensionality, "
             f"but have {volume.ndim} and {kernel.ndim}"
         )
@@ -69,7 +70,7 @@ def convolve(
     if method == "fft":
         return _by_fft(volume, kernel, mode)
     if method not in ("auto", "direct"):
-        raise ValueError(_METHODS)
+        raise StriateValueError(_METHODS)
     return _convolve(volume, kernel, mode, method)
 
 
@@ -84,7 +85,7 @@ def correlate(
     """
     first, second = np.asarray(in1), np.asarray(in2)
     if first.ndim != second.ndim:
-        raise ValueError(
+        raise StriateValueError(
             "in1 and in2 should have the same dimensionality, "
             f"but have {first.ndim} and {second.ndim}"
         )
@@ -92,7 +93,7 @@ def correlate(
         return first * second.conj() if second.dtype.kind == "c" else first * second
     _check_mode(mode)
     if method not in ("auto", "direct", "fft"):
-        raise ValueError(_METHODS)
+        raise StriateValueError(_METHODS)
     # Correlating is convolving with the reversed conjugate.
     kernel = second[(slice(None, None, -1),) * second.ndim]
     # SciPy leaves it to NumPy's loop of lines, which takes complex numbers in objects as they are.
@@ -123,7 +124,7 @@ def convolve2d(
     """
     first, second = np.asarray(in1), np.asarray(in2)
     if not first.ndim == second.ndim == 2:
-        raise ValueError("convolve2d inputs must both be 2-D arrays")
+        raise StriateValueError("convolve2d inputs must both be 2-D arrays")
     _check_mode(mode)
     if mode == "valid" and _must_swap(first.shape, second.shape):
         first, second = second, first
@@ -146,7 +147,7 @@ def correlate2d(
     """
     first, second = np.asarray(in1), np.asarray(in2)
     if not first.ndim == second.ndim == 2:
-        raise ValueError("correlate2d inputs must both be 2-D arrays")
+        raise StriateValueError("correlate2d inputs must both be 2-D arrays")
     _check_mode(mode)
     if mode == "valid" and _must_swap(first.shape, second.shape):
         # As in SciPy the smaller array is the one that is conjugated.
@@ -165,7 +166,7 @@ def __dir__() -> list[str]:
 
 def _check_mode(mode: str) -> None:
     if mode not in ("full", "same", "valid"):
-        raise ValueError(f"{_MODES[:-1]}, not mode={mode}")
+        raise StriateValueError(f"{_MODES[:-1]}, not mode={mode}")
 
 
 def _must_swap(first: Sequence[int], second: Sequence[int]) -> bool:
@@ -174,7 +175,7 @@ def _must_swap(first: Sequence[int], second: Sequence[int]) -> bool:
         return False
     if all(a <= b for a, b in zip(first, second, strict=True)):
         return True
-    raise ValueError(
+    raise StriateValueError(
         "For 'valid' mode, one must be at least as large as the other in every dimension, "
         f"but the shapes are {tuple(first)} and {tuple(second)}"
     )
@@ -189,7 +190,7 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
     if dtype.char not in _DIRECT and (own or dtype.kind not in "bfO"):
         if dtype.char == "e" and method == "auto":
             return _by_fft(volume, kernel, mode)
-        raise ValueError(
+        raise StriateValueError(
             f"Unsupported type {dtype} in {volume.ndim} dimensions; striate.convolve may take it"
         )
     shapes = list(zip(volume.shape, kernel.shape, strict=True))
@@ -198,7 +199,7 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> Array:
             return np.zeros([n - r + 1 for n, r in shapes], dtype)
         if volume.ndim > 1 and mode == "same" and not volume.size:
             return np.zeros(volume.shape, dtype)
-        raise ValueError(f"{'v' if volume.size else 'a'} cannot be empty")
+        raise StriateValueError(f"{'v' if volume.size else 'a'} cannot be empty")
     # The outputs wanted, counted in mode "full".
     if mode == "full":
         first, sizes = [0] * volume.ndim, [n + r - 1 for n, r in shapes]
@@ -251,14 +252,14 @@ def _plane(
     """
     border = _BOUNDARIES.get(boundary)
     if border is None:
-        raise ValueError(
+        raise StriateValueError(
             "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), "
             f"and 'symmetric' (or 'symm'), not {boundary!r}."
         )
     dtype = np.result_type(first, weights).newbyteorder("=")
     fill = _fill_value(fillvalue, dtype) if border == "fill" else 0
     if dtype.char not in _DIRECT:
-        raise ValueError(f"2-D convolution is not available for type {dtype}.")
+        raise StriateValueError(f"2-D convolution is not available for type {dtype}.")
     windows = []
     for n, r in zip(first.shape, weights.shape, strict=True):
         if mode == "full":
@@ -294,7 +295,7 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
     """`fillvalue` as a number of `dtype`."""
     given = np.asarray(value, dtype=complex)
     if given.size != 1:
-        raise ValueError(
+        raise StriateValueError(
             "`fillvalue` must be scalar or an array with one element."
             if given.size
             else "`fillvalue` cannot be an empty array."
@@ -307,7 +308,7 @@ def _fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
     limits = np.iinfo(dtype) if whole and dtype.kind != "b" else None
     fits = limits is None or (np.isfinite(real) and limits.min <= int(real) <= limits.max)
     if number.imag or not fits:
-        raise ValueError(
+        raise StriateValueError(
             "could not cast `fillvalue` directly to the output type "
             f"(it was first converted to complex): {value!r} does not fit {dtype}."
         )

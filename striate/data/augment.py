@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array, Images
+from striate.common.errors import StriateTypeError, StriateValueError
 
 Fill = float | str | tuple[float, ...]
 
@@ -69,22 +70,24 @@ class Augment:
         for name in ("shift", "crop", "cutout"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-                raise TypeError(f"Augment: {name} must be a whole number, got {value!r}")
+                raise StriateTypeError(f"Augment: {name} must be a whole number, got {value!r}")
             if value < 0:
-                raise ValueError(f"Augment: {name} must be 0 or more pixels, got {value}")
+                raise StriateValueError(f"Augment: {name} must be 0 or more pixels, got {value}")
             object.__setattr__(self, name, int(value))
         if isinstance(self.flip, str):
             if self.flip != "alternate":
-                raise ValueError(
+                raise StriateValueError(
                     f'Augment: flip must be True, False or "alternate", got {self.flip!r}'
                 )
         elif not isinstance(self.flip, (bool, np.bool_)):
-            raise TypeError(f'Augment: flip must be True, False or "alternate", got {self.flip!r}')
+            raise StriateTypeError(
+                f'Augment: flip must be True, False or "alternate", got {self.flip!r}'
+            )
         else:
             object.__setattr__(self, "flip", bool(self.flip))
         object.__setattr__(self, "brightness", _number(self.brightness, "brightness"))
         if not 0 <= self.brightness <= 1:
-            raise ValueError(f"Augment: brightness must be of 0...1, got {self.brightness}")
+            raise StriateValueError(f"Augment: brightness must be of 0...1, got {self.brightness}")
         moving = ("mean", "edge", "reflect")
         for name, words in (("fill", moving), ("padding", moving), ("cutout_fill", ("mean",))):
             object.__setattr__(self, name, _fill(getattr(self, name), name, words))
@@ -150,7 +153,7 @@ class Augment:
             crops = rng.integers(0, 2 * self.crop + 1, (2, count))
         if self.flip == "alternate":
             if epoch is None or keys is None:
-                raise ValueError(
+                raise StriateValueError(
                     'Augment: flip="alternate" needs the epoch and a key of each image, which '
                     "training gives it; elsewhere pass epoch and keys, or use flip=True"
                 )
@@ -186,15 +189,15 @@ class Augment:
         """Raise ValueError or TypeError if images are not of a shape and type to be changed."""
         if not isinstance(images, np.ndarray) or images.ndim != 4:
             shape = getattr(images, "shape", type(images).__name__)
-            raise ValueError(
+            raise StriateValueError(
                 f"Augment: images must have the shape (n, height, width, channels), got {shape}"
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
-            raise TypeError(f"Augment: images must be uint8 or floating, got {images.dtype}")
+            raise StriateTypeError(f"Augment: images must be uint8 or floating, got {images.dtype}")
         for name in ("shift", "crop"):
             distance = getattr(self, name)
             if distance and distance >= min(images.shape[1:3]):
-                raise ValueError(
+                raise StriateValueError(
                     f"Augment: {name}={distance} moves images of {images.shape[1]} × "
                     f"{images.shape[2]} pixels out of sight; it must be below "
                     f"{min(images.shape[1:3])}"
@@ -272,7 +275,7 @@ def fill_values(fill: float | tuple[float, ...] | Array, images: Images) -> Arra
     channels = images.shape[3]
     values = np.atleast_1d(np.asarray(fill, dtype=np.float64))
     if len(values) not in (1, channels):
-        raise ValueError(
+        raise StriateValueError(
             f"Augment: the fill {fill} is for {len(values)} channels, the images have {channels}"
         )
     if images.dtype == np.uint8:
@@ -284,9 +287,9 @@ def _number(value: Any, name: str) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
-        raise TypeError(f"Augment: {name} must be a number, got {value!r}")
+        raise StriateTypeError(f"Augment: {name} must be a number, got {value!r}")
     if not math.isfinite(value):
-        raise ValueError(f"Augment: {name} must be finite, got {value!r}")
+        raise StriateValueError(f"Augment: {name} must be finite, got {value!r}")
     return float(value)
 
 
@@ -294,10 +297,12 @@ def _fill(value: Any, name: str, words: tuple[str, ...]) -> Fill:
     if isinstance(value, str):
         if value not in words:
             known = ", ".join(f'"{word}"' for word in words)
-            raise ValueError(f"Augment: {name} must be {known} or numbers, got {value!r}")
+            raise StriateValueError(f"Augment: {name} must be {known} or numbers, got {value!r}")
         return value
     if isinstance(value, (Sequence, np.ndarray)):
         if not len(value):
-            raise ValueError(f"Augment: {name} must have a number for each channel, got none")
+            raise StriateValueError(
+                f"Augment: {name} must have a number for each channel, got none"
+            )
         return tuple(_number(part, name) for part in value)
     return _number(value, name)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Images
+from striate.common.errors import StriateValueError
 from striate.common.stratified import nearest_shares, stratified_parts
 from striate.common.text import counted, listed
 
@@ -23,7 +24,7 @@ MAX_PIXELS = 100_000_000
 LARGEST_SIDE = 4096
 
 
-class DataError(ValueError):
+class DataError(StriateValueError):
     """Data that cannot be used: one sentence that says what, which file and what to do."""
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.errors import StriateValueError
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.image_files import (
     FORMATS,
@@ -194,10 +195,10 @@ def _gray_bytes(values: npt.NDArray[np.generic], mode: str) -> npt.NDArray[np.ui
     """Return the 8-bit values for 16-bit, 32-bit or real gray values."""
     wide = np.asarray(values, dtype=np.float64)
     if wide.size and not np.isfinite(wide).all():
-        raise ValueError("it has values that are not numbers")
+        raise StriateValueError("it has values that are not numbers")
     top = 1.0 if mode == "F" else 65535.0
     if wide.size and (wide.min() < 0 or wide.max() > top):
-        raise ValueError(
+        raise StriateValueError(
             f"its values go from {wide.min():g} to {wide.max():g}; "
             f"gray values of this kind must be of 0...{top:g}"
         )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.cache import CacheStore
+from striate.common.errors import StriateValueError
 from striate.data.images import Decoded
 
 # Raise it when what decoding gives changes.
@@ -78,7 +79,7 @@ def _parsed(content: memoryview) -> Decoded:
     count, *sides = map(int, head["shape"])
     resize, colour = head["resize"], head["colour"]
     if sides != [resize["height"], resize["width"], {"gray": 1, "rgb": 3}[colour]]:
-        raise ValueError(f"images of {sides} cannot come from {resize} and {colour}")
+        raise StriateValueError(f"images of {sides} cannot come from {resize} and {colour}")
     kept = np.frombuffer(content[end:], "<i8", count).astype(np.int64)
     images = np.frombuffer(content[end + kept.nbytes :], np.uint8).reshape(count, *sides)
     bad = [(int(index), str(sentence)) for index, sentence in head["bad"]]

@@ -15,6 +15,7 @@ import importlib.util
 import warnings
 from typing import TYPE_CHECKING
 
+from striate.common.errors import StriateValueError
 from striate.engines.engine import Engine
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def make_engine(
     """
     if check_engine(engine) == "numpy":
         if bfloat16:
-            raise ValueError('bfloat16=True needs engine="llvm": NumPy has no such numbers')
+            raise StriateValueError('bfloat16=True needs engine="llvm": NumPy has no such numbers')
         from striate.engines.numpy import NumPyEngine
 
         return NumPyEngine(network, batch_size=batch_size, loss=loss, threads=threads)
@@ -73,7 +74,7 @@ def check_engine(engine: str) -> str:
         ValueError: the name is unknown.
     """
     if engine not in ENGINES:
-        raise ValueError(f'engine must be "llvm" or "numpy", got {engine!r}')
+        raise StriateValueError(f'engine must be "llvm" or "numpy", got {engine!r}')
     if engine == "llvm" and importlib.util.find_spec("llvmlite") is None:
         warnings.warn(
             'llvmlite is not installed: using engine="numpy", which is much slower. '

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
@@ -83,10 +84,10 @@ class CompiledEngine:
     ) -> tuple[float, Array]:
         """Loss and outputs in training mode; fills `gradient`: see `Engine.step`."""
         if self.loss is None:
-            raise ValueError("this engine was made without a loss: it can only run forward")
+            raise StriateValueError("this engine was made without a loss: it can only run forward")
         images = self._in_place(images)
         if not 0 < len(images) <= self.batch_size:
-            raise ValueError(
+            raise StriateValueError(
                 f"this engine was made for batches of 1 to {self.batch_size} images, "
                 f"got {len(images)}"
             )
@@ -94,9 +95,11 @@ class CompiledEngine:
         expected = {"targets": (len(images), *outputs), "weights": (len(images),)}
         for name, array in (("targets", targets), ("weights", weights)):
             if array.shape != expected[name]:
-                raise ValueError(f"{name} must have shape {expected[name]}, got {array.shape}")
+                raise StriateValueError(
+                    f"{name} must have shape {expected[name]}, got {array.shape}"
+                )
         if keys.shape != (len(images),):
-            raise ValueError(f"keys must have shape {(len(images),)}, got {keys.shape}")
+            raise StriateValueError(f"keys must have shape {(len(images),)}, got {keys.shape}")
         runner = self._runner(images, training=True)
         result = runner.run(images, targets, weights, keys)
         self.gradient = runner.plan.gradient
@@ -106,7 +109,7 @@ class CompiledEngine:
         """Update ``network.flat`` in place; a known optimizer runs as one compiled pass."""
         flat, gradient = self.network.flat, self.gradient
         if gradient.dtype != np.float32 or gradient.shape != flat.shape:
-            raise ValueError(
+            raise StriateValueError(
                 f"gradient must be float32 of shape {flat.shape}, "
                 f"got {gradient.dtype} of shape {gradient.shape}"
             )

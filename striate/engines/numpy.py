@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers import PassContext
 from striate.model.image_arrays import check_images
 from striate.model.traversal import backward_pass, forward_pass
@@ -58,10 +59,10 @@ class NumPyEngine:
     ) -> tuple[float, Array]:
         """Loss and outputs in training mode; fills `gradient`: see `Engine.step`."""
         if self.loss is None:
-            raise ValueError("this engine was made without a loss: it can only run forward")
+            raise StriateValueError("this engine was made without a loss: it can only run forward")
         images = check_images(images, self.network.input_shape)
         if len(images) > self.batch_size:
-            raise ValueError(
+            raise StriateValueError(
                 f"this engine was made for batches of {self.batch_size}, got {len(images)} images"
             )
         outputs, saved = self._forward(images, PassContext(training=True, keys=keys), keep=True)

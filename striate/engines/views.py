@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 
 VIEWS = {
     "plain": "each image as it is",
@@ -29,9 +30,9 @@ def check_views(views: str, input_shape: tuple[int, ...]) -> None:
         ValueError: they are unknown, or the inputs are no images.
     """
     if views not in VIEWS:
-        raise ValueError(f"Network: views must be one of {', '.join(VIEWS)}, got {views!r}")
+        raise StriateValueError(f"Network: views must be one of {', '.join(VIEWS)}, got {views!r}")
     if views != "plain" and len(input_shape) != 3:
-        raise ValueError(
+        raise StriateValueError(
             f"Network: views={views!r} needs images (height, width, channels), but the network "
             f"reads {input_shape}; use views='plain'"
         )

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.estimators import automatic
 from striate.estimators.image_inputs import check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
@@ -103,7 +104,9 @@ class ConvNet(BaseEstimator):
             ensure_non_negative=True,
         )  # fmt: skip
         if not weights.any():
-            raise ValueError("sample_weight is zero for every sample: there is nothing to train on")
+            raise StriateValueError(
+                "sample_weight is zero for every sample: there is nothing to train on"
+            )
         return weights
 
     # Settings.
@@ -124,9 +127,11 @@ class ConvNet(BaseEstimator):
         if self.n_jobs is None:
             return None
         if isinstance(self.n_jobs, bool) or not isinstance(self.n_jobs, int | np.integer):
-            raise TypeError(f"n_jobs must be a whole number or None, not {self.n_jobs!r}")
+            raise StriateTypeError(f"n_jobs must be a whole number or None, not {self.n_jobs!r}")
         if self.n_jobs == 0:
-            raise ValueError("n_jobs must not be 0: give a number of threads, or -1 for all cores")
+            raise StriateValueError(
+                "n_jobs must not be 0: give a number of threads, or -1 for all cores"
+            )
         return int(joblib.effective_n_jobs(self.n_jobs))
 
     def _early_stopping(self) -> EarlyStopping | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.layers import Dense, Flatten, Layer, ReLU
 from striate.network import Network
 from striate.ops.shapes import Shape
@@ -71,20 +72,22 @@ def build(
     if network is None:
         made = _automatic(input_shape, outputs, rows)
     elif isinstance(network, Network):
-        raise TypeError(
+        raise StriateTypeError(
             "network must be a list of layers, a function (input_shape, outputs) -> Network, or "
             "None; a Network has parameters already, and an estimator makes its own"
         )
     elif callable(network):
         made = network(input_shape, outputs)
         if not isinstance(made, Network):
-            raise TypeError(f"the function given as network returned {made!r}, not a Network")
+            raise StriateTypeError(
+                f"the function given as network returned {made!r}, not a Network"
+            )
     else:
         made = _from_layers(list(network), input_shape, outputs)
     if made.input_shape != input_shape:
-        raise ValueError(f"the network reads {made.input_shape}, but X holds {input_shape}")
+        raise StriateValueError(f"the network reads {made.input_shape}, but X holds {input_shape}")
     if made.output_shape != (outputs,):
-        raise ValueError(
+        raise StriateValueError(
             f"the network has the output {made.output_shape}, but {outputs} numbers are wanted: "
             f"end it with Dense({outputs})"
         )
@@ -109,7 +112,7 @@ def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network
     """The network of a list of layers; without a last Dense layer it gets one, and Flatten."""
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(f"network must be a list of layers, but it holds {layer!r}")
+            raise StriateTypeError(f"network must be a list of layers, but it holds {layer!r}")
     try:
         if layers and isinstance(layers[-1], Dense):
             return Network(layers, input_shape=input_shape)
@@ -119,7 +122,7 @@ def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network
     except ValueError as error:
         if len(input_shape) != 1:
             raise
-        raise ValueError(
+        raise StriateValueError(
             f"{error} (X is flat: if its rows are images, give image_shape=(height, width) or "
             "(height, width, channels))"
         ) from error
@@ -138,7 +141,7 @@ def check_augment(augment: Any) -> Mapping[str, Any] | Augmentation | None:
     if augment is None or augment is False:
         return None
     if not isinstance(augment, Mapping) and not callable(augment):
-        raise TypeError(
+        raise StriateTypeError(
             'augment must be "auto", None, a mapping of Augment\'s options or a function '
             f"(images, rng) -> images, not {augment!r}"
         )

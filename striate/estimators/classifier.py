@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.estimators._estimator import ConvNet
 from striate.estimators.automatic import NetworkOption
 from striate.estimators.samples import Samples
@@ -135,7 +136,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             # A class whose samples all have weight 0 is ignored.
             classes = np.unique(labels[weights > 0.0])
             if len(classes) < 2:
-                raise ValueError(
+                raise StriateValueError(
                     f"{type(self).__name__} needs at least two classes, but y has one class only: "
                     f"{classes[0]!r}"
                 )
@@ -159,17 +160,17 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         """
         first = not hasattr(self, "network_")
         if first and classes is None:
-            raise ValueError("the first call of partial_fit must name all classes")
+            raise StriateValueError("the first call of partial_fit must name all classes")
         images, labels = self._checked(X, y, first=first)
         weights = self._weights(sample_weight, images)
         if first:
             named = np.unique(np.asarray(classes))
             if len(named) < 2:
-                raise ValueError(f"classes must name at least two classes, not {named!r}")
+                raise StriateValueError(f"classes must name at least two classes, not {named!r}")
         else:
             named = self.classes_
             if classes is not None and not np.array_equal(named, np.unique(np.asarray(classes))):
-                raise ValueError(
+                raise StriateValueError(
                     f"classes={classes!r} are not those of the first call of partial_fit: {named!r}"
                 )
         indices = self._indices(labels, named, weights)
@@ -192,7 +193,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
 
     def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
         if y is None:
-            raise ValueError(
+            raise StriateValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
@@ -200,7 +201,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         labels = _check_y(column_or_1d(y, warn=True), y_numeric=False, estimator=self)
         check_classification_targets(labels)
         if len(labels) != len(images):
-            raise ValueError(f"X has {len(images)} samples, but y has {len(labels)}")
+            raise StriateValueError(f"X has {len(images)} samples, but y has {len(labels)}")
         return images, labels
 
     def _indices(
@@ -209,14 +210,16 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         """Class indices of the labels; samples of weight 0 may have unknown labels."""
         unknown = np.setdiff1d(labels[weights > 0.0], classes)
         if len(unknown):
-            raise ValueError(f"y holds {unknown.tolist()[:5]}, which are none of the classes")
+            raise StriateValueError(
+                f"y holds {unknown.tolist()[:5]}, which are none of the classes"
+            )
         return np.minimum(np.searchsorted(classes, labels), len(classes) - 1).astype(np.intp)
 
     def _class_weight(self) -> dict[int, float] | str | None:
         if self.class_weight is None or isinstance(self.class_weight, str):
             return self.class_weight
         if not isinstance(self.class_weight, Mapping):
-            raise TypeError(
+            raise StriateTypeError(
                 f'class_weight must be a mapping, "balanced" or None, not {self.class_weight!r}'
             )
         places = {name: index for index, name in enumerate(self.classes_.tolist())}

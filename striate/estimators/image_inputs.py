@@ -10,6 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 
 Shape = tuple[int, ...]
 
@@ -25,7 +26,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[Ar
         rows = validate_data(estimator, X, dtype="numeric", reset=True)
         shape = (rows.shape[1],) if wanted is None else wanted
         if rows.shape[1] != np.prod(shape):
-            raise ValueError(
+            raise StriateValueError(
                 f"{type(estimator).__name__}: X has {rows.shape[1]} features, but image_shape="
                 f"{image_shape!r} has {np.prod(shape)}"
             )
@@ -33,7 +34,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[Ar
     images = _check_images(estimator, X)
     shape = images.shape[1:]
     if wanted is not None and shape != wanted:
-        raise ValueError(
+        raise StriateValueError(
             f"{type(estimator).__name__}: X holds images of shape {shape}, but image_shape="
             f"{image_shape!r} says {wanted}"
         )
@@ -51,7 +52,7 @@ def check_inputs(estimator: Any, X: ArrayLike, shape: Shape) -> Array:
         return _engine_dtype(rows).reshape(-1, *shape)
     images = _check_images(estimator, X)
     if images.shape[1:] != shape:
-        raise ValueError(
+        raise StriateValueError(
             f"{type(estimator).__name__}: X holds images of shape {images.shape[1:]}, but it was "
             f"fitted to {shape}"
         )
@@ -66,7 +67,7 @@ def normalise_image_shape(image_shape: Any) -> Shape:
         sides = ()
     whole = all(isinstance(side, int | np.integer) and side > 0 for side in sides)
     if len(sides) not in (2, 3) or not whole:
-        raise ValueError(
+        raise StriateValueError(
             f"image_shape must be (height, width) or (height, width, channels), not {image_shape!r}"
         )
     return (*map(int, sides), 1)[:3]
@@ -84,7 +85,7 @@ def _check_images(estimator: Any, X: ArrayLike) -> Array:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape[1:]:
-        raise ValueError(
+        raise StriateValueError(
             f"{name}: X must be (n, height, width), (n, height, width, channels) or "
             f"(n, features), not of shape {images.shape}"
         )
@@ -100,7 +101,7 @@ def _engine_dtype(values: Array) -> Array:
     if values.dtype.kind == "f" and values.dtype.itemsize > 4:
         largest = max(float(values.max()), -float(values.min()))
         if largest > float(np.finfo(np.float32).max):
-            raise ValueError(
+            raise StriateValueError(
                 f"X holds {largest:g}, which is too large for dtype('float32'): scale it"
             )
     return np.ascontiguousarray(values, dtype=np.float32)

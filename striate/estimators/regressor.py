@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_is_fitted
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateValueError
 from striate.estimators._estimator import ConvNet
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, MeanSquaredError
@@ -73,7 +74,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         self, X: ArrayLike, y: ArrayLike, first: bool
     ) -> tuple[Array, NDArray[np.float64]]:
         if y is None:
-            raise ValueError(
+            raise StriateValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
@@ -81,13 +82,13 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         targets = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
         targets = np.asarray(targets, dtype=np.float64)
         if len(targets) != len(images):
-            raise ValueError(f"X has {len(images)} samples, but y has {len(targets)}")
+            raise StriateValueError(f"X has {len(images)} samples, but y has {len(targets)}")
         single = targets.ndim == 1
         if first:
             self._single = single
         rows = targets[:, None] if single else targets
         if not first and rows.shape[1] != len(self.target_mean_):
-            raise ValueError(
+            raise StriateValueError(
                 f"y has {rows.shape[1]} outputs, but {type(self).__name__} was fitted to "
                 f"{len(self.target_mean_)}"
             )

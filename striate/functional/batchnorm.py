@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.functional.single import floats, given_arrays, run, run_backward
 
 
@@ -27,7 +28,9 @@ def batch_norm(
     Without `mean` and `variance` those of the batch are used, as in training.
     """
     if (mean is None) != (variance is None):
-        raise ValueError("batch_norm: give both mean and variance, or neither for the batch's own")
+        raise StriateValueError(
+            "batch_norm: give both mean and variance, or neither for the batch's own"
+        )
     parameters = given_arrays(scale=scale, shift=shift)
     state = given_arrays(mean=mean, variance=variance)
     return run(layers.BatchNorm(eps=eps), (x,), parameters, engine, state)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.functional.array_axes import GROUPED_WEIGHTS, VECTORS
 from striate.functional.single import floats, given_arrays, run, run_backward
 
@@ -34,7 +35,7 @@ def grouped_dense_input_gradient(
     arriving = floats(gradient, "gradient", VECTORS)
     units, groups = arriving.shape[1], matrix.shape[1]
     if units % groups:
-        raise ValueError(
+        raise StriateValueError(
             f"grouped_dense_input_gradient: a gradient of {units} outputs does not fall into the "
             f"{groups} groups of the weights"
         )

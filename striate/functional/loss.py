@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.functional.single import floats
 
 
@@ -32,5 +33,7 @@ def softmax_cross_entropy(
     shares = np.full(count, 1 / max(count, 1)) if weights is None else floats(weights, "weights")
     for name, array in (("labels", targets), ("weights", shares)):
         if len(array) != count:
-            raise ValueError(f"softmax_cross_entropy: {count} logits but {len(array)} {name}")
+            raise StriateValueError(
+                f"softmax_cross_entropy: {count} logits but {len(array)} {name}"
+            )
     return loss.value_and_gradient(outputs, targets, shares.astype(outputs.dtype))

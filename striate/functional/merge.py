@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.functional.single import floats, run
 
 
@@ -26,7 +27,7 @@ def concat_input_gradients(gradient: npt.ArrayLike, channels: Sequence[int]) -> 
     """∂L/∂input of each input of `concat`, from ∂L/∂output and the inputs' channel counts."""
     arriving = floats(gradient, "gradient")
     if sum(channels) != arriving.shape[-1]:
-        raise ValueError(
+        raise StriateValueError(
             f"concat_input_gradients: channels {tuple(channels)} make {sum(channels)}, the "
             f"gradient has {arriving.shape[-1]}"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.engines import check_engine
 from striate.layers import Layer, PassContext
 from striate.ops.shapes import Shape
@@ -67,7 +68,7 @@ def run_backward(
     arriving = call.gradient
     expected = (len(call.arrays[0][0]), *call.output_shape)
     if arriving.shape != expected:
-        raise ValueError(
+        raise StriateValueError(
             f"{layer.who}: the gradient must have the shape of the output, {expected}, "
             f"got {arriving.shape}"
         )
@@ -106,7 +107,7 @@ class _LayerCall:
         for parameter in wanted:
             value = given.get(parameter.name)
             if value is not None and value.shape != parameter.shape:
-                raise ValueError(
+                raise StriateValueError(
                     f"{layer.who}: {parameter.name} must have shape {parameter.shape} for inputs "
                     f"of shape {', '.join(str(x.shape) for x in xs)}, got {value.shape}"
                 )
@@ -129,14 +130,14 @@ def image_shapes(layer: Layer, inputs: Sequence[Array]) -> tuple[Shape, ...]:
     """Shapes without the batch axis, which all inputs must have and share."""
     for x in inputs:
         if x.ndim not in (2, 4):
-            raise ValueError(
+            raise StriateValueError(
                 f"{layer.who}: inputs must be images (n, height, width, channels) or vectors "
                 f"(n, features), got shape {x.shape}; for a single one add the batch axis: x[None]"
             )
     if len(inputs) < layer.arity[0]:
-        raise ValueError(f"{layer.who}: needs at least {layer.arity[0]} inputs")
+        raise StriateValueError(f"{layer.who}: needs at least {layer.arity[0]} inputs")
     if len({len(x) for x in inputs}) > 1:
-        raise ValueError(
+        raise StriateValueError(
             f"{layer.who}: inputs must have the same number of images, got "
             f"{', '.join(str(len(x)) for x in inputs)}"
         )
@@ -157,10 +158,10 @@ def floats(value: npt.ArrayLike, what: str, axes: str = "") -> Array:
     """
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
+        raise StriateTypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
     if axes and array.ndim != axes.count(",") + 1:
         single = array.ndim == axes.count(",") and axes.startswith("(n,")
-        raise ValueError(
+        raise StriateValueError(
             f"{what} must be {axes}, got shape {array.shape}"
             + f"; for a single one add the batch axis: {what}[None]" * single
         )

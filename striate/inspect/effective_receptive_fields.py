@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.errors import StriateValueError
 from striate.common.tables import ruled
 from striate.common.text import sizes
 from striate.inspect.receptive_fields import Box, NetworkReach, layer_index, reach
@@ -200,7 +201,7 @@ def effective_field(
 
 def _checked(channels: int, images: Array) -> int:
     if len(images) == 0:
-        raise ValueError("effective_field: there are no images")
+        raise StriateValueError("effective_field: there are no images")
     return whole_number(channels, "channels", "effective_field")
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.tables import ruled
 from striate.common.text import sizes
 from striate.inspect.receptive_fields import LayerReach, image_size, reach
@@ -127,9 +128,9 @@ def shifts(network: Model, images: Array, *, most: int = 4, engine: str = "llvm"
     most = whole_number(most, "most", "shifts")
     images = check_images(images, network.input_shape)
     if not len(images):
-        raise ValueError("shifts: there are no images")
+        raise StriateValueError("shifts: there are no images")
     if 2 * most >= min(height, width):
-        raise ValueError(
+        raise StriateValueError(
             f"shifts: most={most} is too far for images of {height}×{width}; choose at most "
             f"{(min(height, width) - 1) // 2}"
         )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.errors import StriateValueError
 from striate.common.tables import ruled
 from striate.common.text import sizes, span
 from striate.inspect import dependency_masks, field_propagation
@@ -115,7 +116,7 @@ class LayerReach:
         )
         if not inside:
             last = ", ".join(str(extent - 1) for extent in self.shape)
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.name}: has no unit ({', '.join(map(str, numbers))}); its last one is "
                 f"({last})"
             )
@@ -247,7 +248,7 @@ def reach(network: Model) -> NetworkReach:
 def image_size(network: Model, who: str) -> Pair:
     """(height, width) of the images that a network reads; ValueError if it reads vectors."""
     if len(network.input_shape) != 3:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: the network reads vectors of {network.input_shape[0]} numbers; rows and "
             "columns need a network that reads images (height, width, channels)"
         )
@@ -260,7 +261,7 @@ def layer_index(network: Model, name: str) -> int:
         if vertex.name == name:
             return index
     names = ", ".join(vertex.name for vertex in network.nodes)
-    raise ValueError(f"there is no layer {name!r}; the layers are {names}")
+    raise StriateValueError(f"there is no layer {name!r}; the layers are {names}")
 
 
 def _short(box: Box) -> str:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from striate import functional
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.tables import ruled
 from striate.common.text import counted, percent
 from striate.kernels.edges import sobel
@@ -115,7 +116,7 @@ def altered_stroke(
     if digits.ndim == 4 and digits.shape[-1] == 1:
         digits = digits[..., 0]
     if digits.ndim != 3 or digits.dtype.kind not in "uif":
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: images must be gray, (n, height, width), got shape {np.shape(images)}"
         )
     share = real_number(amount, "amount", WHO)
@@ -125,7 +126,7 @@ def altered_stroke(
     altered = np.array([level_upper_left(digit, share, most) for digit in digits])
     changed = (altered != digits).reshape(len(digits), -1).any(1)
     if not changed.any():
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: none of {counted(len(digits), 'image')} has a stroke at its upper left that "
             "could be made more level"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from striate.common.arguments import real_number, whole_number
+from striate.common.errors import StriateValueError
 from striate.common.text import did_you_mean
 
 LONGEST = 2**24
@@ -31,7 +32,7 @@ def positive(value: object, what: str, who: str) -> float:
     """`value` as a float > 0."""
     number = real_number(value, what, who)
     if number <= 0:
-        raise ValueError(f"{who}: {what} must be more than 0, got {number:g}")
+        raise StriateValueError(f"{who}: {what} must be more than 0, got {number:g}")
     return number
 
 
@@ -39,7 +40,7 @@ def width(value: object, what: str, who: str) -> float:
     """`value` as a width in pixels or samples, within what squares and fourth powers can hold."""
     number = positive(value, what, who)
     if not 0.01 <= number <= 1e6:
-        raise ValueError(f"{who}: {what} must be between 0.01 and 1e6, got {number:g}")
+        raise StriateValueError(f"{who}: {what} must be between 0.01 and 1e6, got {number:g}")
     return number
 
 
@@ -49,15 +50,15 @@ def one_of(value: object, choices: Iterable[str], what: str, who: str) -> str:
     if isinstance(value, str) and value in known:
         return value
     hint = did_you_mean(str(value), known)
-    raise ValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}{hint}")
+    raise StriateValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}{hint}")
 
 
 def _size(value: object, who: str, odd: bool, minimum: int, maximum: int) -> int:
     size = whole_number(value, "size", who, minimum)
     if size > maximum:
-        raise ValueError(f"{who}: size must be at most {maximum}, got {size}")
+        raise StriateValueError(f"{who}: size must be at most {maximum}, got {size}")
     if odd and size % 2 == 0:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: size must be odd, so that the kernel has a middle, got {size}; "
             f"use {max(size - 1, minimum)} or {size + 1}"
         )

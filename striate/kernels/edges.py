@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.kernels._kernel_arguments import check_size, one_of, width
 
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -41,7 +42,7 @@ def laplace(neighbours: int = 8, size: int = 3) -> Array:
     size = check_size(size, "laplace", odd=True, minimum=3)
     neighbours = whole_number(neighbours, "neighbours", "laplace")
     if neighbours not in (4, 8):
-        raise ValueError(f"laplace: neighbours must be 4 or 8, got {neighbours}")
+        raise StriateValueError(f"laplace: neighbours must be 4 or 8, got {neighbours}")
     if neighbours == 4:
         _only_three(size, "laplace with 4 neighbours", "laplace with 8 neighbours")
         return np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
@@ -100,7 +101,7 @@ def sobel(axis: str = "x", size: int = 3, *, normalize: bool = False) -> Array:
     """
     size = _gradient_size(size, "sobel")
     if size > WIDEST_SOBEL:
-        raise ValueError(f"sobel: size must be at most {WIDEST_SOBEL}, got {size}")
+        raise StriateValueError(f"sobel: size must be at most {WIDEST_SOBEL}, got {size}")
     along = np.convolve(_binomial(size - 2), [1.0, 0, -1])
     return _gradient(along, _binomial(size), axis, normalize, "sobel")
 
@@ -209,7 +210,7 @@ def _gradient_size(size: int, who: str) -> int:
 
 def _only_three(size: int, who: str, other: str) -> None:
     if size != 3:
-        raise ValueError(f"{who} has only size 3, got {size}; {other} has every odd size")
+        raise StriateValueError(f"{who} has only size 3, got {size}; {other} has every odd size")
 
 
 def _binomial(size: int) -> Array:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 
 Dimensions = Literal[1, 2]
 Combine = Literal["one", "magnitude", "maximum"]
@@ -44,14 +45,14 @@ class Kernel:
         checked = tuple(_check(array, self.name) for array in self.arrays)
         shapes = [array.shape for array in checked]
         if not shapes or len(set(shapes)) > 1:
-            raise ValueError(f"{self.name}: needs arrays of one shape, got {shapes}")
+            raise StriateValueError(f"{self.name}: needs arrays of one shape, got {shapes}")
         if self.combine not in ("one", "magnitude", "maximum"):
-            raise ValueError(
+            raise StriateValueError(
                 f'{self.name}: combine must be "one", "magnitude" or "maximum", '
                 f"got {self.combine!r}"
             )
         if self.combine == "one" and len(shapes) > 1:
-            raise ValueError(
+            raise StriateValueError(
                 f'{self.name}: combine="one" takes one array, got {len(shapes)}; use "magnitude" '
                 'or "maximum", or a chain of kernels'
             )
@@ -81,7 +82,7 @@ class Kernel:
             ValueError: there are more or fewer than kernels.
         """
         if len(responses) != len(self.arrays):
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.name}: has {len(self.arrays)} kernels, got {len(responses)} answers"
             )
         result, *others = responses
@@ -99,13 +100,15 @@ class Kernel:
 def _check(array: Array, name: str) -> Array:
     """Return `array` as a read-only float64 copy."""
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: a kernel holds real numbers, got an array of {array.dtype}")
+        raise StriateTypeError(
+            f"{name}: a kernel holds real numbers, got an array of {array.dtype}"
+        )
     if array.ndim not in (1, 2):
-        raise ValueError(f"{name}: a kernel has 1 or 2 dimensions, got shape {array.shape}")
+        raise StriateValueError(f"{name}: a kernel has 1 or 2 dimensions, got shape {array.shape}")
     if array.size == 0:
-        raise ValueError(f"{name}: the kernel is empty, of shape {array.shape}")
+        raise StriateValueError(f"{name}: the kernel is empty, of shape {array.shape}")
     if array.size > LARGEST:
-        raise ValueError(
+        raise StriateValueError(
             f"{name}: a kernel of shape {array.shape} is too large; "
             f"at most {LARGEST} numbers are taken"
         )
@@ -113,7 +116,7 @@ def _check(array: Array, name: str) -> Array:
     bad = np.argwhere(~np.isfinite(copy))
     if len(bad):
         where = tuple(int(index) for index in bad[0])
-        raise ValueError(
+        raise StriateValueError(
             f"{name}: every number of a kernel must be finite, got {copy[where]} at {where}"
         )
     copy.flags.writeable = False

@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.common.arguments import real_number, true_or_false, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.kernels._kernel_arguments import check_size, width
 from striate.kernels.kernel import LARGEST
 
@@ -100,12 +101,12 @@ def gabor_bank(
     orientations = whole_number(orientations, "orientations", who)
     lengths = [_wavelength(wavelength, who) for wavelength in wavelengths]
     if not lengths:
-        raise ValueError(f"{who}: needs at least one wavelength, such as (4.0, 8.0)")
+        raise StriateValueError(f"{who}: needs at least one wavelength, such as (4.0, 8.0)")
     if size is None:
         size = len(gabor(wavelength=max(lengths), aspect=aspect))
     size = check_size(size, who, minimum=3)
     if orientations * len(lengths) * size * size > LARGEST:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: {orientations} orientations and {len(lengths)} wavelengths of size {size} are "
             f"more than {LARGEST} numbers; use fewer, or a smaller size"
         )
@@ -128,7 +129,7 @@ def gabor_bank(
 def _wavelength(value: float, who: str) -> float:
     wavelength = width(value, "wavelength", who)
     if wavelength < 2:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: wavelength must be at least 2, got {wavelength:g}: pixels cannot show finer "
             "stripes than one bright, one dark"
         )

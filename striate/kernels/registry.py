@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import cut, did_you_mean
 from striate.kernels import edges, oriented, sharpening, signals, smoothing
 from striate.kernels.kernel import Combine, Dimensions, Kernel
@@ -61,7 +62,7 @@ def _fixed(
 
     def build(size: int | None) -> Sequence[Array]:
         if size not in (None, own):
-            raise ValueError(f"{name} comes only in size {own}, got {size}")
+            raise StriateValueError(f"{name} comes only in size {own}, got {size}")
         return arrays
 
     return Entry(name, dimensions, summary, build, combine)
@@ -221,7 +222,7 @@ def named(name: str, size: int | None = None, dimensions: Dimensions | None = No
     """
     entry, digits = _find(name, dimensions)
     if digits is not None and size not in (None, digits):
-        raise ValueError(f"kernel {name!r}: the name says size {digits}, but size is {size}")
+        raise StriateValueError(f"kernel {name!r}: the name says size {digits}, but size is {size}")
     size = digits if size is None else size
     return Kernel(name, tuple(entry.build(size)), entry.combine)
 
@@ -250,10 +251,10 @@ def unknown(name: str, dimensions: Dimensions | None = None) -> str:
 def _find(name: str, dimensions: Dimensions | None) -> tuple[Entry, int | None]:
     """Return the entry of a name, and the size that the name ends with."""
     if not isinstance(name, str):
-        raise TypeError(f"the name of a kernel is a text, got {name!r}")
+        raise StriateTypeError(f"the name of a kernel is a text, got {name!r}")
     found = _split(name, dimensions)
     if found is None:
-        raise ValueError(unknown(name, dimensions))
+        raise StriateValueError(unknown(name, dimensions))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.kernels import registry, typed_numbers
 from striate.kernels.kernel import Dimensions, Kernel
 
@@ -39,11 +40,11 @@ def resolve(
             these dimensions, or `size` is given for something else than a name.
     """
     if isinstance(dimensions, bool) or dimensions not in (1, 2):
-        raise ValueError(f"dimensions of a kernel must be 1 or 2, got {dimensions!r}")
+        raise StriateValueError(f"dimensions of a kernel must be 1 or 2, got {dimensions!r}")
     if isinstance(kernel, str):
         text = kernel.strip()
         if not text:
-            raise ValueError("the kernel is empty; give a name, numbers or a file")
+            raise StriateValueError("the kernel is empty; give a name, numbers or a file")
         if typed_numbers.looks_typed(text):
             return _fit(text, typed_numbers.parse(text), size, dimensions)
         if registry.is_name(text):
@@ -52,13 +53,13 @@ def resolve(
             return _fit(text, typed_numbers.read(text), size, dimensions)
         if _NUMERIC.match(text):  # only to say what is wrong with the numbers
             return _fit(text, typed_numbers.parse(text), size, dimensions)
-        raise ValueError(registry.unknown(text, dimensions))
+        raise StriateValueError(registry.unknown(text, dimensions))
     if isinstance(kernel, os.PathLike):
         return _fit(os.fspath(kernel), typed_numbers.read(kernel), size, dimensions)
     if isinstance(kernel, Kernel):
         _no_size(kernel.name, size)
         if kernel.dimensions != dimensions:
-            raise ValueError(
+            raise StriateValueError(
                 f"the kernel {kernel.name!r} has {kernel.dimensions} dimensions, "
                 f"and {dimensions} are needed"
             )
@@ -78,9 +79,9 @@ def _array(value: npt.ArrayLike) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ValueError("array: every row of a kernel must have as many numbers") from None
+        raise StriateValueError("array: every row of a kernel must have as many numbers") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(
+        raise StriateTypeError(
             "a kernel is a name, numbers, a file or an array of real numbers, "
             f"got {type(value).__name__} ({array.dtype})"
         )
@@ -94,13 +95,13 @@ def _fit(name: str, array: Array, size: int | None, dimensions: Dimensions) -> K
         array = array[None]
     if dimensions == 1 and array.ndim == 2:
         if 1 not in array.shape:
-            raise ValueError(
+            raise StriateValueError(
                 f"{name}: the kernel for a signal is one row of numbers, got {array.shape[0]} rows "
                 f"of {array.shape[1]}"
             )
         array = array.reshape(-1)
     if array.ndim != dimensions:
-        raise ValueError(
+        raise StriateValueError(
             f"{name}: the kernel must have {dimensions} dimensions, got shape {array.shape}"
         )
     return Kernel(name, (array,))
@@ -109,7 +110,7 @@ def _fit(name: str, array: Array, size: int | None, dimensions: Dimensions) -> K
 def _no_size(name: str, size: int | None) -> None:
     """Refuse a size for a kernel that has its own."""
     if size is not None:
-        raise ValueError(
+        raise StriateValueError(
             f"size {size} is given, but the kernel {name!r} has its own; "
             "a size goes with a name such as 'mean'"
         )

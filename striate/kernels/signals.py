@@ -6,6 +6,7 @@ import numpy as np
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.kernels._kernel_arguments import check_length, positive, width
 
 
@@ -45,7 +46,7 @@ def gaussian1d(size: int | None = None, sigma: float | None = None) -> Array:
     bell = np.exp(-((x / sigma) ** 2) / 2)
     total = bell.sum()
     if total == 0:  # an even size has no sample in the middle of a bell this narrow
-        raise ValueError(
+        raise StriateValueError(
             f"gaussian: sigma {sigma:g} is too small for the even size {size}: every number would "
             f"be 0; use an odd size or a larger sigma"
         )
@@ -73,7 +74,7 @@ def difference(order: int = 1, *, central: bool = False) -> Array:
     """
     order = whole_number(order, "order", "difference")
     if order > 64:
-        raise ValueError(f"difference: order must be at most 64, got {order}")
+        raise StriateValueError(f"difference: order must be at most 64, got {order}")
     kernel = np.ones(1)
     if true_or_false(central, "central", "difference") and order % 2:
         kernel, order = np.array([0.5, 0, -0.5]), order - 1
@@ -103,12 +104,12 @@ def savitzky_golay(
     derivative = whole_number(derivative, "derivative", who, minimum=0)
     spacing = positive(spacing, "spacing", who)
     if degree >= size:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: a polynomial of degree {degree} needs at least {degree + 1} samples, "
             f"got size {size}; use a smaller degree or a larger size"
         )
     if derivative > degree:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: the derivative {derivative} of a polynomial of degree {degree} is 0 "
             f"everywhere; use a derivative of at most {degree}"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.text import reason
 from striate.kernels.kernel import LARGEST
 
@@ -49,27 +50,27 @@ def read(path: str | os.PathLike[str]) -> Array:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{path}: a kernel file ends in {', '.join(SUFFIXES)}")
+        raise StriateValueError(f"{path}: a kernel file ends in {', '.join(SUFFIXES)}")
     try:
         if suffix == ".npy":
             return _read_npy(path)
         with path.open("rb") as file:
             content = file.read(LARGEST_TEXT + 1)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({reason(error)})") from error
+        raise StriateValueError(f"{path}: cannot be read ({reason(error)})") from error
     if len(content) > LARGEST_TEXT:
-        raise ValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
+        raise StriateValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not a text file of numbers") from None
+        raise StriateValueError(f"{path}: is not a text file of numbers") from None
     lines = [line.partition("#")[0] for line in text.splitlines()]
     if suffix == ".txt":
         return _numbers([row for line in lines for row in line.split(";")], str(path))
     for number, line in enumerate(lines, 1):
         if "," in line and ";" in line:
             # With a decimal comma each number would silently become two.
-            raise ValueError(
+            raise StriateValueError(
                 f'{path}: line {number} has both "," and ";"; '
                 "write decimal points and one kind of separator"
             )
@@ -91,11 +92,11 @@ def _numbers(rows: list[str], where: str) -> Array:
         if row.strip()
     ]
     if not values:
-        raise ValueError(f"{where}: has no numbers; write rows such as {EXAMPLE}")
+        raise StriateValueError(f"{where}: has no numbers; write rows such as {EXAMPLE}")
     lengths = [len(row) for row in values]
     if len(set(lengths)) > 1:
         odd = next(index for index, length in enumerate(lengths) if length != lengths[0])
-        raise ValueError(
+        raise StriateValueError(
             f"{where}: every row must have as many numbers as the first, {lengths[0]}; "
             f"row {odd + 1} has {lengths[odd]}"
         )
@@ -104,17 +105,19 @@ def _numbers(rows: list[str], where: str) -> Array:
 
 def _number(word: str, where: str) -> float:
     if not word:
-        raise ValueError(f"{where}: a number is missing beside a comma; write 0 for nothing")
+        raise StriateValueError(f"{where}: a number is missing beside a comma; write 0 for nothing")
     # Text copied from an article has the typographic minus sign.
     match = _NUMBER.fullmatch(word.replace("−", "-"))
     if match is None:
-        raise ValueError(f"{where}: {word[:40]!r} is not a number; write rows such as {EXAMPLE}")
+        raise StriateValueError(
+            f"{where}: {word[:40]!r} is not a number; write rows such as {EXAMPLE}"
+        )
     above, below = float(match[1]), float(match[2] or 1)
     if below == 0:
-        raise ValueError(f"{where}: {word!r} divides by zero")
+        raise StriateValueError(f"{where}: {word!r} divides by zero")
     value = above / below
     if not math.isfinite(value):
-        raise ValueError(f"{where}: {word[:40]!r} is too large for a number")
+        raise StriateValueError(f"{where}: {word[:40]!r} is too large for a number")
     return value
 
 
@@ -123,11 +126,11 @@ def _read_npy(path: Path) -> Array:
         # Mapped, so that the shape is known before anything is read. Objects are refused.
         array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: is not a NumPy array of numbers: {error}") from error
+        raise StriateValueError(f"{path}: is not a NumPy array of numbers: {error}") from error
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{path}: a kernel holds real numbers, got {array.dtype}")
+        raise StriateValueError(f"{path}: a kernel holds real numbers, got {array.dtype}")
     if array.ndim not in (1, 2) or not 0 < array.size <= LARGEST:
-        raise ValueError(
+        raise StriateValueError(
             f"{path}: a kernel has 1 or 2 dimensions and 1 to {LARGEST} numbers, "
             f"got shape {array.shape}"
         )

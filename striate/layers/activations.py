@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.ops import activation
 from striate.ops.shapes import Shape
@@ -98,7 +99,9 @@ class Scale(_Elementwise):
         super().__init__(name=name)
         self.factor = real_number(factor, "factor", self.who)
         if self.factor == 0:
-            raise ValueError(f"{self.who}: factor must not be 0, or nothing is left of its input")
+            raise StriateValueError(
+                f"{self.who}: factor must not be 0, or nothing is left of its input"
+            )
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext

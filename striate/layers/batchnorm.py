@@ -7,6 +7,7 @@ from typing import Any
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.ops import batchnorm
 from striate.ops.shapes import Shape
@@ -35,11 +36,11 @@ class BatchNorm(Layer):
         self.momentum = real_number(momentum, "momentum", self.who)
         self.eps = real_number(eps, "eps", self.who)
         if not 0 <= self.momentum < 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: momentum must be at least 0 and below 1, got {self.momentum}"
             )
         if self.eps <= 0:
-            raise ValueError(f"{self.who}: eps must be positive, got {self.eps}")
+            raise StriateValueError(f"{self.who}: eps must be positive, got {self.eps}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.filter_layer import FilterLayer
 from striate.layers.layer import Arrays, Gradients, Inputs, Parameter, PassContext
 from striate.ops import conv
@@ -63,7 +64,7 @@ class Conv2D(FilterLayer):
         super().__init__(filters, groups, bias, size, stride, padding, dilation, uncovered, name)
         if initial not in INITIAL:
             known = ", ".join(f'"{name}"' for name in INITIAL)
-            raise ValueError(f"{self.who}: initial must be one of {known}, got {initial!r}")
+            raise StriateValueError(f"{self.who}: initial must be one of {known}, got {initial!r}")
         self.initial = str(initial)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.layers.reads import FullyConnected, Reads
 from striate.ops import dense
@@ -32,7 +33,7 @@ class Dense(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: needs a vector (features,) but its input is an image {inputs[0]}; "
                 "put Flatten() or GlobalAvgPool2D() before it"
             )

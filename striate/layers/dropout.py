@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.random_bits import drop_threshold, uniform_bits
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.ops.shapes import Shape
@@ -30,7 +31,7 @@ class Dropout(Layer):
         super().__init__(name=name)
         self.rate = real_number(rate, "rate", self.who)
         if not 0 <= self.rate < 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: rate must be at least 0 and below 1 (the part of the values that "
                 f"is dropped), got {self.rate}"
             )
@@ -45,7 +46,9 @@ class Dropout(Layer):
         if not run.training or self.rate == 0:
             return x, None
         if run.keys is None:
-            raise ValueError(f"{self.who}: training needs one random key per image, got none")
+            raise StriateValueError(
+                f"{self.who}: training needs one random key per image, got none"
+            )
         bits = uniform_bits(run.keys, run.salt, x[0].size).reshape(x.shape)
         factors = np.where(bits < drop_threshold(self.rate), 0, 1 / (1 - self.rate)).astype(x.dtype)
         return x * factors, factors

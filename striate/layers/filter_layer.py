@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import WindowLayer
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, Shape
@@ -35,7 +36,7 @@ class FilterLayer(WindowLayer):
         self.groups = whole_number(groups, "groups", self.who)
         self.bias = true_or_false(bias, "bias", self.who)
         if self.filters % self.groups:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: groups={self.groups} does not divide filters={self.filters}; "
                 f"choose filters as a multiple of {self.groups}"
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
 from striate.ops import grouped, shapes
 from striate.ops.shapes import Field, Pair, Shape
@@ -38,7 +39,7 @@ class GroupedDense(Layer):
         self.group = whole_number(group, "group", self.who)
         self.bias = true_or_false(bias, "bias", self.who)
         if self.units % self.group:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: {self.units} units do not fall into groups of {self.group}; choose "
                 f"group={shapes.nearest_divisors(self.units, self.group)}, or units as a multiple "
                 f"of {self.group}"
@@ -51,7 +52,7 @@ class GroupedDense(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: needs a vector (features,) but its input is an image {inputs[0]}; "
                 "put Flatten() before it"
             )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import plural
 from striate.layers.reads import FullyConnected, Pointwise, Reads, Window
 from striate.ops import shapes
@@ -81,9 +82,9 @@ class Layer:
     def __init__(self, *, name: str | None = None) -> None:
         if name is not None:
             if not isinstance(name, str):
-                raise TypeError(f"{type(self).__name__}: name must be text, got {name!r}")
+                raise StriateTypeError(f"{type(self).__name__}: name must be text, got {name!r}")
             if not name or "/" in name:
-                raise ValueError(
+                raise StriateValueError(
                     f'{type(self).__name__}: a name must not be empty or contain "/", got {name!r}'
                 )
         self.name = name
@@ -171,7 +172,7 @@ class Layer:
     def image_shape(self, shape: Shape) -> tuple[int, int, int]:
         """`shape` as (height, width, channels), or a ValueError for a vector."""
         if len(shape) != 3:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: needs images (height, width, channels) but its input is {shape}; "
                 "put it before Flatten and GlobalAvgPool2D"
             )
@@ -202,7 +203,7 @@ class Node:
             return
         for node in inputs:
             if not isinstance(node, Node):
-                raise TypeError(
+                raise StriateTypeError(
                     f"{layer.who}: a layer is called with nodes, as in x = Input((28, 28, 1)); "
                     f"x = Conv2D(8, 3)(x); got {type(node).__name__}. To run it on an array use "
                     "a Network or striate.functional"
@@ -210,13 +211,13 @@ class Node:
         least, most = layer.arity
         if not least <= len(inputs) <= most:
             wanted = f"{least}" if least == most else f"at least {least}"
-            raise ValueError(
+            raise StriateValueError(
                 f"{layer.who}: takes {wanted} {plural(least, 'input')}, got {len(inputs)}"
             )
         try:
             self.shape = layer.output_shape(*(node.shape for node in inputs))
         except ValueError as error:
-            raise ValueError(f"{error}\n  Shapes up to here: {_chain(inputs[0])}") from None
+            raise StriateValueError(f"{error}\n  Shapes up to here: {_chain(inputs[0])}") from None
 
 
 def Input(shape: tuple[int, ...]) -> Node:
@@ -257,7 +258,9 @@ class WindowLayer(Layer):
         self.dilation: Pair = shapes.pair(dilation, "dilation", self.who)
         self.padding: Padding = shapes.check_padding(padding, self.who)
         if uncovered not in ("error", "drop"):
-            raise ValueError(f'{self.who}: uncovered must be "error" or "drop", got {uncovered!r}')
+            raise StriateValueError(
+                f'{self.who}: uncovered must be "error" or "drop", got {uncovered!r}'
+            )
         self.uncovered = str(uncovered)
 
     def pads(self, shape: Shape) -> Pads:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.layers.reads import Concatenation, PointwiseMerge, Reads
 from striate.ops.shapes import Field, Pair, Shape
@@ -28,7 +29,7 @@ class Add(_Merge):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(set(inputs)) > 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: inputs must have the same shape, got "
                 f"{', '.join(map(str, inputs))}; give the branches the same stride, padding and "
                 "channels (a Conv2D of size 1 changes channels), or use Concat"
@@ -57,7 +58,7 @@ class Concat(_Merge):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len({shape[:-1] for shape in inputs}) > 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.who}: inputs must agree in all but the channels, got "
                 f"{', '.join(map(str, inputs))}; give the branches the same stride and padding"
             )

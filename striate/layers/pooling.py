@@ -6,6 +6,7 @@ from typing import Any
 
 from striate.common.arguments import true_or_false
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext, WindowLayer
 from striate.layers.reads import Reads, Window
 from striate.ops import pooling, shapes
@@ -37,7 +38,7 @@ class _Pool2D(WindowLayer):
             reach = shapes.extent(self.size[axis], self.dilation[axis])
             # Taps `dilation` apart could also step over an image narrower than that.
             if border and (border >= reach or self.dilation[axis] > pixels):
-                raise ValueError(
+                raise StriateValueError(
                     f"{self.who}: a window along the {shapes.AXES[axis]} (size {self.size[axis]}, "
                     f"dilation {self.dilation[axis]}) could lie in the padding of {border} alone, "
                     f"with no pixel to pool; choose a padding below {reach}"

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.errors import StriateValueError
 from striate.common.text import reason
 
 # The largest header, which has the names and shapes of the tensors and the metadata: the limit of
@@ -23,7 +24,7 @@ from striate.common.text import reason
 _MOST_HEADER_BYTES = 100_000_000
 
 
-class ModelFileError(ValueError):
+class ModelFileError(StriateValueError):
     """A model file that cannot be read or written; the message names the file and says why."""
 
 

@@ -30,6 +30,7 @@ import numpy as np
 
 from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
+from striate.common.errors import StriateValueError
 from striate.common.text import in_gibibytes, listed, reason
 from striate.model.container import (
     Container,
@@ -281,7 +282,7 @@ def _from_json(path: str | Path, metadata: Mapping[str, str], key: str) -> Any:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise StriateValueError(f"{name} is not JSON")
 
 
 def _version() -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.common.arguments import whole_number
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.layers import LAYERS, Input, Layer, Node
 from striate.ops.shapes import Shape
 
@@ -33,12 +34,12 @@ class Vertex:
 def chain(layers: Sequence[Layer], input_shape: Shape) -> Node:
     """The output node of a chain of layers, each of which reads the one before."""
     if isinstance(layers, Layer) or not isinstance(layers, Sequence):
-        raise TypeError(f"Network: layers must be a list of layers, got {layers!r}")
+        raise StriateTypeError(f"Network: layers must be a list of layers, got {layers!r}")
     if not layers:
-        raise ValueError("Network: the list of layers is empty")
+        raise StriateValueError("Network: the list of layers is empty")
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(
+            raise StriateTypeError(
                 f"Network: {layer!r} is not a layer"
                 + "; write it with parentheses" * isinstance(layer, type)
             )
@@ -54,14 +55,14 @@ def _named(layers: Sequence[Layer]) -> list[Layer]:
     taken: set[str] = set()
     for layer in layers:
         if id(layer) in seen:
-            raise ValueError(
+            raise StriateValueError(
                 f"Network: the same {layer.who} object is used twice; shared weights are not "
                 "supported: make a new layer for each place"
             )
         seen[id(layer)] = layer
         if layer.name is not None:
             if layer.name in taken:
-                raise ValueError(
+                raise StriateValueError(
                     f'Network: two layers are named "{layer.name}"; give each its own name'
                 )
             taken.add(layer.name)
@@ -82,24 +83,24 @@ def vertices(output: Node, inputs: Node | None) -> tuple[Shape, tuple[Vertex, ..
     """The input's shape, and the vertices that lead to `output`, inputs before their readers."""
     for node in (output, inputs):
         if node is not None and not isinstance(node, Node):
-            raise TypeError(f"Network: inputs and output must be nodes, got {node!r}")
+            raise StriateTypeError(f"Network: inputs and output must be nodes, got {node!r}")
     found = _ancestors(output)
     ordered = [found[serial] for serial in sorted(found)]
     sources = [node for node in ordered if node.layer is None]
     if len(sources) > 1:
-        raise ValueError(
+        raise StriateValueError(
             f"Network: the graph has {len(sources)} inputs, "
             f"{', '.join(str(node.shape) for node in sources)}; a network reads exactly one"
         )
     if inputs is not None and inputs is not sources[0]:
-        raise ValueError(
+        raise StriateValueError(
             "Network: no path leads from `inputs` to `output`"
             if inputs.layer is None
             else "Network: `inputs` must be the node that Input(shape) returned"
         )
     placed = [node for node in ordered if node.layer is not None]
     if not placed:
-        raise ValueError("Network: the output is the input itself; add at least one layer")
+        raise StriateValueError("Network: the output is the input itself; add at least one layer")
     layers = _named([node.layer for node in placed if node.layer is not None])
     index = {node.serial: place for place, node in enumerate(placed)} | {sources[0].serial: -1}
     vertices = tuple(
@@ -137,19 +138,21 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Node, Node]:
     """
     _check_keys(config, {"input_shape", "nodes", "output"}, "the network")
     if not isinstance(config["nodes"], list):
-        raise TypeError(f"from_config: nodes must be a list, got {config['nodes']!r}")
+        raise StriateTypeError(f"from_config: nodes must be a list, got {config['nodes']!r}")
     image = Input(config["input_shape"])
     nodes: list[Node] = []
     for index, entry in enumerate(config["nodes"]):
         _check_keys(entry, {"type", "name", "inputs", "config"}, f"node {index}")
         layer = _layer(entry["type"], entry["name"], entry["config"], index)
         if not isinstance(entry["inputs"], list):
-            raise TypeError(f"from_config: {layer.who}: inputs must be a list of node indices")
+            raise StriateTypeError(
+                f"from_config: {layer.who}: inputs must be a list of node indices"
+            )
         sources: list[Node] = []
         for source in entry["inputs"]:
             number = whole_number(source, "an input", f"from_config: {layer.who}", minimum=-1)
             if number >= index:
-                raise ValueError(
+                raise StriateValueError(
                     f"from_config: {layer.who} (node {index}) reads node {number}; a node can "
                     "only read earlier nodes, as a network has no cycles"
                 )
@@ -157,36 +160,40 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Node, Node]:
         nodes.append(layer(*sources))
     output = whole_number(config["output"], "output", "from_config", minimum=0)
     if output >= len(nodes):
-        raise ValueError(f"from_config: output is node {output}, but there are {len(nodes)} nodes")
+        raise StriateValueError(
+            f"from_config: output is node {output}, but there are {len(nodes)} nodes"
+        )
     reached = _ancestors(nodes[output])
     for node in (image, *nodes):
         if node.serial not in reached:
             what = "the input" if node.layer is None else node.layer.who
-            raise ValueError(f"from_config: no path leads from {what} to the output")
+            raise StriateValueError(f"from_config: no path leads from {what} to the output")
     return image, nodes[output]
 
 
 def _layer(kind: object, name: object, config: object, index: int) -> Layer:
     if not isinstance(kind, str) or kind not in LAYERS:
-        raise ValueError(
+        raise StriateValueError(
             f"from_config: node {index} has the unknown layer type {kind!r}; known are "
             f"{', '.join(LAYERS)}"
         )
     if not isinstance(name, str):
-        raise TypeError(f"from_config: node {index} ({kind}) must have a name, got {name!r}")
+        raise StriateTypeError(f"from_config: node {index} ({kind}) must have a name, got {name!r}")
     if not isinstance(config, Mapping):
-        raise TypeError(f'from_config: {kind} "{name}": config must be a mapping, got {config!r}')
+        raise StriateTypeError(
+            f'from_config: {kind} "{name}": config must be a mapping, got {config!r}'
+        )
     try:
         return LAYERS[kind](**config, name=name)
     except TypeError as error:
-        raise TypeError(f'from_config: {kind} "{name}": {error}') from None
+        raise StriateTypeError(f'from_config: {kind} "{name}": {error}') from None
 
 
 def _check_keys(mapping: object, wanted: set[str], what: str) -> None:
     if not isinstance(mapping, Mapping):
-        raise TypeError(f"from_config: {what} must be a mapping, got {mapping!r}")
+        raise StriateTypeError(f"from_config: {what} must be a mapping, got {mapping!r}")
     if set(mapping) != wanted:
-        raise ValueError(
+        raise StriateValueError(
             f"from_config: {what} must have the entries {sorted(wanted)}, "
             f"got {sorted(map(str, mapping))}"
         )

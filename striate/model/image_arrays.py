@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.ops.shapes import Shape
 
 
@@ -19,14 +20,14 @@ def check_images(images: Array, input_shape: Shape) -> Array:
     """
     images = np.asarray(images)
     if images.dtype.kind not in "buif":
-        raise TypeError(f"images must be an array of real numbers, got dtype {images.dtype}")
+        raise StriateTypeError(f"images must be an array of real numbers, got dtype {images.dtype}")
     if input_shape[-1] == 1 and images.shape[1:] == input_shape[:-1]:
         images = images[..., None]
     if images.shape[1:] != input_shape:
         advice = ""
         if images.shape == input_shape or (*images.shape, 1) == input_shape:
             advice = "; for a single image add the batch axis: images[None]"
-        raise ValueError(
+        raise StriateValueError(
             f"the network reads images of shape (n, {', '.join(map(str, input_shape))}), "
             f"got {images.shape}{advice}"
         )

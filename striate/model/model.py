@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.layers import Layer, Node
 from striate.model import graph
 from striate.model.parameters import (
@@ -51,10 +52,14 @@ class Model:
     ) -> None:
         if output is None:
             if layers is None or input_shape is None:
-                raise TypeError("Network: give layers and input_shape, or the output of a graph")
+                raise StriateTypeError(
+                    "Network: give layers and input_shape, or the output of a graph"
+                )
             output = graph.chain(layers, input_shape)
         elif layers is not None or input_shape is not None:
-            raise TypeError("Network: give either layers and input_shape, or a graph's output")
+            raise StriateTypeError(
+                "Network: give either layers and input_shape, or a graph's output"
+            )
         self.input_shape, self.nodes = graph.vertices(output, inputs)
         self.output_shape = self.nodes[-1].shape
         self.classes: list[str] | None = None
@@ -141,10 +146,10 @@ class Model:
     @preprocessing.setter
     def preprocessing(self, value: Preprocessing) -> None:
         if not isinstance(value, Preprocessing):
-            raise TypeError(f"Network: preprocessing must be a Preprocessing, got {value!r}")
+            raise StriateTypeError(f"Network: preprocessing must be a Preprocessing, got {value!r}")
         channels = self.input_shape[-1]
         if not value.is_identity and len(value.mean) != channels:
-            raise ValueError(
+            raise StriateValueError(
                 f"Network: the preprocessing has {len(value.mean)} channels, the network reads "
                 f"{channels}"
             )

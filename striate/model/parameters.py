@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateValueError
 from striate.common.memory import aligned_zeros, whole_lines
 from striate.common.text import in_gibibytes
 from striate.layers import Parameter
@@ -65,7 +66,7 @@ def zeros(slots: Sequence[Slot]) -> Floats:
     try:
         return aligned_zeros(count)
     except (MemoryError, OverflowError, ValueError):
-        raise ValueError(
+        raise StriateValueError(
             f"Network: {count:,} parameters ({in_gibibytes(4 * count)}) do not fit in memory"
         ) from None
 

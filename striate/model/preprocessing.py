@@ -10,6 +10,7 @@ import numpy as np
 
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 
 COLOURS = ("gray", "rgb")
 
@@ -34,28 +35,32 @@ class Preprocessing:
         for what in ("mean", "std"):
             values = getattr(self, what)
             if isinstance(values, str) or not hasattr(values, "__iter__"):
-                raise TypeError(f"{who}: {what} must be a tuple of numbers, got {values!r}")
+                raise StriateTypeError(f"{who}: {what} must be a tuple of numbers, got {values!r}")
             numbers = tuple(real_number(value, what, who) for value in values)
             object.__setattr__(self, what, numbers)
         if len(self.mean) != len(self.std):
-            raise ValueError(
+            raise StriateValueError(
                 f"{who}: mean has {len(self.mean)} numbers and std {len(self.std)}; "
                 "give one of each per channel"
             )
         if any(std <= 0 for std in self.std):
-            raise ValueError(f"{who}: std must be positive, got {self.std}")
+            raise StriateValueError(f"{who}: std must be positive, got {self.std}")
         if self.colour is not None and self.colour not in COLOURS:
-            raise ValueError(f'{who}: colour must be "gray", "rgb" or None, got {self.colour!r}')
+            raise StriateValueError(
+                f'{who}: colour must be "gray", "rgb" or None, got {self.colour!r}'
+            )
         if self.resize is not None:
             if not isinstance(self.resize, Mapping) or not {"height", "width"} <= set(self.resize):
-                raise ValueError(
+                raise StriateValueError(
                     f'{who}: resize must be {{"height", "width", "mode"}} or None, '
                     f"got {self.resize!r}"
                 )
             for side in ("height", "width"):
                 whole_number(self.resize[side], f"resize {side}", who)
             if not isinstance(self.resize.get("mode", ""), str):
-                raise TypeError(f"{who}: resize mode must be text, got {self.resize['mode']!r}")
+                raise StriateTypeError(
+                    f"{who}: resize mode must be text, got {self.resize['mode']!r}"
+                )
             object.__setattr__(self, "resize", dict(self.resize))
 
     @property
@@ -69,7 +74,7 @@ class Preprocessing:
         if self.is_identity:
             return inputs
         if inputs.shape[-1] != len(self.mean):
-            raise ValueError(
+            raise StriateValueError(
                 f"the preprocessing has {len(self.mean)} channels, the images "
                 f"{inputs.shape[-1]} (shape {inputs.shape})"
             )
@@ -90,8 +95,8 @@ class Preprocessing:
     def from_dict(cls, description: Mapping[str, Any]) -> Preprocessing:
         """Read `to_dict`'s description; anything else is a ValueError or TypeError."""
         if not isinstance(description, Mapping):
-            raise TypeError(f"Preprocessing: expected a mapping, got {description!r}")
+            raise StriateTypeError(f"Preprocessing: expected a mapping, got {description!r}")
         unknown = set(description) - {"mean", "std", "resize", "colour"}
         if unknown:
-            raise ValueError(f"Preprocessing: unknown entries {sorted(map(str, unknown))}")
+            raise StriateValueError(f"Preprocessing: unknown entries {sorted(map(str, unknown))}")
         return cls(**description)

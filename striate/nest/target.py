@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from striate.common.errors import StriateValueError
+
 
 @dataclass(frozen=True)
 class Target:
@@ -60,7 +62,7 @@ class Target:
         return 24 if self.registers >= 32 else 12
 
 
-class TargetError(ValueError):
+class TargetError(StriateValueError):
     """The processor's features cannot be told, so no code can be made for it."""
 
 
@@ -106,7 +108,7 @@ def require_bfloat16(target: Target) -> None:
     has = {64: "AVX-512 without it", 32: "AVX2"}.get(target.vector_bytes, "shorter vectors only")
     if not target.is_x86:
         has = "NEON"
-    raise ValueError(
+    raise StriateValueError(
         f"bfloat16=True needs a processor with AVX-512 BF16; this one ({target.cpu}) has {has}"
     )
 

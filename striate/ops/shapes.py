@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from striate.common.arguments import whole_number
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import choices, decimal, plural
 
 Shape = tuple[int, ...]
@@ -60,7 +61,7 @@ def pair(value: object, what: str, who: str) -> Pair:
     """
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise ValueError(
+            raise StriateValueError(
                 f"{who}: {what} must be one number or (height, width), got {len(value)} numbers: "
                 f"{tuple(value)}"
             )
@@ -89,7 +90,7 @@ def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
     if channels % groups:
         common = math.gcd(channels, filters)
         fitting = [count for count in range(1, min(common, 64) + 1) if common % count == 0]
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: groups={groups} does not divide the {channels} channels of its "
             f"input; with {filters} filters, groups may be {', '.join(map(str, fitting))}"
         )
@@ -105,11 +106,11 @@ def check_padding(value: object, who: str) -> Padding:
     choices = '"valid", "same", a number, (vertical, horizontal) or (top, bottom, left, right)'
     if isinstance(value, str):
         if value not in ("valid", "same"):
-            raise ValueError(f"{who}: padding must be {choices}, got {value!r}")
+            raise StriateValueError(f"{who}: padding must be {choices}, got {value!r}")
         return value
     if isinstance(value, (tuple, list)):
         if len(value) not in (2, 4):
-            raise ValueError(f"{who}: padding must be {choices}, got {tuple(value)}")
+            raise StriateValueError(f"{who}: padding must be {choices}, got {tuple(value)}")
         sides = tuple(whole_number(side, "padding", who, minimum=0) for side in value)
         return (sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
     return whole_number(value, "padding", who, minimum=0)
@@ -123,10 +124,10 @@ def check_shape(value: object, what: str, who: str) -> Shape:
         ValueError: it has other axes, or a number is out of range.
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"{who}: {what} must be a tuple of whole numbers, got {value!r}")
+        raise StriateTypeError(f"{who}: {what} must be a tuple of whole numbers, got {value!r}")
     shape = tuple(whole_number(extent, what, who) for extent in value)
     if len(shape) not in (1, 3):
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: {what} must be (height, width, channels) or (features,), without the batch "
             f"axis; got {shape}" + (f": write {(*shape, 1)} for gray images" * (len(shape) == 2))
         )
@@ -187,7 +188,7 @@ def window_outputs(
         reach = extent(size[axis], dilation[axis])
         room = image[axis] - reach + before + after
         if room < 0:
-            raise ValueError(
+            raise StriateValueError(
                 _too_large(who, axis, image[axis], size[axis], dilation[axis], before, after)
             )
         steps, rest = divmod(room, stride[axis])
@@ -196,7 +197,7 @@ def window_outputs(
             misfits.append(_misfit(axis, image[axis], reach, before, after, stride[axis]))
             fitting[2 * axis + 1] += stride[axis] - rest
     if misfits:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: {'; '.join(misfits)}. Or choose padding={tuple(fitting)} "
             '(top, bottom, left, right), padding="same", or uncovered="drop" to leave the last '
             "pixels unread, as other libraries do silently."

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateValueError
 
 
 class Loss(ABC):
@@ -61,7 +62,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         if not (math.isfinite(label_smoothing) and 0.0 <= label_smoothing < 1.0):
-            raise ValueError(
+            raise StriateValueError(
                 f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}"
             )
         self.label_smoothing = float(label_smoothing)
@@ -74,12 +75,12 @@ class SoftmaxCrossEntropy(Loss):
         """
         indices = np.asarray(labels)
         if indices.ndim != 1 or not (indices.dtype.kind in "iu" or indices.size == 0):
-            raise ValueError(
+            raise StriateValueError(
                 "labels must be one row of whole class indices, not "
                 f"{indices.dtype} of shape {indices.shape}"
             )
         if indices.size and (indices.min() < 0 or indices.max() >= classes):
-            raise ValueError(
+            raise StriateValueError(
                 f"labels run from {indices.min()} to {indices.max()}, but the network has "
                 f"{classes} outputs: labels must lie in 0 … {classes - 1}"
             )
@@ -156,7 +157,7 @@ def from_dict(values: dict[str, Any]) -> Loss:
         return SoftmaxCrossEntropy(**options)
     if kind == MeanSquaredError.kind:
         return MeanSquaredError(**options)
-    raise ValueError(
+    raise StriateValueError(
         f"unknown loss {kind!r}: known are "
         f"{SoftmaxCrossEntropy.kind!r} and {MeanSquaredError.kind!r}"
     )

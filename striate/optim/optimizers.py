@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.memory import aligned_copy, aligned_zeros
 
 
@@ -88,11 +89,13 @@ class Optimizer(ABC):
         """
         names = {f"state_{index}" for index in range(self.slots)} if arrays else set()
         if set(arrays) != names:
-            raise ValueError(
+            raise StriateValueError(
                 f"{self.kind} keeps {sorted(names)}, but the stored state has {sorted(arrays)}"
             )
         if len({array.size for array in arrays.values()}) > 1:
-            raise ValueError(f"the stored state of {self.kind} has buffers of different sizes")
+            raise StriateValueError(
+                f"the stored state of {self.kind} has buffers of different sizes"
+            )
         self.state = [aligned_copy(arrays[name], np.float32) for name in sorted(names)]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -103,7 +106,7 @@ class Optimizer(ABC):
     def begin(self, flat: Floats, learning_rate: float) -> None:
         """Check the learning rate and allocate the state, at the beginning of a step."""
         if not (math.isfinite(learning_rate) and learning_rate >= 0.0):
-            raise ValueError(
+            raise StriateValueError(
                 f"the learning rate must be finite and at least 0, not {learning_rate!r}"
             )
         self.prepare(flat.size)
@@ -134,7 +137,7 @@ class SGD(Optimizer):
         super().__init__(weight_decay)
         self.momentum = _below_one(self.kind, "momentum", momentum)
         if not isinstance(nesterov, bool | np.bool_):
-            raise TypeError(f"sgd: nesterov must be True or False, not {nesterov!r}")
+            raise StriateTypeError(f"sgd: nesterov must be True or False, not {nesterov!r}")
         # With a momentum of 0 both variants are plain gradient descent.
         self.nesterov = bool(nesterov)
 
@@ -188,7 +191,9 @@ class AdamW(Optimizer):
         self.beta1 = _below_one(self.kind, "beta1", beta1)
         self.beta2 = _below_one(self.kind, "beta2", beta2)
         if _at_least_zero(self.kind, "eps", eps) == 0.0:
-            raise ValueError("adamw: eps must be above 0, or a zero gradient divides by zero")
+            raise StriateValueError(
+                "adamw: eps must be above 0, or a zero gradient divides by zero"
+            )
         self.eps = float(eps)
 
     def hyperparameters(self) -> dict[str, Any]:
@@ -230,11 +235,11 @@ def by_name(name: str, **options: Any) -> Optimizer:
     """
     if name not in KINDS:
         known = ", ".join(map(repr, KINDS))
-        raise ValueError(f"unknown optimizer {name!r}: known are {known}")
+        raise StriateValueError(f"unknown optimizer {name!r}: known are {known}")
     try:
         return KINDS[name](**options)
     except TypeError as error:
-        raise TypeError(f"optimizer {name!r}: {error}") from None
+        raise StriateTypeError(f"optimizer {name!r}: {error}") from None
 
 
 def from_dict(values: Mapping[str, Any]) -> Optimizer:
@@ -248,11 +253,11 @@ def from_dict(values: Mapping[str, Any]) -> Optimizer:
 
 def _at_least_zero(kind: str, name: str, value: float) -> float:
     if not (math.isfinite(value) and value >= 0.0):
-        raise ValueError(f"{kind}: {name} must be finite and at least 0, not {value!r}")
+        raise StriateValueError(f"{kind}: {name} must be finite and at least 0, not {value!r}")
     return float(value)
 
 
 def _below_one(kind: str, name: str, value: float) -> float:
     if not (math.isfinite(value) and 0.0 <= value < 1.0):
-        raise ValueError(f"{kind}: {name} must be at least 0 and below 1, not {value!r}")
+        raise StriateValueError(f"{kind}: {name} must be at least 0 and below 1, not {value!r}")
     return float(value)

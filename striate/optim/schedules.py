@@ -15,6 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from striate.common.errors import StriateTypeError, StriateValueError
+
 
 class RateSchedule(ABC):
     """The base of schedules: a linear warm-up, then the rates of the subclass.
@@ -71,7 +73,7 @@ class Cosine(RateSchedule):
     def __init__(self, *, final: float = 0.0, warmup: int | float = 0) -> None:
         super().__init__(warmup)
         if not 0.0 <= final <= 1.0:
-            raise ValueError(f"cosine schedule: final must lie in 0 … 1, not {final!r}")
+            raise StriateValueError(f"cosine schedule: final must lie in 0 … 1, not {final!r}")
         self.final = float(final)
 
     def _after_warmup(self, step: int, total_steps: int) -> float:
@@ -103,18 +105,22 @@ class StepDecay(RateSchedule):
     ) -> None:
         super().__init__(warmup)
         if milestones is not None and every is not None:
-            raise ValueError("step schedule: give milestones or every, not both")
+            raise StriateValueError("step schedule: give milestones or every, not both")
         if not 0.0 < factor <= 1.0:
-            raise ValueError(f"step schedule: factor must lie above 0 and up to 1, not {factor!r}")
+            raise StriateValueError(
+                f"step schedule: factor must lie above 0 and up to 1, not {factor!r}"
+            )
         if every is not None:
             if not 0.0 < every <= 1.0:
-                raise ValueError(f"step schedule: every must be a share in 0 … 1, not {every!r}")
+                raise StriateValueError(
+                    f"step schedule: every must be a share in 0 … 1, not {every!r}"
+                )
             milestones = [every * index for index in range(1, math.ceil(1.0 / every))]
         elif milestones is None:
             milestones = (0.5, 0.75)
         marks = tuple(float(mark) for mark in milestones)
         if any(not 0.0 < mark < 1.0 for mark in marks) or list(marks) != sorted(set(marks)):
-            raise ValueError(
+            raise StriateValueError(
                 "step schedule: milestones must be rising shares of training between 0 and 1, "
                 f"such as (0.5, 0.75), not {tuple(milestones)!r}"
             )
@@ -159,7 +165,7 @@ class OneCycle(RateSchedule):
         self.peak = _steps_or_share("peak", peak)
         for name, value in (("start", start_division), ("final", final_division)):
             if not (math.isfinite(value) and value >= 1.0):
-                raise ValueError(
+                raise StriateValueError(
                     f"one-cycle schedule: {name}_division must be at least 1, not {value!r}"
                 )
         self.start_division = float(start_division)
@@ -210,27 +216,27 @@ def by_name(name: str, *, warmup: int | float | None = None, **options: Any) -> 
     """
     if name not in SCHEDULES:
         known = ", ".join(map(repr, SCHEDULES))
-        raise ValueError(f"unknown schedule {name!r}: known are {known}")
+        raise StriateValueError(f"unknown schedule {name!r}: known are {known}")
     if warmup is not None:
         options["peak" if name == OneCycle.name else "warmup"] = warmup
     try:
         return SCHEDULES[name](**options)
     except TypeError as error:
-        raise TypeError(f"schedule {name!r}: {error}") from None
+        raise StriateTypeError(f"schedule {name!r}: {error}") from None
 
 
 def _steps_or_share(name: str, value: int | float) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(
+        raise StriateTypeError(
             f"{name} must be a number of steps (int) or a share of them (float), not {value!r}"
         )
     if isinstance(value, float) and not 0.0 <= value <= 1.0:
-        raise ValueError(
+        raise StriateValueError(
             f"{name} as a share of all steps must lie in 0 … 1, not {value!r}; "
             "give a number of steps as an int"
         )
     if value < 0:
-        raise ValueError(f"{name} must be at least 0 steps, not {value!r}")
+        raise StriateValueError(f"{name} must be at least 0 steps, not {value!r}")
     return value
 
 
@@ -241,4 +247,6 @@ def _as_steps(value: int | float, total_steps: int) -> int:
 
 def _check_step(step: int, total_steps: int) -> None:
     if not 0 <= step < total_steps:
-        raise ValueError(f"step {step} lies outside 0 … {total_steps - 1} ({total_steps} steps)")
+        raise StriateValueError(
+            f"step {step} lies outside 0 … {total_steps - 1} ({total_steps} steps)"
+        )

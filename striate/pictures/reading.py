@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.image_files import (
     FORMATS,
@@ -127,7 +128,7 @@ def _pixels(path: str, image: Pillow.Image, index: int, deep: bool) -> Array:
     if mode.startswith("I"):
         values = np.asarray(image)
         if mode == "I" and values.size and (values.min() < 0 or values.max() > 65535):
-            raise ValueError(
+            raise StriateValueError(
                 f"its whole numbers go from {values.min()} to {values.max()}; gray values of this "
                 "kind must be of 0...65535"
             )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.data.image_files import FORMATS
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def deep_pixels(path: str, image: Pillow.Image, index: int) -> Array:
             again.load()
             return np.ascontiguousarray(again).view(">u2").astype(np.uint16)
         if not all(kind[:-1] in ("RGB;16", "RGBA;16", "RGBX;16") for kind in kinds):
-            raise ValueError("16-bit colour of this kind is not supported; save it as 16-bit RGB")
+            raise StriateValueError(
+                "16-bit colour of this kind is not supported; save it as 16-bit RGB"
+            )
         again.tile = [
             _with_raw_mode(tile, kind[:-1] + _OPPOSITE[kind[-1]])
             for tile, kind in zip(again.tile, map(_raw_mode, again.tile), strict=True)

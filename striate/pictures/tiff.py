@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 
 _STRIP_BYTES = 1 << 20  # of a strip before it is compressed
 
@@ -58,7 +59,9 @@ def tiff_file(
     except (ValueError, struct.error) as error:
         if buffer.seek(0, io.SEEK_END) < 1 << 31:  # it was for another reason
             raise
-        raise ValueError("a TIFF file holds at most 4 GiB; write PNG, or fewer pages") from error
+        raise StriateValueError(
+            "a TIFF file holds at most 4 GiB; write PNG, or fewer pages"
+        ) from error
     return buffer.getbuffer()
 
 

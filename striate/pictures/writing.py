@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
+from striate.common.errors import StriateValueError
 from striate.common.text import did_you_mean, reason
 from striate.data.dataset import DataError
 from striate.data.image_files import KINDS, to_bytes
@@ -81,12 +82,16 @@ def _fit(picture: Picture, kind: str, ending: str) -> tuple[Picture, list[str]]:
     count = len(picture.frames)
     if count > 1 and kind not in _FRAMED:
         what = "an animation" if picture.durations else "a document"
-        raise ValueError(f"{ending} holds one image, but this is {what} of {count}; {_FRAMES_GO}")
+        raise StriateValueError(
+            f"{ending} holds one image, but this is {what} of {count}; {_FRAMES_GO}"
+        )
     if any(frame.dtype.kind == "f" for frame in picture.frames) and kind != "TIFF":
-        raise ValueError(f"{ending} cannot hold real numbers; write them to .tif")
+        raise StriateValueError(f"{ending} cannot hold real numbers; write them to .tif")
     if count > 1 and kind != "TIFF":
         if len({frame.shape[:2] for frame in picture.frames}) > 1:
-            raise ValueError(f"{ending} cannot hold pages of different sizes; write them to .tif")
+            raise StriateValueError(
+                f"{ending} cannot hold pages of different sizes; write them to .tif"
+            )
         picture = replace(picture, frames=tuple(alike(picture.frames)))
     deep = any(frame.dtype == np.uint16 for frame in picture.frames)
     if deep and not (kind == "TIFF" or (kind == "PNG" and count == 1)):

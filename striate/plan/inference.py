@@ -9,6 +9,7 @@ import numpy as np
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.algebra import Element
@@ -84,7 +85,7 @@ class CompiledNetwork:
         kind: Element = "u8" if images.dtype == np.uint8 else "real"
         count = len(images)
         if not 0 < count <= self.batch_size:
-            raise ValueError(
+            raise StriateValueError(
                 f"this network was compiled for 1 to {self.batch_size} images, got {count}; "
                 "compile it with a larger batch_size"
             )

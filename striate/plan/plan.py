@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.ops.shapes import Pads
@@ -237,7 +238,7 @@ def _lowering(operation: Operation) -> Lowering:
     try:
         return LOWERINGS[type(operation.layer)]
     except KeyError:
-        raise ValueError(
+        raise StriateValueError(
             f"{operation.layer.who}: the compiled engine has no loop nests for this kind of "
             'layer (see striate/plan/lowering); use engine="numpy"'
         ) from None

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 
 
-class RecordingError(ValueError):
+class RecordingError(StriateValueError):
     """A signal that cannot be read or written: one sentence that says what, where and why."""
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateValueError
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
 from striate.optim.losses import softmax
@@ -156,16 +157,18 @@ def collect(
     _check_network(network)
     checked, truth = as_images(network, images), label_indices(network, labels)
     if len(truth) != len(checked):
-        raise ValueError(f"report: there are {len(checked)} images but {len(truth)} labels")
+        raise StriateValueError(f"report: there are {len(checked)} images but {len(truth)} labels")
     if not len(checked):
-        raise ValueError("report: there are no images to show; give at least one with its label")
+        raise StriateValueError(
+            "report: there are no images to show; give at least one with its label"
+        )
     choose = whole_number(choose, "choose", "report")
     if not megabytes > 0:
-        raise ValueError(f"report: megabytes must be positive, got {megabytes!r}")
+        raise StriateValueError(f"report: megabytes must be positive, got {megabytes!r}")
     options: dict[str, Any] = {"engine": engine, "threads": threads}
     logits = network.predict_logits(checked, **options)
     if not np.isfinite(logits).all():
-        raise ValueError(
+        raise StriateValueError(
             "report: the network's outputs are not finite numbers; its weights or the images are "
             "too large"
         )
@@ -241,12 +244,12 @@ def _is_figure(value: object) -> bool:
 
 def _check_network(network: Network) -> None:
     if len(network.input_shape) != 3:
-        raise ValueError(
+        raise StriateValueError(
             f"report: the network reads {network.input_shape}, which are no images to show; a "
             "report needs a network of images (height, width, channels)"
         )
     if len(network.output_shape) != 1 or network.output_shape[0] < 2:
-        raise ValueError(
+        raise StriateValueError(
             f"report: the network's outputs of shape {network.output_shape} are no classes; a "
             "report needs a classifier, with one output per class"
         )
@@ -263,7 +266,7 @@ def _requested(show: Sequence[int], answers: Sequence[Prediction]) -> tuple[Pred
     rows = [whole_number(row, "an image to show", "report", minimum=0) for row in show]
     missing = [row for row in rows if row >= len(answers)]
     if missing:
-        raise ValueError(
+        raise StriateValueError(
             f"report: there is no image {missing[0]}; the {len(answers)} images are numbered from "
             f"0 to {len(answers) - 1}"
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
+from striate.common.errors import StriateValueError
 from striate.layers import Conv2D
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def convolution(network: Network, layer: str | None = None) -> int:
         if isinstance(vertex.layer, Conv2D)
     }
     if not found:
-        raise ValueError("the network has no convolution whose kernels could be exported")
+        raise StriateValueError("the network has no convolution whose kernels could be exported")
     if layer is None:
         return next(iter(found.values()))
     if layer not in found:
-        raise ValueError(
+        raise StriateValueError(
             f"the network has no convolution named {layer!r}; it has {', '.join(found)}"
         )
     return found[layer]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.atomic import write_atomically
+from striate.common.errors import StriateValueError
 from striate.common.templates import rendered
 from striate.common.text import in_bytes, listed, percent, reason, sizes
 from striate.reports import architecture, curves, embedded_images
@@ -46,19 +47,19 @@ def check_path(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{path}: a report is an HTML page; give a name that ends in .html")
+        raise StriateValueError(f"{path}: a report is an HTML page; give a name that ends in .html")
     if path.is_dir():
-        raise ValueError(f"{path}: is a folder; give the name of a file in it")
+        raise StriateValueError(f"{path}: is a folder; give the name of a file in it")
     if not path.resolve().parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.resolve().parent} does not exist")
+        raise StriateValueError(f"{path}: the folder {path.resolve().parent} does not exist")
     if path.exists():
         try:
             with path.open("rb") as file:
                 start = file.read(2000)
         except OSError as error:
-            raise ValueError(f"{path}: cannot be read ({reason(error)})") from error
+            raise StriateValueError(f"{path}: cannot be read ({reason(error)})") from error
         if start and MARK.encode() not in start:
-            raise ValueError(
+            raise StriateValueError(
                 f"{path}: exists and is not a report; choose another name, or remove it first"
             )
     return path

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, AxisWindow, check_name
 from striate.signal.sweep import sweep
 
@@ -136,7 +137,7 @@ def resolve_chain(kernel: object, size: int | None = None) -> tuple[Kernel, ...]
     given: list[Any] = [kernel]
     if isinstance(kernel, (list, tuple)):
         if not kernel:
-            raise ValueError(f"{WHO}: the list of kernels is empty; give at least one")
+            raise StriateValueError(f"{WHO}: the list of kernels is empty; give at least one")
         if any(_is_kernel(part) for part in kernel):
             given = list(kernel)
     # The size is for the names among them; without one, the error of `resolve` tells what it is.
@@ -175,7 +176,7 @@ def _check_image(image: npt.ArrayLike) -> Array:
             advice = "use image.astype(np.uint8) * 255, where True is white"
         elif pixels.dtype.kind not in "uif":
             advice = "an image is an array of numbers"
-        raise TypeError(
+        raise StriateTypeError(
             f"{WHO}: image must be of dtype {', '.join(DTYPES)}, got {pixels.dtype}; {advice}"
         )
     plain = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 2, 3, 4))
@@ -185,12 +186,12 @@ def _check_image(image: npt.ArrayLike) -> Array:
             advice = "; for channels first, use np.moveaxis(image, 0, -1)"
         elif pixels.ndim == 4:
             advice = "; filter the images of a batch one by one"
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: image must have the shape (height, width) or (height, width, channels) with "
             f"1 to 4 channels, got {pixels.shape}{advice}"
         )
     if pixels.size == 0:
-        raise ValueError(f"{WHO}: image is empty: its shape is {pixels.shape}")
+        raise StriateValueError(f"{WHO}: image is empty: its shape is {pixels.shape}")
     return pixels if pixels.dtype.isnative else pixels.astype(pixels.dtype.newbyteorder("="))
 
 
@@ -198,7 +199,9 @@ def _borders(border: str | Sequence[str]) -> tuple[str, str]:
     """(vertical, horizontal), checked."""
     pair = (border, border) if isinstance(border, str) else tuple(border)
     if len(pair) != 2:
-        raise ValueError(f"{WHO}: border must be one name or (vertical, horizontal), got {border}")
+        raise StriateValueError(
+            f"{WHO}: border must be one name or (vertical, horizontal), got {border}"
+        )
     down, across = (check_name(f"{WHO}: border", name, BORDERS) for name in pair)
     return down, across
 
@@ -210,7 +213,7 @@ def _check_sums(chain: Sequence[Kernel], largest: float) -> None:
             gain = sum(float(np.abs(array).sum()) for array in stage.arrays)
         largest *= max(gain, 1.0)
         if not largest < LARGEST_SUM:
-            raise ValueError(
+            raise StriateValueError(
                 f"{WHO}: the numbers of the kernel {stage.name!r} are too large: their "
                 f"absolute values add up to {gain:.3g}; divide the kernel by that"
             )

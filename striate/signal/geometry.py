@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.text import did_you_mean, quoted
 
 Border = Literal["fill", "nearest", "reflect", "mirror", "wrap"]
@@ -156,4 +157,6 @@ def check_name(what: str, value: object, known: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in known:
         return value
     hint = did_you_mean(str(value), known, write=quoted)
-    raise ValueError(f"{what} must be one of {', '.join(map(quoted, known))}, got {value!r}{hint}")
+    raise StriateValueError(
+        f"{what} must be one of {', '.join(map(quoted, known))}, got {value!r}{hint}"
+    )

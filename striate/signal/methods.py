@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.tables import columns
 from striate.common.threads import default_threads
 from striate.signal import fourier
@@ -109,7 +110,7 @@ def choose(request: Request, method: str = "auto") -> Choice:
         if done is not None:
             reason = _inexact(request) if method in _TRANSFORMS else ""
         if reason:
-            raise ValueError(f'method "{method}" cannot be used: {reason}')
+            raise StriateValueError(f'method "{method}" cannot be used: {reason}')
         return Choice(method, "as asked")
     every = [_consider(name, request) for name in METHODS[1:]]
     ranked = sorted(every, key=lambda c: math.inf if c.milliseconds is None else c.milliseconds)

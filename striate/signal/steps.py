@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import counted
 from striate.signal.geometry import AxisWindow, border_indices
 from striate.signal.sweep_arguments import Ints, SweepArguments
@@ -71,7 +72,9 @@ def steps(
         "steps", f, g, mode, border, origin, stride, dilation, None, flip=not correlate
     )
     if call.f.ndim > 2:
-        raise ValueError(f"steps: f must have one or two dimensions, got shape {call.f.shape}")
+        raise StriateValueError(
+            f"steps: f must have one or two dimensions, got shape {call.f.shape}"
+        )
     windows = tuple(axis.window for axis in call.axes)
     borders = tuple(axis.border for axis in call.axes)
     positions = _positions(at, tuple(window.size for window in windows), call.weights.size)
@@ -93,7 +96,7 @@ def _positions(at: int | Sequence[int] | None, shape: Index, taps: int) -> list[
     """The outputs that are wanted, checked."""
     if at is None:
         if math.prod(shape) * taps > MOST_TERMS:
-            raise ValueError(
+            raise StriateValueError(
                 f"steps: {math.prod(shape):,} sums of up to {taps:,} terms are too many to read; "
                 f"choose one of them, such as at={_plain(tuple(n // 2 for n in shape))}, or a "
                 "smaller input"
@@ -102,15 +105,15 @@ def _positions(at: int | Sequence[int] | None, shape: Index, taps: int) -> list[
     try:
         position = tuple(operator.index(value) for value in np.atleast_1d(at).tolist())
     except TypeError:
-        raise TypeError(f"steps: at must be whole numbers, got {at!r}") from None
+        raise StriateTypeError(f"steps: at must be whole numbers, got {at!r}") from None
     if len(position) != len(shape):
-        raise ValueError(
+        raise StriateValueError(
             f"steps: at must have {counted(len(shape), 'number')}, one for each "
             f"dimension, got {_plain(position)}"
         )
     if not all(0 <= value < size for value, size in zip(position, shape, strict=True)):
         last = tuple(size - 1 for size in shape)
-        raise ValueError(
+        raise StriateValueError(
             f"steps: there is no output {_plain(position)}; the last one is {_plain(last)}"
         )
     return [position]

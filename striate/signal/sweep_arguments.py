@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, MODES, AxisWindow, check_name, window
 from striate.signal.request import Request
 
@@ -74,7 +75,7 @@ class SweepArguments:
         if any(axis.window.size < 1 for axis in self.axes):
             lengths = tuple(self.f.shape[axis] for axis in chosen)
             spans = tuple((n - 1) * d + 1 for n, d in zip(kernel.shape, dilations, strict=True))
-            raise ValueError(
+            raise StriateValueError(
                 f'{who}: in mode "valid" the kernel must fit into f, but it spans {spans} and f '
                 f'has {lengths}; use mode "same" or "full", or a smaller kernel'
             )
@@ -104,20 +105,22 @@ class SweepArguments:
             shape[axis.axis] = axis.window.size
         if not isinstance(out, np.ndarray) or out.shape != tuple(shape):
             got = getattr(out, "shape", type(out).__name__)
-            raise ValueError(f"{self.who}: out must be an array of shape {tuple(shape)}, got {got}")
+            raise StriateValueError(
+                f"{self.who}: out must be an array of shape {tuple(shape)}, got {got}"
+            )
         if not np.can_cast(self.dtype, out.dtype, "same_kind"):
-            raise TypeError(f"{self.who}: out of dtype {out.dtype} cannot hold {self.dtype}")
+            raise StriateTypeError(f"{self.who}: out of dtype {out.dtype} cannot hold {self.dtype}")
         if not out.flags.writeable:
-            raise ValueError(f"{self.who}: out is read-only")
+            raise StriateValueError(f"{self.who}: out is read-only")
 
 
 def _array(value: npt.ArrayLike, what: str) -> Array:
     """`value` as an array that holds numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "buifcO":
-        raise TypeError(f"{what} must hold numbers, got dtype {array.dtype}")
+        raise StriateTypeError(f"{what} must hold numbers, got dtype {array.dtype}")
     if array.size == 0:
-        raise ValueError(f"{what} is empty: its shape is {array.shape}")
+        raise StriateValueError(f"{what} is empty: its shape is {array.shape}")
     return array
 
 
@@ -125,7 +128,7 @@ def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
     """The axes of f that are swept, counted from the front."""
     if axes is None:
         if f.ndim != g.ndim:
-            raise ValueError(
+            raise StriateValueError(
                 f"{who}: f has {f.ndim} dimensions and g {g.ndim}; say which axes of f are "
                 f"convolved, such as axes={tuple(range(-g.ndim, 0)) if g.ndim else 0}"
             )
@@ -133,17 +136,17 @@ def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
     else:
         chosen = list(_integers(who, "axes", axes, np.size(axes)))
         if wrong := [axis for axis in chosen if not -f.ndim <= axis < f.ndim]:
-            raise ValueError(f"{who}: f has {f.ndim} dimensions, so no axis {wrong[0]}")
+            raise StriateValueError(f"{who}: f has {f.ndim} dimensions, so no axis {wrong[0]}")
         chosen = [axis % f.ndim for axis in chosen]
         if len(set(chosen)) < len(chosen):
-            raise ValueError(f"{who}: axes {tuple(chosen)} name an axis twice")
+            raise StriateValueError(f"{who}: axes {tuple(chosen)} name an axis twice")
         if len(chosen) != g.ndim:
-            raise ValueError(
+            raise StriateValueError(
                 f"{who}: g must have one dimension for each of the axes {tuple(chosen)}, but has "
                 f"shape {g.shape}"
             )
     if not 1 <= len(chosen) <= 3:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: 1 to 3 axes can be convolved, not {len(chosen)}; f has shape {f.shape}"
         )
     return chosen
@@ -153,14 +156,14 @@ def _fill(who: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """The fill value as a number that `dtype` holds."""
     given = np.asarray(value)
     if given.ndim or given.dtype.kind not in ("buifcO" if dtype.kind == "O" else "buifc"):
-        raise TypeError(f"{who}: fill_value must be a number, got {value!r}")
+        raise StriateTypeError(f"{who}: fill_value must be a number, got {value!r}")
     number = given.item()
     if dtype.kind in "buif" and isinstance(number, complex):
-        raise TypeError(f"{who}: fill_value {number!r} does not fit {dtype}")
+        raise StriateTypeError(f"{who}: fill_value {number!r} does not fit {dtype}")
     if dtype.kind in "bui":
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if not low <= number <= high or number != int(number):
-            raise ValueError(
+            raise StriateValueError(
                 f"{who}: fill_value {number!r} does not fit {dtype}, whole numbers from {low} to "
                 f"{high}"
             )
@@ -172,7 +175,9 @@ def _each(who: str, what: str, values: Any, count: int) -> tuple[Any, ...]:
     """One value for each axis."""
     given = tuple(values)
     if len(given) != count:
-        raise ValueError(f"{who}: {what} needs one value for each of {count} axes, got {given}")
+        raise StriateValueError(
+            f"{who}: {what} needs one value for each of {count} axes, got {given}"
+        )
     return given
 
 
@@ -182,14 +187,14 @@ def _integers(who: str, what: str, value: Any, count: int) -> tuple[int, ...]:
     try:
         return tuple(operator.index(v) for v in values)
     except TypeError:
-        raise TypeError(f"{who}: {what} must be whole numbers, got {value!r}") from None
+        raise StriateTypeError(f"{who}: {what} must be whole numbers, got {value!r}") from None
 
 
 def _positive(who: str, what: str, value: Ints, count: int) -> tuple[int, ...]:
     """A positive whole number for each axis, from one for all or one for each."""
     values = _integers(who, what, value, count)
     if min(values) < 1:
-        raise ValueError(f"{who}: {what} must be at least 1, got {value!r}")
+        raise StriateValueError(f"{who}: {what} must be at least 1, got {value!r}")
     return values
 
 
@@ -203,7 +208,7 @@ def _origins(who: str, origin: str | Ints, taps: Sequence[int], flip: bool) -> t
     values = _integers(who, "origin", origin, len(taps))
     for value, count in zip(values, taps, strict=True):
         if not 0 <= value < count:
-            raise ValueError(
+            raise StriateValueError(
                 f"{who}: origin must be an index of the kernel, 0 to {count - 1}, got {value}"
             )
     return values

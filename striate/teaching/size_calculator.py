@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+from striate.common.errors import StriateValueError
 from striate.common.text import choices, sizes
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, extent
@@ -36,7 +37,7 @@ with several."""
 Size = int | Pair | str | None
 
 
-class SizeError(ValueError):
+class SizeError(StriateValueError):
     """Sizes that do not fit.
 
     Attributes:
@@ -217,7 +218,7 @@ def _axes(given: dict[str, Any]) -> list[Values]:
             two = two or isinstance(value, (tuple, list))
     ends = [checked[name] in (None, ANY) for name in ("input", "filter", "output")]
     if sum(ends) > 1 and checked["input"] in (None, ANY) and checked["output"] in (None, ANY):
-        raise ValueError(f"{who}: give the input, or the output, or both")
+        raise StriateValueError(f"{who}: give the input, or the output, or both")
     if not any(ends) and all(checked[name] is None for name in USUAL):
         checked["stride"] = checked["padding"] = ANY
     axes = []

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.tables import columns
 from striate.model.model import Model
 from striate.optim.losses import SoftmaxCrossEntropy
@@ -70,9 +71,9 @@ class Evaluation:
         truth = np.asarray(labels)
         count = outputs.shape[1]
         if len(truth) != len(outputs):
-            raise ValueError(f"there are {len(outputs)} images but {len(truth)} labels")
+            raise StriateValueError(f"there are {len(outputs)} images but {len(truth)} labels")
         if len(truth) == 0:
-            raise ValueError("there are no images to evaluate on")
+            raise StriateValueError("there are no images to evaluate on")
         if names is None:
             names = [str(index) for index in range(count)]
         criterion = SoftmaxCrossEntropy()
@@ -154,9 +155,9 @@ def evaluate(
     checked = as_images(model, images)
     truth = label_indices(model, labels)
     if len(truth) != len(checked):
-        raise ValueError(f"there are {len(checked)} images but {len(truth)} labels")
+        raise StriateValueError(f"there are {len(checked)} images but {len(truth)} labels")
     if len(truth) == 0:
-        raise ValueError("there are no images to evaluate on")
+        raise StriateValueError("there are no images to evaluate on")
     return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
+from striate.common.errors import StriateArithmeticError, StriateValueError
 from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
@@ -268,7 +269,7 @@ class _Training:
     def _fail(self, batch: Batch, rate: float) -> NoReturn:
         self._last_finite.restore()
         kept = f"the end of epoch {batch.epoch}" if batch.epoch else "before training"
-        raise FloatingPointError(
+        raise StriateArithmeticError(
             f"the loss is not finite in epoch {batch.epoch + 1}, step {batch.index + 1}, at the "
             f"learning rate {rate:.3g}: lower learning_rate, to {rate / 10:.1g} for example. "
             f"The network keeps its weights from {kept}."
@@ -299,8 +300,8 @@ def _check_rule(rule: EarlyStopping | None, data: PreparedData) -> None:
     if rule is None:
         return
     if data.validation is None:
-        raise ValueError(
+        raise StriateValueError(
             "early stopping needs validation images: give validation_data or validation_fraction"
         )
     if rule.monitor == "val_accuracy" and not data.has_classes:
-        raise ValueError('early stopping: numbers have no accuracy, monitor "val_loss"')
+        raise StriateValueError('early stopping: numbers have no accuracy, monitor "val_loss"')

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
 from striate.training.loading import select
@@ -85,9 +86,9 @@ def prepare(
     answers = np.asarray(y)
     if answers.ndim == 0 or len(answers) != len(images):
         count = "a single target" if answers.ndim == 0 else f"{len(answers)} targets"
-        raise ValueError(f"there are {len(images)} images but {count}")
+        raise StriateValueError(f"there are {len(images)} images but {count}")
     if len(images) == 0:
-        raise ValueError("there are no images to train on")
+        raise StriateValueError("there are no images to train on")
     criterion = choose_loss(loss, answers)
     targets = make_targets(network, answers, criterion)
     given = check_sample_weight(sample_weight, len(images))
@@ -95,12 +96,12 @@ def prepare(
     weights = given * _of_rows(by_class, targets)
     rows = np.flatnonzero(weights > 0.0)
     if len(rows) == 0:
-        raise ValueError("class_weight and sample_weight leave no image to train on")
+        raise StriateValueError("class_weight and sample_weight leave no image to train on")
 
     validation = None
     if validation_data is not None:
         if validation_fraction:
-            raise ValueError("give validation_data or validation_fraction, not both")
+            raise StriateValueError("give validation_data or validation_fraction, not both")
         validation = _validation(network, validation_data, criterion, by_class)
     elif validation_fraction:
         if targets.labels is None:
@@ -121,7 +122,7 @@ def prepare(
 def _by_class(class_weight: ClassWeight, targets: Targets, given: Weights) -> Weights | None:
     if targets.labels is None:
         if class_weight is not None:
-            raise ValueError("class_weight is for classes, but these targets are numbers")
+            raise StriateValueError("class_weight is for classes, but these targets are numbers")
         return None
     return class_weights(class_weight, targets.labels, targets.values.shape[1], given)
 
@@ -139,9 +140,11 @@ def _validation(
     by_class: Weights | None,
 ) -> ValidationSet:
     if len(data) != 2:
-        raise ValueError("validation_data must be a pair: images and labels")
+        raise StriateValueError("validation_data must be a pair: images and labels")
     images = as_images(network, data[0])
     targets = make_targets(network, np.asarray(data[1]), criterion)
     if len(images) == 0 or len(images) != len(targets):
-        raise ValueError(f"validation_data has {len(images)} images and {len(targets)} targets")
+        raise StriateValueError(
+            f"validation_data has {len(images)} images and {len(targets)} targets"
+        )
     return ValidationSet(images, targets, _of_rows(by_class, targets), np.arange(len(images)))

@@ -12,6 +12,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.errors import StriateTypeError, StriateValueError
+
 
 class Stream(IntEnum):
     """The uses of random numbers, which are parts of the seed."""
@@ -48,7 +50,7 @@ def image_keys(
 def check_seed(seed: int) -> int:
     """The seed as an int; TypeError or ValueError unless it is a whole number of at least 0."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be a whole number, not {seed!r}")
+        raise StriateTypeError(f"seed must be a whole number, not {seed!r}")
     if seed < 0:
-        raise ValueError(f"seed must be at least 0, not {seed!r}")
+        raise StriateValueError(f"seed must be at least 0, not {seed!r}")
     return int(seed)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from striate.common.errors import StriateValueError
 from striate.layers import (
     Add,
     BatchNorm,
@@ -198,11 +199,13 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
         ValueError: fewer than 2 classes, no images, or a shape that is not an image's.
     """
     if len(input_shape) != 3 or min(input_shape) < 1:
-        raise ValueError(f"a recipe needs images (height, width, channels), not {input_shape}")
+        raise StriateValueError(
+            f"a recipe needs images (height, width, channels), not {input_shape}"
+        )
     if classes < 2:
-        raise ValueError(f"a classifier needs at least 2 classes, not {classes}")
+        raise StriateValueError(f"a classifier needs at least 2 classes, not {classes}")
     if images < 1:
-        raise ValueError("a recipe needs at least 1 training image")
+        raise StriateValueError("a recipe needs at least 1 training image")
     height, width, channels = input_shape
     row = next(
         row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 
 Weights = NDArray[np.float64]
 ClassWeight = Mapping[int, float] | str | None
@@ -24,14 +25,14 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
         return np.ones(images)
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (images,):
-        raise ValueError(
+        raise StriateValueError(
             f"sample_weight must have one number for each of the {images} images, not the shape "
             f"{weights.shape}"
         )
     if not np.isfinite(weights).all() or (weights < 0.0).any():
-        raise ValueError("sample_weight must be finite and at least 0 everywhere")
+        raise StriateValueError("sample_weight must be finite and at least 0 everywhere")
     if images and not weights.any():
-        raise ValueError("sample_weight is 0 for every image: there is nothing to train on")
+        raise StriateValueError("sample_weight is 0 for every image: there is nothing to train on")
     return weights
 
 
@@ -56,7 +57,7 @@ def class_weights(
         return result
     if isinstance(class_weight, str):
         if class_weight != "balanced":
-            raise ValueError(
+            raise StriateValueError(
                 f'class_weight must be "balanced", a mapping or None, not {class_weight!r}'
             )
         sums = np.bincount(labels, weights=sample_weight, minlength=classes)
@@ -65,13 +66,13 @@ def class_weights(
         return result
     for index, weight in class_weight.items():
         if isinstance(index, bool) or not isinstance(index, int | np.integer):
-            raise TypeError(f"class_weight: {index!r} is not a class index")
+            raise StriateTypeError(f"class_weight: {index!r} is not a class index")
         if not 0 <= index < classes:
-            raise ValueError(
+            raise StriateValueError(
                 f"class_weight names class {index}, but classes run from 0 to {classes - 1}"
             )
         if not (np.isfinite(weight) and weight >= 0.0):
-            raise ValueError(
+            raise StriateValueError(
                 f"class_weight of class {index} must be finite and at least 0, not {weight!r}"
             )
         result[index] = weight

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.stratified import Indices, largest_remainders, stratified_parts
 from striate.training.random_streams import Stream, generator
 
@@ -29,7 +30,7 @@ def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Ind
 
     def share(counts: Indices) -> Indices:
         if wanted > images - len(counts):
-            raise ValueError(
+            raise StriateValueError(
                 f"cannot set {wanted} of {images} images aside for validation and leave one of "
                 f"each of {len(counts)} classes for training: lower validation_fraction"
             )
@@ -46,10 +47,10 @@ def random_split(images: int, fraction: float, seed: int = 0) -> tuple[Indices, 
 
 def _wanted(images: int, fraction: float) -> int:
     if not 0.0 < fraction < 1.0:
-        raise ValueError(f"validation_fraction must lie between 0 and 1, not {fraction!r}")
+        raise StriateValueError(f"validation_fraction must lie between 0 and 1, not {fraction!r}")
     wanted = round(images * fraction)
     if wanted < 1 or wanted >= images:
-        raise ValueError(
+        raise StriateValueError(
             f"validation_fraction={fraction!r} of {images} images leaves {images - wanted} for "
             f"training and {wanted} for validation: both need at least one"
         )

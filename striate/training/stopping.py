@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import choices
 from striate.training.history import Epoch
 
@@ -37,16 +38,20 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         if isinstance(self.patience, bool) or not isinstance(self.patience, int | np.integer):
-            raise TypeError(f"early stopping: patience must be an int, not {self.patience!r}")
+            raise StriateTypeError(
+                f"early stopping: patience must be an int, not {self.patience!r}"
+            )
         if self.patience < 1:
-            raise ValueError(
+            raise StriateValueError(
                 f"early stopping: patience must be at least 1 epoch, not {self.patience!r}"
             )
         if self.monitor not in MONITORS:
             known = choices([*map(repr, MONITORS)])
-            raise ValueError(f"early stopping: monitor must be {known}, not {self.monitor!r}")
+            raise StriateValueError(
+                f"early stopping: monitor must be {known}, not {self.monitor!r}"
+            )
         if not (math.isfinite(self.min_delta) and self.min_delta >= 0.0):
-            raise ValueError(
+            raise StriateValueError(
                 f"early stopping: min_delta must be finite and at least 0, not {self.min_delta!r}"
             )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.model.image_arrays import check_images
 from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
 
@@ -48,10 +49,12 @@ def as_images(network: Model, images: ArrayLike) -> Array:
     if array.dtype.kind == "f" and array.size:
         # Minimum and maximum are NaN or infinite if any number is; no boolean copy is needed.
         if not (np.isfinite(array.min()) and np.isfinite(array.max())):
-            raise ValueError("images hold NaN or infinity: remove or repair them first")
+            raise StriateValueError("images hold NaN or infinity: remove or repair them first")
         largest = max(-float(array.min()), float(array.max()))
         if largest > float(np.finfo(np.float32).max):
-            raise ValueError(f"images hold {largest:g}, which is too large for float32: scale them")
+            raise StriateValueError(
+                f"images hold {largest:g}, which is too large for float32: scale them"
+            )
     return array
 
 
@@ -62,7 +65,7 @@ def choose_loss(loss: Loss | str | None, y: Array) -> Loss:
     if isinstance(loss, str):
         return from_dict({"kind": loss})
     if loss is not None:
-        raise TypeError(f"loss must be a Loss, its name or None, not {loss!r}")
+        raise StriateTypeError(f"loss must be a Loss, its name or None, not {loss!r}")
     return MeanSquaredError() if y.dtype.kind == "f" else SoftmaxCrossEntropy()
 
 
@@ -73,7 +76,7 @@ def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
         TypeError, ValueError: the network does not end in a vector, or y does not fit it.
     """
     if len(network.output_shape) != 1:
-        raise ValueError(
+        raise StriateValueError(
             f"the network ends in {tuple(network.output_shape)}, but training needs a vector of "
             "outputs: add Flatten() and Dense(classes), or GlobalAvgPool2D(), at its end"
         )
@@ -83,15 +86,15 @@ def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
         return Targets(loss.targets(np.arange(outputs), outputs), labels)
     values = y[:, None] if y.ndim == 1 else y
     if values.shape[1:] != (outputs,):
-        raise ValueError(
+        raise StriateValueError(
             f"targets have the shape {y.shape}, but the network has {outputs} outputs; to train "
             "on classes give whole numbers or class names"
         )
     if values.dtype.kind not in "buif":
-        raise TypeError(f"targets must be real numbers, not {values.dtype}")
+        raise StriateTypeError(f"targets must be real numbers, not {values.dtype}")
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
-        raise ValueError("targets hold NaN or infinity, or numbers too large for float32")
+        raise StriateValueError("targets hold NaN or infinity, or numbers too large for float32")
     return Targets(values, None)
 
 
@@ -104,26 +107,28 @@ def label_indices(network: Model, y: ArrayLike) -> NDArray[np.intp]:
     labels = np.asarray(y)
     outputs = network.output_shape[0]
     if labels.ndim != 1:
-        raise ValueError(f"labels must be one row, one per image, not of shape {labels.shape}")
+        raise StriateValueError(
+            f"labels must be one row, one per image, not of shape {labels.shape}"
+        )
     if labels.dtype.kind in "USO":
         if network.classes is None:
-            raise ValueError(
+            raise StriateValueError(
                 "labels are names, but the network has no names for its classes: set "
                 "network.classes, give class indices, or use ConvNetClassifier"
             )
         places = {name: index for index, name in enumerate(network.classes)}
         unknown = sorted({str(label) for label in labels.tolist()} - places.keys())
         if unknown:
-            raise ValueError(f"labels {unknown[:5]} are none of the network's classes")
+            raise StriateValueError(f"labels {unknown[:5]} are none of the network's classes")
         return np.array([places[str(label)] for label in labels.tolist()], dtype=np.intp)
     if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
         labels = labels.astype(np.intp)
     if labels.dtype.kind not in "bui":
-        raise ValueError(
+        raise StriateValueError(
             f"labels must be class indices (whole numbers) or names, not {labels.dtype}"
         )
     if labels.size and (labels.min() < 0 or labels.max() >= outputs):
-        raise ValueError(
+        raise StriateValueError(
             f"labels run from {labels.min()} to {labels.max()}, but the network has {outputs} "
             f"outputs: labels must lie in 0 … {outputs - 1}"
         )

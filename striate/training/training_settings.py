@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import counted
 from striate.optim import optimizers, schedules
 from striate.optim.losses import SoftmaxCrossEntropy
@@ -56,7 +57,7 @@ class TrainingSettings:
         self.make_loss()
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0.0):
-            raise ValueError(f"learning_rate must be finite and above 0, not {rate!r}")
+            raise StriateValueError(f"learning_rate must be finite and above 0, not {rate!r}")
 
     def changed(self, **given: Any) -> TrainingSettings:
         """With those that are given, and not None, in place of these.
@@ -78,9 +79,9 @@ class TrainingSettings:
         if isinstance(value, str):
             return optimizers.by_name(value, **({} if decay is None else {"weight_decay": decay}))
         if not isinstance(value, Optimizer):
-            raise TypeError(f"optimizer must be an Optimizer or its name, not {value!r}")
+            raise StriateTypeError(f"optimizer must be an Optimizer or its name, not {value!r}")
         if decay is not None:
-            raise ValueError(
+            raise StriateValueError(
                 f"weight_decay is for an optimizer given by name; {value!r} has its own"
             )
         return value
@@ -91,9 +92,11 @@ class TrainingSettings:
         if isinstance(value, str):
             return schedules.by_name(value, warmup=self.warmup)
         if not isinstance(value, RateSchedule):
-            raise TypeError(f"schedule must be a RateSchedule or its name, not {value!r}")
+            raise StriateTypeError(f"schedule must be a RateSchedule or its name, not {value!r}")
         if self.warmup is not None:
-            raise ValueError(f"warmup is for a schedule given by name; {value!r} has its own")
+            raise StriateValueError(
+                f"warmup is for a schedule given by name; {value!r} has its own"
+            )
         return value
 
     def make_loss(self) -> SoftmaxCrossEntropy:
@@ -150,9 +153,9 @@ NAMES = tuple(field.name for field in fields(TrainingSettings))
 
 def _count(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
+        raise StriateTypeError(f"{name} must be a whole number, not {value!r}")
     if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value!r}")
+        raise StriateValueError(f"{name} must be at least 1, not {value!r}")
     return int(value)
 
 

@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers import Conv2D
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
         if parameters["filters"].any():  # trained before
             continue
         if node.inputs != (-1,) or node.layer.groups != 1:
-            raise ValueError(
+            raise StriateValueError(
                 f'{node.layer.who}: initial="whitening" is for a convolution that reads the '
                 'images, without groups; use "he_normal" here'
             )

@@ -11,7 +11,9 @@ import pytest
 
 import striate as package
 from striate.cli import output
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.tables import table
+from striate.common.version import __version__
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -63,7 +65,8 @@ def test_wrong_use(refused: Refused, arguments: tuple[str, ...], match: str) -> 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (ValueError("this\n  is wrong"), 2, "this is wrong"),
+        (StriateValueError("this\n  is wrong"), 2, "this is wrong"),
+        (StriateTypeError("this\n  is wrong"), 2, "this is wrong"),
         (OSError(28, "No space left"), 2, "[Errno 28] No space left"),
         (MemoryError(), 2, "there is not enough memory for this; try smaller images or batches"),
         (KeyboardInterrupt(), 130, "interrupted"),
@@ -90,12 +93,26 @@ def test_a_traceback_on_request(striate: Run, monkeypatch: pytest.MonkeyPatch) -
         striate("summary", "none")
 
 
-def test_an_error_of_ours_is_not_hidden(striate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError(), ValueError("of NumPy"), KeyError("x")])
+def test_an_error_of_ours_is_not_hidden(
+    striate: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It is not told as if it were the user's: the trace is shown, and the exit code is another."""
+
     def fail(*_: object) -> None:
-        raise ZeroDivisionError
+        raise error
 
     monkeypatch.setattr("striate.model.files.load", fail)
-    with pytest.raises(ZeroDivisionError):
+    outcome = striate("summary", "x")
+    assert (outcome.code, outcome.out) == (1, "")
+    trace, _, told = outcome.err.rstrip().rpartition("\n")
+    assert trace.startswith("Traceback (most recent call last):")
+    assert "in fail" in trace and type(error).__name__ in trace
+    assert told.startswith(
+        f"striate: this is a bug in striate {__version__}, not a mistake of yours"
+    )
+    monkeypatch.setenv("STRIATE_TRACEBACK", "1")
+    with pytest.raises(type(error)):
         striate("summary", "x")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from striate.common.errors import StriateValueError
 from striate.nest.algebra import (
     Accumulator,
     Expression,
@@ -53,7 +54,7 @@ class LossLowering:
             "given": self._given,
         }
         if kind not in kinds:
-            raise ValueError(
+            raise StriateValueError(
                 f'the compiled engine has no loop nests for the loss {kind!r}; use engine="numpy"'
             )
         kinds[kind]()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.arguments import whole_number
+from striate.common.errors import StriateValueError
 from striate.common.memory import aligned_copy
 from striate.common.threads import checked_threads
 from striate.nest.target import host, require_bfloat16
@@ -36,7 +37,7 @@ def trial(
     Nothing that it computes changes the network.
     """
     if importlib.util.find_spec("llvmlite") is None:
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: there is nothing compiled to look at without llvmlite; "
             "install it with: pip install llvmlite"
         )

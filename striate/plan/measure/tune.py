@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from striate.common.errors import StriateValueError
 from striate.nest import tuned
 from striate.nest.algebra import Nest
 from striate.nest.compiler import CompiledNest, compile_nest, machine, tuned_key
@@ -76,7 +77,7 @@ def tune(
         OSError: the cache cannot be written.
     """
     if not seconds > 0:
-        raise ValueError(f"Network.tune: seconds must be more than 0, got {seconds}")
+        raise StriateValueError(f"Network.tune: seconds must be more than 0, got {seconds}")
     say: Say = progress or (lambda _: None)
 
     def made(lanes: int | None = None) -> Runner:

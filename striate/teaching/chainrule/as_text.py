@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.tables import beside, grid, labelled
 from striate.common.text import bracketed, number, plural, sizes
 from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
@@ -28,12 +29,12 @@ def write(written: GradientSums, form: str, only: Sequence[str] = ()) -> str:
         ValueError: the form is unknown, or there is no sum of such a name.
     """
     if form not in FORMS:
-        raise ValueError(f"gradients: the format must be {', '.join(FORMS)}, got {form!r}")
+        raise StriateValueError(f"gradients: the format must be {', '.join(FORMS)}, got {form!r}")
     names = tuple(name.removeprefix("∂L/∂") for name in only)
     known = [str(one.of) for _, sums in _sections(written, ()) for one in sums]
     for name in names:
         if name not in known:
-            raise ValueError(
+            raise StriateValueError(
                 f"gradients: there is no sum {name!r}; outputs are {known[0]} to "
                 f"{written.outputs[-1].of}, gradients those of {written.filter_gradients[0].of} to "
                 f"{written.filter_gradients[-1].of} and {written.input_gradients[0].of} to "

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import sizes
 from striate.layers import Conv2D
 from striate.ops import shapes
@@ -95,14 +96,14 @@ def gradients(
         if xs is None:
             depth = fs.shape[2]
         elif fs.shape[2] != depth:
-            raise ValueError(f"{WHO}: x has {depth} channels, f is for {fs.shape[2]}")
+            raise StriateValueError(f"{WHO}: x has {depth} channels, f is for {fs.shape[2]}")
     rate = real_number(learning_rate, "learning_rate", WHO)
     layer = Conv2D(count, size, stride=stride, padding=padding, dilation=dilation,
                    bias=b is not None)  # fmt: skip
     out = layer.output_shape((*image, depth))
     products = product_count(layer, (*image, depth), out)
     if products > MOST_TERMS:
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: an input of {sizes(image)} with a filter of {sizes(size)}, {depth} channels "
             f"in and {count} out, makes {products:,} products in the outputs and as many in each "
             f"gradient, too many to read (at most {MOST_TERMS:,}); choose a smaller input or filter"
@@ -120,7 +121,7 @@ def gradients(
     else:
         arriving = _shaped(arriving, 3, "gradient", "(rows, columns) or (rows, columns, filters)")
         if arriving.shape != out:
-            raise ValueError(
+            raise StriateValueError(
                 f"{WHO}: gradient must have the shape of the output, {sizes(out[:2])} with {count} "
                 f"filters, got {arriving.shape}"
             )
@@ -128,7 +129,7 @@ def gradients(
     if bs is not None:
         bs = bs.ravel()
         if bs.size != count:
-            raise ValueError(
+            raise StriateValueError(
                 f"{WHO}: the bias must have a number for each filter, {count}, got {bs.size}"
             )
     sums = window_sums(layer, xs, fs, bs, arriving)
@@ -141,14 +142,14 @@ def _given(value: npt.ArrayLike | None, what: str) -> Array | None:
         return None
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{WHO}: {what} must be an array of real numbers, got {array.dtype}")
+        raise StriateTypeError(f"{WHO}: {what} must be an array of real numbers, got {array.dtype}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{WHO}: {what} must be finite")
+        raise StriateValueError(f"{WHO}: {what} must be finite")
     return array.astype(np.float64)
 
 
 def _shaped(array: Array, axes: int, what: str, wanted: str) -> Array:
     """The array with axes of length 1 for channels and filters, where it has none."""
     if array.ndim not in (2, axes) or not array.size:
-        raise ValueError(f"{WHO}: {what} must be {wanted}, got shape {array.shape}")
+        raise StriateValueError(f"{WHO}: {what} must be {wanted}, got shape {array.shape}")
     return array.reshape(array.shape + (1,) * (axes - array.ndim))

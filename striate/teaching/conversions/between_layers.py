@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
 from striate.ops.shapes import Shape, check_shape
 from striate.teaching.conversions.tolerance import check_bytes, check_same, check_zero, unfit
@@ -166,7 +167,7 @@ def _from_dense(
 ) -> TrainedLayer:
     who = source.layer.who
     if like is None or image is None:
-        raise TypeError(
+        raise StriateTypeError(
             f"{who}: a matrix does not say which windows it stands for: give like, such as "
             "LocallyConnected2D(4, 2), and image, the shape (height, width, channels)"
         )
@@ -174,7 +175,7 @@ def _from_dense(
     outputs = like.output_shape(image)
     matrix, dense = source.parameters["weights"], source.parameters.get("bias")
     if matrix.shape != (math.prod(image), math.prod(outputs)):
-        raise ValueError(
+        raise StriateValueError(
             f"{who}: its matrix is {matrix.shape[0]} × {matrix.shape[1]}, but {like!r} on "
             f"images {image} has {math.prod(image)} inputs and {math.prod(outputs)} outputs "
             f"{outputs}"

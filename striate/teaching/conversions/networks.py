@@ -6,6 +6,7 @@ import copy
 import math
 from typing import TYPE_CHECKING
 
+from striate.common.errors import StriateValueError
 from striate.layers import Flatten, Input
 from striate.teaching.conversions.tolerance import same_shape
 from striate.teaching.conversions.trained import TrainedLayer
@@ -46,7 +47,7 @@ def replaced(network: Network, name: str, by: TrainedLayer) -> Network:
         if len(vertex.shape) == 1 and len(values[i].shape) == 3:
             values[i] = Flatten()(values[i])
         if math.prod(values[i].shape) != math.prod(vertex.shape):
-            raise ValueError(
+            raise StriateValueError(
                 f"replaced: {vertex.layer.who} gives {vertex.shape}, but {by.layer!r} would give "
                 f"{values[i].shape} in its place"
             )
@@ -69,6 +70,6 @@ def _reader(node: Node, by: TrainedLayer) -> Node:
         return Flatten()(node)
     if isinstance(node.layer, Flatten) and node.inputs[0].shape == by.input_shape:
         return node.inputs[0]
-    raise ValueError(
+    raise StriateValueError(
         f"replaced: the layer reads {by.input_shape}, but in its place the input is {node.shape}"
     )

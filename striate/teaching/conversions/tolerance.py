@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.common.text import in_gibibytes
 from striate.layers import Layer
 from striate.ops.shapes import Shape
@@ -18,7 +19,7 @@ Index = tuple[int, ...]
 def check_bytes(size: int, what: str, most: int) -> None:
     """Raise a ValueError if `what`, of `size` bytes, is larger than `most`."""
     if size > most:
-        raise ValueError(
+        raise StriateValueError(
             f"{what} would take {size:,} bytes ({in_gibibytes(size)}), more than "
             f"most_bytes={most:,}; give a larger limit if there is memory for it"
         )
@@ -50,7 +51,7 @@ def check_same(
     other = decides(at)
     off = np.abs(values - expected)[wrong].max()
     total = int(np.broadcast_to(counts, values.shape).sum())
-    raise ValueError(
+    raise StriateValueError(
         f"{layer.who}: {name}{list(at)} = {values[at]:.9g}, but {name}{list(other)} = "
         f"{values[other]:.9g}, and they would have to be the same number; in all "
         f"{_count(int(wrong.sum()), total)} differ so, by up to {off:.3g}; a tolerance of that "
@@ -75,7 +76,7 @@ def check_zero(layer: Layer, rest: Array, tolerance: float) -> None:
     height, width, channels, rows, columns, filters = rest.shape
     pixel = int(np.ravel_multi_index(at[:3], (height, width, channels)))
     unit = int(np.ravel_multi_index(at[3:], (rows, columns, filters)))
-    raise ValueError(
+    raise StriateValueError(
         f"{layer.who}: weights[{pixel}, {unit}] = {rest[at]:.9g} connects pixel {at[:2]}, channel "
         f"{at[2]}, with output {at[3:5]}, filter {at[5]}, whose window does not read it, so it "
         f"would have to be 0; in all {_count(int(wrong.sum()), rest.size)} are so, by up to "
@@ -91,7 +92,7 @@ def unfit(layer: Layer, wanted: str, possible: str) -> TypeError:
 def same_shape(name: str, shape: Shape, expected: Shape) -> None:
     """Raise a ValueError unless a copied parameter has the shape that its new layer needs."""
     if shape != expected:
-        raise ValueError(
+        raise StriateValueError(
             f"{name} has shape {shape}, but would need {expected} where its input is a vector "
             "instead of an image; put Flatten in front of its layer first"
         )
@@ -100,7 +101,7 @@ def same_shape(name: str, shape: Shape, expected: Shape) -> None:
 def _tolerance(value: float, layer: Layer) -> float:
     tolerance = real_number(value, "tolerance", layer.who)
     if tolerance < 0:
-        raise ValueError(f"{layer.who}: tolerance must be at least 0, got {tolerance:g}")
+        raise StriateValueError(f"{layer.who}: tolerance must be at least 0, got {tolerance:g}")
     return tolerance
 
 

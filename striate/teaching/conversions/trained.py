@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
 from striate.layers import Layer
 from striate.ops.shapes import Shape, check_shape
 
@@ -36,10 +37,10 @@ class TrainedLayer:
         )
         for parameter in self.layer.parameters(self.input_shape):
             if parameter.name not in self.parameters:
-                raise ValueError(f"{self.layer.who}: it lacks its {parameter.name}")
+                raise StriateValueError(f"{self.layer.who}: it lacks its {parameter.name}")
             shape = self.parameters[parameter.name].shape
             if shape != parameter.shape:
-                raise ValueError(
+                raise StriateValueError(
                     f"{self.layer.who}: {parameter.name} must have shape {parameter.shape} for "
                     f"inputs of shape {self.input_shape}, got {shape}"
                 )
@@ -49,7 +50,7 @@ class TrainedLayer:
         """The layer called `name` in a network, with a copy of its present parameters."""
         names = [vertex.name for vertex in network.nodes]
         if name not in names:
-            raise ValueError(f"the network has no layer {name!r}; it has {', '.join(names)}")
+            raise StriateValueError(f"the network has no layer {name!r}; it has {', '.join(names)}")
         node = names.index(name)
         numbers = {key: value.copy() for key, value in network.parameters_of(node).items()}
         return cls(network.nodes[node].layer, numbers, network.input_shapes(node)[0])

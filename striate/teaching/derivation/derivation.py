@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from striate.common.arguments import whole_number
+from striate.common.errors import StriateValueError
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, Shape
 from striate.teaching.derivation import as_text
@@ -100,7 +101,7 @@ def derive(
     counts = (neurons,) if isinstance(neurons, int) else tuple(neurons)
     counts = tuple(whole_number(count, "neurons", WHO) for count in counts)
     if not counts:
-        raise ValueError(f"{WHO}: neurons must be at least one number, got none")
+        raise StriateValueError(f"{WHO}: neurons must be at least one number, got none")
     size = None if window is None else shapes.pair(window, "window", WHO)
     step = None if stride is None else shapes.pair(stride, "stride", WHO)
     around = None if padding is None else shapes.check_padding(padding, WHO)
@@ -136,7 +137,7 @@ def derive(
 
 def _image(value: Sequence[int]) -> Shape:
     if isinstance(value, (int, str)) or len(value) not in (2, 3):
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: image must be (height, width) or (height, width, channels), got {value!r}"
         )
     names = ("the image's height", "the image's width", "the image's channels")

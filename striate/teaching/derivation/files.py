@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from striate.common.errors import StriateValueError
 from striate.common.figure_files import figure_bytes, kind_of
 from striate.teaching.derivation.derivation_data import DerivationData
 
@@ -30,11 +31,11 @@ def check_stage(derivation: DerivationData, kind: str, stage: str | None) -> Non
         return
     names = [made.name for made in derivation.stages]
     if stage not in names:
-        raise ValueError(
+        raise StriateValueError(
             f"derive: there is no stage {stage!r} to be drawn here; there are {', '.join(names)}"
         )
     if kind in ("html", "json"):
-        raise ValueError(
+        raise StriateValueError(
             f"derive: a .{kind} file holds all stages; one alone can be drawn as .png, .svg or .pdf"
         )
 

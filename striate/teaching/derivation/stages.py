@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from striate.common.errors import StriateValueError
 from striate.common.text import counted, percent
 from striate.layers import Conv2D, Dense, GroupedDense, Layer, LocallyConnected2D
 from striate.ops.shapes import Shape
@@ -65,7 +66,7 @@ def layer_of(
     if name == "dense":
         return Dense(neurons, bias=bias)
     if group is None or (name != "grouped" and windows is None):
-        raise ValueError(f"derive: the stage {name!r} needs groups and windows")
+        raise StriateValueError(f"derive: the stage {name!r} needs groups and windows")
     if name == "grouped":
         return GroupedDense(neurons, group, bias=bias)
     assert windows is not None  # the type checker cannot see it

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from striate.common.errors import StriateValueError
 from striate.ops import shapes
 from striate.ops.shapes import AXES, Padding, Pads, Pair, nearest_divisors
 
@@ -90,7 +91,7 @@ def choose(
         ValueError: they do not fit the image, the neurons or each other.
     """
     if group is not None and neurons % group:
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: {neurons:,} neurons do not fall into groups of {group:,}; choose groups of "
             f"{nearest_divisors(neurons, group)}, or a multiple of {group:,} neurons"
         )
@@ -102,7 +103,7 @@ def choose(
         best = min(fitting, key=_preference)
         return best.count, best
     if stride is not None or padding is not None:
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: no window up to {_LARGEST}×{_LARGEST} with this stride and padding has a "
             f"number of positions that {_wanted(neurons, group)}; leave them out, or name a window"
         )
@@ -143,7 +144,7 @@ def _fitting(
 def _windows(image: Pair, size: Pair, stride: Pair, padding: Padding) -> Windows:
     found = _positions(image, size, stride, padding)
     if isinstance(found, str):
-        raise ValueError(f"{WHO}: {found}")
+        raise StriateValueError(f"{WHO}: {found}")
     return found
 
 
@@ -189,11 +190,11 @@ def _group_of(image: Pair, neurons: int, group: int | None, windows: Windows) ->
             if neurons % count == 0
             else (f"choose groups of {count:,} and {_multiples(neurons, count)} neurons")
         )
-        raise ValueError(f"{WHO}: {rule}, but the groups have {group:,}; {here}{choice}")
+        raise StriateValueError(f"{WHO}: {rule}, but the groups have {group:,}; {here}{choice}")
     if neurons % count:
         others = [*_fitting(image, neurons, None, None, None)]
         choice = f", or a window of {min(others, key=_preference)}" if others else ""
-        raise ValueError(
+        raise StriateValueError(
             f"{WHO}: {rule}, but {neurons:,} neurons do not fall into groups of {count:,}; choose "
             f"{_multiples(neurons, count)} neurons{choice}"
         )
