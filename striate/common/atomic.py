@@ -58,7 +58,8 @@ def write_atomically(
 
 def is_partial(name: str) -> bool:
     """Return whether a file of this name is one that `write_atomically` has not finished, or never
-    will, its process having been killed."""
+    will, its process having been killed.
+    """
     return name.startswith(_START) and name.endswith(_END)
 
 

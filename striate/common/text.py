@@ -147,7 +147,8 @@ def did_you_mean(
 
 def reason(error: Exception) -> str:
     """Return what an error says, on one line and without a full stop, for use within a sentence:
-    of a file that the system refused only why; where nothing is said, the kind of error."""
+    of a file that the system refused only why; where nothing is said, the kind of error.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -170,7 +170,8 @@ def _whole_sums(
 
 def _exact_method(output: Array, weights: Array) -> str:
     """The method for sums of whole numbers: NumPy's matrix products of them are slow, so "auto",
-    which would choose these, is for many products only."""
+    which would choose these, is for many products only.
+    """
     return "direct" if output.size * weights.size < _MANY else "auto"
 
 

@@ -73,7 +73,8 @@ def write(key: str, decoded: Decoded) -> bool:
 
 def _parsed(content: memoryview) -> Decoded:
     """Return the images, which share the memory of `content`; an error of one of several kinds if
-    it is not such content."""
+    it is not such content.
+    """
     end = 8 + int.from_bytes(content[:8], "little")
     head = json.loads(bytes(content[8:end]))
     count, *sides = map(int, head["shape"])

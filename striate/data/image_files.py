@@ -77,7 +77,8 @@ def orientation(image: Pillow.Image) -> int:
 
 def upright_image(image: Pillow.Image, orientation: int) -> Pillow.Image:
     """Return Pillow's image turned as the EXIF orientation says: in colour, several times as fast
-    as with NumPy."""
+    as with NumPy.
+    """
     from PIL import Image
 
     turns = Image.Transpose

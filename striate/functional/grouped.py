@@ -21,7 +21,8 @@ def grouped_dense(
     engine: str = "llvm",
 ) -> Array:
     """x · weights + bias, (n, groups), each number `group` times: see
-    `striate.layers.GroupedDense`. The bias is (groups,)."""
+    `striate.layers.GroupedDense`. The bias is (groups,).
+    """
     matrix = floats(weights, "weights", GROUPED_WEIGHTS)
     layer = layers.GroupedDense(matrix.shape[1] * group, group, bias=bias is not None)
     return run(layer, (x,), given_arrays(weights=matrix, bias=bias), engine)

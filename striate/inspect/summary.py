@@ -44,7 +44,8 @@ class SummaryRow:
 
     def type_behind(self, previous: str) -> str:
         """The type, in a table in which the layer stands behind the one called `previous`: a chain
-        needs no arrows, a branch shows what it reads."""
+        needs no arrows, a branch shows what it reads.
+        """
         if self.inputs == (previous,):
             return self.type
         return f"{self.type} ← {', '.join(self.inputs)}"

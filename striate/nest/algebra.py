@@ -64,7 +64,8 @@ _CHILDREN: dict[type[Expression], tuple[str, ...]] = {}
 
 def child_names(expression: Expression) -> tuple[str, ...]:
     """The fields of its class that hold expressions: finding them each time would be most of the
-    work."""
+    work.
+    """
     kind = type(expression)
     if kind not in _CHILDREN:
         names = (field.name for field in fields(expression))  # type: ignore[arg-type]
@@ -117,6 +118,8 @@ class Tensor(Expression):
 
 @dataclass(frozen=True)
 class Constant(Expression):
+    """The same number everywhere."""
+
     value: float
 
 
@@ -129,6 +132,8 @@ class Accumulator(Expression):
 
 @dataclass(frozen=True)
 class Binary(Expression):
+    """An operation on two values."""
+
     operation: Literal["add", "sub", "mul", "div", "max", "min"]
     left: Expression
     right: Expression
@@ -146,7 +151,8 @@ class MultiplyAdd(Expression):
 @dataclass(frozen=True)
 class Pair(Expression):
     """Two numbers of 32 bits rounded to bfloat16 (to nearest, of two to the even one), side by side
-    in 32 bits.  NaN stays NaN; denormals may become zero."""
+    in 32 bits.  NaN stays NaN; denormals may become zero.
+    """
 
     first: Expression
     second: Expression
@@ -166,6 +172,8 @@ class PairProduct(Expression):
 
 @dataclass(frozen=True)
 class Unary(Expression):
+    """A function of one value."""
+
     operation: Literal["exp", "expm1", "log", "sqrt", "rint"]
     operand: Expression
 
@@ -202,7 +210,8 @@ class Keep(Expression):
 @dataclass(frozen=True)
 class Transformed(Expression):
     """Element (i, j) of ``left @ x @ right.T``, where x[p, q] is the operand: the axes i, j, p and
-    q are those of the nest's `grid`."""
+    q are those of the nest's `grid`.
+    """
 
     left: Matrix
     right: Matrix
@@ -304,7 +313,8 @@ class Nest:
     @functools.cached_property
     def forms(self) -> tuple[list[Tensor | Index], list[Tensor | Index]]:
         """The linear forms inside the reduction, and those outside; those of a shared expression
-        once."""
+        once.
+        """
         order = () if self.order is None else (self.order,)
         return _forms_of((*self.terms, *order)), _forms_of((*self.initial, *self.stores))
 

@@ -69,7 +69,8 @@ def compile_nest(
     target: Target | None = None,
 ) -> CompiledNest:
     """The kernel of a nest; without a schedule, with the one that was kept as the fastest of those
-    measured, or else with the one that the cost model chooses."""
+    measured, or else with the one that the cost model chooses.
+    """
     target = target or host()
     name = tuned_key(nest, element)
     if schedule is None:
@@ -104,7 +105,8 @@ def machine(target: Target) -> str:
 
 def load(key: str, source: Callable[[str], str], target: Target) -> Loaded:
     """Code for `key`: from memory, from disk, or from compiling ``source(symbol)``, the IR of a
-    function of that name."""
+    function of that name.
+    """
     key = f"{key}\n{machine(target)}"
     with _LOCK:
         if key in _loaded:

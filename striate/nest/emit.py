@@ -36,7 +36,8 @@ def emit(
     pairs: bool = False,
 ) -> str:
     """The IR of a nest under a schedule, for a processor that multiplies and adds in one step
-    (`fused`), and has instructions for pairs of bfloat16 numbers (`pairs`)."""
+    (`fused`), and has instructions for pairs of bfloat16 numbers (`pairs`).
+    """
     return _Emitter(written_out(nest), schedule, element, fused, pairs).module(symbol)
 
 
@@ -152,7 +153,8 @@ class _Emitter:
 
     def _scaled(self, point: Point, place: IterationPoint) -> Point:
         """A point of a tile as offsets: along the lane axis it counts vectors.  Zeros are left
-        out."""
+        out.
+        """
         lane, count = self.schedule.lane, place.count
         return {a: i * count if a == lane else i for a, i in point.items() if i}
 
@@ -207,7 +209,8 @@ class _Emitter:
         self, place: IterationPoint, points: list[Point], accumulators: list[Value]
     ) -> list[Value]:
         """One turn of the innermost loop: every unrolled point of the reduction, in every point
-        of the tile."""
+        of the tile.
+        """
         self.at.forget()
         own = _split(accumulators, len(points))
         steps = self._steps()
@@ -219,7 +222,8 @@ class _Emitter:
 
     def _sharing(self, points: list[Point]) -> list[list[int]]:
         """Which points of a tile read something together: those that differ along axes that some
-        tensor does not move along.  Others come one after the other, which needs less registers."""
+        tensor does not move along.  Others come one after the other, which needs less registers.
+        """
         apart = [
             axis for axis in self.tile if all(tensor.stride(axis) for tensor in self.nest.read)
         ]

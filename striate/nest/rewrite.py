@@ -26,7 +26,8 @@ Form = TypeVar("Form", Tensor, Index)
 
 def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor], **fields: Any) -> Nest:
     """The nest with every tensor changed, and other `fields` of it; what expressions share, they
-    go on sharing."""
+    go on sharing.
+    """
     known: dict[int, Expression] = {}
 
     def changed(expression: Expression) -> Expression:

@@ -107,7 +107,8 @@ def _room(nest: Nest, target: Target) -> int:
 
 def _lane(nest: Nest, lanes: int) -> str:
     """The axis that reads and writes whole vectors: nothing gathered or scattered number by
-    number, few lanes idle, many tensors contiguous, stores first."""
+    number, few lanes idle, many tensors contiguous, stores first.
+    """
     targets = {store.target for store in nest.stores}
     inner = nest.read if nest.terms else nest.tensors()
 

@@ -176,7 +176,8 @@ class Runner:
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Without looking for garbage: a plan is many small objects, all of which stay, and Python
-    would look through them again and again."""
+    would look through them again and again.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -73,7 +73,8 @@ class Stage:
     @property
     def used_shards(self) -> int:
         """Shards that have tasks; where nothing is summed up over a shard, each task is one, and
-        goes to whoever is free."""
+        goes to whoever is free.
+        """
         tasks = self.tasks // self.grain
         buffers = (place.buffer for step in self.all_steps for place in step.places.values())
         sums = any(buffer.scope in ("shard", "partial") for buffer in buffers)
@@ -125,7 +126,8 @@ def is_per_block(buffer: Buffer) -> bool:
 
 def over_blocks(nest: Nest, places: Locations, blocks: int, before: str | None) -> Nest:
     """The nest with an axis n over blocks, in front of another; reduced where nothing is
-    stored block by block."""
+    stored block by block.
+    """
 
     def along(tensor: Tensor) -> Tensor:
         buffer = places[tensor.buffer].buffer

@@ -59,7 +59,8 @@ def running_sum_blocks(descriptor: SweepDescriptor, lanes: int) -> Blocks | None
 
 def doubling_blocks(descriptor: SweepDescriptor, lanes: int) -> Blocks:
     """Blocks for sums by doubling along the rows: in the L1 cache, where each is read and written
-    again and again.  Along the columns, blocks as for other algorithms."""
+    again and again.  Along the columns, blocks as for other algorithms.
+    """
     if descriptor.y.taps > 1:
         return Blocks(descriptor, lanes)
     size, channels = BYTES[descriptor.element], descriptor.channels

@@ -60,7 +60,8 @@ class PreparedSweep:
 
 def is_plane(request: Request) -> bool:
     """Whether rows and columns are all that is swept, without strides: what algorithms other than
-    the direct sum want."""
+    the direct sum want.
+    """
     roles = choose_axes(request.f.shape, request.axes)
     return (
         roles is not None

@@ -1,5 +1,6 @@
 """The training loop `fit`: forward pass, backward pass and update, batch by batch and epoch by
-epoch."""
+epoch.
+"""
 
 from __future__ import annotations
 

@@ -216,7 +216,8 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
 
 def _suited(row: Architecture, images: int, side: int) -> TrainingSettings:
     """Return the row's training for `images` images, whose shorter side is `side`: fewer images
-    get more epochs and smaller batches, and none is moved by more than a quarter of its side."""
+    get more epochs and smaller batches, and none is moved by more than a quarter of its side.
+    """
     factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
     changes = row.training.changes
     changes |= {

@@ -1,5 +1,6 @@
 """Operations: what is computed, what is fused into it, what is only a view, and what nobody
-reads."""
+reads.
+"""
 
 from __future__ import annotations
 

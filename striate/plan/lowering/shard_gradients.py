@@ -33,7 +33,8 @@ _SUM = 4096
 @dataclass(frozen=True)
 class _Span:
     """Numbers in the buffer of each shard, from `start` on, and where in the flat gradient their
-    sums go."""
+    sums go.
+    """
 
     buffer: Buffer
     start: int

@@ -24,7 +24,8 @@ _LARGE = 1 << 17
 
 def pixels_at_once(weights: int) -> int:
     """Pixels (or tiles) that should share one pass over so many weights: the more, the farther
-    away these are."""
+    away these are.
+    """
     return next((pixels for size, pixels in _ROUNDS if weights >= size), 1)
 
 

@@ -101,7 +101,8 @@ class InputPhase:
 
     def taps(self, row: int, column: int) -> tuple[dict[str, int], int]:
         """The tap with which output (j, i) reads pixel (p, q), as a linear form: strides and
-        offset, where taps are `row` and `column` apart."""
+        offset, where taps are `row` and `column` apart.
+        """
         strides = {
             "p": row,
             "j": self.rows.step * row,

@@ -1,5 +1,6 @@
 """Trial plans, to be explained and measured: on copies of a network's numbers, with noise as
-images."""
+images.
+"""
 
 from __future__ import annotations
 

@@ -282,7 +282,8 @@ class _Kernels:
 
     def _compare(self, groups: list[_SameNest], seconds: float) -> list[list[float]]:
         """Seconds of each candidate of each group: in every run of a round each kernel is another
-        of its candidates, and neighbours are not always the same."""
+        of its candidates, and neighbours are not always the same.
+        """
         most = max((len(group.kernels) for group in groups), default=0)
         times: list[list[list[list[float]]]] = [[[] for _ in g.kernels] for g in groups]
         if not groups:

@@ -86,7 +86,8 @@ class _Room:
 
     def add(self, places: Mapping[Use, int], size: int) -> None:
         """A stretch of `size` bytes, one for each thread if the uses are by thread, and where in it
-        each buffer begins."""
+        each buffer begins.
+        """
         for use, place in places.items():
             begin = self._sizes.setdefault(use.threads, 0)
             self._places.setdefault(use.threads, {})[use] = begin + place

@@ -28,7 +28,8 @@ class Use:
 
 def private_buffers(recording: RecordedStages) -> set[Buffer]:
     """Buffers that each thread has for itself, since nothing outside one stage needs them: they are
-    written and read while some blocks of images go through it."""
+    written and read while some blocks of images go through it.
+    """
     used: dict[Buffer, set[int]] = {}
     for number, stage in enumerate(recording.stages):
         for step in stage.all_steps:

@@ -91,7 +91,8 @@ def with_non_temporal_stores(
     step: BoundNest, array: npt.NDArray[np.generic], place: Location, target: Target
 ) -> BoundNest:
     """The step, whose stores all go to `place` in `array` and are not read again soon, past the
-    caches; as it is where the caches may hold them, or where they are no whole lines."""
+    caches; as it is where the caches may hold them, or where they are no whole lines.
+    """
     if array.nbytes <= _FAR * target.shared_cache or not _fills_lines(step.nest, place, array):
         return step
     stores = tuple(replace(store, streaming=True) for store in step.nest.stores)

@@ -94,7 +94,8 @@ def _losses(
     written: GradientSums, x: Array | None = None, f: Array | None = None, b: Array | None = None
 ) -> Array:
     """L = Σ ∂L/∂O·O of each image of x (n, height, width, channels), with the arrays of `written`
-    in place of those that are not given."""
+    in place of those that are not given.
+    """
     x = written.x[None] if x is None else x
     f = written.f if f is None else f
     b = written.b if b is None else b

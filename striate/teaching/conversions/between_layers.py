@@ -203,7 +203,8 @@ def _matrix(layer: LocallyConnected2D, weights: Array, image: Shape) -> Array:
 
 def _as_local(source: TrainedLayer) -> tuple[LocallyConnected2D, Array, Array | None]:
     """The locally connected layer, its weights and bias; for a convolution, views that repeat its
-    filters at each position without a copy."""
+    filters at each position without a copy.
+    """
     layer, bias = source.layer, source.parameters.get("bias")
     if isinstance(layer, LocallyConnected2D):
         return layer, source.parameters["weights"], bias

@@ -30,7 +30,8 @@ class Algorithm(ABC):
     @abstractmethod
     def costs(self, settings: Settings, operation: Operation) -> Mapping[Pass, float]:
         """Vector operations of each pass that it can compute and is allowed to, for a block of
-        images; what makes it less welcome than its operations say (rounding, memory) included."""
+        images; what makes it less welcome than its operations say (rounding, memory) included.
+        """
 
     @abstractmethod
     def input_halo(self, settings: Settings, operation: Operation) -> Pads:

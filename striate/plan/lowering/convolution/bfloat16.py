@@ -38,7 +38,8 @@ def fits(operation: Operation) -> bool:
 
 def is_faster(operation: Operation, lanes: int, cost: float) -> bool:
     """Whether a convolution by pairs takes less time than one by Winograd's algorithm, which costs
-    so many vector operations for an image."""
+    so many vector operations for an image.
+    """
     g = ConvGeometry(operation)
     products = g.rows * g.columns * g.taps * g.depth * vectors(g.outputs, lanes)
     return fits(operation) and SHARE * products < WINOGRAD_MARGIN * cost

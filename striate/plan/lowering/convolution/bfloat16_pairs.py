@@ -132,7 +132,8 @@ def pixels_of_outputs(
     builder: Builder, name: str, image: Image, g: ConvGeometry, channel: dict[str, int]
 ) -> tuple[Buffer, Tensor]:
     """The pixels that outputs 2x and 2x + 1 of a row read with the same tap, in a pair; and how
-    they are found by row y and pair x of outputs, taps r and s, and the axes in `channel`."""
+    they are found by row y and pair x of outputs, taps r and s, and the axes in `channel`.
+    """
     lanes, (height, width) = builder.lanes, g.size
     stride, dilation, columns = g.stride[1], g.dilation[1], pairs_of(g.columns)
     # One row for each that is read; of filters of one row none is skipped.
@@ -208,7 +209,8 @@ def filters(
 
 def _lanes(builder: Builder) -> Axes:
     """The axis over the images of a block, if it has several: an axis of one would be taken for
-    what fills the lanes, as nothing moves along it."""
+    what fills the lanes, as nothing moves along it.
+    """
     return (("v", builder.lanes),) if builder.lanes > 1 else ()
 
 

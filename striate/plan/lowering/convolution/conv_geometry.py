@@ -40,7 +40,8 @@ class ConvGeometry(WindowGeometry):
     @property
     def suits_winograd(self) -> bool:
         """Whether Winograd's algorithm is made for it: square filters of 3×3 or 5×5 that move pixel
-        by pixel, without groups, and with less padding than taps."""
+        by pixel, without groups, and with less padding than taps.
+        """
         taps = self.size[0]
         plain = (self.stride, self.dilation, self.groups) == ((1, 1), (1, 1), 1)
         return plain and self.size == (taps, taps) and taps in (3, 5) and max(self.pads) < taps

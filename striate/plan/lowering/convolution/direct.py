@@ -83,7 +83,8 @@ class Direct(Algorithm):
 
 def cost_by_channels(g: ConvGeometry, vector: int, images: int) -> float:
     """Vector operations for an image where channels fill vectors of so many lanes, and the time in
-    which a batch of `images` reads the filters, once for all of them."""
+    which a batch of `images` reads the filters, once for all of them.
+    """
     outputs = vectors(g.outputs, vector)
     reading = READING * g.depth * g.outputs / images
     return g.taps * (g.rows * g.columns * g.depth * outputs + WINOGRAD_MARGIN * reading)
@@ -185,7 +186,8 @@ def sum_products(
     columns: int,
 ) -> None:
     """The gradient of the filters from an image "x" and a "gradient", their forms and where they
-    lie; of each row, `columns` outputs or pairs of them are summed over."""
+    lie; of each row, `columns` outputs or pairs of them are summed over.
+    """
     by_shard = builder.sums_by_shard(operation)
     some = channels_of_task(builder, operation, g)
     target = vector("sum", r=g.row, s=g.column, g=g.share, C=some * g.outputs, c=g.outputs, k=1)

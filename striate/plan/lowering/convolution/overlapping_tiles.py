@@ -36,7 +36,8 @@ class OverlappingTiles:
 
     def matrix(self, pixels: int) -> Matrix:
         """B, for the first pixels of a group: from all positions of all tiles that they are in,
-        these from left to right."""
+        these from left to right.
+        """
         inputs, size = self._matrices.inputs, self._matrices.size
 
         def number(pixel: int, back: int) -> int:

@@ -123,7 +123,8 @@ class Strips(ConvGeometry):
 @dataclass(frozen=True)
 class RowRun:
     """Rows of the input from the `first` on, read by `taps` rows of taps from `tap` on; the first
-    of these sees the first row as row `line - tap` of the outputs."""
+    of these sees the first row as row `line - tap` of the outputs.
+    """
 
     first: int
     count: int
@@ -135,7 +136,8 @@ class RowRun:
 @dataclass(frozen=True)
 class StripChoice:
     """The passes that are computed in strips, and the part of the textbook loops' vector operations
-    that all passes take then."""
+    that all passes take then.
+    """
 
     strips: Strips
     passes: frozenset[Pass]

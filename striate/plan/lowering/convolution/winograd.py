@@ -105,7 +105,8 @@ def tiling(operation: Operation, vector: int, images: int) -> Tiling | None:
 
 class Winograd(Algorithm):
     """Minimal filtering over tiles of the image: all three passes, or none, as they share U, V and
-    W."""
+    W.
+    """
 
     name = "Winograd"
     is_winograd = True
@@ -229,7 +230,8 @@ def _filter_gradient(
     builder: Builder, operation: Operation, matrices: Transforms, spread: Tiles | None = None
 ) -> None:
     """dF: summed up at the positions first, and turned into filters once, at the end; of all tiles
-    at once where W is there (`spread`)."""
+    at once where W is there (`spread`).
+    """
     g = ConvGeometry(operation)
     image = Correlation(
         matrices,

@@ -37,7 +37,8 @@ def sum_by_shard(
     spread: Tiles | None,
 ) -> None:
     """Each thread sums up dU of one shard after another; from W of all tiles (`spread`) if that is
-    there, else from some rows of tiles at a time."""
+    there, else from some rows of tiles at a time.
+    """
     left, right = images
     depth, outputs = left.size[2], right.size[2]
     positions = left.transforms.size**2

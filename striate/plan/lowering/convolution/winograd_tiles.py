@@ -44,7 +44,8 @@ class OutputSink:
 @dataclass(frozen=True)
 class Correlation:
     """An image seen in tiles, the first of which begins at `start`, and the `size` (rows, columns,
-    channels) of what tiles of m × m cover."""
+    channels) of what tiles of m × m cover.
+    """
 
     transforms: Transforms
     image: Image
@@ -96,7 +97,8 @@ class Tiles:
 
 def odd_lines(size: int) -> int:
     """At least `size` numbers, and an odd number of cache lines: else all positions of a tile
-    would share a few lines of the cache."""
+    would share a few lines of the cache.
+    """
     return (-(-size // 32) * 2 + 1) * 16
 
 
@@ -152,7 +154,8 @@ def tile_groups(work: Correlation, first: int, band: int) -> Iterator[TileGroup]
 
 def whole_and_cut(first: int, count: int, size: int, m: int) -> Iterator[tuple[int, int, int]]:
     """(place, count, outputs): of `count` tiles from the `first` on those with all m outputs, and
-    the one that is cut where the `size` outputs end; places count from the first."""
+    the one that is cut where the `size` outputs end; places count from the first.
+    """
     whole = min(first + count, size // m) - first
     if whole > 0:
         yield 0, whole, m
