@@ -32,8 +32,7 @@ def page_data(report: Report) -> dict[str, Any]:
             "std": np.asarray(preprocessing.std, np.float32).tolist(),
         },
         "nodes": [
-            _node(report, index) | {"patches": patches[index]}
-            for index in range(len(network.nodes))
+            _node(report, index) | {"sees": patches[index]} for index in range(len(network.nodes))
         ],
         "images": [_image(report, place) for place in range(len(report.chosen))],
         "occlusion": {

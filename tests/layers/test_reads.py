@@ -17,7 +17,7 @@ def test_the_pixels_under_a_window_by_hand() -> None:
 def test_a_convolution_multiplies_these_pixels() -> None:
     """With one tap that is not zero, each output is the pixel under that tap, or 0 in padding."""
     shape = (7, 8, 1)
-    layer = Conv2D(1, (2, 3), stride=(2, 1), padding=(1, 0, 2, 1), dilation=(2, 2), bias=False)
+    layer = Conv2D(1, (2, 3), stride=(2, 1), padding=(1, 1, 2, 1), dilation=(2, 2), bias=False)
     image = np.arange(1.0, 57.0).reshape(1, *shape)
     rows, columns, _ = layer.output_shape(shape)
     ys, xs = (layer.reads(shape).pixels(axis, n) for axis, n in ((0, rows), (1, columns)))

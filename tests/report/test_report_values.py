@@ -163,7 +163,7 @@ def test_patches_whose_rows_depend_on_the_column(open_page: Any, tmp_path: Path)
     striate.report(network, np.ones((1, 5, 4, 1)), [0], path=path, engine="numpy")
     page = open_page(path)
     assert check_patches(page, network) > 300
-    kept = page.evaluate("striateReport.report.nodes.map((node) => Object.keys(node.patches))")
+    kept = page.evaluate("striateReport.report.nodes.map((node) => Object.keys(node.sees))")
     assert sum("boxes" in names for names in kept) >= 2
     assert sum("rows" in names for names in kept) >= 2 and ["like"] in kept
 

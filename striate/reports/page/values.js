@@ -140,8 +140,8 @@ function patchOf(node, index) {
     const [row, column] = placeOf(INPUT, index);
     return [row, row, column, column];
   }
-  let { patches } = report.nodes[node];
-  if ("like" in patches) ({ patches } = report.nodes[patches.like]);
+  let { sees: patches } = report.nodes[node];
+  if ("like" in patches) ({ sees: patches } = report.nodes[patches.like]);
   const [height, width, channels] = patches.grid;
   const [row, column] = [Math.floor(index / channels / width), Math.floor(index / channels) % width];
   const kind = patches.kinds ? decode(patches.kinds)[index % channels] : 0;
