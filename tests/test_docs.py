@@ -34,7 +34,7 @@ def test_the_articles_have_pages() -> None:
     index = (DOCS / "README.md").read_text("utf-8")
     linked = re.findall(r"\]\(([\w-]+\.md)\)", index)
     assert sorted([*linked, "README.md"]) == [page.name for page in PAGES]
-    assert len(linked) == 5
+    assert len(linked) == 6
 
 
 def test_every_picture_is_shown() -> None:

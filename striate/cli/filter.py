@@ -26,7 +26,7 @@ SAMPLE = "grace-hopper"
 
 
 @dataclass(frozen=True)
-class FilterSettings:
+class PhotoFilter:
     """How photos are filtered; the attributes are the arguments of `striate.filter_image`."""
 
     chain: tuple[Kernel, ...]
@@ -165,7 +165,7 @@ def filter_command(
 
     check_name("--border", border, BORDERS)
     chain = resolve_chain(list(given), rows)
-    settings = FilterSettings(chain, border, fill_value, offset, gray)
+    settings = PhotoFilter(chain, border, fill_value, offset, gray)
     suffix = "".join(f"-{name}" for name in settings.labels(rows))
     jobs = plan(photos, out, suffix, sample=SAMPLE, compare=ENDINGS if compare else ())
     written: list[dict[str, Any]] = []
@@ -210,7 +210,7 @@ def _name(job: InputAndOutput) -> str:
 
 
 def _filter(
-    picture: Picture, job: InputAndOutput, settings: FilterSettings
+    picture: Picture, job: InputAndOutput, settings: PhotoFilter
 ) -> tuple[Array, list[str]]:
     """Write the filtered picture; return its first frame, and notes on what the file lacks."""
     from striate.pictures import write_picture
@@ -221,7 +221,7 @@ def _filter(
 
 
 def _compare(
-    picture: Picture, job: InputAndOutput, settings: FilterSettings
+    picture: Picture, job: InputAndOutput, settings: PhotoFilter
 ) -> tuple[Array, list[str]]:
     """Write the comparison; return the filtered pixels, and a note on frames left out."""
     from striate.pictures.comparison import write_comparison

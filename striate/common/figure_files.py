@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from striate.common.errors import StriateError, StriateValueError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -19,7 +21,7 @@ def kind_of(
     path: str | os.PathLike[str],
     what: str,
     kinds: Sequence[str] = FIGURE_KINDS,
-    error: type[ValueError] = ValueError,
+    error: type[StriateError] = StriateValueError,
 ) -> str:
     """Return the kind of file that the ending of a name asks for, such as "png".
 
