@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Floats
 from striate.layers import (
     Add,
     BatchNorm,
@@ -28,6 +27,8 @@ from striate.layers import (
 )
 from striate.network import Network
 
+# Only what every version of striate has, as `versions.py` runs this in two of them.
+Floats = npt.NDArray[np.float32]
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 
 
