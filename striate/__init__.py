@@ -7,12 +7,11 @@ The names below are loaded when they are first used, so that ``import striate`` 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from striate.common.version import __version__
-
 if TYPE_CHECKING:
     from striate import functional as functional
     from striate import inspect as inspect
     from striate import kernels as kernels
+    from striate.common.version import __version__ as __version__
     from striate.data import DataError as DataError
     from striate.data import Dataset as Dataset
     from striate.data import load as load_data
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
 
 # Public name -> (module, name in that module; None for the module itself).
 _EXPORTS: dict[str, tuple[str, str | None]] = {
+    "__version__": ("striate.common.version", "__version__"),
     "Add": ("striate.layers", "Add"),
     "AdamW": ("striate.optim.optimizers", "AdamW"),
     "Augment": ("striate.data.augment", "Augment"),
