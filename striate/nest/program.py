@@ -1,11 +1,11 @@
 """Programs: many kernel calls, for many tasks and threads, behind one native call.
 
 A program is a list of jobs.  A job runs a list of kernel calls for each of its tasks (a task is
-16 images, or some rows of a gradient).  Tasks are dealt to the threads in shards: a shard is a
-fixed run of tasks that one thread takes through in order, and may have calls of its own at its
-start (clearing an accumulator) and its end.  Which thread takes which shard is decided by an atomic
-counter at run time and changes nothing in the result.  A job with a barrier ends when all threads
-have finished it.
+some blocks of images, or some rows of a gradient).  Tasks are dealt to the threads in shards: a
+shard is a fixed run of tasks that one thread takes through in order, and may have calls of its own
+at its start (clearing an accumulator) and its end.  Which thread takes which shard is decided by an
+atomic counter at run time and changes nothing in the result.  A job with a barrier ends when all
+threads have finished it.
 
 The address of each argument of each call is a linear form too:
 

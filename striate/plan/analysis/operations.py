@@ -8,7 +8,7 @@ import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from striate.layers import (
     AvgPool2D,
@@ -18,22 +18,17 @@ from striate.layers import (
     Flatten,
     GroupedDense,
     Layer,
-    LeakyReLU,
     MaxPool2D,
-    ReLU,
-    Scale,
-    Sigmoid,
     SumPool2D,
-    Tanh,
 )
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape, extent
+from striate.plan.analysis.activations import ACTIVATIONS, fusible
 
 if TYPE_CHECKING:
     from striate.model.model import Model
 
 INPUT = -1
-Activation = ReLU | LeakyReLU | Sigmoid | Tanh | Scale
 # Of these any part of the output can be computed alone.
 _WINDOWS = (Conv2D, MaxPool2D, AvgPool2D, SumPool2D)
 # The part of a value that must be spared, for a size that suits vectors less well.
@@ -56,7 +51,7 @@ class Operation:
     shape: Shape
     multiply_adds: float
     pads: Pads = (0, 0, 0, 0)
-    activation: Activation | None = None
+    activation: Layer | None = None
 
 
 @dataclass(frozen=True)
@@ -106,17 +101,17 @@ def analyse(network: Model, training: bool) -> Graph:
     pooled = {sources[i][0] for i in nodes if type(network.nodes[i].layer) is MaxPool2D}
 
     fused: dict[int, int] = {INPUT: INPUT}
-    moved: dict[int, Activation] = {}
+    moved: dict[int, Layer] = {}
     made: dict[int, Operation] = {}
     for i in nodes:
         layer, before = network.nodes[i].layer, sources[i][0]
-        if _is_activation(layer) and _rises(layer) and readers[before] == 1:
+        if fusible(layer) and readers[before] == 1:
             previous = made.get(fused[before])
             if readers[i] == 1 and i in pooled and before not in moved:
                 fused[i], moved[i] = fused[before], layer
                 continue
             # An activation as such needs its own output for its derivative.
-            if previous and not previous.activation and not _is_activation(previous.layer):
+            if previous and not previous.activation and type(previous.layer) not in ACTIVATIONS:
                 fused[i], previous.activation = fused[before], layer
                 continue
         fused[i] = i
@@ -196,15 +191,3 @@ def _without_views(network: Model, training: bool) -> dict[int, int]:
         view = idle(i) or (type(vertex.layer) is Flatten and dense_only(i))
         plain[i] = plain[vertex.inputs[0]] if view else i
     return plain
-
-
-def _is_activation(layer: Layer) -> TypeGuard[Activation]:
-    """Exactly one of these: a subclass may compute something else."""
-    return type(layer) in (ReLU, LeakyReLU, Sigmoid, Tanh, Scale)
-
-
-def _rises(layer: Activation) -> bool:
-    """Whether the activation never falls, so that its output tells its derivative."""
-    if isinstance(layer, Scale):
-        return layer.factor > 0
-    return not isinstance(layer, LeakyReLU) or layer.slope >= 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers import Scale
+from striate.layers import Layer
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -19,7 +19,8 @@ from striate.nest.algebra import (
     Store,
 )
 from striate.ops.shapes import Pads
-from striate.plan.analysis.operations import Activation, Graph, Operation
+from striate.plan.analysis.activations import ACTIVATIONS, activated, derived
+from striate.plan.analysis.operations import Graph, Operation
 from striate.plan.layout import (
     EVERY_PIXEL,
     Access,
@@ -31,7 +32,6 @@ from striate.plan.layout import (
     image_buffer,
     vector,
 )
-from striate.plan.lowering.activations import activated, derived
 from striate.plan.lowering.recomputation import Recomputation
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.lowering.shard_gradients import Shards, shards_of
@@ -58,7 +58,7 @@ class Builder:
         shards = settings.blocks if settings.loss is None else shards_of(graph, settings.batch_size)
         shards = min(settings.blocks, shards)
         self.recorder = Recorder(settings.blocks, shards)
-        self.activations: dict[int, Activation] = {
+        self.activations: dict[int, Layer] = {
             o.node: o.activation for o in graph.operations if o.activation
         }
         self.values: dict[int, Image] = {}
@@ -214,7 +214,7 @@ class GradientWriter:
     builder: Builder
     value: int
     first: bool
-    activation: Activation | None
+    activation: Layer | None
 
     def nest(
         self,
@@ -250,7 +250,8 @@ class GradientWriter:
     def images(self) -> dict[str, Image]:
         """What a store writes and reads, by role."""
         images = {"out": self.builder.gradients[self.value]}
-        if self.activation is not None and not isinstance(self.activation, Scale):
+        activation = self.activation
+        if activation is not None and ACTIVATIONS[type(activation)].told_by != "nothing":
             images["value"] = self.builder.values[self.value]
         return images
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from striate.layers import Dense, GroupedDense
+from striate.layers import Dense, GroupedDense, Layer
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
-from striate.plan.analysis.operations import Activation, Operation
+from striate.plan.analysis.activations import activated
+from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, vector
-from striate.plan.lowering.activations import activated
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.elementwise import copy
 from striate.plan.lowering.weight_panels import lay_out, panel
@@ -32,9 +32,7 @@ def forward(builder: Builder, operation: Operation) -> None:
     multiply(builder, operation, builder.values[operation.node], operation.activation)
 
 
-def multiply(
-    builder: Builder, operation: Operation, out: Image, activation: Activation | None
-) -> None:
+def multiply(builder: Builder, operation: Operation, out: Image, activation: Layer | None) -> None:
     """The product with the layer's weights, as many columns as the vector `out` has numbers."""
     x = _flat(builder, operation)
     units = out.features

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import cast
 
 from striate.common.random_bits import drop_threshold
-from striate.layers import Dropout, LeakyReLU, ReLU, Scale
+from striate.layers import Dropout
 from striate.nest.algebra import (
     Expression,
     Index,
@@ -17,9 +17,9 @@ from striate.nest.algebra import (
     Tensor,
     strides_of,
 )
-from striate.plan.analysis.operations import Activation, Operation
+from striate.plan.analysis.activations import ACTIVATIONS, activated, derived
+from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, pixels
-from striate.plan.lowering.activations import activated, derived
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.gradient_aliasing import alias_gradients
 
@@ -62,7 +62,7 @@ def flatten_backward(builder: Builder, operation: Operation) -> None:
 def activation_forward(builder: Builder, operation: Operation) -> None:
     """An activation that could not be fused."""
     x = builder.values[operation.inputs[0]]
-    result = activated(cast(Activation, operation.layer), x.tensor("x", EVERY_PIXEL))
+    result = activated(operation.layer, x.tensor("x", EVERY_PIXEL))
     builder.recorder.blockwise(
         Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY_PIXEL),)),
         {"x": Location(x.buffer), "out": builder.out(operation)},
@@ -70,16 +70,16 @@ def activation_forward(builder: Builder, operation: Operation) -> None:
 
 
 def activation_backward(builder: Builder, operation: Operation) -> None:
-    """Its derivative: from the input where the output does not tell the side of zero."""
+    """Its derivative, from what tells it."""
     source = operation.inputs[0]
     if not builder.needs_gradient(source):
         return
-    layer = cast(Activation, operation.layer)
-    told = builder.values[source if isinstance(layer, ReLU | LeakyReLU) else operation.node]
-    reads = {} if isinstance(layer, Scale) else {"told": Location(told.buffer)}
+    told_by = ACTIVATIONS[type(operation.layer)].told_by
+    told = builder.values[source if told_by == "input" else operation.node]
+    reads = {} if told_by == "nothing" else {"told": Location(told.buffer)}
     gradient = builder.gradients[operation.node]
     term = derived(
-        layer, told.tensor("told", EVERY_PIXEL), gradient.tensor("gradient", EVERY_PIXEL)
+        operation.layer, told.tensor("told", EVERY_PIXEL), gradient.tensor("gradient", EVERY_PIXEL)
     )
     with builder.writing_gradient(source) as writer:
         writer.nest(

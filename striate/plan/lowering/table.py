@@ -14,15 +14,11 @@ from striate.layers import (
     GlobalAvgPool2D,
     GroupedDense,
     Layer,
-    LeakyReLU,
     LocallyConnected2D,
     MaxPool2D,
-    ReLU,
-    Scale,
-    Sigmoid,
     SumPool2D,
-    Tanh,
 )
+from striate.plan.analysis.activations import ACTIVATIONS
 from striate.plan.lowering import (
     batchnorm,
     dense,
@@ -71,6 +67,6 @@ LOWERINGS: dict[type[Layer], Lowering] = {
         kind: Lowering(
             elementwise.activation_forward, elementwise.activation_backward, rereads=True
         )
-        for kind in (ReLU, LeakyReLU, Sigmoid, Tanh, Scale)
+        for kind in ACTIVATIONS
     },
 }
