@@ -21,6 +21,10 @@ def _never(layer: Layer) -> bool:
     return False
 
 
+def _always(layer: Layer) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Activation(Generic[Kind]):
     """How one kind of activation is computed.
@@ -38,10 +42,6 @@ class Activation(Generic[Kind]):
     input_gradient: Callable[[Kind, Expression, Expression], Expression]
     told_by: Literal["input", "output", "nothing"] = "input"
     fuses: Callable[[Kind], bool] = _never
-
-
-def _always(layer: Layer) -> bool:
-    return True
 
 
 ACTIVATIONS: Mapping[type[Layer], Activation[Any]] = {
