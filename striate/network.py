@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,14 @@ from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
 from striate.common.imported_method import ImportedMethod
 from striate.layers import Input, Node
-from striate.model import files
 from striate.model.graph import Vertex
 from striate.model.model import Model
 from striate.model.parameters import Slot
 from striate.model.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from striate.engines.engine import Engine
     from striate.inspect.summary import Summary
     from striate.plan.inference import CompiledNetwork
@@ -33,6 +33,8 @@ __all__ = ["Input", "Network", "Node", "Slot", "Vertex", "load"]
 
 def load(path: str | Path) -> Network:
     """Return the network in the model file `path`: see `striate.model.files.load`."""
+    from striate.model import files
+
     return files.load(path, Network)
 
 
@@ -178,6 +180,8 @@ class Network(Model):
 
     def save(self, path: str | Path) -> None:
         """Write weights, architecture, classes and preprocessing to one safetensors file."""
+        from striate.model import files
+
         files.save(self, path)
 
     def summary(self) -> Summary:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -37,7 +36,7 @@ def write_atomically(
     """
     target = Path(os.path.realpath(path))
     # A name of its own and not one derived from the target's, which may be as long as a name can.
-    partial = target.parent / f"{_START}{secrets.token_hex(8)}{_END}"
+    partial = target.parent / f"{_START}{os.urandom(8).hex()}{_END}"
     try:
         with open(partial, "xb", opener=_open_private if private else None) as file:
             for chunk in chunks:

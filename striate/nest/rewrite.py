@@ -18,6 +18,7 @@ from striate.nest.algebra import (
     Transformed,
     child_names,
     strides_of,
+    with_fields,
 )
 from striate.nest.small_matrix import apply_both
 
@@ -40,7 +41,7 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor], **fields: Any) 
         return known[id(expression)]
 
     def store(old: Store) -> Store:
-        return replace(old, target=change(old.target), value=changed(old.value))
+        return with_fields(old, target=change(old.target), value=changed(old.value))
 
     return replace(
         nest,
@@ -54,7 +55,7 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor], **fields: Any) 
 def _changed(tensor: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     """A tensor changed, and the tables that shift it."""
     shift = tuple(_changed(table, change) for table in tensor.shift)
-    return replace(change(tensor), shift=shift) if shift else change(tensor)
+    return with_fields(change(tensor), shift=shift) if shift else change(tensor)
 
 
 def in_rounds(nest: Nest, axis: str, size: int) -> Nest:
@@ -71,8 +72,8 @@ def in_parts(nest: Nest, axis: str, size: int, before: str) -> Nest:
     outer = axis.upper()
 
     def cut(tensor: Tensor) -> Tensor:
-        stride = tensor.stride(axis)
-        return replace(tensor, strides=strides_of({**dict(tensor.strides), outer: stride * size}))
+        strides = {**dict(tensor.strides), outer: tensor.stride(axis) * size}
+        return with_fields(tensor, strides=strides_of(strides))
 
     axes = [(name, size if name == axis else extent) for name, extent in nest.axes]
     axes.insert([name for name, _ in axes].index(before), (outer, nest.extent(axis) // size))
@@ -114,7 +115,7 @@ def _written_out(nest: Nest) -> Nest:
     def stores(point: Mapping[str, int]) -> list[Store]:
         known: dict[int, Expression] = {}
         return [
-            replace(old, target=_fixed(old.target, point), value=at(old.value, point, known))
+            with_fields(old, target=_fixed(old.target, point), value=at(old.value, point, known))
             for old in nest.stores
         ]
 
@@ -129,7 +130,7 @@ def _fixed(form: Form, point: Mapping[str, int]) -> Form:
     if left == form.strides:
         return form
     offset = sum(stride * point[axis] for axis, stride in form.strides if axis in point)
-    return replace(form, strides=left, offset=form.offset + offset)
+    return with_fields(form, strides=left, offset=form.offset + offset)
 
 
 def joined(nest: Nest) -> Nest:
@@ -155,7 +156,7 @@ def joined(nest: Nest) -> Nest:
         return nest
 
     def still(tensor: Tensor) -> Tensor:
-        return replace(tensor, strides=tuple(s for s in tensor.strides if s[0] not in gone))
+        return with_fields(tensor, strides=tuple(s for s in tensor.strides if s[0] not in gone))
 
     reduce = tuple(axis for axis in nest.reduce if axis not in gone)
     return with_tensors(nest, still, axes=tuple(kept), reduce=reduce)
@@ -190,4 +191,4 @@ def _rebuilt(expression: Expression, changed: Callable[[Expression], Expression]
         for name in child_names(expression)
         if (new := changed(value := getattr(expression, name))) is not value
     }
-    return replace(expression, **fresh) if fresh else expression  # type: ignore[type-var]
+    return with_fields(expression, **fresh) if fresh else expression

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from striate.nest.algebra import Nest, Tensor, strides_of
+from striate.nest.algebra import Nest, Tensor, strides_of, with_fields
 from striate.nest.rewrite import in_rounds, with_tensors
 from striate.nest.schedule import Schedule
 from striate.plan.layout import Buffer, Location
@@ -134,8 +134,8 @@ def over_blocks(nest: Nest, places: Locations, blocks: int, before: str | None) 
         if not is_per_block(buffer):
             return tensor
         if tensor.rows is not None:
-            return replace(tensor, rows=strides_of({**dict(tensor.rows), "n": buffer.span}))
-        return replace(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
+            return with_fields(tensor, rows=strides_of({**dict(tensor.rows), "n": buffer.span}))
+        return with_fields(tensor, strides=strides_of({**dict(tensor.strides), "n": buffer.span}))
 
     stored = [places[store.target.buffer].buffer for store in nest.stores]
     if any(is_per_block(buffer) for buffer in stored):

@@ -114,10 +114,8 @@ def propagate(builder: Builder, operation: Operation, gradient: Image) -> None:
     if not builder.channel_lanes:
         turned = _turned(builder, operation, gradient, units)
     builder.defer(lambda: _weight_gradient(builder, operation, turned, units))
-    source = operation.inputs[0]
-    if not builder.needs_gradient(source):
-        return
-    _input_gradient(builder, operation, gradient)
+    if builder.needs_gradient(operation.inputs[0]):
+        _input_gradient(builder, operation, gradient)
 
 
 def _input_gradient(builder: Builder, operation: Operation, gradient: Image) -> None:

@@ -48,8 +48,6 @@ def flatten_forward(builder: Builder, operation: Operation) -> None:
 def flatten_backward(builder: Builder, operation: Operation) -> None:
     """The gradient as an image again."""
     source = operation.inputs[0]
-    if not builder.needs_gradient(source):
-        return
     x, gradient = builder.values[source], builder.gradients[operation.node]
     with builder.writing_gradient(source) as writer:
         writer.nest(
@@ -72,8 +70,6 @@ def activation_forward(builder: Builder, operation: Operation) -> None:
 def activation_backward(builder: Builder, operation: Operation) -> None:
     """Its derivative, from what tells it."""
     source = operation.inputs[0]
-    if not builder.needs_gradient(source):
-        return
     told_by = ACTIVATIONS[type(operation.layer)].told_by
     told = builder.values[source if told_by == "input" else operation.node]
     reads = {} if told_by == "nothing" else {"told": Location(told.buffer)}
@@ -111,8 +107,6 @@ def dropout_forward(builder: Builder, operation: Operation) -> None:
 def dropout_backward(builder: Builder, operation: Operation) -> None:
     """The same mask on the gradient."""
     source = operation.inputs[0]
-    if not builder.needs_gradient(source):
-        return
     gradient = builder.gradients[operation.node]
     with builder.writing_gradient(source) as writer:
         writer.nest(

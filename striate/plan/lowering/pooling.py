@@ -82,10 +82,8 @@ def max_forward(builder: Builder, operation: Operation) -> None:
 
 def max_backward(builder: Builder, operation: Operation) -> None:
     """A pixel gets the gradient of those windows in which it was the winner."""
-    g = WindowGeometry(operation)
-    if not builder.needs_gradient(operation.inputs[0]):
-        return
-    _scatter(builder, operation, g, builder.recall(operation, "winners", Image))
+    winners = builder.recall(operation, "winners", Image)
+    _scatter(builder, operation, WindowGeometry(operation), winners)
 
 
 def sum_forward(builder: Builder, operation: Operation) -> None:
@@ -107,8 +105,7 @@ def sum_forward(builder: Builder, operation: Operation) -> None:
 
 def sum_backward(builder: Builder, operation: Operation) -> None:
     """A pixel gets the gradient of every window that it is in."""
-    if builder.needs_gradient(operation.inputs[0]):
-        _scatter(builder, operation, WindowGeometry(operation), None)
+    _scatter(builder, operation, WindowGeometry(operation), None)
 
 
 def _scatter(
@@ -213,8 +210,6 @@ def global_forward(builder: Builder, operation: Operation) -> None:
 def global_backward(builder: Builder, operation: Operation) -> None:
     """Every pixel gets its share of the channel's gradient."""
     source = operation.inputs[0]
-    if not builder.needs_gradient(source):
-        return
     x, gradient = builder.values[source], builder.gradients[operation.node]
     with builder.writing_gradient(source) as writer:
         writer.nest(

@@ -26,7 +26,9 @@ class Lowering:
     """How a layer is computed.
 
     Attributes:
-        forward, backward: record the nests of an operation.
+        forward, backward: record the nests of an operation. `backward` is called only where the
+            operation or something before it learns; so a layer without parameters and with one
+            input need not ask whether that input's gradient is needed.
         input_halo: zeros that the layer reads around its input.
         gradient_halo: zeros that its input gradient reads around the gradient of its output.
         rereads: whether the backward pass reads the inputs.

@@ -52,7 +52,7 @@ def uses_of(recording: RecordedStages, private: Set[Buffer], threads: int) -> li
     """
     uses: dict[Buffer, Use] = {}
     begin = time = 0
-    touched: list[Buffer] = []
+    touched: set[Buffer] = set()
     for stage in recording.all_stages:
         own: dict[Buffer, tuple[int, int]] = {}
         first = time
@@ -71,11 +71,11 @@ def uses_of(recording: RecordedStages, private: Set[Buffer], threads: int) -> li
             begins = uses[buffer].start if buffer in uses else start if alone else begin
             uses[buffer] = Use(buffer, size, begins, stop, threads if alone else 0)
             if not alone:
-                touched.append(buffer)
+                touched.add(buffer)
         if stage.barrier:
             for buffer in touched:
                 uses[buffer] = replace(uses[buffer], stop=time - 1)
-            begin, touched = time, []
+            begin, touched = time, set()
     return list(uses.values())
 
 
