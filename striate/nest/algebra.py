@@ -269,8 +269,7 @@ class Nest:
     grid: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        every = self.axes + self.grid
-        extents = dict(every)
+        every, extents = self.axes + self.grid, self._extents
         if len(extents) != len(every):
             raise ValueError(f"axis named twice: {[name for name, _ in every]}")
         if empty := [name for name, extent in every if extent < 1]:
@@ -299,7 +298,11 @@ class Nest:
 
     def extent(self, axis: str) -> int:
         """How many indices `axis` has."""
-        return dict(self.axes + self.grid)[axis]
+        return self._extents[axis]
+
+    @functools.cached_property
+    def _extents(self) -> dict[str, int]:
+        return dict(self.axes + self.grid)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -354,7 +357,7 @@ class Nest:
 
     def reach(self, tensor: Tensor) -> tuple[int, int]:
         """The least and the largest element of its buffer that a tensor touches."""
-        ends = [stride * (self.extent(axis) - 1) for axis, stride in tensor.strides]
+        ends = [stride * (self._extents[axis] - 1) for axis, stride in tensor.strides]
         low = tensor.offset + sum(min(end, 0) for end in ends)
         return low, tensor.offset + sum(max(end, 0) for end in ends)
 

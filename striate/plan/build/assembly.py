@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -134,10 +135,16 @@ class Assembly:
                 f"{place.buffer.name!r}"
             )
 
+    @functools.cached_property
+    def _placed(self) -> dict[Buffer, tuple[int, int]]:
+        """Where each buffer begins, and the bytes of an element: NumPy takes long to tell."""
+        arrays = self.memory.arrays.items()
+        return {buffer: (array.ctypes.data, array.itemsize) for buffer, array in arrays}
+
     def _argument(self, place: Location, advance: int, stage: Stage) -> Argument:
         buffer = place.buffer
-        size = self.memory.arrays[buffer].itemsize
-        base = self.memory.arrays[buffer].ctypes.data + place.offset * size
+        start, size = self._placed[buffer]
+        base = start + place.offset * size
         span = buffer.span * size
         if not stage.by_block:
             return Argument(base, task=advance * size)

@@ -6,7 +6,7 @@ Time counts the steps of all stages.  Stages without a barrier between them happ
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from striate.plan.layout import Buffer
 from striate.plan.stage import RecordedStages
@@ -50,7 +50,9 @@ def uses_of(recording: RecordedStages, private: Set[Buffer], threads: int) -> li
     What one thread uses while its blocks go through one stage is needed from step to step only; all
     else from barrier to barrier.
     """
-    uses: dict[Buffer, Use] = {}
+    starts: dict[Buffer, int] = {}
+    stops: dict[Buffer, int] = {}
+    sizes: dict[Buffer, int] = {}
     begin = time = 0
     touched: set[Buffer] = set()
     for stage in recording.all_stages:
@@ -67,16 +69,19 @@ def uses_of(recording: RecordedStages, private: Set[Buffer], threads: int) -> li
         for buffer, (start, stop) in own.items():
             alone = buffer in private
             grain = stage.grain if buffer.scope == "auto" else 1
-            size = elements_of(buffer, grain if alone else instances_of(buffer, recording))
-            begins = uses[buffer].start if buffer in uses else start if alone else begin
-            uses[buffer] = Use(buffer, size, begins, stop, threads if alone else 0)
+            sizes[buffer] = elements_of(buffer, grain if alone else instances_of(buffer, recording))
+            starts.setdefault(buffer, start if alone else begin)
+            stops[buffer] = stop
             if not alone:
                 touched.add(buffer)
         if stage.barrier:
             for buffer in touched:
-                uses[buffer] = replace(uses[buffer], stop=time - 1)
+                stops[buffer] = time - 1
             begin, touched = time, set()
-    return list(uses.values())
+    return [
+        Use(buffer, size, starts[buffer], stops[buffer], threads if buffer in private else 0)
+        for buffer, size in sizes.items()
+    ]
 
 
 def instances_of(buffer: Buffer, recording: RecordedStages) -> int:
