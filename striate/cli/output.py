@@ -12,12 +12,15 @@ from typing import Any
 
 import click
 
-from striate.common.text import reason
+from striate.common.errors import MOST_CHARACTERS
+from striate.common.text import cut_in_the_middle, reason
 
 
 def error_line(message: str) -> None:
-    """Print the error with which the command ends, on one line of standard error."""
-    click.echo(f"striate: {one_line(message)}", err=True)
+    """Print the error with which the command ends, on one line of standard error, shortened if
+    what it repeats is long.
+    """
+    click.echo(cut_in_the_middle(f"striate: {one_line(message)}", MOST_CHARACTERS), err=True)
 
 
 def note(message: str, *, quiet: bool = False) -> None:

@@ -104,6 +104,16 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def cut_in_the_middle(text: str, most: int) -> str:
+    """`text`, or as much of its beginning and its end as have `most` characters with an ellipsis:
+    of a message, what it is about and what to change.
+    """
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
 # Lists.
 
 
