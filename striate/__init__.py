@@ -8,9 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from striate import compat as compat
+    from striate import data as data
     from striate import functional as functional
     from striate import inspect as inspect
     from striate import kernels as kernels
+    from striate import layers as layers
     from striate.common.version import __version__ as __version__
     from striate.data import DataError as DataError
     from striate.data import Dataset as Dataset
@@ -59,9 +62,8 @@ if TYPE_CHECKING:
 
 # Public name -> (module, name in that module; None for the module itself).
 _EXPORTS: dict[str, tuple[str, str | None]] = {
-    "__version__": ("striate.common.version", "__version__"),
-    "Add": ("striate.layers", "Add"),
     "AdamW": ("striate.optim.optimizers", "AdamW"),
+    "Add": ("striate.layers", "Add"),
     "Augment": ("striate.data.augment", "Augment"),
     "AvgPool2D": ("striate.layers", "AvgPool2D"),
     "BatchNorm": ("striate.layers", "BatchNorm"),
@@ -92,9 +94,12 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SoftmaxCrossEntropy": ("striate.optim.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
+    "__version__": ("striate.common.version", "__version__"),
+    "compat": ("striate.compat", None),
     "conversions": ("striate.teaching.conversions", None),
     "convolve": ("striate.signal.convolution", "convolve"),
     "correlate": ("striate.signal.convolution", "correlate"),
+    "data": ("striate.data", None),
     "derive": ("striate.teaching.derivation", "derive"),
     "explain_method": ("striate.signal.convolution", "explain_method"),
     "filter_image": ("striate.signal.filter_image", "filter_image"),
@@ -102,6 +107,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "gradients": ("striate.teaching.chainrule.gradients", "gradients"),
     "inspect": ("striate.inspect", None),
     "kernels": ("striate.kernels", None),
+    "layers": ("striate.layers", None),
     "load": ("striate.network", "load"),
     "load_data": ("striate.data", "load"),
     "report": ("striate.reports", "report"),
@@ -109,6 +115,8 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "steps": ("striate.signal.steps", "steps"),
 }
 
+# What ``from striate import *`` gives: not the modules whose names users, or Python, have for other
+# things, such as `inspect` and `data`.
 __all__ = [
     "SGD",
     "AdamW",
@@ -151,7 +159,6 @@ __all__ = [
     "filter_image",
     "functional",
     "gradients",
-    "inspect",
     "kernels",
     "load",
     "load_data",

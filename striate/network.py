@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,7 +146,17 @@ class Network(Model):
             self, batch_size=batch_size, threads=threads, exact=exact, bfloat16=bfloat16
         )
 
-    def predict_proba(self, images: Array, **options: Any) -> Floats:
+    def predict_proba(
+        self,
+        images: Array,
+        *,
+        engine: str = "llvm",
+        threads: int | None = None,
+        batch_size: int = 256,
+        exact: bool = False,
+        bfloat16: bool = False,
+        views: str = "plain",
+    ) -> Floats:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
         if len(self.output_shape) != 1:
             raise StriateValueError(
@@ -154,21 +165,72 @@ class Network(Model):
             )
         from striate.optim.losses import softmax
 
-        return np.asarray(softmax(self.predict_logits(images, **options)), np.float32)
+        logits = self.predict_logits(
+            images,
+            engine=engine,
+            threads=threads,
+            batch_size=batch_size,
+            exact=exact,
+            bfloat16=bfloat16,
+            views=views,
+        )
+        return np.asarray(softmax(logits), np.float32)
 
-    def predict(self, images: Array, **options: Any) -> Array:
-        """The likeliest class of each image: its name if `classes` is set, else its index."""
-        winners: Array = self.predict_proba(images, **options).argmax(axis=1)
+    def predict(
+        self,
+        images: Array,
+        *,
+        engine: str = "llvm",
+        threads: int | None = None,
+        batch_size: int = 256,
+        exact: bool = False,
+        bfloat16: bool = False,
+        views: str = "plain",
+    ) -> Array:
+        """The likeliest class of each image: its name if `classes` is set, else its index.
+
+        Options are those of `predict_logits`.
+        """
+        probabilities = self.predict_proba(
+            images,
+            engine=engine,
+            threads=threads,
+            batch_size=batch_size,
+            exact=exact,
+            bfloat16=bfloat16,
+            views=views,
+        )
+        winners: Array = probabilities.argmax(axis=1)
         return winners if self.classes is None else np.asarray(self.classes)[winners]
 
-    def evaluate(self, images: Array, labels: Array, **options: Any) -> Evaluation:
+    def evaluate(
+        self,
+        images: Array,
+        labels: Array,
+        *,
+        engine: str = "llvm",
+        threads: int | None = None,
+        batch_size: int = 256,
+        exact: bool = False,
+        bfloat16: bool = False,
+        views: str = "plain",
+    ) -> Evaluation:
         """Accuracy, loss, confusion matrix, precision and recall: `striate.training.evaluation`.
 
         Options are those of `predict_logits`.
         """
         from striate.training.evaluation import evaluate
 
-        return evaluate(self, images, labels, lambda some: self.predict_logits(some, **options))
+        outputs_of = partial(
+            self.predict_logits,
+            engine=engine,
+            threads=threads,
+            batch_size=batch_size,
+            exact=exact,
+            bfloat16=bfloat16,
+            views=views,
+        )
+        return evaluate(self, images, labels, outputs_of)
 
     # Training, and measuring how this network is computed best: the functions themselves.
     if TYPE_CHECKING:

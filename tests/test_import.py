@@ -1,5 +1,6 @@
 """``import striate`` is quick and every public name can be had from it."""
 
+import builtins
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 
 import striate
 
+# Modules whose names users have for other things: reachable, but not for ``import *``.
+NOT_STARRED = {"compat", "data", "inspect", "layers"}
 HEAVY = ["PIL", "click", "joblib", "llvmlite", "rich", "safetensors", "scipy", "sklearn"]
 
 
@@ -52,7 +55,7 @@ def test_the_core_loads_nothing_heavy(module: str) -> None:
     assert loaded.isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("name", [name for name in striate.__all__ if name != "__version__"])
+@pytest.mark.parametrize("name", sorted(striate._EXPORTS))
 def test_every_public_name_can_be_had(name: str) -> None:
     value = getattr(striate, name)
     assert value is getattr(striate, name)
@@ -63,10 +66,32 @@ def test_every_public_name_can_be_had(name: str) -> None:
 
 
 def test_all_lists_what_the_table_and_the_type_checker_know() -> None:
-    assert set(striate.__all__) == set(striate._EXPORTS) | {"__version__"}
+    assert set(striate.__all__) | NOT_STARRED == set(striate._EXPORTS) | {"__version__"}
+    assert NOT_STARRED.isdisjoint(striate.__all__)
     source = Path(striate.__file__).read_text(encoding="utf-8")
     for name in striate._EXPORTS:
         assert f" as {name}\n" in source, f"{name} is missing under TYPE_CHECKING"
+
+
+def test_a_star_import_replaces_nothing_of_pythons() -> None:
+    taken = set(dir(builtins)) | sys.stdlib_module_names
+    assert taken.isdisjoint(striate.__all__)
+    code = (
+        "import inspect, data; before = inspect, data; from striate import *; "
+        "assert (inspect, data) == before; print(Network.__name__)"
+    )
+    code = f"import sys, types; sys.modules['data'] = types.ModuleType('data'); {code}"
+    assert in_new_process(code) == "Network\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["compat.ndimage.sobel", "compat.signal.convolve", "data.load_images", "inspect.reach",
+     "layers.Conv2D"],
+)  # fmt: skip
+def test_modules_need_no_import_of_their_own(name: str) -> None:
+    last = name.split(".")[-1]
+    assert in_new_process(f"import striate; print(striate.{name}.__name__)") == f"{last}\n"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Unpack
-
 import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
 from striate.functional.array_axes import IMAGES, LOCAL_FILTERS
-from striate.functional.conv2d import ConvOptions
 from striate.functional.single import floats, given_arrays, run, run_backward
-from striate.ops.shapes import IntOrPair, Shape, check_shape
+from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
 
 def locally_connected2d(
@@ -20,8 +17,12 @@ def locally_connected2d(
     weights: npt.ArrayLike,
     bias: npt.ArrayLike | None = None,
     *,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    uncovered: str = "error",
     engine: str = "llvm",
-    **options: Unpack[ConvOptions],
 ) -> Array:
     """Correlate each window with filters of its own, weights (rows, columns, filter height, filter
     width, channels // groups, outputs), and add `bias` (rows, columns, outputs): see
@@ -29,7 +30,14 @@ def locally_connected2d(
     """
     filters = floats(weights, "weights", LOCAL_FILTERS)
     layer = layers.LocallyConnected2D(
-        filters.shape[5], (filters.shape[2], filters.shape[3]), bias=bias is not None, **options
+        filters.shape[5],
+        (filters.shape[2], filters.shape[3]),
+        bias=bias is not None,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        uncovered=uncovered,
     )
     return run(layer, (x,), given_arrays(weights=filters, bias=bias), engine)
 
@@ -39,14 +47,27 @@ def locally_connected2d_input_gradient(
     weights: npt.ArrayLike,
     input_shape: Shape,
     *,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    uncovered: str = "error",
     engine: str = "llvm",
-    **options: Unpack[ConvOptions],
 ) -> Array:
     """∂L/∂x (n, *input_shape) of `locally_connected2d` from ∂L/∂output; same options as there."""
     filters = floats(weights, "weights", LOCAL_FILTERS)
     arriving = floats(gradient, "gradient", IMAGES)
     size = (filters.shape[2], filters.shape[3])
-    layer = layers.LocallyConnected2D(filters.shape[5], size, bias=False, **options)
+    layer = layers.LocallyConnected2D(
+        filters.shape[5],
+        size,
+        bias=False,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        uncovered=uncovered,
+    )
     shape = check_shape(input_shape, "input_shape", "locally_connected2d_input_gradient")
     x = np.zeros((len(arriving), *shape), arriving.dtype)  # any: linear in the weights alone
     return run_backward(layer, (x,), {"weights": filters}, arriving, engine).inputs[0]
@@ -57,8 +78,12 @@ def locally_connected2d_weight_gradient(
     gradient: npt.ArrayLike,
     filter_size: IntOrPair,
     *,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    uncovered: str = "error",
     engine: str = "llvm",
-    **options: Unpack[ConvOptions],
 ) -> Array:
     """∂L/∂weights (rows, columns, *filter_size, channels // groups, outputs) of
     `locally_connected2d` from ∂L/∂output.
@@ -66,7 +91,16 @@ def locally_connected2d_weight_gradient(
     Same options as there. The gradient of the bias is ``gradient.sum(0)``.
     """
     image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
-    layer = layers.LocallyConnected2D(arriving.shape[3], filter_size, bias=False, **options)
+    layer = layers.LocallyConnected2D(
+        arriving.shape[3],
+        filter_size,
+        bias=False,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        uncovered=uncovered,
+    )
     (weights,) = layer.parameters(image.shape[1:])
     parameters = {"weights": np.zeros(weights.shape, image.dtype)}  # any: linear in x
     return run_backward(layer, (image,), parameters, arriving, engine).parameters["weights"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, Unpack
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,26 +10,6 @@ from striate.common.arrays import Array
 from striate.functional.single import floats, run, run_backward
 from striate.layers import Layer
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
-
-
-class PoolOptions(TypedDict, total=False):
-    """Options of `sum_pool2d`."""
-
-    stride: IntOrPair | None
-    padding: Padding
-    uncovered: str
-
-
-class AvgPoolOptions(PoolOptions, total=False):
-    """Options of `avg_pool2d`."""
-
-    count_padding: bool
-
-
-class MaxPoolOptions(PoolOptions, total=False):
-    """Options of `max_pool2d`."""
-
-    dilation: IntOrPair
 
 
 def max_pool2d(
@@ -56,11 +34,16 @@ def max_pool2d_input_gradient(
     x: npt.ArrayLike,
     size: IntOrPair,
     *,
+    stride: IntOrPair | None = None,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    uncovered: str = "error",
     engine: str = "llvm",
-    **options: Unpack[MaxPoolOptions],
 ) -> Array:
     """∂L/∂x of `max_pool2d` from ∂L/∂output: all of it to the first maximum of each window."""
-    layer = layers.MaxPool2D(size, **options)
+    layer = layers.MaxPool2D(
+        size, stride=stride, padding=padding, dilation=dilation, uncovered=uncovered
+    )
     return run_backward(layer, (x,), {}, gradient, engine).inputs[0]
 
 
@@ -86,11 +69,21 @@ def avg_pool2d_input_gradient(
     input_shape: Shape,
     size: IntOrPair,
     *,
+    stride: IntOrPair | None = None,
+    padding: Padding = 0,
+    count_padding: bool = False,
+    uncovered: str = "error",
     engine: str = "llvm",
-    **options: Unpack[AvgPoolOptions],
 ) -> Array:
     """∂L/∂x (n, *input_shape) of `avg_pool2d` from ∂L/∂output; same options as there."""
-    return _linear_input_gradient(layers.AvgPool2D(size, **options), gradient, input_shape, engine)
+    return _linear_input_gradient(
+        layers.AvgPool2D(
+            size, stride=stride, padding=padding, count_padding=count_padding, uncovered=uncovered
+        ),
+        gradient,
+        input_shape,
+        engine,
+    )
 
 
 def sum_pool2d(
@@ -112,11 +105,18 @@ def sum_pool2d_input_gradient(
     input_shape: Shape,
     size: IntOrPair,
     *,
+    stride: IntOrPair | None = None,
+    padding: Padding = 0,
+    uncovered: str = "error",
     engine: str = "llvm",
-    **options: Unpack[PoolOptions],
 ) -> Array:
     """∂L/∂x (n, *input_shape) of `sum_pool2d` from ∂L/∂output; same options as there."""
-    return _linear_input_gradient(layers.SumPool2D(size, **options), gradient, input_shape, engine)
+    return _linear_input_gradient(
+        layers.SumPool2D(size, stride=stride, padding=padding, uncovered=uncovered),
+        gradient,
+        input_shape,
+        engine,
+    )
 
 
 def global_avg_pool2d(x: npt.ArrayLike, *, engine: str = "llvm") -> Array:

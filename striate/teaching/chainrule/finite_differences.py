@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from striate import functional
 from striate.common.arrays import Array
-from striate.functional.conv2d import ConvOptions
 from striate.layers import Flatten
 from striate.ops import conv
 from striate.teaching.chainrule.sums import GradientSums
@@ -29,7 +30,7 @@ def compare(written: GradientSums, engine: str) -> dict[str, float]:
         finite differences".
     """
     layer, x, f, gradient = written.layer, written.x, written.f, written.gradient
-    window: ConvOptions = {
+    window: dict[str, Any] = {
         "stride": layer.stride,
         "padding": layer.pads(x.shape),
         "dilation": layer.dilation,
