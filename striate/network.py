@@ -252,6 +252,9 @@ class Network(Model):
 
         return summarise(self)
 
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
     def explain(
         self,
         *,

@@ -1,8 +1,11 @@
-"""Tables and other blocks of lines as text, for a font in which all characters are as wide."""
+"""Tables and other blocks of lines as text, for a font in which all characters are as wide; and
+tables as HTML.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 from striate.common.arrays import Array
@@ -50,6 +53,31 @@ def ruled(rows: Sequence[Sequence[str]], *, left: int = 1, total: bool = False) 
     if total:
         lines.insert(-1, rule)
     return "\n".join([head, rule, *lines])
+
+
+def html_table(rows: Sequence[Sequence[str]], *, left: int = 1, most: int | None = None) -> str:
+    """Rows of cells as an HTML table for notebooks, the first row as its head.
+
+    Args:
+        rows: cells, in each row as many; they are text, and what looks like HTML in it stays text.
+        left: how many columns are aligned left, the first ones; the others are aligned right.
+        most: of more rows below the head only so many are shown, the first and the last.
+    """
+    head, *body = rows
+    if most is not None and len(body) > most:
+        ends = most // 2
+        body = [*body[:ends], ["…"] * len(head), *body[-(most - ends) :]]
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        sides = ["left" if column < left else "right" for column in range(len(cells))]
+        written = (
+            f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'
+            for side, cell in zip(sides, cells, strict=True)
+        )
+        return f"<tr>{''.join(written)}</tr>"
+
+    lines = [row(cells, "td") for cells in body]
+    return f"<table><thead>{row(head, 'th')}</thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def line(

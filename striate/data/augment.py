@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array, Images
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.short_repr import short_repr
 
 Fill = float | str | tuple[float, ...]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Draw:
     """What was drawn for each of n images; None where nothing was to be drawn.

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from striate.common.arrays import Images
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr, shown
 from striate.common.stratified import nearest_shares, stratified_parts
-from striate.common.text import counted, listed
+from striate.common.text import counted, listed, sizes
 
 Labels = npt.NDArray[np.int64]
 OnProgress = Callable[[int, int, str], None]  # (done, total, text)
@@ -28,6 +29,7 @@ class DataError(StriateValueError):
     """Data that cannot be used: one sentence that says what, which file and what to do."""
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images with labels, in a training and a test part.
@@ -57,6 +59,14 @@ class Dataset:
     colour: str | None = None
     split: bool = False
     notes: list[str] = field(default_factory=list)
+
+    def _brief(self) -> str:
+        kind = f"{sizes(self.train_images.shape[1:])} {self.train_images.dtype}"
+        return (
+            f"{shown(self.name)}, {counted(len(self.train_images), 'training image')} and "
+            f"{counted(len(self.test_images), 'test image')} of {kind}, "
+            f"{counted(len(self.classes), 'class')}"
+        )
 
 
 @dataclass(frozen=True)

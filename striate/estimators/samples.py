@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 
 
+@short_repr
 @dataclass(frozen=True)
 class Samples:
     """The samples of a training.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
 from striate.common.text import percent, span
 from striate.inspect.dependency_masks import as_image
@@ -59,6 +60,7 @@ class Connections:
         return {**asdict(self), "share": self.share}
 
 
+@short_repr
 @dataclass(frozen=True)
 class Connectivity:
     """The connections of all layers with windows and of dense layers. ``str()`` is a table."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
 from striate.common.text import sizes
 from striate.inspect.receptive_fields import Box, NetworkReach, layer_index, reach
@@ -34,6 +35,7 @@ CHANNELS = 4
 """How many channels of a layer are averaged over by default, at even distances."""
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class EffectiveField:
     """The effective receptive field of a unit.
@@ -105,6 +107,7 @@ class EffectiveField:
         )
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Effective:
     """The effective receptive fields of several layers. ``str()`` is a table.

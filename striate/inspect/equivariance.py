@@ -21,6 +21,7 @@ import numpy as np
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
 from striate.common.text import sizes
 from striate.inspect.receptive_fields import LayerReach, image_size, reach
@@ -56,6 +57,7 @@ class Shift:
     stays: float | None
 
 
+@short_repr
 @dataclass(frozen=True)
 class LayerShifts:
     """The measurements of one layer.
@@ -71,6 +73,7 @@ class LayerShifts:
     shifts: tuple[Shift, ...]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Shifts:
     """The measurements of all layers. ``str()`` is a table.

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.short_repr import short_repr
 from striate.inspect.dependency_masks import as_image
 from striate.layers.reads import Concatenation, FullyConnected, PointwiseMerge, Reads, Window
 from striate.ops.shapes import Field, Pair, Shape, extent
@@ -29,6 +30,7 @@ _FAR = 2**30
 _EMPTY = np.array([_FAR, -_FAR, _FAR, -_FAR], np.int32)
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class LayerFields:
     """The receptive fields of all units of a layer.

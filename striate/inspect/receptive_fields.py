@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
 from striate.common.text import sizes, span
 from striate.inspect import dependency_masks, field_propagation
@@ -48,6 +49,7 @@ class Box:
         )
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class LayerReach:
     """The receptive fields of the units of one layer.
@@ -167,6 +169,7 @@ class LayerReach:
         }
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class NetworkReach:
     """The receptive fields of all layers. ``reach["conv2d_1"]`` is one layer; ``str()`` a table."""

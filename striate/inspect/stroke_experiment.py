@@ -19,6 +19,7 @@ from striate import functional
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
 from striate.common.text import counted, percent
 from striate.kernels.edges import sobel
@@ -53,6 +54,7 @@ class Survival:
         return self.survived / self.strong if self.strong else 0.0
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class AlteredStroke:
     """The result of the experiment. ``str()`` is a table.

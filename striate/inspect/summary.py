@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from striate.common.tables import ruled
+from striate.common.short_repr import short_repr
+from striate.common.tables import html_table, ruled
 from striate.common.text import counted, in_bytes, sizes
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Field, Pair, Shape
 
 if TYPE_CHECKING:
     from striate.model.model import Model
+
+LAYERS = 200
+"""The rows that a notebook shows in a table: of more only the first and the last."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class SummaryRow:
         return f"{self.type} ← {', '.join(self.inputs)}"
 
 
+@short_repr
 @dataclass(frozen=True)
 class Summary:
     """The figures of all layers, and their sums. ``str(summary)`` is a table.
@@ -95,9 +101,22 @@ class Summary:
             "unread": self.unread,
         }
 
-    def __str__(self) -> str:
-        head = ("layer", "type", "output", "parameters", "multiply-adds", "memory", "sees", "jump")
-        lines = [head, ("input", "", sizes(self.input_shape), "", "", "", "", "")]
+    def table(self) -> list[tuple[str, ...]]:
+        """The figures as cells of text: a row of names, the input, the layers, and the sums."""
+        head: tuple[str, ...] = (
+            "layer",
+            "type",
+            "output",
+            "parameters",
+            "multiply-adds",
+            "memory",
+            "sees",
+            "jump",
+        )
+        lines: list[tuple[str, ...]] = [
+            head,
+            ("input", "", sizes(self.input_shape), "", "", "", "", ""),
+        ]
         previous = "input"
         for row in self.rows:
             lines.append(
@@ -126,6 +145,10 @@ class Summary:
                 "",
             )
         )
+        return lines
+
+    def notes(self) -> list[str]:
+        """What is worth knowing of pixels that are never read, in sentences."""
         notes = [f"No output reads {self.unread} of the image: see striate inspect"] * bool(
             self.unread
         )
@@ -134,7 +157,21 @@ class Summary:
             for row in self.rows
             if any(row.dropped)
         ]
-        return "\n".join([ruled(lines, left=2, total=True), *notes])
+        return notes
+
+    def _brief(self) -> str:
+        output = sizes(self.rows[-1].output_shape if self.rows else self.input_shape)
+        return (
+            f"{counted(len(self.rows), 'layer')}, {sizes(self.input_shape)} → {output}, "
+            f"{counted(self.parameters, 'parameter')}, {self.multiply_adds:,} multiply-adds"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([ruled(self.table(), left=2, total=True), *self.notes()])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.notes())
+        return html_table(self.table(), left=2, most=LAYERS) + notes
 
 
 def summarise(network: Model) -> Summary:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.short_repr import short_repr
 from striate.common.text import counted, plural, sizes
 from striate.inspect.dependency_masks import Mask, as_image, inputs_read, trace_back
 from striate.inspect.receptive_fields import image_size
@@ -29,6 +30,7 @@ MOST_RUNS = 6
 """How many runs of rows or columns a text lists; of more, the first three and the last."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class Unread:
     """The unread part of an image or of a layer's input. True if there is any.
@@ -103,6 +105,7 @@ class LayerLedger:
     unread: Unread
 
 
+@short_repr
 @dataclass(frozen=True)
 class Ledger:
     """The pixels that a network leaves unread, and cures. ``str()`` writes it out.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.text import plural
+from striate.common.text import plural, sizes
 from striate.layers.reads import FullyConnected, Pointwise, Reads, Window
 from striate.ops import shapes
 from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
@@ -218,6 +218,10 @@ class Node:
             self.shape = layer.output_shape(*(node.shape for node in inputs))
         except ValueError as error:
             raise StriateValueError(f"{error}\n  Shapes up to here: {_chain(inputs[0])}") from None
+
+    def __repr__(self) -> str:
+        layer = "Input" if self.layer is None else repr(self.layer)
+        return f"<{layer} → {sizes(self.shape)}>"
 
 
 def Input(shape: tuple[int, ...]) -> Node:

@@ -46,6 +46,10 @@ class Loss(ABC):
         """The loss as JSON-able values, which `from_dict` reads."""
         return {"kind": self.kind}
 
+    def __repr__(self) -> str:
+        options = {name: value for name, value in self.to_dict().items() if name != "kind"}
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in options.items())})"
+
 
 class SoftmaxCrossEntropy(Loss):
     """Cross-entropy between the softmax of the logits and the targets, for classification.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class JpegTables:
     subsampling: int
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Picture:
     """The pixels of an image file, upright, with what else belongs to them.

@@ -10,6 +10,7 @@ import numpy as np
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.text import counted
 from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.algebra import Element
@@ -91,6 +92,12 @@ class CompiledNetwork:
             )
         with self._lock:
             return (self._runners.get(kind) or self._runner(kind)).infer(images)
+
+    def __repr__(self) -> str:
+        return (
+            f"CompiledNetwork({self.input_shape} → {self.output_shape}, up to "
+            f"{counted(self.batch_size, 'image')}, {counted(self.threads, 'thread')})"
+        )
 
     def _runner(self, kind: Element) -> Runner:
         runner = self._runners[kind] = Runner(

@@ -8,12 +8,14 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 
 
 class RecordingError(StriateValueError):
     """A signal that cannot be read or written: one sentence that says what, where and why."""
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Recording:
     """A signal, with what is needed to write it as it came.

@@ -2,7 +2,7 @@
 
 Reading order: `saliency` and `occlusion` (which pixels matter), `page_budget` (what fits into a
 page of a given size), `data` (all numbers of a report), `base64_arrays`, `patch_boxes` and
-`page_data` (the numbers as JSON for the page's script), `curves`, `embedded_images` and
+`page_data` (the numbers as JSON for the page's script), `embedded_images` and
 `architecture` (figures and tables), `render` (the page); beside it `kernels` (learned kernels as
 files). The page's own files, a template, a style sheet and scripts, are in `page/`.
 """

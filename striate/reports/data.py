@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
 from striate.optim.losses import softmax
@@ -53,6 +54,7 @@ class Prediction:
     probability: float
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Report:
     """The numbers of a report: a network tested on labelled images, and its values for a few.

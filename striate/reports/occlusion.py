@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array, Floats
+from striate.common.short_repr import short_repr
 from striate.ops.shapes import Pair
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ ACROSS = 14
 """How many places the patch has along each side of the image, roughly."""
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Occlusion:
     """The occlusion maps of some images.

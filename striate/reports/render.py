@@ -14,9 +14,10 @@ from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
 from striate.common.templates import rendered
 from striate.common.text import in_bytes, listed, percent, reason, sizes
-from striate.reports import architecture, curves, embedded_images
+from striate.reports import architecture, embedded_images
 from striate.reports.data import Prediction, Report
 from striate.reports.page_data import page_data
+from striate.training import curves
 
 SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
 """In the order in which they are put into the page, as one script."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.tables import columns
 from striate.common.threads import default_threads
 from striate.signal import fourier
@@ -64,6 +65,7 @@ class Candidate(NamedTuple):
     note: str
 
 
+@short_repr
 @dataclass(frozen=True)
 class Choice:
     """The method that was chosen.

@@ -13,6 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 from striate.common.tables import ROWS, beside, columns, grid, labelled, line
 from striate.common.text import bracketed, number, sizes, weight
 from striate.signal.geometry import AxisWindow
@@ -46,6 +47,7 @@ class Term:
     weight: Any
 
 
+@short_repr
 @dataclass(frozen=True)
 class Step:
     """One sum.
@@ -62,6 +64,7 @@ class Step:
     value: Any
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Steps(Sequence[Step]):
     """The sums of a convolution or correlation, a sequence of `Step`; `str()` writes them out.

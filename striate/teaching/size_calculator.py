@@ -18,6 +18,7 @@ from itertools import product
 from typing import Any
 
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.text import choices, sizes
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, extent
@@ -74,6 +75,7 @@ class Fit:
         )
 
 
+@short_repr
 @dataclass(frozen=True)
 class AxisSizes:
     """The solutions along one axis.
@@ -107,6 +109,7 @@ class AxisSizes:
         return "\n".join(lines)
 
 
+@short_repr
 @dataclass(frozen=True)
 class Sizes:
     """The answer of `size`: one axis, or height and width. ``str()`` writes it out."""

@@ -11,6 +11,7 @@ loading          the images of a batch, augmented
 prefetch         preparing batches in a background thread
 batches          the mini-batches of all epochs
 history          the figures of each epoch
+curves           them, drawn
 epoch_metrics    loss, accuracy and speed of the current epoch
 stopping         early stopping, and Ctrl-C
 progress         showing how far training is

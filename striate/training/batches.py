@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Floats, Images
+from striate.common.short_repr import short_repr
 from striate.plan.inputs import ImagesInPlace
 from striate.training.loading import Augmentation, Loader
 from striate.training.prefetch import Prefetch
@@ -18,6 +19,7 @@ from striate.training.sample_weights import Weights, normalised
 from striate.training.targets import Targets
 
 
+@short_repr
 @dataclass(frozen=True)
 class Batch:
     """The data of one training step.
@@ -40,6 +42,7 @@ class Batch:
     total_weight: float
 
 
+@short_repr
 @dataclass(frozen=True)
 class TrainingSet:
     """The images to train on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.common.tables import columns
+from striate.common.short_repr import short_repr
+from striate.common.tables import columns, html_table
+from striate.common.text import counted
 from striate.model.model import Model
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.training.targets import as_images, label_indices
+
+CLASSES = 100
+"""The classes that a notebook shows in a table: of more only the first and the last."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class ClassReport:
         return dict(vars(self))
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """A network's outputs compared with the true labels. ``str()`` is a table.
@@ -115,9 +122,18 @@ class Evaluation:
             "confusion": self.confusion.tolist(),
         }
 
-    def __str__(self) -> str:
+    def table(self) -> list[tuple[str, ...]]:
+        """The figures of the classes as cells of text, below a row of names."""
         # Numbers as wide as they can be: the columns are the same for all evaluations.
-        rows = [("class", " precision", " recall", "f1", "images", " most often taken for")]
+        head: tuple[str, ...] = (
+            "class",
+            " precision",
+            " recall",
+            "f1",
+            "images",
+            " most often taken for",
+        )
+        rows = [head]
         for index, report in enumerate(self.classes):
             others = self.confusion[index].copy()
             others[index] = 0
@@ -133,9 +149,21 @@ class Evaluation:
                     f" {mistake}",
                 )
             )
+        return rows
+
+    def _brief(self) -> str:
+        return (
+            f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {counted(self.images, 'image')}, "
+            f"{counted(len(self.classes), 'class')}"
+        )
+
+    def __str__(self) -> str:
         head = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.images:,} images"
-        lines = columns(rows, left=lambda column, _: column in (0, 5), gap=" ")
+        lines = columns(self.table(), left=lambda column, _: column in (0, 5), gap=" ")
         return "\n".join([head, "", *lines])
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._brief())}</p>{html_table(self.table(), most=CLASSES)}"
 
 
 def evaluate(

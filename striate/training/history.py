@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from striate.common.short_repr import short_repr
+from striate.common.tables import html_table, ruled
+from striate.common.text import counted
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ROWS = 20
+"""The epochs that a notebook shows in a table: of more only the first and the last."""
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 """The figures of each epoch that a model file keeps."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class Epoch:
     """The figures of one epoch, which is one pass over the training images.
@@ -41,6 +51,7 @@ class Epoch:
         return asdict(self)
 
 
+@short_repr
 @dataclass
 class History:
     """The epochs of one call of `fit`, as a sequence.
@@ -86,6 +97,45 @@ class History:
             if any(value is not None for value in values)
         }
 
+    def plot(self) -> Figure:
+        """Loss, accuracy and learning rate over the epochs, as a figure of matplotlib.
+
+        ``history.plot().savefig("curves.png")`` writes it.
+        """
+        from striate.training import curves
+
+        return curves.plot(self.curves())
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The figures of the epochs as cells of text, below a row of names."""
+        rows = [("epoch", *(name.replace("_", " ") for name in self.curves()), "images/s")]
+        for row in self.rows:
+            cells = [_cell(name, getattr(row, name)) for name in self.curves()]
+            rows.append((f"{row.epoch}", *cells, f"{row.images_per_second:,.0f}"))
+        return rows
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "no epochs"
+        return ruled(self.table())
+
+    def _brief(self) -> str:
+        if not self.rows:
+            return "no epochs"
+        last = self.rows[-1]
+        figures = {name: getattr(last, name) for name in CURVES[:4]}
+        parts = [
+            f"{name} {_cell(name, value)}" for name, value in figures.items() if value is not None
+        ]
+        parts += ["interrupted"] * self.interrupted + ["stopped early"] * self.stopped_early
+        return ", ".join([counted(len(self.rows), "epoch"), *parts])
+
+    def _repr_html_(self) -> str:
+        from striate.training import curves
+
+        drawn = (curves.draw(self.curves(), name) for name in ("loss", "accuracy"))
+        return html_table(self.table(), left=0, most=ROWS) + "".join(svg for svg in drawn if svg)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -94,3 +144,11 @@ class History:
 
     def __getitem__(self, index: int) -> Epoch:
         return self.rows[index]
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if name.endswith("accuracy"):
+        return f"{value:.2%}"
+    return f"{value:.3g}" if name == "learning_rate" else f"{value:.4f}"

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
 from striate.training.loading import select
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
+@short_repr
 @dataclass(frozen=True)
 class ValidationSet:
     """The images on which the network is validated after each epoch.

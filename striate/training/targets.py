@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.short_repr import short_repr
 from striate.model.image_arrays import check_images
 from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
+@short_repr
 @dataclass(frozen=True)
 class Targets:
     """The outputs that a network should give. ``targets[rows]`` is an array (rows, outputs).

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from striate.common.short_repr import short_repr
 from striate.common.tables import columns
 from striate.common.text import counted, cut, in_bytes, percent
 
@@ -34,6 +35,7 @@ class LanesExplained:
     chosen_by: str
 
 
+@short_repr
 @dataclass(frozen=True)
 class LayerExplained:
     """One operation of the plan.
@@ -74,6 +76,7 @@ class StageExplained:
     barrier: bool
 
 
+@short_repr
 @dataclass(frozen=True)
 class KernelExplained:
     """One call of one nest.
@@ -132,6 +135,7 @@ class BufferExplained:
     shares_with: int
 
 
+@short_repr
 @dataclass(frozen=True)
 class Explanation:
     """Everything that a plan decided.  ``str()`` is a table, `to_dict` is for programs.

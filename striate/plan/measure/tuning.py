@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from striate.common.short_repr import short_repr
 from striate.common.text import counted, cut
 from striate.nest.algebra import Nest
 from striate.nest.schedule import Schedule
 from striate.nest.tuned import described
 
 
+@short_repr
 @dataclass(frozen=True)
 class Layouts:
     """Images of a block before and after, and the seconds of a run for both ways."""
@@ -68,6 +70,7 @@ class Whole:
         return self.after < self.before and 2 * self.wins > self.pairs
 
 
+@short_repr
 @dataclass(frozen=True)
 class Tuning:
     """What was measured, and what is kept.

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 from striate.layers import Conv2D
 from striate.ops.shapes import Shape
 
@@ -63,6 +64,7 @@ class GradientTerm:
     values: tuple[float, float]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Sum:
     """A number as a sum of products: an output, ∂L/∂F or ∂L/∂X at one place, or ∂L/∂b.
@@ -81,6 +83,7 @@ class Sum:
         return math.fsum(a * b for a, b in (term.values for term in self.terms))
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class GradientSums:
     """A convolution with its outputs and gradients written out as sums. All arrays are float64.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.layers import Layer
 from striate.ops.shapes import Shape, check_shape
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 
+@short_repr
 @dataclass(frozen=True)
 class TrainedLayer:
     """A layer with its parameters and input shape, which can be called like a function.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from striate.common.short_repr import short_repr
 from striate.ops.shapes import Pair, Shape
 from striate.teaching.derivation.input_picture import InputPicture
 from striate.teaching.derivation.measure import Measurement
@@ -17,6 +18,7 @@ from striate.teaching.derivation.windows import Windows
 _MOST_LISTED = 256
 
 
+@short_repr
 @dataclass(frozen=True)
 class DerivationData:
     """The stages from a fully connected layer to a convolution, with all that was found out.

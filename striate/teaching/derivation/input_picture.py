@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 from striate.ops.shapes import Shape
 
 _DIGIT = 2  # the class of the digit: a "2", as in *From Convolution to Neural Network*
 
 
+@short_repr
 @dataclass(frozen=True)
 class InputPicture:
     """An image in the requested size.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 from striate.layers import Layer
 from striate.ops.shapes import Shape
 from striate.teaching.conversions import TrainedLayer, to_dense, to_locally_connected
@@ -42,6 +43,7 @@ class Equality:
     why: str = ""
 
 
+@short_repr
 @dataclass(frozen=True)
 class StageOutputs:
     """The outputs of all stages for one image.

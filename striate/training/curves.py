@@ -1,4 +1,4 @@
-"""Training curves as SVG, in the text colour and the font of the page around them."""
+"""Training curves: as SVG in the colour and the font of a page around them, and as a figure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Curves = Mapping[str, Sequence[float | None]]
 
@@ -15,6 +16,28 @@ Curves = Mapping[str, Sequence[float | None]]
 INK = "#010203"
 COLOURS = {"": "#3584e4", "val_": "#e66100"}
 NAMES = {"": "training", "val_": "validation"}
+PANELS = ("loss", "accuracy", "learning_rate")
+
+
+def plot(curves: Curves) -> Figure:
+    """Draw loss, accuracy and learning rate over the epochs, side by side, with their validation
+    curves; what was not measured is left out.
+
+    Args:
+        curves: the figures of each epoch by name, such as `History.curves` gives.
+
+    Returns:
+        A figure of matplotlib, of no window: notebooks show it, `savefig` writes it.
+    """
+    from matplotlib.figure import Figure
+
+    shown = [name for name in PANELS if any(curves.get(prefix + name) for prefix in COLOURS)]
+    figure = Figure(figsize=(4.2 * max(len(shown), 1), 2.8), layout="constrained")
+    panels = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
+    for axes, name in zip(panels, shown, strict=False):
+        _panel(axes, curves, name)
+        axes.grid(alpha=0.2)
+    return figure
 
 
 def draw(curves: Curves, figure: str) -> str | None:
@@ -29,10 +52,8 @@ def draw(curves: Curves, figure: str) -> str | None:
     """
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
-    lines = {prefix: curves.get(prefix + figure) for prefix in COLOURS}
-    if not any(lines.values()):
+    if not any(curves.get(prefix + figure) for prefix in COLOURS):
         return None
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
@@ -52,23 +73,31 @@ def draw(curves: Curves, figure: str) -> str | None:
         matplotlib.rcParams.update(style)
         drawing = Figure(figsize=(4.2, 2.6), layout="constrained")
         axes = drawing.subplots()
-        for prefix, values in lines.items():
-            if values:
-                _line(axes, values, COLOURS[prefix], NAMES[prefix])
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(figure.replace("_", " "))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if figure == "accuracy":
-            axes.yaxis.set_major_formatter("{x:.0%}")
+        _panel(axes, curves, figure)
         axes.grid(color=INK, alpha=0.15)
-        if sum(map(bool, lines.values())) > 1:
-            axes.legend(frameon=False)
         file = io.StringIO()
         drawing.savefig(
             file, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
     text = file.getvalue()
     return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def _panel(axes: Axes, curves: Curves, name: str) -> None:
+    """The curve of one name over the epochs, and its validation curve."""
+    from matplotlib.ticker import MaxNLocator
+
+    lines = {prefix: curves.get(prefix + name) for prefix in COLOURS}
+    for prefix, values in lines.items():
+        if values:
+            _line(axes, values, COLOURS[prefix], NAMES[prefix])
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(name.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if name == "accuracy":
+        axes.yaxis.set_major_formatter("{x:.0%}")
+    if sum(map(bool, lines.values())) > 1:
+        axes.legend(frameon=False)
 
 
 def _line(axes: Axes, values: Sequence[float | None], colour: str, name: str) -> None:
