@@ -5,6 +5,7 @@ sample_weights   sample weights and class weights
 split            training and validation images, drawn class by class
 statistics       mean and standard deviation of each channel
 whitening        filters that make image patches uncorrelated
+dead_channels    identity filters that would copy a constant channel
 prepare          all of these, from the arguments of `fit`
 random_streams   seeds for the order of images, augmentation, dropout and the split
 loading          the images of a batch, augmented

@@ -13,6 +13,7 @@ from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
+from striate.training.dead_channels import redraw_dead_identities
 from striate.training.loading import select
 from striate.training.sample_weights import ClassWeight, Weights, check_sample_weight, class_weights
 from striate.training.split import random_split, stratified_split
@@ -117,6 +118,7 @@ def prepare(
         mean, std = channel_statistics(images, rows, None if sample_weight is None else given)
         network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
     whiten(network, images, rows)
+    redraw_dead_identities(network, images, rows)
     training = TrainingSet(images, targets, weights, rows)
     return PreparedData(training, validation, criterion, targets.labels is not None)
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Array
+from striate.common.text import counted
 
 CHUNK = 64  # images at a time: the float64 copy stays small
+
+NOISE = 1e-6
+"""A channel is as good as constant if it varies by less, and by less than this share of the channel
+that varies most: divided by such a deviation, any other value would drown all other channels."""
 
 
 def channel_statistics(
@@ -22,7 +29,9 @@ def channel_statistics(
         rows: the indices of those to use; None for all.
         weights: of each image, (n,); None for equal weights.
 
-    A channel that is constant gets the deviation 1, so that it can be divided by.
+    A channel that is constant, or varies by next to nothing (see `NOISE`; a warning says so), gets
+    a deviation that is usual among the others, at least 1: the network will learn nothing from it,
+    and must not be thrown off by its first new value.
     """
     channels = images.shape[-1]
     chosen = np.arange(len(images)) if rows is None else rows
@@ -42,6 +51,16 @@ def channel_statistics(
     spread = np.sqrt(np.maximum(squares / total - np.square(offset), 0.0))
     mean = shift + offset
     # A deviation that is only rounding error means a constant channel.
-    spread[spread <= 1e-7 * np.abs(mean)] = 1.0
-    spread[spread == 0.0] = 1.0
+    constant = spread <= 1e-7 * np.abs(mean)
+    largest = spread[~constant].max(initial=0.0)
+    faint = ~constant & (spread < NOISE * min(1.0, largest))
+    if faint.any():
+        warnings.warn(
+            f"{counted(int(faint.sum()), 'channel')} of {channels} (the first is number "
+            f"{int(np.flatnonzero(faint)[0])}) varies by {spread[faint].max():.2g} at most, where "
+            f"others vary by {largest:.2g}: too little to learn from; scale it up if it matters",
+            stacklevel=2,
+        )
+    live = spread[~(constant | faint)]
+    spread[constant | faint] = max(1.0, float(np.median(live))) if live.size else 1.0
     return tuple(mean.tolist()), tuple(spread.tolist())

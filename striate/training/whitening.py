@@ -5,6 +5,10 @@ lie along a few directions, and gradient descent is slow along all others. With 
 vᵢ of the patches' covariance and their eigenvalues λᵢ, the filters vᵢ / √(λᵢ + ε) give outputs
 that are uncorrelated and of variance 1; each filter is followed by its negative, so that a ReLU
 loses nothing (Page, "How to train your ResNet 8", 2019; Jordan, arXiv:2404.00498, section 3.2).
+
+Along some directions images may not vary at all: one channel is constant, or all are equal. An
+output that is constant would be divided by nearly nothing in batch normalisation, and gradients
+multiplied by as much, layer after layer. So such directions are replaced by mixtures of the others.
 """
 
 from __future__ import annotations
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 IMAGES, PATCHES = 2_000, 1_000_000  # from which the covariance is estimated, at most about
 EPSILON = 5e-4  # for inputs of variance 1: directions of smaller variance are noise
+# Directions of a variance below this share of ε are replaced: their outputs would vary by less than
+# a hundredth of the others'.
+LEAST_SHARE = 1e-4
 
 
 def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
@@ -77,6 +84,8 @@ def whitening_filters(images: Array, shape: tuple[int, int, int, int]) -> NDArra
         count += len(patches)
     values, vectors = np.linalg.eigh(covariance / count)
     directions = (vectors / np.sqrt(np.maximum(values, 0.0) + EPSILON))[:, ::-1]
+    live = int((values > LEAST_SHARE * EPSILON).sum())
+    directions[:, live:] = _mixtures(directions[:, :live], size - live)
     # The sign of an eigenvector is arbitrary: the largest entry is made positive, so that results
     # are the same on all machines.
     largest = np.abs(directions).argmax(axis=0)
@@ -85,3 +94,10 @@ def whitening_filters(images: Array, shape: tuple[int, int, int, int]) -> NDArra
     result = np.zeros((size, filters))
     result[:, : pairs.shape[1]] = pairs[:, :filters]
     return result.reshape(shape)
+
+
+def _mixtures(directions: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Random mixtures of directions (size, n) whose outputs have variance 1, (size, count)."""
+    parts = np.random.default_rng(0).standard_normal((directions.shape[1], count))
+    mixed: NDArray[np.float64] = directions @ (parts / np.linalg.norm(parts, axis=0))
+    return mixed

@@ -33,10 +33,31 @@ def test_a_small_spread_far_from_zero():
     assert mean == (1e9 + 1,)
 
 
-def test_a_constant_channel_has_deviation_one():
-    images = np.full((4, 2, 2, 2), 0.1)
-    images[..., 1] = np.arange(4)[:, None, None]
+@pytest.mark.parametrize("size", [0.01, 1.0, 60.0])
+def test_a_constant_channel_gets_a_usual_deviation_of_at_least_one(size):
+    images = np.full((4, 2, 2, 4), 0.1)
+    images[..., 1:] = size * np.arange(4)[:, None, None, None] * (1.0, 2.0, 1e3)
     mean, std = channel_statistics(images)
+    usual = size * np.arange(4).std() * 2
     assert mean[0] == pytest.approx(0.1)
-    assert std[0] == 1.0
-    assert std[1] == pytest.approx(np.arange(4).std())
+    assert std[0] == pytest.approx(max(1.0, usual))
+    assert std[2] == pytest.approx(usual)
+    assert channel_statistics(images[..., :1])[1] == (1.0,)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e-8])
+def test_a_channel_of_next_to_no_spread_is_taken_as_constant_and_said(size):
+    images = np.random.default_rng(4).random((50, 3))
+    images[:, 1] *= size
+    with pytest.warns(UserWarning, match=r"1 channel of 3 \(the first is number 1\) varies by"):
+        _, std = channel_statistics(images)
+    assert std[1] == 1.0
+    assert std[0] == pytest.approx(images[:, 0].std())
+
+
+@pytest.mark.filterwarnings("error")
+def test_small_units_are_no_noise():
+    values = np.random.default_rng(5).random((50, 2))
+    for scale in ((1e-12, 3e-12), (1e9, 1e-3), (1e-5, 1.0), (1e-38, 1e-38)):
+        _, std = channel_statistics(values * scale)
+        np.testing.assert_allclose(std, values.std(axis=0) * scale, rtol=1e-6)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from striate import functional
-from striate.layers import Conv2D, Dense, Flatten
+from striate.layers import BatchNorm, Conv2D, Dense, Flatten, GlobalAvgPool2D, ReLU
 from striate.network import Network
+from striate.training import recipes
+from striate.training.dead_channels import redraw_dead_identities
 from striate.training.whitening import whiten, whitening_filters
 
 
@@ -96,3 +98,63 @@ def test_identity_in_groups() -> None:
 def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ValueError, match=r'Conv2D.*initial.*"identity".*got \'ones\''):
         Conv2D(4, 3, initial="ones")
+
+
+def stripes(channels: int, side: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Images with rows or columns of one of two colours brighter, and which of the four it is."""
+    random = np.random.default_rng(7)
+    labels = random.integers(0, 4, 240)
+    images = random.integers(60, 120, (240, side, side, channels))
+    for image, label in zip(images, labels, strict=True):
+        lines = image[::2] if label % 2 else image[:, ::2]
+        lines[..., label // 2] += 60
+    return images.astype(np.uint8), labels
+
+
+@pytest.mark.parametrize(
+    ("channels", "change"),
+    [(3, {2: 0}), (3, {2: 255}), (4, {3: 255}), (5, {2: 1, 4: 9})],
+    ids=["no blue", "full blue", "alpha", "two of five"],
+)
+def test_the_recipe_learns_with_constant_channels(channels: int, change: dict[int, int]) -> None:
+    images, labels = stripes(channels)
+    for channel, value in change.items():
+        images[..., channel] = value
+    recipe = recipes.choose(images.shape[1:], 4, len(images))
+    network = recipe.build(Network)
+    network.fit(images, labels, progress=False, **(recipe.training.arguments() | {"epochs": 8}))
+    assert np.abs(network.flat).max() < 10
+    assert network.evaluate(images, labels).accuracy > 0.95
+
+
+def test_directions_without_variance_become_mixtures_of_the_others() -> None:
+    images = smooth_images()
+    images[..., 1] = images[..., 0]  # as gray images saved in colour
+    filters = whitening_filters(images, (2, 2, 3, 24))
+    outputs = functional.conv2d(images, filters).reshape(-1, 24)
+    spread = outputs.std(axis=0)
+    assert spread.min() > 0.5, "no output is constant"
+    assert spread.max() < 2
+    assert np.abs(filters).max() < 1 / np.sqrt(5e-4)
+    assert not whitening_filters(np.zeros((3, 4, 4, 2)), (2, 2, 2, 16)).any()
+
+
+def test_identity_filters_that_would_copy_a_constant_are_drawn() -> None:
+    images, labels = stripes(4)
+    images[..., 2:] = (3, 200)
+    block = [Conv2D(8, 3, padding=1, bias=False, initial="identity"), BatchNorm(), ReLU()]
+    again = [Conv2D(8, 3, padding=1, bias=False, initial="identity", groups=4), BatchNorm()]
+    network = Network([*block, *again, GlobalAvgPool2D(), Dense(4)], images.shape[1:])
+    before = network.parameters["conv2d_1/filters"].copy()
+    redraw_dead_identities(network, images, np.arange(len(images)))
+    first, second = (network.parameters[f"conv2d_{i}/filters"] for i in (1, 2))
+    np.testing.assert_array_equal(first[..., [0, 1, 4]], before[..., [0, 1, 4]])
+    for filter_ in (2, 3):
+        assert np.count_nonzero(first[..., filter_]) == 36
+    np.testing.assert_array_equal(second[1, 1], [[1, 0] * 4, [0, 1] * 4])
+    first[..., 2] = 0
+    first[1, 1, 2, 2] = 0.5  # no copy: somebody has set it
+    redraw_dead_identities(network, images, np.arange(len(images)))
+    assert np.count_nonzero(first[..., 2]) == 1
+    network.fit(images, labels, epochs=4, progress=False)
+    assert np.abs(network.flat).max() < 10
