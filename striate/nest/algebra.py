@@ -24,7 +24,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Literal
 
 Reduction = Literal["none", "sum", "max", "argmax"]
 Element = Literal[
@@ -32,7 +32,6 @@ Element = Literal[
 ]
 Strides = tuple[tuple[str, int], ...]
 Matrix = tuple[tuple[Fraction, ...], ...]
-AnyExpression = TypeVar("AnyExpression", bound="Expression")
 
 
 def strides_of(form: Mapping[str, int]) -> Strides:
@@ -72,15 +71,6 @@ def child_names(expression: Expression) -> tuple[str, ...]:
         names = (field.name for field in fields(expression))  # type: ignore[arg-type]
         _CHILDREN[kind] = tuple(n for n in names if isinstance(getattr(expression, n), Expression))
     return _CHILDREN[kind]
-
-
-def with_fields(expression: AnyExpression, **fields: object) -> AnyExpression:
-    """The expression with other fields: `dataclasses.replace` without its checks, which took
-    longer than all else that is done to the thousands of expressions of a network.
-    """
-    changed = object.__new__(type(expression))
-    changed.__dict__.update(expression.__dict__, **fields)
-    return changed
 
 
 def as_expression(value: Expression | float) -> Expression:

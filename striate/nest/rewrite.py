@@ -18,11 +18,20 @@ from striate.nest.algebra import (
     Transformed,
     child_names,
     strides_of,
-    with_fields,
 )
 from striate.nest.small_matrix import apply_both
 
+AnyExpression = TypeVar("AnyExpression", bound=Expression)
 Form = TypeVar("Form", Tensor, Index)
+
+
+def with_fields(expression: AnyExpression, **fields: object) -> AnyExpression:
+    """The expression with other fields: `dataclasses.replace` without its checks, which took
+    longer than all else that is done to the thousands of expressions of a network.
+    """
+    changed = object.__new__(type(expression))
+    changed.__dict__.update(expression.__dict__, **fields)
+    return changed
 
 
 def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor], **fields: Any) -> Nest:

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from striate.nest.algebra import Nest, Tensor, strides_of, with_fields
-from striate.nest.rewrite import in_rounds, with_tensors
+from striate.nest.algebra import Nest, Tensor, strides_of
+from striate.nest.rewrite import in_rounds, with_fields, with_tensors
 from striate.nest.schedule import Schedule
 from striate.plan.layout import Buffer, Location
 
