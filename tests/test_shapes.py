@@ -107,9 +107,30 @@ def test_the_whole_message():
         'Conv2D "c": (I - R + P_before + P_after)/S + 1 = (10 - 3 + 0 + 0)/2 + 1 = 4.5 is not '
         "whole along the height: the last 1 row of the padded input would never be read. What "
         "would fit: stride 1 or 7; an input height of 9 or 11. Or choose padding=(0, 1, 0, 0) "
-        '(top, bottom, left, right), padding="same", or uncovered="drop" to leave the last '
-        "pixels unread, as other libraries do silently."
+        '(top, bottom, left, right), padding="same", or uncovered="drop" to leave them '
+        "unread, as other libraries do silently."
     )
+
+
+def test_two_axes_of_the_same_numbers_are_told_together():
+    with pytest.raises(ValueError, match=r"^Conv2D") as caught:
+        shapes.window_outputs((10, 10), (3, 3), (2, 2), (1, 1), (0, 0, 0, 0), "Conv2D")
+    assert (
+        "= 4.5 is not whole along the height and width: the last 1 row and the last 1 column "
+        "of the padded input would never be read. What would fit: stride 1 or 7; an input height "
+        "and width of 9 or 11. Or choose padding=(0, 1, 0, 1)"
+    ) in str(caught.value)
+
+
+def test_two_axes_of_other_numbers_are_told_one_after_the_other():
+    with pytest.raises(ValueError, match=r"^Conv2D") as caught:
+        shapes.window_outputs((1009, 1235), (3, 4), (20, 30), (1, 1), (1, 2, 30, 4), "Conv2D")
+    told = str(caught.value)
+    assert "= (1009 - 3 + 1 + 2)/20 + 1 = 51.45 is not whole along the height" in told
+    assert "along the width, where it is (1235 - 4 + 30 + 4)/30 + 1 = 43.17…: stride" in told
+    assert "; an input width of 1230 or 1260" in told
+    assert len(told) <= 500
+    assert told.endswith("as other libraries do silently.")
 
 
 def test_a_third_is_shown_as_such():

@@ -2,6 +2,7 @@
 
 import errno
 import math
+from fractions import Fraction
 
 import pytest
 
@@ -10,6 +11,7 @@ from striate.common.text import (
     choices,
     counted,
     cut,
+    decimal,
     did_you_mean,
     in_bytes,
     in_gibibytes,
@@ -114,3 +116,20 @@ def test_the_nearest_name_is_offered() -> None:
 )
 def test_reasons_are_parts_of_a_sentence(error: Exception, expected: str) -> None:
     assert reason(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Fraction(9, 2), "4.5"),
+        (Fraction(6), "6"),
+        (Fraction(10, 3), "3.333…"),
+        (Fraction(1029, 20), "51.45"),
+        (Fraction(1, 16), "0.0625"),
+        (Fraction(98765, 8), "12345.6…"),
+        (Fraction(2**20), "1048576"),
+        (Fraction(-10, 3), "-3.333…"),
+    ],
+)
+def test_fractions_say_whether_all_their_digits_are_shown(value: Fraction, shown: str) -> None:
+    assert decimal(value) == shown

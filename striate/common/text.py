@@ -47,8 +47,10 @@ def bracketed(text: str) -> str:
 
 
 def decimal(value: Fraction) -> str:
-    """4.5, 6, or 3.333… of a fraction."""
-    return f"{float(value):.4g}" + "…" * (value.denominator not in (1, 2, 4, 5, 8, 10))
+    """4.5, 6, 12345.7… or 3.333… of a fraction."""
+    number = float(value)
+    shown = f"{number:.4g}" if abs(number) < 1000 else f"{number:.1f}".removesuffix(".0")
+    return shown + "…" * (Fraction(shown) != value)
 
 
 def percent(share: float, form: str = ".2f") -> str:

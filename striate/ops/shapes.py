@@ -28,8 +28,8 @@ positions. This must be a whole number; "a good library should throw an exceptio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from striate.common.arguments import whole_number
@@ -181,7 +181,7 @@ def window_outputs(
             gives no whole number; the message lists values that would fit.
     """
     outputs: list[int] = []
-    misfits: list[str] = []
+    misfits: list[_Misfit] = []
     fitting = list(pads)
     for axis in (0, 1):
         before, after = pads[2 * axis : 2 * axis + 2]
@@ -194,13 +194,13 @@ def window_outputs(
         steps, rest = divmod(room, stride[axis])
         outputs.append(steps + 1)
         if rest and exact:
-            misfits.append(_misfit(axis, image[axis], reach, before, after, stride[axis]))
+            misfits.append(_Misfit(axis, image[axis], reach, before, after, stride[axis]))
             fitting[2 * axis + 1] += stride[axis] - rest
     if misfits:
         raise StriateValueError(
-            f"{who}: {'; '.join(misfits)}. Or choose padding={tuple(fitting)} "
-            '(top, bottom, left, right), padding="same", or uncovered="drop" to leave the last '
-            "pixels unread, as other libraries do silently."
+            f"{who}: (I - R + P_before + P_after)/S + 1 = {_told(misfits)}. Or choose "
+            f'padding={tuple(fitting)} (top, bottom, left, right), padding="same", or '
+            'uncovered="drop" to leave them unread, as other libraries do silently.'
         )
     return (outputs[0], outputs[1])
 
@@ -237,22 +237,74 @@ def _too_large(
     )
 
 
-def _misfit(axis: int, pixels: int, reach: int, before: int, after: int, stride: int) -> str:
-    room = pixels - reach + before + after
-    rest = room % stride
-    value = Fraction(room, stride) + 1
-    strides = sorted(
-        (step for step in range(1, min(room, 64) + 1) if room % step == 0),
-        key=lambda step: (abs(step - stride), step),
-    )[:3]
-    inputs = [size for size in (pixels - rest, pixels - rest + stride) if size > 0]
-    return (
-        f"(I - R + P_before + P_after)/S + 1 = ({pixels} - {reach} + {before} + {after})/{stride} "
-        f"+ 1 = {decimal(value)} is not whole along the {AXES[axis]}: the last {rest} "
-        f"{plural(rest, LINES[axis])} of the padded input would never be read. "
-        f"What would fit: stride {choices(sorted(strides))}; "
-        f"an input {AXES[axis]} of {choices(inputs)}"
+@dataclass(frozen=True)
+class _Misfit:
+    """The size rule along an axis where it gives no whole number."""
+
+    axis: int
+    pixels: int
+    reach: int
+    before: int
+    after: int
+    stride: int
+
+    @property
+    def room(self) -> int:
+        """The pixels that the window can move."""
+        return self.pixels - self.reach + self.before + self.after
+
+    @property
+    def rule(self) -> str:
+        """The rule with the numbers put in."""
+        value = decimal(Fraction(self.room, self.stride) + 1)
+        return (
+            f"({self.pixels} - {self.reach} + {self.before} + {self.after})/{self.stride} + 1 = "
+            f"{value}"
+        )
+
+    @property
+    def unread(self) -> str:
+        """What no output reads."""
+        rest = self.room % self.stride
+        return f"the last {rest} {plural(rest, LINES[self.axis])}"
+
+    @property
+    def strides(self) -> str:
+        """The strides nearest to this one that would fit."""
+        found = sorted(
+            (step for step in range(1, min(self.room, 64) + 1) if self.room % step == 0),
+            key=lambda step: (abs(step - self.stride), step),
+        )[:3]
+        return choices(sorted(found))
+
+    @property
+    def inputs(self) -> str:
+        """The input sizes nearest to this one that would fit."""
+        below = self.pixels - self.room % self.stride
+        return choices([size for size in (below, below + self.stride) if size > 0])
+
+
+def _told(misfits: Sequence[_Misfit]) -> str:
+    """Along which axes the rule gives no whole number, and what would fit.
+
+    Two axes with the same numbers are told together.
+    """
+    first, *rest = misfits
+    along, unread = AXES[first.axis], first.unread
+    if rest and replace(rest[0], axis=first.axis) == first:
+        along, unread = " and ".join(AXES), f"{unread} and {rest[0].unread}"
+        rest = []
+    told = (
+        f"{first.rule} is not whole along the {along}: {unread} of the padded input would never "
+        f"be read. What would fit: stride {first.strides}; an input {along} of {first.inputs}"
     )
+    for other in rest:
+        name = AXES[other.axis]
+        told += (
+            f"; along the {name}, where it is {other.rule}: stride {other.strides}; "
+            f"an input {name} of {other.inputs}"
+        )
+    return told
 
 
 # Receptive fields.
