@@ -283,7 +283,7 @@ def test_a_folder(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    refused(tmp_path / "pipe", "is not a regular file")
+    refused(tmp_path / "pipe", "is a pipe, not a model file")
 
 
 def test_a_name_with_a_null_character() -> None:
@@ -294,7 +294,7 @@ def test_a_file_that_may_not_be_read(model: Path, monkeypatch: pytest.MonkeyPatc
     def forbidden(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", forbidden)
+    monkeypatch.setattr(os, "open", forbidden)
     refused(model, "cannot be read: Permission denied")
 
 

@@ -60,7 +60,7 @@ def test_what_the_system_says_becomes_a_sentence(tmp_path: Path) -> None:
     assert "is too long" in refused("/".join(["n" * 200] * 40))
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     assert "lead in a circle" in refused(tmp_path / "circle")
-    assert "is not the name of a file" in refused("a\0b")
+    assert "its name is none of a file" in refused("a\0b")
     assert '"": there is no such' in refused("")
 
 
@@ -82,7 +82,7 @@ def test_a_file_behind_a_link_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_other_encodings_are_refused_with_the_fix(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a").write_text("[1, 2]", encoding=encoding)
-    assert "must be UTF-8; save it again as UTF-8" in refused(tmp_path / "a")
+    assert "looks like UTF-16 or UTF-32; save it again as UTF-8" in refused(tmp_path / "a")
 
 
 def test_latin_1_is_refused_with_the_line(tmp_path: Path) -> None:

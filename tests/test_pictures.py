@@ -570,8 +570,8 @@ def damaged(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda path: None, r"x.png: cannot be read \(No such file"),
-        (Path.mkdir, r"x.png: cannot be read \(Is a directory"),
+        (lambda path: None, r"x.png: there is no such image"),
+        (Path.mkdir, r"x.png: is a folder, not an image"),
         (lambda path: path.write_bytes(b""), "not an image of a known kind"),
         (lambda path: path.write_text("text"), r"not an image of a known kind \(PNG, JPEG"),
         (damaged, r"the image is truncated or damaged \("),

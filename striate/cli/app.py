@@ -26,6 +26,7 @@ from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
 from striate.common.errors import StriateError
+from striate.common.text import reason
 from striate.common.version import __version__
 
 OK, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -81,7 +82,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (StriateError, OSError) as error:
         if os.environ.get("STRIATE_TRACEBACK"):
             raise
-        return _fail(str(error))
+        return _fail(_said_by_the_system(error) if isinstance(error, OSError) else str(error))
     except MemoryError:
         return _fail("there is not enough memory for this; try smaller images or batches")
     except Exception:  # anything else is a mistake of striate's own
@@ -89,6 +90,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return _bug()
     return code if isinstance(code, int) else OK
+
+
+def _said_by_the_system(error: OSError) -> str:
+    """The sentence of an error of the system that nothing below has put into words."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([*names, reason(error)])
 
 
 def _fail(message: str) -> int:

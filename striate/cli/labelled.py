@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,7 @@ def is_image_folder(source: str) -> bool:
     from striate.data.idx import has_idx
 
     path = Path(source)
-    return source != "digits" and path.is_dir() and not has_idx(path)
+    return source != "digits" and os.path.isdir(path) and not has_idx(path)
 
 
 def _choose(

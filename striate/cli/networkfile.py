@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.common.errors import StriateValueError
+from striate.common.input_files import read_text
 from striate.common.text import did_you_mean, reason, sizes
 from striate.ops.shapes import Shape
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 INPUT = "input"
+_MOST_BYTES = 2**24  # of a file: of the largest network, with all arguments of all its layers
 
 
 class NetworkFileError(StriateValueError):
@@ -196,21 +198,13 @@ def read(path: str | Path) -> NetworkFile:
         NetworkFileError: there is no such file, or it is neither TOML nor JSON.
     """
     path = Path(path)
+    text = read_text(path, "network file", most=_MOST_BYTES, error=NetworkFileError)
+    is_toml = path.suffix.lower() == ".toml"
     try:
-        if path.exists() and not path.is_file():
-            raise NetworkFileError(f"{path}: is not a file")
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NetworkFileError(f"{path}: there is no such network file") from None
-    except OSError as error:
-        raise NetworkFileError(f"{path}: cannot be read: {reason(error)}") from error
-    except UnicodeDecodeError:
-        raise NetworkFileError(f"{path}: is not a text file, so not a network file") from None
-    try:
-        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        content = tomllib.loads(text) if is_toml else json.loads(text)
     except (ValueError, RecursionError) as error:
-        kind = "TOML" if path.suffix == ".toml" else "JSON (TOML files end in .toml)"
-        raise NetworkFileError(f"{path}: is not valid {kind}: {error}") from error
+        kind = "TOML" if is_toml else "JSON (TOML files end in .toml)"
+        raise NetworkFileError(f"{path}: is not valid {kind}: {reason(error)}") from error
     if isinstance(content, list):
         content = {"layers": content}
     if not isinstance(content, dict):

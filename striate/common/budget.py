@@ -26,6 +26,10 @@ MOST_TAPS = 2**24
 MOST_FRAMES = 10_000
 """Of an animation, or pages of a TIFF file."""
 
+MOST_PACKED = 250
+"""How many times smaller more than `UNSUSPICIOUS` bytes may be packed: images are packed by less,
+and what is meant to fill a memory by a thousand."""
+UNSUSPICIOUS = 2**28
 WEIGHED = 2**26
 """Bytes from which on memory is asked for: fewer are there, or NumPy says so."""
 
@@ -85,6 +89,33 @@ def at_most(
     if count > most:
         many = f"{count:,}" if count < 10**15 else "far too many"
         raise error(f"{who}: {many} {things} are more than the {most:,} that are taken; {fix}")
+
+
+def check_packing(
+    count: int,
+    packed: int,
+    who: str,
+    fix: str,
+    *,
+    error: type[StriateValueError] = StriateValueError,
+) -> None:
+    """Refuse what would take long to unpack, and is packed as no data are.
+
+    Args:
+        count: the bytes that it claims to be unpacked.
+        packed: the bytes that it has.
+        who: the file and its part, as the message begins.
+        fix: what to change, as the message ends.
+        error: the exception.
+
+    Raises:
+        StriateValueError: or `error`; it is.
+    """
+    if count > max(UNSUSPICIOUS, MOST_PACKED * packed):
+        raise error(
+            f"{who} of {_amount(count)} is packed into {_amount(packed)}, and so large a one is "
+            f"read if it is packed {MOST_PACKED} times smaller at most; {fix}"
+        )
 
 
 def available_memory() -> int:

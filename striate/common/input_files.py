@@ -19,7 +19,7 @@ from typing import BinaryIO, NoReturn
 
 from striate.common.budget import need
 from striate.common.errors import StriateValueError
-from striate.common.text import in_bytes, quoted, reason
+from striate.common.text import in_bytes, quoted, reason, with_article
 
 MOST_TEXT = 2**26
 """Bytes of a text file that a person may have written: a kernel, a network."""
@@ -63,7 +63,9 @@ def open_input(
     except StriateValueError:
         raise
     except ValueError as problem:  # a null character, or one that the file system cannot write
-        raise error(f"{_name(path)}: is not the name of a file: {reason(problem)}") from problem
+        raise error(
+            f"{_name(path)}: cannot be read: its name is none of a file ({reason(problem)})"
+        ) from problem
     with file:
         _check_kind(path, what, os.fstat(file.fileno()), error)  # it may have been exchanged
         try:
@@ -131,34 +133,26 @@ def read_text(
         StriateValueError: or `error`; as `read_bytes`, or it is not UTF-8.
     """
     content = read_bytes(path, what, most=most, error=error)
-    text = decoded(content, str(_name(path)), what, error=error)
+    text = decoded(content, _name(path), error=error)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def decoded(
-    content: bytes,
-    who: str,
-    what: str = "text file",
-    *,
-    error: type[StriateValueError] = StriateValueError,
-) -> str:
+def decoded(content: bytes, who: str, *, error: type[StriateValueError] = StriateValueError) -> str:
     """Return the text in the `content` of a file `who`, without a mark at its beginning.
 
     Raises:
         StriateValueError: or `error`; it is not UTF-8.
     """
+    why = ""
     if content[:2] in _UTF_16 or (b"\0" in content[:4] and content[:4].strip(b"\0")):
-        raise error(
-            f"{who}: is UTF-16 or UTF-32 text, and a {what} must be UTF-8; save it again as UTF-8"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise error(
-            f"{who}: is not UTF-8 text, so not a {what}: line {line} has the byte "
-            f"0x{content[problem.start]:02x}; save it again as UTF-8"
-        ) from None
+        why = "it looks like UTF-16 or UTF-32"
+    else:
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as problem:
+            line = content.count(b"\n", 0, problem.start) + 1
+            why = f"line {line} has the byte 0x{content[problem.start]:02x}"
+    raise error(f"{who}: is not a text file in UTF-8, for {why}; save it again as UTF-8")
 
 
 def _check_kind(
@@ -178,7 +172,7 @@ def _check_kind(
 def _is_no(says: str, what: str) -> str:
     """ "is a folder, not a model file"."""
     kind, fix, rest = says.partition(";")
-    return f"{kind}, not a {what}{fix}{rest}"
+    return f"{kind}, not {with_article(what)}{fix}{rest}"
 
 
 def _refused(problem: OSError, what: str) -> str:
@@ -211,6 +205,6 @@ def _too_large(
     path: PathLike, what: str, size: int, most: int, error: type[StriateValueError]
 ) -> NoReturn:
     raise error(
-        f"{_name(path)}: is too large for a {what}: it has {in_bytes(size)}, and at most "
-        f"{in_bytes(most)} are read"
+        f"{_name(path)}: is too large for {with_article(what)}: it has {in_bytes(size)}, and at "
+        f"most {in_bytes(most)} are read"
     )

@@ -96,6 +96,11 @@ def counted(count: int, one: str) -> str:
     return f"{count:,} {plural(count, one)}"
 
 
+def with_article(what: str) -> str:
+    """ "a kernel", "an image", "an IDX file"."""
+    return f"{'an' if what[0] in 'aeioAEIO' else 'a'} {what}"
+
+
 def quoted(name: str) -> str:
     """A name between double quotes."""
     return f'"{name}"'

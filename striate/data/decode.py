@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.errors import StriateValueError
+from striate.common.input_files import open_input
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.image_files import (
     FORMATS,
@@ -107,7 +108,10 @@ def measure(path: str, max_pixels: int) -> tuple[int, int, bool]:
     from PIL import Image
 
     try:
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+        with (
+            open_input(path, "image", error=DataError) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             _check_pixels(image, max_pixels)
             return *_oriented_size(image), is_gray_mode(image.mode)
     except Exception as error:
@@ -129,7 +133,10 @@ def _decode_into(chunk: Chunk, index: int, path: str, target: WantedImages) -> N
     """Decode one file into its place in the chunk."""
     from PIL import Image
 
-    with open(path, "rb") as file, Image.open(file, formats=FORMATS) as opened:
+    with (
+        open_input(path, "image", error=DataError) as file,
+        Image.open(file, formats=FORMATS) as opened,
+    ):
         _check_pixels(opened, target.max_pixels)
         chunk.sizes[index] = size = _oriented_size(opened)
         if target.exact and size != (target.height, target.width):
@@ -217,4 +224,5 @@ def _explain(path: str, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
     remedy = "make it smaller, raise max_pixels" if is_too_large(error) else "repair or remove it"
     skip = "or skip bad images (--skip-bad, skip_bad=True)"
-    return f"{path}: {fault(error, max_pixels)}; {remedy}, {skip}"
+    what = str(error) if isinstance(error, DataError) else f"{path}: {fault(error, max_pixels)}"
+    return f"{what}; {remedy}, {skip}"

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import struct
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.text import reason
+from striate.common.budget import check_packing, need
+from striate.common.input_files import open_input
 from striate.data.dataset import DataError, Dataset, Labels, LoadOptions, assemble, class_indices
 from striate.data.images import refit
 
@@ -93,7 +96,10 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     head = 4 + 4 * axes
     again = "; download it again"
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+        with (
+            open_input(path, "IDX file", error=DataError) as held,
+            gzip.open(held) if path.suffix == ".gz" else nullcontext(held) as file,
+        ):
             start = file.read(head)
             if len(start) == head:
                 if start[:2] != b"\0\0" or start[2] != _UNSIGNED_BYTES or start[3] != axes:
@@ -104,22 +110,35 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
                     )
                 shape = struct.unpack(f">{axes}I", start[4:])
                 size = math.prod(shape)
+                _check_claim(path, shape, size, os.fstat(held.fileno()).st_size)
                 # A little more than needed, to notice a longer file.
                 data = file.read(size + 1)
             else:
                 shape, size, data = (), 1, b""
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the file is truncated or damaged ({error}){again}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({reason(error)})") from error
-    except (MemoryError, OverflowError) as error:
-        raise DataError(f"{path}: the header claims more values than fit into memory") from error
     if len(data) < size:
         had = f"{len(data):,} of {size:,} values" if shape else "no whole header"
         raise DataError(f"{path}: the file is truncated: it holds {had}{again}")
     if len(data) > size:
         raise DataError(f"{path}: the file is longer than the {size:,} values of its header{again}")
     return np.frombuffer(data, np.uint8).reshape(shape).copy()
+
+
+def _check_claim(path: Path, shape: tuple[int, ...], size: int, held: int) -> None:
+    """Refuse values that cannot be in a file of `held` bytes, or not in memory, before they are
+    read.
+    """
+    if path.suffix == ".gz":
+        check_packing(
+            size, held, f"{path}: the array", "if it is right, gunzip it", error=DataError
+        )
+    elif size > held:
+        raise DataError(
+            f"{path}: the file is truncated: it holds {held:,} bytes, and its header claims "
+            f"{size:,} values; download it again"
+        )
+    need(2 * size, f"{path}: the array of shape {shape}", "give a smaller one", error=DataError)
 
 
 def _part(folder: Path, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from striate.common.array_files import read_npz
 from striate.common.arrays import Array, Images
-from striate.common.text import counted, listed, reason
+from striate.common.text import counted, listed
 from striate.data.dataset import (
     DataError,
     Dataset,
@@ -43,7 +41,9 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
         DataError: the file is no .npz or is truncated, an array is missing or has another shape
             or type, or a label of the test part is unknown.
     """
-    arrays = _read(path)
+    wanted = {key for pair in _TRAIN + _TEST for key in pair}
+    # Pixels are brought to one type, and split.
+    arrays = read_npz(path, wanted, copies=2, error=DataError)
     parts = [_pair(arrays, _TRAIN, path)]
     if any(key in arrays for pair in _TEST for key in pair):
         parts.append(_pair(arrays, _TEST, path))
@@ -96,37 +96,6 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
         colour=colour,
         notes=notes,
     )
-
-
-def _read(path: Path) -> dict[str, Array]:
-    try:
-        with open(path, "rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, Mapping):
-                raise DataError(f"{path}: not an .npz with several arrays; save with np.savez")
-            wanted = {key for pair in _TRAIN + _TEST for key in pair}
-            return {key: file[key] for key in file if key in wanted}
-    except DataError:
-        raise
-    except MemoryError as error:
-        raise DataError(f"{path}: the arrays do not fit into memory") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise DataError(f"{path}: cannot be read ({reason(error)})") from error
-        raise _damaged(path, error) from error
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            raise DataError(
-                f"{path}: it holds pickled Python objects, which are never loaded; "
-                "save plain arrays of numbers or text"
-            ) from error
-        raise _damaged(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: not an .npz file, or a truncated or damaged one ({reason(error)})")
 
 
 def _pair(arrays: dict[str, Array], pairs: Names, path: Path) -> tuple[str, str, Array, Array]:

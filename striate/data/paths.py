@@ -25,14 +25,14 @@ def find_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     for given in paths:
         text = os.fspath(given)
         path = Path(text)
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir(), it takes names of any length
             matches = _below(path)
             missing = "the folder holds no images"
-        elif path.exists():
+        elif os.path.exists(path):
             matches, missing = [path], ""
         elif glob.has_magic(text):
             hits = sorted(glob.glob(text, recursive=True), key=natural_key)
-            matches = [Path(hit) for hit in hits if is_image_name(hit) and Path(hit).is_file()]
+            matches = [Path(hit) for hit in hits if is_image_name(hit) and os.path.isfile(hit)]
             missing = "no image matches this pattern"
         else:
             matches, missing = [], "no such file or folder"

@@ -82,12 +82,12 @@ def load(
 
         return load_digits(options)
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir(), it takes names of any length
         from striate.data.folders import load_folder
         from striate.data.idx import has_idx, load_idx
 
         return load_idx(path, options) if has_idx(path) else load_folder(path, options)
-    if path.is_file():
+    if os.path.exists(path):
         return _load_file(path, options)
     raise DataError(_unknown(path))
 

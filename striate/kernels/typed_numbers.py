@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.common.array_files import read_npy
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.common.text import reason
+from striate.common.input_files import read_text
 from striate.kernels.kernel import LARGEST
 
 SUFFIXES = (".txt", ".csv", ".npy")
@@ -51,19 +52,9 @@ def read(path: str | os.PathLike[str]) -> Array:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise StriateValueError(f"{path}: a kernel file ends in {', '.join(SUFFIXES)}")
-    try:
-        if suffix == ".npy":
-            return _read_npy(path)
-        with path.open("rb") as file:
-            content = file.read(LARGEST_TEXT + 1)
-    except OSError as error:
-        raise StriateValueError(f"{path}: cannot be read ({reason(error)})") from error
-    if len(content) > LARGEST_TEXT:
-        raise StriateValueError(f"{path}: is too large for a kernel; at most {LARGEST_TEXT} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise StriateValueError(f"{path}: is not a text file of numbers") from None
+    if suffix == ".npy":
+        return _read_npy(path)
+    text = read_text(path, "kernel", most=LARGEST_TEXT)
     lines = [line.partition("#")[0] for line in text.splitlines()]
     if suffix == ".txt":
         return _numbers([row for line in lines for row in line.split(";")], str(path))
@@ -122,14 +113,10 @@ def _number(word: str, where: str) -> float:
 
 
 def _read_npy(path: Path) -> Array:
-    try:
-        # Mapped, so that the shape is known before anything is read. Objects are refused.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError) as error:
-        raise StriateValueError(f"{path}: is not a NumPy array of numbers: {error}") from error
+    array = read_npy(path, "kernel file", most=LARGEST)
     if array.dtype.kind not in "biuf":
         raise StriateValueError(f"{path}: a kernel holds real numbers, got {array.dtype}")
-    if array.ndim not in (1, 2) or not 0 < array.size <= LARGEST:
+    if array.ndim not in (1, 2) or not array.size:
         raise StriateValueError(
             f"{path}: a kernel has 1 or 2 dimensions and 1 to {LARGEST} numbers, "
             f"got shape {array.shape}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +15,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.budget import need
 from striate.common.errors import StriateValueError
-from striate.common.text import reason
+from striate.common.input_files import open_input
 
 # The largest header, which has the names and shapes of the tensors and the metadata: the limit of
 # safetensors' own library.
@@ -105,7 +105,7 @@ class Container:
 
 def looks_like_a_model(path: str | Path) -> bool:
     """Return whether the file `path` begins as safetensors files do; OSError if unreadable."""
-    with open(path, "rb") as file:
+    with open_input(path, "model file", error=ModelFileError) as file:
         return _plausible(file.read(9))
 
 
@@ -122,28 +122,17 @@ def _plausible(start: bytes) -> bool:
 
 def _read(path: Path) -> tuple[bytes, int]:
     """Return the bytes of the file, and where its header ends."""
-    try:
-        kind = os.stat(path)
-        if stat.S_ISDIR(kind.st_mode):
-            raise ModelFileError(f"{path}: is a folder, not a model file")
-        if not stat.S_ISREG(kind.st_mode):  # reading a pipe or a device might never end
-            raise ModelFileError(f"{path}: is not a regular file")
-        with open(path, "rb") as file:
-            start = file.read(9)
-            if not _plausible(start):
-                _other_kind(path)
-            end = 8 + int.from_bytes(start[:8], "little")
-            if kind.st_size < end:
-                _truncated(path, kind.st_size, end)
-            return start + file.read(), end
-    except ModelFileError:
-        raise
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: there is no such model file") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {reason(error)}") from error
-    except ValueError as error:  # a null character in the name
-        raise ModelFileError(f"{path}: cannot be read: {error}") from error
+    with open_input(path, "model file", error=ModelFileError) as file:
+        start = file.read(9)
+        if not _plausible(start):
+            _other_kind(path)
+        size = os.fstat(file.fileno()).st_size
+        end = 8 + int.from_bytes(start[:8], "little")
+        if size < end:
+            _truncated(path, size, end)
+        # The bytes of the file, and its tensors.
+        need(2 * size, f"{path}: this model", "it is too large", error=ModelFileError)
+        return start + file.read(), end
 
 
 def _header(path: str | Path, text: bytes) -> dict[str, Any]:

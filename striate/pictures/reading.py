@@ -9,6 +9,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.input_files import open_input
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.image_files import (
     FORMATS,
@@ -52,7 +53,7 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) 
     try:
         with (
             pillow_settings(max_pixels),
-            open(name, "rb") as file,
+            open_input(name, "image", error=DataError) as file,
             Image.open(file, formats=FORMATS) as image,
         ):
             return _read(name, image, max_pixels)
@@ -177,4 +178,6 @@ def _jpeg_tables(image: Any) -> JpegTables | None:
 def _explain(path: str, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
     remedy = "; make it smaller" if is_too_large(error) or isinstance(error, MemoryError) else ""
+    if isinstance(error, DataError):  # no regular file
+        return str(error)
     return f"{path}: {fault(error, max_pixels)}{remedy}"

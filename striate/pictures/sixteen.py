@@ -20,6 +20,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.input_files import open_input
 from striate.data.image_files import FORMATS
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def deep_pixels(path: str, image: Pillow.Image, index: int) -> Array:
     from PIL import Image
 
     high = np.asarray(image)
-    with open(path, "rb") as file, Image.open(file, formats=FORMATS) as again:
+    with open_input(path, "image") as file, Image.open(file, formats=FORMATS) as again:
         if index:
             again.seek(index)
         kinds = {_raw_mode(tile) for tile in again.tile}

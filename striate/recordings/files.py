@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.common.arrays import Array
+from striate.common.array_files import read_npy
 from striate.common.atomic import write_atomically
-from striate.common.text import reason
 from striate.recordings.number_tables import encode_table, read_table
 from striate.recordings.recording import Recording, RecordingError, check_finite
 from striate.recordings.wav import encode_wav, read_wav
@@ -32,14 +31,9 @@ def read(path: str | os.PathLike[str]) -> Recording:
     """
     file = Path(path)
     kind = _suffix(file)
-    try:
-        if kind == ".wav":
-            return read_wav(file)
-        return _read_npy(file) if kind == ".npy" else read_table(file)
-    except FileNotFoundError:
-        raise RecordingError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read ({reason(error)})") from error
+    if kind == ".wav":
+        return read_wav(file)
+    return _read_npy(file) if kind == ".npy" else read_table(file)
 
 
 def write(path: str | os.PathLike[str], recording: Recording) -> int:
@@ -104,14 +98,7 @@ def _suffix(path: Path) -> str:
 
 
 def _read_npy(path: Path) -> Recording:
-    with open(path, "rb") as file:
-        try:
-            values: Array = np.lib.format.read_array(file, allow_pickle=False)
-        except OSError:
-            raise
-        except Exception as error:  # damaged headers make NumPy raise errors of many kinds
-            why = reason(error)
-            raise RecordingError(f"{path}: not a .npy file of numbers ({why})") from error
+    values = read_npy(path, "file", error=RecordingError)
     if values.dtype.kind not in "buifc":
         raise RecordingError(f"{path}: holds {values.dtype}, not numbers")
     if values.size == 0 or values.ndim == 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.input_files import read_text
 from striate.recordings.recording import Recording, RecordingError, check_finite
 
 _COMMENT = "#"
@@ -24,14 +25,10 @@ def read_table(path: Path) -> Recording:
     that begin with # are passed over.
 
     Raises:
-        RecordingError: it is not text, has no numbers, rows of different lengths, or a cell that
-            is not a number; the sentence names the line.
-        OSError: it cannot be opened.
+        RecordingError: it cannot be opened, is not text, has no numbers, rows of different lengths,
+            or a cell that is not a number; the sentence names the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise RecordingError(f"{path}: not a text file of numbers (it is not UTF-8)") from None
+    text = read_text(path, "file", most=None, error=RecordingError)
     lines = [
         (number, line.strip(" \r"))
         for number, line in enumerate(text.split("\n"), start=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def find(text: str) -> Recording:
     if text in DEMOS:
         return demo(text)
     path = Path(text)
-    if path.suffix.lower() in SUFFIXES or path.exists():
+    if path.suffix.lower() in SUFFIXES or os.path.exists(path):
         return read(path)
     if re.search(r"[\s,;]", text):
         return typed(text)  # to tell which word is not a number

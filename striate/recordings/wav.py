@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.input_files import read_bytes
 from striate.common.text import reason
 from striate.recordings.recording import Recording, RecordingError, check_finite
 
@@ -33,12 +34,12 @@ def read_wav(path: Path) -> Recording:
     """Return the sound in a WAV file.
 
     Raises:
-        RecordingError: it is no WAV file, truncated, empty, or compressed (µ-law, ADPCM, MP3).
-        OSError: it cannot be opened.
+        RecordingError: it cannot be opened, is no WAV file, truncated, empty, or compressed (µ-law,
+            ADPCM, MP3).
     """
     from scipy.io import wavfile
 
-    sound = path.read_bytes()
+    sound = read_bytes(path, "file", error=RecordingError)
     wav_format = _read_format(sound, path)
     try:
         with warnings.catch_warnings():

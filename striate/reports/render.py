@@ -12,8 +12,9 @@ import numpy as np
 
 from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
+from striate.common.input_files import open_input
 from striate.common.templates import rendered
-from striate.common.text import in_bytes, listed, percent, reason, sizes
+from striate.common.text import in_bytes, listed, percent, sizes
 from striate.reports import architecture, embedded_images
 from striate.reports.data import Prediction, Report
 from striate.reports.page_data import page_data
@@ -54,11 +55,8 @@ def check_path(path: str | Path) -> Path:
     if not path.resolve().parent.is_dir():
         raise StriateValueError(f"{path}: the folder {path.resolve().parent} does not exist")
     if path.exists():
-        try:
-            with path.open("rb") as file:
-                start = file.read(2000)
-        except OSError as error:
-            raise StriateValueError(f"{path}: cannot be read ({reason(error)})") from error
+        with open_input(path, "report") as file:
+            start = file.read(2000)
         if start and MARK.encode() not in start:
             raise StriateValueError(
                 f"{path}: exists and is not a report; choose another name, or remove it first"

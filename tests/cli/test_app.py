@@ -67,7 +67,9 @@ def test_wrong_use(refused: Refused, arguments: tuple[str, ...], match: str) -> 
     [
         (StriateValueError("this\n  is wrong"), 2, "this is wrong"),
         (StriateTypeError("this\n  is wrong"), 2, "this is wrong"),
-        (OSError(28, "No space left"), 2, "[Errno 28] No space left"),
+        (OSError(28, "No space left"), 2, "No space left"),
+        (OSError(36, "File name too long", "x"), 2, "x: File name too long"),
+        (OSError(18, "Other device", "x", None, "y"), 2, "x: y: Other device"),
         (MemoryError(), 2, "there is not enough memory for this; try smaller images or batches"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

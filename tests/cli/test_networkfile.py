@@ -142,7 +142,7 @@ def test_no_text(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(NetworkFileError, match="there is no such network file"):
         networkfile.read(tmp_path / "none.json")
-    with pytest.raises(NetworkFileError, match="is not a file"):
+    with pytest.raises(NetworkFileError, match="is a folder, not a network file"):
         networkfile.read(tmp_path)
 
 

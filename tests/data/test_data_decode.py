@@ -370,9 +370,9 @@ def test_not_an_image(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    assert "cannot be read (No such file or directory)" in sentence(tmp_path / "none.png")
+    assert "there is no such image" in sentence(tmp_path / "none.png")
     (tmp_path / "folder.png").mkdir()
-    assert "cannot be read" in sentence(tmp_path / "folder.png")
+    assert "is a folder, not an image" in sentence(tmp_path / "folder.png")
 
 
 @pytest.mark.parametrize(("height", "width"), [(3000, 4000), (60_000, 60_000)])

@@ -188,7 +188,7 @@ def test_links(tmp_path: Path) -> None:
     assert data.classes == ["x", "y"]
     assert values(data.train_images) == [1, 2, 3, 4]
     link(tmp_path / "real" / "b" / "gone.png", tmp_path / "nowhere.png")
-    with pytest.raises(DataError, match=r"gone\.png: cannot be read"):
+    with pytest.raises(DataError, match=r"gone\.png: there is no such image"):
         load(tmp_path / "data")
 
 
