@@ -92,18 +92,24 @@ def test_an_error_tells_the_shapes_that_led_there():
         'Shapes up to here: input (28, 28, 1) → Conv2D "conv2d_1" (26, 26, 8) → '
         'ReLU "relu_1" (26, 26, 8) → MaxPool2D "max_pool2d_1" (13, 13, 8)'
     )
+    with pytest.raises(ValueError, match=r"^Conv2D") as caught:
+        Network([Conv2D(8, 3), ReLU(), MaxPool2D(2), Conv2D(9, 4, stride=(2, 4))], (28, 28, 1))
+    assert len(str(caught.value)) <= 500  # of a longer way the last steps only
+    assert str(caught.value).endswith('here: … → MaxPool2D "max_pool2d_1" (13, 13, 8)')
 
 
 def test_in_a_graph_the_error_comes_from_the_line_that_wrote_the_layer():
     x = Conv2D(8, 3, name="stem")(Input((9, 9, 1)))
-    with pytest.raises(ValueError, match=r'input \(9, 9, 1\) → Conv2D "stem" \(7, 7, 8\)'):
-        MaxPool2D(2)(x)
+    for size in (2, 8):
+        with pytest.raises(ValueError, match=r'input \(9, 9, 1\) → Conv2D "stem" \(7, 7, 8\)'):
+            MaxPool2D(size)(x)
 
 
 def test_a_long_way_is_shortened():
     with pytest.raises(ValueError, match=r"Shapes up to here: … → ReLU") as caught:
         Network([*(ReLU() for _ in range(50)), Conv2D(1, 9)], (4, 4, 1))
-    assert str(caught.value).count("ReLU") == 12
+    assert 5 <= str(caught.value).count("ReLU") <= 12
+    assert len(str(caught.value)) <= 500 and str(caught.value).endswith('"relu_50" (4, 4, 1)')
 
 
 @pytest.mark.parametrize(
@@ -232,15 +238,12 @@ def changed(path, value):
         ),
         (changed(["nodes", 1, "inputs"], [4]), "has no cycles"),
         (changed(["nodes", 1, "inputs"], [-1]), 'no path leads from Conv2D "first" to the output'),
-        (changed(["nodes", 5, "config", "units"], 2**31 - 1), "do not fit in memory"),
+        (changed(["nodes", 5, "config", "units"], 2**31 - 1), "of all layers has 2,147,"),
     ],
 )
 def test_a_wrong_description_is_refused(config, message):
     with pytest.raises((ValueError, TypeError), match=re.escape(message)):
-        network = Network.from_config(config, seed=None)
-        # The last case may get its (unused) memory on a machine that promises more than it has.
-        if network.flat.nbytes > 2**36:
-            raise ValueError("do not fit in memory")
+        Network.from_config(config, seed=None)
 
 
 def test_rebuilding_imports_nothing():

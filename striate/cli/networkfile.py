@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.common.budget import check_graph
 from striate.common.errors import StriateValueError
 from striate.common.input_files import read_text
 from striate.common.text import did_you_mean, reason, sizes
@@ -120,6 +121,12 @@ class NetworkFile:
         entries = self.content.get("layers")
         if not isinstance(entries, list) or not entries:
             raise self.error("layers must be a list with at least one layer")
+        edges = sum(
+            len(entry["inputs"])
+            for entry in entries
+            if isinstance(entry, dict) and isinstance(entry.get("inputs"), list)
+        )
+        check_graph(len(entries), edges, str(self.path), error=NetworkFileError)
         first = last = Input(shape)
         named = {INPUT: first}
         for number, entry in enumerate(entries, 1):

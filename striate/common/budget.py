@@ -7,13 +7,14 @@ work comes near; bytes with the memory that this process can still have.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from striate.common.errors import StriateMemoryError, StriateValueError
-from striate.common.text import in_bytes
+from striate.common.text import in_bytes, sizes
 
 MOST_LAYERS = 10_000
 """Of a network; the deepest that were ever published have about a thousand."""
@@ -21,8 +22,10 @@ MOST_EDGES = 40_000
 """Of a network: how often any layer reads another."""
 MOST_ACTIVATIONS = 2**31
 """Of all layers together, for one image: 8 GiB of float32."""
-MOST_TAPS = 2**24
-"""Of a filter's or a pool's window, or of a kernel: 4096 × 4096."""
+MOST_SIDE = 2**22
+"""Of an image in a network, with its padding: rows or columns."""
+MOST_TAPS = 2**20
+"""Of a filter's or a pool's window: 1024 × 1024."""
 MOST_FRAMES = 10_000
 """Of an animation, or pages of a TIFF file."""
 
@@ -32,6 +35,8 @@ and what is meant to fill a memory by a thousand."""
 UNSUSPICIOUS = 2**28
 WEIGHED = 2**26
 """Bytes from which on memory is asked for: fewer are there, or NumPy says so."""
+
+_UNCOUNTED = 10**15  # larger numbers are not written out
 
 # Limits that stand for "no limit" in cgroups of version 1 are near 2**63.
 _UNLIMITED = 2**60
@@ -87,7 +92,7 @@ def at_most(
         StriateValueError: or `error`; there are more.
     """
     if count > most:
-        many = f"{count:,}" if count < 10**15 else "far too many"
+        many = f"{count:,}" if count < _UNCOUNTED else "far too many"
         raise error(f"{who}: {many} {things} are more than the {most:,} that are taken; {fix}")
 
 
@@ -115,6 +120,50 @@ def check_packing(
         raise error(
             f"{who} of {_amount(count)} is packed into {_amount(packed)}, and so large a one is "
             f"read if it is packed {MOST_PACKED} times smaller at most; {fix}"
+        )
+
+
+def check_graph(
+    layers: int,
+    edges: int,
+    who: str = "Network",
+    *,
+    error: type[StriateValueError] = StriateValueError,
+) -> None:
+    """Refuse a network with more layers, or more edges between them, than any has.
+
+    Raises:
+        StriateValueError: or `error`; it has.
+    """
+    at_most(layers, MOST_LAYERS, "layers", who, "build it of fewer", error=error)
+    fix = "let layers read fewer others"
+    at_most(edges, MOST_EDGES, "inputs of layers", who, fix, error=error)
+
+
+def check_activations(shape: Iterable[int], who: str) -> None:
+    """Refuse a value of a network, such as an output or a padded input, of this shape, if it alone
+    is larger than all of a network's may be.
+
+    Raises:
+        StriateValueError: it is.
+    """
+    shape = tuple(shape)
+    for side in shape[:2] * (len(shape) == 3):
+        at_most(side, MOST_SIDE, "rows or columns", who, "use smaller images or less padding")
+    check_all_activations(math.prod(shape), f"{who}: a value of shape {sizes(shape)}")
+
+
+def check_all_activations(count: int, what: str) -> None:
+    """Refuse `what` if it has more than `MOST_ACTIVATIONS` numbers for one image.
+
+    Raises:
+        StriateValueError: it has.
+    """
+    if count > MOST_ACTIVATIONS:
+        many = f"{count:,}" if count < _UNCOUNTED else "far too many"
+        raise StriateValueError(
+            f"{what} has {many} numbers for one image, and a network may have "
+            f"{MOST_ACTIVATIONS:,}; use smaller images, less padding, or fewer channels"
         )
 
 

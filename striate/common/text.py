@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+MOST_COMPARED = 100
+"""The most characters of a name for which similar ones are looked for."""
+MOST_CANDIDATES = 2000
+"""The most names that are looked at: a folder may hold any number."""
+
 # Numbers.
 
 
@@ -157,8 +162,12 @@ def did_you_mean(
         The question, or "" if nothing is close.
     """
     import difflib
+    from itertools import islice
 
-    near = difflib.get_close_matches(given, list(known), most, cutoff)
+    if len(given) > MOST_COMPARED:
+        return ""
+    candidates = [name for name in islice(known, MOST_CANDIDATES) if len(name) <= MOST_COMPARED]
+    near = difflib.get_close_matches(given, candidates, most, cutoff)
     return f"; did you mean {choices([write(name) for name in near])}?" if near else ""
 
 

@@ -75,13 +75,18 @@ def _window(window: Window, wanted: Mask, image: tuple[int, int, int]) -> Mask:
     top, bottom, left, right = window.pads
     grouped = wanted.reshape(rows, columns, groups, outputs // groups).any(-1)
     tall = np.zeros((height + top + bottom, columns, groups), bool)
-    for tap in range(window.size[0]):
-        start = tap * window.dilation[0]
-        tall[start : start + (rows - 1) * window.stride[0] + 1 : window.stride[0]] |= grouped
+    tall[: (rows - 1) * window.stride[0] + 1 : window.stride[0]] = grouped
+    spread(tall, window.size[0], window.dilation[0])
     wide = np.zeros((height, width + left + right, groups), bool)
-    for tap in range(window.size[1]):
-        start = tap * window.dilation[1]
-        wide[:, start : start + (columns - 1) * window.stride[1] + 1 : window.stride[1]] |= tall[
-            top : top + height
-        ]
+    wide[:, : (columns - 1) * window.stride[1] + 1 : window.stride[1]] = tall[top : top + height]
+    spread(wide.swapaxes(0, 1), window.size[1], window.dilation[1])
     return wide[:, left : left + width].repeat(channels // groups, 2)
+
+
+def spread(mask: Mask, size: int, dilation: int) -> None:
+    """Spread the first taps of windows along the first axis over all their taps, in place."""
+    taps = 1
+    while taps < size:  # `taps` taps are there already; as many again lie behind them
+        more = min(taps, size - taps)
+        mask[more * dilation :] |= mask[: len(mask) - more * dilation].copy()
+        taps += more

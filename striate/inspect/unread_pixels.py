@@ -16,9 +16,17 @@ import numpy as np
 
 from striate.common.short_repr import short_repr
 from striate.common.text import counted, plural, sizes
-from striate.inspect.dependency_masks import Mask, as_image, inputs_read, trace_back
+from striate.inspect.read_areas import (
+    Area,
+    area_of_image,
+    lines_read,
+    pixels_in,
+    through,
+    whole,
+)
 from striate.inspect.receptive_fields import image_size
 from striate.layers.layer import WindowLayer
+from striate.layers.reads import Window
 from striate.ops.shapes import Pads, Shape
 
 if TYPE_CHECKING:
@@ -192,25 +200,24 @@ def ledger(network: Model) -> Ledger:
 def left_out(network: Model, index: int) -> Unread:
     """The pixels of a layer's own inputs that none of its outputs reads."""
     vertex, shapes = network.nodes[index], network.input_shapes(index)
-    outputs = np.ones(as_image(vertex.shape), bool)
-    parts = inputs_read(vertex.layer.reads(*shapes), outputs, shapes)
-    return _unread(np.all([part.any(-1) for part in parts], axis=0))
+    reads = vertex.layer.reads(*shapes)
+    if not isinstance(reads, Window):  # other layers read all that they are given
+        return Unread((), (), 0)
+    return _outside(through(reads, whole(vertex.shape), shapes[0]))
 
 
 def unread_image(network: Model) -> Unread:
     """The pixels of the image that no output of the network reads."""
-    last = len(network.nodes) - 1
-    masks = trace_back(network, last, np.ones(network.nodes[last].shape, bool))
-    return _unread(np.asarray(masks[-1].any(-1)))
+    return _outside(area_of_image(network))
 
 
-def _unread(read: Mask) -> Unread:
-    """The pixels that are False in a mask (rows, columns) of those that are read."""
-    rows, columns = (~read.any(axis) for axis in (1, 0))
+def _outside(area: Area) -> Unread:
+    """The pixels that are not in an area."""
+    rows, columns = lines_read(area)
     return Unread(
-        tuple(np.nonzero(rows)[0].tolist()),
-        tuple(np.nonzero(columns)[0].tolist()),
-        int(np.count_nonzero(~read)),
+        tuple(np.nonzero(~rows)[0].tolist()),
+        tuple(np.nonzero(~columns)[0].tolist()),
+        len(rows) * len(columns) - pixels_in(area),
     )
 
 

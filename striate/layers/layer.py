@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,11 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.budget import MOST_TAPS, at_most, check_activations
+from striate.common.errors import MOST_CHARACTERS, StriateTypeError, StriateValueError
 from striate.common.text import plural, sizes
 from striate.layers.reads import FullyConnected, Pointwise, Reads, Window
 from striate.ops import shapes
 from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
+
+MOST_IN_NAME = 200
+"""The most characters of a layer's name."""
 
 Inputs = tuple[Array, ...]
 Arrays = dict[str, Array]
@@ -86,6 +91,12 @@ class Layer:
             if not name or "/" in name:
                 raise StriateValueError(
                     f'{type(self).__name__}: a name must not be empty or contain "/", got {name!r}'
+                )
+            # It is printed in tables: a terminal would obey what a file hides in it.
+            if not name.isprintable() or len(name) > MOST_IN_NAME:
+                raise StriateValueError(
+                    f"{type(self).__name__}: a name must be of at most {MOST_IN_NAME} characters "
+                    f"that can be printed, got {name!r}"
                 )
         self.name = name
 
@@ -200,6 +211,7 @@ class Node:
         self.serial = next(_serials)  # a node is made after its inputs: a topological order
         if layer is None:
             self.shape = shapes.check_shape(shape, "the shape", "Input")
+            check_activations(self.shape, "Input")
             return
         for node in inputs:
             if not isinstance(node, Node):
@@ -216,8 +228,10 @@ class Node:
             )
         try:
             self.shape = layer.output_shape(*(node.shape for node in inputs))
+            check_activations(self.shape, layer.who)
         except ValueError as error:
-            raise StriateValueError(f"{error}\n  Shapes up to here: {_chain(inputs[0])}") from None
+            way = _way(inputs[0], MOST_CHARACTERS - len(str(error)))
+            raise StriateValueError(f"{error}{way}") from None
 
     def __repr__(self) -> str:
         layer = "Input" if self.layer is None else repr(self.layer)
@@ -229,13 +243,24 @@ def Input(shape: tuple[int, ...]) -> Node:
     return Node(None, (), shape)
 
 
-def _chain(node: Node, most: int = 12) -> str:
+def _way(node: Node, room: int, most: int = 12) -> str:
+    """The layers that lead to a node, on a line behind a message: only the last ones if they are
+    many, and none if a single one has more characters than there is `room` for.
+    """
+    head = "\n  Shapes up to here: "
     steps: list[str] = []
-    while node.layer is not None and len(steps) < most:
-        steps.append(f"{node.layer.who} {node.shape}")
+    room -= len(head)
+    while True:
+        first = f"input {node.shape}" if node.layer is None else "…"
+        if len(" → ".join([first, *steps])) > room:  # the input is longer than an ellipsis
+            return head + " → ".join(["…", *steps]) if steps else ""
+        if node.layer is None or len(steps) == most:
+            return head + " → ".join([first, *steps])
+        step = f"{node.layer.who} {node.shape}"
+        if len(" → ".join(["…", step, *steps])) > room:
+            return head + " → ".join(["…", *steps]) if steps else ""
+        steps.insert(0, step)
         node = node.inputs[0]
-    steps.append(f"input {node.shape}" if node.layer is None else "…")
-    return " → ".join(reversed(steps))
 
 
 class WindowLayer(Layer):
@@ -258,6 +283,7 @@ class WindowLayer(Layer):
     ) -> None:
         super().__init__(name=name)
         self.size: Pair = shapes.pair(size, "size", self.who)
+        at_most(math.prod(self.size), MOST_TAPS, "taps", self.who, "choose a smaller size")
         self.stride: Pair = shapes.pair(stride, "stride", self.who)
         self.dilation: Pair = shapes.pair(dilation, "dilation", self.who)
         self.padding: Padding = shapes.check_padding(padding, self.who)
@@ -280,13 +306,15 @@ class WindowLayer(Layer):
         Raises:
             ValueError: the window does not fit; the message names values that would.
         """
-        height, width, _ = self.image_shape(shape)
+        height, width, channels = self.image_shape(shape)
+        top, bottom, left, right = pads = self.pads(shape)
+        check_activations((height + top + bottom, width + left + right, channels), self.who)
         return shapes.window_outputs(
             (height, width),
             self.size,
             self.stride,
             self.dilation,
-            self.pads(shape),
+            pads,
             self.who,
             exact=self.uncovered == "error" and self.padding != "same",
         )

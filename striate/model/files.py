@@ -21,7 +21,6 @@ The format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -31,7 +30,7 @@ import numpy as np
 from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
-from striate.common.text import in_gibibytes, listed, reason
+from striate.common.text import listed, reason
 from striate.model.container import (
     Container,
     ModelFileError,
@@ -45,9 +44,6 @@ from striate.model.preprocessing import Preprocessing
 __all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
 
 FORMAT_VERSION = 1
-
-MOST_ACTIVATIONS = 2**31
-"""The most activations of all layers for one image: without it a tiny file could claim any."""
 
 
 Kind = TypeVar("Kind", bound=Model)
@@ -157,14 +153,6 @@ def _build(
         for slot in (*blueprint.slots, *blueprint.state_slots)
     }
     _fit(path, expected, tensors)
-    activations = sum(math.prod(node.shape) for node in blueprint.nodes)
-    activations += math.prod(blueprint.input_shape)
-    if activations > MOST_ACTIVATIONS:
-        damaged(
-            path,
-            f"one image would need {in_gibibytes(4 * activations, 0)} of memory; the most is "
-            f"{in_gibibytes(4 * MOST_ACTIVATIONS, 0)}",
-        )
     return kind.from_config(config, seed=None)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from striate.common.arguments import whole_number
+from striate.common.budget import check_all_activations, check_graph
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.layers import LAYERS, Input, Layer, Node
 from striate.ops.shapes import Shape
@@ -43,6 +45,7 @@ def chain(layers: Sequence[Layer], input_shape: Shape) -> Node:
                 f"Network: {layer!r} is not a layer"
                 + "; write it with parentheses" * isinstance(layer, type)
             )
+    check_graph(len(layers), len(layers))
     node = Input(input_shape)
     for layer in _named(layers):
         node = layer(node)
@@ -99,6 +102,10 @@ def vertices(output: Node, inputs: Node | None) -> tuple[Shape, tuple[Vertex, ..
             else "Network: `inputs` must be the node that Input(shape) returned"
         )
     placed = [node for node in ordered if node.layer is not None]
+    check_graph(len(placed), sum(len(node.inputs) for node in placed))
+    check_all_activations(
+        sum(math.prod(node.shape) for node in ordered), "Network: the output of all layers"
+    )
     if not placed:
         raise StriateValueError("Network: the output is the input itself; add at least one layer")
     layers = _named([node.layer for node in placed if node.layer is not None])
@@ -139,8 +146,10 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Node, Node]:
     _check_keys(config, {"input_shape", "nodes", "output"}, "the network")
     if not isinstance(config["nodes"], list):
         raise StriateTypeError(f"from_config: nodes must be a list, got {config['nodes']!r}")
+    check_graph(len(config["nodes"]), 0, "from_config")
     image = Input(config["input_shape"])
     nodes: list[Node] = []
+    edges = 0
     for index, entry in enumerate(config["nodes"]):
         _check_keys(entry, {"type", "name", "inputs", "config"}, f"node {index}")
         layer = _layer(entry["type"], entry["name"], entry["config"], index)
@@ -148,6 +157,8 @@ def rebuild(config: Mapping[str, Any]) -> tuple[Node, Node]:
             raise StriateTypeError(
                 f"from_config: {layer.who}: inputs must be a list of node indices"
             )
+        edges += len(entry["inputs"])
+        check_graph(len(nodes), edges, "from_config")
         sources: list[Node] = []
         for source in entry["inputs"]:
             number = whole_number(source, "an input", f"from_config: {layer.who}", minimum=-1)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.common.arrays import Array, Floats
-from striate.common.errors import StriateValueError
+from striate.common.budget import need
 from striate.common.memory import aligned_zeros, whole_lines
-from striate.common.text import in_gibibytes
 from striate.layers import Parameter
 
 # Numbers drawn at once.
@@ -61,14 +60,11 @@ def _round_up(count: int) -> int:
 
 
 def zeros(slots: Sequence[Slot]) -> Floats:
-    """A buffer of zeros for all of these; ValueError if it does not fit in memory."""
+    """A buffer of zeros for all of these; StriateMemoryError if it does not fit in memory."""
     count = _round_up(slots[-1].stop) if slots else 0
-    try:
-        return aligned_zeros(count)
-    except (MemoryError, OverflowError, ValueError):
-        raise StriateValueError(
-            f"Network: {count:,} parameters ({in_gibibytes(4 * count)}) do not fit in memory"
-        ) from None
+    what = f"Network: its {count:,} parameters do not fit in memory: to have them"
+    need(4 * count, what, "use fewer or smaller layers")
+    return aligned_zeros(count)
 
 
 def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:
