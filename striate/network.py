@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from striate.model.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
     from striate.inspect.summary import Summary
     from striate.plan.inference import CompiledNetwork
@@ -83,7 +84,7 @@ class Network(Model):
 
     def predict_logits(
         self,
-        images: Array,
+        images: Array | NamedImages,
         *,
         engine: str = "llvm",
         threads: int | None = None,
@@ -94,18 +95,36 @@ class Network(Model):
     ) -> Floats:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
+        Images may also be named, as for `striate predict`: a file, a folder or a pattern, or a list
+        of files and of pictures of Pillow; they are decoded and resized as `preprocessing` says.
+
         `exact` computes sums as they are written, without Winograd's algorithm; `bfloat16` lets
         convolutions multiply in bfloat16 where that is faster.  `views` averages the outputs of
         several views of each image, which takes as many times as long: "mirrored" of it and its
         mirror image, "moved" of six (see `striate.engines.views`).  Safe to call from several
         threads at once; the calls then follow each other.
         """
+        from striate.data.network_images import chunks, named_images
         from striate.engines import make_engine
         from striate.engines.views import check_views, views_of
         from striate.model.image_arrays import check_images
 
         check_views(views, self.input_shape)
-        images = check_images(images, self.input_shape)
+        named = named_images(images)
+        if named is not None:
+            again = partial(
+                self.predict_logits,
+                engine=engine,
+                threads=threads,
+                batch_size=batch_size,
+                exact=exact,
+                bfloat16=bfloat16,
+                views=views,
+            )
+            return np.concatenate(
+                [again(part) for part in chunks(named, self.preprocessing, self.input_shape)]
+            )
+        images = check_images(cast("Array", images), self.input_shape)
         batch_size = whole_number(batch_size, "batch_size", "Network")
         outputs = np.zeros((len(images), *self.output_shape), np.float32)
         with self._lock:
@@ -148,7 +167,7 @@ class Network(Model):
 
     def predict_proba(
         self,
-        images: Array,
+        images: Array | NamedImages,
         *,
         engine: str = "llvm",
         threads: int | None = None,
@@ -178,7 +197,7 @@ class Network(Model):
 
     def predict(
         self,
-        images: Array,
+        images: Array | NamedImages,
         *,
         engine: str = "llvm",
         threads: int | None = None,
@@ -205,7 +224,7 @@ class Network(Model):
 
     def evaluate(
         self,
-        images: Array,
+        images: Array | NamedImages,
         labels: Array,
         *,
         engine: str = "llvm",
@@ -219,8 +238,12 @@ class Network(Model):
 
         Options are those of `predict_logits`.
         """
+        from striate.data.network_images import named_images, read_for_network
         from striate.training.evaluation import evaluate
 
+        named = named_images(images)
+        if named is not None:
+            images = read_for_network(named, self.preprocessing, self.input_shape)
         outputs_of = partial(
             self.predict_logits,
             engine=engine,
@@ -230,7 +253,7 @@ class Network(Model):
             bfloat16=bfloat16,
             views=views,
         )
-        return evaluate(self, images, labels, outputs_of)
+        return evaluate(self, cast("Array", images), labels, outputs_of)
 
     # Training, and measuring how this network is computed best: the functions themselves.
     if TYPE_CHECKING:

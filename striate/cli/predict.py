@@ -11,7 +11,7 @@ from striate.cli import options
 from striate.cli.classifier import load_classifier
 from striate.cli.output import json_line, note, one_line
 from striate.common.arrays import Array
-from striate.common.text import percent, sizes
+from striate.common.text import percent
 
 if TYPE_CHECKING:
     from striate.network import Network
@@ -94,7 +94,7 @@ def _load(
     paths: list[Path], network: Network, skip_bad: bool, skipped: list[str]
 ) -> tuple[list[Path], Array]:
     """Return those of `paths` that can be read and their images; add the others to `skipped`."""
-    from striate import data
+    from striate.data.network_images import read_for_network
 
     bad: set[int] = set()
 
@@ -102,11 +102,7 @@ def _load(
         bad.add(index)
         skipped.append(sentence)
 
-    batch = data.load_images(paths, network.preprocessing, on_bad=on_bad if skip_bad else None)
-    good = [path for index, path in enumerate(paths) if index not in bad]
-    if good and batch.shape[1:] != network.input_shape:
-        raise click.ClickException(
-            f"{good[0]}: is read as {sizes(batch.shape[1:])}, but the network is made for "
-            f"{sizes(network.input_shape)}"
-        )
-    return good, batch
+    batch = read_for_network(
+        paths, network.preprocessing, network.input_shape, on_bad=on_bad if skip_bad else None
+    )
+    return [path for index, path in enumerate(paths) if index not in bad], batch

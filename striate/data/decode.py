@@ -12,9 +12,10 @@ What becomes of unusual files:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,9 @@ from striate.data.image_files import (
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
+
+Source: TypeAlias = "str | Pillow.Image"
+"""An image file, or a picture that is already opened."""
 
 # What became of an image in `decode_chunk`.
 DONE, OTHER_SIZE, COLOURED, BAD = range(4)
@@ -82,8 +86,8 @@ class Chunk:
     errors: list[tuple[int, str]] = field(default_factory=list)
 
 
-def decode_chunk(paths: Sequence[str], target: WantedImages) -> Chunk:
-    """Decode the image files; call it within `pillow_settings`."""
+def decode_chunk(paths: Sequence[Source], target: WantedImages) -> Chunk:
+    """Decode the image files and pictures; call it within `pillow_settings`."""
     chunk = Chunk(
         images=np.empty((len(paths), target.height, target.width, target.channels), np.uint8),
         sizes=np.zeros((len(paths), 2), np.int32),
@@ -99,19 +103,14 @@ def decode_chunk(paths: Sequence[str], target: WantedImages) -> Chunk:
     return chunk
 
 
-def measure(path: str, max_pixels: int) -> tuple[int, int, bool]:
+def measure(path: Source, max_pixels: int) -> tuple[int, int, bool]:
     """Return the height, the width and whether the file's own kind is gray, from its header.
 
     Raises:
         DataError: the file cannot be read as an image. Call it within `pillow_settings`.
     """
-    from PIL import Image
-
     try:
-        with (
-            open_input(path, "image", error=DataError) as file,
-            Image.open(file, formats=FORMATS) as image,
-        ):
+        with _opened(path) as image:
             _check_pixels(image, max_pixels)
             return *_oriented_size(image), is_gray_mode(image.mode)
     except Exception as error:
@@ -129,14 +128,24 @@ def fit(image: Pillow.Image, height: int, width: int, mode: str) -> Pillow.Image
     return image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
-def _decode_into(chunk: Chunk, index: int, path: str, target: WantedImages) -> None:
-    """Decode one file into its place in the chunk."""
+@contextmanager
+def _opened(source: Source) -> Iterator[Pillow.Image]:
+    """An image file, opened; or a copy of a picture, which stays as it is."""
     from PIL import Image
 
-    with (
-        open_input(path, "image", error=DataError) as file,
-        Image.open(file, formats=FORMATS) as opened,
-    ):
+    if isinstance(source, str):
+        with (
+            open_input(source, "image", error=DataError) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            yield image
+    else:
+        yield source.copy()
+
+
+def _decode_into(chunk: Chunk, index: int, path: Source, target: WantedImages) -> None:
+    """Decode one file into its place in the chunk."""
+    with _opened(path) as opened:
         _check_pixels(opened, target.max_pixels)
         chunk.sizes[index] = size = _oriented_size(opened)
         if target.exact and size != (target.height, target.width):
@@ -220,9 +229,10 @@ def _is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
     )
 
 
-def _explain(path: str, error: Exception, max_pixels: int) -> str:
+def _explain(path: Source, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
     remedy = "make it smaller, raise max_pixels" if is_too_large(error) else "repair or remove it"
     skip = "or skip bad images (--skip-bad, skip_bad=True)"
-    what = str(error) if isinstance(error, DataError) else f"{path}: {fault(error, max_pixels)}"
+    name = path if isinstance(path, str) else f"the picture {path!r}"
+    what = str(error) if isinstance(error, DataError) else f"{name}: {fault(error, max_pixels)}"
     return f"{what}; {remedy}, {skip}"

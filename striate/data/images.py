@@ -24,6 +24,8 @@ from striate.data.dataset import (
 from striate.data.image_files import pillow_settings
 
 if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
     from striate.model.preprocessing import Preprocessing
 
 # A size that at least half of the images have is kept up to this many pixels on the long side.
@@ -54,7 +56,7 @@ class Decoded:
 
 
 def decode_images(
-    paths: Sequence[str],
+    paths: Sequence[decode.Source],
     *,
     size: tuple[int, int] | None = None,
     colour: str | None = None,
@@ -140,7 +142,7 @@ def choose_size(sizes: npt.NDArray[np.int32], mode: str) -> tuple[int, int, str]
 
 
 def load_images(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str] | Pillow.Image],
     preprocessing: Preprocessing,
     *,
     on_bad: Callable[[int, str], None] | None = None,
@@ -150,7 +152,8 @@ def load_images(
     """Decode image files exactly as the images that a network was trained on.
 
     Args:
-        paths: one or more image files; see `find_images`.
+        paths: one or more image files, see `find_images`; or pictures of Pillow, which are not
+            changed.
         preprocessing: its `resize` and `colour` are used. With a `resize` of None all images must
             have the same size, which is kept; with a `colour` of None they are gray if all are.
         on_bad: called with the index and the sentence of each file that cannot be read, which
@@ -166,7 +169,7 @@ def load_images(
         DataError: a file that cannot be read, or images of several sizes without a `resize`.
     """
     resize, colour = preprocessing.resize, preprocessing.colour
-    files = [os.fspath(path) for path in paths]
+    files = [_source(path) for path in paths]
     if not files:
         raise DataError("there are no images to read")
     mode = str(resize.get("mode", "crop")) if resize else "crop"
@@ -192,6 +195,17 @@ def load_images(
     if maximum == 255.0:
         return decoded.images
     return decoded.images * np.float32(maximum / 255.0)
+
+
+def _source(image: str | os.PathLike[str] | Pillow.Image) -> decode.Source:
+    """The file's name; of a picture its file if nothing but the header has been read: Pillow can
+    then decode a large JPEG in a smaller size, as it does for files.
+    """
+    if isinstance(image, str | os.PathLike):
+        return os.fspath(image)
+    unread = image.format == "JPEG" and getattr(image, "tile", None)
+    name = getattr(image, "filename", "")
+    return str(name) if unread and name and os.path.isfile(name) else image
 
 
 def refit(images: Images, size: tuple[int, int] | None, colour: str | None, mode: str) -> Images:
@@ -233,7 +247,11 @@ class _Decoding:
     """The images of some files while they are decoded in several passes."""
 
     def __init__(
-        self, paths: list[str], skip_bad: bool, progress: OnProgress | None, crew: tuple[int, bool]
+        self,
+        paths: list[decode.Source],
+        skip_bad: bool,
+        progress: OnProgress | None,
+        crew: tuple[int, bool],
     ) -> None:
         self.paths = paths
         self.skip_bad = skip_bad
@@ -323,10 +341,10 @@ def _first_target(
     return target
 
 
-def _one_size(paths: Sequence[str], max_pixels: int, skip: bool) -> tuple[int, int]:
+def _one_size(paths: Sequence[decode.Source], max_pixels: int, skip: bool) -> tuple[int, int]:
     """Return the size that all of these files have."""
     first: tuple[int, int] | None = None
-    named = ""
+    named: decode.Source = ""
     for path in paths:
         try:
             height, width, _ = decode.measure(path, max_pixels)

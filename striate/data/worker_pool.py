@@ -24,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 
 from striate.common.threads import available_processors
-from striate.data.decode import Chunk, WantedImages, decode_chunk
+from striate.data.decode import Chunk, Source, WantedImages, decode_chunk
 from striate.data.image_files import pillow_settings
 
 # Worker processes take about 0.2 s to start: they pay for many files that are not large. The sizes
@@ -38,13 +38,18 @@ _START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
 _START += "from striate.data.worker_pool import serve; serve()"
 
 
-def crew(paths: Sequence[str]) -> tuple[int, bool]:
-    """Return how many workers decode these files fastest, and whether they are processes."""
+def crew(paths: Sequence[Source]) -> tuple[int, bool]:
+    """Return how many workers decode these files fastest, and whether they are processes.
+
+    Pictures that are already opened stay in this process.
+    """
+    if not all(isinstance(path, str) for path in paths):
+        return available_processors(), False
     sample = paths[:: max(1, len(paths) // 100)]
     total = 0
     for path in sample:
         with suppress(OSError):
-            total += os.stat(path).st_size
+            total += os.stat(str(path)).st_size
     size = total / max(1, len(sample))
     processors = available_processors()
     if processors > 1 and len(paths) >= MANY_FILES and size <= LARGE_FILE:
@@ -53,7 +58,7 @@ def crew(paths: Sequence[str]) -> tuple[int, bool]:
 
 
 def decode_all(
-    paths: Sequence[str],
+    paths: Sequence[Source],
     target: WantedImages,
     take: Callable[[int, Chunk], None],
     *,
@@ -63,7 +68,7 @@ def decode_all(
     """Decode the files and hand each chunk to `take`, in the order of `paths`.
 
     Args:
-        paths: image files.
+        paths: image files and pictures.
         target: what the images are to become.
         take: called in this thread with the index of the chunk's first file, and the chunk;
             what it raises ends the work.
@@ -104,7 +109,7 @@ class _Helpers:
         self._all: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
 
-    def decode(self, paths: Sequence[str], target: WantedImages) -> Chunk:
+    def decode(self, paths: Sequence[Source], target: WantedImages) -> Chunk:
         """Decode in this thread's process, or here where it does not work."""
         try:
             process = self._process()

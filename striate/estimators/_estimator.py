@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.data.network_images import named_images, read_for_network
 from striate.estimators import automatic
 from striate.estimators.image_inputs import check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
@@ -223,6 +224,9 @@ class ConvNet(BaseEstimator):
 
     def _outputs(self, X: ArrayLike) -> Floats:
         check_is_fitted(self, "network_")
+        named = named_images(X)
+        if named is not None:
+            X = read_for_network(named, self.network_.preprocessing, self.network_.input_shape)
         images = self._images(X)
         threads = self._threads()
         if self.engine != "numpy":

@@ -180,12 +180,16 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         return self
 
     def predict_proba(self, X: ArrayLike) -> Floats:
-        """The probability of each class, ``(n, n_classes)``, in the order of ``classes_``."""
+        """The probability of each class, ``(n, n_classes)``, in the order of ``classes_``.
+
+        X is as for `fit`; or names images, as for `Network.predict`, where ``network_`` knows how
+        files become its images (``network_.preprocessing.resize``) or they have its size.
+        """
         probabilities: Floats = softmax(self._outputs(X))
         return probabilities
 
     def predict(self, X: ArrayLike) -> Array:
-        """The likeliest class of each sample, ``(n,)``."""
+        """The likeliest class of each sample, ``(n,)``; X is as for `predict_proba`."""
         winners = self._outputs(X).argmax(axis=1)
         check_is_fitted(self, "classes_")
         labels: Array = self.classes_[winners]
