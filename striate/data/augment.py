@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +13,17 @@ import numpy.typing as npt
 from striate.common.arrays import Array, Images
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.short_repr import short_repr
+from striate.data.pixel_changes import brighten, cut, flip, grays, means, move, stretch, turn
 
 Fill = float | str | tuple[float, ...]
+
+CHANGES = (
+    "brightness", "contrast", "saturation", "rotate", "zoom", "shift", "crop", "flip", "cutout"
+)  # fmt: skip
+"""The attributes of `Augment` that change images, unless they are 0 or False."""
+FUSED = ("brightness", "shift", "crop", "flip", "cutout")
+"""Those that the compiled engine knows."""
+_MOST = {"brightness": 1, "contrast": 1, "saturation": 1, "rotate": 180, "zoom": 3}
 
 
 @short_repr
@@ -24,6 +33,8 @@ class Draw:
 
     Attributes:
         factors: to multiply by, (n,).
+        contrasts, saturations: to multiply distances from the mean and from gray by, (n,).
+        angles, zooms: degrees, anticlockwise, and a factor, (n,); both or none.
         shifts, crops: first row and column of what is cut out of the padded image, (2, n).
         mirrored: whether left and right change places, (n,).
         squares: first row and column of what is overwritten, maybe outside the image, (2, n).
@@ -34,14 +45,29 @@ class Draw:
     crops: npt.NDArray[np.intp] | None = None
     mirrored: npt.NDArray[np.bool_] | None = None
     squares: npt.NDArray[np.intp] | None = None
+    contrasts: npt.NDArray[np.float64] | None = None
+    saturations: npt.NDArray[np.float64] | None = None
+    angles: npt.NDArray[np.float64] | None = None
+    zooms: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class Augment:
     """Changes images at random, each by its own draw, in the order of the attributes.
 
+    Values of uint8 images are rounded and clipped to 0...255 after each step.
+
     Attributes:
-        brightness: multiply by a factor drawn from 1 ± this, 0...1; uint8 is rounded and clipped.
+        brightness: multiply by a factor drawn from 1 ± this, 0...1.
+        contrast: multiply the distance of each value from the mean of its image by a factor drawn
+            from 1 ± this, 0...1.
+        saturation: multiply the distance of each value from the gray of its pixel (0.299 red +
+            0.587 green + 0.114 blue) by a factor drawn from 1 ± this, 0...1; for 3 channels only.
+        rotate: turn about the middle by an angle drawn from ± this many degrees, 0...180; values
+            between pixels are interpolated linearly, new pixels get `fill`.
+        zoom: make larger or smaller, about the middle, by a factor from 1 / (1 + this) to 1 + this,
+            0...3, whose logarithm is uniform: 0.25 is from 80 % to 125 %. In one step with
+            `rotate`.
         shift: move by up to this many pixels each way; new pixels get `fill`.
         crop: the same with `padding`: what is known as padding by so many pixels on each side
             and cutting out the old size anywhere. "reflect" mirrors about the edge pixel.
@@ -67,6 +93,10 @@ class Augment:
     fill: Fill = 0.0
     padding: Fill = 0.0
     cutout_fill: Fill = "mean"
+    rotate: float = 0.0
+    zoom: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("shift", "crop", "cutout"):
@@ -87,9 +117,11 @@ class Augment:
             )
         else:
             object.__setattr__(self, "flip", bool(self.flip))
-        object.__setattr__(self, "brightness", _number(self.brightness, "brightness"))
-        if not 0 <= self.brightness <= 1:
-            raise StriateValueError(f"Augment: brightness must be of 0...1, got {self.brightness}")
+        for name, most in _MOST.items():
+            value = _number(getattr(self, name), name)
+            if not 0 <= value <= most:
+                raise StriateValueError(f"Augment: {name} must be of 0...{most}, got {value}")
+            object.__setattr__(self, name, value)
         moving = ("mean", "edge", "reflect")
         for name, words in (("fill", moving), ("padding", moving), ("cutout_fill", ("mean",))):
             object.__setattr__(self, name, _fill(getattr(self, name), name, words))
@@ -97,12 +129,11 @@ class Augment:
     @property
     def changes_nothing(self) -> bool:
         """True if images come back as they are."""
-        return not (self.shift or self.flip or self.crop or self.cutout or self.brightness)
+        return not any(getattr(self, name) for name in CHANGES)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description; ``Augment(**description)`` reads it back."""
-        names = ("shift", "flip", "crop", "cutout", "brightness", "fill", "padding", "cutout_fill")
-        values = {name: getattr(self, name) for name in names}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
 
     def __call__(
@@ -147,8 +178,16 @@ class Augment:
     ) -> Draw:
         """Draw for `count` images of a size; see `__call__` for the arguments."""
         factors = shifts = crops = mirrored = squares = None
+        contrasts = saturations = angles = zooms = None
         if self.brightness:
             factors = rng.uniform(1 - self.brightness, 1 + self.brightness, count)
+        if self.contrast:
+            contrasts = rng.uniform(1 - self.contrast, 1 + self.contrast, count)
+        if self.saturation:
+            saturations = rng.uniform(1 - self.saturation, 1 + self.saturation, count)
+        if self.rotate or self.zoom:
+            angles = self.rotate * rng.uniform(-1.0, 1.0, count)
+            zooms = np.exp(math.log1p(self.zoom) * rng.uniform(-1.0, 1.0, count))
         if self.shift:
             shifts = rng.integers(0, 2 * self.shift + 1, (2, count))
         if self.crop:
@@ -166,25 +205,34 @@ class Augment:
             # With an even side there is no middle pixel: the centre is the one below the middle.
             centres = [rng.integers(0, height, count), rng.integers(0, width, count)]
             squares = np.stack(centres) - self.cutout // 2
-        return Draw(factors, shifts, crops, mirrored, squares)
+        return Draw(
+            factors, shifts, crops, mirrored, squares, contrasts, saturations, angles, zooms
+        )
 
     def apply(self, images: Images, draw: Draw) -> Images:
         """Return copies of the images, changed as was drawn.
 
-        It is the textbook of what the compiled engine does while it loads a batch.
+        It is the textbook of what the compiled engine does while it loads a batch; what that does
+        not know (`contrast`, `saturation`, `rotate` and `zoom`) is always done here.
         """
         source = images
         if draw.factors is not None:
-            images = _brighten(images, draw.factors)
+            images = brighten(images, draw.factors)
+        if draw.contrasts is not None:
+            images = stretch(images, means(images), draw.contrasts)
+        if draw.saturations is not None:
+            images = stretch(images, grays(images), draw.saturations)
+        if draw.angles is not None and draw.zooms is not None:
+            images = turn(images, draw.angles, draw.zooms, _values(self.fill, source))
         if draw.shifts is not None:
-            images = _move(images, self.shift, _values(self.fill, source), draw.shifts)
+            images = move(images, self.shift, _values(self.fill, source), draw.shifts)
         if draw.crops is not None:
-            images = _move(images, self.crop, _values(self.padding, source), draw.crops)
+            images = move(images, self.crop, _values(self.padding, source), draw.crops)
         if draw.mirrored is not None:
-            images = _flip(images, images is source, draw.mirrored)
+            images = flip(images, images is source, draw.mirrored)
         if draw.squares is not None:
             images = images.copy() if images is source else images
-            _cut(images, self.cutout, _values(self.cutout_fill, source), draw.squares)
+            cut(images, self.cutout, _values(self.cutout_fill, source), draw.squares)
         return images
 
     def check(self, images: Images) -> None:
@@ -196,6 +244,11 @@ class Augment:
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise StriateTypeError(f"Augment: images must be uint8 or floating, got {images.dtype}")
+        if self.saturation and images.shape[3] != 3:
+            raise StriateValueError(
+                f"Augment: saturation needs images of 3 channels (red, green, blue), got "
+                f"{images.shape[3]}: leave saturation at 0"
+            )
         for name in ("shift", "crop"):
             distance = getattr(self, name)
             if distance and distance >= min(images.shape[1:3]):
@@ -204,61 +257,6 @@ class Augment:
                     f"{images.shape[2]} pixels out of sight; it must be below "
                     f"{min(images.shape[1:3])}"
                 )
-
-
-def _brighten(images: Images, factors: npt.NDArray[np.float64]) -> Images:
-    kind = np.float32 if images.dtype == np.uint8 else images.dtype
-    changed: Images = images * factors.astype(kind)[:, None, None, None]
-    if images.dtype != np.uint8:
-        return changed
-    np.rint(changed, out=changed)
-    # No value is negative, so only the upper end needs a clip.
-    np.minimum(changed, np.float32(255), out=changed)
-    return changed.astype(np.uint8)
-
-
-def _move(images: Images, distance: int, fill: str | Array, places: npt.NDArray[np.intp]) -> Images:
-    """Cut each image out of a padded copy, at its own place."""
-    n, height, width, channels = images.shape
-    d = distance
-    if isinstance(fill, str):
-        sides = ((0, 0), (d, d), (d, d), (0, 0))
-        padded = np.pad(images, sides, mode="reflect" if fill == "reflect" else "edge")
-    else:
-        padded = np.empty((n, height + 2 * d, width + 2 * d, channels), images.dtype)
-        padded[:, :d] = padded[:, d + height :] = fill
-        padded[:, :, :d] = padded[:, :, d + width :] = fill
-        padded[:, d : d + height, d : d + width] = images
-    tops, lefts = places.tolist()
-    moved = np.empty(images.shape, images.dtype)
-    for after, before, y, x in zip(moved, padded, tops, lefts, strict=True):
-        after[...] = before[y : y + height, x : x + width]
-    return moved
-
-
-def _flip(images: Images, copy: bool, mirrored: npt.NDArray[np.bool_]) -> Images:
-    """Mirror some of the images, in place unless a copy is asked for."""
-    chosen = np.flatnonzero(mirrored)
-    if copy:
-        images = images.copy()
-    before = images[chosen]
-    after = np.empty_like(before)
-    if before.shape[3] <= 4:
-        # One channel at a time moves long rows instead of a few bytes at each pixel.
-        for channel in range(before.shape[3]):
-            after[..., channel] = before[:, :, ::-1, channel]
-    else:
-        after[...] = before[:, :, ::-1]
-    images[chosen] = after
-    return images
-
-
-def _cut(images: Images, side: int, fill: str | Array, squares: npt.NDArray[np.intp]) -> None:
-    """Overwrite a square of each image, in place."""
-    starts = np.maximum(squares, 0).T.tolist()
-    ends = (squares + side).T.tolist()
-    for image, (top, left), (bottom, right) in zip(images, starts, ends, strict=True):
-        image[top:bottom, left:right] = fill
 
 
 def _values(fill: Fill, images: Images) -> str | Array:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Images
-from striate.data.augment import Augment, Draw, Fill, fill_values
+from striate.data.augment import CHANGES, FUSED, Augment, Draw, Fill, fill_values
 from striate.plan.inputs import ImageChanges, ImagesInPlace, can_be_read_in_place
 from striate.training.random_streams import Stream, generator, image_keys
 
@@ -106,6 +106,8 @@ class Loader:
         if type(augment) is not Augment or self._bits.ndim != 4:
             return False
         augment.check(self._bits)
+        if any(getattr(augment, name) for name in CHANGES if name not in FUSED):
+            return False
         fills = [augment.fill] * bool(augment.shift) + [augment.padding] * bool(augment.crop)
         fills += [augment.cutout_fill] * bool(augment.cutout)
         # A mean of floats depends on the order of its sum, which the engine would change.

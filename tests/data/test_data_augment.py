@@ -252,6 +252,10 @@ def test_changes_nothing() -> None:
         {"crop": 1},
         {"cutout": 1},
         {"brightness": 0.1},
+        {"contrast": 0.1},
+        {"saturation": 0.1},
+        {"rotate": 5},
+        {"zoom": 0.1},
     ):
         assert not Augment(**options).changes_nothing
 
@@ -267,6 +271,12 @@ def test_changes_nothing() -> None:
         ({"brightness": 1.1}, ValueError, "brightness must be of 0...1, got 1.1"),
         ({"brightness": float("nan")}, ValueError, "brightness must be finite"),
         ({"brightness": "0.1"}, TypeError, "brightness must be a number"),
+        ({"rotate": 181}, ValueError, "rotate must be of 0...180, got 181.0"),
+        ({"rotate": -1}, ValueError, "rotate must be of 0...180, got -1"),
+        ({"zoom": 4}, ValueError, "zoom must be of 0...3, got 4"),
+        ({"contrast": 1.5}, ValueError, "contrast must be of 0...1, got 1.5"),
+        ({"saturation": float("inf")}, ValueError, "saturation must be finite"),
+        ({"zoom": True}, TypeError, "zoom must be a number"),
         ({"fill": "mirror"}, ValueError, '"mean", "edge", "reflect" or numbers, got \'mirror\''),
         ({"cutout_fill": "edge"}, ValueError, 'cutout_fill must be "mean" or numbers'),
         ({"padding": ()}, ValueError, "padding must have a number for each channel"),

@@ -39,6 +39,10 @@ class Own(Augment):
         (pictures()[:, :, ::2], None, False),
         (pictures(), lambda images, rng: images, False),
         (pictures(), Own(flip=True), False),
+        (pictures(), Augment(flip=True, rotate=10), False),
+        (pictures(), Augment(zoom=0.1), False),
+        (pictures(), Augment(contrast=0.1), False),
+        (pictures(np.float32), Augment(shift=1, saturation=0.1), False),
         (pictures(), Augment(shift=1, crop=1), False),
         (pictures(np.float32), Augment(cutout=2), False),
     ],
@@ -119,6 +123,7 @@ def test_both_views_of_every_image_in_two_epochs(problem, make_network):
         Augment(shift=1),
         Augment(crop=2, padding="reflect", flip=True, brightness=0.2),
         Augment(flip="alternate", cutout=2, cutout_fill=(7,)),
+        Augment(flip="alternate", rotate=20, zoom=0.2, contrast=0.3, shift=1, fill="edge"),
     ],
 )
 def test_training_has_the_same_bits_whoever_changes_the_images(
