@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import networkfile, options
+from striate.cli import class_weights, networkfile, options
 from striate.cli.clock import STARTED
 from striate.cli.output import json_line, note, one_line, paragraph
 from striate.common.progress import Counting
@@ -48,6 +48,11 @@ class TrainOptions:
     crop: int | None
     cutout: int | None
     brightness: float | None
+    contrast: float | None
+    saturation: float | None
+    rotate: float | None
+    zoom: float | None
+    class_weight: tuple[str, ...]
     validation: float | None
     patience: int | None
     test_fraction: float
@@ -90,6 +95,24 @@ class TrainOptions:
 @click.option("--cutout", type=click.IntRange(min=0), metavar="N", help="Blank an N×N square.")
 @click.option(
     "--brightness", type=options.number(0, 1), metavar="X", help="By up to X of the full range."
+)
+@click.option(
+    "--contrast", type=options.number(0, 1), metavar="X", help="By up to X, from each image's mean."
+)
+@click.option(
+    "--saturation", type=options.number(0, 1), metavar="X", help="Colours by up to X, from gray."
+)
+@click.option(
+    "--rotate", type=options.number(0, 181), metavar="DEGREES", help="About the middle, either way."
+)
+@click.option(
+    "--zoom", type=options.number(0, 3), metavar="X", help="Larger or smaller by up to 1 + X times."
+)
+@click.option(
+    "--class-weight",
+    multiple=True,
+    metavar="balanced|CLASS=X",
+    help="Let each class count the same, or a class X times; may be repeated.",
 )
 @click.option(
     "--validation",
@@ -261,13 +284,14 @@ def _load(chosen: TrainOptions) -> Dataset:
 
 def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
     """Return the recipe for the data, with the settings that the options give."""
+    from striate.data.augment import CHANGES
     from striate.training import recipes
 
     images = len(dataset.train_images)
     recipe = recipes.choose(dataset.train_images.shape[1:], len(dataset.classes), images)
     training = recipe.training.changed(**chosen.asked)
     augment = {} if chosen.augment is False else training.changes
-    for name in ("shift", "flip", "crop", "cutout", "brightness"):
+    for name in CHANGES:
         value = getattr(chosen, name)
         if value is not None:
             augment[name] = value
@@ -281,7 +305,9 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
 def _settings(chosen: TrainOptions, recipe: Recipe) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
     name = recipe.name if chosen.network is None else "network file"
-    rest = {"seed": chosen.seed, "validation": _validation_fraction(chosen)}
+    rest: dict[str, Any] = {"seed": chosen.seed, "validation": _validation_fraction(chosen)}
+    if chosen.class_weight:
+        rest["class_weight"] = list(chosen.class_weight)
     return {"name": name, **asdict(recipe.training), **rest}
 
 
@@ -334,6 +360,7 @@ def _fit(chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Datase
         **recipe.training.arguments(),
         validation_fraction=_validation_fraction(chosen),
         early_stopping=chosen.patience,
+        class_weight=class_weights.read(chosen.class_weight, dataset.classes),
         seed=chosen.seed,
         threads=chosen.threads,
         engine=chosen.engine or options.default_engine(),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from striate.cli import class_weights
 from striate.cli import train as train_module
 from striate.model import files
 from striate.network import load
@@ -159,7 +160,8 @@ def test_all_options_reach_the_training(
 ) -> None:
     options = """--epochs 2 --seed 5 --threads 1 --lr 0.01 --batch-size 50 --optimizer sgd
         --weight-decay 0.001 --schedule cosine --warmup 0.1 --label-smoothing 0.2 --shift 2 --flip
-        --crop 1 --cutout 2 --brightness 0.3 --validation 0.25 --patience 7 --out m --quiet"""
+        --crop 1 --cutout 2 --brightness 0.3 --contrast 0.4 --saturation 0 --rotate 15 --zoom 0.2
+        --class-weight 3=2.5 --class-weight 0=0 --validation 0.25 --patience 7 --out m --quiet"""
     seen, result = recorded(striate, monkeypatch, "--network", network_file, *options.split())
     assert seen["epochs"] == 2
     assert seen["seed"] == 5
@@ -178,9 +180,53 @@ def test_all_options_reach_the_training(
     augment = seen["augment"]
     assert (augment.shift, augment.flip, augment.crop) == (2, True, 1)
     assert (augment.cutout, augment.brightness) == (2, 0.3)
+    assert (augment.contrast, augment.saturation) == (0.4, 0)
+    assert (augment.rotate, augment.zoom) == (15, 0.2)
+    assert seen["class_weight"] == {3: 2.5, 0: 0}
+    assert result["recipe"]["class_weight"] == ["3=2.5", "0=0"]
+    assert result["recipe"]["augment"]["rotate"] == 15
     assert result["recipe"]["learning_rate"] == 0.01
     assert result["recipe"]["augment"]["cutout"] == 2
     assert result["best_epoch"] in (1, 2)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [([], None), (["balanced"], "balanced")])
+def test_class_weights(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch,
+    given: list[str], wanted: str | None,
+) -> None:  # fmt: skip
+    options = [part for text in given for part in ("--class-weight", text)]
+    seen, result = recorded(striate, monkeypatch, "--network", network_file, *options)
+    assert seen["class_weight"] == wanted
+    assert result["recipe"].get("class_weight", []) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["even"], "--class-weight even: say balanced, or CLASS=X such as 0=2"),
+        (["7=-1"], "'-1' is not a number at least 0"),
+        (["7=nan"], "'nan' is not a number at least 0"),
+        (["cat=2"], "--class-weight cat=2: there is no class 'cat'; there are 0, 1, 2"),
+        (["=2"], "there is no class ''"),
+        (["7=1", "7=2"], "class '7' has two weights"),
+        (["7=1", "balanced"], "balanced gives all weights: leave out the others"),
+    ],
+)
+def test_wrong_class_weights(
+    refused: Refused, in_tmp: Path, given: list[str], message: str
+) -> None:
+    options = [part for text in given for part in ("--class-weight", text)]
+    assert message in refused("train", "digits", *options)
+
+
+def test_saturation_of_gray_images(refused: Refused, in_tmp: Path) -> None:
+    message = refused("train", "digits", "--saturation", "0.5", "--engine", "numpy")
+    assert "saturation needs images of 3 channels" in message
+
+
+def test_names_of_classes_may_have_equals_signs() -> None:
+    assert class_weights.read(["a=b=2", "c=1e1"], ["a=b", "c"]) == {0: 2.0, 1: 10.0}
 
 
 def test_augmentation_can_be_left_out(
