@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from striate.plan.inference import CompiledNetwork
     from striate.plan.measure import tune
     from striate.plan.measure.explanation import Explanation
-    from striate.training import loop
+    from striate.training import learning_rate_finder, loop
     from striate.training.evaluation import Evaluation
 
 __all__ = ["Input", "Network", "Node", "Slot", "Vertex", "load"]
@@ -258,9 +258,13 @@ class Network(Model):
     # Training, and measuring how this network is computed best: the functions themselves.
     if TYPE_CHECKING:
         fit = loop.fit
+        find_learning_rate = learning_rate_finder.find_learning_rate
         tune = tune.tune
     else:
         fit = ImportedMethod("striate.training.loop", "fit")
+        find_learning_rate = ImportedMethod(
+            "striate.training.learning_rate_finder", "find_learning_rate"
+        )
         tune = ImportedMethod("striate.plan.measure.tune", "tune")
 
     def save(self, path: str | Path) -> None:

@@ -17,6 +17,7 @@ epoch_metrics    loss, accuracy and speed of the current epoch
 stopping         early stopping, and Ctrl-C
 progress         showing how far training is
 loop             `fit`, the training loop
+learning_rate_finder   `find_learning_rate`, a range test
 evaluation       accuracy, loss, precision, recall and the confusion matrix
 recipes          a network and training settings that suit the data
 """
