@@ -107,7 +107,7 @@ class Network(Model):
         from striate.data.network_images import chunks, named_images
         from striate.engines import make_engine
         from striate.engines.views import check_views, views_of
-        from striate.model.image_arrays import check_images
+        from striate.model.image_arrays import raw_images
 
         check_views(views, self.input_shape)
         named = named_images(images)
@@ -124,7 +124,7 @@ class Network(Model):
             return np.concatenate(
                 [again(part) for part in chunks(named, self.preprocessing, self.input_shape)]
             )
-        images = check_images(cast("Array", images), self.input_shape)
+        images = raw_images(self, cast("Array", images))
         batch_size = whole_number(batch_size, "batch_size", "Network")
         outputs = np.zeros((len(images), *self.output_shape), np.float32)
         with self._lock:

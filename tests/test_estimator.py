@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -651,3 +652,14 @@ def test_a_column_of_targets_comes_back_as_a_column():
     X, y = mirrored()
     assert regressor().fit(X, y[:, None]).predict(X).shape == (300, 1)
     assert regressor().fit(X, y).predict(X).shape == (300,)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-12, 1e-7])
+def test_a_flat_feature_of_next_to_no_spread_throws_nothing_off(size):
+    noise = size * np.random.default_rng(0).standard_normal(len(IMAGES))
+    flat = np.c_[IMAGES.reshape(len(IMAGES), -1) / 16, noise][:400]
+    with warnings.catch_warnings(record=True):
+        model = ConvNetClassifier(random_state=0, epochs=10).fit(flat, DIGITS.target[:400])
+    moved = flat.copy()
+    moved[:, -1] = 1.0
+    assert model.score(moved, DIGITS.target[:400]) > model.score(flat, DIGITS.target[:400]) - 0.02

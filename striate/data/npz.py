@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.array_files import read_npz
-from striate.common.arrays import Array, Images
+from striate.common.arrays import Array, Images, looks_channels_first
 from striate.common.text import counted, listed
 from striate.data.dataset import (
     DataError,
@@ -75,7 +75,7 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
         pairs.append((pixels, indices[np.searchsorted(known, values)]))
     notes = []
     height, width, channels = pairs[0][0].shape[1:]
-    if height in (1, 3) and channels > 4:
+    if looks_channels_first((height, width, channels)):
         notes.append(
             f"the images have {counted(channels, 'channel')} and are {height} pixels high: if they "
             "are channels-first, save X.transpose(0, 2, 3, 1)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array, Floats, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.data.network_images import named_images, read_for_network
 from striate.estimators import automatic
@@ -20,7 +21,6 @@ from striate.estimators.image_inputs import check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
 from striate.network import Network
 from striate.ops.shapes import Shape
-from striate.optim import optimizers
 from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import ConstantRate
@@ -100,6 +100,7 @@ class ConvNet(BaseEstimator):
         return check_inputs(self, X, self.input_shape_)
 
     def _weights(self, sample_weight: ArrayLike | None, images: Array) -> NDArray[np.float64]:
+        refuse_masked(sample_weight, "sample_weight")
         weights: NDArray[np.float64] = _check_sample_weight(
             sample_weight, images[:, :0].reshape(len(images), -1), dtype=np.float64,
             ensure_non_negative=True,
@@ -246,5 +247,6 @@ class ConvNet(BaseEstimator):
 
 def _fresh_optimizer(settings: TrainingSettings) -> Optimizer:
     """An optimiser without state; one that the user gave is copied and not changed."""
-    made = settings.make_optimizer()
-    return optimizers.by_name(made.kind, **made.hyperparameters())
+    made = copy.deepcopy(settings.make_optimizer())
+    made.reset()
+    return made

@@ -11,8 +11,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array, Floats, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.text import cut
 from striate.estimators._estimator import ConvNet
 from striate.estimators.automatic import NetworkOption
 from striate.estimators.samples import Samples
@@ -45,7 +46,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         label_smoothing: the share of the true class that is spread over all, 0 or more, below 1.
         augment: a mapping of the options of `Augment`, a function (images, rng) -> images, None,
             or "auto": that of the recipe if `network` is None, else none.
-        class_weight: weights by class, or "balanced".
+        class_weight: weights by class (1 for those that are not named), or "balanced".
         early_stopping: True, or the number of epochs (10 if True) to wait for a better validation
             loss; the best epoch's weights are kept.
         validation_fraction: the share of the samples to validate on; by default a tenth with
@@ -201,6 +202,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        refuse_masked(y, "y")
         images = self._first_images(X) if first else self._images(X)
         labels = _check_y(column_or_1d(y, warn=True), y_numeric=False, estimator=self)
         check_classification_targets(labels)
@@ -227,10 +229,17 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                 f'class_weight must be a mapping, "balanced" or None, not {self.class_weight!r}'
             )
         places = {name: index for index, name in enumerate(self.classes_.tolist())}
-        # A class without samples, as may happen in a fold of cross-validation, is left out.
-        return {
-            places[name]: weight for name, weight in self.class_weight.items() if name in places
-        }
+        known = {places[name]: w for name, w in self.class_weight.items() if name in places}
+        # As in scikit-learn: all classes may be named though a fold of cross-validation lacks
+        # some, but a name that is no class, while a class has no weight, is a mistake.
+        if len(known) < len(self.class_weight) and len(known) < len(places):
+            strange = [name for name in self.class_weight if name not in places]
+            missing = [name for name in places if places[name] not in known]
+            raise StriateValueError(
+                f"class_weight names {cut(str(strange[:5]), 150)}, which are none of the classes, "
+                f"and has no weight for {cut(str(missing[:5]), 150)}: its keys must be values of y"
+            )
+        return known
 
     def _loss(self, settings: TrainingSettings) -> Loss:
         return settings.make_loss()

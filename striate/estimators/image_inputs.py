@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateValueError
 
 Shape = tuple[int, ...]
@@ -21,6 +21,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[Ar
     The input shape is ``(height, width, channels)`` for images, ``(features,)`` for flat X
     without ``image_shape``.  Sets ``n_features_in_``, and ``feature_names_in_`` of data frames.
     """
+    refuse_masked(X, "X")
     wanted = None if image_shape is None else normalise_image_shape(image_shape)
     if dimensions(X) < 3:
         rows = validate_data(estimator, X, dtype="numeric", reset=True)
@@ -47,6 +48,7 @@ def check_fit_inputs(estimator: Any, X: ArrayLike, image_shape: Any) -> tuple[Ar
 
 def check_inputs(estimator: Any, X: ArrayLike, shape: Shape) -> Array:
     """X as ``(n, *shape)`` for an estimator that has been fitted to that shape."""
+    refuse_masked(X, "X")
     if dimensions(X) < 3:
         rows = validate_data(estimator, X, dtype="numeric", reset=False)
         return _engine_dtype(rows).reshape(-1, *shape)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_is_fitted
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array, Floats, refuse_masked
 from striate.common.errors import StriateValueError
 from striate.estimators._estimator import ConvNet
 from striate.estimators.samples import Samples
@@ -78,6 +78,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        refuse_masked(y, "y")
         images = self._first_images(X) if first else self._images(X)
         targets = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
         targets = np.asarray(targets, dtype=np.float64)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.arrays import Array, as_real_array
+from striate.common.errors import StriateValueError
 from striate.engines import check_engine
 from striate.layers import Layer, PassContext
 from striate.ops.shapes import Shape
@@ -156,9 +156,7 @@ def floats(value: npt.ArrayLike, what: str, axes: str = "") -> Array:
         TypeError: it holds something else than real numbers.
         ValueError: it has other axes.
     """
-    array = np.asarray(value)
-    if array.dtype.kind not in "buif":
-        raise StriateTypeError(f"{what} must be an array of real numbers, got dtype {array.dtype}")
+    array = as_real_array(value, what)
     if axes and array.ndim != axes.count(",") + 1:
         single = array.ndim == axes.count(",") and axes.startswith("(n,")
         raise StriateValueError(

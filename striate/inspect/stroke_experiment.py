@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from striate import functional
 from striate.common.arguments import real_number, whole_number
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
@@ -114,7 +114,7 @@ def altered_stroke(
     Raises:
         ValueError: there are no digits with such a stroke, or the images are of another shape.
     """
-    digits = np.asarray(images)
+    digits = as_array(images, "images", WHO)
     if digits.ndim == 4 and digits.shape[-1] == 1:
         digits = digits[..., 0]
     if digits.ndim != 3 or digits.dtype.kind not in "uif":

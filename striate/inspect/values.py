@@ -15,7 +15,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.engines import check_engine
 from striate.layers import PassContext
-from striate.model.image_arrays import check_images
+from striate.model.image_arrays import raw_images
 from striate.model.traversal import backward_pass, forward_pass
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def each_layer(
         run = PassContext(training=False, salt=index)
         return layer.forward(inputs, parameters, network.state_of(index), run)[0]
 
-    inputs = network.preprocessing.apply(check_images(images, network.input_shape))
+    inputs = network.preprocessing.apply(raw_images(network, images))
     return forward_pass(network, inputs, compute)
 
 
@@ -70,7 +70,7 @@ class Tape:
     def __init__(self, network: Model, images: Array, node: int | None = None) -> None:
         self.network, self.images = network, len(images)
         self.values: dict[int, Array] = {
-            -1: network.preprocessing.apply(check_images(images, network.input_shape))
+            -1: network.preprocessing.apply(raw_images(network, images))
         }
         self._saved: dict[int, Any] = {}
         for index in sorted(_ancestors(network, len(network.nodes) - 1 if node is None else node)):

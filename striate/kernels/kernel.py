@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 
 Dimensions = Literal[1, 2]
@@ -99,6 +99,7 @@ class Kernel:
 
 def _check(array: Array, name: str) -> Array:
     """Return `array` as a read-only float64 copy."""
+    array = as_array(array, name)
     if array.dtype.kind not in "biuf":
         raise StriateTypeError(
             f"{name}: a kernel holds real numbers, got an array of {array.dtype}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.kernels import registry, typed_numbers
 from striate.kernels.kernel import Dimensions, Kernel
@@ -76,10 +75,7 @@ def _is_path(text: str) -> bool:
 
 def _array(value: npt.ArrayLike) -> Array:
     """Return `value` as an array of real numbers."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise StriateValueError("array: every row of a kernel must have as many numbers") from None
+    array = as_array(value, "array")
     if array.dtype.kind not in "biuf":
         raise StriateTypeError(
             "a kernel is a name, numbers, a file or an array of real numbers, "

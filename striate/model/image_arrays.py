@@ -1,15 +1,32 @@
-"""Checks a user's images against the input shape of a network."""
+"""Checks a user's images against a network: its input shape, and the scale of its training."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from striate.common.arrays import Array
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.arrays import Array, as_real_array, looks_channels_first
+from striate.common.errors import StriateValueError
+from striate.common.text import number
+from striate.common.warn import warn_user
 from striate.ops.shapes import Shape
 
+if TYPE_CHECKING:
+    from striate.model.model import Model
 
-def check_images(images: Array, input_shape: Shape) -> Array:
+# Images and numbers of each channel that are looked at: enough to tell 0…1 from 0…255.
+_IMAGES, _PIXELS = 16, 4096
+# Of standardised numbers: means of their absolute values are about 1, and so is their spread.  One
+# dull image may be far below, but hardly so far; several are not.
+_LARGEST_MEAN, _SMALLEST_SPREAD = 10.0, 0.03
+_LARGEST_MEAN_OF_SEVERAL, _SMALLEST_SPREAD_OF_SEVERAL = 6.0, 0.1
+_SEVERAL = 8
+# A network whose brightest pixels are above this was not trained on 0…1.
+_MORE_THAN_ONE = 8.0
+
+
+def check_images(given: Any, input_shape: Shape) -> Array:
     """Images as an array (n, *input_shape) of real numbers.
 
     Gray images may come without the channel axis.
@@ -18,17 +35,68 @@ def check_images(images: Array, input_shape: Shape) -> Array:
         TypeError, ValueError: they are no real numbers, or of another shape; the message says
             what to do.
     """
-    images = np.asarray(images)
-    if images.dtype.kind not in "buif":
-        raise StriateTypeError(f"images must be an array of real numbers, got dtype {images.dtype}")
+    images = as_real_array(given, "images")
     if input_shape[-1] == 1 and images.shape[1:] == input_shape[:-1]:
         images = images[..., None]
     if images.shape[1:] != input_shape:
         advice = ""
         if images.shape == input_shape or (*images.shape, 1) == input_shape:
             advice = "; for a single image add the batch axis: images[None]"
+        elif images.ndim == 4 and (*images.shape[2:], images.shape[1]) == input_shape:
+            advice = "; channels come last here: np.moveaxis(images, 1, -1)"
+        elif images.ndim == 3 and (*images.shape[1:], images.shape[0]) == input_shape:
+            advice = "; channels come last here: np.moveaxis(images, 0, -1)[None]"
         raise StriateValueError(
             f"the network reads images of shape (n, {', '.join(map(str, input_shape))}), "
             f"got {images.shape}{advice}"
         )
     return images
+
+
+def raw_images(network: Model, images: Any) -> Array:
+    """`check_images` for a network, with a warning if the images are on another scale than those
+    whose mean and deviation it knows: 0…1 for a network that was trained on 0…255, or the reverse.
+    """
+    checked = check_images(images, network.input_shape)
+    warn_of_other_scale(network, checked)
+    return checked
+
+
+def warn_of_other_scale(network: Model, images: Array) -> None:
+    """Warn if raw images (n, *shape) cannot be like those that the network's statistics are of."""
+    known = network.preprocessing
+    if known.is_identity or not images.size:
+        return
+    some = images[:: max(1, len(images) // _IMAGES)][:_IMAGES]
+    pixels = some.reshape(-1, images.shape[-1])
+    pixels = pixels[:: max(1, len(pixels) // _PIXELS)].astype(np.float64)
+    mean, std = np.array(known.mean), np.array(known.std)
+    low, high = float(pixels.min()), float(pixels.max())
+    if not np.isfinite(low) or not np.isfinite(high) or low == high:
+        return
+    with np.errstate(all="ignore"):
+        brightest = float(np.median(mean + 2 * std))
+        distance = float(np.median((np.abs(pixels - mean) / std).mean(axis=0)))
+        spread = float(np.median(pixels.std(axis=0) / std))
+    several = len(some) >= _SEVERAL
+    most = _LARGEST_MEAN_OF_SEVERAL if several else _LARGEST_MEAN
+    least = _SMALLEST_SPREAD_OF_SEVERAL if several else _SMALLEST_SPREAD
+    # The rows of flat features may well be alike: one of them is varied, and the others are not.
+    dull = images.ndim == 4 and 0 < spread < least
+    fractions = low >= 0 and high <= 1 and bool((pixels % 1 != 0).any())
+    if distance > most or dull or (fractions and brightest > _MORE_THAN_ONE):
+        warn_user(
+            f"the images hold numbers from {number(low)} to {number(high)}, but the network was "
+            f"trained on images with a mean of {number(float(mean.mean()))} and a deviation of "
+            f"{number(float(std.mean()))} (its preprocessing): give images on that scale, or the "
+            "answers mean nothing"
+        )
+
+
+def warn_of_channels_first(shape: Shape, what: str) -> None:
+    """Warn if images of `shape` look like (channels, height, width)."""
+    if looks_channels_first(shape):
+        warn_user(
+            f"{what} of shape {tuple(shape)} are {shape[0]} pixels high and have {shape[2]} "
+            "channels; if they are channels-first, give np.moveaxis(images, 1, -1)"
+        )

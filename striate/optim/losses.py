@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from striate.common.arrays import Array, Floats
+from striate.common.arrays import Array, Floats, as_array
 from striate.common.errors import StriateValueError
 
 
@@ -77,7 +77,7 @@ class SoftmaxCrossEntropy(Loss):
         Raises:
             ValueError: the labels are no class indices, or there are not so many classes.
         """
-        indices = np.asarray(labels)
+        indices = as_array(labels, "labels")
         if indices.ndim != 1 or not (indices.dtype.kind in "iu" or indices.size == 0):
             raise StriateValueError(
                 "labels must be one row of whole class indices, not "

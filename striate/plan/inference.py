@@ -12,7 +12,7 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.text import counted
 from striate.common.threads import checked_threads
-from striate.model.image_arrays import check_images
+from striate.model.image_arrays import check_images, warn_of_other_scale
 from striate.nest.algebra import Element
 from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded
@@ -70,6 +70,7 @@ class CompiledNetwork:
         self._network, self._exact, self._bfloat16 = own, exact, bfloat16
         self._runners: dict[Element, Runner] = {}
         self._lock = threading.Lock()
+        self._scale_is_checked = False
         self._real = self._runner("real")
         self._whole = (self.batch_size, *self.input_shape)
         self.winograd = self._real.plan.uses_winograd
@@ -77,9 +78,11 @@ class CompiledNetwork:
     def __call__(self, images: Array) -> Array:
         """Outputs (n, *output_shape) for raw images (n, *input_shape), n ≤ the batch size.
 
+        The first call warns if the images are not on the scale of those that the network knows.
         Raises ValueError or TypeError for other images.
         """
-        if type(images) is np.ndarray and images.shape == self._whole and images.dtype is _FLOAT:
+        plain = type(images) is np.ndarray and images.dtype is _FLOAT
+        if plain and images.shape == self._whole and self._scale_is_checked:
             with self._lock:
                 return self._real.infer(images)
         images = check_images(images, self.input_shape)
@@ -90,6 +93,9 @@ class CompiledNetwork:
                 f"this network was compiled for 1 to {self.batch_size} images, got {count}; "
                 "compile it with a larger batch_size"
             )
+        if not self._scale_is_checked:
+            warn_of_other_scale(self._network, images)
+            self._scale_is_checked = True
         with self._lock:
             return (self._runners.get(kind) or self._runner(kind)).infer(images)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, AxisWindow, check_name
 from striate.signal.sweep import sweep
@@ -169,7 +169,7 @@ def _is_kernel(part: object) -> bool:
 
 def _check_image(image: npt.ArrayLike) -> Array:
     """`image` as an array of a dtype and shape that can be filtered, in native byte order."""
-    pixels = np.asarray(image)
+    pixels = as_array(image, "image", WHO)
     if pixels.dtype.name not in DTYPES:
         advice = "use image.astype(np.float32)"
         if pixels.dtype == bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, MODES, AxisWindow, check_name, window
 from striate.signal.request import Request
@@ -116,7 +116,7 @@ class SweepArguments:
 
 def _array(value: npt.ArrayLike, what: str) -> Array:
     """`value` as an array that holds numbers."""
-    array = np.asarray(value)
+    array = as_array(value, what)
     if array.dtype.kind not in "buifcO":
         raise StriateTypeError(f"{what} must hold numbers, got dtype {array.dtype}")
     if array.size == 0:
@@ -154,7 +154,7 @@ def _axes(who: str, f: Array, g: Array, axes: Ints | None) -> list[int]:
 
 def _fill(who: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """The fill value as a number that `dtype` holds."""
-    given = np.asarray(value)
+    given = as_array(value, "fill_value", who)
     if given.ndim or given.dtype.kind not in ("buifcO" if dtype.kind == "O" else "buifc"):
         raise StriateTypeError(f"{who}: fill_value must be a number, got {value!r}")
     number = given.item()

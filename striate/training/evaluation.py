@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_real_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.tables import columns, html_table
 from striate.common.text import counted
 from striate.model.model import Model
 from striate.optim.losses import SoftmaxCrossEntropy
-from striate.training.targets import as_images, label_indices
+from striate.training.targets import as_images, indices_of_labels, label_indices
 
 CLASSES = 100
 """The classes that a notebook shows in a table: of more only the first and the last."""
@@ -70,19 +70,31 @@ class Evaluation:
     def from_outputs(
         cls, outputs: Array, labels: ArrayLike, names: Sequence[str] | None = None
     ) -> Evaluation:
-        """Compare logits (images, classes) with class indices (images,).
+        """Compare logits with the labels of the images.
+
+        Args:
+            outputs: logits, (images, classes).
+            labels: class indices, or names if there are `names`, (images,).
+            names: of the classes; by default their numbers.
 
         Raises:
-            ValueError: there are no images, or not as many labels.
+            ValueError: there are no images, not as many labels, or outputs that are not finite.
         """
-        truth = np.asarray(labels)
+        outputs = as_real_array(outputs, "outputs")
+        if outputs.ndim != 2:
+            raise StriateValueError(f"outputs must be (images, classes), got {outputs.shape}")
         count = outputs.shape[1]
+        truth = indices_of_labels(labels, count, names)
         if len(truth) != len(outputs):
             raise StriateValueError(f"there are {len(outputs)} images but {len(truth)} labels")
         if len(truth) == 0:
             raise StriateValueError("there are no images to evaluate on")
+        if not np.isfinite(outputs).all():
+            raise StriateValueError("the outputs hold NaN or infinity: the network has diverged")
         if names is None:
             names = [str(index) for index in range(count)]
+        if len(names) != count:
+            raise StriateValueError(f"there are {len(names)} names for {count} classes")
         criterion = SoftmaxCrossEntropy()
         targets = criterion.targets(truth, count)
         losses = criterion.per_image(np.asarray(outputs, dtype=np.float64), targets)

@@ -91,7 +91,7 @@ def fit(
             the schedule has it.
         loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
             error for floats.
-        class_weight: weights by class index, or "balanced".
+        class_weight: weights by class index or class name, or "balanced".
         sample_weight: one weight per image, 0 or more; an image of weight 0 is left out.
         augment: a function (images, rng) -> images for every batch, such as a data.augment.Augment.
         early_stopping: an EarlyStopping, or the epochs to wait for a better validation loss; the

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.common.arrays import Array
+from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
+from striate.model.image_arrays import warn_of_channels_first, warn_of_other_scale
 from striate.optim.losses import Loss
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
@@ -86,7 +88,9 @@ def prepare(
     the filters of ``Conv2D(initial="whitening")`` layers.
     """
     images = as_images(network, X)
-    answers = np.asarray(y)
+    warn_of_channels_first(network.input_shape, "images")
+    warn_of_other_scale(network, images)
+    answers = as_array(y, "targets")
     if answers.ndim == 0 or len(answers) != len(images):
         count = "a single target" if answers.ndim == 0 else f"{len(answers)} targets"
         raise StriateValueError(f"there are {len(images)} images but {count}")
@@ -95,7 +99,7 @@ def prepare(
     criterion = choose_loss(loss, answers)
     targets = make_targets(network, answers, criterion)
     given = check_sample_weight(sample_weight, len(images))
-    by_class = _by_class(class_weight, targets, given)
+    by_class = _by_class(class_weight, targets, given, network.classes)
     weights = given * _of_rows(by_class, targets)
     rows = np.flatnonzero(weights > 0.0)
     if len(rows) == 0:
@@ -123,12 +127,14 @@ def prepare(
     return PreparedData(training, validation, criterion, targets.labels is not None)
 
 
-def _by_class(class_weight: ClassWeight, targets: Targets, given: Weights) -> Weights | None:
+def _by_class(
+    class_weight: ClassWeight, targets: Targets, given: Weights, names: Sequence[str] | None
+) -> Weights | None:
     if targets.labels is None:
         if class_weight is not None:
             raise StriateValueError("class_weight is for classes, but these targets are numbers")
         return None
-    return class_weights(class_weight, targets.labels, targets.values.shape[1], given)
+    return class_weights(class_weight, targets.labels, targets.values.shape[1], given, names)
 
 
 def _of_rows(by_class: Weights | None, targets: Targets) -> Weights:
@@ -146,7 +152,8 @@ def _validation(
     if len(data) != 2:
         raise StriateValueError("validation_data must be a pair: images and labels")
     images = as_images(network, data[0])
-    targets = make_targets(network, np.asarray(data[1]), criterion)
+    warn_of_other_scale(network, images)
+    targets = make_targets(network, as_array(data[1], "validation targets"), criterion)
     if len(images) == 0 or len(images) != len(targets):
         raise StriateValueError(
             f"validation_data has {len(images)} images and {len(targets)} targets"

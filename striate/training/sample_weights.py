@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.common.arrays import Array, Floats
+from striate.common.arguments import real_number
+from striate.common.arrays import Array, Floats, as_real_array
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.text import cut, listed
 
 Weights = NDArray[np.float64]
-ClassWeight = Mapping[int, float] | str | None
+ClassWeight = Mapping[int, float] | Mapping[str, float] | str | None
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights:
@@ -23,7 +25,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
     """
     if sample_weight is None:
         return np.ones(images)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = as_real_array(sample_weight, "sample_weight").astype(np.float64)
     if weights.shape != (images,):
         raise StriateValueError(
             f"sample_weight must have one number for each of the {images} images, not the shape "
@@ -37,17 +39,22 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
 
 
 def class_weights(
-    class_weight: ClassWeight, labels: Array, classes: int, sample_weight: Weights
+    class_weight: ClassWeight,
+    labels: Array,
+    classes: int,
+    sample_weight: Weights,
+    names: Sequence[str] | None = None,
 ) -> Weights:
     """The weight of each class, (classes,).
 
     Args:
         class_weight: "balanced", which gives every class the same total weight, as in
             scikit-learn: total weight / (classes present * weight of the class); or weights by
-            class index, where a class without one has weight 1; or None for ones.
+            class index or name, where a class without one has weight 1; or None for ones.
         labels: class indices (images,).
         classes: how many classes there are.
         sample_weight: (images,).
+        names: of the classes, if they have any.
 
     Raises:
         TypeError, ValueError: `class_weight` is none of these.
@@ -64,18 +71,30 @@ def class_weights(
         present = sums > 0.0
         result[present] = sums.sum() / (present.sum() * sums[present])
         return result
-    for index, weight in class_weight.items():
+    if not isinstance(class_weight, Mapping):
+        raise StriateTypeError(
+            f'class_weight must be "balanced", a mapping or None, not {cut(repr(class_weight), 80)}'
+        )
+    for key, weight in class_weight.items():
+        index: object = key
+        if isinstance(key, str) and names is not None:
+            if key not in names:
+                raise StriateValueError(
+                    f"class_weight names class {cut(key, 80)!r}, which is none of the network's "
+                    f"classes, {cut(listed(list(names)), 200)}"
+                )
+            index = list(names).index(key)
         if isinstance(index, bool) or not isinstance(index, int | np.integer):
             raise StriateTypeError(f"class_weight: {index!r} is not a class index")
         if not 0 <= index < classes:
             raise StriateValueError(
                 f"class_weight names class {index}, but classes run from 0 to {classes - 1}"
             )
-        if not (np.isfinite(weight) and weight >= 0.0):
+        result[index] = real_number(weight, f"class {index}", "class_weight")
+        if result[index] < 0:
             raise StriateValueError(
-                f"class_weight of class {index} must be finite and at least 0, not {weight!r}"
+                f"class_weight: class {index} must be finite and at least 0, not {weight!r}"
             )
-        result[index] = weight
     return result
 
 

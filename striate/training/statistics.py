@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Array
 from striate.common.text import counted
+from striate.common.warn import warn_user
 
 CHUNK = 64  # images at a time: the float64 copy stays small
 
@@ -55,11 +54,10 @@ def channel_statistics(
     largest = spread[~constant].max(initial=0.0)
     faint = ~constant & (spread < NOISE * min(1.0, largest))
     if faint.any():
-        warnings.warn(
+        warn_user(
             f"{counted(int(faint.sum()), 'channel')} of {channels} (the first is number "
             f"{int(np.flatnonzero(faint)[0])}) varies by {spread[faint].max():.2g} at most, where "
-            f"others vary by {largest:.2g}: too little to learn from; scale it up if it matters",
-            stacklevel=2,
+            f"others vary by {largest:.2g}: too little to learn from; scale it up if it matters"
         )
     live = spread[~(constant | faint)]
     spread[constant | faint] = max(1.0, float(np.median(live))) if live.size else 1.0

@@ -122,7 +122,14 @@ class TrainingSettings:
         """The learning rate at the top of the schedule."""
         if self.learning_rate is not None:
             return float(self.learning_rate)
-        return DEFAULT_LEARNING_RATES[self.make_optimizer().kind]
+        optimizer = self.make_optimizer()
+        kind = getattr(optimizer, "kind", None)
+        if kind not in DEFAULT_LEARNING_RATES:
+            raise StriateValueError(
+                f"learning_rate must be given for the optimizer {type(optimizer).__name__}: only "
+                f"{' and '.join(DEFAULT_LEARNING_RATES)} have a usual one"
+            )
+        return DEFAULT_LEARNING_RATES[kind]
 
     def arguments(self) -> dict[str, Any]:
         """The training of a classifier as arguments of `fit`."""

@@ -334,7 +334,7 @@ def test_a_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
         (np.ones((2, 2)), None, 1, r"one row of numbers, got 2 rows of 2"),
         (np.ones((2, 2, 2)), None, 2, r"must have 2 dimensions, got shape \(2, 2, 2\)"),
         (np.ones(()), None, 1, r"must have 1 dimensions, got shape \(\)"),
-        ([[1, 2], [3]], None, 2, r"every row of a kernel must have as many numbers"),
+        ([[1, 2], [3]], None, 2, r"rows must have equal lengths"),
         ([], None, 2, r"empty"),
         ([1, np.nan], None, 1, r"must be finite, got nan at \(1,\)"),
         ("1 2 1", 5, 2, r"size 5 is given, but the kernel '1 2 1' has its own"),

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
-from striate.common.arrays import Array
-from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.arrays import Array, as_real_array
+from striate.common.errors import StriateValueError
 from striate.common.text import sizes
 from striate.layers import Conv2D
 from striate.ops import shapes
@@ -140,9 +140,7 @@ def gradients(
 def _given(value: npt.ArrayLike | None, what: str) -> Array | None:
     if value is None:
         return None
-    array = np.asarray(value)
-    if array.dtype.kind not in "buif":
-        raise StriateTypeError(f"{WHO}: {what} must be an array of real numbers, got {array.dtype}")
+    array = as_real_array(value, what, WHO)
     if not np.isfinite(array).all():
         raise StriateValueError(f"{WHO}: {what} must be finite")
     return array.astype(np.float64)
