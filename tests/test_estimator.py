@@ -658,7 +658,8 @@ def test_a_column_of_targets_comes_back_as_a_column():
 def test_a_flat_feature_of_next_to_no_spread_throws_nothing_off(size):
     noise = size * np.random.default_rng(0).standard_normal(len(IMAGES))
     flat = np.c_[IMAGES.reshape(len(IMAGES), -1) / 16, noise][:400]
-    with warnings.catch_warnings(record=True):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         model = ConvNetClassifier(random_state=0, epochs=10).fit(flat, DIGITS.target[:400])
     moved = flat.copy()
     moved[:, -1] = 1.0

@@ -17,6 +17,7 @@ from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
+from striate.optim.losses import has_nests
 from striate.plan.inputs import ImagesInPlace, InputFormat, can_be_read_in_place
 from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
@@ -101,9 +102,31 @@ class CompiledEngine:
         if keys.shape != (len(images),):
             raise StriateValueError(f"keys must have shape {(len(images),)}, got {keys.shape}")
         runner = self._runner(images, training=True)
-        result = runner.run(images, targets, weights, keys)
         self.gradient = runner.plan.gradient
+        if not has_nests(self.loss):
+            return self._step_by_call(runner, self.loss, images, targets, weights, keys)
+        result = runner.run(images, targets, weights, keys)
         return float(runner.plan.losses.sum(dtype=np.float64)), result
+
+    def _step_by_call(
+        self,
+        runner: Runner,
+        loss: Loss,
+        images: ImagesInPlace,
+        targets: Array,
+        weights: Array,
+        keys: npt.NDArray[np.uint32],
+    ) -> tuple[float, Array]:
+        """A step of a loss for which there are no nests: Python is called for it."""
+        values: list[float] = []
+
+        def gradient_of(outputs: Array) -> Array:
+            value, gradient = loss.value_and_gradient(outputs, targets, weights)
+            values.append(value)
+            return gradient
+
+        result = runner.run_called(images, keys, gradient_of)
+        return float(values[0]), result
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update ``network.flat`` in place; a known optimizer runs as one compiled pass."""
@@ -165,10 +188,15 @@ class CompiledEngine:
                 batch_size=self.batch_size,
                 threads=self.threads,
                 training=training,
-                loss=self.loss.kind if training and self.loss is not None else None,
+                loss=_how_computed(self.loss) if training and self.loss is not None else None,
                 loading=images.loading,
                 exact=self.exact,
                 bfloat16=self.bfloat16,
                 target=self.target,
             )
         return self._runners[key]
+
+
+def _how_computed(loss: Loss) -> str:
+    """The loss of `striate.plan.settings.Settings` that computes this one."""
+    return loss.kind if has_nests(loss) else "called"

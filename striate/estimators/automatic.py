@@ -10,6 +10,7 @@ from striate.common.errors import StriateTypeError, StriateValueError
 from striate.layers import Dense, Flatten, Layer, ReLU
 from striate.network import Network
 from striate.ops.shapes import Shape
+from striate.training import training_settings
 from striate.training.loading import Augmentation
 from striate.training.training_settings import TrainingSettings
 
@@ -140,10 +141,6 @@ def check_augment(augment: Any) -> Mapping[str, Any] | Augmentation | None:
     """
     if augment is None or augment is False:
         return None
-    if not isinstance(augment, Mapping) and not callable(augment):
-        raise StriateTypeError(
-            'augment must be "auto", None, a mapping of Augment\'s options or a function '
-            f"(images, rng) -> images, not {augment!r}"
-        )
+    training_settings.check_augment(augment, '"auto", ')
     given: Mapping[str, Any] | Augmentation = augment
     return given

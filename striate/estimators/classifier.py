@@ -41,7 +41,8 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         batch_size: images per step.
         learning_rate: the highest one of the schedule.
         optimizer: "sgd", "adamw" or an `Optimizer`.
-        schedule: "constant", "cosine", "step", "one-cycle" or a `RateSchedule`.
+        schedule: "constant", "cosine", "step", "one-cycle", a `RateSchedule`, or a function (step,
+            total_steps) -> learning rate.
         weight_decay: for an optimiser given by name.
         label_smoothing: the share of the true class that is spread over all, 0 or more, below 1.
         augment: a mapping of the options of `Augment`, a function (images, rng) -> images, None,

@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from striate.common.arrays import Array, Floats, as_array
-from striate.common.errors import StriateValueError
+from striate.common.arrays import Array, Floats, as_array, as_real_array
+from striate.common.errors import StriateTypeError, StriateValueError
+
+LossFunction = Callable[[Array, Array], tuple[Any, Any]]
+"""A loss as a function: see `FunctionLoss`."""
 
 
 class Loss(ABC):
@@ -131,6 +135,64 @@ class MeanSquaredError(Loss):
         losses = np.square(difference).mean(axis=1)
         gradient = weights[:, None] * difference * (2.0 / outputs.shape[1])
         return float((weights * losses).sum()), gradient
+
+
+class FunctionLoss(Loss):
+    """A loss that a user gives as a function.
+
+    Args:
+        function: from outputs and targets, float32 (images, outputs), to the loss and its gradient
+            with respect to the outputs, (images, outputs).  The loss is one number for each image
+            (images,), each row of the gradient then being of its image's number; or one number for
+            all, such as a mean.  Targets of classes come as rows with a 1 at the class.
+    """
+
+    kind = "function"
+
+    def __init__(self, function: LossFunction) -> None:
+        self.function = function
+
+    def per_image(self, outputs: Array, targets: Array) -> Array:
+        """The loss of each image; of all images alike where the function gives one number."""
+        loss, _ = self._called(outputs, targets)
+        return np.broadcast_to(loss, len(outputs))
+
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Array
+    ) -> tuple[float, Array]:
+        """The weighted loss of a batch, and its gradient (images, outputs)."""
+        loss, gradient = self._called(outputs, targets)
+        if loss.ndim:
+            return float((weights * loss).sum()), weights[:, None] * gradient
+        if len(weights) and not np.allclose(weights, weights[0], rtol=1e-5):
+            raise StriateValueError(
+                "loss: weights of images or classes need a loss that gives one number for each "
+                "image, not one for all"
+            )
+        return float(loss), gradient
+
+    def _called(self, outputs: Array, targets: Array) -> tuple[Array, Array]:
+        """What the function gives, checked."""
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        result = self.function(outputs, targets)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise StriateTypeError(
+                f"loss: {name} must return a pair (loss, gradient), not {type(result).__name__}"
+            )
+        loss = as_real_array(result[0], "the loss", name).astype(outputs.dtype)
+        gradient = as_real_array(result[1], "the gradient", name).astype(outputs.dtype)
+        if loss.shape not in ((), (len(outputs),)) or gradient.shape != outputs.shape:
+            raise StriateValueError(
+                f"loss: {name} must return a loss of shape ({len(outputs)},) or one number, and a "
+                f"gradient of shape {outputs.shape}, not {loss.shape} and {gradient.shape}"
+            )
+        return loss, gradient
+
+
+def has_nests(loss: Loss) -> bool:
+    """Whether the compiled engine has nests for this loss: a subclass may follow another rule."""
+    own = vars(loss).keys() & {"per_image", "value_and_gradient"}
+    return type(loss) in (SoftmaxCrossEntropy, MeanSquaredError) and not own
 
 
 def softmax(outputs: Array) -> Array:

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from striate.common.arguments import real_number
 from striate.common.errors import StriateTypeError, StriateValueError
 
 
@@ -173,6 +174,8 @@ class OneCycle(RateSchedule):
         self.linear = bool(linear)
 
     def _after_warmup(self, step: int, total_steps: int) -> float:
+        if total_steps == 1:  # a cycle of one step is its peak, not its end, which changes nothing
+            return 1.0
         start = 1.0 / self.start_division
         if isinstance(self.peak, float):
             top = self.peak * total_steps - 1.0  # as PyTorch, which does not round it
@@ -195,6 +198,36 @@ class OneCycle(RateSchedule):
             f"OneCycle(peak={self.peak!r}, start_division={self.start_division!r}, "
             f"final_division={self.final_division!r}, linear={self.linear!r})"
         )
+
+
+class FunctionSchedule(RateSchedule):
+    """A schedule that a user gives as a function.
+
+    Args:
+        function: from (step, total_steps) to the learning rate itself, 0 or more.
+    """
+
+    name = "function"
+
+    def __init__(self, function: Callable[[int, int], float]) -> None:
+        super().__init__(0)
+        self.function = function
+
+    def __call__(self, step: int, total_steps: int, base: float) -> float:
+        """What the function says; `base` is ignored."""
+        _check_step(step, total_steps)
+        rate = real_number(self.function(step, total_steps), f"the rate of step {step}", "schedule")
+        if rate < 0:
+            raise StriateValueError(
+                f"schedule: the rate of step {step} must not be below 0: {rate}"
+            )
+        return rate
+
+    def _after_warmup(self, step: int, total_steps: int) -> float:
+        raise NotImplementedError  # there is no base rate to take a share of
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({getattr(self.function, '__name__', self.function)!r})"
 
 
 SCHEDULES: dict[str, Callable[..., RateSchedule]] = {

@@ -92,7 +92,7 @@ def decay_of_lines(network: Model) -> Floats:
 
 def is_known(optimizer: Optimizer) -> bool:
     """Whether there is a native step: a subclass may follow another rule."""
-    return type(optimizer) in (SGD, AdamW)
+    return type(optimizer) in (SGD, AdamW) and "apply" not in vars(optimizer)
 
 
 def _rule(optimizer: Optimizer) -> bool:

@@ -40,6 +40,8 @@ class Plan:
 
     Attributes:
         program: what `threads` threads run.
+        backward: what they run afterwards, once the output's gradient is in `targets`; None but for
+            the loss "called".
         raw, outputs, targets, weights, losses, keys, input_gradient: views of the memory through
             which a batch enters and leaves, image by image.  There is no `raw` where images are
             read where they lie.
@@ -83,7 +85,13 @@ class Plan:
             self._preparation = build(self.recording.preparation, self.memory, target, threads=1)
             self._preparation.prepare()
             self._preparation.run(0)
-        self.program = build(self._stages, self.memory, target, self.threads)
+        stages, later = self._stages, list[Stage]()
+        if self.settings.loss == "called":
+            places = [stage is self._last_forward for stage in stages]
+            split_at = places.index(True) + 1
+            stages, later = stages[:split_at], stages[split_at:]
+        self.program = build(stages, self.memory, target, self.threads)
+        self.backward = build(later, self.memory, target, self.threads) if later else None
 
     def sources(self) -> list[tuple[str, str]]:
         """(label, LLVM IR) of every nest, for the target, which need not be this machine."""
@@ -164,6 +172,9 @@ class Plan:
             "weights": Location(self._weights),
             "losses": Location(self._losses),
         }
+        if settings.loss == "called":
+            recorder.close()
+            self._last_forward = recorder.stages[-1]
         recorder.label = "loss"
         LossLowering(builder, places).record(settings.loss)
         builder.recomputation.is_backward = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -107,6 +107,27 @@ class Runner:
         self._filled = count
         thread_pool().run(self.threads, plan.program.run, plan.program.prepare)
         return self.read(plan.outputs, count)
+
+    def run_called(
+        self,
+        images: Array | ImagesInPlace,
+        keys: npt.NDArray[np.uint32],
+        gradient_of: Callable[[Array], Array],
+    ) -> Array:
+        """Outputs for at most a batch of images, and gradients from that of the outputs.
+
+        Args:
+            images, keys: as for `run`.
+            gradient_of: from the outputs (n, …) to the loss's gradient with respect to them; called
+                between the forward and the backward pass of a plan for the loss "called".
+        """
+        blank = np.zeros((len(images), *self.network.output_shape), self.plan.targets.dtype)
+        outputs = self.run(images, blank, np.ones(len(images), blank.dtype), keys)
+        program, gradient = self.plan.backward, gradient_of(outputs)
+        if program is not None:
+            self._write(self.plan.targets, gradient, self._filled)
+            thread_pool().run(self.threads, program.run, program.prepare)
+        return outputs
 
     def infer(self, images: Array) -> Array:
         """Outputs of a frozen plan, with as little around it as can be."""

@@ -20,7 +20,8 @@ class Settings:
         target: the machine that the plan is made for, which need not be this one.
         training: whether layers behave as in training and gradients are computed.
         loss: "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes
-            from outside) or None (no backward pass).
+            from outside), "called" (the same, but it is computed from the outputs, between two
+            programs: forward and backward) or None (no backward pass).
         input_gradient: whether the gradient of the input is wanted too.
         loading: how images come in.
         exact: whether sums are computed as they are written, without Winograd's algorithm.

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from striate.common.errors import StriateArithmeticError, StriateValueError
-from striate.optim.losses import Loss
+from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
 from striate.training.batches import Batch, batch_sizes
@@ -32,7 +32,7 @@ from striate.training.stopping import (
     InterruptHandler,
     Snapshot,
 )
-from striate.training.training_settings import TrainingSettings
+from striate.training.training_settings import RateFunction, TrainingSettings
 
 if TYPE_CHECKING:
     from striate.engines.engine import Engine
@@ -51,12 +51,12 @@ def fit(
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     learning_rate: float | None = TrainingSettings.learning_rate,
     weight_decay: float | None = TrainingSettings.weight_decay,
-    schedule: str | RateSchedule = TrainingSettings.schedule,
+    schedule: str | RateSchedule | RateFunction = TrainingSettings.schedule,
     warmup: int | float | None = TrainingSettings.warmup,
-    loss: Loss | str | None = None,
+    loss: Loss | LossFunction | str | None = None,
     class_weight: ClassWeight = None,
     sample_weight: ArrayLike | None = None,
-    augment: Augmentation | None = None,
+    augment: Mapping[str, Any] | Augmentation | None = None,
     early_stopping: int | EarlyStopping | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -86,14 +86,17 @@ def fit(
         optimizer: "sgd", "adamw", or an Optimizer, which keeps its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
         weight_decay: for an optimiser given by name.
-        schedule: "constant", "cosine", "step", "one-cycle", or a RateSchedule.
+        schedule: "constant", "cosine", "step", "one-cycle", a RateSchedule, or a function (step,
+            total_steps) -> learning rate.
         warmup: steps (int) or share of steps (float) of a schedule given by name; by default as
             the schedule has it.
         loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
-            error for floats.
+            error for floats.  Or a function (outputs, targets) -> (loss, gradient): see
+            `striate.optim.losses.FunctionLoss`.
         class_weight: weights by class index or class name, or "balanced".
         sample_weight: one weight per image, 0 or more; an image of weight 0 is left out.
-        augment: a function (images, rng) -> images for every batch, such as a data.augment.Augment.
+        augment: a function (images, rng) -> images for every batch, such as a data.augment.Augment,
+            or a mapping of Augment's options.
         early_stopping: an EarlyStopping, or the epochs to wait for a better validation loss; the
             best epoch's weights are restored.
         seed: of the order, the augmentation, dropout and the split; 0 or more.
@@ -124,6 +127,7 @@ def fit(
         warmup=warmup,
         epochs=epochs,
         batch_size=batch_size,
+        augment=augment,
     )
     rates, highest_rate = settings.make_schedule(), settings.highest_rate
     rule = _early_stopping(early_stopping)
@@ -173,7 +177,7 @@ def fit(
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
-            augment=augment,
+            augment=settings.make_augmentation(),
             reads_in_place=made.reads_in_place,
         )
         with InterruptHandler() as interruption, source as batches:

@@ -13,7 +13,7 @@ from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.model.image_arrays import warn_of_channels_first, warn_of_other_scale
-from striate.optim.losses import Loss
+from striate.optim.losses import Loss, LossFunction
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
 from striate.training.loading import select
@@ -75,7 +75,7 @@ def prepare(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    loss: Loss | str | None,
+    loss: Loss | LossFunction | str | None,
     class_weight: ClassWeight,
     sample_weight: ArrayLike | None,
     validation_data: tuple[ArrayLike, ArrayLike] | None,

@@ -14,7 +14,14 @@ from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.text import cut, listed
 from striate.model.image_arrays import check_images
-from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy, from_dict
+from striate.optim.losses import (
+    FunctionLoss,
+    Loss,
+    LossFunction,
+    MeanSquaredError,
+    SoftmaxCrossEntropy,
+    from_dict,
+)
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -62,8 +69,9 @@ def as_images(network: Model, images: ArrayLike) -> Array:
     return array
 
 
-def choose_loss(loss: Loss | str | None, y: Array) -> Loss:
-    """The given loss, or by default that for y: cross-entropy for classes, else squared error.
+def choose_loss(loss: Loss | LossFunction | str | None, y: Array) -> Loss:
+    """The given loss (a function's calls it), or by default that for y: cross-entropy for
+    classes, else squared error.
 
     Raises:
         ValueError: no loss is given, and y has the shape of numbers but means classes.
@@ -72,8 +80,15 @@ def choose_loss(loss: Loss | str | None, y: Array) -> Loss:
         return loss
     if isinstance(loss, str):
         return from_dict({"kind": loss})
+    if callable(loss) and not isinstance(loss, type):
+        return FunctionLoss(loss)
     if loss is not None:
-        raise StriateTypeError(f"loss must be a Loss, its name or None, not {loss!r}")
+        raise StriateTypeError(
+            "loss must be a Loss, its name, a function (outputs, targets) -> (loss, gradient) or "
+            f"None, not {cut(repr(loss), 80)}"
+            + "; write it with parentheses"
+            * isinstance(loss, type)
+        )
     if y.dtype.kind != "f":
         return SoftmaxCrossEntropy()
     if _are_distributions(y):
@@ -115,6 +130,9 @@ def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
     if isinstance(loss, SoftmaxCrossEntropy):
         labels = label_indices(network, y)
         return Targets(loss.targets(np.arange(outputs), outputs), labels)
+    if y.dtype.kind != "f" and outputs > 1 and not isinstance(loss, MeanSquaredError):
+        # A loss of the user's own, and classes: each is a row of zeros and a one.
+        return Targets(np.eye(outputs, dtype=np.float32), label_indices(network, y))
     values = y[:, None] if y.ndim == 1 else y
     if values.shape[1:] != (outputs,):
         raise StriateValueError(

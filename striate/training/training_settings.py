@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.text import counted
+from striate.common.text import counted, cut
 from striate.optim import optimizers, schedules
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.optim.optimizers import Optimizer
-from striate.optim.schedules import RateSchedule
+from striate.optim.schedules import FunctionSchedule, RateSchedule
 
 if TYPE_CHECKING:
     from striate.training.loading import Augmentation
+
+RateFunction = Callable[[int, int], float]
+"""A schedule as a function: see `striate.optim.schedules.FunctionSchedule`."""
 
 # What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
 DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002}
@@ -42,7 +45,7 @@ class TrainingSettings:
     optimizer: str | Optimizer = "adamw"
     learning_rate: float | None = None
     weight_decay: float | None = None
-    schedule: str | RateSchedule = "one-cycle"
+    schedule: str | RateSchedule | RateFunction = "one-cycle"
     warmup: int | float | None = None
     epochs: int = 10
     batch_size: int = 128
@@ -56,21 +59,28 @@ class TrainingSettings:
         self.make_schedule()
         self.make_loss()
         rate = self.learning_rate
+        if isinstance(rate, bool | str) or not hasattr(rate or 0.0, "__float__"):
+            raise StriateTypeError(f"learning_rate must be a number, not {cut(repr(rate), 80)}")
         if rate is not None and not (math.isfinite(rate) and rate > 0.0):
             raise StriateValueError(f"learning_rate must be finite and above 0, not {rate!r}")
+        check_augment(self.augment)
 
     def changed(self, **given: Any) -> TrainingSettings:
         """With those that are given, and not None, in place of these.
 
         A learning rate and weight decay are for one optimiser, a warm-up is for one schedule: with
-        another one those that are not given become its own defaults.
+        another one those that are not given become its own defaults.  A schedule that is a function
+        has no highest learning rate.
         """
         given = {name: value for name, value in given.items() if value is not None}
         own: dict[str, Any] = {}
         if given.get("optimizer", self.optimizer) != self.optimizer:
             own |= {"learning_rate": None, "weight_decay": None}
-        if given.get("schedule", self.schedule) != self.schedule:
+        schedule = given.get("schedule", self.schedule)
+        if schedule != self.schedule:
             own |= {"warmup": None}
+            if callable(schedule) and not isinstance(schedule, RateSchedule):
+                own |= {"learning_rate": None}
         return replace(self, **(own | given))
 
     def make_optimizer(self) -> Optimizer:
@@ -91,8 +101,18 @@ class TrainingSettings:
         value = self.schedule
         if isinstance(value, str):
             return schedules.by_name(value, warmup=self.warmup)
+        if callable(value) and not isinstance(value, RateSchedule | type):
+            if self.learning_rate is not None:
+                raise StriateValueError(
+                    "learning_rate is the highest rate of a schedule of striate's; a function says "
+                    "the rates itself: leave learning_rate out"
+                )
+            value = FunctionSchedule(value)
         if not isinstance(value, RateSchedule):
-            raise StriateTypeError(f"schedule must be a RateSchedule or its name, not {value!r}")
+            raise StriateTypeError(
+                "schedule must be a RateSchedule or its name, or a function (step, total_steps) -> "
+                f"rate, not {cut(repr(value), 80)}"
+            )
         if self.warmup is not None:
             raise StriateValueError(
                 f"warmup is for a schedule given by name; {value!r} has its own"
@@ -122,6 +142,8 @@ class TrainingSettings:
         """The learning rate at the top of the schedule."""
         if self.learning_rate is not None:
             return float(self.learning_rate)
+        if isinstance(self.make_schedule(), FunctionSchedule):
+            return math.nan  # which it does not use
         optimizer = self.make_optimizer()
         kind = getattr(optimizer, "kind", None)
         if kind not in DEFAULT_LEARNING_RATES:
@@ -170,3 +192,25 @@ def _change(name: str, value: Any) -> str:
     if value is True:
         return name
     return f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
+
+
+def check_augment(augment: Any, others: str = "") -> None:
+    """Check that it is None, a mapping of the options of `Augment` or a function.
+
+    Args:
+        augment: the argument.
+        others: what else it may be, for the message, with a comma behind it.
+
+    Raises:
+        TypeError: it is something else, such as a list of names.
+    """
+    if augment is None or isinstance(augment, Mapping):
+        return
+    if not callable(augment) or isinstance(augment, type):
+        example = augment[0] if isinstance(augment, list | tuple) and augment else "flip"
+        name = example if isinstance(example, str) else "flip"
+        raise StriateTypeError(
+            f"augment must be {others}None, a mapping of the options of Augment such as "
+            f'{{"{cut(name, 40)}": True}}, or a function (images, rng) -> images, not '
+            f"{cut(repr(augment), 80)}"
+        )

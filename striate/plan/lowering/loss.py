@@ -52,6 +52,7 @@ class LossLowering:
             "softmax_cross_entropy": self._softmax_cross_entropy,
             "mean_squared_error": self._mean_squared_error,
             "given": self._given,
+            "called": self._given,
         }
         if kind not in kinds:
             raise StriateValueError(
