@@ -219,7 +219,7 @@ class FunctionSchedule(RateSchedule):
         rate = real_number(self.function(step, total_steps), f"the rate of step {step}", "schedule")
         if rate < 0:
             raise StriateValueError(
-                f"schedule: the rate of step {step} must not be below 0: {rate}"
+                f"schedule: the rate of step {step} must be at least 0, not {rate}"
             )
         return rate
 

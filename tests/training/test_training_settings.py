@@ -29,7 +29,7 @@ from striate.training.training_settings import NAMES, TrainingSettings
         (
             {"optimizer": 3},
             TypeError,
-            "optimizer must be an Optimizer or its name, or a function .* not 3",
+            "optimizer must be an Optimizer or its name, not 3",
         ),
         ({"weight_decay": -1.0}, ValueError, "weight_decay must be finite and at least 0"),
         ({"optimizer": SGD(), "weight_decay": 0.1}, ValueError, "weight_decay is for an optimizer"),
@@ -37,7 +37,7 @@ from striate.training.training_settings import NAMES, TrainingSettings
         (
             {"schedule": 3},
             TypeError,
-            "schedule must be a RateSchedule or its name, or a function .* not 3",
+            "schedule must be a RateSchedule .* not 3",
         ),
         ({"schedule": Cosine(), "warmup": 2}, ValueError, "warmup is for a schedule given by name"),
         ({"warmup": 1.5}, ValueError, "as a share of all steps must lie in 0 … 1"),
