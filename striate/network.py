@@ -103,6 +103,12 @@ class Network(Model):
         several views of each image, which takes as many times as long: "mirrored" of it and its
         mirror image, "moved" of six (see `striate.engines.views`).  Safe to call from several
         threads at once; the calls then follow each other.
+
+        The weights are read batch by batch: while `fit` runs in another thread, the batches of one
+        call may see different ones.  For one moment's weights use `compile`, or `copy.deepcopy`.
+
+        Warns if the images are on another scale than those that the preprocessing was made for,
+        such as 0…1 for 0…255.
         """
         from striate.data.network_images import chunks, named_images
         from striate.engines import make_engine

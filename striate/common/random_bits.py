@@ -35,5 +35,7 @@ def uniform_bits(keys: npt.NDArray[np.uint32], salt: int, count: int) -> npt.NDA
 
 
 def drop_threshold(rate: float) -> int:
-    """An element is dropped if and only if its bits are below this number."""
-    return round(rate * 2**32)
+    """An element is dropped if and only if its bits are below this number, which has 32 bits too:
+    of a rate next to 1 it is the largest, not one that would wrap around to 0.
+    """
+    return min(round(rate * 2**32), 2**32 - 1)

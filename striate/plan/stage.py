@@ -31,6 +31,7 @@ class BoundNest:
         before: in front of which axis the axis over a task's blocks belongs; outermost if None.
         label: the layer, and what is computed for it: "conv2d_1 forward".
         schedule: how the nest is run, where that must not be chosen anew.
+        tuned: whether that schedule was measured to be the fastest, and kept.
         late: whether the step should rather begin the next stage than end this one.
         shards_of: the stage whose shards the axis s counts.
     """
@@ -41,6 +42,7 @@ class BoundNest:
     before: str | None = None
     label: str = ""
     schedule: Schedule | None = None
+    tuned: bool = False
     late: bool = False
     shards_of: Stage | None = None
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from striate.common.random_bits import uniform_bits
-from striate.layers import Dropout, PassContext
+from striate.engines import make_engine
+from striate.layers import Dense, Dropout, Flatten, PassContext
+from striate.network import Network
+from striate.optim.losses import SoftmaxCrossEntropy
 
 KEYS = np.array([1, 2, 900], np.uint32)
 X = np.ones((3, 8, 9, 5), np.float32)
@@ -43,3 +46,22 @@ def test_the_rate_is_checked(rate):
 def test_training_without_keys_is_an_error():
     with pytest.raises(ValueError, match="one random key per image"):
         Dropout(0.5, name="d").forward((X,), {}, {}, PassContext(training=True))
+
+
+@pytest.mark.parametrize(
+    "rate", [1 - 1e-10, 1 - 2**-32, 1 - 2**-53, 1 - 1e-7, 0.999, 1e-10, 5e-324]
+)
+def test_engines_agree_at_both_ends(rate: float) -> None:
+    """A threshold of 32 bits must not wrap around."""
+    layers = [Dropout(rate), Flatten(), Dense(2)]
+    images = np.random.default_rng(0).random((16, 5, 4, 3), dtype=np.float32)
+    keys = np.random.default_rng(1).integers(0, 2**32, 16, dtype=np.uint32)
+    found = []
+    for engine in ("llvm", "numpy"):
+        network = Network(layers, (5, 4, 3))
+        made = make_engine(network, engine, batch_size=16, loss=SoftmaxCrossEntropy())
+        targets = np.eye(2, dtype=np.float32)[np.arange(16) % 2]
+        found.append(made.step(images, targets, np.full(16, 1 / 16, np.float32), keys)[1])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-5)
+    if rate > 0.99999:
+        assert not found[0].any(), "nothing is left"

@@ -252,3 +252,41 @@ def test_comparing_ends_when_the_time_is_over() -> None:
     assert kernels._compare(some, 0.0) == [[float(len(group.calls))] * 2 for group in some]
     assert len(runs) == 2 * tuning._FEW
     assert kernels._compare([], 10.0) == []
+
+
+def wide() -> Network:
+    """Enough work in one image to be shared among threads."""
+    layers = [Conv2D(16, 3, padding=1), ReLU(), Conv2D(48, 3, padding=1), ReLU(), Conv2D(8, 1)]
+    return Network(layers, (96, 96, 3))
+
+
+def test_one_image_on_two_threads_uses_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = wide()
+    for threads in (1, 2):
+        told = net.explain(batch_size=1, training=False, threads=threads, exact=True)
+        assert not any(kernel.tuned for kernel in told.kernels), "nothing has been measured"
+    before = bits(trial(net, 1, training=False, threads=2, exact=True))
+    Faked(monkeypatch, kernels=1.5, whole=1.02)
+    told = net.tune(batch_size=1, training=False, threads=2, exact=True, seconds=60.0)
+    assert told.threads == 2 and told.kept and told.faster
+    now = net.explain(batch_size=1, training=False, threads=2, exact=True)
+    assert sum(kernel.tuned for kernel in now.kernels) >= len(told.faster)
+    runner = trial(net, 1, training=False, threads=2, exact=True)
+    used = {call.kernel.nest: call.kernel.schedule for jobs in plan_jobs(runner) for call in jobs}
+    for tried in told.faster:
+        assert used[tried.nest] == tried.after
+    assert bits(runner) == before
+    assert bits(trial(net, 1, training=False, threads=1, exact=True)) == before
+
+
+def test_parts_of_a_nest_use_what_was_measured_for_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = wide()
+    before = bits(trial(net, 1, training=False, threads=2, exact=True))
+    Faked(monkeypatch, kernels=1.5, whole=1.02)
+    assert net.tune(batch_size=1, training=False, threads=1, exact=True, seconds=60.0).kept
+    assert any(
+        k.tuned for k in net.explain(batch_size=1, training=False, threads=2, exact=True).kernels
+    )
+    assert bits(trial(net, 1, training=False, threads=2, exact=True)) == before

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from striate.nest import tuned
 from striate.nest.algebra import Index, Nest, forms_in
+from striate.nest.compiler import machine, tuned_key
 from striate.nest.rewrite import joined, written_out
-from striate.nest.schedule import choose
+from striate.nest.schedule import Schedule, choose, order_of_sums
 from striate.plan.layout import Location
 from striate.plan.settings import Settings
 from striate.plan.stage import Stage, BoundNest, in_tasks
@@ -66,7 +68,8 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
     if axis is None:
         return []
     # That of the whole, so that every sum keeps its order, and its bits.
-    schedule = choose(nest, settings.target, settings.element)
+    kept = _kept(nest, settings)
+    schedule = kept or choose(nest, settings.target, settings.element)
     size = -(-nest.extent(axis) // parts)
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):
@@ -80,7 +83,20 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
             for role, place in step.places.items()
         }
         part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
-        part = replace(part, schedule=schedule)
+        own = _kept(part.nest, settings)
+        if own is None or _order(part.nest, own) != _order(part.nest, schedule):
+            own = None
+        part = replace(part, schedule=own or schedule, tuned=(own or kept) is not None)
         stages.append(Stage(count, count, False, steps=[part], barrier=False))
     stages[-1].barrier = True
     return stages
+
+
+def _kept(nest: Nest, settings: Settings) -> Schedule | None:
+    """The schedule that was measured to be the fastest, if any was."""
+    return tuned.schedule_for(tuned_key(nest, settings.element), machine(settings.target))
+
+
+def _order(nest: Nest, schedule: Schedule) -> tuple[object, ...]:
+    """What decides about the bits of a nest's sums."""
+    return schedule.lane, schedule.lanes, order_of_sums(written_out(nest), schedule)

@@ -222,7 +222,7 @@ def _kernel(
         schedule.lanes,
         schedule.tile,
         schedule.unroll,
-        call.kernel.schedule is not None,
+        step.tuned if step.schedule else call.kernel.schedule is not None,
         work,
         turns,
         expected_share(nest, schedule) if work else None,

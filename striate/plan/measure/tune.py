@@ -106,9 +106,11 @@ def tune(
         better = {}
     settings = runner.settings
     element = settings.element
+    # Parts of a nest that threads share have by default the schedule of the whole nest.
+    parts = settings.frozen and settings.blocks == 1 < runner.threads
     schedules = {
         tuned_key(nest, element): None
-        if schedule == choose(nest, settings.target, element)
+        if not parts and schedule == choose(nest, settings.target, element)
         else schedule
         for nest, schedule in better.items()
     }
