@@ -304,11 +304,11 @@ def _first(length: int, taps: int, how: dict[str, Any]) -> int:
 
 
 def _write(files: list[tuple[str, bytes]]) -> None:
-    from striate.common.atomic import write_atomically
+    from striate.common.atomic import write_all_atomically
 
-    for path, content in files:
-        with writing(path):
-            write_atomically(path, [content])
+    if files:
+        with writing(files[0][0]):
+            write_all_atomically([(path, [content]) for path, content in files])
 
 
 def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +39,14 @@ def paragraph(message: str, *, quiet: bool = False) -> None:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turn an OSError in the block into the error that the file `path` cannot be written."""
+    """Turn an OSError in the block into the error that the file which it names, or else the file
+    `path`, cannot be written.
+    """
     try:
         yield
     except OSError as error:
-        raise click.ClickException(f"{path}: cannot be written ({reason(error)})") from error
+        name = path if error.filename is None else os.fsdecode(error.filename)
+        raise click.ClickException(f"{name}: cannot be written ({reason(error)})") from error
 
 
 def json_line(result: dict[str, Any]) -> None:

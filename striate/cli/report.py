@@ -82,15 +82,15 @@ def report(
     sum that made a value and the patch of the image that it saw.
     """
     from striate.reports import report as make
-    from striate.reports.kernels import convolution, export_kernels
+    from striate.reports.kernels import kernel_files
     from striate.reports.render import check_path
 
     if layer is not None and kernels is None:
         raise click.UsageError("--layer says whose kernels to write: give --kernels FOLDER, too")
     page = check_path(Path(model).stem + ".html" if out is None else out)
     network = load_classifier(model)
-    if kernels is not None:
-        convolution(network, layer)  # raises before any work is done
+    # It raises before any work is done.
+    written = [] if kernels is None else [path for path, _ in kernel_files(network, kernels, layer)]
     tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
     note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
     made = make(
@@ -103,10 +103,11 @@ def report(
         choose=images,
         show=show,
         megabytes=megabytes,
+        kernels=kernels,
+        layer=layer,
         engine=engine or options.default_engine(),
         threads=threads,
     )
-    written = [] if kernels is None else export_kernels(network, kernels, layer)
     size = page.stat().st_size
     if as_json:
         json_line(

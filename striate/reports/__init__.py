@@ -34,6 +34,8 @@ def report(
     choose: int = 12,
     show: Sequence[int] = (),
     megabytes: float = 20.0,
+    kernels: str | Path | None = None,
+    layer: str | None = None,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -54,6 +56,9 @@ def report(
         show: the rows in `images` of those to show, to choose them yourself.
         megabytes: the size limit of the page in 10⁶ bytes. A larger page is made smaller, by fewer
             images first, then without the values and weights of the largest layers, and says so.
+        kernels: a folder for the kernels of a convolution, which are written together with the
+            page: see `striate.reports.kernels.export_kernels`.
+        layer: the name of that convolution; None for the network's first one.
         engine, threads: of `Network.predict_logits`.
 
     Returns:
@@ -61,14 +66,17 @@ def report(
 
     Raises:
         TypeError, ValueError: the network is no classifier of images, there are no images, they
-            are of another size or other classes, or `path` cannot be a report.
-        OSError: the file cannot be written.
+            are of another size or other classes, there is no such convolution, or `path` cannot
+            be a report.
+        OSError: a file cannot be written; then none is.
     """
     from striate.reports.data import collect
+    from striate.reports.kernels import kernel_files, made
     from striate.reports.render import check_path, write
 
     path = check_path(path)  # before any work is done
-    made = collect(
+    beside = [] if kernels is None else kernel_files(network, kernels, layer)
+    found = collect(
         network,
         images,
         labels,
@@ -80,4 +88,5 @@ def report(
         engine=engine,
         threads=threads,
     )
-    return write(made, path)
+    with made(None if kernels is None else Path(kernels)):
+        return write(found, path, beside)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.common.atomic import write_atomically
+from striate.common.atomic import write_all_atomically
 from striate.common.errors import StriateValueError
 from striate.layers import Conv2D
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def export_kernels(network: Network, folder: str | Path, layer: str | None = None) -> list[Path]:
-    """Write each kernel of a convolution as a text file of rows of numbers; return their paths.
+    """Write each kernel of a convolution as a text file of rows of numbers, all or none of them;
+    return their paths.
 
     A filter has one kernel per channel that it reads: `conv2d_1-filter3-channel0.txt`.  The layer
     computes correlation and `striate filter` convolution, which turns a kernel by 180°; so the
@@ -32,20 +35,46 @@ def export_kernels(network: Network, folder: str | Path, layer: str | None = Non
         ValueError: there is no such convolution.
         OSError: the folder or a file cannot be written.
     """
+    files = kernel_files(network, folder, layer)
+    with made(Path(folder)):
+        write_all_atomically(files)
+    return [path for path, _ in files]
+
+
+def kernel_files(
+    network: Network, folder: str | Path, layer: str | None = None
+) -> list[tuple[Path, list[bytes]]]:
+    """The files of `export_kernels`, which are not written: their paths and contents."""
     node = convolution(network, layer)
     name = network.nodes[node].name
     filters = network.parameters_of(node)["filters"]
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    files = []
     for filter_ in range(filters.shape[3]):
         for channel in range(filters.shape[2]):
-            path = folder / f"{_plain(name)}-filter{filter_}-channel{channel}.txt"
+            path = Path(folder) / f"{_plain(name)}-filter{filter_}-channel{channel}.txt"
             what = f"{_plain(name)}, filter {filter_}, its input channel {channel}"
             text = kernel_text(filters[:, :, channel, filter_], what)
-            write_atomically(path, [text.encode("utf-8")])
-            paths.append(path)
-    return paths
+            files.append((path, [text.encode("utf-8")]))
+    return files
+
+
+@contextmanager
+def made(folder: Path | None) -> Iterator[None]:
+    """A block that needs a folder, which is removed again where it was made for a block that
+    fails; None for no folder.
+    """
+    new = (
+        [] if folder is None else [path for path in (folder, *folder.parents) if not path.exists()]
+    )
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            with suppress(OSError):  # somebody else may have put something there
+                path.rmdir()
+        raise
 
 
 def kernel_text(kernel: Array, what: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from striate.common.atomic import write_atomically
+from striate.common.atomic import Content, write_all_atomically
 from striate.common.errors import StriateValueError
 from striate.common.input_files import open_input
 from striate.common.templates import rendered
@@ -54,7 +54,7 @@ def check_path(path: str | Path) -> Path:
         raise StriateValueError(f"{path}: is a folder; give the name of a file in it")
     if not path.resolve().parent.is_dir():
         raise StriateValueError(f"{path}: the folder {path.resolve().parent} does not exist")
-    if path.exists():
+    if path.is_file():  # a pipe might never answer
         with open_input(path, "report") as file:
             start = file.read(2000)
         if start and MARK.encode() not in start:
@@ -64,8 +64,8 @@ def check_path(path: str | Path) -> Path:
     return path
 
 
-def write(report: Report, path: str | Path) -> Report:
-    """Write the page of a report to a file, in one step.
+def write(report: Report, path: str | Path, beside: Sequence[tuple[Path, Content]] = ()) -> Report:
+    """Write the page of a report to a file, and other files together with it, all or none.
 
     Returns:
         The report as it is in the page, which may have fewer images and values.
@@ -76,7 +76,7 @@ def write(report: Report, path: str | Path) -> Report:
     """
     path = check_path(path)
     report, page = render_within_limit(report)
-    write_atomically(path, [page])
+    write_all_atomically([(path, [page]), *beside])
     return report
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -380,3 +381,27 @@ def test_an_earlier_report_is_replaced(example: Any, report: Any, tmp_path: Path
     first = path.read_bytes()
     render.write(replace(report, name="other"), path)
     assert path.read_bytes() != first
+
+
+def test_page_and_kernels_are_written_all_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = [striate.Conv2D(2, 3), striate.Flatten(), striate.Dense(2)]
+    network = Network(layers, input_shape=(5, 5, 1))
+    images, labels = np.zeros((4, 5, 5, 1), np.uint8), np.arange(4) % 2
+    given: dict[str, Any] = {"path": tmp_path / "page.html", "kernels": tmp_path / "new" / "folder"}
+    real, calls = os.replace, []
+
+    def full(beside: str, target: str) -> None:
+        calls.append(target)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*/folder/conv2d_1-filter1"):
+            striate.reports.report(network, images, labels, engine="numpy", **given)
+    assert calls and os.listdir(tmp_path) == []
+    assert os.replace is real
+    striate.reports.report(network, images, labels, engine="numpy", **given)
+    assert sorted(os.listdir(tmp_path)) == ["new", "page.html"]
+    assert len(os.listdir(tmp_path / "new" / "folder")) == 2
