@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TextIO, cast
 
 import click
 
@@ -26,10 +28,14 @@ from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
 from striate.common.errors import StriateError
+from striate.common.stop_signals import Stopped, stopping_at_once
+from striate.common.terminal import PLAIN, SafeStream
 from striate.common.text import reason
 from striate.common.version import __version__
 
 OK, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+# As the shell tells of programs that the end of a pipe's reader has killed.
+NOBODY_READS = 141
 
 
 @click.group(
@@ -55,14 +61,32 @@ for command in (
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line `arguments` (default: the process's own) and return the exit code."""
-    _print_anything()
+    """Run the command line `arguments` (default: the process's own) and return the exit code.
+
+    A signal to stop ends it with 128 and its number: 130, 143, 129.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with _streams() as results:
+        try:
+            with stopping_at_once():
+                code = _run(given)
+        except Stopped as stopped:
+            error_line("interrupted" if stopped.number == 2 else f"ended by {stopped}")
+            code = 128 + stopped.number
+        except (click.Abort, KeyboardInterrupt):
+            error_line("interrupted")
+            code = INTERRUPTED
+        results.flush()
+        if results.failure is not None and code == OK:
+            code = _lost(results.failure)
+    return code
+
+
+def _run(given: list[str]) -> int:
     try:
         # Not by cli.main, which has its own exit codes for Ctrl-C and broken pipes.
         with cli.make_context("striate", given) as context:
             code = cli.invoke(context)
-        sys.stdout.flush()
     except click.exceptions.Exit as leaving:  # after --help and --version
         return leaving.exit_code
     except click.UsageError as error:
@@ -70,13 +94,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message().rstrip(".") + where)
     except click.ClickException as error:
         return _fail(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
-        error_line("interrupted")
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     # What striate refuses on purpose, and what the system refuses. Their messages are written for
     # users; what a message cannot explain, STRIATE_TRACEBACK=1 shows.
     except (StriateError, OSError) as error:
@@ -85,6 +102,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(_said_by_the_system(error) if isinstance(error, OSError) else str(error))
     except MemoryError:
         return _fail("there is not enough memory for this; try smaller images or batches")
+    except click.Abort:
+        raise
     except Exception:  # anything else is a mistake of striate's own
         if os.environ.get("STRIATE_TRACEBACK"):
             raise
@@ -103,6 +122,13 @@ def _fail(message: str) -> int:
     return BAD_INPUT
 
 
+def _lost(failure: Exception) -> int:
+    """Say, but to those who closed the pipe themselves, that results did not arrive."""
+    if isinstance(failure, OSError) and failure.errno == errno.EPIPE:
+        return NOBODY_READS
+    return _fail(f"the results could not be written to standard output ({reason(failure)})")
+
+
 def _bug() -> int:
     """Say that the exception at hand is striate's fault, with what its authors need to know."""
     click.echo(traceback.format_exc().rstrip(), err=True)
@@ -113,8 +139,25 @@ def _bug() -> int:
     return BUG
 
 
-def _print_anything() -> None:
-    """Print names that the terminal cannot show with escapes, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
+@contextmanager
+def _streams() -> Iterator[SafeStream]:
+    """Standard output, of which is known whether all arrived, and standard error, which ends no
+    work; for the time of the block both are in place of the process's own.
+    """
+    own = sys.stdout, sys.stderr
+    safe = SafeStream(own[0]), SafeStream(own[1])
+    for stream in own:
+        # Names that the terminal cannot show become escapes, instead of failures.
         with suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(errors=PLAIN)  # type: ignore[union-attr]
+    sys.stdout, sys.stderr = cast(TextIO, safe[0]), cast(TextIO, safe[1])
+    try:
+        yield safe[0]
+    finally:
+        sys.stdout, sys.stderr = own
+        for stream, used in zip(own, safe, strict=True):
+            used.flush()
+            if used.failure is not None and stream is not None:
+                # Python would fail to write the rest when the process ends.
+                with suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

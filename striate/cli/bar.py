@@ -9,6 +9,7 @@ import click
 
 from striate.cli.output import one_line
 from striate.common.progress import Bar, Counting
+from striate.common.terminal import notes
 
 
 class FileBar:
@@ -23,9 +24,10 @@ class FileBar:
         self._lines: Counting | None = None
         if quiet or total < 2:
             return
-        if sys.stderr.isatty():
+        stream = notes()
+        if stream.isatty():
             # Lines for standard output must not go to standard error, where the bar is.
-            self._bar = Bar(sys.stderr, width=30, counts=True, redirect=False)
+            self._bar = Bar(stream, width=30, counts=True, redirect=False)
         else:
             self._lines = Counting()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
+
+from striate.common.terminal import SafeStream, notes
 
 
 class Interval:
@@ -35,7 +36,8 @@ class Counting:
     """
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._stream = notes()
+        self._terminal = self._stream.isatty()
         self._interval = Interval(0.1 if self._terminal else 10.0, first=1.0)
 
     def __call__(self, done: int, total: int, text: str) -> None:
@@ -45,9 +47,9 @@ class Counting:
             return
         line = f"{text}: {done:,} of {total:,}"
         if self._terminal:
-            print("\r\x1b[K" + ("" if last else line), end="", file=sys.stderr, flush=True)
+            print("\r\x1b[K" + ("" if last else line), end="", file=self._stream, flush=True)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=self._stream, flush=True)
 
 
 class Bar:
@@ -63,18 +65,24 @@ class Bar:
     """
 
     def __init__(
-        self, stream: TextIO, *, width: int, counts: bool = False, redirect: bool = True
+        self,
+        stream: TextIO | SafeStream,
+        *,
+        width: int,
+        counts: bool = False,
+        redirect: bool = True,
     ) -> None:
         from rich import progress
         from rich.console import Console
 
+        given = stream if isinstance(stream, SafeStream) else SafeStream(stream)
         words = (progress.TextColumn("{task.fields[words]}"),)
         numbers = (progress.MofNCompleteColumn(), progress.TimeRemainingColumn())
         self._bars = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(bar_width=width),
             *(numbers if counts else words),
-            console=Console(file=stream, highlight=False),
+            console=Console(file=cast(TextIO, given), highlight=False),
             auto_refresh=counts,
             redirect_stdout=redirect,
             redirect_stderr=redirect,

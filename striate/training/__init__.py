@@ -14,7 +14,7 @@ batches          the mini-batches of all epochs
 history          the figures of each epoch
 curves           them, drawn
 epoch_metrics    loss, accuracy and speed of the current epoch
-stopping         early stopping, and Ctrl-C
+stopping         early stopping
 progress         showing how far training is
 loop             `fit`, the training loop
 learning_rate_finder   `find_learning_rate`, a range test

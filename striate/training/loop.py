@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate.common.errors import StriateArithmeticError, StriateValueError
+from striate.common.stop_signals import InterruptHandler
 from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
@@ -29,7 +30,6 @@ from striate.training.sample_weights import ClassWeight
 from striate.training.stopping import (
     BestEpoch,
     EarlyStopping,
-    InterruptHandler,
     Snapshot,
 )
 from striate.training.training_settings import RateFunction, TrainingSettings

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from striate.common.progress import Bar, Interval
+from striate.common.terminal import SafeStream, notes
 from striate.training.history import Epoch, History
 
 
@@ -47,8 +47,8 @@ def make_reporter(progress: bool | Callable[[Progress], None]) -> Reporter:
     """The reporter for ``fit``'s argument ``progress``."""
     if callable(progress):
         return Hook(progress)
-    stream = sys.stderr
-    if not progress or stream is None:
+    stream = notes()
+    if not progress or stream.lost:
         return Silent()
     return EpochBar(stream) if stream.isatty() else Lines(stream)
 
@@ -87,7 +87,7 @@ class Hook(Silent):
 class Lines(Silent):
     """Writes one line per epoch, for logs and pipes."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: SafeStream) -> None:
         self._stream = stream
 
     def epoch(self, row: Epoch, epochs: int) -> None:
@@ -105,7 +105,7 @@ class EpochBar(Silent):
 
     wants_steps = True
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: SafeStream) -> None:
         self._bar = Bar(stream, width=20)
         self._interval = Interval(0.1)
 

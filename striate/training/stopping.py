@@ -1,12 +1,9 @@
-"""Early stopping by the validation loss or accuracy, and stopping on Ctrl-C."""
+"""Early stopping by the validation loss or accuracy."""
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 from dataclasses import dataclass
-from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -103,41 +100,3 @@ class BestEpoch:
         """Restore the weights of the best epoch, if there is one."""
         if self.epoch is not None:
             self._snapshot.restore()
-
-
-class InterruptHandler:
-    """A context in which the first Ctrl-C only sets `requested`; the second one raises as usual.
-
-    Signals reach the main thread only, so in other threads this does nothing; nor does it where
-    Ctrl-C is ignored, as in a background process.
-
-    Attributes:
-        requested: whether Ctrl-C was pressed.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._before: Any = None
-        self._installed = False
-
-    def __enter__(self) -> InterruptHandler:
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
-            self._before = signal.signal(signal.SIGINT, self._handle)
-            self._installed = True
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
-            self._installed = False
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True

@@ -8,8 +8,9 @@ import threading
 import numpy as np
 import pytest
 
+from striate.common.stop_signals import InterruptHandler
 from striate.training.loop import fit
-from striate.training.stopping import EarlyStopping, InterruptHandler
+from striate.training.stopping import EarlyStopping
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="os.kill sends no Ctrl-C on Windows"
