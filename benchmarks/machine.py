@@ -165,7 +165,7 @@ def multiply_add_peak(threads: int) -> float:
     seconds = []
     for _ in range(rounds):
         begin = time.perf_counter()
-        thread_pool().run(threads, program.run, program.prepare)
+        thread_pool().run(program)
         seconds.append(time.perf_counter() - begin)
         time.sleep(SETTLE)  # the fastest of moments apart: a limit, not an average
     return 2 * rows * columns * lanes * depth * turns * threads / min(seconds)
@@ -190,7 +190,7 @@ def copy_bandwidth(threads: int, megabytes: int = 64) -> float:
     seconds = []
     for _ in range(25):
         begin = time.perf_counter()
-        thread_pool().run(threads, program.run, program.prepare)
+        thread_pool().run(program)
         seconds.append(time.perf_counter() - begin)
         time.sleep(SETTLE)
     return 2 * tasks * rows * 4096 * 4 / min(seconds)

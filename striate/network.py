@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +10,9 @@ import numpy as np
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
+from striate.common.fork import renewed_lock
 from striate.common.imported_method import ImportedMethod
+from striate.common.recent import Recent
 from striate.layers import Input, Node
 from striate.model.graph import Vertex
 from striate.model.model import Model
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from striate.plan.measure.explanation import Explanation
     from striate.training import learning_rate_finder, loop
     from striate.training.evaluation import Evaluation
+
+MOST_ENGINES = 4
+"""Engines that a network keeps for predictions, each for other options."""
 
 __all__ = ["Input", "Network", "Node", "Slot", "Vertex", "load"]
 
@@ -70,15 +74,13 @@ class Network(Model):
 
     def _make_views(self) -> None:
         super()._make_views()
-        self._lock = threading.RLock()
-        self._engines: dict[tuple[str, int | None, int, bool, bool], Engine] = {}
+        self._lock = renewed_lock(self, "_lock")
+        self._engines: Recent[Engine] = Recent(MOST_ENGINES, dropped=lambda engine: engine.close())
 
     def _replace_preprocessing(self, value: Preprocessing) -> None:
         with self._lock:
             super()._replace_preprocessing(value)
-            for engine in self._engines.values():  # they may have built in the old numbers
-                engine.close()
-            self._engines.clear()
+            self._engines.clear()  # they may have built in the old numbers
 
     # Running.
 
@@ -109,11 +111,15 @@ class Network(Model):
 
         Warns if the images are on another scale than those that the preprocessing was made for,
         such as 0…1 for 0…255.
+
+        What is compiled is kept for `MOST_ENGINES` combinations of these options, and for batches
+        of a few sizes only, up to which others are rounded.
         """
         from striate.data.network_images import chunks, named_images
         from striate.engines import make_engine
         from striate.engines.views import check_views, views_of
         from striate.model.image_arrays import raw_images
+        from striate.plan.inputs import rounded_batch
 
         check_views(views, self.input_shape)
         named = named_images(images)
@@ -134,18 +140,19 @@ class Network(Model):
         batch_size = whole_number(batch_size, "batch_size", "Network")
         outputs = np.zeros((len(images), *self.output_shape), np.float32)
         with self._lock:
-            key = (engine, threads, batch_size, exact, bfloat16)
+            size = rounded_batch(batch_size)
+            key = (engine, threads, size, exact, bfloat16)
             runner = self._engines.get(key)
             if runner is None:
                 runner = make_engine(
                     self,
                     engine,
-                    batch_size=batch_size,
+                    batch_size=size,
                     threads=threads,
                     exact=exact,
                     bfloat16=bfloat16,
                 )
-                self._engines[key] = runner
+                self._engines.keep(key, runner)
             for start in range(0, len(images), batch_size):
                 stop = start + batch_size
                 for weight, view in views_of(images[start:stop], views):

@@ -4,7 +4,8 @@ An entry is a file named by the hash of its key. It begins with a line that name
 with a seal, a hash of the key and of all that follows: a damaged, truncated or foreign file does
 not match and counts for nothing. Files are written beside and renamed, so processes may share the
 folder; and whatever fails (no home folder, a full disk, another process that deletes an entry) is
-no error: then nothing is found, or nothing is kept.
+no error: then nothing is found, or nothing is kept. A folder that others may write to is not used,
+nor an entry that is another user's.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.atomic import is_partial, write_atomically
-from striate.common.cachedir import cache_dir
+from striate.common.cachedir import cache_dir, is_own, is_private, make_private_folder
 
+_swept: set[str] = set()  # folders whose limits this process has enforced
 Part = bytes | memoryview  # a memoryview of bytes, in one dimension
 
 _SEAL = hashlib.sha256().digest_size
 _PIECE = 1 << 24  # bytes: longer contents are hashed by pieces, on all cores
 _ABANDONED = 24 * 3600.0  # seconds: a file this old that is not finished has lost its process
+_FORGOTTEN = 30 * 24 * 3600.0  # seconds: an entry unused for so long will not be used again
 _RECENT = 60.0  # seconds: an entry used again within this time is not marked as used again
 
 
@@ -44,8 +47,9 @@ class CacheStore:
         suffix: the ending of the entries' file names; other files in the folder are left alone.
         format: names the layout of the contents; raise its number when that changes.
         limit: bytes of all entries together; those longest unused are deleted when there are more.
-        every: the limit is enforced at one of so many writes. To list a folder of many small
-            entries takes longer than to write one; until the next time the limit may be exceeded.
+        every: the limit is enforced at the first write of a process and then at one of so many. To
+            list a folder of many small entries takes longer than to write one; until the next time
+            the limit may be exceeded.
     """
 
     kind: str
@@ -66,8 +70,12 @@ class CacheStore:
         name, start = name_of(key), self._start
         try:
             path = self._path(name)
+            if not is_private(os.path.dirname(path)):
+                return None
             with open(path, "rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
+                if not is_own(status):
+                    return None
                 whole = np.empty(status.st_size, np.uint8).data
                 done = 0
                 while done < len(whole) and (count := file.readinto(whole[done:])):
@@ -93,9 +101,10 @@ class CacheStore:
         name = name_of(key)
         try:
             path = self._path(name)
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            make_private_folder(os.path.dirname(path))
             # Names are hashes, and so this is one of so many of them, in whatever process.
-            if int(name[:8], 16) % self.every == 0:
+            if int(name[:8], 16) % self.every == 0 or os.path.dirname(path) not in _swept:
+                _swept.add(os.path.dirname(path))
                 self.evict(size)
             seal = _seal(name, parts)
             write_atomically(path, [self._start, seal, *parts], durable=False, private=True)
@@ -104,7 +113,8 @@ class CacheStore:
         return True
 
     def evict(self, coming: int = 0) -> None:
-        """Delete the entries longest unused until `coming` more bytes fit within the limit.
+        """Delete the entries longest unused until `coming` more bytes fit within the limit, and
+        those unused for `_FORGOTTEN`: what earlier versions made, say.
 
         Raises:
             OSError: the folder cannot be listed.
@@ -115,7 +125,10 @@ class CacheStore:
                 with suppress(OSError):
                     status = entry.stat()
                     if entry.name.endswith(self.suffix):
-                        entries.append((status.st_mtime, status.st_size, entry.path))
+                        if status.st_mtime < time.time() - _FORGOTTEN:
+                            os.unlink(entry.path)
+                        else:
+                            entries.append((status.st_mtime, status.st_size, entry.path))
                     elif is_partial(entry.name) and status.st_mtime < time.time() - _ABANDONED:
                         os.unlink(entry.path)
         total = coming + sum(size for _, size, _ in entries)
@@ -139,8 +152,12 @@ def _seal(name: str, parts: Sequence[Part]) -> bytes:
     if sum(map(len, parts)) > _PIECE:
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor() as threads:
-            parts = list(threads.map(_hash, _pieces(parts)))
+        pieces = list(_pieces(parts))
+        try:
+            with ThreadPoolExecutor() as threads:
+                parts = list(threads.map(_hash, pieces))
+        except RuntimeError:  # the system refuses threads
+            parts = list(map(_hash, pieces))
     return _hash([name.encode(), *parts])
 
 

@@ -6,7 +6,7 @@ hold.
 
 from __future__ import annotations
 
-import threading
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.fork import renewed_lock
 from striate.common.text import reason
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ KINDS = {
 FORMATS = tuple(dict.fromkeys(KINDS.values()))
 
 ORIENTATION = 0x0112  # the EXIF tag
-_pillow_lock = threading.RLock()
+_pillow_lock = renewed_lock(sys.modules[__name__], "_pillow_lock")
 
 
 class TooManyPixels(Exception):

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,8 @@ def make_engine(
 
     Args:
         network: the network, whose parameters the engine reads and updates in place.
-        engine: "llvm", or "numpy"; without llvmlite "llvm" falls back to "numpy" with a warning.
+        engine: "llvm", or "numpy"; where llvmlite is missing or cannot be loaded, "llvm"
+            falls back to "numpy" with a warning.
         batch_size: images of a batch at most.
         loss: needed for training steps.
         threads: how many threads may work; None for all cores.
@@ -75,14 +75,18 @@ def check_engine(engine: str) -> str:
     """
     if engine not in ENGINES:
         raise StriateValueError(f'engine must be "llvm" or "numpy", got {engine!r}')
-    if engine == "llvm" and importlib.util.find_spec("llvmlite") is None:
-        warnings.warn(
-            'llvmlite is not installed: using engine="numpy", which is much slower. '
-            "Install it with: pip install llvmlite",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        return "numpy"
+    if engine == "llvm":
+        from striate.nest.target import compiler_error
+
+        reason = compiler_error()
+        if reason is not None:
+            warnings.warn(
+                f'llvmlite {reason}: using engine="numpy", which is much slower. '
+                "Install it with: pip install llvmlite",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            return "numpy"
     return engine
 
 

@@ -18,7 +18,12 @@ from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
 from striate.optim.losses import has_nests
-from striate.plan.inputs import ImagesInPlace, InputFormat, can_be_read_in_place
+from striate.plan.inputs import (
+    ImagesInPlace,
+    InputFormat,
+    can_be_read_in_place,
+    rounded_batch,
+)
 from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
 
@@ -156,8 +161,13 @@ class CompiledEngine:
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
             )
-        thread_pool().run(known.threads, known.program.run, lambda: known.prepare(learning_rate))
-        optimizer.steps += 1
+        step = known
+
+        def begin() -> None:
+            step.prepare(learning_rate)
+            optimizer.steps += 1  # from here on it is done, whatever signal comes
+
+        thread_pool().run(step.program, begin)
 
     def close(self) -> None:
         """Free the buffers.  The threads stay in the pool, for other engines."""
@@ -185,7 +195,7 @@ class CompiledEngine:
         if key not in self._runners:
             self._runners[key] = Runner(
                 self.network,
-                batch_size=self.batch_size,
+                batch_size=self.batch_size if training else rounded_batch(self.batch_size),
                 threads=self.threads,
                 training=training,
                 loss=_how_computed(self.loss) if training and self.loss is not None else None,

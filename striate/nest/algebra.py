@@ -31,6 +31,8 @@ Element = Literal[
     "real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "pair"
 ]
 Strides = tuple[tuple[str, int], ...]
+COUNTS = "counts"
+"""The buffer of extents that are known at run time only, 64-bit words: see `Nest.counted`."""
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 
@@ -243,6 +245,8 @@ class Nest:
         order: for "argmax": the number given to each point of the reduced axes, rising in loop
             order.
         grid: axes that are no loops: all is written out for each of their indices.  See `grid_of`.
+        counted: axes whose extent is known at run time only, and then stands in the buffer
+            `COUNTS`, in this order; what `axes` say of them is the least that it may be.
         rounds: reduced axes that run outside all others, so that what one of their indices reads
             stays in the cache.  Sums are stored after each, and start from what is stored:
             `initial` is what `stores` write.
@@ -257,6 +261,7 @@ class Nest:
     order: Index | None = None
     rounds: tuple[str, ...] = ()
     grid: tuple[tuple[str, int], ...] = ()
+    counted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         every, extents = self.axes + self.grid, self._extents
@@ -285,6 +290,8 @@ class Nest:
             raise ValueError(f"{self.reduction} starts from nothing: only sums have `initial`")
         if self.grid and self.reduction != "none":
             raise ValueError("a nest with a grid reduces nothing")
+        if not set(self.counted) <= set(extents) - set(self.rounds):
+            raise ValueError(f"counted axes {self.counted} are not among {sorted(extents)}")
 
     def extent(self, axis: str) -> int:
         """How many indices `axis` has."""
@@ -343,7 +350,13 @@ class Nest:
     @functools.cached_property
     def buffers(self) -> tuple[str, ...]:
         """The buffers, in the order in which the compiled kernel takes their pointers."""
-        return tuple(dict.fromkeys(tensor.buffer for tensor in self.tensors()))
+        names = dict.fromkeys(tensor.buffer for tensor in self.tensors())
+        return (*names, COUNTS) if self.counted else tuple(names)
+
+    @functools.cached_property
+    def may_repeat(self) -> bool:
+        """Whether a point that is computed twice leaves what it leaves once."""
+        return self.inputs.isdisjoint(store.target.buffer for store in self.stores)
 
     def reach(self, tensor: Tensor) -> tuple[int, int]:
         """The least and the largest element of its buffer that a tensor touches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import threading
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from pathlib import Path
 
 from striate.common.arrays import Array
 from striate.common.cache import CacheStore, name_of
+from striate.common.fork import renewed_lock
+from striate.common.recent import Recent
 from striate.nest import tuned
 from striate.nest.algebra import Nest
 from striate.nest.emit import emit
@@ -25,8 +27,11 @@ from striate.nest.target import Loaded, Target, assemble, host, llvm_version
 KERNELS = CacheStore("kernels", ".o", "kernels 2", limit=1024**3, every=256)
 # How often kernels were compiled, and found on disk or in memory, in this process.
 counts: Counter[str] = Counter()
-_loaded: dict[str, Loaded] = {}
-_LOCK = threading.Lock()
+# Kernels in memory that may be asked for again; those that plans use stay as long as these do.
+# Each may keep a mapping of memory and some 160 KB of LLVM's, if none was linked with it.
+MOST_LOADED = 1024
+_loaded: Recent[Loaded] = Recent(MOST_LOADED)
+_LOCK = renewed_lock(sys.modules[__name__], "_LOCK")
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,10 @@ def load(key: str, source: Callable[[str], str], target: Target) -> Loaded:
     """
     key = f"{key}\n{machine(target)}"
     with _LOCK:
-        if key in _loaded:
+        known = _loaded.get(key)
+        if known is not None:
             counts["remembered"] += 1
-            return _loaded[key]
+            return known
         symbol = f"kernel_{name_of(key)}"
         found = KERNELS.read(key)
         if found is None:
@@ -121,8 +127,7 @@ def load(key: str, source: Callable[[str], str], target: Target) -> Loaded:
         else:
             code = bytes(found)
             counts["found"] += 1
-        loaded = _loaded[key] = Loaded(code, symbol)
-        return loaded
+        return _loaded.keep(key, Loaded(code, symbol))
 
 
 @functools.cache

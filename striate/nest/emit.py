@@ -7,6 +7,11 @@ in the order of `Nest.buffers`.  What is emitted is the textbook nest with three
   by ever shorter vectors;
 - a tile of output points is computed at once, each with accumulators of its own;
 - reduced axes named in `Schedule.unroll` are written out.
+
+Of an axis whose extent is known at run time only, the last tile begins earlier where it would reach
+beyond the end, and repeats some of the one before: so there is one body for all extents.  Where
+that must not be, because a nest reads what it writes, or the extent may be less than one tile, ever
+shorter vectors follow, each behind a test.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from striate.nest.algebra import Binary, Expression, Nest, PairProduct
+from striate.nest.algebra import COUNTS, Binary, Expression, Nest, PairProduct
 from striate.nest.expressions import Evaluator, IterationPoint
 from striate.nest.ir import Function, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
@@ -50,6 +55,7 @@ class _Emitter:
         self.tile = dict(schedule.tile)
         self.code = Function()
         self.at = Evaluator(self.code, nest.buffers, schedule.lane, element, fused, pairs)
+        self.counts: dict[str, Value] = {}
         self.lane_reduced = schedule.lane in nest.reduce
         if self.lane_reduced and nest.reduction != "sum":
             raise ValueError(f"lanes can be summed up, but not reduced by {nest.reduction}")
@@ -62,6 +68,10 @@ class _Emitter:
     def module(self, symbol: str) -> str:
         # With the pointers as parameters of a function of its own LLVM may be told that the
         # buffers do not overlap; it then keeps what it has loaded across stores.
+        for i, axis in enumerate(self.nest.counted):
+            place = f"%b{self.nest.buffers.index(COUNTS)}"
+            word = self.code.emit(f"getelementptr i64, ptr {place}, i64 {i}")
+            self.counts[axis] = self.code.emit(f"load i64, ptr {word}")
         start = IterationPoint((), self.schedule.lanes if self.lane_reduced else 1)
         self._rounds([*self.nest.rounds], start)
         count = len(self.nest.buffers)
@@ -107,6 +117,9 @@ class _Emitter:
             self._tile(place, sizes)
             return
         axis, extent = axes[0], self.extents[axes[0]]
+        if axis in self.counts:
+            self._counted(axes, place, sizes)
+            return
         runs = [(0, extent, 1)]
         if axis == self.schedule.lane:
             runs = [*_vectors(extent, self.schedule.lanes)]
@@ -118,6 +131,53 @@ class _Emitter:
                 inside = partial(self._inside, axes, wide, {**sizes, axis: step // count})
                 self._range(start, stop, step, inside)
 
+    def _counted(self, axes: list[str], place: IterationPoint, sizes: dict[str, int]) -> None:
+        """`_outputs` for an axis whose extent is known at run time."""
+        code, axis = self.code, axes[0]
+        total, tile = self.counts[axis], self.tile.get(axis, 1)
+        is_lane = axis == self.schedule.lane
+        count = self.schedule.lanes if is_lane else 1
+
+        def inside(count: int, tile: int, index: Value) -> None:
+            wide = place.wide(count) if is_lane else place
+            self._inside(axes, wide, {**sizes, axis: tile}, index)
+
+        step = tile * count
+        if step == 1:
+            self._loop(0, total, 1, partial(inside, 1, 1))
+        elif self.nest.may_repeat and self.extents[axis] >= step:
+            last = code.emit(f"sub nsw i64 {total}, {step}")
+
+            def clamped(index: Value) -> None:
+                before = code.emit(f"icmp slt i64 {index}, {last}")
+                at = code.emit(f"select i1 {before}, i64 {index}, i64 {last}")
+                inside(count, tile, at)
+
+            self._loop(0, total, step, clamped)
+        elif tile > 1:
+            raise ValueError(
+                f"axis {axis!r} has a tile of {tile}, but may have {self.extents[axis]} indices "
+                "or is stored to where it is read"
+            )
+        else:
+            start: int | Value = 0
+            while count:
+                stop = code.emit(f"and i64 {total}, {-count}")
+                some = code.emit(f"icmp slt i64 {start}, {stop}")
+                code.when(some, partial(self._loop, start, stop, count, partial(inside, count, 1)))
+                start, count = stop, count // 2
+
+    def _loop(
+        self, start: int | Value, stop: int | Value, step: int, body: Callable[[Value], None]
+    ) -> None:
+        """A loop that carries nothing and turns at least once."""
+
+        def turn(index: Value, _: list[Value]) -> list[Value]:
+            body(index)
+            return []
+
+        self.code.loop(stop, step, [], "", turn, start)
+
     def _inside(
         self, axes: list[str], place: IterationPoint, sizes: dict[str, int], index: int | Value
     ) -> None:
@@ -125,15 +185,10 @@ class _Emitter:
 
     def _range(self, start: int, stop: int, step: int, body: Callable[[int | Value], None]) -> None:
         """A loop that carries nothing; a single turn is no loop, none is nothing."""
-
-        def turn(index: Value, _: list[Value]) -> list[Value]:
-            body(index)
-            return []
-
         if stop - start == step > 0:
             body(start)
         elif stop > start:
-            self.code.loop(stop, step, [], "", turn, start)
+            self._loop(start, stop, step, body)
 
     # --- one tile: accumulators, the reduction, the stores -------------------------------------
 
@@ -182,7 +237,8 @@ class _Emitter:
             return self._accumulate(place, points, accumulators)
         axis, rest = loops[0], loops[1:]
         step = self.schedule.lanes if axis == self.schedule.lane else 1
-        if self.extents[axis] == step:
+        stop: int | Value = self.counts.get(axis, self.extents[axis])
+        if stop == step:
             return self._reduce(rest, place.at(axis, 0), points, accumulators)
 
         def turn(index: Value, carried: list[Value]) -> list[Value]:
@@ -192,7 +248,7 @@ class _Emitter:
             return self._reduce(rest, there, points, carried)
 
         kind = vector(self.element, place.count)
-        return self.code.loop(self.extents[axis], step, accumulators, kind, turn)
+        return self.code.loop(stop, step, accumulators, kind, turn)
 
     def _fetch(self, axis: str, place: IterationPoint, points: list[Point]) -> None:
         """Ask for what the loop over `axis` reads later: see `striate.nest.software_prefetch`."""

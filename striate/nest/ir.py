@@ -137,6 +137,16 @@ class Function:
         self.label(after)
         return results
 
+    def when(self, condition: Value, body: Callable[[], None]) -> None:
+        """Run what `body` emits only if `condition`, an i1, is true."""
+        then, after = self.name("then"), self.name("after")
+        self.effect(f"br i1 {condition}, label %{then}, label %{after}")
+        self._open(then)
+        body()
+        self._scopes.pop()
+        self.effect(f"br label %{after}")
+        self.label(after)
+
     def _open(self, label: str) -> None:
         self.label(label)
         self._scopes.append({})

@@ -12,6 +12,10 @@ The address of each argument of each call is a linear form too:
     base + task * task_stride + thread * thread_stride + shard * shard_stride      (bytes)
 
 so a program is a table of integers, and the function that runs it is the same for all.
+
+A thread that waits at a barrier spins for some microseconds, and then sleeps until the last one
+wakes it: a partner that does not run, because others want its processor, or because a quota is used
+up, gets this one.
 """
 
 from __future__ import annotations
@@ -32,9 +36,14 @@ ARGUMENTS = 12
 _CALL_WORDS = 2 + 4 * ARGUMENTS
 # Words of a job.
 _CALLS, _CALL_COUNT, _STARTS, _START_COUNT, _ENDS, _END_COUNT, _SHARDS, _TASKS = range(8)
-_TAKEN, _BASE, _BARRIER, _EXPECTED, _ARRIVED = 8, 9, 10, 11, 16
+_TAKEN, _BASE, _BARRIER, _EXPECTED, _ARRIVED, _ASLEEP = 8, 9, 10, 11, 16, 17
 _JOB_WORDS = 24  # three cache lines: the counters that all threads write have lines of their own
 _SPINS = 4000  # turns at a barrier before the processor is offered to others
+# Linux: system calls that wait for a word of memory to change, and that wake who waits.
+_FUTEX = {"x86_64": 202, "aarch64": 98}
+_WAIT, _WAKE = 128, 129  # among the threads of one process
+# Of the control word of floating-point arithmetic: subnormal results, and arguments, are zero.
+_FLUSH = {"x86": 0x8040, "arm": 1 << 24}
 
 
 @dataclass(frozen=True)
@@ -82,10 +91,27 @@ class Job:
 
 
 class Program:
-    """Jobs, ready to be run by `threads` threads at once, on a machine like `target`."""
+    """Jobs, ready to be run by up to `threads` threads at once, on a machine like `target`.
 
-    def __init__(self, jobs: Sequence[Job], threads: int, target: Target | None = None) -> None:
-        self.threads = threads
+    Args:
+        jobs: what is run, in order.
+        threads: how many threads have room of their own.
+        target: the machine; None for this one.
+        flushes: whether numbers too small to be normal count as zero, which are otherwise as exact
+            as they can be and take a hundred times as long. It is so while a thread runs the
+            program, and nowhere else.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        threads: int,
+        target: Target | None = None,
+        *,
+        flushes: bool = False,
+    ) -> None:
+        self.threads = self._running = threads
+        self._flushes = int(flushes)
         self._jobs = tuple(jobs)
         self._table = np.zeros((max(len(jobs), 1), _JOB_WORDS), np.int64)
         self._keep: list[np.ndarray] = []
@@ -96,7 +122,7 @@ class Program:
             row[_BARRIER] = job.barrier
         self.resize({})
         self._table[: len(jobs), _BASE] = 0
-        self._work = _worker(target or host())
+        self._work, self._code = _worker(target or host())
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -115,40 +141,61 @@ class Program:
             self._table[number, _TASKS] = count
             self._table[number, _SHARDS] = min(job.shards, count)
 
-    def prepare(self) -> None:
-        """Before each run of several threads, while none is at work: where the counters stand.
+    def prepare(self, threads: int | None = None) -> None:
+        """Before each run, while no thread is at work: where the counters stand.
 
         Counters only ever grow, so that a thread that is late to leave a barrier never sees
         the next run's numbers.
+
+        Args:
+            threads: how many will run it, at most `threads`, which is the default.
         """
+        self._running = self.threads if threads is None else threads
         used = self._table[: len(self._jobs)]
         used[:, _BASE] = used[:, _TAKEN]
-        used[:, _EXPECTED] = used[:, _ARRIVED] + self.threads
+        used[:, _EXPECTED] = used[:, _ARRIVED] + self._running
 
     def run(self, thread: int) -> None:
-        """The part of one thread; every thread from 0 to `threads` - 1 must call it."""
-        self._work(self._table.ctypes.data, len(self._jobs), thread, self.threads, _yield_address())
+        """The part of one thread; every thread from 0 on of those that it was prepared for must
+        call it. Called again by one of them, it does nothing.
+        """
+        self._call(thread, self._running)
+
+    def run_alone(self) -> None:
+        """All of it, by this thread and without preparation; called again, it does all again."""
+        self._call(0, 0)
+
+    def _call(self, thread: int, threads: int) -> None:
+        table, jobs = self._table.ctypes.data, len(self._jobs)
+        self._work(table, jobs, thread, threads, _offer(), self._flushes)
 
 
 @functools.cache
-def _yield_address() -> int:
-    """A C function without arguments that offers the processor to another thread."""
+def _offer() -> int:
+    """The C function by which a thread that waits gives its processor away: on Linux `syscall`,
+    else one without arguments.
+    """
     if sys.platform == "win32":
         function = ctypes.WinDLL("kernel32").SwitchToThread
+    elif sys.platform == "linux":
+        function = ctypes.CDLL(None).syscall
     else:
         function = ctypes.CDLL(None).sched_yield
     return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 @functools.cache
-def _worker(target: Target) -> Callable[..., None]:
+def _worker(target: Target) -> tuple[Callable[..., None], Loaded]:
+    """The function that runs a program, and what keeps its code in memory."""
     loaded: Loaded = load("program", lambda symbol: worker_source(symbol, target), target)
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(loaded.address)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(loaded.address), loaded
 
 
 def worker_source(symbol: str, target: Target) -> str:
     """The function that runs a program.  What it does, in Python:
 
+    if flushes:
+        let subnormal numbers be zero, until the end
     for job in jobs:
         while (shard := take_next(job)) < job.shards:
             call_all(job.starts, task=0, thread, shard)
@@ -160,12 +207,21 @@ def worker_source(symbol: str, target: Target) -> str:
             wait_until_all_have_arrived(job)
     """
     code = Function()
+    declarations = ["declare void @llvm.x86.sse2.pause()"] if target.is_x86 else []
+    control = _control_word(code, target)
+    flushes = code.emit("icmp ne i64 %flushes, 0")
+    before = control.read()
+    code.when(
+        flushes, lambda: control.write(code.emit(f"or {control.kind} {before}, {control.flush}"))
+    )
     code.loop("%jobs", 1, [], "", lambda index, _: _job(code, index, target))
+    code.when(flushes, lambda: control.write(before))
     return "\n".join(
         [
-            "declare void @llvm.x86.sse2.pause()" if target.is_x86 else "",
+            *declarations,
+            *sorted(code.declarations),
             f"define void @{symbol}"
-            "(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %yield) {",
+            "(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %offer, i64 %flushes) {",
             "entry:",
             "  %table.pointer = inttoptr i64 %table to ptr",
             *code.lines,
@@ -173,6 +229,45 @@ def worker_source(symbol: str, target: Target) -> str:
             "}",
             _call_all_source(),
         ]
+    )
+
+
+@dataclass(frozen=True)
+class _ControlWord:
+    """The word that says how this thread's floating-point unit works."""
+
+    kind: str
+    flush: int
+    read: Callable[[], Value]
+    write: Callable[[Value], None]
+
+
+def _control_word(code: Function, target: Target) -> _ControlWord:
+    if target.is_x86:
+        place = code.emit("alloca i32")
+        code.declarations |= {
+            "declare void @llvm.x86.sse.stmxcsr(ptr)",
+            "declare void @llvm.x86.sse.ldmxcsr(ptr)",
+        }
+
+        def read() -> Value:
+            code.effect(f"call void @llvm.x86.sse.stmxcsr(ptr {place})")
+            return code.emit(f"load i32, ptr {place}")
+
+        def write(value: Value) -> None:
+            code.effect(f"store i32 {value}, ptr {place}")
+            code.effect(f"call void @llvm.x86.sse.ldmxcsr(ptr {place})")
+
+        return _ControlWord("i32", _FLUSH["x86"], read, write)
+    code.declarations |= {
+        "declare i64 @llvm.aarch64.get.fpcr()",
+        "declare void @llvm.aarch64.set.fpcr(i64)",
+    }
+    return _ControlWord(
+        "i64",
+        _FLUSH["arm"],
+        lambda: code.emit("call i64 @llvm.aarch64.get.fpcr()"),
+        lambda value: code.effect(f"call void @llvm.aarch64.set.fpcr(i64 {value})"),
     )
 
 
@@ -192,8 +287,8 @@ def _job(code: Function, index: Value, target: Target) -> list[Value]:
     starts, start_count = _load(code, row, _STARTS), _load(code, row, _START_COUNT)
     ends, end_count = _load(code, row, _ENDS), _load(code, row, _END_COUNT)
     taken = _field(code, row, _TAKEN)
-    # A thread that is alone needs no preparation: it counts from where the counter stands.
-    alone = code.emit("icmp eq i64 %threads, 1")
+    # A thread that is not prepared counts from where the counter stands.
+    alone = code.emit("icmp eq i64 %threads, 0")
     here = code.emit(f"load i64, ptr {taken}")
     base = code.emit(f"select i1 {alone}, i64 {here}, i64 {base}")
     take, work, rest = code.name("take"), code.name("work"), code.name("rest")
@@ -239,36 +334,78 @@ def _run_of_tasks(code: Function, tasks: Value, shard: Value, shards: Value) -> 
 
 
 def _barrier(code: Function, row: Value, target: Target) -> None:
-    arrive, wait = code.name("arrive"), code.name("wait")
-    pause, leave = code.name("pause"), code.name("leave")
-    offer, onwards = code.name("offer"), code.name("onwards")
+    """Wait for the other threads: spin, then sleep.
+
+    Whoever arrives last wakes the others, if any sleeps. Each of both writes its own counter before
+    it reads the other's, so that none falls asleep unseen; and it sleeps only while the number of
+    those who arrived is the one that it saw.
+    """
     meeting = code.emit(f"icmp ne i64 {_load(code, row, _BARRIER)}, 0")
     several = code.emit("icmp sgt i64 %threads, 1")
     wanted = code.emit(f"and i1 {meeting}, {several}")
-    code.effect(f"br i1 {wanted}, label %{arrive}, label %{leave}")
-    code.label(arrive)
-    arrived = _field(code, row, _ARRIVED)
+    arrived, asleep = _field(code, row, _ARRIVED), _field(code, row, _ASLEEP)
+    linux = "linux" in target.triple
+    futex = _FUTEX["x86_64" if target.is_x86 else "aarch64"]
+
+    def system_call(operation: int, value: Value) -> None:
+        function = code.emit("inttoptr i64 %offer to ptr")
+        arguments = f"i64 {futex}, ptr {arrived}, i32 {operation}, i32 {value}, ptr null"
+        code.emit(f"call i64 (i64, ...) {function}({arguments})")
+
+    def has_all() -> tuple[Value, Value]:
+        now = code.emit(f"load atomic i64, ptr {arrived} seq_cst, align 8")
+        return now, code.emit(f"icmp sge i64 {now}, {expected}")
+
+    def wait() -> None:
+        spin, on, sleep = code.name("spin"), code.name("on"), code.name("sleep")
+        again, rest, leave = code.name("again"), code.name("rest"), code.name("leave")
+        spins, following = "%" + code.name(), "%" + code.name()
+        before = code.name("before")
+        code.effect(f"br label %{before}")
+        code.label(before)
+        code.effect(f"br label %{spin}")
+        code.label(spin)
+        code.lines.append(f"  {spins} = phi i64 [ 0, %{before} ], [ {following}, %{on} ]")
+        _, ready = has_all()
+        code.effect(f"{following} = add i64 {spins}, 1")
+        code.effect(f"br i1 {ready}, label %{leave}, label %{on}")
+        code.label(on)
+        if target.is_x86:
+            code.effect("call void @llvm.x86.sse2.pause()")
+        long = code.emit(f"icmp sgt i64 {following}, {_SPINS}")
+        code.effect(f"br i1 {long}, label %{sleep}, label %{spin}")
+        code.label(sleep)
+        code.emit(f"atomicrmw add ptr {asleep}, i64 1 seq_cst")
+        code.effect(f"br label %{again}")
+        code.label(again)
+        now, ready = has_all()
+        done = code.name("awake")
+        code.effect(f"br i1 {ready}, label %{done}, label %{rest}")
+        code.label(rest)
+        if linux:
+            system_call(_WAIT, code.emit(f"trunc i64 {now} to i32"))
+        else:
+            code.effect(f"call i32 {code.emit('inttoptr i64 %offer to ptr')}()")
+        code.effect(f"br label %{again}")
+        code.label(done)
+        code.emit(f"atomicrmw sub ptr {asleep}, i64 1 seq_cst")
+        code.effect(f"br label %{leave}")
+        code.label(leave)
+
+    def wake() -> None:
+        count = code.emit(f"load atomic i64, ptr {asleep} seq_cst, align 8")
+        code.when(code.emit(f"icmp sgt i64 {count}, 0"), lambda: system_call(_WAKE, str(2**31 - 1)))
+
+    def meet() -> None:
+        earlier = code.emit(f"atomicrmw add ptr {arrived}, i64 1 seq_cst")
+        mine = code.emit(f"add i64 {earlier}, 1")
+        last = code.emit(f"icmp sge i64 {mine}, {expected}")
+        code.when(code.emit(f"xor i1 {last}, true"), wait)
+        if linux:
+            code.when(last, wake)
+
     expected = _load(code, row, _EXPECTED)
-    code.emit(f"atomicrmw add ptr {arrived}, i64 1 seq_cst")
-    code.effect(f"br label %{wait}")
-    code.label(wait)
-    spins, following = "%" + code.name(), "%" + code.name()
-    code.lines.append(f"  {spins} = phi i64 [ 0, %{arrive} ], [ {following}, %{onwards} ]")
-    now = code.emit(f"load atomic i64, ptr {arrived} seq_cst, align 8")
-    ready = code.emit(f"icmp sge i64 {now}, {expected}")
-    code.effect(f"br i1 {ready}, label %{leave}, label %{pause}")
-    code.label(pause)
-    if target.is_x86:
-        code.effect("call void @llvm.x86.sse2.pause()")
-    code.effect(f"{following} = add i64 {spins}, 1")
-    long = code.emit(f"icmp sgt i64 {following}, {_SPINS}")
-    code.effect(f"br i1 {long}, label %{offer}, label %{onwards}")
-    code.label(offer)
-    code.effect(f"call i32 {code.emit('inttoptr i64 %yield to ptr')}()")
-    code.effect(f"br label %{onwards}")
-    code.label(onwards)
-    code.effect(f"br label %{wait}")
-    code.label(leave)
+    code.when(wanted, meet)
 
 
 def _call_all_source() -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
-import itertools
+import importlib.util
+import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from striate.common.errors import StriateValueError
+from striate.common.errors import StriateError, StriateValueError
+from striate.common.fork import finished_before_fork
+from striate.common.text import cut
 
 
 @dataclass(frozen=True)
@@ -113,16 +117,41 @@ def require_bfloat16(target: Target) -> None:
     )
 
 
+class MachineCodeError(StriateError, RuntimeError):
+    """The system or LLVM refuses what compiled code needs, such as memory."""
+
+
 _LLVM_LOCK = threading.RLock()
+finished_before_fork(_LLVM_LOCK)
 
 
 @functools.cache
 def _llvm() -> Any:
-    import llvmlite.binding as llvm
+    reason = compiler_error()
+    if reason is not None:
+        raise MachineCodeError(f'llvmlite {reason}; install it anew, or use engine="numpy"')
+    import llvmlite.binding
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm
+    return llvmlite.binding
+
+
+@functools.cache
+def compiler_error() -> str | None:
+    """Why nothing can be compiled here: "is not installed", "cannot be loaded (…)"; None if it can.
+
+    The first call loads llvmlite.
+    """
+    if importlib.util.find_spec("llvmlite") is None:
+        return "is not installed"
+    try:
+        with _LLVM_LOCK:
+            import llvmlite.binding as llvm
+
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
+    except Exception as error:  # a damaged library, or one for another system, fails in many ways
+        return f"cannot be loaded ({cut(' '.join(str(error).split()), 200)})"
+    return None
 
 
 _instead: list[Target] = []
@@ -159,18 +188,23 @@ def assemble(source: str, target: Target) -> bytes:
     No fast-math flag is set anywhere: every reassociation that striate wants is written out by
     the emitter, so a sum's order, and with it every bit of the result, is what the code says.
     """
-    llvm = _llvm()
     with _LLVM_LOCK:
-        module = llvm.parse_assembly(source)
-        module.verify()
-        machine = _machine(target)
-        # Schedules have unrolled loops and filled vectors, and the code generator moves what does
-        # not change out of loops: LLVM's other passes would take as long as all else, for nothing.
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_instruction_combine_pass()
-        options = llvm.create_pipeline_tuning_options()
-        passes.run(module, llvm.create_pass_builder(machine, options))
-        return bytes(machine.emit_object(module))
+        _empty()
+        return _assembled(source, target)
+
+
+def _assembled(source: str, target: Target) -> bytes:
+    llvm = _llvm()
+    module = llvm.parse_assembly(source)
+    module.verify()
+    machine = _machine(target)
+    # Schedules have unrolled loops and filled vectors, and the code generator moves what does not
+    # change out of loops: LLVM's other passes would take as long as all else, for nothing.
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_instruction_combine_pass()
+    options = llvm.create_pipeline_tuning_options()
+    passes.run(module, llvm.create_pass_builder(machine, options))
+    return bytes(machine.emit_object(module))
 
 
 @functools.lru_cache(maxsize=8)
@@ -181,14 +215,51 @@ def _machine(target: Target) -> Any:
     )
 
 
-@functools.cache
-def _linker() -> Any:
-    return _llvm().create_lljit_compiler()
-
-
-_numbers = itertools.count()
 # What is not linked yet, by the name of its function.
 _waiting: dict[str, Loaded] = {}
+# Libraries that nobody uses any more. They are given back by whoever holds the lock of LLVM next:
+# it cannot be asked for where the garbage collector finds them.
+_unused: deque[tuple[Any, Any]] = deque()
+
+
+class _Library:
+    """Functions that were linked together; their code lives as long as this does.
+
+    Each has a linker of its own: one that is shared keeps some memory for every library that it
+    ever linked.
+    """
+
+    def __init__(self, objects: Mapping[str, bytes]) -> None:
+        llvm = _llvm()
+        builder = llvm.JITLibraryBuilder()
+        for symbol, code in objects.items():
+            builder.add_object_img(code).export_symbol(symbol)
+        try:
+            self._linker = llvm.create_lljit_compiler()
+            self._functions = builder.link(self._linker, "library")
+        except RuntimeError as error:
+            raise MachineCodeError(
+                f"LLVM could not put {len(objects)} compiled kernels into memory "
+                f'({cut(str(error), 200)}); free memory, or use engine="numpy"'
+            ) from error
+
+    def __getitem__(self, symbol: str) -> int:
+        """Where a function begins."""
+        return int(self._functions[symbol])
+
+    # As Python ends, globals are gone before some objects are.
+    def __del__(
+        self,
+        put: Callable[[tuple[Any, Any]], None] = _unused.append,
+        ends: Callable[[], bool] = sys.is_finalizing,
+    ) -> None:
+        if not hasattr(self, "_functions"):
+            return
+        if ends():  # a thread may still be at work in there
+            self._functions.detach()
+            self._linker.detach()
+        else:
+            put((self._functions, self._linker))
 
 
 class Loaded:
@@ -200,7 +271,7 @@ class Loaded:
 
     def __init__(self, code: bytes, symbol: str) -> None:
         self.code, self.symbol = code, symbol
-        self._library: Any = None
+        self._library: _Library | None = None
         with _LLVM_LOCK:
             if symbol in _waiting:
                 _link()
@@ -208,32 +279,42 @@ class Loaded:
 
     @property
     def address(self) -> int:
-        """Where it begins."""
-        with _LLVM_LOCK:
-            if self._library is None:
-                _link()
-            if self._library is None:
-                raise RuntimeError(f"{self.symbol} could not be linked before")
-            return int(self._library[self.symbol])
+        """Where it begins.
 
-    def linked(self, library: Any) -> None:
+        Raises:
+            MachineCodeError: there is no memory for it.
+        """
+        if self._library is None:
+            with _LLVM_LOCK:
+                if self._library is None:
+                    _waiting[self.symbol] = self
+                    _link()
+        assert self._library is not None
+        return self._library[self.symbol]
+
+    def linked(self, library: _Library) -> None:
         """Hold the library with the code, instead of the object file."""
         self._library, self.code = library, b""
 
 
 def _link() -> None:
     """Put all that wait into executable memory."""
+    _empty()
     if not _waiting:
         return
-    builder = _llvm().JITLibraryBuilder()
-    for symbol, loaded in _waiting.items():
-        builder.add_object_img(loaded.code).export_symbol(symbol)
-    try:
-        library = builder.link(_linker(), f"library {next(_numbers)}")
-        for loaded in _waiting.values():
-            loaded.linked(library)
-    finally:
-        _waiting.clear()
+    waiting = dict(_waiting)
+    _waiting.clear()
+    library = _Library({symbol: loaded.code for symbol, loaded in waiting.items()})
+    for loaded in waiting.values():
+        loaded.linked(library)
+
+
+def _empty() -> None:
+    """Give back the memory of libraries that nobody uses."""
+    while _unused:
+        functions, linker = _unused.popleft()
+        functions.close()
+        linker.close()
 
 
 def llvm_version() -> str:

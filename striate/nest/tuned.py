@@ -7,7 +7,8 @@ One small JSON file for each machine and version of the compiler, beside the ker
      "layouts": {"hash of a network and a batch size": 16}}
 
 The seal is a hash of the rest and of the machine: a damaged, foreign or outdated file does not
-match and counts for nothing.  Files are written beside and renamed.
+match and counts for nothing.  Files are written beside and renamed, by one process at a time, so
+that what several measure at once is all kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 
 from striate.common.atomic import write_atomically
 from striate.common.cache import name_of
-from striate.common.cachedir import cache_dir
+from striate.common.cachedir import cache_dir, is_private, make_private_folder
+from striate.common.filelock import file_lock
 from striate.nest.schedule import Schedule
 
 _FORMAT = "tuned 1"
@@ -69,15 +71,16 @@ def keep(
     Raises OSError where the file cannot be written.
     """
     path = _path(machine)
-    before = _read(path, machine)  # another process may have written meanwhile
+    make_private_folder(path.parent)
     changed = {name_of(key): schedule for key, schedule in schedules.items()}
-    merged = {**before.schedules, **changed}
-    new = Tuned(
-        {name: schedule for name, schedule in merged.items() if schedule is not None},
-        {**before.layouts, **{name_of(key): lanes for key, lanes in layouts.items()}},
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, [_written(new, machine)])
+    with file_lock(path.with_suffix(".lock")):
+        before = _read(path, machine)  # another process may have written meanwhile
+        merged = {**before.schedules, **changed}
+        new = Tuned(
+            {name: schedule for name, schedule in merged.items() if schedule is not None},
+            {**before.layouts, **{name_of(key): lanes for key, lanes in layouts.items()}},
+        )
+        write_atomically(path, [_written(new, machine)])
     _known[_place(machine)] = new
     return path
 
@@ -121,6 +124,8 @@ def _path(machine: str) -> Path:
 def _read(path: Path, machine: str) -> Tuned:
     """What a file holds; nothing if it cannot be trusted."""
     try:
+        if not is_private(path.parent):
+            return _NOTHING
         content = json.loads(path.read_bytes())
         if content["seal"] != _seal(content["schedules"], content["layouts"], machine):
             return _NOTHING

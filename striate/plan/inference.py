@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +9,14 @@ import numpy as np
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.fork import renewed_lock
 from striate.common.text import counted
 from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images, warn_of_other_scale
 from striate.nest.algebra import Element
 from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded
-from striate.plan.inputs import InputFormat
+from striate.plan.inputs import InputFormat, rounded_batch
 from striate.plan.runner import Runner
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class CompiledNetwork:
 
     Args:
         network: what to compile; it is not changed.
-        batch_size: images of a call, at most: fewer are possible.
+        batch_size: images of a call, at most: fewer are possible. The plan is made for a few more,
+            so that networks of some sizes share their kernels.
         threads: None for all processors.  A few images of a large network share them too.
         exact: without Winograd's algorithm.
         bfloat16: let convolutions multiply in bfloat16 where that is faster.
@@ -69,7 +70,7 @@ class CompiledNetwork:
         self.threads = worth_threads(own, self.batch_size, threads)
         self._network, self._exact, self._bfloat16 = own, exact, bfloat16
         self._runners: dict[Element, Runner] = {}
-        self._lock = threading.Lock()
+        self._lock = renewed_lock(self, "_lock")
         self._scale_is_checked = False
         self._real = self._runner("real")
         self._whole = (self.batch_size, *self.input_shape)
@@ -108,7 +109,7 @@ class CompiledNetwork:
     def _runner(self, kind: Element) -> Runner:
         runner = self._runners[kind] = Runner(
             self._network,
-            batch_size=self.batch_size,
+            batch_size=rounded_batch(self.batch_size),
             threads=self.threads,
             loading=InputFormat(kind),
             exact=self._exact,

@@ -11,6 +11,17 @@ from striate.common.arrays import Array, Floats
 from striate.nest.algebra import Element
 
 
+def rounded_batch(batch_size: int) -> int:
+    """The batch size that a plan for predictions is made for, `batch_size` or a little more.
+
+    Images that are not there are no work for it, so there need not be a plan for every size: those
+    are 1, 2, 3, 4, 6, 8, 12, 16, 24 … 64, and from there on eight of each magnitude.
+    """
+    whole = 1 << max(batch_size - 1, 0).bit_length()
+    step = whole // 16 if whole > 64 else max(whole // 4, 1)
+    return -(-batch_size // step) * step
+
+
 @dataclass(frozen=True)
 class InputFormat:
     """How images come in: what an input step is made for.

@@ -160,7 +160,6 @@ class Update:
         """Write the numbers of the next step."""
         numbers = self._numbers(self.optimizer, learning_rate)
         self.table[: len(numbers)] = numbers
-        self.program.prepare()
 
     def uses(
         self,

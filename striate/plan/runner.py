@@ -72,8 +72,8 @@ class Runner:
         with _no_collection():
             self.plan = Plan(network, settings, self.threads, self.parameters, self.statistics)
             self.plan.build()
-        self._filled = 0
-        self._present = 0
+        # Images whose memory may hold numbers; that the program is for; that the mask knows.
+        self._filled = self._sized_for = self._present = 0
         self._preprocess()
 
     def run(
@@ -105,7 +105,7 @@ class Runner:
             self._write(plan.keys, keys, filled)
             self.mark_present(count)
         self._filled = count
-        thread_pool().run(self.threads, plan.program.run, plan.program.prepare)
+        thread_pool().run(plan.program)
         return self.read(plan.outputs, count)
 
     def run_called(
@@ -136,14 +136,17 @@ class Runner:
         if side_by_side:
             plan.raw[:count, 0] = images
         else:
-            self._write(plan.raw, images, self._filled)
-        if count != self._filled:
-            plan.resize_blocks(-(-count // self.settings.lanes))
+            filled, self._filled = self._filled, max(self._filled, count)
+            self._write(plan.raw, images, filled)
             self._filled = count
+        if count != self._sized_for:
+            self._sized_for = 0  # where a signal comes meanwhile
+            plan.resize_blocks(-(-count // self.settings.lanes))
+            self._sized_for = count
         if self.threads == 1:
-            plan.program.run(0)
+            plan.program.run_alone()
         else:
-            thread_pool().run(self.threads, plan.program.run, plan.program.prepare)
+            thread_pool().run(plan.program)
         if side_by_side:
             outputs: Array = plan.outputs[:count, 0].copy()
             return outputs

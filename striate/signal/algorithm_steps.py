@@ -13,7 +13,7 @@ from dataclasses import replace
 from striate.signal import box_nests, nests
 from striate.signal import nest_schedules as schedules
 from striate.signal.block_choice import is_long_row
-from striate.signal.blocks import FOLD
+from striate.signal.blocks import FOLD, pitch_of
 from striate.signal.butterflies import passes, products_along_rows
 from striate.signal.nests import BlockStrides
 from striate.signal.region import Region
@@ -29,8 +29,8 @@ def direct(region: Region) -> None:
     z, y = descriptor.z, descriptor.y
     rows, width, stride, source = blocks.y.size, blocks.x.size, y.window.stride, region.strides
     if blocks.fold > 1:  # runs of one long row, side by side
-        rows, width, stride = blocks.fold, blocks.x.size // blocks.fold, 1
-        source = replace(source, row=width)
+        rows, width, stride = blocks.fold, blocks.run, 1
+        source = source if source.inside else replace(source, row=width)
     size, taps = (blocks.z.size, rows, width), (z.taps, y.taps, blocks.taps_x)
     dilation = (z.window.dilation, y.window.dilation, blocks.tap_stride_x)
     if order != "any":
@@ -64,7 +64,8 @@ def separable(region: Region) -> None:
     descriptor, blocks, terms = region.descriptor, region.blocks, region.algorithm.terms
     y, taps_x = descriptor.y, descriptor.x.taps
     rows, pitch = blocks.y.size, blocks.pitch
-    middle = region.buffer(terms * rows * pitch)
+    apart = pitch_of(rows, 1) * pitch
+    middle = region.buffer(terms * apart)
     nest = nests.vertical_pass(
         rows,
         blocks.width_read,
@@ -74,6 +75,7 @@ def separable(region: Region) -> None:
         region.strides,
         terms,
         pitch,
+        apart,
     )
     weights = region.weights(0, terms * y.taps)
     region.step(nest, schedules.tiled_rows, weights=weights, middle=middle)
@@ -82,7 +84,7 @@ def separable(region: Region) -> None:
         (1, 1, taps_x),
         (1, 1),
         (1, 1, blocks.tap_stride_x),
-        BlockStrides(pitch, term=rows * pitch),
+        BlockStrides(pitch, term=apart),
         1,
         region.epilogue,
         terms,
@@ -163,8 +165,9 @@ def column_fft(region: Region) -> None:
     """
     descriptor, blocks, length = region.descriptor, region.blocks, region.algorithm.length
     pitch, width, taps = blocks.pitch, blocks.x.size, descriptor.x.taps
-    runs = schedules.RUNS if width % (schedules.RUNS * region.lanes) == 0 else 1
-    products_pitch = -(-width // region.lanes) * region.lanes
+    run = region.lanes if width % region.lanes == 0 else width
+    runs = schedules.RUNS if width % (schedules.RUNS * run) == 0 else 1
+    products_pitch = pitch_of(width, region.lanes)
     products = region.buffer(2 * length * products_pitch)
     weights = region.weights(0, length * taps * 2)
     steps = [(step, region.constants(step.twiddles())) for step in passes(length)]
@@ -172,7 +175,7 @@ def column_fft(region: Region) -> None:
         nest = step.nest(blocks.width_read, pitch, backwards=False)
         region.step(nest, schedules.as_written, rows=region.scratch, twiddles=twiddles)
     nest = products_along_rows(
-        length, runs, width // runs, taps, blocks.tap_stride_x, pitch, products_pitch
+        length, (width // (runs * run), runs, run), taps, blocks.tap_stride_x, pitch, products_pitch
     )
     rows = region.scratch
     region.step(nest, schedules.shared_weights, rows=rows, weights=weights, products=products)

@@ -92,6 +92,25 @@ def blocks_along(total: int, sizes: Iterable[int], overhead: float) -> AxisBlock
     return AxisBlocks(size, tuple(min(i * size, total - size) for i in range(count)))
 
 
+def few_sizes(most: int) -> list[int]:
+    """Whole numbers up to `most`, few of each magnitude: 1, 2, 3, 4, 6, 8, 12 …"""
+    powers = [1 << bits for bits in range(most.bit_length())]
+    return sorted({n for power in powers for n in (power, 3 * power // 2) if n <= most})
+
+
+def pitch_of(width: int, lanes: int) -> int:
+    """Numbers from one row of a scratch buffer to the next, for rows of `width` numbers.
+
+    Few different ones, since each is built into the code that reads and writes such rows. One
+    vector more than a power of two: rows that all begin in the same sets of a cache evict each
+    other.
+    """
+    whole = 4 * lanes
+    while whole < width:
+        whole *= 4
+    return whole + lanes
+
+
 class Blocks:
     """The blocks of a sweep, or of some of its rows and columns.
 
@@ -137,6 +156,7 @@ class Blocks:
         self.tap_stride_x = x.window.dilation * descriptor.channels if self.phases == 1 else 1
         one_row = y.window.size == z.window.size == 1 and y.taps == z.taps == 1
         unit = math.lcm(lanes, descriptor.channels)
+        self._whole_vectors = length > 0
         if not (foldable and one_row):
             self.fold = 1
         elif columns is not None:
@@ -146,10 +166,8 @@ class Blocks:
         lowest = length or LOWEST + self.span(y)
         self.x = columns or self._columns(unit * self.fold, lowest, one_row)
         self.width_read = self.x.size + (self.taps_x - 1) * self.tap_stride_x
-        self.pitch = (-(-self.width_read // lanes) + 1) * lanes
-        if self.pitch * size % 1024 == 0:
-            self.pitch += lanes  # rows that all begin in the same sets of a cache evict each other
-        row = self.pitch * self.phases * size
+        self.pitch = pitch_of(self.width_read, lanes)
+        row = (-(-self.width_read // lanes) + 1) * lanes * self.phases * size
         room = max(_SCRATCH // row, 1)
         heights = [length - self.span(y)] if length else self._heights(room)
         self.y = rows or blocks_along(y.window.size, heights, self.span(y) / 4)
@@ -167,7 +185,9 @@ class Blocks:
         wide = WIDEST * FOLD if one_row else min(WIDEST, _SCRATCH // rows)
         wide = max(wide // size, span, unit)
         sizes = [*range(unit, min(wide, outputs) + 1, unit)]
-        if self.fold == 1 and outputs <= wide:
+        if self.fold > 1:
+            sizes = [unit * n for n in few_sizes(min(wide, outputs) // unit)]
+        elif outputs <= wide and not (self._whole_vectors and outputs >= unit):
             sizes.append(outputs)
         return blocks_along(outputs, sizes, span / 4)
 
@@ -187,6 +207,11 @@ class Blocks:
     def _elements_read(self, axis: AxisDescriptor, outputs: int) -> int:
         """Elements that are read along an axis for some neighbouring outputs."""
         return (outputs - 1) * axis.window.stride + self.span(axis) + 1
+
+    @property
+    def run(self) -> int:
+        """Numbers of a row, or of each of the runs that it is cut into."""
+        return self.x.size // self.fold
 
     @property
     def taps_x(self) -> int:
@@ -220,7 +245,7 @@ class Blocks:
         if self.phases > 1:  # nothing lies beyond the ends: see `compiled_engine.run_compiled`
             first = start * self.phases + x.window.start
             return [
-                (Piece(p * self.width_read, self.width_read, self.phases, 1), first + p)
+                (Piece(p * self.pitch, self.width_read, self.phases, 1), first + p)
                 for p in range(self.phases)
             ]
         first = start + x.window.start * c
@@ -271,7 +296,7 @@ class Blocks:
     def output_rows(self) -> Addresses:
         """Bytes from the first element of the output to each row written, (blocks, rows)."""
         if self.fold > 1:
-            run = self.x.size // self.fold * BYTES[self.descriptor.output_element]
+            run = self.run * BYTES[self.descriptor.output_element]
             return self._batch(2)[:, None] + run * np.arange(self.fold)
         z_stride, y_stride = self.descriptor.z.output_stride, self.descriptor.y.output_stride
         z = np.add.outer(self.z.starts, np.arange(self.z.size)) * z_stride

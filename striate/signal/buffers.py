@@ -2,18 +2,21 @@
 
 All of it is allocated once, when the sweep is compiled, so that its kernels are called with fixed
 addresses; before a run, weights and fill value are copied in, and the tables point to the arrays.
+Scratch buffers are shared with other sweeps: the thread pool runs one at a time.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.nest.compiler import CompiledNest
+from striate.nest.algebra import Nest
 from striate.nest.ir import BYTES
 from striate.nest.program import Argument
 from striate.signal.sweep_spec import CACHE_LINE, SweepSpec
@@ -58,11 +61,29 @@ class RowTable:
         outside = (outside[:, None, None] | empty).reshape(-1, rows.shape[1])
         self._filled = np.flatnonzero(_by_task(outside, blocks_per_task))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the table, and of what it is made from."""
+        return self._offsets.nbytes + self.addresses.nbytes + self._filled.nbytes
+
     def point(self, base: int, fill: int) -> None:
         """Fill in the table for an array at address `base` and fill values at address `fill`."""
         np.add(self._offsets, base, out=self.addresses)
         if len(self._filled):
             self.addresses.reshape(-1)[self._filled] = fill
+
+
+# Scratch buffers of sweeps that run one after the other, by their number and size.
+_SHARED: weakref.WeakValueDictionary[tuple[int, int], Array] = weakref.WeakValueDictionary()
+
+
+def _shared_room(number: int, size: int) -> Array:
+    """At least `size` bytes, which other sweeps use too: of each size are a few rooms."""
+    size = 1 << (size - 1).bit_length()
+    room = _SHARED.get((number, size))
+    if room is None:
+        room = _SHARED[number, size] = np.zeros(size, np.uint8)
+    return room
 
 
 def _by_task(rows: npt.NDArray[Any], blocks_per_task: int) -> npt.NDArray[Any]:
@@ -80,6 +101,7 @@ class Buffers:
         self._dtype = _TYPES[spec.descriptor.element]
         self._tables: list[RowTable] = []
         self._kept: list[Array] = []
+        self._rooms: list[Array] = []
         self._flags: list[Array] = []
         self._weights: list[Array] = []
         self._sizes: dict[Argument, int] = {}
@@ -92,8 +114,13 @@ class Buffers:
         """Room for `count` numbers for each thread."""
         size = BYTES[self._spec.descriptor.element]
         stride = -(-count * size // CACHE_LINE) * CACHE_LINE + _APART
-        room = np.zeros(stride * self._spec.threads + CACHE_LINE, np.uint8)
-        self._kept.append(room)
+        size = stride * self._spec.threads + CACHE_LINE
+        if self._spec.shares_scratch:
+            room = _shared_room(len(self._rooms), size)
+            self._rooms.append(room)
+        else:
+            room = np.zeros(size, np.uint8)
+            self._kept.append(room)
         return self._sized(
             Argument(room.ctypes.data + -room.ctypes.data % CACHE_LINE, thread=stride), count
         )
@@ -116,6 +143,17 @@ class Buffers:
         self._kept.append(numbers)
         return self._sized(Argument(numbers.ctypes.data), numbers.size)
 
+    def words(self, values: Sequence[int]) -> Argument:
+        """Whole numbers that never change."""
+        words = np.array(values, np.int64)
+        self._kept.append(words)
+        return Argument(words.ctypes.data)
+
+    def part(self, buffer: Argument, offset: int, size: int) -> Argument:
+        """A buffer from one of its numbers on, which have `size` bytes."""
+        count = self._sizes[buffer] - offset
+        return self._sized(replace(buffer, base=buffer.base + offset * size), count)
+
     def table(self, table: RowTable) -> Argument:
         """A table of addresses."""
         self._tables.append(table)
@@ -130,17 +168,24 @@ class Buffers:
         self._sizes[argument] = count
         return argument
 
-    def check(self, kernel: CompiledNest, buffers: Mapping[str, Argument]) -> None:
-        """Make sure that a kernel stays within its buffers (not: in the rows behind a table).
+    def check(self, nest: Nest, buffers: Mapping[str, Argument]) -> None:
+        """Make sure that a nest stays within its buffers (not: in the rows behind a table).
 
         Raises:
             IndexError: it does not.
         """
-        for tensor in kernel.nest.tensors():
+        for tensor in nest.tensors():
             size = self._sizes.get(buffers[tensor.buffer])
-            low, high = kernel.nest.reach(tensor)
+            low, high = nest.reach(tensor)
             if size is not None and not 0 <= low <= high < size:
                 raise IndexError(f"{tensor} reaches {low} to {high} of {size} numbers")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is not shared with other sweeps."""
+        tables = sum(table.nbytes for table in self._tables)
+        own = (*self._kept, *self._flags, *self._weights, self._fill)
+        return tables + sum(array.nbytes for array in own)
 
     # --- a run ---------------------------------------------------------------------------------
 

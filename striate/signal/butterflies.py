@@ -155,16 +155,23 @@ class Pass:
 
 
 def products_along_rows(
-    length: int, runs: int, width: int, taps: int, dilation: int, pitch: int, target_pitch: int
+    length: int,
+    columns: tuple[int, int, int],
+    taps: int,
+    dilation: int,
+    pitch: int,
+    target_pitch: int,
 ) -> Nest:
     """Transformed columns times the transformed kernel, summed up along the rows:
 
-    for k, u, x:
-        products[k, u, x] = Σ_s rows[k, u, x + s · dilation] · weights[k, s]      (complex)
+    for k, b, u, x:
+        products[k, b, u, x] = Σ_s rows[k, b, u, x + s · dilation] · weights[k, s]      (complex)
 
-    A row of ``runs · width`` columns is cut into runs, so that several share each weight.
+    A row has blocks b of runs u of `columns`, which says how many there are of each: runs share
+    each weight.
     """
-    run = {"u": width, "x": 1}
+    blocks, runs, width = columns
+    run = {"b": runs * width, "u": width, "x": 1}
 
     def part(buffer: str, own_pitch: int, imaginary: int, *, moving: bool) -> Tensor:
         strides = {"k": own_pitch, "s": dilation if moving else 0, **run}
@@ -180,7 +187,7 @@ def products_along_rows(
         Store(part("products", target_pitch, 0, moving=False), sums[0] - sums[1]),
         Store(part("products", target_pitch, 1, moving=False), sums[2] + sums[3]),
     )
-    axes = (("k", length), ("u", runs), ("x", width), ("s", taps))
+    axes = (("k", length), ("b", blocks), ("u", runs), ("x", width), ("s", taps))
     return Nest(axes, stores, terms, ("s",), "sum")
 
 

@@ -53,6 +53,11 @@ class PreparedSweep:
         """The method for arrays that this one must not be used for."""
         return "numpy" if self.compiled.spec.algorithm.name == "direct" else "direct"
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights; the compiled sweep is counted where it is kept."""
+        return sum(part.nbytes for part in self.weights)
+
     def run(self, f: Array, out: Array) -> bool:
         """Sweep `f` into `out`; False if that must be done by the `fallback`."""
         return self.compiled.run(f.ctypes.data, out.ctypes.data, self.weights, self.fill_value)
@@ -125,7 +130,9 @@ def run_compiled(
         padded = request.padded(*range(len(request.axes)))
         run_compiled(padded, algorithm, weights, out, target)
         return None
-    prepared = PreparedSweep(compiled, tuple(weights), request.fill_value)
+    # Copies: the caller's kernel may change, and need not stay.
+    own = tuple(np.array(part, order="C") for part in weights)
+    prepared = PreparedSweep(compiled, own, request.fill_value)
     if not prepared.run(f, out):
         if algorithm.name == "direct":
             raise NonFiniteInput

@@ -6,13 +6,14 @@ addresses and weights, and is one native call per thread.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from striate.common.arrays import Array
+from striate.common.fork import renewed_lock
+from striate.common.recent import Recent
 from striate.nest.program import Job, Program
 from striate.nest.target import Target, host
 from striate.nest.thread_pool import thread_pool
@@ -38,7 +39,7 @@ class CompiledSweep:
         Raises:
             BorderTooWide: a border must be padded in memory first.
         """
-        self._lock = threading.Lock()
+        self._lock = renewed_lock(self, "_lock")
         self.spec = spec
         self._buffers = Buffers(spec)
         regions = self._regions()
@@ -62,8 +63,13 @@ class CompiledSweep:
         with self._lock:
             self._buffers.load(weights, fill)
             self._buffers.point(source, output)
-            thread_pool().run(self.spec.threads, self.program.run, self.program.prepare)
+            thread_pool().run(self.program)
             return not self._buffers.flagged
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its own memory."""
+        return self._buffers.nbytes
 
     def _regions(self) -> list[Region]:
         """What lies inside the image, where the image itself is read, and what at its edges."""
@@ -97,9 +103,10 @@ class CompiledSweep:
         return region
 
 
-_PLANS: OrderedDict[SweepSpec, CompiledSweep] = OrderedDict()
-_KEPT = 64
-_LOCK = threading.Lock()
+MOST_PLANS, MOST_BYTES = 512, 64 << 20
+"""How many compiled sweeps are kept for arrays of the same shapes, and bytes of their memory."""
+_PLANS: Recent[CompiledSweep] = Recent(MOST_PLANS, MOST_BYTES, lambda sweep: sweep.nbytes)
+_LOCK = renewed_lock(sys.modules[__name__], "_LOCK")
 
 
 def plan(
@@ -120,9 +127,4 @@ def plan(
     """
     spec = SweepSpec(descriptor, algorithm, placement, threads, target or host())
     with _LOCK:
-        if spec not in _PLANS:
-            _PLANS[spec] = CompiledSweep(spec)
-            while len(_PLANS) > _KEPT:
-                _PLANS.popitem(last=False)
-        _PLANS.move_to_end(spec)
-        return _PLANS[spec]
+        return _PLANS.get(spec) or _PLANS.keep(spec, CompiledSweep(spec))

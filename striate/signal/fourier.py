@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.fork import in_child
 from striate.signal.geometry import AxisWindow
 from striate.signal.request import Request
 
@@ -78,7 +78,10 @@ def overlap_save(request: Request, out: Array, threads: int) -> None:
     batch = min(batch, -(-blocks // threads))
     starts = range(0, blocks, batch)
     if threads > 1 and len(starts) > 1:
-        list(_pool(threads).map(sweep, starts))
+        try:
+            list(_pool(threads).map(sweep, starts))
+        except RuntimeError:  # the system refuses threads; what was done is done again
+            list(map(sweep, starts))
     else:
         for first in starts:
             sweep(first)
@@ -108,8 +111,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "striate-fft")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of these threads
+in_child(_pool.cache_clear)  # which has none of these threads
 
 
 def reversed_kernel(weights: Array, windows: Sequence[AxisWindow]) -> Array:

@@ -20,6 +20,7 @@ from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.tables import columns
 from striate.common.threads import default_threads
+from striate.nest.target import compiler_error
 from striate.signal import fourier
 from striate.signal.butterflies import kernel_spectrum
 from striate.signal.compiled_engine import is_plane
@@ -352,6 +353,9 @@ def _inexact(request: Request) -> str:
 
 def _uncompilable(request: Request) -> str:
     """Why the compiler cannot be used; empty if it can."""
+    reason = compiler_error()
+    if reason is not None:
+        return f"llvmlite {reason}"
     if number_of(request.dtype) is None:
         return f"the compiler has no code for {request.dtype}"
     if request.kernel.dtype.kind == "f" and not np.isfinite(request.kernel).all():

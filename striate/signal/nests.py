@@ -27,6 +27,9 @@ from striate.nest import algebra as a
 from striate.nest.algebra import Binary, Element, Expression, Nest, Store, Tensor, strides_of
 from striate.signal.request import Order
 
+CHECKED = 8
+"""Rows that `finite_check` sums up apart."""
+
 
 @dataclass(frozen=True)
 class Epilogue:
@@ -57,8 +60,8 @@ class BlockStrides:
 
     Attributes:
         row, plane, phase, term: numbers from one row, plane, phase or term to the next.
-        inside: the block is read where it is, in the source itself, where a table of one entry has
-            its address; otherwise in the scratch buffer.
+        inside: the block is read where it is, in the source itself, where a table has the address
+            of each of its rows; otherwise in the scratch buffer.
     """
 
     row: int
@@ -71,21 +74,19 @@ class BlockStrides:
         self, planes: dict[str, int], rows: dict[str, int], columns: dict[str, int]
     ) -> Tensor:
         """The numbers of the block, by linear forms of plane, row and column."""
+        if self.inside:
+            return Tensor("source", strides_of(columns), rows=strides_of(rows))
         form = {axis: step * self.plane for axis, step in planes.items()}
         form |= {axis: step * self.row for axis, step in rows.items()}
         form |= {**columns, "p": self.phase, "j": self.term}
-        if self.inside:
-            return Tensor("source", strides_of(form), rows=())
         return Tensor("scratch", strides_of(form))
 
 
-def gather(
-    rows: int, columns: int, step: int, channels: int, pitch: int, offset: int, source: Element
-) -> Nest:
+def gather(rows: int, columns: int, step: int, channels: int, pitch: int, source: Element) -> Nest:
     """Rows of the source, through a table of their addresses, into the scratch buffer:
 
     for y, x, c:
-        scratch[y · pitch + offset + x · channels + c] = source[row y][x · step · channels + c]
+        scratch[y · pitch + x · channels + c] = source[row y][x · step · channels + c]
 
     Channels of a pixel stay together.  A step of 0 repeats one pixel, -1 runs backwards.
     """
@@ -95,10 +96,10 @@ def gather(
         axes, stride, channels = [("y", rows), ("x", columns * channels)], 1, 1
     elif channels == 1:
         axes.pop()
-    here = Tensor("scratch", strides_of({"y": pitch, "x": channels, "c": 1}), offset)
+    here = Tensor("scratch", strides_of({"y": pitch, "x": channels, "c": 1}))
     there = Tensor("source", strides_of({"x": stride, "c": 1}), 0, source, strides_of({"y": 1}))
     if len(axes) == 2:
-        here = Tensor("scratch", strides_of({"y": pitch, "x": channels}), offset)
+        here = Tensor("scratch", strides_of({"y": pitch, "x": channels}))
         there = Tensor("source", strides_of({"x": stride}), 0, source, strides_of({"y": 1}))
     return Nest(tuple(axes), (Store(here, there),))
 
@@ -239,15 +240,16 @@ def vertical_pass(
     source: BlockStrides,
     terms: int,
     pitch: int,
+    apart: int,
 ) -> Nest:
-    """The vertical half of separable kernels, one for each term:
+    """The vertical half of separable kernels, one for each term, whose results lie `apart`:
 
     for j, y, x:
         middle[j, y, x] = Σ_r source[y · stride + r · dilation, x] · weights[j, r]
     """
     numbers = source.tensor({}, {"y": stride, "r": dilation}, {"x": 1})
     weight = Tensor("weights", strides_of({"j": taps, "r": 1}))
-    target = Tensor("middle", strides_of({"j": rows * pitch, "y": pitch, "x": 1}))
+    target = Tensor("middle", strides_of({"j": apart, "y": pitch, "x": 1}))
     extents = {"j": terms, "y": rows, "x": width}
     return _nest(extents, {"r": taps}, numbers * weight, Store(target, a.Accumulator()))
 
@@ -264,16 +266,17 @@ def copy_out(rows: int, width: int, pitch: int, parts: int, apart: int, epilogue
     return Nest((("p", parts), ("y", rows), ("x", width)), (epilogue.store(out, source),))
 
 
-def finite_check(rows: int, pitch: int) -> Nest:
-    """Eight numbers that are 0 if all of a scratch buffer is finite, and NaN otherwise:
+def finite_check(rows: int, width: int, pitch: int) -> Nest:
+    """Some numbers that are 0 if all of a scratch buffer is finite, and NaN otherwise: one, or of
+    `CHECKED` rows, or a multiple, as many.
 
     for u:
-        flags[u] = Σ_y,x scratch[8 y + u, x] · 0
+        flags[u] = Σ_y,x scratch[U y + u, x] · 0
     """
-    every = math.gcd(rows, 8)
+    every = CHECKED if rows % CHECKED == 0 else 1
     numbers = Tensor("scratch", strides_of({"y": every * pitch, "u": pitch, "x": 1}))
     flags = Tensor("flags", strides_of({"u": 1}))
-    axes = (("u", every), ("y", rows // every), ("x", pitch))
+    axes = (("u", every), ("y", rows // every), ("x", width))
     store = Store(flags, a.Accumulator())
     return Nest(axes, (store,), (numbers * 0.0,), ("y", "x"), "sum")
 

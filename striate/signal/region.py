@@ -6,24 +6,40 @@ each of its blocks (`Region.jobs`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.nest.algebra import Nest
+from striate.nest.algebra import COUNTS, Nest
 from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES
 from striate.nest.program import Argument, Job, KernelCall
 from striate.signal.blocks import Addresses, Blocks, Group
 from striate.signal.buffers import Buffers, RowTable
 from striate.signal.nest_schedules import Scheduler, as_written, independent_sums
-from striate.signal.nests import BlockStrides, Epilogue, finite_check, gather
+from striate.signal.nests import CHECKED, BlockStrides, Epilogue, finite_check, gather
+from striate.signal.run_time_extents import with_counts
 from striate.signal.sweep_spec import SweepSpec
 
 _SHARDS = 64  # runs of blocks that each thread may take: the last ones even out the work
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is done for each block.
+
+    Attributes:
+        nest: what is computed, with the extents that it has here.
+        kernel: its code.
+        buffers: where its buffers are, but for those that the block has.
+    """
+
+    nest: Nest
+    kernel: CompiledNest
+    buffers: Mapping[str, Argument]
 
 
 class Region:
@@ -45,25 +61,34 @@ class Region:
         self._buffers = buffers
         self.descriptor, self.algorithm, self.lanes = spec.descriptor, spec.algorithm, spec.lanes
         self.epilogue = self._epilogue()
-        self._steps: list[tuple[CompiledNest, dict[str, Argument]]] = []
+        self._steps: list[_Step] = []
         rows = blocks.planes_read * blocks.rows_read
         self._rows_gathered = rows * self.algorithm.blocks_per_task
         if gathered:
             pitch = blocks.pitch * blocks.phases
-            self.scratch = self.buffer(self._rows_gathered * pitch)
-            self.strides = BlockStrides(pitch, blocks.rows_read * pitch, blocks.width_read)
+            self.scratch = self.buffer(self._rows_checked * pitch)
+            self.strides = BlockStrides(pitch, blocks.rows_read * pitch, blocks.pitch)
         else:
-            source_size = BYTES[self.descriptor.source_element]
-            pitch = self.descriptor.y.source_stride // source_size
-            self.strides = BlockStrides(pitch, inside=True)
+            self.strides = BlockStrides(1, inside=True)
+
+    @property
+    def _row(self) -> tuple[int, int]:
+        """Numbers of a row of the scratch buffer, in whole vectors and one more; of its pitch."""
+        return (-(-self.blocks.width_read // self.lanes) + 1) * self.lanes, self.blocks.pitch
+
+    @property
+    def _rows_checked(self) -> int:
+        """Rows of the scratch buffer: as `finite_check` wants them, the last ones zero."""
+        return -(-self._rows_gathered // CHECKED) * CHECKED
 
     def _epilogue(self) -> Epilogue:
         """Finished sums are written past the caches, if that is possible."""
         descriptor, blocks = self.descriptor, self.blocks
         size, placement = BYTES[descriptor.output_element], self.spec.placement
-        run = blocks.x.size // blocks.fold
+        run = blocks.run
         starts = [start + run * i for start in blocks.x.starts for i in range(blocks.fold)]
         begins = placement.begins_vectors(starts, self.lanes * size, size)
+        begins = begins and run % self.lanes == 0
         return Epilogue(descriptor.output_element, descriptor.clip, placement.large and begins)
 
     # --- for algorithms ------------------------------------------------------------------------
@@ -92,25 +117,34 @@ class Region:
             buffers: where its buffers are.  The scratch buffer of the region and the tables
                 "source" and "out" need not be given.
         """
-        self._steps.append((self._compiled(nest, schedule, fused=fused), buffers))
+        self._steps.append(self._compiled(nest, schedule, buffers, fused=fused))
 
     def check_finite(self, numbers: Argument, count: int) -> None:
         """After a run, cast doubt on the result if not all of these numbers are finite."""
-        self._steps.append(self._check(numbers, (1, count), len(self.blocks.x.starts)))
+        self._steps.append(self._check(numbers, 1, count, 0, len(self.blocks.x.starts)))
 
-    def _compiled(self, nest: Nest, schedule: Scheduler, *, fused: bool = True) -> CompiledNest:
+    def _compiled(
+        self,
+        nest: Nest,
+        schedule: Scheduler,
+        buffers: Mapping[str, Argument],
+        *,
+        fused: bool = True,
+    ) -> _Step:
+        """A nest as a kernel for any number of rows and columns, with how many this one has."""
         element, target = self.descriptor.element, self.spec.target
         chosen = schedule(nest, target, element)
+        general, counts = with_counts(nest, chosen)
         target = replace(target, fused=target.fused and fused)
-        return compile_nest(nest, chosen, element=element, target=target)
+        kernel = compile_nest(general, chosen, element=element, target=target)
+        given = {COUNTS: self._buffers.words(counts)} if counts else {}
+        return _Step(nest, kernel, {**buffers, **given})
 
-    def _check(
-        self, numbers: Argument, size: tuple[int, int], across: int
-    ) -> tuple[CompiledNest, dict[str, Argument]]:
+    def _check(self, numbers: Argument, rows: int, width: int, pitch: int, across: int) -> _Step:
         """Find out whether all rows of a buffer are finite, for so many blocks along x."""
-        nest = finite_check(*size)
+        nest = finite_check(rows, width, pitch)
         flags = self._buffers.flags(self.blocks.count * across, nest.extent("u"))
-        return self._compiled(nest, independent_sums), {"scratch": numbers, "flags": flags}
+        return self._compiled(nest, independent_sums, {"scratch": numbers, "flags": flags})
 
     # --- the program ---------------------------------------------------------------------------
 
@@ -128,6 +162,7 @@ class Region:
         """Blocks that are copied into the scratch buffer, piece by piece, before the steps."""
         source_element = self.descriptor.source_element
         pitch = self.blocks.pitch * self.blocks.phases
+        size = BYTES[self.descriptor.element]
         calls: list[KernelCall] = []
         for piece, firsts in zip(group.pieces, group.firsts, strict=True):
             nest = gather(
@@ -136,28 +171,31 @@ class Region:
                 piece.step,
                 piece.channels,
                 pitch,
-                piece.offset,
                 source_element,
             )
             starts = [n if n is None else n * BYTES[source_element] for n in firsts]
             table = RowTable(rows, starts, self.algorithm.blocks_per_task, filled)
             source = self._buffers.table(table)
-            buffers = {"scratch": self.scratch, "source": source}
-            calls.append(self._call(self._compiled(nest, as_written), buffers))
+            scratch = self._buffers.part(self.scratch, piece.offset, size)
+            buffers = {"scratch": scratch, "source": source}
+            calls.append(self._call(self._compiled(nest, as_written, buffers), {}))
         if self.spec.spreads_nonfinite:
-            check = self._check(self.scratch, (self._rows_gathered, pitch), len(group.starts))
-            calls.append(self._call(*check))
+            rows_checked, (width, each) = self._rows_checked * self.blocks.phases, self._row
+            check = self._check(self.scratch, rows_checked, width, each, len(group.starts))
+            calls.append(self._call(check, {}))
         return self._job(calls, group.starts, {"scratch": self.scratch})
 
     def _job_in_place(self) -> Job:
-        """Blocks that read the source itself: from the address of the first row, or of each."""
+        """Blocks that read the source itself."""
         window, channels = self.descriptor.x.window, self.descriptor.channels
         size = BYTES[self.descriptor.source_element]
         rows, filled = self.blocks.source_rows()
         starts = [(start + window.start * channels) * size for start in self.blocks.x.starts]
+        if self.blocks.fold > 1:
+            runs = self.blocks.run * size * np.arange(self.blocks.fold)
+            rows, filled = rows + runs, np.repeat(filled, self.blocks.fold, 1)
         last = self.descriptor.y.taps - 1
-        each = last + self.blocks.y.size if self.algorithm.name == "box" else 1
-        source = self._buffers.table(RowTable(rows[:, :each], starts, 1, filled[:, :each]))
+        source = self._buffers.table(RowTable(rows, starts, 1, filled))
         ahead = Argument(source.base + 8 * last, task=source.task)
         return self._job([], self.blocks.x.starts, {"source": source, "ahead": ahead})
 
@@ -168,12 +206,11 @@ class Region:
         together = self.algorithm.blocks_per_task
         offsets = [start * BYTES[self.descriptor.output_element] for start in starts]
         out = self._buffers.table(RowTable(self.blocks.output_rows(), offsets, together))
-        calls += [
-            self._call(kernel, {**given, "out": out, **buffers}) for kernel, buffers in self._steps
-        ]
+        calls += [self._call(step, {**given, "out": out}) for step in self._steps]
         tasks = -(-self.blocks.count * len(starts) // together)
         return Job(tuple(calls), tasks, min(tasks, _SHARDS * self.spec.threads), barrier=False)
 
-    def _call(self, kernel: CompiledNest, buffers: dict[str, Argument]) -> KernelCall:
-        self._buffers.check(kernel, buffers)
-        return KernelCall(kernel, tuple(buffers[name] for name in kernel.nest.buffers))
+    def _call(self, step: _Step, given: Mapping[str, Argument]) -> KernelCall:
+        buffers = {**given, **step.buffers}
+        self._buffers.check(step.nest, buffers)
+        return KernelCall(step.kernel, tuple(buffers[name] for name in step.kernel.nest.buffers))

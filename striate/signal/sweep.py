@@ -6,7 +6,7 @@ cost model of `striate.signal.methods` chooses the algorithm, and its engine doe
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.memory import LINE
+from striate.common.recent import Recent
 from striate.common.threads import default_threads
 from striate.signal.geometry import AxisWindow
 from striate.signal.output_arrays import aligned_empty, convert_into
@@ -112,8 +113,11 @@ def _request(
 
 
 # What ran last for arrays of a kind, so that the next ones need no decisions.
-_PREPARED: OrderedDict[tuple[Any, ...], PreparedSweep | TwoPassBox] = OrderedDict()
-_KEPT = 64
+MOST_PREPARED, MOST_BYTES = 512, 16 << 20
+"""How many decisions are kept, and bytes of the kernels that belong to them."""
+_PREPARED: Recent[PreparedSweep | TwoPassBox] = Recent(
+    MOST_PREPARED, MOST_BYTES, lambda prepared: prepared.nbytes
+)
 
 
 def run(request: Request, out: Array, method: str = "auto") -> None:
@@ -145,14 +149,12 @@ def run(request: Request, out: Array, method: str = "auto") -> None:
         _run_transform(request, out, choice.method)
     else:
         if choice.method == "box" and min(request.kernel.shape) > 1 < len(request.axes):
-            prepared = TwoPassBox(request)
+            prepared = TwoPassBox.like(request)
             prepared.run(request.f, out)
         else:
             prepared = _run_compiled(request, out, choice.method)
         if prepared is not None and choice.lasting:
-            _PREPARED[key] = prepared
-            if len(_PREPARED) > _KEPT:
-                _PREPARED.popitem(last=False)
+            _PREPARED.keep(key, prepared)
 
 
 def _merge_trailing_axes(request: Request, out: Array) -> tuple[Request, Array]:
@@ -175,6 +177,17 @@ class TwoPassBox:
 
     request: Request
     fallback: str = ""
+
+    @classmethod
+    def like(cls, request: Request) -> TwoPassBox:
+        """What runs requests like this one; it keeps neither its input nor its kernel alive."""
+        nothing = np.broadcast_to(np.zeros((), request.f.dtype), request.f.shape)
+        return cls(replace(request, f=nothing, kernel=request.kernel.copy()))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it keeps."""
+        return self.request.kernel.nbytes
 
     def run(self, f: Array, out: Array) -> bool:
         """Sweep `f` into `out`, which may be the same; True, since it always can be done."""
@@ -209,12 +222,20 @@ def _key(request: Request, out: Array, method: str) -> tuple[Any, ...]:
     f, kernel = request.f, request.kernel
     return (
         (f.shape, f.strides, f.dtype, f.flags.aligned),
-        (kernel.shape, kernel.dtype, kernel.tobytes() if kernel.dtype.kind != "O" else None),
+        (kernel.shape, kernel.dtype, _content(kernel)),
         (request.windows, request.axes, request.borders, request.fill_value),
         (request.clip, request.order, request.mean),
         (out.strides, out.dtype, out.ctypes.data % LINE),
         (method, default_threads()),
     )
+
+
+def _content(kernel: Array) -> bytes | None:
+    """What tells kernels apart: their numbers, or of many a hash of them."""
+    if kernel.dtype.kind == "O":
+        return None
+    content = kernel.tobytes()
+    return content if len(content) <= 1024 else hashlib.sha256(content).digest()
 
 
 def explain(request: Request, method: str = "auto") -> Choice:

@@ -103,6 +103,14 @@ class SweepSpec:
         return self.target.lanes(BYTES[self.descriptor.element])
 
     @property
+    def shares_scratch(self) -> bool:
+        """Whether each run writes all of its scratch buffers that it reads.
+
+        Elsewhere what lies behind their rows is read too, times zero, and must stay zero.
+        """
+        return self.algorithm.name in ("direct", "separable") and not self.spreads_nonfinite
+
+    @property
     def spreads_nonfinite(self) -> bool:
         """Whether an infinity or a NaN would reach outputs that do not depend on it."""
         return self.algorithm.spreads_nonfinite or self._pads_weights

@@ -218,7 +218,7 @@ def test_mistakes_are_explained():
 
 
 def test_without_llvmlite_numpy_does_the_work(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("striate.nest.target.compiler_error", lambda: "is not installed")
     with pytest.warns(RuntimeWarning, match="llvmlite is not installed"):
         engine = make_engine(everything(), batch_size=2)
     assert isinstance(engine, NumPyEngine)

@@ -29,7 +29,7 @@ def at(array: np.ndarray, *, task: int = 0, thread: int = 0, shard: int = 0) -> 
 
 def run(program: Program, times: int = 1) -> None:
     for _ in range(times):
-        thread_pool().run(program.threads, program.run, program.prepare)
+        thread_pool().run(program)
 
 
 class Sums:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from striate.common.recent import Recent
 from striate.nest import compiler, tuned
 from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest, machine, tuned_key
@@ -86,7 +87,7 @@ def result(nest: Nest, schedule: Schedule | None) -> bytes:
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, on disk and in memory."""
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
-    monkeypatch.setattr(compiler, "_loaded", {})
+    monkeypatch.setattr(compiler, "_loaded", Recent(100))
     tuned.forget()
     yield tmp_path
     tuned.forget()
@@ -244,3 +245,29 @@ def test_a_cache_that_cannot_be_written_is_told(
     assert compile_nest(forward()).schedule is None
     with pytest.raises(OSError, match="file"):
         keep(forward(), other(forward()))
+
+
+_KEEP_SOME = """
+import sys
+from striate.nest import tuned
+from striate.nest.schedule import Schedule
+for i in range(20):
+    tuned.keep({f"{sys.argv[1]} {i}": Schedule("x", 8)}, {f"net {sys.argv[1]} {i}": 8}, "machine")
+"""
+
+
+def test_what_several_processes_measure_at_once_is_all_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    started = [
+        subprocess.Popen([sys.executable, "-c", _KEEP_SOME, name], env=os.environ.copy())
+        for name in "abcd"
+    ]
+    assert [process.wait(60) for process in started] == [0] * 4
+    tuned.forget()
+    for name in "abcd":
+        for i in range(20):
+            assert tuned.schedule_for(f"{name} {i}", "machine") == Schedule("x", 8)
+            assert tuned.layout_for(f"net {name} {i}", "machine") == 8
+    tuned.forget()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -345,23 +346,74 @@ def test_an_interruption_leaves_the_engine_usable() -> None:
     data = batch(network, 64, loss)
     expected = engine.step(*data)[0]
     (runner,) = engine._runners.values()
-    program, interrupted = runner.plan.program, []
+    program, run = runner.plan.program, runner.plan.program.run
 
-    def interrupt_once(thread: int) -> None:
-        if thread == 0 and not interrupted:
-            interrupted.append(thread)
-            raise KeyboardInterrupt
-        program.run(thread)
+    def once(after: bool) -> Callable[[int], None]:
+        """A run that is interrupted, before or after its part was done."""
+        interrupted: list[int] = []
 
-    for _ in range(3):
-        interrupted.clear()
+        def run_part(thread: int) -> None:
+            if thread == 0 and not interrupted:
+                interrupted.append(thread)
+                if after:
+                    run(thread)
+                raise KeyboardInterrupt
+            run(thread)
+
+        return run_part
+
+    for after in (False, True):
+        program.run = once(after)  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
-            thread_pool().run(3, interrupt_once, program.prepare)
+            thread_pool().run(program)
+        del program.run  # type: ignore[attr-defined]
         assert engine.step(*data)[0] == expected
     # After its part was done, another call of it does nothing.
-    thread_pool().run(3, program.run, program.prepare)
+    thread_pool().run(program)
     program.run(0)
     assert engine.step(*data)[0] == expected
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("moment", ["before", "begun", "done"])
+def test_an_interrupted_update_is_made_once_or_not_at_all(
+    threads: int, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, loss = residual(), SoftmaxCrossEntropy()
+    engine = CompiledEngine(network, batch_size=64, loss=loss, threads=threads)
+    optimizer = AdamW()
+    data = batch(network, 64, loss)
+    for _ in range(2):
+        engine.step(*data)
+        engine.update(optimizer, 0.01)
+    start, state = network.flat.copy(), [part.copy() for part in optimizer.state]
+    engine.update(optimizer, 0.01)
+    whole = network.flat.copy()
+    network.flat[...] = start
+    for part, before in zip(optimizer.state, state, strict=True):
+        part[...] = before
+    optimizer.steps = 2
+    update = engine._update
+    assert update is not None
+    name = "prepare" if moment == "before" else "run"
+    real, calls = getattr(update.program, name), []
+
+    def interrupted(*arguments: int) -> None:
+        calls.append(arguments)
+        if calls != [arguments] or moment == "done":
+            real(*arguments)
+        if calls == [arguments]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(update.program, name, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        engine.update(optimizer, 0.01)
+    if moment == "before":
+        assert optimizer.steps == 2
+        assert np.array_equal(network.flat, start)
+    else:
+        assert optimizer.steps == 3
+        assert np.array_equal(network.flat, whole)
 
 
 def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_both_passes_are_remembered():
     windows = [AxisWindow(-4, 300), AxisWindow(-4, 200)]
     module._PREPARED.clear()
     first = sweep(f, w, windows, axes=(0, 1), dtype="f8", border="wrap", method="box")
-    kept = list(module._PREPARED)
+    kept = module._PREPARED.values()
     again = sweep(f, w, windows, axes=(0, 1), dtype="f8", border="wrap", method="box")
     np.testing.assert_array_equal(first, again)
     assert len(kept) >= 3

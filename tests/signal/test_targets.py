@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from striate.common.arrays import Array
+from striate.common.recent import Recent
 from striate.nest.compiler import compile_nest
 from striate.nest.program import Program
 from striate.nest.target import Target, host
@@ -105,7 +106,7 @@ def test_all_kernels_are_compiled_for_the_target_asked_for(
 
     monkeypatch.setattr("striate.signal.region.compile_nest", compiled)
     monkeypatch.setattr(compiled_sweep, "Program", program)
-    monkeypatch.setattr(compiled_sweep, "_PLANS", type(compiled_sweep._PLANS)())
+    monkeypatch.setattr(compiled_sweep, "_PLANS", Recent(100))
     for method, request in cases("float64"):
         seen.clear()
         run(request, method, target)

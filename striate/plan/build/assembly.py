@@ -22,7 +22,7 @@ def build(stages: Sequence[Stage], memory: Memory, target: Target, threads: int)
     if stages:
         stages[-1].barrier = True  # a run has ended when all threads have
     assembly = Assembly(memory, target)
-    return Program([assembly.job(stage) for stage in stages], threads, target)
+    return Program([assembly.job(stage) for stage in stages], threads, target, flushes=True)
 
 
 def sources(stages: Sequence[Stage], memory: Memory, target: Target) -> list[tuple[str, str]]:

@@ -134,8 +134,7 @@ class ConvolutionPasses:
         self._run("filter_gradient")
 
     def _run(self, name: str) -> None:
-        program = self._programs[name]
-        thread_pool().run(self.threads, program.run, program.prepare)
+        thread_pool().run(self._programs[name])
 
     # --- the arrays -------------------------------------------------------------------------
 

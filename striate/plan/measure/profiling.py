@@ -25,7 +25,7 @@ def seconds_of(runner: Runner) -> float:
     """Seconds of one run on all threads of the plan, without the batch's way in and out."""
     program = runner.plan.program
     begin = time.perf_counter()
-    thread_pool().run(runner.threads, program.run, program.prepare)
+    thread_pool().run(program)
     return time.perf_counter() - begin
 
 

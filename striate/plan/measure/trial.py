@@ -4,7 +4,6 @@ images.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,10 @@ from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
 from striate.common.memory import aligned_copy
 from striate.common.threads import checked_threads
-from striate.nest.target import host, require_bfloat16
+from striate.nest.target import compiler_error, host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.inference import worth_threads
+from striate.plan.inputs import rounded_batch
 from striate.plan.runner import Runner
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ def trial(
 
     Nothing that it computes changes the network.
     """
-    if importlib.util.find_spec("llvmlite") is None:
+    reason = compiler_error()
+    if reason is not None:
         raise StriateValueError(
-            f"{who}: there is nothing compiled to look at without llvmlite; "
+            f"{who}: there is nothing compiled to look at without llvmlite, which {reason}; "
             "install it with: pip install llvmlite"
         )
     if bfloat16:
@@ -52,7 +53,7 @@ def trial(
         own = folded(network)
         runner = Runner(
             own,
-            batch_size=batch_size,
+            batch_size=rounded_batch(batch_size),
             threads=worth_threads(own, batch_size, threads),
             exact=exact,
             bfloat16=bfloat16,

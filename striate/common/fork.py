@@ -1,0 +1,71 @@
+"""What a forked child gets anew: locks, and all that belongs to threads.
+
+A child has one thread, the one that forked. A lock that another thread held stays locked in it for
+ever, and a pool has lost its threads. So every lock of striate is made by `renewed_lock`, which
+puts a new one in its place in each child, and what belongs to threads is dropped by `in_child`.
+What such a lock guards may be left half done, and must be of no harm then: a table that is filled
+by single assignments, or memory that each run writes anew. Where that is not so, as inside LLVM,
+`finished_before_fork` lets a fork wait.
+
+    renewed_lock           a lock for the attribute or global variable of a name
+    in_child               call this in every child
+    finished_before_fork   no fork while another thread holds this lock
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+Lock: TypeAlias = Any  # threading.RLock is no type
+
+_owned: dict[tuple[int, str], weakref.ref[Any]] = {}
+
+
+def renewed_lock(owner: object, name: str) -> Lock:
+    """Return a reentrant lock for ``owner.name``, which is set to a new one in a forked child.
+
+    It must be read from there each time. A thread that forks while it holds the lock goes on
+    holding the old one in the child, and lets it go as usual.
+
+    Args:
+        owner: an object that can be weakly referenced, or a module.
+        name: the attribute or global variable that the caller assigns the lock to.
+    """
+    key = (id(owner), name)
+
+    def forget(_: object) -> None:
+        _owned.pop(key, None)
+
+    _owned[key] = weakref.ref(owner, forget)
+    return threading.RLock()
+
+
+def in_child(function: Callable[[], object]) -> None:
+    """Call `function` in every child that is forked from now on."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=function)
+
+
+def finished_before_fork(lock: Lock) -> None:
+    """Let a fork wait for a lock that another thread holds: what it guards is whole in the child.
+
+    Whoever holds it must not wait for another lock meanwhile.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+
+
+def _renew() -> None:
+    for (_, name), reference in list(_owned.items()):
+        owner = reference()
+        if owner is not None:
+            setattr(owner, name, threading.RLock())
+
+
+in_child(_renew)

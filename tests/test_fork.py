@@ -1,0 +1,231 @@
+"""Children that are forked while other threads hold locks: none hangs."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate import Conv2D, Dense, Flatten, Network, ReLU, convolve, filter_image
+from striate.common import fork
+from striate.nest import compiler, target
+from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
+from striate.nest.compiler import compile_nest
+from striate.nest.thread_pool import thread_pool
+from striate.signal import compiled_sweep
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+LIMIT = 60.0  # seconds that a child may take before it counts as hanging
+_values = count(1)
+
+
+def in_child(work: Callable[[], object]) -> str:
+    """What became of a forked child that does some work: "done", "failed", "hangs"."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python's, about forking with threads
+        child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return "done" if status == 0 else "failed"
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "hangs"
+
+
+@contextmanager
+def held(lock: Any) -> Iterator[None]:
+    """Another thread holds a lock meanwhile."""
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            taken.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def network() -> Network:
+    layers = [Conv2D(6, 3), ReLU(), Flatten(), Dense(4)]
+    return Network(layers, input_shape=(9, 8, 2), seed=0)
+
+
+IMAGES = np.random.default_rng(0).random((20, 9, 8, 2)).astype(np.float32)
+PICTURE = np.random.default_rng(0).integers(0, 256, (90, 80, 3)).astype(np.uint8)
+
+
+def compile_something() -> None:
+    """A kernel that nobody has compiled before."""
+    out = np.empty(8, np.float32)
+    value = os.getpid() + next(_values) / 1024
+    kernel = compile_nest(
+        Nest((("i", 8),), (Store(Tensor("out", strides_of({"i": 1})), Constant(value)),))
+    )
+    kernel(out)
+    assert (out == np.float32(value)).all()
+
+
+def test_every_lock_of_an_object_is_renewed() -> None:
+    net = network()
+    expected = net.predict_logits(IMAGES)
+    frozen = net.compile(batch_size=20)
+
+    def predict() -> None:
+        np.testing.assert_array_equal(net.predict_logits(IMAGES), expected)
+
+    def run_frozen() -> None:
+        np.testing.assert_allclose(frozen(IMAGES), expected, rtol=1e-4, atol=1e-6)
+
+    filtered = filter_image(PICTURE, "mean5")
+    (sweep,) = compiled_sweep._PLANS.values()[-1:]
+
+    def filter_again() -> None:
+        np.testing.assert_array_equal(filter_image(PICTURE, "mean5"), filtered)
+        filter_image(PICTURE[: os.getpid() % 40 + 30], "mean5")
+
+    run_frozen()
+    for lock, work in (
+        (net._lock, predict),
+        (frozen._lock, run_frozen),
+        (sweep._lock, filter_again),
+        (compiled_sweep._LOCK, filter_again),
+        (compiler._LOCK, compile_something),
+        (thread_pool()._lock, predict),
+        (thread_pool()._lock, filter_again),
+    ):
+        with held(lock):
+            assert in_child(work) == "done"
+        work()  # and the parent goes on as before
+
+
+def test_a_fork_waits_until_llvm_is_whole() -> None:
+    """No lock can be renewed there: what it guards may be half done."""
+    taken = threading.Event()
+
+    def hold() -> None:
+        with target._LLVM_LOCK:
+            taken.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    assert in_child(compile_something) == "done"
+    thread.join()
+    compile_something()
+
+
+@pytest.mark.parametrize("what", ["predict", "compile", "filter", "fit"])
+def test_children_of_busy_threads(what: str) -> None:
+    net, other = network(), network()
+    expected = net.predict_logits(IMAGES, threads=2)
+    work: dict[str, Callable[[], object]] = {
+        "predict": lambda: np.testing.assert_array_equal(
+            net.predict_logits(IMAGES, threads=2), expected
+        ),
+        "compile": compile_something,
+        "filter": lambda: convolve(
+            np.ones((50 + next(_values) % 90, 300), np.float32), np.eye(5), method="direct"
+        ),
+        "fit": lambda: other.fit(IMAGES, np.arange(20) % 4, epochs=1, progress=None),
+    }
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            work[what]()
+
+    threads = [threading.Thread(target=busy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for name in [what, "predict", "filter", "compile"] * 2:
+            if name != "fit":
+                assert in_child(work[name]) == "done"
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    work[what]()
+
+
+def test_a_thread_that_forks_with_a_lock_lets_it_go() -> None:
+    net = network()
+    net.predict_logits(IMAGES)
+
+    def in_callback() -> None:
+        assert in_child(lambda: net.predict_logits(IMAGES)) == "done"
+
+    with net._lock:
+        in_callback()
+    net.predict_logits(IMAGES)
+
+
+def test_children_have_children() -> None:
+    net = network()
+    net.predict_logits(IMAGES, threads=2)
+
+    def child() -> None:
+        net.predict_logits(IMAGES, threads=2)
+        assert in_child(lambda: net.predict_logits(IMAGES, threads=2)) == "done"
+
+    assert in_child(child) == "done"
+
+
+def test_locks_of_objects_that_are_gone_are_forgotten() -> None:
+    gc.collect()
+    before = len(fork._owned)
+    networks = [network() for _ in range(10)]
+    assert len(fork._owned) >= before + 10
+    del networks
+    gc.collect()
+    assert len(fork._owned) <= before
+
+
+def test_no_lock_is_made_otherwise() -> None:
+    """Each lock and pool of the package is renewed, or says here why it need not be."""
+    from pathlib import Path
+
+    import striate
+
+    allowed = {
+        "common/fork.py",  # makes them
+        "nest/target.py",  # a fork waits for LLVM's
+        "nest/thread_pool.py",  # belongs to a pool, which a child makes anew
+        "data/worker_pool.py",  # lives as long as one call
+    }
+    root = Path(striate.__file__).parent
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "threading.Lock()" in (text := path.read_text()) or "threading.RLock()" in text
+    }
+    assert found <= allowed
+    assert sys.modules["striate.nest.compiler"]._LOCK is compiler._LOCK
