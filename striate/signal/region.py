@@ -28,7 +28,7 @@ _SHARDS = 64  # runs of blocks that each thread may take: the last ones even out
 
 
 @dataclass(frozen=True)
-class _Step:
+class _BlockCall:
     """What is done for each block.
 
     Attributes:
@@ -61,7 +61,7 @@ class Region:
         self._buffers = buffers
         self.descriptor, self.algorithm, self.lanes = spec.descriptor, spec.algorithm, spec.lanes
         self.epilogue = self._epilogue()
-        self._steps: list[_Step] = []
+        self._steps: list[_BlockCall] = []
         rows = blocks.planes_read * blocks.rows_read
         self._rows_gathered = rows * self.algorithm.blocks_per_task
         if gathered:
@@ -130,7 +130,7 @@ class Region:
         buffers: Mapping[str, Argument],
         *,
         fused: bool = True,
-    ) -> _Step:
+    ) -> _BlockCall:
         """A nest as a kernel for any number of rows and columns, with how many this one has."""
         element, target = self.descriptor.element, self.spec.target
         chosen = schedule(nest, target, element)
@@ -138,9 +138,9 @@ class Region:
         target = replace(target, fused=target.fused and fused)
         kernel = compile_nest(general, chosen, element=element, target=target)
         given = {COUNTS: self._buffers.words(counts)} if counts else {}
-        return _Step(nest, kernel, {**buffers, **given})
+        return _BlockCall(nest, kernel, {**buffers, **given})
 
-    def _check(self, numbers: Argument, rows: int, width: int, pitch: int, across: int) -> _Step:
+    def _check(self, numbers: Argument, rows: int, width: int, pitch: int, across: int) -> _BlockCall:
         """Find out whether all rows of a buffer are finite, for so many blocks along x."""
         nest = finite_check(rows, width, pitch)
         flags = self._buffers.flags(self.blocks.count * across, nest.extent("u"))
@@ -210,7 +210,7 @@ class Region:
         tasks = -(-self.blocks.count * len(starts) // together)
         return Job(tuple(calls), tasks, min(tasks, _SHARDS * self.spec.threads), barrier=False)
 
-    def _call(self, step: _Step, given: Mapping[str, Argument]) -> KernelCall:
+    def _call(self, step: _BlockCall, given: Mapping[str, Argument]) -> KernelCall:
         buffers = {**given, **step.buffers}
         self._buffers.check(step.nest, buffers)
         return KernelCall(step.kernel, tuple(buffers[name] for name in step.kernel.nest.buffers))
