@@ -2,8 +2,9 @@
 
     python benchmarks/company.py [--seconds 3] [--rounds 5]
 
-In each situation one thread, as many as there are by default, and two that are asked for take turns;
-what is printed is how long a step takes them, and how that compares with one thread. The situations:
+In each situation one thread, as many as there are by default, and two that are asked for take
+turns; what is printed is how long a step takes them, and how that compares with one thread. The
+situations:
 
 - alone
 - one processor: by affinity
@@ -66,7 +67,7 @@ def measured(threads: int | None, seconds: float) -> None:
     print(json.dumps({"threads": checked_threads(threads, "company"), "ms": milliseconds}))
 
 
-# --- situations ------------------------------------------------------------------------------------
+# --- situations ----------------------------------------------------------------------------------
 
 
 @contextmanager

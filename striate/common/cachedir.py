@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import stat
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
 from striate.common.errors import StriateValueError
 from striate.common.text import cut
+from striate.common.warn import warn_user
 
 # What the platforms' folders depend on.
 _VARIABLES = ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
@@ -96,11 +96,10 @@ def _tell(folder: str, own: bool) -> None:
     """Say once that a folder is not used."""
     why = "others may write to it" if own else "it belongs to another user"
     cure = f"run chmod go-w {folder!r}" if own else "set STRIATE_CACHE to a folder of yours"
-    warnings.warn(
+    warn_user(
         f"striate does not use the cache folder {cut(folder, 200)}, since {why}, and compiled code "
         f"is run from there: {cut(cure, 200)}",
         RuntimeWarning,
-        stacklevel=2,
     )
 
 

@@ -63,3 +63,13 @@ def _added(total: Expression, factor: Fraction, value: Expression) -> Expression
     if abs(factor) == 1:
         return Binary("add" if factor > 0 else "sub", total, value)
     return MultiplyAdd(value, Constant(float(factor)), total)
+
+
+def grid_of(left: Matrix, right: Matrix) -> tuple[tuple[str, int], ...]:
+    """The axes of a grid: (i, j) of what comes out of a transform, (p, q) of what goes in.
+
+    A store that moves along i and j stands for one for each of their indices; what is inside
+    `Transformed` moves along p and q.  So a transform of a tile, hundreds of sums and differences
+    of whole vectors, is planned, compared and looked up as the few lines that say what it is.
+    """
+    return (("i", len(left)), ("j", len(right)), ("p", len(left[0])), ("q", len(right[0])))

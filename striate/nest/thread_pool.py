@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -13,6 +12,7 @@ from typing import TypeAlias
 
 from striate.common.fork import in_child
 from striate.common.text import counted
+from striate.common.warn import warn_user
 from striate.nest.program import Program
 
 # What hands the others their parts, and the caller's own.
@@ -87,10 +87,9 @@ class ThreadPool:
         if not self._refused:
             self._refused = True
             working = counted(1 + len(self._queues), "thread")
-            warnings.warn(
+            warn_user(
                 f"striate: the system refuses more threads ({error}); working with {working}",
                 RuntimeWarning,
-                stacklevel=4,
             )
 
 

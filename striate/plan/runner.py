@@ -126,7 +126,7 @@ class Runner:
         program, gradient = self.plan.backward, gradient_of(outputs)
         if program is not None:
             self._write(self.plan.targets, gradient, self._filled)
-            thread_pool().run(self.threads, program.run, program.prepare)
+            thread_pool().run(program)
         return outputs
 
     def infer(self, images: Array) -> Array:

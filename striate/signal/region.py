@@ -140,7 +140,9 @@ class Region:
         given = {COUNTS: self._buffers.words(counts)} if counts else {}
         return _BlockCall(nest, kernel, {**buffers, **given})
 
-    def _check(self, numbers: Argument, rows: int, width: int, pitch: int, across: int) -> _BlockCall:
+    def _check(
+        self, numbers: Argument, rows: int, width: int, pitch: int, across: int
+    ) -> _BlockCall:
         """Find out whether all rows of a buffer are finite, for so many blocks along x."""
         nest = finite_check(rows, width, pitch)
         flags = self._buffers.flags(self.blocks.count * across, nest.extent("u"))

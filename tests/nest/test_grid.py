@@ -18,7 +18,6 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     Transformed,
-    grid_of,
     maximum,
     strides_of,
 )
@@ -26,6 +25,7 @@ from striate.nest.compiler import compile_nest
 from striate.nest.emit import emit
 from striate.nest.rewrite import with_tensors, written_out
 from striate.nest.schedule import Schedule, alternatives, choose
+from striate.nest.small_matrix import grid_of
 from striate.nest.target import host
 
 LEFT: Matrix = tuple(tuple(map(Fraction, row)) for row in ((1, 2, 0), (1, -2, 3)))

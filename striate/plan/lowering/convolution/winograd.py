@@ -29,9 +29,9 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     Transformed,
-    grid_of,
     strides_of,
 )
+from striate.nest.small_matrix import grid_of
 from striate.ops.shapes import Pads
 from striate.ops.winograd import Transforms, transforms
 from striate.plan.analysis.operations import Operation

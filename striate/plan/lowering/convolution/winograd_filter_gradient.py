@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed, grid_of
+from striate.nest.algebra import Accumulator, Constant, Nest, Store, Transformed
+from striate.nest.small_matrix import grid_of
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Buffer, Location, vector

@@ -10,7 +10,8 @@ less than r - 1; and W is what the gradient of the filters reads too.
 
 from __future__ import annotations
 
-from striate.nest.algebra import Accumulator, Nest, Store, Transformed, grid_of
+from striate.nest.algebra import Accumulator, Nest, Store, Transformed
+from striate.nest.small_matrix import grid_of
 from striate.nest.target import Target
 from striate.ops.winograd import Transforms
 from striate.plan.analysis.operations import Operation

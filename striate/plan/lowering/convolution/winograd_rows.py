@@ -13,8 +13,8 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     Transformed,
-    grid_of,
 )
+from striate.nest.small_matrix import grid_of
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Buffer, Image, Location, Steps, vector

@@ -12,9 +12,9 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     Transformed,
-    grid_of,
     strides_of,
 )
+from striate.nest.small_matrix import grid_of
 from striate.nest.target import Target
 from striate.ops.winograd import Transforms
 from striate.plan.layout import Access, Buffer, Image, Location
