@@ -82,6 +82,8 @@ class InterruptHandler:
         for number, before in self.before.items():
             signal.signal(number, before)
         self.before = {}
+        if self._outer is not None and self._outer._number is None:
+            self._outer._number = self._number
 
     def _handle(self, number: int) -> None:
         if not self.requested:

@@ -55,5 +55,8 @@ class Engine(Protocol):
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update the parameters ``network.flat`` in place, by the optimizer and `gradient`."""
 
+    def fingerprint(self) -> str:
+        """What the bits of its results depend on besides the network and the batches."""
+
     def close(self) -> None:
         """Free buffers and threads; the engine cannot be used afterwards."""

@@ -24,8 +24,10 @@ from striate.plan.inputs import (
     can_be_read_in_place,
     rounded_batch,
 )
+from striate.plan.lowering.lanes import lanes_for
 from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
+from striate.plan.settings import Settings
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -168,6 +170,36 @@ class CompiledEngine:
             optimizer.steps += 1  # from here on it is done, whatever signal comes
 
         thread_pool().run(step.program, begin)
+
+    def fingerprint(self) -> str:
+        """What the bits of its results depend on: the vector unit, and how a batch lies in it."""
+        target, loss = self.target, None if self.loss is None else self.loss.kind
+        lanes = [
+            lanes_for(
+                self.network,
+                Settings(
+                    self.batch_size,
+                    lanes=1,
+                    element="f32",
+                    target=target,
+                    training=training,
+                    loss=loss if training else None,
+                    exact=self.exact,
+                    bfloat16=self.bfloat16,
+                ),
+            )
+            for training in (True, False)
+        ]
+        kinds = ["exact"] * self.exact + ["bfloat16"] * self.bfloat16
+        return " ".join(
+            [
+                f"llvm {target.triple.split('-')[0]} {8 * target.vector_bytes} bits",
+                f"{target.registers} registers",
+                f"blocks of {lanes[0]} and {lanes[1]}",
+                *["not fused"] * (not target.fused),
+                *kinds,
+            ]
+        )
 
     def close(self) -> None:
         """Free the buffers.  The threads stay in the pool, for other engines."""

@@ -77,6 +77,10 @@ class NumPyEngine:
         gradient = self.gradient.astype(np.float32, copy=False)
         optimizer.apply(self.network.flat, gradient, self.network.decay_mask, learning_rate)
 
+    def fingerprint(self) -> str:
+        """What the bits of its results depend on: the version of NumPy."""
+        return f"numpy {np.__version__} {self.dtype}"
+
     def close(self) -> None:
         """Nothing to free."""
 

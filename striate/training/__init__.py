@@ -16,6 +16,9 @@ curves           them, drawn
 epoch_metrics    loss, accuracy and speed of the current epoch
 stopping         early stopping
 progress         showing how far training is
+fingerprint      what the bits of a training depend on
+checkpoint       what it needs to go on, in a file
+training_run     its state between two steps, and its stops
 loop             `fit`, the training loop
 learning_rate_finder   `find_learning_rate`, a range test
 evaluation       accuracy, loss, precision, recall and the confusion matrix

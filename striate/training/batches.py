@@ -66,6 +66,7 @@ class TrainingSet:
         seed: int,
         augment: Augmentation | None = None,
         reads_in_place: bool = False,
+        start: int = 0,
     ) -> AbstractContextManager[Iterator[Batch]]:
         """All batches of all epochs, as a context manager; each epoch is shuffled anew.
 
@@ -77,21 +78,27 @@ class TrainingSet:
             reads_in_place: whether the engine reads images from the user's array and augments
                 them itself. Then little is left to prepare; otherwise a background thread
                 prepares the next batches while one is used.
+            start: how many batches to leave out; the others are as they would be without that.
         """
         load = Loader(self.images, augment, seed, reads_in_place)
-        source = self._each(epochs, batch_size, seed, load)
+        source = self._each(epochs, batch_size, seed, load, start)
         return nullcontext(source) if load.is_light else Prefetch(source)
 
-    def _each(self, epochs: int, batch_size: int, seed: int, load: Loader) -> Iterator[Batch]:
+    def _each(
+        self, epochs: int, batch_size: int, seed: int, load: Loader, start: int
+    ) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
         # Usually all weights are equal: then those of a batch depend on its size alone.
         used = self.weights[self.rows]
         same = {size: _shares(used[:size]) for size in set(sizes)} if _are_equal(used) else None
-        for epoch in range(epochs):
+        first, left_out = divmod(start, len(sizes))
+        for epoch in range(first, epochs):
             order = generator(seed, Stream.ORDER, epoch).permutation(self.rows)
             keys = np.split(image_keys(seed, Stream.DROPOUT, epoch, order), ends)
             for index, rows in enumerate(np.split(order, ends)):
+                if epoch == first and index < left_out:
+                    continue
                 weights, total = same[len(rows)] if same else _shares(self.weights[rows])
                 yield Batch(
                     epoch=epoch,

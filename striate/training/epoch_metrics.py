@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +51,23 @@ class EpochMetrics:
         """The share of images added whose class was right; None for regression."""
         self._count()
         return self._right / self.images if self._has_classes else None
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on, JSON-able."""
+        self._count()
+        return {
+            "images": self.images,
+            "right": self._right,
+            "loss": float(self._loss),
+            "weight": float(self._weight),
+            "seconds": self.seconds(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was asked for, the time too."""
+        self.images, self._right = state["images"], state["right"]
+        self._loss, self._weight = state["loss"], state["weight"]
+        self._start = time.perf_counter() - state["seconds"]
 
     def seconds(self) -> float:
         """Seconds since the epoch began; above 0, so that they can be divided by."""

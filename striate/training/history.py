@@ -58,8 +58,10 @@ class History:
 
     Attributes:
         rows: the figures of each epoch.
-        interrupted: whether Ctrl-C stopped training, perhaps within an epoch.
-        stopped_early: whether early stopping ended it.
+        interrupted: whether a signal stopped training, perhaps within an epoch.
+        stopped_early: whether early stopping or `on_epoch` ended it before the last epoch.
+        stopped_by: what did: "SIGINT" (Ctrl-C), "SIGTERM", "SIGHUP", "early stopping" or
+            "on_epoch"; None if all epochs were done.
         best_epoch: the epoch whose weights were restored; None without early stopping.
         seconds: of the whole training.
     """
@@ -67,6 +69,7 @@ class History:
     rows: list[Epoch] = field(default_factory=list)
     interrupted: bool = False
     stopped_early: bool = False
+    stopped_by: str | None = None
     best_epoch: int | None = None
     seconds: float = 0.0
 
@@ -80,6 +83,7 @@ class History:
             "epochs": [row.to_dict() for row in self.rows],
             "interrupted": self.interrupted,
             "stopped_early": self.stopped_early,
+            "stopped_by": self.stopped_by,
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
         }

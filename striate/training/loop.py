@@ -4,38 +4,42 @@ epoch.
 
 from __future__ import annotations
 
-import math
-import time
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from striate.common.errors import StriateArithmeticError, StriateValueError
+from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
-from striate.training.batches import Batch, batch_sizes
-from striate.training.epoch_metrics import EpochMetrics
+from striate.training.checkpoint import (
+    Checkpoint,
+    Checkpointer,
+    Resume,
+    as_checkpoint,
+    check_resume,
+)
+from striate.training.fingerprint import (
+    described,
+    facts_of_data,
+    facts_of_network,
+    facts_of_start,
+)
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
 from striate.training.prepare import PreparedData, prepare
 from striate.training.random_streams import check_seed
-from striate.training.reporters import Progress, Reporter, make_reporter
+from striate.training.reporters import Progress, make_reporter
 from striate.training.sample_weights import ClassWeight
-from striate.training.stopping import (
-    BestEpoch,
-    EarlyStopping,
-    Snapshot,
-)
+from striate.training.stopping import BestEpoch, EarlyStopping
+from striate.training.training_run import TrainingRun
 from striate.training.training_settings import RateFunction, TrainingSettings
 
 if TYPE_CHECKING:
-    from striate.engines.engine import Engine
     from striate.model.model import Model
 
 
@@ -64,12 +68,16 @@ def fit(
     exact: bool = False,
     bfloat16: bool = False,
     progress: bool | Callable[[Progress], None] = True,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    on_epoch: Callable[[Epoch], Any] | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    resume: Resume = False,
 ) -> History:
     """Train `network` in place.
 
-    The same arguments give the same bits, for any number of threads.  Ctrl-C stops after the
-    current step and keeps the weights; a second Ctrl-C raises KeyboardInterrupt at once.
+    The same arguments give the same bits, for any number of threads, and however often training
+    was stopped and resumed.  Ctrl-C, SIGTERM and SIGHUP stop after the current step, keep the
+    weights and write the checkpoint, if there is to be one; `History.stopped_by` tells.  A second
+    one does as usual at once: Ctrl-C raises KeyboardInterrupt.
 
     Args:
         network: the network, which is trained further from its present weights.  If its
@@ -108,10 +116,15 @@ def fit(
             products in 32 bits, where the processor can and it is faster.  Weights, the values
             between layers, and all other computations keep 32 bits.
         progress: show progress on standard error, or a function to call with a Progress each step.
-        on_epoch: called with the figures of each epoch.
+        on_epoch: called with the figures of each epoch; where it returns True, training ends.
+        checkpoint: a file in which all that is needed to go on is kept while training lasts: by
+            default every two minutes, or as a `Checkpoint` says.
+        resume: go on from the checkpoint, if there is one, to the very bits that training without
+            a stop gives.  One that was made for other images, labels, settings, versions or
+            processors is refused, but for "any", which goes on with what is given now.
 
     Returns:
-        The figures of all epochs.
+        The figures of all epochs, those before a stop too.
 
     Raises:
         ValueError, TypeError: arguments that do not fit each other or the network.
@@ -119,6 +132,10 @@ def fit(
             of the last epoch with a finite loss.
     """
     seed = check_seed(seed)
+    resume = check_resume(resume)
+    if resume and checkpoint is None:
+        raise StriateValueError("resume needs a checkpoint: the file to go on from")
+    before = None if checkpoint is None else facts_of_start(network)
     settings = TrainingSettings(
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -147,6 +164,7 @@ def fit(
 
     from striate.engines import make_engine
 
+    interruption = InterruptHandler()
     with (
         closing(
             make_engine(
@@ -161,138 +179,57 @@ def fit(
         ) as made,
         closing(make_reporter(progress)) as reporter,
     ):
-        training = _Training(
+        used = settings.make_optimizer()
+        checkpointer = None
+        if before is not None and checkpoint is not None:
+            start, steps = before, (epochs, batch_size)
+            checkpointer = Checkpointer(
+                as_checkpoint(checkpoint),
+                resume,
+                lambda: {
+                    **start,
+                    "engine": made.fingerprint(),
+                    "epochs": steps[0],
+                    "batch size": steps[1],
+                    "optimizer": described(used),
+                    "learning rate": highest_rate,
+                    "schedule": described(rates),
+                    "loss": described(data.loss),
+                    "augmentation": described(settings.make_augmentation()),
+                    "early stopping": described(rule),
+                    "seed": seed,
+                    **facts_of_network(network),
+                    **facts_of_data(data),
+                },
+            )
+        training = TrainingRun(
             network=network,
             engine=made,
             data=data,
-            optimizer=settings.make_optimizer(),
+            optimizer=used,
             rate=lambda step, total: rates(step, total, highest_rate),
             epochs=epochs,
             batch_size=batch_size,
             best=None if rule is None else BestEpoch(rule, network),
             reporter=reporter,
             on_epoch=on_epoch,
+            checkpointer=checkpointer,
         )
+        training.resume()
         source = data.training.batches(
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
             augment=settings.make_augmentation(),
             reads_in_place=made.reads_in_place,
+            start=training.done,
         )
-        with InterruptHandler() as interruption, source as batches:
-            for batch in batches:
+        with interruption, source as batches:
+            for batch in () if training.finished else batches:
                 training.step(batch, interruption)
                 if training.finished:
                     break
         return training.end()
-
-
-@dataclass
-class _Training:
-    """The state of one call of `fit` between its steps."""
-
-    network: Model
-    engine: Engine
-    data: PreparedData
-    optimizer: Optimizer
-    rate: Callable[[int, int], float]  # learning rate of (step, total steps)
-    epochs: int
-    batch_size: int
-    best: BestEpoch | None
-    reporter: Reporter
-    on_epoch: Callable[[Epoch], None] | None
-
-    def __post_init__(self) -> None:
-        self.history = History()
-        self.finished = False
-        self._steps = len(batch_sizes(len(self.data.training.rows), self.batch_size))
-        self._done = 0
-        self._last_finite = Snapshot(self.network)
-        self._metrics = EpochMetrics(self.data.has_classes)
-        self._start = time.perf_counter()
-
-    def step(self, batch: Batch, interruption: InterruptHandler) -> None:
-        """Train on one batch; after the last one of an epoch, validate and end the epoch."""
-        rate = self.rate(self._done, self._steps * self.epochs)
-        # A loss that is not finite is an error below, so NumPy need not warn of it.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            loss, outputs = self.engine.step(batch.images, batch.targets, batch.weights, batch.keys)
-            if not math.isfinite(loss):
-                self._fail(batch, rate)
-            self.engine.update(self.optimizer, rate)
-        self._done += 1
-        self._metrics.add(batch, loss, outputs)
-        if self.reporter.wants_steps:
-            self.reporter.step(self._progress(batch))
-        if interruption.requested:
-            self.history.interrupted = self.finished = True
-        if self.finished or batch.index == self._steps - 1:
-            self._end_epoch(batch, rate)
-            # Checked again: Ctrl-C may have come during validation.
-            if interruption.requested:
-                self.history.interrupted = self.finished = True
-
-    def end(self) -> History:
-        """Restore the weights of the best epoch, with early stopping, and return the history."""
-        if self.best is not None:
-            self.best.restore()
-            self.history.best_epoch = self.best.epoch
-        self.history.seconds = time.perf_counter() - self._start
-        self.reporter.end(self.history)
-        return self.history
-
-    def _end_epoch(self, batch: Batch, rate: float) -> None:
-        if not np.isfinite(self.network.flat).all():
-            self._fail(batch, rate)
-        trained = self._metrics.seconds()
-        validation: tuple[float | None, float | None] = (None, None)
-        if self.data.validation is not None and not self.finished:
-            validation = self.data.validation.measure(self.engine, self.data.loss, self.batch_size)
-        row = Epoch(
-            epoch=batch.epoch + 1,
-            loss=self._metrics.loss,
-            accuracy=self._metrics.accuracy,
-            val_loss=validation[0],
-            val_accuracy=validation[1],
-            learning_rate=rate,
-            images=self._metrics.images,
-            seconds=self._metrics.seconds(),
-            images_per_second=self._metrics.images / trained,
-        )
-        self.history.rows.append(row)
-        self.reporter.epoch(row, self.epochs)
-        if self.on_epoch is not None:
-            self.on_epoch(row)
-        if self.best is not None and validation[0] is not None and self.best.should_stop(row):
-            # After the last epoch there is nothing left to stop.
-            self.history.stopped_early = row.epoch < self.epochs
-            self.finished = True
-        self._last_finite.take()
-        self._metrics = EpochMetrics(self.data.has_classes)
-
-    def _fail(self, batch: Batch, rate: float) -> NoReturn:
-        self._last_finite.restore()
-        kept = f"the end of epoch {batch.epoch}" if batch.epoch else "before training"
-        raise StriateArithmeticError(
-            f"the loss is not finite in epoch {batch.epoch + 1}, step {batch.index + 1}, at the "
-            f"learning rate {rate:.3g}: lower learning_rate, to {rate / 10:.1g} for example. "
-            f"The network keeps its weights from {kept}."
-        )
-
-    def _progress(self, batch: Batch) -> Progress:
-        elapsed = time.perf_counter() - self._start
-        left = self._steps * self.epochs - self._done
-        return Progress(
-            epoch=batch.epoch + 1,
-            epochs=self.epochs,
-            step=batch.index + 1,
-            steps=self._steps,
-            loss=self._metrics.loss,
-            accuracy=self._metrics.accuracy,
-            images_per_second=self._metrics.images / self._metrics.seconds(),
-            seconds_left=elapsed / self._done * left,
-        )
 
 
 def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from striate.common.progress import Bar, Interval
 from striate.common.terminal import SafeStream, notes
+from striate.common.text import counted
 from striate.training.history import Epoch, History
+
+LONG = 60.0
+"""Seconds: what takes less is over before one wonders."""
+ESTIMATED_IN = 2.0
+"""Seconds of steps by which all others are estimated."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +39,16 @@ class Progress:
 class Reporter(Protocol):
     """What the training loop tells things to."""
 
-    wants_steps: bool
+    @property
+    def wants_steps(self) -> bool: ...
 
     def step(self, progress: Progress) -> None: ...
 
     def epoch(self, row: Epoch, epochs: int) -> None: ...
 
     def end(self, history: History) -> None: ...
+
+    def say(self, line: str) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -56,7 +66,10 @@ def make_reporter(progress: bool | Callable[[Progress], None]) -> Reporter:
 class Silent:
     """Says nothing."""
 
-    wants_steps = False
+    @property
+    def wants_steps(self) -> bool:
+        """Whether `step` is to be called."""
+        return False
 
     def step(self, progress: Progress) -> None:
         """Nothing."""
@@ -67,6 +80,10 @@ class Silent:
     def end(self, history: History) -> None:
         """Nothing."""
 
+    def say(self, line: str) -> bool:
+        """A note between the epochs; whether it is told."""
+        return False
+
     def close(self) -> None:
         """Nothing."""
 
@@ -74,7 +91,10 @@ class Silent:
 class Hook(Silent):
     """Calls a function after every step."""
 
-    wants_steps = True
+    @property
+    def wants_steps(self) -> bool:
+        """Always."""
+        return True
 
     def __init__(self, function: Callable[[Progress], None]) -> None:
         self._function = function
@@ -85,25 +105,50 @@ class Hook(Silent):
 
 
 class Lines(Silent):
-    """Writes one line per epoch, for logs and pipes."""
+    """Writes one line per epoch, for logs and pipes, and how long all will take if that is long."""
 
     def __init__(self, stream: SafeStream) -> None:
         self._stream = stream
+        self._estimate: TimeEstimate | None = TimeEstimate()
+        self._epochs = 0
+
+    @property
+    def wants_steps(self) -> bool:
+        """Once, when the first steps show how long training will take."""
+        return self._estimate is not None and self._estimate.is_due()
+
+    def step(self, progress: Progress) -> None:
+        """Tell how long training will take."""
+        if self._estimate is not None and (left := self._estimate.left(progress)) >= LONG:
+            self.say(f"training will take about {about(left)}")
+        self._estimate = None
 
     def epoch(self, row: Epoch, epochs: int) -> None:
-        """Write the epoch's line."""
-        print(describe(row, epochs), file=self._stream, flush=True)
+        """Write the epoch's line, and after the first one how long the others will take."""
+        self.say(describe(row, epochs))
+        self._estimate, self._epochs = None, self._epochs + 1
+        left = row.seconds * (epochs - row.epoch)
+        if self._epochs == 1 and left >= LONG:
+            self.say(f"about {about(left)} left")
 
     def end(self, history: History) -> None:
         """Say how it ended, where that is not plain."""
         for line in ending(history):
-            print(line, file=self._stream, flush=True)
+            self.say(line)
+
+    def say(self, line: str) -> bool:
+        """Write a line."""
+        print(line, file=self._stream, flush=True)
+        return not self._stream.lost
 
 
 class EpochBar(Silent):
     """Shows a bar for the current epoch below the lines of the epochs that are done."""
 
-    wants_steps = True
+    @property
+    def wants_steps(self) -> bool:
+        """Always."""
+        return True
 
     def __init__(self, stream: SafeStream) -> None:
         self._bar = Bar(stream, width=20)
@@ -132,9 +177,43 @@ class EpochBar(Silent):
         for line in ending(history):
             self._bar.print(line)
 
+    def say(self, line: str) -> bool:
+        """Leave a line that stays."""
+        self._bar.print(line)
+        return True
+
     def close(self) -> None:
         """Take the bar away."""
         self._bar.close()
+
+
+class TimeEstimate:
+    """How long training will take, by its first steps, of which the very first one compiles."""
+
+    def __init__(self) -> None:
+        self._begin, self._steps = 0.0, 0
+
+    def is_due(self) -> bool:
+        """Called after each step: whether enough of them are done."""
+        now = time.monotonic()
+        if not self._steps:
+            self._begin = now
+        self._steps += 1
+        return now - self._begin >= ESTIMATED_IN
+
+    def left(self, progress: Progress) -> float:
+        """Seconds for all that is left."""
+        steps = (progress.epochs - progress.epoch) * progress.steps + progress.steps - progress.step
+        return (time.monotonic() - self._begin) / max(1, self._steps - 1) * steps
+
+
+def about(seconds: float) -> str:
+    """A time as a person would say it: "3 minutes", "2.5 hours"."""
+    if seconds < 90:
+        return counted(round(seconds), "second")
+    if seconds < 90 * 60:
+        return counted(round(seconds / 60), "minute")
+    return f"{seconds / 3600:.1f} hours"
 
 
 def describe(row: Epoch, epochs: int) -> str:
@@ -154,9 +233,13 @@ def ending(history: History) -> list[str]:
     """What there is to say at the end: interrupted, stopped early, restored."""
     lines = []
     if history.interrupted:
-        lines.append(f"interrupted in epoch {len(history)}: training stopped after this step")
+        signal = history.stopped_by if history.stopped_by not in (None, "SIGINT") else None
+        what = f"stopped by {signal}" if signal else "interrupted"
+        lines.append(f"{what} in epoch {len(history)}: training stopped after this step")
     if history.stopped_early:
-        lines.append(f"stopped early after epoch {len(history)}: no further improvement")
+        asked = history.stopped_by == "on_epoch"
+        why = "on_epoch asked for it" if asked else "no further improvement"
+        lines.append(f"stopped early after epoch {len(history)}: {why}")
     if history.best_epoch is not None:
         lines.append(f"the weights are those of epoch {history.best_epoch}, the best on validation")
     elif history.interrupted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,15 @@ class Snapshot:
         for copy, buffer in zip(self._copies, self._buffers, strict=True):
             copy[...] = buffer
 
+    def arrays(self) -> tuple[Floats, ...]:
+        """The copies: of the weights, of the running statistics."""
+        return self._copies
+
+    def put(self, weights: Floats, statistics: Floats) -> None:
+        """Replace the copies."""
+        for copy, given in zip(self._copies, (weights, statistics), strict=True):
+            copy[...] = given
+
     def restore(self) -> None:
         """Copy the values back into the network."""
         for copy, buffer in zip(self._copies, self._buffers, strict=True):
@@ -80,7 +90,7 @@ class BestEpoch:
 
     def __init__(self, rule: EarlyStopping, network: Any) -> None:
         self._rule = rule
-        self._snapshot = Snapshot(network)
+        self.snapshot = Snapshot(network)
         self._best = -math.inf
         self._waited = 0
         self.epoch: int | None = None
@@ -91,7 +101,7 @@ class BestEpoch:
         score = -figure if self._rule.monitor == "val_loss" else figure
         if self.epoch is None or score > self._best + self._rule.min_delta:
             self._best, self._waited, self.epoch = score, 0, row.epoch
-            self._snapshot.take()
+            self.snapshot.take()
             return False
         self._waited += 1
         return self._waited >= self._rule.patience
@@ -99,4 +109,14 @@ class BestEpoch:
     def restore(self) -> None:
         """Restore the weights of the best epoch, if there is one."""
         if self.epoch is not None:
-            self._snapshot.restore()
+            self.snapshot.restore()
+
+    def state(self) -> dict[str, Any] | None:
+        """What `resume` needs besides the weights, JSON-able; None before the first epoch."""
+        if self.epoch is None:
+            return None
+        return {"best": float(self._best), "waited": self._waited, "epoch": self.epoch}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was asked for."""
+        self._best, self._waited, self.epoch = state["best"], state["waited"], state["epoch"]

@@ -149,3 +149,68 @@ def test_errors_in_the_users_functions_leave_nothing_behind(problem, make_networ
 
     with pytest.raises(LookupError, match="mine"):
         train(make_network(), problem(), **{where: fail})
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_signals_stop_after_the_step_too(problem, make_network, name, capsys):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    steps = []
+
+    def watch(progress):
+        steps.append(progress)
+        if len(steps) == 4:
+            os.kill(os.getpid(), number)
+
+    history = train(make_network(), problem(), progress=watch)
+    assert len(steps) == 4
+    assert history.interrupted and history.stopped_by == name
+    assert signal.getsignal(number) is before
+    train(
+        make_network(), problem(), progress=True, on_epoch=lambda row: os.kill(os.getpid(), number)
+    )
+    assert f"stopped by {name} in epoch 1: training stopped" in capsys.readouterr().err
+
+
+def test_a_programs_own_handler_of_sigterm_stays(problem, make_network):
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        history = train(
+            make_network(), problem(), on_epoch=lambda row: os.kill(os.getpid(), signal.SIGTERM)
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM] * 5
+    assert not history.interrupted
+
+
+def test_one_within_another_knows_and_tells(problem, make_network):
+    """What came before the inner one stops it; what came in the inner one is known outside."""
+    with InterruptHandler() as outer:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with InterruptHandler() as inner:
+            assert inner.requested and inner.number == signal.SIGTERM
+    assert outer.number == signal.SIGTERM
+    with InterruptHandler() as outer:
+        with InterruptHandler() as inner:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert inner.requested
+        assert outer.requested and outer.number == signal.SIGHUP
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c()
+
+
+def test_at_once(capfd):
+    from striate.common.stop_signals import Stopped, stopping_at_once
+
+    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with pytest.raises(Stopped) as caught, stopping_at_once():
+            os.kill(os.getpid(), number)
+        assert caught.value.number == number
+        # The second one too, though the first only asks.
+        with pytest.raises(Stopped), stopping_at_once(), InterruptHandler():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
+    assert before == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]

@@ -1,0 +1,499 @@
+"""Checkpoints: what was stopped and resumed ends in the bits of what never was."""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate.common.errors import StriateValueError
+from striate.data.augment import Augment
+from striate.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, ReLU
+from striate.network import Network
+from striate.optim.optimizers import SGD, AdamW
+from striate.training import checkpoint as module
+from striate.training.checkpoint import Checkpoint, CheckpointError, read, write
+from striate.training.history import History
+from striate.training.loop import fit
+from striate.training.stopping import EarlyStopping
+from tests.training.conftest import bars
+
+STEPS = 7  # of an epoch: 100 images in batches of 16, the last one of 4
+
+
+class Stop(Exception):
+    """Ends a training as kill -9 would: nothing is written afterwards."""
+
+
+def network(seed: int = 0) -> Network:
+    layers = [Conv2D(4, 3, padding=1), BatchNorm(), ReLU(), Flatten(), Dropout(0.2), Dense(3)]
+    return Network(layers, input_shape=(6, 6, 1), seed=seed)
+
+
+def train(net: Network, **options: Any) -> History:
+    images, labels = bars(100)
+    given: dict[str, Any] = {
+        "epochs": 4,
+        "batch_size": 16,
+        "engine": "numpy",
+        "progress": False,
+        "augment": Augment(shift=1),
+        "seed": 5,
+    }
+    return fit(net, images, labels, **(given | options))
+
+
+def figures(history: History) -> list[dict[str, Any]]:
+    """All of a history but the times."""
+    times = ("seconds", "images_per_second")
+    return [{k: v for k, v in row.to_dict().items() if k not in times} for row in history]
+
+
+def same(a: Network, b: Network) -> bool:
+    pairs = ((a.flat, b.flat), (a.state_flat, b.state_flat))
+    return all(x.tobytes() == y.tobytes() for x, y in pairs)
+
+
+def stop_at(step: int, how: str) -> Any:
+    """A `progress` that ends training after so many steps."""
+    done = []
+
+    def watch(progress: Any) -> None:
+        done.append(progress)
+        if len(done) == step:
+            if how == "kill":
+                raise Stop
+            os.kill(os.getpid(), getattr(signal, how))
+
+    return watch
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "sgd": {"optimizer": "sgd", "schedule": "cosine", "augment": None},
+    "validation": {"validation_fraction": 0.2},
+    "early stopping": {
+        "validation_fraction": 0.2,
+        "early_stopping": EarlyStopping(2),
+        "epochs": 9,
+        "learning_rate": 0.05,
+    },
+    "weights": {"class_weight": {0: 2.0, 1: 1.0, 2: 0.5}, "sample_weight": np.arange(100) / 50},
+    "own function": {"augment": lambda images, rng: images[:, ::-1] + rng.integers(9)},
+    "alternate": {"augment": Augment(flip="alternate", brightness=0.1)},
+}
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+@posix
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("step", [1, 3, 5, 6, 7, 8, 14, 19])  # 5 or 7 of an epoch
+def test_stopped_anywhere_and_resumed(tmp_path: Path, engine: str, name: str, step: int) -> None:
+    options = {**SETTINGS[name], "engine": engine}
+    whole = network()
+    undisturbed = train(whole, **options)
+    path = tmp_path / "c"
+    first = network()
+    stopped = train(first, **options, checkpoint=path, progress=stop_at(step, "SIGTERM"))
+    assert stopped.interrupted and stopped.stopped_by == "SIGTERM"
+    assert path.exists()
+    second = network()
+    resumed = train(second, **options, checkpoint=path, resume=True, threads=2)
+    assert same(second, whole)
+    assert figures(resumed) == figures(undisturbed)
+    assert (resumed.best_epoch, resumed.stopped_early, resumed.stopped_by) == (
+        undisturbed.best_epoch,
+        undisturbed.stopped_early,
+        undisturbed.stopped_by,
+    )
+    assert not resumed.interrupted
+    assert os.listdir(tmp_path) == []  # it is finished
+
+
+@posix
+@pytest.mark.parametrize("seed", range(4))
+def test_stopped_again_and_again(tmp_path: Path, engine: str, seed: int) -> None:
+    options = {**SETTINGS["early stopping"], "engine": engine}
+    whole = network()
+    undisturbed = train(whole, **options)
+    rng, stops = np.random.default_rng(seed), 0
+    while True:
+        how = str(rng.choice(["kill", "SIGINT", "SIGTERM", "SIGHUP"]))
+        given = Checkpoint(tmp_path / "c", every=int(rng.integers(1, 3)))
+        net = network()
+        try:
+            history = train(
+                net, **options, checkpoint=given, resume=True,
+                progress=stop_at(int(rng.integers(1, 20)), how),
+            )  # fmt: skip
+        except Stop:
+            stops += 1
+            continue
+        if not history.interrupted:
+            break
+        stops += 1
+    assert stops
+    assert same(net, whole)
+    assert figures(history) == figures(undisturbed)
+
+
+def test_killed_between_checkpoints_by_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an epoch too."""
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    monkeypatch.setattr(module, "_SHARE", 0.0)
+    whole = network()
+    undisturbed = train(whole)
+    with pytest.raises(Stop):
+        train(network(), checkpoint=tmp_path / "c", progress=stop_at(STEPS + 3, "kill"))
+    _, state = read(tmp_path / "c")
+    assert state.values["step"] == STEPS + 2
+    net = network()
+    assert figures(train(net, checkpoint=tmp_path / "c", resume=True)) == figures(undisturbed)
+    assert same(net, whole)
+
+
+def test_after_so_many_epochs(tmp_path: Path) -> None:
+    found = []
+
+    def watch(progress: Any) -> None:
+        path = tmp_path / "c"
+        found.append(read(path)[1].values["step"] if path.exists() else 0)
+
+    train(network(), checkpoint=Checkpoint(tmp_path / "c", every=2), progress=watch)
+    assert found == [0] * 2 * STEPS + [2 * STEPS] * 2 * STEPS
+    train(network(), checkpoint=Checkpoint(tmp_path / "c", every=3, keep=True))
+    assert read(tmp_path / "c")[1].values["step"] == 3 * STEPS
+
+
+def test_a_short_training_writes_none(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    train(
+        network(), checkpoint=tmp_path / "c", on_epoch=lambda row: seen.update(os.listdir(tmp_path))
+    )
+    assert seen == set()
+
+
+def test_what_was_finished_is_finished(tmp_path: Path) -> None:
+    """A process killed between the end of training and the saving of the model."""
+    given = Checkpoint(tmp_path / "c", every=1, keep=True)
+    whole, net, rows = network(), network(), []
+    options = SETTINGS["early stopping"]
+    undisturbed = train(whole, **options, checkpoint=given)
+    resumed = train(net, **options, checkpoint=given, resume=True, on_epoch=rows.append)
+    assert rows == []
+    assert same(net, whole) and figures(resumed) == figures(undisturbed)
+    assert resumed.stopped_early == undisturbed.stopped_early
+
+
+@posix
+def test_the_network_that_was_stopped_may_go_on(tmp_path: Path) -> None:
+    """As in a notebook, where it is still there; with early stopping it has the best weights."""
+    for name in ("plain", "early stopping"):
+        options = SETTINGS[name]
+        whole, net = network(), network()
+        train(whole, **options)
+        watch = stop_at(3 * STEPS + 2, "SIGINT")
+        train(net, **options, checkpoint=tmp_path / "c", progress=watch)
+        train(net, **options, checkpoint=tmp_path / "c", resume=True)
+        assert same(net, whole)
+
+
+def test_divergence_after_a_resume_restores_the_same_weights(tmp_path: Path) -> None:
+    """Those of the end of the last epoch, which the checkpoint in the middle of one must have."""
+
+    def rate(step: int, total: int, base: float) -> float:
+        return 1e-3 if step < 2 * STEPS + 4 else 1e30
+
+    from striate.optim.schedules import RateSchedule
+
+    class Exploding(RateSchedule):
+        name = "exploding"
+
+        def _after_warmup(self, step: int, total_steps: int) -> float:
+            return rate(step, total_steps, 1.0)
+
+    options: dict[str, Any] = {"schedule": Exploding(), "optimizer": "sgd"}
+    whole, net = network(), network()
+    with pytest.raises(FloatingPointError):
+        train(whole, **options)
+    train(network(), **options, checkpoint=tmp_path / "c", progress=stop_at(16, "SIGINT"))
+    with pytest.raises(FloatingPointError):
+        train(net, **options, checkpoint=tmp_path / "c", resume=True)
+    assert same(net, whole)
+
+
+# What a checkpoint is refused for
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A checkpoint in the second epoch."""
+    train(network(), checkpoint=tmp_path / "c", progress=stop_at(STEPS + 3, "SIGINT"))
+    return tmp_path / "c"
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "epochs": ({"epochs": 5}, "epochs 4 there, 5 here"),
+    "batch size": ({"batch_size": 32}, "batch size 16 there, 32 here"),
+    "seed": ({"seed": 6}, "seed 5 there, 6 here"),
+    "optimizer": ({"optimizer": "sgd"}, "optimizer AdamW(.*there, SGD("),
+    "rate": ({"learning_rate": 0.01}, "learning rate 0.002 there, 0.01 here"),
+    "schedule": ({"schedule": "cosine"}, "schedule OneCycle(.* there, Cosine("),
+    "augment": ({"augment": Augment(shift=2)}, "augmentation Augment(.* there"),
+    "loss": ({"class_weight": "balanced"}, "other labels"),
+    "validation": ({"validation_fraction": 0.2}, "other validation images"),
+    "early stopping": (
+        {"validation_fraction": 0.2, "early_stopping": 3},
+        "early stopping none there, EarlyStopping(patience=3",
+    ),
+}
+
+
+@posix
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_settings_are_refused_with_what_differs(stopped: Path, name: str) -> None:
+    options, match = OTHERS[name]
+    content, net = stopped.read_bytes(), network()
+    with pytest.raises(CheckpointError) as caught:
+        train(net, **options, checkpoint=stopped, resume=True)
+    message = str(caught.value)
+    assert all(part in message for part in match.split(".*")), message
+    assert message.startswith(f"{stopped}: is the checkpoint of another training: ")
+    assert "--resume any" in message and len(message) <= 500
+    assert stopped.read_bytes() == content
+    assert (net.flat == network().flat).all()
+    # And on demand it goes on, with what is given now.
+    history = train(net, **options, checkpoint=stopped, resume="any")
+    assert len(history) == options.get("epochs", 4)
+    assert np.isfinite(net.flat).all()
+    assert not stopped.exists()
+
+
+@posix
+def test_other_images_are_refused(stopped: Path) -> None:
+    images, labels = bars(100)
+    for changed, match in (
+        ((np.where(np.arange(100)[:, None, None, None] == 7, 0, images), labels), "other images"),
+        ((images.astype(np.float32), labels), "other images"),
+        ((images, np.roll(labels, 1)), "other labels"),
+        ((images[:90], labels[:90]), "number of images 100 there, 90 here"),
+    ):
+        with pytest.raises(CheckpointError, match=match):
+            fit(
+                network(), *changed, epochs=4, batch_size=16, engine="numpy", progress=False,
+                augment=Augment(shift=1), seed=5, checkpoint=stopped, resume=True,
+            )  # fmt: skip
+
+
+@posix
+def test_another_start_version_or_engine(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CheckpointError, match="other initial weights"):
+        train(network(1), checkpoint=stopped, resume=True)
+    pytest.importorskip("llvmlite")
+    with pytest.raises(CheckpointError, match=r"engine numpy .* there, llvm .* here"):
+        train(network(), checkpoint=stopped, resume=True, engine="llvm")
+    monkeypatch.setattr("striate.common.version.__version__", "99.1")
+    with pytest.raises(CheckpointError, match=r"striate .* there, 99\.1 here"):
+        train(network(), checkpoint=stopped, resume=True)
+
+
+@posix
+def test_other_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    from striate.engines import llvm
+    from striate.nest.target import host
+
+    path = tmp_path / "c"
+    train(network(), engine="llvm", checkpoint=path, progress=stop_at(3, "SIGINT"))
+    narrow = replace(host(), vector_bytes=16, registers=16, features="")
+    monkeypatch.setattr(llvm, "host", lambda: narrow)
+    with pytest.raises(CheckpointError, match=r"engine llvm .* bits .* there, llvm .* 128 bits"):
+        train(network(), engine="llvm", checkpoint=path, resume=True)
+
+
+@posix
+@pytest.mark.parametrize("resume", [True, "any"])
+def test_another_network_is_always_refused(stopped: Path, resume: Any) -> None:
+    other = Network([Flatten(), Dense(3)], input_shape=(6, 6, 1))
+    with pytest.raises(CheckpointError, match="network"):
+        train(other, checkpoint=stopped, resume=resume)
+
+
+@posix
+def test_every_changed_byte_is_noticed(stopped: Path) -> None:
+    content = bytearray(stopped.read_bytes())
+    rng = np.random.default_rng(0)
+    places = {*range(0, 60, 7), *rng.integers(0, len(content), 60).tolist(), len(content) - 1}
+    for place in sorted(places):
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(rng.integers(8))
+        stopped.write_bytes(changed)
+        net = network()
+        with pytest.raises(StriateValueError, match="checkpoint") as caught:
+            train(net, checkpoint=stopped, resume=True)
+        assert len(str(caught.value)) <= 500
+        assert stopped.read_bytes() == bytes(changed)
+    for length in (1, 20, 200, len(content) // 2, len(content) - 1):
+        stopped.write_bytes(content[:length])
+        with pytest.raises(StriateValueError, match="checkpoint"):
+            train(network(), checkpoint=stopped, resume=True)
+
+
+def test_what_is_no_checkpoint_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    network().save(tmp_path / "model")
+    (tmp_path / "notes").write_text("mine")
+    for name in ("model", "notes"):
+        content = (tmp_path / name).read_bytes()
+        for resume in (False, True):
+            with pytest.raises(CheckpointError, match="exists and is not a checkpoint"):
+                train(network(), checkpoint=tmp_path / name, resume=resume)
+        assert (tmp_path / name).read_bytes() == content
+    with pytest.raises(CheckpointError, match="is not a regular file"):
+        train(network(), checkpoint=tmp_path)
+    with pytest.raises(CheckpointError, match="there is no folder"):
+        train(network(), checkpoint=tmp_path / "no" / "c")
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    for options, match in (
+        ({"resume": True}, "resume needs a checkpoint"),
+        ({"resume": "all", "checkpoint": tmp_path / "c"}, 'True, False or "any"'),
+        ({"checkpoint": 3}, "path of a file or a Checkpoint"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=match):
+            train(network(), **options)
+    with pytest.raises(ValueError, match="every must be at least 1"):
+        Checkpoint("c", every=0)
+
+
+def test_there_need_not_be_one(tmp_path: Path) -> None:
+    whole, net = network(), network()
+    train(whole)
+    train(net, checkpoint=tmp_path / "c", resume=True)
+    assert same(net, whole)
+
+
+# Notes
+
+
+@posix
+def test_notes(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(network(), checkpoint=stopped, resume=True, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"resumed from {stopped} after 1 epoch and 3 steps"
+    assert [line.split("  ")[0] for line in lines[1:]] == ["epoch 2/4", "epoch 3/4", "epoch 4/4"]
+
+
+@posix
+def test_a_checkpoint_is_not_replaced_without_a_word(
+    stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(network(), checkpoint=stopped, progress=True)
+    assert "is there from an earlier training, which can be resumed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_checkpoint_that_cannot_be_written_ends_no_training(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    progress: bool,
+) -> None:
+    whole, net = network(), network()
+    train(whole)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write", full)
+    given = Checkpoint(tmp_path / "c", every=1)
+    if progress:
+        train(net, checkpoint=given, progress=True)
+        assert "cannot be written (No space left on device)" in capsys.readouterr().err
+    else:  # warnings are errors in these tests
+        train(net, checkpoint=given)
+    assert same(net, whole)
+
+
+def test_stopping_from_a_callback(tmp_path: Path) -> None:
+    net = network()
+    history = train(net, on_epoch=lambda row: row.epoch == 2)
+    assert len(history) == 2 and history.stopped_early
+    assert history.stopped_by == "on_epoch" and not history.interrupted
+    # NumPy's truth is one too; others than truths are not.
+    assert len(train(network(), on_epoch=lambda row: np.bool_(row.epoch == 3))) == 3
+    assert len(train(network(), on_epoch=lambda row: "yes")) == 4
+    last = train(network(), on_epoch=lambda row: row.epoch == 4)
+    assert not last.stopped_early and last.stopped_by is None
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), AdamW()])
+def test_the_state_of_an_optimizer_that_was_given(tmp_path: Path, optimizer: Any) -> None:
+    whole, net = network(), network()
+    kept = type(optimizer)()
+    train(whole, optimizer=kept)
+    path = tmp_path / "c"
+    watch = stop_at(9, "SIGINT")
+    train(network(), optimizer=type(optimizer)(), checkpoint=path, progress=watch)
+    resumed = type(optimizer)()
+    train(net, optimizer=resumed, checkpoint=path, resume=True)
+    assert resumed.steps == kept.steps == 4 * STEPS
+    for a, b in zip(resumed.state, kept.state, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_nothing_is_pickled(tmp_path: Path) -> None:
+    """Any reader of safetensors sees what is in it."""
+    from safetensors.numpy import load_file
+
+    given = Checkpoint(tmp_path / "c", every=4, keep=True)
+    net = network()
+    train(net, checkpoint=given)
+    found = load_file(tmp_path / "c")
+    assert set(found) >= {"now/weights", "now/statistics", "optimizer/state_0"}
+    np.testing.assert_array_equal(found["now/weights"], net.flat)
+    facts, state = read(tmp_path / "c")
+    write(tmp_path / "d", facts, state)
+    assert (tmp_path / "d").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+@posix
+def test_a_signal_after_the_last_step_interrupts_nothing(tmp_path: Path) -> None:
+    """Training is complete then, be it by its epochs or by early stopping."""
+
+    def at(epoch: int) -> Any:
+        return lambda row: os.kill(os.getpid(), signal.SIGTERM) if row.epoch == epoch else None
+
+    history = train(network(), checkpoint=tmp_path / "c", on_epoch=at(4))
+    assert not history.interrupted and history.stopped_by is None
+    options = SETTINGS["early stopping"]
+    last = len(train(network(), **options))
+    history = train(network(), **options, checkpoint=tmp_path / "c", on_epoch=at(last))
+    assert not history.interrupted and history.stopped_by == "early stopping"
+    assert os.listdir(tmp_path) == []
+
+
+@posix
+def test_a_signal_during_the_validation_of_an_epoch(tmp_path: Path) -> None:
+    whole, net = network(), network()
+    options = SETTINGS["early stopping"]
+    undisturbed = train(whole, **options)
+    rows: list[int] = []
+
+    def watch(row: Any) -> None:
+        rows.append(row.epoch)
+        if len(rows) == 2:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    stopped = train(network(), **options, checkpoint=tmp_path / "c", on_epoch=watch)
+    assert stopped.stopped_by == "SIGHUP" and len(stopped) == 2
+    resumed = train(net, **options, checkpoint=tmp_path / "c", resume=True, on_epoch=watch)
+    assert same(net, whole) and figures(resumed) == figures(undisturbed)
+    assert rows == [row.epoch for row in undisturbed]  # none twice
