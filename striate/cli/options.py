@@ -180,3 +180,21 @@ def default_engine() -> str:
     from importlib.util import find_spec
 
     return "llvm" if find_spec("llvmlite") else "numpy"
+
+
+class ResumableCommand(click.Command):
+    """A command whose option --resume may stand alone, and anywhere."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give the option that stands alone a value, which click would take from what follows."""
+        found: list[str] = []
+        for index, argument in enumerate(args):
+            if argument == "--":
+                return super().parse_args(ctx, found + args[index:])
+            if argument == "--resume":
+                found.append("--resume=yes")
+            elif argument == "any" and found and found[-1] == "--resume=yes":
+                found[-1] = "--resume=any"
+            else:
+                found.append(argument)
+        return super().parse_args(ctx, found)

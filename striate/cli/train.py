@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,8 +13,10 @@ import click
 
 from striate.cli import class_weights, networkfile, options
 from striate.cli.clock import STARTED
+from striate.cli.model_output import check_model_file, default_name
 from striate.cli.output import json_line, note, one_line, paragraph
 from striate.common.progress import Counting
+from striate.common.stop_signals import InterruptHandler, name_of_signal
 from striate.common.text import counted, percent, sizes
 from striate.model import files
 from striate.network import Network
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from striate.training.history import History
     from striate.training.recipes import Recipe
 
-INTERRUPTED = 130
 # The share of the training images for validation, with early stopping and without --validation.
 VALIDATION = 0.1
 
@@ -64,11 +65,13 @@ class TrainOptions:
     bfloat16: bool
     threads: int | None
     engine: str | None
+    checkpoint_every: int | None
+    resume: str | None
     as_json: bool
     quiet: bool
 
 
-@click.command(short_help="Train, test and save a network.")
+@click.command(short_help="Train, test and save a network.", cls=options.ResumableCommand)
 @click.argument("source", metavar="SOURCE")
 @click.option("--out", "-o", metavar="MODEL", help="The model file.  [default: SOURCE.safetensors]")
 @click.option("--network", metavar="FILE", help="A network file (TOML or JSON) to train.")
@@ -144,6 +147,20 @@ class TrainOptions:
 @click.option(
     "--bfloat16", is_flag=True, help="Multiply in bfloat16 where that is faster (AVX-512 BF16)."
 )
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Write MODEL.checkpoint, to go on from, after every N epochs; 0: never.  [default: every "
+    "two minutes]",
+)
+@click.option(
+    "--resume",
+    type=click.Choice(["yes", "any"]),
+    metavar="[any]",
+    help="Go on from MODEL.checkpoint, if there is one; with any: even if it was made with other "
+    "images or options.",
+)
 @options.engine_options
 @options.output_options
 def train(**given: Any) -> int:
@@ -153,18 +170,20 @@ def train(**given: Any) -> int:
     (or with train/ and test/, each with class folders), a folder with the four IDX files of MNIST
     and its kin, or an .npz file with X and y.
 
-    Ctrl-C stops training after the current step; what was learnt until then is tested and saved,
-    and the exit code is 130.
+    Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
+    saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
+    with the very model of a training that was never stopped.
     """
+    from striate.training.checkpoint import remove
     from striate.training.training_settings import NAMES
 
     asked = {name: given.pop(name) for name in NAMES if name != "augment"}
     chosen = TrainOptions(asked, **given)
     described = networkfile.read(chosen.network) if chosen.network else None
-    _check_output_file(chosen.out)
+    check_model_file(chosen.out)
     dataset = _load(chosen)
-    out = chosen.out or _default_name(dataset)
-    replaces = _check_output_file(out)
+    out = chosen.out or default_name(dataset)
+    replaces = check_model_file(out)
     recipe = _recipe(chosen, dataset)
     shape = dataset.train_images.shape[1:]
     network = (
@@ -183,25 +202,51 @@ def train(**given: Any) -> int:
         network.preprocessing, resize=dataset.resize, colour=dataset.colour
     )
     _announce(chosen, dataset, recipe, network)
-    try:
-        history = _fit(chosen, recipe, network, dataset)
-    except FloatingPointError as error:
-        raise click.ClickException(
-            "training has diverged, its loss is not finite any more: use a lower --lr; "
-            "nothing was saved"
-        ) from error
-    if history.interrupted:
-        note("Testing and saving what was learnt until then.")
-    tested = network.evaluate(
-        dataset.test_images,
-        dataset.test_labels,
-        engine=chosen.engine or options.default_engine(),
-        threads=chosen.threads,
-    )
+    if replaces and not chosen.resume:
+        note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
+    checkpoint = Path(f"{out}.checkpoint")
+    if chosen.resume and not checkpoint.exists():
+        note(f"There is no {one_line(str(checkpoint))}: training begins anew", quiet=chosen.quiet)
+    # A signal that comes when training is done, but not yet saved, waits.
+    with InterruptHandler() as stop:
+        try:
+            history = _fit(chosen, recipe, network, dataset, checkpoint)
+        except FloatingPointError as error:
+            raise click.ClickException(
+                "training has diverged, its loss is not finite any more: use a lower --lr; "
+                "nothing was saved"
+            ) from error
+        result = _result(chosen, dataset, recipe, network, history) | {"model": out}
+        _save(network, out, result, chosen, dataset, history)
+    # What follows can be done without: the model is safe.
+    if stop.number is not None:
+        _tell_of_stop(stop.number, history, out, checkpoint)
+    if stop.number in (None, signal.SIGINT):
+        try:
+            _test(chosen, network, dataset, result)
+            _save(network, out, result, chosen, dataset, history)
+        except BaseException:
+            note(f"The model is saved as {one_line(out)}, but is not tested")
+            raise
+    if not history.interrupted:
+        remove(checkpoint)
     seen = sum(row.images for row in history.rows)
     learning = sum(row.seconds for row in history.rows)
-    result: dict[str, Any] = {
-        "model": out,
+    result["images_per_second"] = seen / learning if learning else 0.0
+    result["seconds"] = time.perf_counter() - STARTED
+    if chosen.as_json:
+        json_line(result)
+    else:
+        _report(result, replaces)
+    return 0 if stop.number is None else 128 + stop.number
+
+
+def _result(
+    chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network, history: History
+) -> dict[str, Any]:
+    """Return what there is to tell of a training, before the test."""
+    return {
+        "model": chosen.out,
         "source": dataset.name,
         "train_images": len(dataset.train_images),
         "test_images": len(dataset.test_images),
@@ -209,57 +254,50 @@ def train(**given: Any) -> int:
         "class_names": network.classes,
         "parameters": network.parameter_count,
         "epochs": len(history.rows),
-        "test_accuracy": tested.accuracy,
-        "test_loss": tested.loss,
+        "test_accuracy": None,
+        "test_loss": None,
         "interrupted": history.interrupted,
         "stopped_early": history.stopped_early,
         "best_epoch": history.best_epoch,
         "recipe": _settings(chosen, recipe),
     }
+
+
+def _test(chosen: TrainOptions, network: Network, dataset: Dataset, result: dict[str, Any]) -> None:
+    """Test the network, and add what is found to the result."""
+    tested = network.evaluate(
+        dataset.test_images,
+        dataset.test_labels,
+        engine=chosen.engine or options.default_engine(),
+        threads=chosen.threads,
+    )
+    result.update(test_accuracy=tested.accuracy, test_loss=tested.loss)
+
+
+def _save(
+    network: Network,
+    out: str,
+    result: Mapping[str, Any],
+    chosen: TrainOptions,
+    dataset: Dataset,
+    history: History,
+) -> None:
+    """Save the model with the result among its notes."""
     # Times are not saved, so that the same training gives the same file.
     kept = {key: value for key, value in result.items() if key not in ("model", "class_names")}
     notes = {**kept, "split": _split(chosen, dataset), "history": history.curves()}
     files.save(network, out, notes)
-    result["images_per_second"] = seen / learning if learning else 0.0
-    result["seconds"] = time.perf_counter() - STARTED
-    if chosen.as_json:
-        json_line(result)
+
+
+def _tell_of_stop(number: int, history: History, out: str, checkpoint: Path) -> None:
+    """Say what is saved, and how to go on."""
+    saved = f"What was learnt until then is saved as {one_line(out)}"
+    if not history.interrupted:  # it came after the last step
+        note(f"{name_of_signal(number)}: the model is saved as {one_line(out)}")
+    elif checkpoint.exists():
+        note(f"{saved}; to go on, give the same command with --resume")
     else:
-        _report(result, replaces)
-    return INTERRUPTED if history.interrupted else 0
-
-
-def _check_output_file(out: str | None) -> bool:
-    """Raise if the model could not be saved as `out`, before any training.
-
-    Returns:
-        Whether there is already such a file, which will be replaced.
-    """
-    if out is None:
-        return False
-    path = Path(out)
-    if path.is_dir():
-        raise click.ClickException(f"--out {out} is a folder; give the name of a file in it")
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise click.ClickException(f"--out {out}: the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise click.ClickException(f"--out {out}: the folder {folder} may not be written to")
-    if not path.exists():
-        return False
-    if not path.is_file():
-        raise click.ClickException(f"--out {out} is not a regular file; choose another name")
-    if path.stat().st_size and not files.looks_like_a_model(path):
-        raise click.ClickException(
-            f"--out {out} exists and is not a model; choose another name, or remove it first"
-        )
-    return True
-
-
-def _default_name(dataset: Dataset) -> str:
-    """Return the name of the model file for a source: in this folder, named after the source."""
-    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in dataset.name)
-    return f"{stem.strip('. ') or 'model'}.safetensors"
+        note(f"{saved}; there is no checkpoint to go on from")
 
 
 def _load(chosen: TrainOptions) -> Dataset:
@@ -353,7 +391,14 @@ def describe_layer(layer: Layer) -> str:
     return " ".join(words)
 
 
-def _fit(chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Dataset) -> History:
+def _fit(
+    chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Dataset, checkpoint: Path
+) -> History:
+    from striate.training.checkpoint import Checkpoint
+
+    # It is kept until the model is saved and tested.
+    given = Checkpoint(checkpoint, every=chosen.checkpoint_every or None, keep=True)
+    needed = chosen.checkpoint_every != 0 or chosen.resume
     return network.fit(
         dataset.train_images,
         dataset.train_labels,
@@ -367,20 +412,23 @@ def _fit(chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Datase
         exact=chosen.exact,
         bfloat16=chosen.bfloat16,
         progress=not chosen.quiet,
+        checkpoint=given if needed else None,
+        resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )
 
 
 def _report(result: Mapping[str, Any], replaces: bool) -> None:
     """Print the result for people."""
-    click.echo(
-        f"Test accuracy: {percent(result['test_accuracy'])} on "
-        f"{counted(result['test_images'], 'image')}"
-    )
+    if result["test_accuracy"] is not None:
+        click.echo(
+            f"Test accuracy: {percent(result['test_accuracy'])} on "
+            f"{counted(result['test_images'], 'image')}"
+        )
     done = counted(result["epochs"], "epoch")
     click.echo(
         f"Trained for {done} on {counted(result['train_images'], 'image')}: "
         f"{result['seconds']:.1f} s in all, {result['images_per_second']:,.0f} images/s"
-        + (", stopped by Ctrl-C" if result["interrupted"] else "")
+        + (", stopped before the end" if result["interrupted"] else "")
     )
     where = one_line(result["model"])
     click.echo(f"Saved as {where}" + (", in place of the earlier one" if replaces else ""))
