@@ -82,7 +82,9 @@ def described(value: Any) -> str:
     kind: Any = type(value)
     shown = repr(value)
     if kind.__repr__ is object.__repr__:  # it says nothing of itself
-        inside = {name: described(part) for name, part in sorted(vars(value).items())}
+        inside = {
+            name: described(part) for name, part in sorted(getattr(value, "__dict__", {}).items())
+        }
         shown = f"{kind.__module__}.{kind.__qualname__} {inside}"
     # Where in memory it happens to lie.
     return re.sub(r" at 0x[0-9a-fA-F]+", "", shown)
