@@ -13,6 +13,7 @@ from striate.common.errors import StriateValueError
 from striate.common.fork import renewed_lock
 from striate.common.imported_method import ImportedMethod
 from striate.common.recent import Recent
+from striate.common.text import counted
 from striate.layers import Input, Node
 from striate.model.graph import Vertex
 from striate.model.model import Model
@@ -157,7 +158,21 @@ class Network(Model):
                 stop = start + batch_size
                 for weight, view in views_of(images[start:stop], views):
                     outputs[start:stop] += weight * runner.forward(view)
+        self._check_outputs(outputs)
         return outputs
+
+    def _check_outputs(self, outputs: Floats) -> None:
+        """Refuse outputs that are not finite: a class would be chosen among them silently."""
+        finite = np.isfinite(outputs)
+        if not finite.all():
+            wrong = ~finite.reshape(len(finite), -1).all(axis=1)
+            largest = np.abs(self.flat).max(initial=0)
+            raise StriateValueError(
+                f"Network: the outputs for {counted(int(wrong.sum()), 'image')}, the first is "
+                f"number {int(wrong.argmax())} counted from 0, are not finite; the largest weight "
+                f"is {largest:.2g}: if that is too large, the training has diverged or the "
+                "weights are damaged, else the image's own numbers are too large"
+            )
 
     def compile(
         self,

@@ -289,3 +289,20 @@ def test_several_threads_may_predict_at_once():
 
 def test_the_representation_is_short():
     assert repr(small()) == "Network(5 layers, (6, 5, 2) → (3,), 288 parameters)"
+
+
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
+def test_outputs_that_are_not_finite_are_refused(engine: str) -> None:
+    """Instead of a class and the probability nan: weights may be finite, and still too large."""
+    network = Network([Conv2D(4, 3), Flatten(), Dense(3)], (5, 5, 1))
+    images = np.ones((4, 5, 5, 1), np.float32)
+    images[:2] = 0
+    assert np.isfinite(network.predict_logits(images, engine=engine)).all()
+    network.parameters["conv2d_1/filters"][...] = 3e38
+    network.parameters["dense_1/weights"][...] = 3e38
+    for ask in (network.predict, network.predict_proba, network.predict_logits):
+        with (
+            np.errstate(all="ignore"),
+            pytest.raises(ValueError, match=r"for 2 images, the first is number 2 .* is 3e\+38"),
+        ):
+            ask(images, engine=engine)

@@ -6,12 +6,14 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
 import click
 
+from striate.cli import help_texts
 from striate.cli.convolve import convolve
 from striate.cli.derive import derive
 from striate.cli.evaluate import evaluate
@@ -19,7 +21,7 @@ from striate.cli.explain import explain
 from striate.cli.filter import filter_command
 from striate.cli.gradients import gradients
 from striate.cli.inspect import inspect
-from striate.cli.output import error_line
+from striate.cli.output import error_line, note, one_line
 from striate.cli.predict import predict
 from striate.cli.report import report
 from striate.cli.size import size
@@ -58,6 +60,8 @@ for command in (
     size, gradients, stroke, derive,
 ):  # fmt: skip
     cli.add_command(command)
+if sys.flags.optimize > 1:
+    help_texts.restore(cli)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +89,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     try:
         # Not by cli.main, which has its own exit codes for Ctrl-C and broken pipes.
-        with cli.make_context("striate", given) as context:
+        with _short_warnings(), cli.make_context("striate", given) as context:
             code = cli.invoke(context)
     except click.exceptions.Exit as leaving:  # after --help and --version
         return leaving.exit_code
@@ -137,6 +141,18 @@ def _bug() -> int:
         "the lines above and the command that you gave"
     )
     return BUG
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Print warnings as one line each, without the place in the code."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        note(f"Note: {one_line(str(message))}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

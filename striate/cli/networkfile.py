@@ -28,13 +28,13 @@ the fixed table `striate.layers.LAYERS`.
 from __future__ import annotations
 
 import inspect
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.common import json_text
 from striate.common.budget import check_graph
 from striate.common.errors import StriateValueError
 from striate.common.input_files import read_text
@@ -208,7 +208,7 @@ def read(path: str | Path) -> NetworkFile:
     text = read_text(path, "network file", most=_MOST_BYTES, error=NetworkFileError)
     is_toml = path.suffix.lower() == ".toml"
     try:
-        content = tomllib.loads(text) if is_toml else json.loads(text)
+        content = tomllib.loads(text) if is_toml else json_text.parse(text)
     except (ValueError, RecursionError) as error:
         kind = "TOML" if is_toml else "JSON (TOML files end in .toml)"
         raise NetworkFileError(f"{path}: is not valid {kind}: {reason(error)}") from error

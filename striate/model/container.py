@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from striate.common import json_text
 from striate.common.arrays import Floats
 from striate.common.budget import need
 from striate.common.errors import StriateValueError
@@ -137,8 +138,8 @@ def _read(path: Path) -> tuple[bytes, int]:
 
 def _header(path: str | Path, text: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        header = json_text.parse(text)
+    except ValueError as error:
         _other_kind(path, error)
     return header if isinstance(header, dict) else _other_kind(path)
 

@@ -11,6 +11,11 @@ metadata, all of it text, describe the rest:
     classes           JSON, the class names in the order of the outputs, or null
     preprocessing     JSON, `Preprocessing.to_dict()`
     training          JSON, the writer's notes about the training
+    checksum          SHA-256 of the tensors and of the metadata that say what is computed
+
+Files of older versions have no checksum. One that does not match is refused: some bit is not what
+was saved. A file that another program saved again, its tensors in any order, is read if it still
+has its architecture, classes and preprocessing.
 
 Reading a file never runs or imports anything that it names, and nothing is allocated before the
 sizes that it claims are compared with the sizes that it has.
@@ -20,17 +25,19 @@ The format: https://github.com/huggingface/safetensors#format
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from striate.common import json_text
 from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
-from striate.common.errors import StriateValueError
 from striate.common.text import listed, reason
+from striate.common.warn import warn_user
 from striate.model.container import (
     Container,
     ModelFileError,
@@ -44,6 +51,8 @@ from striate.model.preprocessing import Preprocessing
 __all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
 
 FORMAT_VERSION = 1
+# What says which numbers are computed, in contrast to notes for people.
+_SEALED = ("architecture", "classes", "preprocessing")
 
 
 Kind = TypeVar("Kind", bound=Model)
@@ -96,6 +105,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
         "preprocessing": _to_json(network.preprocessing.to_dict()),
         "training": _to_json(dict(extra_metadata or {})),
     }
+    metadata["checksum"] = checksum(tensors, metadata)
     try:
         write_atomically(path, chunks(tensors, metadata))
     except OSError as error:
@@ -119,6 +129,8 @@ def load(path: str | Path, kind: type[Kind]) -> Kind:
         target[...] = tensors[name]
     network.classes = _classes(path, metadata, network)
     network.preprocessing = _preprocessing(path, metadata, network)
+    _verify(path, tensors, metadata)
+    _tell_of_another_program(path, metadata)
     return network
 
 
@@ -129,10 +141,46 @@ def information(path: str | Path) -> dict[str, Any]:
         ModelFileError: as `load`.
     """
     metadata = _open(path).metadata
-    notes = _from_json(path, metadata, "training")
+    notes = _from_json(path, metadata, "training") if "training" in metadata else {}
     if not isinstance(notes, dict):
         damaged(path, "its notes about the training are not a JSON object")
     return {**notes, "striate_version": metadata.get("striate_version", "unknown")}
+
+
+def checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, str]) -> str:
+    """Return what the metadata "checksum" of a model file should be, in whatever order the file has
+    its tensors.
+    """
+    total = hashlib.sha256()
+    for key in _SEALED:
+        total.update(f"{key}\0{len(metadata.get(key, ''))}\0{metadata.get(key, '')}".encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total.update(f"{name}\0{tensor.shape}\0".encode())
+        total.update(np.ascontiguousarray(tensor, dtype="<f4").data)
+    return f"sha256:{total.hexdigest()}"
+
+
+def _verify(path: str | Path, tensors: Mapping[str, Floats], metadata: Mapping[str, str]) -> None:
+    """Raise if the file has a checksum and it is not that of what is in it."""
+    kept = metadata.get("checksum")
+    if kept is None or kept == checksum(tensors, metadata):
+        return
+    damaged(
+        path,
+        "its checksum does not match, so that a weight, a class name or the architecture is not "
+        "what was saved; take another copy, or, if a program changed it on purpose, remove the "
+        "checksum from the metadata",
+    )
+
+
+def _tell_of_another_program(path: str | Path, metadata: Mapping[str, str]) -> None:
+    """Warn of a file that was saved again by a program that has not kept the checksum."""
+    if metadata.get("format") != "striate" and "checksum" not in metadata:
+        warn_user(
+            f"{path}: was saved again by another program: it is complete, but has no checksum to "
+            "tell whether its weights are those that striate saved"
+        )
 
 
 def _build(
@@ -240,9 +288,13 @@ def _open(path: str | Path) -> Container:
     """Return the container in the file `path`, which must be striate's and of a known version."""
     container = Container(path)
     metadata = container.metadata
-    if metadata.get("format") != "striate":
-        raise ModelFileError(f"{path}: is a safetensors file, but not one that striate wrote")
-    version = metadata.get("format_version", "")
+    missing = [key for key in _SEALED if key not in metadata]
+    if metadata.get("format") != "striate" and missing:
+        raise ModelFileError(
+            f"{path}: is a safetensors file, but not one that striate wrote: its metadata lack "
+            f"{listed(missing)}; a program that saves a model again must keep the metadata"
+        )
+    version = metadata.get("format_version", "1")
     if not (version.isascii() and version.isdigit()):
         damaged(path, "its format version is not a number")
     if len(version) > 9 or int(version) > FORMAT_VERSION:
@@ -264,13 +316,9 @@ def _from_json(path: str | Path, metadata: Mapping[str, str], key: str) -> Any:
     if key not in metadata:
         damaged(path, f"its metadata lacks {key!r}")
     try:
-        return json.loads(metadata[key], parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        damaged(path, f"its metadata {key!r} is not valid JSON", error)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise StriateValueError(f"{name} is not JSON")
+        return json_text.parse(metadata[key])
+    except ValueError as error:
+        damaged(path, f"its metadata {key!r} is not valid JSON ({reason(error)})", error)
 
 
 def _version() -> str:

@@ -143,3 +143,18 @@ def test_tables_are_aligned() -> None:
     assert table([("a", "b"), ("long", "1,000"), ("x", "2")]) == (
         "a         b\nlong  1,000\nx         2"
     )
+
+
+@pytest.mark.parametrize("command", [[], ["summary"], ["train"], ["derive"], ["filter"]])
+def test_help_is_the_same_without_docstrings(command: list[str]) -> None:
+    told = [
+        subprocess.run(
+            [sys.executable, *optimised, "-m", "striate", *command, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for optimised in ([], ["-OO"])
+    ]
+    assert told[0] == told[1]
+    assert len(told[0].splitlines()) > 8
