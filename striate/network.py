@@ -158,11 +158,11 @@ class Network(Model):
                 stop = start + batch_size
                 for weight, view in views_of(images[start:stop], views):
                     outputs[start:stop] += weight * runner.forward(view)
-        self._check_outputs(outputs)
         return outputs
 
-    def _check_outputs(self, outputs: Floats) -> None:
-        """Refuse outputs that are not finite: a class would be chosen among them silently."""
+    def _finite_logits(self, images: Any, **options: Any) -> Floats:
+        """The outputs, among which a class is chosen: ones that are not finite are refused."""
+        outputs = self.predict_logits(images, **options)
         finite = np.isfinite(outputs)
         if not finite.all():
             wrong = ~finite.reshape(len(finite), -1).all(axis=1)
@@ -173,6 +173,7 @@ class Network(Model):
                 f"is {largest:.2g}: if that is too large, the training has diverged or the "
                 "weights are damaged, else the image's own numbers are too large"
             )
+        return outputs
 
     def compile(
         self,
@@ -212,7 +213,7 @@ class Network(Model):
             )
         from striate.optim.losses import softmax
 
-        logits = self.predict_logits(
+        logits = self._finite_logits(
             images,
             engine=engine,
             threads=threads,
@@ -273,7 +274,7 @@ class Network(Model):
         if named is not None:
             images = read_for_network(named, self.preprocessing, self.input_shape)
         outputs_of = partial(
-            self.predict_logits,
+            self._finite_logits,
             engine=engine,
             threads=threads,
             batch_size=batch_size,

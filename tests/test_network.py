@@ -300,7 +300,11 @@ def test_outputs_that_are_not_finite_are_refused(engine: str) -> None:
     assert np.isfinite(network.predict_logits(images, engine=engine)).all()
     network.parameters["conv2d_1/filters"][...] = 3e38
     network.parameters["dense_1/weights"][...] = 3e38
-    for ask in (network.predict, network.predict_proba, network.predict_logits):
+    for ask in (
+        network.predict,
+        network.predict_proba,
+        lambda images, engine: network.evaluate(images, np.arange(4) % 3, engine=engine),
+    ):
         with (
             np.errstate(all="ignore"),
             pytest.raises(ValueError, match=r"for 2 images, the first is number 2 .* is 3e\+38"),
