@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.common.arguments import whole_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
 from striate.common.fork import renewed_lock
@@ -85,6 +87,7 @@ class Network(Model):
 
     # Running.
 
+    @unwatched
     def predict_logits(
         self,
         images: Array | NamedImages,
@@ -194,6 +197,7 @@ class Network(Model):
             self, batch_size=batch_size, threads=threads, exact=exact, bfloat16=bfloat16
         )
 
+    @unwatched
     def predict_proba(
         self,
         images: Array | NamedImages,
@@ -204,8 +208,11 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
-    ) -> Floats:
-        """Class probabilities (n, classes): the softmax of `predict_logits`, same options."""
+    ) -> NDArray[np.float64]:
+        """Class probabilities (n, classes): the softmax of `predict_logits`, same options.
+
+        In float64, so that each row sums to 1 as exactly as `numpy.random` asks.
+        """
         if len(self.output_shape) != 1:
             raise StriateValueError(
                 f"Network: the output {self.output_shape} is an image, not one number per class; "
@@ -222,7 +229,7 @@ class Network(Model):
             bfloat16=bfloat16,
             views=views,
         )
-        return np.asarray(softmax(logits), np.float32)
+        return np.asarray(softmax(logits.astype(np.float64)))
 
     def predict(
         self,

@@ -143,7 +143,7 @@ def test_initialise_starts_over():
 def test_copies_are_whole_and_independent(duplicate):
     network = small()
     network.classes = ["a", "b", "c"]
-    network.preprocessing = Preprocessing(mean=(1, 2), std=(3, 4))
+    network.preprocessing = Preprocessing(mean=(100, 120), std=(60, 80))
     network.state["batch_norm_1/mean"][:] = 3
     before = network.predict_logits(images(), engine="numpy")
     again = duplicate(network)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.compat._basic_filters import correlate_line
 from striate.compat._scipy_arguments import checked_axis, each, new_output
@@ -16,6 +17,7 @@ from striate.signal.output_arrays import aligned_empty
 T = TypeVar("T")
 
 
+@unwatched
 def correlate_lines(
     f: Array, lines: Sequence[tuple[Array, int, Any]], out: Array, cval: Any
 ) -> Array:
@@ -59,6 +61,7 @@ def smoothed_difference(
     return correlate_lines(f, lines, out, cval)
 
 
+@unwatched
 def sum_of_derivatives(
     f: Array,
     out: Array,

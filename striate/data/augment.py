@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Images
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.short_repr import short_repr
@@ -136,6 +137,7 @@ class Augment:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
 
+    @unwatched
     def __call__(
         self,
         images: Images,

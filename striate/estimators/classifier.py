@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
-from striate.common.arrays import Array, Floats, refuse_masked
+from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import cut
 from striate.estimators._estimator import ConvNet
@@ -181,13 +181,14 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         self.network_.classes = [str(name) for name in named.tolist()]
         return self
 
-    def predict_proba(self, X: ArrayLike) -> Floats:
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The probability of each class, ``(n, n_classes)``, in the order of ``classes_``.
 
-        X is as for `fit`; or names images, as for `Network.predict`, where ``network_`` knows how
-        files become its images (``network_.preprocessing.resize``) or they have its size.
+        In float64, so that each row sums to 1 as exactly as `numpy.random` asks. X is as for
+        `fit`; or names images, as for `Network.predict`, where ``network_`` knows how files become
+        its images (``network_.preprocessing.resize``) or they have its size.
         """
-        probabilities: Floats = softmax(self._outputs(X))
+        probabilities: NDArray[np.float64] = softmax(self._outputs(X).astype(np.float64))
         return probabilities
 
     def predict(self, X: ArrayLike) -> Array:

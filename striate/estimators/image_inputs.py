@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateValueError
 
@@ -94,6 +95,7 @@ def _check_images(estimator: Any, X: ArrayLike) -> Array:
     return images
 
 
+@unwatched
 def _engine_dtype(values: Array) -> Array:
     """uint8 stays, True and False become it, everything else becomes float32."""
     if values.dtype == np.bool_:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import _check_y, check_is_fitted
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, refuse_masked
 from striate.common.errors import StriateValueError
 from striate.estimators._estimator import ConvNet
@@ -63,6 +64,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         self._train_more(Samples(images, self._scaled(targets), weights), len(self.target_mean_))
         return self
 
+    @unwatched
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """The predictions, (n,) or (n, outputs) like the targets."""
         outputs = self._outputs(X)
@@ -95,12 +97,14 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
             )
         return images, rows
 
+    @unwatched
     def _standardise(self, targets: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
         """Set the weighted mean and standard deviation of the targets."""
         moments = [_moments(column, weights) for column in targets.T]
         self.target_mean_, spread = np.array(moments).T
         self.target_scale_ = np.where(spread > 1e-12 * np.abs(self.target_mean_), spread, 1.0)
 
+    @unwatched
     def _scaled(self, targets: NDArray[np.float64]) -> Floats:
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
 
@@ -113,6 +117,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         return tags
 
 
+@unwatched
 def _moments(
     values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[np.float64, np.float64]:

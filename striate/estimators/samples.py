@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.short_repr import short_repr
 
@@ -33,6 +34,7 @@ class Samples:
             return self
         return Samples(self.images[kept], self.targets[kept], self.weights[kept])
 
+    @unwatched
     def merged(self) -> Samples:
         """The samples with equal ones merged, their weights added, in an order by their content.
 

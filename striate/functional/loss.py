@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.functional.single import floats
 
 
+@unwatched
 def softmax_cross_entropy(
     logits: npt.ArrayLike,
     labels: npt.ArrayLike,

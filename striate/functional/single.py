@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_real_array
 from striate.common.errors import StriateValueError
 from striate.engines import check_engine
@@ -25,6 +26,7 @@ class LayerGradients(NamedTuple):
     parameters: dict[str, Array]
 
 
+@unwatched
 def run(
     layer: Layer,
     inputs: Sequence[npt.ArrayLike],
@@ -51,6 +53,7 @@ def run(
     return layer.forward(*call.arrays, PassContext(training=not state))[0]
 
 
+@unwatched
 def run_backward(
     layer: Layer,
     inputs: Sequence[npt.ArrayLike],
@@ -90,6 +93,7 @@ class _LayerCall:
         compiled: whether the compiled engine runs it.
     """
 
+    @unwatched
     def __init__(
         self,
         layer: Layer,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.engines import check_engine
 from striate.layers import PassContext
@@ -67,6 +68,7 @@ class Tape:
             preprocessed input.
     """
 
+    @unwatched
     def __init__(self, network: Model, images: Array, node: int | None = None) -> None:
         self.network, self.images = network, len(images)
         self.values: dict[int, Array] = {
@@ -82,6 +84,7 @@ class Tape:
                 PassContext(training=False, salt=index),
             )
 
+    @unwatched
     def gradient(self, node: int, unit: tuple[int | Array, ...]) -> Array:
         """The gradient of one unit with respect to the preprocessed images, (n, *input_shape).
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arguments import true_or_false, whole_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.kernels._kernel_arguments import check_size, one_of, width
@@ -51,6 +52,7 @@ def laplace(neighbours: int = 8, size: int = 3) -> Array:
     return kernel
 
 
+@unwatched
 def laplacian_of_gaussian(size: int | None = None, sigma: float | None = None) -> Array:
     """The Laplace kernel of a blurred image: bright spots about as wide as 2.8·sigma; (size, size).
 
@@ -194,6 +196,7 @@ def kirsch(direction: str = "N") -> Array:
     return kernel
 
 
+@unwatched
 def _gradient(along: Array, across: Array, axis: str, normalize: bool, who: str) -> Array:
     """The product of a derivative along `axis` and a smoothing across it."""
     kernel = np.outer(across, along)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.common.arguments import real_number, true_or_false, whole_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.kernels._kernel_arguments import check_size, width
@@ -16,6 +17,7 @@ OCTAVE = 0.56
 """sigma / wavelength for a bandwidth of one octave: sqrt(ln(2) / 2) / π · (2 + 1) / (2 - 1)."""
 
 
+@unwatched
 def gabor(
     angle: float = 0.0,
     *,
@@ -81,6 +83,7 @@ def gabor(
     return np.asarray(bell * stripes)
 
 
+@unwatched
 def gabor_bank(
     orientations: int = 8,
     wavelengths: Sequence[float] = (4.0,),

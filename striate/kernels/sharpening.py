@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arguments import real_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_size
 from striate.kernels.edges import laplace
 from striate.kernels.smoothing import gaussian, identity
 
 
+@unwatched
 def sharpen(neighbours: int = 4, *, size: int = 3, amount: float = 1.0) -> Array:
     """The image plus `amount` times its edges: δ + amount · laplace(neighbours, size).
 
@@ -28,6 +30,7 @@ def sharpen(neighbours: int = 4, *, size: int = 3, amount: float = 1.0) -> Array
     return identity(size) + amount * edges
 
 
+@unwatched
 def unsharp(size: int = 5, sigma: float | None = None, amount: float = 1.0) -> Array:
     """The image plus `amount` times what a Gaussian blur takes away; (size, size), size odd.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arguments import true_or_false, whole_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.kernels._kernel_arguments import check_length, positive, width
@@ -20,6 +21,7 @@ def moving_average(size: int = 3) -> Array:
     return np.full(size, 1 / size)
 
 
+@unwatched
 def gaussian1d(size: int | None = None, sigma: float | None = None) -> Array:
     """The Gaussian bell, sampled and scaled to the sum 1; (size,).
 
@@ -83,6 +85,7 @@ def difference(order: int = 1, *, central: bool = False) -> Array:
     return kernel
 
 
+@unwatched
 def savitzky_golay(
     size: int = 5, degree: int = 2, derivative: int = 0, *, spacing: float = 1.0
 ) -> Array:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from striate.common.arguments import real_number, true_or_false
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.kernels._kernel_arguments import check_size
 from striate.kernels.signals import gaussian1d
@@ -62,6 +63,7 @@ def box(size: int | tuple[int, int] = 3, *, normalize: bool = True) -> Array:
     return np.full((height, width), 1 / total)
 
 
+@unwatched
 def gaussian(size: int | None = None, sigma: float | None = None) -> Array:
     """The Gaussian bell, sampled and scaled to the sum 1; (size, size).
 
@@ -84,6 +86,7 @@ def gaussian(size: int | None = None, sigma: float | None = None) -> Array:
     return np.outer(bell, bell)
 
 
+@unwatched
 def motion_blur(size: int = 9, angle: float = 0.0) -> Array:
     """The blur of a camera that moves `size` pixels along a line during the exposure; (size, size).
 

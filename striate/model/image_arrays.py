@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_real_array, looks_channels_first
 from striate.common.errors import StriateValueError
 from striate.common.text import number
@@ -62,6 +63,7 @@ def raw_images(network: Model, images: Any) -> Array:
     return checked
 
 
+@unwatched
 def warn_of_other_scale(network: Model, images: Array) -> None:
     """Warn if raw images (n, *shape) cannot be like those that the network's statistics are of."""
     known = network.preprocessing
@@ -75,9 +77,9 @@ def warn_of_other_scale(network: Model, images: Array) -> None:
     if not np.isfinite(low) or not np.isfinite(high) or low == high:
         return
     with np.errstate(all="ignore"):
-        brightest = float(np.median(mean + 2 * std))
-        distance = float(np.median((np.abs(pixels - mean) / std).mean(axis=0)))
-        spread = float(np.median(pixels.std(axis=0) / std))
+        brightest = _of_half(mean + 2 * std)
+        distance = _of_half((np.abs(pixels - mean) / std).mean(axis=0))
+        spread = _of_half(pixels.std(axis=0) / std)
     several = len(some) >= _SEVERAL
     most = _LARGEST_MEAN_OF_SEVERAL if several else _LARGEST_MEAN
     least = _SMALLEST_SPREAD_OF_SEVERAL if several else _SMALLEST_SPREAD
@@ -91,6 +93,11 @@ def warn_of_other_scale(network: Model, images: Array) -> None:
             f"{number(float(std.mean()))} (its preprocessing): give images on that scale, or the "
             "answers mean nothing"
         )
+
+
+def _of_half(values: Array) -> float:
+    """What half of the channels are above, or more: one of them alone says nothing of a scale."""
+    return float(np.sort(values)[(len(values) - 1) // 2])
 
 
 def warn_of_channels_first(shape: Shape, what: str) -> None:

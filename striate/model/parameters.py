@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.budget import need
 from striate.common.memory import aligned_zeros, whole_lines
@@ -67,6 +68,7 @@ def zeros(slots: Sequence[Slot]) -> Floats:
     return aligned_zeros(count)
 
 
+@unwatched
 def draw(parameter: Parameter, seed: int, index: int, into: Floats) -> None:
     """Draw the initial values of a parameter into its part of the buffer.
 

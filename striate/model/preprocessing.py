@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from striate.common.arguments import real_number, whole_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateTypeError, StriateValueError
 
@@ -68,6 +69,7 @@ class Preprocessing:
         """Whether pixel values reach the network unchanged."""
         return not self.mean
 
+    @unwatched
     def apply(self, images: Array) -> Floats:
         """The network's input, float32, for raw images (n, height, width, channels), any dtype."""
         inputs = np.asarray(images, dtype=np.float32)

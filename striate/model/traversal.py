@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.model.model import Model
 
@@ -30,7 +33,9 @@ def forward_pass(
         for source in vertex.inputs:
             readers[source] += source >= 0
     for index, vertex in enumerate(network.nodes):
-        values[index] = compute(index, tuple(values[source] for source in vertex.inputs))
+        inputs_of_node = tuple(values[source] for source in vertex.inputs)
+        with np.errstate(all="ignore"):  # not around the yield: it is for layers only
+            values[index] = compute(index, inputs_of_node)
         yield index, values[index]
         for source in vertex.inputs:
             readers[source] -= source >= 0
@@ -38,6 +43,7 @@ def forward_pass(
                 values.pop(source, None)
 
 
+@unwatched
 def backward_pass(
     network: Model,
     node: int,

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, as_array, as_real_array
 from striate.common.errors import StriateTypeError, StriateValueError
 
@@ -75,6 +76,7 @@ class SoftmaxCrossEntropy(Loss):
             )
         self.label_smoothing = float(label_smoothing)
 
+    @unwatched
     def targets(self, labels: ArrayLike, classes: int) -> Floats:
         """Target distributions (images, classes), float32, for class indices (images,).
 
@@ -97,11 +99,13 @@ class SoftmaxCrossEntropy(Loss):
         result[np.arange(indices.size), indices.astype(np.intp)] = 1.0 - self.label_smoothing + rest
         return result
 
+    @unwatched
     def per_image(self, outputs: Array, targets: Array) -> Array:
         """The cross-entropy of each image: (images,)."""
         shifted, _, sums = _exponentials(outputs)
         return _cross_entropy(shifted, sums, targets)
 
+    @unwatched
     def value_and_gradient(
         self, outputs: Array, targets: Array, weights: Array
     ) -> tuple[float, Array]:
@@ -122,11 +126,13 @@ class MeanSquaredError(Loss):
 
     kind = "mean_squared_error"
 
+    @unwatched
     def per_image(self, outputs: Array, targets: Array) -> Array:
         """The mean squared error of each image: (images,)."""
         result: Array = np.square(outputs - targets).mean(axis=1)
         return result
 
+    @unwatched
     def value_and_gradient(
         self, outputs: Array, targets: Array, weights: Array
     ) -> tuple[float, Array]:
@@ -195,6 +201,7 @@ def has_nests(loss: Loss) -> bool:
     return type(loss) in (SoftmaxCrossEntropy, MeanSquaredError) and not own
 
 
+@unwatched
 def softmax(outputs: Array) -> Array:
     """Outputs ``(images, classes)`` as probabilities that sum to one in every row."""
     _, exponentials, sums = _exponentials(outputs)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.memory import aligned_copy, aligned_zeros
@@ -149,6 +150,7 @@ class SGD(Optimizer):
             "weight_decay": self.weight_decay,
         }
 
+    @unwatched
     def apply(
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:
@@ -205,6 +207,7 @@ class AdamW(Optimizer):
             "weight_decay": self.weight_decay,
         }
 
+    @unwatched
     def apply(
         self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
     ) -> None:

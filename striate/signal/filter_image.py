@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, true_or_false
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, AxisWindow, check_name
@@ -46,6 +47,7 @@ class _FilterSettings:
     squares_fit: bool
 
 
+@unwatched
 def filter_image(
     image: npt.ArrayLike,
     kernel: object,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import counted
@@ -25,6 +26,7 @@ MOST_TERMS = 5_000
 """Most terms that are written out; a single output may be had of inputs of any size."""
 
 
+@unwatched
 def steps(
     f: npt.ArrayLike,
     g: npt.ArrayLike,

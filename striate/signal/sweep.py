@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.memory import LINE
 from striate.common.recent import Recent
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from striate.signal.methods import Choice
 
 
+@unwatched
 def sweep(
     f: Array,
     weights: Array,
@@ -120,6 +122,7 @@ _PREPARED: Recent[PreparedSweep | TwoPassBox] = Recent(
 )
 
 
+@unwatched
 def run(request: Request, out: Array, method: str = "auto") -> None:
     """Carry out a request, by the method asked for.
 
@@ -189,6 +192,7 @@ class TwoPassBox:
         """Bytes that it keeps."""
         return self.request.kernel.nbytes
 
+    @unwatched
     def run(self, f: Array, out: Array) -> bool:
         """Sweep `f` into `out`, which may be the same; True, since it always can be done."""
         request = replace(self.request, f=f)
@@ -238,6 +242,7 @@ def _content(kernel: Array) -> bytes | None:
     return content if len(content) <= 1024 else hashlib.sha256(content).digest()
 
 
+@unwatched
 def explain(request: Request, method: str = "auto") -> Choice:
     """By which method a request is carried out.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_real_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
@@ -201,6 +202,7 @@ def evaluate(
     return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
 
 
+@unwatched
 def _share(part: Array, whole: Array) -> NDArray[np.float64]:
     result: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
     return result

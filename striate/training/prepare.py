@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
@@ -51,7 +52,8 @@ class ValidationSet:
             rows = self.rows[start : start + batch_size]
             outputs = engine.forward(select(self.images, rows, engine.reads_in_place))
             losses = loss.per_image(outputs, self.targets[rows])
-            total += float(self.weights[rows] @ losses)
+            with np.errstate(all="ignore"):
+                total += float(self.weights[rows] @ losses)
             weight += float(self.weights[rows].sum())
             if self.targets.labels is not None:
                 right += int((outputs.argmax(axis=1) == self.targets.labels[rows]).sum())
@@ -70,6 +72,7 @@ class PreparedData:
     has_classes: bool
 
 
+@unwatched
 def prepare(
     network: Model,
     X: ArrayLike,

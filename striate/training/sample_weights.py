@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.common.arguments import real_number
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, as_real_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import cut, listed
@@ -16,6 +17,7 @@ Weights = NDArray[np.float64]
 ClassWeight = Mapping[int, float] | Mapping[str, float] | str | None
 
 
+@unwatched
 def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights:
     """Sample weights as float64 (images,); ones if `sample_weight` is None.
 
@@ -38,6 +40,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, images: int) -> Weights
     return weights
 
 
+@unwatched
 def class_weights(
     class_weight: ClassWeight,
     labels: Array,
@@ -98,6 +101,7 @@ def class_weights(
     return result
 
 
+@unwatched
 def normalised(weights: Weights) -> Floats:
     """The weights of a batch divided by their sum, as the engines take them."""
     # The largest is taken out first, so that neither huge nor tiny weights leave the range.

@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.text import counted
 from striate.common.warn import warn_user
 
 CHUNK = 64  # images at a time: the float64 copy stays small
 
+SMALLEST = 1e-30  # deviation: the inverse of a smaller one is near what float32 can hold
 NOISE = 1e-6
 """A channel is as good as constant if it varies by less, and by less than this share of the channel
 that varies most: divided by such a deviation, any other value would drown all other channels."""
 
 
+@unwatched
 def channel_statistics(
     images: Array,
     rows: NDArray[np.intp] | None = None,
@@ -52,12 +55,13 @@ def channel_statistics(
     # A deviation that is only rounding error means a constant channel.
     constant = spread <= 1e-7 * np.abs(mean)
     largest = spread[~constant].max(initial=0.0)
-    faint = ~constant & (spread < NOISE * min(1.0, largest))
+    faint = ~constant & (spread < max(NOISE * min(1.0, largest), SMALLEST))
     if faint.any():
         warn_user(
             f"{counted(int(faint.sum()), 'channel')} of {channels} (the first is number "
-            f"{int(np.flatnonzero(faint)[0])}) varies by {spread[faint].max():.2g} at most, where "
-            f"others vary by {largest:.2g}: too little to learn from; scale it up if it matters"
+            f"{int(np.flatnonzero(faint)[0])}) {'varies' if faint.sum() == 1 else 'vary'} by "
+            f"{spread[faint].max():.2g} at most, where others vary by {largest:.2g}: too little to "
+            "learn from; scale it up if it matters"
         )
     live = spread[~(constant | faint)]
     spread[constant | faint] = max(1.0, float(np.median(live))) if live.size else 1.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.short_repr import short_repr
@@ -48,6 +49,7 @@ class Targets:
         return self.values[rows if self.labels is None else self.labels[rows]]
 
 
+@unwatched
 def as_images(network: Model, images: ArrayLike) -> Array:
     """Images as an array (n, *network.input_shape) in their own dtype.
 
@@ -69,6 +71,7 @@ def as_images(network: Model, images: ArrayLike) -> Array:
     return array
 
 
+@unwatched
 def choose_loss(loss: Loss | LossFunction | str | None, y: Array) -> Loss:
     """The given loss (a function's calls it), or by default that for y: cross-entropy for
     classes, else squared error.
@@ -115,6 +118,7 @@ def _one_hot(shape: tuple[int, ...]) -> str:
     )
 
 
+@unwatched
 def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
     """The targets y as the outputs that the network should give, by the kind of the loss.
 
@@ -157,6 +161,7 @@ def label_indices(network: Model, y: ArrayLike) -> NDArray[np.intp]:
     return indices_of_labels(y, network.output_shape[0], network.classes)
 
 
+@unwatched
 def indices_of_labels(
     y: ArrayLike, classes: int, names: Sequence[str] | None = None
 ) -> NDArray[np.intp]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.layers import Conv2D
@@ -62,6 +63,7 @@ def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
         filters[...] = whitening_filters(network.preprocessing.apply(images[chosen]), filters.shape)
 
 
+@unwatched
 def whitening_filters(images: Array, shape: tuple[int, int, int, int]) -> NDArray[np.float64]:
     """Whitening filters (height, width, channels, filters), estimated from images (NHWC).
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.nest.algebra import (
     Expression,
@@ -171,6 +172,7 @@ class InputStage:
             absent = [_ABSENT[name] for name in self._names]
             self._measures = self._table(self._amounts, np.float32, absent)
 
+    @unwatched
     def set_preprocessing(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
         """What becomes of a value of each channel: (value - mean) * scale."""
         for buffer, values in ((self._mean, mean), (self._scale, scale)):

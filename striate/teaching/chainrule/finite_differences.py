@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from striate import functional
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.layers import Flatten
 from striate.ops import conv
@@ -16,6 +17,7 @@ STEP = 2.0**-10
 """The h of (L(x + h) - L(x - h)) / 2h. The loss is linear in X, F and b: only rounding errs."""
 
 
+@unwatched
 def compare(written: GradientSums, engine: str) -> dict[str, float]:
     """The largest absolute difference of each array from the one that it is compared with.
 
