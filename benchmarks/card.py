@@ -1,4 +1,4 @@
-"""The README's picture: how many times as fast as the fastest peer, for any screen and page."""
+"""The picture of docs/speed.md: how many times as fast as the fastest peer, for any screen."""
 
 from __future__ import annotations
 

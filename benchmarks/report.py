@@ -1,7 +1,7 @@
 """Rows of measurements, and how they are written: for the terminal, JSON and Markdown.
 
     python benchmarks/report.py FOLDER             # from results.json, results.md and .png anew
-    python benchmarks/report.py FOLDER … --readme  # the README's tables and picture
+    python benchmarks/report.py FOLDER … --page  # tables and picture of docs/speed.md
 
 A row compares striate with peers, or with a number that it may not exceed (`ALLOWED`). All values
 are such that less is better.
@@ -347,16 +347,16 @@ def write(results: Results, folder: Path) -> None:
 
 
 def publish(results: Results, root: Path) -> None:
-    """benchmarks/results.json, and from it the README's tables and its picture."""
+    """benchmarks/results.json, and from it the tables of docs/speed.md and its picture."""
     from card import draw
-    from readme import rewritten
+    from speed_page import rewritten
 
     results = results.rounded()
-    readme = root / "README.md"
-    text = rewritten(readme.read_text(encoding="utf-8"), results)
+    page = root / "docs" / "speed.md"
+    text = rewritten(page.read_text(encoding="utf-8"), results)
     (root / "benchmarks" / "results.json").write_text(results.to_json(), encoding="utf-8")
     draw(results, root / "docs" / "pictures" / "speed.png")
-    readme.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -364,16 +364,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument(
-        "--readme",
+        "--page",
         action="store_true",
-        help="rewrite the README's section on speed from the results in all folders",
+        help="rewrite docs/speed.md from the results in all folders",
     )
     options = parser.parse_args(arguments)
     runs = [
         Results.from_json((folder / "results.json").read_text(encoding="utf-8"))
         for folder in options.folders
     ]
-    if options.readme:
+    if options.page:
         publish(merged(runs), Path(__file__).resolve().parents[1])
         return
     for folder, run in zip(options.folders, runs, strict=True):

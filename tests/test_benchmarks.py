@@ -137,16 +137,16 @@ def test_results_are_written(
     assert min(files.values()) > 100
 
 
-def test_the_readme_says_what_the_results_say(
+def test_the_page_says_what_the_results_say(
     report: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = load("readme", monkeypatch)
+    page = load("speed_page", monkeypatch)
     found = report.Results.from_json((FOLDER / "results.json").read_text(encoding="utf-8"))
-    text = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-    assert readme.rewritten(text, found) == text
+    text = (FOLDER.parent / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert page.rewritten(text, found) == text
     assert {row.section for row in found.rows} == set(report.TITLES)
     # A line of every network, the date and the machine, and each loss.
-    section = text.split("## Speed")[1].split("\n## ")[0]
+    section = text
     for row in found.rows:
         if row.section in ("training", "inference"):
             assert report.batch_of(row)[0] in section
@@ -155,7 +155,7 @@ def test_the_readme_says_what_the_results_say(
     assert found.date in section and found.processor in " ".join(section.split())
 
 
-def test_the_readmes_picture_is_of_these_results(
+def test_the_pages_picture_is_of_these_results(
     report: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = load("card", monkeypatch)
@@ -176,10 +176,10 @@ After.
 """
 
 
-def test_blocks_of_the_readme(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = load("readme", monkeypatch)
+def test_blocks_of_the_page(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = load("speed_page", monkeypatch)
     found = results(report)
-    text = readme.rewritten(MARKED, found)
+    text = page.rewritten(MARKED, found)
     assert "old" not in text
     assert "| won |  | 2.00 | 8.00 B | 4.0 × |" in text.splitlines()
     assert "| broken" not in text  # in the training table; below it is named
@@ -188,32 +188,32 @@ def test_blocks_of_the_readme(report: ModuleType, monkeypatch: pytest.MonkeyPatc
     assert "lost: forward 0.50 ×." in plain and "Not measured: broken (differs by 1)." in plain
     assert text.startswith("Before.\n") and text.endswith("-->\nAfter.\n")
     assert "Between <!-- speed: losses --> stays." in text
-    assert readme.rewritten(text, found) == text
+    assert page.rewritten(text, found) == text
     with pytest.raises(ValueError, match="no speed block"):
-        readme.rewritten(MARKED.replace("training", "trainings"), found)
-    with pytest.raises(ValueError, match="README has no"):
-        readme.rewritten("nothing", found)
+        page.rewritten(MARKED.replace("training", "trainings"), found)
+    with pytest.raises(ValueError, match="page has no"):
+        page.rewritten("nothing", found)
 
 
 def test_costs_that_grow_are_one_line(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = load("readme", monkeypatch)
+    page = load("speed_page", monkeypatch)
     rows = [
         report.Row("scaling", "time", name, "s", {"striate": ours, "allowed": 2.0}, bar=1.0)
         for name, ours in (("10", 1.5), ("20", 2.5))
     ]
     alone = report.Row("compile", "", "cold", "s", {"striate": 3.0, "allowed": 5.0}, bar=1.0)
     found = replace(results(report), rows=[*rows, alone])
-    assert readme.growth(found).splitlines()[2:] == [
+    assert page.growth(found).splitlines()[2:] == [
         "| time | 10: 1.50 s, 20: 2.50 s **missed** | 2.00 s |",
         "| cold | 3.00 s | 5.00 s |",
     ]
 
 
 def test_no_losses_are_said_to_be_none(report: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = load("readme", monkeypatch)
+    page = load("speed_page", monkeypatch)
     found = results(report)
     won = replace(found, rows=[row for row in found.rows if not row.lost and not row.failed])
-    assert readme.losses(won) == "No row is lost."
+    assert page.losses(won) == "No row is lost."
 
 
 def test_results_of_several_runs(report: ModuleType) -> None:

@@ -140,8 +140,9 @@ def find_learning_rate(
         lowest, highest: the first and the last rate, above 0.
         steps: how many rates to try, 10 or more; each step takes a batch. With fewer batches than
             steps the images are gone through several times.
-        batch_size, optimizer, weight_decay, loss, class_weight, sample_weight, augment, seed,
-            threads, engine, exact, bfloat16: as for `fit`; give those with which you will train.
+        batch_size, optimizer, weight_decay, loss: as for `fit`, and those of the training to come.
+        class_weight, sample_weight, augment: likewise.
+        seed, threads, engine, exact, bfloat16: as for `fit`.
 
     Returns:
         The curve, with a suggestion.

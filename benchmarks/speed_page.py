@@ -1,4 +1,4 @@
-"""The README's section on speed, from results of the suite: what stands between its marks.
+"""The page docs/speed.md, from results of the suite: what stands between its marks.
 
 Everything from ``<!-- speed: NAME -->`` to ``<!-- speed: end -->`` is replaced by the block of that
 name, so that no number is copied by hand; what is said around the blocks is written by people.
@@ -24,7 +24,7 @@ _BLOCK = re.compile(r"(<!-- speed: (?!end)([a-z]+) -->\n).*?(<!-- speed: end -->
 
 
 def rewritten(text: str, results: Results) -> str:
-    """The README with all blocks as these results give them.
+    """The page with all blocks as these results give them.
 
     Raises ValueError for a block that nobody knows, and if there is none.
     """
@@ -41,7 +41,7 @@ def rewritten(text: str, results: Results) -> str:
     if unknown := set(found) - set(blocks):
         raise ValueError(f"no speed block {sorted(unknown)}: there are {', '.join(blocks)}")
     if not found:
-        raise ValueError("the README has no <!-- speed: NAME --> … <!-- speed: end -->")
+        raise ValueError("the page has no <!-- speed: NAME --> … <!-- speed: end -->")
     return _BLOCK.sub(lambda m: f"{m[1]}\n{wrapped(blocks[m[2]](results))}\n\n{m[3]}", text)
 
 
