@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from striate.common.arrays import Images
-from striate.common.text import sizes
+from striate.common.text import counted, sizes
 from striate.data.dataset import DataError
 from striate.data.images import load_images
 from striate.data.paths import find_images
@@ -31,8 +31,9 @@ def named_images(images: Any) -> list[Any] | None:
     """What is named by file, folder or pattern, or is a picture of Pillow; None for arrays.
 
     One path may be a file, a folder (its image files, at any depth) or a pattern such as
-    "scans/*.png", as for `find_images`. A sequence has one image file or picture for each place,
-    in this order, so that predictions can be told apart.
+    "scans/*.png", as for `find_images`. A sequence, or an iterator such as that of ``Path.glob``,
+    has one image file or picture for each place, in this order, so that predictions can be told
+    apart.
 
     Raises:
         DataError: a path names nothing, or there are arrays among files and pictures.
@@ -46,6 +47,13 @@ def named_images(images: Any) -> list[Any] | None:
         if getattr(dtype, "kind", "") not in ("U", "O") or len(images.shape) != 1:
             return None
         images = list(images)
+    if isinstance(images, Iterator):  # such as Path.glob
+        images = list(images)
+        if not all(_is_path(one) or _is_picture(one) for one in images) or not images:
+            raise DataError(
+                f"{counted(len(images), 'image')} one after the other, which are not all files "
+                "and pictures: give one array, or a list"
+            )
     if not isinstance(images, Sequence) or not len(images):
         return None
     named = [_is_path(one) or _is_picture(one) for one in images]

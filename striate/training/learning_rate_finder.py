@@ -41,7 +41,10 @@ SMOOTHING = 0.9
 RISE = 3.0
 """Training has diverged where the smoothed loss is so many times its smallest value above it."""
 MARGIN = 10.0
-"""By how much the suggestion is below the rate at which the loss is smallest."""
+"""By how much the suggestion is below the rate at which the loss is smallest.
+
+The average lags some steps behind, so that its smallest value is near the end of what is stable.
+"""
 _WHO = "find_learning_rate"
 
 
@@ -198,7 +201,7 @@ def find_learning_rate(
             batches = _batches(data, steps, size, seed, augment, made.reads_in_place)
             losses: list[float] = []
             smoothed: list[float] = []
-            with batches as source, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            with batches as source, np.errstate(all="ignore"):
                 for rate, batch in zip(rates.tolist(), source, strict=False):
                     value, _ = made.step(batch.images, batch.targets, batch.weights, batch.keys)
                     if not math.isfinite(value):

@@ -73,6 +73,8 @@ def test_every_way_to_name_images_gives_the_same(
         str(folder),
         folder,
         f"{folder}/p*",
+        iter(files),
+        (str(path) for path in files),
         [opened(path) for path in files],
         [opened(files[0]), files[1], str(files[2])],
     ]
@@ -176,6 +178,8 @@ def test_the_classifier_takes_names_too(files: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
+        (iter([]), "0 images one after the other, which are not all files and pictures"),
+        (iter([np.zeros((24, 32, 3))]), "1 image one after the other, .* give one array"),
         ("nowhere.png", r"nowhere\.png: no such file or folder"),
         (["nowhere.png"], r"nowhere\.png: no such file"),
         ([Path("nowhere.png")], r"nowhere\.png: no such file"),
