@@ -31,7 +31,11 @@ def test_figures_are_scikit_learns():
     )
     for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
         ours = [getattr(report, name) for report in result.classes]
+        if name != "support":  # scikit-learn has no sign for what was not measured
+            assert ours[4 if name == "recall" else 3 if name == "precision" else 4] is None
+            ours = [value or 0.0 for value in ours]
         np.testing.assert_allclose(ours, values)
+    assert result.classes[3].f1 == 0.0
 
 
 def test_worked_example():
@@ -43,7 +47,7 @@ def test_worked_example():
     assert (cat.precision, cat.recall, cat.support) == (1.0, 0.5, 2)
     assert (dog.precision, dog.recall) == (pytest.approx(2 / 3), 1.0)
     assert str(result).splitlines() == [
-        f"accuracy 75.00%, loss {result.loss:.4f}, 4 images",
+        f"accuracy 75.00%, always the most frequent class 50.00%, loss {result.loss:.4f}, 4 images",
         "",
         "class  precision  recall      f1  images  most often taken for",
         "cat      100.00%  50.00%  66.67%       2  dog (1)",
@@ -56,6 +60,11 @@ def test_it_is_plain_values_for_json():
     values = json.loads(json.dumps(result.to_dict()))
     assert values["accuracy"] == pytest.approx(2 / 3)
     assert values["images"] == 3
+    assert values["baseline"] == pytest.approx(2 / 3)
+    assert [entry["recall"] for entry in values["classes"]] == [1.0, 0.5, None]
+    assert [entry["precision"] for entry in values["classes"]] == [1.0, 1.0, 0.0]
+    assert [entry["f1"] for entry in values["classes"]] == [1.0, pytest.approx(2 / 3), None]
+    assert str(result).splitlines()[-1] == "c          0.00%       –       –       0"
     assert values["confusion"] == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
     assert [entry["name"] for entry in values["classes"]] == ["a", "b", "c"]
     assert values["classes"][1]["recall"] == 0.5

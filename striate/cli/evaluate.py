@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from striate.cli import options
 from striate.cli.classifier import load_classifier
-from striate.cli.labelled import load_labelled
+from striate.cli.csv_file import check_csv, write_csv
+from striate.cli.labelled import Labelled, load_labelled
 from striate.cli.output import json_line, note, one_line
+from striate.common.arrays import Floats
 from striate.common.tables import table
 from striate.common.text import counted, percent
 
@@ -24,7 +27,14 @@ WIDEST_CONFUSION = 20
 @click.argument("model", metavar="MODEL")
 @click.argument("source", metavar="SOURCE")
 @options.part_option
+@click.option(
+    "--mistakes",
+    metavar="FILE.csv",
+    help="Write a table of the images that are not recognised: where each is, what it is, what "
+    "the network says.",
+)
 @options.skip_bad_option
+@options.max_pixels_option
 @options.views_option
 @options.engine_options
 @options.output_options
@@ -32,7 +42,9 @@ def evaluate(
     model: str,
     source: str,
     part: str | None,
+    mistakes: str | None,
     skip_bad: bool,
+    max_pixels: int | None,
     views: str,
     engine: str | None,
     threads: int | None,
@@ -42,28 +54,64 @@ def evaluate(
     """Test the network in the file MODEL on the images of SOURCE, which is what `striate train`
     takes: accuracy, precision and recall of each class, and the confusion matrix.
 
-    Of a source without test images of its own, the network was tested on a part that training
-    did not see. The model file knows which part, and it is drawn again here.
+    The model file knows the images of the training, each by a digest of its pixels: whatever was
+    added, removed, renamed or changed since is told, and by default the network is tested on
+    those that it was not trained on.
     """
+    from striate.training.evaluation import Evaluation
+
+    check_csv(mistakes, "--mistakes")
     network = load_classifier(model)
-    tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
-    note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
-    result = network.evaluate(
-        tested.images,
-        tested.labels,
-        engine=engine or options.default_engine(),
-        threads=threads,
-        views=views,
+    tested = load_labelled(
+        model, network, source, part, skip_bad=skip_bad, quiet=quiet, max_pixels=max_pixels
     )
+    note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
+    outputs = network.predict_logits(
+        tested.images, engine=engine or options.default_engine(), threads=threads, views=views
+    )
+    result = Evaluation.from_outputs(outputs, tested.labels, network.classes)
+    wrong = result.images - int(np.trace(result.confusion))
+    if mistakes is not None:
+        _write_mistakes(mistakes, tested, outputs, [each.name for each in result.classes])
     if as_json:
-        json_line(
-            {"model": model, "source": tested.source, "part": tested.part, **result.to_dict()}
-        )
+        found = {"model": model, "source": tested.source, "part": tested.part}
+        written = {} if mistakes is None else {"mistakes": mistakes}
+        json_line({**found, "changes": tested.changes, **result.to_dict(), **written})
         return
-    click.echo(f"Accuracy: {percent(result.accuracy)} on {counted(result.images, 'image')}\n")
+    click.echo(
+        f"Accuracy: {percent(result.accuracy)} on {counted(result.images, 'image')}; "
+        f"always the most frequent class: {percent(result.baseline)}\n"
+    )
     click.echo(_classes(result))
     if len(result.classes) <= WIDEST_CONFUSION:
         click.echo(f"\n{_confusion(result)}")
+    if mistakes is not None:
+        click.echo(f"\nWrote {counted(wrong, 'mistake')} to {one_line(mistakes)}")
+
+
+def _write_mistakes(path: str, tested: Labelled, outputs: Floats, names: list[str]) -> None:
+    """Write a table of the images that are not recognised, the surest mistakes first."""
+    from striate.optim.losses import softmax
+
+    probabilities = softmax(outputs)
+    guesses = outputs.argmax(axis=1)
+    rows = np.flatnonzero(guesses != tested.labels)
+    rows = rows[np.argsort(-probabilities[rows, guesses[rows]], kind="stable")]
+    write_csv(
+        path,
+        ["image", "path", "class", "predicted", "probability", "probability_of_class"],
+        (
+            [
+                row,
+                tested.paths[row] if tested.paths is not None else "",
+                names[tested.labels[row]],
+                names[guesses[row]],
+                f"{probabilities[row, guesses[row]]:.6f}",
+                f"{probabilities[row, tested.labels[row]]:.6f}",
+            ]
+            for row in rows.tolist()
+        ),
+    )
 
 
 def _classes(result: Evaluation) -> str:
@@ -72,12 +120,16 @@ def _classes(result: Evaluation) -> str:
         (
             one_line(report.name),
             f"{report.support:,}",
-            percent(report.precision),
-            percent(report.recall),
+            _percent(report.precision),
+            _percent(report.recall),
         )
         for report in result.classes
     ]
     return table(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else percent(share)
 
 
 def _confusion(result: Evaluation) -> str:

@@ -126,6 +126,7 @@ class PhotoFilter:
 )
 @click.option("--list", "listing", is_flag=True, help="List the kernels and end.")
 @options.skip_bad_option
+@options.max_pixels_option
 @options.output_options
 def filter_command(
     photos: tuple[str, ...],
@@ -139,6 +140,7 @@ def filter_command(
     out: str | None,
     listing: bool,
     skip_bad: bool,
+    max_pixels: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -174,7 +176,7 @@ def filter_command(
     with FileBar(len(jobs), "filtering", quiet=quiet) as bar:
         for job in jobs:
             try:
-                picture = _read(job.source)
+                picture = _read(job.source, max_pixels)
             except ValueError as error:
                 if not skip_bad:
                     raise
@@ -199,10 +201,13 @@ def filter_command(
         json_line({"kernels": kernels, "border": border, "photos": written, "skipped": skipped})
 
 
-def _read(source: Path | None) -> Picture:
+def _read(source: Path | None, max_pixels: int | None) -> Picture:
     from striate import pictures
+    from striate.data.dataset import MAX_PIXELS
 
-    return pictures.grace_hopper() if source is None else pictures.read_picture(source)
+    if source is None:
+        return pictures.grace_hopper()
+    return pictures.read_picture(source, max_pixels=max_pixels or MAX_PIXELS)
 
 
 def _name(job: InputAndOutput) -> str:

@@ -35,6 +35,9 @@ def load(source: str, network: Network | None, quiet: bool) -> Dataset:
         size=None if shape is None else shape[:2],
         colour=None if shape is None else {1: "gray", 3: "rgb"}.get(shape[2]),
         mode=resize.get("mode", "crop"),
+        white=resize.get("white"),
+        nested=True,
+        validation=False,
         progress=None if quiet else Counting(),
     )
 

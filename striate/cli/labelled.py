@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from striate.cli.output import note
+from striate.cli.output import note, one_line
 from striate.common.arrays import Array, Images
 from striate.common.progress import Counting
-from striate.common.text import sizes
+from striate.common.text import counted, sizes
 from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset
+    from striate.data.part import Part
+    from striate.data.record import Comparison, ImageRecord
     from striate.network import Network
 
 
@@ -30,16 +32,28 @@ class Labelled:
         labels: class indices (n,).
         source: the name of their source.
         part: which part of it they are, "test", "train" or "all".
+        paths: their files, None where they come from no image files.
+        changes: how many images of the source differ from those of the training, by kind; None
+            where the model file does not tell, or the source is another one.
     """
 
     images: Images
     labels: Array
     source: str
     part: str
+    paths: list[str] | None = None
+    changes: dict[str, int] | None = None
 
 
 def load_labelled(
-    model: str, network: Network, source: str, part: str | None, *, skip_bad: bool, quiet: bool
+    model: str,
+    network: Network,
+    source: str,
+    part: str | None,
+    *,
+    skip_bad: bool,
+    quiet: bool,
+    max_pixels: int | None = None,
 ) -> Labelled:
     """Load the images on which a network is tested.
 
@@ -50,48 +64,53 @@ def load_labelled(
         part: "test", "train" or "all"; None for the images that it was not trained on.
         skip_bad: whether to skip image files that cannot be read.
         quiet: whether to show no progress and no notes.
+        max_pixels: image files with more pixels are errors; None for the usual limit.
 
     Raises:
         DataError: the source cannot be read, or has other classes than the network.
         ClickException: there are no images, or they are of another size.
     """
-    alone = _folder_of(source, network, part)
-    dataset = _load(alone or source, network, skip_bad, quiet)
-    if alone is None:
-        name = dataset.name
-        part, images, labels = _choose(dataset, files.information(model), part)
-    else:
-        name, part = Path(source).resolve().name, part or "test"
-        images, labels = dataset.test_images, dataset.test_labels
-    if not len(images):
+    from striate.data.record import ImageRecord
+
+    only = None if part == "all" or network.classes is None else part or "test"
+    dataset = _load(source, network, only, skip_bad, quiet, max_pixels)
+    trained = files.information(model)
+    chosen = _TestImages(dataset, trained, ImageRecord.from_notes(trained.get("images")), part)
+    part, tested, changes = chosen.choose()
+    for sentence in chosen.notes:
+        note(one_line(sentence), quiet=quiet)
+    if not len(tested.images):
         raise click.ClickException(
             f"{source}: has no images in the part {part!r}; choose another one with --part"
         )
-    if images.shape[1:] != network.input_shape:
-        made_for, has = sizes(network.input_shape), sizes(images.shape[1:])
+    if tested.images.shape[1:] != network.input_shape:
+        made_for, has = sizes(network.input_shape), sizes(tested.images.shape[1:])
         raise click.ClickException(
             f"{model}: is made for images {made_for}, but {source} has {has}; give a source of "
             f"images {made_for}, or a model trained on images {has}"
         )
-    return Labelled(rescaled(images, dataset, network), labels, name, part)
+    return Labelled(
+        rescaled(tested.images, dataset, network),
+        tested.labels,
+        dataset.name,
+        part,
+        tested.paths,
+        changes,
+    )
 
 
-def _folder_of(source: str, network: Network, part: str | None) -> str | None:
-    """Return the folder of the requested part, if the images of the other need not be read.
-
-    None if the network has no class names: then the whole source decides on the classes.
-    """
-    if part == "all" or network.classes is None or not is_image_folder(source):
-        return None
-    from striate.data.folders import find_parts
-
-    parts, _ = find_parts(Path(source))
-    return None if len(parts) < 2 else str(parts[0 if part == "train" else 1].folder)
-
-
-def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset:
+def _load(
+    source: str,
+    network: Network,
+    only: str | None,
+    skip_bad: bool,
+    quiet: bool,
+    max_pixels: int | None,
+) -> Dataset:
     """Return the images of `source` as the network reads them, not split."""
     from striate import data
+    from striate.data.dataset import MAX_PIXELS
+    from striate.data.image_sizes import losses
 
     height, width, channels = network.input_shape
     of_files = is_image_folder(source)
@@ -101,13 +120,18 @@ def _load(source: str, network: Network, skip_bad: bool, quiet: bool) -> Dataset
         size=(height, width) if of_files else None,
         colour={1: "gray", 3: "rgb"}.get(channels) if of_files else None,
         mode=resize.get("mode", "crop"),
+        white=resize.get("white", 65535),
         classes=network.classes,
         skip_bad=skip_bad,
         test_fraction=1.0,
         progress=None if quiet else Counting(),
+        nested=True,
+        validation=False,
+        only=only,
+        max_pixels=max_pixels or MAX_PIXELS,
     )
-    for sentence in dataset.notes[1:]:  # the first one is about the split, which is not made here
-        note(sentence, quiet=quiet)
+    for sentence in losses(dataset.notes[1:]):  # the first is about the split, not made here
+        note(one_line(sentence), quiet=quiet)
     if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
         here, there = len(dataset.classes), network.output_shape[-1]
         raise click.ClickException(
@@ -125,43 +149,136 @@ def is_image_folder(source: str) -> bool:
     return source != "digits" and os.path.isdir(path) and not has_idx(path)
 
 
-def _choose(
-    dataset: Dataset, trained: dict[str, Any], part: str | None
-) -> tuple[str, Images, Array]:
-    """Return the name of the part to test on, its images and its labels.
+class _TestImages:
+    """Chooses the images of a source on which a network is tested."""
 
-    Args:
-        dataset: loaded so that a source without test images is all in the test part.
-        trained: the model file's notes about its training, which may be any data.
-        part: the part that the user wants, or None.
-    """
-    images, labels = dataset.test_images, dataset.test_labels
-    if not dataset.split:
-        train_images, train_labels = dataset.train_images, dataset.train_labels
-        if part == "train":
-            return part, train_images, train_labels
+    def __init__(
+        self,
+        dataset: Dataset,
+        trained: dict[str, Any],
+        record: ImageRecord | None,
+        part: str | None,
+    ) -> None:
+        """Take what it needs to know.
+
+        Args:
+            dataset: loaded so that a source without test images is all in the test part.
+            trained: the model file's notes about its training, which may be any data.
+            record: the images of the training, where these notes tell them.
+            part: the part that the user wants, or None.
+        """
+        self.dataset = dataset
+        self.trained = trained
+        self.record = record
+        self.part = part
+        self.notes: list[str] = []
+
+    def choose(self) -> tuple[str, Part, dict[str, int] | None]:
+        """Return the name of the part to test on, its images, and how many images of the source
+        differ from those of the training, by kind, None where that cannot be told.
+        """
+        whole = self._whole()
+        found = self._compare(whole)
+        if self.dataset.split:
+            name, tested = self._of_one(whole, found)
+        else:
+            name, tested = self._of_parts(whole, found)
+        return name, tested, None if found is None or not found.related else found.counts()
+
+    def _whole(self) -> Part:
+        """Return all images in question: where the source has parts, those of one or of both."""
+        from striate.data.part import Part
+
+        train, test = self.dataset.parts["train"], self.dataset.parts["test"]
+        if self.dataset.split or self.part in (None, "test"):
+            return test
+        if self.part == "train":
+            return train
+        paths = None
+        if train.paths is not None and test.paths is not None:
+            paths = train.paths + test.paths
+        return Part(
+            np.concatenate([train.images, test.images]),
+            np.concatenate([train.labels, test.labels]),
+            paths,
+        )
+
+    def _compare(self, whole: Part) -> Comparison | None:
+        """Return how the images differ from those of the training, and note it."""
+        if self.record is None:
+            return None
+        among = {None: ("test",), "test": ("test",), "train": ("train",)}
+        both = ("train", "test")
+        found = self.record.compare(
+            whole,
+            source=self.dataset.name,
+            folder=self.dataset.folder,
+            among=both if self.dataset.split else among.get(self.part, both),
+        )
+        here = len(found.parts) - len(found.new)
+        if self.record.source != self.dataset.name and 2 * here < found.recorded:
+            found.missing = []  # of another source nothing is missing
+        if found.related and (sentence := found.sentence(whole.paths)):
+            self.notes.append(sentence)
+        return found
+
+    def _of_parts(self, whole: Part, found: Comparison | None) -> tuple[str, Part]:
+        """Choose from a source that has test images of its own: those that are asked for."""
+        if self.part in (None, "test") and found is not None:
+            seen = len(found.rows("train", "validation"))
+            if seen:
+                self.notes.append(
+                    f"{seen:,} of these {counted(len(whole.images), 'image')} "
+                    f"{'was' if seen == 1 else 'were'} trained on: what is measured on them says "
+                    "nothing about new images"
+                )
+        return self.part or "test", whole
+
+    def _of_one(self, whole: Part, found: Comparison | None) -> tuple[str, Part]:
+        """Choose from a source that has no parts."""
+        part = self.part
         if part == "all":
-            images = np.concatenate([train_images, images])
-            return part, images, np.concatenate([train_labels, labels])
-        return "test", images, labels
-    split = trained.get("split")
-    fraction, seed = 0.2, 0
-    if isinstance(split, dict):
-        given = split.get("test_fraction")
-        fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
-        given = split.get("seed")
-        seed = given if isinstance(given, int) and given >= 0 else seed
-    if part is None:
-        name, *sizes = (trained.get(key) for key in ("source", "train_images", "test_images"))
-        seen = sum(number for number in sizes if isinstance(number, int))
-        part = "test" if name == dataset.name and seen == len(images) else "all"
-    if part == "all":
-        return part, images, labels
-    from striate.data.dataset import train_test_split
+            return part, whole
+        if found is not None and found.related:
+            seen = found.rows("train", "validation")
+            rest = _others(len(whole.images), seen)
+            return part or "test", whole.rows(seen if part == "train" else rest)
+        if part is None:
+            part = "test" if self.record is None and self._has_as_many(whole) else "all"
+            if part == "all":
+                return part, whole
+            self.notes.append(
+                "the model file does not tell its images one by one: its test images are drawn "
+                "again by their number"
+            )
+        return part, whole.rows(self._drawn(whole, part))
 
-    train, test = train_test_split(labels, fraction, seed, dataset.classes)
-    rows = train if part == "train" else test
-    return part, images[rows], labels[rows]
+    def _has_as_many(self, whole: Part) -> bool:
+        """Return whether the source's name and number of images are those of the training."""
+        name, *counts = (self.trained.get(key) for key in ("source", "train_images", "test_images"))
+        seen = sum(number for number in counts if isinstance(number, int))
+        return bool(name == self.dataset.name and seen == len(whole.images))
+
+    def _drawn(self, whole: Part, part: str) -> Array:
+        """Return the rows of a part that is drawn as for the training."""
+        from striate.data.dataset import train_test_split
+
+        split = self.trained.get("split")
+        fraction, seed = 0.2, 0
+        if isinstance(split, dict):
+            given = split.get("test_fraction")
+            fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
+            given = split.get("seed")
+            seed = given if isinstance(given, int) and given >= 0 else seed
+        train, test = train_test_split(whole.labels, fraction, seed, self.dataset.classes)
+        return train if part == "train" else test
+
+
+def _others(count: int, rows: Array) -> Array:
+    """Return the rows of 0...count - 1 that are not among `rows`."""
+    left = np.ones(count, np.bool_)
+    left[rows] = False
+    return np.flatnonzero(left)
 
 
 def rescaled(images: Images, dataset: Dataset, network: Network) -> Images:

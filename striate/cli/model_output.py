@@ -44,4 +44,9 @@ def check_model_file(out: str | None) -> bool:
 def default_name(dataset: Dataset) -> str:
     """Return the name of the model file for a source: in this folder, named after the source."""
     stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in dataset.name)
-    return f"{stem.strip('. ') or 'model'}.safetensors"
+    ending = ".safetensors"
+    # A name has at most 255 bytes, also that of the checkpoint beside the model; one that is cut
+    # may end within a character, which is dropped.
+    most = 255 - len(f"{ending}.checkpoint")
+    stem = stem.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
+    return f"{stem.strip('. ') or 'model'}{ending}"

@@ -175,6 +175,16 @@ def skip_bad_option(command: Command) -> Command:
     )(command)
 
 
+def max_pixels_option(command: Command) -> Command:
+    """Add --max-pixels."""
+    return click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Refuse image files with more pixels to decode.  [default: 100000000]",
+    )(command)
+
+
 def default_engine() -> str:
     """Return "llvm", or "numpy" where llvmlite is not installed."""
     from importlib.util import find_spec

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.dataset import DataError
-from striate.data.image_files import KINDS
 from striate.data.paths import find_images
-from striate.pictures.writing import check_output
+from striate.pictures.writing import WRITTEN, check_output
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def plan(
         ]
     if not foldered:
         for job in jobs:
-            check_output(job.target, compare or KINDS)
+            check_output(job.target, compare or WRITTEN)
     _check_apart(jobs)
     return jobs
 
@@ -78,7 +77,7 @@ def _jobs(
         return [InputAndOutput(None, folder / name if folder else Path(out))], folder is not None
     several = len(photos) > 1 or os.path.isdir(photos[0]) or not os.path.exists(photos[0])
     if out is not None and several and folder is None:
-        if Path(out).suffix.lower() in KINDS or os.path.exists(out):
+        if Path(out).suffix.lower() in WRITTEN or os.path.exists(out):
             raise DataError(f"{out}: several photos need a folder, and this is a file")
         folder = Path(out)
     jobs: dict[Path, InputAndOutput] = {}
@@ -121,8 +120,8 @@ def _renamed_folder(folder: Path, suffix: str) -> Path:
 
 
 def _writable(path: Path) -> Path:
-    """Return the path, with ".png" added if its ending names no kind of image."""
-    return path if path.suffix.lower() in KINDS else path.with_name(path.name + ".png")
+    """Return the path, with ".png" added if its ending names no kind of image that is written."""
+    return path if path.suffix.lower() in WRITTEN else path.with_name(path.name + ".png")
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -9,6 +9,7 @@ import click
 
 from striate.cli import options
 from striate.cli.classifier import load_classifier
+from striate.cli.csv_file import check_csv, write_csv
 from striate.cli.output import json_line, note, one_line
 from striate.common.arrays import Array
 from striate.common.text import percent
@@ -30,7 +31,15 @@ CHUNK = 1024
     metavar="K",
     help="Show the K most probable classes.",
 )
+@click.option(
+    "--csv",
+    "table",
+    metavar="FILE",
+    help="Write a table, too: the path of each image, its class and the probability; with --top "
+    "those of the K most probable classes.",
+)
 @options.skip_bad_option
+@options.max_pixels_option
 @options.views_option
 @options.engine_options
 @options.output_options
@@ -38,7 +47,9 @@ def predict(
     model: str,
     images: tuple[str, ...],
     top: int,
+    table: str | None,
     skip_bad: bool,
+    max_pixels: int | None,
     views: str,
     engine: str | None,
     threads: int | None,
@@ -52,12 +63,15 @@ def predict(
     """
     from striate import data
 
+    check_csv(table, "--csv")
     network = load_classifier(model)
     paths = data.find_images(images)
     predictions: list[dict[str, Any]] = []
     skipped: list[str] = []
+    notes: list[str] = []
     for start in range(0, len(paths), CHUNK):
-        good, batch = _load(paths[start : start + CHUNK], network, skip_bad, skipped)
+        chunk = paths[start : start + CHUNK]
+        good, batch = _load(chunk, network, skip_bad, skipped, notes, max_pixels)
         if not good:
             continue
         probabilities = network.predict_proba(
@@ -75,10 +89,14 @@ def predict(
                     for entry in ranked
                 )
                 click.echo(f"{one_line(str(path))}: {shown}")
+    for sentence in dict.fromkeys(notes):
+        note(one_line(sentence), quiet=quiet)
     for reason in skipped:
         note(f"skipped {one_line(reason)}", quiet=quiet)
     if not predictions:
         raise click.ClickException("none of the images can be read")
+    if table is not None:
+        _write_table(table, predictions, min(top, network.output_shape[-1]))
     if as_json:
         json_line(
             {
@@ -90,10 +108,38 @@ def predict(
         )
 
 
+def _write_table(path: str, predictions: list[dict[str, Any]], top: int) -> None:
+    """Write the predictions as a table of paths, classes and probabilities."""
+    head = ["path", "class", "probability"]
+    for place in range(2, top + 1):
+        head += [f"class_{place}", f"probability_{place}"]
+    write_csv(
+        path,
+        head,
+        (
+            [found["path"]]
+            + [
+                cell
+                for each in found["top"]
+                for cell in (each["class"], f"{each['probability']:.6f}")
+            ]
+            for found in predictions
+        ),
+    )
+
+
 def _load(
-    paths: list[Path], network: Network, skip_bad: bool, skipped: list[str]
+    paths: list[Path],
+    network: Network,
+    skip_bad: bool,
+    skipped: list[str],
+    notes: list[str],
+    max_pixels: int | None,
 ) -> tuple[list[Path], Array]:
-    """Return those of `paths` that can be read and their images; add the others to `skipped`."""
+    """Return those of `paths` that can be read and their images; add the others to `skipped`, and
+    what the images lose to `notes`.
+    """
+    from striate.data.dataset import MAX_PIXELS
     from striate.data.network_images import read_for_network
 
     bad: set[int] = set()
@@ -103,6 +149,11 @@ def _load(
         skipped.append(sentence)
 
     batch = read_for_network(
-        paths, network.preprocessing, network.input_shape, on_bad=on_bad if skip_bad else None
+        paths,
+        network.preprocessing,
+        network.input_shape,
+        on_bad=on_bad if skip_bad else None,
+        on_note=notes.append,
+        max_pixels=max_pixels or MAX_PIXELS,
     )
     return [path for index, path in enumerate(paths) if index not in bad], batch

@@ -56,6 +56,7 @@ from striate.model import files
 )
 @options.part_option
 @options.skip_bad_option
+@options.max_pixels_option
 @options.engine_options
 @options.output_options
 def report(
@@ -69,6 +70,7 @@ def report(
     layer: str | None,
     part: str | None,
     skip_bad: bool,
+    max_pixels: int | None,
     engine: str | None,
     threads: int | None,
     as_json: bool,
@@ -91,13 +93,16 @@ def report(
     network = load_classifier(model)
     # It raises before any work is done.
     written = [] if kernels is None else [path for path, _ in kernel_files(network, kernels, layer)]
-    tested = load_labelled(model, network, source, part, skip_bad=skip_bad, quiet=quiet)
+    tested = load_labelled(
+        model, network, source, part, skip_bad=skip_bad, quiet=quiet, max_pixels=max_pixels
+    )
     note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
     made = make(
         network,
         tested.images,
         tested.labels,
         path=page,
+        paths=tested.paths,
         name=f"{Path(model).stem} on {tested.source}",
         history=files.information(model).get("history"),
         choose=images,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import class_weights, networkfile, options
+from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
 from striate.cli.model_output import check_model_file, default_name
 from striate.cli.output import json_line, note, one_line, paragraph
@@ -59,7 +60,10 @@ class TrainOptions:
     test_fraction: float
     size: tuple[int, int] | None
     colour: str | None
+    fit: str
+    nested: bool
     skip_bad: bool
+    max_pixels: int | None
     seed: int
     exact: bool
     bfloat16: bool
@@ -138,8 +142,20 @@ class TrainOptions:
     help="Part of the images to test with, where SOURCE has no test images of its own.",
 )
 @click.option("--size", type=options.image_size, metavar="HxW", help="Resize the images.")
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "stretch"]),
+    default="crop",
+    show_default=True,
+    help="How images of another aspect become one size: the centre is cut out, black is added, or "
+    "the aspect is not kept.",
+)
 @click.option("--colour", "--color", type=click.Choice(["gray", "rgb"]))
+@click.option(
+    "--nested", is_flag=True, help="Take all folders inside a class folder for parts of the class."
+)
 @options.skip_bad_option
+@options.max_pixels_option
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
 )
@@ -167,13 +183,14 @@ def train(**given: Any) -> int:
     """Train a network on the images of SOURCE, test it and save it.
 
     SOURCE is "digits" (8×8 images that come along), a folder with one folder of images per class
-    (or with train/ and test/, each with class folders), a folder with the four IDX files of MNIST
-    and its kin, or an .npz file with X and y.
+    (or with train/, test/ and perhaps valid/, each with class folders), a folder with the four IDX
+    files of MNIST and its kin, or an .npz file with X and y.
 
     Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
     with the very model of a training that was never stopped.
     """
+    from striate.data.record import ImageRecord
     from striate.training.checkpoint import remove
     from striate.training.training_settings import NAMES
 
@@ -204,6 +221,12 @@ def train(**given: Any) -> int:
     _announce(chosen, dataset, recipe, network)
     if replaces and not chosen.resume:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
+    origin = {
+        "split": _split(chosen, dataset),
+        "images": ImageRecord.of(dataset).to_notes(),
+    }
+    if replaces and chosen.resume:
+        note_changes(out, dataset, quiet=chosen.quiet)
     checkpoint = Path(f"{out}.checkpoint")
     if chosen.resume and not checkpoint.exists():
         note(f"There is no {one_line(str(checkpoint))}: training begins anew", quiet=chosen.quiet)
@@ -217,14 +240,14 @@ def train(**given: Any) -> int:
                 "nothing was saved"
             ) from error
         result = _result(chosen, dataset, recipe, network, history) | {"model": out}
-        _save(network, out, result, chosen, dataset, history)
+        _save(network, out, result | origin, history)
     # What follows can be done without: the model is safe.
     if stop.number is not None:
         _tell_of_stop(stop.number, history, out, checkpoint)
     if stop.number in (None, signal.SIGINT):
         try:
             _test(chosen, network, dataset, result)
-            _save(network, out, result, chosen, dataset, history)
+            _save(network, out, result | origin, history)
         except BaseException:
             note(f"The model is saved as {one_line(out)}, but is not tested")
             raise
@@ -255,11 +278,12 @@ def _result(
         "parameters": network.parameter_count,
         "epochs": len(history.rows),
         "test_accuracy": None,
+        "test_baseline": None,
         "test_loss": None,
         "interrupted": history.interrupted,
         "stopped_early": history.stopped_early,
         "best_epoch": history.best_epoch,
-        "recipe": _settings(chosen, recipe),
+        "recipe": _settings(chosen, recipe, dataset),
     }
 
 
@@ -271,22 +295,16 @@ def _test(chosen: TrainOptions, network: Network, dataset: Dataset, result: dict
         engine=chosen.engine or options.default_engine(),
         threads=chosen.threads,
     )
-    result.update(test_accuracy=tested.accuracy, test_loss=tested.loss)
+    result.update(
+        test_accuracy=tested.accuracy, test_baseline=tested.baseline, test_loss=tested.loss
+    )
 
 
-def _save(
-    network: Network,
-    out: str,
-    result: Mapping[str, Any],
-    chosen: TrainOptions,
-    dataset: Dataset,
-    history: History,
-) -> None:
-    """Save the model with the result among its notes."""
+def _save(network: Network, out: str, result: Mapping[str, Any], history: History) -> None:
+    """Save the model with the result, and where its images came from, among its notes."""
     # Times are not saved, so that the same training gives the same file.
     kept = {key: value for key, value in result.items() if key not in ("model", "class_names")}
-    notes = {**kept, "split": _split(chosen, dataset), "history": history.curves()}
-    files.save(network, out, notes)
+    files.save(network, out, {**kept, "history": history.curves()})
 
 
 def _tell_of_stop(number: int, history: History, out: str, checkpoint: Path) -> None:
@@ -302,6 +320,7 @@ def _tell_of_stop(number: int, history: History, out: str, checkpoint: Path) -> 
 
 def _load(chosen: TrainOptions) -> Dataset:
     from striate import data
+    from striate.data.dataset import MAX_PIXELS
 
     dataset = data.load(
         chosen.source,
@@ -311,9 +330,13 @@ def _load(chosen: TrainOptions) -> Dataset:
         test_fraction=chosen.test_fraction,
         seed=chosen.seed,
         progress=None if chosen.quiet else Counting(),
+        mode=chosen.fit,
+        nested=chosen.nested,
+        max_pixels=chosen.max_pixels or MAX_PIXELS,
+        validation=chosen.patience is not None and chosen.validation is None,
     )
     for sentence in dataset.notes:
-        note(sentence, quiet=chosen.quiet)
+        note(one_line(sentence), quiet=chosen.quiet)
     for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
         if not len(images):
             raise click.ClickException(f"{chosen.source}: has no {part} images")
@@ -340,19 +363,22 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
     return replace(recipe, training=replace(training, augment=augment))
 
 
-def _settings(chosen: TrainOptions, recipe: Recipe) -> dict[str, Any]:
+def _settings(chosen: TrainOptions, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
     name = recipe.name if chosen.network is None else "network file"
-    rest: dict[str, Any] = {"seed": chosen.seed, "validation": _validation_fraction(chosen)}
+    fraction = _validation_fraction(chosen, dataset)
+    rest: dict[str, Any] = {"seed": chosen.seed, "validation": fraction}
     if chosen.class_weight:
         rest["class_weight"] = list(chosen.class_weight)
     return {"name": name, **asdict(recipe.training), **rest}
 
 
-def _validation_fraction(chosen: TrainOptions) -> float:
+def _validation_fraction(chosen: TrainOptions, dataset: Dataset) -> float:
     """Return the share of the training images to validate on."""
     if chosen.validation is not None:
         return chosen.validation
+    if dataset.validation_images is not None:
+        return 0.0  # there are others for that
     return VALIDATION if chosen.patience else 0.0
 
 
@@ -396,6 +422,7 @@ def _fit(
 ) -> History:
     from striate.training.checkpoint import Checkpoint
 
+    watched = dataset.parts.get("validation")
     # It is kept until the model is saved and tested.
     given = Checkpoint(checkpoint, every=chosen.checkpoint_every or None, keep=True)
     needed = chosen.checkpoint_every != 0 or chosen.resume
@@ -403,7 +430,8 @@ def _fit(
         dataset.train_images,
         dataset.train_labels,
         **recipe.training.arguments(),
-        validation_fraction=_validation_fraction(chosen),
+        validation_data=None if watched is None else (watched.images, watched.labels),
+        validation_fraction=_validation_fraction(chosen, dataset),
         early_stopping=chosen.patience,
         class_weight=class_weights.read(chosen.class_weight, dataset.classes),
         seed=chosen.seed,
@@ -422,7 +450,8 @@ def _report(result: Mapping[str, Any], replaces: bool) -> None:
     if result["test_accuracy"] is not None:
         click.echo(
             f"Test accuracy: {percent(result['test_accuracy'])} on "
-            f"{counted(result['test_images'], 'image')}"
+            f"{counted(result['test_images'], 'image')}; always the most frequent class: "
+            f"{percent(result['test_baseline'])}"
         )
     done = counted(result["epochs"], "epoch")
     click.echo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +16,14 @@ from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr, shown
 from striate.common.stratified import nearest_shares, stratified_parts
 from striate.common.text import counted, listed, sizes
+from striate.data.part import Labels, Part
+from striate.data.rows import part_rows
+from striate.data.suspicions import suspicions
 
-Labels = npt.NDArray[np.int64]
 OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
 COLOURS = ("gray", "rgb")
-MODES = ("crop", "stretch")
+MODES = ("crop", "pad", "stretch")
 MAX_PIXELS = 100_000_000
 LARGEST_SIDE = 4096
 
@@ -41,12 +44,19 @@ class Dataset:
         classes: the names of the classes.
         name: a short name of the source, such as a folder's.
         resize: {"height", "width", "mode"}: how an image file becomes one of these images
-            ("crop": scaled to cover height × width, then the centre is cut out; "stretch": scaled
-            without keeping the aspect), with "maximum" where white is not 255 but that number;
-            None where image files cannot become such images. Belongs into `Preprocessing.resize`.
+            ("crop": scaled to cover height × width, then the centre is cut out; "pad": scaled to
+            fit into height × width, then black is added; "stretch": scaled without keeping the
+            aspect), with "maximum" where white is not 255 but that number, and with "white" where
+            white in files of 16 bits is not 65535 but that number; None where image files cannot
+            become such images. Belongs into `Preprocessing.resize`.
         colour: "gray" (one channel), "rgb" (three), or None for another number of channels.
         split: True if the test part was drawn here from the training data, with the seed.
         notes: sentences for people: sizes, choices made, files left out.
+        train_paths, test_paths: the files of the images, in their order; None where they come from
+            no image files.
+        folder: the folder in which these files lie.
+        validation_images, validation_labels, validation_paths: as those above, of a folder for
+            validation beside the test images; no images where there is none.
     """
 
     train_images: Images
@@ -59,6 +69,25 @@ class Dataset:
     colour: str | None = None
     split: bool = False
     notes: list[str] = field(default_factory=list)
+    train_paths: list[str] | None = None
+    test_paths: list[str] | None = None
+    folder: str | None = None
+    validation_images: Images | None = None
+    validation_labels: Labels | None = None
+    validation_paths: list[str] | None = None
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that there are, by their names: "train", "test" and "validation"."""
+        found = {
+            "train": Part(self.train_images, self.train_labels, self.train_paths),
+            "test": Part(self.test_images, self.test_labels, self.test_paths),
+        }
+        if self.validation_images is not None and self.validation_labels is not None:
+            found["validation"] = Part(
+                self.validation_images, self.validation_labels, self.validation_paths
+            )
+        return found
 
     def _brief(self) -> str:
         kind = f"{sizes(self.train_images.shape[1:])} {self.train_images.dtype}"
@@ -83,6 +112,10 @@ class LoadOptions:
     cache: bool = True
     classes: tuple[str, ...] | None = None
     max_pixels: int = MAX_PIXELS
+    white: int | None = None
+    nested: bool = False
+    validation: bool = True
+    only: str | None = None
 
 
 def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -122,14 +155,22 @@ def class_indices(present: Sequence[str], wanted: Sequence[str] | None, where: s
                 f"{where} holds one class only{only}: a classifier needs two or more classes"
             )
         return list(range(len(present)))
+    known = {same_text(name): index for index, name in reversed(list(enumerate(wanted)))}
     for name in present:
-        if name not in wanted:
+        if same_text(name) not in known:
             raise DataError(
                 f"{where} has a class {name!r} that the model does not know; "
                 f"it knows {listed(list(wanted), 10)}: give images of these classes only, or a "
                 "model trained on the others, too"
             )
-    return [list(wanted).index(name) for name in present]
+    return [known[same_text(name)] for name in present]
+
+
+def same_text(name: str) -> str:
+    """Return a name in the form that is the same however its accents are written: macOS keeps
+    letters and accents apart (NFD), most others write them as one (NFC).
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def train_test_split(
@@ -160,7 +201,7 @@ def train_test_split(
 
 
 def assemble(
-    parts: Sequence[tuple[Images, Labels]],
+    parts: Sequence[Part],
     classes: Sequence[str],
     options: LoadOptions,
     *,
@@ -168,44 +209,61 @@ def assemble(
     resize: dict[str, Any] | None,
     colour: str | None,
     notes: Sequence[str],
+    folder: str | None = None,
 ) -> Dataset:
-    """Make a Dataset of a training part and, where given, a test part; else split off one.
+    """Make a Dataset of a training part and, where given, a test and a validation part; of one
+    part alone the test part is split off.
 
     `classes` are those of the source; the labels are indices into the classes that `options` ask
-    for, or else into these.
+    for, or else into these. The images may be used up.
     """
     classes = classes if options.classes is None else options.classes
-    train_images, train_labels = parts[0]
     split = len(parts) == 1
     if split:
-        train, test = train_test_split(train_labels, options.test_fraction, options.seed, classes)
-        both = train_images, train_labels
-        # A part that takes everything is not copied.
-        train_images, train_labels = both if not len(test) else (both[0][train], both[1][train])
-        test_images, test_labels = both if not len(train) else (both[0][test], both[1][test])
-        if not len(test):
-            test_images, test_labels = test_images[:0], test_labels[:0]
-        if not len(train):
-            train_images, train_labels = train_images[:0], train_labels[:0]
-    else:
-        test_images, test_labels = parts[1]
-    height, width, channels = train_images.shape[1:]
+        parts = _split(parts[0], classes, options)
+    train, test, *rest = parts
+    height, width, channels = train.images.shape[1:]
     kind = {"gray": "gray", "rgb": "RGB"}.get(colour or "", counted(channels, "channel"))
-    how = f", split with seed {options.seed}" if split and len(train) and len(test) else ""
+    drawn = split and len(train.images) and len(test.images)
+    how = f", split with seed {options.seed}" if drawn else ""
+    counts = np.bincount(np.concatenate([train.labels, test.labels]), minlength=len(classes))
+    of_each = [f"{label} {count:,}" for label, count in zip(classes, counts, strict=True)]
     first = (
-        f"{counted(len(train_images), 'training image')} and "
-        f"{counted(len(test_images), 'test image')} of {height} × {width} pixels, {kind}, "
-        f"in {counted(len(classes), 'class')}{how}"
+        f"{counted(len(train.images), 'training image')} and "
+        f"{counted(len(test.images), 'test image')} of {height} × {width} pixels, {kind}, "
+        f"in {counted(len(classes), 'class')}{how}: {listed(of_each, 10)}"
     )
-    return Dataset(
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
+    made = Dataset(
+        train_images=train.images,
+        train_labels=train.labels,
+        test_images=test.images,
+        test_labels=test.labels,
         classes=list(classes),
         name=name,
         resize=resize,
         colour=colour,
         split=split,
         notes=[first, *notes],
+        train_paths=train.paths,
+        test_paths=test.paths,
+        folder=folder,
+        validation_images=rest[0].images if rest else None,
+        validation_labels=rest[0].labels if rest else None,
+        validation_paths=rest[0].paths if rest else None,
     )
+    made.notes.extend(suspicions(made.parts, made.classes))
+    return made
+
+
+def _split(part: Part, classes: Sequence[str], options: LoadOptions) -> list[Part]:
+    """Return the training and the test part of images that have none."""
+    train, test = train_test_split(part.labels, options.test_fraction, options.seed, classes)
+    images = part_rows(part.images, train, test)
+    return [
+        Part(
+            some,
+            part.labels[rows],
+            None if part.paths is None else [part.paths[row] for row in rows.tolist()],
+        )
+        for some, rows in zip(images, (train, test), strict=True)
+    ]

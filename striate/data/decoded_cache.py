@@ -16,7 +16,7 @@ from striate.common.errors import StriateValueError
 from striate.data.images import Decoded
 
 # Raise it when what decoding gives changes.
-_VERSION = 1
+_VERSION = 2
 
 # An entry's content: in eight bytes, little-endian, the length of a JSON object, which tells all
 # but the arrays; this object; the indices that were kept, int64; and the images, uint8.

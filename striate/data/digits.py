@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from striate.data.dataset import DataError, Dataset, LoadOptions, assemble, class_indices
 from striate.data.images import refit
+from striate.data.part import Part
 
 _WHITE = 16  # the largest value of a pixel; the values are 0...16
 
@@ -32,7 +33,7 @@ def load_digits(options: LoadOptions) -> Dataset:
     images = refit(images, options.size, options.colour, options.mode)
     height, width, channels = images.shape[1:]
     return assemble(
-        [(images, labels)],
+        [Part(images, labels)],
         names,
         options,
         name="digits",

@@ -10,9 +10,11 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import re
 import struct
 import zlib
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,30 +22,83 @@ import numpy.typing as npt
 
 from striate.common.budget import check_packing, need
 from striate.common.input_files import open_input
-from striate.data.dataset import DataError, Dataset, Labels, LoadOptions, assemble, class_indices
+from striate.common.text import listed, reason
+from striate.data.dataset import (
+    DataError,
+    Dataset,
+    LoadOptions,
+    assemble,
+    class_indices,
+)
 from striate.data.images import refit
+from striate.data.part import Labels, Part
 
 _UNSIGNED_BYTES = 8
+_NAME = re.compile(
+    r"(?:(?P<set>.+)[-_.])?(?P<part>train|t10k|test)[-_](?P<kind>images|labels)"
+    r"[-_.]idx(?P<axes>[13])(?:[-_.]ubyte)?(?:\.gz)?",
+    re.IGNORECASE,
+)
+
+_TRANSPOSED = (
+    "EMNIST's files hold each image with rows and columns exchanged, and it is used as it stands: "
+    "exchange them in images from elsewhere, too"
+)
 
 
-def find_idx(folder: Path, part: str, kind: str) -> Path | None:
-    """Return the IDX file of a part ("train", "t10k") and kind ("images", "labels"), if any.
+@dataclass(frozen=True)
+class _Files:
+    """The IDX files of one data set in a folder, by part ("train", "test") and kind."""
 
-    Both "train-images-idx3-ubyte" and "train-images.idx3-ubyte" are known, each also with ".gz".
-    """
-    axes = 3 if kind == "images" else 1
-    for dot in "-.":
-        for ending in ("", ".gz"):
-            path = folder / f"{part}-{kind}{dot}idx{axes}-ubyte{ending}"
-            if path.is_file():
-                return path
-    return None
+    name: str
+    paths: dict[tuple[str, str], Path]
+
+    def has(self, part: str) -> bool:
+        """Return whether a file of this part is there."""
+        return any(of == part for of, _ in self.paths)
 
 
 def has_idx(folder: Path) -> bool:
     """Return whether any of the four files is there."""
-    parts = ("train", "t10k")
-    return any(find_idx(folder, part, kind) for part in parts for kind in ("images", "labels"))
+    return bool(_find(folder))
+
+
+def find_idx(folder: Path) -> _Files:
+    """Return the IDX files in a folder.
+
+    "train-images-idx3-ubyte", "t10k-labels.idx1-ubyte" and names like these are known: "test" for
+    "t10k", capitals, "_" for "-", without "-ubyte", with ".gz", and with the name of the data set
+    before them ("emnist-letters-train-images-idx3-ubyte.gz").
+
+    Raises:
+        DataError: there are those of several data sets.
+    """
+    found = _find(folder)
+    if len(found) > 1:
+        raise DataError(
+            f"{folder}: holds the IDX files of several data sets ({listed(sorted(found))}); move "
+            "those of one of them into a folder of its own"
+        )
+    return next(iter(found.values()))
+
+
+def _find(folder: Path) -> dict[str, _Files]:
+    """Return the files of each data set, by its name, "" for files without one."""
+    found: dict[str, _Files] = {}
+    try:
+        names = sorted(os.listdir(folder), key=lambda name: (len(name), name))
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be read ({reason(error)})") from error
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is None or match["axes"] != ("3" if match["kind"].lower() == "images" else "1"):
+            continue
+        own = (match["set"] or "").lower()
+        files = found.setdefault(own, _Files(own, {}))
+        part = "train" if match["part"].lower() == "train" else "test"
+        if (folder / name).is_file():  # the shortest name, and so the one that is not packed
+            files.paths.setdefault((part, match["kind"].lower()), folder / name)
+    return {name: files for name, files in found.items() if files.paths}
 
 
 def load_idx(folder: Path, options: LoadOptions) -> Dataset:
@@ -53,10 +108,11 @@ def load_idx(folder: Path, options: LoadOptions) -> Dataset:
         DataError: a file is missing, truncated, too long, or not IDX; images and labels differ in
             number, or the parts in image size; a label of the test part is unknown.
     """
-    train_images, train_values = _part(folder, "train")
+    files = find_idx(folder)
+    train_images, train_values = _part(folder, files, "train")
     parts = [(train_images, train_values)]
-    if any(find_idx(folder, "t10k", kind) for kind in ("images", "labels")):
-        parts.append(_part(folder, "t10k"))
+    if files.has("test"):
+        parts.append(_part(folder, files, "test"))
         if parts[1][0].shape[1:] != train_images.shape[1:]:
             raise DataError(
                 f"{folder}: the training images have {_size(train_images)} pixels, "
@@ -73,16 +129,17 @@ def load_idx(folder: Path, options: LoadOptions) -> Dataset:
                 f"{folder}: the test part has the label {strange[0]}, the training part has not"
             )
         labels: Labels = indices[np.searchsorted(known, values)]
-        pairs.append((refit(images[..., None], options.size, options.colour, options.mode), labels))
-    height, width, channels = pairs[0][0].shape[1:]
+        pixels = refit(images[..., None], options.size, options.colour, options.mode)
+        pairs.append(Part(pixels, labels))
+    height, width, channels = pairs[0].images.shape[1:]
     return assemble(
         pairs,
         names,
         options,
-        name=folder.resolve().name or "idx",
+        name=folder.resolve().name or files.name or "idx",
         resize={"height": height, "width": width, "mode": options.mode},
         colour="gray" if channels == 1 else "rgb",
-        notes=[],
+        notes=[_TRANSPOSED] if "emnist" in files.name else [],
     )
 
 
@@ -98,7 +155,7 @@ def read_idx(path: Path, axes: int) -> npt.NDArray[np.uint8]:
     try:
         with (
             open_input(path, "IDX file", error=DataError) as held,
-            gzip.open(held) if path.suffix == ".gz" else nullcontext(held) as file,
+            gzip.open(held) if path.suffix.lower() == ".gz" else nullcontext(held) as file,
         ):
             start = file.read(head)
             if len(start) == head:
@@ -129,7 +186,7 @@ def _check_claim(path: Path, shape: tuple[int, ...], size: int, held: int) -> No
     """Refuse values that cannot be in a file of `held` bytes, or not in memory, before they are
     read.
     """
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         check_packing(
             size, held, f"{path}: the array", "if it is right, gunzip it", error=DataError
         )
@@ -141,14 +198,17 @@ def _check_claim(path: Path, shape: tuple[int, ...], size: int, held: int) -> No
     need(2 * size, f"{path}: the array of shape {shape}", "give a smaller one", error=DataError)
 
 
-def _part(folder: Path, part: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _part(
+    folder: Path, files: _Files, part: str
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     arrays = []
     for kind, axes in (("images", 3), ("labels", 1)):
-        path = find_idx(folder, part, kind)
+        path = files.paths.get((part, kind))
         if path is None:
+            name = f"{files.name}-" if files.name else ""
             raise DataError(
-                f"{folder}: there is no {part}-{kind}-idx{axes}-ubyte (or .gz) beside the "
-                "other IDX files"
+                f"{folder}: there is no {name}{'t10k' if part == 'test' else part}-{kind}-idx{axes}"
+                "-ubyte (or .gz) beside the other IDX files"
             )
         arrays.append(read_idx(path, axes))
     images, labels = arrays

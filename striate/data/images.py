@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Images
+from striate.common.budget import need
 from striate.common.text import counted
 from striate.data import decode, worker_pool
 from striate.data.dataset import (
@@ -21,17 +22,19 @@ from striate.data.dataset import (
     DataError,
     OnProgress,
 )
-from striate.data.image_files import pillow_settings
+from striate.data.image_sizes import KEPT_SIDE, choose_size, losses, resized
+from striate.data.rows import keep_rows
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
     from striate.model.preprocessing import Preprocessing
 
-# A size that at least half of the images have is kept up to this many pixels on the long side.
-KEPT_SIDE = 128
-# Other images are made smaller: a network for them trains in minutes on a CPU.
-CHOSEN_SIDE = 64
+# Files of 16 bits in which no image uses more than so many are made brighter. With one bit more
+# they are dark, but lose little; and of 16 a bright picture may be missing by chance.
+_FEW_BITS = 14
+# The images are held while they are split, when some of them are there twice for a moment.
+_SPLIT = 1.25
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Decoded:
         bad: (index of the file, sentence) for each of the others.
         resize: how a new image file becomes such an image; see `Dataset`.
         colour: "gray" or "rgb".
-        notes: the choice of the size, in words.
+        notes: the choice of the size, and what else was decided of many images, in words.
     """
 
     images: npt.NDArray[np.uint8]
@@ -63,6 +66,7 @@ def decode_images(
     mode: str = "crop",
     skip_bad: bool = False,
     max_pixels: int = MAX_PIXELS,
+    white: int | None = None,
     progress: OnProgress | None = None,
     crew: tuple[int, bool] | None = None,
 ) -> Decoded:
@@ -70,17 +74,19 @@ def decode_images(
 
     Without a `size`, one is chosen: that which at least half of the images have, else the median
     height and width. If the long side then is over 64 pixels (128 where the size is that of at
-    least half) both are scaled down in proportion until the long side is 64, and rounded to
-    multiples of 8, so that pooling fits. Without a `colour`, images become gray if every pixel of
-    every image is, else RGB.
+    least half) both are scaled down in proportion until the long side is 64 or, of narrow images,
+    the short side is 8, and rounded to multiples of 8, so that pooling fits. Without a `colour`,
+    images become gray if every pixel of every image is, else RGB.
 
     Args:
         paths: one or more image files.
         size: height and width.
         colour: "gray" or "rgb".
-        mode: how other sizes are brought to this one, "crop" or "stretch"; see `Dataset`.
+        mode: how other sizes are brought to this one, "crop", "pad" or "stretch"; see `Dataset`.
         skip_bad: leave out files that cannot be read.
         max_pixels: larger images are errors.
+        white: the value of white in files of 16 bits. Without it, 65535; but where all such images
+            use 14 bits or fewer, the largest number of so many bits.
         progress: called with (done, total, text).
         crew: the number of workers and whether they are processes; see `pool.crew`.
 
@@ -89,75 +95,95 @@ def decode_images(
     """
     job = _Decoding(list(paths), skip_bad, progress, crew or worker_pool.crew(paths))
     target = _first_target(job, size, colour, mode, max_pixels)
-    target = job.run(target, "reading images")
-    note = ""
+    target = job.run(replace(target, white=white or decode.WHITE), "reading images")
+    readable = job.sizes[job.states != decode.BAD]
     if size is None:
-        height, width, note = choose_size(job.sizes[job.states != decode.BAD], mode)
+        height, width, note = choose_size(readable, mode)
         target = replace(target, height=height, width=width, exact=False)
         if (height, width) != job.images.shape[1:3]:
             job.restart(target)
-    while not job.finished:  # once more for coloured images among what had seemed to be gray
-        target = job.run(target, "resizing images" if note else "reading images")
+    else:
+        note = resized(readable, *size, mode, "as asked for")
+    text = "resizing images" if note and size is None else "reading images"
+    target = job.finish(target, text)
+    if white is None and (used := _white(job.peaks)) != decode.WHITE:
+        job.states[job.peaks >= 0] = decode.OTHER_SIZE
+        target = job.finish(replace(target, white=used), "reading images again")
     kept = np.flatnonzero(job.states == decode.DONE).astype(np.int64)
-    images = job.images if len(kept) == len(paths) else job.images[kept]
+    images = keep_rows(job.images, kept)
     if colour is None and not job.coloured and images.shape[3] == 3:
         images = np.ascontiguousarray(images[..., :1])
     resize = {"height": images.shape[1], "width": images.shape[2], "mode": mode}
+    if target.white != decode.WHITE:
+        resize["white"] = target.white
     found = "gray" if images.shape[3] == 1 else "rgb"
-    return Decoded(images, kept, sorted(job.bad), resize, found, [note] if note else [])
+    notes = [note] if note else []
+    notes += _remarks(job, target.white, told=white is not None)
+    return Decoded(images, kept, sorted(job.bad), resize, found, notes)
 
 
-def choose_size(sizes: npt.NDArray[np.int32], mode: str) -> tuple[int, int, str]:
-    """Return the height and width for images of these sizes (n, 2), and why, in words.
+def _white(peaks: npt.NDArray[np.int32]) -> int:
+    """Return the value of white for images of 16 bits whose largest values are these.
 
-    The text is "" if every image has that size already.
+    Instruments often write 10, 12 or 14 bits into 16, which would all be nearly black.
     """
-    if not len(sizes):
-        return 1, 1, ""
-    counts = Counter(map(tuple, sizes.tolist()))
-    # Of equally frequent sizes the smallest, so that the choice does not hang on the order.
-    (height, width), frequency = min(counts.items(), key=lambda item: (-item[1], item[0]))
-    common = 2 * frequency >= len(sizes)
-    if common:
-        why = "the most common size"
-    else:
-        height, width = (int(side) for side in np.median(sizes, axis=0).round())
-        why = "the median size"
-    if max(height, width) > (KEPT_SIDE if common else CHOSEN_SIDE):
-        why += f", {height} × {width}, made smaller"
-        scale = CHOSEN_SIDE / max(height, width)
-        height, width = (max(8, round(side * scale / 8) * 8) for side in (height, width))
-    elif not common:
-        height, width = (max(8, round(side / 8) * 8) for side in (height, width))
-        why += ", rounded to multiples of 8"
-    differing = len(sizes) - counts[(height, width)]
-    if not differing:
-        return height, width, ""
-    how = "the centre is cut out" if mode == "crop" else "the aspect is not kept"
-    note = (
-        f"{counted(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
-        f"({why}; {how}); choose with size (--size)"
-    )
-    return height, width, note
+    peak = int(peaks.max(initial=-1))
+    bits = max(8, peak.bit_length())
+    return decode.WHITE if peak < 0 or bits > _FEW_BITS else 2**bits - 1
+
+
+def _remarks(job: _Decoding, white: int, *, told: bool) -> list[str]:
+    """Return sentences about what was decided of many images.
+
+    Args:
+        job: what was decoded.
+        white: the value of white in files of 16 bits.
+        told: whether that was given and not found here.
+    """
+
+    def some(bit: int) -> str:
+        return counted(int(np.count_nonzero(job.remarks & bit)), "image")
+
+    notes = []
+    deep = int(np.count_nonzero(job.peaks >= 0))
+    if deep and white != decode.WHITE and not told:
+        notes.append(
+            f"{counted(deep, 'image')} of 16 bits {'uses' if deep == 1 else 'use'} only values up "
+            f"to {int(job.peaks.max())}: {white} is taken for white"
+        )
+    if (job.remarks & decode.CLIPPED).any():
+        notes.append(f"{some(decode.CLIPPED)} of 16 bits brighter than the model's white, {white}")
+    if (job.remarks & decode.ALPHA_IGNORED).any():
+        notes.append(
+            f"{some(decode.ALPHA_IGNORED)} transparent everywhere: shown as if without transparency"
+        )
+    if (job.remarks & decode.OVER_BLACK).any():
+        notes.append(
+            f"{some(decode.OVER_BLACK)} white on a transparent ground: laid over black, not white"
+        )
+    return notes
 
 
 def load_images(
-    paths: Sequence[str | os.PathLike[str] | Pillow.Image],
+    paths: str | os.PathLike[str] | Pillow.Image | Sequence[str | os.PathLike[str] | Pillow.Image],
     preprocessing: Preprocessing,
     *,
     on_bad: Callable[[int, str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
     max_pixels: int = MAX_PIXELS,
     progress: OnProgress | None = None,
 ) -> Images:
     """Decode image files exactly as the images that a network was trained on.
 
     Args:
-        paths: one or more image files, see `find_images`; or pictures of Pillow, which are not
+        paths: an image file or several, see `find_images`; or pictures of Pillow, which are not
             changed.
         preprocessing: its `resize` and `colour` are used. With a `resize` of None all images must
             have the same size, which is kept; with a `colour` of None they are gray if all are.
         on_bad: called with the index and the sentence of each file that cannot be read, which
             then is left out; without it the first one is an error.
+        on_note: called with sentences about what the images lose: where more than half of some is
+            cut off, where values of 16 bits are larger than in training.
         max_pixels: larger images are errors.
         progress: called with (done, total, text).
 
@@ -169,7 +195,8 @@ def load_images(
         DataError: a file that cannot be read, or images of several sizes without a `resize`.
     """
     resize, colour = preprocessing.resize, preprocessing.colour
-    files = [_source(path) for path in paths]
+    given = paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths]
+    files = [_source(path) for path in given]
     if not files:
         raise DataError("there are no images to read")
     mode = str(resize.get("mode", "crop")) if resize else "crop"
@@ -177,8 +204,7 @@ def load_images(
         raise DataError(f"the model asks for images by unknown rules: {mode!r}, {colour!r}")
     size = (int(resize["height"]), int(resize["width"])) if resize else None
     if size is None:
-        with pillow_settings(max_pixels):
-            size = _one_size(files, max_pixels, skip=on_bad is not None)
+        size = _one_size(files, max_pixels, skip=on_bad is not None)
     decoded = decode_images(
         files,
         size=size,
@@ -186,8 +212,12 @@ def load_images(
         mode=mode,
         skip_bad=on_bad is not None,
         max_pixels=max_pixels,
+        white=_white_of(resize),
         progress=progress,
     )
+    if on_note is not None:
+        for note in losses(decoded.notes):
+            on_note(note)
     for index, sentence in decoded.bad:
         if on_bad is not None:
             on_bad(index, sentence)
@@ -206,6 +236,14 @@ def _source(image: str | os.PathLike[str] | Pillow.Image) -> decode.Source:
     unread = image.format == "JPEG" and getattr(image, "tile", None)
     name = getattr(image, "filename", "")
     return str(name) if unread and name and os.path.isfile(name) else image
+
+
+def _white_of(resize: Mapping[str, Any] | None) -> int:
+    """Return the value of white in files of 16 bits by the rules of a model."""
+    white = (resize or {}).get("white", decode.WHITE)
+    if not isinstance(white, int) or not 0 < white <= decode.WHITE:
+        raise DataError(f"the model asks for images by unknown rules: white is {white!r}")
+    return white
 
 
 def refit(images: Images, size: tuple[int, int] | None, colour: str | None, mode: str) -> Images:
@@ -260,12 +298,16 @@ class _Decoding:
         self.images: npt.NDArray[np.uint8] = np.empty((len(paths), 0, 0, 1), np.uint8)
         self.sizes = np.zeros((len(paths), 2), np.int32)
         self.states = np.full(len(paths), decode.OTHER_SIZE, np.uint8)
+        self.peaks = np.full(len(paths), -1, np.int32)
+        self.remarks = np.zeros(len(paths), np.uint8)
         self.coloured = False
         self.bad: list[tuple[int, str]] = []
 
     def restart(self, target: decode.WantedImages) -> None:
         """Make room for images of the target's size; all readable files are to be decoded."""
         shape = (len(self.paths), target.height, target.width, target.channels)
+        self.images = self.images[:0]  # what is there is not needed any more
+        self._weigh(shape)
         try:
             # Memory that is not yet written to costs nothing on most systems.
             self.images = np.empty(shape, np.uint8)
@@ -276,10 +318,22 @@ class _Decoding:
             ) from error
         self.states[self.states != decode.BAD] = decode.OTHER_SIZE
 
-    @property
-    def finished(self) -> bool:
-        """Whether every file is decoded or bad."""
-        return bool(((self.states == decode.DONE) | (self.states == decode.BAD)).all())
+    @staticmethod
+    def _weigh(shape: tuple[int, ...]) -> None:
+        """Raise unless so many images fit into memory; shape (n, height, width, channels)."""
+        need(
+            int(math.prod(shape) * _SPLIT),
+            f"to hold {counted(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels",
+            "choose a smaller size (--size) or fewer images",
+            error=DataError,
+        )
+
+    def finish(self, target: decode.WantedImages, text: str) -> decode.WantedImages:
+        """Decode until every file is decoded or bad; return the target that it came to."""
+        # Once more for coloured images among what had seemed to be gray.
+        while not ((self.states == decode.DONE) | (self.states == decode.BAD)).all():
+            target = self.run(target, text)
+        return target
 
     def run(self, target: decode.WantedImages, text: str) -> decode.WantedImages:
         """Decode the files that are not done yet into `images`.
@@ -295,6 +349,8 @@ class _Decoding:
             self.images[where[done]] = chunk.images[done]
             self.sizes[where] = chunk.sizes
             self.states[where] = chunk.states
+            self.peaks[where] = chunk.peaks
+            self.remarks[where] = chunk.remarks
             self.coloured = self.coloured or chunk.coloured
             if chunk.errors and not self.skip_bad:
                 raise DataError(chunk.errors[0][1])
@@ -305,6 +361,7 @@ class _Decoding:
         files = [self.paths[index] for index in wanted]
         worker_pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
         if (self.states == decode.COLOURED).any():
+            self._weigh((*self.images.shape[:3], 3))
             self.images = np.repeat(self.images, 3, axis=3)
             target = replace(target, channels=3)
         return target
@@ -316,13 +373,12 @@ def _first_target(
     """Make room for what the images probably become, by the first that can be read."""
     height, width, gray = 1, 1, False
     if size is None or colour is None:
-        with pillow_settings(max_pixels):
-            for path in job.paths:
-                try:
-                    height, width, gray = decode.measure(path, max_pixels)
-                    break
-                except DataError:
-                    continue  # it is reported in its turn
+        for path in job.paths:
+            try:
+                height, width, gray = decode.measure(path, max_pixels)
+                break
+            except DataError:
+                continue  # it is reported in its turn
     if size is not None:
         height, width = size
     elif max(height, width) > KEPT_SIDE:

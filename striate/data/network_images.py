@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from striate.common.arrays import Images
 from striate.common.text import counted, sizes
-from striate.data.dataset import DataError
+from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.images import load_images
 from striate.data.paths import find_images
 
@@ -78,6 +78,8 @@ def read_for_network(
     input_shape: Shape,
     *,
     on_bad: Callable[[int, str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Images:
     """Decode files and pictures exactly as the images that a network was trained on.
 
@@ -86,7 +88,7 @@ def read_for_network(
         preprocessing: of the network. Without a `resize` images must have the network's size;
             without a `colour` they become gray or RGB by the number of channels of its input.
         input_shape: of the network.
-        on_bad: as for `load_images`.
+        on_bad, on_note, max_pixels: as for `load_images`.
 
     Returns:
         (n, *input_shape), raw pixels.
@@ -102,7 +104,9 @@ def read_for_network(
     if preprocessing.colour is None:
         colour = {1: "gray", 3: "rgb"}.get(input_shape[2])
         preprocessing = replace(preprocessing, colour=colour)
-    images = load_images(named, preprocessing, on_bad=on_bad)
+    images = load_images(
+        named, preprocessing, on_bad=on_bad, on_note=on_note, max_pixels=max_pixels
+    )
     if len(images) and images.shape[1:] != input_shape:
         advice = (
             "resize them first, or set the network's preprocessing.resize, as `striate train` does"

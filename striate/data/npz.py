@@ -17,6 +17,7 @@ from striate.data.dataset import (
     class_indices,
 )
 from striate.data.images import refit
+from striate.data.part import Part
 
 # Names in use: scikit-learn's and ours, Keras', MedMNIST's.
 Names = tuple[tuple[str, str], ...]
@@ -27,6 +28,7 @@ _TRAIN: Names = (
     ("x", "y"),
     ("train_images", "train_labels"),
 )
+
 _TEST: Names = (("X_test", "y_test"), ("x_test", "y_test"), ("test_images", "test_labels"))
 
 
@@ -70,11 +72,11 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
             raise DataError(
                 f"{path}: {y} has the class {str(strange[0])!r}, which the training labels have not"
             )
-        pixels = images.astype(np.uint8 if small else np.float32)
+        pixels = images.astype(np.uint8 if small else np.float32, copy=False)
         pixels = refit(pixels, options.size, options.colour, options.mode)
-        pairs.append((pixels, indices[np.searchsorted(known, values)]))
+        pairs.append(Part(pixels, indices[np.searchsorted(known, values)]))
     notes = []
-    height, width, channels = pairs[0][0].shape[1:]
+    height, width, channels = pairs[0].images.shape[1:]
     if looks_channels_first((height, width, channels)):
         notes.append(
             f"the images have {counted(channels, 'channel')} and are {height} pixels high: if they "
@@ -82,7 +84,7 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
         )
     colour = {1: "gray", 3: "rgb"}.get(channels)
     resize = None
-    maximum = _maximum([images for images, _ in pairs])
+    maximum = _maximum([part.images for part in pairs])
     if colour and maximum:
         resize = {"height": height, "width": width, "mode": options.mode}
         if maximum != 255:

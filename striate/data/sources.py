@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from striate.common.text import did_you_mean
+from striate.common.text import did_you_mean, reason
 from striate.data.dataset import (
     COLOURS,
     MAX_PIXELS,
@@ -32,13 +33,18 @@ def load(
     mode: str = "crop",
     classes: Sequence[str] | None = None,
     max_pixels: int = MAX_PIXELS,
+    white: int | None = None,
+    nested: bool = False,
+    validation: bool = True,
+    only: str | None = None,
 ) -> Dataset:
     """Load images and labels.
 
     Args:
         source: "digits" (the 8×8 digits of scikit-learn); a folder of class folders, with or
-            without train/ and test/ (or val/) above them; a folder with MNIST's four IDX files;
-            an .npz file with X and y. A folder that is called digits is named by "./digits".
+            without train/, test/ and valid/ (or names like these) above them; a folder with the
+            four IDX files of MNIST and its kin; an .npz file with X and y. A folder that is called
+            digits is named by "./digits".
         size: side, or (height, width), of the images; chosen from the data by default.
         colour: "gray" or "rgb"; by default gray if all images are.
         skip_bad: go on without image files that cannot be read; a note names them.
@@ -48,10 +54,18 @@ def load(
         progress: called with (done, total, text) while image files are decoded.
         cache: keep decoded image files in the user's cache for the next run.
         mode: how image files of other sizes are brought to one: "crop" (scaled to cover, the
-            centre cut out) or "stretch" (the aspect is not kept).
+            centre cut out), "pad" (scaled to fit in, the rest is black) or "stretch" (the aspect
+            is not kept).
         classes: the class names of a trained model, to evaluate it: labels become indices into
             them, and the source may have some of them only.
-        max_pixels: image files with more pixels are errors, before they are decoded.
+        max_pixels: image files with more pixels to decode are errors, before they are decoded. A
+            JPEG that is made smaller is decoded at up to an eighth of its height and width.
+        white: the value of white in image files of 16 bits. By default 65535, or where all of them
+            use 14 bits or fewer, the largest number of so many bits.
+        nested: whether a class folder may hold nothing but several folders; by default that is
+            refused, as these may be the classes.
+        validation: whether to load the folder for validation beside train/ and test/, too.
+        only: "train" or "test", to load this part only of a folder that has both.
 
     Raises:
         DataError: what is named does not exist, is of no known kind, or holds data that cannot be
@@ -60,11 +74,15 @@ def load(
     if colour not in (None, *COLOURS):
         raise DataError(f'colour must be "gray", "rgb" or None, not {colour!r}')
     if mode not in MODES:
-        raise DataError(f'mode must be "crop" or "stretch", not {mode!r}')
+        raise DataError(f'mode must be "crop", "pad" or "stretch", not {mode!r}')
     if not 0 <= test_fraction <= 1:
         raise DataError(f"test_fraction must be of 0...1, not {test_fraction!r}")
     if max_pixels < 1:
         raise DataError(f"max_pixels must be positive, not {max_pixels!r}")
+    if white is not None and not 1 <= white <= 65535:
+        raise DataError(f"white must be of 1...65535, not {white!r}")
+    if only not in (None, "train", "test"):
+        raise DataError(f'only must be "train", "test" or None, not {only!r}')
     options = LoadOptions(
         size=checked_size(size),
         colour=colour,
@@ -76,13 +94,22 @@ def load(
         cache=cache,
         classes=None if classes is None else tuple(classes),
         max_pixels=max_pixels,
+        white=white,
+        nested=nested,
+        validation=validation,
+        only=only,
     )
     if source == "digits":
         from striate.data.digits import load_digits
 
         return load_digits(options)
     path = Path(source)
-    if os.path.isdir(path):  # unlike Path.is_dir(), it takes names of any length
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) not in (errno.ENOENT, errno.ENOTDIR):
+            raise DataError(f"{path}: cannot be read ({reason(error)})") from error
+    if path.is_dir():
         from striate.data.folders import load_folder
         from striate.data.idx import has_idx, load_idx
 

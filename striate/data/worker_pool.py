@@ -25,7 +25,6 @@ import numpy as np
 
 from striate.common.threads import available_processors
 from striate.data.decode import Chunk, Source, WantedImages, decode_chunk
-from striate.data.image_files import pillow_settings
 
 # Worker processes take about 0.2 s to start: they pay for many files that are not large. The sizes
 # are means in bytes, measured with JPEG: one of 8 KiB has about 128 × 128 pixels.
@@ -84,21 +83,20 @@ def decode_all(
         files = paths[start : start + step]
         return helpers.decode(files, target) if helpers else decode_chunk(files, target)
 
-    with pillow_settings(target.max_pixels):
-        executor = ThreadPoolExecutor(min(workers, max(1, len(starts))), "striate-decode")
-        try:
-            # A few chunks ahead only: what is decoded but not yet taken costs memory.
-            ahead = 2 * workers
-            waiting = deque(executor.submit(work, start) for start in starts[:ahead])
-            for place, start in enumerate(starts):
-                chunk = waiting.popleft().result()
-                if place + ahead < len(starts):
-                    waiting.append(executor.submit(work, starts[place + ahead]))
-                take(start, chunk)
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
-            if helpers:
-                helpers.close()
+    executor = ThreadPoolExecutor(min(workers, max(1, len(starts))), "striate-decode")
+    try:
+        # A few chunks ahead only: what is decoded but not yet taken costs memory.
+        ahead = 2 * workers
+        waiting = deque(executor.submit(work, start) for start in starts[:ahead])
+        for place, start in enumerate(starts):
+            chunk = waiting.popleft().result()
+            if place + ahead < len(starts):
+                waiting.append(executor.submit(work, starts[place + ahead]))
+            take(start, chunk)
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+        if helpers:
+            helpers.close()
 
 
 class _Helpers:
@@ -176,9 +174,7 @@ def serve(
         requests, answers = sys.stdin.buffer, sys.stdout.buffer
     for line in requests:
         request = json.loads(line)
-        target = WantedImages(**request["target"])
-        with pillow_settings(target.max_pixels):
-            _write_chunk(answers, decode(request["paths"], target))
+        _write_chunk(answers, decode(request["paths"], WantedImages(**request["target"])))
 
 
 def _write_chunk(stream: IO[bytes], chunk: Chunk) -> None:
@@ -187,6 +183,8 @@ def _write_chunk(stream: IO[bytes], chunk: Chunk) -> None:
         "shape": chunk.images.shape,
         "sizes": chunk.sizes.tolist(),
         "states": chunk.states.tolist(),
+        "peaks": chunk.peaks.tolist(),
+        "remarks": chunk.remarks.tolist(),
         "coloured": chunk.coloured,
         "errors": chunk.errors,
     }
@@ -207,6 +205,8 @@ def _read_chunk(stream: IO[bytes]) -> Chunk:
         images=images,
         sizes=np.array(head["sizes"], np.int32).reshape(-1, 2),
         states=np.array(head["states"], np.uint8),
+        peaks=np.array(head["peaks"], np.int32),
+        remarks=np.array(head["remarks"], np.uint8),
         coloured=bool(head["coloured"]),
         errors=[(int(index), str(error)) for index, error in head["errors"]],
     )

@@ -9,20 +9,19 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.common.input_files import open_input
 from striate.data.dataset import MAX_PIXELS, DataError
+from striate.data.deep import deep_pixels, is_deep, with_transparency
 from striate.data.image_files import (
-    FORMATS,
     ORIENTATION,
     TooManyPixels,
     fault,
     is_gray_mode,
+    is_long_text,
     is_too_large,
+    open_image,
     orientation,
-    pillow_settings,
     upright_pixels,
 )
-from striate.pictures import sixteen
 from striate.pictures.picture import JpegTables, Picture, alike
 
 if TYPE_CHECKING:
@@ -35,7 +34,8 @@ _FRAMED = ("GIF", "PNG", "WEBP", "TIFF")
 
 
 def read_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read an image file: PNG, JPEG, BMP, GIF, TIFF or WebP.
+    """Read an image file: PNG, JPEG, BMP, GIF, TIFF, WebP, PPM, JPEG 2000, AVIF (or HEIC, where
+    pillow-heif is installed).
 
     - The rotation that a camera noted (EXIF) is applied.
     - 16-bit gray and colour of PNG and TIFF are kept (uint16), and real-valued TIFF (float32).
@@ -47,15 +47,9 @@ def read_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) 
         DataError: the file cannot be read, is damaged, is no image of these kinds, or has more
             than `max_pixels` pixels (4 times as many in all frames together).
     """
-    from PIL import Image
-
     name = os.fspath(path)
     try:
-        with (
-            pillow_settings(max_pixels),
-            open_input(name, "image", error=DataError) as file,
-            Image.open(file, formats=FORMATS) as image,
-        ):
+        with open_image(name) as image:
             return _read(name, image, max_pixels)
     except Exception as error:  # a damaged file makes Pillow raise errors of many kinds
         raise DataError(_explain(name, error, max_pixels)) from error
@@ -90,7 +84,7 @@ def _read(path: str, image: Pillow.Image, max_pixels: int) -> Picture:
         if count > 1:
             image.seek(index)
             _check_pixels(image, 1, max_pixels)
-        deep = sixteen.is_deep(image)
+        deep = is_deep(image)
         image.load()
         if index == first:
             turn = orientation(image)  # before the note of it is taken away
@@ -123,7 +117,7 @@ def _pixels(path: str, image: Pillow.Image, index: int, deep: bool) -> Array:
     """Return the pixels of the loaded frame as the file stores them, in any of Picture's forms."""
     mode = image.mode
     if deep:
-        return sixteen.deep_pixels(path, image, index)
+        return deep_pixels(path, image, index)
     if mode == "F":
         return np.array(image, np.float32)
     if mode.startswith("I"):
@@ -133,7 +127,7 @@ def _pixels(path: str, image: Pillow.Image, index: int, deep: bool) -> Array:
                 f"its whole numbers go from {values.min()} to {values.max()}; gray values of this "
                 "kind must be of 0...65535"
             )
-        return sixteen.with_transparency(values.astype(np.uint16), image.info.get("transparency"))
+        return with_transparency(values.astype(np.uint16), image.info.get("transparency"))
     return np.array(image.convert(_plain_mode(image)))
 
 
@@ -177,7 +171,10 @@ def _jpeg_tables(image: Any) -> JpegTables | None:
 
 def _explain(path: str, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
-    remedy = "; make it smaller" if is_too_large(error) or isinstance(error, MemoryError) else ""
-    if isinstance(error, DataError):  # no regular file
-        return str(error)
-    return f"{path}: {fault(error, max_pixels)}{remedy}"
+    remedy = ""
+    if is_too_large(error) or isinstance(error, MemoryError):
+        remedy = "; make it smaller"
+        remedy += ", or raise max_pixels (--max-pixels)" * is_too_large(error)
+    elif is_long_text(error):
+        remedy = "; save it without them"
+    return f"{fault(path, error, max_pixels)}{remedy}"

@@ -57,8 +57,9 @@ def tiff_file(
                     contiguous=False,
                 )
     except (ValueError, struct.error) as error:
-        if buffer.seek(0, io.SEEK_END) < 1 << 31:  # it was for another reason
-            raise
+        # `struct` refuses offsets of more than 32 bits, however well the pages are compressed.
+        if isinstance(error, ValueError) and buffer.seek(0, io.SEEK_END) < 1 << 31:
+            raise  # for another reason
         raise StriateValueError(
             "a TIFF file holds at most 4 GiB; write PNG, or fewer pages"
         ) from error

@@ -24,12 +24,19 @@ from striate.pictures.tiff import tiff_file
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
+WRITTEN = {
+    ending: kind
+    for ending, kind in KINDS.items()
+    if kind in ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+}
+"""The kinds of image that are written, by the endings of their files' names."""
+
 _FRAMED = ("GIF", "PNG", "WEBP", "TIFF")
 _OPAQUE = ("JPEG", "BMP")
 _QUALITY = 95  # of JPEG and WebP whose source was none
 
 
-def check_output(path: str | os.PathLike[str], endings: Iterable[str] = KINDS) -> str:
+def check_output(path: str | os.PathLike[str], endings: Iterable[str] = WRITTEN) -> str:
     """Return the ending of the file `path`, in small letters, if a picture can be written there.
 
     Raises:
@@ -65,7 +72,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> list[str]:
             (several frames, real numbers, too many pixels), or the file cannot be written.
     """
     ending = check_output(path)
-    kind = KINDS[ending]
+    kind = WRITTEN[ending]
     try:
         fitted, notes = _fit(picture, kind, ending)
         write_atomically(os.fspath(path), _encode(fitted, kind))

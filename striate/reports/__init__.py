@@ -36,6 +36,7 @@ def report(
     megabytes: float = 20.0,
     kernels: str | Path | None = None,
     layer: str | None = None,
+    paths: Sequence[str] | None = None,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -59,6 +60,7 @@ def report(
         kernels: a folder for the kernels of a convolution, which are written together with the
             page: see `striate.reports.kernels.export_kernels`.
         layer: the name of that convolution; None for the network's first one.
+        paths: the files of the images, (n,), which the page names.
         engine, threads: of `Network.predict_logits`.
 
     Returns:
@@ -85,6 +87,7 @@ def report(
         choose=choose,
         show=show,
         megabytes=megabytes,
+        paths=paths,
         engine=engine,
         threads=threads,
     )

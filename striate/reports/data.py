@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,7 @@ class Report:
         black, white: the raw pixel values that are shown as black and as white.
         content: which of these numbers go into the page.
         megabytes: the size limit of the page.
+        paths: the files of `pictures`, by row; empty where they come from no files.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Report:
     white: float
     content: PageContent
     megabytes: float
+    paths: Mapping[int, str] = field(default_factory=dict)
 
     def smaller(self, by: float) -> Report:
         """The report with a content that is smaller by `by` bytes, or by as many as possible."""
@@ -145,6 +147,7 @@ def collect(
     choose: int = 12,
     show: Sequence[int] = (),
     megabytes: float = 20.0,
+    paths: Sequence[str] | None = None,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -160,6 +163,8 @@ def collect(
     checked, truth = as_images(network, images), label_indices(network, labels)
     if len(truth) != len(checked):
         raise StriateValueError(f"report: there are {len(checked)} images but {len(truth)} labels")
+    if paths is not None and len(paths) != len(checked):
+        raise StriateValueError(f"report: there are {len(checked)} images but {len(paths)} paths")
     if not len(checked):
         raise StriateValueError(
             "report: there are no images to show; give at least one with its label"
@@ -185,6 +190,7 @@ def collect(
     content = fit_page(network, len(wanted), room, _bytes_per_image(network, checked.dtype))
     chosen = wanted[: content.images]
     rows = [answer.index for answer in chosen]
+    pictured = dict.fromkeys(answer.index for answer in (*wrong[:MISTAKES], *chosen))
     guesses = np.array([answer.guess for answer in chosen])
     raw = checked[rows]
     tape = Tape(network, raw)
@@ -199,7 +205,7 @@ def collect(
         mistakes=tuple(wrong[:MISTAKES]),
         chosen=chosen,
         wanted=len(wanted),
-        pictures={a.index: checked[a.index] for a in (*wrong[:MISTAKES], *chosen)},
+        pictures={row: checked[row] for row in pictured},
         probabilities=probabilities,
         values=tape.values,
         saliency=saliency(tape, guesses),
@@ -208,6 +214,7 @@ def collect(
         white=white,
         content=content,
         megabytes=megabytes,
+        paths={} if paths is None else {row: paths[row] for row in pictured},
     )
 
 

@@ -102,6 +102,7 @@ def _image(report: Report, place: int) -> dict[str, Any]:
     most, widest = float(salient.max()), float(np.abs(change).max())
     return {
         "index": answer.index,
+        **({"path": report.paths[answer.index]} if answer.index in report.paths else {}),
         "truth": answer.truth,
         "guess": answer.guess,
         "probabilities": report.probabilities[place].tolist(),

@@ -149,9 +149,12 @@ def _curves(report: Report) -> dict[str, Any] | None:
 def _card(report: Report, answer: Prediction) -> dict[str, Any]:
     picture = embedded_images.shown(report.pictures[answer.index], report.black, report.white)
     chosen = [other.index for other in report.chosen]
+    path = report.paths.get(answer.index)
     return {
         "picture": embedded_images.png(picture, embedded_images.THUMBNAIL),
         "index": answer.index,
+        "path": path,
+        "file": None if path is None else "/".join(Path(path).parts[-2:]),
         "truth": report.classes[answer.truth],
         "guess": report.classes[answer.guess],
         "probability": answer.probability,

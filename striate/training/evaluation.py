@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_real_array
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
@@ -26,20 +25,21 @@ CLASSES = 100
 
 @dataclass(frozen=True)
 class ClassReport:
-    """The figures of one class. A share of no images at all is 0.
+    """The figures of one class. A share of no images at all is None: nothing was measured.
 
     Attributes:
         name: of the class.
         precision: of the images predicted to be of this class, the share that is.
         recall: of the images of this class, the share predicted to be.
-        f1: the harmonic mean of precision and recall.
+        f1: the harmonic mean of precision and recall; None without images of this class, and 0
+            where none of them was predicted to be.
         support: how many images are of this class.
     """
 
     name: str
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     support: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,17 +103,15 @@ class Evaluation:
         confusion = np.bincount(truth * count + predicted, minlength=count * count)
         confusion = confusion.reshape(count, count).astype(np.int64)
         right = np.diag(confusion)
-        precision = _share(right, confusion.sum(axis=0))
-        recall = _share(right, confusion.sum(axis=1))
-        f1 = _share(2.0 * precision * recall, precision + recall)
+        called, support = confusion.sum(axis=0), confusion.sum(axis=1)
         reports = tuple(
             ClassReport(*row)
             for row in zip(
                 map(str, names),
-                precision.tolist(),
-                recall.tolist(),
-                f1.tolist(),
-                confusion.sum(axis=1).tolist(),
+                _shares(right, called),
+                _shares(right, support),
+                _shares(2 * right, np.where(support > 0, called + support, 0)),
+                support.tolist(),
                 strict=True,
             )
         )
@@ -125,10 +123,16 @@ class Evaluation:
             confusion=confusion,
         )
 
+    @property
+    def baseline(self) -> float:
+        """The accuracy of one who always says the class that most of these images have."""
+        return max(report.support for report in self.classes) / self.images
+
     def to_dict(self) -> dict[str, Any]:
         """All figures as JSON-able values."""
         return {
             "accuracy": self.accuracy,
+            "baseline": self.baseline,
             "loss": self.loss,
             "images": self.images,
             "classes": [report.to_dict() for report in self.classes],
@@ -155,9 +159,9 @@ class Evaluation:
             rows.append(
                 (
                     report.name,
-                    f"{report.precision:.2%}",
-                    f"{report.recall:.2%}",
-                    f"{report.f1:7.2%}",
+                    share_text(report.precision),
+                    share_text(report.recall),
+                    share_text(report.f1),
                     f"{report.support:7,}",
                     f" {mistake}",
                 )
@@ -171,7 +175,10 @@ class Evaluation:
         )
 
     def __str__(self) -> str:
-        head = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.images:,} images"
+        head = (
+            f"accuracy {self.accuracy:.2%}, always the most frequent class {self.baseline:.2%}, "
+            f"loss {self.loss:.4f}, {self.images:,} images"
+        )
         lines = columns(self.table(), left=lambda column, _: column in (0, 5), gap=" ")
         return "\n".join([head, "", *lines])
 
@@ -202,7 +209,12 @@ def evaluate(
     return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
 
 
-@unwatched
-def _share(part: Array, whole: Array) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
-    return result
+def share_text(share: float | None) -> str:
+    """Return a share as it stands in a table, 7 characters wide: "98.57%"; "–" for None."""
+    return "–".rjust(7) if share is None else f"{share:7.2%}"
+
+
+def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
+    """Return `part` of `whole` for each class, None where the whole is nothing."""
+    pairs = zip(part.tolist(), whole.tolist(), strict=True)
+    return [part / whole if whole else None for part, whole in pairs]

@@ -1,5 +1,7 @@
 """``striate evaluate``."""
 
+import csv
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from striate import data
+from striate.data.record import ImageRecord
 from striate.model import files
 from striate.network import load
 
@@ -64,7 +67,7 @@ def test_the_figures_agree_with_the_network(striate: Run, model: Path) -> None:
         assert report["support"] == np.sum(truth == index)
         assert report["recall"] == np.mean(predicted[truth == index] == index)
         called = truth[predicted == index]
-        assert report["precision"] == (np.mean(called == index) if len(called) else 0)
+        assert report["precision"] == (np.mean(called == index) if len(called) else None)
 
 
 def test_parts(striate: Run, model: Path) -> None:
@@ -82,7 +85,7 @@ def test_the_result_for_people(striate: Run, model: Path) -> None:
     outcome = striate("evaluate", model, "digits", *NUMPY)
     lines = outcome.out.splitlines()
     assert lines[0].startswith("Accuracy: ")
-    assert lines[0].endswith(" % on 359 images")
+    assert lines[0].endswith(" % on 359 images; always the most frequent class: 10.31 %")
     assert lines[2].split() == ["class", "images", "precision", "recall"]
     assert lines[14].startswith("true \\ predicted")
     assert len(lines) == 25
@@ -123,8 +126,15 @@ def test_only_some_of_the_classes(
     striate: Run, image_model: Path, in_tmp: Path, images: Path
 ) -> None:
     shutil.copytree(images / "light", "new/light")
+    # Ten of these were trained on.
     result = striate("evaluate", image_model, "new", *NUMPY, "--json").json
+    assert (result["part"], result["images"]) == ("test", 2)
+    outcome = striate("evaluate", image_model, "new", *NUMPY, "--part", "all")
+    dark = outcome.out.splitlines()[3].split()
+    assert dark == ["dark", "0", "–", "–"]
+    result = striate("evaluate", image_model, "new", *NUMPY, "--part", "all", "--json").json
     assert result["confusion"][0] == [0, 0]
+    assert result["classes"][0]["recall"] is None
     assert result["classes"][1]["support"] == 12
 
 
@@ -203,7 +213,131 @@ def test_a_source_with_parts_of_its_own(
             "evaluate", image_model, "parts", *NUMPY, "--part", part, "--json"
         ).json["images"]
     assert sizes == {"test": 2, "train": 24, "all": 26}
-    assert striate("evaluate", image_model, "parts", *NUMPY, "--json").json["part"] == "test"
+    outcome = striate("evaluate", image_model, "parts", *NUMPY, "--json")
+    assert outcome.json["part"] == "test"
+    seen = outcome.err.count("trained on: what is measured on them says nothing about new images")
+    record = ImageRecord.from_notes(files.information(image_model)["images"])
+    assert record is not None
+    trained = {name.rsplit("/")[-1] for name in record.parts["train"].names or []}
+    assert seen == bool(trained & {"dark0.png", "light0.png"})
+
+
+# Images that changed since the training
+
+
+@pytest.fixture
+def changed(in_tmp: Path, images: Path, image_model: Path) -> dict[str, list[str]]:
+    """A copy of the images that may be changed, and the names of the training's parts."""
+    shutil.copytree(images, images.name)
+    record = ImageRecord.from_notes(files.information(image_model)["images"])
+    assert record is not None
+    return {name: list(part.names or []) for name, part in record.parts.items()}
+
+
+def test_the_same_images_are_found_by_their_pixels(
+    striate: Run, image_model: Path, images: Path, changed: dict[str, list[str]]
+) -> None:
+    first = striate("evaluate", image_model, images.name, *NUMPY, "--json")
+    assert first.json["images"] == len(changed["test"]) == 4
+    assert first.json["changes"] == {"new": 0, "changed": 0, "missing": 0, "relabelled": 0}
+    assert first.json["accuracy"] == files.information(image_model)["test_accuracy"]
+    Path(images.name).rename("another name")
+    for index, path in enumerate(sorted(Path("another name").glob("*/*.png"))):
+        path.rename(path.with_name(f"{99 - index}.png"))
+    again = striate("evaluate", image_model, "another name", *NUMPY, "--json").json
+    for key in ("part", "images", "accuracy", "loss", "confusion", "changes"):
+        assert again[key] == (first.json[key] if key != "loss" else pytest.approx(first.json[key]))
+
+
+def test_what_changed_is_told(
+    striate: Run, image_model: Path, images: Path, changed: dict[str, list[str]]
+) -> None:
+    from PIL import Image
+
+    folder = Path(images.name)
+    trained, tested = changed["train"], changed["test"]
+    pixels = np.random.default_rng(5).integers(0, 256, (3, 8, 10, 3), dtype=np.uint8)
+    Image.fromarray(pixels[0]).save(folder / "dark" / "new.png")
+    Image.fromarray(pixels[1]).save(folder / trained[0])
+    Image.fromarray(pixels[2]).save(folder / tested[0])
+    (folder / trained[1]).unlink()
+    outcome = striate("evaluate", image_model, images.name, *NUMPY, "--json")
+    counts = {"new": 1, "changed": 2, "missing": 1, "relabelled": 0}
+    assert outcome.json["changes"] == counts
+    # The test images and the new one, but not what changed of those that were trained on.
+    assert (outcome.json["part"], outcome.json["images"]) == ("test", len(tested) + 1)
+    (line,) = [line for line in outcome.err.splitlines() if "compared with" in line]
+    for name in ("dark/new.png", trained[0], tested[0], trained[1]):
+        assert name in line
+    assert (
+        striate("evaluate", image_model, images.name, *NUMPY, "--json", "--part", "train").json[
+            "images"
+        ]
+        == len(trained) - 1
+    )
+
+
+def test_random_labels_are_not_recognised_in_another_order(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (120, 8, 8), dtype=np.uint8), rng.integers(0, 2, 120)
+    np.savez("noise.npz", X=X, y=y)
+    options = ("--epochs", 60, "--network", network_file, "--no-augment", "--lr", 0.01)
+    trained = striate("train", "noise.npz", *NUMPY, *options, "--json").json
+    order = rng.permutation(120)
+    Path("other").mkdir()
+    for path, more in (("other/noise.npz", 0), ("noise.npz", 3)):
+        new = np.concatenate([rng.integers(0, 256, (more, 8, 8), dtype=np.uint8), X[order]])
+        np.savez(path, X=new, y=np.concatenate([np.zeros(more, int), y[order]]))
+        result = striate("evaluate", "noise.safetensors", path, *NUMPY, "--json").json
+        assert result["images"] == trained["test_images"] + more
+        assert result["changes"]["new"] == more
+        if not more:
+            assert result["accuracy"] == trained["test_accuracy"]
+        seen = striate("evaluate", "noise.safetensors", path, *NUMPY, "--json", "--part", "train")
+        assert seen.json["images"] == trained["train_images"]
+        assert seen.json["accuracy"] > 0.95  # which shows that these are the others
+
+
+def test_mistakes_are_named(
+    striate: Run, refused: Refused, model: Path, image_model: Path, images: Path, in_tmp: Path
+) -> None:
+    from PIL import Image
+
+    outcome = striate("evaluate", model, "digits", *NUMPY, "--mistakes", "wrong.csv")
+    with open("wrong.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    network, digits = load(model), data.load("digits")
+    probabilities = network.predict_proba(digits.test_images, engine="numpy")
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != digits.test_labels)
+    assert f"Wrote {len(wrong)} mistakes to wrong.csv" in outcome.out
+    assert sorted(int(row["image"]) for row in rows) == wrong.tolist()
+    assert {row["path"] for row in rows} == {""}
+    for row in rows:
+        index = int(row["image"])
+        assert int(row["class"]) == digits.test_labels[index]
+        assert int(row["predicted"]) == probabilities[index].argmax()
+        assert float(row["probability"]) == pytest.approx(probabilities[index].max(), abs=1e-6)
+        of_class = probabilities[index, digits.test_labels[index]]
+        assert float(row["probability_of_class"]) == pytest.approx(of_class, abs=1e-6)
+    surest = [float(row["probability"]) for row in rows]
+    assert surest == sorted(surest, reverse=True)
+    for name, value in (("dark", 240), ("light", 240)):
+        Path("new", name).mkdir(parents=True)
+        Image.new("RGB", (10, 8), (value,) * 3).save(Path("new", name, 'odd, "name".png'))
+    outcome = striate("evaluate", image_model, "new", *NUMPY, "--mistakes", "new.csv", "--json")
+    with open("new.csv", encoding="utf-8", newline="") as file:
+        (row,) = list(csv.DictReader(file))
+    assert row["path"] == os.path.join("new", "dark", 'odd, "name".png')
+    assert (row["class"], row["predicted"], outcome.json["mistakes"]) == (
+        "dark",
+        "light",
+        "new.csv",
+    )
+    message = refused("evaluate", model, "digits", *NUMPY, "--mistakes", "no/such.csv")
+    assert message.startswith("--mistakes no/such.csv: the folder")
+    assert "is a folder" in refused("evaluate", model, "digits", *NUMPY, "--mistakes", "new")
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,8 @@ def test_bad_photos(striate: Run, refused: Refused, album: Path) -> None:
         "album/more/a.png",
     ]
     assert outcome.err == (
-        "skipped album/b.jpg: not an image of a known kind (PNG, JPEG, BMP, GIF, TIFF, WEBP)\n"
+        "skipped album/b.jpg: not an image of a known kind (PNG, JPEG, BMP, GIF, TIFF, "
+        "WEBP, PPM, JPEG2000, AVIF, HEIF)\n"
     )
     assert below("new") == ["a.png", "more/a.png"]
     message = refused("filter", "album/b.jpg", "-k", "mean3", "--skip-bad", "-q")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -10,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from striate.data import DataError, decode
 from striate.data.decode import BAD, COLOURED, DONE, OTHER_SIZE, WantedImages, decode_chunk
-from striate.data.image_files import pillow_settings
+from striate.data.image_files import KINDS, lacking
+from striate.pictures.sixteen import png_chunks
 
 RNG = np.random.default_rng(5)
 GRAY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -26,8 +28,7 @@ def read(path: Path, **options: Any) -> decode.Chunk:
     target = WantedImages(
         **{"height": 5, "width": 7, "channels": 3, "max_pixels": LIMIT, **options}
     )
-    with pillow_settings(target.max_pixels):
-        return decode_chunk([str(path)], target)
+    return decode_chunk([str(path)], target)
 
 
 def pixels(path: Path, **options: Any) -> np.ndarray:
@@ -221,8 +222,7 @@ def test_orientation(tmp_path: Path, ending: str, orientation: int) -> None:
     assert chunk.states[0] == DONE
     assert chunk.sizes.tolist() == [[16, 32]]
     assert np.abs(chunk.images[0].astype(int) - seen).max() < 12
-    with pillow_settings(LIMIT):
-        assert decode.measure(str(path), LIMIT) == (16, 32, False)
+    assert decode.measure(str(path), LIMIT) == (16, 32, False)
     with Image.open(path) as opened:
         oracle = np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
     assert np.array_equal(chunk.images[0], oracle)
@@ -312,6 +312,158 @@ def test_rotated_large_jpeg(tmp_path: Path) -> None:
     assert got[:, :36, 0].max() < 50
 
 
+def test_pad_keeps_the_whole_image(tmp_path: Path) -> None:
+    wide = save(Image.fromarray(np.full((10, 40, 3), 200, np.uint8)), tmp_path / "a.png")
+    got = pixels(wide, height=20, width=20, mode="pad")
+    assert (got[7:12] == 200).all()
+    assert (got[:7] == 0).all()
+    assert (got[12:] == 0).all()
+    tall = save(Image.fromarray(np.full((60, 3), 90, np.uint8)), tmp_path / "b.jpg")
+    got = pixels(tall, height=20, width=20, mode="pad", channels=1)[..., 0]
+    assert (np.abs(got[:, 9] - 90.0) < 3).all()
+    assert got[:, [*range(9), *range(10, 20)]].max() == 0
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "bmp"])
+@pytest.mark.parametrize("gray", [False, True])
+def test_alpha_of_0_everywhere_hides_nothing(tmp_path: Path, ending: str, gray: bool) -> None:
+    colours = np.repeat(GRAY[..., None], 3, axis=2) if gray else RGB
+    layers = np.dstack([colours, np.zeros((5, 7), np.uint8)])
+    if gray and ending in ("png", "tif"):
+        layers = layers[..., 2:]
+    options = {"lossless": True, "exact": True} if ending == "webp" else {}
+    chunk = read(save(Image.fromarray(layers), tmp_path / f"a.{ending}", **options))
+    assert np.array_equal(chunk.images[0], colours)
+    # Pillow itself does so for BMP.
+    assert chunk.remarks[0] == (0 if ending == "bmp" else decode.ALPHA_IGNORED)
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("brightness", [255, 240])
+def test_white_on_a_transparent_ground_is_laid_over_black(
+    tmp_path: Path, gray: bool, brightness: int
+) -> None:
+    alpha = RNG.choice(np.array([0, 120, 255], np.uint8), (5, 7))
+    alpha[0, :2] = 0, 255
+    layers = [np.full((5, 7), brightness, np.uint8)] * (1 if gray else 3)
+    path = save(Image.fromarray(np.dstack([*layers, alpha])), tmp_path / "a.png")
+    chunk = read(path, channels=1)
+    assert np.abs(chunk.images[0, ..., 0] - brightness * (alpha / 255)).max() <= 1
+    assert chunk.remarks[0] == decode.OVER_BLACK
+
+
+def test_white_is_white_where_little_is_transparent(tmp_path: Path) -> None:
+    layers = np.full((5, 7, 4), 255, np.uint8)
+    assert (pixels(save(Image.fromarray(layers), tmp_path / "a.png")) == 255).all()
+    layers[..., 3] = 230
+    chunk = read(save(Image.fromarray(layers), tmp_path / "b.png"))
+    assert (chunk.images == 255).all()
+    assert chunk.remarks[0] == 0
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_a_white_below_65535(tmp_path: Path, bits: int) -> None:
+    white = 2**bits - 1
+    wide = np.linspace(0, white + 5, 35).round().astype(np.uint16).reshape(5, 7)
+    expected = np.rint(np.minimum(wide, white) * (255 / white))
+    chunk = read(save(Image.fromarray(wide), tmp_path / "a.png"), channels=1, white=white)
+    assert np.array_equal(chunk.images[0, ..., 0], expected)
+    assert chunk.remarks[0] == decode.CLIPPED
+    assert chunk.peaks[0] == white + 5
+    layers = np.dstack([wide, wide[::-1], wide, np.full((5, 7), 65535, np.uint16)])
+    for count in (3, 4):
+        path = tmp_path / f"{count}.png"
+        path.write_bytes(b"".join(png_chunks(layers[..., :count])))
+        colours = np.dstack([expected, expected[::-1], expected])
+        assert np.array_equal(pixels(path, white=white), colours)
+    path.write_bytes(b"".join(png_chunks(layers[..., 2:])))
+    assert np.array_equal(pixels(path, white=white, channels=1)[..., 0], expected)
+
+
+def test_only_files_of_sixteen_bits_have_a_peak(tmp_path: Path) -> None:
+    assert read(save(Image.fromarray(GRAY), tmp_path / "a.png")).peaks[0] == -1
+    path = tmp_path / "b.png"
+    path.write_bytes(b"".join(png_chunks(np.full((5, 7, 3), 700, np.uint16))))
+    assert read(path).peaks[0] == 767  # the upper byte, and at most 255 in the lower one
+
+
+def test_a_large_jpeg_is_limited_by_what_is_decoded(tmp_path: Path) -> None:
+    path = save(Image.fromarray(np.full((800, 1600), 90, np.uint8)), tmp_path / "a.jpg")
+    assert (pixels(path, height=20, width=40, max_pixels=100 * 200) == 90).all()
+    assert decode.measure(str(path), 100 * 200) == (800, 1600, True)
+    assert "more than 30,000 pixels (200 × 400)" in sentence(
+        path, height=100, width=200, max_pixels=30_000
+    )
+    assert "more than 1,279,936 pixels (800 × 1,600)" in sentence(path, max_pixels=19_999)
+    with pytest.raises(DataError, match="more than 1,279,936 pixels"):
+        decode.measure(str(path), 19_999)
+
+
+@pytest.mark.parametrize("ending", ["pgm", "ppm", "pnm", "jp2", "avif"])
+def test_further_formats(tmp_path: Path, ending: str) -> None:
+    kind = KINDS[f".{ending}"]
+    if lacking(kind):
+        pytest.skip(f"Pillow is without {kind}")
+    smooth = np.add.outer(np.arange(64), np.arange(64))[..., None] * [1, 1.5, 0.5] + 20
+    image = Image.fromarray(smooth.astype(np.uint8)).convert("L" if ending == "pgm" else "RGB")
+    got = pixels(save(image, tmp_path / f"a.{ending}"), height=64, width=64)
+    assert np.abs(got.astype(int) - np.asarray(image.convert("RGB"))).max() < 9
+
+
+def test_ten_bits_of_pgm_are_stretched_by_their_own_maximum(tmp_path: Path) -> None:
+    path = tmp_path / "a.pgm"
+    wide = np.linspace(0, 1023, 35).round().astype(">u2")
+    path.write_bytes(b"P5 7 5 1023\n" + wide.tobytes())
+    assert np.abs(pixels(path, channels=1).reshape(-1) - np.rint(wide * (255 / 1023))).max() <= 1
+
+
+def test_long_texts_and_profiles_of_png_are_passed_over(tmp_path: Path) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("notes", "words " * 400_000, zip=True)
+    path = save(Image.fromarray(RGB), tmp_path / "a.png", pnginfo=texts)
+    assert np.array_equal(pixels(path), RGB)
+    assert decode.measure(str(path), LIMIT) == (5, 7, False)
+    profile = RNG.integers(0, 256, 2_000_000, dtype=np.uint8).tobytes()
+    path = save(Image.fromarray(RGB), tmp_path / "b.png", icc_profile=profile)
+    assert np.array_equal(pixels(path), RGB)
+    # And behind the pixels, where they are only found while these are decoded.
+    whole = save(Image.fromarray(RGB), tmp_path / "c.png").read_bytes()
+    body = b"zTXtnotes\0\0" + zlib.compress(b"x" * 3_000_000)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    path.write_bytes(whole[:-12] + chunk + whole[-12:])
+    assert np.array_equal(pixels(path), RGB)
+    path.write_bytes(whole[:-40] + chunk)
+    assert "truncated or damaged" in sentence(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (np.full((5, 7), -7, np.int16), "its values go from -7 to -7, and whole gray values must"),
+        (np.full((5, 7), 70_000, np.int32), "its values go from 70000 to 70000, and whole gray"),
+        (
+            np.full((5, 7), 200, np.float32),
+            "from 200 to 200, and real gray values must be of 0...1",
+        ),
+        (np.full((5, 7), np.nan, np.float32), "it has values that are not numbers"),
+        (np.full((5, 7), 0.5, np.float64), "its TIFF pixels are of a kind that cannot be read"),
+    ],
+)
+def test_the_true_cause_is_told(tmp_path: Path, values: np.ndarray, text: str) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    told = sentence(tmp_path / "a.tif")
+    assert text in told
+    assert "damaged" not in told
+    assert "repair" not in told
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert "is a pipe, not an image file" in sentence(tmp_path / "a.png")
+
+
 # Bad files
 
 
@@ -382,7 +534,7 @@ def test_giant_image_is_refused_by_its_header(tmp_path: Path, height: int, width
     text = sentence(path)
     assert "more than 10,000,000 pixels" in text
     assert "raise max_pixels" in text
-    with pillow_settings(LIMIT), pytest.raises(DataError, match="10,000,000 pixels"):
+    with pytest.raises(DataError, match="10,000,000 pixels"):
         decode.measure(str(path), LIMIT)
 
 
@@ -399,14 +551,18 @@ def test_a_limit_above_pillows_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
-def test_settings_are_restored_after_an_error() -> None:
-    before = Image.MAX_IMAGE_PIXELS
-    filters = list(warnings.filters)
-    with pytest.raises(KeyError), pillow_settings(5):
-        assert Image.MAX_IMAGE_PIXELS == 5
-        raise KeyError
-    assert before == Image.MAX_IMAGE_PIXELS
-    assert list(warnings.filters) == filters
+def test_nothing_of_the_process_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    real = decode.upright_image
+
+    def watched(*given: Any) -> Image.Image:
+        seen.append((Image.MAX_IMAGE_PIXELS, list(warnings.filters)))
+        return real(*given)
+
+    monkeypatch.setattr(decode, "upright_image", watched)
+    before = (Image.MAX_IMAGE_PIXELS, list(warnings.filters))
+    pixels(save(Image.fromarray(RGB), tmp_path / "a.png"))
+    assert seen == [before]
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:
@@ -420,8 +576,7 @@ def test_a_bad_image_does_not_touch_its_neighbours(tmp_path: Path) -> None:
     good = save(Image.fromarray(RGB), tmp_path / "a.png")
     bad = tmp_path / "b.png"
     bad.write_bytes(good.read_bytes()[:60])
-    with pillow_settings(LIMIT):
-        chunk = decode_chunk([str(good), str(bad), str(good)], WantedImages(5, 7, 3))
+    chunk = decode_chunk([str(good), str(bad), str(good)], WantedImages(5, 7, 3))
     assert chunk.states.tolist() == [DONE, BAD, DONE]
     assert np.array_equal(chunk.images[0], RGB)
     assert np.array_equal(chunk.images[2], RGB)

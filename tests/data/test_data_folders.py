@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,17 @@ def test_train_and_test(tmp_path: Path) -> None:
     assert data.train_labels.dtype == data.test_labels.dtype == np.int64
     assert not data.split
     assert data.name == tmp_path.name
-    assert data.notes == ["5 training images and 3 test images of 4 × 6 pixels, gray, in 2 classes"]
+    assert data.notes == [
+        "5 training images and 3 test images of 4 × 6 pixels, gray, in 2 classes: a 4, b 4",
+        "all 8 images are of one colour each: there is nothing to see",
+    ]
+    assert [os.path.relpath(path, tmp_path) for path in data.test_paths or []] == [
+        os.path.join("test", *names)
+        for names in (("a", "img0.png"), ("b", "img0.png"), ("b", "img1.png"))
+    ]
+    assert data.train_paths is not None
+    assert [Path(path).parent.name for path in data.train_paths] == ["a", "a", "a", "b", "b"]
+    assert data.folder == str(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["test", "Test", "testing", "val", "validation", "valid"])
@@ -62,7 +74,14 @@ def test_test_goes_before_val(tmp_path: Path) -> None:
     painted(tmp_path, "test", {"a": [7], "b": [8]})
     data = load(tmp_path)
     assert values(data.test_images) == [7, 8]
-    assert any("not used" in note and "val" in note for note in data.notes)
+    assert data.validation_images is not None
+    assert values(data.validation_images) == [5, 6]
+    assert data.validation_labels is not None
+    assert data.validation_labels.tolist() == [0, 1]
+    assert list(data.parts) == ["train", "test", "validation"]
+    data = load(tmp_path, validation=False)
+    assert data.validation_images is None
+    assert any(f"not used: {tmp_path / 'val'}" in note for note in data.notes)
 
 
 def test_a_test_folder_without_classes_is_not_used(tmp_path: Path) -> None:
@@ -146,7 +165,9 @@ def test_what_is_ignored_is_counted(tmp_path: Path) -> None:
     data = load(tmp_path, test_fraction=0)
     assert data.classes == ["a", "b"]
     assert values(data.train_images) == [1, 2, 3, 4]
-    assert "5 files ignored: hidden, or not of a known image kind" in data.notes
+    assert "5 files ignored: 2 hidden, 1 .md, 1 .txt, 1 .db" in {
+        note.replace("1 .txt, 1 .md", "1 .md, 1 .txt") for note in data.notes
+    } | {note.replace("1 .db, 1 .txt", "1 .txt, 1 .db") for note in data.notes}
     assert "1 image ignored: not in a class folder" in data.notes
 
 
@@ -246,21 +267,213 @@ def test_class_without_images(tmp_path: Path) -> None:
     painted(tmp_path, "", {"a": [1, 2], "c": [3, 4]})
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "x.txt").write_text("")
-    refused(tmp_path, "b: the class folder holds no images; add some or remove it")
+    refused(
+        tmp_path,
+        r"b: the class folder holds no images that can be read, only 1 other file \(1 .txt\); "
+        "add some or remove it",
+    )
+
+
+def test_classes_that_differ(tmp_path: Path) -> None:
+    painted(tmp_path, "train", {"a": [1, 2], "b": [3, 4], "c": [5, 6]})
+    painted(tmp_path, "test", {"a": [7, 8], "B": [9, 10, 11], "c": []})
+    paint(tmp_path / "test" / "c" / "1.png", 12)
+    data = load(tmp_path)
+    assert data.classes == ["a", "b", "c"]
+    assert values(data.test_images) == [7, 8, 12]
+    assert data.test_labels.tolist() == [0, 0, 2]
+    left = f"{tmp_path / 'test' / 'B'}: 3 images left out, as the training images have no class 'B'"
+    assert left in data.notes
+    assert "no test images of 'b'" in data.notes
+
+
+def test_a_test_part_of_unknown_classes_is_not_used(tmp_path: Path) -> None:
+    painted(tmp_path, "train", {"a": [1, 2], "b": [3, 4]})
+    painted(tmp_path, "test", {"unknown": [7, 8]})
+    data = load(tmp_path)
+    assert data.split
+    assert sorted(values(data.train_images) + values(data.test_images)) == [1, 2, 3, 4]
+    told = f"{tmp_path / 'test'}: not used, as none of its folders (unknown) is a class"
+    assert any(note.startswith(told) and "are drawn from" in note for note in data.notes)
+    painted(tmp_path, "valid", {"a": [5], "b": [6]})
+    data = load(tmp_path)
+    assert not data.split
+    assert values(data.test_images) == [5, 6]
+    assert any(f"the test images are those of {tmp_path / 'valid'}" in n for n in data.notes)
+    assert data.validation_images is None
+
+
+def test_one_part_only(tmp_path: Path) -> None:
+    painted(tmp_path, "train", {"a": [1, 2], "b": [3, 4]})
+    painted(tmp_path, "test", {"b": [5], "x": [6]})
+    (tmp_path / "train" / "a" / "img0.png").write_bytes(b"")  # which need not be read
+    data = load(tmp_path, only="test")
+    assert (values(data.test_images), data.test_labels.tolist()) == ([5], [1])
+    assert (len(data.train_images), data.train_paths, data.split) == (0, [], False)
+    data = load(tmp_path, only="test", classes=["x", "b", "a"])
+    assert (values(data.test_images), data.test_labels.tolist()) == ([5, 6], [1, 0])
+    data = load(tmp_path, only="train", skip_bad=True)
+    assert (values(data.train_images), len(data.test_images)) == ([2, 3, 4], 0)
+    data = load(tmp_path, classes=["x", "b", "a"], skip_bad=True)
+    assert data.train_labels.tolist() == [2, 1, 1]
+    assert data.test_labels.tolist() == [1, 0]
+    painted(tmp_path / "whole", "", {"a": [1, 2], "b": [3, 4]})
+    assert load(tmp_path / "whole", only="test", test_fraction=1).test_labels.tolist() == [
+        0,
+        0,
+        1,
+        1,
+    ]
+
+
+# What the folders are
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "text"),
+    "names",
     [
-        (["a", "b"], ["a", "b", "c"], r"c: class 'c' is not in .*train, which has a, b"),
-        (["a", "b", "c"], ["a", "b"], r"c: class 'c' is not in .*test, which has a, b"),
-        (["a", "b"], ["a", "B"], r"B: class 'B' is not in .*train"),
+        ("train", "test"),
+        ("Train", "Test", "val"),
+        ("train_set", "test_set"),
+        ("training-images", "validation"),
+        ("trainset", "testset"),
+        ("train2017", "val2017"),
     ],
 )
-def test_classes_that_differ(tmp_path: Path, train: list[str], test: list[str], text: str) -> None:
-    painted(tmp_path, "train", {name: [1, 2] for name in train})
-    painted(tmp_path, "test", {name: [1, 2] for name in test})
+def test_parts_without_class_folders_are_no_classes(tmp_path: Path, names: Sequence[str]) -> None:
+    for value, name in enumerate(names):
+        for index in range(3):
+            paint(tmp_path / name / f"cat.{index}.png", value)
+    paint(tmp_path / "__MACOSX" / "x.png", 1)
+    refused(tmp_path, r"its folders .* are parts of a data set, not classes; .*train/CLASS/image")
+
+
+@pytest.mark.parametrize(
+    "train", ["train_set", "Training", "trainset", "train-images", "train2017"]
+)
+@pytest.mark.parametrize(
+    "test", ["test_set", "testset", "Testing", "test_images", "val2017", "dev"]
+)
+def test_parts_of_other_names(tmp_path: Path, train: str, test: str) -> None:
+    painted(tmp_path, train, {"a": [1, 2], "b": [3, 4]})
+    painted(tmp_path, test, {"a": [5], "b": [6]})
+    data = load(tmp_path)
+    assert (data.classes, data.split) == (["a", "b"], False)
+    assert values(data.test_images) == [5, 6]
+
+
+def test_names_that_only_look_like_parts(tmp_path: Path) -> None:
+    for value, name in enumerate(("trainer", "tests of men", "train")):
+        painted(tmp_path, "", {name: [value, value]})
+    assert load(tmp_path, test_fraction=0).classes == ["tests of men", "train", "trainer"]
+
+
+def test_a_folder_one_level_too_high(tmp_path: Path) -> None:
+    painted(tmp_path / "Dataset", "", {"cat": [1, 2], "dog": [3, 4]})
+    painted(tmp_path, "", {"Examples": [5, 6]})
+    text = rf"{tmp_path / 'Dataset'}: holds the folders cat, dog and no images of its own"
     refused(tmp_path, text)
+    assert load(tmp_path, nested=True, test_fraction=0).classes == ["Dataset", "Examples"]
+    # A model that was trained so knows these classes.
+    assert len(load(tmp_path, classes=["Dataset", "Examples"]).classes) == 2
+    paint(tmp_path / "Dataset" / "one.png", 7)
+    assert len(load(tmp_path, test_fraction=0).train_images) == 7
+
+
+def test_class_folders_below_a_single_folder(tmp_path: Path) -> None:
+    painted(tmp_path / "outer" / "inner", "", {"cat": [1, 2], "dog": [3, 4]})
+    refused(tmp_path, rf"{tmp_path / 'outer' / 'inner'}: holds the folders cat, dog")
+    (tmp_path / "train" / "x" / "y").mkdir(parents=True)
+    shutil.move(tmp_path / "outer", tmp_path / "train" / "images")
+    shutil.rmtree(tmp_path / "train" / "x")
+    refused(tmp_path, "inner: holds the folders cat, dog and no images of its own")
+
+
+def test_system_folders_are_no_classes(tmp_path: Path) -> None:
+    painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
+    for name in ("@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trash-0"):
+        (tmp_path / name).mkdir()
+        paint(tmp_path / "a" / name / "thumb.png", 9)
+    data = load(tmp_path, test_fraction=0)
+    assert data.classes == ["a", "b"]
+    assert values(data.train_images) == [1, 2, 3, 4]
+
+
+def test_accents_however_they_are_written(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    painted(tmp_path, "train", {composed: [1, 2], "thé": [3, 4]})
+    painted(tmp_path, "test", {apart: [5], "thé": [6]})
+    if len({entry.name for entry in (tmp_path / "test").iterdir()} & {apart}) == 0:
+        pytest.skip("this file system has one form only")
+    data = load(tmp_path)
+    assert data.classes == [composed, "thé"]
+    assert data.test_labels.tolist() == [0, 1]
+    # One class in both forms, and a model whose classes are in the other one.
+    painted(tmp_path, "train", {apart: [7, 8]})
+    data = load(tmp_path)
+    assert data.classes == [composed, "thé"]
+    assert sorted(values(data.train_images[data.train_labels == 0])) == [1, 2, 7, 8]
+    assert load(tmp_path, classes=["thé", apart], only="test").test_labels.tolist() == [1, 0]
+
+
+def test_other_kinds_of_pictures_are_named_by_class(tmp_path: Path) -> None:
+    painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
+    for name in ("a/x.psd", "a/y.PSD", "b/z.psd", "b/w.dng", "b/notes.txt"):
+        (tmp_path / name).write_bytes(b"8BPS")
+    notes = load(tmp_path).notes
+    assert "3 pictures left out, as .psd is not read (a 2, b 1): convert them to PNG" in notes
+    assert "1 picture left out, as .dng is not read (b 1): convert them to PNG" in notes
+    assert "1 file ignored: 1 .txt" in notes
+    for path in (tmp_path / "a").glob("*.png"):
+        path.unlink()
+    refused(
+        tmp_path,
+        r"a: the class folder holds no images that can be read, only 2 other files "
+        r"\(2 .psd\); convert them to PNG",
+    )
+
+
+def test_heic_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.data.image_files.find_spec", lambda name: None)
+    painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
+    for name in ("a/x.heic", "a/y.HEIC", "b/z.heic"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    refused(tmp_path, r"3 pictures .heic \(a 2, b 1\) cannot be read here; pip install pillow-heif")
+    data = load(tmp_path, skip_bad=True, test_fraction=0)
+    assert values(data.train_images) == [1, 2, 3, 4]
+    assert any("3 pictures .heic (a 2, b 1) left out" in note for note in data.notes)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_link_to_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
+    os.mkfifo(tmp_path / "pipe")
+    link(tmp_path / "a" / "linked.png", tmp_path / "pipe")
+    assert len(load(tmp_path, test_fraction=0).train_images) == 4
+
+
+def test_the_same_image_in_both_parts(make_folder: Any, tmp_path: Path) -> None:
+    make_folder({"a": 4, "b": 4}, name="set/train")
+    make_folder({"a": 3, "b": 3}, name="set/test", seed=1)
+    folder = tmp_path / "set"
+    assert not any("among the training images" in note for note in load(folder).notes)
+    shutil.copy(folder / "train" / "a" / "2.png", folder / "test" / "a" / "copy.png")
+    shutil.copy(folder / "train" / "a" / "3.png", folder / "test" / "b" / "wrong.png")
+    (note,) = [note for note in load(folder).notes if "among the training images" in note]
+    assert note.startswith("2 of the 8 test images are among the training images, too (")
+    assert os.path.join("test", "a", "copy.png") in note
+    assert "1 of them with another class" in note
+
+
+def test_a_class_of_one_colour(make_folder: Any) -> None:
+    folder = make_folder({"a": 4, "b": 4})
+    for index in range(4):
+        paint(folder / "b" / f"{index}.png", index, size=(9, 6))
+    notes = load(folder).notes
+    assert "all images of 'b' are of one colour each: there is nothing to see in them" in notes
+    paint(folder / "b" / "last.png", 1, size=(9, 6))
+    Image.fromarray(np.arange(54, dtype=np.uint8).reshape(6, 9)).save(folder / "b" / "last.png")
+    assert not any("one colour" in note for note in load(folder).notes)
 
 
 def test_a_class_that_cannot_be_split(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,44 @@ def test_four_files(tmp_path: Path, dot: str, zipped: bool) -> None:
     assert data.classes == ["0", "1", "2"]
     assert data.resize == {"height": 5, "width": 7, "mode": "crop"}
     assert (data.colour, data.split, data.name) == ("gray", False, tmp_path.name)
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda name: name.replace("t10k", "test"),
+        lambda name: "emnist-letters-" + name.replace("t10k", "test") + ".gz",
+        lambda name: "kmnist_" + name,
+        lambda name: name.title(),
+        lambda name: name.upper() + ".GZ",
+        lambda name: name.replace("-ubyte", ""),
+        lambda name: name.replace("-", "_"),
+        lambda name: name.replace("-idx", ".idx"),
+    ],
+)
+def test_names_of_the_files(tmp_path: Path, renamed: Callable[[str], str]) -> None:
+    content = arrays()
+    for key, array in content.items():
+        name = renamed(NAMES[key])
+        data = idx(array)
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.lower().endswith("gz") else data)
+    loaded = load(tmp_path)
+    assert not loaded.split
+    assert np.array_equal(loaded.train_images[..., 0], content["train", "images"])
+    assert loaded.test_labels.tolist() == content["t10k", "labels"].tolist()
+    exchanged = any("rows and columns exchanged" in note for note in loaded.notes)
+    assert exchanged == ("emnist" in renamed(""))
+
+
+def test_several_data_sets_in_one_folder(tmp_path: Path) -> None:
+    for name in ("emnist-letters", "emnist-digits"):
+        for key, array in arrays().items():
+            (tmp_path / f"{name}-{NAMES[key]}").write_bytes(idx(array))
+    refused(tmp_path, r"of several data sets \(emnist-digits, emnist-letters\)")
+    (tmp_path / "emnist-digits-train-images-idx3-ubyte").unlink()
+    for path in tmp_path.glob("emnist-letters*"):
+        path.unlink()
+    refused(tmp_path, "there is no emnist-digits-train-images-idx3-ubyte")
 
 
 def test_labels_need_not_begin_with_0_nor_be_dense(tmp_path: Path) -> None:
@@ -161,7 +200,7 @@ def test_a_header_that_claims_too_much(tmp_path: Path) -> None:
 def test_numbers_that_do_not_agree(tmp_path: Path) -> None:
     content: dict[Any, np.ndarray] = arrays()
     content["t10k", "labels"] = content["t10k", "labels"][:-1]
-    refused(write(tmp_path, content), "t10k files hold 10 images of 5 × 7 pixels and 9 labels")
+    refused(write(tmp_path, content), "test files hold 10 images of 5 × 7 pixels and 9 labels")
 
 
 def test_sizes_that_do_not_agree(tmp_path: Path) -> None:

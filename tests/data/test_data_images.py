@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data import DataError, find_images, load_images, worker_pool
-from striate.data.images import choose_size, decode_images, refit
+from striate.data.image_sizes import choose_size
+from striate.data.images import decode_images, refit
 from striate.model.preprocessing import Preprocessing
+from striate.pictures.sixteen import png_chunks
 
 RNG = np.random.default_rng(0)
 
@@ -50,7 +52,17 @@ def sizes(*pairs: tuple[int, int]) -> np.ndarray:
         ([(20, 31), (22, 30), (40, 33)], (24, 32), ["median size, rounded to multiples of 8"]),
         ([(2, 3), (3, 2), (3, 3)], (8, 8), ["median size, rounded"]),
         ([(300, 400), (310, 410), (900, 90)], (48, 64), ["the median size, 310 × 400, made"]),
-        ([(20, 4000), (21, 4001), (22, 4002)], (8, 64), ["made smaller"]),
+        ([(20, 4000), (21, 4001), (22, 4002)], (8, 1528), ["made smaller"]),
+        ([(8, 400)] * 3, (8, 400), []),
+        ([(1000, 1)] * 2, (1000, 1), []),
+        ([(100, 400)] * 2, (16, 64), ["nothing is cut off"]),
+        ([(16, 800)] * 2, (8, 400), ["nothing is cut off"]),
+        ([(4, 30_000)] * 2, (8, 64), ["1 % of each image", "2 images lost more than half"]),
+        (
+            [(10, 20)] * 3 + [(20, 20), (10, 80)],
+            (10, 20),
+            ["the centre is cut out, 75 % of an image on average and 25 % at least: 1 image lost"],
+        ),
     ],
 )
 def test_choice_of_the_size(
@@ -63,14 +75,16 @@ def test_choice_of_the_size(
         assert word in note
     if words:
         assert "--size" in note
-        assert "the centre is cut out" in note
+        assert "the centre is cut out" in note or "nothing is cut off" in note
+        assert "black is added" in choose_size(sizes(*given_sizes), "pad")[2]
         assert "the aspect is not kept" in choose_size(sizes(*given_sizes), "stretch")[2]
 
 
 @given(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=9))
 def test_any_sizes_give_a_small_size_in_any_order(pairs: list[tuple[int, int]]) -> None:
     height, width, _ = choose_size(sizes(*pairs), "crop")
-    assert 1 <= min(height, width) <= max(height, width) <= 128
+    assert 1 <= min(height, width) <= max(height, width) <= 128**2 + 8
+    assert height * width <= 128**2 * 1.5
     assert choose_size(sizes(*reversed(pairs)), "crop")[:2] == (height, width)
 
 
@@ -102,9 +116,94 @@ def test_a_given_size_and_mode(tmp_path: Path) -> None:
     decoded = decode_images(paths, size=(10, 12), mode="stretch")
     assert decoded.images.shape == (2, 10, 12, 3)
     assert decoded.resize == {"height": 10, "width": 12, "mode": "stretch"}
-    assert decoded.notes == []
+    assert "as asked for; the aspect is not kept" in decoded.notes[0]
     cropped = decode_images(paths, size=(10, 12), mode="crop")
     assert not np.array_equal(decoded.images, cropped.images)
+    assert "the centre is cut out, 51 % of an image on average and 42 %" in cropped.notes[0]
+
+
+@pytest.mark.parametrize("bits", range(8, 17))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_few_bits_of_sixteen_are_made_bright(tmp_path: Path, bits: int, channels: int) -> None:
+    wide = RNG.integers(0, 2**bits, (3, 9, 7, channels)).astype(np.uint16)
+    wide[0, 0, 0] = 2**bits - 1
+    paths = []
+    for index, image in enumerate(wide):
+        paths.append(str(tmp_path / f"{index}.png"))
+        pixels = image if channels == 3 else image[..., 0]
+        Path(paths[-1]).write_bytes(b"".join(png_chunks(pixels)))
+    plain = write(tmp_path, (9, 7, channels)[: 2 + channels // 2])
+    decoded = decode_images(paths + plain)
+    white = 2**bits - 1 if bits <= 14 else 65535
+    if channels == 1 or white != 65535:
+        assert np.abs(decoded.images[:3] - np.rint(wide * (255 / white))).max() == 0
+    else:  # Pillow's own way with colour: the lower byte is cut off
+        assert np.array_equal(decoded.images[:3], wide >> 8)
+    assert np.array_equal(decoded.images[3], stored(plain[0])[..., :channels])
+    assert decoded.resize.get("white", 65535) == white
+    told = f"3 images of 16 bits use only values up to {white}: {white} is taken for white"
+    assert (told in decoded.notes) == (bits <= 14)
+    # New images for such a network are read in the same way, whatever they hold.
+    rules = Preprocessing(resize=decoded.resize, colour=decoded.colour)
+    notes: list[str] = []
+    assert np.array_equal(load_images(paths[1], rules, on_note=notes.append), decoded.images[1:2])
+    assert notes == []
+    if bits <= 14:
+        bright = np.full((9, 7, channels)[: 2 + channels // 2], 65535, np.uint16)
+        Path(paths[0]).write_bytes(b"".join(png_chunks(bright)))
+        assert (load_images(paths[:1], rules, on_note=notes.append) == 255).all()
+        assert notes == [f"1 image of 16 bits brighter than the model's white, {white}"]
+
+
+def test_one_bright_image_says_what_white_is(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{index}.png") for index in range(3)]
+    for path, value in zip(paths, (900, 1000, 60_000), strict=True):
+        Image.fromarray(np.full((5, 7), value, np.uint16)).save(path)
+    decoded = decode_images(paths)
+    assert decoded.images[:, 0, 0, 0].tolist() == [4, 4, 233]
+    assert "white" not in decoded.resize
+    assert decode_images(paths, white=4095).images[:, 0, 0, 0].tolist() == [56, 62, 255]
+
+
+@pytest.mark.parametrize("white", [0, 65536, "255", None])
+def test_a_white_that_makes_no_sense(tmp_path: Path, white: object) -> None:
+    rules = Preprocessing(resize={"height": 5, "width": 7, "white": white})
+    with pytest.raises(DataError, match="by unknown rules: white is"):
+        load_images(write(tmp_path, (5, 7)), rules)
+
+
+def test_what_was_decided_of_the_images_is_told(tmp_path: Path) -> None:
+    shown = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    icon = np.full((5, 7, 4), 255, np.uint8)
+    icon[:, :3, 3] = 0
+    paths = [str(tmp_path / name) for name in ("hidden.png", "icon.png", "icon2.png")]
+    Image.fromarray(np.dstack([shown, np.zeros((5, 7), np.uint8)])).save(paths[0])
+    Image.fromarray(icon).save(paths[1])
+    Image.fromarray(icon).save(paths[2])
+    assert decode_images(paths).notes == [
+        "1 image transparent everywhere: shown as if without transparency",
+        "2 images white on a transparent ground: laid over black, not white",
+    ]
+
+
+def test_what_new_images_lose_is_told(tmp_path: Path) -> None:
+    rules = Preprocessing(resize={"height": 8, "width": 8, "mode": "crop"})
+    notes: list[str] = []
+    load_images(write(tmp_path, (8, 8), (8, 12)), rules, on_note=notes.append)
+    assert notes == []
+    load_images(write(tmp_path, (8, 80)), rules, on_note=notes.append)
+    (note,) = notes
+    assert note.endswith(
+        "(as asked for; the centre is cut out, 10 % of each image: 1 image lost more than half)"
+    )
+
+
+def test_more_images_than_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.common.budget.available_memory", lambda: 100 * 2**20)
+    paths = write(tmp_path, (5, 7)) * 20
+    assert len(decode_images(paths[:2], size=(4000, 4000)).images) == 2
+    with pytest.raises(DataError, match=r"to hold 20 images of 4000 × 4000 pixels needs .* size"):
+        decode_images(paths, size=(4000, 4000))
 
 
 COLOUR_CASES = {
@@ -234,6 +333,8 @@ def test_load_images_treats_new_images_the_same(tmp_path: Path) -> None:
     again = load_images(paths, Preprocessing(resize=trained.resize, colour=trained.colour))
     assert again.dtype == np.uint8
     assert np.array_equal(again, trained.images)
+    alone = load_images(paths[1], Preprocessing(resize=trained.resize, colour=trained.colour))
+    assert np.array_equal(alone, trained.images[1:2])
     one = load_images(paths[1:2], Preprocessing(resize=trained.resize, colour=trained.colour))
     assert np.array_equal(one[0], trained.images[1])
 

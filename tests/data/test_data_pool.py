@@ -119,6 +119,8 @@ def test_answers_survive_the_pipe() -> None:
         images=np.random.default_rng(0).integers(0, 256, (3, 2, 5, 1), dtype=np.uint8),
         sizes=np.array([[2, 5], [7, 8], [0, 0]], np.int32),
         states=np.array([0, 1, 3], np.uint8),
+        peaks=np.array([-1, 1023, -1], np.int32),
+        remarks=np.array([0, 4, 1], np.uint8),
         coloured=True,
         errors=[(2, "größer\nals \udcff")],
     )
@@ -126,7 +128,7 @@ def test_answers_survive_the_pipe() -> None:
     worker_pool._write_chunk(stream, chunk)
     stream.seek(0)
     got = worker_pool._read_chunk(stream)
-    for name in ("images", "sizes", "states"):
+    for name in ("images", "sizes", "states", "peaks", "remarks"):
         assert np.array_equal(getattr(got, name), getattr(chunk, name))
         assert getattr(got, name).dtype == getattr(chunk, name).dtype
     assert (got.coloured, got.errors) == (chunk.coloured, chunk.errors)

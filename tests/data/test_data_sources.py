@@ -138,7 +138,7 @@ def test_unknown_sources(
     ("options", "text"),
     [
         ({"colour": "green"}, 'colour must be "gray", "rgb" or None, not \'green\''),
-        ({"mode": "tile"}, 'mode must be "crop" or "stretch", not \'tile\''),
+        ({"mode": "tile"}, 'mode must be "crop", "pad" or "stretch", not \'tile\''),
         ({"test_fraction": 1.5}, "test_fraction must be of 0...1, not 1.5"),
         ({"test_fraction": float("nan")}, "test_fraction must be of 0...1, not nan"),
         ({"max_pixels": 0}, "max_pixels must be positive, not 0"),
@@ -221,7 +221,8 @@ def test_find_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("missing.png", "missing.png: no such file or folder"),
         ("*.gif", "*.gif: no image matches this pattern"),
         ("d/*.txt", "d/*.txt: no image matches this pattern"),
-        ("e", "e: the folder holds no images"),
+        ("e", "e: the folder holds no images that can be read, only 1 other file (1 .txt)"),
+        ("f", "f: the folder holds no images"),
     ],
 )
 def test_find_images_finds_nothing(
@@ -229,9 +230,49 @@ def test_find_images_finds_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     touch(tmp_path, "d/t.txt", "e/t.txt", "good.png")
+    (tmp_path / "f").mkdir()
     with pytest.raises(DataError) as caught:
         find_images(["good.png", path])
     assert str(caught.value) == text
+
+
+def test_a_folder_is_taken_as_it_stands_before_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "scans 2/wrong.png", "scans [2024]/a.png", "scans [2024]/b [x]/c.png")
+    touch(tmp_path, "scans [2024]/b x/d.png", "[ab]/e.png", "a/f.png")
+    assert found(tmp_path, "scans [2024]/*.png") == ["scans [2024]/a.png"]
+    assert found(tmp_path, "scans [2024]/*/*.png") == [
+        "scans [2024]/b [x]/c.png",
+        "scans [2024]/b x/d.png",
+    ]
+    assert found(tmp_path, "scans [2024]/b [x]/*.png") == ["scans [2024]/b [x]/c.png"]
+    assert found(tmp_path, "scans [2024]/**/*.png")[0] == "scans [2024]/a.png"
+    assert found(tmp_path, "scans [0-9]/*.png") == ["scans 2/wrong.png"]
+    assert found(tmp_path, "[ab]/*") == ["[ab]/e.png"]
+    assert found(tmp_path, "[a]/*") == ["a/f.png"]
+    there = tmp_path / "scans [2024]" / "*.png"
+    assert find_images(str(there)) == [tmp_path / "scans [2024]" / "a.png"]
+
+
+def test_find_images_of_one_name(tmp_path: Path) -> None:
+    touch(tmp_path, "b.png")
+    assert find_images(str(tmp_path / "b.png")) == find_images(tmp_path / "b.png")
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_images("x" * 300 + ".png")
+
+
+def test_find_images_passes_over_folders_of_systems(tmp_path: Path) -> None:
+    touch(tmp_path, "d/@eaDir/a.png", "d/__MACOSX/a.png", "d/$RECYCLE.BIN/a.png", "d/ok/a.png")
+    assert find_images(tmp_path / "d") == [tmp_path / "d" / "ok" / "a.png"]
+
+
+def test_names_that_no_file_can_have() -> None:
+    with pytest.raises(DataError, match="x: cannot be read \\(File name too long"):
+        load("x" * 300)
+    with pytest.raises(DataError, match="cannot be read"):
+        load("a\0b")
 
 
 def test_find_images_of_nothing() -> None:

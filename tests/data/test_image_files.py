@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from striate.common.errors import StriateValueError
 from striate.data.image_files import (
     FORMATS,
     KINDS,
     ORIENTATION,
     TooManyPixels,
+    UnreadableImage,
     fault,
     is_gray_mode,
     is_too_large,
+    lacking,
     orientation,
     to_bytes,
     upright_image,
@@ -56,23 +57,26 @@ def test_sixteen_bits_become_eight_by_the_nearest() -> None:
     [
         (TooManyPixels("the image has 9 pixels"), "the image has 9 pixels"),
         (Image.DecompressionBombError("bomb"), "the image has more than 1,000 pixels"),
+        (UnreadableImage("a.png: there is no such image file"), "there is no such image file"),
+        (StriateValueError("its values are odd"), "its values are odd"),
         (
-            UnidentifiedImageError("cannot identify"),
-            "not an image of a known kind (PNG, JPEG, BMP, GIF, TIFF, WEBP)",
+            ValueError("Too much memory, 9>MAX_TEXT_MEMORY"),
+            "its texts or its colour profile are longer than the 1 MiB that is read",
         ),
-        (OSError(errno.EIO, "Input/output error"), "cannot be read (Input/output error)"),
         (MemoryError(), "the image does not fit into memory"),
         (OSError("broken\n data."), "the image is truncated or damaged (broken data)"),
         (KeyError(), "the image is truncated or damaged (KeyError)"),
     ],
 )
 def test_faults_are_clauses(error: Exception, expected: str) -> None:
-    assert fault(error, 1000) == expected
+    assert fault("a.png", error, 1000) == f"a.png: {expected}"
     assert is_too_large(error) == ("pixels" in expected)
 
 
 def test_every_ending_tells_a_kind() -> None:
-    assert set(KINDS.values()) == set(FORMATS) == {"PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP"}
+    usual = {"PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"}
+    assert set(KINDS.values()) == set(FORMATS) == {*usual, "JPEG2000", "AVIF", "HEIF"}
+    assert not any(map(lacking, usual))
     assert all(ending == ending.lower() and ending.startswith(".") for ending in KINDS)
 
 

@@ -57,7 +57,8 @@ function showInside(view) {
   function imageButton(image, place) {
     const right = image.truth === image.guess;
     const text = right ? report.classes[image.truth] : `${report.classes[image.truth]} → ${report.classes[image.guess]}`;
-    const words = right ? `image ${image.index}, ${text}` : `image ${image.index}, ${report.classes[image.truth]} taken for ${report.classes[image.guess]}`;
+    const name = image.path ? `image ${image.index} (${image.path})` : `image ${image.index}`;
+    const words = right ? `${name}, ${text}` : `${name}, ${report.classes[image.truth]} taken for ${report.classes[image.guess]}`;
     return element("button", { type: "button", "aria-label": words, onclick: () => change({ image: place }) },
       element("img", { src: image.picture, alt: "", class: "pixels" }), element("span", { class: right ? "" : "wrong" }, text));
   }
@@ -76,7 +77,7 @@ function showInside(view) {
     const guess = report.classes[image.guess];
     const [low, high] = image.change;
     const words = {
-      picture: `Image ${image.index} of those tested.`,
+      picture: `Image ${image.index} of those tested${image.path ? `: ${image.path}` : "."}`,
       saliency: `How much the score of ${guess} changes when a pixel changes a little: dark not at all, yellow most (${number(image.salient)} per unit of the network's input).`,
       occlusion: `How the probability of ${guess} changes when a patch of ${report.occlusion.patch.join("×")} pixels is covered by the mean colour: red where it falls (by ${percent(-low)} at most), blue where it rises (by ${percent(high)} at most). Mean of the ${report.occlusion.places} places that cover a pixel.`,
     };

@@ -1,0 +1,32 @@
+"""Images with labels: what a dataset has in each of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arrays import Images
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some images with their labels.
+
+    Attributes:
+        images: (n, height, width, channels).
+        labels: int64 (n,), class indices.
+        paths: the files of the images, None where they come from no image files.
+    """
+
+    images: Images
+    labels: Labels
+    paths: list[str] | None = None
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> Part:
+        """Return the images in these rows; they are copied."""
+        paths = None if self.paths is None else [self.paths[row] for row in rows.tolist()]
+        return Part(self.images[rows], self.labels[rows], paths)
