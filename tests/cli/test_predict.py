@@ -1,5 +1,6 @@
 """``striate predict``."""
 
+import csv
 import os
 import shutil
 import subprocess
@@ -211,3 +212,63 @@ def test_views_are_averaged(striate: Run, model: Path, scans: Path) -> None:
         (found,) = striate("predict", model, "scans/scan0.png", *options).json["predictions"]
         expected = network.predict_proba(pixels, engine="numpy", views=views).max()
         assert found["probability"] == pytest.approx(float(expected))
+
+
+def test_a_table_of_predictions(
+    striate: Run, refused: Refused, model: Path, scans: Path, in_tmp: Path
+) -> None:
+    (scans / "scan0.png").rename(scans / 'comma, "quotes".png')
+    outcome = striate("predict", model, "scans", *NUMPY, "--csv", "out.csv", "--json")
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [list(row) for row in rows] == [["path", "class", "probability"]] * 5
+    for row, found in zip(rows, outcome.json["predictions"], strict=True):
+        assert row["path"] == found["path"]
+        assert row["class"] == found["class"]
+        assert float(row["probability"]) == pytest.approx(found["probability"], abs=1e-6)
+    assert any(row["path"].endswith('comma, "quotes".png') for row in rows)
+    assert striate("predict", model, "scans", *NUMPY, "--csv", "out.csv", "--top", 3).code == 0
+    with open("out.csv", encoding="utf-8", newline="") as file:
+        head, *lines = list(csv.reader(file))
+    assert head[3:] == ["class_2", "probability_2", "class_3", "probability_3"]
+    assert len(lines) == 5
+    for line in lines:
+        shares = list(map(float, line[2::2]))
+        assert shares == sorted(shares, reverse=True)
+        assert len(set(line[1::2])) == 3
+    # More classes than there are are as many as there are.
+    assert striate("predict", model, "scans", *NUMPY, "--csv", "out.csv", "--top", 99).code == 0
+    assert Path("out.csv").read_text("utf-8").splitlines()[0].endswith("class_10,probability_10")
+    assert "does not exist" in refused("predict", model, "scans", "--csv", "no/out.csv")
+
+
+def test_what_is_cut_off_is_told(striate: Run, model: Path, in_tmp: Path) -> None:
+    Image.fromarray(np.zeros((8, 80), np.uint8)).save("strip.png")
+    outcome = striate("predict", model, "strip.png", *NUMPY)
+    assert outcome.code == 0
+    assert "10 % of each image: 1 image lost more than half" in outcome.err
+    assert "--fit" not in outcome.err
+
+
+def test_a_limit_of_pixels(striate: Run, refused: Refused, model: Path, scans: Path) -> None:
+    message = refused("predict", model, "scans/scan0.png", "--max-pixels", 63)
+    assert (
+        "more than 63 pixels (8 × 8); make it smaller, raise max_pixels (--max-pixels)" in message
+    )
+    assert striate("predict", model, "scans/scan0.png", *NUMPY, "--max-pixels", 64).code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_is_not_waited_for(refused: Refused, model: Path, in_tmp: Path) -> None:
+    os.mkfifo("pipe.png")
+    assert "pipe.png: is a pipe, not an image" in refused("predict", model, "pipe.png")
+
+
+def test_brackets_in_the_name_of_a_folder(striate: Run, model: Path, scans: Path) -> None:
+    scans.rename("scans [2024]")
+    Path("scans 2").mkdir()
+    shutil.copy("scans [2024]/scan0.png", "scans 2/other.png")
+    outcome = striate("predict", model, "scans [2024]/*.png", *NUMPY, "--json")
+    assert {Path(found["path"]).parent.name for found in outcome.json["predictions"]} == {
+        "scans [2024]"
+    }

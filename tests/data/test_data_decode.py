@@ -461,7 +461,7 @@ def test_the_true_cause_is_told(tmp_path: Path, values: np.ndarray, text: str) -
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    assert "is a pipe, not an image file" in sentence(tmp_path / "a.png")
+    assert "is a pipe, not an image; write what comes from it" in sentence(tmp_path / "a.png")
 
 
 # Bad files

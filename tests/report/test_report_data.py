@@ -21,6 +21,7 @@ from striate.reports.data import collect, read_curves
 from striate.reports.kernels import export_kernels
 from striate.reports.occlusion import occlusion
 from striate.reports.page_budget import EACH_NUMBER, fit_page
+from striate.reports.page_data import page_data
 from striate.reports.saliency import saliency
 from striate.training import recipes
 from striate.training.history import Epoch, History
@@ -405,3 +406,20 @@ def test_page_and_kernels_are_written_all_or_none(
     striate.reports.report(network, images, labels, engine="numpy", **given)
     assert sorted(os.listdir(tmp_path)) == ["new", "page.html"]
     assert len(os.listdir(tmp_path / "new" / "folder")) == 2
+
+
+def test_paths_are_those_of_the_pictures(example: Any, report: Any) -> None:
+    assert report.paths == {}
+    paths = [f"folder/{row}.png" for row in range(len(example.images))]
+    made = collect(
+        example.network, example.images, example.labels, choose=6, engine="numpy", paths=paths
+    )
+    assert made.paths == {row: paths[row] for row in made.pictures}
+    page = render.render(made).decode()
+    for answer in made.mistakes:
+        assert f'title="folder/{answer.index}.png">folder/{answer.index}.png</span>' in page
+    kept = page_data(made)["images"]
+    assert [image["path"] for image in kept] == [paths[answer.index] for answer in made.chosen]
+    assert all("path" not in image for image in page_data(report)["images"])
+    with pytest.raises(ValueError, match="images but 3 paths"):
+        collect(example.network, example.images, example.labels, engine="numpy", paths=paths[:3])
