@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from striate.cli.output import note, one_line
 from striate.model import files
 
@@ -22,7 +20,6 @@ def note_changes(model: str, dataset: Dataset, *, quiet: bool) -> None:
         dataset: the images now.
         quiet: whether to note nothing.
     """
-    from striate.data.part import Part
     from striate.data.record import ImageRecord
 
     if quiet or not Path(model).exists():
@@ -31,12 +28,6 @@ def note_changes(model: str, dataset: Dataset, *, quiet: bool) -> None:
     if record is None:
         return
     parts = [part for name, part in dataset.parts.items() if name in record.parts]
-    paths = [part.paths for part in parts if part.paths is not None]
-    whole = Part(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        sum(paths, []) if len(paths) == len(parts) else None,
-    )
-    found = record.compare(whole, source=dataset.name, folder=dataset.folder)
-    if sentence := found.sentence(whole.paths):
+    found = record.compare(*parts, source=dataset.name, folder=dataset.folder)
+    if sentence := found.sentence():
         note(one_line(sentence), quiet=quiet)

@@ -218,7 +218,7 @@ class _TestImages:
         here = len(found.parts) - len(found.new)
         if self.record.source != self.dataset.name and 2 * here < found.recorded:
             found.missing = []  # of another source nothing is missing
-        if found.related and (sentence := found.sentence(whole.paths)):
+        if found.related and (sentence := found.sentence()):
             self.notes.append(sentence)
         return found
 

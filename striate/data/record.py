@@ -57,9 +57,11 @@ class Comparison:
         relabelled: rows of images that are recorded with another class.
         missing: the names of recorded images that are not there; "" for one without a name.
         recorded: how many images of the record were looked for.
+        paths: the files of the images, None where they come from no image files.
     """
 
     parts: npt.NDArray[np.int8]
+    paths: list[str] | None = None
     changed: list[int] = field(default_factory=list)
     relabelled: list[int] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -88,15 +90,11 @@ class Comparison:
             "relabelled": len(self.relabelled),
         }
 
-    def sentence(self, paths: list[str] | None) -> str:
-        """Return what differs from the record, in words: "" if nothing does.
-
-        Args:
-            paths: the files of the images, for examples.
-        """
+    def sentence(self) -> str:
+        """Return what differs from the record, in words: "" if nothing does."""
 
         def some(rows: Any) -> str:
-            names = [] if paths is None else [paths[row] for row in list(rows)[:4]]
+            names = [] if self.paths is None else [self.paths[row] for row in list(rows)[:4]]
             return _examples(names, len(rows))
 
         named = [name for name in self.missing if name]
@@ -164,8 +162,7 @@ class ImageRecord:
 
     def compare(
         self,
-        part: Part,
-        *,
+        *parts: Part,
         source: str,
         folder: str | None,
         among: tuple[str, ...] = NAMES,
@@ -173,17 +170,21 @@ class ImageRecord:
         """Compare images with the record.
 
         Args:
-            part: the images, with labels that are indices into the same classes.
+            parts: the images, with labels that are indices into the same classes. The rows of what
+                is returned count on from one part to the next.
             source: the short name of their source.
             folder: the folder of their files, if they have some.
             among: the parts whose images should be there: others are not missing.
         """
-        names = relative_names(part.paths, folder)
-        matching = _Matching(self, digests(part.images), part.labels)
+        found = [path for part in parts for path in part.paths or ()]
+        labels = np.concatenate([part.labels for part in parts])
+        paths = found if len(found) == len(labels) else None
+        names = relative_names(paths, folder)
+        matching = _Matching(self, np.concatenate([digests(part.images) for part in parts]), labels)
         if names is not None:
             matching.by_name(names, trusted=source == self.source)
         matching.by_content()
-        return matching.outcome(among)
+        return matching.outcome(among, paths)
 
 
 class _Matching:
@@ -230,7 +231,7 @@ class _Matching:
                 if self.entry_of[row] < 0 and found:
                     self._match(row, found.pop())
 
-    def outcome(self, among: tuple[str, ...]) -> Comparison:
+    def outcome(self, among: tuple[str, ...], paths: list[str] | None) -> Comparison:
         """Return what was found."""
         parts = [self.entries[entry][0] if entry >= 0 else NEW for entry in self.entry_of]
         # One more copy of an image that was trained on is not new.
@@ -247,6 +248,7 @@ class _Matching:
         ]
         return Comparison(
             np.array(copies, np.int8),
+            paths,
             changed=self.changed,
             relabelled=relabelled,
             missing=[

@@ -138,3 +138,17 @@ def test_a_limit_of_pixels(refused: Refused, in_tmp: Path, small: tuple[object, 
     noise(Path("pets/cat"), 5)
     noise(Path("pets/dog"), 5, seed=1)
     assert "more than 41 pixels (6 × 7)" in refused("train", "pets", *small, "--max-pixels", 41)
+
+
+def test_images_that_changed_are_told_when_a_training_is_resumed(
+    striate: Run, in_tmp: Path, small: tuple[object, ...]
+) -> None:
+    noise(Path("pets/cat"), 6)
+    noise(Path("pets/dog"), 6, seed=1)
+    assert striate("train", "pets", *small).code == 0
+    assert "compared with" not in striate("train", "pets", *small, "--resume").err
+    Path("pets/cat/3.png").unlink()
+    noise(Path("pets/dog"), 7, seed=1)
+    outcome = striate("train", "pets", *small, "--resume")
+    (line,) = [line for line in outcome.err.splitlines() if "compared with" in line]
+    assert line.endswith("1 new (pets/dog/6.png), 1 missing (cat/3.png)")

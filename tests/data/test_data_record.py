@@ -45,8 +45,8 @@ def kept(record: ImageRecord) -> ImageRecord:
     return found
 
 
-def compare(record: ImageRecord, part: Part, **options: Any) -> Any:
-    return record.compare(part, **({"source": "set", "folder": None} | options))
+def compare(record: ImageRecord, *parts: Part, **options: Any) -> Any:
+    return record.compare(*parts, **({"source": "set", "folder": None} | options))
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -97,8 +97,16 @@ def test_the_same_images_in_any_order() -> None:
     assert sorted(order[found.rows("test")].tolist()) == [9, 10, 11]
     assert sorted(order[found.rows("train")].tolist()) == list(range(9))
     assert found.counts() == {"new": 0, "changed": 0, "missing": 0, "relabelled": 0}
-    assert found.sentence(None) == ""
+    assert found.sentence() == ""
     assert found.related
+
+
+def test_several_parts_at_once() -> None:
+    made = dataset(named=True)
+    found = compare(ImageRecord.of(made), *made.parts.values(), folder=made.folder)
+    assert found.parts.tolist() == [0] * 9 + [1] * 3
+    assert found.paths == [*made.train_paths, *made.test_paths]
+    assert found.sentence() == ""
 
 
 def test_new_and_missing_images() -> None:
@@ -108,7 +116,7 @@ def test_new_and_missing_images() -> None:
     assert found.new.tolist() == [10]
     assert found.parts.tolist() == [0] * 7 + [1] * 3 + [NEW]
     assert found.counts() == {"new": 1, "changed": 0, "missing": 2, "relabelled": 0}
-    assert found.sentence(None) == "images compared with those of the training: 1 new, 2 missing"
+    assert found.sentence() == "images compared with those of the training: 1 new, 2 missing"
     # Only those in question can be missing.
     found = compare(record, Part(IMAGES[9:11], LABELS[9:11]), among=("test",))
     assert found.counts()["missing"] == 1
@@ -127,7 +135,7 @@ def test_images_of_another_class() -> None:
     found = compare(ImageRecord.of(dataset()), Part(IMAGES, labels))
     assert found.relabelled == [3, 10]
     assert found.rows("test").tolist() == [9, 10, 11]
-    assert "2 in another class" in found.sentence(None)
+    assert "2 in another class" in found.sentence()
 
 
 def test_files_that_changed_moved_and_came() -> None:
@@ -142,13 +150,13 @@ def test_files_that_changed_moved_and_came() -> None:
     assert found.changed == [4, 9]
     assert found.rows("train").tolist() == list(range(9))
     assert found.rows("test").tolist() == [9, 10, 11]
-    assert found.sentence(paths) == (
+    assert found.sentence() == (
         "images compared with those of the training: 1 new (else/set/test/12.png), "
         "2 changed (else/set/train/4.png, else/set/test/9.png)"
     )
     found = compare(record, Part(images[1:9], LABELS[1:9], paths[1:9]), folder="else/set")
     assert found.missing == ["train/0.png", "test/9.png", "test/10.png", "test/11.png"]
-    assert "4 missing (train/0.png, test/9.png, test/10.png and 1 more)" in found.sentence(paths)
+    assert "4 missing (train/0.png, test/9.png, test/10.png and 1 more)" in found.sentence()
 
 
 def test_the_same_names_in_another_folder_are_other_images() -> None:
