@@ -227,7 +227,7 @@ def assemble(
     drawn = split and len(train.images) and len(test.images)
     how = f", split with seed {options.seed}" if drawn else ""
     counts = np.bincount(np.concatenate([train.labels, test.labels]), minlength=len(classes))
-    of_each = [f"{label} {count:,}" for label, count in zip(classes, counts, strict=True)]
+    of_each = [f"{label} ({count:,})" for label, count in zip(classes, counts, strict=True)]
     first = (
         f"{counted(len(train.images), 'training image')} and "
         f"{counted(len(test.images), 'test image')} of {height} × {width} pixels, {kind}, "

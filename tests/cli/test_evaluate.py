@@ -364,3 +364,14 @@ def test_views_are_averaged(striate: Run, model: Path) -> None:
         )
         assert result["accuracy"] == expected.accuracy
         assert result["loss"] == pytest.approx(expected.loss)
+
+
+def test_a_model_without_a_record_of_its_images(striate: Run, model: Path, in_tmp: Path) -> None:
+    notes = files.information(model)
+    notes.pop("images")
+    notes.pop("striate_version")
+    files.save(load(model), "older", notes)
+    outcome = striate("evaluate", "older", "digits", *NUMPY, "--json")
+    assert (outcome.json["part"], outcome.json["images"]) == ("test", 359)
+    assert outcome.json["changes"] is None
+    assert "does not tell its images one by one: its test images are drawn again" in outcome.err

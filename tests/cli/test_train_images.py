@@ -40,7 +40,7 @@ def test_classes_counts_and_the_baseline_are_told(
     noise(Path("pets/cat"), 30)
     noise(Path("pets/dog"), 10, seed=1)
     outcome = striate("train", "pets", *small)
-    assert "in 2 classes, split with seed 0: cat 30, dog 10" in outcome.err
+    assert "in 2 classes, split with seed 0: cat (30), dog (10)" in outcome.err
     (line,) = [line for line in outcome.out.splitlines() if line.startswith("Test accuracy")]
     assert line.endswith(" on 8 images; always the most frequent class: 75.00 %")
     assert files.information("pets.safetensors")["test_baseline"] == 0.75

@@ -49,7 +49,7 @@ def test_train_and_test(tmp_path: Path) -> None:
     assert not data.split
     assert data.name == tmp_path.name
     assert data.notes == [
-        "5 training images and 3 test images of 4 × 6 pixels, gray, in 2 classes: a 4, b 4",
+        "5 training images and 3 test images of 4 × 6 pixels, gray, in 2 classes: a (4), b (4)",
         "all 8 images are of one colour each: there is nothing to see",
     ]
     assert [os.path.relpath(path, tmp_path) for path in data.test_paths or []] == [

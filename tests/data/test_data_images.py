@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -434,3 +435,22 @@ def test_the_crew_depends_on_number_and_size_of_files(
     assert crew("missing", 50) == (1, False)
     monkeypatch.setattr(worker_pool, "available_processors", lambda: 1)
     assert crew("tiny", 60_000) == (1, False)
+
+
+def test_a_callback_may_wait_for_another_thread_that_loads(tmp_path: Path) -> None:
+    paths = write(tmp_path, *[(5, 7, 3)] * 8)
+    done: list[int] = []
+
+    def other() -> None:
+        done.append(len(decode_images(paths).images))
+        done.append(len(load_images(paths, Preprocessing())))
+
+    def progress(*_: Any) -> None:
+        if not done:
+            thread = threading.Thread(target=other, daemon=True)
+            thread.start()
+            thread.join(timeout=30)
+            assert not thread.is_alive(), "the other thread waits for this one"
+
+    decode_images(paths, progress=progress)
+    assert done == [8, 8]
