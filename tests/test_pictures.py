@@ -473,6 +473,17 @@ def test_tiff_holds_at_most_4_gib(
             tiff_file([pixels((5, 6, 3)), pixels((70, 80, 3))])
 
 
+def test_tiff_that_is_too_large_however_well_it_is_compressed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def write(*_: Any, **__: Any) -> None:
+        raise struct.error("'I' format requires 0 <= number <= 4294967295")
+
+    monkeypatch.setattr("tifffile.TiffWriter.write", write)
+    with pytest.raises(ValueError, match="a TIFF file holds at most 4 GiB; write PNG, or"):
+        tiff_file([pixels((5, 6, 3))])
+
+
 def test_tiff_says_of_other_errors_what_they_are() -> None:
     with pytest.raises(ValueError, match="extrasamples") as caught:
         tiff_file([np.zeros((4, 5, 5), np.uint8)])
