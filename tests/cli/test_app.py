@@ -1,6 +1,8 @@
 """The command as a whole: help, exit codes, errors in one sentence."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -158,3 +160,134 @@ def test_help_is_the_same_without_docstrings(command: list[str]) -> None:
     ]
     assert told[0] == told[1]
     assert len(told[0].splitlines()) > 8
+
+
+# Streams that cannot be written to, and signals
+
+
+def shell(
+    redirection: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    command = " ".join([sys.executable, "-m", "striate", *arguments, redirection])
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False,
+        encoding="utf-8", errors="replace", env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+
+
+@POSIX
+@FULL
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [
+        ("2>/dev/full", 0, None),
+        ("2>&-", 0, None),
+        ("<&-", 0, ""),
+        ("2>&1 | true", 141, None),
+        ("| true", 141, ""),
+        (">/dev/full", 2, "standard output (No space left on device)"),
+        (">&-", 2, "standard output (it is closed)"),
+        (">&- 2>&-", 2, None),
+        (">/dev/full 2>&1", 2, None),
+    ],
+)
+def test_streams_that_cannot_be_written_to(
+    in_tmp: Path, network_file: Path, redirection: str, code: int, told: str
+) -> None:
+    """The work is done all the same; and 0 says that all results arrived."""
+    done = shell(
+        redirection, "train", "digits", "--engine", "numpy", "--epochs", "1", "--network",
+        str(network_file), PYTHONUNBUFFERED="1" if "full" in redirection else "",
+    )  # fmt: skip
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+    if told is not None:
+        assert told in done.stderr
+    package.load("digits.safetensors")
+    assert os.listdir() == ["digits.safetensors"]
+
+
+@POSIX
+def test_a_file_does_not_take_the_place_of_a_closed_stream(in_tmp: Path, model: Path) -> None:
+    """What is written to standard error later would go into it."""
+    done = shell(
+        ">&- 2>&- <&-", "report", str(model), "digits", "--engine", "numpy", "-o", "p.html"
+    )
+    assert done.returncode == 2  # the results did not arrive
+    assert Path("p.html").read_text("utf-8").rstrip().endswith("</html>")
+
+
+@POSIX
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
+@pytest.mark.parametrize("command", ["summary", "inspect", "explain"])
+def test_streams_that_know_few_characters(model: Path, encoding: str, command: str) -> None:
+    done = shell("", command, str(model), PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "\\u" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 200
+
+
+@POSIX
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals_while_the_commands_are_read(in_tmp: Path, name: str, code: int) -> None:
+    """Before anything is begun: no trace, and no file."""
+    script = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'striate.cli.train':\n"
+        f"            os.kill(os.getpid(), signal.{name})\n"
+        "            for _ in range(1000): pass\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from striate.cli import main\n"
+        "sys.argv = ['striate', 'train', 'digits']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and done.stderr.startswith("striate: ")
+    assert os.listdir() == []
+
+
+@POSIX
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals_in_any_command(
+    striate: Run, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("striate.model.files.load", interrupted)
+    outcome = striate("summary", "x")
+    assert outcome.code == code
+    assert outcome.err == f"striate: {'interrupted' if code == 130 else f'ended by {name}'}\n"
+    assert signal.getsignal(number) is before
+
+
+@POSIX
+def test_a_signal_that_is_ignored_stays_ignored(in_tmp: Path, model: Path) -> None:
+    """As SIGHUP under nohup."""
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "import striate.model.files as files\n"
+        "load = files.load\n"
+        "def watched(*a):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    return load(*a)\n"
+        "files.load = watched\n"
+        "from striate.cli import main\n"
+        f"sys.argv = ['striate', 'summary', {str(model)!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -458,3 +458,157 @@ def test_ctrl_c_before_training_leaves_nothing(in_tmp: Path) -> None:
     assert done.stderr.strip() == "striate: interrupted"
     assert time.monotonic() - start < 25
     assert not list(in_tmp.glob("*.safetensors"))
+
+
+# Signals, checkpoints, what is saved first
+
+SMALL = ("--engine", "numpy", "--epochs", 4, "--patience", 3, "--seed", 1)
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def signal_at(monkeypatch: pytest.MonkeyPatch, epoch: int, number: int) -> None:
+    """Send a signal to this process after an epoch of the next training."""
+    from striate.training import reporters
+
+    def describe(row: Any, epochs: int) -> str:
+        if row.epoch == epoch:
+            os.kill(os.getpid(), number)
+        return f"epoch {row.epoch}"
+
+    monkeypatch.setattr(reporters, "describe", describe)
+
+
+@posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_saves_and_resume_ends_with_the_same_model(
+    striate: Run,
+    in_tmp: Path,
+    network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    code: int,
+) -> None:
+    command = ("train", "digits", *SMALL, "--network", network_file, "--out", "m")
+    assert striate(*command).code == 0
+    whole = Path("m").read_bytes()
+    Path("m").unlink()
+    with monkeypatch.context() as patch:
+        signal_at(patch, 2, getattr(signal, name))
+        outcome = striate(*command, "--json")
+    assert outcome.code == code
+    assert sorted(os.listdir()) == ["m", "m.checkpoint"]
+    assert outcome.json["interrupted"] and outcome.json["epochs"] == 2
+    assert (outcome.json["test_accuracy"] is None) == (name != "SIGINT")
+    assert "saved as m; to go on, give the same command with --resume" in outcome.err
+    load("m")
+    outcome = striate(*command, "--resume")
+    assert outcome.code == 0
+    assert "resumed from m.checkpoint after 2 epochs" in outcome.err
+    assert Path("m").read_bytes() == whole
+    assert os.listdir() == ["m"]
+
+
+@posix
+def test_resume_of_another_training(
+    striate: Run,
+    refused: Refused,
+    in_tmp: Path,
+    network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ("train", "digits", *SMALL, "--network", network_file)
+    with monkeypatch.context() as patch:
+        signal_at(patch, 1, signal.SIGTERM)
+        striate(*command)
+    model = Path("digits.safetensors").read_bytes()
+    message = refused(*command, "--resume", "--batch-size", 17)
+    assert message.startswith(
+        "digits.safetensors.checkpoint: is the checkpoint of another training"
+    )
+    assert "batch size 64 there, 17 here" in message
+    assert Path("digits.safetensors").read_bytes() == model
+    # Wherever it stands, and whatever follows it.
+    outcome = striate("train", "--resume", "any", *command[1:], "--batch-size", 17)
+    assert outcome.code == 0
+    assert os.listdir() == ["digits.safetensors"]
+
+
+def test_resume_where_there_is_nothing_begins(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    outcome = striate("train", "--resume", "digits", *QUICK, "--network", network_file)
+    assert outcome.code == 0
+    assert "There is no digits.safetensors.checkpoint: training begins anew" in outcome.err
+
+
+def test_a_word_that_resume_does_not_know(refused: Refused, in_tmp: Path) -> None:
+    assert "--resume" in refused("train", "digits", "--resume=all")
+    assert "--checkpoint-every" in refused("train", "digits", "--checkpoint-every", "-1")
+
+
+@posix
+def test_without_checkpoints(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal_at(monkeypatch, 1, signal.SIGTERM)
+    command = ("train", "digits", *SMALL, "--network", network_file, "--checkpoint-every", 0)
+    outcome = striate(*command)
+    assert outcome.code == 143
+    assert "there is no checkpoint to go on from" in outcome.err
+    assert os.listdir() == ["digits.safetensors"]
+
+
+def test_a_warning_before_a_model_is_replaced(
+    striate: Run, in_tmp: Path, network_file: Path
+) -> None:
+    command = ("train", "digits", *QUICK, "--network", network_file)
+    assert "will be replaced" not in striate(*command).err
+    err = striate(*command).err
+    assert err.index("digits.safetensors will be replaced when training is done") < err.index(
+        "epoch 1/1"
+    )
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), ValueError("of NumPy")])
+def test_what_comes_after_training_cannot_lose_the_model(
+    striate: Run,
+    in_tmp: Path,
+    network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    from striate.network import Network
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Network, "evaluate", fail)
+    outcome = striate("train", "digits", *QUICK, "--network", network_file)
+    assert outcome.code in (130, 2, 1)
+    assert "The model is saved as digits.safetensors, but is not tested" in outcome.err
+    assert load("digits.safetensors").parameter_count
+    assert files.information("digits.safetensors")["test_accuracy"] is None
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_the_model_is_saved_waits(
+    striate: Run,
+    in_tmp: Path,
+    network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    real = os.fsync
+
+    def interrupted(handle: int) -> None:
+        os.kill(os.getpid(), getattr(signal, name))
+        monkeypatch.setattr(os, "fsync", real)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    outcome = striate("train", "digits", *QUICK, "--network", network_file)
+    assert outcome.code == 128 + getattr(signal, name)
+    assert "the model is saved as digits.safetensors" in outcome.err
+    load("digits.safetensors")
+    assert os.listdir() == ["digits.safetensors"]
