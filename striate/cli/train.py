@@ -15,11 +15,11 @@ from striate.cli import class_weights, networkfile, options
 from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
 from striate.cli.model_output import check_model_file, default_name
-from striate.cli.output import json_line, note, one_line, paragraph
+from striate.cli.output import note, one_line, paragraph
+from striate.cli.trained_model import TrainedModel
 from striate.common.progress import Counting
-from striate.common.stop_signals import InterruptHandler, name_of_signal
-from striate.common.text import counted, percent, sizes
-from striate.model import files
+from striate.common.stop_signals import InterruptHandler
+from striate.common.text import counted, sizes
 from striate.network import Network
 
 if TYPE_CHECKING:
@@ -236,18 +236,29 @@ def train(**given: Any) -> int:
             history = _fit(chosen, recipe, network, dataset, checkpoint)
         except FloatingPointError as error:
             raise click.ClickException(
-                "training has diverged, its loss is not finite any more: use a lower --lr; "
-                "nothing was saved"
+                "training has diverged, its loss is not finite any more: use a lower --lr"
+                + (", to go on from the checkpoint with --resume any" * checkpoint.exists())
+                + "; nothing was saved"
             ) from error
-        result = _result(chosen, dataset, recipe, network, history) | {"model": out}
-        _save(network, out, result | origin, history)
+        trained = TrainedModel(
+            network,
+            out,
+            _result(chosen, dataset, recipe, network, history),
+            {**origin, "history": history.curves()},
+        )
+        trained.save_somewhere()
     # What follows can be done without: the model is safe.
     if stop.number is not None:
-        _tell_of_stop(stop.number, history, out, checkpoint)
+        trained.tell_of_stop(stop.number, checkpoint)
     if stop.number in (None, signal.SIGINT):
         try:
-            _test(chosen, network, dataset, result)
-            _save(network, out, result | origin, history)
+            trained.test(
+                dataset.test_images,
+                dataset.test_labels,
+                engine=chosen.engine or options.default_engine(),
+                threads=chosen.threads,
+            )
+            trained.save()
         except BaseException:
             note(f"The model is saved as {one_line(out)}, but is not tested")
             raise
@@ -255,12 +266,8 @@ def train(**given: Any) -> int:
         remove(checkpoint)
     seen = sum(row.images for row in history.rows)
     learning = sum(row.seconds for row in history.rows)
-    result["images_per_second"] = seen / learning if learning else 0.0
-    result["seconds"] = time.perf_counter() - STARTED
-    if chosen.as_json:
-        json_line(result)
-    else:
-        _report(result, replaces)
+    speed = seen / learning if learning else 0.0
+    trained.report(speed, time.perf_counter() - STARTED, replaces, as_json=chosen.as_json)
     return 0 if stop.number is None else 128 + stop.number
 
 
@@ -269,12 +276,10 @@ def _result(
 ) -> dict[str, Any]:
     """Return what there is to tell of a training, before the test."""
     return {
-        "model": chosen.out,
         "source": dataset.name,
         "train_images": len(dataset.train_images),
         "test_images": len(dataset.test_images),
         "classes": len(dataset.classes),
-        "class_names": network.classes,
         "parameters": network.parameter_count,
         "epochs": len(history.rows),
         "test_accuracy": None,
@@ -285,37 +290,6 @@ def _result(
         "best_epoch": history.best_epoch,
         "recipe": _settings(chosen, recipe, dataset),
     }
-
-
-def _test(chosen: TrainOptions, network: Network, dataset: Dataset, result: dict[str, Any]) -> None:
-    """Test the network, and add what is found to the result."""
-    tested = network.evaluate(
-        dataset.test_images,
-        dataset.test_labels,
-        engine=chosen.engine or options.default_engine(),
-        threads=chosen.threads,
-    )
-    result.update(
-        test_accuracy=tested.accuracy, test_baseline=tested.baseline, test_loss=tested.loss
-    )
-
-
-def _save(network: Network, out: str, result: Mapping[str, Any], history: History) -> None:
-    """Save the model with the result, and where its images came from, among its notes."""
-    # Times are not saved, so that the same training gives the same file.
-    kept = {key: value for key, value in result.items() if key not in ("model", "class_names")}
-    files.save(network, out, {**kept, "history": history.curves()})
-
-
-def _tell_of_stop(number: int, history: History, out: str, checkpoint: Path) -> None:
-    """Say what is saved, and how to go on."""
-    saved = f"What was learnt until then is saved as {one_line(out)}"
-    if not history.interrupted:  # it came after the last step
-        note(f"{name_of_signal(number)}: the model is saved as {one_line(out)}")
-    elif checkpoint.exists():
-        note(f"{saved}; to go on, give the same command with --resume")
-    else:
-        note(f"{saved}; there is no checkpoint to go on from")
 
 
 def _load(chosen: TrainOptions) -> Dataset:
@@ -443,21 +417,3 @@ def _fit(
         checkpoint=given if needed else None,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )
-
-
-def _report(result: Mapping[str, Any], replaces: bool) -> None:
-    """Print the result for people."""
-    if result["test_accuracy"] is not None:
-        click.echo(
-            f"Test accuracy: {percent(result['test_accuracy'])} on "
-            f"{counted(result['test_images'], 'image')}; always the most frequent class: "
-            f"{percent(result['test_baseline'])}"
-        )
-    done = counted(result["epochs"], "epoch")
-    click.echo(
-        f"Trained for {done} on {counted(result['train_images'], 'image')}: "
-        f"{result['seconds']:.1f} s in all, {result['images_per_second']:,.0f} images/s"
-        + (", stopped before the end" if result["interrupted"] else "")
-    )
-    where = one_line(result["model"])
-    click.echo(f"Saved as {where}" + (", in place of the earlier one" if replaces else ""))

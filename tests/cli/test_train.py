@@ -612,3 +612,29 @@ def test_a_signal_while_the_model_is_saved_waits(
     assert "the model is saved as digits.safetensors" in outcome.err
     load("digits.safetensors")
     assert os.listdir() == ["digits.safetensors"]
+
+
+def test_a_full_disk_does_not_lose_the_model(
+    refused: Refused, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    elsewhere = in_tmp / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    real = os.replace
+
+    def full(beside: Any, target: Any) -> None:
+        if Path(target).parent == in_tmp:
+            raise OSError(28, "No space left on device")
+        real(beside, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    message = refused("train", "digits", *QUICK, "--network", network_file)
+    (saved,) = elsewhere.iterdir()
+    assert message == (
+        "digits.safetensors: cannot be written: No space left on device; "
+        f"the model is saved as {saved}"
+    )
+    load(saved)
+    assert os.listdir() == ["elsewhere"]

@@ -1,0 +1,97 @@
+"""What becomes of a network that `striate train` has trained: it is saved, tested and told."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from striate.cli.output import json_line, note, one_line
+from striate.common.stop_signals import name_of_signal
+from striate.common.text import counted, percent
+from striate.model import files
+
+if TYPE_CHECKING:
+    from striate.common.arrays import Array
+    from striate.network import Network
+
+
+@dataclass
+class TrainedModel:
+    """A trained network.
+
+    Attributes:
+        network: the network.
+        out: the model file.
+        result: what there is to tell, and to keep in the file.
+        notes: what is kept in the file only.
+    """
+
+    network: Network
+    out: str
+    result: dict[str, Any]
+    notes: dict[str, Any]
+
+    def save(self, path: str | None = None) -> None:
+        """Save the model as `out`, or as another file."""
+        # Times are not saved, so that the same training gives the same file.
+        files.save(self.network, path or self.out, {**self.result, **self.notes})
+
+    def save_somewhere(self) -> None:
+        """Save the model; if that fails, in the folder for temporary files, for what was learnt is
+        not to be lost.
+        """
+        try:
+            self.save()
+        except files.ModelFileError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            handle, instead = tempfile.mkstemp(".safetensors", "striate-")
+            os.close(handle)
+            self.save(instead)
+            raise click.ClickException(f"{error}; the model is saved as {instead}") from error
+
+    def test(self, images: Array, labels: Array, *, engine: str, threads: int | None) -> None:
+        """Test the network, and add what is found to the result."""
+        tested = self.network.evaluate(images, labels, engine=engine, threads=threads)
+        self.result.update(
+            test_accuracy=tested.accuracy, test_baseline=tested.baseline, test_loss=tested.loss
+        )
+
+    def tell_of_stop(self, number: int, checkpoint: Path) -> None:
+        """Say what is saved when a signal has come, and how to go on."""
+        saved = f"saved as {one_line(self.out)}"
+        if not self.result["interrupted"]:  # it came after the last step
+            note(f"{name_of_signal(number)}: the model is {saved}")
+        elif checkpoint.exists():
+            note(
+                f"What was learnt until then is {saved}; to go on, give the same command with "
+                "--resume"
+            )
+        else:
+            note(f"What was learnt until then is {saved}; there is no checkpoint to go on from")
+
+    def report(self, speed: float, seconds: float, replaces: bool, *, as_json: bool) -> None:
+        """Print the result: `speed` is images a second; `replaces`, whether there was a model."""
+        result, images = self.result, self.result["train_images"]
+        if as_json:
+            names = {"model": self.out, "class_names": self.network.classes}
+            json_line({**names, **result, "images_per_second": speed, "seconds": seconds})
+            return
+        if result["test_accuracy"] is not None:
+            click.echo(
+                f"Test accuracy: {percent(result['test_accuracy'])} on "
+                f"{counted(result['test_images'], 'image')}; always the most frequent class: "
+                f"{percent(result['test_baseline'])}"
+            )
+        click.echo(
+            f"Trained for {counted(result['epochs'], 'epoch')} on {counted(images, 'image')}: "
+            f"{seconds:.1f} s in all, {speed:,.0f} images/s"
+            + (", stopped before the end" if result["interrupted"] else "")
+        )
+        where = one_line(self.out)
+        click.echo(f"Saved as {where}" + (", in place of the earlier one" if replaces else ""))
