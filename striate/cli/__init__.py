@@ -8,9 +8,9 @@ results any more, 1 for a mistake inside striate (with its trace).
 Beside the commands: `app` (the group of commands, and exit codes), `options` (types and options
 that several commands have), `output` (what is printed), `bar` (progress over files), `clock`,
 `output_paths` (where filtered photos are written), `model_output` (where a model is written),
-`trained_model` (how it is saved, tested and told), and the reading of arguments: `classifier` (a model
-file), `networkfile` (a network written down in TOML or JSON), `labelled` and `image_arguments`
-(images for a network).
+`trained_model` (how it is saved, tested and told), and the reading of arguments: `classifier` (a
+model file), `networkfile` (a network written down in TOML or JSON), `labelled` and
+`image_arguments` (images for a network).
 """
 
 from __future__ import annotations
