@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import ConstantRate
 from striate.training import loop
+from striate.training.checkpoint import Checkpoint
 from striate.training.history import History
 from striate.training.stopping import EarlyStopping
 from striate.training.training_settings import NAMES, TrainingSettings
@@ -150,8 +152,19 @@ class ConvNet(BaseEstimator):
 
     # Training.
 
-    def _train(self, samples: Samples, outputs: int) -> None:
+    def _train(
+        self,
+        samples: Samples,
+        outputs: int,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None,
+        resume: bool | str,
+    ) -> None:
         """Train a new network, or with a warm start the present one further."""
+        if checkpoint is not None and self.random_state is None:
+            raise StriateValueError(
+                f"{type(self).__name__}: a checkpoint needs a random_state, such as 0; without one "
+                "no other training begins alike, and so none could be resumed"
+            )
         samples = samples.without_zero_weights()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         settings = self._settings(len(samples.images))
@@ -165,7 +178,7 @@ class ConvNet(BaseEstimator):
         settings = replace(settings, optimizer=_fresh_optimizer(settings), weight_decay=None)
         history = self._run(
             network, samples, settings, seed, early_stopping=self._early_stopping(),
-            validation_fraction=self._validation_fraction(),
+            validation_fraction=self._validation_fraction(), checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
         for name in _OF_PARTIAL_FIT:
             self.__dict__.pop(name, None)

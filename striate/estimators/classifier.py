@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from striate.estimators.automatic import NetworkOption
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, softmax
 from striate.optim.optimizers import Optimizer
+from striate.training.checkpoint import Checkpoint
 from striate.training.training_settings import TrainingSettings
 
 
@@ -126,9 +128,19 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         self.class_weight = class_weight
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+        resume: bool | str = False,
     ) -> ConvNetClassifier:
-        """Train on samples X, their classes y (n,) and their weights (n,), 0 or more."""
+        """Train on samples X, their classes y (n,) and their weights (n,), 0 or more.
+
+        `checkpoint` and `resume` are those of `Network.fit`: training that was stopped goes on in
+        another process that does the same. They need a `random_state`.
+        """
         warm = self.warm_start and hasattr(self, "network_")
         images, labels = self._checked(X, y, first=not warm)
         weights = self._weights(sample_weight, images)
@@ -144,7 +156,8 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                 )
         indices = self._indices(labels, classes, weights)
         self.classes_ = classes
-        self._train(Samples(images, indices, weights), len(classes))
+        samples = Samples(images, indices, weights)
+        self._train(samples, len(classes), checkpoint, resume)
         self.network_.classes = [str(name) for name in classes.tolist()]
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from striate.common.errors import StriateValueError
 from striate.estimators._estimator import ConvNet
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, MeanSquaredError
+from striate.training.checkpoint import Checkpoint
 from striate.training.training_settings import TrainingSettings
 
 
@@ -37,15 +39,26 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     target_scale_: NDArray[np.float64]
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+        resume: bool | str = False,
     ) -> ConvNetRegressor:
-        """Train on samples X, targets y (n,) or (n, outputs) and weights (n,), 0 or more."""
+        """Train on samples X, targets y (n,) or (n, outputs) and weights (n,), 0 or more.
+
+        `checkpoint` and `resume` are those of `Network.fit`: training that was stopped goes on in
+        another process that does the same. They need a `random_state`.
+        """
         warm = self.warm_start and hasattr(self, "network_")
         images, targets = self._checked(X, y, first=not warm)
         weights = self._weights(sample_weight, images)
         if not warm:
             self._standardise(targets, weights)
-        self._train(Samples(images, self._scaled(targets), weights), len(self.target_mean_))
+        samples = Samples(images, self._scaled(targets), weights)
+        self._train(samples, len(self.target_mean_), checkpoint, resume)
         return self
 
     def partial_fit(

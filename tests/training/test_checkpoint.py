@@ -497,3 +497,39 @@ def test_a_signal_during_the_validation_of_an_epoch(tmp_path: Path) -> None:
     resumed = train(net, **options, checkpoint=tmp_path / "c", resume=True, on_epoch=watch)
     assert same(net, whole) and figures(resumed) == figures(undisturbed)
     assert rows == [row.epoch for row in undisturbed]  # none twice
+
+
+@posix
+@pytest.mark.parametrize("name", ["ConvNetClassifier", "ConvNetRegressor"])
+def test_estimators(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They build the same network again, and take over the rest."""
+    from striate import estimators
+    from striate.training import reporters
+
+    images, labels = bars(60)
+    kind = getattr(estimators, name)
+
+    def make(**options: Any) -> Any:
+        layers = [Flatten(), Dense(4), ReLU(), Dense(1 if name.endswith("Regressor") else 3)]
+        given = {"epochs": 6, "engine": "numpy", "random_state": 3, "early_stopping": 4}
+        return kind(layers, **(given | options))
+
+    whole = make().fit(images, labels)
+    describe = reporters.describe
+
+    def stop(row: Any, epochs: int) -> str:
+        if row.epoch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return describe(row, epochs)
+
+    path = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        patch.setattr(reporters, "describe", stop)
+        stopped = make(verbose=True).fit(images, labels, checkpoint=path)
+    assert stopped.history_.interrupted and stopped.n_iter_ == 2
+    resumed = make().fit(images, labels, checkpoint=path, resume=True)
+    assert resumed.network_.flat.tobytes() == whole.network_.flat.tobytes()
+    assert resumed.loss_curve_ == whole.loss_curve_
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(ValueError, match="a checkpoint needs a random_state"):
+        make(random_state=None).fit(images, labels, checkpoint=path)
