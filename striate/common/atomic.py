@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import functools
+import operator
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -121,12 +123,14 @@ def _stream(path: str | Path) -> int | None:
         raise OSError(errno.ENXIO, f"is {what}, not a file", os.fspath(path))
     try:
         # Otherwise a pipe that nobody reads would be waited for, maybe for ever.
-        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+        handle = os.open(path, functools.reduce(operator.or_, flags, os.O_WRONLY))
     except OSError as error:
         if error.errno == errno.ENXIO and stat.S_ISFIFO(mode):
             raise OSError(errno.ENXIO, "is a pipe that nobody reads", os.fspath(path)) from error
         raise
-    os.set_blocking(handle, True)
+    if os.name != "nt":  # which has none of these
+        os.set_blocking(handle, True)
     return handle
 
 

@@ -97,7 +97,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
         old, new = there.get(name), here.get(name)
         if old == new:
             continue
-        shown = cut(str(old), 60), cut(str(new), 60)
+        shown = cut(str(old), 36), cut(str(new), 36)
         if name in _DIGESTS or name == NETWORK or shown[0] == shown[1]:
             found.append(f"other {name}")
         else:
@@ -107,4 +107,4 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
 def told(found: list[str]) -> str:
     """Differences as a part of a sentence."""
-    return listed(found, 4)
+    return listed(found, 3)

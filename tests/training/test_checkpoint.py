@@ -533,3 +533,15 @@ def test_estimators(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) 
     assert os.listdir(tmp_path) == []
     with pytest.raises(ValueError, match="a checkpoint needs a random_state"):
         make(random_state=None).fit(images, labels, checkpoint=path)
+
+
+@posix
+def test_a_message_about_many_differences_is_short(stopped: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        train(
+            network(1), optimizer="sgd", learning_rate=0.1, epochs=9, seed=9, batch_size=9,
+            schedule="step", augment=Augment(rotate=5, zoom=0.1, crop=2, flip=True, cutout=3),
+            validation_fraction=0.5, early_stopping=7, checkpoint=stopped, resume=True,
+        )  # fmt: skip
+    assert "more; give it what it was made with" in str(caught.value)
+    assert len(str(caught.value)) <= 500

@@ -5,12 +5,15 @@ import sys
 
 import pytest
 
+from striate.common.terminal import SafeStream
 from striate.training.history import Epoch, History
 from striate.training.loop import fit
 from striate.training.reporters import (
     EpochBar,
     Lines,
+    Progress,
     Silent,
+    about,
     clock,
     describe,
     ending,
@@ -113,3 +116,59 @@ def test_endings():
 )
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def long_training(reporter, clock, seconds, epochs=10, steps=100):
+    """Steps that take so many seconds each, up to the end of the second epoch."""
+    for epoch in (1, 2):
+        for step in range(1, steps + 1):
+            clock.now += seconds
+            if reporter.wants_steps:
+                reporter.step(
+                    Progress(epoch, epochs, step, steps, 0.5, None, images_per_second=1.0,
+                             seconds_left=0.0)
+                )  # fmt: skip
+        reporter.epoch(row(epoch=epoch, seconds=steps * seconds), epochs)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.01, []),
+        (0.05, []),
+        (0.5, ["training will take about 8 minutes", "about 8 minutes left"]),
+        (10.0, ["training will take about 2.8 hours", "about 2.5 hours left"]),
+    ],
+)
+def test_how_long_it_takes_is_told_once_before_and_once_after_an_epoch(monkeypatch, seconds, told):
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr("striate.training.reporters.time", clock)
+    stream = io.StringIO()
+    reporter = Lines(SafeStream(stream))
+    long_training(reporter, clock, seconds)
+    lines = stream.getvalue().splitlines()
+    assert [line for line in lines if "about" in line] == told
+    if told:
+        assert [line[:5] for line in lines] == ["train", "epoch", "about", "epoch"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(61, "61 seconds"), (89, "89 seconds"), (120, "2 minutes"), (5000, "83 minutes"),
+     (9000, "2.5 hours")],
+)  # fmt: skip
+def test_times_as_people_say_them(seconds, text):
+    assert about(seconds) == text
+
+
+def test_endings_by_others():
+    lines = ending(History([row()], stopped_early=True, stopped_by="on_epoch"))
+    assert lines == ["stopped early after epoch 1: on_epoch asked for it"]
+    lines = ending(History([row()], interrupted=True, stopped_by="SIGTERM"))
+    assert lines[0] == "stopped by SIGTERM in epoch 1: training stopped after this step"
