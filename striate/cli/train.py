@@ -191,6 +191,7 @@ def train(**given: Any) -> int:
     with the very model of a training that was never stopped.
     """
     from striate.data.record import ImageRecord
+    from striate.engines import check_engine, computed_by
     from striate.training.checkpoint import remove
     from striate.training.training_settings import NAMES
 
@@ -224,6 +225,7 @@ def train(**given: Any) -> int:
     origin = {
         "split": _split(chosen, dataset),
         "images": ImageRecord.of(dataset).to_notes(),
+        "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
     }
     if replaces and chosen.resume:
         note_changes(out, dataset, quiet=chosen.quiet)

@@ -90,4 +90,29 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-__all__ = ["ENGINES", "Engine", "check_engine", "make_engine"]
+def computed_by(engine: str) -> dict[str, str | int | bool]:
+    """What decides the last bits of what an engine computes here, besides the seed and the data.
+
+    For `engine` "llvm": how wide the vectors of the processor are, and whether layouts were kept by
+    `Network.tune`; and, of which nothing should depend, the processor and the compiler. For "numpy"
+    its version, which decides how sums are grouped.
+    """
+    if engine == "numpy":
+        import numpy as np
+
+        return {"engine": engine, "numpy": np.__version__}
+    from striate.nest import tuned
+    from striate.nest.compiler import machine
+    from striate.nest.target import host, llvm_version
+
+    target = host()
+    return {
+        "engine": engine,
+        "vector_bytes": target.vector_bytes,
+        "tuned_layouts": tuned.has_layouts(machine(target)),
+        "processor": target.cpu,
+        "llvm": llvm_version(),
+    }
+
+
+__all__ = ["ENGINES", "Engine", "check_engine", "computed_by", "make_engine"]

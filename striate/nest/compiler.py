@@ -29,7 +29,7 @@ KERNELS = CacheStore("kernels", ".o", "kernels 2", limit=1024**3, every=256)
 counts: Counter[str] = Counter()
 # Kernels in memory that may be asked for again; those that plans use stay as long as these do.
 # Each may keep a mapping of memory and some 160 KB of LLVM's, if none was linked with it.
-MOST_LOADED = 1024
+MOST_LOADED = 512
 _loaded: Recent[Loaded] = Recent(MOST_LOADED)
 _LOCK = renewed_lock(sys.modules[__name__], "_LOCK")
 

@@ -103,7 +103,7 @@ class CompiledSweep:
         return region
 
 
-MOST_PLANS, MOST_BYTES = 512, 64 << 20
+MOST_PLANS, MOST_BYTES = 256, 64 << 20
 """How many compiled sweeps are kept for arrays of the same shapes, and bytes of their memory."""
 _PLANS: Recent[CompiledSweep] = Recent(MOST_PLANS, MOST_BYTES, lambda sweep: sweep.nbytes)
 _LOCK = renewed_lock(sys.modules[__name__], "_LOCK")

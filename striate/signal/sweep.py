@@ -115,7 +115,7 @@ def _request(
 
 
 # What ran last for arrays of a kind, so that the next ones need no decisions.
-MOST_PREPARED, MOST_BYTES = 512, 16 << 20
+MOST_PREPARED, MOST_BYTES = 256, 16 << 20
 """How many decisions are kept, and bytes of the kernels that belong to them."""
 _PREPARED: Recent[PreparedSweep | TwoPassBox] = Recent(
     MOST_PREPARED, MOST_BYTES, lambda prepared: prepared.nbytes
