@@ -12,13 +12,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import striate
 from striate import Conv2D, Dense, Flatten, Network, ReLU, convolve, filter_image
 from striate.common import fork
+from striate.common.cached_property import cached_property
 from striate.nest import compiler, target
 from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
@@ -176,6 +179,24 @@ def test_children_of_busy_threads(what: str) -> None:
     work[what]()
 
 
+def test_a_fork_waits_until_modules_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many are imported when something is first needed, by NumPy too."""
+    (tmp_path / "imported_slowly.py").write_text("import time\ntime.sleep(0.4)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    thread = threading.Thread(target=lambda: __import__("imported_slowly"))
+    thread.start()
+    time.sleep(0.1)
+
+    def import_too() -> None:
+        assert __import__("imported_slowly").whole
+
+    assert in_child(import_too) == "done"
+    thread.join()
+    del sys.modules["imported_slowly"]
+
+
 def test_a_thread_that_forks_with_a_lock_lets_it_go() -> None:
     net = network()
     net.predict_logits(IMAGES)
@@ -211,10 +232,6 @@ def test_locks_of_objects_that_are_gone_are_forgotten() -> None:
 
 def test_no_lock_is_made_otherwise() -> None:
     """Each lock and pool of the package is renewed, or says here why it need not be."""
-    from pathlib import Path
-
-    import striate
-
     allowed = {
         "common/fork.py",  # makes them
         "nest/target.py",  # a fork waits for LLVM's
@@ -229,3 +246,28 @@ def test_no_lock_is_made_otherwise() -> None:
     }
     assert found <= allowed
     assert sys.modules["striate.nest.compiler"]._LOCK is compiler._LOCK
+
+
+def test_no_property_is_computed_behind_a_lock_of_pythons() -> None:
+    root = Path(striate.__file__).parent
+    using = [path.name for path in root.rglob("*.py") if "@functools.cached" in path.read_text()]
+    assert using == []
+
+
+def test_a_property_is_computed_once_for_each_object() -> None:
+    class Thing:
+        """It has a property."""
+
+        def __init__(self, number: int) -> None:
+            self.number, self.times = number, 0
+
+        @cached_property
+        def double(self) -> int:
+            """Twice the number."""
+            self.times += 1
+            return 2 * self.number
+
+    for number in (3, 4):
+        thing = Thing(number)
+        assert (thing.double, thing.double, thing.times) == (2 * number, 2 * number, 1)
+    assert Thing.double.__doc__ == "Twice the number."

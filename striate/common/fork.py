@@ -5,7 +5,8 @@ ever, and a pool has lost its threads. So every lock of striate is made by `rene
 puts a new one in its place in each child, and what belongs to threads is dropped by `in_child`.
 What such a lock guards may be left half done, and must be of no harm then: a table that is filled
 by single assignments, or memory that each run writes anew. Where that is not so, as inside LLVM,
-`finished_before_fork` lets a fork wait.
+`finished_before_fork` lets a fork wait. It also waits, for some seconds at most, until no other
+thread imports a module: in the child that would stay half imported, behind a lock of Python's.
 
     renewed_lock           a lock for the attribute or global variable of a name
     in_child               call this in every child
@@ -14,14 +15,18 @@ by single assignments, or memory that each run writes anew. Where that is not so
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Lock: TypeAlias = Any  # threading.RLock is no type
 
+_PATIENCE = 5.0  # seconds
+_finished: list[Lock] = []
 _owned: dict[tuple[int, str], weakref.ref[Any]] = {}
 
 
@@ -55,10 +60,28 @@ def finished_before_fork(lock: Lock) -> None:
 
     Whoever holds it must not wait for another lock meanwhile.
     """
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
-        )
+    _finished.append(lock)
+
+
+def _before() -> None:
+    end = time.monotonic() + _PATIENCE
+    while _others_import() and time.monotonic() < end:
+        time.sleep(0.0005)
+    for lock in _finished:
+        lock.acquire()
+
+
+def _others_import() -> bool:
+    """Whether another thread is importing a module, as far as Python lets that be seen."""
+    # One lock for each module that is being imported; some know no owner.
+    locks = getattr(importlib._bootstrap, "_module_locks", {})
+    owners = {getattr(reference(), "owner", None) for reference in list(locks.values())}
+    return bool(owners - {None, threading.get_ident()})
+
+
+def _in_parent() -> None:
+    for lock in _finished:
+        lock.release()
 
 
 def _renew() -> None:
@@ -66,6 +89,9 @@ def _renew() -> None:
         owner = reference()
         if owner is not None:
             setattr(owner, name, threading.RLock())
+    for lock in _finished:
+        lock.release()
 
 
-in_child(_renew)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_renew)

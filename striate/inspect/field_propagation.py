@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.cached_property import cached_property
 from striate.common.short_repr import short_repr
 from striate.inspect.dependency_masks import as_image
 from striate.layers.reads import Concatenation, FullyConnected, PointwiseMerge, Reads, Window

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import whole_number
+from striate.common.cached_property import cached_property
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.tables import ruled

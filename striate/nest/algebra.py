@@ -19,12 +19,13 @@ Everything here is immutable and its ``repr`` is complete: it is the key of the 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Literal
+
+from striate.common.cached_property import cached_property
 
 Reduction = Literal["none", "sum", "max", "argmax"]
 Element = Literal[
@@ -297,7 +298,7 @@ class Nest:
         """How many indices `axis` has."""
         return self._extents[axis]
 
-    @functools.cached_property
+    @cached_property
     def _extents(self) -> dict[str, int]:
         return dict(self.axes + self.grid)
 
@@ -315,12 +316,12 @@ class Nest:
         """Every distinct tensor read or written, in order of appearance."""
         return self._tensors
 
-    @functools.cached_property
+    @cached_property
     def _tensors(self) -> tuple[Tensor, ...]:
         inside, outside = self.forms
         return tuple(dict.fromkeys(f for f in (*inside, *outside) if isinstance(f, Tensor)))
 
-    @functools.cached_property
+    @cached_property
     def forms(self) -> tuple[list[Tensor | Index], list[Tensor | Index]]:
         """The linear forms inside the reduction, and those outside; those of a shared expression
         once.
@@ -328,7 +329,7 @@ class Nest:
         order = () if self.order is None else (self.order,)
         return _forms_of((*self.terms, *order)), _forms_of((*self.initial, *self.stores))
 
-    @functools.cached_property
+    @cached_property
     def goes_on(self) -> bool:
         """Whether sums start from what they are stored in."""
         kept = tuple(store.target for store in self.stores)
@@ -336,24 +337,24 @@ class Nest:
         values = tuple(store.value for store in self.stores)
         return bool(self.initial) and self.initial == kept and values == plain
 
-    @functools.cached_property
+    @cached_property
     def inputs(self) -> frozenset[str]:
         """The buffers that are read."""
         values = (*self.terms, *self.initial, *(store.value for store in self.stores))
         return frozenset(form.buffer for form in _forms_of(values) if isinstance(form, Tensor))
 
-    @functools.cached_property
+    @cached_property
     def read(self) -> tuple[Tensor, ...]:
         """The distinct tensors that the terms read."""
         return tuple(dict.fromkeys(form for form in self.forms[0] if isinstance(form, Tensor)))
 
-    @functools.cached_property
+    @cached_property
     def buffers(self) -> tuple[str, ...]:
         """The buffers, in the order in which the compiled kernel takes their pointers."""
         names = dict.fromkeys(tensor.buffer for tensor in self.tensors())
         return (*names, COUNTS) if self.counted else tuple(names)
 
-    @functools.cached_property
+    @cached_property
     def may_repeat(self) -> bool:
         """Whether a point that is computed twice leaves what it leaves once."""
         return self.inputs.isdisjoint(store.target.buffer for store in self.stores)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array, Floats
+from striate.common.cached_property import cached_property
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach

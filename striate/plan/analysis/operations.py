@@ -4,12 +4,12 @@ reads.
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from striate.common.cached_property import cached_property
 from striate.layers import (
     AvgPool2D,
     Conv2D,
@@ -62,12 +62,12 @@ class Graph:
     output: int
     output_shape: Shape
 
-    @functools.cached_property
+    @cached_property
     def makers(self) -> Mapping[int, Operation]:
         """The operation that makes each value; none makes the input."""
         return {operation.node: operation for operation in self.operations}
 
-    @functools.cached_property
+    @cached_property
     def readers_of(self) -> Mapping[int, Sequence[Operation]]:
         """The operations that read each value that is read, in order."""
         found: dict[int, list[Operation]] = {}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
+from striate.common.cached_property import cached_property
 from striate.nest.algebra import Tensor
 from striate.nest.compiler import CompiledNest, compile_nest, source_of
 from striate.nest.rewrite import joined
@@ -135,7 +135,7 @@ class Assembly:
                 f"{place.buffer.name!r}"
             )
 
-    @functools.cached_property
+    @cached_property
     def _placed(self) -> dict[Buffer, tuple[int, int]]:
         """Where each buffer begins, and the bytes of an element: NumPy takes long to tell."""
         arrays = self.memory.arrays.items()

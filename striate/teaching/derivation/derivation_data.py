@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
+from striate.common.cached_property import cached_property
 from striate.common.short_repr import short_repr
 from striate.ops.shapes import Pair, Shape
 from striate.teaching.derivation.input_picture import InputPicture
