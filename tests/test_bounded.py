@@ -226,3 +226,20 @@ def test_compiled_networks_of_any_batch_size_share_their_kernels() -> None:
         with pytest.raises(ValueError, match=f"1 to {size} images, got {size + 1}"):
             compiled(np.zeros((size + 1, 9, 8, 2), np.float32))
     assert counts["compiled"] == before
+
+
+@pytest.mark.parametrize("shape", [(90, 700), (1, 90_000)])
+@pytest.mark.parametrize("method", ["direct", "separable"])
+def test_code_for_one_image_size_gives_the_same_bits(shape: tuple[int, int], method: str) -> None:
+    """What is asked for again and again gets code of its own."""
+    if method == "separable" and shape[0] == 1:
+        pytest.skip("a kernel of one row has one dimension only")
+    rng = np.random.default_rng(0)
+    f, kernel = rng.standard_normal(shape), np.outer(range(1, min(shape[0], 5) + 1), range(1, 8))
+    out = np.empty(shape)
+    results = set()
+    for _ in range(compiled_sweep._OFTEN + 3):
+        convolve(f, kernel.astype(float), "same", border="reflect", method=method, out=out)
+        results.add(out.tobytes())
+    assert len(results) == 1
+    assert compiled_sweep._PLANS.values()[-1]._of_one_pitch

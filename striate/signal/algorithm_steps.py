@@ -30,7 +30,7 @@ def direct(region: Region) -> None:
     rows, width, stride, source = blocks.y.size, blocks.x.size, y.window.stride, region.strides
     if blocks.fold > 1:  # runs of one long row, side by side
         rows, width, stride = blocks.fold, blocks.run, 1
-        source = source if source.inside else replace(source, row=width)
+        source = source if source.inside and not source.row else replace(source, row=width)
     size, taps = (blocks.z.size, rows, width), (z.taps, y.taps, blocks.taps_x)
     dilation = (z.window.dilation, y.window.dilation, blocks.tap_stride_x)
     if order != "any":

@@ -31,7 +31,12 @@ class BorderTooWide(Exception):
 
 
 class CompiledSweep:
-    """A sweep ready to run, for arrays at any address."""
+    """A sweep ready to run, for arrays at any address.
+
+    Attributes:
+        spec: what it is made for.
+        nbytes: bytes of its own memory.
+    """
 
     def __init__(self, spec: SweepSpec) -> None:
         """Compile all kernels and allocate all memory.
@@ -40,8 +45,16 @@ class CompiledSweep:
             BorderTooWide: a border must be padded in memory first.
         """
         self._lock = renewed_lock(self, "_lock")
-        self.spec = spec
-        self._buffers = Buffers(spec)
+        self.spec, self._runs = spec, 0
+        self._make(of_one_pitch=False)
+        self.nbytes: int = self._buffers.nbytes
+
+    def _make(self, *, of_one_pitch: bool) -> None:
+        """Compile and allocate; code for images whose rows all are as far apart is a little faster,
+        but serves no others.
+        """
+        self._buffers = Buffers(self.spec)
+        self._of_one_pitch = of_one_pitch
         regions = self._regions()
         jobs: list[Job] = []
         for region in regions:
@@ -52,7 +65,8 @@ class CompiledSweep:
         reach = max(region.blocks.width_read * region.blocks.phases for region in regions)
         self._buffers.fill_row(reach)
         jobs[-1] = replace(jobs[-1], barrier=True)
-        self.program = Program(jobs, spec.threads, spec.target)
+        self.program = Program(jobs, self.spec.threads, self.spec.target)
+        self._in_place = any(not region.gathered for region in regions)
 
     def run(self, source: int, output: int, weights: Sequence[Array], fill: Any) -> bool:
         """Sweep the array at address `source` into that at `output`.
@@ -61,15 +75,13 @@ class CompiledSweep:
             False if an infinity or a NaN may have reached outputs that do not depend on it.
         """
         with self._lock:
+            self._runs += 1
+            if self._runs == _OFTEN and self._in_place and self.spec.algorithm.name != "box":
+                self._make(of_one_pitch=True)
             self._buffers.load(weights, fill)
             self._buffers.point(source, output)
             thread_pool().run(self.program)
             return not self._buffers.flagged
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its own memory."""
-        return self._buffers.nbytes
 
     def _regions(self) -> list[Region]:
         """What lies inside the image, where the image itself is read, and what at its edges."""
@@ -98,11 +110,18 @@ class CompiledSweep:
 
     def _region(self, blocks: Blocks, *, gathered: bool) -> Region:
         """Some blocks, with the steps of the algorithm."""
-        region = Region(self.spec, blocks, self._buffers, gathered=gathered)
+        region = Region(
+            self.spec,
+            blocks,
+            self._buffers,
+            gathered=gathered,
+            of_one_pitch=self._of_one_pitch,
+        )
         ADD_STEPS[self.spec.algorithm.name](region)
         return region
 
 
+_OFTEN = 20  # runs after which code of its own is worth its compilation
 MOST_PLANS, MOST_BYTES = 256, 64 << 20
 """How many compiled sweeps are kept for arrays of the same shapes, and bytes of their memory."""
 _PLANS: Recent[CompiledSweep] = Recent(MOST_PLANS, MOST_BYTES, lambda sweep: sweep.nbytes)

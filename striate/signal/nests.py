@@ -60,8 +60,8 @@ class BlockStrides:
 
     Attributes:
         row, plane, phase, term: numbers from one row, plane, phase or term to the next.
-        inside: the block is read where it is, in the source itself, where a table has the address
-            of each of its rows; otherwise in the scratch buffer.
+        inside: the block is read where it is, in the source itself; otherwise in the scratch
+            buffer. Without `row` a table has the address of each of its rows, else of the first.
     """
 
     row: int
@@ -74,11 +74,13 @@ class BlockStrides:
         self, planes: dict[str, int], rows: dict[str, int], columns: dict[str, int]
     ) -> Tensor:
         """The numbers of the block, by linear forms of plane, row and column."""
-        if self.inside:
+        if self.inside and not self.row:
             return Tensor("source", strides_of(columns), rows=strides_of(rows))
         form = {axis: step * self.plane for axis, step in planes.items()}
         form |= {axis: step * self.row for axis, step in rows.items()}
         form |= {**columns, "p": self.phase, "j": self.term}
+        if self.inside:
+            return Tensor("source", strides_of(form), rows=())
         return Tensor("scratch", strides_of(form))
 
 

@@ -55,7 +55,13 @@ class Region:
     """
 
     def __init__(
-        self, spec: SweepSpec, blocks: Blocks, buffers: Buffers, *, gathered: bool
+        self,
+        spec: SweepSpec,
+        blocks: Blocks,
+        buffers: Buffers,
+        *,
+        gathered: bool,
+        of_one_pitch: bool = False,
     ) -> None:
         self.spec, self.blocks, self.gathered = spec, blocks, gathered
         self._buffers = buffers
@@ -69,7 +75,8 @@ class Region:
             self.scratch = self.buffer(self._rows_checked * pitch)
             self.strides = BlockStrides(pitch, blocks.rows_read * pitch, blocks.pitch)
         else:
-            self.strides = BlockStrides(1, inside=True)
+            row = self.descriptor.y.source_stride // BYTES[self.descriptor.source_element]
+            self.strides = BlockStrides(row if of_one_pitch else 0, inside=True)
 
     @property
     def _row(self) -> tuple[int, int]:
