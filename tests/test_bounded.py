@@ -131,7 +131,8 @@ def test_nor_does_a_new_size_of_array(dtype: str, method: str) -> None:
     run(25)
     before = counts["compiled"] + counts["found"]
     run(30)
-    assert counts["compiled"] + counts["found"] - before <= 8
+    # Of the transforms of columns there are four lengths, of six kernels each.
+    assert counts["compiled"] + counts["found"] - before <= (24 if method == "column-fft" else 8)
 
 
 @pytest.mark.parametrize("taps", [3, 40])
