@@ -664,3 +664,26 @@ def test_a_flat_feature_of_next_to_no_spread_throws_nothing_off(size):
     moved = flat.copy()
     moved[:, -1] = 1.0
     assert model.score(moved, DIGITS.target[:400]) > model.score(flat, DIGITS.target[:400]) - 0.02
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (5, 5, 3),
+        (8, 8),
+        (12, 13, 3),
+        (13, 16, 2),
+        (16, 16, 3),
+        (40, 13, 3),
+        (41, 20, 3),
+        (1, 30, 3),
+    ],
+)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_automatic_regressor_takes_images_of_any_size(shape, outputs):
+    random = np.random.default_rng(0)
+    X = random.integers(0, 256, (12, *shape)).astype(np.uint8)
+    y = random.random((12, outputs))
+    model = ConvNetRegressor(epochs=1).fit(X, y[:, 0] if outputs == 1 else y)
+    assert model.predict(X).shape == (12,) if outputs == 1 else (12, 2)
+    assert model.network_.output_shape == (outputs,)

@@ -101,12 +101,7 @@ def _automatic(input_shape: Shape, outputs: int, rows: int) -> Network:
         return Network([Dense(HIDDEN_UNITS), ReLU(), Dense(outputs)], input_shape=input_shape)
     from striate.training import recipes
 
-    if outputs >= 2:
-        return recipes.choose(input_shape, outputs, rows).build(Network)
-    # Recipes are for two or more classes: the last layer is given the wanted number of units.
-    config = recipes.choose(input_shape, 2, rows).build(Network).get_config()
-    config["nodes"][-1]["config"]["units"] = outputs
-    return Network.from_config(config)
+    return recipes.for_outputs(input_shape, outputs, rows).build(Network)
 
 
 def _from_layers(layers: list[Any], input_shape: Shape, outputs: int) -> Network:

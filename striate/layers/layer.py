@@ -19,6 +19,7 @@ from striate.common.arrays import Array
 from striate.common.budget import MOST_TAPS, at_most, check_activations
 from striate.common.errors import MOST_CHARACTERS, StriateTypeError, StriateValueError
 from striate.common.text import plural, sizes
+from striate.common.words import ExplainsItsArguments
 from striate.layers.reads import FullyConnected, Pointwise, Reads, Window
 from striate.ops import shapes
 from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
@@ -69,7 +70,7 @@ class PassContext:
     salt: int = 0
 
 
-class Layer:
+class Layer(ExplainsItsArguments):
     """The base of all layers: the operation without its parameters, which belong to the network.
 
     A subclass stores each argument of its constructor under the argument's name (that makes

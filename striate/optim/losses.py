@@ -21,12 +21,13 @@ from numpy.typing import ArrayLike
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, as_array, as_real_array
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.words import LOSSES, ExplainsItsArguments, known_as
 
 LossFunction = Callable[[Array, Array], tuple[Any, Any]]
 """A loss as a function: see `FunctionLoss`."""
 
 
-class Loss(ABC):
+class Loss(ExplainsItsArguments, ABC):
     """A loss of outputs (images, outputs) and targets of the same shape."""
 
     kind: ClassVar[str]
@@ -230,7 +231,8 @@ def from_dict(values: dict[str, Any]) -> Loss:
         return SoftmaxCrossEntropy(**options)
     if kind == MeanSquaredError.kind:
         return MeanSquaredError(**options)
+    known = (SoftmaxCrossEntropy.kind, MeanSquaredError.kind)
     raise StriateValueError(
-        f"unknown loss {kind!r}: known are "
-        f"{SoftmaxCrossEntropy.kind!r} and {MeanSquaredError.kind!r}"
+        f"unknown loss {kind!r}: known are {known[0]!r} and {known[1]!r}"
+        f"{known_as(kind, known, LOSSES)}"
     )

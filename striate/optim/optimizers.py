@@ -21,9 +21,10 @@ from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.memory import aligned_copy, aligned_zeros
+from striate.common.words import OPTIMIZERS, ExplainsItsArguments, known_as
 
 
-class Optimizer(ABC):
+class Optimizer(ExplainsItsArguments, ABC):
     """The base of optimisers: their state, the count of steps, and how both are stored.
 
     Attributes:
@@ -238,7 +239,9 @@ def by_name(name: str, **options: Any) -> Optimizer:
     """
     if name not in KINDS:
         known = ", ".join(map(repr, KINDS))
-        raise StriateValueError(f"unknown optimizer {name!r}: known are {known}")
+        raise StriateValueError(
+            f"unknown optimizer {name!r}: known are {known}{known_as(name, KINDS, OPTIMIZERS)}"
+        )
     try:
         return KINDS[name](**options)
     except TypeError as error:

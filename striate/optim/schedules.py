@@ -17,9 +17,11 @@ from typing import Any
 
 from striate.common.arguments import real_number
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.words import SCHEDULES as OTHERS
+from striate.common.words import ExplainsItsArguments, known_as
 
 
-class RateSchedule(ABC):
+class RateSchedule(ExplainsItsArguments, ABC):
     """The base of schedules: a linear warm-up, then the rates of the subclass.
 
     Args:
@@ -249,7 +251,9 @@ def by_name(name: str, *, warmup: int | float | None = None, **options: Any) -> 
     """
     if name not in SCHEDULES:
         known = ", ".join(map(repr, SCHEDULES))
-        raise StriateValueError(f"unknown schedule {name!r}: known are {known}")
+        raise StriateValueError(
+            f"unknown schedule {name!r}: known are {known}{known_as(name, SCHEDULES, OTHERS)}"
+        )
     if warmup is not None:
         options["peak" if name == OneCycle.name else "warmup"] = warmup
     try:

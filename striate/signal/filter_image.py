@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common import words
 from striate.common.arguments import real_number, true_or_false
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_array
@@ -204,7 +205,7 @@ def _borders(border: str | Sequence[str]) -> tuple[str, str]:
         raise StriateValueError(
             f"{WHO}: border must be one name or (vertical, horizontal), got {border}"
         )
-    down, across = (check_name(f"{WHO}: border", name, BORDERS) for name in pair)
+    down, across = (check_name(f"{WHO}: border", name, BORDERS, words.BORDERS) for name in pair)
     return down, across
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.common.text import did_you_mean, quoted
+from striate.common.text import cut, quoted
+from striate.common.words import known_as
 
 Border = Literal["fill", "nearest", "reflect", "mirror", "wrap"]
 Mode = Literal["full", "same", "valid"]
@@ -148,15 +149,17 @@ def pad(
     return f
 
 
-def check_name(what: str, value: object, known: tuple[str, ...]) -> str:
-    """`value`, if it is one of `known`.
+def check_name(
+    what: str, value: object, known: tuple[str, ...], others: Mapping[str, str] | None = None
+) -> str:
+    """`value`, if it is one of `known`; `others` has what other libraries call these.
 
     Raises:
         ValueError: it is not; the message has the nearest of them.
     """
     if isinstance(value, str) and value in known:
         return value
-    hint = did_you_mean(str(value), known, write=quoted)
+    hint = known_as(value, known, others or {})
     raise StriateValueError(
-        f"{what} must be one of {', '.join(map(quoted, known))}, got {value!r}{hint}"
+        f"{what} must be one of {', '.join(map(quoted, known))}, got {cut(repr(value), 80)}{hint}"
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from striate.common import words
 from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, MODES, AxisWindow, check_name, window
@@ -64,7 +65,7 @@ class SweepArguments:
         self.axes = [
             SweptAxis(
                 axis,
-                check_name(f"{who}: border", borders[i], BORDERS),
+                check_name(f"{who}: border", borders[i], BORDERS, words.BORDERS),
                 window(
                     mode, self.f.shape[axis], kernel.shape[i], origins[i], strides[i],
                     dilations[i], flip,

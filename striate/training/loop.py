@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
+from striate.common.words import explains_its_arguments
 from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
+@explains_its_arguments
 def fit(
     network: Model,
     images: ArrayLike,

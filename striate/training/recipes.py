@@ -198,12 +198,25 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
     Raises:
         ValueError: fewer than 2 classes, no images, or a shape that is not an image's.
     """
+    if classes < 2:
+        raise StriateValueError(f"a classifier needs at least 2 classes, not {classes}")
+    return for_outputs(input_shape, classes, images)
+
+
+def for_outputs(input_shape: Shape, outputs: int, images: int) -> Recipe:
+    """Return the recipe for a network of so many outputs, which need not be classes.
+
+    Args:
+        input_shape, images: as for `choose`.
+        outputs: how many numbers the network gives, at least 1.
+
+    Raises:
+        ValueError: as for `choose`.
+    """
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise StriateValueError(
             f"a recipe needs images (height, width, channels), not {input_shape}"
         )
-    if classes < 2:
-        raise StriateValueError(f"a classifier needs at least 2 classes, not {classes}")
     if images < 1:
         raise StriateValueError("a recipe needs at least 1 training image")
     height, width, channels = input_shape
@@ -211,7 +224,7 @@ def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
         row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)
     )
     training = _suited(row, images, min(height, width))
-    return Recipe(row.name, lambda: _graph(row, input_shape, classes), training)
+    return Recipe(row.name, lambda: _graph(row, input_shape, outputs), training)
 
 
 def _suited(row: Architecture, images: int, side: int) -> TrainingSettings:
@@ -231,7 +244,7 @@ def _suited(row: Architecture, images: int, side: int) -> TrainingSettings:
     )
 
 
-def _graph(row: Architecture, input_shape: Shape, classes: int) -> tuple[Node, Node]:
+def _graph(row: Architecture, input_shape: Shape, outputs: int) -> tuple[Node, Node]:
     """Return the input and the output of the network of `row`; pooling ends with large images."""
     x = image = Input(input_shape)
     if row.whitening:
@@ -243,7 +256,7 @@ def _graph(row: Architecture, input_shape: Shape, classes: int) -> tuple[Node, N
     x = _vector(row, x)
     for units in row.dense:
         x = ReLU()(Dense(units)(Dropout(row.dropout)(x) if row.dropout else x))
-    x = Dense(classes)(Dropout(row.dropout)(x) if row.dropout else x)
+    x = Dense(outputs)(Dropout(row.dropout)(x) if row.dropout else x)
     return image, x if row.logit_scale == 1 else Scale(row.logit_scale)(x)
 
 
