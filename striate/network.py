@@ -25,9 +25,12 @@ from striate.model.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import ArrayLike
+
     from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
     from striate.inspect.summary import Summary
+    from striate.optim.losses import Loss, LossFunction
     from striate.plan.inference import CompiledNetwork
     from striate.plan.measure import tune
     from striate.plan.measure.explanation import Explanation
@@ -290,6 +293,70 @@ class Network(Model):
             views=views,
         )
         return evaluate(self, cast("Array", images), labels, outputs_of)
+
+    def gradients(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        *,
+        loss: Loss | LossFunction | str | None = None,
+        sample_weight: ArrayLike | None = None,
+        seed: int = 0,
+        engine: str = "llvm",
+        threads: int | None = None,
+        exact: bool = False,
+    ) -> tuple[float, dict[str, Floats]]:
+        """The loss of a batch and its gradients, for a training loop of one's own:
+
+            loss, gradients = network.gradients(images, labels, seed=step)
+            for name, gradient in gradients.items():
+                network.parameters[name][...] -= 0.01 * gradient
+
+        The pass is one of training, as each step of `fit` makes: batch normalisation uses the
+        batch's statistics and updates the running ones, dropout drops by `seed`.  The preprocessing
+        is used as it is; `fit` sets it by its training images if there is none.
+
+        Args:
+            images: raw, (n, *input_shape): the whole batch.
+            labels, loss: as for `fit`.
+            sample_weight: one weight per image, 0 or more; the loss is the weighted mean.
+            seed: of dropout; give another one to each step.
+            engine, threads, exact: as for `fit`.
+
+        Returns:
+            The loss, and float32 arrays by the names and of the shapes of `parameters`.
+
+        Raises:
+            ValueError, TypeError: the images or labels do not fit the network.
+        """
+        from striate.engines import make_engine
+        from striate.optim.losses import has_nests
+        from striate.plan.inputs import rounded_batch
+        from striate.training import step_gradients
+
+        def engine_for(criterion: Loss, count: int) -> Engine:
+            size = rounded_batch(count)
+            how = criterion.kind if has_nests(criterion) else "called"
+            key = ("gradients", how, engine, threads, size, exact)
+            made = self._engines.get(key)
+            if made is None:
+                made = make_engine(
+                    self, engine, batch_size=size, loss=criterion, threads=threads, exact=exact
+                )
+                self._engines.keep(key, made)
+            made.loss = criterion  # another one, perhaps, that is computed in the same way
+            return made
+
+        with self._lock:
+            return step_gradients.gradients(
+                self,
+                images,
+                labels,
+                loss=loss,
+                sample_weight=sample_weight,
+                seed=seed,
+                engine_for=engine_for,
+            )
 
     # Training, and measuring how this network is computed best: the functions themselves.
     if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from striate.common.arrays import Array
 
 if TYPE_CHECKING:
+    from striate.optim.losses import Loss
     from striate.optim.optimizers import Optimizer
 
 
@@ -21,11 +22,13 @@ class Engine(Protocol):
 
     Attributes:
         gradient: the gradient of the last step, float32 (P,), laid out like ``network.flat``.
+        loss: that of `step`; None for an engine that can only run forward.
         reads_in_place: whether images may also come as `striate.plan.inputs.ImagesInPlace`: rows
             of the user's array, which are read and augmented without a copy.
     """
 
     gradient: Array
+    loss: Loss | None
     reads_in_place: ClassVar[bool]
 
     def forward(self, images: Any) -> Array:

@@ -21,6 +21,7 @@ checkpoint       what it needs to go on, in a file
 training_run     its state between two steps, and its stops
 loop             `fit`, the training loop
 learning_rate_finder   `find_learning_rate`, a range test
+step_gradients   loss and gradients of one batch, for loops of one's own
 evaluation       accuracy, loss, precision, recall and the confusion matrix
 recipes          a network and training settings that suit the data
 """

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from striate.common.progress import Bar, Interval
 from striate.common.terminal import SafeStream, notes
-from striate.common.text import counted
+from striate.common.text import counted, percent
 from striate.training.history import Epoch, History
 
+KNOWN, GAP = 0.9, 0.15
+"""Training images are known by heart from this accuracy on, where on others it is so much less."""
 LONG = 60.0
 """Seconds: what takes less is over before one wonders."""
 ESTIMATED_IN = 2.0
@@ -229,8 +231,25 @@ def describe(row: Epoch, epochs: int) -> str:
     return "  ".join(parts)
 
 
+def by_heart(history: History) -> str | None:
+    """One sentence where a network is much better on its training images than on others."""
+    if not len(history):
+        return None
+    best = history.best_epoch
+    row = next((row for row in history if row.epoch == best), history[-1])
+    if row.accuracy is None or row.val_accuracy is None:
+        return None
+    if row.accuracy < KNOWN or row.accuracy - row.val_accuracy < GAP:
+        return None
+    return (
+        f"the network knows its training images by heart: accuracy {percent(row.accuracy, '.1f')} "
+        f"on them, {percent(row.val_accuracy, '.1f')} on validation images; more images, "
+        "augmentation, dropout or weight decay may help"
+    )
+
+
 def ending(history: History) -> list[str]:
-    """What there is to say at the end: interrupted, stopped early, restored."""
+    """What there is to say at the end: interrupted, stopped early, restored, learnt by heart."""
     lines = []
     if history.interrupted:
         signal = history.stopped_by if history.stopped_by not in (None, "SIGINT") else None
@@ -244,6 +263,8 @@ def ending(history: History) -> list[str]:
         lines.append(f"the weights are those of epoch {history.best_epoch}, the best on validation")
     elif history.interrupted:
         lines.append("the weights are kept as they are")
+    if told := by_heart(history):
+        lines.append(told)
     return lines
 
 

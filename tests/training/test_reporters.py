@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -172,3 +173,23 @@ def test_endings_by_others():
     assert lines == ["stopped early after epoch 1: on_epoch asked for it"]
     lines = ending(History([row()], interrupted=True, stopped_by="SIGTERM"))
     assert lines[0] == "stopped by SIGTERM in epoch 1: training stopped after this step"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "validated", "told"),
+    [(1.0, 0.7, True), (0.91, 0.75, True), (0.99, 0.9, False), (0.8, 0.3, False),
+     (1.0, None, False), (None, None, False)],
+)  # fmt: skip
+def test_learning_by_heart_is_told(accuracy, validated, told):
+    last = replace(row(), accuracy=accuracy, val_accuracy=validated)
+    lines = ending(History([replace(last, accuracy=0.1), last]))
+    assert len(lines) == told
+    if told:
+        assert f"accuracy {100 * accuracy:.1f} % on them" in lines[0]
+        assert f"{100 * validated:.1f} % on validation images" in lines[0]
+
+
+def test_by_heart_is_judged_where_the_weights_are_from():
+    good, bad = row(epoch=1, val_accuracy=0.8), row(epoch=2, accuracy=1.0, val_accuracy=0.8)
+    assert "by heart" not in " ".join(ending(History([good, bad], best_epoch=1)))
+    assert "by heart" in " ".join(ending(History([good, bad], best_epoch=2)))
