@@ -76,6 +76,7 @@ class Network(Model):
             normalisation's running statistics. Change them in place.
         preprocessing: how raw images become inputs.
         classes: class names in the order of the outputs, or None.
+        frozen: the names of layers that training does not change: see `freeze`.
     """
 
     def _make_views(self) -> None:
@@ -87,6 +88,11 @@ class Network(Model):
         with self._lock:
             super()._replace_preprocessing(value)
             self._engines.clear()  # they may have built in the old numbers
+
+    def _set_frozen(self, names: frozenset[str]) -> None:
+        with self._lock:
+            super()._set_frozen(names)
+            self._engines.clear()  # plans of gradients leave out what was frozen before
 
     # Running.
 

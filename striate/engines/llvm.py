@@ -144,7 +144,8 @@ class CompiledEngine:
                 f"got {gradient.dtype} of shape {gradient.shape}"
             )
         if not flat.size or not is_known(optimizer):
-            optimizer.apply(flat, gradient, self.network.decay_mask, learning_rate)
+            with self.network.frozen_kept():
+                optimizer.apply(flat, gradient, self.network.decay_mask, learning_rate)
             return
         optimizer.begin(flat, learning_rate)
         known = self._update
@@ -162,6 +163,7 @@ class CompiledEngine:
                 weights=flat,
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
+                learned=self.network.learned_parts() if self.network.frozen else None,
             )
         step = known
 

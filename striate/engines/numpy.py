@@ -75,7 +75,8 @@ class NumPyEngine:
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update ``network.flat`` in place by the optimizer."""
         gradient = self.gradient.astype(np.float32, copy=False)
-        optimizer.apply(self.network.flat, gradient, self.network.decay_mask, learning_rate)
+        with self.network.frozen_kept():
+            optimizer.apply(self.network.flat, gradient, self.network.decay_mask, learning_rate)
 
     def fingerprint(self) -> str:
         """What the bits of its results depend on: the version of NumPy."""
@@ -87,6 +88,7 @@ class NumPyEngine:
     def _forward(self, images: Array, run: PassContext, keep: bool) -> tuple[Array, list[Any]]:
         """The network's output, and for `keep` what each layer saves for the backward pass."""
         network = self.network
+        frozen = network.frozen_nodes  # batch normalisation keeps its statistics there
         saved: list[Any] = []
 
         def compute(index: int, inputs: tuple[Array, ...]) -> Array:
@@ -94,7 +96,7 @@ class NumPyEngine:
                 inputs,
                 self._parameters(index),
                 network.state_of(index),
-                PassContext(run.training, run.keys, salt=index),
+                PassContext(run.training and index not in frozen, run.keys, salt=index),
             )
             saved.append(kept if keep else None)
             return output
@@ -108,7 +110,12 @@ class NumPyEngine:
         network = self.network
         slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
 
+        frozen = network.frozen_nodes
+
         def input_gradients(index: int, arriving: Array) -> tuple[Array, ...]:
+            if index in frozen:
+                layer, parameters = network.nodes[index].layer, self._parameters(index)
+                return layer.input_gradients(arriving, saved[index], parameters)
             shares, gradients = network.nodes[index].layer.backward(
                 arriving, saved[index], self._parameters(index)
             )

@@ -11,6 +11,7 @@ metadata, all of it text, describe the rest:
     classes           JSON, the class names in the order of the outputs, or null
     preprocessing     JSON, `Preprocessing.to_dict()`
     training          JSON, the writer's notes about the training
+    frozen            JSON, the names of the layers that are not trained further; absent if none
     checksum          SHA-256 of the tensors and of the metadata that say what is computed
 
 Files of older versions have no checksum. One that does not match is refused: some bit is not what
@@ -105,6 +106,8 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
         "preprocessing": _to_json(network.preprocessing.to_dict()),
         "training": _to_json(dict(extra_metadata or {})),
     }
+    if network.frozen:
+        metadata["frozen"] = _to_json(sorted(network.frozen))
     metadata["checksum"] = checksum(tensors, metadata)
     try:
         write_atomically(path, chunks(tensors, metadata))
@@ -129,6 +132,7 @@ def load(path: str | Path, kind: type[Kind]) -> Kind:
         target[...] = tensors[name]
     network.classes = _classes(path, metadata, network)
     network.preprocessing = _preprocessing(path, metadata, network)
+    _freeze(path, metadata, network)
     _verify(path, tensors, metadata)
     _tell_of_another_program(path, metadata)
     return network
@@ -231,6 +235,16 @@ def _classes(path: str | Path, metadata: Mapping[str, str], network: Model) -> l
     if problem := _problem_of_classes(classes, network):
         damaged(path, problem)
     return None if classes is None else list(classes)
+
+
+def _freeze(path: str | Path, metadata: Mapping[str, str], network: Model) -> None:
+    if "frozen" not in metadata:  # no layer is
+        return
+    names = _from_json(path, metadata, "frozen")
+    known = {network.nodes[slot.node].name for slot in network.slots}
+    if not isinstance(names, list) or not names or not all(name in known for name in names):
+        damaged(path, "the layers that it calls frozen are none of its own")
+    network.freeze(*names)
 
 
 def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model) -> Preprocessing:

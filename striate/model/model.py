@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from striate.common.arrays import Floats
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.memory import whole_lines
+from striate.common.text import cut, did_you_mean, listed
 from striate.layers import Layer, Node
 from striate.model import graph
 from striate.model.parameters import (
@@ -39,6 +42,7 @@ class Model:
         state_flat, state_slots, state: the same for batch normalisation's running statistics.
         preprocessing: from raw images to the network's input.
         classes: class names in the order of the outputs, or None.
+        frozen: the names of layers that training does not change: see `freeze`.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Model:
         self.output_shape = self.nodes[-1].shape
         self.classes: list[str] | None = None
         self._preprocessing = Preprocessing()
+        self.frozen: frozenset[str] = frozenset()
         self._allocate()
         if seed is not None:
             self.initialise(seed)
@@ -136,6 +141,72 @@ class Model:
                 if slot.parameter.initial == "identity":
                     set_identity_filters(slot.parameter, part.reshape(slot.parameter.shape))
 
+    # Freezing.
+
+    def freeze(self, *layers: str) -> None:
+        """Let training leave the parameters of these layers as they are; of none named, of all.
+
+        Frozen batch normalisation uses its running statistics in training too, and keeps them.
+        Where nothing before a layer learns either, the backward pass ends.  Model files keep it.
+        It counts from the next call of `fit` on.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        self._set_frozen(self.frozen | self._with_parameters(layers))
+
+    def unfreeze(self, *layers: str) -> None:
+        """Let training change these layers again; of none named, all.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        self._set_frozen(self.frozen - self._with_parameters(layers))
+
+    def _with_parameters(self, layers: Sequence[str]) -> set[str]:
+        """Those of these layers that have parameters."""
+        known = [node.name for node in self.nodes]
+        for name in layers:
+            if name not in known:
+                raise StriateValueError(
+                    f"Network: there is no layer {cut(repr(name), 80)}"
+                    f"{did_you_mean(str(name), known)}; the layers are {cut(listed(known), 200)}"
+                )
+        chosen = set(layers) or set(known)
+        return {self.nodes[slot.node].name for slot in self.slots} & chosen
+
+    def _set_frozen(self, names: frozenset[str]) -> None:
+        self.frozen = frozenset(names)
+
+    @property
+    def frozen_nodes(self) -> frozenset[int]:
+        """The indices of the frozen layers."""
+        if not self.frozen:
+            return frozenset()
+        return frozenset(i for i, node in enumerate(self.nodes) if node.name in self.frozen)
+
+    def learned_parts(self) -> list[tuple[int, int]]:
+        """(start, stop) of the parts of `flat`, in whole cache lines, that are not frozen."""
+        frozen, parts = self.frozen_nodes, list[tuple[int, int]]()
+        for slot in self.slots:
+            if slot.node not in frozen:
+                stop = whole_lines(4 * slot.stop) // 4
+                if parts and parts[-1][1] == slot.start:
+                    parts[-1] = (parts[-1][0], stop)
+                else:
+                    parts.append((slot.start, stop))
+        return parts
+
+    @contextmanager
+    def frozen_kept(self) -> Iterator[None]:
+        """While all parameters are changed, keep the frozen ones as they are."""
+        frozen = self.frozen_nodes
+        kept = [s for s in self.slots if s.node in frozen]
+        copies = [self.flat[slot.start : slot.stop].copy() for slot in kept]
+        yield
+        for slot, copy in zip(kept, copies, strict=True):
+            self.flat[slot.start : slot.stop] = copy
+
     # Preprocessing.
 
     @property
@@ -173,7 +244,7 @@ class Model:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         flat, state_flat = state["flat"], state["state_flat"]
-        self.__dict__.update(state)
+        self.__dict__.update({"frozen": frozenset(), **state})  # older pickles have none
         self.flat, self.state_flat = zeros(self.slots), zeros(self.state_slots)
         self.flat[:], self.state_flat[:] = flat, state_flat
         self._make_views()

@@ -9,7 +9,7 @@ parameter begins at one.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,7 +103,8 @@ def _rule(optimizer: Optimizer) -> bool:
 class Update:
     """The native step of one optimiser on one network's buffers.
 
-    `decay` is what `decay_of_lines` finds.
+    `decay` is what `decay_of_lines` finds, `learned` the parts of the buffers that are not frozen,
+    from line to line; None for all of them.
 
     Attributes:
         threads: how many work on it, at most as many as were given.
@@ -119,6 +120,7 @@ class Update:
         weights: Array,
         gradient: Array,
         decay: Array,
+        learned: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
@@ -141,7 +143,12 @@ class Update:
         given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
         buffers = {buffer.name: buffer for buffer in given}
         sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
-        for start, count, lines in in_tasks(weights.size // _LINE, _CHUNK):
+        parts = [(0, weights.size)] if learned is None else learned
+        for start, count, lines in (
+            (first // _LINE + start, count, lines)
+            for first, stop in parts
+            for start, count, lines in in_tasks((stop - first) // _LINE, _CHUNK)
+        ):
             nest = Nest((("l", lines), ("e", _LINE)), stores)
             recorder.tasks(
                 nest,

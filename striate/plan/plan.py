@@ -132,9 +132,8 @@ class Plan:
         if settings.input_gradient:
             builder.gradients[INPUT] = builder.image("gradient of input", network.input_shape)
         for operation in graph.operations:
-            if not learning & set(operation.inputs) and not operation.layer.parameters(
-                *operation.shapes
-            ):
+            own = operation.layer.parameters(*operation.shapes) and builder.learns(operation)
+            if not own and not learning & set(operation.inputs):
                 continue
             learning.add(operation.node)
             halo = _lowering(operation).gradient_halo(settings, operation)

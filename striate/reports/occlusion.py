@@ -14,6 +14,7 @@ import numpy.typing as npt
 from striate.common.arrays import Array, Floats
 from striate.common.short_repr import short_repr
 from striate.ops.shapes import Pair
+from striate.optim.losses import softmax
 
 if TYPE_CHECKING:
     from striate.network import Network
@@ -57,7 +58,7 @@ def occlusion(
         images: raw, (n, height, width, channels).
         outputs: the class of each image whose probability is measured, (n,).
         probabilities: of the uncovered images, (n, classes).
-        options: of `Network.predict_proba`.
+        options: of `Network.predict_logits`.
     """
     count, height, width, _ = images.shape
     patch = (max(1, round(height / 4)), max(1, round(width / 4)))
@@ -75,7 +76,8 @@ def occlusion(
         variants = np.repeat(images[image][None], len(places), axis=0)
         for place, (y, x) in enumerate(places):
             variants[place, y : y + patch[0], x : x + patch[1]] = colour[image, 0, 0]
-        predicted = network.predict_proba(variants, **options)[:, outputs[image]]
+        # In float32, as those of the uncovered images.
+        predicted = softmax(network.predict_logits(variants, **options))[:, outputs[image]]
         before = probabilities[image, outputs[image]]
         for (y, x), after in zip(places, predicted, strict=True):
             total[image, y : y + patch[0], x : x + patch[1]] += after - before

@@ -37,7 +37,9 @@ def redraw_dead_identities(network: Model, images: Array, rows: NDArray[np.intp]
     places = [
         index
         for index, node in enumerate(network.nodes)
-        if isinstance(node.layer, Conv2D) and node.layer.initial == "identity"
+        if isinstance(node.layer, Conv2D)
+        and node.layer.initial == "identity"
+        and index not in network.frozen_nodes
     ]
     if not places:
         return

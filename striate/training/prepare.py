@@ -99,6 +99,10 @@ def prepare(
         raise StriateValueError(f"there are {len(images)} images but {count}")
     if len(images) == 0:
         raise StriateValueError("there are no images to train on")
+    if network.slots and not network.learned_parts():
+        raise StriateValueError(
+            "all layers are frozen, so that there is nothing to train: unfreeze some"
+        )
     criterion = choose_loss(loss, answers)
     targets = make_targets(network, answers, criterion)
     given = check_sample_weight(sample_weight, len(images))

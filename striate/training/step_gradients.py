@@ -56,4 +56,5 @@ def gradients(
         .reshape(slot.parameter.shape)
         .copy()
         for slot in network.slots
+        if slot.node not in network.frozen_nodes
     }

@@ -49,7 +49,7 @@ def whiten(network: Model, images: Array, rows: NDArray[np.intp]) -> None:
         parameters = network.parameters_of(index)
         if not isinstance(node.layer, Conv2D) or node.layer.initial != "whitening":
             continue
-        if parameters["filters"].any():  # trained before
+        if parameters["filters"].any() or index in network.frozen_nodes:  # trained before
             continue
         if node.inputs != (-1,) or node.layer.groups != 1:
             raise StriateValueError(

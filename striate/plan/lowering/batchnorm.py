@@ -38,14 +38,14 @@ def prepare(builder: Builder, operation: Operation) -> None:
     for name in ("mean", "inverse", "factor"):
         buffer = builder.buffer(f"{name} {operation.node}", channels, "global")
         builder.remember(operation, name, buffer)
-    if not builder.settings.training:
+    if not _by_batch(builder, operation):
         _running_statistics(builder, operation, channels)
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """Statistics of the batch in training, then y."""
     x = builder.values[operation.inputs[0]]
-    if builder.settings.training:
+    if _by_batch(builder, operation):
         _batch_statistics(builder, operation, x)
     _normalise(builder, operation)
     if builder.recomputation.is_kept(operation.inputs[0]):
@@ -53,6 +53,11 @@ def forward(builder: Builder, operation: Operation) -> None:
         builder.recomputation.everywhere(
             operation.node, lambda: _normalise_again(builder, operation)
         )
+
+
+def _by_batch(builder: Builder, operation: Operation) -> bool:
+    """Whether statistics are those of the batch: in training, of a layer that is not frozen."""
+    return builder.settings.training and builder.learns(operation)
 
 
 def _normalise_again(builder: Builder, operation: Operation) -> None:
@@ -210,6 +215,14 @@ def backward(builder: Builder, operation: Operation) -> None:
     source = operation.inputs[0]
     x, gradient = builder.values[source], builder.gradients[operation.node]
     dy, value = gradient.tensor("gradient", EVERY_PIXEL), x.tensor("x", EVERY_PIXEL)
+    if not builder.learns(operation):
+        with builder.writing_gradient(source) as writer:
+            writer.nest(
+                pixels(x, builder.lanes),
+                dy * vector("factor", c=1),
+                {"gradient": Location(gradient.buffer), **_places(builder, operation, "factor")},
+            )
+        return
     sums = builder.buffer(f"block sums {operation.node}", 2 * x.channels)
     builder.recorder.blockwise(
         Nest(

@@ -179,6 +179,10 @@ class Builder:
 
     # --- gradients of values ---------------------------------------------------------------
 
+    def learns(self, operation: Operation) -> bool:
+        """Whether gradients of the operation's own parameters are wanted: not of frozen layers."""
+        return operation.node not in self.network.frozen_nodes
+
     def needs_gradient(self, value: int) -> bool:
         """Whether anything before `value` learns."""
         return value in self.gradients

@@ -196,6 +196,8 @@ def _turned(builder: Builder, operation: Operation, gradient: Image, units: int)
 
 
 def _weight_gradient(builder: Builder, operation: Operation, turned: Image, units: int) -> None:
+    if not builder.learns(operation):
+        return
     x = builder.values[operation.inputs[0]]
     if builder.has(operation, "flat"):
         x = builder.recall(operation, "flat", Image)

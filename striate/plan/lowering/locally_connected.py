@@ -181,6 +181,8 @@ def _apart(g: LocalGeometry) -> Iterator[tuple[Axes, dict[str, int]]]:
 def _weight_gradient(
     builder: Builder, operation: Operation, g: LocalGeometry, x: Image, gradient: Image
 ) -> None:
+    if not builder.learns(operation):
+        return
     outputs = gradient.tensor("gradient", Access({"y": 1}, {"x": 1}, g.filter))
     batch: Axes = (("v", builder.lanes),)
     builder.recorder.whole_batch(

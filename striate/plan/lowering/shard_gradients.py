@@ -149,7 +149,9 @@ def _stage_of(buffer: Buffer, recorder: Recorder) -> Stage:
 
 
 def _is_summed(network: Model, slot: Slot) -> bool:
-    return isinstance(network.nodes[slot.node].layer, Conv2D) and not _is_huge(network, slot)
+    learns = slot.node not in network.frozen_nodes
+    convolution = isinstance(network.nodes[slot.node].layer, Conv2D)
+    return learns and convolution and not _is_huge(network, slot)
 
 
 def _is_huge(network: Model, slot: Slot) -> bool:

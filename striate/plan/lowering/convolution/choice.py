@@ -90,6 +90,9 @@ def backward(builder: Builder, operation: Operation) -> None:
     """dX, where anything before the convolution learns; dF and the bias's gradient."""
     chosen = algorithms_for(builder.settings, operation)
     of_input, of_filters = chosen["input_gradient"], chosen["filter_gradient"]
+    if not builder.learns(operation):  # then something before it does
+        of_input.input_gradient(builder, operation)
+        return
     if not builder.needs_gradient(operation.inputs[0]):
         of_filters.filter_gradient(builder, operation)
     elif of_input is of_filters:
