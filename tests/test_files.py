@@ -704,3 +704,12 @@ def test_any_json_in_the_place_of_another(
 @given(st.binary(max_size=64), st.integers(0, 80))
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, text: bytes, length: int) -> None:
     load_bytes(tmp_path_factory.getbasetemp(), struct.pack("<Q", length) + b"{" + text)
+
+
+@pytest.mark.parametrize("name", ["ReLU", "Own"])
+def test_layers_of_ones_own_are_not_saved_as_others(tmp_path, name):
+    own = type(name, (striate.ReLU,), {})
+    network = striate.Network([own(), striate.Flatten(), striate.Dense(2)], (3, 3, 1))
+    with pytest.raises(ModelFileError, match=f"the layer relu_1 is of the class {name} of"):
+        network.save(tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())

@@ -39,6 +39,7 @@ from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
 from striate.common.text import listed, reason
 from striate.common.warn import warn_user
+from striate.layers import LAYERS
 from striate.model.container import (
     Container,
     ModelFileError,
@@ -92,6 +93,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
                 "training has diverged, so use a lower learning rate"
             )
     for problem in (
+        _problem_of_layers(network),
         _problem_of_classes(network.classes, network),
         _problem_of_preprocessing(network.preprocessing, network),
     ):
@@ -259,6 +261,18 @@ def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model
 
 
 # Checks that are the same when a model is written and when it is read
+
+
+def _problem_of_layers(network: Model) -> str | None:
+    """A class of the user's own would be read back as none, or as the layer of that name."""
+    for node in network.nodes:
+        kind = type(node.layer)
+        if LAYERS.get(kind.__name__) is not kind:
+            return (
+                f"the layer {node.name} is of the class {kind.__name__} of {kind.__module__}, and "
+                "files have striate's layers only; keep its parameters with np.savez"
+            )
+    return None
 
 
 def _problem_of_classes(classes: Any, network: Model) -> str | None:
