@@ -62,7 +62,7 @@ def test_memory_is_zeros_from_the_beginning_of_a_line(size: int) -> None:
 
 
 def test_memory_that_nobody_has() -> None:
-    with pytest.raises(MemoryError, match=r"1,152,9\d\d,\d{3},\d{3},\d{3},\d{3} bytes|allocate"):
+    with pytest.raises(MemoryError, match="needs more than an exbibyte of memory"):
         zeros_in_pages(1 << 60)
 
 

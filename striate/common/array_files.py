@@ -6,8 +6,10 @@ is free before the numbers are read, so that a damaged or hostile file costs no 
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import sys
 import warnings
 import zipfile
 import zlib
@@ -134,7 +136,8 @@ def read_npz(
         # Damaged archives raise errors of many kinds: of lengths, dates, encryption, unknown ways
         # of packing, ...
         except Exception as problem:
-            if isinstance(problem, OSError) and problem.errno is not None:
+            # A wrong place in the archive is an invalid argument to the system.
+            if isinstance(problem, OSError) and problem.errno not in (None, errno.EINVAL):
                 raise
             raise error(
                 f"{path}: not an .npz file, or a truncated or damaged one ({reason(problem)})"
@@ -218,6 +221,10 @@ def _values(file: IO[bytes], claim: _Claim, source: _Source) -> Array:
             )
         values[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
         filled += len(piece)
+    if claim.dtype.kind == "U":  # NumPy does not look, and Python's text cannot hold others
+        characters = values.view(np.dtype(np.uint32).newbyteorder(claim.dtype.byteorder))
+        if characters.max(initial=0) > sys.maxunicode:
+            raise source.refuse(claim.name, "is damaged: it has text that is none")
     try:
         return values.view(claim.dtype).reshape(
             claim.shape, order="F" if claim.fortran_order else "C"

@@ -26,6 +26,8 @@ MOST_SIDE = 2**22
 """Of an image in a network, with its padding: rows or columns."""
 MOST_TAPS = 2**20
 """Of a filter's or a pool's window: 1024 × 1024."""
+MOST_BATCH = 2**16
+"""Images of a batch with which a plan is tried, to be explained or measured."""
 MOST_FRAMES = 10_000
 """Of an animation, or pages of a TIFF file."""
 

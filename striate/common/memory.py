@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.budget import need
 
 LINE = 64
 """Bytes of a cache line, and of the widest vector register."""
@@ -43,10 +44,11 @@ def zeros_in_pages(size: int) -> npt.NDArray[np.uint8]:
     pages, if they fill at least one and the system has them.
 
     Raises:
-        MemoryError: the system has no such memory.
+        StriateMemoryError, MemoryError: the system has no such memory.
     """
     if size < LARGE_PAGE:
         return aligned_zeros(size, np.uint8)
+    need(size, "Network: the plan for this batch", "use a smaller batch, or smaller images")
     return _from_line(_fresh(size + LARGE_PAGE), size, LARGE_PAGE)
 
 

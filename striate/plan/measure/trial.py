@@ -4,11 +4,13 @@ images.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.common.arguments import whole_number
+from striate.common.budget import MOST_BATCH, at_most, need
 from striate.common.errors import StriateValueError
 from striate.common.memory import aligned_copy
 from striate.common.threads import checked_threads
@@ -46,9 +48,13 @@ def trial(
     if bfloat16:
         require_bfloat16(host())
     batch_size = whole_number(batch_size, "batch_size", who)
+    at_most(batch_size, MOST_BATCH, "images of a batch", who, "try fewer")
+    numbers = math.prod(network.input_shape)
+    numbers += sum(math.prod(vertex.shape) for vertex in network.nodes) * (2 if training else 1)
+    need(4 * batch_size * numbers, f"{who}: a batch of {batch_size:,} images", "try fewer images")
     threads = checked_threads(threads, who)
     shape, random = network.input_shape, np.random.default_rng(0)
-    images = random.standard_normal((batch_size, *shape)).astype(np.float32)
+    images = random.standard_normal((batch_size, *shape), np.float32)
     if not training:
         own = folded(network)
         runner = Runner(

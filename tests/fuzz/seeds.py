@@ -1,0 +1,136 @@
+"""Valid files of all kinds that striate reads, small, from which the fuzzer's cases are made."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import tempfile
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RANDOM = np.random.default_rng(7)
+IMAGES = RANDOM.integers(0, 256, (6, 8, 9, 1), dtype=np.uint8)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+NETWORK_LAYERS: list[dict[str, Any]] = [
+    {"layer": "Conv2D", "filters": 4, "size": 3, "padding": "same", "name": "first"},
+    {"layer": "BatchNorm"},
+    {"layer": "ReLU"},
+    {"layer": "MaxPool2D", "size": 2, "uncovered": "drop"},
+    {"layer": "Conv2D", "filters": 4, "size": [3, 1], "stride": 1, "dilation": 1, "groups": 2,
+     "padding": [1, 1, 0, 0], "bias": False, "name": "second"},
+    {"layer": "Add", "inputs": ["second", "second"], "name": "sum"},
+    {"layer": "LocallyConnected2D", "filters": 2, "size": 1, "name": "local"},
+    {"layer": "Concat", "inputs": ["sum", "local"]},
+    {"layer": "AvgPool2D", "size": 2, "stride": 2, "padding": 0},
+    {"layer": "Dropout", "rate": 0.25},
+    {"layer": "LeakyReLU", "slope": 0.1},
+    {"layer": "Flatten"},
+    {"layer": "GroupedDense", "units": 4, "group": 2},
+    {"layer": "Dense", "units": "classes"},
+]  # fmt: skip
+NETWORK = {"input_shape": [8, 8, 1], "layers": NETWORK_LAYERS}
+"""A network file that uses most layers and arguments."""
+
+
+@functools.cache
+def model() -> bytes:
+    """A model file with classes, preprocessing and notes."""
+    from striate.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
+    from striate.model import files
+    from striate.model.preprocessing import Preprocessing
+    from striate.network import Network
+
+    network = Network(
+        [Conv2D(3, 3), BatchNorm(), ReLU(), MaxPool2D(2), Flatten(), Dense(3)], (8, 8, 1)
+    )
+    network.classes = ["a", "b", "c"]
+    network.preprocessing = Preprocessing(
+        mean=(120.0,), std=(60.0,), colour="gray", resize={"height": 8, "width": 8, "mode": "crop"}
+    )
+    history = {"loss": [1.5, 0.5], "val_loss": [1.5, None], "accuracy": [0.25, 0.75]}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.safetensors"
+        files.save(network, path, {"epochs": 2, "history": history, "split": {"seed": 0}})
+        return path.read_bytes()
+
+
+def npy(array: Any, version: tuple[int, int] | None = None) -> bytes:
+    """A .npy file."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.asarray(array), version, allow_pickle=False)
+    return file.getvalue()
+
+
+@functools.cache
+def idx(axes: int) -> bytes:
+    """An IDX file of images (3 axes) or labels (1)."""
+    array = IMAGES[..., 0] if axes == 3 else LABELS.astype(np.uint8)
+    sides = b"".join(extent.to_bytes(4, "big") for extent in array.shape)
+    return bytes([0, 0, 8, axes]) + sides + array.tobytes()
+
+
+@functools.cache
+def wav(kind: str) -> bytes:
+    """A sound of one or two channels."""
+    from scipy.io import wavfile
+
+    file = io.BytesIO()
+    tone = np.sin(np.arange(200) / 5)
+    if kind == "24-bit":
+        with wave.open(file, "wb") as out:
+            out.setnchannels(2)
+            out.setsampwidth(3)
+            out.setframerate(8000)
+            out.writeframes(bytes(600))
+    elif kind == "16-bit":
+        wavfile.write(file, 8000, (tone * 32767).astype(np.int16))
+    else:
+        wavfile.write(file, 8000, np.stack([tone, -tone], 1).astype(np.float32))
+    return file.getvalue()
+
+
+@functools.cache
+def image(kind: str, mode: str) -> bytes:
+    """An image of 9 × 8 pixels; two frames where the kind has them."""
+    from PIL import Image
+
+    pixels = RANDOM.integers(0, 256, (8, 9, 4), dtype=np.uint8)
+    if mode == "I;16":
+        made = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    else:
+        made = Image.fromarray(pixels, "RGBA").convert(mode)
+    file = io.BytesIO()
+    options: dict[str, Any] = {}
+    if kind in ("GIF", "TIFF", "WEBP") and mode not in ("I;16",):
+        options = {"save_all": True, "append_images": [made.rotate(90, expand=True)]}
+        if kind != "TIFF":
+            options["append_images"] = [made.rotate(180)]
+    made.save(file, kind, **options)
+    return file.getvalue()
+
+
+IMAGE_KINDS = (
+    ("PNG", "RGB"), ("PNG", "P"), ("PNG", "LA"), ("PNG", "I;16"), ("JPEG", "RGB"), ("JPEG", "L"),
+    ("GIF", "P"), ("BMP", "RGB"), ("BMP", "P"), ("TIFF", "RGB"), ("TIFF", "I;16"), ("TIFF", "L"),
+    ("WEBP", "RGB"),
+)  # fmt: skip
+
+CSV = "time,left,right\n" + "\n".join(f"{n},{n * 0.5},{-n}" for n in range(20)) + "\n"
+KERNEL = "0 -1 0; -1 5 -1; 0 -1 0 # sharper\n"
+KERNEL_CSV = "1,2,1\n2,4,2\n1,2,1\n"
+
+
+def toml(value: dict[str, Any]) -> str:
+    """A network file in TOML, of values that TOML can hold."""
+    lines = [f"input_shape = {json.dumps(value.get('input_shape', [8, 8, 1]))}"]
+    layers = value.get("layers")
+    for layer in layers if isinstance(layers, list) else []:
+        lines.append("[[layers]]")
+        if isinstance(layer, dict):
+            lines += [f"{key} = {json.dumps(entry)}" for key, entry in layer.items()]
+    return "\n".join(lines) + "\n"
