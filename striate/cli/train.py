@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import class_weights, networkfile, options
+from striate.cli import class_weights, found_rate, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
 from striate.cli.model_output import check_model_file, default_name
@@ -19,12 +19,11 @@ from striate.cli.output import note, one_line, paragraph
 from striate.cli.trained_model import TrainedModel
 from striate.common.progress import Counting
 from striate.common.stop_signals import InterruptHandler
-from striate.common.text import counted, sizes
+from striate.common.text import counted
 from striate.network import Network
 
 if TYPE_CHECKING:
     from striate.data import Dataset
-    from striate.layers import Layer
     from striate.training.history import History
     from striate.training.recipes import Recipe
 
@@ -83,7 +82,11 @@ class TrainOptions:
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images per step.")
 @click.option("--optimizer", type=click.Choice(["sgd", "adamw"]))
 @click.option(
-    "--lr", "learning_rate", type=options.number(0, above=True), metavar="X", help="Learning rate."
+    "--lr",
+    "learning_rate",
+    type=found_rate.rate_or_auto,
+    metavar="X|auto",
+    help="The highest learning rate; auto: found by a short test.",
 )
 @click.option("--weight-decay", type=options.number(0), metavar="X")
 @click.option("--schedule", type=click.Choice(["constant", "cosine", "step", "one-cycle"]))
@@ -196,6 +199,9 @@ def train(**given: Any) -> int:
     from striate.training.training_settings import NAMES
 
     asked = {name: given.pop(name) for name in NAMES if name != "augment"}
+    finds_rate = asked["learning_rate"] == found_rate.AUTO
+    if finds_rate:
+        asked["learning_rate"] = None
     chosen = TrainOptions(asked, **given)
     described = networkfile.read(chosen.network) if chosen.network else None
     check_model_file(chosen.out)
@@ -219,6 +225,8 @@ def train(**given: Any) -> int:
     network.preprocessing = replace(
         network.preprocessing, resize=dataset.resize, colour=dataset.colour
     )
+    if finds_rate:
+        recipe = _with_found_rate(chosen, recipe, network, dataset)
     _announce(chosen, dataset, recipe, network)
     if replaces and not chosen.resume:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
@@ -368,7 +376,7 @@ def _split(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
 def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network) -> None:
     """Print the network and the training settings."""
     origin = chosen.network or f"for {recipe.name}"
-    layers = " → ".join(describe_layer(vertex.layer) for vertex in network.nodes)
+    layers = " → ".join(layer_words.describe_layer(vertex.layer) for vertex in network.nodes)
     paragraph(
         f"Network ({origin}): {layers}; {counted(network.parameter_count, 'parameter')}",
         quiet=chosen.quiet,
@@ -376,21 +384,31 @@ def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: N
     paragraph(f"Training: {recipe.training.description}", quiet=chosen.quiet)
 
 
-def describe_layer(layer: Layer) -> str:
-    """Return a layer in a word or two: "Conv2D 32 3×3"."""
-    words = [type(layer).__name__]
-    words += [
-        f"{getattr(layer, name):g}"
-        for name in ("filters", "units", "rate", "factor")
-        if hasattr(layer, name)
-    ]
-    window = getattr(layer, "size", None)
-    stride = getattr(layer, "stride", None)
-    if window is not None:
-        words.append(sizes(window))
-    if stride not in (None, (1, 1), window):
-        words.append(f"stride {sizes(stride)}")
-    return " ".join(words)
+def _with_found_rate(
+    chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Dataset
+) -> Recipe:
+    """Return the recipe with the learning rate that a short test finds."""
+    training, sentence = found_rate.with_found_rate(
+        recipe.training,
+        network,
+        dataset.train_images,
+        dataset.train_labels,
+        **_how(chosen, dataset),
+    )
+    note(sentence, quiet=chosen.quiet)
+    return replace(recipe, training=training)
+
+
+def _how(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any]:
+    """Return what training and the search of its learning rate are given alike."""
+    return {
+        "class_weight": class_weights.read(chosen.class_weight, dataset.classes),
+        "seed": chosen.seed,
+        "threads": chosen.threads,
+        "engine": chosen.engine or options.default_engine(),
+        "exact": chosen.exact,
+        "bfloat16": chosen.bfloat16,
+    }
 
 
 def _fit(
@@ -409,12 +427,7 @@ def _fit(
         validation_data=None if watched is None else (watched.images, watched.labels),
         validation_fraction=_validation_fraction(chosen, dataset),
         early_stopping=chosen.patience,
-        class_weight=class_weights.read(chosen.class_weight, dataset.classes),
-        seed=chosen.seed,
-        threads=chosen.threads,
-        engine=chosen.engine or options.default_engine(),
-        exact=chosen.exact,
-        bfloat16=chosen.bfloat16,
+        **_how(chosen, dataset),
         progress=not chosen.quiet,
         checkpoint=given if needed else None,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,

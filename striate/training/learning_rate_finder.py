@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from striate.common.arguments import real_number, whole_number
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.text import counted
-from striate.optim.losses import Loss
+from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
 from striate.training.batches import batch_sizes
 from striate.training.loading import Augmentation
@@ -122,10 +122,10 @@ def find_learning_rate(
     batch_size: int = TrainingSettings.batch_size,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     weight_decay: float | None = TrainingSettings.weight_decay,
-    loss: Loss | str | None = None,
+    loss: Loss | LossFunction | str | None = None,
     class_weight: ClassWeight = None,
     sample_weight: ArrayLike | None = None,
-    augment: Augmentation | None = None,
+    augment: Mapping[str, Any] | Augmentation | None = None,
     seed: int = 0,
     threads: int | None = None,
     engine: str = "llvm",
@@ -167,7 +167,7 @@ def find_learning_rate(
             f"and {highest:g}"
         )
     settings = TrainingSettings(
-        optimizer=optimizer, weight_decay=weight_decay, batch_size=batch_size
+        optimizer=optimizer, weight_decay=weight_decay, batch_size=batch_size, augment=augment
     )
     with _unchanged(network):
         data = prepare(
@@ -198,7 +198,8 @@ def find_learning_rate(
             )
         ) as made:
             rule = copy.deepcopy(settings.make_optimizer())
-            batches = _batches(data, steps, size, seed, augment, made.reads_in_place)
+            changes = settings.make_augmentation()
+            batches = _batches(data, steps, size, seed, changes, made.reads_in_place)
             losses: list[float] = []
             smoothed: list[float] = []
             with batches as source, np.errstate(all="ignore"):

@@ -18,8 +18,9 @@ import pytest
 from striate.cli import class_weights
 from striate.cli import train as train_module
 from striate.model import files
-from striate.network import load
+from striate.network import Network, load
 from striate.training import recipes
+from striate.training.learning_rate_finder import LearningRateCurve
 
 Run = Callable[..., Any]
 Refused = Callable[..., str]
@@ -140,8 +141,6 @@ def recorded(
     striate: Run, monkeypatch: pytest.MonkeyPatch, *arguments: object
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options that `train` gives to `Network.fit`, and its JSON."""
-    from striate.network import Network
-
     seen: dict[str, Any] = {}
     fit = Network.fit
 
@@ -188,6 +187,43 @@ def test_all_options_reach_the_training(
     assert result["recipe"]["learning_rate"] == 0.01
     assert result["recipe"]["augment"]["cutout"] == 2
     assert result["best_epoch"] in (1, 2)
+
+
+def test_a_learning_rate_that_is_found(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--network", network_file, "--seed", "3", "--class-weight", "balanced"]
+    seen, result = recorded(striate, monkeypatch, *options, "--lr", "auto")
+    rate = seen["learning_rate"]
+    assert 1e-4 < rate < 1 and rate == float(f"{rate:.3g}")
+    assert result["recipe"]["learning_rate"] == rate
+    # It is that of the same training: found again, and typed in.
+    again, _ = recorded(striate, monkeypatch, *options, "--lr", "AUTO")
+    assert again["learning_rate"] == rate
+    models = []
+    for given in ("auto", str(rate)):
+        outcome = striate("train", "digits", *QUICK, *options, "--lr", given, "--out", "one")
+        assert outcome.code == 0, outcome.err
+        assert ("Found a learning rate" in outcome.err) == (given == "auto")
+        models.append(load("one").flat.tobytes())
+    assert models[0] == models[1]
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "automatic", ""])
+def test_wrong_learning_rates(refused: Refused, in_tmp: Path, rate: str) -> None:
+    assert "is not a number above 0" in refused("train", "digits", "--lr", rate)
+
+
+def test_no_learning_rate_that_helps(
+    refused: Refused, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = LearningRateCurve(*np.ones((3, 10)), None, False)
+    monkeypatch.setattr(Network, "find_learning_rate", lambda *given, **options: nothing)
+    message = refused("train", "digits", "--lr", "auto")
+    assert message == (
+        "--lr auto: no learning rate made the loss fall in 10 steps from 1 to 1: more steps may "
+        "tell; give a number"
+    )
 
 
 @pytest.mark.parametrize(("given", "wanted"), [([], None), (["balanced"], "balanced")])
