@@ -621,3 +621,25 @@ def test_giants_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
 def test_grace_hopper() -> None:
     picture = grace_hopper()
     assert picture.frames[0].shape == (600, 512, 3)
+
+
+def test_animations_without_end_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """Of GIF, whose frames nothing counts but going through them, and of TIFF."""
+    import time
+
+    from PIL import Image
+
+    frames = [Image.fromarray(np.full((2, 2, 3), n, np.uint8)) for n in (0, 255)]
+    frames[0].convert("P").save(
+        tmp_path / "two.gif", save_all=True, append_images=[frames[1].convert("P")]
+    )
+    assert len(read_picture(tmp_path / "two.gif").frames) == 2
+    whole = (tmp_path / "two.gif").read_bytes()
+    last = whole[whole.rindex(b"\x21\xf9\x04") : -1]
+    (tmp_path / "many.gif").write_bytes(whole[:-1] + last * 100_000 + b";")
+    start = time.monotonic()
+    with pytest.raises(DataError, match=r"many.gif: 10,001 frames are more than the 10,000"):
+        read_picture(tmp_path / "many.gif")
+    assert time.monotonic() - start < 3
+    (tmp_path / "some.gif").write_bytes(whole[:-1] + last * 50 + b";")
+    assert len(read_picture(tmp_path / "some.gif").frames) == 52

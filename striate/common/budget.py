@@ -31,7 +31,7 @@ MOST_BATCH = 2**16
 MOST_FRAMES = 10_000
 """Of an animation, or pages of a TIFF file."""
 
-MOST_PACKED = 250
+MOST_PACKED = 100
 """How many times smaller more than `UNSUSPICIOUS` bytes may be packed: images are packed by less,
 and what is meant to fill a memory by a thousand."""
 UNSUSPICIOUS = 2**28

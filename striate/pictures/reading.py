@@ -22,10 +22,12 @@ from striate.data.image_files import (
     orientation,
     upright_pixels,
 )
+from striate.pictures.frame_count import count_frames
 from striate.pictures.picture import JpegTables, Picture, alike
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
+    from PIL.ImageFile import ImageFile
 
 # All frames together are held in memory, so they may have only so many times as many pixels.
 _TOGETHER = 4
@@ -69,8 +71,8 @@ def grace_hopper() -> Picture:
         raise DataError("matplotlib's sample data are not installed: name a photo") from error
 
 
-def _read(path: str, image: Pillow.Image, max_pixels: int) -> Picture:
-    count = getattr(image, "n_frames", 1) if image.format in _FRAMED else 1
+def _read(path: str, image: ImageFile, max_pixels: int) -> Picture:
+    count = count_frames(image, path) if image.format in _FRAMED else 1
     _check_pixels(image, count, max_pixels)
     kept: dict[str, Any] = {}
     if image.format in ("JPEG", "MPO"):
