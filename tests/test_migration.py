@@ -15,8 +15,8 @@ PAGE = (Path(__file__).parents[1] / "docs" / "migration.md").read_text("utf-8")
 OBJECTS = {"network": striate.Network, "history": History, "model": striate.ConvNetClassifier}
 # What instances have, and their classes do not.
 ATTRIBUTES = {"network.parameters", "network.classes"}
-# Arrays of the reader's.
-ARRAYS = {"images", "labels", "photo", "x", "y", "X", "f", "g", "filters"}
+# The reader's own.
+OWN = {"function", "images", "labels", "photo", "x", "y", "X", "f", "g", "filters"}
 
 
 def rows() -> list[list[str]]:
@@ -51,7 +51,7 @@ def check(code: str) -> None:
             places = [None] * (len(node.args) + own)
             inspect.signature(called).bind(*places, **{k.arg: None for k in node.keywords if k.arg})
         elif isinstance(node, ast.Attribute) or (
-            isinstance(node, ast.Name) and node.id not in ARRAYS
+            isinstance(node, ast.Name) and node.id not in OWN | {"print"}
         ):
             looked_up(node)
 

@@ -74,6 +74,32 @@ def test_all_that_it_shows_is_documented() -> None:
     assert [value for value in shown() if not inspect.getdoc(value)] == []
 
 
+def test_what_it_says_to_import_can_be_imported() -> None:
+    lines = re.findall(r"`(from striate[\w.]* import [\w, ]+)`", "".join(map(_text, PAGES)))
+    assert len(lines) >= 4
+    for line in lines:
+        exec(line, {})
+
+
+def test_what_it_says_to_be_in_a_module_is_there() -> None:
+    said = {
+        "networks.md": (striate, ["Network", "Input", "load", "Preprocessing", "ModelFileError"]),
+        "data.md": (striate, ["load_data", "Dataset", "DataError", "Augment"]),
+        "estimators.md": (striate, ["ConvNetClassifier", "ConvNetRegressor"]),
+        "teaching.md": (striate, ["derive", "gradients", "size"]),
+    }
+    for page, (module, names) in said.items():
+        text = _text(REFERENCE / page)
+        for name in names:
+            assert hasattr(module, name)
+            assert name in text
+    assert all(hasattr(striate.data, name) for name in ("load_images", "find_images"))
+
+
+def _text(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
 def test_every_page_is_in_the_navigation() -> None:
     named = re.findall(r"^ .*?([\w/-]+\.md)$", SITE, re.MULTILINE)
     pages = [page.relative_to(ROOT / "docs") for page in (ROOT / "docs").rglob("*.md")]
