@@ -1,8 +1,10 @@
 """What `repr` and notebooks show: one line, tables, curves; never all values of an array."""
 
+import ast
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -242,3 +244,31 @@ def test_curves_of_regression_and_of_nothing() -> None:
     rows = [Epoch(1, 2.0, None, None, None, 0.1, 10, 1.0, 10.0)]
     assert [axes.get_ylabel() for axes in History(rows).plot().axes] == ["loss", "learning rate"]
     assert History().plot().axes[0].lines[:] == []
+
+
+# Rooms whose objects users get to see; the others have numbers by the thousand inside, too, but
+# nobody prints them.
+ROOMS = ("data", "training", "inspect", "teaching", "recordings", "pictures", "reports",
+         "estimators", "model")  # fmt: skip
+MANY = re.compile(r"Array|Images|Labels|Floats|Weights|Targets|bytes")
+
+
+def test_no_dataclass_shows_all_its_numbers() -> None:
+    """Whatever holds arrays says what they are, not what is in them."""
+    long = []
+    for room in ROOMS:
+        for path in sorted((Path(striate.__file__).parent / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if not isinstance(node, ast.ClassDef):
+                    continue
+                decorators = [ast.unparse(one) for one in node.decorator_list]
+                if not any(one.startswith("dataclass") for one in decorators):
+                    continue
+                fields = [ast.unparse(part.annotation) for part in node.body
+                          if isinstance(part, ast.AnnAssign)]  # fmt: skip
+                own = any(isinstance(part, ast.FunctionDef) and part.name == "__repr__"
+                          for part in node.body)  # fmt: skip
+                held = any(MANY.search(field) for field in fields)
+                if held and "short_repr" not in decorators and not own:
+                    long.append(f"{path.name}: {node.name}")
+    assert long == []

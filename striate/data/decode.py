@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.deep import deep_pixels, is_deep
 from striate.data.image_files import (
@@ -85,6 +86,7 @@ class WantedImages:
     white: int = WHITE
 
 
+@short_repr
 @dataclass
 class Chunk:
     """Several decoded images.

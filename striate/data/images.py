@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Images
 from striate.common.budget import need
+from striate.common.short_repr import short_repr
 from striate.common.text import counted
 from striate.data import decode, worker_pool
 from striate.data.dataset import (
@@ -37,6 +38,7 @@ _FEW_BITS = 14
 _SPLIT = 1.25
 
 
+@short_repr
 @dataclass
 class Decoded:
     """The pixels of the files that could be read.

@@ -11,6 +11,7 @@ from striate.common.arrays import Array
 from striate.common.short_repr import short_repr
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class JpegTables:
     """How a JPEG file was compressed, so that the next is compressed alike.

@@ -31,6 +31,7 @@ from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
 from striate.common.digests import digest_of
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.short_repr import short_repr
 from striate.common.text import reason
 from striate.model.container import Container, ModelFileError, chunks
 from striate.training.fingerprint import NETWORK, START, Facts, differences, told
@@ -75,6 +76,7 @@ class Checkpoint:
             object.__setattr__(self, "every", whole_number(self.every, "every", "Checkpoint"))
 
 
+@short_repr
 @dataclass
 class TrainingState:
     """What a checkpoint holds besides the facts.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Images
+from striate.common.short_repr import short_repr
 from striate.data.augment import CHANGES, FUSED, Augment, Draw, Fill, fill_values
 from striate.plan.inputs import ImageChanges, ImagesInPlace, can_be_read_in_place
 from striate.training.random_streams import Stream, generator, image_keys
@@ -49,6 +50,7 @@ def select(images: Images, rows: NDArray[np.intp], reads_in_place: bool) -> Imag
     )
 
 
+@short_repr
 @dataclass
 class Loader:
     """Loads and augments the images of one batch after the other.
