@@ -128,15 +128,16 @@ class Network(Model):
         What is compiled is kept for `MOST_ENGINES` combinations of these options, and for batches
         of a few sizes only, up to which others are rounded.
         """
-        from striate.data.network_images import chunks, named_images
         from striate.engines import make_engine
         from striate.engines.views import check_views, views_of
         from striate.model.image_arrays import raw_images
         from striate.plan.inputs import rounded_batch
 
         check_views(views, self.input_shape)
-        named = named_images(images)
+        named = _named(images)
         if named is not None:
+            from striate.data.network_images import chunks
+
             again = partial(
                 self.predict_logits,
                 engine=engine,
@@ -283,11 +284,12 @@ class Network(Model):
 
         Options are those of `predict_logits`.
         """
-        from striate.data.network_images import named_images, read_for_network
         from striate.training.evaluation import evaluate
 
-        named = named_images(images)
+        named = _named(images)
         if named is not None:
+            from striate.data.network_images import read_for_network
+
             images = read_for_network(named, self.preprocessing, self.input_shape)
         outputs_of = partial(
             self._finite_logits,
@@ -424,3 +426,13 @@ class Network(Model):
     def __getstate__(self) -> dict[str, Any]:
         dropped = ("_engines", "_lock")
         return {k: value for k, value in super().__getstate__().items() if k not in dropped}
+
+
+def _named(images: Any) -> list[Any] | None:
+    """Files and pictures that images are named by, None for arrays: see `named_images`."""
+    # What reads files is not even imported where nobody names one.
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "UO":
+        return None
+    from striate.data.network_images import named_images
+
+    return named_images(images)

@@ -73,6 +73,15 @@ def test_all_lists_what_the_table_and_the_type_checker_know() -> None:
         assert f" as {name}\n" in source, f"{name} is missing under TYPE_CHECKING"
 
 
+def test_predicting_arrays_loads_nothing_that_reads_files() -> None:
+    code = (
+        "import sys, numpy as np, striate; "
+        "striate.Network([striate.Dense(3)], (4,)).predict(np.zeros((2, 4)), engine='numpy'); "
+        "print(any(name.startswith('striate.data') for name in sys.modules))"
+    )
+    assert in_new_process(code) == "False\n"
+
+
 def test_a_star_import_replaces_nothing_of_pythons() -> None:
     taken = set(dir(builtins)) | sys.stdlib_module_names
     assert taken.isdisjoint(striate.__all__)
