@@ -109,27 +109,57 @@ def turn(
         zooms: by which factor, above 0, (n,).
         fill: "edge", "reflect" or one value per channel.
     """
-    from scipy.ndimage import affine_transform
-
     height, width, channels = images.shape[1:]
-    mode = {"edge": "nearest", "reflect": "mirror"}.get(str(fill), "grid-constant")
-    colour = np.zeros(channels) if isinstance(fill, str) else fill
     kind = np.float32 if images.dtype == np.uint8 else images.dtype
     turned = np.empty(images.shape, kind)
-    middle = np.array([height - 1, width - 1]) / 2
+    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
+    down = np.repeat(np.arange(height) - middle_row, width)
+    right = np.tile(np.arange(width) - middle_column, height)
+    # A frame of the colour stands for all that is outside.
+    frame = 0 if isinstance(fill, str) else 1
+    framed = np.empty((height + 2 * frame, width + 2 * frame, channels), kind)
+    if not isinstance(fill, str):
+        framed[...] = fill
+    inside = framed[frame : frame + height, frame : frame + width]
+    pixels = framed.reshape(-1, channels)
     for image, result, angle, zoom in zip(
         images, turned, np.radians(angles).tolist(), zooms.tolist(), strict=True
     ):
-        # From a row and column of the result back to the point of the image: rows go downwards.
+        inside[...] = image
+        # From a pixel of the result back to the point of the image: rows go downwards.
         cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
-        back = np.array([[cosine, sine], [-sine, cosine]])
-        offset = middle - back @ middle
-        for channel in range(channels):
-            result[..., channel] = affine_transform(
-                image[..., channel], back, offset, output=kind, order=1, mode=mode,
-                cval=float(colour[channel]),
-            )  # fmt: skip
+        rows = cosine * down + sine * right + middle_row
+        columns = cosine * right - sine * down + middle_column
+        tops, lefts = np.floor(rows), np.floor(columns)
+        below, beside = (part.astype(kind)[:, None] for part in (rows - tops, columns - lefts))
+        upper, lower = (_lines(tops, step, height, fill) * framed.shape[1] for step in (0, 1))
+        first, second = (_lines(lefts, step, width, fill) for step in (0, 1))
+        high, low = (
+            _between(pixels.take(row + first, axis=0), pixels.take(row + second, axis=0), beside)
+            for row in (upper, lower)
+        )
+        result[...] = _between(high, low, below).reshape(result.shape)
     return _as_before(turned, images)
+
+
+def _between(first: Array, second: Array, share: Array) -> Array:
+    """Linearly between two values; the first, to the bit, at a share of 0."""
+    second -= first
+    second *= share
+    second += first
+    return second
+
+
+def _lines(at: Array, step: int, length: int, fill: str | Array) -> Array:
+    """Which rows (or columns) stand for those at `at + step` of an image with so many."""
+    lines = at.astype(np.intp) + step
+    if isinstance(fill, str) and fill == "reflect":
+        period = max(2 * (length - 1), 1)
+        lines %= period
+        return np.minimum(lines, period - lines) if length > 1 else lines
+    if isinstance(fill, str):
+        return np.clip(lines, 0, length - 1, out=lines)
+    return np.clip(lines, -1, length, out=lines) + 1
 
 
 def _as_before(changed: Images, images: Images) -> Images:

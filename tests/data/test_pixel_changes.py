@@ -82,6 +82,24 @@ def test_turning_and_zooming_is_that_of_the_textbook(dtype: Any, fill: Any) -> N
         np.testing.assert_allclose(made.astype(float), expected, rtol=0, atol=limit)
 
 
+@pytest.mark.parametrize("fill", [(9.0, 8.0, 7.0), "edge", "reflect"])
+@pytest.mark.parametrize("size", [(1, 6), (6, 1), (2, 3)])
+def test_points_far_outside_of_small_images(size: tuple[int, int], fill: Any) -> None:
+    images = np.random.default_rng(2).random((3, *size, 3))
+    if fill == "reflect" and 1 in size:
+        images = np.repeat(images, 2, axis=1 if size[0] == 1 else 2)  # else there is no mirror
+    angles, zooms = [10.0, 90.0, -140.0], [0.25, 0.3, 4.0]
+    result = Augment(rotate=180, zoom=3, fill=fill).apply(images, drawn(angles=angles, zooms=zooms))
+    for image, made, angle, zoom in zip(images, result, angles, zooms, strict=True):
+        np.testing.assert_allclose(made, turned(image, angle, zoom, fill), rtol=0, atol=1e-9)
+
+
+def test_a_single_row_has_no_mirror() -> None:
+    images = np.random.default_rng(2).random((1, 1, 5, 1))
+    result = Augment(rotate=180, fill="reflect").apply(images, drawn(angles=[180.0], zooms=[1.0]))
+    np.testing.assert_allclose(result, images[:, :, ::-1], atol=1e-9)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_a_quarter_turn_is_anticlockwise(channels: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 6, 6, channels), dtype=np.uint8)
