@@ -40,14 +40,19 @@ def count_frames(image: ImageFile, who: str) -> int:
 
 
 def _tiff_pages(image: Pillow.Image) -> int:
-    """More pages than are taken, or 1: each of them tells where the next one is."""
+    """The pages of a TIFF, one more than are taken at most: each tells where the next one is.
+
+    They are gone to one by one: of a page far behind the last, Pillow keeps a wrong number.
+    """
+    count = 1
     try:
-        image.seek(MOST_FRAMES)
+        while count <= MOST_FRAMES:
+            image.seek(count)
+            count += 1
     except EOFError:
-        image.seek(0)
-        return 1
+        pass
     image.seek(0)
-    return MOST_FRAMES + 1
+    return count
 
 
 def _gif_frames(file: IO[bytes]) -> int:
