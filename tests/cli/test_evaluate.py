@@ -375,3 +375,27 @@ def test_a_model_without_a_record_of_its_images(striate: Run, model: Path, in_tm
     assert (outcome.json["part"], outcome.json["images"]) == ("test", 359)
     assert outcome.json["changes"] is None
     assert "does not tell its images one by one: its test images are drawn again" in outcome.err
+
+
+def test_only_what_is_asked_for_can_be_missing(
+    striate: Run, in_tmp: Path, images: Path, network_file: Path
+) -> None:
+    for part, numbers in (("train", range(8)), ("test", range(8, 12))):
+        for name in ("dark", "light"):
+            Path("set", part, name).mkdir(parents=True)
+            for number in numbers:
+                shutil.copy(images / name / f"{name}{number}.png", Path("set", part, name))
+    options = ("--epochs", 1, "--network", network_file)
+    assert striate("train", "set", *NUMPY, *options).code == 0
+    Path("set/test/dark/dark9.png").unlink()
+    Path("set/train/dark/dark1.png").unlink()
+    for part, missing in (("test", 1), ("train", 1), ("all", 2)):
+        outcome = striate("evaluate", "set.safetensors", "set", *NUMPY, "--json", "--part", part)
+        assert outcome.json["changes"]["missing"] == missing
+    assert striate("evaluate", "set.safetensors", "set", *NUMPY, "--json").json["images"] == 7
+    # Of another source, which has one of these images by chance, none is missing.
+    for name in ("dark", "light"):
+        Path("else", name).mkdir(parents=True)
+        shutil.copy(images / name / f"{name}9.png", Path("else", name))
+    result = striate("evaluate", "set.safetensors", "else", *NUMPY, "--json").json
+    assert result["changes"] == {"new": 0, "changed": 0, "missing": 0, "relabelled": 0}

@@ -235,3 +235,12 @@ def test_mnist(mnist_folder: Path) -> None:
     assert data.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert data.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert data.classes == [str(digit) for digit in range(10)]
+
+
+def test_a_file_that_is_not_packed_goes_before_one_that_is(tmp_path: Path) -> None:
+    content = arrays()
+    write(tmp_path, content, zipped=False)
+    for name in NAMES.values():
+        (tmp_path / f"{name}.gz").write_bytes(b"damaged")
+    loaded = load(tmp_path)
+    assert np.array_equal(loaded.train_images[..., 0], content["train", "images"])

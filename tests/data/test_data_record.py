@@ -236,3 +236,11 @@ def test_validation_images_that_are_training_images() -> None:
     made = dataset(validation_images=IMAGES[3:5], validation_labels=LABELS[3:5])
     (note,) = suspicions(made.parts, made.classes)
     assert note.startswith("2 of the 2 validation images are among the training images, too:")
+
+
+def test_equal_digests_are_not_equal_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "striate.data.suspicions.digests", lambda images: np.zeros(len(images), np.uint32)
+    )
+    made = dataset()
+    assert suspicions(made.parts, made.classes) == []
