@@ -152,6 +152,8 @@ def _short_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.showwarning = show
+        # Pillow warns of harmless oddities, such as damaged notes of a camera; errors are errors.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -197,8 +197,10 @@ def load_images(
         DataError: a file that cannot be read, or images of several sizes without a `resize`.
     """
     resize, colour = preprocessing.resize, preprocessing.colour
-    given = paths if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths]
-    files = [_source(path) for path in given]
+    if isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable):
+        files = [_source(paths)]
+    else:
+        files = [_source(path) for path in paths]
     if not files:
         raise DataError("there are no images to read")
     mode = str(resize.get("mode", "crop")) if resize else "crop"

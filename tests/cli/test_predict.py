@@ -17,6 +17,7 @@ from striate import data
 from striate.cli import predict as predict_module
 from striate.layers import Dense, Flatten, ReLU
 from striate.model import files
+from striate.model.preprocessing import Preprocessing
 from striate.network import Network, load
 
 Run = Callable[..., Any]
@@ -272,3 +273,27 @@ def test_brackets_in_the_name_of_a_folder(striate: Run, model: Path, scans: Path
     assert {Path(found["path"]).parent.name for found in outcome.json["predictions"]} == {
         "scans [2024]"
     }
+
+
+@pytest.mark.parametrize("options", [(), ("-W", "error")])
+def test_oddities_of_an_image_are_no_warnings(
+    model: Path, in_tmp: Path, options: tuple[str, ...]
+) -> None:
+    notes = b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0"
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    Image.fromarray(pixels).save("odd.jpg", exif=notes)
+    command = [sys.executable, *options, "-m", "striate", "predict", str(model), "odd.jpg", *NUMPY]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "EXIF" not in result.stderr
+
+
+def test_any_iterable_of_files_can_be_loaded(scans: Path) -> None:
+    network_rules = Preprocessing(resize={"height": 8, "width": 8, "mode": "crop"}, colour="gray")
+    names = ["scans/scan0.png", "scans/scan1.png"]
+    expected = data.load_images(names, network_rules)
+    assert np.array_equal(data.load_images(iter(names), network_rules), expected)
+    assert np.array_equal(data.load_images(np.array(names), network_rules), expected)
+    assert np.array_equal(data.load_images(Path(names[0]), network_rules), expected[:1])
+    with Image.open(names[0]) as picture:
+        assert np.array_equal(data.load_images(picture, network_rules), expected[:1])
