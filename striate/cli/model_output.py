@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from striate.common.digests import digest_of
 from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset
+
+LONGEST_NAME = 255
+"""Bytes of the name of a file, on all systems."""
 
 
 def check_model_file(out: str | None) -> bool:
@@ -50,3 +54,13 @@ def default_name(dataset: Dataset) -> str:
     most = 255 - len(f"{ending}.checkpoint")
     stem = stem.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
     return f"{stem.strip('. ') or 'model'}{ending}"
+
+
+def checkpoint_beside(out: str) -> Path:
+    """Return the checkpoint of a model: its name and ".checkpoint", or where that is too long for a
+    file a digest in its place.
+    """
+    path = Path(f"{out}.checkpoint")
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        path = path.with_name(f"{digest_of(path.name)}.checkpoint")
+    return path

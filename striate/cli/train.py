@@ -14,7 +14,7 @@ import click
 from striate.cli import class_weights, found_rate, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
-from striate.cli.model_output import check_model_file, default_name
+from striate.cli.model_output import check_model_file, checkpoint_beside, default_name
 from striate.cli.output import note, one_line, paragraph
 from striate.cli.trained_model import TrainedModel
 from striate.common.progress import Counting
@@ -237,7 +237,7 @@ def train(**given: Any) -> int:
     }
     if replaces and chosen.resume:
         note_changes(out, dataset, quiet=chosen.quiet)
-    checkpoint = Path(f"{out}.checkpoint")
+    checkpoint = checkpoint_beside(out)
     if chosen.resume and not checkpoint.exists():
         note(f"There is no {one_line(str(checkpoint))}: training begins anew", quiet=chosen.quiet)
     # A signal that comes when training is done, but not yet saved, waits.

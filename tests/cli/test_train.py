@@ -674,3 +674,19 @@ def test_a_full_disk_does_not_lose_the_model(
     )
     load(saved)
     assert os.listdir() == ["elsewhere"]
+
+
+@posix
+def test_a_name_as_long_as_a_name_can_be(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "n" * 255
+    command = ("train", "digits", *SMALL, "--network", network_file, "--out", name)
+    with monkeypatch.context() as patch:
+        signal_at(patch, 1, signal.SIGTERM)
+        assert striate(*command).code == 143
+    (checkpoint,) = set(os.listdir()) - {name}
+    assert checkpoint.endswith(".checkpoint")
+    outcome = striate(*command, "--resume")
+    assert outcome.code == 0 and "resumed from" in outcome.err
+    assert os.listdir() == [name]
