@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Images
+from striate.common.short_repr import short_repr
 
 Labels = npt.NDArray[np.int64]
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Part:
     """Some images with their labels.

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.short_repr import short_repr
 from striate.data.dataset import Dataset
 from striate.data.image_digests import Digests, digests
 from striate.data.part import Labels, Part
@@ -30,6 +31,7 @@ _LONGEST_NAME = 4096
 _ALL_NAMES = 1 << 28
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class RecordedPart:
     """The images of one part.
@@ -45,6 +47,7 @@ class RecordedPart:
     names: list[str] | None
 
 
+@short_repr
 @dataclass
 class Comparison:
     """Images compared with those of a record.
