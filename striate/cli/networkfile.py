@@ -83,12 +83,19 @@ class NetworkFile:
             )
         return tuple(shape)
 
-    def build(self, input_shape: Shape | None = None, classes: int | None = None) -> Network:
+    def build(
+        self,
+        input_shape: Shape | None = None,
+        classes: int | None = None,
+        *,
+        seed: int | None = 0,
+    ) -> Network:
         """Build the network.
 
         Args:
             input_shape: the shape of the data, which must be that in the file if there is one.
             classes: the number that "classes" stands for in the file.
+            seed: of the initial parameters; None leaves them zero, which takes no time.
 
         Raises:
             NetworkFileError: the file describes no network, or not one for this shape.
@@ -101,19 +108,19 @@ class NetworkFile:
         shape = own if own is not None else input_shape
         try:
             if self.is_config:
-                return Network.from_config(dict(self.content))
+                return Network.from_config(dict(self.content), seed=seed)
             if shape is None:
                 raise self.error(
                     "has no input_shape; add one, such as input_shape = [28, 28, 1], or say "
                     "--input-shape 28x28x1"
                 )
-            return self._graph(tuple(shape), classes)
+            return self._graph(tuple(shape), classes, seed)
         except NetworkFileError:
             raise
         except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
             raise self.error(f"is not a valid network: {error}") from error
 
-    def _graph(self, shape: Shape, classes: int | None) -> Network:
+    def _graph(self, shape: Shape, classes: int | None, seed: int | None) -> Network:
         """Return the network of the list of layers."""
         from striate.layers import Input
         from striate.network import Network
@@ -145,7 +152,7 @@ class NetworkFile:
                 if layer.name in named:
                     raise self.error(f"layer {number}: the name {layer.name!r} is taken")
                 named[layer.name] = last
-        network = Network(inputs=first, output=last)
+        network = Network(inputs=first, output=last, seed=seed)
         if len(network.nodes) != len(entries):
             raise self.error("has layers from which no path leads to the last one")
         return network

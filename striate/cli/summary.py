@@ -30,7 +30,7 @@ def summary(
     """Print each layer's output shape, parameters, multiply-adds, activation memory and receptive
     field, of the network in a model file or in a network file (TOML or JSON).
     """
-    network, extra = read_network(file, input_shape, classes)
+    network, extra = read_network(file, input_shape, classes, seed=None)
     shown = network.summary()
     if as_json:
         json_line({"file": file, **shown.to_dict(), **extra})
@@ -41,11 +41,18 @@ def summary(
 
 
 def read_network(
-    file: str, input_shape: tuple[int, int, int] | None, classes: int | None
+    file: str,
+    input_shape: tuple[int, int, int] | None,
+    classes: int | None,
+    *,
+    seed: int | None = 0,
 ) -> tuple[Network, dict[str, Any]]:
-    """Load the network in a model or network file, with the classes and notes of a model file."""
+    """Load the network in a model or network file, with the classes and notes of a model file.
+
+    With a `seed` of None the parameters of a network file, which has none, stay zero.
+    """
     if networkfile.is_named(file):
-        return networkfile.read(file).build(input_shape, classes or 10), {}
+        return networkfile.read(file).build(input_shape, classes or 10, seed=seed), {}
     network = load(file)
     if input_shape is not None and input_shape != network.input_shape:
         raise click.ClickException(

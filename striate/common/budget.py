@@ -22,6 +22,8 @@ MOST_EDGES = 40_000
 """Of a network: how often any layer reads another."""
 MOST_ACTIVATIONS = 2**31
 """Of all layers together, for one image: 8 GiB of float32."""
+MOST_PARAMETERS = 2**28
+"""Of a network: 1 GiB of float32."""
 MOST_SIDE = 2**22
 """Of an image in a network, with its padding: rows or columns."""
 MOST_TAPS = 2**20

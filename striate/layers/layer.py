@@ -110,6 +110,9 @@ class Layer(ExplainsItsArguments):
         """The shape of the output for the shapes of the inputs; ValueError if they do not fit."""
         raise NotImplementedError
 
+    def check_budget(self, *inputs: Shape) -> None:
+        """Refuse what no network should compute for inputs of these shapes, besides its output."""
+
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
         """The trained parameters, in a fixed order."""
         return ()
@@ -229,6 +232,7 @@ class Node:
             )
         try:
             self.shape = layer.output_shape(*(node.shape for node in inputs))
+            layer.check_budget(*(node.shape for node in inputs))
             check_activations(self.shape, layer.who)
         except ValueError as error:
             way = _way(inputs[0], MOST_CHARACTERS - len(str(error)))
@@ -284,7 +288,6 @@ class WindowLayer(Layer):
     ) -> None:
         super().__init__(name=name)
         self.size: Pair = shapes.pair(size, "size", self.who)
-        at_most(math.prod(self.size), MOST_TAPS, "taps", self.who, "choose a smaller size")
         self.stride: Pair = shapes.pair(stride, "stride", self.who)
         self.dilation: Pair = shapes.pair(dilation, "dilation", self.who)
         self.padding: Padding = shapes.check_padding(padding, self.who)
@@ -301,21 +304,25 @@ class WindowLayer(Layer):
             self.padding, (height, width), self.size, self.stride, self.dilation
         )
 
+    def check_budget(self, *inputs: Shape) -> None:
+        height, width, channels = self.image_shape(inputs[0])
+        top, bottom, left, right = self.pads(inputs[0])
+        at_most(math.prod(self.size), MOST_TAPS, "taps", self.who, "choose a smaller size")
+        check_activations((height + top + bottom, width + left + right, channels), self.who)
+
     def windows(self, shape: Shape) -> Pair:
         """The number of windows (down, across) by the size rule.
 
         Raises:
             ValueError: the window does not fit; the message names values that would.
         """
-        height, width, channels = self.image_shape(shape)
-        top, bottom, left, right = pads = self.pads(shape)
-        check_activations((height + top + bottom, width + left + right, channels), self.who)
+        height, width, _ = self.image_shape(shape)
         return shapes.window_outputs(
             (height, width),
             self.size,
             self.stride,
             self.dilation,
-            pads,
+            self.pads(shape),
             self.who,
             exact=self.uncovered == "error" and self.padding != "same",
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
-from striate.common.budget import need
+from striate.common.budget import MOST_PARAMETERS, at_most, need
 from striate.common.memory import aligned_zeros, whole_lines
 from striate.layers import Parameter
 
@@ -63,6 +63,7 @@ def _round_up(count: int) -> int:
 def zeros(slots: Sequence[Slot]) -> Floats:
     """A buffer of zeros for all of these; StriateMemoryError if it does not fit in memory."""
     count = _round_up(slots[-1].stop) if slots else 0
+    at_most(count, MOST_PARAMETERS, "parameters", "Network", "use fewer or smaller layers")
     what = f"Network: its {count:,} parameters do not fit in memory: to have them"
     need(4 * count, what, "use fewer or smaller layers")
     return aligned_zeros(count)

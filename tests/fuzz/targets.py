@@ -133,7 +133,7 @@ def _valid(make: Callable[[Random], bytes], random: Random) -> bytes:
 def _use_network(path: Path) -> None:
     from striate.cli import networkfile
 
-    network = networkfile.read(path).build(None, 3)
+    network = networkfile.read(path).build(None, 3, seed=None)
     str(network.summary())
 
 

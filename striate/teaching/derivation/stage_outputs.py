@@ -22,7 +22,7 @@ from striate.teaching.derivation.windows import Windows
 # The largest relative difference, in float64, of stages that compute the same sums.
 TOLERANCE = 1e-12
 # Larger weight matrices are not built.
-MOST_BYTES = 2**30
+MOST_BYTES = 2**27
 
 
 @dataclass(frozen=True)
