@@ -26,6 +26,7 @@ from striate.common.input_files import PathLike, open_input
 from striate.common.text import listed, reason
 
 _PIECE = 1 << 24  # bytes that are read at once
+_MOST_HEAD = 2000  # characters: NumPy takes seconds for some that are longer
 _ENDING = ".npy"
 _MAKE_SMALLER = "save a smaller one"
 
@@ -177,9 +178,9 @@ def _claim(file: IO[bytes], name: str, held: int, source: _Source) -> _Claim:
             warnings.simplefilter("ignore")  # of headers from Python 2
             version = npy.read_magic(file)
             if version == (1, 0):
-                claim = _Claim(name, *npy.read_array_header_1_0(file))
+                claim = _Claim(name, *npy.read_array_header_1_0(file, _MOST_HEAD))
             elif version == (2, 0):
-                claim = _Claim(name, *npy.read_array_header_2_0(file))
+                claim = _Claim(name, *npy.read_array_header_2_0(file, _MOST_HEAD))
             else:  # only for fields whose names are not Latin
                 raise source.refuse(name, "has named fields, where plain numbers are needed")
     except (StriateValueError, zipfile.BadZipFile, zlib.error, OSError):
