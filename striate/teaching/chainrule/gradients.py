@@ -7,6 +7,7 @@ finite differences (`finite_differences`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
 from striate.common.arrays import Array, as_real_array
+from striate.common.budget import at_most
 from striate.common.errors import StriateValueError
 from striate.common.text import sizes
 from striate.layers import Conv2D
@@ -108,6 +110,8 @@ def gradients(
             f"in and {count} out, makes {products:,} products in the outputs and as many in each "
             f"gradient, too many to read (at most {MOST_TERMS:,}); choose a smaller input or filter"
         )
+    # Outputs that read padding alone have no products, and are written all the same.
+    at_most(math.prod(out), 10 * MOST_TERMS, "outputs", WHO, "choose less padding")
     random = np.random.default_rng(whole_number(seed, "seed", WHO, minimum=0))
     drawn = (
         random.integers(0, 10, (*image, depth)),
