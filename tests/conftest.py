@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,13 @@ _OWN_CACHE: str | None = None
 if "PYTEST_XDIST_WORKER" not in os.environ:
     _OWN_CACHE = tempfile.mkdtemp(prefix="striate-tests-")
     os.environ["STRIATE_CACHE"] = _OWN_CACHE
+
+# A shell that starts the tests in the background, or nohup, has these ignored, and so would all
+# that the tests start; but some send them.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Timings differ between machines, so examples have no deadline; in CI they are the same every run.
 settings.register_profile("striate", deadline=None, derandomize="CI" in os.environ)
