@@ -54,7 +54,7 @@ def read(path: str | os.PathLike[str]) -> Array:
         raise StriateValueError(f"{path}: a kernel file ends in {', '.join(SUFFIXES)}")
     if suffix == ".npy":
         return _read_npy(path)
-    text = read_text(path, "kernel", most=LARGEST_TEXT)
+    text = read_text(path, "kernel file", most=LARGEST_TEXT)
     lines = [line.partition("#")[0] for line in text.splitlines()]
     if suffix == ".txt":
         return _numbers([row for line in lines for row in line.split(";")], str(path))

@@ -328,7 +328,7 @@ def test_a_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
         ("1 2; 3", None, 2, r"row 2 has 1"),
         ("1 2 x", None, 2, r"'x' is not a number"),
         ("1/9 x", None, 2, r"'x' is not a number"),
-        ("none.txt", None, 2, r"none\.txt: cannot be read"),
+        ("none.txt", None, 2, r"none\.txt: there is no such kernel file"),
         ("no/where", None, 2, r"where: a kernel file ends in"),
         ("1 2; 3 4", None, 1, r"one row of numbers, got 2 rows of 2"),
         (np.ones((2, 2)), None, 1, r"one row of numbers, got 2 rows of 2"),

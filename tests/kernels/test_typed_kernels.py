@@ -147,7 +147,7 @@ def test_a_large_file_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(typed_numbers, "LARGEST_TEXT", 10)
     monkeypatch.setattr(typed_numbers, "LARGEST", 4)
     (tmp_path / "k.txt").write_text("1 2 3 4 5 6 7 8")
-    with pytest.raises(ValueError, match=r"k\.txt: is too large for a kernel: it has 15 B"):
+    with pytest.raises(ValueError, match=r"k\.txt: is too large for a kernel file: it has 15 B"):
         kernels.read(tmp_path / "k.txt")
     np.save(tmp_path / "k.npy", np.zeros(5))
     with pytest.raises(ValueError, match=r"has the shape \(5,\), and at most 4 elements"):
