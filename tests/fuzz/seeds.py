@@ -37,6 +37,13 @@ NETWORK = {"input_shape": [8, 8, 1], "layers": NETWORK_LAYERS}
 """A network file that uses most layers and arguments."""
 
 
+TRAINED_ON = (
+    np.random.default_rng(1).integers(0, 256, (8, 4, 3, 1)).astype(np.uint8),
+    np.arange(8) % 3,
+)
+"""Images and labels of a short training."""
+
+
 @functools.cache
 def model() -> bytes:
     """A model file with classes, preprocessing and notes."""
@@ -56,6 +63,35 @@ def model() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.safetensors"
         files.save(network, path, {"epochs": 2, "history": history, "split": {"seed": 0}})
+        return path.read_bytes()
+
+
+def training() -> dict[str, Any]:
+    """A short training of a small network, as the arguments of `fit` but for the images."""
+    return {"epochs": 2, "batch_size": 4, "engine": "numpy", "progress": False, "seed": 3}
+
+
+def trained_network() -> Any:
+    """The network that `checkpoint` is of, before its training."""
+    from striate.layers import Dense, Flatten
+    from striate.network import Network
+
+    return Network([Flatten(), Dense(3)], (4, 3, 1), seed=5)
+
+
+@functools.cache
+def checkpoint() -> bytes:
+    """A checkpoint of a training, after its first epoch."""
+    from striate.training.checkpoint import Checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.checkpoint"
+        trained_network().fit(
+            *TRAINED_ON,
+            **training(),
+            checkpoint=Checkpoint(path, every=1, keep=True),
+            on_epoch=lambda row: row.epoch == 1,
+        )
         return path.read_bytes()
 
 

@@ -97,6 +97,27 @@ def _use_model(path: Path) -> None:
             network.predict_proba(images, engine="numpy")
 
 
+def _checkpoint(random: Random) -> bytes:
+    content = seeds.checkpoint()
+    if random.random() < 0.5:
+        return change_bytes(random, content)
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    if random.random() < 0.5:
+        header = change_value(random, header)
+    else:
+        header["__metadata__"] = change_value(random, header["__metadata__"])
+    text = as_json(random, header)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+def _use_checkpoint(path: Path) -> None:
+    from striate.training.checkpoint import Checkpoint
+
+    network, given = seeds.trained_network(), Checkpoint(path, keep=True)
+    network.fit(*seeds.TRAINED_ON, **seeds.training(), checkpoint=given, resume=True)
+
+
 # Network files
 
 
@@ -417,6 +438,7 @@ def check_message(message: str) -> None:
 
 TARGETS: dict[str, Target] = {
     "model": Target(_model, (".safetensors",), _use_model),
+    "checkpoint": Target(_checkpoint, (".checkpoint",), _use_checkpoint),
     "network": Target(_network_json, (".json",), _use_network),
     "toml": Target(_network_toml, (".toml", ".TOML"), _use_network),
     "npz": Target(_npz, (".npz",), _use_npz),

@@ -39,7 +39,20 @@ def faults(cases: ModuleType, target: str, numbers: range, folder: Path) -> list
 
 @pytest.mark.parametrize(
     "target",
-    ["model", "network", "toml", "npz", "npy", "idx", "image", "wav", "csv", "kernel", "options"],
+    [
+        "model",
+        "checkpoint",
+        "network",
+        "toml",
+        "npz",
+        "npy",
+        "idx",
+        "image",
+        "wav",
+        "csv",
+        "kernel",
+        "options",
+    ],
 )
 def test_no_case_is_wrong(
     cases: ModuleType, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
