@@ -233,9 +233,9 @@ class InputStage:
 
     def _table(self, buffer: Buffer, dtype: npt.DTypeLike, absent: list[float]) -> _PerImage:
         blocks, size = self.builder.settings.blocks, len(absent) * self.lanes
-        memory = self._arrays[buffer].reshape(blocks, buffer.span)[:, :size].view()
-        memory.shape = (blocks, len(absent), self.lanes)
-        return _PerImage(memory, np.array(absent, dtype))
+        memory = self._arrays[buffer].reshape(blocks, buffer.span)[:, :size]
+        # To part an axis copies nothing: it is the memory that the kernels read.
+        return _PerImage(memory.reshape(blocks, len(absent), self.lanes), np.array(absent, dtype))
 
     @property
     def _pixel(self) -> int:
