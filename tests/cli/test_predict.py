@@ -183,15 +183,13 @@ def test_a_name_that_cannot_be_shown(striate: Run, model: Path, scans: Path) -> 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 def test_a_reader_that_leaves_early(model: Path, scans: Path) -> None:
-    for number in range(300):
-        shutil.copy(scans / "scan0.png", scans / f"copy{number}.png")
-    command = f"{sys.executable} -m striate predict {model} scans --engine numpy | head -n 1"
+    # It leaves before anything comes: what a later one has read depends on who is faster.
+    command = f"{sys.executable} -m striate predict {model} scans --engine numpy | true"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 141  # not all arrived
-    assert len(done.stdout.splitlines()) == 1
-    assert done.stderr == ""
+    assert done.returncode == 141
+    assert done.stdout == done.stderr == ""
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
