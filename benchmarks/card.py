@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +87,11 @@ def draw(results: Results, path: Path) -> None:
 
 
 def digest(results: Results) -> str:
-    """What tells pictures of different results apart: each holds it as "Source"."""
-    return hashlib.sha256(results.to_json().encode()).hexdigest()
+    """What tells pictures of different results apart: each holds it as "Source".
+
+    It is of what was measured only: means differ in the last bit between versions of Python.
+    """
+    return hashlib.sha256(json.dumps(asdict(results)).encode()).hexdigest()
 
 
 class _Heading:
