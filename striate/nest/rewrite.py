@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -142,6 +142,11 @@ def _fixed(form: Form, point: Mapping[str, int]) -> Form:
     return with_fields(form, strides=left, offset=form.offset + offset)
 
 
+def without_axes(tensor: Tensor, axes: Container[str]) -> Tensor:
+    """The tensor that stands still where these axes move."""
+    return with_fields(tensor, strides=tuple(s for s in tensor.strides if s[0] not in axes))
+
+
 def joined(nest: Nest) -> Nest:
     """The nest without axes of one index, and with neighbours made one where all tensors move
     through both as through one: where the outer one's step is the whole of the inner one.
@@ -164,11 +169,8 @@ def joined(nest: Nest) -> Nest:
     if not gone:
         return nest
 
-    def still(tensor: Tensor) -> Tensor:
-        return with_fields(tensor, strides=tuple(s for s in tensor.strides if s[0] not in gone))
-
     reduce = tuple(axis for axis in nest.reduce if axis not in gone)
-    return with_tensors(nest, still, axes=tuple(kept), reduce=reduce)
+    return with_tensors(nest, lambda t: without_axes(t, gone), axes=tuple(kept), reduce=reduce)
 
 
 def _is_looked_up(form: Tensor | Index) -> bool:

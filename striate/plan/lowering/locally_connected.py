@@ -16,6 +16,7 @@ from typing import cast
 
 from striate.layers import LocallyConnected2D
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor
+from striate.nest.rewrite import without_axes
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Axes, Image, Location, Steps, pixels, vector
@@ -129,7 +130,7 @@ def _input_gradient(
         "weights": builder.parameter(operation, "weights"),
     }
     for axes, standing in _apart(g):
-        moving = {role: _without(form, standing) for role, form in forms.items()}
+        moving = {role: without_axes(form, standing) for role, form in forms.items()}
         target = moving["sums"]
         nest = Nest(
             axes=(*axes, ("g", g.groups), *_inside(builder, ("c", g.depth)), ("k", g.share)),
@@ -151,11 +152,6 @@ def _input_gradient(
             sums.tensor("sums", replace(EVERY_PIXEL, start=(top, left, 0))),
             {"sums": Location(sums.buffer)},
         )
-
-
-def _without(form: Tensor, standing: Mapping[str, int]) -> Tensor:
-    """The linear form where these axes do not move."""
-    return replace(form, strides=tuple(s for s in form.strides if s[0] not in standing))
 
 
 def _distance(form: Tensor, standing: Mapping[str, int]) -> int:

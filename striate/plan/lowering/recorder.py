@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from striate.nest.algebra import Nest, Tensor
-from striate.nest.rewrite import with_tensors
+from striate.nest.algebra import Nest
+from striate.nest.rewrite import with_tensors, without_axes
 from striate.plan.stage import BoundNest, Locations, RecordedStages, Stage, When, over_blocks
 
 # Nests that want more than so many times as many blocks together as others do not go with them.
@@ -98,13 +97,9 @@ class Recorder(RecordedStages):
         self, nest: Nest, along: str, places: Locations, *, barrier: bool = True, when: When = "now"
     ) -> None:
         """A step whose tasks are the indices of one axis."""
-
-        def still(tensor: Tensor) -> Tensor:
-            return replace(tensor, strides=tuple(s for s in tensor.strides if s[0] != along))
-
         advance = {tensor.buffer: tensor.stride(along) for tensor in nest.tensors()}
-        inside = with_tensors(nest, still)
-        inside = replace(inside, axes=tuple(axis for axis in nest.axes if axis[0] != along))
+        axes = tuple(axis for axis in nest.axes if axis[0] != along)
+        inside = with_tensors(nest, lambda tensor: without_axes(tensor, (along,)), axes=axes)
         self.tasks(inside, nest.extent(along), advance, places, barrier=barrier, when=when)
 
     def whole_batch(self, nest: Nest, along: str, places: Locations) -> None:
