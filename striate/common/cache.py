@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.common.atomic import is_partial, write_atomically
+from striate.common.atomic import write_atomically
 from striate.common.cachedir import cache_dir, is_own, is_private, make_private_folder
 
 _swept: set[str] = set()  # folders whose limits this process has enforced
@@ -28,7 +28,6 @@ Part = bytes | memoryview  # a memoryview of bytes, in one dimension
 
 _SEAL = hashlib.sha256().digest_size
 _PIECE = 1 << 24  # bytes: longer contents are hashed by pieces, on all cores
-_ABANDONED = 24 * 3600.0  # seconds: a file this old that is not finished has lost its process
 _FORGOTTEN = 30 * 24 * 3600.0  # seconds: an entry unused for so long will not be used again
 _RECENT = 60.0  # seconds: an entry used again within this time is not marked as used again
 
@@ -129,8 +128,6 @@ class CacheStore:
                             os.unlink(entry.path)
                         else:
                             entries.append((status.st_mtime, status.st_size, entry.path))
-                    elif is_partial(entry.name) and status.st_mtime < time.time() - _ABANDONED:
-                        os.unlink(entry.path)
         total = coming + sum(size for _, size, _ in entries)
         for _, size, path in sorted(entries):
             if total <= self.limit:
