@@ -11,10 +11,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from striate.common.errors import StriateValueError
+from striate.common.warn import warn_user
 from striate.engines.engine import Engine
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ def check_engine(engine: str) -> str:
 
         reason = compiler_error()
         if reason is not None:
-            warnings.warn(
+            warn_user(
                 f'llvmlite {reason}: using engine="numpy", which is much slower. '
                 "Install it with: pip install llvmlite",
                 RuntimeWarning,
-                stacklevel=3,
             )
             return "numpy"
     return engine

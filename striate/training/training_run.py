@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import signal
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from striate.common.arrays import Floats
 from striate.common.errors import StriateArithmeticError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import counted
+from striate.common.warn import warn_user
 from striate.optim.optimizers import Optimizer
 from striate.training.batches import Batch, batch_sizes
 from striate.training.checkpoint import Checkpointer, TrainingState, failure
@@ -181,7 +181,7 @@ class TrainingRun:
             told = failure(checkpointer.path, error)
             if not self.reporter.say(told):
                 with suppress(RuntimeWarning):  # where warnings are errors
-                    warnings.warn(told, RuntimeWarning, stacklevel=2)
+                    warn_user(told, RuntimeWarning)
 
     def _state(self) -> TrainingState:
         weights, statistics = self.network.flat, self.network.state_flat
