@@ -55,13 +55,17 @@ class Target:
 # Models
 
 
+def _header_and_data(content: bytes) -> tuple[Any, bytes]:
+    """The two parts of a safetensors file."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
 def _model(random: Random) -> bytes:
     content = seeds.model()
     if random.random() < 0.2:
         return change_bytes(random, content)
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    data = content[8 + length :]
+    header, data = _header_and_data(content)
     metadata = header["__metadata__"]
     if random.random() < 0.9:
         metadata.pop("checksum", None)
@@ -101,14 +105,13 @@ def _checkpoint(random: Random) -> bytes:
     content = seeds.checkpoint()
     if random.random() < 0.5:
         return change_bytes(random, content)
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
+    header, data = _header_and_data(content)
     if random.random() < 0.5:
         header = change_value(random, header)
     else:
         header["__metadata__"] = change_value(random, header["__metadata__"])
     text = as_json(random, header)
-    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+    return len(text).to_bytes(8, "little") + text + data
 
 
 def _use_checkpoint(path: Path) -> None:
