@@ -1,4 +1,4 @@
-"""Two checkouts of striate against each other: training steps, inference, compiling, importing.
+"""Two checkouts of striate against each other: training, inference, filters, compiling, importing.
 
     python benchmarks/versions.py OLD [NEW] [--threads 2] [--rounds 15] [--only training,compile]
 
@@ -22,8 +22,12 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve()
-SECTIONS = ("training", "inference", "compile")
+SECTIONS = ("training", "inference", "filters", "compile")
 INFERENCE = (1, 64, 256)
+# Kernels of `filters`: rows and columns of random numbers, which have full rank, or of one number.
+# They run over a square image of so many megapixels; a kernel of one row also over a signal.
+KERNELS = ("3x3", "5x5", "7x7", "9x9", "15x15", "9x9 box", "31x31 box", "1x31")
+MEGAPIXELS = (1, 8)
 # A turn takes at least so long: as many steps as that needs.
 TURN = 0.25
 COMPILED = ("ResNet-20", 128)
@@ -63,6 +67,28 @@ def inference(name: str, batch: int, threads: int) -> Callable[[], None]:
     return lambda: (compiled(images), None)[1]
 
 
+def filtering(name: str, megapixels: int, threads: int) -> Callable[[], None]:
+    """A kernel over an image of 32-bit numbers; that of one row over a signal."""
+    import numpy as np
+
+    import striate
+
+    rng = np.random.default_rng(0)
+    shape = tuple(map(int, name.split()[0].split("x")))
+    kernel = np.ones(shape) if name.endswith("box") else rng.standard_normal(shape)
+    kernel = kernel.astype(np.float32)
+    pixels = megapixels * 1_000_000
+    if shape[0] == 1:
+        x, kernel = rng.random(pixels, dtype=np.float32), kernel[0]
+    else:
+        x = rng.random((round(pixels**0.5),) * 2, dtype=np.float32)
+    out = striate.correlate(x, kernel, "same", border="reflect")
+    return lambda: (striate.correlate(x, kernel, "same", border="reflect", out=out), None)[1]
+
+
+RUNS = {"training": training, "inference": inference, "filters": filtering}
+
+
 def serve() -> None:
     """Time what is asked for, line by line."""
     runs: dict[str, tuple[Callable[[], None], int]] = {}
@@ -71,7 +97,7 @@ def serve() -> None:
         key = f"{section} {name} {batch}"
         if key not in runs:
             runs.clear()
-            run = {"training": training, "inference": inference}[section](name, batch, threads)
+            run = RUNS[section](name, batch, threads)
             run()
             begin = time.perf_counter()
             run()
@@ -141,6 +167,9 @@ def questions(sections: list[str], threads: int) -> Iterator[tuple[str, str, int
     for case in CASES:
         for batch in INFERENCE if "inference" in sections else ():
             yield "inference", case.name, batch, threads
+    for name in KERNELS if "filters" in sections else ():
+        for megapixels in MEGAPIXELS:
+            yield "filters", name, megapixels, threads
 
 
 def told(what: str, old: list[float], new: list[float]) -> float:
@@ -196,7 +225,8 @@ def main() -> int:
             for folder, cache in zip(folders, (first, second), strict=True)
         ]
         for question in questions(sections, options.threads):
-            what = f"{question[0]}: {question[1]}, batch {question[2]}"
+            unit = "{} megapixels" if question[0] == "filters" else "batch {}"
+            what = f"{question[0]}: {question[1]}, {unit.format(question[2])}"
             if options.match not in what:
                 continue
             times: tuple[list[float], list[float]] = ([], [])
