@@ -230,6 +230,30 @@ def test_locks_of_objects_that_are_gone_are_forgotten() -> None:
     assert len(fork._owned) <= before
 
 
+def test_locks_are_renewed_while_objects_are_forgotten() -> None:
+    """The collector of garbage may run at any allocation, in the child too."""
+    net, lock = network(), None
+    for later in range(0, 60, 3):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(30):
+                circle = [network()]
+                circle.append(circle)  # only the collector takes such apart
+            del circle
+            lock = net._lock
+            gc.set_threshold(gc.get_count()[0] + later)
+            gc.enable()
+
+            def check(old: object = lock) -> None:
+                assert net._lock is not old
+
+            assert in_child(check) == "done"
+        finally:
+            gc.set_threshold(700, 10, 10)
+            gc.enable()
+
+
 def test_no_lock_is_made_otherwise() -> None:
     """Each lock and pool of the package is renewed, or says here why it need not be."""
     allowed = {

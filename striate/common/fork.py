@@ -85,10 +85,13 @@ def _in_parent() -> None:
 
 
 def _renew() -> None:
-    for (_, name), reference in list(_owned.items()):
-        owner = reference()
+    # Of the keys alone, since a list of pairs allocates each pair: there the collector of garbage
+    # may run, and `forget` change the table meanwhile.
+    for key in list(_owned):
+        reference = _owned.get(key)
+        owner = reference() if reference else None
         if owner is not None:
-            setattr(owner, name, threading.RLock())
+            setattr(owner, key[1], threading.RLock())
     for lock in _finished:
         lock.release()
 

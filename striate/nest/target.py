@@ -194,25 +194,29 @@ def assemble(source: str, target: Target) -> bytes:
 
 
 def _assembled(source: str, target: Target) -> bytes:
-    llvm = _llvm()
-    module = llvm.parse_assembly(source)
+    # A context of its own: LLVM's global one keeps the types of every module for ever.
+    module = _llvm().parse_assembly(source, context=_llvm().create_context())
     module.verify()
-    machine = _machine(target)
-    # Schedules have unrolled loops and filled vectors, and the code generator moves what does not
-    # change out of loops: LLVM's other passes would take as long as all else, for nothing.
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_instruction_combine_pass()
-    options = llvm.create_pipeline_tuning_options()
-    passes.run(module, llvm.create_pass_builder(machine, options))
+    machine, passes, builder = _machinery(target)
+    passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 
 @functools.lru_cache(maxsize=8)
-def _machine(target: Target) -> Any:
-    triple = _llvm().Target.from_triple(target.triple)
-    return triple.create_target_machine(
+def _machinery(target: Target) -> tuple[Any, Any, Any]:
+    """What makes machine code: a machine, the passes over a module, what runs them.
+
+    They serve all modules, since llvmlite does not give back all of their memory.
+    """
+    llvm = _llvm()
+    machine = llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="jitdefault"
     )
+    # Schedules have unrolled loops and filled vectors, and the code generator moves what does not
+    # change out of loops: LLVM's other passes would take as long as all else, for nothing.
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_instruction_combine_pass()
+    return machine, passes, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
 
 
 # What is not linked yet, by the name of its function.
