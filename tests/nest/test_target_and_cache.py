@@ -198,3 +198,30 @@ def test_two_processes_share_a_cache(fresh: Path) -> None:
     for n in range(20, 32):
         check(n)
     assert compiler.counts == {"found": 12}
+
+
+_ASSEMBLE_MANY = """
+from pathlib import Path
+from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
+from striate.nest.compiler import source_of
+from striate.nest.target import assemble, host
+
+def some(first):
+    for size in range(first, first + 500):
+        out = Tensor("out", strides_of({"i": 1}))
+        nest = Nest((("i", size),), (Store(out, Constant(size / 7)),))
+        assemble(source_of(nest, None, host(), "f32"), host())
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+some(8)
+before = some(600)
+print(some(1200) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell memory")
+def test_compiling_keeps_no_memory() -> None:
+    """LLVM's own context and llvmlite's passes would keep 6 KB of each kernel for ever."""
+    command = [sys.executable, "-c", _ASSEMBLE_MANY]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) < 1_000_000
