@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -28,14 +29,55 @@ def file_lock(path: Path) -> Iterator[None]:
         os.close(handle)  # which lets it go
 
 
+@contextmanager
+def lock_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock that the file `path` stands for, unless somebody holds it: then yield False.
+
+    The file is there only as long as the lock is held, or until the next one has held it if a
+    process was killed. Where the file system knows no locks, True.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                _lock(handle, wait=False)
+            except OSError as error:
+                if error.errno in _HELD:
+                    yield False
+                    return
+            if not _is(path, handle):
+                continue  # whoever held it has removed the file meanwhile: that lock is nobody's
+            try:
+                yield True
+            finally:
+                with suppress(OSError):  # Windows removes no open files
+                    os.unlink(path)
+            return
+        finally:
+            os.close(handle)
+
+
+def _is(path: Path, handle: int) -> bool:
+    """Whether an open file is still the one at a path."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except OSError:
+        return False
+
+
+_HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+    def _lock(handle: int, *, wait: bool = True) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
 else:
 
-    def _lock(handle: int) -> None:
+    def _lock(handle: int, *, wait: bool = True) -> None:
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

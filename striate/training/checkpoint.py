@@ -18,8 +18,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ import numpy as np
 from striate.common.arguments import whole_number
 from striate.common.arrays import Floats
 from striate.common.atomic import write_atomically
+from striate.common.cachedir import cache_dir, make_private_folder
 from striate.common.digests import digest_of
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.filelock import lock_if_free
 from striate.common.short_repr import short_repr
 from striate.common.text import reason
 from striate.model.container import Container, ModelFileError, chunks
@@ -200,6 +202,30 @@ def check_place(path: Path) -> bool:
             f"{path}: exists and is not a checkpoint; choose another name, or remove it first"
         )
     return path.stat().st_size > 0
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Let no other training of this user write the checkpoint at a path meanwhile.
+
+    Where the user's cache, in which the lock is, cannot be written, nothing is claimed.
+
+    Raises:
+        CheckpointError: another training writes it.
+    """
+    with ExitStack() as stack:
+        free = True
+        with suppress(OSError):
+            folder = cache_dir("trainings")
+            make_private_folder(folder)
+            lock = Path(folder, f"{digest_of(str(path.resolve()))}.lock")
+            free = stack.enter_context(lock_if_free(lock))
+        if not free:
+            raise CheckpointError(
+                f"{path}: another training that is under way writes this checkpoint; wait for it, "
+                "or give this one another name"
+            )
+        yield
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -23,6 +23,7 @@ from striate.training.checkpoint import (
     Resume,
     as_checkpoint,
     check_resume,
+    claimed,
 )
 from striate.training.fingerprint import (
     described,
@@ -180,6 +181,7 @@ def fit(
             )
         ) as made,
         closing(make_reporter(progress)) as reporter,
+        ExitStack() as stack,
     ):
         used = settings.make_optimizer()
         checkpointer = None
@@ -217,6 +219,8 @@ def fit(
             on_epoch=on_epoch,
             checkpointer=checkpointer,
         )
+        if checkpointer is not None:
+            stack.enter_context(claimed(checkpointer.path))
         training.resume()
         source = data.training.batches(
             epochs=epochs,

@@ -422,6 +422,39 @@ def test_a_checkpoint_that_cannot_be_written_ends_no_training(
     assert same(net, whole)
 
 
+def test_two_trainings_do_not_share_a_checkpoint(tmp_path: Path) -> None:
+    """The other one is told before it begins; when the first has ended, nothing is left of it."""
+    path, seen = tmp_path / "c", []
+
+    def meanwhile(progress: Any) -> None:
+        if not seen:
+            with pytest.raises(CheckpointError, match=r"c: another training .* under way"):
+                train(network(), checkpoint=tmp_path / "." / "c")
+            train(network(), checkpoint=tmp_path / "d", epochs=1)
+            seen.append(progress)
+
+    train(network(), checkpoint=path, progress=meanwhile)
+    train(network(), checkpoint=path, epochs=1)
+    assert seen and list(module.cache_dir("trainings").iterdir()) == []
+
+
+def test_one_that_was_killed_stands_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    with module.claimed(path):
+        (lock,) = module.cache_dir("trainings").iterdir()
+    lock.touch()  # as kill -9 leaves it
+    train(network(), checkpoint=path, epochs=1)
+    assert not lock.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file" / "cache"))
+    train(network(), checkpoint=tmp_path / "c", epochs=1)
+
+
 def test_stopping_from_a_callback(tmp_path: Path) -> None:
     net = network()
     history = train(net, on_epoch=lambda row: row.epoch == 2)
