@@ -22,45 +22,59 @@ from striate.common.words import ExplainsItsArguments, known_as
 
 
 class RateSchedule(ExplainsItsArguments, ABC):
-    """The base of schedules: a linear warm-up, then the rates of the subclass.
-
-    Args:
-        warmup: number of steps (int) or share of all steps (float) of the warm-up.
-    """
+    """The base of schedules; their rates are never negative."""
 
     name: str
     """The name by which `fit` knows the schedule."""
 
-    def __init__(self, warmup: int | float = 0) -> None:
-        self.warmup = _steps_or_share("warmup", warmup)
-
     def __call__(self, step: int, total_steps: int, base: float) -> float:
         """The learning rate of update `step`, 0 … `total_steps` - 1; `base` is the highest one."""
-        _check_step(step, total_steps)
-        rise = _as_steps(self.warmup, total_steps)
-        if step < rise:
-            return base * (step + 1) / rise
-        return base * self._after_warmup(step - rise, total_steps - rise)
+        if not 0 <= step < total_steps:
+            raise StriateValueError(
+                f"step {step} lies outside 0 … {total_steps - 1} ({total_steps} steps)"
+            )
+        return self.rate(step, total_steps, base)
 
     @abstractmethod
-    def _after_warmup(self, step: int, total_steps: int) -> float:
-        """The share of the base rate at `step` of the `total_steps` after the warm-up."""
+    def rate(self, step: int, total_steps: int, base: float) -> float:
+        """The learning rate of a `step` that exists."""
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({options})"
 
 
-class ConstantRate(RateSchedule):
+class _WithWarmup(RateSchedule):
+    """A linear warm-up, then shares of the base rate.
+
+    Args:
+        warmup: number of steps (int) or share of all steps (float) of the warm-up.
+    """
+
+    def __init__(self, warmup: int | float = 0) -> None:
+        self.warmup = _steps_or_share("warmup", warmup)
+
+    def rate(self, step: int, total_steps: int, base: float) -> float:
+        rise = _as_steps(self.warmup, total_steps)
+        if step < rise:
+            return base * (step + 1) / rise
+        return base * self._share(step - rise, total_steps - rise)
+
+    @abstractmethod
+    def _share(self, step: int, total_steps: int) -> float:
+        """The share of the base rate at `step` of the `total_steps` after the warm-up."""
+
+
+class ConstantRate(_WithWarmup):
     """The same learning rate in all steps after the warm-up."""
 
     name = "constant"
 
-    def _after_warmup(self, step: int, total_steps: int) -> float:
+    def _share(self, step: int, total_steps: int) -> float:
         return 1.0
 
 
-class Cosine(RateSchedule):
+class Cosine(_WithWarmup):
     """Cosine annealing: half a cosine from the base rate down to a final rate.
 
     From Loshchilov & Hutter, 2017, "SGDR", without restarts.  The curve ends at the step after
@@ -79,12 +93,12 @@ class Cosine(RateSchedule):
             raise StriateValueError(f"cosine schedule: final must lie in 0 … 1, not {final!r}")
         self.final = float(final)
 
-    def _after_warmup(self, step: int, total_steps: int) -> float:
+    def _share(self, step: int, total_steps: int) -> float:
         share = 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
         return self.final + (1.0 - self.final) * share
 
 
-class StepDecay(RateSchedule):
+class StepDecay(_WithWarmup):
     """Step decay: the rate is multiplied by a factor at each milestone.
 
     By default it falls to a tenth after half and again after three quarters of the steps.
@@ -130,7 +144,7 @@ class StepDecay(RateSchedule):
         self.milestones = marks
         self.factor = float(factor)
 
-    def _after_warmup(self, step: int, total_steps: int) -> float:
+    def _share(self, step: int, total_steps: int) -> float:
         # The small number allows for rounded shares: 0.1 * 3 is a little above 0.3.
         done = (step + 1e-9) / total_steps
         return self.factor ** sum(done >= mark for mark in self.milestones)
@@ -164,7 +178,6 @@ class OneCycle(RateSchedule):
         final_division: float = 1e4,
         linear: bool = False,
     ) -> None:
-        super().__init__(0)
         self.peak = _steps_or_share("peak", peak)
         for name, value in (("start", start_division), ("final", final_division)):
             if not (math.isfinite(value) and value >= 1.0):
@@ -175,7 +188,10 @@ class OneCycle(RateSchedule):
         self.final_division = float(final_division)
         self.linear = bool(linear)
 
-    def _after_warmup(self, step: int, total_steps: int) -> float:
+    def rate(self, step: int, total_steps: int, base: float) -> float:
+        return base * self._share(step, total_steps)
+
+    def _share(self, step: int, total_steps: int) -> float:
         if total_steps == 1:  # a cycle of one step is its peak, not its end, which changes nothing
             return 1.0
         start = 1.0 / self.start_division
@@ -212,21 +228,16 @@ class FunctionSchedule(RateSchedule):
     name = "function"
 
     def __init__(self, function: Callable[[int, int], float]) -> None:
-        super().__init__(0)
         self.function = function
 
-    def __call__(self, step: int, total_steps: int, base: float) -> float:
+    def rate(self, step: int, total_steps: int, base: float) -> float:
         """What the function says; `base` is ignored."""
-        _check_step(step, total_steps)
         rate = real_number(self.function(step, total_steps), f"the rate of step {step}", "schedule")
         if rate < 0:
             raise StriateValueError(
                 f"schedule: the rate of step {step} must be at least 0, not {rate}"
             )
         return rate
-
-    def _after_warmup(self, step: int, total_steps: int) -> float:
-        raise NotImplementedError  # there is no base rate to take a share of
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({getattr(self.function, '__name__', self.function)!r})"
@@ -280,10 +291,3 @@ def _steps_or_share(name: str, value: int | float) -> int | float:
 def _as_steps(value: int | float, total_steps: int) -> int:
     steps = value if isinstance(value, int) else round(value * total_steps)
     return min(steps, total_steps)
-
-
-def _check_step(step: int, total_steps: int) -> None:
-    if not 0 <= step < total_steps:
-        raise StriateValueError(
-            f"step {step} lies outside 0 … {total_steps - 1} ({total_steps} steps)"
-        )

@@ -208,16 +208,13 @@ def test_the_network_that_was_stopped_may_go_on(tmp_path: Path) -> None:
 def test_divergence_after_a_resume_restores_the_same_weights(tmp_path: Path) -> None:
     """Those of the end of the last epoch, which the checkpoint in the middle of one must have."""
 
-    def rate(step: int, total: int, base: float) -> float:
-        return 1e-3 if step < 2 * STEPS + 4 else 1e30
-
     from striate.optim.schedules import RateSchedule
 
     class Exploding(RateSchedule):
         name = "exploding"
 
-        def _after_warmup(self, step: int, total_steps: int) -> float:
-            return rate(step, total_steps, 1.0)
+        def rate(self, step: int, total_steps: int, base: float) -> float:
+            return base * (1e-3 if step < 2 * STEPS + 4 else 1e30)
 
     options: dict[str, Any] = {"schedule": Exploding(), "optimizer": "sgd"}
     whole, net = network(), network()
@@ -422,8 +419,11 @@ def test_a_checkpoint_that_cannot_be_written_ends_no_training(
     assert same(net, whole)
 
 
-def test_two_trainings_do_not_share_a_checkpoint(tmp_path: Path) -> None:
+def test_two_trainings_do_not_share_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other one is told before it begins; when the first has ended, nothing is left of it."""
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     path, seen = tmp_path / "c", []
 
     def meanwhile(progress: Any) -> None:
@@ -438,7 +438,10 @@ def test_two_trainings_do_not_share_a_checkpoint(tmp_path: Path) -> None:
     assert seen and list(module.cache_dir("trainings").iterdir()) == []
 
 
-def test_one_that_was_killed_stands_in_nobodys_way(tmp_path: Path) -> None:
+def test_one_that_was_killed_stands_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "c"
     with module.claimed(path):
         (lock,) = module.cache_dir("trainings").iterdir()

@@ -347,8 +347,8 @@ def test_the_step_whose_loss_is_not_finite_is_not_made(problem, make_network, en
 
 def test_a_last_step_that_is_too_large_is_found_too(problem, make_network):
     class Last(schedules.RateSchedule):
-        def _after_warmup(self, step, total_steps):
-            return 1.0 if step == total_steps - 1 else 1e-42
+        def rate(self, step, total_steps, base):
+            return base if step == total_steps - 1 else 1e-42
 
     network = make_network()
     with pytest.raises(FloatingPointError, match="epoch 3, step 6"):
@@ -361,8 +361,8 @@ class _Explode(schedules.RateSchedule):
 
     name = "explode"
 
-    def _after_warmup(self, step, total_steps):
-        return 1e-32 if step < 6 else 1.0
+    def rate(self, step, total_steps, base):
+        return base * (1e-32 if step < 6 else 1.0)
 
 
 explode = _Explode()
