@@ -91,7 +91,7 @@ class Caller:
     def filter(self) -> None:
         import striate
 
-        size = (self.integer(8, 300), self.integer(8, 300))
+        size = (self.integer(8, 200), self.integer(8, 200))
         channels = [(), (1,), (3,), (4,)][self.random.integers(4)]
         image = self.random.integers(0, 256, (*size, *channels)).astype(np.uint8)
         if self.random.random() < 0.3:
@@ -106,7 +106,7 @@ class Caller:
     def convolve(self) -> None:
         import striate
 
-        f = self.random.standard_normal((self.integer(5, 400), self.integer(5, 400)))
+        f = self.random.standard_normal((self.integer(5, 200), self.integer(5, 200)))
         dtype = ["f4", "f8", "i4"][self.random.integers(3)]
         f = (f * 9).astype(dtype)
         taps = self.taps[self.random.integers(len(self.taps))]
@@ -123,7 +123,7 @@ class Caller:
     def signal(self) -> None:
         import striate
 
-        f = self.random.standard_normal(self.integer(100, 60_000))
+        f = self.random.standard_normal(self.integer(100, 30_000))
         g = self.random.standard_normal(self.integer(1, 90))
         result = striate.convolve(f, g, "same")
         at = self.integer(1, len(f)) - 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.util
+import os
 import sys
 import threading
 from collections import deque
@@ -315,10 +317,28 @@ def _link() -> None:
 
 def _empty() -> None:
     """Give back the memory of libraries that nobody uses."""
+    global _closed
     while _unused:
         functions, linker = _unused.popleft()
         functions.close()
         linker.close()
+        _closed += 1
+    if _closed >= _MANY:
+        _closed = 0
+        _trim()
+
+
+# What LLVM frees lies between what it keeps, and the allocator would hold on to it: after so many
+# libraries, which took seconds to link, it is asked for that, which takes milliseconds.
+_MANY = 256
+_closed = 0
+
+
+def _trim() -> None:
+    """Let the C library give free memory back to the system, if it is one that does when asked."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def llvm_version() -> str:
