@@ -7,8 +7,9 @@ import pytest
 
 from striate.nest.algebra import Constant, Expression, Nest, Store, Tensor
 from striate.nest.compiler import CompiledNest, compile_nest
-from striate.nest.program import ARGUMENTS, Argument, Job, KernelCall, Program
+from striate.nest.program import Argument, Job, KernelCall, Program
 from striate.nest.thread_pool import thread_pool
+from striate.nest.worker import ARGUMENTS
 
 THREADS = (1, 2, 3, 5)
 out, x = Tensor("out", ()), Tensor("x", ())

@@ -42,8 +42,9 @@ from striate.layers import (
     Tanh,
 )
 from striate.nest.algebra import Nest, tensors_in
-from striate.nest.program import KernelCall, Program, run_of_tasks
+from striate.nest.program import KernelCall, Program
 from striate.nest.target import host
+from striate.nest.worker import run_of_tasks
 from striate.network import Input, Network, Node
 from striate.plan.build import assembly
 from striate.plan.layout import Buffer

@@ -24,8 +24,8 @@ from striate.layers import (
 )
 from striate.model.model import Model
 from striate.nest import compiler
-from striate.nest.program import worker_source
 from striate.nest.target import Target, describe, host
+from striate.nest.worker import worker_source
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.plan.lowering.lanes import estimate
 from striate.plan.plan import Plan

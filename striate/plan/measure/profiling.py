@@ -13,9 +13,10 @@ import numpy.typing as npt
 from striate.nest.algebra import Accumulator, Constant, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import CompiledNest, compile_nest
 from striate.nest.ir import BYTES, Number
-from striate.nest.program import Argument, KernelCall, Program, run_of_tasks
+from striate.nest.program import Argument, KernelCall, Program
 from striate.nest.target import Target
 from striate.nest.thread_pool import thread_pool
+from striate.nest.worker import run_of_tasks
 from striate.plan.runner import Runner
 
 _DTYPES = {"f32": np.float32, "f64": np.float64}
