@@ -1,7 +1,7 @@
 """The function that runs a program: its source, and the table that it reads.
 
-The table has a row for each job (`JobWord`), which points to rows of calls. Counters in it are shared
-by all threads: which of them takes which shard, and how many have arrived at a barrier.
+The table has a row for each job (`JobWord`), which points to rows of calls. All threads share the
+counters in it: how many shards are taken, and how many threads have arrived at a barrier.
 
 A thread that waits at a barrier spins for some microseconds, and then sleeps until the last one
 wakes it: a partner that does not run, because others want its processor, or because a quota is used
