@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
 from striate.cli.model_output import check_model_file, checkpoint_beside, default_name
 from striate.cli.output import note, one_line, paragraph
+from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.trained_model import TrainedModel
 from striate.common.progress import Counting
 from striate.common.stop_signals import InterruptHandler
@@ -31,157 +31,9 @@ if TYPE_CHECKING:
 VALIDATION = 0.1
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """The options of the command; None stands for "as the recipe says".
-
-    `asked` has, by their names, the training's settings but for the augmentation.
-    """
-
-    asked: Mapping[str, Any]
-    source: str
-    out: str | None
-    network: str | None
-    augment: bool | None
-    shift: int | None
-    flip: bool | None
-    flip_alternate: bool
-    crop: int | None
-    cutout: int | None
-    brightness: float | None
-    contrast: float | None
-    saturation: float | None
-    rotate: float | None
-    zoom: float | None
-    class_weight: tuple[str, ...]
-    validation: float | None
-    patience: int | None
-    test_fraction: float
-    size: tuple[int, int] | None
-    colour: str | None
-    fit: str
-    nested: bool
-    skip_bad: bool
-    max_pixels: int | None
-    seed: int
-    exact: bool
-    bfloat16: bool
-    threads: int | None
-    engine: str | None
-    checkpoint_every: int | None
-    resume: str | None
-    as_json: bool
-    quiet: bool
-
-
 @click.command(short_help="Train, test and save a network.", cls=options.ResumableCommand)
 @click.argument("source", metavar="SOURCE")
-@click.option("--out", "-o", metavar="MODEL", help="The model file.  [default: SOURCE.safetensors]")
-@click.option("--network", metavar="FILE", help="A network file (TOML or JSON) to train.")
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images.")
-@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images per step.")
-@click.option("--optimizer", type=click.Choice(["sgd", "adamw"]))
-@click.option(
-    "--lr",
-    "learning_rate",
-    type=found_rate.rate_or_auto,
-    metavar="X|auto",
-    help="The highest learning rate; auto: found by a short test.",
-)
-@click.option("--weight-decay", type=options.number(0), metavar="X")
-@click.option("--schedule", type=click.Choice(["constant", "cosine", "step", "one-cycle"]))
-@click.option(
-    "--warmup",
-    type=options.number(0, 1),
-    metavar="X",
-    help="Part of the steps in which the learning rate rises, from 0 to 1.",
-)
-@click.option("--label-smoothing", type=options.number(0, 1), metavar="X")
-@click.option("--augment/--no-augment", default=None, help="Change the images at random.")
-@click.option("--shift", type=click.IntRange(min=0), metavar="N", help="By up to N pixels.")
-@click.option("--flip/--no-flip", default=None, help="Left to right, half of them.")
-@click.option("--flip-alternate", is_flag=True, help="Left to right, each in every second epoch.")
-@click.option("--crop", type=click.IntRange(min=0), metavar="N", help="Pad by N and crop.")
-@click.option("--cutout", type=click.IntRange(min=0), metavar="N", help="Blank an N×N square.")
-@click.option(
-    "--brightness", type=options.number(0, 1), metavar="X", help="By up to X of the full range."
-)
-@click.option(
-    "--contrast", type=options.number(0, 1), metavar="X", help="By up to X, from each image's mean."
-)
-@click.option(
-    "--saturation", type=options.number(0, 1), metavar="X", help="Colours by up to X, from gray."
-)
-@click.option(
-    "--rotate", type=options.number(0, 181), metavar="DEGREES", help="About the middle, either way."
-)
-@click.option(
-    "--zoom", type=options.number(0, 3), metavar="X", help="Larger or smaller by up to 1 + X times."
-)
-@click.option(
-    "--class-weight",
-    multiple=True,
-    metavar="balanced|CLASS=X",
-    help="Let each class count the same, or a class X times; may be repeated.",
-)
-@click.option(
-    "--validation",
-    type=options.number(0, 1),
-    metavar="X",
-    help="Part of the training images to watch instead of to learn from.",
-)
-@click.option(
-    "--patience",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Stop after N epochs without a gain on the watched images; keep the best weights.",
-)
-@click.option(
-    "--test-fraction",
-    type=options.number(0, 1, above=True),
-    default=0.2,
-    show_default=True,
-    metavar="X",
-    help="Part of the images to test with, where SOURCE has no test images of its own.",
-)
-@click.option("--size", type=options.image_size, metavar="HxW", help="Resize the images.")
-@click.option(
-    "--fit",
-    type=click.Choice(["crop", "pad", "stretch"]),
-    default="crop",
-    show_default=True,
-    help="How images of another aspect become one size: the centre is cut out, black is added, or "
-    "the aspect is not kept.",
-)
-@click.option("--colour", "--color", type=click.Choice(["gray", "rgb"]))
-@click.option(
-    "--nested", is_flag=True, help="Take all folders inside a class folder for parts of the class."
-)
-@options.skip_bad_option
-@options.max_pixels_option
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
-)
-@click.option("--exact", is_flag=True, help="No Winograd: sums as they are written, slower.")
-@click.option(
-    "--bfloat16", is_flag=True, help="Multiply in bfloat16 where that is faster (AVX-512 BF16)."
-)
-@click.option(
-    "--checkpoint-every",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Write MODEL.checkpoint, to go on from, after every N epochs; 0: never.  [default: every "
-    "two minutes]",
-)
-@click.option(
-    "--resume",
-    type=click.Choice(["yes", "any"]),
-    metavar="[any]",
-    help="Go on from MODEL.checkpoint, if there is one; with any: even if it was made with other "
-    "images or options.",
-)
-@options.engine_options
-@options.output_options
+@training_options
 def train(**given: Any) -> int:
     """Train a network on the images of SOURCE, test it and save it.
 
