@@ -110,7 +110,8 @@ def _cut(sizes: Sizes, height: int, width: int) -> str:
 
 
 def _share(value: float) -> str:
-    return percent(value, ".0f" if value >= 0.1 else ".1g")
+    # From 9.5 % on ".1g" would round to ten, and write it as 1e+01.
+    return percent(value, ".0f" if value >= 0.095 else ".1g")
 
 
 def _scale(height: int, width: int, kept: int) -> float:

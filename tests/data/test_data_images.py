@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data import DataError, find_images, load_images, worker_pool
-from striate.data.image_sizes import choose_size
+from striate.data.image_sizes import choose_size, resized
 from striate.data.images import decode_images, refit
 from striate.model.preprocessing import Preprocessing
 from striate.pictures.sixteen import png_chunks
@@ -79,6 +79,38 @@ def test_choice_of_the_size(
         assert "the centre is cut out" in note or "nothing is cut off" in note
         assert "black is added" in choose_size(sizes(*given_sizes), "pad")[2]
         assert "the aspect is not kept" in choose_size(sizes(*given_sizes), "stretch")[2]
+
+
+@pytest.mark.parametrize(
+    ("widths", "words"),
+    [
+        ([996], "nothing is cut off"),
+        ([994], "the centre is cut out, 99 % of each image"),
+        ([900, 904], "the centre is cut out, 90 % of each image"),
+        ([900, 906], "the centre is cut out, 90 % of an image on average and 90 % at least"),
+        ([500], "the centre is cut out, 50 % of each image"),
+        ([499], "the centre is cut out, 50 % of each image: 1 image lost more than half"),
+        ([100], "the centre is cut out, 10 % of each image: 1 image lost more than half"),
+        ([99], "the centre is cut out, 10 % of each image: 1 image lost more than half"),
+        ([96], "the centre is cut out, 10 % of each image: 1 image lost more than half"),
+        ([94], "the centre is cut out, 9 % of each image: 1 image lost more than half"),
+        ([4], "the centre is cut out, 0.4 % of each image: 1 image lost more than half"),
+        ([400, 2500], "the centre is cut out, 40 % of each image: 2 images lost more than half"),
+    ],
+)
+def test_how_much_is_cut_off(widths: list[int], words: str) -> None:
+    pairs = [(1000, width) for width in widths]
+    said = resized(sizes(*pairs, (20, 20)), 20, 20, "pad", "as asked for")
+    count = f"{len(pairs)} image{'s' * (len(pairs) > 1)}"
+    assert said == (
+        f"{count} of {len(pairs) + 1} resized to 20 × 20 pixels (as asked for; black is added "
+        "where the aspect differs); choose with size (--size) and mode (--fit)"
+    )
+    said = resized(sizes(*pairs), 20, 20, "crop", "as asked for")
+    assert said == (
+        f"{count} of {len(pairs)} resized to 20 × 20 pixels (as asked for; {words}); "
+        "choose with size (--size) and mode (--fit)"
+    )
 
 
 @given(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=9))
