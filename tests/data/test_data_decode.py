@@ -74,9 +74,10 @@ def test_rgb_with_equal_channels_counts_as_gray(tmp_path: Path) -> None:
     assert np.array_equal(pixels(path, channels=1)[..., 0], GRAY)
 
 
-def test_one_pixel_of_colour_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channel", range(3))
+def test_one_pixel_of_colour_counts(tmp_path: Path, channel: int) -> None:
     almost = np.repeat(GRAY[..., None], 3, axis=2)
-    almost[4, 6, 2] ^= 1
+    almost[4, 6, channel] ^= 1
     path = save(Image.fromarray(almost), tmp_path / "a.png")
     assert read(path).coloured
     assert read(path, channels=1).states[0] == COLOURED
@@ -165,19 +166,27 @@ def test_thirty_two_bits_with_sixteen_bit_values(tmp_path: Path) -> None:
     wide = np.linspace(0, 65535, 35).round().astype(np.int32).reshape(5, 7)
     path = save(Image.fromarray(wide), tmp_path / "a.tif")
     assert np.array_equal(pixels(path, channels=1)[..., 0], np.floor(wide / 257.0 + 0.5))
-    chunk = read(save(Image.fromarray(wide * 4), tmp_path / "b.tif"))
-    assert chunk.states[0] == BAD
-    assert "its values go from 0 to 262140" in chunk.errors[0][1]
+    for value in (-1, 65536):
+        wide[2, 3] = value
+        least, most = wide.min(), wide.max()
+        assert sentence(save(Image.fromarray(wide), tmp_path / "b.tif")) == (
+            f"{tmp_path / 'b.tif'}: its values go from {least} to {most}, and whole gray values "
+            "must be of 0...65535; shift or scale those of all images alike, and save them with 8 "
+            "or 16 bits; or skip bad images (--skip-bad, skip_bad=True)"
+        )
 
 
 def test_real_values(tmp_path: Path) -> None:
     real = np.linspace(0, 1, 35, dtype=np.float32).reshape(5, 7)
     path = save(Image.fromarray(real), tmp_path / "a.tif")
     assert np.array_equal(pixels(path, channels=1)[..., 0], np.rint(real.astype(np.float64) * 255))
-    for bad in (real - 0.5, np.where(real > 0.5, np.nan, real)):
-        chunk = read(save(Image.fromarray(bad.astype(np.float32)), tmp_path / "b.tif"))
-        assert chunk.states[0] == BAD
-        assert "b.tif" in chunk.errors[0][1]
+    for bad, told in (
+        (real - np.float32(0.01), "its values go from -0.01 to 0.99, and real gray values must be"),
+        (real + np.float32(0.01), "its values go from 0.01 to 1.01, and real gray values must be"),
+        (np.where(real > 0.5, np.nan, real), "it has values that are not numbers; give those"),
+    ):
+        path = save(Image.fromarray(bad.astype(np.float32)), tmp_path / "b.tif")
+        assert sentence(path).startswith(f"{path}: {told}")
 
 
 def test_one_bit(tmp_path: Path) -> None:
@@ -352,6 +361,39 @@ def test_white_on_a_transparent_ground_is_laid_over_black(
     assert chunk.remarks[0] == decode.OVER_BLACK
 
 
+@pytest.mark.parametrize(
+    ("colour", "alpha", "remark"),
+    [
+        ((224, 224, 224), 0, decode.OVER_BLACK),
+        ((223, 224, 224), 0, 0),
+        ((224, 223, 224), 0, 0),
+        ((224, 224, 223), 0, 0),
+        ((255, 255, 255), 222, decode.OVER_BLACK),
+        ((255, 255, 255), 223, 0),
+    ],
+)
+def test_what_is_seen_on_white_is_laid_over_white(
+    tmp_path: Path, colour: tuple[int, int, int], alpha: int, remark: int
+) -> None:
+    layers = np.full((5, 7, 4), (*colour, 255), np.uint8)
+    layers[1, 2, 3] = alpha
+    chunk = read(save(Image.fromarray(layers), tmp_path / "a.png"))
+    assert chunk.remarks[0] == remark
+    share = alpha / 255
+    ground = 0 if remark else 255
+    expected = np.array(colour) * share + ground * (1 - share)
+    assert np.abs(chunk.images[0, 1, 2] - expected).max() <= 1
+    assert (chunk.images[0, 0] == colour).all()
+
+
+def test_an_alpha_of_1_hides_all_but_that(tmp_path: Path) -> None:
+    layers = np.dstack([RGB, np.zeros((5, 7), np.uint8)])
+    layers[4, 6, 3] = 1
+    chunk = read(save(Image.fromarray(layers), tmp_path / "a.png"))
+    assert chunk.remarks[0] == decode.OVER_BLACK
+    assert chunk.images.max() <= 1
+
+
 def test_white_is_white_where_little_is_transparent(tmp_path: Path) -> None:
     layers = np.full((5, 7, 4), 255, np.uint8)
     assert (pixels(save(Image.fromarray(layers), tmp_path / "a.png")) == 255).all()
@@ -385,6 +427,28 @@ def test_only_files_of_sixteen_bits_have_a_peak(tmp_path: Path) -> None:
     path = tmp_path / "b.png"
     path.write_bytes(b"".join(png_chunks(np.full((5, 7, 3), 700, np.uint16))))
     assert read(path).peaks[0] == 767  # the upper byte, and at most 255 in the lower one
+    for channel in range(3):
+        colours = np.full((5, 7, 3), 300, np.uint16)
+        colours[2, 3, channel] = 5000
+        path.write_bytes(b"".join(png_chunks(colours)))
+        assert read(path).peaks[0] == 5000 // 256 * 256 + 255
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_of_sixteen_bits_below_a_white(tmp_path: Path, channels: int) -> None:
+    layers = RNG.integers(0, 1024, (5, 7, channels)).astype(np.uint16)
+    layers[..., -1] = np.linspace(0, 65535, 35).reshape(5, 7)
+    path = tmp_path / "a.png"
+    path.write_bytes(b"".join(png_chunks(layers)))
+    share = layers[..., -1:] / 65535
+    expected = layers[..., :-1] * (255 / 1023) * share + 255 * (1 - share)
+    assert np.abs(pixels(path, white=1023) - expected).max() <= 2
+
+
+def test_the_white_itself_is_not_brighter_than_white(tmp_path: Path) -> None:
+    path = save(Image.fromarray(np.full((5, 7), 1023, np.uint16)), tmp_path / "a.png")
+    assert read(path, white=1023).remarks[0] == 0
+    assert read(path, white=1022).remarks[0] == decode.CLIPPED
 
 
 def test_a_large_jpeg_is_limited_by_what_is_decoded(tmp_path: Path) -> None:
@@ -498,7 +562,8 @@ def test_truncated(tmp_path: Path, ending: str, share: float) -> None:
     path.write_bytes(data[: int(len(data) * share)])
     text = sentence(path, height=64, width=64)
     assert "truncated or damaged" in text or "not an image of a known kind" in text
-    assert "--skip-bad" in text
+    assert text.endswith("or skip bad images (--skip-bad, skip_bad=True)")
+    assert ("; repair or remove it, or skip" in text) == ("truncated or damaged" in text)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "gif", "tif", "webp"])
@@ -531,9 +596,10 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 def test_giant_image_is_refused_by_its_header(tmp_path: Path, height: int, width: int) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_header(height, width))
-    text = sentence(path)
-    assert "more than 10,000,000 pixels" in text
-    assert "raise max_pixels" in text
+    assert sentence(path) == (
+        f"{path}: the image has more than 10,000,000 pixels ({height:,} × {width:,}); make it "
+        "smaller, raise max_pixels (--max-pixels), or skip bad images (--skip-bad, skip_bad=True)"
+    )
     with pytest.raises(DataError, match="10,000,000 pixels"):
         decode.measure(str(path), LIMIT)
 
@@ -580,3 +646,37 @@ def test_a_bad_image_does_not_touch_its_neighbours(tmp_path: Path) -> None:
     assert chunk.states.tolist() == [DONE, BAD, DONE]
     assert np.array_equal(chunk.images[0], RGB)
     assert np.array_equal(chunk.images[2], RGB)
+
+
+def test_nothing_is_said_of_an_image_that_failed_at_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decode, "fit", no_memory)
+    path = save(Image.fromarray(np.full((5, 7), 2000, np.uint16)), tmp_path / "a.png")
+    chunk = read(path, white=1023)
+    assert sentence(path) == (
+        f"{path}: the image does not fit into memory; or skip bad images "
+        "(--skip-bad, skip_bad=True)"
+    )
+    assert (chunk.remarks[0], chunk.peaks[0], chunk.sizes.tolist()) == (0, -1, [[0, 0]])
+
+
+def test_what_images_become_by_default() -> None:
+    assert WantedImages(5, 7, 3) == WantedImages(
+        height=5, width=7, channels=3, mode="crop", convert=False, exact=False,
+        max_pixels=100_000_000, white=65535,
+    )  # fmt: skip
+
+
+def test_a_padded_image_lies_in_the_middle(tmp_path: Path) -> None:
+    path = save(Image.fromarray(np.full((11, 40, 3), 200, np.uint8)), tmp_path / "a.png")
+    got = pixels(path, height=9, width=20, mode="pad")[:, :, 0]
+    rows = np.flatnonzero(got.any(axis=1))  # 11 · 20 / 40 rows are 6 (to even), 1 below
+    assert (rows[0], rows[-1]) == (1, 6)
+    assert (got[1:7] == 200).all()
+    got = pixels(path, height=3, width=20, mode="pad")[:, :, 0]  # 3 / 11 of 40 columns are 11
+    columns = np.flatnonzero(got.any(axis=0))
+    assert (columns[0], columns[-1]) == (4, 14)
