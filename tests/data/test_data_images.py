@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data import DataError, find_images, load_images, worker_pool
+from striate.data import images as images_module
 from striate.data.image_sizes import choose_size, resized
 from striate.data.images import decode_images, refit
 from striate.model.preprocessing import Preprocessing
@@ -59,6 +60,19 @@ def sizes(*pairs: tuple[int, int]) -> np.ndarray:
         ([(100, 400)] * 2, (16, 64), ["nothing is cut off"]),
         ([(16, 800)] * 2, (8, 400), ["nothing is cut off"]),
         ([(4, 30_000)] * 2, (8, 64), ["1 % of each image", "2 images lost more than half"]),
+        # At both sides of each limit.
+        ([(129, 20)] * 2, (64, 8), ["the most common size, 129 × 20, made smaller;"]),
+        ([(7, 9)] * 2 + [(20, 31), (22, 30), (40, 33)], (16, 32), ["the median size, rounded"]),
+        ([(9, 9), (7, 12), (9, 9), (7, 12)], (7, 12), ["2 images of 4 resized to 7 × 12 pixels"]),
+        ([(64, 40), (64, 41), (64, 42)], (64, 40), ["the median size, rounded to multiples of 8"]),
+        ([(65, 40), (65, 41), (65, 42)], (64, 40), ["the median size, 65 × 41, made smaller;"]),
+        ([(16, 4096)] * 2, (8, 2048), ["the most common size, 16 × 4096, made smaller;"]),
+        ([(16, 4112)] * 2, (8, 64), ["the most common size, 16 × 4112, made smaller;"]),
+        # Narrow images: rounded to multiples of 8, but not made wider where the other side is long.
+        ([(4, 63), (4, 64), (4, 65)], (8, 64), ["the median size, rounded"]),
+        ([(4, 64), (4, 65), (4, 66)], (4, 64), ["the median size, rounded"]),
+        ([(5, 200), (5, 201), (5, 202)], (8, 200), ["the median size, rounded"]),
+        ([(1, 300), (1, 301), (1, 302)], (1, 304), ["the median size, rounded"]),
         (
             [(10, 20)] * 3 + [(20, 20), (10, 80)],
             (10, 20),
@@ -113,6 +127,10 @@ def test_how_much_is_cut_off(widths: list[int], words: str) -> None:
     )
 
 
+def test_no_images_have_a_size_of_one_pixel() -> None:
+    assert choose_size(sizes(), "crop") == (1, 1, "")
+
+
 @given(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=9))
 def test_any_sizes_give_a_small_size_in_any_order(pairs: list[tuple[int, int]]) -> None:
     height, width, _ = choose_size(sizes(*pairs), "crop")
@@ -155,7 +173,7 @@ def test_a_given_size_and_mode(tmp_path: Path) -> None:
     assert "the centre is cut out, 51 % of an image on average and 42 %" in cropped.notes[0]
 
 
-@pytest.mark.parametrize("bits", range(8, 17))
+@pytest.mark.parametrize("bits", [0, 1, 7, *range(8, 17)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_few_bits_of_sixteen_are_made_bright(tmp_path: Path, bits: int, channels: int) -> None:
     wide = RNG.integers(0, 2**bits, (3, 9, 7, channels)).astype(np.uint16)
@@ -167,14 +185,15 @@ def test_few_bits_of_sixteen_are_made_bright(tmp_path: Path, bits: int, channels
         Path(paths[-1]).write_bytes(b"".join(png_chunks(pixels)))
     plain = write(tmp_path, (9, 7, channels)[: 2 + channels // 2])
     decoded = decode_images(paths + plain)
-    white = 2**bits - 1 if bits <= 14 else 65535
+    white = 2 ** max(bits, 8) - 1 if bits <= 14 else 65535
     if channels == 1 or white != 65535:
         assert np.abs(decoded.images[:3] - np.rint(wide * (255 / white))).max() == 0
     else:  # Pillow's own way with colour: the lower byte is cut off
         assert np.array_equal(decoded.images[:3], wide >> 8)
     assert np.array_equal(decoded.images[3], stored(plain[0])[..., :channels])
     assert decoded.resize.get("white", 65535) == white
-    told = f"3 images of 16 bits use only values up to {white}: {white} is taken for white"
+    peak = 2**bits - 1 if channels == 1 else white  # of colour the upper bytes are looked at
+    told = f"3 images of 16 bits use only values up to {peak}: {white} is taken for white"
     assert (told in decoded.notes) == (bits <= 14)
     # New images for such a network are read in the same way, whatever they hold.
     rules = Preprocessing(resize=decoded.resize, colour=decoded.colour)
@@ -196,6 +215,15 @@ def test_one_bright_image_says_what_white_is(tmp_path: Path) -> None:
     assert decoded.images[:, 0, 0, 0].tolist() == [4, 4, 233]
     assert "white" not in decoded.resize
     assert decode_images(paths, white=4095).images[:, 0, 0, 0].tolist() == [56, 62, 255]
+    alone = decode_images(paths[:1])
+    assert alone.notes == ["1 image of 16 bits uses only values up to 900: 1023 is taken for white"]
+
+
+@pytest.mark.parametrize(("white", "value"), [(1, 255), (65535, 4)])
+def test_whites_that_a_model_may_have(tmp_path: Path, white: int, value: int) -> None:
+    Image.fromarray(np.full((5, 7), 1000, np.uint16)).save(tmp_path / "a.png")
+    rules = Preprocessing(resize={"height": 5, "width": 7, "white": white})
+    assert (load_images(tmp_path / "a.png", rules) == value).all()
 
 
 @pytest.mark.parametrize("white", [0, 65536, "255", None])
@@ -237,6 +265,20 @@ def test_more_images_than_memory_holds(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(decode_images(paths[:2], size=(4000, 4000)).images) == 2
     with pytest.raises(DataError, match=r"to hold 20 images of 4000 × 4000 pixels needs .* size"):
         decode_images(paths, size=(4000, 4000))
+
+
+def test_the_memory_of_all_images_is_weighed_before_they_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed: list[tuple[int, str, str]] = []
+    monkeypatch.setattr(images_module, "need", lambda *what, error: weighed.append(what))
+    decode_images(write(tmp_path, (5, 8), (5, 8), (5, 8, 3)))
+    fix = "choose a smaller size (--size) or fewer images"
+    # Gray at first; and a quarter more, as some are there twice while they are split.
+    assert weighed == [
+        (150, "to hold 3 images of 5 × 8 pixels", fix),
+        (450, "to hold 3 images of 5 × 8 pixels", fix),
+    ]
 
 
 COLOUR_CASES = {
@@ -317,7 +359,7 @@ def test_all_bad(tmp_path: Path) -> None:
     for index in range(2):
         (tmp_path / f"{index}.png").write_bytes(b"")
     paths = [str(path) for path in find_images([tmp_path])]
-    assert len(decode_images(paths, skip_bad=True).images) == 0
+    assert decode_images(paths, skip_bad=True).images.shape == (0, 1, 1, 1)
     with pytest.raises(DataError, match=r"0\.png"):
         decode_images(paths)
 
@@ -395,8 +437,12 @@ def test_load_images_without_a_size(tmp_path: Path) -> None:
     paths = write(tmp_path, (150, 200), (150, 200))
     assert load_images(paths, Preprocessing()).shape == (2, 150, 200, 1)
     other = write(tmp_path, (5, 8))
-    with pytest.raises(DataError, match=r"2\.png: the image has 5 × 8 pixels, but .*0\.png has"):
+    with pytest.raises(DataError) as caught:
         load_images(paths + other, Preprocessing())
+    assert str(caught.value) == (
+        f"{other[0]}: the image has 5 × 8 pixels, but {paths[0]} has 150 × 200; the model names no "
+        "size, so they must be equal"
+    )
 
 
 def test_load_images_names_bad_files(tmp_path: Path) -> None:
@@ -414,9 +460,10 @@ def test_load_images_names_bad_files(tmp_path: Path) -> None:
         assert index == 1
         assert sentence.startswith(paths[1])
     bad = []
-    none = load_images(paths[1:2], Preprocessing(resize=resize), on_bad=lambda *w: bad.append(w))
-    assert none.shape[:3] == (0, 5, 7)
-    assert len(bad) == 1
+    for rules, size in ((Preprocessing(resize=resize), (5, 7)), (Preprocessing(), (1, 1))):
+        none = load_images(paths[1:2], rules, on_bad=lambda *what: bad.append(what))
+        assert none.shape[:3] == (0, *size)
+    assert len(bad) == 2
 
 
 def test_load_images_of_nothing_or_by_unknown_rules(tmp_path: Path) -> None:
@@ -445,8 +492,15 @@ def test_refit() -> None:
     real = refit(rgb.astype(np.float32) / 255, (10, 14), None, "crop")
     assert real.dtype == np.float32
     assert np.abs(real * 255 - larger).max() < 1.5
-    with pytest.raises(DataError, match="2 channels cannot become gray"):
-        refit(np.zeros((1, 4, 4, 2), np.uint8), None, "gray", "crop")
+    gray = refit(mixed.astype(np.float32), None, "gray", "crop")
+    assert np.abs(gray[..., 0] - expected).max() < 1e-3  # and not rounded
+    for channel in range(3):
+        plane = np.ascontiguousarray(mixed[..., channel : channel + 1])
+        small = refit(plane, (4, 3), None, "stretch")
+        assert np.array_equal(refit(mixed, (4, 3), None, "stretch")[..., channel], small[..., 0])
+    for colour in ("gray", "rgb"):
+        with pytest.raises(DataError, match=rf"^images with 2 channels cannot become {colour}: on"):
+            refit(np.zeros((1, 4, 4, 2), np.uint8), None, colour, "crop")
 
 
 def test_the_crew_depends_on_number_and_size_of_files(
@@ -465,6 +519,24 @@ def test_the_crew_depends_on_number_and_size_of_files(
     assert crew("tiny", 60_000) == crew("medium", 60_000) == (6, True)
     assert crew("large", 60_000) == (6, False)
     assert crew("missing", 50) == (1, False)
+    # Their number and mean sizes at both sides of each limit.
+    assert [crew("medium", count) for count in (3999, 4000)] == [(6, False), (6, True)]
+    for size, few, many in (
+        (8192, (1, False), (6, True)),
+        (8193, (6, False), (6, True)),
+        (32_768, (6, False), (6, True)),
+        (32_769, (6, False), (6, False)),
+    ):
+        (tmp_path / "file").write_bytes(b"0" * size)
+        assert (crew("file", 50), crew("file", 4000)) == (few, many)
+    (tmp_path / "file").write_bytes(b"0" * 2 * 8193)
+    mixed = [str(tmp_path / name) for name in ("file", "missing")] * 50
+    assert worker_pool.crew(mixed) == (6, False)
+    assert worker_pool.crew([]) == (1, False)
+    # Pictures that are opened stay here.
+    assert worker_pool.crew([*mixed * 50, Image.new("L", (1, 1))]) == (6, False)
+    monkeypatch.setattr(worker_pool, "available_processors", lambda: 2)
+    assert crew("medium", 4000) == (2, True)
     monkeypatch.setattr(worker_pool, "available_processors", lambda: 1)
     assert crew("tiny", 60_000) == (1, False)
 

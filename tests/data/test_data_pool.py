@@ -60,6 +60,39 @@ def test_all_ways_give_the_same(paths: list[str]) -> None:
         assert (states, errors) == plain[1:]
 
 
+@pytest.mark.parametrize(
+    ("count", "workers", "sizes"),
+    [
+        (60, 1, [7] * 8 + [4]),
+        (60, 3, [2] * 30),
+        (5, 2, [1] * 5),
+        (2400, 1, [256] * 9 + [96]),
+        (0, 2, []),
+    ],
+)
+def test_files_are_decoded_in_chunks_a_few_ahead(
+    count: int, workers: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    taken: list[int] = []
+
+    def decoded(files: Any, target: WantedImages) -> Any:
+        begun.append(len(files))
+        return list(files)
+
+    def take(start: int, chunk: Any) -> None:
+        assert start == sum(taken)
+        assert chunk == names[start : start + len(chunk)]
+        taken.append(len(chunk))
+        # No more than twice as many as there are workers wait to be taken, however slow that is.
+        assert len(begun) <= len(taken) + 2 * workers
+
+    monkeypatch.setattr(worker_pool, "decode_chunk", decoded)
+    names = [f"{index}.png" for index in range(count)]
+    worker_pool.decode_all(names, TARGET, take, workers=workers)
+    assert taken == sizes
+
+
 def test_processes_do_the_work(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any) -> Chunk:
         raise RuntimeError("decoded here")

@@ -161,6 +161,16 @@ def test_without_a_rule_images_of_the_size_are_taken(network: Network, tmp_path:
     assert len(network.predict([gray, fitting])) == 2
     with pytest.raises(DataError, match=r"l\.png: is read as 300×400×3.*24×32×3; resize them"):
         network.predict(large)
+    with pytest.raises(DataError, match=r"^picture 1: is read as 7×9×3, but .* made for 24×32×3; "):
+        network.predict(Image.new("RGB", (9, 7)))
+
+
+def test_a_rule_for_another_size_than_the_networks_is_told(network: Network) -> None:
+    network.preprocessing = replace(network.preprocessing, resize={**RESIZE, "width": 30})
+    with pytest.raises(DataError) as caught:
+        network.predict(Image.new("RGB", (9, 7)))
+    told = "picture 1: is read as 24×30×3, but the network is made for 24×32×3"
+    assert str(caught.value) == told
 
 
 def test_the_classifier_takes_names_too(files: list[Path]) -> None:
@@ -178,14 +188,18 @@ def test_the_classifier_takes_names_too(files: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (iter([]), "0 images one after the other, which are not all files and pictures"),
-        (iter([np.zeros((24, 32, 3))]), "1 image one after the other, .* give one array"),
+        (iter([]), "^0 images one after the other, which are not all files and pictures: give one"),
+        (iter([np.zeros((24, 32, 3))]), "^1 image one after the other, .* give one array"),
+        (iter([Path("a.png"), 5]), "^2 images one after the other, .* give one array, or a list$"),
         ("nowhere.png", r"nowhere\.png: no such file or folder"),
         (["nowhere.png"], r"nowhere\.png: no such file"),
         ([Path("nowhere.png")], r"nowhere\.png: no such file"),
         ([os.curdir], r"\.: is a folder; give it alone"),
         ("*.nothing", r"\*\.nothing: no image matches this pattern"),
-        ([Image.new("L", (3, 3)), np.zeros((3, 3))], "number 2 of 2 is ndarray"),
+        (
+            [Image.new("L", (3, 3)), np.zeros((3, 3)), "a.png", 5],
+            "^images must be all arrays or all files and pictures, but number 2 of 4 is ndarray$",
+        ),
     ],
 )
 def test_names_of_nothing(network: Network, images: Any, message: str) -> None:
