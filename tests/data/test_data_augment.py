@@ -265,7 +265,7 @@ def test_changes_nothing() -> None:
     [
         ({"shift": -1}, ValueError, "shift must be 0 or more pixels, got -1"),
         ({"crop": 1.5}, TypeError, "crop must be a whole number, got 1.5"),
-        ({"cutout": True}, TypeError, "cutout must be a whole number"),
+        ({"cutout": True}, TypeError, "cutout must be a whole number, got True"),
         ({"flip": 1}, TypeError, 'flip must be True, False or "alternate", got 1'),
         ({"flip": "often"}, ValueError, "\"alternate\", got 'often'"),
         ({"brightness": 1.1}, ValueError, "brightness must be of 0...1, got 1.1"),
@@ -275,7 +275,8 @@ def test_changes_nothing() -> None:
         ({"rotate": -1}, ValueError, "rotate must be of 0...180, got -1"),
         ({"zoom": 4}, ValueError, "zoom must be of 0...3, got 4"),
         ({"contrast": 1.5}, ValueError, "contrast must be of 0...1, got 1.5"),
-        ({"saturation": float("inf")}, ValueError, "saturation must be finite"),
+        ({"saturation": float("inf")}, ValueError, "saturation must be finite, got inf"),
+        ({"saturation": 1.001}, ValueError, "saturation must be of 0...1, got 1.001"),
         ({"zoom": True}, TypeError, "zoom must be a number"),
         ({"fill": "mirror"}, ValueError, '"mean", "edge", "reflect" or numbers, got \'mirror\''),
         ({"cutout_fill": "edge"}, ValueError, 'cutout_fill must be "mean" or numbers'),
@@ -288,6 +289,36 @@ def test_wrong_options(options: dict[str, Any], error: type[Exception], text: st
         Augment(**options)
 
 
+def test_the_ends_of_the_ranges_are_allowed() -> None:
+    most = Augment(brightness=1, contrast=1, saturation=1, rotate=180, zoom=3)
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 6, 3), dtype=np.uint8)
+    assert most(images, np.random.default_rng(0)).shape == images.shape
+    assert Augment(shift=3, crop=3)(images, np.random.default_rng(0)).shape == images.shape
+
+
+def test_the_attributes_and_what_they_are_by_default() -> None:
+    expected = {
+        "shift": 0, "flip": False, "crop": 0, "cutout": 0, "brightness": 0.0, "fill": 0.0,
+        "padding": 0.0, "cutout_fill": "mean", "rotate": 0.0, "zoom": 0.0, "contrast": 0.0,
+        "saturation": 0.0,
+    }  # fmt: skip
+    assert Augment().to_dict() == expected
+
+
+def test_numbers_of_numpy_become_those_of_python() -> None:
+    augment = Augment(shift=np.int64(2), flip=np.True_, zoom=np.float32(0.5), fill=np.array([1, 2]))  # type: ignore[arg-type]
+    text = json.dumps(augment.to_dict())
+    assert Augment(**json.loads(text)) == Augment(shift=2, flip=True, zoom=0.5, fill=(1.0, 2.0))
+
+
+def test_the_mean_is_that_of_the_images_as_they_come() -> None:
+    images = np.random.default_rng(0).integers(0, 100, (40, 8, 9, 3), dtype=np.uint8)
+    images[..., 1] += 100
+    augment = Augment(brightness=1.0, rotate=45, fill="mean", cutout=40)
+    cut = augment(images, np.random.default_rng(0))
+    assert (cut == np.rint(images.mean(axis=(0, 1, 2)))).all()
+
+
 def test_wrong_images() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"shape \(n, height, width, channels\), got \(3, 4, 5\)"):
@@ -296,5 +327,9 @@ def test_wrong_images() -> None:
         Augment(flip=True)(np.zeros((3, 4, 5, 1), np.int64), rng)
     with pytest.raises(ValueError, match=r"crop=4 moves images of 4 × 8 pixels.*below 4"):
         Augment(crop=4)(np.zeros((3, 4, 8, 1), np.uint8), rng)
-    with pytest.raises(ValueError, match="is for 2 channels, the images have 3"):
+    with pytest.raises(ValueError, match=r"shift=4 moves images of 8 × 4 pixels.*below 4$"):
+        Augment(shift=4)(np.zeros((3, 8, 4, 1), np.uint8), rng)
+    with pytest.raises(
+        ValueError, match=r"fill \(1.0, 2.0\) is for 2 channels, the images have 3$"
+    ):
         Augment(shift=1, fill=(1, 2))(np.zeros((3, 4, 8, 3), np.uint8), rng)
