@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -126,10 +127,15 @@ def test_size_and_colour(tmp_path: Path) -> None:
     assert data.colour == "rgb"
 
 
-def refused(folder: Path, text: str) -> None:
-    with pytest.raises(DataError, match=text) as caught:
+def told_of(folder: Path) -> str:
+    with pytest.raises(DataError) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def refused(folder: Path, text: str) -> None:
+    assert re.search(text, told_of(folder))
 
 
 @pytest.mark.parametrize("missing", NAMES)
@@ -146,7 +152,11 @@ def test_truncated(tmp_path: Path, key: tuple[str, str], zipped: bool, keep: int
     write(tmp_path, arrays(), zipped=zipped)
     path = tmp_path / (NAMES[key] + ".gz" * zipped)
     path.write_bytes(path.read_bytes()[:keep])
-    refused(tmp_path, rf"{path.name}: .*truncated.*; download it again")
+    told = f"{path}: the file is truncated"
+    refused(tmp_path, rf"^{re.escape(told)}( or damaged \(|: it holds ).*; download it again$")
+    if not zipped:
+        axes = 3 if key[1] == "images" else 1
+        assert (0 <= keep < 4 + 4 * axes) == ("it holds no whole header" in told_of(tmp_path))
 
 
 def test_a_truncated_file_inside_a_whole_archive(tmp_path: Path) -> None:
@@ -178,6 +188,8 @@ def test_longer_than_its_header(tmp_path: Path) -> None:
     "data",
     [
         b"not an IDX file at all",
+        b"\1" + idx(np.zeros((4, 5, 7)))[1:],
+        b"\0\1" + idx(np.zeros((4, 5, 7)))[2:],
         idx(np.zeros((4, 5, 7)), kind=13),
         idx(np.zeros((4, 5))),
         idx(np.zeros((4, 5, 7, 3))),
@@ -186,7 +198,41 @@ def test_longer_than_its_header(tmp_path: Path) -> None:
 def test_foreign_header(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=r"x: not an IDX file of unsigned bytes with 3 axes \(it"):
+    with pytest.raises(DataError) as caught:
+        read_idx(path, 3)
+    assert str(caught.value) == (
+        f"{path}: not an IDX file of unsigned bytes with 3 axes (it begins with "
+        f"{data[:4].hex(' ')}); download it again"
+    )
+    with pytest.raises(DataError, match="of unsigned bytes with 1 axis "):
+        read_idx(path, 1)
+
+
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [
+        (104, "it holds 104 bytes, and its header claims 105 values; download it again"),
+        (105, "it holds 89 of 105 values; download it again"),
+    ],
+)
+def test_more_values_than_there_are_bytes(tmp_path: Path, length: int, told: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(idx(np.zeros((3, 5, 7)))[:length])
+    with pytest.raises(DataError) as caught:
+        read_idx(path, 3)
+    assert str(caught.value) == f"{path}: the file is truncated: {told}"
+
+
+def test_the_memory_of_two_copies_is_weighed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x"
+    head = idx(np.zeros((1, 8000, 5000)))[:16]
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(16 + 8000 * 5000)
+    monkeypatch.setattr("striate.common.budget.available_memory", lambda: 2 * 8000 * 5000 - 1)
+    with pytest.raises(DataError, match=r"x: the array of shape \(1, 8000, 5000\) needs 76\.3 MiB"):
         read_idx(path, 3)
 
 

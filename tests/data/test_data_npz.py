@@ -21,6 +21,13 @@ def save(folder: Path, **arrays: Any) -> Path:
     return path
 
 
+def with_one(value: float, dtype: type) -> np.ndarray:
+    """The images, with one value that is another."""
+    images = X.astype(dtype)
+    images[7, 2, 3, 1] = value
+    return images
+
+
 def whole(path: Path, **options: Any) -> Any:
     return load(path, test_fraction=0, **options)
 
@@ -107,6 +114,14 @@ def test_classes_of_a_model(tmp_path: Path) -> None:
         ((X / 255.0).astype(np.float16), np.float32, 1),
         (X.astype(np.float64), np.float32, 255),
         (X / 100.0 - 1, np.float32, None),
+        # At both sides of each limit.
+        (with_one(256, np.int32), np.float32, None),
+        (with_one(-1, np.int32), np.float32, None),
+        (with_one(255.5, np.float64), np.float32, None),
+        (with_one(-0.5, np.float64), np.float32, None),
+        (X / 254.0, np.float32, 255),
+        (X // 255, np.uint8, 1),
+        (X // 100, np.uint8, 255),
     ],
 )
 def test_types(tmp_path: Path, images: np.ndarray, dtype: type, maximum: int | None) -> None:
@@ -126,6 +141,26 @@ def test_both_parts_have_one_type(tmp_path: Path) -> None:
     assert data.resize is None
 
 
+@pytest.mark.parametrize(("value", "maximum"), [(-1.0, None), (256.0, None), (2.0, 255)])
+@pytest.mark.parametrize("name", ["X", "X_test"])
+def test_both_parts_decide_what_white_is(
+    tmp_path: Path, name: str, value: float, maximum: int | None
+) -> None:
+    arrays = {"X": X / 255.0, "X_test": X / 255.0}
+    arrays[name][7, 2, 3, 1] = value
+    resize = load(save(tmp_path, y=Y, y_test=Y, **arrays)).resize
+    assert (resize and resize.get("maximum", 255)) == maximum
+
+
+def test_images_of_other_channels_say_how_many(tmp_path: Path) -> None:
+    data = whole(save(tmp_path, X=X[..., :2], y=Y))
+    assert (data.colour, data.resize) == (None, None)
+    assert data.notes == [
+        "12 training images and 0 test images of 5 × 7 pixels, 2 channels, in 3 classes: 0 (4), "
+        "1 (4), 2 (4)"
+    ]
+
+
 def test_size_and_colour(tmp_path: Path) -> None:
     path = save(tmp_path, X=X.astype(np.float32) / 255, y=Y)
     data = whole(path, size=(4, 4), colour="gray")
@@ -136,7 +171,10 @@ def test_size_and_colour(tmp_path: Path) -> None:
 
 def test_channels_first_is_noticed(tmp_path: Path) -> None:
     data = whole(save(tmp_path, X=np.zeros((12, 3, 32, 32), np.uint8), y=Y))
-    assert any("transpose(0, 2, 3, 1)" in note for note in data.notes)
+    assert (
+        "the images have 32 channels and are 3 pixels high: if they are channels-first, save "
+        "X.transpose(0, 2, 3, 1)"
+    ) in data.notes
     assert data.resize is None
     assert len(whole(save(tmp_path, X=X, y=Y)).notes) == 1
 
@@ -157,12 +195,20 @@ def test_channels_first_is_noticed(tmp_path: Path) -> None:
         ({"X": X, "y": Y + 0.5}, "y must hold whole numbers or text, not float64"),
         ({"X": X, "y": np.where(Y > 1, np.nan, Y)}, "y must hold whole numbers or text"),
         ({"X": X, "y": Y * 0}, r"one class only \('0'\)"),
-        ({"X": X, "y": Y, "X_test": X, "y_test": Y + 1}, "y_test has the class '3', which"),
+        (
+            {"X": X, "y": Y, "X_test": X, "y_test": Y + 2},
+            "y_test has the class '3', which the training labels have not$",
+        ),
         (
             {"X": X, "y": Y, "X_test": X[:1].repeat(300, 0), "y_test": ["0", "1", "2"] * 100},
             "y_test has labels of type <U1, the training labels are int64",
         ),
-        ({"X": X, "y": Y, "X_test": X[:, :4], "y_test": Y}, r"X_test has images of shape \(4, 7"),
+        (
+            {"X": X, "y": Y, "X_test": X[:, :4], "y_test": Y},
+            r"X_test has images of shape \(4, 7, 3\), X of \(5, 7, 3\); they must be equal$",
+        ),
+        ({"X": X, "y": np.stack([Y, Y], axis=1)}, r"not the shape \(12, 2\); for one-hot rows"),
+        ({"X": X, "y": np.where(Y > 1, 0.5, Y)}, "y must hold whole numbers or text, not float64"),
         ({"X": X, "y": np.array([{}] * 12)}, "pickled Python objects, which are never loaded"),
     ],
 )
@@ -176,10 +222,8 @@ def test_refused(tmp_path: Path, arrays: dict[str, Any], text: str) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_not_finite(tmp_path: Path, value: float) -> None:
-    images = X.astype(np.float32)
-    images[7, 2, 3, 1] = value
-    with pytest.raises(DataError, match="not finite, first in image 7"):
-        load(save(tmp_path, X=images, y=Y))
+    with pytest.raises(DataError, match=r"X has values that are not finite, first in image 7$"):
+        load(save(tmp_path, X=with_one(value, np.float32), y=Y))
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
@@ -208,6 +252,18 @@ def test_damaged_bytes(tmp_path: Path, packed: bool) -> None:
             assert str(error).startswith(str(path))
         else:  # a byte that carries nothing, such as a date
             assert np.array_equal(got.train_images, X)
+
+
+def test_the_memory_of_two_copies_is_weighed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.zeros((10_000, 80, 90), np.uint8)
+    path = tmp_path / "some.npz"
+    np.savez_compressed(path, X=images, y=(np.arange(10_000) % 2).astype(np.uint8))
+    needed = 2 * (images.size + 10_000)
+    monkeypatch.setattr("striate.common.budget.available_memory", lambda: needed - 1)
+    with pytest.raises(DataError, match=r"some\.npz: to work with X .* needs 137\.3 MiB of memory"):
+        load(path)
 
 
 def test_not_an_npz(tmp_path: Path) -> None:
