@@ -63,6 +63,37 @@ def test_a_record_survives_its_notes(named: bool) -> None:
         assert again.parts["test"].names == ["test/9.png", "test/10.png", "test/11.png"]
 
 
+def test_records_of_the_first_version_are_read_for_ever() -> None:
+    notes = {
+        "version": 1,
+        "source": "set",
+        "parts": {
+            "train": {
+                "images": 2,
+                "digests": "AQAAAP7///8=",
+                "classes": base64.b64encode(zlib.compress(b"\2\0\0\0\0\1\0\0")).decode(),
+                "names": base64.b64encode(zlib.compress(b"a/1.png\0b/2.png")).decode(),
+            },
+            "test": {"images": 0, "digests": "", "classes": "eJwDAAAAAAE=", "names": None},
+        },
+    }
+    record = ImageRecord.from_notes(notes)
+    assert record is not None
+    train, test = record.parts["train"], record.parts["test"]
+    assert (train.digests.tolist(), train.labels.tolist()) == ([1, 2**32 - 2], [2, 256])
+    assert train.names == ["a/1.png", "b/2.png"]
+    assert (test.digests.tolist(), test.labels.tolist(), test.names) == ([], [], None)
+    again = record.to_notes()
+    assert (again["version"], again["source"]) == (1, "set")
+    assert again["parts"]["train"]["digests"] == notes["parts"]["train"]["digests"]
+    assert again["parts"]["train"]["images"] == 2
+
+
+def test_a_part_without_images_has_no_names() -> None:
+    made = dataset(named=True, test_images=IMAGES[:0], test_labels=LABELS[:0], test_paths=[])
+    assert kept(ImageRecord.of(made)).parts["test"].names == []
+
+
 def test_a_part_for_validation_is_recorded() -> None:
     made = dataset(validation_images=IMAGES[:2] ^ 1, validation_labels=LABELS[:2])
     found = compare(kept(ImageRecord.of(made)), Part(IMAGES[:2] ^ 1, LABELS[:2]))
@@ -157,6 +188,8 @@ def test_files_that_changed_moved_and_came() -> None:
     found = compare(record, Part(images[1:9], LABELS[1:9], paths[1:9]), folder="else/set")
     assert found.missing == ["train/0.png", "test/9.png", "test/10.png", "test/11.png"]
     assert "4 missing (train/0.png, test/9.png, test/10.png and 1 more)" in found.sentence()
+    found = compare(record, Part(IMAGES[:9], LABELS[:9]))
+    assert found.sentence().endswith(": 3 missing (test/9.png, test/10.png, test/11.png)")
 
 
 def test_the_same_names_in_another_folder_are_other_images() -> None:
@@ -166,17 +199,19 @@ def test_the_same_names_in_another_folder_are_other_images() -> None:
     assert compare(record, part, folder="new", source="new").new.tolist() == list(range(9))
     # In one of the same name they are taken for the same images, changed.
     assert compare(record, part, folder="new", source="set").changed == list(range(9))
-    # And where most of them are the same images.
-    part.images[:5] ^= 1
-    assert compare(record, part, folder="new", source="new").changed == [5, 6, 7, 8]
+    # And where at least half of them are the same images.
+    for count, same, changed in ((9, 5, [5, 6, 7, 8]), (8, 4, [4, 5, 6, 7]), (9, 4, [])):
+        images = IMAGES[:count] ^ 1
+        images[:same] ^= 1
+        part = Part(images, LABELS[:count], paths[:count])
+        assert compare(record, part, folder="new", source="new").changed == changed
 
 
 def test_duplicates_are_told_apart_by_their_class() -> None:
     # The same pixels in both parts, with different classes.
     images = IMAGES.copy()
     images[9] = images[0]
-    made = dataset(train_images=images[:9], test_images=images[9:])
-    made.test_labels[0] = 1
+    made = dataset(train_images=images[:9], test_images=images[9:], test_labels=np.array([1, 1, 2]))
     labels = np.concatenate([made.train_labels, made.test_labels])
     order = np.arange(12)[::-1]
     found = compare(ImageRecord.of(made), Part(images[order], labels[order]))
@@ -189,6 +224,9 @@ def test_one_more_copy_of_a_training_image_is_not_new() -> None:
     found = compare(ImageRecord.of(dataset()), Part(images, LABELS[[*range(12), 0, 9]]))
     assert found.parts[12] == 0
     assert found.parts[13] == NEW  # of a test image one may be tested twice
+    made = dataset(validation_images=IMAGES[:2] ^ 1, validation_labels=LABELS[:2])
+    found = compare(ImageRecord.of(made), Part(IMAGES[[0, 0]] ^ 1, LABELS[[0, 0]]))
+    assert found.parts.tolist() == [2, 0]
 
 
 def test_names_are_below_the_folder() -> None:
@@ -234,8 +272,61 @@ def test_nothing_is_odd_about_usual_images() -> None:
 
 def test_validation_images_that_are_training_images() -> None:
     made = dataset(validation_images=IMAGES[3:5], validation_labels=LABELS[3:5])
+    assert suspicions(made.parts, made.classes) == [
+        "2 of the 2 validation images are among the training images, too: what is measured on them "
+        "says nothing about new images"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        ([2], ""),
+        ([1], ", 1 of them with another class"),
+        ([0, 2], ""),
+        ([0, 1], ", 1 of them with"),
+    ],
+)
+def test_a_test_image_that_is_a_training_image(classes: list[int], labels: str) -> None:
+    # Once or twice among the training images, of these classes; and in the test part of class 2.
+    images, train_labels = IMAGES.copy(), LABELS[:9].copy()
+    places = [5, 7][: len(classes)]
+    images[places], train_labels[places] = IMAGES[11], classes
+    made = dataset(
+        named=True, train_images=images[:9], train_labels=train_labels, test_images=images[9:]
+    )
     (note,) = suspicions(made.parts, made.classes)
-    assert note.startswith("2 of the 2 validation images are among the training images, too:")
+    assert note.startswith(
+        "1 of the 3 test images is among the training images, too (there/set/test/11.png is "
+        f"there/set/train/5.png){labels}"
+    )
+
+
+def test_only_classes_of_which_all_images_are_of_one_colour_are_told() -> None:
+    images = IMAGES.copy()
+    images[[0, 3, 6, 9, 1]] = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+    made = dataset(train_images=images[:9], test_images=images[9:], classes=["a", "b", "c", "d"])
+    assert suspicions(made.parts, made.classes) == [
+        "all images of 'a' are of one colour each: there is nothing to see in them"
+    ]
+    made.test_images[0] = IMAGES[9]
+    assert suspicions(made.parts, made.classes) == []
+
+
+def test_rows_of_a_part_have_their_labels_and_files() -> None:
+    part = dataset(named=True).parts["test"]
+    rows = part.rows(np.array([2, 0]))
+    assert np.array_equal(rows.images, IMAGES[[11, 9]])
+    assert rows.labels.tolist() == [2, 0]
+    assert rows.paths == ["there/set/test/11.png", "there/set/test/9.png"]
+    assert Part(IMAGES, LABELS).rows(np.array([1])).paths is None
+
+
+def test_images_with_labels_are_compared_as_objects() -> None:
+    made, other = dataset(), dataset()
+    assert made == made and made != other  # and not number by number
+    assert made.parts["train"] != made.parts["train"]
+    assert len({made, other}) == 2
 
 
 def test_equal_digests_are_not_equal_images(monkeypatch: pytest.MonkeyPatch) -> None:
