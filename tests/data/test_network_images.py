@@ -227,6 +227,8 @@ def test_networks_of_features_read_no_files(files: list[Path]) -> None:
         [],
         np.array([["1", "2"]]),
         np.array([1, "a", None], dtype=object)[:1],
+        None,
+        5,
     ],
 )
 def test_arrays_are_no_names(images: Any) -> None:
