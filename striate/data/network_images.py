@@ -54,7 +54,7 @@ def named_images(images: Any) -> list[Any] | None:
                 f"{counted(len(images), 'image')} one after the other, which are not all files "
                 "and pictures: give one array, or a list"
             )
-    if not isinstance(images, Sequence) or not len(images):
+    if not isinstance(images, Sequence):
         return None
     named = [_is_path(one) or _is_picture(one) for one in images]
     if not any(named):

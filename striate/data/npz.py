@@ -151,7 +151,7 @@ def _fits_bytes(images: Array) -> bool:
     """Return whether the values are whole numbers of 0...255 in a type for whole numbers."""
     if images.dtype.kind == "f":
         return False
-    return bool(images.dtype.kind == "b" or (images.min() >= 0 and images.max() <= 255))
+    return bool(images.min() >= 0 and images.max() <= 255)
 
 
 def _maximum(parts: list[Images]) -> int | None:

@@ -156,7 +156,7 @@ def _lines(at: Array, step: int, length: int, fill: str | Array) -> Array:
     if isinstance(fill, str) and fill == "reflect":
         period = max(2 * (length - 1), 1)
         lines %= period
-        return np.minimum(lines, period - lines) if length > 1 else lines
+        return np.minimum(lines, period - lines)
     if isinstance(fill, str):
         return np.clip(lines, 0, length - 1, out=lines)
     return np.clip(lines, -1, length, out=lines) + 1
