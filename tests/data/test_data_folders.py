@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import DataError, load
+from striate.data import DataError, class_folders, load
 
 
 def paint(path: Path, value: int | tuple[int, int, int], size: tuple[int, int] = (6, 4)) -> None:
@@ -79,9 +79,23 @@ def test_test_goes_before_val(tmp_path: Path) -> None:
     assert data.validation_labels is not None
     assert data.validation_labels.tolist() == [0, 1]
     assert list(data.parts) == ["train", "test", "validation"]
+    told = f"not used: {tmp_path / 'val'}, which --patience would watch"
+    assert told not in data.notes
     data = load(tmp_path, validation=False)
     assert data.validation_images is None
-    assert any(f"not used: {tmp_path / 'val'}" in note for note in data.notes)
+    assert told in data.notes
+    # Of a trained model nothing is watched.
+    assert told not in load(tmp_path, validation=False, classes=["a", "b"]).notes
+
+
+def test_the_usual_names_of_parts_go_first(tmp_path: Path) -> None:
+    for value, name in enumerate(("dev", "train_set", "Train", "val", "Test10", "Test9", "other")):
+        painted(tmp_path, name, {"a": [value] * 2, "b": [value] * 2})
+    data = load(tmp_path)
+    assert (set(values(data.train_images)), set(values(data.test_images))) == ({2}, {5})
+    assert data.validation_images is not None
+    assert set(values(data.validation_images)) == {3}
+    assert f"not used in {tmp_path}: Test10, dev, other, train_set" in data.notes
 
 
 def test_a_test_folder_without_classes_is_not_used(tmp_path: Path) -> None:
@@ -90,7 +104,7 @@ def test_a_test_folder_without_classes_is_not_used(tmp_path: Path) -> None:
     data = load(tmp_path)
     assert data.split
     assert 9 not in values(data.test_images) + values(data.train_images)
-    assert any("not used" in note and "test" in note for note in data.notes)
+    assert f"not used in {tmp_path}: test" in data.notes
 
 
 def test_a_class_called_train(tmp_path: Path) -> None:
@@ -100,6 +114,11 @@ def test_a_class_called_train(tmp_path: Path) -> None:
     data = load(tmp_path, test_fraction=0)
     assert data.classes == ["bus", "test", "train"]
     assert values(data.train_images) == [2] * 3 + [3] * 3 + [1] * 3
+    shutil.rmtree(tmp_path / "bus")
+    refused(tmp_path, "its folders test, train are parts of a data set, not classes")
+    # Of two names for one part it cannot be the parts that are meant.
+    shutil.move(tmp_path / "test", tmp_path / "training")
+    assert load(tmp_path, test_fraction=0).classes == ["train", "training"]
 
 
 def test_split_without_a_test_part(make_folder: Any) -> None:
@@ -114,7 +133,11 @@ def test_split_without_a_test_part(make_folder: Any) -> None:
     key = [(int(label), image.tobytes()) for label, image in zip(labels, parts, strict=True)]
     whole = zip(everything.train_labels, everything.train_images, strict=True)
     assert sorted(key) == sorted((int(label), image.tobytes()) for label, image in whole)
-    assert "split with seed 0" in data.notes[0]
+    assert data.notes == [
+        "21 training images and 6 test images of 6 × 9 pixels, RGB, in 3 classes, split with seed "
+        "0: a (20), b (5), c (2)"
+    ]
+    assert not any("split" in note for note in everything.notes)
 
 
 def test_split_follows_the_seed(make_folder: Any) -> None:
@@ -131,6 +154,13 @@ def test_everything_in_one_part(make_folder: Any) -> None:
         assert data.train_images.shape == (train, 6, 9, 3)
         assert data.test_images.shape == (test, 6, 9, 3)
         assert (len(data.train_labels), len(data.test_labels)) == (train, test)
+        assert data.notes[0].endswith("of 6 × 9 pixels, RGB, in 2 classes: a (3), b (1)")
+
+
+def test_of_many_classes_ten_are_counted(tmp_path: Path) -> None:
+    painted(tmp_path, "", {f"c{index}": [index] * 2 for index in range(12)})
+    note = load(tmp_path).notes[0]
+    assert note.endswith("c8 (2), c9 (2) and 2 more")
 
 
 def test_natural_order(tmp_path: Path) -> None:
@@ -213,6 +243,22 @@ def test_links(tmp_path: Path) -> None:
         load(tmp_path / "data")
 
 
+def test_a_link_to_nothing_is_one_bad_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
+    link(tmp_path / "a" / "gone.png", tmp_path / "nowhere.png")
+    entries = class_folders._entries
+    monkeypatch.setattr(
+        class_folders,
+        "_entries",  # it is found first
+        lambda folder: sorted(entries(folder), key=lambda entry: entry.name != "gone.png"),
+    )
+    data = load(tmp_path, skip_bad=True, test_fraction=0)
+    assert values(data.train_images) == [1, 2, 3, 4]
+    assert f"1 bad image skipped: {tmp_path / 'a' / 'gone.png'}" in data.notes
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
@@ -229,10 +275,19 @@ def test_labels_by_the_classes_of_a_model(tmp_path: Path) -> None:
     assert data.classes == ["ant", "bee", "cat", "dog"]
     assert data.test_labels.tolist() == [0, 3, 3]
     assert values(data.test_images) == [3, 1, 2]
+    assert data.notes[0].endswith("in 4 classes: ant (1), bee (0), cat (0), dog (2)")
+    # Of a name that the model has twice the first one counts.
+    twice = load(tmp_path, classes=["dog", "ant", "ant", "dog"], test_fraction=1)
+    assert twice.test_labels.tolist() == [1, 0, 0]
     shutil.rmtree(tmp_path / "ant")
     assert load(tmp_path, classes=["ant", "dog"], test_fraction=1).test_labels.tolist() == [1, 1]
-    with pytest.raises(DataError, match="class 'dog' that the model does not know; it knows ant"):
-        load(tmp_path, classes=["ant", "bee"])
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, classes=["ant", *map(str, range(11))])
+    assert str(caught.value) == (
+        f"{tmp_path} has a class 'dog' that the model does not know; it knows ant, 0, 1, 2, 3, 4, "
+        "5, 6, 7, 8 and 2 more: give images of these classes only, or a model trained on the "
+        "others, too"
+    )
 
 
 # Errors
@@ -293,14 +348,38 @@ def test_a_test_part_of_unknown_classes_is_not_used(tmp_path: Path) -> None:
     data = load(tmp_path)
     assert data.split
     assert sorted(values(data.train_images) + values(data.test_images)) == [1, 2, 3, 4]
-    told = f"{tmp_path / 'test'}: not used, as none of its folders (unknown) is a class"
-    assert any(note.startswith(told) and "are drawn from" in note for note in data.notes)
+    told = (
+        f"{tmp_path / 'test'}: not used, as none of its folders (unknown) is a class of the "
+        "training images; the test images are "
+    )
+    assert told + "drawn from the training images" in data.notes
     painted(tmp_path, "valid", {"a": [5], "b": [6]})
     data = load(tmp_path)
     assert not data.split
     assert values(data.test_images) == [5, 6]
-    assert any(f"the test images are those of {tmp_path / 'valid'}" in n for n in data.notes)
+    assert told + f"those of {tmp_path / 'valid'}" in data.notes
     assert data.validation_images is None
+
+
+def test_a_validation_part_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    painted(tmp_path, "train", {"a": [1, 2], "b": [3, 4]})
+    painted(tmp_path, "test", {"a": [5], "b": [6]})
+    painted(tmp_path, "valid", {"a": [7], "x": [8]})
+    data = load(tmp_path)
+    assert data.validation_images is not None
+    assert values(data.validation_images) == [7]
+    assert "no validation images of 'b'" in data.notes
+    assert (
+        f"{tmp_path / 'valid' / 'x'}: 1 image left out, as the training images have no class 'x'"
+    ) in data.notes
+    shutil.rmtree(tmp_path / "valid" / "a")
+    data = load(tmp_path)
+    assert data.validation_images is None
+    assert values(data.test_images) == [5, 6]
+    assert (
+        f"{tmp_path / 'valid'}: not used, as none of its folders (x) is a class of the training "
+        "images"
+    ) in data.notes
 
 
 def test_one_part_only(tmp_path: Path) -> None:
@@ -371,13 +450,20 @@ def test_names_that_only_look_like_parts(tmp_path: Path) -> None:
 def test_a_folder_one_level_too_high(tmp_path: Path) -> None:
     painted(tmp_path / "Dataset", "", {"cat": [1, 2], "dog": [3, 4]})
     painted(tmp_path, "", {"Examples": [5, 6]})
-    text = rf"{tmp_path / 'Dataset'}: holds the folders cat, dog and no images of its own"
-    refused(tmp_path, text)
+    painted(tmp_path / "Dataset", "", {"dog10": [8], "dog9": [9]})
+    place = tmp_path / "Dataset"
+    with pytest.raises(DataError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{place}: holds the folders cat, dog, dog9, dog10 and no images of its own, so these may "
+        f"be the classes; give {place}, or --nested (nested=True) if all that is below {place} is "
+        "of one class"
+    )
     assert load(tmp_path, nested=True, test_fraction=0).classes == ["Dataset", "Examples"]
     # A model that was trained so knows these classes.
     assert len(load(tmp_path, classes=["Dataset", "Examples"]).classes) == 2
     paint(tmp_path / "Dataset" / "one.png", 7)
-    assert len(load(tmp_path, test_fraction=0).train_images) == 7
+    assert len(load(tmp_path, test_fraction=0).train_images) == 9
 
 
 def test_class_folders_below_a_single_folder(tmp_path: Path) -> None:
@@ -420,6 +506,16 @@ def test_other_kinds_of_pictures_are_named_by_class(tmp_path: Path) -> None:
     painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
     for name in ("a/x.psd", "a/y.PSD", "b/z.psd", "b/w.dng", "b/notes.txt"):
         (tmp_path / name).write_bytes(b"8BPS")
+    # In both parts together, and of ten classes.
+    for role in ("train", "test"):
+        painted(tmp_path / "parts", role, {f"c{index}": [index] * 2 for index in range(12)})
+        for index in range(12):
+            (tmp_path / "parts" / role / f"c{index}" / "x.psd").write_bytes(b"8BPS")
+    notes = load(tmp_path / "parts").notes
+    of_each = ", ".join(f"c{index} 2" for index in range(10))
+    told = f"24 pictures left out, as .psd is not read ({of_each} and 2 more): convert them to PNG"
+    assert told in notes
+    shutil.rmtree(tmp_path / "parts")
     notes = load(tmp_path).notes
     assert "3 pictures left out, as .psd is not read (a 2, b 1): convert them to PNG" in notes
     assert "1 picture left out, as .dng is not read (b 1): convert them to PNG" in notes
@@ -438,10 +534,19 @@ def test_heic_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     painted(tmp_path, "", {"a": [1, 2], "b": [3, 4]})
     for name in ("a/x.heic", "a/y.HEIC", "b/z.heic"):
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    refused(tmp_path, r"3 pictures .heic \(a 2, b 1\) cannot be read here; pip install pillow-heif")
+    for name in ("a/first.bmp", "b/later.webp"):  # endings before and after
+        paint(tmp_path / name, 5)
+    (tmp_path / "b" / "w.hif").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(DataError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: 3 pictures .heic (a 2, b 1) cannot be read here; pip install pillow-heif, or "
+        "leave them out (--skip-bad, skip_bad=True)"
+    )
     data = load(tmp_path, skip_bad=True, test_fraction=0)
-    assert values(data.train_images) == [1, 2, 3, 4]
-    assert any("3 pictures .heic (a 2, b 1) left out" in note for note in data.notes)
+    assert values(data.train_images) == [5, 1, 2, 3, 4, 5]
+    left = " left out, as they cannot be read here: pip install pillow-heif"
+    assert {f"3 pictures .heic (a 2, b 1){left}", f"1 picture .hif (b 1){left}"} < set(data.notes)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
@@ -477,8 +582,12 @@ def test_a_class_of_one_colour(make_folder: Any) -> None:
 
 
 def test_a_class_that_cannot_be_split(tmp_path: Path) -> None:
-    painted(tmp_path, "", {"a": [1, 2], "b": [3]})
-    refused(tmp_path, "class 'b' has one image only and cannot be split")
+    painted(tmp_path, "", {"a": [1, 2], "b": [3], "c": [4]})
+    refused(
+        tmp_path,
+        "^class 'b' has one image only and cannot be split into a training and a test part: give "
+        "it two or more, or give a test part of your own$",
+    )
 
 
 def broken(folder: Path) -> Path:
@@ -495,9 +604,8 @@ def test_a_truncated_image_is_named_or_skipped(tmp_path: Path) -> None:
     assert values(data.train_images) == [1, 2, 3, 5, 7]
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1]
     (note,) = [note for note in data.notes if "bad image" in note]
-    assert note.startswith("2 bad images skipped: ")
-    assert "img3.png" in note
-    assert "img1.png" in note
+    bad = [folder / "a" / "img3.png", folder / "b" / "img1.png"]
+    assert note == f"2 bad images skipped: {bad[0]}, {bad[1]}"
 
 
 def test_skipping_keeps_the_parts_apart(tmp_path: Path) -> None:
@@ -516,7 +624,8 @@ def test_a_class_of_bad_images_only(tmp_path: Path, part: str) -> None:
     painted(tmp_path, "test", {"a": [5], "b": [6]})
     for path in (tmp_path / part / "b").iterdir():
         path.write_bytes(b"")
-    refused(tmp_path, rf"{part}.b: none of the images of this class can be read", skip_bad=True)
+    told = "none of the images of this class can be read; add good ones or remove the folder"
+    refused(tmp_path, f"^{tmp_path / part / 'b'}: {told}$", skip_bad=True)
 
 
 def test_a_giant_image(tmp_path: Path) -> None:
