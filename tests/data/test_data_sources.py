@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from striate.data import DataError, digits, find_images, load, load_images
 from striate.data.dataset import checked_size, natural_key, train_test_split
+from striate.data.paths import kind_of_other, unread
 from striate.model.preprocessing import Preprocessing
 
 # Digits
@@ -57,6 +60,13 @@ def test_digits_kept_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert moved is not None
     moved.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(digits, "find_spec", lambda name: moved)
+    assert np.array_equal(load("digits").test_images, expected.test_images)
+    # In the second of several folders, beside a file of another shape.
+    (tmp_path / "datasets" / "data").mkdir(parents=True)
+    with gzip.open(tmp_path / "datasets" / "data" / "digits.csv.gz", "wt") as file:
+        file.write("1,2\n3,4\n")
+    moved.submodule_search_locations += [str(tmp_path / "none"), *real.submodule_search_locations]
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)  # importing it fails
     assert np.array_equal(load("digits").test_images, expected.test_images)
 
 
@@ -141,25 +151,42 @@ def test_unknown_sources(
         ({"mode": "tile"}, 'mode must be "crop", "pad" or "stretch", not \'tile\''),
         ({"test_fraction": 1.5}, "test_fraction must be of 0...1, not 1.5"),
         ({"test_fraction": float("nan")}, "test_fraction must be of 0...1, not nan"),
+        ({"test_fraction": -0.01}, "test_fraction must be of 0...1, not -0.01"),
         ({"max_pixels": 0}, "max_pixels must be positive, not 0"),
-        ({"size": 0}, "size must be one side or"),
-        ({"size": (8, 5000)}, "size must be one side or"),
-        ({"size": (8, 8, 8)}, "size must be one side or"),
-        ({"size": "8x8"}, "size must be one side or"),
-        ({"size": 8.5}, "size must be one side or"),
-        ({"size": True}, "size must be one side or"),
+        ({"white": 0}, "white must be of 1...65535, not 0"),
+        ({"white": 65536}, "white must be of 1...65535, not 65536"),
+        ({"only": "validation"}, 'only must be "train", "test" or None, not \'validation\''),
+        *(
+            (
+                {"size": size},
+                "size must be one side or (height, width), each from 1 to 4096 pixels, not "
+                f"{size!r}",
+            )
+            for size in (
+                *(0, -1, 4097, 8.5, "8x8", True, (0, 8), (8, 0), (4097, 8), (8, 4097)),
+                *((8,), (8, 8, 8), (8, True), (8.5, 8)),
+            )
+        ),
     ],
 )
 def test_wrong_options(options: dict[str, Any], text: str) -> None:
     with pytest.raises(DataError) as caught:
         load("digits", **options)
-    assert text in str(caught.value)
+    assert str(caught.value) == text
 
 
 def test_sizes() -> None:
     assert checked_size(None) is None
     assert checked_size(8) == (8, 8)
     assert checked_size([4, np.int64(5)]) == (4, 5)
+    assert checked_size((1, 4096)) == (1, 4096)
+    assert checked_size((4096, 1)) == (4096, 1)
+
+
+def test_the_ends_of_the_ranges_are_allowed(make_folder: Any) -> None:
+    folder = make_folder({"a": 2, "b": 2}, size=(1, 1))
+    for white in (1, 65535):
+        assert len(load(folder, max_pixels=1, white=white, cache=False).test_images) == 2
 
 
 # The split
@@ -184,6 +211,11 @@ def test_every_class_is_in_both_parts(counts: list[int], fraction: float, seed: 
         assert abs(share - fraction * count) <= 1
     again = train_test_split(labels, fraction, seed, names)
     assert np.array_equal(test, again[1])
+
+
+def test_the_first_image_that_is_alone_in_its_class_is_told() -> None:
+    with pytest.raises(DataError, match=r"^class 'c' has one image only"):
+        train_test_split(np.array([1, 2, 1, 0]), 0.5, 0, ["a", "b", "c"])
 
 
 # Finding image files for predict
@@ -275,6 +307,31 @@ def test_names_that_no_file_can_have() -> None:
         load("a\0b")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.PSD", ".psd"),
+        ("a.b", ".b"),
+        ("a.", "without an ending"),
+        ("a", "without an ending"),
+        ("a.b.elevenchars", ".elevenchars"),
+        ("a.twelvecharsx", "without an ending"),
+        ("a.\n", "without an ending"),
+        (".a.png", "hidden"),
+    ],
+)
+def test_kinds_of_other_files(name: str, kind: str) -> None:
+    assert kind_of_other(name) == kind
+
+
+def test_other_files_are_told_with_what_to_do() -> None:
+    assert unread(Counter()) == ""
+    assert unread(Counter({".txt": 1})) == " that can be read, only 1 other file (1 .txt)"
+    assert unread(Counter({".txt": 1, ".psd": 1200})) == (
+        " that can be read, only 1,201 other files (1,200 .psd, 1 .txt); convert them to PNG"
+    )
+
+
 def test_find_images_of_nothing() -> None:
     with pytest.raises(DataError, match="no images are named"):
         find_images([])
@@ -282,6 +339,10 @@ def test_find_images_of_nothing() -> None:
 
 def test_natural_order() -> None:
     assert sorted(["x10", "x9", "y", "x"], key=natural_key) == ["x", "x9", "x10", "y"]
+    # Numbers go before letters, and of equal ones the text decides.
+    assert sorted(["xa", "x1a", "x1", "x01", "1", "01"], key=natural_key) == [
+        *("01", "1", "x01", "x1", "x1a", "xa")
+    ]
 
 
 def test_light_import() -> None:
