@@ -70,6 +70,8 @@ _READERS = {
 }
 FORMATS = tuple(_READERS)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_AVIF_BRANDS = (b"avif", b"avis")
+_MOST_BRANDS = 64  # that are looked at
 
 ORIENTATION = 0x0112  # the EXIF tag
 
@@ -110,10 +112,10 @@ def _opened(file: IO[bytes], path: str) -> ImageFile:
     from PIL import Image
 
     prefix = file.read(16)
+    if _is_heif(prefix, file):
+        return _opened_heif(file, path)
     for kind in FORMATS:
         if kind == "HEIF":
-            if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS:
-                return _opened_heif(file, path)
             continue
         try:
             import_module(_READERS[kind])
@@ -139,6 +141,18 @@ def _opened(file: IO[bytes], path: str) -> ImageFile:
                 f"the {kind} image is truncated or damaged ({reason(error)})"
             ) from error
     raise UnreadableImage(f"not an image of a known kind ({', '.join(FORMATS)})")
+
+
+def _is_heif(prefix: bytes, file: IO[bytes]) -> bool:
+    """Return whether a file with these first 16 bytes, after which it stands, is HEIF.
+
+    AVIF may begin with the same brand, that of their container; it names its own brand after it.
+    """
+    if prefix[4:8] != b"ftyp" or prefix[8:12] not in _HEIF_BRANDS:
+        return False
+    length = int.from_bytes(prefix[:4], "big") - len(prefix)
+    brands = file.read(max(0, min(length, 4 * _MOST_BRANDS)))
+    return not any(brands[at : at + 4] in _AVIF_BRANDS for at in range(0, len(brands), 4))
 
 
 def _opened_heif(file: IO[bytes], path: str) -> ImageFile:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -17,6 +23,7 @@ from striate.data.image_files import (
     is_gray_mode,
     is_too_large,
     lacking,
+    open_image,
     orientation,
     to_bytes,
     upright_image,
@@ -83,3 +90,59 @@ def test_every_ending_tells_a_kind() -> None:
 def test_gray_modes() -> None:
     assert all(map(is_gray_mode, ("1", "L", "LA", "La", "I", "I;16", "I;16B", "F")))
     assert not any(map(is_gray_mode, ("P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV")))
+
+
+def container(major: bytes, *others: bytes) -> bytes:
+    """The beginning of an HEIF or AVIF file, and no image."""
+    body = b"ftyp" + major + bytes(4) + b"".join(others)
+    return struct.pack(">I", 4 + len(body)) + body + bytes(40)
+
+
+def told_of(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImage) as caught, open_image(str(path)):
+        pass
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1"])
+def test_heic_without_its_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brand: bytes
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # importing it fails
+    for others in ((), (b"mif1", b"heic")):
+        assert told_of(tmp_path / "a.heic", container(brand, *others)) == (
+            "HEIC is read with the package pillow-heif, which is not installed: "
+            "pip install pillow-heif"
+        )
+
+
+def test_what_only_looks_like_heic(tmp_path: Path) -> None:
+    known = f"not an image of a known kind ({', '.join(FORMATS)})"
+    path = tmp_path / "a.heic"
+    assert told_of(path, container(b"isom", b"heic")) == known
+    assert told_of(path, container(b"heic").replace(b"ftyp", b"free")) == known
+
+
+@pytest.mark.skipif(bool(lacking("AVIF")), reason="Pillow is without AVIF")
+@pytest.mark.parametrize("brand", [b"avif", b"mif1"])
+def test_avif_in_the_container_that_heic_has_too(tmp_path: Path, brand: bytes) -> None:
+    path = tmp_path / "a.avif"
+    Image.fromarray(np.full((16, 16, 3), 90, np.uint8)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + brand + content[12:])
+    with open_image(str(path)) as image:
+        assert (image.format, image.size) == ("AVIF", (16, 16))
+        assert np.abs(np.asarray(image).astype(int) - 90).max() < 4
+
+
+def test_heic_is_read_by_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(file: IO[bytes], path: str) -> Image.Image:
+        assert file.read()[8:12] == b"mif1"  # from its beginning
+        return Image.fromarray(PIXELS)
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(HeifImageFile=read))
+    path = tmp_path / "a.heic"
+    path.write_bytes(container(b"mif1", b"heic"))
+    with open_image(str(path)) as image:
+        assert np.array_equal(image, PIXELS)
