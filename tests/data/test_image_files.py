@@ -10,9 +10,10 @@ from typing import IO
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin, features
 
 from striate.common.errors import StriateValueError
+from striate.data import image_files
 from striate.data.image_files import (
     FORMATS,
     KINDS,
@@ -20,6 +21,7 @@ from striate.data.image_files import (
     TooManyPixels,
     UnreadableImage,
     fault,
+    is_damage,
     is_gray_mode,
     is_too_large,
     lacking,
@@ -146,3 +148,57 @@ def test_heic_is_read_by_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_bytes(container(b"mif1", b"heic"))
     with open_image(str(path)) as image:
         assert np.array_equal(image, PIXELS)
+
+
+def test_what_is_to_be_done_for_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_files, "find_spec", lambda name: None)
+    assert lacking("HEIF") == "pip install pillow-heif"
+    monkeypatch.setattr(image_files, "find_spec", lambda name: object())
+    assert lacking("HEIF") == ""
+    for kind in ("AVIF", "WEBP", "JPEG2000"):
+        for there in (True, False):
+            monkeypatch.setattr(features, "check", lambda name, there=there: there)
+            known = there and (kind != "AVIF" or "avif" in features.modules)
+            assert lacking(kind) == ("" if known else "pip install --upgrade pillow")
+
+
+def test_a_kind_that_pillow_was_built_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    monkeypatch.setitem(Image.OPEN, "PNG", (None, lambda prefix: "no library\n here."))
+    told = "^PNG cannot be read here: no library here$"
+    with pytest.raises(UnreadableImage, match=told), open_image(str(tmp_path / "a.png")):
+        pass
+
+
+def test_only_the_texts_and_the_profile_of_a_png_are_passed_over(tmp_path: Path) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("packed", "words " * 9, zip=True)
+    texts.add_text("plain", "more words")
+    texts.add_itxt("other", "wörds")
+    path = str(tmp_path / "a.png")
+    image = Image.fromarray(PIXELS)
+    image.save(path, pnginfo=texts, icc_profile=b"profile", dpi=(300, 300), transparency=(1, 2, 3))
+    with open_image(path) as opened:
+        whole = dict(opened.info)
+    with open_image(path, without_text=True) as opened:
+        assert np.array_equal(opened, PIXELS)
+        kept = opened.info
+    assert set(whole) == {"packed", "plain", "other", "icc_profile", "dpi", "transparency"}
+    assert set(kept) == {"dpi", "transparency"}
+
+
+@pytest.mark.parametrize(
+    ("error", "damage"),
+    [
+        (OSError("broken"), True),
+        (UnreadableImage("the PNG image is truncated or damaged (broken)"), True),
+        (UnreadableImage("not an image of a known kind"), False),
+        (StriateValueError("its values are odd"), False),
+        (TooManyPixels("the image has 9 pixels"), False),
+        (MemoryError(), False),
+    ],
+)
+def test_what_another_copy_would_mend(error: Exception, damage: bool) -> None:
+    assert is_damage(error) == damage
