@@ -268,6 +268,7 @@ def test_changes_nothing() -> None:
         ({"cutout": True}, TypeError, "cutout must be a whole number, got True"),
         ({"flip": 1}, TypeError, 'flip must be True, False or "alternate", got 1'),
         ({"flip": "often"}, ValueError, "\"alternate\", got 'often'"),
+        ({"flip": "all"}, ValueError, "\"alternate\", got 'all'"),
         ({"brightness": 1.1}, ValueError, "brightness must be of 0...1, got 1.1"),
         ({"brightness": float("nan")}, ValueError, "brightness must be finite"),
         ({"brightness": "0.1"}, TypeError, "brightness must be a number"),

@@ -319,6 +319,8 @@ def test_rotated_large_jpeg(tmp_path: Path) -> None:
     got = pixels(path, height=20, width=80)
     assert got[:, 44:, 0].min() > 200  # the stored top is the right side
     assert got[:, :36, 0].max() < 50
+    # At a quarter it has enough pixels: no more of them are decoded.
+    assert np.array_equal(pixels(path, height=20, width=80, max_pixels=50 * 200), got)
 
 
 def test_pad_keeps_the_whole_image(tmp_path: Path) -> None:
@@ -443,6 +445,20 @@ def test_transparency_of_sixteen_bits_below_a_white(tmp_path: Path, channels: in
     share = layers[..., -1:] / 65535
     expected = layers[..., :-1] * (255 / 1023) * share + 255 * (1 - share)
     assert np.abs(pixels(path, white=1023) - expected).max() <= 2
+
+
+def test_one_transparent_colour_of_sixteen_bits_below_a_white(tmp_path: Path) -> None:
+    colours = RNG.integers(0, 1024, (5, 7, 3)).astype(np.uint16)
+    colours[2, 3], colours[2, 4], colours[3, 3] = (1, 2, 3), (1, 2, 4), (0, 2, 3)
+    body = b"tRNS" + struct.pack(">HHH", 1, 2, 3)
+    chunk = struct.pack(">I", 6) + body + struct.pack(">I", zlib.crc32(body))
+    whole = b"".join(png_chunks(colours))
+    place = whole.index(b"IDAT") - 4
+    path = tmp_path / "a.png"
+    path.write_bytes(whole[:place] + chunk + whole[place:])
+    expected = np.rint(colours * (255 / 1023))
+    expected[2, 3] = 255
+    assert np.array_equal(pixels(path, white=1023), expected)
 
 
 def test_the_white_itself_is_not_brighter_than_white(tmp_path: Path) -> None:

@@ -452,6 +452,8 @@ def test_load_images_names_bad_files(tmp_path: Path) -> None:
     for preprocessing in (Preprocessing(resize=resize), Preprocessing()):
         with pytest.raises(DataError, match=r"1\.png: not an image"):
             load_images(paths, preprocessing)
+        first = load_images(paths[1:], preprocessing, on_bad=lambda *_: None)
+        assert np.array_equal(first, stored(paths[2])[None])
         bad: list[tuple[int, str]] = []
         note = bad.append
         images = load_images(paths, preprocessing, on_bad=lambda *what, note=note: note(what))

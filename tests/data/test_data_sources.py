@@ -32,6 +32,7 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert np.array_equal(data.train_labels, bunch.target)
     assert data.train_labels.dtype == np.int64
     assert data.classes == [str(name) for name in bunch.target_names]
+    assert (data.name, data.colour) == ("digits", "gray")
 
 
 def test_digits_have_a_stratified_test_part() -> None:
@@ -93,7 +94,7 @@ def test_image_files_become_like_the_digits(tmp_path: Path) -> None:
 
 def test_digits_in_another_size() -> None:
     data = load("digits", size=16, colour="rgb", classes=[*"9876543210"])
-    assert data.train_images.shape[1:] == (16, 16, 3)
+    assert (data.train_images.shape[1:], data.colour) == ((16, 16, 3), "rgb")
     assert data.resize == {"height": 16, "width": 16, "mode": "crop", "maximum": 16}
     assert data.train_images.max() == 16
     assert np.array_equal(9 - data.train_labels, load("digits").train_labels)
