@@ -547,6 +547,7 @@ def test_heic_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert values(data.train_images) == [5, 1, 2, 3, 4, 5]
     left = " left out, as they cannot be read here: pip install pillow-heif"
     assert {f"3 pictures .heic (a 2, b 1){left}", f"1 picture .hif (b 1){left}"} < set(data.notes)
+    assert not any("bad image" in note for note in data.notes)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")

@@ -67,7 +67,7 @@ def test_digits_kept_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     with gzip.open(tmp_path / "datasets" / "data" / "digits.csv.gz", "wt") as file:
         file.write("1,2\n3,4\n")
     moved.submodule_search_locations += [str(tmp_path / "none"), *real.submodule_search_locations]
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)  # importing it fails
+    monkeypatch.setattr("sklearn.datasets.load_digits", None)  # calling it fails
     assert np.array_equal(load("digits").test_images, expected.test_images)
 
 
@@ -214,6 +214,15 @@ def test_every_class_is_in_both_parts(counts: list[int], fraction: float, seed: 
     assert np.array_equal(test, again[1])
 
 
+def test_the_same_images_are_drawn_for_ever() -> None:
+    labels = np.array([0, 1, 1, 0, 2, 0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0])
+    _, test = train_test_split(labels, 0.4, 7, ["a", "b", "c"])
+    assert test.tolist() == [0, 4, 6, 12, 13, 14, 15]
+    # Whatever number a class has.
+    _, again = train_test_split(np.array([2, 0, 1])[labels], 0.4, 7, ["b", "c", "a"])
+    assert again.tolist() == test.tolist()
+
+
 def test_the_first_image_that_is_alone_in_its_class_is_told() -> None:
     with pytest.raises(DataError, match=r"^class 'c' has one image only"):
         train_test_split(np.array([1, 2, 1, 0]), 0.5, 0, ["a", "b", "c"])
@@ -344,6 +353,7 @@ def test_natural_order() -> None:
     assert sorted(["xa", "x1a", "x1", "x01", "1", "01"], key=natural_key) == [
         *("01", "1", "x01", "x1", "x1a", "xa")
     ]
+    assert sorted(["x01b", "x1a"], key=natural_key) == ["x1a", "x01b"]
 
 
 def test_light_import() -> None:
