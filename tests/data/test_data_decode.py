@@ -689,10 +689,10 @@ def test_what_images_become_by_default() -> None:
 
 def test_a_padded_image_lies_in_the_middle(tmp_path: Path) -> None:
     path = save(Image.fromarray(np.full((11, 40, 3), 200, np.uint8)), tmp_path / "a.png")
-    got = pixels(path, height=9, width=20, mode="pad")[:, :, 0]
-    rows = np.flatnonzero(got.any(axis=1))  # 11 · 20 / 40 rows are 6 (to even), 1 below
-    assert (rows[0], rows[-1]) == (1, 6)
-    assert (got[1:7] == 200).all()
+    got = pixels(path, height=11, width=20, mode="pad")[:, :, 0]
+    rows = np.flatnonzero(got.any(axis=1))  # 20 / 40 of 11 rows are 6, rounded to even
+    assert (rows[0], rows[-1]) == (2, 7)
+    assert (got[2:8] == 200).all()
     got = pixels(path, height=3, width=20, mode="pad")[:, :, 0]  # 3 / 11 of 40 columns are 11
     columns = np.flatnonzero(got.any(axis=0))
     assert (columns[0], columns[-1]) == (4, 14)

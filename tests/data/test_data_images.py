@@ -340,6 +340,14 @@ def test_bad_images_are_errors_or_left_out(tmp_path: Path) -> None:
     assert np.array_equal(decoded.images, np.stack([stored(paths[i]) for i in (0, 1, 3, 5)]))
 
 
+def test_the_first_bad_image_is_told(tmp_path: Path) -> None:
+    paths = write(tmp_path, *[(5, 7, 3)] * 20)
+    for path in paths[4:6]:  # which are decoded together
+        Path(path).write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"4\.png: not an image"):
+        decode_images(paths, crew=(1, False))
+
+
 def test_bad_images_are_in_order_whenever_they_are_found(tmp_path: Path) -> None:
     # The former is found when it is resized, the latter when sizes are measured.
     paths = write(tmp_path, (5, 7), (50, 70), (5, 7), (5, 7))

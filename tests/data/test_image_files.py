@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin, features
 
 from striate.common.errors import StriateValueError
 from striate.data import image_files
+from striate.data.deep import with_transparency
 from striate.data.image_files import (
     FORMATS,
     KINDS,
@@ -170,6 +171,41 @@ def test_a_kind_that_pillow_was_built_without(
     told = "^PNG cannot be read here: no library here$"
     with pytest.raises(UnreadableImage, match=told), open_image(str(tmp_path / "a.png")):
         pass
+
+
+def test_a_kind_that_pillow_does_not_know_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.AvifImagePlugin", None)  # importing it fails
+    assert told_of(tmp_path / "a.avif", container(b"avif")).startswith("not an image of a known")
+
+
+@pytest.mark.parametrize(
+    ("shape", "transparent", "channels"),
+    [
+        ((2, 3), 7, 2),
+        ((2, 3), None, None),
+        ((2, 3), (7, 7, 7), None),
+        ((2, 3, 3), (7, 7, 7), 4),
+        ((2, 3, 3), (7, 7), None),
+        ((2, 3, 3), 7, None),
+        ((2, 3, 3), None, None),
+    ],
+)
+def test_alpha_of_one_transparent_colour(
+    shape: tuple[int, ...], transparent: object, channels: int | None
+) -> None:
+    pixels = np.full(shape, 9, np.uint16)
+    pixels[1, 2] = 7
+    pixels[0, 1] = 7 if len(shape) == 2 else (7, 7, 8)
+    made = with_transparency(pixels, transparent)
+    if channels is None:
+        assert made is pixels
+    else:
+        assert (made.shape, made.dtype) == ((2, 3, channels), np.uint16)
+        assert np.array_equal(made[..., :-1], pixels.reshape(2, 3, -1))
+        clear = [[False, len(shape) == 2, False], [False, False, True]]
+        assert np.array_equal(made[..., -1], np.where(clear, 0, 65535))
 
 
 def test_only_the_texts_and_the_profile_of_a_png_are_passed_over(tmp_path: Path) -> None:
