@@ -90,8 +90,6 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
 
 def _asked_for(found: dict[str, ClassFolders], options: LoadOptions) -> dict[str, ClassFolders]:
     """Return the parts that the options ask for."""
-    if len(found) == 1:
-        return found
     if options.only in found:
         return {options.only: found[options.only]}
     return {
