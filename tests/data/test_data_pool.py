@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ def paths(tmp_path: Path) -> list[str]:
         found.append(str(path))
     Path(found[17]).write_bytes(b"not an image")
     return found
+
+
+def never(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("this is not to be called")
 
 
 def collect(paths: list[str], **options: Any) -> tuple[np.ndarray, list[int], list[str]]:
@@ -94,9 +99,6 @@ def test_files_are_decoded_in_chunks_a_few_ahead(
 
 
 def test_processes_do_the_work(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: Any) -> Chunk:
-        raise RuntimeError("decoded here")
-
     monkeypatch.setattr(worker_pool, "decode_chunk", never)
     _, states, _ = collect(paths, workers=2, processes=True)
     assert states.count(DONE) == 59
@@ -124,12 +126,15 @@ def test_no_process_is_left(paths: list[str], monkeypatch: pytest.MonkeyPatch) -
     assert not any(thread.name.startswith("striate-decode") for thread in threading.enumerate())
 
 
-@pytest.mark.parametrize("program", ["/nowhere/python", "", "false"])
+@pytest.mark.parametrize("program", ["/nowhere/python", "", "false", "frozen"])
 def test_without_working_processes_it_is_done_here(
     paths: list[str], program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if program == "false":  # a program that starts, ignores its input and ends
         monkeypatch.setattr(worker_pool, "_START", "raise SystemExit(1)")
+    elif program == "frozen":  # this program is no interpreter: it would start itself again
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+        monkeypatch.setattr(worker_pool.subprocess, "Popen", never)
     else:
         monkeypatch.setattr(sys, "executable", program)
     _, states, _ = collect(paths, workers=2, processes=True)
@@ -145,6 +150,30 @@ def test_a_process_that_dies_in_the_middle_of_an_answer(
     images, states, _ = collect(paths, workers=2, processes=True)
     assert states.count(DONE) == 59
     assert np.array_equal(images, collect(paths)[0])
+
+
+@pytest.mark.parametrize(
+    ("hangs", "expected"),
+    [(False, ["close", "close", "wait 5"]), (True, ["close", "close", "wait 5", "kill", "wait"])],
+)
+def test_a_process_that_hangs_is_killed(hangs: bool, expected: list[str]) -> None:
+    done: list[str] = []
+
+    def close() -> None:
+        done.append("close")
+        raise OSError(32, "Broken pipe")
+
+    def wait(timeout: int | None = None) -> None:
+        done.append("wait" if timeout is None else f"wait {timeout}")
+        if hangs and timeout is not None:
+            raise subprocess.TimeoutExpired("python", timeout)
+
+    pipe = SimpleNamespace(close=close)
+    process: Any = SimpleNamespace(
+        stdin=pipe, stdout=pipe, wait=wait, kill=lambda: done.append("kill")
+    )
+    worker_pool._Helpers._stop(process)
+    assert done == expected
 
 
 def test_answers_survive_the_pipe() -> None:
