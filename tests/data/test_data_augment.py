@@ -324,12 +324,14 @@ def test_wrong_images() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"shape \(n, height, width, channels\), got \(3, 4, 5\)"):
         Augment(flip=True)(np.zeros((3, 4, 5), np.uint8), rng)
-    with pytest.raises(TypeError, match="must be uint8 or floating, got int64"):
-        Augment(flip=True)(np.zeros((3, 4, 5, 1), np.int64), rng)
+    for dtype in ("int64", "bool", "int8"):
+        with pytest.raises(TypeError, match=f"must be uint8 or floating, got {dtype}$"):
+            Augment(flip=True)(np.zeros((3, 4, 5, 1), dtype), rng)
     with pytest.raises(ValueError, match=r"crop=4 moves images of 4 × 8 pixels.*below 4"):
         Augment(crop=4)(np.zeros((3, 4, 8, 1), np.uint8), rng)
-    with pytest.raises(ValueError, match=r"shift=4 moves images of 8 × 4 pixels.*below 4$"):
-        Augment(shift=4)(np.zeros((3, 8, 4, 1), np.uint8), rng)
+    for shift in (4, 5):
+        with pytest.raises(ValueError, match=rf"shift={shift} moves images of 8 × 4 .*below 4$"):
+            Augment(shift=shift)(np.zeros((3, 8, 4, 1), np.uint8), rng)
     with pytest.raises(
         ValueError, match=r"fill \(1.0, 2.0\) is for 2 channels, the images have 3$"
     ):

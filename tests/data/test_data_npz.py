@@ -190,6 +190,7 @@ def test_channels_first_is_noticed(tmp_path: Path) -> None:
         ({"X": X[:, :0], "y": Y}, "X is empty"),
         ({"X": X * 1j, "y": Y}, "X must hold real numbers, not complex128"),
         ({"X": X.astype(str), "y": Y}, "X must hold real numbers, not <U"),
+        ({"X": X, "y": np.append(Y, 0)}, r"one label for each of the 12 images, not .* \(13,\)"),
         ({"X": X, "y": Y[:-1]}, r"one label for each of the 12 images, not the shape \(11,\)"),
         ({"X": X, "y": np.eye(3)[Y]}, r"not the shape \(12, 3\); for one-hot rows save y.argmax"),
         ({"X": X, "y": Y + 0.5}, "y must hold whole numbers or text, not float64"),
