@@ -30,6 +30,7 @@ from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.deep import deep_pixels, is_deep
 from striate.data.image_files import (
     TooManyPixels,
+    UnreadableImage,
     fault,
     is_damage,
     is_gray_mode,
@@ -228,7 +229,11 @@ def _decode_into(
 
 
 def _check_pixels(image: Pillow.Image, max_pixels: int, reduced: int = 1) -> None:
-    """Raise if the image has too many pixels even when each side is `reduced` so many times."""
+    """Raise if the image has too many pixels even when each side is `reduced` so many times, or
+    none.
+    """
+    if not image.width * image.height:
+        raise UnreadableImage("the image has no pixels")
     if image.width * image.height > max_pixels * reduced**2:
         raise TooManyPixels(
             f"the image has more than {max_pixels * reduced**2:,} pixels "
@@ -303,7 +308,7 @@ def _without_alpha(chunk: Chunk, index: int, layer: Pillow.Image) -> Pillow.Imag
 
 def _checked(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """Return whole gray values; an error that tells which they are, unless they are of 16 bits."""
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    low, high = int(values.min()), int(values.max())
     if low < 0 or high > WHITE:
         raise StriateValueError(
             f"its values go from {low} to {high}, and whole gray values must be of 0...{WHITE}; "
@@ -317,7 +322,7 @@ def _from_deep(
 ) -> npt.NDArray[np.uint8]:
     """Return 16-bit values as 8-bit ones, for that value of white."""
     wide = values.astype(np.float64)
-    peak = int(wide.max()) if wide.size else 0
+    peak = int(wide.max())
     chunk.peaks[index] = max(int(chunk.peaks[index]), peak)
     if peak > white:
         chunk.remarks[index] |= CLIPPED
@@ -333,15 +338,15 @@ def _deep_peak(image: Pillow.Image) -> int:
 def _extrema(band: Pillow.Image) -> tuple[int, int]:
     """Return the smallest and the largest value of an image of one 8-bit channel."""
     counts = np.flatnonzero(band.histogram())
-    return (int(counts[0]), int(counts[-1])) if len(counts) else (0, 0)
+    return int(counts[0]), int(counts[-1])
 
 
 def _from_real(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     """Return real values of 0...1 as 8-bit ones."""
     wide = np.asarray(values, dtype=np.float64)
-    if wide.size and not np.isfinite(wide).all():
+    if not np.isfinite(wide).all():
         raise StriateValueError("it has values that are not numbers; give those pixels a value")
-    if wide.size and (wide.min() < 0 or wide.max() > 1):
+    if wide.min() < 0 or wide.max() > 1:
         raise StriateValueError(
             f"its values go from {wide.min():g} to {wide.max():g}, and real gray values must be "
             "of 0...1; divide those of all images by the same number, or save whole numbers"

@@ -620,6 +620,20 @@ def test_giant_image_is_refused_by_its_header(tmp_path: Path, height: int, width
         decode.measure(str(path), LIMIT)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16", "F"])
+@pytest.mark.parametrize("size", [(0, 5), (7, 0), (0, 0)])
+def test_a_picture_without_pixels_is_no_image(mode: str, size: tuple[int, int]) -> None:
+    picture = Image.new(mode, size)
+    told = f"the picture {picture!r}: the image has no pixels"
+    for fit in ("crop", "pad", "stretch"):
+        chunk = decode_chunk([picture], WantedImages(5, 7, 3, mode=fit))
+        assert chunk.states.tolist() == [BAD]
+        ((_, text),) = chunk.errors
+        assert text == f"{told}; or skip bad images (--skip-bad, skip_bad=True)"
+    with pytest.raises(DataError, match="the image has no pixels"):
+        decode.measure(picture, LIMIT)
+
+
 def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
     path = save(Image.fromarray(RGB), tmp_path / "a.png")
     assert np.array_equal(pixels(path, max_pixels=35), RGB)
