@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from striate.common.errors import StriateValueError
 from striate.layers import (
-    Add,
     BatchNorm,
     Conv2D,
     Dense,
@@ -39,14 +38,12 @@ class Convolution:
 
     With `pool`, 2×2 max-pooling comes first of the three: the others then have a quarter of the
     work, and the order of a maximum and of a rising function does not matter much.  With
-    `residual` the input, which must have as many channels, is added to the output; with
-    `identity` the filters begin by handing it on.
+    `identity` the filters begin by handing on the input.
     """
 
     filters: int
     size: int = 3
     pool: bool = False
-    residual: bool = False
     identity: bool = False
 
 
@@ -282,5 +279,4 @@ def _convolve(convolution: Convolution, before: Node) -> Node:
     pool = (min(2, x.shape[0]), min(2, x.shape[1]))
     if convolution.pool and pool != (1, 1):
         x = MaxPool2D(pool, uncovered="drop")(x)
-    x = ReLU()(BatchNorm()(x))
-    return Add()(x, before) if convolution.residual else x
+    return ReLU()(BatchNorm()(x))
