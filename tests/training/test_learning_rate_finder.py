@@ -130,6 +130,96 @@ def test_a_rate_that_is_too_low_finds_nothing():
     assert "suggestion none" in repr(made)
 
 
+def scripted(values, steps=10, **options):
+    """The curve of a training whose losses are these, whatever it does; the last one stays."""
+    left = [*values]
+
+    def loss(outputs, targets):
+        return left.pop(0) if len(left) > 1 else left[0], np.zeros_like(outputs)
+
+    images, labels = digits()
+    return small().find_learning_rate(
+        images[:40], labels[:40], loss=loss, steps=steps, engine="numpy", batch_size=16, **options
+    )
+
+
+# Of the smoothed loss: that of two steps weighs the first one 9 to 10.
+SECOND = 10 / 19
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "diverged"),
+    [
+        # It may rise to four times the smallest,
+        (1.0, 1 + 2.99 / SECOND, False),
+        (1.0, 1 + 3.01 / SECOND, True),
+        # of what is negative by as much,
+        (-1.0, -1 + 2.99 / SECOND, False),
+        (-1.0, -1 + 3.01 / SECOND, True),
+    ],
+)
+def test_it_has_diverged_where_the_smoothed_loss_is_so_far_above_its_least(first, second, diverged):
+    curve = scripted([first, second, first])
+    assert (len(curve.rates), curve.diverged) == ((2, True) if diverged else (10, False))
+
+
+@pytest.mark.parametrize(("last", "diverged"), [(2.99, False), (3.01, True)])
+def test_a_loss_next_to_nothing_may_rise_by_three_quarters_of_the_first(last, diverged):
+    """From 4 to 0.5 by 300 steps of that, and then up."""
+    curve = scripted([4.0, *[0.5] * 300, 0.5 + 10 * last, 0.5], steps=310)
+    assert curve.smoothed[300] == pytest.approx(0.5)
+    assert (len(curve.rates), curve.diverged) == ((302, True) if diverged else (310, False))
+
+
+def test_the_suggestion_is_a_tenth_of_the_best_rate():
+    curve = scripted([4, 3, 2, 1, 90], lowest=1e-3, highest=1e6)
+    assert curve.smoothed.argmin() == 3 and len(curve.rates) == 5
+    assert curve.suggestion == pytest.approx(0.1)
+    assert str(curve) == ("learning rate 0.1, by 5 steps from 0.001 to 10, where the loss diverged")
+    assert repr(curve) == "LearningRateCurve(suggestion 0.1, 5 steps up to 10)"
+    assert curve.to_dict() == {
+        "rates": curve.rates.tolist(),
+        "losses": [4, 3, 2, 1, 90],
+        "smoothed": curve.smoothed.tolist(),
+        "suggestion": curve.suggestion,
+        "diverged": True,
+    }
+
+
+def test_a_loss_that_stays_suggests_nothing():
+    curve = scripted([2.0], lowest=1e-3, highest=1.0)
+    assert curve.suggestion is None and not curve.diverged
+    assert str(curve) == (
+        "no learning rate made the loss fall in 10 steps from 0.001 to 1: more steps may tell"
+    )
+    (axes,) = curve.plot().axes
+    assert len(axes.lines) == 2
+
+
+def test_a_loss_that_is_not_finite_ends_it():
+    curve = scripted([2.0, 1.0, np.nan])
+    assert curve.losses.tolist() == [2.0, 1.0] and curve.diverged
+    assert len(curve.rates) == 2 and curve.suggestion == curve.rates[1] / 10
+    for losses in ([2.0, np.inf], [np.nan]):
+        with pytest.raises(ValueError, match=r"rate of 0\.001: lower lowest, to 1e-06 for"):
+            scripted(losses, lowest=1e-3)
+
+
+def test_images_are_gone_through_again_where_there_are_few():
+    """Three batches an epoch: eleven steps and twelve both take four epochs."""
+    for steps in (10, 11, 12, 13):
+        assert len(scripted([1.0], steps=steps).losses) == steps
+
+
+def test_what_is_asked_for_by_default():
+    curve = scripted([1.0], steps=100)
+    assert curve.rates[[0, -1]].tolist() == pytest.approx([1e-6, 10.0])
+    images, labels = digits()
+    assert (
+        len(small().find_learning_rate(images, labels, engine="numpy", highest=1e-5).rates) == 100
+    )
+
+
 def test_smoothing_forgets():
     assert _smooth([3.0]) == 3.0
     assert _smooth([1.0, 2.0]) == pytest.approx((0.9 + 2.0) / 1.9)
@@ -144,6 +234,10 @@ def test_it_is_drawn_and_told():
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), curve.losses)
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), curve.smoothed)
     assert axes.lines[2].get_xdata()[0] == curve.suggestion
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["of each step", "smoothed", f"{curve.suggestion:.2g}"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "loss")
+    np.testing.assert_allclose(curve.plot().get_size_inches(), (5.2, 3.2))
     assert len(repr(curve)) < 160
     assert str(curve).startswith(f"learning rate {curve.suggestion:.3g}, by ")
     assert curve.to_dict()["losses"] == curve.losses.tolist()
