@@ -1,5 +1,7 @@
 """Channel statistics against NumPy's."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,46 @@ def test_small_units_are_no_noise():
     for scale in ((1e-12, 3e-12), (1e9, 1e-3), (1e-5, 1.0), (1e-28, 1e-29)):
         _, std = channel_statistics(values * scale)
         np.testing.assert_allclose(std, values.std(axis=0) * scale, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "faint"),
+    [
+        # Less than a millionth, and than a millionth of the largest,
+        ((1.0, 0.98e-6), True),
+        ((1.0, 1.02e-6), False),
+        ((0.5, 0.98e-6), False),
+        ((0.5, 0.48e-6), True),
+        ((9.0, 0.98e-6), True),
+        ((9.0, 1.02e-6), False),
+        # or than float32 can divide by.
+        ((1e-25, 0.98e-30), True),
+        ((1e-25, 1.02e-30), False),
+    ],
+)
+def test_from_which_spread_on_a_channel_counts(sizes, faint):
+    images = np.resize([-1.0, 1.0], (4, 2, 3, 1)) * np.array(sizes)
+    images -= images.mean(axis=(0, 1, 2))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, std = channel_statistics(images)
+    assert std[1] == pytest.approx(max(1.0, sizes[0]) if faint else sizes[1])
+    assert [str(warning.message) for warning in caught] == faint * [
+        f"1 channel of 2 (the first is number 1) varies by {sizes[1]:.2g} at most, where others "
+        f"vary by {sizes[0]:.2g}: too little to learn from; scale it up if it matters"
+    ]
+
+
+def test_several_faint_channels_are_told_with_the_first():
+    images = np.resize([-1.0, 1.0], (4, 2, 3, 1)) * (1.0, 1e-8, 4.0, 2e-8)
+    with pytest.warns(
+        UserWarning, match=r"^2 channels of 4 \(the first is number 1\) vary by 2e-08"
+    ):
+        _, std = channel_statistics(images)
+    assert std == pytest.approx((1.0, 2.5, 4.0, 2.5)), "the median of the others"
+
+
+@pytest.mark.parametrize(("spread", "constant"), [(0.9e-4, True), (1.1e-4, False)])
+def test_what_varies_by_rounding_alone_is_constant(spread, constant):
+    images = 1000 + np.resize([-1.0, 1.0], (4, 2, 3, 1)) * spread
+    assert channel_statistics(images)[1] == pytest.approx((1.0 if constant else spread,), rel=1e-3)

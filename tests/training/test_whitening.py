@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from striate import functional
-from striate.layers import BatchNorm, Conv2D, Dense, Flatten, GlobalAvgPool2D, ReLU
+from striate.layers import (
+    BatchNorm,
+    Concat,
+    Conv2D,
+    Dense,
+    Flatten,
+    GlobalAvgPool2D,
+    Input,
+    ReLU,
+)
 from striate.network import Network
 from striate.training import recipes
 from striate.training.dead_channels import redraw_dead_identities
@@ -73,6 +84,38 @@ def test_only_where_it_means_something(layers: list) -> None:
     network = Network(layers, (8, 9, 3))
     with pytest.raises(ValueError, match=r'"late".*initial="whitening".*"he_normal"'):
         network.fit(np.zeros((8, 8, 9, 3)), np.arange(8) % 2, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("images", "patches", "chosen"),
+    [
+        (9, 9 * 72, [1, 3, 5, 7, 9, 11, 13, 15, 17]),
+        (4, 10**6, [1, 5, 9, 13]),
+        (10**6, 4 * 72, [1, 5, 9, 13]),
+        (10**6, 5 * 72 - 1, [1, 5, 9, 13]),
+        (10**6, 1, [1]),
+    ],
+)
+def test_few_of_many_images_are_enough(
+    monkeypatch: pytest.MonkeyPatch, images: int, patches: int, chosen: list[int]
+) -> None:
+    """At equal distances among those to use: so many images, of so many pixels, 8×9 each here."""
+    monkeypatch.setattr("striate.training.whitening.IMAGES", images)
+    monkeypatch.setattr("striate.training.whitening.PATCHES", patches)
+    pictures = np.random.default_rng(0).standard_normal((20, 8, 9, 3)).astype(np.float32)
+    network = Network([Conv2D(24, 2, initial="whitening"), Flatten(), Dense(3)], (8, 9, 3))
+    whiten(network, pictures, np.arange(1, 18, 2))
+    expected = whitening_filters(pictures[chosen], (2, 2, 3, 24))
+    np.testing.assert_array_equal(
+        network.parameters["conv2d_1/filters"], expected.astype(np.float32)
+    )
+
+
+def test_frozen_filters_stay_zero() -> None:
+    network = Network([Conv2D(24, 2, initial="whitening"), Flatten(), Dense(3)], (8, 9, 3))
+    network.freeze("conv2d_1")
+    whiten(network, np.random.default_rng(0).standard_normal((4, 8, 9, 3)), np.arange(4))
+    assert not network.parameters["conv2d_1/filters"].any()
 
 
 def test_identity_hands_on_what_it_reads() -> None:
@@ -158,3 +201,64 @@ def test_identity_filters_that_would_copy_a_constant_are_drawn() -> None:
     assert np.count_nonzero(first[..., 2]) == 1
     network.fit(images, labels, epochs=4, progress=False)
     assert np.abs(network.flat).max() < 10
+
+
+def copies(network: Network, index: int) -> list[bool]:
+    """Which filters of a convolution still hand on a single number."""
+    filters = network.parameters[f"conv2d_{index}/filters"]
+    return [bool(np.count_nonzero(filters[..., i]) == 1) for i in range(filters.shape[-1])]
+
+
+def spread_out(*spreads: float, count: int = 6) -> np.ndarray:
+    """Images whose channels run from 0 to these numbers."""
+    return np.resize([0.0, 1.0, 0.5], (count, 5, 4, 1)) * np.array(spreads)
+
+
+def identity(filters: int, **options: Any) -> Conv2D:
+    return Conv2D(filters, 3, padding=1, bias=False, initial="identity", **options)
+
+
+def test_a_channel_that_varies_by_a_millionth_is_constant() -> None:
+    network = Network([identity(4), Flatten(), Dense(2)], (5, 4, 3))
+    redraw_dead_identities(network, spread_out(1.0, 0.9e-6, 1.1e-6), np.arange(6))
+    assert copies(network, 1) == [True, False, True, False], "the last one is random from the start"
+
+
+def test_what_is_drawn_is_as_large_as_other_first_filters() -> None:
+    network = Network([identity(64), Flatten(), Dense(2)], (5, 4, 64))
+    redraw_dead_identities(network, np.zeros((3, 5, 4, 64)), np.arange(3))
+    drawn = network.parameters["conv2d_1/filters"]
+    assert drawn.std() == pytest.approx(np.sqrt(2 / (9 * 64)), rel=0.02)
+    expected = np.random.default_rng([0, 0]).standard_normal((3, 3, 64)) * np.sqrt(2 / (9 * 64))
+    np.testing.assert_allclose(drawn[..., 0], expected, rtol=1e-6)
+
+
+def test_groups_read_channels_of_their_own() -> None:
+    network = Network([identity(8, groups=2), Flatten(), Dense(2)], (5, 4, 4))
+    assert copies(network, 1) == [True, True, False, False] * 2
+    redraw_dead_identities(network, spread_out(1, 1, 1, 0), np.arange(6))
+    assert copies(network, 1) == [True, True, False, False, True, False, False, False]
+
+
+def test_every_convolution_that_reads_a_constant_is_looked_at() -> None:
+    """Side by side, behind others, and all but the frozen ones."""
+    image = Input((5, 4, 2))
+    sides = [identity(2)(image) for _ in range(3)]
+    behind = identity(6)(Concat()(*sides))
+    network = Network(inputs=image, output=Dense(2)(Flatten()(behind)))
+    network.freeze("conv2d_2")
+    redraw_dead_identities(network, spread_out(1, 0), np.arange(6))
+    assert [copies(network, index) for index in (1, 2, 3)] == [
+        [True, False], [True, True], [True, False],
+    ]  # fmt: skip
+    # What a frozen one hands on of the constant, the next does not.
+    assert copies(network, 4) == [True, True, True, False, True, True]
+
+
+def test_the_images_to_use_decide() -> None:
+    images = spread_out(1, 1)
+    images[3:, ..., 1] = 7
+    for rows, expected in (([3, 5], [True, False]), ([2, 3], [True, True])):
+        network = Network([identity(2), Flatten(), Dense(2)], (5, 4, 2))
+        redraw_dead_identities(network, images, np.array(rows))
+        assert copies(network, 1) == expected
