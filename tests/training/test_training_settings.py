@@ -66,11 +66,44 @@ def test_what_they_make() -> None:
     assert TrainingSettings(label_smoothing=0.25).make_loss().label_smoothing == 0.25
 
 
+def test_what_is_usual() -> None:
+    """As the pages say it."""
+    assert asdict(TrainingSettings()) == {
+        "optimizer": "adamw", "learning_rate": None, "weight_decay": None, "schedule": "one-cycle",
+        "warmup": None, "epochs": 10, "batch_size": 128, "label_smoothing": 0.0, "augment": None,
+    }  # fmt: skip
+    assert TrainingSettings().description == (
+        "10 epochs, batches of 128, adamw (one-cycle), augmentation: none"
+    )
+
+
+@pytest.mark.parametrize("rate", [np.inf, -0.1, "0.1", "", True, [0.1]])
+def test_what_is_no_learning_rate(rate: Any) -> None:
+    number = isinstance(rate, float)
+    with pytest.raises(
+        ValueError if number else TypeError,
+        match="learning_rate must be " + ("finite and above 0" if number else "a number") + ", not",
+    ):
+        TrainingSettings(learning_rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("augment", "example"),
+    [(["crop"], "crop"), ([], "flip"), ([3], "flip"), ("crop", "flip"), (Augment, "flip")],
+)
+def test_what_is_no_augmentation(augment: Any, example: str) -> None:
+    with pytest.raises(
+        TypeError, match=f'^augment must be None, a mapping .* {{"{example}": True}}'
+    ):
+        TrainingSettings(augment=augment)
+
+
 def test_the_highest_rate() -> None:
     assert TrainingSettings().highest_rate == 0.002
     assert TrainingSettings(optimizer="sgd").highest_rate == 0.05
     assert TrainingSettings(optimizer=SGD()).highest_rate == 0.05
     assert TrainingSettings(optimizer="sgd", learning_rate=3).highest_rate == 3.0
+    assert np.isnan(TrainingSettings(schedule=lambda step, total: 0.1).highest_rate)
 
 
 def test_rates_are_for_one_optimizer_and_a_warmup_for_one_schedule() -> None:
