@@ -23,6 +23,32 @@ def test_sizes_add_up_and_leave_no_single_image(images, batch_size):
         assert min(sizes) > 1
 
 
+@pytest.mark.parametrize(
+    ("images", "batch_size", "sizes"),
+    [
+        (9, 3, [3, 3, 3]),
+        (11, 3, [3, 3, 3, 2]),
+        (10, 3, [3, 3, 2, 2]),  # one gives an image to one that would be alone
+        (10, 9, [8, 2]),
+        (3, 2, [2, 1]),  # but has two itself
+        (3, 1, [1, 1, 1]),
+        (1, 8, [1]),
+        (5, 8, [5]),
+    ],
+)
+def test_sizes_of_batches(images, batch_size, sizes):
+    assert batch_sizes(images, batch_size) == sizes
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 4, 5, 6])
+def test_leaving_out_the_first_changes_no_other(start):
+    whole, rest = run(), run(start=start)
+    assert [(b.epoch, b.index) for b in rest] == [(b.epoch, b.index) for b in whole[start:]]
+    for one, two in zip(whole[start:], rest, strict=True):
+        np.testing.assert_array_equal(one.images, two.images)
+        np.testing.assert_array_equal(one.keys, two.keys)
+
+
 def training_set(images=23, dtype=np.uint8):
     pixels = np.arange(images * 4).reshape(images, 2, 2, 1).astype(dtype)
     targets = np.arange(images * 2, dtype=np.float32).reshape(images, 2)

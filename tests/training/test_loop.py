@@ -333,6 +333,44 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights(
     assert np.isfinite(network.state_flat).all()
 
 
+def test_a_loss_that_is_never_finite_leaves_the_network_as_it_was(problem, make_network):
+    network = make_network(batch_norm=True)
+    before = network.flat.copy(), network.state_flat.copy()
+
+    def loss(outputs, targets):
+        return np.inf, 0 * outputs
+
+    told = (
+        r"^the loss is not finite in epoch 1, step 1, at the learning rate 0\.16: lower "
+        r"learning_rate, to 0\.02 for example\. The network keeps its weights from before "
+        r"training\.$"
+    )
+    with pytest.raises(FloatingPointError, match=told):
+        train(network, problem(), loss=loss, schedule="constant", learning_rate=0.16)
+    np.testing.assert_array_equal(network.flat, before[0])
+    np.testing.assert_array_equal(network.state_flat, before[1])
+
+
+def test_validation_images_that_do_not_count_have_no_loss(problem, make_network):
+    """But an accuracy: all of them are of a class of weight zero."""
+    images, labels = problem()
+    history = train(
+        make_network(), (images, labels), class_weight={2: 0.0},
+        validation_data=(images[labels == 2], labels[labels == 2]),
+    )  # fmt: skip
+    assert history.column("val_loss") == [0.0] * 3
+    assert history[-1].val_accuracy == 0.0
+
+
+def test_numbers_have_no_accuracy_to_stop_by(problem, make_network):
+    images, labels = problem(24)
+    rule = EarlyStopping(monitor="val_accuracy")
+    options = {"early_stopping": rule, "validation_fraction": 0.25}
+    train(make_network(), (images, labels), **options)
+    with pytest.raises(ValueError, match='numbers have no accuracy, monitor "val_loss"'):
+        train(make_network(outputs=1), (images, labels / 2), **options)
+
+
 def test_the_step_whose_loss_is_not_finite_is_not_made(problem, make_network, engine):
     steps = []
     optimizer = SGD()
