@@ -583,6 +583,50 @@ def test_wrong_preprocessing(model: Path, edit: dict[str, Any], match: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("fits", "does_not", "match"),
+    [
+        ({"mean": [-1e30, 1.0]}, {"mean": [-1.01e30, 1.0]}, "float32 cannot hold"),
+        ({"mean": [1.0, 1e30]}, {"mean": [1.0, 1.01e30]}, "float32 cannot hold"),
+        ({"std": [1.0, 1.01e-30]}, {"std": [1.0, 1e-30]}, "float32 cannot hold"),
+        ({"std": [9.9e29, 1.0]}, {"std": [1e30, 1.0]}, "float32 cannot hold"),
+        *(
+            (
+                {"resize": {"height": 6, "width": 5, "maximum": least}},
+                {"resize": {"height": height, "width": width, "maximum": most}},
+                match,
+            )
+            for least, height, width, most, match in (
+                (1e-3, 6, 5, 0, "white at 0, which is no positive number"),
+                (9.9e8, 6, 5, 1e9, "white at 1000000000.0, which is no positive number"),
+                (255, 6, 5, True, "white at True, which is no positive number"),
+                (1, 5, 5, 1, r"images 5×5, its network reads \(6, 5, 2\)"),
+                (1, 6, 6, 1, r"images 6×6, its network reads \(6, 5, 2\)"),
+            )
+        ),
+        ({"mean": [], "std": []}, {"colour": "gray"}, "makes gray images, its network reads"),
+    ],
+)
+def test_what_preprocessing_may_be(
+    model: Path, fits: dict[str, Any], does_not: dict[str, Any], match: str
+) -> None:
+    change_json(model, "preprocessing", lambda value: value.update(fits))
+    load(model)
+    change_json(model, "preprocessing", lambda value: value.update(does_not))
+    refused(model, match)
+
+
+def test_a_file_needs_its_bytes_and_its_tensors(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = model.stat().st_size
+    monkeypatch.setattr("striate.common.budget.WEIGHED", size)
+    monkeypatch.setattr("striate.common.budget.available_memory", lambda: 2 * size)
+    load(model)
+    monkeypatch.setattr("striate.common.budget.available_memory", lambda: 2 * size - 1)
+    refused(model, "this model needs .* of memory, .*; it is too large")
+
+
+@pytest.mark.parametrize(
     "edit",
     [
         # 400 GB of weights in a file of 3 kB

@@ -80,6 +80,27 @@ def test_weight_decay_spares_biases_batch_normalisation_and_padding():
     assert network.decay_mask.sum() == 90 + 180
 
 
+def test_what_is_learned_is_in_parts_between_what_is_frozen():
+    """In whole cache lines of 16 numbers."""
+    network = small()
+    assert network.learned_parts() == [(0, 352)]
+    network.freeze("batch_norm_1")
+    assert network.learned_parts() == [(0, 112), (144, 352)]
+    network.freeze("conv2d_1")
+    assert network.learned_parts() == [(144, 352)]
+    network.freeze()
+    assert network.learned_parts() == []
+
+
+def test_identity_filters_of_even_sizes_hand_on_the_place_before_the_middle():
+    network = Network([Conv2D(3, (4, 2), initial="identity", bias=False)], (6, 5, 2))
+    filters = network.parameters["conv2d_1/filters"]
+    expected = np.zeros((4, 2, 2, 2))
+    expected[1, 0] = np.eye(2)
+    np.testing.assert_array_equal(filters[..., :2], expected)
+    assert filters[..., 2].all()
+
+
 def test_a_network_without_parameters():
     network = Network([ReLU()], (3,))
     assert network.flat.size == 0
@@ -114,7 +135,8 @@ def test_first_parameters_follow_he():
 def test_glorot_keeps_within_its_limit():
     parameter = Parameter("weights", (400,), "glorot_uniform", fan_in=10, fan_out=14)
     values = initial(parameter, np.random.default_rng(0), 400)
-    assert 0.45 < np.abs(values).max() <= 0.5
+    assert 0.48 < values.max() <= 0.5
+    assert -0.5 <= values.min() < -0.48
 
 
 def test_numbers_drawn_in_parts_are_those_drawn_at_once(monkeypatch):
