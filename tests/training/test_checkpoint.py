@@ -172,6 +172,37 @@ def test_after_so_many_epochs(tmp_path: Path) -> None:
     assert read(tmp_path / "c")[1].values["step"] == 3 * STEPS
 
 
+def test_every_two_minutes_but_for_a_fiftieth_of_the_time_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock:
+        now = 1000.0
+        written_in = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+
+    def slowly(*_: object) -> None:
+        clock.now += clock.written_in
+
+    monkeypatch.setattr(module, "write", slowly)
+    made = module.Checkpointer(Checkpoint(tmp_path / "c"), False, dict)
+    # A write of three seconds is followed by 150 without one.
+    for clock.written_in, wait in ((2.0, 120.0), (3.0, 120.0), (0.0, 150.0)):
+        clock.now += wait - 0.5
+        assert not made.is_due() and not made.is_due(7)
+        clock.now += 0.5
+        assert made.is_due() and made.is_due(7)
+        made.write(module.TrainingState())
+    every = module.Checkpointer(Checkpoint(tmp_path / "c", every=3), False, dict)
+    clock.now += 1e6
+    assert [epoch for epoch in range(1, 8) if every.is_due(epoch)] == [3, 6]
+    assert not every.is_due()
+
+
 def test_a_short_training_writes_none(tmp_path: Path) -> None:
     seen: set[str] = set()
     train(
@@ -271,6 +302,27 @@ def test_other_settings_are_refused_with_what_differs(stopped: Path, name: str) 
     assert len(history) == options.get("epochs", 4)
     assert np.isfinite(net.flat).all()
     assert not stopped.exists()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("options", "first", "count"),
+    [
+        # The second epoch has had three of its seven steps;
+        ({"seed": 6}, (2, 4), 7 * 4 - 10),
+        # where batches are others, it begins anew.
+        ({"batch_size": 32}, (2, 1), 4 * 3),
+        ({"batch_size": 8}, (2, 1), 13 * 3),
+        ({"epochs": 1}, None, 0),
+    ],
+)
+def test_another_training_goes_on_where_it_can(
+    stopped: Path, options: dict[str, Any], first: Any, count: int
+) -> None:
+    seen: list[Any] = []
+    train(network(), **options, checkpoint=stopped, resume="any", progress=seen.append)
+    assert len(seen) == count
+    assert not seen or (seen[0].epoch, seen[0].step) == first
 
 
 @posix
@@ -386,6 +438,9 @@ def test_notes(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"resumed from {stopped} after 1 epoch and 3 steps"
     assert [line.split("  ")[0] for line in lines[1:]] == ["epoch 2/4", "epoch 3/4", "epoch 4/4"]
+    train(network(), checkpoint=Checkpoint(stopped, every=2, keep=True), epochs=2)
+    train(network(), checkpoint=stopped, resume=True, epochs=2, progress=True)
+    assert capsys.readouterr().err == f"resumed from {stopped} after 2 epochs\n"
 
 
 @posix
