@@ -238,7 +238,10 @@ class TrainingRun:
             self.done = epochs * self._steps
             if begun:
                 self._metrics = EpochMetrics(self.data.has_classes)
-        self.done = min(self.done, self._steps * self.epochs)
+        if self.done > self._steps * self.epochs:
+            # In an epoch that this training does not have, and whose figures it does not tell.
+            self.done = self._steps * self.epochs
+            self._metrics = EpochMetrics(self.data.has_classes)
 
     def _progress(self, batch: Batch) -> Progress:
         elapsed = time.perf_counter() - self._start

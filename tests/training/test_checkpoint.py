@@ -326,6 +326,25 @@ def test_another_training_goes_on_where_it_can(
 
 
 @posix
+@pytest.mark.parametrize(
+    ("step", "epochs", "kept"), [(10, 1, 1), (17, 1, 2), (17, 2, 2), (7, 1, 1)]
+)
+def test_fewer_epochs_than_were_begun_end_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int, epochs: int, kept: int
+) -> None:
+    """The part of an epoch that has been is no row of the history."""
+    train(network(), checkpoint=tmp_path / "c", progress=stop_at(step, "SIGINT"))
+    options: dict[str, Any] = {"epochs": epochs, "resume": "any", "progress": True}
+    history = train(network(), checkpoint=tmp_path / "c", **options)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].endswith(f"after {epochs} epoch{'s' * (epochs > 1)}")
+    assert len(told) == (2 if step == 7 else 1), "only of a whole epoch there is a line"
+    assert history.column("epoch") == [*range(1, kept + 1)]
+    assert [row.images for row in history] == [100] * kept
+    assert not history.interrupted
+
+
+@posix
 def test_other_images_are_refused(stopped: Path) -> None:
     images, labels = bars(100)
     for changed, match in (
