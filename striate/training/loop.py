@@ -121,7 +121,8 @@ def fit(
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by
-            default every two minutes, or as a `Checkpoint` says.
+            default every two minutes, or as a `Checkpoint` says. Two trainings of one user cannot
+            have the same one at the same time.
         resume: go on from the checkpoint, if there is one, to the very bits that training without
             a stop gives.  One that was made for other images, labels, settings, versions or
             processors is refused, but for "any", which goes on with what is given now.
