@@ -328,9 +328,9 @@ def _empty() -> None:
         _trim()
 
 
-# What LLVM frees lies between what it keeps, and the allocator would hold on to it: after so many
-# libraries, which took seconds to link, it is asked for that, which takes milliseconds.
-_MANY = 256
+# What LLVM frees lies between what it keeps, and the allocator would hold on to it. After so many
+# libraries, which took a second to link, it is asked for that, which takes milliseconds.
+_MANY = 64
 _closed = 0
 
 
