@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
-import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -317,28 +317,31 @@ def _link() -> None:
 
 def _empty() -> None:
     """Give back the memory of libraries that nobody uses."""
-    global _closed
+    if not _unused:
+        return
     while _unused:
         functions, linker = _unused.popleft()
         functions.close()
         linker.close()
-        _closed += 1
-    if _closed >= _MANY:
-        _closed = 0
-        _trim()
+    _trim()
 
 
-# What LLVM frees lies between what it keeps, and the allocator would hold on to it. After so many
-# libraries, which took a second to link, it is asked for that, which takes milliseconds.
-_MANY = 64
-_closed = 0
+# What LLVM frees lies between what it keeps, and the C library would hold on to it: it is asked for
+# that, which takes at most one part in so many of the time.
+_SHARE = 100
+_next_trim = 0.0
 
 
 def _trim() -> None:
     """Let the C library give free memory back to the system, if it is one that does when asked."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
+    global _next_trim
+    begin = time.monotonic()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is None or begin < _next_trim:
+        return
+    trim(0)
+    end = time.monotonic()
+    _next_trim = end + _SHARE * (end - begin)
 
 
 def llvm_version() -> str:
