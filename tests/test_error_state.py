@@ -39,6 +39,13 @@ def fit(engine: str, images: Any = IMAGES, y: Any = LABELS, **options: Any) -> A
     return made.flat
 
 
+def whiten(engine: str) -> Any:
+    layers = [Conv2D(24, 2, initial="whitening"), Flatten(), Dense(4)]
+    made = Network(layers, (10, 10, 3))
+    made.fit(TINY, LABELS, epochs=1, engine=engine, progress=False)
+    return made.flat
+
+
 def diverge(engine: str) -> Any:
     with pytest.raises(FloatingPointError, match="the loss is not finite"):
         fit(engine, optimizer="sgd", learning_rate=1e25, schedule="constant")
@@ -65,6 +72,7 @@ ENGINES: dict[str, Any] = {
     "fit, small weights": lambda e: fit(e, sample_weight=1e-300 + LABELS * 1e-305),
     "fit, augmented": lambda e: fit(e, augment=striate.Augment(brightness=0.9, shift=1)),
     "fit, validated": lambda e: fit(e, validation_fraction=0.3, optimizer="sgd"),
+    "fit, whitened": whiten,
     "diverging": diverge,
     "predict_proba": lambda e: network(1e5).predict_proba(IMAGES, engine=e),
     "evaluate": lambda e: network(1e5).evaluate(IMAGES, LABELS, engine=e).loss,

@@ -395,6 +395,19 @@ def test_another_network_is_always_refused(stopped: Path, resume: Any) -> None:
 
 
 @posix
+@pytest.mark.parametrize("version", ["0", "2", "10"])
+def test_another_version_of_the_format(
+    stopped: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts, state = read(stopped)
+    monkeypatch.setattr(module, "FORMAT_VERSION", version)
+    write(stopped, facts, state)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="another version of striate; resume with that one"):
+        train(network(), checkpoint=stopped, resume=True)
+
+
+@posix
 def test_every_changed_byte_is_noticed(stopped: Path) -> None:
     content = bytearray(stopped.read_bytes())
     rng = np.random.default_rng(0)

@@ -233,6 +233,13 @@ def test_what_is_drawn_is_as_large_as_other_first_filters() -> None:
     np.testing.assert_allclose(drawn[..., 0], expected, rtol=1e-6)
 
 
+def test_the_centre_of_filters_of_even_and_unequal_sides() -> None:
+    layers = [Conv2D(3, (2, 4), bias=False, initial="identity"), Flatten(), Dense(2)]
+    network = Network(layers, (5, 4, 3))
+    redraw_dead_identities(network, spread_out(1, 0, 1), np.arange(6))
+    assert copies(network, 1) == [True, False, True]
+
+
 def test_groups_read_channels_of_their_own() -> None:
     network = Network([identity(8, groups=2), Flatten(), Dense(2)], (5, 4, 4))
     assert copies(network, 1) == [True, True, False, False] * 2
