@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common import words
-from striate.common.arrays import Array, as_array
+from striate.common.arrays import Array, as_array, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.signal.geometry import BORDERS, MODES, AxisWindow, check_name, window
 from striate.signal.request import Request
@@ -98,7 +98,7 @@ class SweepArguments:
         """Check that the result can be written to `out`.
 
         Raises:
-            ValueError: it is no array of the result's shape, or is read-only.
+            ValueError: it is no array of the result's shape, is read-only, or hides elements.
             TypeError: its dtype cannot hold the result's.
         """
         shape = list(self.f.shape)
@@ -109,6 +109,7 @@ class SweepArguments:
             raise StriateValueError(
                 f"{self.who}: out must be an array of shape {tuple(shape)}, got {got}"
             )
+        refuse_masked(out, f"{self.who}: out")
         if not np.can_cast(self.dtype, out.dtype, "same_kind"):
             raise StriateTypeError(f"{self.who}: out of dtype {out.dtype} cannot hold {self.dtype}")
         if not out.flags.writeable:

@@ -526,6 +526,10 @@ ERRORS: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
     (
         (F, G, "same"), {"out": np.broadcast_to(1.0, (5, 6))}, ValueError, "out is read-only",
     ),
+    (
+        (F, G, "same"), {"out": np.ma.masked_greater(np.ones((5, 6)), 0)}, ValueError,
+        ": out has masked elements",
+    ),
     ((F, G), {"fill_value": "x"}, TypeError, "fill_value must be a number, got 'x'"),
     ((F, G), {"fill_value": [1, 2]}, TypeError, r"fill_value must be a number, got \[1, 2\]"),
     ((F, G), {"fill_value": 1j}, TypeError, "fill_value 1j does not fit float64"),
