@@ -102,6 +102,26 @@ def test_threads_change_no_bit_of_the_default_engine(
     assert Path("1").read_bytes() == Path("2").read_bytes() == Path("3").read_bytes()
 
 
+def test_the_file_says_what_decided_its_last_bits(
+    striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("llvmlite")
+    from striate.nest.target import as_host, host
+
+    monkeypatch.setenv("STRIATE_CACHE", str(in_tmp / "cache"))
+    command = ("train", "digits", "--epochs", 1, "--network", network_file, "--out", "m")
+    narrow = replace(host(), vector_bytes=16, registers=16)
+    with as_host(narrow):
+        striate(*command)
+    told = files.information("m")["computed_by"]
+    assert told.items() >= {
+        "engine": "llvm", "vector_bytes": 16, "tuned_layouts": False, "processor": host().cpu,
+    }.items()  # fmt: skip
+    striate(*command, "--engine", "numpy")
+    told = files.information("m")["computed_by"]
+    assert told == {"engine": "numpy", "numpy": np.__version__}
+
+
 def test_quiet_says_nothing_on_standard_error(
     striate: Run, in_tmp: Path, network_file: Path
 ) -> None:
