@@ -124,6 +124,16 @@ def test_those_longest_unused_are_deleted(folder: Path) -> None:
     assert STORE.read("huge") is None
 
 
+def test_those_unused_for_thirty_days_are_deleted(folder: Path) -> None:
+    """They are of earlier versions, say, and would be kept for ever below the limit."""
+    for key, days in (("old", 30.1), ("new", 29.9)):
+        STORE.write(key, b"1")
+        os.utime(STORE.path(key), (time.time() - 24 * 3600 * days,) * 2)
+    STORE.evict()
+    assert [STORE.read(key) is None for key in ("old", "new")] == [True, False]
+    assert not STORE.path("old").exists()
+
+
 def test_the_limit_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """At one write in so many, and never when an entry is read."""
     looks = []
