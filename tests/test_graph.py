@@ -119,6 +119,8 @@ def test_a_long_way_is_shortened():
         (lambda: Network([ReLU()]), TypeError, "give layers and input_shape, or the output"),
         (lambda: Network([ReLU()], (28, 28)), ValueError, r"write \(28, 28, 1\) for gray"),
         (lambda: Network([ReLU()], (3,), output=Input((3,))), TypeError, "give either"),
+        (lambda: Network([ReLU()], output=ReLU()(Input((3,)))), TypeError, "give either"),
+        (lambda: Network(input_shape=(3,), output=ReLU()(Input((3,)))), TypeError, "give either"),
         (lambda: Network(output=Input((3,))), ValueError, "the output is the input itself"),
         (lambda: Network(output=ReLU()), TypeError, "must be nodes, got ReLU"),
         (

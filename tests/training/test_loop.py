@@ -434,6 +434,7 @@ explode = _Explode()
         ({"class_weight": dict.fromkeys(range(3), 0.0)}, ValueError, "leave no image"),
         ({"engine": "cuda"}, ValueError, 'engine must be "llvm" or "numpy"'),
         ({"validation_data": (np.ones((2, 6, 6, 1)), [0])}, ValueError, "2 images and 1 targets"),
+        ({"validation_data": (np.ones((0, 6, 6, 1)), [])}, ValueError, "0 images and 0 targets"),
         ({"validation_data": (np.ones((2, 6, 6, 1)),)}, ValueError, "must be a pair"),
         ({"validation_data": (1, 2), "validation_fraction": 0.1}, ValueError, "not both"),
         ({"validation_data": (np.ones((2, 5, 6, 1)), [0, 1])}, ValueError, "shape"),
