@@ -231,7 +231,10 @@ class Kills:
         code = process.returncode
         self.ends[f"{how} {code}"] += 1
         usual = {0, -number} if how == "SIGKILL" else {0, 128 + number, STARTING[how]}
-        if code not in usual or ("Traceback" in told and code not in STARTING.values()):
+        # Before `main` has begun, Python ends by its own trace, or loses Ctrl-C in a callback.
+        early = how == "SIGINT" and "KeyboardInterrupt" in told and ", in main" not in told
+        traced = "Traceback" in told and code not in STARTING.values()
+        if not early and (code not in usual or traced):
             self.problems.append(f"{name}, {how} after {share:.0%}: {code}: {told[-500:]}")
         return code == 0
 

@@ -4,10 +4,15 @@ The names below are loaded when they are first used, so that ``import striate`` 
 (PEP 562). ``dir(striate)`` lists them all.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+# As in `typing`, whose import takes longer than all else here: so long Ctrl-C shows Python's trace.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from striate import compat as compat
     from striate import data as data
     from striate import functional as functional

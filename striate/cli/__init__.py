@@ -19,9 +19,13 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, NoReturn
 
 from striate.cli.clock import STARTED
+
+# As in `typing`, which is imported when Ctrl-C is seen to.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = ["STARTED", "main"]
 
