@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -31,11 +29,12 @@ from PIL import Image
 
 import striate
 from striate.common import fork
-from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
-from striate.nest.compiler import compile_nest
 from striate.nest.thread_pool import thread_pool
 
-LIMIT = 60.0  # seconds that a child may take
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from forked_children import compile_something, held, in_child
+
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((20, 9, 8, 2)).astype(np.float32)
 PICTURE = RNG.integers(0, 256, (90, 80, 3)).astype(np.uint8)
@@ -73,11 +72,7 @@ class Works:
         striate.convolve(np.ones((50 + next(_numbers) % 90, 300), np.float32), np.eye(5))
 
     def compile(self) -> None:
-        """A kernel that nobody has compiled before."""
-        out, value = np.empty(8, np.float32), os.getpid() + next(_numbers) / 1024
-        store = Store(Tensor("out", strides_of({"i": 1})), Constant(value))
-        compile_nest(Nest((("i", 8),), (store,)))(out)
-        assert (out == np.float32(value)).all()
+        compile_something()
 
     def trained_loss(self) -> float:
         history = network().fit(IMAGES, np.arange(20) % 4, epochs=1, progress=None, threads=2)
@@ -96,49 +91,6 @@ class Works:
         again = striate.load(path)
         np.testing.assert_array_equal(again.predict_logits(IMAGES), self.logits)
         path.unlink()
-
-
-def end_of(work: Work) -> str:
-    """What becomes of a child that does this work: "done", "failed" or "hangs"."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Python's, about forking with threads
-        child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as error:
-            print(f"  {type(error).__name__}: {error}", flush=True)
-            os._exit(1)
-        os._exit(0)
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return "done" if status == 0 else "failed"
-        time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hangs"
-
-
-@contextmanager
-def held(lock: Any) -> Iterator[None]:
-    """Another thread holds a lock meanwhile."""
-    taken, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock:
-            taken.set()
-            done.wait()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    taken.wait()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @contextmanager
@@ -241,7 +193,7 @@ def main() -> int:
         def children(what: str, wrong: list[str]) -> int:
             begin, turns, ends = time.monotonic(), list(kinds.values()), []
             for number in range(options.children):
-                ends.append(end_of(turns[number % len(turns)]))
+                ends.append(in_child(turns[number % len(turns)]))
             told = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
             seconds = time.monotonic() - begin
             print(f"{what:44} {told} in {seconds:.1f} s", *wrong, flush=True)

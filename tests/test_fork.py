@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,56 +19,12 @@ from striate import Conv2D, Dense, Flatten, Network, ReLU, convolve, filter_imag
 from striate.common import fork
 from striate.common.cached_property import cached_property
 from striate.nest import compiler, target
-from striate.nest.algebra import Constant, Nest, Store, Tensor, strides_of
-from striate.nest.compiler import compile_nest
 from striate.nest.thread_pool import thread_pool
 from striate.signal import compiled_sweep
+from tests.forked_children import compile_something, held, in_child
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-LIMIT = 60.0  # seconds that a child may take before it counts as hanging
 _values = count(1)
-
-
-def in_child(work: Callable[[], object]) -> str:
-    """What became of a forked child that does some work: "done", "failed", "hangs"."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Python's, about forking with threads
-        child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return "done" if status == 0 else "failed"
-        time.sleep(0.002)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "hangs"
-
-
-@contextmanager
-def held(lock: Any) -> Iterator[None]:
-    """Another thread holds a lock meanwhile."""
-    taken, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock:
-            taken.set()
-            done.wait()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    taken.wait()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def network() -> Network:
@@ -82,17 +34,6 @@ def network() -> Network:
 
 IMAGES = np.random.default_rng(0).random((20, 9, 8, 2)).astype(np.float32)
 PICTURE = np.random.default_rng(0).integers(0, 256, (90, 80, 3)).astype(np.uint8)
-
-
-def compile_something() -> None:
-    """A kernel that nobody has compiled before."""
-    out = np.empty(8, np.float32)
-    value = os.getpid() + next(_values) / 1024
-    kernel = compile_nest(
-        Nest((("i", 8),), (Store(Tensor("out", strides_of({"i": 1})), Constant(value)),))
-    )
-    kernel(out)
-    assert (out == np.float32(value)).all()
 
 
 def test_every_lock_of_an_object_is_renewed() -> None:
@@ -232,7 +173,7 @@ def test_locks_of_objects_that_are_gone_are_forgotten() -> None:
 
 def test_locks_are_renewed_while_objects_are_forgotten() -> None:
     """The collector of garbage may run at any allocation, in the child too."""
-    net, lock = network(), None
+    net, lock, usual = network(), None, gc.get_threshold()
     for later in range(0, 60, 3):
         gc.collect()
         gc.disable()
@@ -250,7 +191,7 @@ def test_locks_are_renewed_while_objects_are_forgotten() -> None:
 
             assert in_child(check) == "done"
         finally:
-            gc.set_threshold(700, 10, 10)
+            gc.set_threshold(*usual)
             gc.enable()
 
 
