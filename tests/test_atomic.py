@@ -262,7 +262,7 @@ def test_without_locks_only_age_tells(tmp_path: Path, monkeypatch: pytest.Monkey
     own = f".striate-{partial_files._system()}"
     young = leave(tmp_path, f"{own}-00-0.partial", 60)
     old = leave(tmp_path, f"{own}-11-0.partial", 90000)
-    monkeypatch.setattr(partial_files, "_try_lock", lambda handle: None)
+    monkeypatch.setattr(partial_files, "try_lock", lambda handle: None)
     write_atomically(tmp_path / "mine", [b"x"])
     assert young.exists() and not old.exists()
 

@@ -42,12 +42,9 @@ def lock_if_free(path: Path) -> Iterator[bool]:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                _lock(handle, wait=False)
-            except OSError as error:
-                if error.errno in _HELD:
-                    yield False
-                    return
+            if try_lock(handle) is False:
+                yield False
+                return
             if not _is(path, handle):
                 continue  # whoever held it has removed the file meanwhile: that lock is nobody's
             try:
@@ -60,6 +57,17 @@ def lock_if_free(path: Path) -> Iterator[bool]:
             os.close(handle)
 
 
+def try_lock(handle: int) -> bool | None:
+    """Whether the lock of an open file could be had; None where there are no locks."""
+    try:
+        _lock(handle, wait=False)
+    except ImportError:
+        return None
+    except OSError as error:
+        return False if error.errno in _HELD else None
+    return True
+
+
 def _is(path: Path, handle: int) -> bool:
     """Whether an open file is still the one at a path."""
     try:
@@ -68,7 +76,7 @@ def _is(path: Path, handle: int) -> bool:
         return False
 
 
-_HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+_HELD = (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR)
 
 if sys.platform == "win32":
     import msvcrt

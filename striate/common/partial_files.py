@@ -12,7 +12,6 @@ the folder itself.
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import os
@@ -25,7 +24,10 @@ from contextlib import suppress
 from io import BufferedWriter
 from pathlib import Path
 
+from striate.common.filelock import try_lock
+
 _START, _END = ".striate-", ".partial"
+_LOCKS = sys.platform != "win32"  # where others could not read what is locked
 _ABANDONED = 24 * 3600.0  # seconds
 # A folder is looked through again only after so many times as long as that takes.
 _SHARE = 50.0
@@ -119,7 +121,7 @@ def _clear_group(folder: Path, group: str, names: list[str], now: float) -> None
             return
         with open(folder / (first if first in names else names[0]), "rb") as file:
             # Without locks only age tells.
-            held = _try_lock(file.fileno())
+            held = try_lock(file.fileno()) if _LOCKS else None
             if held or (held is None and now - newest >= _ABANDONED):
                 # The first one last: while it is there, it speaks for the others.
                 for name in sorted(names, key=lambda name: name == first):
@@ -130,22 +132,9 @@ def _clear_group(folder: Path, group: str, names: list[str], now: float) -> None
 
 def _lock(file: BufferedWriter) -> bool:
     """Lock a new file; whether it is locked, or cannot be, and is still in its folder."""
-    return _try_lock(file.fileno()) is not False and (
-        sys.platform == "win32" or os.fstat(file.fileno()).st_nlink > 0
-    )
-
-
-def _try_lock(handle: int) -> bool | None:
-    """Whether the lock of an open file could be had; None where there are no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR) else None
-    return True
+    if not _LOCKS:
+        return True
+    return try_lock(file.fileno()) is not False and os.fstat(file.fileno()).st_nlink > 0
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -218,8 +218,8 @@ def claimed(path: Path) -> Iterator[None]:
         with suppress(OSError):
             folder = cache_dir("trainings")
             make_private_folder(folder)
-            lock = Path(folder, f"{digest_of(str(path.resolve()))}.lock")
-            free = stack.enter_context(lock_if_free(lock))
+            lock = f"{digest_of(str(path.resolve()))}.lock"
+            free = stack.enter_context(lock_if_free(folder / lock))
         if not free:
             raise CheckpointError(
                 f"{path}: another training that is under way writes this checkpoint; wait for it, "
