@@ -18,18 +18,22 @@ then, unless a run is short: for such ones, `--small` makes them a tenth.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import os
 import sys
 import tempfile
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from striate.common.memory import give_back
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from forked_children import in_child
 
 FIRST = 10_000
 
@@ -64,7 +68,7 @@ def resident() -> float:
 def held(cache: Path) -> Held:
     gc.collect()
     with_reserve = resident()
-    ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     status = Path("/proc/self/status").read_text().splitlines()
     numbers = dict(line.split(":", 1) for line in status)
     return Held(
@@ -189,25 +193,8 @@ class Caller:
         """A child that filters and predicts; it must end."""
         if self.random.random() > 0.1:
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            child = os.fork()
-        if child == 0:
-            try:
-                self.filter()
-                self.predict()
-            except BaseException:
-                os._exit(1)
-            os._exit(0)
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                assert status == 0, "a forked child failed"
-                return
-            time.sleep(0.001)
-        os.kill(child, 9)
-        raise AssertionError("a forked child hangs")
+        end = in_child(lambda: (self.filter(), self.predict()))
+        assert end == "done", f"a forked child: {end}"
 
 
 def soak(calls: int, minutes: float, seed: int, cache: Path) -> int:

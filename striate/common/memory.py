@@ -1,9 +1,11 @@
-"""Memory that begins at a cache line, and much of it in large pages."""
+"""Memory that begins at a cache line, much of it in large pages; and giving free memory back."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +52,13 @@ def zeros_in_pages(size: int) -> npt.NDArray[np.uint8]:
         return aligned_zeros(size, np.uint8)
     need(size, "Network: the plan for this batch", "use a smaller batch, or smaller images")
     return _from_line(_fresh(size + LARGE_PAGE), size, LARGE_PAGE)
+
+
+def give_back() -> None:
+    """Let the C library give free memory back to the system, if it is one that does when asked."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _from_line(raw: npt.NDArray[np.uint8], size: int, alignment: int) -> npt.NDArray[np.uint8]:

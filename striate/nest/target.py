@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 from striate.common.errors import StriateError, StriateValueError
 from striate.common.fork import finished_before_fork
+from striate.common.memory import give_back
 from striate.common.text import cut
 
 
@@ -323,25 +323,22 @@ def _empty() -> None:
         functions, linker = _unused.popleft()
         functions.close()
         linker.close()
-    _trim()
+    _give_back()
 
 
 # What LLVM frees lies between what it keeps, and the C library would hold on to it: it is asked for
 # that, which takes at most one part in so many of the time.
 _SHARE = 100
-_next_trim = 0.0
+_next_time = 0.0
 
 
-def _trim() -> None:
-    """Let the C library give free memory back to the system, if it is one that does when asked."""
-    global _next_trim
+def _give_back() -> None:
+    global _next_time
     begin = time.monotonic()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is None or begin < _next_trim:
-        return
-    trim(0)
-    end = time.monotonic()
-    _next_trim = end + _SHARE * (end - begin)
+    if begin >= _next_time:
+        give_back()
+        end = time.monotonic()
+        _next_time = end + _SHARE * (end - begin)
 
 
 def llvm_version() -> str:
