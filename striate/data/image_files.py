@@ -54,8 +54,9 @@ KINDS = {
 }
 """The kind of image that each ending of a file's name tells, as Pillow calls it."""
 
-# The module that reads each kind. Other formats are left out on purpose: some of their readers
-# start other programs, and some take any file for theirs.
+# The module of Pillow that reads each kind, but for HEIF, which pillow_heif reads. Other formats
+# are left out on purpose: some of their readers start other programs, and some take any file for
+# theirs.
 _READERS = {
     "PNG": "PIL.PngImagePlugin",
     "JPEG": "PIL.JpegImagePlugin",
@@ -66,9 +67,8 @@ _READERS = {
     "PPM": "PIL.PpmImagePlugin",
     "JPEG2000": "PIL.Jpeg2KImagePlugin",
     "AVIF": "PIL.AvifImagePlugin",  # from Pillow 11.3 on, where it was built with it
-    "HEIF": "pillow_heif",
 }
-FORMATS = tuple(_READERS)
+FORMATS = (*_READERS, "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
 _MOST_BRANDS = 64  # that are looked at
@@ -114,11 +114,9 @@ def _opened(file: IO[bytes], path: str) -> ImageFile:
     prefix = file.read(16)
     if _is_heif(prefix, file):
         return _opened_heif(file, path)
-    for kind in FORMATS:
-        if kind == "HEIF":
-            continue
+    for kind, reader in _READERS.items():
         try:
-            import_module(_READERS[kind])
+            import_module(reader)
         except ImportError:
             continue
         factory, accepts = Image.OPEN.get(kind, (None, None))
