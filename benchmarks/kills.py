@@ -61,6 +61,7 @@ for _ in range(20):
 """
 # Python itself ends so on a signal that comes before any program of its begins.
 STARTING = {"SIGTERM": -15, "SIGHUP": -1, "SIGINT": -2}
+TRACES = ("Traceback", "Exception ignored", "Error processing", "Fatal Python error")
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,10 @@ class Kills:
         code = process.returncode
         self.ends[f"{how} {code}"] += 1
         usual = {0, -number} if how == "SIGKILL" else {0, 128 + number, STARTING[how]}
-        # Before `main` has begun, Python ends by its own trace, or loses Ctrl-C in a callback.
-        early = how == "SIGINT" and "KeyboardInterrupt" in told and ", in main" not in told
+        # Before `main` has begun, Python ends by its own trace, or loses Ctrl-C in a callback; then
+        # nothing has been told before.
+        early = how == "SIGINT" and code in (0, 1) and told.startswith(TRACES)
+        early = early and "KeyboardInterrupt" in told and ", in main" not in told
         traced = "Traceback" in told and code not in STARTING.values()
         if not early and (code not in usual or traced):
             self.problems.append(f"{name}, {how} after {share:.0%}: {code}: {told[-500:]}")

@@ -130,6 +130,8 @@ class Contexts:
         self._lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         self._seconds: dict[str, float] = {}
         for case in ElementTree.parse(folder / "times.xml").iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                continue  # it would fail of any mutant
             name = f"{case.get('file')}::{case.get('name')}"
             self._seconds[name] = float(case.get("time") or 0)
         from coverage import CoverageData
