@@ -8,7 +8,9 @@ channels side by side.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from striate.nest.algebra import Element, Nest
 from striate.plan.layout import Buffer, Location
@@ -16,6 +18,10 @@ from striate.plan.lowering.builder import Builder
 from striate.plan.stage import Locations, When
 
 _PANEL = 64
+# Of equal panels, the best first.
+_WIDTHS = (_PANEL, 48, 32, 16)
+# A panel of so few, or fewer, would load a weight for nearly every product.
+_FEW = 16
 # Weights, and pixels that should share one pass over them.
 _ROUNDS = ((1 << 17, 64), (1 << 12, 32), (1 << 11, 16))
 # Buffers of more numbers are filled just before they are used, in memory that others use too.
@@ -30,10 +36,46 @@ def pixels_at_once(weights: int) -> int:
 
 
 def panel(count: int) -> int:
-    """How many of `count` channels lie side by side."""
+    """How many of `count` channels lie side by side, where all panels have to be equal."""
     if count <= _PANEL:
         return count
-    return next((width for width in (_PANEL, 48, 32, 16) if count % width == 0), count)
+    return next((width for width in _WIDTHS if count % width == 0), count)
+
+
+@dataclass(frozen=True)
+class PanelRun:
+    """Equal panels in a row: `panels` of `width` channels each, from channel `first` on."""
+
+    first: int
+    width: int
+    panels: int
+
+    @property
+    def stop(self) -> int:
+        """The channel behind the last one."""
+        return self.first + self.width * self.panels
+
+
+def whole(count: int) -> PanelRun:
+    """All channels in one panel: as they are."""
+    return PanelRun(0, count, 1)
+
+
+@functools.cache
+def panel_runs(count: int) -> tuple[PanelRun, ...]:
+    """The channels in equal panels, or, where no width of whole vectors divides them, in some of 64
+    and one or two with what is left: 1,000 are 15 · 64 + 40, and 72 are 48 + 24.
+    """
+    width = panel(count)
+    if count <= _PANEL or width < count:
+        return (PanelRun(0, width, count // width),)
+    whole, rest = divmod(count, _PANEL)
+    if rest > _FEW:
+        return PanelRun(0, _PANEL, whole), PanelRun(whole * _PANEL, rest, 1)
+    # Too few for a panel of their own: some of the last whole one go with them.
+    first = (whole - 1) * _PANEL
+    last = (PanelRun(first, 48, 1), PanelRun(first + 48, rest + _FEW, 1))
+    return (PanelRun(0, _PANEL, whole - 1), *last) if whole > 1 else last
 
 
 def lay_out(

@@ -87,9 +87,9 @@ class InputPhase:
         """The axes over the outputs that read a pixel."""
         return (("j", self.rows.taps), ("i", self.columns.taps))
 
-    def pixels(self, channel: Steps) -> Access:
-        """The pixels."""
-        start = (self.rows.start, self.columns.start, 0)
+    def pixels(self, channel: Steps, first: int = 0) -> Access:
+        """The pixels, of their channels those from `first` on."""
+        start = (self.rows.start, self.columns.start, first)
         return Access({"y": self.stride[0], "p": 1}, {"x": self.stride[1], "q": 1}, channel, start)
 
     def outputs(self, channel: Steps) -> Access:

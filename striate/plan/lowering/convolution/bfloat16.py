@@ -66,8 +66,8 @@ class Bfloat16(Direct):
             g.stride, g.pads = (1, 1), (0, 0, 0, 0)
         else:
             pairs = bfloat16_pairs.channels(builder, name, x, g.groups)
-        filters = bfloat16_pairs.filters(builder, operation, g, beside="k", summed="c")
-        direct.correlate(builder, operation, g, pairs, filters)
+        for filters in bfloat16_pairs.filters(builder, operation, g, beside="k", summed="c"):
+            direct.correlate(builder, operation, g, pairs, filters)
 
     def input_gradient(self, builder: Builder, operation: Operation) -> None:
         g = ConvGeometry(operation)

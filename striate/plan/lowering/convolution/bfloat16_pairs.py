@@ -5,7 +5,7 @@ What has no partner is paired with zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from striate.nest.algebra import Constant, Element, Nest, Pair, Store, Tensor, strides_of
@@ -13,7 +13,7 @@ from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Axes, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
-from striate.plan.lowering.weight_panels import lay_out, panel
+from striate.plan.lowering.weight_panels import lay_out, panel_runs, whole
 
 
 def pairs_of(count: int) -> int:
@@ -174,37 +174,45 @@ def pixels_of_outputs(
 
 def filters(
     builder: Builder, operation: Operation, g: ConvGeometry, *, beside: str, summed: str
-) -> Filters:
+) -> Sequence[Filters]:
     """Filters in panels of the channels `beside` each other, of pairs of those `summed`."""
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
-    width = panel(counts[beside]) if builder.channel_lanes else counts[beside]
     pairs = pairs_of(counts[summed])
-    column = pairs * width
-    row = g.size[1] * column
-    whole = g.size[0] * row
-    strides = {summed: width, beside: 1, panels: whole, "g": whole * (counts[beside] // width)}
-    source = {panels: width * g.weight[beside], **g.weight, summed: 2 * g.weight[summed]}
-    axes = (
-        (panels, counts[beside] // width),
-        ("g", g.groups),
-        ("r", g.size[0]),
-        ("s", g.size[1]),
-        (summed, counts[summed] // 2),
-        (beside, width),
-    )
-    packing = _Packing(
-        axes,
-        summed,
-        Tensor("filters", strides_of({"r": g.row, "s": g.column, **source})),
-        g.weight[summed],
-        Tensor("laid", strides_of({"r": row, "s": column, **strides}), 0, "pair"),
-        counts[summed] % 2 == 1,
-    )
-    size = whole * (counts[beside] // width) * g.groups
-    name = f"pairs of filters {operation.node} along {beside}"
     places = {"filters": builder.parameter(operation, "filters")}
-    laid = lay_out(builder, name, size, tuple(packing.nests()), places, panels, "pair")
-    return Filters(laid, width, row, column, strides, pairs)
+    laid: list[Filters] = []
+    count = counts[beside]
+    for run in panel_runs(count) if builder.channel_lanes else (whole(count),):
+        column = pairs * run.width
+        row = g.size[1] * column
+        size = g.size[0] * row
+        strides = {summed: run.width, beside: 1, panels: size, "g": size * run.panels}
+        source = {panels: run.width * g.weight[beside], **g.weight, summed: 2 * g.weight[summed]}
+        axes = (
+            (panels, run.panels),
+            ("g", g.groups),
+            ("r", g.size[0]),
+            ("s", g.size[1]),
+            (summed, counts[summed] // 2),
+            (beside, run.width),
+        )
+        packing = _Packing(
+            axes,
+            summed,
+            Tensor(
+                "filters",
+                strides_of({"r": g.row, "s": g.column, **source}),
+                run.first * g.weight[beside],
+            ),
+            g.weight[summed],
+            Tensor("laid", strides_of({"r": row, "s": column, **strides}), 0, "pair"),
+            counts[summed] % 2 == 1,
+        )
+        numbers = size * run.panels * g.groups
+        name = f"pairs of filters {operation.node} along {beside} from {run.first}"
+        nests = tuple(packing.nests())
+        place = lay_out(builder, name, numbers, nests, places, panels, "pair")
+        laid.append(Filters(place, run, row, column, strides, pairs))
+    return laid
 
 
 def _lanes(builder: Builder) -> Axes:

@@ -10,7 +10,7 @@ from striate.layers import Conv2D
 from striate.nest.algebra import Tensor, strides_of
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Location, Steps
-from striate.plan.lowering.weight_panels import panel, pixels_at_once
+from striate.plan.lowering.weight_panels import PanelRun, panel, pixels_at_once
 from striate.plan.lowering.window_geometry import WindowGeometry
 
 
@@ -66,11 +66,13 @@ class ConvGeometry(WindowGeometry):
 class Filters:
     """Filters as a nest reads them: strides of r, s, of the summed channel, of panels, groups.
 
-    `summed` channels, or pairs of them, of a group are summed over.
+    Attributes:
+        run: the panels of channels that lie beside each other.
+        summed: how many channels, or pairs of them, of a group are summed over.
     """
 
     place: Location
-    width: int
+    run: PanelRun
     row: int
     column: int
     strides: dict[str, int]

@@ -10,9 +10,10 @@ that each pixel is written once: see `striate.plan.lowering.polyphase`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product
+from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
 from striate.nest.rewrite import in_parts, in_rounds
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
@@ -21,7 +22,7 @@ from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
 from striate.plan.lowering.protocol import NO_HALO
-from striate.plan.lowering.weight_panels import lay_out, panel
+from striate.plan.lowering.weight_panels import lay_out, panel, panel_runs, whole
 from striate.plan.settings import Settings
 
 # Vector operations in the time that one number takes to come from memory.
@@ -55,7 +56,8 @@ class Direct(Algorithm):
     def forward(self, builder: Builder, operation: Operation) -> None:
         g = ConvGeometry(operation)
         x = builder.values[operation.inputs[0]]
-        correlate(builder, operation, g, x, _forward_filters(builder, operation, g))
+        for filters in _forward_filters(builder, operation, g):
+            correlate(builder, operation, g, x, filters)
 
     def input_gradient(self, builder: Builder, operation: Operation) -> None:
         g = ConvGeometry(operation)
@@ -93,13 +95,15 @@ def cost_by_channels(g: ConvGeometry, vector: int, images: int) -> float:
 def correlate(
     builder: Builder, operation: Operation, g: ConvGeometry, x: Image, filters: Filters
 ) -> None:
-    """The forward pass, from an image and filters laid out for it."""
+    """The forward pass, from an image and some filters laid out for it."""
+    run = filters.run
     places = {"x": Location(x.buffer), "filters": filters.place, "out": builder.out(operation)}
     if g.bias:
         places["bias"] = builder.parameter(operation, "bias")
-    output = Access({"y": 1}, {"x": 1}, {"g": g.share, "K": filters.width, "k": 1})
-    groups = (("g", g.groups), ("K", g.share // filters.width))
-    pixels, some = (("y", g.rows), ("x", g.columns)), (("k", filters.width),)
+    channels = {"g": g.share, "K": run.width, "k": 1}
+    output = Access({"y": 1}, {"x": 1}, channels, start=(0, 0, run.first))
+    groups = (("g", g.groups), ("K", run.panels))
+    pixels, some = (("y", g.rows), ("x", g.columns)), (("k", run.width),)
     if not builder.channel_lanes:
         outputs = (*groups, pixels[0], *some, pixels[1])
     elif g.is_depthwise:
@@ -124,7 +128,7 @@ def correlate(
             ),
             reduce=("r", "s", "c"),
             reduction="sum",
-            initial=(vector("bias", g=g.share, K=filters.width, k=1),) if g.bias else (),
+            initial=(Tensor("bias", strides_of(channels), run.first),) if g.bias else (),
         ),
         places,
         before="y",
@@ -132,44 +136,51 @@ def correlate(
     )
 
 
-def _forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Filters:
+def _forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
     place = builder.parameter(operation, "filters")
-    if not builder.channel_lanes or panel(g.share) == g.share:
-        return Filters(place, g.share, g.row, g.column, g.weight, g.depth)
+    if not builder.channel_lanes or panel_runs(g.share) == (whole(g.share),):
+        return (Filters(place, whole(g.share), g.row, g.column, g.weight, g.depth),)
     return _in_panels(builder, operation, g, beside="k", summed="c")
 
 
 def _in_panels(
     builder: Builder, operation: Operation, g: ConvGeometry, *, beside: str, summed: str
-) -> Filters:
+) -> Sequence[Filters]:
     """The filters with the channels `beside` each other in panels, below them those `summed`."""
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
-    width = panel(counts[beside])
-    column = counts[summed] * width
-    row = g.size[1] * column
-    whole = g.size[0] * row
-    strides = {summed: width, beside: 1, panels: whole, "g": whole * (counts[beside] // width)}
-    source = {panels: width * g.weight[beside], **g.weight}
-    nest = Nest(
-        (
-            (panels, counts[beside] // width),
-            ("g", g.groups),
-            ("r", g.size[0]),
-            ("s", g.size[1]),
-            (summed, counts[summed]),
-            (beside, width),
-        ),
-        stores=(
-            Store(
-                vector("laid", r=row, s=column, **strides),
-                vector("filters", r=g.row, s=g.column, **source),
+    laid: list[Filters] = []
+    for run in panel_runs(counts[beside]):
+        column = counts[summed] * run.width
+        row = g.size[1] * column
+        size = g.size[0] * row
+        strides = {summed: run.width, beside: 1, panels: size, "g": size * run.panels}
+        source = {panels: run.width * g.weight[beside], **g.weight}
+        nest = Nest(
+            (
+                (panels, run.panels),
+                ("g", g.groups),
+                ("r", g.size[0]),
+                ("s", g.size[1]),
+                (summed, counts[summed]),
+                (beside, run.width),
             ),
-        ),
-    )
-    name = f"filters {operation.node} along {beside}"
-    places = {"filters": builder.parameter(operation, "filters")}
-    laid = lay_out(builder, name, g.numbers, nest, places, panels)
-    return Filters(laid, width, row, column, strides, counts[summed])
+            stores=(
+                Store(
+                    vector("laid", r=row, s=column, **strides),
+                    Tensor(
+                        "filters",
+                        strides_of({"r": g.row, "s": g.column, **source}),
+                        run.first * g.weight[beside],
+                    ),
+                ),
+            ),
+        )
+        name = f"filters {operation.node} along {beside} from {run.first}"
+        numbers = size * run.panels * g.groups
+        places = {"filters": builder.parameter(operation, "filters")}
+        place = lay_out(builder, name, numbers, nest, places, panels)
+        laid.append(Filters(place, run, row, column, strides, counts[summed]))
+    return laid
 
 
 def channels_of_task(builder: Builder, operation: Operation, g: ConvGeometry) -> int:
@@ -237,41 +248,46 @@ def _panel_of_channels(depth: int) -> int:
 
 
 def turn_around(
-    builder: Builder, operation: Operation, g: ConvGeometry, gradient: Image, filters: Filters
+    builder: Builder,
+    operation: Operation,
+    g: ConvGeometry,
+    gradient: Image,
+    laid: Sequence[Filters],
 ) -> None:
     """The gradient of the input, from that of the output and filters laid out for it."""
-    channel = {"g": g.depth, "C": filters.width, "c": 1}
-    places = {"gradient": Location(gradient.buffer), "filters": filters.place}
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for part in g.input_phases():
-            groups = (("g", g.groups), ("C", g.depth // filters.width))
-            inside = (("c", filters.width), ("v", builder.lanes))
+        for part, filters in itertools.product(g.input_phases(), laid):
+            run = filters.run
+            channel = {"g": g.depth, "C": run.width, "c": 1}
+            groups = (("g", g.groups), ("C", run.panels))
+            inside = (("c", run.width), ("v", builder.lanes))
             if not builder.channel_lanes:
                 axes = (*part.axes(*groups, inside[0]), inside[1])
             elif g.is_depthwise:
                 axes = (*part.axes(), *groups, *inside)
             else:
                 axes = (*groups, *part.axes(), *inside)
+            walk = part.pixels(channel, run.first)
             if part.is_empty:
-                writer.zeros(axes, part.pixels(channel))
+                writer.zeros(axes, walk)
                 continue
             strides, offset = part.taps(filters.row, filters.column)
             read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))
             writer.nest(
                 (*axes, *part.reduced, ("k", filters.summed)),
                 product(read, filters.tensor(strides, offset)),
-                places,
-                walk=part.pixels(channel),
+                {"gradient": Location(gradient.buffer), "filters": filters.place},
+                walk=walk,
                 reduce=("j", "i", "k"),
                 before="y",
                 blocks=g.together,
             )
 
 
-def _backward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Filters:
+def _backward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
     place = builder.parameter(operation, "filters")
     # Few channels would leave lanes idle: then the filters, which are summed over, fill them.
     few = g.depth < 8 and g.share % builder.settings.vector == 0
     if not builder.channel_lanes or g.depth == 1 or few:
-        return Filters(place, g.depth, g.row, g.column, g.weight, g.share)
+        return (Filters(place, whole(g.depth), g.row, g.column, g.weight, g.share),)
     return _in_panels(builder, operation, g, beside="c", summed="k")
