@@ -22,8 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.nest.compiler import CompiledNest
+from striate.nest.service import start
 from striate.nest.target import Target, host
-from striate.nest.worker import ARGUMENTS, CALL_WORDS, JOB_WORDS, JobWord, offer, worker
+from striate.nest.waiting import offer
+from striate.nest.worker import ARGUMENTS, CALL_WORDS, JOB_WORDS, JobWord, worker
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,15 @@ class Program:
         used = self._table[: len(self._jobs)]
         used[:, JobWord.BASE] = used[:, JobWord.TAKEN]
         used[:, JobWord.EXPECTED] = used[:, JobWord.ARRIVED] + self._running
+
+    def start(self, boxes: int, helpers: int, ticket: int) -> None:
+        """Run it by this thread, and by those with the first `helpers` mailboxes: all of those that
+        it was prepared for. Called again with the same ticket, it does nothing.
+
+        See `striate.nest.service.start`.
+        """
+        table, jobs = self._table.ctypes.data, len(self._jobs)
+        start(boxes, helpers, ticket, self._code.address, table, jobs, self._flushes)
 
     def run(self, thread: int) -> None:
         """The part of one thread; every thread from 0 on of those that it was prepared for must

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import repeat
-from queue import SimpleQueue
+from collections.abc import Callable
 from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from striate.common.fork import in_child
 from striate.common.text import counted
 from striate.common.warn import warn_user
 from striate.nest.program import Program
+from striate.nest.service import BOX_WORDS, end, serve
 
-# What hands the others their parts, and the caller's own.
-_Run: TypeAlias = tuple[Iterator[None], Callable[[int], None]]
+# A start that is whole once it was made, and that may be made again.
+_Run: TypeAlias = Callable[[], object]
 _MOST_SIGNALS = 1000  # that come during one run
+_MOST_HELPERS = 1023
+_PATIENCE = 1.0  # seconds in which a thread should end
 
 
 class ThreadPool:
@@ -25,7 +29,10 @@ class ThreadPool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queues: list[SimpleQueue[Callable[[int], None]]] = []
+        self._threads: list[threading.Thread] = []
+        # A mailbox for each thread: see `striate.nest.service`.
+        self._boxes = _mailboxes()
+        self._ticket = 0
         self._refused = False
         self._begun: _Run | None = None
 
@@ -43,23 +50,22 @@ class ThreadPool:
         with self._lock:
             if self._begun is not None:  # signals had come one upon the other
                 self._finish(self._begun)
-            threads = 1 + self._helpers(program.threads - 1)
-            # One call in C: all of the others have work, or none.
-            calls = map(SimpleQueue.put, self._queues[: threads - 1], repeat(program.run))
-            program.prepare(threads)
+            helpers = self._helpers(program.threads - 1)
+            program.prepare(1 + helpers)
+            ticket = self._ticket + 1
+            boxes = self._boxes.ctypes.data
             if before is not None:
                 before()
-            self._begun = (calls, program.run)
+            self._ticket = ticket
+            self._begun = functools.partial(program.start, boxes, helpers, ticket)
             self._finish(self._begun)
 
     def _finish(self, begun: _Run) -> None:
-        """Do what is left of a run: parts that were done before are not done again."""
-        calls, work = begun
+        """Do what is left of a run: what was done before is not done again."""
         interruption: BaseException | None = None
         for _ in range(_MOST_SIGNALS):
             try:
-                deque(calls, maxlen=0)
-                work(0)
+                begun()
                 self._begun = None
                 break
             except BaseException as error:
@@ -67,42 +73,70 @@ class ThreadPool:
         if interruption is not None:
             raise interruption
 
+    def close(self) -> None:
+        """Let the threads end, unless they are at work for long; the next run makes new ones."""
+        if not self._lock.acquire(timeout=_PATIENCE):
+            return
+        try:
+            threads, self._threads = self._threads, []
+            if threads:
+                end(self._boxes.ctypes.data, len(threads), self._ticket + 1)
+            for thread in threads:
+                thread.join(_PATIENCE)
+            # The old mailboxes belong to threads that have not ended.
+            self._boxes, self._ticket = _mailboxes(), 0
+        finally:
+            self._lock.release()
+
     def _helpers(self, wanted: int) -> int:
         """How many of the others can work, of those that are wanted."""
-        while len(self._queues) < wanted:
-            queue: SimpleQueue[Callable[[int], None]] = SimpleQueue()
-            number = len(self._queues) + 1
+        wanted = min(wanted, _MOST_HELPERS)
+        while len(self._threads) < wanted:
+            number = len(self._threads) + 1
             thread = threading.Thread(
-                target=_serve, args=(number, queue), name=f"striate-{number}", daemon=True
+                target=_serve,
+                args=(self._boxes[number - 1],),
+                name=f"striate-{number}",
+                daemon=True,
             )
             try:
                 thread.start()
             except RuntimeError as error:
                 self._tell(error)
                 break
-            self._queues.append(queue)
-        return min(wanted, len(self._queues))
+            self._threads.append(thread)
+        return min(wanted, len(self._threads))
 
     def _tell(self, error: RuntimeError) -> None:
         if not self._refused:
             self._refused = True
-            working = counted(1 + len(self._queues), "thread")
+            working = counted(1 + len(self._threads), "thread")
             warn_user(
                 f"striate: the system refuses more threads ({error}); working with {working}",
                 RuntimeWarning,
             )
 
 
-def _serve(number: int, queue: SimpleQueue[Callable[[int], None]]) -> None:
-    while True:
-        queue.get()(number)
+def _mailboxes() -> npt.NDArray[np.int64]:
+    return np.zeros((_MOST_HELPERS, BOX_WORDS), np.int64)
+
+
+def _serve(box: npt.NDArray[np.int64]) -> None:
+    serve(box.ctypes.data)
 
 
 @functools.cache
 def thread_pool() -> ThreadPool:
-    """The thread_pool of this process."""
+    """The thread pool of this process."""
     return ThreadPool()
 
 
+def _close() -> None:
+    """Threads must not be at work, or asleep, in code that goes as Python ends."""
+    if thread_pool.cache_info().currsize:
+        thread_pool().close()
+
+
+atexit.register(_close)
 # A forked child has none of its parent's threads.
 in_child(thread_pool.cache_clear)

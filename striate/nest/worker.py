@@ -2,17 +2,12 @@
 
 The table has a row for each job (`JobWord`), which points to rows of calls. All threads share the
 counters in it: how many shards are taken, and how many threads have arrived at a barrier.
-
-A thread that waits at a barrier spins for some microseconds, and then sleeps until the last one
-wakes it: a partner that does not run, because others want its processor, or because a quota is used
-up, gets this one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +15,7 @@ from enum import IntEnum
 from striate.nest.compiler import load
 from striate.nest.ir import Function, Value
 from striate.nest.target import Loaded, Target
+from striate.nest.waiting import wait_until, wake
 
 ARGUMENTS = 12
 """Buffers that a kernel takes at most."""
@@ -37,26 +33,8 @@ class JobWord(IntEnum):
     ARRIVED, ASLEEP = 16, 17
 
 
-_SPINS = 4000  # turns at a barrier before the processor is offered to others
-# Linux: system calls that wait for a word of memory to change, and that wake who waits.
-_FUTEX = {"x86_64": 202, "aarch64": 98}
-_WAIT, _WAKE = 128, 129  # among the threads of one process
 # Of the control word of floating-point arithmetic: subnormal results, and arguments, are zero.
 _FLUSH = {"x86": 0x8040, "arm": 1 << 24}
-
-
-@functools.cache
-def offer() -> int:
-    """The C function by which a thread that waits gives its processor away: on Linux `syscall`,
-    else one without arguments.
-    """
-    if sys.platform == "win32":
-        function = ctypes.WinDLL("kernel32").SwitchToThread
-    elif sys.platform == "linux":
-        function = ctypes.CDLL(None).syscall
-    else:
-        function = ctypes.CDLL(None).sched_yield
-    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 @functools.cache
@@ -82,7 +60,6 @@ def worker_source(symbol: str, target: Target) -> str:
             wait_until_all_have_arrived(job)
     """
     code = Function()
-    declarations = ["declare void @llvm.x86.sse2.pause()"] if target.is_x86 else []
     control = _control_word(code, target)
     flushes = code.emit("icmp ne i64 %flushes, 0")
     before = control.read()
@@ -93,7 +70,6 @@ def worker_source(symbol: str, target: Target) -> str:
     code.when(flushes, lambda: control.write(before))
     return "\n".join(
         [
-            *declarations,
             *sorted(code.declarations),
             f"define void @{symbol}"
             "(i64 %table, i64 %jobs, i64 %thread, i64 %threads, i64 %offer, i64 %flushes) {",
@@ -211,77 +187,21 @@ def _run_of_tasks(code: Function, tasks: Value, shard: Value, shards: Value) -> 
 
 
 def _barrier(code: Function, row: Value, target: Target) -> None:
-    """Wait for the other threads: spin, then sleep.
-
-    Whoever arrives last wakes the others, if any sleeps. Each of both writes its own counter before
-    it reads the other's, so that none falls asleep unseen; and it sleeps only while the number of
-    those who arrived is the one that it saw.
-    """
+    """Wait for the other threads; whoever arrives last wakes them."""
     meeting = code.emit(f"icmp ne i64 {_load(code, row, JobWord.BARRIER)}, 0")
     several = code.emit("icmp sgt i64 %threads, 1")
     wanted = code.emit(f"and i1 {meeting}, {several}")
     arrived, asleep = _field(code, row, JobWord.ARRIVED), _field(code, row, JobWord.ASLEEP)
-    linux = "linux" in target.triple
-    futex = _FUTEX["x86_64" if target.is_x86 else "aarch64"]
-
-    def system_call(operation: int, value: Value) -> None:
-        function = code.emit("inttoptr i64 %offer to ptr")
-        arguments = f"i64 {futex}, ptr {arrived}, i32 {operation}, i32 {value}, ptr null"
-        code.emit(f"call i64 (i64, ...) {function}({arguments})")
-
-    def has_all() -> tuple[Value, Value]:
-        now = code.emit(f"load atomic i64, ptr {arrived} seq_cst, align 8")
-        return now, code.emit(f"icmp sge i64 {now}, {expected}")
-
-    def wait() -> None:
-        spin, on, sleep = code.name("spin"), code.name("on"), code.name("sleep")
-        again, rest, leave = code.name("again"), code.name("rest"), code.name("leave")
-        spins, following = "%" + code.name(), "%" + code.name()
-        before = code.name("before")
-        code.effect(f"br label %{before}")
-        code.label(before)
-        code.effect(f"br label %{spin}")
-        code.label(spin)
-        code.lines.append(f"  {spins} = phi i64 [ 0, %{before} ], [ {following}, %{on} ]")
-        _, ready = has_all()
-        code.effect(f"{following} = add i64 {spins}, 1")
-        code.effect(f"br i1 {ready}, label %{leave}, label %{on}")
-        code.label(on)
-        if target.is_x86:
-            code.effect("call void @llvm.x86.sse2.pause()")
-        long = code.emit(f"icmp sgt i64 {following}, {_SPINS}")
-        code.effect(f"br i1 {long}, label %{sleep}, label %{spin}")
-        code.label(sleep)
-        code.emit(f"atomicrmw add ptr {asleep}, i64 1 seq_cst")
-        code.effect(f"br label %{again}")
-        code.label(again)
-        now, ready = has_all()
-        done = code.name("awake")
-        code.effect(f"br i1 {ready}, label %{done}, label %{rest}")
-        code.label(rest)
-        if linux:
-            system_call(_WAIT, code.emit(f"trunc i64 {now} to i32"))
-        else:
-            code.effect(f"call i32 {code.emit('inttoptr i64 %offer to ptr')}()")
-        code.effect(f"br label %{again}")
-        code.label(done)
-        code.emit(f"atomicrmw sub ptr {asleep}, i64 1 seq_cst")
-        code.effect(f"br label %{leave}")
-        code.label(leave)
-
-    def wake() -> None:
-        count = code.emit(f"load atomic i64, ptr {asleep} seq_cst, align 8")
-        code.when(code.emit(f"icmp sgt i64 {count}, 0"), lambda: system_call(_WAKE, str(2**31 - 1)))
+    expected = _load(code, row, JobWord.EXPECTED)
 
     def meet() -> None:
         earlier = code.emit(f"atomicrmw add ptr {arrived}, i64 1 seq_cst")
         mine = code.emit(f"add i64 {earlier}, 1")
         last = code.emit(f"icmp sge i64 {mine}, {expected}")
-        code.when(code.emit(f"xor i1 {last}, true"), wait)
-        if linux:
-            code.when(last, wake)
+        waits = code.emit(f"xor i1 {last}, true")
+        code.when(waits, lambda: wait_until(code, arrived, asleep, expected, target))
+        code.when(last, lambda: wake(code, arrived, asleep, target))
 
-    expected = _load(code, row, JobWord.EXPECTED)
     code.when(wanted, meet)
 
 

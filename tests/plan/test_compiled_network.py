@@ -346,27 +346,27 @@ def test_an_interruption_leaves_the_engine_usable() -> None:
     data = batch(network, 64, loss)
     expected = engine.step(*data)[0]
     (runner,) = engine._runners.values()
-    program, run = runner.plan.program, runner.plan.program.run
+    program, start = runner.plan.program, runner.plan.program.start
 
-    def once(after: bool) -> Callable[[int], None]:
-        """A run that is interrupted, before or after its part was done."""
+    def once(after: bool) -> Callable[[int, int, int], None]:
+        """A start that is interrupted, before or after it was made."""
         interrupted: list[int] = []
 
-        def run_part(thread: int) -> None:
-            if thread == 0 and not interrupted:
-                interrupted.append(thread)
+        def start_once(boxes: int, helpers: int, ticket: int) -> None:
+            if not interrupted:
+                interrupted.append(ticket)
                 if after:
-                    run(thread)
+                    start(boxes, helpers, ticket)
                 raise KeyboardInterrupt
-            run(thread)
+            start(boxes, helpers, ticket)
 
-        return run_part
+        return start_once
 
     for after in (False, True):
-        program.run = once(after)  # type: ignore[method-assign]
+        program.start = once(after)  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             thread_pool().run(program)
-        del program.run  # type: ignore[attr-defined]
+        del program.start  # type: ignore[attr-defined]
         assert engine.step(*data)[0] == expected
     # After its part was done, another call of it does nothing.
     thread_pool().run(program)
@@ -395,7 +395,7 @@ def test_an_interrupted_update_is_made_once_or_not_at_all(
     optimizer.steps = 2
     update = engine._update
     assert update is not None
-    name = "prepare" if moment == "before" else "run"
+    name = "prepare" if moment == "before" else "start"
     real, calls = getattr(update.program, name), []
 
     def interrupted(*arguments: int) -> None:
