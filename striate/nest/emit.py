@@ -253,8 +253,8 @@ class _Emitter:
     def _fetch(self, axis: str, place: IterationPoint, points: list[Point]) -> None:
         """Ask for what the loop over `axis` reads later: see `striate.nest.software_prefetch`."""
         body = [{**point, **step} for step in self._steps() for point in points]
-        for tensor, point in fetched(self.nest, self.schedule, axis, body, self.element):
-            self.at.fetch(tensor, place.point(point))
+        for wanted in fetched(self.nest, self.schedule, axis, body, self.element):
+            self.at.fetch(wanted.tensor, place.point(wanted.point), near=wanted.near)
 
     def _steps(self) -> list[Point]:
         """The points of the reduced axes that are written out."""
