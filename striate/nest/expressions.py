@@ -187,7 +187,9 @@ class Evaluator:
         """Bring a line into the nearest cache, or the core's larger one, if it can be read at all."""
         self.code.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         address = self._address(tensor, place)
-        self.code.effect(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 {3 if near else 2}, i32 1)")
+        self.code.effect(
+            f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 {3 if near else 2}, i32 1)"
+        )
 
     # --- reading ---------------------------------------------------------------------------
 

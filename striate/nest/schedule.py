@@ -1,7 +1,8 @@
 """How a nest is run: which axis fills the lanes, what is held in registers, what is unrolled.
 
 The choice comes from a small cost model of the machine: a multiply-add needs an arithmetic
-slot, every distinct element read needs a load slot, and accumulators wait for each other.
+slot, every distinct element read needs a load slot, more where it comes from farther than the
+nearest cache, and accumulators wait for each other.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ _IN_FLIGHT = 8
 _LOOP_COST = 0.25
 # Elements closer than this lie in one page of memory; a body that reads many is a little dearer.
 _PAGE, _PAGE_COST = 1024, 0.02
+# Bytes that stay in the nearest cache from one tile to the next; slots that a vector takes from the
+# core's larger cache, and from farther away.
+_NEAREST, _FROM_CORE, _FROM_FAR = 3 << 13, 1.0, 3.0
+# Vectors that lie beside each other and are brought by the processor's own foresight.
+_BESIDE = 4
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.
@@ -85,16 +91,16 @@ def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
     return (*nest.rounds, *loops, *(axis for axis in inside if axis in schedule.unroll))
 
 
-def expected_share(nest: Nest, schedule: Schedule) -> float:
+def expected_share(nest: Nest, schedule: Schedule, target: Target) -> float:
     """How much of the processor's arithmetic the cost model expects a schedule to use: 0 to 1."""
-    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes)
+    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes, target.core_cache)
     ideal = nest.multiply_adds / schedule.lanes
     return min(ideal / model.cost(dict(schedule.tile), schedule.unroll), 1.0)
 
 
 def _model(nest: Nest, target: Target, element: str) -> _CostModel:
     lanes = target.lanes(BYTES[element])
-    return _CostModel(nest, _lane(nest, lanes), lanes)
+    return _CostModel(nest, _lane(nest, lanes), lanes, target.core_cache)
 
 
 def _room(nest: Nest, target: Target) -> int:
@@ -137,10 +143,10 @@ Tile = Mapping[str, int]
 class _CostModel:
     """What a nest costs under a tile and a set of unrolled axes, where vectors lie along `lane`.
 
-    Along that axis everything counts vectors.
+    Along that axis everything counts vectors. `core_cache` is that of `Target`.
     """
 
-    def __init__(self, nest: Nest, lane: str, lanes: int) -> None:
+    def __init__(self, nest: Nest, lane: str, lanes: int, core_cache: int) -> None:
         self.nest, self.lane, self.lanes = nest, lane, lanes
         self.extents = dict(nest.axes)
         self.extents[lane] = max(self.extents[lane] // lanes, 1)
@@ -153,6 +159,16 @@ class _CostModel:
             {axis: stride * factor.get(axis, 1) for axis, stride in tensor.strides}
             for tensor in nest.read
         ]
+        # How many vectors each of those that are read as vectors has for one point of the outputs;
+        # None for those that are read number by number, of which a line holds many.
+        self.depths = [
+            math.prod(self.extents[axis] for axis in self.reduced if tensor.stride(axis))
+            if tensor.stride(lane) == 1
+            else None
+            for tensor in nest.read
+        ]
+        self.nearest = _NEAREST // (lanes * 4)
+        self.core = core_cache // 2 // (lanes * 4)
 
     def tiles(self, room: int) -> Iterator[Tile]:
         """Sizes for up to three output axes that fill the registers, inner axes first."""
@@ -199,8 +215,25 @@ class _CostModel:
             inside = points * steps
             loads, pages = self._loads({**sizes, **written})
             turn = max(inside, loads, steps * _IN_FLIGHT / 2) + 0.3 * min(inside, loads)
+            turn += self._from_farther({**sizes, **written}, sizes)
             total += count * (turns * (turn * (1 + _PAGE_COST * pages) + _LOOP_COST) + 3.0 * points)
         return total * outer
+
+    def _from_farther(self, body: Tile, tile: Tile) -> float:
+        """More slots for vectors that the nearest cache has lost since the tile before read them."""
+        slots = 0.0
+        for moves, depth in zip(self.reads, self.depths, strict=True):
+            if depth is None:
+                continue
+            held = depth * math.prod(n for axis, n in tile.items() if axis in moves)
+            if held > self.nearest:
+                # Neighbours come together: to take some of them now and some later saves nothing.
+                beside = min(self.extents[self.lane], _BESIDE)
+                vectors = max(tile.get(self.lane, 1), beside) * math.prod(
+                    n for axis, n in body.items() if axis in moves and axis != self.lane
+                )
+                slots += vectors * (_FROM_CORE if held <= self.core else _FROM_FAR)
+        return slots
 
     def _loads(self, sizes: Tile) -> tuple[int, int]:
         """Elements (or vectors) that a body of these sizes reads, and in how many pages."""

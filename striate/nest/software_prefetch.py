@@ -90,9 +90,7 @@ def _later(
             yield Fetch(tensor, {**point, axis: ahead})
 
 
-def _next_tile(
-    schedule: Schedule, tensor: Tensor, body: Sequence[Point]
-) -> Iterator[Fetch]:
+def _next_tile(schedule: Schedule, tensor: Tensor, body: Sequence[Point]) -> Iterator[Fetch]:
     """The same numbers of the rows that the next tile reads, where it reads other ones."""
     sizes = {name: size for name, size in schedule.tile if tensor.stride(name)}
     if len(sizes) == 1:

@@ -128,7 +128,7 @@ def test_another_order_of_sums_has_other_bits() -> None:
 
 @pytest.mark.parametrize("nest", NESTS[:2], ids=["forward", "lanes summed"])
 def test_the_expected_share_is_a_share(nest: Nest) -> None:
-    shares = [expected_share(nest, schedule) for schedule in alternatives(nest, host())]
+    shares = [expected_share(nest, schedule, host()) for schedule in alternatives(nest, host())]
     assert all(0 < share <= 1 for share in shares)
     assert shares == sorted(shares, reverse=True)
 

@@ -225,7 +225,7 @@ def _kernel(
         step.tuned if step.schedule else call.kernel.schedule is not None,
         work,
         turns,
-        expected_share(nest, schedule) if work else None,
+        expected_share(nest, schedule, plan.settings.target) if work else None,
         seconds,
         2e-9 * work / seconds if seconds and work else None,
     )
