@@ -184,7 +184,7 @@ class Evaluator:
             self.code.effect(f"store {scalar(kind)} {one}, ptr {address}, align {size}")
 
     def fetch(self, tensor: Tensor, place: IterationPoint, *, near: bool = True) -> None:
-        """Bring a line into the nearest cache, or the core's larger one, if it can be read at all."""
+        """Bring a line into the nearest cache, or the core's larger one, if it can be read."""
         self.code.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         address = self._address(tensor, place)
         self.code.effect(

@@ -27,8 +27,8 @@ _PAGE, _PAGE_COST = 1024, 0.02
 # Bytes that stay in the nearest cache from one tile to the next; slots that a vector takes from the
 # core's larger cache, and from farther away.
 _NEAREST, _FROM_CORE, _FROM_FAR = 3 << 13, 1.0, 3.0
-# Vectors that lie beside each other and are brought by the processor's own foresight.
-_BESIDE = 4
+# Bytes that lie beside each other and are brought by the processor's own foresight.
+_BESIDE = 256
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.
@@ -159,16 +159,17 @@ class _CostModel:
             {axis: stride * factor.get(axis, 1) for axis, stride in tensor.strides}
             for tensor in nest.read
         ]
-        # How many vectors each of those that are read as vectors has for one point of the outputs;
-        # None for those that are read number by number, of which a line holds many.
+        # How many vectors of each that vectors of outputs read, such as weights, one point of the
+        # outputs reads; None for those that are read number by number, of which a line holds many.
         self.depths = [
             math.prod(self.extents[axis] for axis in self.reduced if tensor.stride(axis))
-            if tensor.stride(lane) == 1
+            if tensor.stride(lane) == 1 and lane in nest.outputs
             else None
             for tensor in nest.read
         ]
-        self.nearest = _NEAREST // (lanes * 4)
-        self.core = core_cache // 2 // (lanes * 4)
+        self.nearest, self.core, self.beside = (
+            size // (4 * lanes) for size in (_NEAREST, core_cache // 2, _BESIDE)
+        )
 
     def tiles(self, room: int) -> Iterator[Tile]:
         """Sizes for up to three output axes that fill the registers, inner axes first."""
@@ -220,18 +221,17 @@ class _CostModel:
         return total * outer
 
     def _from_farther(self, body: Tile, tile: Tile) -> float:
-        """More slots for vectors that the nearest cache has lost since the tile before read them."""
+        """More slots for vectors that the nearest cache has lost since the last tile read them."""
         slots = 0.0
+        # Neighbours come together: to take some of them now and some later saves nothing.
+        row = max(tile.get(self.lane, 1), min(self.extents[self.lane], self.beside))
         for moves, depth in zip(self.reads, self.depths, strict=True):
             if depth is None:
                 continue
-            held = depth * math.prod(n for axis, n in tile.items() if axis in moves)
+            others = [axis for axis in moves if axis != self.lane]
+            held = row * depth * math.prod(tile.get(axis, 1) for axis in others)
             if held > self.nearest:
-                # Neighbours come together: to take some of them now and some later saves nothing.
-                beside = min(self.extents[self.lane], _BESIDE)
-                vectors = max(tile.get(self.lane, 1), beside) * math.prod(
-                    n for axis, n in body.items() if axis in moves and axis != self.lane
-                )
+                vectors = row * math.prod(body.get(axis, 1) for axis in others)
                 slots += vectors * (_FROM_CORE if held <= self.core else _FROM_FAR)
         return slots
 

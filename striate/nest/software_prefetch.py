@@ -8,8 +8,8 @@ follow each other.  Three ways of reading escape it, and would wait for the oute
 - a product of matrices reads the numbers of a few rows one by one, and then other rows: so its loop
   asks for the next tile's rows, as it goes along those of this one;
 - weights that lie in panels are read as fast as they come from memory by the first tile of pixels,
-  and from the core's own cache by the others: so all tiles together ask for the next panel, each for
-  an equal part of it.
+  and from the core's own cache by the others: so all tiles together ask for the next panel, each
+  for an equal part of it.
 
 That changes no result.  What is asked for may lie past the end of a buffer: then nothing happens.
 """
@@ -124,8 +124,8 @@ def _next_panel(nest: Nest, schedule: Schedule, tensor: Tensor, size: int) -> It
     strides = {a: tensor.stride(a) for a in (*outside, *nest.rounds) if tensor.stride(a)}
     share = panel
     for name, count in turns.items():  # the part of the panel that a turn of each loop asks for
-        share //= count
-        strides[name] = share // moves.get(name, 1)
+        share = -(-share // count)
+        strides[name] = -(-share // moves.get(name, 1))
     line = _LINE // size
     lines = -(-share // line)
     if lines > _MOST_LINES:

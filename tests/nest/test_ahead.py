@@ -11,7 +11,7 @@ import pytest
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.nest.emit import emit
 from striate.nest.schedule import Schedule
-from striate.nest.software_prefetch import fetched
+from striate.nest.software_prefetch import Fetch, fetched
 
 Run = Callable[..., None]
 
@@ -60,8 +60,8 @@ def test_far_pixels_are_asked_for_some_turns_before() -> None:
     body = [{"c": c, "k": 16 * k} for c in range(6) for k in range(4)]
     found = list(fetched(sums_over_pixels(196, 512), PIXELS, "p", body, "f32"))
     assert found == [
-        (tensor("x", p=512, c=1), {"c": 0, "k": 0, "p": 9}),
-        *((tensor("g", p=512, k=1), {"c": 0, "k": k, "p": 9}) for k in (0, 16, 32, 48)),
+        Fetch(tensor("x", p=512, c=1), {"c": 0, "k": 0, "p": 9}),
+        *(Fetch(tensor("g", p=512, k=1), {"c": 0, "k": k, "p": 9}) for k in (0, 16, 32, 48)),
     ]
     assert requests(sums_over_pixels(196, 512), PIXELS) == 5
 
@@ -81,7 +81,8 @@ def test_lines_that_the_turn_before_reads_are_not_asked_for_again() -> None:
         "sum",
     )
     body = [{"s": s, "k": 0} for s in range(3)]
-    found = [(t.buffer, at["s"]) for t, at in fetched(nest, PIXELS, "p", body, "f32")]
+    asked = fetched(nest, PIXELS, "p", body, "f32")
+    found = [(fetch.tensor.buffer, fetch.point["s"]) for fetch in asked]
     assert found == [("x", 2), ("g", 0)]
 
 
@@ -89,10 +90,55 @@ def test_the_next_tile_s_rows_are_asked_for() -> None:
     nest = product(8, 64)
     body = [{"t": t, "k": k} for t in range(3) for k in (0, 16)]
     found = list(fetched(nest, ROWS, "c", body, "f32"))
-    assert found == [(tensor("x", t=64, c=1), {"t": t}) for t in (3, 4, 5)]
+    assert found == [Fetch(tensor("x", t=64, c=1), {"t": t}) for t in (3, 4, 5)]
     # 8 rows are two tiles of 3 and one of 2.
     assert requests(nest, ROWS) == 3 + 2
     assert requests(product(8, 32), ROWS) == 0
+
+
+def panels(pixels: int, depth: int, count: int = 3, width: int = 64) -> Nest:
+    """out[x, K, k] = sum over c of x[x, c] * f[K, c, k]: panels of 64 filters."""
+    weights = tensor("f", K=depth * width, c=width, k=1)
+    return Nest(
+        (("K", count), ("x", pixels), ("k", width), ("c", depth)),
+        (Store(tensor("out", x=count * width, K=width, k=1), Accumulator()),),
+        (tensor("x", x=depth, c=1) * weights,),
+        ("c",),
+        "sum",
+    )
+
+
+def lines_asked_for(nest: Nest, schedule: Schedule) -> list[int]:
+    """The lines of f that a panel's tiles and turns ask for, in order, for the first panel."""
+    (size,) = (size for axis, size in schedule.tile if axis == "x")
+    asked = []
+    for x in range(0, nest.extent("x"), size):
+        for c in range(nest.extent("c")):
+            for fetch in fetched(nest, schedule, "c", [{}], "f32"):
+                if not fetch.near:
+                    form = dict(fetch.tensor.strides)
+                    asked.append((fetch.tensor.offset + form.get("x", 0) * x + form["c"] * c) // 16)
+    return asked
+
+
+@pytest.mark.parametrize("pixels", [12, 18, 49, 196])
+@pytest.mark.parametrize("depth", [64, 100, 256])
+def test_all_tiles_together_ask_for_the_next_panel(pixels: int, depth: int) -> None:
+    """Nearly every line of it once, and hardly any of the one behind it."""
+    schedule = Schedule("k", 16, (("k", 4), ("x", 6)))
+    asked = lines_asked_for(panels(pixels, depth), schedule)
+    panel = range(4 * depth, 8 * depth)
+    assert min(asked) == panel.start
+    assert len(set(asked) & {*panel}) > 0.9 * len(panel)
+    assert len(set(asked) - {*panel}) < 0.1 * len(panel) + 4
+
+
+def test_panels_that_are_near_or_too_large_are_not_asked_for() -> None:
+    schedule = Schedule("k", 16, (("k", 4), ("x", 6)))
+    assert lines_asked_for(panels(49, 32), schedule) == []  # 8 KiB
+    assert lines_asked_for(panels(49, 2000), schedule) == []  # 500 KiB
+    assert lines_asked_for(panels(6, 256), schedule) == []  # one tile reads it, and once
+    assert lines_asked_for(panels(49, 256, count=1), schedule) == []  # there is no other
 
 
 @pytest.mark.parametrize("apart", [64, 512, 1024])
@@ -104,6 +150,17 @@ def test_sums_over_pixels_are_right(run_nest: Run, apart: int) -> None:
         "f": rng.standard_normal((6, 64), np.float32),
     }
     run_nest(sums_over_pixels(40, apart), arrays, schedule=PIXELS)
+
+
+@pytest.mark.parametrize(("pixels", "depth"), [(13, 64), (49, 100)])
+def test_panels_are_right(run_nest: Run, pixels: int, depth: int) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x": rng.standard_normal((pixels, depth), np.float32),
+        "f": rng.standard_normal((3, depth, 64), np.float32),
+        "out": np.zeros((pixels, 192), np.float32),
+    }
+    run_nest(panels(pixels, depth), arrays, schedule=Schedule("k", 16, (("k", 4), ("x", 6))))
 
 
 def test_products_are_right(run_nest: Run) -> None:
