@@ -13,8 +13,11 @@ part.  What they do, in Python:
             if program is None:                             box.posted = ticket
                 return                              program.run(thread=0)
             program.run(box.thread)
+            box.left = box.taken
 
-A start is whole or was not made: made again with the same ticket it does nothing but what is left.
+Who started a program goes on as soon as all have done their parts; a helper may be late to leave
+it, so the program must stay where it is until then.  A start that is made again, with the same
+ticket, does what was left of it.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ class BoxWord(IntEnum):
     """Where in a mailbox what stands: the program first, by the arguments of its worker."""
 
     WORKER, TABLE, JOBS, THREAD, THREADS, OFFER, FLUSHES = range(7)
-    POSTED, TAKEN, SLEEPERS = 8, 16, 17
+    POSTED, TAKEN, LEFT, SLEEPERS = 8, 16, 17, 18
 
 
 _ARGUMENTS = (
@@ -106,6 +109,8 @@ def serve_source(symbol: str, target: Target) -> str:
     code.effect(f"br i1 {ends}, label %{leave}, label %{run}")
     code.label(run)
     _call(code, worker, arguments)
+    left = _field(code, box, BoxWord.LEFT)
+    code.effect(f"store atomic i64 {ticket}, ptr {left} seq_cst, align 8")
     code.effect(f"br label %{again}")
     code.label(leave)
     return _defined(code, symbol, ("box", "offer"))

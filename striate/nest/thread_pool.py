@@ -15,7 +15,7 @@ from striate.common.fork import in_child
 from striate.common.text import counted
 from striate.common.warn import warn_user
 from striate.nest.program import Program
-from striate.nest.service import BOX_WORDS, end, serve
+from striate.nest.service import BOX_WORDS, BoxWord, end, serve
 
 # A start that is whole once it was made, and that may be made again.
 _Run: TypeAlias = Callable[[], object]
@@ -33,6 +33,8 @@ class ThreadPool:
         # A mailbox for each thread: see `striate.nest.service`.
         self._boxes = _mailboxes()
         self._ticket = 0
+        # Programs that some thread may not have left yet, with the number of their last start.
+        self._kept: dict[Program, int] = {}
         self._refused = False
         self._begun: _Run | None = None
 
@@ -57,6 +59,7 @@ class ThreadPool:
             if before is not None:
                 before()
             self._ticket = ticket
+            self._keep(program, ticket)
             self._begun = functools.partial(program.start, boxes, helpers, ticket)
             self._finish(self._begun)
 
@@ -73,6 +76,17 @@ class ThreadPool:
         if interruption is not None:
             raise interruption
 
+    def _keep(self, program: Program, ticket: int) -> None:
+        """Hold a program until every thread has left it, and let go of those that all have left."""
+        boxes = self._boxes[: len(self._threads)]
+        left = boxes[boxes[:, BoxWord.LEFT] < boxes[:, BoxWord.POSTED], BoxWord.LEFT]
+        if not left.size:
+            self._kept.clear()
+        elif len(self._kept) > 1:
+            last = int(left.min())
+            self._kept = {kept: when for kept, when in self._kept.items() if when > last}
+        self._kept[program] = ticket
+
     def close(self) -> None:
         """Let the threads end, unless they are at work for long; the next run makes new ones."""
         if not self._lock.acquire(timeout=_PATIENCE):
@@ -85,6 +99,7 @@ class ThreadPool:
                 thread.join(_PATIENCE)
             # The old mailboxes belong to threads that have not ended.
             self._boxes, self._ticket = _mailboxes(), 0
+            self._kept = {}
         finally:
             self._lock.release()
 
