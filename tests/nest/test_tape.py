@@ -112,7 +112,7 @@ def test_too_many_buffers_are_refused() -> None:
 
 
 def test_programs_that_are_gone_as_soon_as_they_have_run() -> None:
-    """Threads may be late to leave a barrier; the memory of its counters must be there till then."""
+    """Threads may be late to leave a barrier: its counters must be there till then."""
     for number in range(600):
         sums = Sums(7, 3, 4)
         run(Program([sums.job] * (1 + number % 3), 4))
