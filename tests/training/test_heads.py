@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from striate.engines import make_engine
+from striate.engines.llvm import CompiledEngine
 from striate.engines.numpy import NumPyEngine
 from striate.layers import (
     Add,
@@ -249,6 +250,12 @@ def test_predictions_compute_what_is_asked_for() -> None:
     assert "last" not in computed["late"]
     labels_of = {kernel.label.split()[0] for kernel in made.explain(training=False).kernels}
     assert not labels_of & {"early", "side", "late", "pool"}
+    engine = CompiledEngine(made, batch_size=17)
+    engine.forward(images)
+    (runner,) = engine._runners.values()
+    labels_of = {step.label.split()[0] for stage in runner.plan.stages for step in stage.steps}
+    assert "last" in labels_of
+    assert not labels_of & {"early", "side", "late", "pool"}
     labels_of = {kernel.label.split()[0] for kernel in made.explain().kernels}
     assert labels_of >= {"early", "side", "late", "last"}
 
@@ -333,7 +340,7 @@ def test_heads_in_odd_places(engine: str, where: str) -> None:
         heads["same"] = (Flatten()(ReLU()(x)), 1.5)
     if where == "pooled":  # whose last column no window of the other reader reaches
         wide = Conv2D(3, 1, name="wide")(image)
-        read = MaxPool2D((5, 3), uncovered="drop")(ReLU()(wide))
+        read = MaxPool2D((5, 3), uncovered="drop")(wide)
         heads["whole"] = (Flatten()(wide), 1.5)
         early = Add()(early, Dense(60, name="more")(Flatten()(read)))
     output = Add()(Dense(60, name="last")(early), early)
