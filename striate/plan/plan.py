@@ -177,6 +177,7 @@ class Plan:
         self._heads: list[tuple[Buffer, Buffer]] = []
         losses = [LossLowering(builder, places, graph.output)]
         for number, (value, share) in enumerate(graph.heads, 1):
+            builder.recomputation.refresh([value])
             if settings.loss == "called":  # Python reads each head, and gives its gradient
                 found = self._unpack(builder.values[value], f"outputs of head {number}")
                 own = Buffer(f"targets of head {number}", size, "real", "block")

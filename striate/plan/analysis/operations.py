@@ -66,6 +66,11 @@ class Graph:
     heads: tuple[tuple[int, float], ...] = ()
 
     @cached_property
+    def outputs(self) -> frozenset[int]:
+        """The values that leave the network: its output, and those of heads."""
+        return frozenset([self.output, *(value for value, _ in self.heads)])
+
+    @cached_property
     def makers(self) -> Mapping[int, Operation]:
         """The operation that makes each value; none makes the input."""
         return {operation.node: operation for operation in self.operations}
@@ -140,11 +145,10 @@ def _trim(graph: Graph) -> None:
 
     11×11 outputs of a convolution, pooled by 2×2, are 10×10.
     """
-    outputs = {graph.output, *(value for value, _ in graph.heads)}
     for operation in reversed(graph.operations):
         readers = graph.readers_of.get(operation.node, ())
         windows = all(type(o.layer) in _WINDOWS for o in (operation, *readers))
-        if operation.node in outputs or not windows:
+        if operation.node in graph.outputs or not windows:
             continue
         rows, columns, channels = operation.shape
         read = [_read(reader) for reader in readers]
