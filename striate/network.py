@@ -62,12 +62,16 @@ class Network(Model):
         Network(inputs=image, output=Dense(10)(Flatten()(x)))
 
     All sizes are checked here, before any data is touched. The layer objects are copied and
-    named; they hold no numbers, so they may be used again in another network.
+    named; they hold no numbers, so they may be used again in another network. In several places of
+    one network, the same object has the same parameters, named after its first place.
 
     Args:
         layers: the layers of a chain, each reading the one before.
         input_shape: (height, width, channels) or (features,), without the batch axis.
         inputs, output: instead, the first and last node of a graph.
+        heads: auxiliary outputs, ``{"aux": (node, 0.3)}``: nodes of the output's shape, trained on
+            the same targets by the same loss, which is multiplied by the weight and added to the
+            output's. Predictions do not compute them unless asked to.
         seed: of the initial parameters; None leaves them zero, to be loaded.
 
     Attributes:
@@ -76,7 +80,10 @@ class Network(Model):
             normalisation's running statistics. Change them in place.
         preprocessing: how raw images become inputs.
         classes: class names in the order of the outputs, or None.
+        heads: auxiliary outputs by name, each with its `node` (an index) and `weight`.
         frozen: the names of layers that training does not change: see `freeze`.
+        kept_statistics: the names of batch normalisations that are trained on their running
+            statistics: see `keep_statistics`.
     """
 
     def _make_views(self) -> None:
@@ -94,6 +101,11 @@ class Network(Model):
             super()._set_frozen(names)
             self._engines.clear()  # plans of gradients leave out what was frozen before
 
+    def _set_kept_statistics(self, names: frozenset[str]) -> None:
+        with self._lock:
+            super()._set_kept_statistics(names)
+            self._engines.clear()
+
     # Running.
 
     @unwatched
@@ -107,6 +119,7 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
+        head: str | None = None,
     ) -> Floats:
         """Outputs (n, *output_shape) for raw images (n, *input_shape).
 
@@ -121,6 +134,9 @@ class Network(Model):
 
         The weights are read batch by batch: while `fit` runs in another thread, the batches of one
         call may see different ones.  For one moment's weights use `compile`, or `copy.deepcopy`.
+
+        `head` names an auxiliary head, whose outputs are computed instead of the network's.  Only
+        what leads to the outputs that are asked for is computed.
 
         Warns if the images are on another scale than those that the preprocessing was made for,
         such as 0…1 for 0…255.
@@ -146,6 +162,7 @@ class Network(Model):
                 exact=exact,
                 bfloat16=bfloat16,
                 views=views,
+                head=head,
             )
             return np.concatenate(
                 [again(part) for part in chunks(named, self.preprocessing, self.input_shape)]
@@ -155,11 +172,11 @@ class Network(Model):
         outputs = np.zeros((len(images), *self.output_shape), np.float32)
         with self._lock:
             size = rounded_batch(batch_size)
-            key = (engine, threads, size, exact, bfloat16)
+            key = (engine, threads, size, exact, bfloat16, head)
             runner = self._engines.get(key)
             if runner is None:
                 runner = make_engine(
-                    self,
+                    self if head is None else self.branch(head),
                     engine,
                     batch_size=size,
                     threads=threads,
@@ -195,16 +212,23 @@ class Network(Model):
         threads: int | None = None,
         exact: bool = False,
         bfloat16: bool = False,
+        head: str | None = None,
     ) -> CompiledNetwork:
         """A function from up to `batch_size` images to outputs, with as little time as can be
         between the two: see striate.plan.inference.CompiledNetwork.
+
+        `head` names an auxiliary head, whose outputs are computed instead of the network's.
 
         It keeps the weights of now.  Results differ from `predict_logits` by rounding only.
         """
         from striate.plan.inference import CompiledNetwork
 
         return CompiledNetwork(
-            self, batch_size=batch_size, threads=threads, exact=exact, bfloat16=bfloat16
+            self.branch(head),
+            batch_size=batch_size,
+            threads=threads,
+            exact=exact,
+            bfloat16=bfloat16,
         )
 
     @unwatched
@@ -218,6 +242,7 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
+        head: str | None = None,
     ) -> NDArray[np.float64]:
         """Class probabilities (n, classes): the softmax of `predict_logits`, same options.
 
@@ -238,6 +263,7 @@ class Network(Model):
             exact=exact,
             bfloat16=bfloat16,
             views=views,
+            head=head,
         )
         return np.asarray(softmax(logits.astype(np.float64)))
 
@@ -251,6 +277,7 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
+        head: str | None = None,
     ) -> Array:
         """The likeliest class of each image: its name if `classes` is set, else its index.
 
@@ -264,6 +291,7 @@ class Network(Model):
             exact=exact,
             bfloat16=bfloat16,
             views=views,
+            head=head,
         )
         winners: Array = probabilities.argmax(axis=1)
         return winners if self.classes is None else np.asarray(self.classes)[winners]
@@ -279,6 +307,7 @@ class Network(Model):
         exact: bool = False,
         bfloat16: bool = False,
         views: str = "plain",
+        head: str | None = None,
     ) -> Evaluation:
         """Accuracy, loss, confusion matrix, precision and recall: `striate.training.evaluation`.
 
@@ -299,6 +328,7 @@ class Network(Model):
             exact=exact,
             bfloat16=bfloat16,
             views=views,
+            head=head,
         )
         return evaluate(self, cast("Array", images), labels, outputs_of)
 
@@ -321,8 +351,9 @@ class Network(Model):
                 network.parameters[name][...] -= 0.01 * gradient
 
         The pass is one of training, as each step of `fit` makes: batch normalisation uses the
-        batch's statistics and updates the running ones, dropout drops by `seed`.  The preprocessing
-        is used as it is; `fit` sets it by its training images if there is none.
+        batch's statistics and updates the running ones, dropout drops by `seed`; the loss is the
+        output's, plus those of auxiliary heads times their weights.  The preprocessing is used as
+        it is; `fit` sets it by its training images if there is none.
 
         Args:
             images: raw, (n, *input_shape): the whole batch.

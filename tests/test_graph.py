@@ -69,13 +69,15 @@ def test_the_users_layers_stay_unnamed_and_may_be_used_again():
     assert [vertex.name for vertex in again.nodes] == ["conv2d_1", "conv2d_2", "flatten_1"]
 
 
-def test_a_layer_used_twice_is_an_error():
+def test_a_layer_without_parameters_may_have_several_places():
     relu = ReLU(name="r")
-    with pytest.raises(ValueError, match=r'same ReLU "r" object is used twice.*shared weights'):
-        Network([relu, Flatten(), relu], (3,))
+    network = Network([relu, Flatten(), relu], (3,))
+    assert [node.name for node in network.nodes] == ["r", "flatten_1", "r@2"]
     x = Input((3,))
-    with pytest.raises(ValueError, match=r"same ReLU \"r\" object is used twice"):
-        Network(output=Add()(relu(x), relu(x)))
+    network = Network(output=Add()(relu(x), relu(x, name="other")))
+    assert [node.name for node in network.nodes] == ["r", "other", "add_1"]
+    assert all(node.shares is None for node in network.nodes)
+    assert not any("shares" in node for node in network.get_config()["nodes"])
 
 
 def test_a_name_used_twice_is_an_error():
@@ -246,6 +248,7 @@ def test_a_wrong_description_is_refused(config, message):
 
 
 def test_rebuilding_imports_nothing():
-    image, output = rebuild(example().get_config())
+    image, output, heads = rebuild(example().get_config())
+    assert heads == {}
     assert image.shape == (9, 8, 2)
     assert output.shape == (3,)

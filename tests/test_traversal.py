@@ -59,7 +59,7 @@ def test_gradients_of_several_readers_add_up() -> None:
         met.append(index)
         return {0: (5 * arriving,), 1: (3 * arriving,), 2: (arriving,) * 3}[index]
 
-    gradient = backward_pass(network, 2, np.ones(2), input_gradients)
+    gradient = backward_pass(network, {2: np.ones(2)}, input_gradients)
     assert met == [2, 1, 0]
     assert gradient.tolist() == [5 * (3 + 1) + 1] * 2
 
@@ -74,5 +74,5 @@ def test_nodes_beside_the_way_are_left_out() -> None:
         met.append(index)
         return (arriving,) * len(network.nodes[index].inputs)
 
-    assert backward_pass(network, 1, np.ones(1), input_gradients).tolist() == [1]
+    assert backward_pass(network, {1: np.ones(1)}, input_gradients).tolist() == [1]
     assert met == [1]

@@ -20,6 +20,8 @@ MOST_LAYERS = 10_000
 """Of a network; the deepest that were ever published have about a thousand."""
 MOST_EDGES = 40_000
 """Of a network: how often any layer reads another."""
+MOST_HEADS = 100
+"""Of a network: auxiliary outputs."""
 MOST_ACTIVATIONS = 2**31
 """Of all layers together, for one image: 8 GiB of float32."""
 MOST_PARAMETERS = 2**28

@@ -133,7 +133,9 @@ class CompiledEngine:
             return gradient
 
         result = runner.run_called(images, keys, gradient_of)
-        return float(values[0]), result
+        shares = (1.0, *(head.weight for head in self.network.heads.values()))
+        total = sum(share * float(value) for share, value in zip(shares, values, strict=True))
+        return total, result
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update ``network.flat`` in place; a known optimizer runs as one compiled pass."""
@@ -178,7 +180,7 @@ class CompiledEngine:
         target, loss = self.target, None if self.loss is None else self.loss.kind
         lanes = [
             lanes_for(
-                self.network,
+                self.network if training else self.network.branch(),
                 Settings(
                     self.batch_size,
                     lanes=1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -52,7 +52,9 @@ class NumPyEngine:
     def forward(self, images: Array) -> Array:
         """Outputs (n, *output_shape) for raw images, as in prediction; any number of images."""
         images = check_images(images, self.network.input_shape)
-        return self._forward(images, PassContext(training=False), keep=False)[0]
+        network = self.network.branch()
+        last = len(network.nodes) - 1
+        return self._forward(network, images, PassContext(), (last,), keep=False)[0][last]
 
     def step(
         self, images: Array, targets: Array, weights: Array, keys: npt.NDArray[np.uint32]
@@ -65,12 +67,21 @@ class NumPyEngine:
             raise StriateValueError(
                 f"this engine was made for batches of {self.batch_size}, got {len(images)} images"
             )
-        outputs, saved = self._forward(images, PassContext(training=True, keys=keys), keep=True)
-        loss, gradient = self.loss.value_and_gradient(
-            outputs, targets.astype(self.dtype, copy=False), weights.astype(self.dtype, copy=False)
-        )
-        self._backward(gradient, saved)
-        return float(loss), outputs
+        main = len(self.network.nodes) - 1
+        shares = {main: 1.0}
+        for head in self.network.heads.values():  # two may have one node
+            shares[head.node] = shares.get(head.node, 0.0) + head.weight
+        run = PassContext(training=True, keys=keys)
+        outputs, saved = self._forward(self.network, images, run, shares, keep=True)
+        targets = targets.astype(self.dtype, copy=False)
+        weights = weights.astype(self.dtype, copy=False)
+        total, gradients = 0.0, {}
+        for node, share in shares.items():
+            loss, gradient = self.loss.value_and_gradient(outputs[node], targets, weights)
+            total += share * float(loss)
+            gradients[node] = gradient if node == main else gradient * gradient.dtype.type(share)
+        self._backward(gradients, saved)
+        return total, outputs[main]
 
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update ``network.flat`` in place by the optimizer."""
@@ -85,49 +96,60 @@ class NumPyEngine:
     def close(self) -> None:
         """Nothing to free."""
 
-    def _forward(self, images: Array, run: PassContext, keep: bool) -> tuple[Array, list[Any]]:
-        """The network's output, and for `keep` what each layer saves for the backward pass."""
-        network = self.network
-        frozen = network.frozen_nodes  # batch normalisation keeps its statistics there
+    def _forward(
+        self,
+        network: Model,
+        images: Array,
+        run: PassContext,
+        wanted: Collection[int],
+        keep: bool,
+    ) -> tuple[dict[int, Array], list[Any]]:
+        """The outputs of some nodes, and for `keep` what each layer saves for the backward pass."""
+        steady = network.steady_nodes  # batch normalisation keeps its statistics there
         saved: list[Any] = []
 
         def compute(index: int, inputs: tuple[Array, ...]) -> Array:
             output, kept = network.nodes[index].layer.forward(
                 inputs,
-                self._parameters(index),
+                self._parameters(network, index),
                 network.state_of(index),
-                PassContext(run.training and index not in frozen, run.keys, salt=index),
+                PassContext(run.training and index not in steady, run.keys, salt=index),
             )
             saved.append(kept if keep else None)
             return output
 
         inputs = network.preprocessing.apply(images).astype(self.dtype, copy=False)
-        ((_, output),) = deque(forward_pass(network, inputs, compute), maxlen=1)
-        return output, saved
+        passed = forward_pass(network, inputs, compute)
+        return {index: output for index, output in passed if index in wanted}, saved
 
-    def _backward(self, gradient: Array, saved: list[Any]) -> None:
-        """Fill `self.gradient` from the gradient of the network's output."""
+    def _backward(self, gradients: Mapping[int, Array], saved: list[Any]) -> None:
+        """Fill `self.gradient` from the gradients of the network's outputs, by their nodes."""
         network = self.network
         slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
 
         frozen = network.frozen_nodes
+        reached: set[int] = set()
 
         def input_gradients(index: int, arriving: Array) -> tuple[Array, ...]:
             if index in frozen:
-                layer, parameters = network.nodes[index].layer, self._parameters(index)
+                layer, parameters = network.nodes[index].layer, self._parameters(network, index)
                 return layer.input_gradients(arriving, saved[index], parameters)
-            shares, gradients = network.nodes[index].layer.backward(
-                arriving, saved[index], self._parameters(index)
+            shares, own = network.nodes[index].layer.backward(
+                arriving, saved[index], self._parameters(network, index)
             )
-            for name, value in gradients.items():
-                slot = slots[index, name]
-                self.gradient[slot.start : slot.stop] = value.ravel()
+            owner = network.owner(index)
+            for name, value in own.items():
+                slot = slots[owner, name]
+                part = self.gradient[slot.start : slot.stop]
+                # The gradients of all places of a layer add up.
+                part[:] = part + value.ravel() if owner in reached else value.ravel()
+            reached.add(owner)
             return shares
 
-        backward_pass(network, len(network.nodes) - 1, gradient, input_gradients)
+        backward_pass(network, gradients, input_gradients)
 
-    def _parameters(self, node: int) -> dict[str, Array]:
+    def _parameters(self, network: Model, node: int) -> dict[str, Array]:
         return {
             name: value.astype(self.dtype, copy=False)
-            for name, value in self.network.parameters_of(node).items()
+            for name, value in network.parameters_of(node).items()
         }

@@ -47,6 +47,8 @@ def area_of_image(network: Model) -> Area:
     """The pixels of the image that any output of the network reads."""
     areas = {len(network.nodes) - 1: whole(network.output_shape)}
     for index in range(len(network.nodes) - 1, -1, -1):
+        if index not in areas:  # only an auxiliary head reads it
+            continue
         vertex, shapes = network.nodes[index], network.input_shapes(index)
         reads = vertex.layer.reads(*shapes)
         for source, shape in zip(vertex.inputs, shapes, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ class SummaryRow:
         name, type: of the layer.
         inputs: names of the layers that it reads; "input" is the network's input.
         output_shape: without the batch axis.
-        parameters: number of trained parameters.
+        parameters: number of trained parameters; those of a shared layer count in its first place.
         multiply_adds, activation_bytes: for one image; activations are float32.
         receptive_field: rows and columns of the image that one output depends on, at most the
             whole image; None in a network of vectors.
@@ -66,11 +67,13 @@ class Summary:
         rows: one for each layer, in order.
         unread: rows and columns of the image that no output of the network reads, as text; "" if
             there are none. `striate.inspect.ledger` lists them, with cures.
+        remarks: sentences about layers that share weights, and about auxiliary heads.
     """
 
     input_shape: Shape
     rows: tuple[SummaryRow, ...]
     unread: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -99,6 +102,7 @@ class Summary:
             "multiply_adds": self.multiply_adds,
             "activation_bytes": self.activation_bytes,
             "unread": self.unread,
+            **({"remarks": list(self.remarks)} if self.remarks else {}),
         }
 
     def table(self) -> list[tuple[str, ...]]:
@@ -148,8 +152,9 @@ class Summary:
         return lines
 
     def notes(self) -> list[str]:
-        """What is worth knowing of pixels that are never read, in sentences."""
-        notes = [f"No output reads {self.unread} of the image: see striate inspect"] * bool(
+        """What is worth knowing of shared weights, heads, and pixels that are never read."""
+        notes = [*self.remarks]
+        notes += [f"No output reads {self.unread} of the image: see striate inspect"] * bool(
             self.unread
         )
         notes += [
@@ -197,7 +202,9 @@ def summarise(network: Model) -> Summary:
                 type=type(layer).__name__,
                 inputs=tuple(names[source] for source in vertex.inputs),
                 output_shape=vertex.shape,
-                parameters=sum(math.prod(p.shape) for p in layer.parameters(*shapes)),
+                parameters=sum(own.size for own in network.parameters_of(index).values())
+                if vertex.shares is None
+                else 0,
                 multiply_adds=layer.multiply_adds(*shapes),
                 activation_bytes=4 * math.prod(vertex.shape),
                 receptive_field=field,
@@ -205,7 +212,23 @@ def summarise(network: Model) -> Summary:
                 dropped=layer.dropped(*shapes) if isinstance(layer, WindowLayer) else (0, 0),
             )
         )
-    return Summary(network.input_shape, tuple(rows), _unread(network) if image else "")
+    unread = _unread(network) if image else ""
+    return Summary(network.input_shape, tuple(rows), unread, tuple(_remarks(network)))
+
+
+def _remarks(network: Model) -> Iterator[str]:
+    """Sentences about layers that share weights, and about auxiliary heads."""
+    for vertex in network.nodes:
+        if vertex.shares is not None:
+            yield f"{vertex.name} shares the weights of {network.nodes[vertex.shares].name}"
+    if network.heads:
+        left_out = len(network.nodes) - len(network.branch().nodes)
+        for name, head in network.heads.items():
+            yield (
+                f"{network.nodes[head.node].name} is the auxiliary head {name}, trained with "
+                f"{head.weight:g} times its loss"
+            )
+        yield f"Predictions leave out {counted(left_out, 'layer')} that only heads need"
 
 
 def _unread(network: Model) -> str:

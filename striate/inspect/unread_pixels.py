@@ -260,13 +260,16 @@ def _cycled(strides: list[list[int]]) -> list[list[int]]:
 def _changed(
     network: Model, index: int, argument: str, value: str | tuple[int, ...]
 ) -> Model | None:
-    """The network with one argument of one layer changed; None if the sizes do not fit then."""
+    """The network with one argument of one layer changed, in all its places; None if the sizes do
+    not fit then.
+    """
     from striate.model.model import Model
 
     config = network.get_config()
-    node = config["nodes"][index]
     changed = list(value) if isinstance(value, tuple) else value
-    node["config"] = node["config"] | {argument: changed}
+    for place, node in enumerate(config["nodes"]):
+        if network.owner(place) == network.owner(index):
+            node["config"] = node["config"] | {argument: changed}
     try:
         return Model.from_config(config, seed=None)
     except ValueError:

@@ -103,7 +103,7 @@ class Tape:
                 arriving, self._saved[index], dict(self.network.parameters_of(index))
             )
 
-        return backward_pass(self.network, node, start, input_gradients)
+        return backward_pass(self.network, {node: start}, input_gradients)
 
 
 def _ancestors(network: Model, node: int) -> set[int]:

@@ -70,6 +70,21 @@ class PassContext:
     salt: int = 0
 
 
+def check_name(name: object, who: str) -> str:
+    """A name that layers, their places and heads may have; TypeError or ValueError for others."""
+    if not isinstance(name, str):
+        raise StriateTypeError(f"{who}: name must be text, got {name!r}")
+    if not name or "/" in name:
+        raise StriateValueError(f'{who}: a name must not be empty or contain "/", got {name!r}')
+    # It is printed in tables: a terminal would obey what a file hides in it.
+    if not name.isprintable() or len(name) > MOST_IN_NAME:
+        raise StriateValueError(
+            f"{who}: a name must be of at most {MOST_IN_NAME} characters "
+            f"that can be printed, got {name!r}"
+        )
+    return name
+
+
 class Layer(ExplainsItsArguments):
     """The base of all layers: the operation without its parameters, which belong to the network.
 
@@ -86,20 +101,7 @@ class Layer(ExplainsItsArguments):
     """The least and the largest number of inputs."""
 
     def __init__(self, *, name: str | None = None) -> None:
-        if name is not None:
-            if not isinstance(name, str):
-                raise StriateTypeError(f"{type(self).__name__}: name must be text, got {name!r}")
-            if not name or "/" in name:
-                raise StriateValueError(
-                    f'{type(self).__name__}: a name must not be empty or contain "/", got {name!r}'
-                )
-            # It is printed in tables: a terminal would obey what a file hides in it.
-            if not name.isprintable() or len(name) > MOST_IN_NAME:
-                raise StriateValueError(
-                    f"{type(self).__name__}: a name must be of at most {MOST_IN_NAME} characters "
-                    f"that can be printed, got {name!r}"
-                )
-        self.name = name
+        self.name = None if name is None else check_name(name, type(self).__name__)
 
     @property
     def who(self) -> str:
@@ -180,9 +182,17 @@ class Layer(ExplainsItsArguments):
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def __call__(self, *nodes: Node) -> Node:
-        """The node that applies this layer to other nodes: ``x = Conv2D(8, 3)(x)``."""
-        return Node(self, nodes)
+    def __call__(self, *nodes: Node, name: str | None = None) -> Node:
+        """The node that applies this layer to other nodes: ``x = Conv2D(8, 3)(x)``.
+
+        A layer that is applied in several places has the same parameters in all of them.
+
+        Args:
+            nodes: what it reads.
+            name: of this place, where the layer has several; None for a default such as
+                "conv2d_1@2", the second place of "conv2d_1".
+        """
+        return Node(self, nodes, name=name)
 
     def image_shape(self, shape: Shape) -> tuple[int, int, int]:
         """`shape` as (height, width, channels), or a ValueError for a vector."""
@@ -205,13 +215,19 @@ class Node:
         inputs: the nodes that the layer reads.
         shape: of the value, without the batch axis.
         serial: a number that is larger than those of the inputs.
+        name: of this place of the layer, or None for the layer's own, or a default.
     """
 
     def __init__(
-        self, layer: Layer | None, inputs: tuple[Node, ...], shape: Shape | None = None
+        self,
+        layer: Layer | None,
+        inputs: tuple[Node, ...],
+        shape: Shape | None = None,
+        name: str | None = None,
     ) -> None:
         self.layer = layer
         self.inputs = inputs
+        self.name = None if name is None else check_name(name, "Input" if not layer else layer.who)
         self.serial = next(_serials)  # a node is made after its inputs: a topological order
         if layer is None:
             self.shape = shapes.check_shape(shape, "the shape", "Input")

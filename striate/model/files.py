@@ -5,13 +5,15 @@ The tensors are the network's parameters and running statistics under their publ
 metadata, all of it text, describe the rest:
 
     format            "striate"
-    format_version    "1"; a reader refuses a newer one
+    format_version    "1"; "2" if layers share weights or there are heads; newer ones are refused
     striate_version   the version that wrote the file, for people
     architecture      JSON, `Network.get_config()`
     classes           JSON, the class names in the order of the outputs, or null
     preprocessing     JSON, `Preprocessing.to_dict()`
     training          JSON, the writer's notes about the training
     frozen            JSON, the names of the layers that are not trained further; absent if none
+    kept_statistics   JSON, the names of the batch normalisations that are trained on their running
+                      statistics; absent if none
     checksum          SHA-256 of the tensors and of the metadata that say what is computed
 
 Files of older versions have no checksum. One that does not match is refused: some bit is not what
@@ -52,7 +54,7 @@ from striate.model.preprocessing import Preprocessing
 
 __all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # What says which numbers are computed, in contrast to notes for people.
 _SEALED = ("architecture", "classes", "preprocessing")
 
@@ -101,15 +103,16 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
             raise ModelFileError(f"{path}: not saved, because the model is not valid: {problem}")
     metadata = {
         "format": "striate",
-        "format_version": str(FORMAT_VERSION),
+        "format_version": _format_version(network),
         "striate_version": _version(),
         "architecture": _to_json(network.get_config()),
         "classes": _to_json(network.classes),
         "preprocessing": _to_json(network.preprocessing.to_dict()),
         "training": _to_json(dict(extra_metadata or {})),
     }
-    if network.frozen:
-        metadata["frozen"] = _to_json(sorted(network.frozen))
+    for key, names in (("frozen", network.frozen), ("kept_statistics", network.kept_statistics)):
+        if names:
+            metadata[key] = _to_json(sorted(names))
     metadata["checksum"] = checksum(tensors, metadata)
     try:
         write_atomically(path, chunks(tensors, metadata))
@@ -134,7 +137,7 @@ def load(path: str | Path, kind: type[Kind]) -> Kind:
         target[...] = tensors[name]
     network.classes = _classes(path, metadata, network)
     network.preprocessing = _preprocessing(path, metadata, network)
-    _freeze(path, metadata, network)
+    _choose_layers(path, metadata, network)
     _verify(path, tensors, metadata)
     _tell_of_another_program(path, metadata)
     return network
@@ -239,14 +242,28 @@ def _classes(path: str | Path, metadata: Mapping[str, str], network: Model) -> l
     return None if classes is None else list(classes)
 
 
-def _freeze(path: str | Path, metadata: Mapping[str, str], network: Model) -> None:
-    if "frozen" not in metadata:  # no layer is
-        return
-    names = _from_json(path, metadata, "frozen")
-    known = {network.nodes[slot.node].name for slot in network.slots}
-    if not isinstance(names, list) or not names or not all(name in known for name in names):
-        damaged(path, "the layers that it calls frozen are none of its own")
-    network.freeze(*names)
+def _choose_layers(path: str | Path, metadata: Mapping[str, str], network: Model) -> None:
+    """Freeze the layers that the file calls frozen, and keep the statistics that it says are."""
+    for key, what, slots, choose in (
+        ("frozen", "calls frozen", network.slots, network.freeze),
+        (
+            "kept_statistics",
+            "keeps the statistics of",
+            network.state_slots,
+            network.keep_statistics,
+        ),
+    ):
+        if key not in metadata:  # no layer is
+            continue
+        names = _from_json(path, metadata, key)
+        known = {network.nodes[slot.node].name for slot in slots}
+        if (
+            not isinstance(names, list)
+            or not names
+            or not all(isinstance(name, str) and name in known for name in names)
+        ):
+            damaged(path, f"the layers that it {what} are none of its own")
+        choose(*names)
 
 
 def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model) -> Preprocessing:
@@ -333,6 +350,12 @@ def _open(path: str | Path) -> Container:
     if int(version) < 1:
         damaged(path, f"there is no model format {version}")
     return container
+
+
+def _format_version(network: Model) -> str:
+    """The oldest version whose readers understand the file."""
+    shares = any(node.shares is not None for node in network.nodes)
+    return str(FORMAT_VERSION if shares or network.heads else 1)
 
 
 def _to_json(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -11,11 +12,12 @@ import numpy as np
 
 from striate.common.arrays import Floats
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.memory import whole_lines
+from striate.common.memory import aligned_copy, whole_lines
 from striate.common.text import cut, did_you_mean, listed
 from striate.layers import Layer, Node
-from striate.model import graph
+from striate.model import branches, graph
 from striate.model.parameters import (
+    Slot,
     draw,
     lay_out,
     set_identity_filters,
@@ -42,7 +44,10 @@ class Model:
         state_flat, state_slots, state: the same for batch normalisation's running statistics.
         preprocessing: from raw images to the network's input.
         classes: class names in the order of the outputs, or None.
+        heads: auxiliary outputs by name: `graph.Head`.
         frozen: the names of layers that training does not change: see `freeze`.
+        kept_statistics: the names of batch normalisations that are trained on their running
+            statistics: see `keep_statistics`.
     """
 
     def __init__(
@@ -52,9 +57,12 @@ class Model:
         *,
         inputs: Node | None = None,
         output: Node | None = None,
+        heads: Mapping[str, tuple[Node, float]] | None = None,
         seed: int | None = 0,
     ) -> None:
         if output is None:
+            if heads is not None:
+                raise StriateTypeError("Network: heads need a graph: give its output too")
             if layers is None or input_shape is None:
                 raise StriateTypeError(
                     "Network: give layers and input_shape, or the output of a graph"
@@ -64,11 +72,13 @@ class Model:
             raise StriateTypeError(
                 "Network: give either layers and input_shape, or a graph's output"
             )
-        self.input_shape, self.nodes = graph.vertices(output, inputs)
+        self.input_shape, self.nodes, found = graph.vertices(output, inputs, heads)
+        self.heads: Mapping[str, graph.Head] = MappingProxyType(found)
         self.output_shape = self.nodes[-1].shape
         self.classes: list[str] | None = None
         self._preprocessing = Preprocessing()
         self.frozen: frozenset[str] = frozenset()
+        self.kept_statistics: frozenset[str] = frozenset()
         self._allocate()
         if seed is not None:
             self.initialise(seed)
@@ -83,9 +93,10 @@ class Model:
 
     def _lay_out(self) -> None:
         """Find the places of all parameters and running statistics in their buffers."""
-        needs = [(v.layer, self.input_shapes(i)) for i, v in enumerate(self.nodes)]
-        self.slots = lay_out(layer.parameters(*shapes) for layer, shapes in needs)
-        self.state_slots = lay_out(layer.state(*shapes) for layer, shapes in needs)
+        own = [(i, v.layer, self.input_shapes(i)) for i, v in enumerate(self.nodes)
+               if v.shares is None]  # fmt: skip
+        self.slots = lay_out((i, layer.parameters(*shapes)) for i, layer, shapes in own)
+        self.state_slots = lay_out((i, layer.state(*shapes)) for i, layer, shapes in own)
 
     def _make_views(self) -> None:
         names = [vertex.name for vertex in self.nodes]
@@ -99,6 +110,11 @@ class Model:
             for source in self.nodes[node].inputs
         )
 
+    def owner(self, node: int) -> int:
+        """The node whose parameters a node uses: itself, or the first place of its layer."""
+        first = self.nodes[node].shares
+        return node if first is None else first
+
     def parameters_of(self, node: int) -> dict[str, Floats]:
         """Views of one node's parameters, by their short names."""
         return self._views_of(node, self.parameters)
@@ -109,6 +125,7 @@ class Model:
 
     def _views_of(self, node: int, views: Mapping[str, Floats]) -> dict[str, Floats]:
         slots = self.slots if views is self.parameters else self.state_slots
+        node = self.owner(node)
         name = self.nodes[node].name
         return {
             slot.parameter.name: views[f"{name}/{slot.parameter.name}"]
@@ -153,7 +170,7 @@ class Model:
         Raises:
             ValueError: there is no such layer.
         """
-        self._set_frozen(self.frozen | self._with_parameters(layers))
+        self._set_frozen(self.frozen | self._owning(self.slots, layers))
 
     def unfreeze(self, *layers: str) -> None:
         """Let training change these layers again; of none named, all.
@@ -161,10 +178,31 @@ class Model:
         Raises:
             ValueError: there is no such layer.
         """
-        self._set_frozen(self.frozen - self._with_parameters(layers))
+        self._set_frozen(self.frozen - self._owning(self.slots, layers))
 
-    def _with_parameters(self, layers: Sequence[str]) -> set[str]:
-        """Those of these layers that have parameters."""
+    def keep_statistics(self, *layers: str) -> None:
+        """Let training use the running statistics of these batch normalisations as they are, and
+        not those of the batch; of none named, of all.  Scale and shift are trained all the same.
+
+        Predictions do so anyway.  For fine-tuning with small batches, whose statistics say little.
+        Model files keep it.  It counts from the next call of `fit` on.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        self._set_kept_statistics(self.kept_statistics | self._owning(self.state_slots, layers))
+
+    def update_statistics(self, *layers: str) -> None:
+        """Let training use the batch's statistics again, and update the running ones, in these
+        layers; of none named, in all.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        self._set_kept_statistics(self.kept_statistics - self._owning(self.state_slots, layers))
+
+    def _owning(self, slots: Sequence[Slot], layers: Sequence[str]) -> set[str]:
+        """Those of these layers that have such arrays, each by the name of its first place."""
         known = [node.name for node in self.nodes]
         for name in layers:
             if name not in known:
@@ -173,17 +211,31 @@ class Model:
                     f"{did_you_mean(str(name), known)}; the layers are {cut(listed(known), 200)}"
                 )
         chosen = set(layers) or set(known)
-        return {self.nodes[slot.node].name for slot in self.slots} & chosen
+        owners = {self.nodes[self.owner(i)].name for i, name in enumerate(known) if name in chosen}
+        return {self.nodes[slot.node].name for slot in slots} & owners
 
     def _set_frozen(self, names: frozenset[str]) -> None:
         self.frozen = frozenset(names)
 
+    def _set_kept_statistics(self, names: frozenset[str]) -> None:
+        self.kept_statistics = frozenset(names)
+
     @property
     def frozen_nodes(self) -> frozenset[int]:
         """The indices of the frozen layers."""
-        if not self.frozen:
+        return self._places_of(self.frozen)
+
+    @property
+    def steady_nodes(self) -> frozenset[int]:
+        """The indices of layers whose running statistics are used in training, and stay."""
+        return self._places_of(self.frozen | self.kept_statistics)
+
+    def _places_of(self, names: frozenset[str]) -> frozenset[int]:
+        """All places of the layers with these names."""
+        if not names:
             return frozenset()
-        return frozenset(i for i, node in enumerate(self.nodes) if node.name in self.frozen)
+        found = (i for i in range(len(self.nodes)) if self.nodes[self.owner(i)].name in names)
+        return frozenset(found)
 
     def learned_parts(self) -> list[tuple[int, int]]:
         """(start, stop) of the parts of `flat`, in whole cache lines, that are not frozen."""
@@ -206,6 +258,54 @@ class Model:
         yield
         for slot, copy in zip(kept, copies, strict=True):
             self.flat[slot.start : slot.stop] = copy
+
+    # Heads.
+
+    def branch(self, head: str | None = None) -> Model:
+        """What leads to the output, or to a head, as a model with the same memory; the whole
+        network, if that is all.
+
+        Raises:
+            ValueError: there is no such head.
+        """
+        if head is None:
+            if not self.heads:
+                return self
+            node = len(self.nodes) - 1
+        elif head not in self.heads:
+            known = f"the heads are {cut(listed(list(self.heads)), 200)}" if self.heads else (
+                "it has no heads"
+            )  # fmt: skip
+            raise StriateValueError(f"Network: there is no head {cut(repr(head), 80)}; {known}")
+        else:
+            node = self.heads[head].node
+        part = object.__new__(Model)
+        chosen = branches.leading_to(self.nodes, node)
+        part.__dict__.update(
+            self.__getstate__(),  # no copies
+            nodes=chosen.nodes,
+            heads=MappingProxyType({}),
+            output_shape=chosen.nodes[-1].shape,
+            slots=chosen.slots(self.slots),
+            state_slots=chosen.slots(self.state_slots),
+            frozen=chosen.named(self.frozen, self.nodes),
+            kept_statistics=chosen.named(self.kept_statistics, self.nodes),
+        )
+        part._make_views()
+        return part
+
+    def without_heads(self) -> Self:
+        """A copy of the network without its auxiliary heads, and without what only they need."""
+        part = self.branch()
+        made = type(self).from_config(part.get_config(), seed=None)
+        for own, given in ((made.parameters, part.parameters), (made.state, part.state)):
+            for name, array in given.items():
+                own[name][...] = array
+        made.classes = None if self.classes is None else list(self.classes)
+        made.preprocessing = self.preprocessing
+        made._set_frozen(part.frozen)
+        made._set_kept_statistics(part.kept_statistics)
+        return made
 
     # Preprocessing.
 
@@ -240,32 +340,38 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         dropped = ("parameters", "state")
-        return {key: value for key, value in self.__dict__.items() if key not in dropped}
+        kept = {key: value for key, value in self.__dict__.items() if key not in dropped}
+        return {**kept, "heads": dict(self.heads)}  # a view cannot be pickled
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         flat, state_flat = state["flat"], state["state_flat"]
-        self.__dict__.update({"frozen": frozenset(), **state})  # older pickles have none
-        self.flat, self.state_flat = zeros(self.slots), zeros(self.state_slots)
-        self.flat[:], self.state_flat[:] = flat, state_flat
+        older: dict[str, Any] = {"frozen": frozenset(), "kept_statistics": frozenset()}
+        heads = MappingProxyType(dict(state.get("heads", {})))
+        self.__dict__.update({**older, **state, "heads": heads})
+        self.flat, self.state_flat = aligned_copy(flat), aligned_copy(state_flat)
         self._make_views()
 
     # Description.
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as a JSON-able dict; `from_config` builds it again."""
-        return {
+        nodes: list[dict[str, Any]] = [
+            {
+                "type": type(vertex.layer).__name__,
+                "name": vertex.name,
+                "inputs": list(vertex.inputs),
+                "config": vertex.layer.config(),
+                **({} if vertex.shares is None else {"shares": vertex.shares}),
+            }
+            for vertex in self.nodes
+        ]
+        config = {
             "input_shape": list(self.input_shape),
-            "nodes": [
-                {
-                    "type": type(vertex.layer).__name__,
-                    "name": vertex.name,
-                    "inputs": list(vertex.inputs),
-                    "config": vertex.layer.config(),
-                }
-                for vertex in self.nodes
-            ],
+            "nodes": nodes,
             "output": len(self.nodes) - 1,
         }
+        heads = {name: asdict(head) for name, head in self.heads.items()}
+        return {**config, "heads": heads} if heads else config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], *, seed: int | None = 0) -> Self:
@@ -277,5 +383,5 @@ class Model:
         Raises:
             ValueError, TypeError: it is no valid description.
         """
-        image, output = graph.rebuild(config)
-        return cls(inputs=image, output=output, seed=seed)
+        image, output, heads = graph.rebuild(config)
+        return cls(inputs=image, output=output, heads=heads, seed=seed)

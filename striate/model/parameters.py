@@ -34,11 +34,13 @@ class Slot:
     stop: int
 
 
-def lay_out(needs: Iterable[Iterable[Parameter]]) -> tuple[Slot, ...]:
-    """A place for each parameter of each node, in order; each starts at a new cache line."""
+def lay_out(needs: Iterable[tuple[int, Iterable[Parameter]]]) -> tuple[Slot, ...]:
+    """A place for each parameter of each (node, parameters), in order; each starts at a new cache
+    line.
+    """
     slots: list[Slot] = []
     end = 0
-    for index, parameters in enumerate(needs):
+    for index, parameters in needs:
         for parameter in parameters:
             start = _round_up(end)
             end = start + math.prod(parameter.shape)

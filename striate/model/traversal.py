@@ -6,7 +6,7 @@ by layer walks the graph in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -46,25 +46,23 @@ def forward_pass(
 @unwatched
 def backward_pass(
     network: Model,
-    node: int,
-    gradient: Array,
+    gradients: Mapping[int, Array],
     input_gradients: Callable[[int, Array], tuple[Array, ...]],
 ) -> Array:
-    """Go back from a node to the network's input by the chain rule.
+    """Go back from some nodes to the network's input by the chain rule.
 
     Args:
         network: the network.
-        node: the index of the node to begin at.
-        gradient: ∂L/∂output of this node.
+        gradients: of the nodes to begin at, ∂L/∂output by index.
         input_gradients: from the index of a node and the gradient of its output to the gradients
             of its inputs.
 
     Returns:
         ∂L/∂input of the network.
     """
-    arriving = {node: gradient}
-    for index in range(node, -1, -1):
-        if index not in arriving:  # no path leads from here to the node
+    arriving = dict(gradients)
+    for index in range(max(gradients), -1, -1):
+        if index not in arriving:  # no path leads from here to any of them
             continue
         shares = input_gradients(index, arriving.pop(index))
         for source, share in zip(network.nodes[index].inputs, shares, strict=True):

@@ -45,6 +45,8 @@ class Plan:
         raw, outputs, targets, weights, losses, keys, input_gradient: views of the memory through
             which a batch enters and leaves, image by image.  There is no `raw` where images are
             read where they lie.
+        heads: for the loss "called", of each auxiliary head its outputs, and where the gradient of
+            its loss enters.
         input_stage: what is told then which images those are.
         gradient: the gradient of all parameters, laid out like the network's `flat`.
     """
@@ -162,8 +164,9 @@ class Plan:
         self.out = self._unpack(output, "outputs")
         if settings.loss is None:
             return
-        features, lanes = output.features, builder.lanes
-        self._targets = Buffer("targets", lanes * features, "real", "block")
+        lanes = builder.lanes
+        size = lanes * output.features
+        self._targets = Buffer("targets", size, "real", "block")
         self._weights = Buffer("image weights", lanes, "real", "block")
         self._losses = Buffer("losses", lanes, "real", "block")
         places = {
@@ -171,11 +174,22 @@ class Plan:
             "weights": Location(self._weights),
             "losses": Location(self._losses),
         }
+        self._heads: list[tuple[Buffer, Buffer]] = []
+        losses = [LossLowering(builder, places, graph.output)]
+        for number, (value, share) in enumerate(graph.heads, 1):
+            builder.recomputation.refresh([value])
+            if settings.loss == "called":  # Python reads each head, and gives its gradient
+                found = self._unpack(builder.values[value], f"outputs of head {number}")
+                own = Buffer(f"targets of head {number}", size, "real", "block")
+                self._heads.append((found, own))
+                places = {**places, "targets": Location(own)}
+            losses.append(LossLowering(builder, places, value, share))
         if settings.loss == "called":
             recorder.close()
             self._last_forward = recorder.stages[-1]
         recorder.label = "loss"
-        LossLowering(builder, places).record(settings.loss)
+        for loss in losses:
+            loss.record(settings.loss)
         builder.recomputation.is_backward = True
         for operation in reversed(graph.operations):
             recorder.label = f"{builder.name(operation.node)} backward"
@@ -193,6 +207,8 @@ class Plan:
             record()
         recorder.label = "sum of shards"
         builder.shards.add_all()
+        recorder.label = "sum of places"
+        builder.places.add_all(recorder)
 
     def _unpack(self, image: Image, name: str) -> Buffer:
         """Lanes become images side by side."""
@@ -232,6 +248,10 @@ class Plan:
         self.targets = self._images(self._targets, network.output_shape)
         self.weights = self._images(self._weights, ())
         self.losses = self._images(self._losses, ())
+        self.heads = [
+            (self._images(found, network.output_shape), self._images(own, network.output_shape))
+            for found, own in self._heads
+        ]
         if self.settings.input_gradient:
             self.input_gradient = self._images(self._input_gradient, network.input_shape)
 

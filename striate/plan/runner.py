@@ -62,6 +62,8 @@ class Runner:
             frozen=frozen,
             bfloat16=bfloat16,
         )
+        if loss in (None, "given"):  # of one output
+            network = network.branch()
         if lanes is None:
             settings = replace(settings, lanes=lanes_for(network, settings))
         self.network, self.settings = network, settings
@@ -119,13 +121,19 @@ class Runner:
         Args:
             images, keys: as for `run`.
             gradient_of: from the outputs (n, …) to the loss's gradient with respect to them; called
-                between the forward and the backward pass of a plan for the loss "called".
+                between the forward and the backward pass of a plan for the loss "called", and then
+                again for each auxiliary head.
         """
-        blank = np.zeros((len(images), *self.network.output_shape), self.plan.targets.dtype)
-        outputs = self.run(images, blank, np.ones(len(images), blank.dtype), keys)
+        count = len(images)
+        blank = np.zeros((count, *self.network.output_shape), self.plan.targets.dtype)
+        outputs = self.run(images, blank, np.ones(count, blank.dtype), keys)
         program, gradient = self.plan.backward, gradient_of(outputs)
+        # Each auxiliary head after the output, in order; its weight is part of the program.
+        of_heads = [gradient_of(self.read(found, count)) for found, _ in self.plan.heads]
         if program is not None:
             self._write(self.plan.targets, gradient, self._filled)
+            for (_, own), part in zip(self.plan.heads, of_heads, strict=True):
+                self._write(own, part, self.settings.batch_size)
             thread_pool().run(program)
         return outputs
 

@@ -62,8 +62,10 @@ def facts_of_start(network: Model) -> Facts:
 
 
 def facts_of_network(network: Model) -> Facts:
-    """Of what the network is, apart from its weights."""
+    """Of what the network is, apart from its weights, and what of it is trained."""
+    chosen = {"frozen layers": network.frozen, "kept statistics": network.kept_statistics}
     return {
+        **{name: listed(sorted(layers)) for name, layers in chosen.items() if layers},
         NETWORK: digest_of(network.get_config()),
         "standardisation": digest_of([*map(list, (network.preprocessing.mean,
                                                   network.preprocessing.std))]),

@@ -27,7 +27,8 @@ class Epoch:
     Attributes:
         epoch: its number, from 1.
         loss, accuracy: means over the epoch, while the weights changed, with augmentation and
-            dropout; accuracy is None for regression.
+            dropout; accuracy is None for regression. With auxiliary heads the loss is the output's
+            and theirs, times their weights; all other figures are of the output alone.
         val_loss, val_accuracy: of the network at the end of the epoch, on the validation images;
             None without these, and the accuracy for regression.
         learning_rate: of the last step.

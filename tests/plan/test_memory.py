@@ -376,7 +376,7 @@ def test_buffers_of_frozen_plans_never_share(
 def many_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients summed at once, filters laid out late: what small networks never do."""
     monkeypatch.setattr(
-        shard_gradients, "_is_huge", lambda network, slot: slot.parameter.name == "filters"
+        shard_gradients, "_is_huge", lambda network, node, slot: slot.parameter.name == "filters"
     )
     monkeypatch.setattr(weight_panels, "_LARGE", 0)
 

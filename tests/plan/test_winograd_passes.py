@@ -109,7 +109,9 @@ def tiles_of(m: int, case: Case, scattered: bool = False) -> Iterator[None]:
         patch.setattr(winograd_input_gradient, "pays", lambda *_: scattered)
         if case.huge:
             patch.setattr(
-                shard_gradients, "_is_huge", lambda network, slot: slot.parameter.name == "filters"
+                shard_gradients,
+                "_is_huge",
+                lambda network, node, slot: slot.parameter.name == "filters",
             )
         yield
 

@@ -18,26 +18,34 @@ import numpy as np
 from striate.layers import BatchNorm, Conv2D, Dense, Input
 
 if TYPE_CHECKING:
-    from striate.layers import Node
+    from striate.layers import Layer, Node
     from striate.model.model import Model
 
 
 def folded(network: Model) -> Model:
-    """The same function of images, with fewer layers and parameters of its own."""
+    """The same function of images, with fewer layers and parameters of its own.
+
+    Places of one layer share its weights as before, if what is folded into them is the same.
+    """
     from striate.model.model import Model
 
+    network = network.branch()
     followers = _followers(network)
+    folded_away = set(followers.values())
     image = Input(network.input_shape)
     values: dict[int, Node] = {-1: image}
     kept: list[int] = []
+    layers: dict[tuple[int, int | None], Layer] = {}
     for i, vertex in enumerate(network.nodes):
-        if i in followers.values():
+        if i in folded_away:
             values[i] = values[vertex.inputs[0]]
             continue
-        layer = copy.copy(vertex.layer)
+        follower = network.owner(followers[i]) if i in followers else None
+        layer = layers.setdefault((network.owner(i), follower), copy.copy(vertex.layer))
         if i in followers:
             cast(Conv2D | Dense, layer).bias = True
-        values[i] = layer(*(values[source] for source in vertex.inputs))
+        sources = (values[source] for source in vertex.inputs)
+        values[i] = layer(*sources, name=vertex.name)
         kept.append(i)
     result = Model(inputs=image, output=values[len(network.nodes) - 1], seed=None)
     for new, old in enumerate(kept):

@@ -56,11 +56,19 @@ class Operation:
 
 @dataclass(frozen=True)
 class Graph:
-    """Operations in order, and the value that is the network's output."""
+    """Operations in order, the value that is the network's output, and for each auxiliary head its
+    value and the weight of its loss.
+    """
 
     operations: tuple[Operation, ...]
     output: int
     output_shape: Shape
+    heads: tuple[tuple[int, float], ...] = ()
+
+    @cached_property
+    def outputs(self) -> frozenset[int]:
+        """The values that leave the network: its output, and those of heads."""
+        return frozenset([self.output, *(value for value, _ in self.heads)])
 
     @cached_property
     def makers(self) -> Mapping[int, Operation]:
@@ -77,9 +85,9 @@ class Graph:
         return found
 
     def readers(self) -> Counter[int]:
-        """How often each value is read; being the output counts once."""
+        """How often each value is read; being an output counts once."""
         counts = Counter(value for operation in self.operations for value in operation.inputs)
-        counts[self.output] += 1
+        counts.update([self.output, *(value for value, _ in self.heads)])
         return counts
 
 
@@ -97,7 +105,8 @@ def analyse(network: Model, training: bool) -> Graph:
     sources = {i: tuple(plain[source] for source in network.nodes[i].inputs) for i in nodes}
     readers = Counter(value for i in nodes for value in sources[i])
     output = plain[len(network.nodes) - 1]
-    readers[output] += 1
+    heads = [(plain[head.node], head.weight) for head in network.heads.values()]
+    readers.update([output, *(value for value, _ in heads)])
     pooled = {sources[i][0] for i in nodes if type(network.nodes[i].layer) is MaxPool2D}
 
     fused: dict[int, int] = {INPUT: INPUT}
@@ -120,7 +129,12 @@ def analyse(network: Model, training: bool) -> Graph:
         pads = layer.pads(shapes[0]) if isinstance(layer, WindowLayer) else (0, 0, 0, 0)
         work = layer.multiply_adds(*shapes)
         made[i] = Operation(i, layer, inputs, shapes, shape, work, pads, moved.get(before))
-    graph = Graph(tuple(made.values()), fused[output], network.output_shape)
+    graph = Graph(
+        tuple(made.values()),
+        fused[output],
+        network.output_shape,
+        tuple((fused[value], weight) for value, weight in heads),
+    )
     _trim(graph)
     return graph
 
@@ -134,7 +148,7 @@ def _trim(graph: Graph) -> None:
     for operation in reversed(graph.operations):
         readers = graph.readers_of.get(operation.node, ())
         windows = all(type(o.layer) in _WINDOWS for o in (operation, *readers))
-        if operation.node == graph.output or not windows:
+        if operation.node in graph.outputs or not windows:
             continue
         rows, columns, channels = operation.shape
         read = [_read(reader) for reader in readers]

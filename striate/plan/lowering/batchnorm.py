@@ -9,6 +9,8 @@ i = 1 / sqrt(variance + eps), the gradients are
 
     dscale = i * sum(dy * d)        dshift = sum(dy)
     dx     = scale * i * (dy - dshift / N - d * i * dscale / N)
+
+Where the statistics are the running ones they are constants: dx = scale * i * dy.
 """
 
 from __future__ import annotations
@@ -38,14 +40,14 @@ def prepare(builder: Builder, operation: Operation) -> None:
     for name in ("mean", "inverse", "factor"):
         buffer = builder.buffer(f"{name} {operation.node}", channels, "global")
         builder.remember(operation, name, buffer)
-    if not _by_batch(builder, operation):
+    if not builder.uses_batch_statistics(operation):
         _running_statistics(builder, operation, channels)
 
 
 def forward(builder: Builder, operation: Operation) -> None:
     """Statistics of the batch in training, then y."""
     x = builder.values[operation.inputs[0]]
-    if _by_batch(builder, operation):
+    if builder.uses_batch_statistics(operation):
         _batch_statistics(builder, operation, x)
     _normalise(builder, operation)
     if builder.recomputation.is_kept(operation.inputs[0]):
@@ -53,11 +55,6 @@ def forward(builder: Builder, operation: Operation) -> None:
         builder.recomputation.everywhere(
             operation.node, lambda: _normalise_again(builder, operation)
         )
-
-
-def _by_batch(builder: Builder, operation: Operation) -> bool:
-    """Whether statistics are those of the batch: in training, of a layer that is not frozen."""
-    return builder.settings.training and builder.learns(operation)
 
 
 def _normalise_again(builder: Builder, operation: Operation) -> None:
@@ -211,18 +208,33 @@ def _parameters(builder: Builder, operation: Operation) -> dict[str, Location]:
 
 
 def backward(builder: Builder, operation: Operation) -> None:
-    """Two sums over the batch, then dx as a linear form of dy and x."""
+    """Two sums over the batch, and dx as a linear form of dy and x."""
     source = operation.inputs[0]
-    x, gradient = builder.values[source], builder.gradients[operation.node]
-    dy, value = gradient.tensor("gradient", EVERY_PIXEL), x.tensor("x", EVERY_PIXEL)
-    if not builder.learns(operation):
-        with builder.writing_gradient(source) as writer:
-            writer.nest(
-                pixels(x, builder.lanes),
-                dy * vector("factor", c=1),
-                {"gradient": Location(gradient.buffer), **_places(builder, operation, "factor")},
-            )
+    by_batch = builder.uses_batch_statistics(operation)
+    if builder.learns(operation):
+        _parameter_gradients(builder, operation, _sums(builder, operation), by_batch)
+    if not builder.needs_gradient(source):
         return
+    x, gradient = builder.values[source], builder.gradients[operation.node]
+    term: Expression = gradient.tensor("gradient", EVERY_PIXEL) * vector("factor", c=1)
+    places = {"gradient": Location(gradient.buffer), **_places(builder, operation, "factor")}
+    if by_batch:
+        deviation = x.tensor("x", EVERY_PIXEL) - vector("mean", c=1)
+        line = term + deviation * vector("of_d", c=1) + vector("constant", c=1)
+        term = vector("mask", v=1) * line
+        places |= {
+            "x": Location(x.buffer),
+            "mask": Location(builder.mask),
+            **_places(builder, operation, "mean", "of_d", "constant"),
+        }
+    with builder.writing_gradient(source) as writer:
+        writer.nest(pixels(x, builder.lanes), term, places)
+
+
+def _sums(builder: Builder, operation: Operation) -> Buffer:
+    """sum(dy) and sum(dy * d) of each block of images."""
+    x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
+    dy, value = gradient.tensor("gradient", EVERY_PIXEL), x.tensor("x", EVERY_PIXEL)
     sums = builder.buffer(f"block sums {operation.node}", 2 * x.channels)
     builder.recorder.blockwise(
         Nest(
@@ -243,54 +255,46 @@ def backward(builder: Builder, operation: Operation) -> None:
             **_places(builder, operation, "mean"),
         },
     )
-    for name in ("of_d", "constant"):
-        buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
-        builder.remember(operation, name, buffer)
-    _parameter_gradients(builder, operation, x, sums)
-    if not builder.needs_gradient(source):
-        return
-    deviation = value - vector("mean", c=1)
-    line = dy * vector("factor", c=1) + deviation * vector("of_d", c=1) + vector("constant", c=1)
-    with builder.writing_gradient(source) as writer:
-        writer.nest(
-            pixels(x, builder.lanes),
-            vector("mask", v=1) * line,
-            {
-                "gradient": Location(gradient.buffer),
-                "x": Location(x.buffer),
-                "mask": Location(builder.mask),
-                **_places(builder, operation, "mean", "factor", "of_d", "constant"),
-            },
-        )
+    return sums
 
 
-def _parameter_gradients(builder: Builder, operation: Operation, x: Image, sums: Buffer) -> None:
-    inverse, factor = vector("inverse", c=1), vector("factor", c=1)
+def _parameter_gradients(
+    builder: Builder, operation: Operation, sums: Buffer, by_batch: bool
+) -> None:
+    """The sums over all blocks, and what dx has of them: now, or at the end if it has nothing."""
+    x = builder.values[operation.inputs[0]]
+    inverse = vector("inverse", c=1)
     scale_gradient = Accumulator(1) * inverse
-    count = vector("images") * float(x.height * x.width)
-    # The batch's statistics depend on x in training only.
-    depends = 1.0 if builder.settings.training else 0.0
-    of_d = (factor * inverse * scale_gradient / count) * -depends
-    constant = (factor * Accumulator(0) / count) * -depends
-    builder.recorder.once(
-        Nest(
-            (("c", x.channels), ("n", builder.settings.blocks)),
-            stores=(
-                Store(vector("scale_gradient", c=1), scale_gradient),
-                Store(vector("shift_gradient", c=1), Accumulator(0)),
-                Store(vector("of_d", c=1), of_d),
-                Store(vector("constant", c=1), constant),
-            ),
-            terms=(vector("sums", n=sums.span, c=1), vector("products", n=sums.span, c=1)),
-            reduce=("n",),
-            reduction="sum",
-        ),
-        {
-            "sums": Location(sums),
-            "products": Location(sums, x.channels),
-            "images": Location(builder.images),
-            "scale_gradient": builder.parameter_gradient(operation, "scale"),
-            "shift_gradient": builder.parameter_gradient(operation, "shift"),
-            **_places(builder, operation, "inverse", "factor", "of_d", "constant"),
-        },
+    stores = [
+        Store(vector("scale_gradient", c=1), scale_gradient),
+        Store(vector("shift_gradient", c=1), Accumulator(0)),
+    ]
+    places = {
+        "sums": Location(sums),
+        "products": Location(sums, x.channels),
+        "scale_gradient": builder.parameter_gradient(operation, "scale"),
+        "shift_gradient": builder.parameter_gradient(operation, "shift"),
+        **_places(builder, operation, "inverse"),
+    }
+    if by_batch:
+        for name in ("of_d", "constant"):
+            buffer = builder.buffer(f"{name} {operation.node}", x.channels, "global")
+            builder.remember(operation, name, buffer)
+        factor, count = vector("factor", c=1), vector("images") * float(x.height * x.width)
+        stores += [
+            Store(vector("of_d", c=1), (factor * inverse * scale_gradient / count) * -1.0),
+            Store(vector("constant", c=1), (factor * Accumulator(0) / count) * -1.0),
+        ]
+        places["images"] = Location(builder.images)
+        places |= _places(builder, operation, "factor", "of_d", "constant")
+    nest = Nest(
+        (("c", x.channels), ("n", builder.settings.blocks)),
+        stores=tuple(stores),
+        terms=(vector("sums", n=sums.span, c=1), vector("products", n=sums.span, c=1)),
+        reduce=("n",),
+        reduction="sum",
     )
+    if by_batch:
+        builder.recorder.once(nest, places)
+    else:
+        builder.defer(lambda: builder.recorder.once(nest, places))

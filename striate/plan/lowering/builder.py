@@ -32,6 +32,7 @@ from striate.plan.layout import (
     image_buffer,
     vector,
 )
+from striate.plan.lowering.place_gradients import PlaceGradients
 from striate.plan.lowering.recomputation import Recomputation
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.lowering.shard_gradients import Shards, shards_of
@@ -76,9 +77,11 @@ class Builder:
         # For every block: 1 / its images, and its part of the batch.  And the batch's images.
         self.shares = Buffer("shares", 2, "real", "block")
         self.images = Buffer("images", 1, "real", "global")
-        self.shards = Shards(network, self.recorder, self.gradient)
+        self.places = PlaceGradients(network, self.gradient)
+        self.shards = Shards(network, self.recorder, self.places)
         self._slots = {(slot.node, slot.parameter.name): slot for slot in network.slots}
         self._state_slots = {(s.node, s.parameter.name): s for s in network.state_slots}
+        self._frozen, self._steady = network.frozen_nodes, network.steady_nodes
         self._to_write = self.graph.readers()
         self._written: dict[int, int] = {}
 
@@ -142,18 +145,18 @@ class Builder:
 
     def slot(self, operation: Operation, name: str) -> Slot:
         """Where a parameter lies in the flat buffers."""
-        return self._slots[operation.node, name]
+        return self._slots[self.network.owner(operation.node), name]
 
     def parameter(self, operation: Operation, name: str) -> Location:
         """The parameter itself."""
         return Location(self.weights, self.slot(operation, name).start)
 
     def parameter_gradient(self, operation: Operation, name: str) -> Location:
-        """Its gradient, summed over the batch."""
-        return Location(self.gradient, self.slot(operation, name).start)
+        """Its gradient in this place, summed over the batch."""
+        return self.places.place(operation.node, self.slot(operation, name))
 
     def shard_gradient(self, operation: Operation, name: str) -> Location:
-        """Its gradient, summed over the images of one shard."""
+        """Its gradient in this place, summed over the images of one shard."""
         return self.shards.place(operation.node, name)
 
     def clear(self, place: Location, size: int) -> None:
@@ -175,13 +178,20 @@ class Builder:
 
     def statistic(self, operation: Operation, name: str) -> Location:
         """A running statistic."""
-        return Location(self.statistics, self._state_slots[operation.node, name].start)
+        owner = self.network.owner(operation.node)
+        return Location(self.statistics, self._state_slots[owner, name].start)
 
     # --- gradients of values ---------------------------------------------------------------
 
     def learns(self, operation: Operation) -> bool:
         """Whether gradients of the operation's own parameters are wanted: not of frozen layers."""
-        return operation.node not in self.network.frozen_nodes
+        return operation.node not in self._frozen
+
+    def uses_batch_statistics(self, operation: Operation) -> bool:
+        """Whether batch normalisation uses the batch's statistics: in training, unless it is frozen
+        or keeps its running ones.
+        """
+        return self.settings.training and operation.node not in self._steady
 
     def needs_gradient(self, value: int) -> bool:
         """Whether anything before `value` learns."""

@@ -6,7 +6,8 @@ With logits z, targets t that sum to one, and a weight w for every image:
                             gradient  w * (exp(z - m) / sum(exp(z - m)) - t)
     mean squared error:     w * mean((z - t)**2),   gradient  w * 2 / outputs * (z - t)
 
-The gradient is that of the sum over the batch.
+The gradient is that of the sum over the batch. Where there are auxiliary heads, each adds its loss,
+multiplied by its weight, to that of the image.
 """
 
 from __future__ import annotations
@@ -31,11 +32,24 @@ from striate.plan.lowering.builder import Builder
 
 
 class LossLowering:
-    """Records a loss on the network's output; `places` has "targets", "weights", "losses"."""
+    """Records a loss on an output of the network.
 
-    def __init__(self, builder: Builder, places: dict[str, Location]) -> None:
-        self.builder, self.places = builder, places
-        self.output = builder.graph.output
+    Args:
+        builder: of the plan.
+        places: of "targets", "weights" and "losses".
+        output: the value that the loss is of.
+        share: of an auxiliary head, what its loss is multiplied by before it is added to the loss
+            that is there; None for the output itself, whose loss is the first.
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        places: dict[str, Location],
+        output: int,
+        share: float | None = None,
+    ) -> None:
+        self.builder, self.places, self.output, self.share = builder, places, output, share
         self.z: Image = builder.values[self.output]
         self.axes: Axes = pixels(self.z, builder.lanes)
         row = self.z.width * self.z.channels
@@ -100,12 +114,17 @@ class LossLowering:
         self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
 
     def _each_image(self, loss: Expression, scratch: dict[str, Location]) -> None:
-        nest = Nest((self.axes[-1],), stores=(Store(vector("losses", v=1), loss),))
+        losses = vector("losses", v=1)
+        if self.share is not None:
+            loss = losses + loss * self.share
+        nest = Nest((self.axes[-1],), stores=(Store(losses, loss),))
         self.builder.recorder.blockwise(nest, self._used(nest.tensors(), scratch))
 
     def _gradient(self, term: Expression, scratch: dict[str, Location]) -> None:
         if not self.builder.needs_gradient(self.output):
             return
+        if self.share is not None:
+            term = term * self.share
         places = self._used(tensors_in(term), scratch)
         with self.builder.writing_gradient(self.output) as writer:
             writer.nest(self.axes, term, places)

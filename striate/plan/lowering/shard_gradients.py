@@ -6,7 +6,7 @@ They are added in an order that never changes, whichever thread has found which.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from striate.layers import Conv2D
@@ -15,6 +15,7 @@ from striate.model.parameters import Slot
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.analysis.operations import Graph
 from striate.plan.layout import Buffer, Location
+from striate.plan.lowering.place_gradients import PlaceGradients
 from striate.plan.lowering.recorder import Recorder
 from striate.plan.stage import Stage, When, in_tasks
 
@@ -32,12 +33,13 @@ _SUM = 4096
 
 @dataclass(frozen=True)
 class _Span:
-    """Numbers in the buffer of each shard, from `start` on, and where in the flat gradient their
-    sums go.
+    """Numbers in the buffer of each shard, from `start` on, and where their sums go: to the
+    elements `begin` to `stop` of `target`.
     """
 
     buffer: Buffer
     start: int
+    target: Buffer
     begin: int
     stop: int
 
@@ -58,31 +60,40 @@ class Shards:
     memory of its own only until it is added, which is as soon as all shards have it.
     """
 
-    def __init__(self, network: Model, recorder: Recorder, gradient: Buffer) -> None:
-        self._recorder, self._gradient = recorder, gradient
+    def __init__(self, network: Model, recorder: Recorder, places: PlaceGradients) -> None:
+        self._recorder = recorder
         self._places: dict[tuple[int, str], Location] = {}
         self._runs: list[_Span] = []
         self._large: dict[Buffer, _Span] = {}
         self._filled: set[Buffer] = set()
-        slots = [slot for slot in network.slots if _is_summed(network, slot)]
-        small = [slot for slot in slots if not _is_large(slot)]
-        ends = [*accumulate(-(-(slot.stop - slot.start) // 16) * 16 for slot in small)]
+        summed = [
+            (node, slot)
+            for slot in network.slots
+            for node in places.of(slot)
+            if _is_summed(network, node, slot)
+        ]
+        small = [(node, slot) for node, slot in summed if not _is_large(slot)]
+        ends = [*accumulate(-(-(slot.stop - slot.start) // 16) * 16 for _, slot in small)]
         common = Buffer("shard gradient", ends[-1] if ends else 0, "real", "shard")
-        for slot, start, end in zip(small, [0, *ends], ends, strict=False):
-            self._places[slot.node, slot.parameter.name] = Location(common, start)
-            self._add(_Span(common, start, slot.start, slot.start + end - start))
-        for slot in slots:
+        for (node, slot), start, end in zip(small, [0, *ends], ends, strict=False):
+            self._places[node, slot.parameter.name] = Location(common, start)
+            target = places.place(node, slot)
+            begin = target.offset
+            self._add(_Span(common, start, target.buffer, begin, begin + end - start))
+        for node, slot in summed:
             if _is_large(slot):
                 size = slot.stop - slot.start
-                buffer = Buffer(f"shard gradient {slot.node}", size, "real", "partial")
-                self._places[slot.node, slot.parameter.name] = Location(buffer)
-                self._large[buffer] = _Span(buffer, 0, slot.start, slot.stop)
+                buffer = Buffer(f"shard gradient {node}", size, "real", "partial")
+                self._places[node, slot.parameter.name] = Location(buffer)
+                target = places.place(node, slot)
+                begin = target.offset
+                self._large[buffer] = _Span(buffer, 0, target.buffer, begin, begin + size)
 
     def _add(self, run: _Span) -> None:
         """A run, or more of the last one, which it follows in both buffers."""
         last = self._runs[-1] if self._runs else None
-        if last is not None and last.stop == run.begin:
-            self._runs[-1] = _Span(run.buffer, last.start, last.begin, run.stop)
+        if last is not None and last.target is run.target and last.stop == run.begin:
+            self._runs[-1] = replace(last, stop=run.stop)
         else:
             self._runs.append(run)
 
@@ -131,7 +142,7 @@ class Shards:
                 {"out": size, "shards": size},
                 {
                     "shards": Location(run.buffer, run.start + first),
-                    "out": Location(self._gradient, run.begin + first),
+                    "out": Location(run.target, run.begin + first),
                 },
                 barrier=False,
                 when=when,
@@ -148,13 +159,13 @@ def _stage_of(buffer: Buffer, recorder: Recorder) -> Stage:
     )
 
 
-def _is_summed(network: Model, slot: Slot) -> bool:
-    learns = slot.node not in network.frozen_nodes
-    convolution = isinstance(network.nodes[slot.node].layer, Conv2D)
-    return learns and convolution and not _is_huge(network, slot)
+def _is_summed(network: Model, node: int, slot: Slot) -> bool:
+    learns = node not in network.frozen_nodes
+    convolution = isinstance(network.nodes[node].layer, Conv2D)
+    return learns and convolution and not _is_huge(network, node, slot)
 
 
-def _is_huge(network: Model, slot: Slot) -> bool:
+def _is_huge(network: Model, node: int, slot: Slot) -> bool:
     """Whether a gradient is too large for every shard to have its own.
 
     Sums over the whole batch read all images once for each of their tasks.  A convolution that
@@ -162,8 +173,8 @@ def _is_huge(network: Model, slot: Slot) -> bool:
     larger than its filters.
     """
     most = _HUGE
-    if getattr(network.nodes[slot.node].layer, "stride", None) != (1, 1):
-        most = max(most, min(math.prod(network.input_shapes(slot.node)[0]), 2 * _HUGE))
+    if getattr(network.nodes[node].layer, "stride", None) != (1, 1):
+        most = max(most, min(math.prod(network.input_shapes(node)[0]), 2 * _HUGE))
     return slot.stop - slot.start > most
 
 

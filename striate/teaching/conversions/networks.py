@@ -21,7 +21,8 @@ def replaced(network: Network, name: str, by: TrainedLayer) -> Network:
 
     Where a dense layer replaces one for images, its input is flattened, and what follows reads
     vectors; where a layer for images replaces a dense one, it reads the images before the
-    `Flatten` in front of it. The outputs are the same numbers in the same order.
+    `Flatten` in front of it. The outputs are the same numbers in the same order. Places that shared
+    a layer get one each; auxiliary heads are left out.
 
     Args:
         network: the network, which is not changed.
@@ -52,7 +53,11 @@ def replaced(network: Network, name: str, by: TrainedLayer) -> Network:
                 f"{values[i].shape} in its place"
             )
     result = Network(inputs=image, output=values[len(network.nodes) - 1], seed=None)
-    numbers = {**network.parameters, **network.state}
+    numbers = {
+        f"{vertex.name}/{key}": array
+        for i, vertex in enumerate(network.nodes)
+        for key, array in {**network.parameters_of(i), **network.state_of(i)}.items()
+    }
     numbers |= {f"{name}/{key}": array for key, array in by.parameters.items()}
     for key, target in {**result.parameters, **result.state}.items():
         same_shape(key, numbers[key].shape, target.shape)

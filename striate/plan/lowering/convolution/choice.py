@@ -107,7 +107,8 @@ def backward(builder: Builder, operation: Operation) -> None:
 def _bias_gradient(builder: Builder, operation: Operation) -> None:
     gradient = builder.gradients[operation.node]
     readers = builder.graph.readers_of.get(operation.node, ())
-    if [type(reader.layer) for reader in readers] == [MaxPool2D] and not operation.activation:
+    pooled = [type(reader.layer) for reader in readers] == [MaxPool2D]
+    if pooled and not operation.activation and operation.node not in builder.graph.outputs:
         # Each window has handed its gradient to one output: there are fewer windows to add up.
         gradient = builder.gradients[readers[0].node]
     target = vector("sum", c=1)
