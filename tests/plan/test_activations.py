@@ -1,4 +1,4 @@
-"""A new activation is one row of `ACTIVATIONS`: here SiLU, which falls, then rises."""
+"""A new activation is one row of `ACTIVATIONS`: here one which falls, then rises."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ import pytest
 
 from striate.engines.llvm import CompiledEngine
 from striate.engines.numpy import NumPyEngine
-from striate.layers import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Scale, Sigmoid
+from striate.layers import (
+    ELU,
+    Clip,
+    Conv2D,
+    Dense,
+    Flatten,
+    HardSigmoid,
+    Layer,
+    MaxPool2D,
+    ReLU,
+    ReLU6,
+    Scale,
+    Sigmoid,
+    SiLU,
+)
 from striate.nest.algebra import Constant, sigmoid
 from striate.network import Input, Network
 from striate.optim.losses import SoftmaxCrossEntropy
-from striate.plan.analysis.activations import ACTIVATIONS, Activation, fusible
+from striate.plan.analysis.activations import ACTIVATIONS, Activation, fusible, rises
 from striate.plan.analysis.operations import analyse
 from striate.plan.lowering.elementwise import activation_backward, activation_forward
 from striate.plan.lowering.protocol import Lowering
 from striate.plan.lowering.table import LOWERINGS
 
 
-class SiLU(Layer):
+class Swish(Layer):
     """x · sigmoid(x)."""
 
-    kind = "silu"
+    kind = "swish"
 
     def output_shape(self, *inputs: Any) -> Any:
         return inputs[0]
@@ -38,24 +52,24 @@ class SiLU(Layer):
 
 
 @pytest.fixture
-def silu(monkeypatch: pytest.MonkeyPatch) -> None:
+def swish(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Constant(1.0)
-    row = Activation[SiLU](
+    row = Activation[Swish](
         lambda layer, x: x * sigmoid(x),
         lambda layer, x, gradient: gradient * (sigmoid(x) * (one + x * (one - sigmoid(x)))),
     )
-    monkeypatch.setitem(ACTIVATIONS, SiLU, row)  # type: ignore[arg-type]
+    monkeypatch.setitem(ACTIVATIONS, Swish, row)  # type: ignore[arg-type]
     lowering = Lowering(activation_forward, activation_backward, rereads=True)
-    monkeypatch.setitem(LOWERINGS, SiLU, lowering)
+    monkeypatch.setitem(LOWERINGS, Swish, lowering)
 
 
 def network() -> Network:
-    """SiLU after a convolution and before max-pooling, after another activation and before one."""
+    """Swish after a convolution and before max-pooling, after another activation and before one."""
     x = Input((9, 7, 2))
-    y = SiLU()(Conv2D(5, 3, padding="same")(x))
+    y = Swish()(Conv2D(5, 3, padding="same")(x))
     y = MaxPool2D(2, uncovered="drop")(y)
-    y = SiLU()(Sigmoid()(Conv2D(6, 2)(y)))
-    y = Dense(4)(ReLU()(SiLU()(Dense(7)(Flatten()(y)))))
+    y = Swish()(Sigmoid()(Conv2D(6, 2)(y)))
+    y = Dense(4)(ReLU()(Swish()(Dense(7)(Flatten()(y)))))
     return Network(inputs=x, output=y, seed=3)
 
 
@@ -65,7 +79,7 @@ def close(actual: np.ndarray, expected: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("n", [40, 3])
-@pytest.mark.usefixtures("silu")
+@pytest.mark.usefixtures("swish")
 def test_a_new_activation_computes_what_its_layer_does(n: int) -> None:
     net, loss = network(), SoftmaxCrossEntropy()
     rng = np.random.default_rng(n)
@@ -83,17 +97,45 @@ def test_a_new_activation_computes_what_its_layer_does(n: int) -> None:
     close(compiled.gradient, textbook.gradient)
 
 
-@pytest.mark.usefixtures("silu")
-def test_what_falls_is_fused_nowhere() -> None:
-    assert not fusible(SiLU())
-    kinds = [type(operation.layer) for operation in analyse(network(), True).operations]
-    assert kinds.count(SiLU) == 3
-    assert not fusible(Scale(-1.0))
-    assert fusible(Scale(2.0))
+def kinds_of(net: Network, backward: bool) -> list[type[Layer]]:
+    return [type(operation.layer) for operation in analyse(net, backward).operations]
+
+
+@pytest.mark.usefixtures("swish")
+def test_what_needs_its_input_is_fused_where_no_derivative_is_wanted() -> None:
+    assert not fusible(Swish(), backward=True)
+    assert fusible(Swish(), backward=False)
+    assert kinds_of(network(), True).count(Swish) == 3
+    # Only behind another activation is it a step of its own, and the ReLU behind a third one.
+    assert kinds_of(network(), False).count(Swish) == 1
+
+
+@pytest.mark.usefixtures("swish")
+def test_what_falls_is_not_moved_behind_max_pooling() -> None:
+    assert not rises(Swish())
+    assert not rises(Scale(-1.0))
+    assert rises(Scale(2.0))
+    image = Input((6, 6, 1))
+    for layer, place in ((Swish(), Conv2D), (Scale(-1.0), Conv2D), (ReLU(), MaxPool2D)):
+        net = Network(inputs=image, output=MaxPool2D(2)(layer(Conv2D(3, 1)(image))))
+        activated = {type(o.layer): o.activation for o in analyse(net, False).operations}
+        assert type(activated.pop(place)) is type(layer)
+        assert [*activated.values()] == [None]
 
 
 def test_a_layer_without_a_row_is_no_activation() -> None:
     class Mine(ReLU):
         """Something else."""
 
-    assert not fusible(Mine())
+    assert not fusible(Mine(), backward=False)
+    assert not rises(Mine())
+
+
+FUSED = {ReLU6(): 1, Clip(0.0, 1.0): 0, HardSigmoid(): 1, ELU(): 1, ELU(-0.5): 0, SiLU(): 0}
+
+
+@pytest.mark.parametrize("layer", FUSED, ids=repr)
+def test_in_training_what_its_output_tells_is_fused(layer: Layer) -> None:
+    net = Network([Conv2D(3, 2), layer], (4, 4, 1))
+    assert len(analyse(net, True).operations) == 2 - FUSED[layer]
+    assert len(analyse(net, False).operations) == 1
