@@ -474,7 +474,7 @@ def mills(value: Expression) -> Expression:
     """Mills' ratio of a number that is not negative: by it, times the density of the standard
     normal distribution, one finds how probable larger numbers are.
 
-    Its relative error is at most 3e-7 in float32 and 1e-15 in float64, up to where that
+    Its relative error is at most 3e-7 in float32 and 2e-15 in float64, up to where that
     probability is smaller than all numbers.
     """
     return Unary("mills", value)

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from striate.engines.llvm import CompiledEngine
+from striate.engines.llvm_layer import run_layer, run_layer_backward
 from striate.engines.numpy import NumPyEngine
 from striate.layers import (
     ELU,
+    GELU,
     Clip,
     Conv2D,
     Dense,
     Flatten,
     HardSigmoid,
+    HardSwish,
     Layer,
     MaxPool2D,
+    Mish,
+    PassContext,
     ReLU,
     ReLU6,
     Scale,
@@ -139,3 +144,50 @@ def test_in_training_what_its_output_tells_is_fused(layer: Layer) -> None:
     net = Network([Conv2D(3, 2), layer], (4, 4, 1))
     assert len(analyse(net, True).operations) == 2 - FUSED[layer]
     assert len(analyse(net, False).operations) == 1
+
+
+ALONE = [
+    SiLU(), Mish(), GELU(), GELU("tanh"), HardSwish(), HardSigmoid(), ReLU6(), ELU(), ELU(2.5),
+    Clip(-0.5, 2.0), Sigmoid(),
+]  # fmt: skip
+
+
+def alone(layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The compiled output and derivative of each number."""
+    column = x[:, None]
+    (slope,), _ = run_layer_backward(layer, (column,), {}, {}, np.ones_like(column))
+    return run_layer(layer, (column,), {}, {}, True)[:, 0], slope[:, 0]
+
+
+def exactly(layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same in NumPy's longest numbers."""
+    column = x.astype(np.longdouble)[:, None]
+    output, saved = layer.forward((column,), {}, {}, PassContext())
+    return output[:, 0], layer.backward(np.ones_like(column), saved, {})[0][0][:, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layer", ALONE, ids=repr)
+def test_few_last_bits_are_lost(layer: Layer, dtype: type) -> None:
+    x = np.concatenate([np.linspace(-14, 14, 2003), np.geomspace(1e-6, 1e-1, 50)]).astype(dtype)
+    ulp = float(np.finfo(dtype).eps)
+    corners = np.min([np.abs(x - at) for at in (-3, -0.5, 0, 2, 3, 6)], axis=0) < 1e-3
+    for actual, expected in zip(alone(layer, x), exactly(layer, x), strict=True):
+        off = np.abs(actual - expected) / (1 + np.abs(expected))
+        assert float(off[~corners].max()) <= 5 * ulp
+    if type(layer) in (SiLU, Mish, GELU):
+        tail = (x > -12) & (x < -0.1)
+        output, expected = alone(layer, x)[0][tail], exactly(layer, x)[0][tail]
+        # Those of GELU are small because of exp of a large number, whose rounding is in them.
+        most = 200 if type(layer) is GELU else 8
+        assert float((np.abs(output - expected) / np.abs(expected)).max()) <= most * ulp
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layer", ALONE, ids=repr)
+def test_very_large_numbers_and_what_is_no_number(layer: Layer, dtype: type) -> None:
+    x = np.array([-1e30, -1e4, -200.0, 200.0, 1e4, 1e30, np.nan], dtype)
+    output, slope = alone(layer, x)
+    expected, expected_slope = exactly(layer, x)
+    np.testing.assert_allclose(output, expected, rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(slope[:-1], expected_slope[:-1], rtol=1e-6, atol=1e-5)
