@@ -169,7 +169,12 @@ class Arithmetic:
         return self._keep_nan(value, self.multiply_add(n, self.constant(high), series))
 
     def mills(self, value: Value) -> Value:
-        """Mills' ratio of a number that is not negative."""
+        """Mills' ratio of a number that is not negative.
+
+        By it, times the density of the standard normal distribution, one finds how probable larger
+        numbers are.  Its relative error is at most 3e-7 in f32 and 2e-15 in f64, up to where that
+        probability is smaller than all numbers.
+        """
         shift, coefficients = _MILLS[self.element]
         offset, one = self.constant(shift), self.constant(1.0)
         t = self.binary("fdiv", offset, self.binary("fadd", value, offset))

@@ -6,6 +6,7 @@ output = x₁ · x₂ · …          ∂L/∂xᵢ = g · (product of all others
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import accumulate
 from operator import mul
 
@@ -48,11 +49,7 @@ def multiply_gradients_loops(gradient: Array, inputs: Sequence[Array]) -> list[A
 
 def multiply(inputs: Sequence[Array]) -> Array:
     """The product, (n, *the largest shape)."""
-    *others, last = spread(inputs)
-    product = last
-    for x in reversed(others):
-        product = x * product
-    return product
+    return reduce(mul, spread(inputs))
 
 
 def multiply_gradients(gradient: Array, inputs: Sequence[Array]) -> tuple[Array, ...]:

@@ -177,7 +177,7 @@ def test_mills_ratio(run_nest: Run, element: str) -> None:
     dtype, last, error = (np.float32, 13.3, 3e-7) if element == "f32" else (np.float64, 38.0, 2e-15)
     x = np.concatenate([np.linspace(0, last, 4001), np.geomspace(1e-8, 1, 99)]).astype(dtype)
     arrays = {"x": x, "out": np.zeros_like(x)}
-    nest = Nest((("v", x.size),), (Store(tensor("out", v=1), a.mills(tensor("x", v=1))),))
+    nest = Nest((("v", x.size),), (Store(tensor("out", v=1), a.Unary("mills", tensor("x", v=1))),))
     run_nest(nest, arrays, tolerance=error, element=element)
     exact = np.sqrt(np.pi / 2) * erfcx(x.astype(float) / np.sqrt(2))
     np.testing.assert_allclose(arrays["out"], exact, rtol=error)

@@ -29,7 +29,7 @@ from striate.layers import (
     Tanh,
 )
 from striate.nest.algebra import Constant, Expression, maximum, minimum, sigmoid, tanh, where
-from striate.plan.analysis import curves
+from striate.plan.analysis import activation_curves as curves
 
 Kind = TypeVar("Kind", bound=Layer)
 

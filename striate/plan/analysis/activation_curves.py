@@ -16,7 +16,6 @@ from striate.nest.algebra import (
     Unary,
     exp,
     maximum,
-    mills,
     minimum,
     sigmoid,
     where,
@@ -105,7 +104,7 @@ def _normal(x: Expression) -> tuple[Expression, Expression]:
     """The probability that a normal number is below x, and the density there."""
     size = maximum(x, Constant(0.0) - x)
     density = exp(size * size * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))
-    beyond = density * mills(size)
+    beyond = density * Unary("mills", size)
     return where(x, ">", 0.0, _ONE - beyond, beyond), density
 
 
