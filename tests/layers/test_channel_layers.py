@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from striate.inspect import Box, reach
 from striate.inspect.dependency_masks import inputs_read
-from striate.inspect.receptive_fields import receptive_fields
 from striate.layers import (
     ELU,
     GELU,
@@ -170,6 +170,6 @@ def test_a_gate_sees_the_whole_image() -> None:
     image = Input((6, 5, 4))
     small = Conv2D(4, 3, padding=1)(image)
     network = Network(inputs=image, output=Multiply()(small, GlobalAvgPool2D()(small)))
-    fields = receptive_fields(network)["multiply_1"]
-    for unit in ((0, 0, 0), (3, 2, 1), (5, 4, 3)):  # padding counts: the field is one pixel larger
-        assert fields.field(*unit) == ((-1, -1), (6, 5))
+    fields = reach(network)["multiply_1"]
+    for unit in ((0, 0, 0), (3, 2, 1), (5, 4, 3)):  # padding counts: one pixel on each side
+        assert fields.field(*unit) == Box(rows=(-1, 6), columns=(-1, 5))
