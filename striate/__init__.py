@@ -26,9 +26,16 @@ if TYPE_CHECKING:
     from striate.data.augment import Augment as Augment
     from striate.estimators import ConvNetClassifier as ConvNetClassifier
     from striate.estimators import ConvNetRegressor as ConvNetRegressor
+    from striate.layers import ELU as ELU
+    from striate.layers import GELU as GELU
+    from striate.layers import LRN as LRN
     from striate.layers import Add as Add
+    from striate.layers import Affine as Affine
     from striate.layers import AvgPool2D as AvgPool2D
     from striate.layers import BatchNorm as BatchNorm
+    from striate.layers import ChannelShuffle as ChannelShuffle
+    from striate.layers import ChannelSlice as ChannelSlice
+    from striate.layers import Clip as Clip
     from striate.layers import Concat as Concat
     from striate.layers import Conv2D as Conv2D
     from striate.layers import Dense as Dense
@@ -36,12 +43,20 @@ if TYPE_CHECKING:
     from striate.layers import Flatten as Flatten
     from striate.layers import GlobalAvgPool2D as GlobalAvgPool2D
     from striate.layers import GroupedDense as GroupedDense
+    from striate.layers import HardSigmoid as HardSigmoid
+    from striate.layers import HardSwish as HardSwish
+    from striate.layers import LayerNorm as LayerNorm
     from striate.layers import LeakyReLU as LeakyReLU
     from striate.layers import LocallyConnected2D as LocallyConnected2D
     from striate.layers import MaxPool2D as MaxPool2D
+    from striate.layers import Mish as Mish
+    from striate.layers import Multiply as Multiply
+    from striate.layers import PReLU as PReLU
     from striate.layers import ReLU as ReLU
+    from striate.layers import ReLU6 as ReLU6
     from striate.layers import Scale as Scale
     from striate.layers import Sigmoid as Sigmoid
+    from striate.layers import SiLU as SiLU
     from striate.layers import SumPool2D as SumPool2D
     from striate.layers import Tanh as Tanh
     from striate.model.files import ModelFileError as ModelFileError
@@ -69,9 +84,13 @@ if TYPE_CHECKING:
 _EXPORTS: dict[str, tuple[str, str | None]] = {
     "AdamW": ("striate.optim.optimizers", "AdamW"),
     "Add": ("striate.layers", "Add"),
+    "Affine": ("striate.layers", "Affine"),
     "Augment": ("striate.data.augment", "Augment"),
     "AvgPool2D": ("striate.layers", "AvgPool2D"),
     "BatchNorm": ("striate.layers", "BatchNorm"),
+    "ChannelShuffle": ("striate.layers", "ChannelShuffle"),
+    "ChannelSlice": ("striate.layers", "ChannelSlice"),
+    "Clip": ("striate.layers", "Clip"),
     "Concat": ("striate.layers", "Concat"),
     "Conv2D": ("striate.layers", "Conv2D"),
     "ConvNetClassifier": ("striate.estimators", "ConvNetClassifier"),
@@ -80,21 +99,32 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Dataset": ("striate.data", "Dataset"),
     "Dense": ("striate.layers", "Dense"),
     "Dropout": ("striate.layers", "Dropout"),
+    "ELU": ("striate.layers", "ELU"),
     "Evaluation": ("striate.training.evaluation", "Evaluation"),
     "Flatten": ("striate.layers", "Flatten"),
+    "GELU": ("striate.layers", "GELU"),
     "GlobalAvgPool2D": ("striate.layers", "GlobalAvgPool2D"),
     "GroupedDense": ("striate.layers", "GroupedDense"),
+    "HardSigmoid": ("striate.layers", "HardSigmoid"),
+    "HardSwish": ("striate.layers", "HardSwish"),
     "Input": ("striate.network", "Input"),
+    "LRN": ("striate.layers", "LRN"),
+    "LayerNorm": ("striate.layers", "LayerNorm"),
     "LeakyReLU": ("striate.layers", "LeakyReLU"),
     "LocallyConnected2D": ("striate.layers", "LocallyConnected2D"),
     "MaxPool2D": ("striate.layers", "MaxPool2D"),
     "MeanSquaredError": ("striate.optim.losses", "MeanSquaredError"),
+    "Mish": ("striate.layers", "Mish"),
     "ModelFileError": ("striate.model.files", "ModelFileError"),
+    "Multiply": ("striate.layers", "Multiply"),
     "Network": ("striate.network", "Network"),
+    "PReLU": ("striate.layers", "PReLU"),
     "Preprocessing": ("striate.model.preprocessing", "Preprocessing"),
     "ReLU": ("striate.layers", "ReLU"),
+    "ReLU6": ("striate.layers", "ReLU6"),
     "SGD": ("striate.optim.optimizers", "SGD"),
     "Scale": ("striate.layers", "Scale"),
+    "SiLU": ("striate.layers", "SiLU"),
     "Sigmoid": ("striate.layers", "Sigmoid"),
     "SoftmaxCrossEntropy": ("striate.optim.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
@@ -123,12 +153,19 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
 # What ``from striate import *`` gives: not the modules whose names users, or Python, have for other
 # things, such as `inspect` and `data`.
 __all__ = [
+    "ELU",
+    "GELU",
+    "LRN",
     "SGD",
     "AdamW",
     "Add",
+    "Affine",
     "Augment",
     "AvgPool2D",
     "BatchNorm",
+    "ChannelShuffle",
+    "ChannelSlice",
+    "Clip",
     "Concat",
     "Conv2D",
     "ConvNetClassifier",
@@ -141,16 +178,24 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "GroupedDense",
+    "HardSigmoid",
+    "HardSwish",
     "Input",
+    "LayerNorm",
     "LeakyReLU",
     "LocallyConnected2D",
     "MaxPool2D",
     "MeanSquaredError",
+    "Mish",
     "ModelFileError",
+    "Multiply",
     "Network",
+    "PReLU",
     "Preprocessing",
     "ReLU",
+    "ReLU6",
     "Scale",
+    "SiLU",
     "Sigmoid",
     "SoftmaxCrossEntropy",
     "SumPool2D",

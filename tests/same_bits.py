@@ -105,7 +105,7 @@ def resnet20() -> Any:
 
 
 def every_layer() -> Any:
-    """A network with every kind of layer, most of them with all of their options."""
+    """A network with every kind of layer but those of `every_gate`, most with all options."""
     from striate import layers as known
     from striate.layers import LAYERS, Input
     from striate.network import Network
@@ -128,10 +128,35 @@ def every_layer() -> Any:
     network = Network(
         inputs=image, output=known.Dense(7)(known.ReLU()(known.Add()(middle, whole))), seed=None
     )
-    missing = set(LAYERS) - {type(vertex.layer).__name__ for vertex in network.nodes}
+    nodes = (*network.nodes, *every_gate().nodes)
+    missing = set(LAYERS) - {type(vertex.layer).__name__ for vertex in nodes}
     if missing:
-        raise SystemExit(f"every_layer() lacks {sorted(missing)}: add them to it")
+        raise SystemExit(f"no network has {sorted(missing)}: add them to one")
     return network
+
+
+def every_gate() -> Any:
+    """Products, choices of channels, normalised channels, and activations with a step of their
+    own.
+    """
+    from striate import layers as known
+    from striate.layers import Input
+    from striate.network import Network
+
+    image = Input((15, 17, 3))
+    x = known.SiLU()(known.BatchNorm()(known.Conv2D(24, 3, padding=1)(image)))
+    gate = known.PReLU()(known.Dense(6)(known.GlobalAvgPool2D()(x)))
+    gate = known.Sigmoid()(known.Dense(24)(gate))
+    mask = known.HardSigmoid(0.2)(known.Conv2D(1, 3, padding=1)(x))
+    x = known.HardSwish()(known.Multiply()(x, gate, mask))
+    y = known.GELU()(known.Conv2D(36, 1)(known.LayerNorm()(known.ChannelSlice(0, 20)(x))))
+    y = known.GELU("tanh")(known.Affine()(known.Conv2D(12, (1, 3), padding="same")(y)))
+    x = known.Concat()(known.ELU(0.5)(y), known.ChannelSlice(2, 24, 2)(x), y)
+    x = known.ChannelShuffle(5)(x)
+    x = known.Mish()(known.Conv2D(16, 1)(known.LRN(4, 0.25)(x)))
+    x = known.Clip(-1.0, 1.5)(known.Affine(shift=False)(known.MaxPool2D(3, stride=2)(x)))
+    x = known.PReLU(shared=True)(known.ReLU6()(known.Conv2D(8, 2, stride=2, uncovered="drop")(x)))
+    return Network(inputs=image, output=known.Dense(5)(known.Flatten()(x)), seed=None)
 
 
 def started(network: Any) -> Any:
@@ -229,6 +254,7 @@ CASES: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "Keras' convnet": network_case(keras_convnet, 64, 32, optimizer="sgd"),
     "ResNet-20": network_case(resnet20, 40, 16),
     "every layer": network_case(every_layer, 50, 16),
+    "every gate": network_case(every_gate, 50, 16),
     "filters": filters,
     "reports": reports,
 }

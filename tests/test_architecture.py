@@ -105,7 +105,7 @@ def test_no_class_has_two_meanings() -> None:
 SAME_THING = {
     "activations", "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files",
     "gradients", "grouped", "local", "pooling", "summary", "tune", "winograd",
-    "conv2d", "loss", "merge",
+    "affine", "channels", "conv2d", "layernorm", "loss", "lrn", "merge", "multiply",
 }  # fmt: skip
 
 

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from striate import functional as F
-from striate.ops import conv, dense, grouped, local, pooling
+from striate.ops import (
+    activation,
+    affine,
+    channels,
+    conv,
+    dense,
+    grouped,
+    layernorm,
+    local,
+    lrn,
+    multiply,
+    pooling,
+)
 
 RANDOM = np.random.default_rng(8)
 X = RANDOM.standard_normal((2, 6, 5, 4))
@@ -142,13 +154,107 @@ def test_dense_and_its_gradients(engine):
 
 
 @engines
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize(
+    "name",
+    ["relu", "leaky_relu", "sigmoid", "tanh", "relu6", "hard_sigmoid", "hard_swish", "elu", "silu",
+     "mish", "gelu"],
+)  # fmt: skip
 def test_activations_and_their_gradients(name, engine):
     function = getattr(F, name)
     gradient = RANDOM.standard_normal(X.shape)
     slope = (function(X + 1e-6, engine=engine) - function(X - 1e-6, engine=engine)) / 2e-6
     got = getattr(F, f"{name}_input_gradient")(gradient, X, engine=engine)
     np.testing.assert_allclose(got, gradient * slope, atol=1e-7)
+
+
+@engines
+def test_activations_with_constants(engine):
+    gradient = RANDOM.standard_normal(X.shape)
+    for name, given in (
+        ("clip", {"low": -0.5}), ("clip", {"low": -0.3, "high": 0.6}), ("elu", {"alpha": 2.5}),
+        ("hard_sigmoid", {"slope": -0.4, "offset": 0.2}), ("gelu", {"approximate": "tanh"}),
+    ):  # fmt: skip
+        textbook = "gelu_tanh" if "approximate" in given else name
+        numbers = [value for value in given.values() if value != "tanh"]
+        numbers += [np.inf] * (given == {"low": -0.5})
+        got = getattr(F, name)(X, **given, engine=engine)
+        expected = activation.activation_loops(textbook, X, *numbers)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+        above, below = (getattr(F, name)(X + h, **given, engine=engine) for h in (1e-6, -1e-6))
+        slope = getattr(F, f"{name}_input_gradient")(gradient, X, **given, engine=engine)
+        np.testing.assert_allclose(slope, gradient * (above - below) / 2e-6, atol=1e-7)
+
+
+@engines
+@pytest.mark.parametrize("shared", [False, True])
+def test_prelu_and_its_gradients(shared, engine):
+    slope, gradient = RANDOM.standard_normal(1 if shared else 4), RANDOM.standard_normal(X.shape)
+    got = F.prelu(X, slope, engine=engine)
+    np.testing.assert_allclose(got, activation.prelu_loops(X, slope), rtol=1e-10)
+    expected = activation.prelu_gradients_loops(gradient, X, slope)
+    for mine, wanted in zip(
+        F.prelu_gradients(gradient, X, slope, engine=engine), expected, strict=True
+    ):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-10)
+    with pytest.raises(ValueError, match=r"PReLU: slope must have shape \(4,\).*got \(3,\)"):
+        F.prelu(X, np.ones(3), engine=engine)
+
+
+@engines
+def test_affine_layer_norm_and_lrn(engine):
+    scale, shift = RANDOM.standard_normal((2, 4))
+    gradient, close = RANDOM.standard_normal(X.shape), {"rtol": 1e-9, "atol": 1e-12}
+    for given in ((scale, shift), (scale, None), (None, shift)):
+        got = F.affine(X, *given, engine=engine)
+        np.testing.assert_allclose(got, affine.affine_loops(X, *given), **close)
+    got = F.affine_gradients(gradient, X, scale, engine=engine)
+    np.testing.assert_allclose(got.x, gradient * scale, **close)
+    np.testing.assert_allclose(got.scale, (gradient * X).sum((0, 1, 2)), **close)
+    np.testing.assert_allclose(got.shift, gradient.sum((0, 1, 2)), **close)
+    got = F.layer_norm(X, scale, shift, eps=1e-3, engine=engine)
+    np.testing.assert_allclose(got, layernorm.layer_norm_loops(X, scale, shift, 1e-3), **close)
+    got = F.layer_norm_gradients(gradient, X, scale, eps=1e-3, engine=engine)
+    direction = RANDOM.standard_normal(X.shape)
+    losses = [
+        (gradient * F.layer_norm(X + t * direction, scale, shift, eps=1e-3, engine=engine)).sum()
+        for t in (1e-6, -1e-6)
+    ]
+    assert (losses[0] - losses[1]) / 2e-6 == pytest.approx((got.x * direction).sum(), rel=1e-6)
+    constants = (3, 0.7, 0.6, 1.2)
+    np.testing.assert_allclose(
+        F.lrn(X, *constants, engine=engine), lrn.lrn_loops(X, *constants), **close
+    )
+    slope = (F.lrn_input_gradient(gradient, X, *constants, engine=engine) * direction).sum()
+    losses = [
+        (gradient * F.lrn(X + t * direction, *constants, engine=engine)).sum()
+        for t in (1e-6, -1e-6)
+    ]
+    assert (losses[0] - losses[1]) / 2e-6 == pytest.approx(slope, rel=1e-6)
+
+
+@engines
+def test_products_and_choices_of_channels(engine):
+    gate, mask = RANDOM.standard_normal((2, 4)), RANDOM.standard_normal((2, 6, 5, 1))
+    inputs = (X, gate, mask, X + 1)
+    got = F.multiply(*inputs, engine=engine)
+    np.testing.assert_allclose(got, multiply.multiply_loops(inputs), rtol=1e-12)
+    gradient = RANDOM.standard_normal(X.shape)
+    for mine, wanted in zip(
+        F.multiply_input_gradients(gradient, *inputs, engine=engine),
+        multiply.multiply_gradients_loops(gradient, inputs),
+        strict=True,
+    ):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-11)
+    shuffled = F.channel_shuffle(X, 2, engine=engine)
+    np.testing.assert_array_equal(shuffled, channels.shuffle_loops(X, 2))
+    np.testing.assert_array_equal(shuffled[..., 1], X[..., 2])
+    back = F.channel_shuffle_input_gradient(shuffled, 2, engine=engine)
+    np.testing.assert_array_equal(back, X)
+    np.testing.assert_array_equal(F.channel_slice(X, 1, 4, 2, engine=engine), X[..., 1:4:2])
+    expected = np.zeros_like(X)
+    expected[..., 1:4:2] = gradient[..., :2]
+    got = F.channel_slice_input_gradient(gradient[..., :2], 4, 1, 4, 2, engine=engine)
+    np.testing.assert_array_equal(got, expected)
 
 
 @engines

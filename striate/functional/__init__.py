@@ -12,16 +12,42 @@ numbers are computed in float64.
 """
 
 from striate.functional.activations import (
+    PReLUGradients,
+    clip,
+    clip_input_gradient,
+    elu,
+    elu_input_gradient,
+    gelu,
+    gelu_input_gradient,
+    hard_sigmoid,
+    hard_sigmoid_input_gradient,
+    hard_swish,
+    hard_swish_input_gradient,
     leaky_relu,
     leaky_relu_input_gradient,
+    mish,
+    mish_input_gradient,
+    prelu,
+    prelu_gradients,
     relu,
+    relu6,
+    relu6_input_gradient,
     relu_input_gradient,
     sigmoid,
     sigmoid_input_gradient,
+    silu,
+    silu_input_gradient,
     tanh,
     tanh_input_gradient,
 )
+from striate.functional.affine import AffineGradients, affine, affine_gradients
 from striate.functional.batchnorm import BatchNormGradients, batch_norm, batch_norm_gradients
+from striate.functional.channels import (
+    channel_shuffle,
+    channel_shuffle_input_gradient,
+    channel_slice,
+    channel_slice_input_gradient,
+)
 from striate.functional.conv2d import conv2d, conv2d_filter_gradient, conv2d_input_gradient
 from striate.functional.dense import dense, dense_input_gradient, dense_weight_gradient
 from striate.functional.grouped import (
@@ -29,13 +55,21 @@ from striate.functional.grouped import (
     grouped_dense_input_gradient,
     grouped_dense_weight_gradient,
 )
+from striate.functional.layernorm import LayerNormGradients, layer_norm, layer_norm_gradients
 from striate.functional.local import (
     locally_connected2d,
     locally_connected2d_input_gradient,
     locally_connected2d_weight_gradient,
 )
 from striate.functional.loss import softmax_cross_entropy
-from striate.functional.merge import add, concat, concat_input_gradients
+from striate.functional.lrn import lrn, lrn_input_gradient
+from striate.functional.merge import (
+    add,
+    concat,
+    concat_input_gradients,
+    multiply,
+    multiply_input_gradients,
+)
 from striate.functional.pooling import (
     avg_pool2d,
     avg_pool2d_input_gradient,
@@ -48,12 +82,23 @@ from striate.functional.pooling import (
 )
 
 __all__ = [
+    "AffineGradients",
     "BatchNormGradients",
+    "LayerNormGradients",
+    "PReLUGradients",
     "add",
+    "affine",
+    "affine_gradients",
     "avg_pool2d",
     "avg_pool2d_input_gradient",
     "batch_norm",
     "batch_norm_gradients",
+    "channel_shuffle",
+    "channel_shuffle_input_gradient",
+    "channel_slice",
+    "channel_slice_input_gradient",
+    "clip",
+    "clip_input_gradient",
     "concat",
     "concat_input_gradients",
     "conv2d",
@@ -62,22 +107,44 @@ __all__ = [
     "dense",
     "dense_input_gradient",
     "dense_weight_gradient",
+    "elu",
+    "elu_input_gradient",
+    "gelu",
+    "gelu_input_gradient",
     "global_avg_pool2d",
     "global_avg_pool2d_input_gradient",
     "grouped_dense",
     "grouped_dense_input_gradient",
     "grouped_dense_weight_gradient",
+    "hard_sigmoid",
+    "hard_sigmoid_input_gradient",
+    "hard_swish",
+    "hard_swish_input_gradient",
+    "layer_norm",
+    "layer_norm_gradients",
     "leaky_relu",
     "leaky_relu_input_gradient",
     "locally_connected2d",
     "locally_connected2d_input_gradient",
     "locally_connected2d_weight_gradient",
+    "lrn",
+    "lrn_input_gradient",
     "max_pool2d",
     "max_pool2d_input_gradient",
+    "mish",
+    "mish_input_gradient",
+    "multiply",
+    "multiply_input_gradients",
+    "prelu",
+    "prelu_gradients",
     "relu",
+    "relu6",
+    "relu6_input_gradient",
     "relu_input_gradient",
     "sigmoid",
     "sigmoid_input_gradient",
+    "silu",
+    "silu_input_gradient",
     "softmax_cross_entropy",
     "sum_pool2d",
     "sum_pool2d_input_gradient",

@@ -1,4 +1,4 @@
-"""Several arrays made one: their sum, or side by side along the channels."""
+"""Several arrays made one: their sum, their product, or side by side along the channels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ import numpy.typing as npt
 from striate import layers
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.functional.single import floats, run
+from striate.functional.single import floats, run, run_backward
 
 
 def add(*inputs: npt.ArrayLike, engine: str = "llvm") -> Array:
     """The sum of two or more arrays of the same shape. Its gradient is the same for each."""
     return run(layers.Add(), inputs, {}, engine)
+
+
+def multiply(*inputs: npt.ArrayLike, engine: str = "llvm") -> Array:
+    """The product of two or more arrays, such as images and gates: see `layers.Multiply`."""
+    return run(layers.Multiply(), inputs, {}, engine)
+
+
+def multiply_input_gradients(
+    gradient: npt.ArrayLike, *inputs: npt.ArrayLike, engine: str = "llvm"
+) -> tuple[Array, ...]:
+    """∂L/∂input of each input of `multiply`, from ∂L/∂output."""
+    return run_backward(layers.Multiply(), inputs, {}, gradient, engine).inputs
 
 
 def concat(*inputs: npt.ArrayLike, engine: str = "llvm") -> Array:

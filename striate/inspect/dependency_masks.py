@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from striate.layers.reads import Concatenation, FullyConnected, Reads, Reshaped, Window
+from striate.layers.reads import (
+    Concatenation,
+    FullyConnected,
+    PixelChannels,
+    Reads,
+    Reshaped,
+    Window,
+)
 from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
@@ -60,7 +67,27 @@ def inputs_read(reads: Reads, wanted: Mask, shapes: tuple[Shape, ...]) -> list[M
     if isinstance(reads, Concatenation):
         ends = np.cumsum([0, *(image[2] for image in images)]).tolist()
         return [wanted[..., start:stop] for start, stop in pairwise(ends)]
-    return [wanted] * len(images)  # Pointwise, PointwiseMerge
+    if isinstance(reads, PixelChannels):
+        return [_pixel_channels(reads, wanted, images[0])]
+    return [_same_place(wanted, image) for image in images]  # Pointwise, PointwiseMerge
+
+
+def _same_place(wanted: Mask, image: tuple[int, int, int]) -> Mask:
+    """The wanted places; along an axis where the image has one index, that one."""
+    axes = tuple(axis for axis in range(3) if image[axis] < wanted.shape[axis])
+    place: Mask = np.any(wanted, axes, keepdims=True)
+    return place
+
+
+def _pixel_channels(reads: PixelChannels, wanted: Mask, image: tuple[int, int, int]) -> Mask:
+    """The channels that the wanted ones read, counted up where each run of them starts, and down
+    where it stops.
+    """
+    changes = np.zeros((image[2] + 1, *image[:2]), np.int32)
+    counts = np.moveaxis(wanted, 2, 0).astype(np.int32)
+    np.add.at(changes, np.array([run.start for run in reads.channels]), counts)
+    np.subtract.at(changes, np.array([run.stop for run in reads.channels]), counts)
+    return np.moveaxis(changes.cumsum(0)[:-1] > 0, 0, 2)
 
 
 def _window(window: Window, wanted: Mask, image: tuple[int, int, int]) -> Mask:

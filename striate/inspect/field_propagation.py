@@ -17,7 +17,14 @@ import numpy.typing as npt
 from striate.common.cached_property import cached_property
 from striate.common.short_repr import short_repr
 from striate.inspect.dependency_masks import as_image
-from striate.layers.reads import Concatenation, FullyConnected, PointwiseMerge, Reads, Window
+from striate.layers.reads import (
+    Concatenation,
+    FullyConnected,
+    PixelChannels,
+    PointwiseMerge,
+    Reads,
+    Window,
+)
 from striate.ops.shapes import Field, Pair, Shape, extent
 
 Fields = tuple[Field, ...]
@@ -119,7 +126,9 @@ def propagate(
             ]
         if isinstance(reads, Concatenation):
             return _concatenation(inputs)
-        return _pointwise_merge(inputs)
+        return _pointwise_merge([_spread(source, as_image(output)) for source in inputs])
+    if isinstance(reads, PixelChannels):
+        return _pixel_channels(reads, _unflattened(inputs[0], shapes[0]))
     return inputs[0]  # Pointwise and Reshaped: a flattened image keeps its grid
 
 
@@ -207,6 +216,41 @@ def _pointwise_merge(inputs: Sequence[LayerFields]) -> LayerFields:
     ]
     of_channel = np.array([new[kinds] for kinds in read])
     return LayerFields(inputs[0].grid, of_channel, fields, np.stack(boxes, axis=1))
+
+
+def _spread(source: LayerFields, grid: tuple[int, int, int]) -> LayerFields:
+    """The fields over a larger grid: along an axis of one index they are everywhere the same."""
+    if source.grid == grid:
+        return source
+    moving = tuple(int(here == there) for here, there in zip(source.grid, grid, strict=True))
+    fields = tuple(
+        tuple(
+            Field(field.first, field.last, (field.jump[0] * moving[0], field.jump[1] * moving[1]))
+            for field in its_fields
+        )
+        for its_fields in source.fields
+    )
+    kinds = np.broadcast_to(source.kinds, grid[2])
+    boxes = np.broadcast_to(source.boxes, (*source.boxes.shape[:2], *grid[:2]))
+    return LayerFields(grid, kinds, fields, boxes)
+
+
+def _pixel_channels(reads: PixelChannels, source: LayerFields) -> LayerFields:
+    """Each channel of the output has the fields of all kinds of channels that it reads."""
+    known: dict[tuple[int, ...], int] = {}
+    of_range: dict[range, int] = {}
+    for channels in reads.channels:
+        if channels not in of_range:
+            kinds = tuple(np.unique(source.kinds[channels.start : channels.stop]).tolist())
+            of_range[channels] = known.setdefault(kinds, len(known))
+    return LayerFields(
+        (*source.grid[:2], len(reads.channels)),
+        np.array([of_range[channels] for channels in reads.channels]),
+        tuple(
+            _without_covered([f for kind in kinds for f in source.fields[kind]]) for kinds in known
+        ),
+        np.stack([_bounding(source.boxes[:, list(kinds)]) for kinds in known], axis=1),
+    )
 
 
 def _concatenation(inputs: Sequence[LayerFields]) -> LayerFields:

@@ -6,16 +6,35 @@ filter_layer   the base of convolutions and locally connected layers
 all others     the layers, whose formulas are in `striate.ops`
 """
 
-from striate.layers.activations import LeakyReLU, ReLU, Scale, Sigmoid, Tanh
+from striate.layers.activations import (
+    ELU,
+    GELU,
+    Clip,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    Mish,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Scale,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from striate.layers.affine import Affine
 from striate.layers.batchnorm import BatchNorm
+from striate.layers.channels import ChannelShuffle, ChannelSlice
 from striate.layers.conv2d import Conv2D
 from striate.layers.dense import Dense
 from striate.layers.dropout import Dropout
 from striate.layers.flatten import Flatten
 from striate.layers.grouped import GroupedDense
 from striate.layers.layer import Input, Layer, Node, Parameter, PassContext
+from striate.layers.layernorm import LayerNorm
 from striate.layers.local import LocallyConnected2D
-from striate.layers.merge import Add, Concat
+from striate.layers.lrn import LRN
+from striate.layers.merge import Add, Concat, Multiply
 from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D
 
 # The layers that model files and network files may name; nothing else is ever built from a file.
@@ -35,19 +54,41 @@ LAYERS: dict[str, type[Layer]] = {
         LeakyReLU,
         Sigmoid,
         Tanh,
+        ReLU6,
+        Clip,
+        HardSigmoid,
+        HardSwish,
+        ELU,
+        SiLU,
+        Mish,
+        GELU,
+        PReLU,
         Scale,
+        Affine,
         Dropout,
         BatchNorm,
+        LayerNorm,
+        LRN,
         Add,
+        Multiply,
         Concat,
+        ChannelShuffle,
+        ChannelSlice,
     )
 }
 
 __all__ = [
+    "ELU",
+    "GELU",
     "LAYERS",
+    "LRN",
     "Add",
+    "Affine",
     "AvgPool2D",
     "BatchNorm",
+    "ChannelShuffle",
+    "ChannelSlice",
+    "Clip",
     "Concat",
     "Conv2D",
     "Dense",
@@ -55,16 +96,24 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool2D",
     "GroupedDense",
+    "HardSigmoid",
+    "HardSwish",
     "Input",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LocallyConnected2D",
     "MaxPool2D",
+    "Mish",
+    "Multiply",
     "Node",
+    "PReLU",
     "Parameter",
     "PassContext",
     "ReLU",
+    "ReLU6",
     "Scale",
+    "SiLU",
     "Sigmoid",
     "SumPool2D",
     "Tanh",

@@ -39,12 +39,13 @@ class Parameter:
     """The description of one parameter of a layer: its name, shape and initial values.
 
     Attributes:
-        name: "filters", "weights", "bias", "scale" or "shift"; of running statistics "mean" or
-            "variance".
+        name: "filters", "weights", "bias", "scale", "shift" or "slope"; of running statistics
+            "mean" or "variance".
         shape: of the array.
-        initial: "he_normal", "glorot_uniform", "zeros" or "ones"; of filters also "identity".
+        initial: "he_normal", "glorot_uniform", "zeros", "ones" or "quarters"; of filters also
+            "identity".
         fan_in, fan_out: how many values each output sums, and how many outputs each input reaches.
-        decay: whether weight decay applies (not to biases and batch normalisation).
+        decay: whether weight decay applies (not to biases, slopes and normalisation).
     """
 
     name: str

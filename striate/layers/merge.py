@@ -1,4 +1,4 @@
-"""The layers with several inputs: Add and Concat."""
+"""The layers with several inputs: Add, Multiply and Concat."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext
 from striate.layers.reads import Concatenation, PointwiseMerge, Reads
+from striate.ops import multiply
 from striate.ops.shapes import Field, Pair, Shape
 
 
@@ -49,6 +50,43 @@ class Add(_Merge):
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
         return (gradient,) * saved, {}
+
+
+class Multiply(_Merge):
+    """The product of two or more inputs, such as an image and the gates of its channels.
+
+    All have the shape of the largest, or 1 in its place along some axes: (channels,) and
+    (1, 1, channels) are spread over the image, (height, width, 1) over the channels.
+    """
+
+    kind = "multiply"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        images = [shape if len(shape) == 3 else (1, 1, *shape) for shape in inputs]
+        largest = tuple(max(extents) for extents in zip(*images, strict=True))
+        alike = all(
+            extent in (1, most)
+            for shape in images
+            for extent, most in zip(shape, largest, strict=True)
+        )
+        if not alike or largest not in images:
+            raise StriateValueError(
+                f"{self.who}: inputs must have the shape of the largest, or 1 in its place along "
+                f"some axes, got {', '.join(map(str, inputs))}; gates are (channels,) for the "
+                "channels of an image, (height, width, 1) for its pixels"
+            )
+        return largest if any(len(shape) == 3 for shape in inputs) else largest[2:]
+
+    def reads(self, *inputs: Shape) -> Reads:
+        return PointwiseMerge()
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
+    ) -> tuple[Array, Any]:
+        return multiply.multiply(inputs), inputs
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        return multiply.multiply_gradients(gradient, saved), {}
 
 
 class Concat(_Merge):

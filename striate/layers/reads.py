@@ -32,7 +32,21 @@ class Reshaped:
 
 @dataclass(frozen=True)
 class PointwiseMerge:
-    """Output (row, column, channel) reads the same place of each of several inputs: Add."""
+    """Output (row, column, channel) reads the same place of each of several inputs: Add.
+
+    Along an axis where an input has one index only, that is the place: Multiply.
+    """
+
+
+@dataclass(frozen=True)
+class PixelChannels:
+    """Output (row, column, channel) reads some channels of the pixel at the same place.
+
+    Attributes:
+        channels: those that each channel of the output reads.
+    """
+
+    channels: tuple[range, ...]
 
 
 @dataclass(frozen=True)
@@ -69,4 +83,6 @@ class Window:
         return starts[:, None] + np.arange(self.size[axis]) * self.dilation[axis]
 
 
-Reads = Pointwise | FullyConnected | Reshaped | PointwiseMerge | Concatenation | Window
+Reads = (
+    Pointwise | FullyConnected | Reshaped | PointwiseMerge | PixelChannels | Concatenation | Window
+)

@@ -90,7 +90,7 @@ def initial(parameter: Parameter, random: np.random.Generator, count: int) -> Ar
     if parameter.initial == "glorot_uniform":
         limit = math.sqrt(6 / (parameter.fan_in + parameter.fan_out))
         return random.uniform(-limit, limit, count)
-    return {"zeros": 0.0, "ones": 1.0}[parameter.initial]
+    return {"zeros": 0.0, "ones": 1.0, "quarters": 0.25}[parameter.initial]
 
 
 def set_identity_filters(parameter: Parameter, filters: Array) -> None:

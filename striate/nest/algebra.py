@@ -177,7 +177,7 @@ class PairProduct(Expression):
 class Unary(Expression):
     """A function of one value."""
 
-    operation: Literal["exp", "expm1", "log", "sqrt", "rint"]
+    operation: Literal["exp", "expm1", "log", "sqrt", "rint", "mills"]
     operand: Expression
 
 

@@ -1,4 +1,6 @@
-"""Vector functions that processors lack: exponentials, logarithm, hashing, horizontal sums."""
+"""Vector functions that processors lack: exponentials, logarithm, Mills' ratio, hashing,
+horizontal sums.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,31 @@ _LN2 = {
 _RANGE = {"f32": (-87.0, 88.0), "f64": (-708.0, 709.0)}
 _TERMS = {"f32": 8, "f64": 15}
 _LOG_TERMS = {"f32": 6, "f64": 13}
+# Mills' ratio at a is t times a polynomial of 2t - 1, t = c / (a + c): c and the coefficients, by
+# interpolation at Chebyshev's points of 0 <= a <= 13.3 and 38.
+_MILLS: dict[str, tuple[float, tuple[float, ...]]] = {
+    "f32": (
+        3.5,
+        (
+            0.5331355376909015, 0.4050437662135857, 0.22590092755517255, 0.0831138527029167,
+            0.012466417115356116, -0.004643191295986516, -0.002276943009604712,
+            0.0003351940026806014, 0.0003131066526315705, -6.164304106741788e-05,
+            -1.288830061536052e-05,
+        ),
+    ),
+    "f64": (
+        5.0,
+        (
+            0.3856162094306315, 0.3335733190377919, 0.2483094123147733, 0.1571822151093203,
+            0.0827289431465342, 0.03465094681705805, 0.01042510048258242, 0.0015006565698167484,
+            -0.00039999239758641545, -0.000273171880159621, -2.9766583015763758e-05,
+            2.4947376432567124e-05, 8.362748345720697e-06, -1.9957415406126883e-06,
+            -1.3883695413692516e-06, 1.6880319484181996e-07, 2.1723116426343652e-07,
+            -2.1286030077401843e-08, -3.3112318228280846e-08, 4.757658282008269e-09,
+            3.841668424577711e-09, -9.132731451027576e-10, -6.800704703170771e-11,
+        ),
+    ),
+}  # fmt: skip
 
 
 class Arithmetic:
@@ -49,6 +76,7 @@ class Arithmetic:
             "log": self.log,
             "sqrt": self.sqrt,
             "rint": self.rint,
+            "mills": self.mills,
         }
         return functions[operation](value)
 
@@ -139,6 +167,19 @@ class Arithmetic:
         high, low = _LN2[self.element]
         series = self.multiply_add(n, self.constant(low), series)
         return self._keep_nan(value, self.multiply_add(n, self.constant(high), series))
+
+    def mills(self, value: Value) -> Value:
+        """Mills' ratio of a number that is not negative.
+
+        By it, times the density of the standard normal distribution, one finds how probable larger
+        numbers are.  Its relative error is at most 3e-7 in f32 and 2e-15 in f64, up to where that
+        probability is smaller than all numbers.
+        """
+        shift, coefficients = _MILLS[self.element]
+        offset, one = self.constant(shift), self.constant(1.0)
+        t = self.binary("fdiv", offset, self.binary("fadd", value, offset))
+        centred = self.binary("fsub", self.binary("fadd", t, t), one)
+        return self.binary("fmul", t, self._polynomial(centred, coefficients))
 
     def _polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
         """Horner's rule; the first coefficient is that of x to the power of 0."""

@@ -59,7 +59,7 @@ class Plan:
         parameters: Array,
         statistics: Array,
     ) -> None:
-        graph = analyse(network, settings.training)
+        graph = analyse(network, settings.training, settings.loss is not None)
         self.settings = settings
         self.builder = builder = Builder(network, graph, settings)
         self._memory(graph)

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 COMPUTED = frozenset(
-    ("ReLU", "LeakyReLU", "Scale", "Dropout", "Flatten", "Concat", "Add", "BatchNorm", "MaxPool2D")
-)
+    (
+        "ReLU",
+        "LeakyReLU",
+        "ReLU6",
+        "Clip",
+        "PReLU",
+        "Scale",
+        "Affine",
+        "Dropout",
+        "Flatten",
+        "Concat",
+    )
+) | frozenset(("Add", "Multiply", "ChannelShuffle", "ChannelSlice", "BatchNorm", "MaxPool2D"))
 """Layers whose outputs page/values.js computes from their inputs, to the last bit of float32."""
 
 EACH_NUMBER = 4 * 4 / 3

@@ -11,12 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from striate.layers import AvgPool2D, BatchNorm, Concat, Layer, LeakyReLU, Scale
+from striate.layers import (
+    ELU,
+    GELU,
+    LRN,
+    AvgPool2D,
+    BatchNorm,
+    ChannelShuffle,
+    ChannelSlice,
+    Clip,
+    Concat,
+    HardSigmoid,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    Scale,
+)
 from striate.layers.layer import WindowLayer
 from striate.reports import embedded_images
 from striate.reports.base64_arrays import encode_array
 from striate.reports.data import Prediction, Report
 from striate.reports.patch_boxes import patch_boxes
+
+# Layers whose arguments a page puts into their formulas.
+_WITH_OPTIONS = (ChannelShuffle, ChannelSlice, Clip, ELU, GELU, HardSigmoid, LayerNorm, LRN)
 
 
 def page_data(report: Report) -> dict[str, Any]:
@@ -63,6 +81,8 @@ def _node(report: Report, index: int) -> dict[str, Any]:
         # For layers whose filters read only some of the channels.
         if hasattr(layer, "groups"):
             node["groups"] = layer.groups
+    if isinstance(layer, _WITH_OPTIONS):
+        node["options"] = layer.config()
     if isinstance(layer, LeakyReLU):
         node["slope"] = float(np.float32(layer.slope))
     elif isinstance(layer, Scale):

@@ -8,11 +8,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.special import erfcx
 
 from striate.common.random_bits import uniform_bits
 from striate.nest import algebra as a
 
 Arrays = dict[str, np.ndarray]
+
+
+def mills(x: float) -> float:
+    return math.sqrt(math.pi / 2) * float(erfcx(x / math.sqrt(2)))
 
 
 def interpret(nest: a.Nest, arrays: Arrays) -> None:
@@ -50,7 +55,8 @@ def interpret(nest: a.Nest, arrays: Arrays) -> None:
                 x, y = value(left, point, results), value(right, point, results)
                 return x * y + value(addend, point, results)
             case a.Unary(operation, operand):
-                return float(getattr(math, operation)(value(operand, point, results)))
+                x = value(operand, point, results)
+                return mills(x) if operation == "mills" else float(getattr(math, operation)(x))
             case a.Where(comparison, left, right, then, otherwise):
                 x, y = value(left, point, results), value(right, point, results)
                 chosen = x > y if comparison == ">" else x == y

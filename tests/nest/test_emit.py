@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.special import erfcx
 
 from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
@@ -168,6 +169,18 @@ def test_exp_log_sqrt_tanh_sigmoid(run_nest: Run, element: str) -> None:
     exact = np.tanh(arrays["x"].astype(np.float64))
     relative = np.abs(arrays["tanh"] - exact) / np.maximum(np.abs(exact), 1e-30)
     assert relative.max() < (5e-7 if element == "f32" else 1e-15)
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_mills_ratio(run_nest: Run, element: str) -> None:
+    """The stated error, up to where the probability of larger numbers is no number any more."""
+    dtype, last, error = (np.float32, 13.3, 3e-7) if element == "f32" else (np.float64, 38.0, 2e-15)
+    x = np.concatenate([np.linspace(0, last, 4001), np.geomspace(1e-8, 1, 99)]).astype(dtype)
+    arrays = {"x": x, "out": np.zeros_like(x)}
+    nest = Nest((("v", x.size),), (Store(tensor("out", v=1), a.Unary("mills", tensor("x", v=1))),))
+    run_nest(nest, arrays, tolerance=error, element=element)
+    exact = np.sqrt(np.pi / 2) * erfcx(x.astype(float) / np.sqrt(2))
+    np.testing.assert_allclose(arrays["out"], exact, rtol=error)
 
 
 def test_exp_saturates_instead_of_overflowing(run_nest: Run) -> None:

@@ -196,6 +196,18 @@ def test_pooling_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) 
         (layers.Sigmoid(), (7,)),
         (layers.Scale(-0.3), (3, 4, 5)),
         (layers.Tanh(), (2, 3, 7)),
+        (layers.ReLU6(), (3, 4, 5)),
+        (layers.Clip(-0.3, 0.8), (3, 4, 5)),
+        (layers.Clip(high=0.1), (17,)),
+        (layers.HardSigmoid(), (3, 4, 5)),
+        (layers.HardSigmoid(-0.4, 0.3), (7,)),
+        (layers.HardSwish(), (3, 4, 5)),
+        (layers.SiLU(), (3, 4, 5)),
+        (layers.Mish(), (2, 3, 7)),
+        (layers.ELU(1.3), (3, 4, 5)),
+        (layers.ELU(-0.3), (3, 4, 5)),
+        (layers.GELU(), (3, 4, 5)),
+        (layers.GELU("tanh"), (3, 4, 5)),
         (layers.Flatten(), (3, 2, 5)),
         (layers.GlobalAvgPool2D(), (3, 5, 9)),
         (layers.MaxPool2D(2), (4, 6, 3)),
@@ -205,6 +217,38 @@ def test_pooling_of_any_shape(case: tuple[Layer, tuple[int, int, int]], n: int) 
     ids=str,
 )
 def test_other_layers(layer: Layer, shape: tuple[int, ...], n: int) -> None:
+    check(layer, shape, n)
+
+
+@pytest.mark.parametrize("n", [1, 16, 19])
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.PReLU(), (3, 4, 5)),
+        (layers.PReLU(), (17,)),
+        (layers.PReLU(shared=True), (4, 3, 9)),
+        (layers.Affine(), (3, 4, 7)),
+        (layers.Affine(shift=False), (33,)),
+        (layers.Affine(scale=False), (3, 4, 16)),
+        (layers.LayerNorm(eps=1e-3), (3, 4, 7)),
+        (layers.LayerNorm(eps=1e-3), (3, 2, 16)),
+        (layers.LayerNorm(), (2, 5, 33)),
+        (layers.LayerNorm(), (31,)),
+        (layers.LRN(3, 0.3, 0.6, 1.5), (3, 4, 5)),
+        (layers.LRN(4, 0.5), (3, 4, 17)),
+        (layers.LRN(5, 2.0, 0.5), (2, 3, 16)),
+        (layers.LRN(9, 0.5, 1.0), (3, 2, 4)),
+        (layers.ChannelShuffle(2), (3, 4, 8)),
+        (layers.ChannelShuffle(3), (3, 4, 33)),
+        (layers.ChannelShuffle(5), (15,)),
+        (layers.ChannelSlice(0, 4), (3, 4, 8)),
+        (layers.ChannelSlice(3, 17), (3, 4, 17)),
+        (layers.ChannelSlice(1, 9, 3), (3, 4, 15)),
+        (layers.ChannelSlice(2, 31, 2), (32,)),
+    ],
+    ids=str,
+)
+def test_layers_of_channels(layer: Layer, shape: tuple[int, ...], n: int) -> None:
     check(layer, shape, n)
 
 

@@ -9,17 +9,22 @@ import pytest
 
 from striate.engines import make_engine
 from striate.layers import (
+    GELU,
     Add,
+    Affine,
     BatchNorm,
     Concat,
     Conv2D,
     Dense,
     Flatten,
     GlobalAvgPool2D,
+    HardSwish,
     Input,
     Layer,
     MaxPool2D,
+    PReLU,
     ReLU,
+    SiLU,
 )
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
@@ -35,7 +40,7 @@ def with_random_numbers(network: Network) -> Network:
         for name, array in {**network.parameters_of(i), **network.state_of(i)}.items():
             if name in ("scale", "variance"):
                 array[...] = rng.uniform(0.5, 1.5, array.shape)
-            elif name in ("shift", "mean", "bias"):
+            elif name in ("shift", "mean", "bias", "slope"):
                 array[...] = rng.uniform(-1, 1, array.shape)
     return network
 
@@ -56,6 +61,16 @@ def plain() -> Network:
     return with_random_numbers(Network([*layers, GlobalAvgPool2D(), Dense(4)], SHAPE))
 
 
+def scaled() -> Network:
+    """`Affine` behind what it is folded into, and behind what it is not."""
+    image = Input(SHAPE)
+    x = SiLU()(Affine()(BatchNorm()(Conv2D(18, 3, padding=1, bias=False)(image))))
+    x = GELU()(Affine(shift=False)(Affine(scale=False)(Conv2D(9, 3)(x))))
+    x = PReLU()(Affine()(MaxPool2D((3, 2), uncovered="drop")(x)))  # behind no convolution: stays
+    x = Affine()(Dense(20)(Flatten()(x)))
+    return with_random_numbers(Network(inputs=image, output=Dense(5)(HardSwish()(x))))
+
+
 def images(count: int, dtype: type = np.float32) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 255, (count, *SHAPE)).astype(dtype)
 
@@ -74,6 +89,15 @@ def test_folding_keeps_the_function_and_drops_layers() -> None:
         make_engine(less, "numpy", batch_size=3).forward(images(3)),
         network.predict_logits(images(3), engine="numpy"),
     )
+
+
+def test_a_chain_of_factors_is_folded_too() -> None:
+    network = scaled()
+    less = folded(network)
+    kinds = [type(vertex.layer) for vertex in less.nodes]
+    assert (kinds.count(BatchNorm), kinds.count(Affine)) == (0, 1)
+    outputs = make_engine(less, "numpy", batch_size=3).forward(images(3))
+    assert close(outputs, network.predict_logits(images(3), engine="numpy"))
 
 
 def test_folding_leaves_the_network_as_it_was() -> None:
@@ -97,7 +121,7 @@ def test_a_convolution_that_others_read_too_is_not_folded() -> None:
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 16, 33])
-@pytest.mark.parametrize("make", [residual, plain])
+@pytest.mark.parametrize("make", [residual, plain, scaled])
 def test_outputs_are_those_of_the_network(
     make: type[Network], batch_size: int, threads: int, exact: bool
 ) -> None:
@@ -115,7 +139,7 @@ def test_a_single_image_on_several_threads(monkeypatch: pytest.MonkeyPatch) -> N
     # Everything is cut, however small, where it otherwise would not be worth a second thread.
     monkeypatch.setattr("striate.plan.inference._SMALL", 0)
     monkeypatch.setattr("striate.plan.build.axis_split._WORTH", 100)
-    for make in (residual, plain):
+    for make in (residual, plain, scaled):
         network = make()
         expected = network.predict_logits(images(1), engine="numpy")
         results = [network.compile(threads=threads)(images(1)) for threads in (1, 2, 3, 7)]

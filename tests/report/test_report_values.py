@@ -135,6 +135,55 @@ def test_weights_that_are_shared_nowhere_or_by_groups(open_page: Any, tmp_path: 
                 assert abs(why["total"] - value) <= 5e-7 * magnitude(why), vertex.name
 
 
+def gates() -> striate.Network:
+    """Products, choices of channels, normalised channels, and the activations of newer networks."""
+    x = image = striate.Input((6, 5, 3))
+    x = striate.PReLU()(striate.Conv2D(6, 3, padding=1)(x))
+    gate = striate.HardSigmoid(0.2)(striate.Dense(6)(striate.GlobalAvgPool2D()(x)))
+    mask = striate.ELU(1.5)(striate.Conv2D(1, 1)(x))
+    x = striate.SiLU()(striate.Multiply()(gate, x, mask, x))
+    x = striate.ChannelShuffle(3)(x)
+    y = striate.GELU()(striate.LayerNorm()(striate.ChannelSlice(1, 6, 2)(x)))
+    z = striate.GELU("tanh")(striate.LRN(4, 0.5)(striate.ChannelSlice(2, 5)(x)))
+    y = striate.Mish()(striate.Affine(shift=False)(striate.Multiply()(y, z)))
+    y = striate.HardSwish()(striate.Affine()(striate.ReLU6()(y)))
+    y = striate.Clip(-0.1, 0.4)(striate.Affine(scale=False)(striate.PReLU(shared=True)(y)))
+    out = striate.Multiply()(striate.Clip(high=0.3)(striate.Flatten()(y)), striate.Flatten()(z))
+    network = striate.Network(inputs=image, output=striate.Dense(4)(out))
+    random = np.random.default_rng(4)
+    for array in network.parameters.values():
+        array[...] = random.normal(size=array.shape) * 0.6
+    return network
+
+
+def test_gates_and_choices_of_channels(open_page: Any, tmp_path: Path) -> None:
+    network = gates()
+    images = np.random.default_rng(5).normal(size=(3, 6, 5, 3))
+    path = tmp_path / "gates.html"
+    report = striate.report(network, images, [0, 1, 2], path=path, engine="numpy")
+    page = open_page(path)
+    assert check_patches(page, network) > 500
+    for index, vertex in enumerate(network.nodes):
+        values = report.values[index][0].ravel()
+        got = page.evaluate("n => Array.from(striateReport.valuesOf(0, n))", index)
+        np.testing.assert_array_equal(np.array(got, np.float32), values, vertex.name)
+        told = page.evaluate(
+            "([node, n]) => [...Array(n).keys()].map((i) => striateReport.explain(0, node, i))",
+            [index, values.size],
+        )
+        for value, why in zip(values.tolist(), told, strict=True):
+            assert why["kind"] in ("sum", "formula"), vertex.name
+            assert "NaN" not in why.get("text", "") and "undefined" not in why.get("text", "")
+            behind = [report.values[b["node"]][0].ravel()[b["index"]] for b in why["from"]]
+            assert behind == [b["value"] for b in why["from"]]
+            if isinstance(vertex.layer, striate.Multiply):
+                assert np.prod(behind, dtype=float) == np.float32(value) or np.isclose(
+                    np.prod(behind, dtype=float), value, rtol=1e-6
+                )
+            if isinstance(vertex.layer, striate.ChannelShuffle | striate.ChannelSlice):
+                assert behind == [value]
+
+
 def test_every_type_of_layer_is_explained(open_page: Any, made: tuple[Path, Report]) -> None:
     page = open_page(made[0])
     assert set(LAYERS) <= set(page.evaluate("striateReport.explained"))

@@ -1,10 +1,10 @@
-"""Folding: batch normalisation becomes part of the convolution or dense layer before it.
+"""Folding: batch normalisation and `Affine` become part of the convolution or dense layer before.
 
-Once trained, it multiplies every channel by a number and adds another:
+Once trained, they multiply every channel by a number and add another:
 
     f * (W x + b - mean) + shift = (f W) x + (f (b - mean) + shift)
 
-with f = scale / sqrt(variance + eps).
+with f = scale / sqrt(variance + eps); for `Affine`, f = scale and mean = 0.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from striate.layers import BatchNorm, Conv2D, Dense, Input
+from striate.layers import Affine, BatchNorm, Conv2D, Dense, Input
 
 if TYPE_CHECKING:
     from striate.layers import Layer, Node
     from striate.model.model import Model
+
+Numbers = npt.NDArray[np.float64]
 
 
 def folded(network: Model) -> Model:
@@ -27,6 +30,14 @@ def folded(network: Model) -> Model:
 
     Places of one layer share its weights as before, if what is folded into them is the same.
     """
+    result = _folded_once(network)
+    while _followers(result):  # several may follow each other
+        result = _folded_once(result)
+    return result
+
+
+def _folded_once(network: Model) -> Model:
+    """Into each layer, what follows it directly."""
     from striate.model.model import Model
 
     network = network.branch()
@@ -60,12 +71,12 @@ def folded(network: Model) -> Model:
 
 
 def _followers(network: Model) -> dict[int, int]:
-    """For each layer that nothing but a batch normalisation reads, that one."""
+    """For each layer that nothing but a batch normalisation or `Affine` reads, that one."""
     readers = Counter(source for vertex in network.nodes for source in vertex.inputs)
     return {
         vertex.inputs[0]: i
         for i, vertex in enumerate(network.nodes)
-        if type(vertex.layer) is BatchNorm
+        if type(vertex.layer) in (BatchNorm, Affine)
         and vertex.inputs[0] >= 0
         and readers[vertex.inputs[0]] == 1
         and type(network.nodes[vertex.inputs[0]].layer) in (Conv2D, Dense)
@@ -73,13 +84,21 @@ def _followers(network: Model) -> dict[int, int]:
 
 
 def _fold(network: Model, old: int, follower: int, result: Model, new: int) -> None:
-    layer = cast(BatchNorm, network.nodes[follower].layer)
-    own = {**network.parameters_of(follower), **network.state_of(follower)}
-    exact = {name: np.asarray(array, np.float64) for name, array in own.items()}
-    factor = exact["scale"] / np.sqrt(exact["variance"] + layer.eps)
+    factor, mean, shift = _factor(network, follower)
     parameters = result.parameters_of(new)
     weights = "filters" if "filters" in parameters else "weights"
     before = network.parameters_of(old)
     parameters[weights][...] = before[weights] * factor
     bias = before.get("bias", 0.0)
-    parameters["bias"][...] = (bias - exact["mean"]) * factor + exact["shift"]
+    parameters["bias"][...] = (bias - mean) * factor + shift
+
+
+def _factor(network: Model, follower: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Factor, mean and shift of every channel, in float64; those of `Affine` may be one number."""
+    layer = network.nodes[follower].layer
+    own = {**network.parameters_of(follower), **network.state_of(follower)}
+    exact = {name: np.asarray(array, np.float64) for name, array in own.items()}
+    factor, shift = exact.get("scale", np.ones(1)), exact.get("shift", np.zeros(1))
+    if isinstance(layer, BatchNorm):
+        return factor / np.sqrt(exact["variance"] + layer.eps), exact["mean"], shift
+    return factor, np.zeros(1), shift

@@ -23,7 +23,7 @@ from striate.layers import (
 )
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape, extent
-from striate.plan.analysis.activations import ACTIVATIONS, fusible
+from striate.plan.analysis.activations import ACTIVATIONS, fusible, rises
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -91,8 +91,13 @@ class Graph:
         return counts
 
 
-def analyse(network: Model, training: bool) -> Graph:
+def analyse(network: Model, training: bool, backward: bool | None = None) -> Graph:
     """Drop what is only a view, and fuse activations into what precedes them.
+
+    Args:
+        network: the network.
+        training: whether layers behave as in training.
+        backward: whether gradients are wanted; by default in training.
 
     - Flatten before Dense and GroupedDense changes nothing; Dropout does nothing outside training.
     - An activation whose input nobody else reads is applied where that input is stored.
@@ -100,6 +105,7 @@ def analyse(network: Model, training: bool) -> Graph:
       it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
     - Rows and columns that no window reads are not computed.
     """
+    backward = training if backward is None else backward
     plain = _without_views(network, training)
     nodes = [i for i, value in plain.items() if i == value and i != INPUT]
     sources = {i: tuple(plain[source] for source in network.nodes[i].inputs) for i in nodes}
@@ -114,9 +120,9 @@ def analyse(network: Model, training: bool) -> Graph:
     made: dict[int, Operation] = {}
     for i in nodes:
         layer, before = network.nodes[i].layer, sources[i][0]
-        if fusible(layer) and readers[before] == 1:
+        if fusible(layer, backward) and readers[before] == 1:
             previous = made.get(fused[before])
-            if readers[i] == 1 and i in pooled and before not in moved:
+            if rises(layer) and readers[i] == 1 and i in pooled and before not in moved:
                 fused[i], moved[i] = fused[before], layer
                 continue
             # An activation as such needs its own output for its derivative.

@@ -19,7 +19,7 @@ from striate.nest.algebra import (
     Store,
 )
 from striate.ops.shapes import Pads
-from striate.plan.analysis.activations import ACTIVATIONS, activated, derived
+from striate.plan.analysis.activations import activated, derived, told_by
 from striate.plan.analysis.operations import Graph, Operation
 from striate.plan.layout import (
     EVERY_PIXEL,
@@ -265,7 +265,7 @@ class GradientWriter:
         """What a store writes and reads, by role."""
         images = {"out": self.builder.gradients[self.value]}
         activation = self.activation
-        if activation is not None and ACTIVATIONS[type(activation)].told_by != "nothing":
+        if activation is not None and told_by(activation) != "nothing":
             images["value"] = self.builder.values[self.value]
         return images
 

@@ -17,7 +17,7 @@ from striate.nest.algebra import (
     Tensor,
     strides_of,
 )
-from striate.plan.analysis.activations import ACTIVATIONS, activated, derived
+from striate.plan.analysis.activations import activated, derived, told_by
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, pixels
 from striate.plan.lowering.builder import Builder
@@ -70,9 +70,9 @@ def activation_forward(builder: Builder, operation: Operation) -> None:
 def activation_backward(builder: Builder, operation: Operation) -> None:
     """Its derivative, from what tells it."""
     source = operation.inputs[0]
-    told_by = ACTIVATIONS[type(operation.layer)].told_by
-    told = builder.values[source if told_by == "input" else operation.node]
-    reads = {} if told_by == "nothing" else {"told": Location(told.buffer)}
+    what = told_by(operation.layer)
+    told = builder.values[source if what == "input" else operation.node]
+    reads = {} if what == "nothing" else {"told": Location(told.buffer)}
     gradient = builder.gradients[operation.node]
     term = derived(
         operation.layer, told.tensor("told", EVERY_PIXEL), gradient.tensor("gradient", EVERY_PIXEL)

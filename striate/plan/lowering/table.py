@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from striate.layers import (
+    LRN,
     Add,
+    Affine,
     AvgPool2D,
     BatchNorm,
+    ChannelShuffle,
+    ChannelSlice,
     Concat,
     Conv2D,
     Dense,
@@ -14,17 +18,25 @@ from striate.layers import (
     GlobalAvgPool2D,
     GroupedDense,
     Layer,
+    LayerNorm,
     LocallyConnected2D,
     MaxPool2D,
+    Multiply,
+    PReLU,
     SumPool2D,
 )
 from striate.plan.analysis.activations import ACTIVATIONS
 from striate.plan.lowering import (
+    affine,
     batchnorm,
+    channels,
     dense,
     elementwise,
     grouped_dense,
+    layernorm,
     locally_connected,
+    lrn,
+    multiply,
     pooling,
 )
 from striate.plan.lowering.convolution import choice as convolution
@@ -63,6 +75,13 @@ LOWERINGS: dict[type[Layer], Lowering] = {
     Flatten: Lowering(elementwise.flatten_forward, elementwise.flatten_backward),
     Add: Lowering(elementwise.add_forward, elementwise.add_backward),
     Concat: Lowering(elementwise.concat_forward, elementwise.concat_backward),
+    Multiply: Lowering(multiply.forward, multiply.backward, rereads=True),
+    Affine: Lowering(affine.affine_forward, affine.affine_backward, rereads=True),
+    PReLU: Lowering(affine.prelu_forward, affine.prelu_backward, rereads=True),
+    LayerNorm: Lowering(layernorm.forward, layernorm.backward, rereads=True),
+    LRN: Lowering(lrn.forward, lrn.backward, rereads=True),
+    ChannelShuffle: Lowering(channels.shuffle_forward, channels.shuffle_backward),
+    ChannelSlice: Lowering(channels.slice_forward, channels.slice_backward),
     **{
         kind: Lowering(
             elementwise.activation_forward, elementwise.activation_backward, rereads=True

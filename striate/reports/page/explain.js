@@ -114,6 +114,62 @@ const explanations = {
   ReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `max(x, 0) = max(${number(v)}, 0)`),
   LeakyReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
     v > 0 ? `x, which is positive: ${number(v)}` : `slope · x = ${number(layer.slope)} · ${bracketed(v)}`),
+  ReLU6: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `min(max(x, 0), 6) = min(max(${number(v)}, 0), 6)`),
+  Clip: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => {
+    const { low, high } = layer.options;
+    const above = low === null ? number(v) : `max(${number(v)}, ${number(low)})`;
+    return `x between its bounds: ${high === null ? above : `min(${above}, ${number(high)})`}`;
+  }),
+  HardSigmoid: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
+    `min(max(slope · x + offset, 0), 1) = min(max(${number(layer.options.slope)} · ${bracketed(v)} + ${bracketed(layer.options.offset)}, 0), 1)`),
+  HardSwish: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
+    `x · min(max(x/6 + 1/2, 0), 1) with x = ${number(v)}`),
+  SiLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `x / (1 + exp(−x)) with x = ${number(v)}`),
+  Mish: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `x · tanh(log(1 + exp(x))) with x = ${number(v)}`),
+  ELU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
+    v > 0 ? `x, which is positive: ${number(v)}` : `alpha · (exp(x) − 1) = ${bracketed(layer.options.alpha)} · (exp(${number(v)}) − 1)`),
+  GELU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) =>
+    layer.options.approximate === "tanh"
+      ? `x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2 with x = ${number(v)}`
+      : `x · (1 + erf(x/√2)) / 2 with x = ${number(v)}`),
+  PReLU: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => {
+    const slope = decode(layer.arrays.slope);
+    return v > 0 ? `x, which is positive: ${number(v)}` : `slope · x = ${bracketed(slope[index % slope.length])} · ${bracketed(v)}`;
+  }),
+  Affine: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => {
+    const { scale, shift } = affineOf(layer);
+    const scaled = scale ? `${number(scale[index % scale.length])} · ${bracketed(v)}` : number(v);
+    const words = scale && shift ? "x · scale + shift" : scale ? "x · scale" : "x + shift";
+    return `${words} = ${scaled}${shift ? ` + ${bracketed(shift[index % shift.length])}` : ""}`;
+  }),
+  LayerNorm: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => {
+    const [scale, shift] = ["scale", "shift"].map((name) => decode(layer.arrays[name]));
+    const c = index % scale.length;
+    const pixel = [...x.subarray(index - c, index - c + scale.length)];
+    const mean = pixel.reduce((sum, one) => sum + one, 0) / pixel.length;
+    const variance = pixel.reduce((sum, one) => sum + (one - mean) ** 2, 0) / pixel.length;
+    return `scale · (x − mean) / √(variance + ε) + shift = ${number(scale[c])} · (${number(v)} − ${bracketed(mean)}) / √(${number(variance)} + ${number(layer.options.eps)}) + ${bracketed(shift[c])}, with mean and variance of this pixel's ${pixel.length} channels`;
+  }),
+  LRN: (layer, [x], index, node) => formula(layer.inputs[0], index, x, (v) => {
+    const { size, alpha, beta, bias } = layer.options;
+    const channels = layer.shape[layer.shape.length - 1];
+    const c = index % channels;
+    const [first, stop] = [Math.max(c - Math.floor((size - 1) / 2), 0), Math.min(c + Math.floor(size / 2) + 1, channels)];
+    const squares = [...x.subarray(index - c + first, index - c + stop)].reduce((sum, one) => sum + one * one, 0);
+    return `x / (bias + alpha/size · Σ x²)^beta = ${number(v)} / (${number(bias)} + ${number(alpha)}/${size} · ${number(squares)})^${number(beta)}, the sum over channels ${first} to ${stop - 1}`;
+  }),
+  Multiply(layer, inputs, index, node) {
+    const from = layer.inputs.map((source, which) => {
+      const at = spreadTo(source, node, index);
+      return { node: source, index: at, value: inputs[which][at] };
+    });
+    return { kind: "formula", text: `the product ${from.map(({ value }) => bracketed(value)).join(" · ")}`, from };
+  },
+  ChannelShuffle(layer, [x], index, node) {
+    const [source, at] = [layer.inputs[0], chosenBy(node, index)];
+    return formula(source, at, x, () => `the value ${placeText(source, at)} of ${nodeName(source)}`);
+  },
+  ChannelSlice: (...all) => explanations.ChannelShuffle(...all),
   Scale: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `factor · x = ${number(layer.factor)} · ${bracketed(v)}`),
   Sigmoid: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `1 / (1 + exp(−x)) with x = ${number(v)}`),
   Tanh: (layer, [x], index) => formula(layer.inputs[0], index, x, (v) => `tanh(x) with x = ${number(v)}`),

@@ -63,6 +63,25 @@ function taps(node, row, column) {
 const computedLayers = {
   ReLU: (node, [x]) => x.map((v) => Math.max(v, 0)),
   LeakyReLU: (node, [x]) => x.map((v) => (v > 0 ? v : f32(v * node.slope))),
+  ReLU6: (node, [x]) => x.map((v) => Math.min(Math.max(v, 0), 6)),
+  Clip: (node, [x]) => x.map((v) => clipped(node, v)),
+  PReLU(node, [x]) {
+    const slope = decode(node.arrays.slope);
+    return x.map((v, i) => (v > 0 ? v : f32(v * slope[i % slope.length])));
+  },
+  Affine(node, [x]) {
+    const { scale, shift } = affineOf(node);
+    return x.map((v, i) => {
+      const scaled = scale ? f32(v * scale[i % scale.length]) : v;
+      return shift ? f32(scaled + shift[i % shift.length]) : scaled;
+    });
+  },
+  Multiply: (node, inputs, index) =>
+    new Float32Array(count(node.shape)).map((_, i) =>
+      inputs.map((x, which) => x[spreadTo(node.inputs[which], index, i)]).reduce((a, b) => f32(a * b))),
+  ChannelShuffle: (node, [x], index) => x.map((_, i) => x[chosenBy(index, i)]),
+  ChannelSlice: (node, [x], index) =>
+    new Float32Array(count(node.shape)).map((_, i) => x[chosenBy(index, i)]),
   Scale: (node, [x]) => x.map((v) => f32(v * node.factor)),
   Dropout: (node, [x]) => x,
   Flatten: (node, [x]) => x,
@@ -159,4 +178,36 @@ function partOf(node, index) {
   let [channel, which] = [place[place.length - 1], 0];
   while (channel >= widths[which]) channel -= widths[which++];
   return [inputs[which], indexOf(inputs[which], [...place.slice(0, -1), channel])];
+}
+
+function clipped(node, value) {
+  const { low, high } = node.options;
+  const above = low === null ? value : Math.max(value, f32(low));
+  return high === null ? above : Math.min(above, f32(high));
+}
+
+function affineOf(node) {
+  const { scale, shift } = node.arrays;
+  return { scale: scale && decode(scale), shift: shift && decode(shift) };
+}
+
+// Which value of an input a product has in it: along an axis of one index, that one.
+function spreadTo(source, node, index) {
+  const place = placeOf(node, index);
+  const [whole, shape] = [[0, 0, ...place].slice(-3), [1, 1, ...shapeOf(source)].slice(-3)];
+  const [row, column, channel] = whole.map((at, axis) => Math.min(at, shape[axis] - 1));
+  return (row * shape[1] + column) * shape[2] + channel;
+}
+
+// Which value of its input a layer that chooses channels hands on.
+function chosenBy(node, index) {
+  const { options, type, inputs, shape } = report.nodes[node];
+  const place = placeOf(node, index);
+  const channel = place.pop();
+  const share = shape[shape.length - 1] / options.groups;
+  const from =
+    type === "ChannelShuffle"
+      ? (channel % options.groups) * share + Math.floor(channel / options.groups)
+      : options.start + channel * options.step;
+  return indexOf(inputs[0], [...place, from]);
 }
