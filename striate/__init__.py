@@ -27,23 +27,32 @@ if TYPE_CHECKING:
     from striate.estimators import ConvNetClassifier as ConvNetClassifier
     from striate.estimators import ConvNetRegressor as ConvNetRegressor
     from striate.layers import Add as Add
+    from striate.layers import AvgPool1D as AvgPool1D
     from striate.layers import AvgPool2D as AvgPool2D
     from striate.layers import BatchNorm as BatchNorm
     from striate.layers import Concat as Concat
+    from striate.layers import Conv1D as Conv1D
     from striate.layers import Conv2D as Conv2D
+    from striate.layers import ConvTranspose2D as ConvTranspose2D
+    from striate.layers import Crop2D as Crop2D
     from striate.layers import Dense as Dense
     from striate.layers import Dropout as Dropout
     from striate.layers import Flatten as Flatten
+    from striate.layers import GlobalAvgPool1D as GlobalAvgPool1D
     from striate.layers import GlobalAvgPool2D as GlobalAvgPool2D
+    from striate.layers import GlobalMaxPool1D as GlobalMaxPool1D
+    from striate.layers import GlobalMaxPool2D as GlobalMaxPool2D
     from striate.layers import GroupedDense as GroupedDense
     from striate.layers import LeakyReLU as LeakyReLU
     from striate.layers import LocallyConnected2D as LocallyConnected2D
+    from striate.layers import MaxPool1D as MaxPool1D
     from striate.layers import MaxPool2D as MaxPool2D
     from striate.layers import ReLU as ReLU
     from striate.layers import Scale as Scale
     from striate.layers import Sigmoid as Sigmoid
     from striate.layers import SumPool2D as SumPool2D
     from striate.layers import Tanh as Tanh
+    from striate.layers import ZeroPad2D as ZeroPad2D
     from striate.model.files import ModelFileError as ModelFileError
     from striate.model.preprocessing import Preprocessing as Preprocessing
     from striate.network import Input as Input
@@ -70,23 +79,31 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "AdamW": ("striate.optim.optimizers", "AdamW"),
     "Add": ("striate.layers", "Add"),
     "Augment": ("striate.data.augment", "Augment"),
+    "AvgPool1D": ("striate.layers", "AvgPool1D"),
     "AvgPool2D": ("striate.layers", "AvgPool2D"),
     "BatchNorm": ("striate.layers", "BatchNorm"),
     "Concat": ("striate.layers", "Concat"),
+    "Conv1D": ("striate.layers", "Conv1D"),
     "Conv2D": ("striate.layers", "Conv2D"),
     "ConvNetClassifier": ("striate.estimators", "ConvNetClassifier"),
     "ConvNetRegressor": ("striate.estimators", "ConvNetRegressor"),
+    "ConvTranspose2D": ("striate.layers", "ConvTranspose2D"),
+    "Crop2D": ("striate.layers", "Crop2D"),
     "DataError": ("striate.data", "DataError"),
     "Dataset": ("striate.data", "Dataset"),
     "Dense": ("striate.layers", "Dense"),
     "Dropout": ("striate.layers", "Dropout"),
     "Evaluation": ("striate.training.evaluation", "Evaluation"),
     "Flatten": ("striate.layers", "Flatten"),
+    "GlobalAvgPool1D": ("striate.layers", "GlobalAvgPool1D"),
     "GlobalAvgPool2D": ("striate.layers", "GlobalAvgPool2D"),
+    "GlobalMaxPool1D": ("striate.layers", "GlobalMaxPool1D"),
+    "GlobalMaxPool2D": ("striate.layers", "GlobalMaxPool2D"),
     "GroupedDense": ("striate.layers", "GroupedDense"),
     "Input": ("striate.network", "Input"),
     "LeakyReLU": ("striate.layers", "LeakyReLU"),
     "LocallyConnected2D": ("striate.layers", "LocallyConnected2D"),
+    "MaxPool1D": ("striate.layers", "MaxPool1D"),
     "MaxPool2D": ("striate.layers", "MaxPool2D"),
     "MeanSquaredError": ("striate.optim.losses", "MeanSquaredError"),
     "ModelFileError": ("striate.model.files", "ModelFileError"),
@@ -99,6 +116,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SoftmaxCrossEntropy": ("striate.optim.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
+    "ZeroPad2D": ("striate.layers", "ZeroPad2D"),
     "__version__": ("striate.common.version", "__version__"),
     "compat": ("striate.compat", None),
     "conversions": ("striate.teaching.conversions", None),
@@ -127,23 +145,31 @@ __all__ = [
     "AdamW",
     "Add",
     "Augment",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "Concat",
+    "Conv1D",
     "Conv2D",
     "ConvNetClassifier",
     "ConvNetRegressor",
+    "ConvTranspose2D",
+    "Crop2D",
     "DataError",
     "Dataset",
     "Dense",
     "Dropout",
     "Evaluation",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "GroupedDense",
     "Input",
     "LeakyReLU",
     "LocallyConnected2D",
+    "MaxPool1D",
     "MaxPool2D",
     "MeanSquaredError",
     "ModelFileError",
@@ -155,6 +181,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "SumPool2D",
     "Tanh",
+    "ZeroPad2D",
     "__version__",
     "conversions",
     "convolve",

@@ -103,7 +103,7 @@ def test_no_class_has_two_meanings() -> None:
 # File names that several rooms have because they are about the same thing: the mathematics, the
 # layer, the lowering, the command of one operation.
 SAME_THING = {
-    "activations", "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files",
+    "activations", "as_text", "batchnorm", "borders", "classifier", "conv_transpose", "dense", "evaluate", "explain", "files",
     "gradients", "grouped", "local", "pooling", "summary", "tune", "winograd",
     "conv2d", "loss", "merge",
 }  # fmt: skip

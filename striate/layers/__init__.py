@@ -8,7 +8,9 @@ all others     the layers, whose formulas are in `striate.ops`
 
 from striate.layers.activations import LeakyReLU, ReLU, Scale, Sigmoid, Tanh
 from striate.layers.batchnorm import BatchNorm
+from striate.layers.borders import Crop2D, ZeroPad2D
 from striate.layers.conv2d import Conv2D
+from striate.layers.conv_transpose import ConvTranspose2D
 from striate.layers.dense import Dense
 from striate.layers.dropout import Dropout
 from striate.layers.flatten import Flatten
@@ -16,18 +18,35 @@ from striate.layers.grouped import GroupedDense
 from striate.layers.layer import Input, Layer, Node, Parameter, PassContext
 from striate.layers.local import LocallyConnected2D
 from striate.layers.merge import Add, Concat
-from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D
+from striate.layers.one_dimensional import (
+    AvgPool1D,
+    Conv1D,
+    GlobalAvgPool1D,
+    GlobalMaxPool1D,
+    MaxPool1D,
+)
+from striate.layers.pooling import (
+    AvgPool2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    SumPool2D,
+)
 
 # The layers that model files and network files may name; nothing else is ever built from a file.
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Conv2D,
+        ConvTranspose2D,
         LocallyConnected2D,
         MaxPool2D,
         AvgPool2D,
         SumPool2D,
         GlobalAvgPool2D,
+        GlobalMaxPool2D,
+        ZeroPad2D,
+        Crop2D,
         Dense,
         GroupedDense,
         Flatten,
@@ -46,19 +65,27 @@ LAYERS: dict[str, type[Layer]] = {
 __all__ = [
     "LAYERS",
     "Add",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "Concat",
+    "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
+    "Crop2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "GroupedDense",
     "Input",
     "Layer",
     "LeakyReLU",
     "LocallyConnected2D",
+    "MaxPool1D",
     "MaxPool2D",
     "Node",
     "Parameter",
@@ -68,4 +95,5 @@ __all__ = [
     "Sigmoid",
     "SumPool2D",
     "Tanh",
+    "ZeroPad2D",
 ]
