@@ -31,23 +31,31 @@ if TYPE_CHECKING:
     from striate.layers import LRN as LRN
     from striate.layers import Add as Add
     from striate.layers import Affine as Affine
+    from striate.layers import AvgPool1D as AvgPool1D
     from striate.layers import AvgPool2D as AvgPool2D
     from striate.layers import BatchNorm as BatchNorm
     from striate.layers import ChannelShuffle as ChannelShuffle
     from striate.layers import ChannelSlice as ChannelSlice
     from striate.layers import Clip as Clip
     from striate.layers import Concat as Concat
+    from striate.layers import Conv1D as Conv1D
     from striate.layers import Conv2D as Conv2D
+    from striate.layers import ConvTranspose2D as ConvTranspose2D
+    from striate.layers import Crop2D as Crop2D
     from striate.layers import Dense as Dense
     from striate.layers import Dropout as Dropout
     from striate.layers import Flatten as Flatten
+    from striate.layers import GlobalAvgPool1D as GlobalAvgPool1D
     from striate.layers import GlobalAvgPool2D as GlobalAvgPool2D
+    from striate.layers import GlobalMaxPool1D as GlobalMaxPool1D
+    from striate.layers import GlobalMaxPool2D as GlobalMaxPool2D
     from striate.layers import GroupedDense as GroupedDense
     from striate.layers import HardSigmoid as HardSigmoid
     from striate.layers import HardSwish as HardSwish
     from striate.layers import LayerNorm as LayerNorm
     from striate.layers import LeakyReLU as LeakyReLU
     from striate.layers import LocallyConnected2D as LocallyConnected2D
+    from striate.layers import MaxPool1D as MaxPool1D
     from striate.layers import MaxPool2D as MaxPool2D
     from striate.layers import Mish as Mish
     from striate.layers import Multiply as Multiply
@@ -59,6 +67,7 @@ if TYPE_CHECKING:
     from striate.layers import SiLU as SiLU
     from striate.layers import SumPool2D as SumPool2D
     from striate.layers import Tanh as Tanh
+    from striate.layers import ZeroPad2D as ZeroPad2D
     from striate.model.files import ModelFileError as ModelFileError
     from striate.model.preprocessing import Preprocessing as Preprocessing
     from striate.network import Input as Input
@@ -86,15 +95,19 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Add": ("striate.layers", "Add"),
     "Affine": ("striate.layers", "Affine"),
     "Augment": ("striate.data.augment", "Augment"),
+    "AvgPool1D": ("striate.layers", "AvgPool1D"),
     "AvgPool2D": ("striate.layers", "AvgPool2D"),
     "BatchNorm": ("striate.layers", "BatchNorm"),
     "ChannelShuffle": ("striate.layers", "ChannelShuffle"),
     "ChannelSlice": ("striate.layers", "ChannelSlice"),
     "Clip": ("striate.layers", "Clip"),
     "Concat": ("striate.layers", "Concat"),
+    "Conv1D": ("striate.layers", "Conv1D"),
     "Conv2D": ("striate.layers", "Conv2D"),
     "ConvNetClassifier": ("striate.estimators", "ConvNetClassifier"),
     "ConvNetRegressor": ("striate.estimators", "ConvNetRegressor"),
+    "ConvTranspose2D": ("striate.layers", "ConvTranspose2D"),
+    "Crop2D": ("striate.layers", "Crop2D"),
     "DataError": ("striate.data", "DataError"),
     "Dataset": ("striate.data", "Dataset"),
     "Dense": ("striate.layers", "Dense"),
@@ -103,7 +116,10 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Evaluation": ("striate.training.evaluation", "Evaluation"),
     "Flatten": ("striate.layers", "Flatten"),
     "GELU": ("striate.layers", "GELU"),
+    "GlobalAvgPool1D": ("striate.layers", "GlobalAvgPool1D"),
     "GlobalAvgPool2D": ("striate.layers", "GlobalAvgPool2D"),
+    "GlobalMaxPool1D": ("striate.layers", "GlobalMaxPool1D"),
+    "GlobalMaxPool2D": ("striate.layers", "GlobalMaxPool2D"),
     "GroupedDense": ("striate.layers", "GroupedDense"),
     "HardSigmoid": ("striate.layers", "HardSigmoid"),
     "HardSwish": ("striate.layers", "HardSwish"),
@@ -112,6 +128,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "LayerNorm": ("striate.layers", "LayerNorm"),
     "LeakyReLU": ("striate.layers", "LeakyReLU"),
     "LocallyConnected2D": ("striate.layers", "LocallyConnected2D"),
+    "MaxPool1D": ("striate.layers", "MaxPool1D"),
     "MaxPool2D": ("striate.layers", "MaxPool2D"),
     "MeanSquaredError": ("striate.optim.losses", "MeanSquaredError"),
     "Mish": ("striate.layers", "Mish"),
@@ -129,6 +146,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SoftmaxCrossEntropy": ("striate.optim.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
+    "ZeroPad2D": ("striate.layers", "ZeroPad2D"),
     "__version__": ("striate.common.version", "__version__"),
     "compat": ("striate.compat", None),
     "conversions": ("striate.teaching.conversions", None),
@@ -161,22 +179,29 @@ __all__ = [
     "Add",
     "Affine",
     "Augment",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "ChannelShuffle",
     "ChannelSlice",
     "Clip",
     "Concat",
+    "Conv1D",
     "Conv2D",
     "ConvNetClassifier",
     "ConvNetRegressor",
+    "ConvTranspose2D",
+    "Crop2D",
     "DataError",
     "Dataset",
     "Dense",
     "Dropout",
     "Evaluation",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "GroupedDense",
     "HardSigmoid",
     "HardSwish",
@@ -184,6 +209,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LocallyConnected2D",
+    "MaxPool1D",
     "MaxPool2D",
     "MeanSquaredError",
     "Mish",
@@ -200,6 +226,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "SumPool2D",
     "Tanh",
+    "ZeroPad2D",
     "__version__",
     "conversions",
     "convolve",

@@ -103,9 +103,10 @@ def test_no_class_has_two_meanings() -> None:
 # File names that several rooms have because they are about the same thing: the mathematics, the
 # layer, the lowering, the command of one operation.
 SAME_THING = {
-    "activations", "as_text", "batchnorm", "classifier", "dense", "evaluate", "explain", "files",
-    "gradients", "grouped", "local", "pooling", "summary", "tune", "winograd",
-    "affine", "channels", "conv2d", "layernorm", "loss", "lrn", "merge", "multiply",
+    "activations", "affine", "as_text", "batchnorm", "borders", "channels", "classifier",
+    "conv2d", "conv_transpose", "dense", "evaluate", "explain", "files", "gradients", "grouped",
+    "layernorm", "local", "loss", "lrn", "merge", "multiply", "pooling", "summary", "tune",
+    "winograd",
 }  # fmt: skip
 
 

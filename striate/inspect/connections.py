@@ -19,7 +19,7 @@ from striate.common.short_repr import short_repr
 from striate.common.tables import ruled
 from striate.common.text import percent, span
 from striate.inspect.dependency_masks import as_image
-from striate.layers.reads import FullyConnected, Window
+from striate.layers.reads import FullyConnected, TransposedWindow, Window
 from striate.ops.shapes import Pair, Shape
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def connectivity(network: Model) -> Connectivity:
     for index, vertex in enumerate(network.nodes):
         shapes = network.input_shapes(index)
         reads = vertex.layer.reads(*shapes)
-        if not isinstance(reads, Window | FullyConnected):
+        if not isinstance(reads, Window | TransposedWindow | FullyConnected):
             continue
         learned = (p for p in vertex.layer.parameters(*shapes) if p.name != "bias")
         weights = sum(math.prod(parameter.shape) for parameter in learned)
@@ -112,6 +112,8 @@ def connectivity(network: Model) -> Connectivity:
         if isinstance(reads, FullyConnected):
             read, reached = (inputs, inputs), (outputs, outputs)
             joined = inputs * outputs
+        elif isinstance(reads, TransposedWindow):  # the convolution back has the same connections
+            joined, reached, read = _of_window(reads.convolution, vertex.shape, shapes[0])
         else:
             joined, read, reached = _of_window(reads, shapes[0], vertex.shape)
         found.append(

@@ -18,6 +18,7 @@ from striate.layers.reads import (
     PixelChannels,
     Reads,
     Reshaped,
+    TransposedWindow,
     Window,
 )
 from striate.ops.shapes import Shape
@@ -58,8 +59,8 @@ def trace_back(network: Model, node: int, wanted: Mask) -> dict[int, Mask]:
 def inputs_read(reads: Reads, wanted: Mask, shapes: tuple[Shape, ...]) -> list[Mask]:
     """The values of each of a layer's inputs that its `wanted` outputs read, as masks."""
     images = [as_image(shape) for shape in shapes]
-    if isinstance(reads, Window):
-        return [_window(reads, wanted, images[0])]
+    if isinstance(reads, Window | TransposedWindow):
+        return [_windows(reads, wanted, images[0])]
     if isinstance(reads, FullyConnected):
         return [np.full(image, wanted.any()) for image in images]
     if isinstance(reads, Reshaped):
@@ -90,24 +91,42 @@ def _pixel_channels(reads: PixelChannels, wanted: Mask, image: tuple[int, int, i
     return np.moveaxis(changes.cumsum(0)[:-1] > 0, 0, 2)
 
 
-def _window(window: Window, wanted: Mask, image: tuple[int, int, int]) -> Mask:
-    """The pixels under the wanted positions of a window.
+def _windows(reads: Window | TransposedWindow, wanted: Mask, image: tuple[int, int, int]) -> Mask:
+    """The pixels that the wanted positions of windows read.
 
     A window is a product of rows and columns, so the mask is spread along the rows first, and then
     along the columns.
     """
     height, width, channels = image
     rows, columns, outputs = wanted.shape
-    groups = window.groups
-    top, bottom, left, right = window.pads
-    grouped = wanted.reshape(rows, columns, groups, outputs // groups).any(-1)
-    tall = np.zeros((height + top + bottom, columns, groups), bool)
-    tall[: (rows - 1) * window.stride[0] + 1 : window.stride[0]] = grouped
-    spread(tall, window.size[0], window.dilation[0])
-    wide = np.zeros((height, width + left + right, groups), bool)
-    wide[:, : (columns - 1) * window.stride[1] + 1 : window.stride[1]] = tall[top : top + height]
-    spread(wide.swapaxes(0, 1), window.size[1], window.dilation[1])
-    return wide[:, left : left + width].repeat(channels // groups, 2)
+    groups = reads.groups
+    grouped: Mask = np.any(wanted.reshape(rows, columns, groups, outputs // groups), axis=-1)
+    tall = lines_read_by(reads, 0, grouped, height)
+    wide = lines_read_by(reads, 1, tall.swapaxes(0, 1), width).swapaxes(0, 1)
+    return wide.repeat(channels // groups, 2)
+
+
+def lines_read_by(reads: Window | TransposedWindow, axis: int, wanted: Mask, extent: int) -> Mask:
+    """The rows (axis 0) or columns (axis 1) of the input that the wanted ones of the output read.
+
+    Args:
+        reads: the windows.
+        axis: 0 or 1.
+        wanted: bool; its first axis are the rows or columns of the output.
+        extent: rows or columns of the input.
+    """
+    if isinstance(reads, TransposedWindow):
+        places = reads.pixels(axis, extent)
+        inside = (places >= 0) & (places < len(wanted))
+        found = wanted[np.where(inside, places, 0)]
+        shown = inside.reshape(*inside.shape, *(1,) * (wanted.ndim - 1))
+        return np.asarray((found & shown).any(1))
+    before, after = reads.pads[2 * axis : 2 * axis + 2]
+    step, start = reads.stride[axis], max(-before, 0)  # windows may begin inside
+    mask = np.zeros((extent + max(before, 0) + max(after, 0), *wanted.shape[1:]), bool)
+    mask[start : start + (len(wanted) - 1) * step + 1 : step] = wanted
+    spread(mask, reads.size[axis], reads.dilation[axis])
+    return mask[max(before, 0) :][:extent]
 
 
 def spread(mask: Mask, size: int, dilation: int) -> None:

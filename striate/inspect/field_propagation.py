@@ -23,6 +23,7 @@ from striate.layers.reads import (
     PixelChannels,
     PointwiseMerge,
     Reads,
+    TransposedWindow,
     Window,
 )
 from striate.ops.shapes import Field, Pair, Shape, extent
@@ -115,8 +116,8 @@ def propagate(
         shapes: the shapes of the inputs.
         output: the shape of the output.
     """
-    if isinstance(reads, Window):
-        return _window(reads, _unflattened(inputs[0], shapes[0]), as_image(output))
+    if isinstance(reads, Window | TransposedWindow):
+        return _windows(reads, _unflattened(inputs[0], shapes[0]), as_image(output))
     if isinstance(reads, FullyConnected):
         return _fully_connected(inputs, as_image(output))
     if isinstance(reads, PointwiseMerge | Concatenation):
@@ -145,7 +146,9 @@ def _unflattened(source: LayerFields, shape: Shape) -> LayerFields:
     return LayerFields((1, 1, count), np.arange(count), tuple(fields), boxes)
 
 
-def _window(window: Window, source: LayerFields, output: tuple[int, int, int]) -> LayerFields:
+def _windows(
+    window: Window | TransposedWindow, source: LayerFields, output: tuple[int, int, int]
+) -> LayerFields:
     per_group = source.grid[2] // window.groups
     # The kinds that each group reads; groups that read the same kinds give one new kind.
     read = [
@@ -154,14 +157,17 @@ def _window(window: Window, source: LayerFields, output: tuple[int, int, int]) -
     ]
     new = {kinds: index for index, kinds in enumerate(dict.fromkeys(read))}
     of_group = np.array([new[kinds] for kinds in read])
-    span = tuple(extent(n, d) for n, d in zip(window.size, window.dilation, strict=True))
     fields: list[Fields] = []
     boxes: list[Numbers] = []
     for kinds in new:
         together = [field for kind in kinds for field in source.fields[kind]]
-        moved = [f.through((span[0], span[1]), window.stride, window.pads) for f in together]
+        moved = [_moved(window, field, source.grid) for field in together]
         fields.append(_without_covered(moved))
-        boxes.append(_under_window(window, _bounding(source.boxes[:, list(kinds)]), output))
+        boxes_read = _bounding(source.boxes[:, list(kinds)])
+        if isinstance(window, TransposedWindow):
+            boxes.append(_spread_by_window(window, boxes_read, output))
+        else:
+            boxes.append(_under_window(window, boxes_read, output))
     return LayerFields(
         output,
         of_group.repeat(output[2] // window.groups),
@@ -170,13 +176,50 @@ def _window(window: Window, source: LayerFields, output: tuple[int, int, int]) -
     )
 
 
+def _moved(window: Window | TransposedWindow, field: Field, grid: tuple[int, int, int]) -> Field:
+    """The field of a unit that reads units of this field, which are a `grid`."""
+    reach = (
+        extent(window.size[0], window.dilation[0]),
+        extent(window.size[1], window.dilation[1]),
+    )
+    if isinstance(window, Window):
+        return field.through(reach, window.stride, window.pads)
+    last = (
+        field.last[0] + (grid[0] - 1) * field.jump[0],
+        field.last[1] + (grid[1] - 1) * field.jump[1],
+    )
+    whole = Field(field.first, last, (0, 0))
+    return field.through_transposed(reach, window.stride, window.pads, whole)
+
+
+def _spread_by_window(
+    window: TransposedWindow, boxes: Numbers, output: tuple[int, int, int]
+) -> Numbers:
+    """The bounding boxes (4, rows, columns) of all boxes that are spread to each output."""
+    for axis in (0, 1):
+        units = boxes.shape[axis + 1]
+        places = window.pixels(axis, units)
+        shape = [4, *boxes.shape[1:]]
+        shape[axis + 1] = output[axis]
+        found = np.broadcast_to(_EMPTY[:, None, None], shape).copy()
+        seen, given = np.moveaxis(found, axis + 1, 0), np.moveaxis(boxes, axis + 1, 0)
+        for unit, reached in enumerate(places.tolist()):
+            for place in reached:
+                if 0 <= place < output[axis]:
+                    pair = np.stack([seen[place], given[unit]], axis=1)[..., None]
+                    seen[place] = _bounding(pair)[..., 0]
+        boxes = found
+    return boxes
+
+
 def _under_window(window: Window, boxes: Numbers, output: tuple[int, int, int]) -> Numbers:
     """The bounding boxes (4, rows, columns) of all boxes under each position of a window."""
     top, bottom, left, right = window.pads
     for axis, pads in ((1, (top, bottom)), (2, (left, right))):
         before, after = (
             np.broadcast_to(
-                _EMPTY[:, None, None], (4, *boxes.shape[1:axis], n, *boxes.shape[axis + 1 :])
+                _EMPTY[:, None, None],
+                (4, *boxes.shape[1:axis], max(n, 0), *boxes.shape[axis + 1 :]),
             )
             for n in pads
         )
@@ -184,7 +227,7 @@ def _under_window(window: Window, boxes: Numbers, output: tuple[int, int, int]) 
         step, count = window.stride[axis - 1], output[axis - 1]
         found: Numbers | None = None
         for tap in range(window.size[axis - 1]):
-            start = tap * window.dilation[axis - 1]
+            start = tap * window.dilation[axis - 1] + max(-pads[0], 0)  # windows may begin inside
             places = [slice(None)] * 3
             places[axis] = slice(start, start + (count - 1) * step + 1, step)
             part = padded[tuple(places)]

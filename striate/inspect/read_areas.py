@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from striate.inspect.dependency_masks import spread
-from striate.layers.reads import FullyConnected, Reads, Reshaped, Window
+from striate.inspect.dependency_masks import lines_read_by
+from striate.layers.reads import FullyConnected, Reads, Reshaped, TransposedWindow, Window
 from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
@@ -60,9 +60,11 @@ def area_of_image(network: Model) -> Area:
 
 def through(reads: Reads, wanted: Area, shape: Shape) -> Area:
     """The pixels of one of a layer's inputs, of this shape, that its `wanted` outputs read."""
-    if isinstance(reads, Window):
+    if isinstance(reads, Window | TransposedWindow):
         products = [
-            Product(*(_spread(reads, axis, line, shape[axis]) for axis, line in enumerate(part)))
+            Product(
+                *(lines_read_by(reads, axis, line, shape[axis]) for axis, line in enumerate(part))
+            )
             for part in wanted
         ]
         return _union((), tuple(products))
@@ -99,13 +101,3 @@ def _union(one: Area, other: Area) -> Area:
         if not any(known.holds(product) for known in kept):
             kept = [known for known in kept if not product.holds(known)] + [product]
     return tuple(kept)
-
-
-def _spread(window: Window, axis: int, wanted: Line, extent: int) -> Line:
-    """The rows (axis 0) or columns (axis 1) under the wanted positions of a window."""
-    before, after = window.pads[2 * axis : 2 * axis + 2]
-    size, step, gap = window.size[axis], window.stride[axis], window.dilation[axis]
-    read = np.zeros(extent + before + after, bool)
-    read[: (len(wanted) - 1) * step + 1 : step] = wanted
-    spread(read, size, gap)
-    return read[before : before + extent]

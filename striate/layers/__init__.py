@@ -24,8 +24,10 @@ from striate.layers.activations import (
 )
 from striate.layers.affine import Affine
 from striate.layers.batchnorm import BatchNorm
+from striate.layers.borders import Crop2D, ZeroPad2D
 from striate.layers.channels import ChannelShuffle, ChannelSlice
 from striate.layers.conv2d import Conv2D
+from striate.layers.conv_transpose import ConvTranspose2D
 from striate.layers.dense import Dense
 from striate.layers.dropout import Dropout
 from striate.layers.flatten import Flatten
@@ -35,18 +37,35 @@ from striate.layers.layernorm import LayerNorm
 from striate.layers.local import LocallyConnected2D
 from striate.layers.lrn import LRN
 from striate.layers.merge import Add, Concat, Multiply
-from striate.layers.pooling import AvgPool2D, GlobalAvgPool2D, MaxPool2D, SumPool2D
+from striate.layers.one_dimensional import (
+    AvgPool1D,
+    Conv1D,
+    GlobalAvgPool1D,
+    GlobalMaxPool1D,
+    MaxPool1D,
+)
+from striate.layers.pooling import (
+    AvgPool2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    MaxPool2D,
+    SumPool2D,
+)
 
 # The layers that model files and network files may name; nothing else is ever built from a file.
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Conv2D,
+        ConvTranspose2D,
         LocallyConnected2D,
         MaxPool2D,
         AvgPool2D,
         SumPool2D,
         GlobalAvgPool2D,
+        GlobalMaxPool2D,
+        ZeroPad2D,
+        Crop2D,
         Dense,
         GroupedDense,
         Flatten,
@@ -84,17 +103,24 @@ __all__ = [
     "LRN",
     "Add",
     "Affine",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "ChannelShuffle",
     "ChannelSlice",
     "Clip",
     "Concat",
+    "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
+    "Crop2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "GroupedDense",
     "HardSigmoid",
     "HardSwish",
@@ -103,6 +129,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LocallyConnected2D",
+    "MaxPool1D",
     "MaxPool2D",
     "Mish",
     "Multiply",
@@ -117,4 +144,5 @@ __all__ = [
     "Sigmoid",
     "SumPool2D",
     "Tanh",
+    "ZeroPad2D",
 ]

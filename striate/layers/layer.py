@@ -18,7 +18,7 @@ import numpy.typing as npt
 from striate.common.arrays import Array
 from striate.common.budget import MOST_TAPS, at_most, check_activations
 from striate.common.errors import MOST_CHARACTERS, StriateTypeError, StriateValueError
-from striate.common.text import plural, sizes
+from striate.common.text import choices, plural, sizes
 from striate.common.words import ExplainsItsArguments
 from striate.layers.reads import FullyConnected, Pointwise, Reads, Window
 from striate.ops import shapes
@@ -261,8 +261,11 @@ class Node:
 
 
 def Input(shape: tuple[int, ...]) -> Node:
-    """The input of a graph: (height, width, channels) or (features,), without the batch axis."""
-    return Node(None, (), shape)
+    """The input of a graph: (height, width, channels) or (features,), without the batch axis.
+
+    A signal (length, channels) is an image of height 1: (1, length, channels).
+    """
+    return Node(None, (), shapes.as_image_shape(shape))
 
 
 def _way(node: Node, room: int, most: int = 12) -> str:
@@ -291,8 +294,11 @@ class WindowLayer(Layer):
     Attributes:
         size, stride, dilation: (height, width) pairs.
         padding: as given by the user; `pads` turns it into numbers.
-        uncovered: "error" if every pixel must be read, "drop" if the last ones may stay unread.
+        uncovered: "error" if every pixel must be read, "drop" if the last ones may stay unread,
+            "overhang" if a last window may hang over the end.
     """
+
+    uncovered_ways: ClassVar[tuple[str, ...]] = ("error", "drop")
 
     def __init__(
         self,
@@ -308,18 +314,28 @@ class WindowLayer(Layer):
         self.stride: Pair = shapes.pair(stride, "stride", self.who)
         self.dilation: Pair = shapes.pair(dilation, "dilation", self.who)
         self.padding: Padding = shapes.check_padding(padding, self.who)
-        if uncovered not in ("error", "drop"):
-            raise StriateValueError(
-                f'{self.who}: uncovered must be "error" or "drop", got {uncovered!r}'
-            )
+        if uncovered not in self.uncovered_ways:
+            ways = choices([f'"{way}"' for way in self.uncovered_ways])
+            raise StriateValueError(f"{self.who}: uncovered must be {ways}, got {uncovered!r}")
         self.uncovered = str(uncovered)
 
-    def pads(self, shape: Shape) -> Pads:
+    def given_pads(self, shape: Shape) -> Pads:
         """The padding (top, bottom, left, right) of an input of this shape."""
         height, width, _ = self.image_shape(shape)
         return shapes.resolve_pads(
             self.padding, (height, width), self.size, self.stride, self.dilation
         )
+
+    def pads(self, shape: Shape) -> Pads:
+        """What windows read around an input of this shape: the padding, and with
+        uncovered="overhang" what the last windows reach beyond it.
+        """
+        pads = self.given_pads(shape)
+        if self.uncovered != "overhang":
+            return pads
+        image = (shape[0], shape[1])
+        outputs = self.windows(shape)
+        return shapes.with_overhang(image, self.size, self.stride, self.dilation, pads, outputs)
 
     def check_budget(self, *inputs: Shape) -> None:
         height, width, channels = self.image_shape(inputs[0])
@@ -334,13 +350,12 @@ class WindowLayer(Layer):
             ValueError: the window does not fit; the message names values that would.
         """
         height, width, _ = self.image_shape(shape)
+        window = (self.size, self.stride, self.dilation, self.given_pads(shape), self.who)
+        if self.uncovered == "overhang":
+            return shapes.overhanging_outputs((height, width), *window)
         return shapes.window_outputs(
             (height, width),
-            self.size,
-            self.stride,
-            self.dilation,
-            self.pads(shape),
-            self.who,
+            *window,
             exact=self.uncovered == "error" and self.padding != "same",
         )
 

@@ -1,4 +1,4 @@
-"""Pooling layers: maximum, average and sum of each window, and the average of a whole image."""
+"""Pooling layers: maximum, average and sum of each window or of a whole image."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from striate.ops.shapes import Field, Padding, Pair, Shape
 class _Pool2D(WindowLayer):
     """The base of pooling layers. `stride=None` means windows side by side: stride = size."""
 
+    uncovered_ways = ("error", "drop", "overhang")
+
     def __init__(
         self,
         size: int | tuple[int, int],
@@ -32,7 +34,7 @@ class _Pool2D(WindowLayer):
     def output_shape(self, *inputs: Shape) -> Shape:
         height, width, channels = self.image_shape(inputs[0])
         outputs = self.windows(inputs[0])
-        pads = self.pads(inputs[0])
+        pads = self.given_pads(inputs[0])
         for axis, pixels in enumerate((height, width)):
             border = max(pads[2 * axis : 2 * axis + 2])
             reach = shapes.extent(self.size[axis], self.dilation[axis])
@@ -59,7 +61,11 @@ class MaxPool2D(_Pool2D):
     Args:
         size: window (height, width), or one number for both.
         stride: step between windows; None for windows side by side (stride = size).
-        padding, dilation, uncovered: as in `Conv2D`.
+        padding, dilation: as in `Conv2D`.
+        uncovered: "error" to refuse sizes that do not fit, "drop" to leave the last rows and
+            columns unread, "overhang" to keep a last window that hangs over the end of the padded
+            image, if it starts in the image or the padding before it: PyTorch's `ceil_mode=True`.
+            What hangs over is no pixel, and counts for nothing.
         name: of the layer.
     """
 
@@ -94,7 +100,7 @@ class SumPool2D(_Pool2D):
     """Sum pooling: the sum of each window, per channel; padding counts as zero.
 
     Args:
-        size, stride, padding, uncovered, name: as in `MaxPool2D`.
+        size, stride, padding, dilation, uncovered, name: as in `MaxPool2D`.
     """
 
     kind = "sum_pool2d"
@@ -105,34 +111,32 @@ class SumPool2D(_Pool2D):
         *,
         stride: int | tuple[int, int] | None = None,
         padding: Padding = 0,
+        dilation: int | tuple[int, int] = 1,
         uncovered: str = "error",
         name: str | None = None,
     ) -> None:
-        super().__init__(size, stride, padding, 1, uncovered, name)
+        super().__init__(size, stride, padding, dilation, uncovered, name)
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        return pooling.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride), x.shape
+        window = (self.size, self.pads(x.shape[1:]), self.stride, self.dilation)
+        return pooling.sum_pool2d(x, *window), (x.shape[1:3], window)
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
-        _, height, width, channels = saved
-        pads = self.pads((height, width, channels))
-        return (
-            pooling.sum_pool2d_input_gradient(
-                gradient, (height, width), self.size, pads, self.stride
-            ),
-        ), {}
+        image, window = saved
+        return (pooling.sum_pool2d_input_gradient(gradient, image, *window),), {}
 
 
 class AvgPool2D(_Pool2D):
     """Average pooling: the mean of each window, per channel.
 
     Args:
-        size, stride, padding, uncovered, name: as in `MaxPool2D`.
+        size, stride, padding, dilation, uncovered, name: as in `MaxPool2D`.
         count_padding: divide by the whole window's size, padding included; by default a window
-            over the border divides by the number of its real pixels.
+            over the border divides by the number of its real pixels. What hangs over with
+            uncovered="overhang" never counts.
     """
 
     kind = "avg_pool2d"
@@ -143,49 +147,49 @@ class AvgPool2D(_Pool2D):
         *,
         stride: int | tuple[int, int] | None = None,
         padding: Padding = 0,
+        dilation: int | tuple[int, int] = 1,
         count_padding: bool = False,
         uncovered: str = "error",
         name: str | None = None,
     ) -> None:
-        super().__init__(size, stride, padding, 1, uncovered, name)
+        super().__init__(size, stride, padding, dilation, uncovered, name)
         self.count_padding = true_or_false(count_padding, "count_padding", self.who)
 
     def pixels(self, shape: Shape) -> Array:
         """How many pixels each mean divides by, float64 (rows, columns, 1)."""
         height, width, _ = self.image_shape(shape)
-        return pooling.window_pixels(
-            (height, width), self.size, self.pads(shape), self.stride, self.count_padding
-        )
+        counted = self.given_pads(shape) if self.count_padding else (0, 0, 0, 0)
+        window = (self.size, self.pads(shape), self.stride, self.dilation)
+        return pooling.window_pixels((height, width), *window, counted)
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        output = pooling.sum_pool2d(x, self.size, self.pads(x.shape[1:]), self.stride)
-        output /= self.pixels(x.shape[1:]).astype(x.dtype)
-        return output, x.shape
+        window = (self.size, self.pads(x.shape[1:]), self.stride, self.dilation)
+        pixels = self.pixels(x.shape[1:]).astype(x.dtype)
+        output = pooling.sum_pool2d(x, *window)
+        output /= pixels
+        return output, (x.shape[1:3], window, pixels)
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
-        _, height, width, channels = saved
-        shape = (height, width, channels)
-        shares = gradient / self.pixels(shape).astype(gradient.dtype)
-        return (
-            pooling.sum_pool2d_input_gradient(
-                shares, (height, width), self.size, self.pads(shape), self.stride
-            ),
-        ), {}
+        image, window, pixels = saved
+        return (pooling.sum_pool2d_input_gradient(gradient / pixels, image, *window),), {}
 
 
-class GlobalAvgPool2D(Layer):
-    """Global average pooling: the mean of each channel over the image.
+class _GlobalPool2D(Layer):
+    """The base of poolings over the whole image.
 
-    From (height, width, channels) to (channels,).
+    From (height, width, channels) to (channels,), or with `keepdims` to (1, 1, channels).
     """
 
-    kind = "global_avg_pool2d"
+    def __init__(self, *, keepdims: bool = False, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.keepdims = true_or_false(keepdims, "keepdims", self.who)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return self.image_shape(inputs[0])[2:]
+        channels = self.image_shape(inputs[0])[2]
+        return (1, 1, channels) if self.keepdims else (channels,)
 
     def field(self, *inputs: Shape, fields: tuple[Field, ...], image: Pair) -> Field:
         height, width, _ = inputs[0]
@@ -195,13 +199,60 @@ class GlobalAvgPool2D(Layer):
         height, width, channels = inputs[0]
         return Window((height, width), (1, 1), (1, 1), (0, 0, 0, 0), channels)
 
+    def _shaped(self, output: Array) -> Array:
+        """The output (n, channels) as the layer gives it."""
+        return output[:, None, None] if self.keepdims else output
+
+    def _flat(self, gradient: Array) -> Array:
+        """The gradient of the output as (n, channels)."""
+        return gradient[:, 0, 0] if self.keepdims else gradient
+
+
+class GlobalAvgPool2D(_GlobalPool2D):
+    """Global average pooling: the mean of each channel over the image.
+
+    From (height, width, channels) to (channels,).
+
+    Args:
+        keepdims: keep an image of one pixel, (1, 1, channels).
+        name: of the layer.
+    """
+
+    kind = "global_avg_pool2d"
+
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
     ) -> tuple[Array, Any]:
         (x,) = inputs
-        return x.mean((1, 2)), x.shape
+        return self._shaped(x.mean((1, 2))), x.shape
 
     def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
         _, height, width, _ = saved
-        share = gradient / gradient.dtype.type(height * width)
+        share = self._flat(gradient) / gradient.dtype.type(height * width)
         return (share[:, None, None, :].repeat(height, 1).repeat(width, 2),), {}
+
+
+class GlobalMaxPool2D(_GlobalPool2D):
+    """Global max-pooling: the largest pixel of each channel over the image.
+
+    From (height, width, channels) to (channels,). Of equal pixels the first, row by row, gets the
+    gradient.
+
+    Args:
+        keepdims: keep an image of one pixel, (1, 1, channels).
+        name: of the layer.
+    """
+
+    kind = "global_max_pool2d"
+
+    def forward(
+        self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext
+    ) -> tuple[Array, Any]:
+        (x,) = inputs
+        output, winner = pooling.global_max_pool2d(x)
+        return self._shaped(output), (winner, x.shape[1:3])
+
+    def backward(self, gradient: Array, saved: Any, parameters: Arrays) -> Gradients:
+        winner, image = saved
+        arriving = self._flat(gradient)
+        return (pooling.global_max_pool2d_input_gradient(arriving, winner, image),), {}

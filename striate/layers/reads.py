@@ -63,7 +63,8 @@ class Window:
 
     Attributes:
         size, stride, dilation: (height, width).
-        pads: (top, bottom, left, right).
+        pads: (top, bottom, left, right); negative where the windows begin inside the input, or end
+            there.
         groups: the channels are split into so many groups that do not mix: 1 for a convolution,
             the number of channels for pooling.
     """
@@ -83,6 +84,43 @@ class Window:
         return starts[:, None] + np.arange(self.size[axis]) * self.dilation[axis]
 
 
+@dataclass(frozen=True)
+class TransposedWindow:
+    """The outputs under a window read one pixel: transposed convolution.
+
+    The rows y·stride + r·dilation - pads of the output, for all taps r, read row y of the input,
+    and the columns likewise.
+
+    Attributes:
+        size, stride, dilation, pads, groups: of the convolution from the output to the input, as in
+            `Window`.
+    """
+
+    size: Pair
+    stride: Pair
+    dilation: Pair
+    pads: Pads
+    groups: int
+
+    def pixels(self, axis: int, inputs: int) -> npt.NDArray[np.int64]:
+        """The row (axis 0) or column (axis 1) of the output under each tap of each input,
+        (inputs, size); those below 0, and from the output's size on, are cut away.
+        """
+        return self.convolution.pixels(axis, inputs)
+
+    @property
+    def convolution(self) -> Window:
+        """The windows of the convolution from the output to the input."""
+        return Window(self.size, self.stride, self.dilation, self.pads, self.groups)
+
+
 Reads = (
-    Pointwise | FullyConnected | Reshaped | PointwiseMerge | PixelChannels | Concatenation | Window
+    Pointwise
+    | FullyConnected
+    | Reshaped
+    | PointwiseMerge
+    | PixelChannels
+    | Concatenation
+    | Window
+    | TransposedWindow
 )

@@ -30,7 +30,8 @@ _MORE_THAN_ONE = 8.0
 def check_images(given: Any, input_shape: Shape) -> Array:
     """Images as an array (n, *input_shape) of real numbers.
 
-    Gray images may come without the channel axis.
+    Gray images may come without the channel axis, and signals, which are images of height 1,
+    without that height: (n, length, channels).
 
     Raises:
         TypeError, ValueError: they are no real numbers, or of another shape; the message says
@@ -39,6 +40,8 @@ def check_images(given: Any, input_shape: Shape) -> Array:
     images = as_real_array(given, "images")
     if input_shape[-1] == 1 and images.shape[1:] == input_shape[:-1]:
         images = images[..., None]
+    if len(input_shape) == 3 and input_shape[0] == 1 and images.shape[1:] == input_shape[1:]:
+        images = images[:, None]
     if images.shape[1:] != input_shape:
         advice = ""
         if images.shape == input_shape or (*images.shape, 1) == input_shape:

@@ -96,24 +96,37 @@ def check_groups(groups: int, channels: int, filters: int, who: str) -> None:
         )
 
 
-def check_padding(value: object, who: str) -> Padding:
+def check_padding(value: object, who: str, what: str = "padding") -> Padding:
     """`value` if it is a way to write padding; lists become tuples.
 
     Raises:
         TypeError: a number is not whole.
         ValueError: it is none of these ways, or a number is negative.
     """
-    choices = '"valid", "same", a number, (vertical, horizontal) or (top, bottom, left, right)'
+    ways = '"valid", "same", a number, (vertical, horizontal) or (top, bottom, left, right)'
     if isinstance(value, str):
         if value not in ("valid", "same"):
-            raise StriateValueError(f"{who}: padding must be {choices}, got {value!r}")
+            raise StriateValueError(f"{who}: {what} must be {ways}, got {value!r}")
         return value
     if isinstance(value, (tuple, list)):
         if len(value) not in (2, 4):
-            raise StriateValueError(f"{who}: padding must be {choices}, got {tuple(value)}")
-        sides = tuple(whole_number(side, "padding", who, minimum=0) for side in value)
+            raise StriateValueError(f"{who}: {what} must be {ways}, got {tuple(value)}")
+        sides = tuple(whole_number(side, what, who, minimum=0) for side in value)
         return (sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
-    return whole_number(value, "padding", who, minimum=0)
+    return whole_number(value, what, who, minimum=0)
+
+
+def four_sides(border: Padding) -> Pads:
+    """(top, bottom, left, right) of a border that is written in numbers."""
+    if isinstance(border, tuple):
+        return border if len(border) == 4 else (border[0], border[0], border[1], border[1])
+    assert isinstance(border, int)  # words depend on the image: see `resolve_pads`
+    return (border,) * 4
+
+
+def as_image_shape(shape: Shape) -> Shape:
+    """A shape as it is, but that of a signal (length, channels) as (1, length, channels)."""
+    return (1, *shape) if isinstance(shape, (tuple, list)) and len(shape) == 2 else shape
 
 
 def check_shape(value: object, what: str, who: str) -> Shape:
@@ -158,10 +171,7 @@ def resolve_pads(
             total = max((outputs - 1) * step + extent(taps, gap) - pixels, 0)
             sides += [total // 2, total - total // 2]
         return (sides[0], sides[1], sides[2], sides[3])
-    if isinstance(padding, tuple):
-        return padding if len(padding) == 4 else (padding[0], padding[0], padding[1], padding[1])
-    assert isinstance(padding, int)  # check_padding() admits nothing else
-    return (padding,) * 4
+    return four_sides(padding)
 
 
 def window_outputs(
@@ -203,6 +213,50 @@ def window_outputs(
             'uncovered="drop" to leave them unread, as other libraries do silently.'
         )
     return (outputs[0], outputs[1])
+
+
+def overhanging_outputs(
+    image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads, who: str
+) -> Pair:
+    """Output (height, width) where a last window is kept although it hangs over the end.
+
+    It must start inside the image or the padding before it. This is PyTorch's and ONNX's
+    ``ceil_mode``.
+
+    Raises:
+        ValueError: the window is larger than the padded image by a stride or more.
+    """
+    outputs: list[int] = []
+    for axis in (0, 1):
+        before, after = pads[2 * axis : 2 * axis + 2]
+        reach, step = extent(size[axis], dilation[axis]), stride[axis]
+        room = image[axis] - reach + before + after
+        count = -(-room // step) + 1
+        if count < 1:
+            raise StriateValueError(
+                _too_large(who, axis, image[axis], size[axis], dilation[axis], before, after)
+            )
+        last = (count - 1) * step
+        outputs.append(count - (count > 1 and last >= image[axis] + before))
+    return (outputs[0], outputs[1])
+
+
+def with_overhang(
+    image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads, outputs: Pair
+) -> Pads:
+    """The padding, with what the last of so many windows read beyond it."""
+    after = (
+        max(
+            pads[2 * axis + 1],
+            (outputs[axis] - 1) * stride[axis]
+            + extent(size[axis], dilation[axis])
+            - image[axis]
+            - pads[2 * axis],
+        )
+        for axis in (0, 1)
+    )
+    bottom, right = after
+    return (pads[0], bottom, pads[2], right)
 
 
 def uncovered(image: Pair, size: Pair, stride: Pair, dilation: Pair, pads: Pads) -> Pair:
@@ -341,6 +395,29 @@ class Field:
                     self.jump[axis] * stride[axis],
                 )
                 for axis in (0, 1)
+            ),
+            strict=True,
+        )
+        return Field(first, last, jump)
+
+    def through_transposed(self, reach: Pair, stride: Pair, pads: Pads, whole: Field) -> Field:
+        """The field after a transposed convolution, whose neighbouring outputs are closer.
+
+        It covers what they read, with up to a stride more at both ends; it is `whole` where the
+        stride does not divide `jump`.
+        """
+        if any(jump % step for jump, step in zip(self.jump, stride, strict=True)):
+            return whole
+        first, last, jump = zip(
+            *(
+                (
+                    self.first[axis] + (pads[2 * axis] - reach[axis] + 1) * closer,
+                    self.last[axis] + pads[2 * axis] * closer,
+                    closer,
+                )
+                for axis, closer in enumerate(
+                    jump // step for jump, step in zip(self.jump, stride, strict=True)
+                )
             ),
             strict=True,
         )

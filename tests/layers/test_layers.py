@@ -21,10 +21,13 @@ from striate.layers import (
     Clip,
     Concat,
     Conv2D,
+    ConvTranspose2D,
+    Crop2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GlobalMaxPool2D,
     GroupedDense,
     HardSigmoid,
     HardSwish,
@@ -43,6 +46,7 @@ from striate.layers import (
     SiLU,
     SumPool2D,
     Tanh,
+    ZeroPad2D,
 )
 
 IMAGE = (5, 4, 3)
@@ -58,8 +62,26 @@ EXAMPLES = [
     (MaxPool2D(2, stride=1, padding=(1, 0, 0, 1), dilation=(1, 2)), [IMAGE]),
     (AvgPool2D(3, stride=(1, 2), padding=(1, 1, 0, 1)), [IMAGE]),
     (AvgPool2D(3, stride=2, padding=1, count_padding=True, uncovered="drop"), [IMAGE]),
+    (AvgPool2D(2, padding=(1, 0), dilation=(2, 1), uncovered="overhang"), [IMAGE]),
+    (AvgPool2D((4, 3), padding=1, count_padding=True, uncovered="overhang"), [IMAGE]),
+    (MaxPool2D(2, stride=(2, 3), padding=(1, 0), uncovered="overhang"), [IMAGE]),
     (SumPool2D((5, 2), padding=(0, 1)), [IMAGE]),
+    (SumPool2D(2, stride=3, dilation=(3, 2), uncovered="overhang"), [IMAGE]),
     (GlobalAvgPool2D(), [IMAGE]),
+    (GlobalAvgPool2D(keepdims=True), [IMAGE]),
+    (GlobalMaxPool2D(), [IMAGE]),
+    (GlobalMaxPool2D(keepdims=True), [IMAGE]),
+    (ConvTranspose2D(4, (3, 2)), [IMAGE]),
+    (ConvTranspose2D(6, (2, 3), stride=(2, 1), padding=(1, 0, 2, 1), groups=3), [IMAGE]),
+    (
+        ConvTranspose2D(
+            2, 2, stride=(3, 1), padding=1, output_padding=(2, 1), dilation=(1, 2), bias=False
+        ),
+        [IMAGE],
+    ),
+    (ZeroPad2D((1, 0, 2, 3)), [IMAGE]),
+    (ZeroPad2D(0), [IMAGE]),
+    (Crop2D((1, 2, 0, 1)), [IMAGE]),
     (Dense(4), [(7,)]),
     (Dense(1, bias=False), [(7,)]),
     (GroupedDense(6, 3), [(7,)]),
@@ -201,6 +223,9 @@ def test_multiply_adds_count_the_products_with_parameters(layer, shapes):
         outputs = np.prod(layer.output_shape(*shapes))
         outputs //= getattr(layer, "group", 1)  # a group is computed once
         assert layer.multiply_adds(*shapes) == outputs * layer.parameters(*shapes)[0].fan_in
+    elif isinstance(layer, ConvTranspose2D):  # every pixel meets every tap
+        filters = np.prod(layer.parameters(*shapes)[0].shape)
+        assert layer.multiply_adds(*shapes) == 5 * 4 * filters
     elif not isinstance(layer, (Affine, BatchNorm, LayerNorm, PReLU)):
         assert layer.multiply_adds(*shapes) == 0
 

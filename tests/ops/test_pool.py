@@ -44,21 +44,46 @@ def test_max_agrees_with_loops(case, tied):
     )
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case[6] == (1, 1)], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_sum_agrees_with_loops(case):
-    height, width, channels, size, pads, stride, _ = case
+    height, width, channels, *window = case
     x = images(height, width, channels, tied=False)
-    output = pooling.sum_pool2d(x, size, pads, stride)
-    np.testing.assert_allclose(
-        output, pooling.sum_pool2d_loops(x, size, pads, stride), rtol=1e-10, atol=1e-12
-    )
+    output = pooling.sum_pool2d(x, *window)
+    np.testing.assert_allclose(output, pooling.sum_pool2d_loops(x, *window), rtol=1e-10, atol=1e-12)
     gradient = np.random.default_rng(1).standard_normal(output.shape)
     np.testing.assert_allclose(
-        pooling.sum_pool2d_input_gradient(gradient, (height, width), size, pads, stride),
-        pooling.sum_pool2d_input_gradient_loops(gradient, (height, width), size, pads, stride),
+        pooling.sum_pool2d_input_gradient(gradient, (height, width), *window),
+        pooling.sum_pool2d_input_gradient_loops(gradient, (height, width), *window),
         rtol=1e-10,
         atol=1e-12,
     )
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_pixels_of_windows_agree_with_loops(case, share):
+    height, width, _, size, pads, stride, dilation = case
+    counted = tuple(int(side * share) for side in pads)
+    np.testing.assert_array_equal(
+        pooling.window_pixels((height, width), size, pads, stride, dilation, counted),
+        pooling.window_pixels_loops((height, width), size, pads, stride, dilation, counted),
+    )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("shape", [(5, 7, 3), (1, 9, 17), (4, 1, 8), (1, 1, 2)], ids=str)
+def test_global_maximum_agrees_with_loops(shape, tied):
+    x = images(*shape, tied)
+    output, winner = pooling.global_max_pool2d(x)
+    expected, place = pooling.global_max_pool2d_loops(x)
+    np.testing.assert_array_equal(output, expected)
+    np.testing.assert_array_equal(winner, place)
+    gradient = np.random.default_rng(1).standard_normal(output.shape)
+    result = pooling.global_max_pool2d_input_gradient(gradient, winner, shape[:2])
+    wanted = pooling.max_pool2d_input_gradient_loops(
+        gradient[:, None, None], place[:, None, None], shape[:2]
+    )
+    np.testing.assert_array_equal(result, wanted)
 
 
 @st.composite
@@ -94,7 +119,7 @@ def test_max_and_average_agree_with_torch(window):
     )
 
     average = pooling.sum_pool2d(x, size, pads, stride) / pooling.window_pixels(
-        image, size, pads, stride, count_padding=flag
+        image, size, pads, stride, counted=pads if flag else (0, 0, 0, 0)
     )
     expected = torch.nn.functional.avg_pool2d(
         tx, size, stride, (down, across), count_include_pad=flag
