@@ -104,7 +104,7 @@ LEFT_OUT: Mapping[str, str] = {
     "bias_initializer": "leave it out: biases begin at 0",
     "padding_mode": "leave it out: what lies beyond the edge is 0",
     "inplace": "leave it out",
-    "ceil_mode": 'use padding, or uncovered="drop"',
+    "ceil_mode": 'uncovered="overhang" of a pooling layer is ceil_mode=True',
     "learning_rate": _IN_FIT,
     "lr": _IN_FIT,
     "metrics": "leave it out: the accuracy is in the history that fit returns",

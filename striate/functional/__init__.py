@@ -42,6 +42,7 @@ from striate.functional.activations import (
 )
 from striate.functional.affine import AffineGradients, affine, affine_gradients
 from striate.functional.batchnorm import BatchNormGradients, batch_norm, batch_norm_gradients
+from striate.functional.borders import crop2d, zero_pad2d
 from striate.functional.channels import (
     channel_shuffle,
     channel_shuffle_input_gradient,
@@ -49,6 +50,11 @@ from striate.functional.channels import (
     channel_slice_input_gradient,
 )
 from striate.functional.conv2d import conv2d, conv2d_filter_gradient, conv2d_input_gradient
+from striate.functional.conv_transpose import (
+    conv_transpose2d,
+    conv_transpose2d_filter_gradient,
+    conv_transpose2d_input_gradient,
+)
 from striate.functional.dense import dense, dense_input_gradient, dense_weight_gradient
 from striate.functional.grouped import (
     grouped_dense,
@@ -75,6 +81,8 @@ from striate.functional.pooling import (
     avg_pool2d_input_gradient,
     global_avg_pool2d,
     global_avg_pool2d_input_gradient,
+    global_max_pool2d,
+    global_max_pool2d_input_gradient,
     max_pool2d,
     max_pool2d_input_gradient,
     sum_pool2d,
@@ -104,6 +112,10 @@ __all__ = [
     "conv2d",
     "conv2d_filter_gradient",
     "conv2d_input_gradient",
+    "conv_transpose2d",
+    "conv_transpose2d_filter_gradient",
+    "conv_transpose2d_input_gradient",
+    "crop2d",
     "dense",
     "dense_input_gradient",
     "dense_weight_gradient",
@@ -113,6 +125,8 @@ __all__ = [
     "gelu_input_gradient",
     "global_avg_pool2d",
     "global_avg_pool2d_input_gradient",
+    "global_max_pool2d",
+    "global_max_pool2d_input_gradient",
     "grouped_dense",
     "grouped_dense_input_gradient",
     "grouped_dense_weight_gradient",
@@ -150,4 +164,5 @@ __all__ = [
     "sum_pool2d_input_gradient",
     "tanh",
     "tanh_input_gradient",
+    "zero_pad2d",
 ]

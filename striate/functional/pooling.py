@@ -53,13 +53,19 @@ def avg_pool2d(
     *,
     stride: IntOrPair | None = None,
     padding: Padding = 0,
+    dilation: IntOrPair = 1,
     count_padding: bool = False,
     uncovered: str = "error",
     engine: str = "llvm",
 ) -> Array:
     """The mean of each window: see `striate.layers.AvgPool2D`."""
     layer = layers.AvgPool2D(
-        size, stride=stride, padding=padding, count_padding=count_padding, uncovered=uncovered
+        size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        count_padding=count_padding,
+        uncovered=uncovered,
     )
     return run(layer, (x,), {}, engine)
 
@@ -71,6 +77,7 @@ def avg_pool2d_input_gradient(
     *,
     stride: IntOrPair | None = None,
     padding: Padding = 0,
+    dilation: IntOrPair = 1,
     count_padding: bool = False,
     uncovered: str = "error",
     engine: str = "llvm",
@@ -78,7 +85,12 @@ def avg_pool2d_input_gradient(
     """∂L/∂x (n, *input_shape) of `avg_pool2d` from ∂L/∂output; same options as there."""
     return _linear_input_gradient(
         layers.AvgPool2D(
-            size, stride=stride, padding=padding, count_padding=count_padding, uncovered=uncovered
+            size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            count_padding=count_padding,
+            uncovered=uncovered,
         ),
         gradient,
         input_shape,
@@ -92,11 +104,14 @@ def sum_pool2d(
     *,
     stride: IntOrPair | None = None,
     padding: Padding = 0,
+    dilation: IntOrPair = 1,
     uncovered: str = "error",
     engine: str = "llvm",
 ) -> Array:
     """The sum of each window: see `striate.layers.SumPool2D`."""
-    layer = layers.SumPool2D(size, stride=stride, padding=padding, uncovered=uncovered)
+    layer = layers.SumPool2D(
+        size, stride=stride, padding=padding, dilation=dilation, uncovered=uncovered
+    )
     return run(layer, (x,), {}, engine)
 
 
@@ -107,28 +122,45 @@ def sum_pool2d_input_gradient(
     *,
     stride: IntOrPair | None = None,
     padding: Padding = 0,
+    dilation: IntOrPair = 1,
     uncovered: str = "error",
     engine: str = "llvm",
 ) -> Array:
     """∂L/∂x (n, *input_shape) of `sum_pool2d` from ∂L/∂output; same options as there."""
     return _linear_input_gradient(
-        layers.SumPool2D(size, stride=stride, padding=padding, uncovered=uncovered),
+        layers.SumPool2D(
+            size, stride=stride, padding=padding, dilation=dilation, uncovered=uncovered
+        ),
         gradient,
         input_shape,
         engine,
     )
 
 
-def global_avg_pool2d(x: npt.ArrayLike, *, engine: str = "llvm") -> Array:
-    """The mean of each channel, (n, channels)."""
-    return run(layers.GlobalAvgPool2D(), (x,), {}, engine)
+def global_avg_pool2d(x: npt.ArrayLike, *, keepdims: bool = False, engine: str = "llvm") -> Array:
+    """The mean of each channel, (n, channels), or with `keepdims` (n, 1, 1, channels)."""
+    return run(layers.GlobalAvgPool2D(keepdims=keepdims), (x,), {}, engine)
 
 
 def global_avg_pool2d_input_gradient(
-    gradient: npt.ArrayLike, input_shape: Shape, *, engine: str = "llvm"
+    gradient: npt.ArrayLike, input_shape: Shape, *, keepdims: bool = False, engine: str = "llvm"
 ) -> Array:
-    """∂L/∂x (n, *input_shape) of `global_avg_pool2d` from ∂L/∂output (n, channels)."""
-    return _linear_input_gradient(layers.GlobalAvgPool2D(), gradient, input_shape, engine)
+    """∂L/∂x (n, *input_shape) of `global_avg_pool2d` from ∂L/∂output; same options as there."""
+    layer = layers.GlobalAvgPool2D(keepdims=keepdims)
+    return _linear_input_gradient(layer, gradient, input_shape, engine)
+
+
+def global_max_pool2d(x: npt.ArrayLike, *, keepdims: bool = False, engine: str = "llvm") -> Array:
+    """The largest pixel of each channel, (n, channels), or with `keepdims` (n, 1, 1, channels)."""
+    return run(layers.GlobalMaxPool2D(keepdims=keepdims), (x,), {}, engine)
+
+
+def global_max_pool2d_input_gradient(
+    gradient: npt.ArrayLike, x: npt.ArrayLike, *, keepdims: bool = False, engine: str = "llvm"
+) -> Array:
+    """∂L/∂x of `global_max_pool2d` from ∂L/∂output: all of it to the first maximum."""
+    layer = layers.GlobalMaxPool2D(keepdims=keepdims)
+    return run_backward(layer, (x,), {}, gradient, engine).inputs[0]
 
 
 def _linear_input_gradient(

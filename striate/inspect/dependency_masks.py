@@ -118,7 +118,7 @@ def lines_read_by(reads: Window | TransposedWindow, axis: int, wanted: Mask, ext
     if isinstance(reads, TransposedWindow):
         places = reads.pixels(axis, extent)
         inside = (places >= 0) & (places < len(wanted))
-        found = wanted[np.where(inside, places, 0)]
+        found = np.asarray(wanted[np.where(inside, places, 0)])
         shown = inside.reshape(*inside.shape, *(1,) * (wanted.ndim - 1))
         return np.asarray((found & shown).any(1))
     before, after = reads.pads[2 * axis : 2 * axis + 2]

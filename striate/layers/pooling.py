@@ -10,7 +10,7 @@ from striate.common.errors import StriateValueError
 from striate.layers.layer import Arrays, Gradients, Inputs, Layer, PassContext, WindowLayer
 from striate.layers.reads import Reads, Window
 from striate.ops import pooling, shapes
-from striate.ops.shapes import Field, Padding, Pair, Shape
+from striate.ops.shapes import Field, Padding, Pads, Pair, Shape
 
 
 class _Pool2D(WindowLayer):
@@ -155,12 +155,15 @@ class AvgPool2D(_Pool2D):
         super().__init__(size, stride, padding, dilation, uncovered, name)
         self.count_padding = true_or_false(count_padding, "count_padding", self.who)
 
+    def counted_pads(self, shape: Shape) -> Pads:
+        """The part of the padding of an input of this shape that counts as pixels."""
+        return self.given_pads(shape) if self.count_padding else (0, 0, 0, 0)
+
     def pixels(self, shape: Shape) -> Array:
         """How many pixels each mean divides by, float64 (rows, columns, 1)."""
         height, width, _ = self.image_shape(shape)
-        counted = self.given_pads(shape) if self.count_padding else (0, 0, 0, 0)
         window = (self.size, self.pads(shape), self.stride, self.dilation)
-        return pooling.window_pixels((height, width), *window, counted)
+        return pooling.window_pixels((height, width), *window, self.counted_pads(shape))
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext

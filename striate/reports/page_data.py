@@ -21,13 +21,15 @@ from striate.layers import (
     ChannelSlice,
     Clip,
     Concat,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
     HardSigmoid,
     Layer,
     LayerNorm,
     LeakyReLU,
     Scale,
 )
-from striate.layers.layer import WindowLayer
+from striate.layers.reads import TransposedWindow, Window
 from striate.reports import embedded_images
 from striate.reports.base64_arrays import encode_array
 from striate.reports.data import Prediction, Report
@@ -71,12 +73,14 @@ def _node(report: Report, index: int) -> dict[str, Any]:
         "shown": index in report.content.shown,
         "what": _written(layer),
     }
-    if isinstance(layer, WindowLayer):
+    reads = layer.reads(*shapes)
+    whole = isinstance(layer, GlobalAvgPool2D | GlobalMaxPool2D)
+    if isinstance(reads, Window | TransposedWindow) and not whole:
         node["window"] = {
-            "size": list(layer.size),
-            "stride": list(layer.stride),
-            "dilation": list(layer.dilation),
-            "pads": list(layer.pads(shapes[0])),
+            "size": list(reads.size),
+            "stride": list(reads.stride),
+            "dilation": list(reads.dilation),
+            "pads": list(reads.pads),
         }
         # For layers whose filters read only some of the channels.
         if hasattr(layer, "groups"):
@@ -88,7 +92,7 @@ def _node(report: Report, index: int) -> dict[str, Any]:
     elif isinstance(layer, Scale):
         node["factor"] = float(np.float32(layer.factor))
     elif isinstance(layer, AvgPool2D):
-        node["countPadding"] = layer.count_padding
+        node["counted"] = list(layer.counted_pads(shapes[0]))
     elif isinstance(layer, Concat):
         node["widths"] = [shape[-1] for shape in shapes]
     parameters = network.parameters_of(index)

@@ -184,6 +184,43 @@ def test_gates_and_choices_of_channels(open_page: Any, tmp_path: Path) -> None:
                 assert behind == [value]
 
 
+def test_layers_that_move_or_enlarge_images(open_page: Any, tmp_path: Path) -> None:
+    x = image = striate.Input((7, 6, 4))
+    x = striate.ZeroPad2D((1, 0, 2, 1))(x)
+    x = striate.AvgPool2D(2, stride=3, padding=(1, 0), count_padding=True, uncovered="overhang")(x)
+    x = striate.ConvTranspose2D(
+        6, (3, 2), stride=(2, 3), padding=(1, 0, 1, 1), output_padding=(0, 1), groups=2
+    )(x)
+    x = striate.Crop2D((0, 1, 1, 0))(x)
+    x = striate.MaxPool2D(2, stride=(2, 3), uncovered="overhang")(x)
+    x = striate.GlobalMaxPool2D(keepdims=True)(x)
+    network = striate.Network(inputs=image, output=striate.Dense(3)(striate.Flatten()(x)))
+    random = np.random.default_rng(0)
+    for array in network.parameters.values():
+        array[...] = random.normal(size=array.shape)
+    path = tmp_path / "moved.html"
+    images = random.normal(size=(3, 7, 6, 4))
+    report = striate.report(network, images, [0, 1, 2], path=path, engine="numpy")
+    page = open_page(path)
+    kinds = set()
+    for index, vertex in enumerate(network.nodes):
+        values = report.values[index][0].ravel()
+        told = page.evaluate(
+            "([node, n]) => [...Array(n).keys()].map((i) => striateReport.explain(0, node, i))",
+            [index, values.size],
+        )
+        for value, why in zip(values.tolist(), told, strict=True):
+            kinds.add(why["kind"])
+            if why["kind"] == "sum":
+                assert abs(why["total"] - value) <= 5e-7 * magnitude(why), vertex.name
+            for behind in why["from"]:
+                source = report.values[behind["node"]][0].ravel()
+                assert behind["value"] == source[behind["index"]]
+            if why["kind"] != "sum":
+                assert value == (why["from"][0]["value"] if why["from"] else 0), vertex.name
+    assert kinds == {"sum", "max", "formula"}
+
+
 def test_every_type_of_layer_is_explained(open_page: Any, made: tuple[Path, Report]) -> None:
     page = open_page(made[0])
     assert set(LAYERS) <= set(page.evaluate("striateReport.explained"))

@@ -1,7 +1,9 @@
 """Pooling: the same windows as a convolution, with another reduction and no weights.
 
     max:  O[y,x,c] = max over r, s of X[y*S + r*D - P, …, c]     and which tap it was
-    sum:  O[y,x,c] = sum over r, s of X[y*S + r - P, …, c]       average: divided by the pixels
+    sum:  O[y,x,c] = sum over r, s of X[y*S + r*D - P, …, c]     average: divided by the pixels
+
+over windows, or over the whole image.
 
 The gradient of a maximum goes to the tap that was largest, of a sum to all taps.
 """
@@ -9,7 +11,6 @@ The gradient of a maximum goes to the tap that was largest, of a sum to all taps
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.layers import AvgPool2D
 from striate.nest.algebra import (
@@ -164,15 +165,14 @@ def _scale(
     layer = g.layer
     if not isinstance(layer, AvgPool2D):
         return Constant(1.0), {}
-    if layer.count_padding or not any(g.pads):
+    # What is there of the input may be less than the layer would read: see `operations._trim`.
+    shape = builder.network.input_shapes(operation.node)[0]
+    pixels = layer.pixels(shape)[: g.rows, : g.columns, 0]
+    if (pixels == g.size[0] * g.size[1]).all():
         return Constant(1.0 / (g.size[0] * g.size[1])), {}
     top, bottom, left, right = WindowGeometry(operation).gradient_halo()
     if not builder.has(operation, "scale"):
-        counts = np.outer(
-            _inside(g.height, g.rows, g.size[0], g.stride[0], g.pads[0]),
-            _inside(g.width, g.columns, g.size[1], g.stride[1], g.pads[2]),
-        )
-        table = np.pad(1.0 / counts, ((top, bottom), (left, right)))
+        table = np.pad(1.0 / pixels, ((top, bottom), (left, right)))
         builder.remember(operation, "scale", builder.constant(f"scale {operation.node}", table))
     buffer = builder.recall(operation, "scale", Buffer)
     row = left + g.columns + right
@@ -182,23 +182,21 @@ def _scale(
     return Tensor("scale", strides_of(strides), offset), {"scale": Location(buffer)}
 
 
-def _inside(
-    pixels: int, outputs: int, size: int, stride: int, before: int
-) -> npt.NDArray[np.int64]:
-    """How many taps of each window lie inside the image."""
-    first = np.arange(outputs)[:, None] * stride - before + np.arange(size)
-    counts: npt.NDArray[np.int64] = ((first >= 0) & (first < pixels)).sum(axis=1)
-    return counts
+_ONLY_PIXEL = Access(c=_CHANNEL)
 
 
-def global_forward(builder: Builder, operation: Operation) -> None:
+def _whole_image(builder: Builder, x: Image) -> Axes:
+    return (("c", x.channels), ("v", builder.lanes), ("y", x.height), ("x", x.width))
+
+
+def global_average_forward(builder: Builder, operation: Operation) -> None:
     """The average of each channel."""
     x = builder.values[operation.inputs[0]]
     scale = 1.0 / (x.height * x.width)
     builder.recorder.blockwise(
         Nest(
-            (("c", x.channels), ("v", builder.lanes), ("y", x.height), ("x", x.width)),
-            stores=(builder.store(operation, Accumulator() * scale, Access(c={"c": 1})),),
+            _whole_image(builder, x),
+            stores=(builder.store(operation, Accumulator() * scale, _ONLY_PIXEL),),
             terms=(x.tensor("x", EVERY_PIXEL),),
             reduce=("y", "x"),
             reduction="sum",
@@ -207,13 +205,56 @@ def global_forward(builder: Builder, operation: Operation) -> None:
     )
 
 
-def global_backward(builder: Builder, operation: Operation) -> None:
+def global_average_backward(builder: Builder, operation: Operation) -> None:
     """Every pixel gets its share of the channel's gradient."""
     source = operation.inputs[0]
     x, gradient = builder.values[source], builder.gradients[operation.node]
     with builder.writing_gradient(source) as writer:
         writer.nest(
             pixels(x, builder.lanes),
-            gradient.flat("gradient", "c") * (1.0 / (x.height * x.width)),
+            gradient.tensor("gradient", _ONLY_PIXEL) * (1.0 / (x.height * x.width)),
             {"gradient": Location(gradient.buffer)},
         )
+
+
+def global_max_forward(builder: Builder, operation: Operation) -> None:
+    """The largest pixel of each channel and, in training, its number row * width + column."""
+    x = builder.values[operation.inputs[0]]
+    stores = [builder.store(operation, Accumulator(0), _ONLY_PIXEL)]
+    places = {"x": Location(x.buffer), "out": builder.out(operation)}
+    backward = builder.needs_gradient(operation.inputs[0])
+    if backward:
+        winners = builder.image(f"winners {operation.node}", operation.shape)
+        builder.remember(operation, "winners", winners)
+        stores.append(Store(winners.tensor("winners", _ONLY_PIXEL), Accumulator(1)))
+        places["winners"] = Location(winners.buffer)
+    builder.recorder.blockwise(
+        Nest(
+            _whole_image(builder, x),
+            stores=tuple(stores),
+            terms=(x.tensor("x", EVERY_PIXEL),),
+            reduce=("y", "x"),
+            reduction="argmax" if backward else "max",
+            order=_pixel_number(x) if backward else None,
+        ),
+        places,
+    )
+
+
+def global_max_backward(builder: Builder, operation: Operation) -> None:
+    """The pixel that was the largest of its channel gets the gradient."""
+    source = operation.inputs[0]
+    x, gradient = builder.values[source], builder.gradients[operation.node]
+    winners = builder.recall(operation, "winners", Image)
+    seen = gradient.tensor("gradient", _ONLY_PIXEL)
+    winner = winners.tensor("winners", _ONLY_PIXEL)
+    with builder.writing_gradient(source) as writer:
+        writer.nest(
+            pixels(x, builder.lanes),
+            where(winner, "==", _pixel_number(x), seen, 0.0),
+            {"gradient": Location(gradient.buffer), "winners": Location(winners.buffer)},
+        )
+
+
+def _pixel_number(x: Image) -> Index:
+    return Index(strides_of({"y": x.width, "x": 1}))

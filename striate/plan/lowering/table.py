@@ -16,6 +16,7 @@ from striate.layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GlobalMaxPool2D,
     GroupedDense,
     Layer,
     LayerNorm,
@@ -59,7 +60,8 @@ LOWERINGS: dict[type[Layer], Lowering] = {
     SumPool2D: Lowering(
         pooling.sum_forward, pooling.sum_backward, pooling.input_halo, pooling.gradient_halo
     ),
-    GlobalAvgPool2D: Lowering(pooling.global_forward, pooling.global_backward),
+    GlobalAvgPool2D: Lowering(pooling.global_average_forward, pooling.global_average_backward),
+    GlobalMaxPool2D: Lowering(pooling.global_max_forward, pooling.global_max_backward),
     Dense: Lowering(dense.forward, dense.backward, rereads=True),
     GroupedDense: Lowering(grouped_dense.forward, grouped_dense.backward, rereads=True),
     LocallyConnected2D: Lowering(

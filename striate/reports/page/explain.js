@@ -79,22 +79,51 @@ const explanations = {
   SumPool2D: (layer, [x], index, node) => ({ kind: "sum", parts: [pooled(layer, x, index, node)] }),
   AvgPool2D(layer, [x], index, node) {
     const part = pooled(layer, x, index, node);
-    const divisor = layer.countPadding ? part.terms.length : part.terms.filter((t) => t.index !== null).length;
+    const [row, column] = placeOf(node, index);
+    const [height, width] = shapeOf(part.source);
+    const [top, bottom, left, right] = layer.counted;
+    const divisor = taps(node, row, column).filter((tap) =>
+      tap.row >= -top && tap.row < height + bottom && tap.column >= -left && tap.column < width + right).length;
     return { kind: "sum", parts: [part], divisor };
   },
   GlobalAvgPool2D(layer, [x], index) {
+    const part = wholeChannel(layer, x, index);
+    return { kind: "sum", parts: [part], divisor: part.terms.length };
+  },
+  GlobalMaxPool2D: (layer, [x], index) => winnerOf(wholeChannel(layer, x, index)),
+  ZeroPad2D: (layer, [x], index, node) => moved(layer, x, index, node),
+  Crop2D: (layer, [x], index, node) => moved(layer, x, index, node),
+  ConvTranspose2D(layer, [x], index, node) {
+    const [row, column, filter] = placeOf(node, index);
     const source = layer.inputs[0];
     const [height, width, channels] = shapeOf(source);
-    const terms = [];
-    for (let i = 0; i < height * width; i++) terms.push(term(i * channels + index, x[i * channels + index]));
-    return { kind: "sum", parts: [{ source, channel: index, columns: width, terms }], divisor: terms.length };
+    const { size, stride, dilation, pads } = layer.window;
+    const filters = decode(layer.arrays.filters);
+    const share = layer.shape[2] / layer.groups;
+    const depth = channels / layer.groups;
+    const first = Math.floor(filter / share) * depth;
+    // The pixels whose windows hold this output, each with the tap that meets it.
+    const meeting = [];
+    for (let r = 0; r < size[0]; r++)
+      for (let s = 0; s < size[1]; s++) {
+        const y = (row + pads[0] - r * dilation[0]) / stride[0];
+        const x_ = (column + pads[2] - s * dilation[1]) / stride[1];
+        const inside = Number.isInteger(y) && Number.isInteger(x_) && y >= 0 && y < height && x_ >= 0 && x_ < width;
+        if (inside) meeting.push({ at: y * width + x_, tap: r * size[1] + s });
+      }
+    const parts = [...Array(depth).keys()].map((c) => ({
+      source,
+      channel: first + c,
+      columns: size[1],
+      terms: meeting.map(({ at, tap }) => {
+        const place = at * channels + first + c;
+        return term(place, x[place], filters[(tap * share + (filter % share)) * channels + first + c]);
+      }),
+    }));
+    return { kind: "sum", parts, bias: biasOf(layer, filter) };
   },
   MaxPool2D(layer, [x], index, node) {
-    const part = { ...pooled(layer, x, index, node), paddingText: "–" };
-    const real = part.terms.filter((t) => t.index !== null);
-    const winner = real.reduce((best, t) => (t.input > best.input ? t : best));
-    winner.winner = true;
-    return { kind: "max", part, from: [{ node: part.source, index: winner.index, value: winner.input }] };
+    return winnerOf({ ...pooled(layer, x, index, node), paddingText: "–" });
   },
   Add(layer, inputs, index) {
     const parts = inputs.map((x, which) => ({ source: layer.inputs[which], terms: [term(index, x[index])] }));
@@ -215,6 +244,32 @@ function pooled(layer, x, index, node) {
     return term(tap.inside ? at : null, tap.inside ? x[at] : 0);
   });
   return { source, channel, columns: layer.window.size[1], terms };
+}
+
+function wholeChannel(layer, x, channel) {
+  const source = layer.inputs[0];
+  const [height, width, channels] = shapeOf(source);
+  const terms = [];
+  for (let i = 0; i < height * width; i++) terms.push(term(i * channels + channel, x[i * channels + channel]));
+  return { source, channel, columns: width, terms };
+}
+
+function winnerOf(part) {
+  const real = part.terms.filter((t) => t.index !== null);
+  const winner = real.reduce((best, t) => (t.input > best.input ? t : best));
+  winner.winner = true;
+  return { kind: "max", part, from: [{ node: part.source, index: winner.index, value: winner.input }] };
+}
+
+// A pixel at another place, or a zero where there was none.
+function moved(layer, x, index, node) {
+  const [row, column, channel] = placeOf(node, index);
+  const source = layer.inputs[0];
+  const [height, width, channels] = shapeOf(source);
+  const [y, x_] = [row - layer.window.pads[0], column - layer.window.pads[2]];
+  if (y < 0 || y >= height || x_ < 0 || x_ >= width) return { kind: "formula", text: "0, put around the image", from: [] };
+  const at = (y * width + x_) * channels + channel;
+  return formula(source, at, x, () => `the value ${placeText(source, at)} of ${nodeName(source)}`);
 }
 
 function formula(source, index, x, text) {
