@@ -17,6 +17,8 @@ from striate.nest.algebra import (
     Expression,
     Nest,
     Store,
+    Tensor,
+    strides_of,
 )
 from striate.ops.shapes import Pads
 from striate.plan.analysis.activations import activated, derived, told_by
@@ -219,6 +221,62 @@ class Builder:
         activation = self.activations.get(value) if last else None
         yield GradientWriter(self, value, first=done == 0, activation=activation)
         self._written[value] = done + 1
+
+
+@dataclass(frozen=True)
+class OutputWriter:
+    """Writes an operation's value as `GradientWriter` writes gradients: every pixel once.
+
+    Attributes:
+        bias: whether sums begin with the operation's parameter "bias", or with zero.
+    """
+
+    builder: Builder
+    operation: Operation
+    bias: bool
+
+    def nest(
+        self,
+        axes: Axes,
+        term: Expression,
+        places: Locations,
+        *,
+        walk: Access,
+        reduce: tuple[str, ...],
+        before: str | None = None,
+        blocks: int | None = None,
+    ) -> None:
+        """A nest that sums up the pixels that `walk` visits."""
+        self.builder.recorder.blockwise(
+            Nest(
+                axes,
+                stores=(self.builder.store(self.operation, Accumulator(), walk),),
+                terms=(term,),
+                reduce=reduce,
+                reduction="sum",
+                initial=(self._bias(walk),) if self.bias else (),
+            ),
+            {**places, **self._places},
+            before=before,
+            blocks=blocks,
+        )
+
+    def zeros(self, axes: Axes, walk: Access) -> None:
+        """Pixels to which nothing is added."""
+        result: Expression = self._bias(walk) if self.bias else Constant(0.0)
+        nest = Nest(axes, stores=(self.builder.store(self.operation, result, walk),))
+        self.builder.recorder.blockwise(nest, self._places)
+
+    def _bias(self, walk: Access) -> Tensor:
+        """The numbers of the channels that `walk` visits."""
+        return Tensor("bias", strides_of(walk.c), walk.start[2])
+
+    @property
+    def _places(self) -> dict[str, Location]:
+        places = {"out": self.builder.out(self.operation)}
+        if self.bias:
+            places["bias"] = self.builder.parameter(self.operation, "bias")
+        return places
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
+from striate.layers import Conv2D, ConvTranspose2D, Dense, GroupedDense, LocallyConnected2D
 from striate.model.model import Model
 from striate.nest import tuned
 from striate.nest.compiler import machine
@@ -100,7 +100,8 @@ def _by_channels(
 ) -> float:
     """Vector operations for one image, averaged over the passes."""
     layer = operation.layer
-    if not isinstance(layer, Conv2D | Dense | GroupedDense | LocallyConnected2D):
+    kinds = Conv2D | ConvTranspose2D | Dense | GroupedDense | LocallyConnected2D
+    if not isinstance(layer, kinds):
         return 0.0
     inputs, outputs = operation.shapes[0][-1], operation.shape[-1]
     if isinstance(layer, GroupedDense):
@@ -110,10 +111,10 @@ def _by_channels(
         tiles = tiling(operation, vector, images) if not exact else None
         if tiles and not (bfloat16 and is_faster(operation, vector, tiles.cost)):
             return tiles.cost
-        if layer.groups > 1:
-            # Of one channel each, groups lie side by side in the lanes.
-            share = 1 if layer.groups == inputs else layer.groups
-            inputs, outputs = inputs // share, outputs // share
+    if isinstance(layer, Conv2D | ConvTranspose2D) and layer.groups > 1:
+        # Of one channel each, groups lie side by side in the lanes.
+        share = 1 if layer.groups == inputs else layer.groups
+        inputs, outputs = inputs // share, outputs // share
     if isinstance(layer, LocallyConnected2D):
         inputs, outputs = inputs // layer.groups, outputs // layer.groups
     shares = [vectors(outputs, vector) / outputs]

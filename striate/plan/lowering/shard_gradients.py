@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from striate.layers import Conv2D
+from striate.layers import Conv2D, ConvTranspose2D
 from striate.model.model import Model
 from striate.model.parameters import Slot
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
@@ -161,7 +161,7 @@ def _stage_of(buffer: Buffer, recorder: Recorder) -> Stage:
 
 def _is_summed(network: Model, node: int, slot: Slot) -> bool:
     learns = node not in network.frozen_nodes
-    convolution = isinstance(network.nodes[node].layer, Conv2D)
+    convolution = isinstance(network.nodes[node].layer, Conv2D | ConvTranspose2D)
     return learns and convolution and not _is_huge(network, node, slot)
 
 

@@ -12,6 +12,8 @@ from striate.layers import (
     ChannelSlice,
     Concat,
     Conv2D,
+    ConvTranspose2D,
+    Crop2D,
     Dense,
     Dropout,
     Flatten,
@@ -25,11 +27,13 @@ from striate.layers import (
     Multiply,
     PReLU,
     SumPool2D,
+    ZeroPad2D,
 )
 from striate.plan.analysis.activations import ACTIVATIONS
 from striate.plan.lowering import (
     affine,
     batchnorm,
+    borders,
     channels,
     dense,
     elementwise,
@@ -41,6 +45,7 @@ from striate.plan.lowering import (
     pooling,
 )
 from striate.plan.lowering.convolution import choice as convolution
+from striate.plan.lowering.convolution import transposed
 from striate.plan.lowering.protocol import Lowering
 
 LOWERINGS: dict[type[Layer], Lowering] = {
@@ -51,6 +56,15 @@ LOWERINGS: dict[type[Layer], Lowering] = {
         convolution.gradient_halo,
         rereads=True,
     ),
+    ConvTranspose2D: Lowering(
+        transposed.forward,
+        transposed.backward,
+        transposed.input_halo,
+        transposed.gradient_halo,
+        rereads=True,
+    ),
+    ZeroPad2D: Lowering(borders.pad_forward, borders.pad_backward),
+    Crop2D: Lowering(borders.crop_forward, borders.crop_backward),
     MaxPool2D: Lowering(
         pooling.max_forward, pooling.max_backward, gradient_halo=pooling.gradient_halo
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.layers import Conv2D, Dense, GroupedDense, LocallyConnected2D
+from striate.layers import Conv2D, ConvTranspose2D, Dense, GroupedDense, LocallyConnected2D
 from striate.nest.algebra import Binary, Nest, PairProduct
 from striate.nest.schedule import choose, expected_share
 from striate.ops.shapes import Shape
@@ -144,6 +144,8 @@ def _algorithm(settings: Settings, operation: Operation) -> tuple[str, str]:
         return "matrix product", "one column for each group"
     if isinstance(operation.layer, LocallyConnected2D):
         return "loops", "filters of its own at each position"
+    if isinstance(operation.layer, ConvTranspose2D):
+        return Direct.name, "the passes of a convolution, exchanged"
     if not isinstance(operation.layer, Conv2D):
         return "loops", ""
     chosen = algorithms_for(settings, operation)

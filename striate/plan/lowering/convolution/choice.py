@@ -101,10 +101,11 @@ def backward(builder: Builder, operation: Operation) -> None:
         of_input.input_gradient(builder, operation)
         of_filters.filter_gradient(builder, operation)
     if ConvGeometry(operation).bias:
-        _bias_gradient(builder, operation)
+        bias_gradient(builder, operation)
 
 
-def _bias_gradient(builder: Builder, operation: Operation) -> None:
+def bias_gradient(builder: Builder, operation: Operation) -> None:
+    """The sum of the gradient over all pixels."""
     gradient = builder.gradients[operation.node]
     readers = builder.graph.readers_of.get(operation.node, ())
     pooled = [type(reader.layer) for reader in readers] == [MaxPool2D]

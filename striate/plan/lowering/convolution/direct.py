@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from striate.nest.algebra import Accumulator, Nest, Store, Tensor, product, strides_of
+from striate.nest.algebra import Accumulator, Expression, Nest, Store, Tensor, product, strides_of
 from striate.nest.rewrite import in_parts, in_rounds
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
-from striate.plan.layout import Access, Image, Location, vector, vectors
-from striate.plan.lowering.builder import Builder
+from striate.plan.layout import Access, Axes, Image, Location, vector, vectors
+from striate.plan.lowering.builder import Builder, GradientWriter, OutputWriter
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
 from striate.plan.lowering.protocol import NO_HALO
@@ -56,28 +57,18 @@ class Direct(Algorithm):
     def forward(self, builder: Builder, operation: Operation) -> None:
         g = ConvGeometry(operation)
         x = builder.values[operation.inputs[0]]
-        for filters in _forward_filters(builder, operation, g):
+        for filters in forward_filters(builder, operation, g):
             correlate(builder, operation, g, x, filters)
 
     def input_gradient(self, builder: Builder, operation: Operation) -> None:
         g = ConvGeometry(operation)
         gradient = builder.gradients[operation.node]
-        turn_around(builder, operation, g, gradient, _backward_filters(builder, operation, g))
+        turn_around(builder, operation, g, gradient, backward_filters(builder, operation, g))
 
     def filter_gradient(self, builder: Builder, operation: Operation) -> None:
         g = ConvGeometry(operation)
         x, gradient = builder.values[operation.inputs[0]], builder.gradients[operation.node]
-        some = channels_of_task(builder, operation, g)
-        steps = {"g": g.depth, "C": some, "c": 1}
-        access = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
-        sum_products(
-            builder,
-            operation,
-            g,
-            (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", access)),
-            (Location(x.buffer), Location(gradient.buffer)),
-            g.columns,
-        )
+        sum_image_products(builder, operation, g, x, gradient)
 
     def described(self, settings: Settings, operation: Operation) -> tuple[str, str]:
         return self.name, ""
@@ -96,10 +87,34 @@ def correlate(
     builder: Builder, operation: Operation, g: ConvGeometry, x: Image, filters: Filters
 ) -> None:
     """The forward pass, from an image and some filters laid out for it."""
+    correlation(builder, g, x, filters).record(OutputWriter(builder, operation, g.bias), g)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """The sum over the window of each output, apart from where it is stored."""
+
+    axes: Axes
+    term: Expression
+    places: Mapping[str, Location]
+    outputs: Access
+
+    def record(self, writer: OutputWriter | GradientWriter, g: ConvGeometry) -> None:
+        """Record its nest."""
+        writer.nest(
+            self.axes,
+            self.term,
+            self.places,
+            walk=self.outputs,
+            reduce=("r", "s", "c"),
+            before="y",
+            blocks=g.together,
+        )
+
+
+def correlation(builder: Builder, g: ConvGeometry, x: Image, filters: Filters) -> Correlation:
+    """The sums of an image's windows, from some filters laid out for it."""
     run = filters.run
-    places = {"x": Location(x.buffer), "filters": filters.place, "out": builder.out(operation)}
-    if g.bias:
-        places["bias"] = builder.parameter(operation, "bias")
     channels = {"g": g.share, "K": run.width, "k": 1}
     output = Access({"y": 1}, {"x": 1}, channels, start=(0, 0, run.first))
     groups = (("g", g.groups), ("K", run.panels))
@@ -110,33 +125,25 @@ def correlate(
         outputs = (*pixels, *groups, *some)
     else:
         outputs = (*groups, *pixels, *some)
-    builder.recorder.blockwise(
-        Nest(
-            axes=(
-                *outputs,
-                ("v", builder.lanes),
-                ("r", g.size[0]),
-                ("s", g.size[1]),
-                ("c", filters.summed),
-            ),
-            stores=(builder.store(operation, Accumulator(), output),),
-            terms=(
-                product(
-                    x.tensor("x", g.pixels({"g": filters.summed, "c": 1})),
-                    filters.tensor({"r": filters.row, "s": filters.column}),
-                ),
-            ),
-            reduce=("r", "s", "c"),
-            reduction="sum",
-            initial=(Tensor("bias", strides_of(channels), run.first),) if g.bias else (),
+    return Correlation(
+        axes=(
+            *outputs,
+            ("v", builder.lanes),
+            ("r", g.size[0]),
+            ("s", g.size[1]),
+            ("c", filters.summed),
         ),
-        places,
-        before="y",
-        blocks=g.together,
+        term=product(
+            x.tensor("x", g.pixels({"g": filters.summed, "c": 1})),
+            filters.tensor({"r": filters.row, "s": filters.column}),
+        ),
+        places={"x": Location(x.buffer), "filters": filters.place},
+        outputs=output,
     )
 
 
-def _forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
+def forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
+    """The filters as `correlate` reads them best."""
     place = builder.parameter(operation, "filters")
     if not builder.channel_lanes or panel_runs(g.share) == (whole(g.share),):
         return (Filters(place, whole(g.share), g.row, g.column, g.weight, g.depth),)
@@ -181,6 +188,22 @@ def _in_panels(
         place = lay_out(builder, name, numbers, nest, places, panels)
         laid.append(Filters(place, run, row, column, strides, counts[summed]))
     return laid
+
+
+def sum_image_products(
+    builder: Builder, operation: Operation, g: ConvGeometry, x: Image, gradient: Image
+) -> None:
+    """The gradient of the filters, from an image and the gradient of what they make of it."""
+    steps = {"g": g.depth, "C": channels_of_task(builder, operation, g), "c": 1}
+    access = Access({"y": 1}, {"x": 1}, {"g": g.share, "k": 1})
+    sum_products(
+        builder,
+        operation,
+        g,
+        (x.tensor("x", g.pixels(steps)), gradient.tensor("gradient", access)),
+        (Location(x.buffer), Location(gradient.buffer)),
+        g.columns,
+    )
 
 
 def channels_of_task(builder: Builder, operation: Operation, g: ConvGeometry) -> int:
@@ -256,35 +279,47 @@ def turn_around(
 ) -> None:
     """The gradient of the input, from that of the output and filters laid out for it."""
     with builder.writing_gradient(operation.inputs[0]) as writer:
-        for part, filters in itertools.product(g.input_phases(), laid):
-            run = filters.run
-            channel = {"g": g.depth, "C": run.width, "c": 1}
-            groups = (("g", g.groups), ("C", run.panels))
-            inside = (("c", run.width), ("v", builder.lanes))
-            if not builder.channel_lanes:
-                axes = (*part.axes(*groups, inside[0]), inside[1])
-            elif g.is_depthwise:
-                axes = (*part.axes(), *groups, *inside)
-            else:
-                axes = (*groups, *part.axes(), *inside)
-            walk = part.pixels(channel, run.first)
-            if part.is_empty:
-                writer.zeros(axes, walk)
-                continue
-            strides, offset = part.taps(filters.row, filters.column)
-            read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))
-            writer.nest(
-                (*axes, *part.reduced, ("k", filters.summed)),
-                product(read, filters.tensor(strides, offset)),
-                {"gradient": Location(gradient.buffer), "filters": filters.place},
-                walk=walk,
-                reduce=("j", "i", "k"),
-                before="y",
-                blocks=g.together,
-            )
+        spread(builder, g, gradient, laid, writer)
 
 
-def _backward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
+def spread(
+    builder: Builder,
+    g: ConvGeometry,
+    gradient: Image,
+    laid: Sequence[Filters],
+    writer: OutputWriter | GradientWriter,
+) -> None:
+    """What outputs hand back to the pixels that they read, each of which is written once."""
+    for part, filters in itertools.product(g.input_phases(), laid):
+        run = filters.run
+        channel = {"g": g.depth, "C": run.width, "c": 1}
+        groups = (("g", g.groups), ("C", run.panels))
+        inside = (("c", run.width), ("v", builder.lanes))
+        if not builder.channel_lanes:
+            axes = (*part.axes(*groups, inside[0]), inside[1])
+        elif g.is_depthwise:
+            axes = (*part.axes(), *groups, *inside)
+        else:
+            axes = (*groups, *part.axes(), *inside)
+        walk = part.pixels(channel, run.first)
+        if part.is_empty:
+            writer.zeros(axes, walk)
+            continue
+        strides, offset = part.taps(filters.row, filters.column)
+        read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))
+        writer.nest(
+            (*axes, *part.reduced, ("k", filters.summed)),
+            product(read, filters.tensor(strides, offset)),
+            {"gradient": Location(gradient.buffer), "filters": filters.place},
+            walk=walk,
+            reduce=("j", "i", "k"),
+            before="y",
+            blocks=g.together,
+        )
+
+
+def backward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
+    """The filters as `spread` reads them best."""
     place = builder.parameter(operation, "filters")
     # Few channels would leave lanes idle: then the filters, which are summed over, fill them.
     few = g.depth < 8 and g.share % builder.settings.vector == 0
