@@ -20,10 +20,12 @@ from striate.layers import (
     Layer,
     MaxPool2D,
     SumPool2D,
+    ZeroPad2D,
 )
 from striate.layers.layer import WindowLayer
 from striate.ops.shapes import Pads, Shape, extent
 from striate.plan.analysis.activations import ACTIVATIONS, fusible, rises
+from striate.plan.analysis.zero_borders import NO_BORDER, around, padding_nodes, within
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -41,7 +43,8 @@ class Operation:
 
     Values are named by the node that first makes them (`INPUT` is the network's input).  `shapes`
     and `shape` are what is there of the inputs and of the output, which may be less than the layer
-    would make: see `_trim`.  `pads` is the layer's padding, (top, bottom, left, right).
+    would make: see `_trim`.  `pads` is the layer's padding, (top, bottom, left, right), and that of
+    borders of zeros before it, which `shapes` are without.
     """
 
     node: int
@@ -100,13 +103,14 @@ def analyse(network: Model, training: bool, backward: bool | None = None) -> Gra
         backward: whether gradients are wanted; by default in training.
 
     - Flatten before Dense and GroupedDense changes nothing; Dropout does nothing outside training.
+    - A border of zeros is padding of the convolutions that read it.
     - An activation whose input nobody else reads is applied where that input is stored.
     - max(f(x)) = f(max(x)) for a rising f, so an activation before max-pooling is moved behind
       it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
     - Rows and columns that no window reads are not computed.
     """
     backward = training if backward is None else backward
-    plain = _without_views(network, training)
+    plain, borders = _without_views(network, training)
     nodes = [i for i, value in plain.items() if i == value and i != INPUT]
     sources = {i: tuple(plain[source] for source in network.nodes[i].inputs) for i in nodes}
     readers = Counter(value for i in nodes for value in sources[i])
@@ -132,8 +136,11 @@ def analyse(network: Model, training: bool, backward: bool | None = None) -> Gra
         fused[i] = i
         inputs = tuple(fused[source] for source in sources[i])
         shapes, shape = network.input_shapes(i), network.nodes[i].shape
-        pads = layer.pads(shapes[0]) if isinstance(layer, WindowLayer) else (0, 0, 0, 0)
+        pads = layer.pads(shapes[0]) if isinstance(layer, WindowLayer) else NO_BORDER
         work = layer.multiply_adds(*shapes)
+        border = borders[network.nodes[i].inputs[0]]
+        if border != NO_BORDER:
+            pads, shapes = around(pads, border), (within(shapes[0], border),)
         made[i] = Operation(i, layer, inputs, shapes, shape, work, pads, moved.get(before))
     graph = Graph(
         tuple(made.values()),
@@ -183,8 +190,9 @@ def _read(operation: Operation) -> tuple[int, int]:
     return min(height, reached[0]), min(width, reached[1])
 
 
-def _without_views(network: Model, training: bool) -> dict[int, int]:
-    """For each node the value that holds its numbers: another node's, if it is only a view.
+def _without_views(network: Model, training: bool) -> tuple[dict[int, int], dict[int, Pads]]:
+    """For each node the value that holds its numbers: another node's, if it is only a view; and the
+    zeros around that value.
 
     A flattened image is only a view for dense layers, which take its numbers in the same order,
     and as the output; other readers would see another height, width and channels.
@@ -206,8 +214,14 @@ def _without_views(network: Model, training: bool) -> dict[int, int]:
             for reader in readers[i]
         )
 
-    plain = {INPUT: INPUT}
+    ends = {last, *(head.node for head in network.heads.values())}
+    padding = padding_nodes(network, readers, ends, idle)
+    plain, borders = {INPUT: INPUT}, {INPUT: NO_BORDER}
     for i, vertex in enumerate(network.nodes):
-        view = idle(i) or (type(vertex.layer) is Flatten and dense_only(i))
-        plain[i] = plain[vertex.inputs[0]] if view else i
-    return plain
+        layer, source = vertex.layer, vertex.inputs[0]
+        view = idle(i) or i in padding or (type(layer) is Flatten and dense_only(i))
+        plain[i] = plain[source] if view else i
+        borders[i] = borders[source] if view else NO_BORDER
+        if i in padding and isinstance(layer, ZeroPad2D):
+            borders[i] = around(borders[i], layer.border)
+    return plain, borders
