@@ -34,7 +34,7 @@ FLOORS: Floors = (
     ("training", "functional"),
     ("inspect",),
     ("network",),
-    ("estimators", "teaching"),
+    ("architectures", "estimators", "teaching"),
     ("reports",),
     ("cli",),
     ("__init__",),
@@ -60,7 +60,7 @@ WINGS = {
         "#d9ead3",
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
-            "network", "estimators",
+            "network", "architectures", "estimators",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),

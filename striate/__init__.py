@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from striate import architectures as architectures
     from striate import compat as compat
     from striate import data as data
     from striate import functional as functional
@@ -148,6 +149,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Tanh": ("striate.layers", "Tanh"),
     "ZeroPad2D": ("striate.layers", "ZeroPad2D"),
     "__version__": ("striate.common.version", "__version__"),
+    "architectures": ("striate.architectures", None),
     "compat": ("striate.compat", None),
     "conversions": ("striate.teaching.conversions", None),
     "convolve": ("striate.signal.convolution", "convolve"),
@@ -228,6 +230,7 @@ __all__ = [
     "Tanh",
     "ZeroPad2D",
     "__version__",
+    "architectures",
     "conversions",
     "convolve",
     "correlate",

@@ -1,0 +1,82 @@
+"""All architectures by their names, as the command line and network files give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from striate.architectures.alexnet import alexnet
+from striate.architectures.densenet import densenet121, densenet161, densenet169, densenet201
+from striate.architectures.inception import inception_v3
+from striate.architectures.lenet import lenet5
+from striate.architectures.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from striate.architectures.vgg import (
+    vgg11,
+    vgg11_bn,
+    vgg13,
+    vgg13_bn,
+    vgg16,
+    vgg16_bn,
+    vgg19,
+    vgg19_bn,
+)
+from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.text import cut, did_you_mean, listed
+from striate.network import Network
+from striate.ops.shapes import Shape
+
+# In the order in which they were published.
+_FUNCTIONS: tuple[Callable[..., Network], ...] = (
+    lenet5,
+    alexnet,
+    vgg11,
+    vgg11_bn,
+    vgg13,
+    vgg13_bn,
+    vgg16,
+    vgg16_bn,
+    vgg19,
+    vgg19_bn,
+    inception_v3,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+    densenet121,
+    densenet161,
+    densenet169,
+    densenet201,
+)
+_BY_NAME = {function.__name__: function for function in _FUNCTIONS}
+
+NAMES: tuple[str, ...] = tuple(_BY_NAME)
+"""The names of all architectures, in the order of their papers."""
+
+
+def build(
+    name: str,
+    classes: int | None = None,
+    image: Shape | None = None,
+    seed: int | None = 0,
+) -> Network:
+    """Build an architecture by its name.
+
+    Args:
+        name: one of `NAMES`.
+        classes: the number of outputs; None for the paper's.
+        image: (height, width, channels); None for the paper's.
+        seed: of the initial parameters; None leaves them zero.
+
+    Raises:
+        ValueError, TypeError: there is no such architecture, or it does not take these images.
+    """
+    if not isinstance(name, str):
+        raise StriateTypeError(f"build: name must be text, got {cut(repr(name), 80)}")
+    if name not in _BY_NAME:
+        raise StriateValueError(
+            f"there is no architecture {cut(repr(name), 80)}{did_you_mean(name, NAMES)}; known are "
+            f"{listed(NAMES, 8)}"
+        )
+    given = {"classes": classes, "image": image}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return _BY_NAME[name](**chosen, seed=seed)

@@ -1,0 +1,159 @@
+"""The gallery's functions: what they take and refuse, and that what they return can be used."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import striate
+from striate import architectures
+from striate.architectures import building_blocks, densenet
+from striate.network import Network
+
+# One of each family, the smallest, and images that it is quick for.
+SMALL = {
+    "lenet5": (16, 19, 1),
+    "alexnet": (63, 67, 3),
+    "vgg11_bn": (32, 35, 3),
+    "inception_v3": (75, 77, 3),
+    "resnet18": (32, 40, 3),
+    "resnet50": (33, 24, 3),
+    "densenet121": (32, 29, 1),
+}
+# The least sides that reach the output; of all others 1.
+LEAST = {
+    "lenet5": 16,
+    "alexnet": 63,
+    "inception_v3": 75,
+    **{name: 32 for name in architectures.NAMES if name.startswith("vgg")},
+    **{name: 29 for name in architectures.NAMES if name.startswith("densenet")},
+}
+
+
+def test_names() -> None:
+    assert set(architectures.__all__) == {"NAMES", "build", *architectures.NAMES}
+    assert len(set(architectures.NAMES)) == len(architectures.NAMES)
+    for name in architectures.NAMES:
+        assert getattr(architectures, name).__name__ == name
+        arguments = inspect.signature(getattr(architectures, name)).parameters
+        assert list(arguments) == ["classes", "image", "seed"]
+
+
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_smallest_images(name: str) -> None:
+    least = LEAST.get(name, 1)
+    assert architectures.build(name, 3, (least, least, 2), None).output_shape == (3,)
+    for image in ((least - 1, 99, 1), (99, least - 1, 1)):
+        if least > 1:
+            with pytest.raises(striate.common.errors.StriateValueError) as error:
+                architectures.build(name, 3, image, None)
+            assert re.search(rf"{name}: .* {least} or more; resize", str(error.value))
+
+
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_no_smaller_image_would_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least side is not asked for without need."""
+    least = LEAST.get(name, 1)
+    if least == 1:
+        return
+    unchecked = building_blocks.checked_image
+    monkeypatch.setattr(
+        building_blocks, "checked_image", lambda who, image, least: unchecked(who, image, 1)
+    )
+    with pytest.raises(ValueError, match="larger than the"):
+        architectures.build(name, 3, (least - 1, least, 1), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"classes": 0}, "resnet18: classes must be"),
+        ({"classes": 2.5}, "resnet18: classes must be"),
+        ({"image": (224, 224)}, "resnet18: image must be .*without the batch axis"),
+        ({"image": (224,)}, r"resnet18: image must be \(height, width, channels\).*got \(224,\)"),
+        ({"image": "224"}, "resnet18: image must be"),
+        ({"image": (0, 1, 1)}, "resnet18: image must be"),
+        ({"name": "resnet19"}, "there is no architecture 'resnet19'.*did you mean 'resnet1"),
+        ({"name": "x" * 1000}, "there is no architecture 'xxx.*known are lenet5"),
+        ({"name": 18}, "build: name must be text"),
+    ],
+)
+def test_what_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message) as error:
+        architectures.build(**{"name": "resnet18", **given})
+    assert isinstance(error.value, striate.common.errors.StriateError)
+    assert len(str(error.value)) <= 500
+
+
+def test_defaults_are_the_papers() -> None:
+    assert architectures.build("lenet5", seed=None).input_shape == (32, 32, 1)
+    assert architectures.build("lenet5", seed=None).output_shape == (10,)
+    assert architectures.resnet18(seed=None).input_shape == (224, 224, 3)
+    assert architectures.inception_v3(seed=None).input_shape == (299, 299, 3)
+    assert architectures.resnet18(seed=None).output_shape == (1000,)
+
+
+def test_seeds() -> None:
+    first, same, other = (architectures.lenet5(seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.flat, same.flat)
+    assert (first.flat != other.flat).any()
+    assert not architectures.lenet5(seed=None).flat.any()
+
+
+@pytest.mark.parametrize("name", architectures.NAMES)
+def test_description_and_names(name: str) -> None:
+    """From `get_config` comes the same network, and layers are called after their places."""
+    network = architectures.build(name, seed=None)
+    again = Network.from_config(network.get_config(), seed=None)
+    assert again.get_config() == network.get_config()
+    assert not any(re.fullmatch(r"[a-z0-9_]*2d_\d+|dense_\d+", node.name) for node in network.nodes)
+
+
+@pytest.mark.parametrize(("name", "image"), SMALL.items())
+def test_saved_and_loaded(name: str, image: tuple[int, ...], tmp_path: Any) -> None:
+    network = architectures.build(name, 3, image)
+    network.save(tmp_path / "m.safetensors")
+    again = striate.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.flat, network.flat)
+    assert again.get_config() == network.get_config()
+
+
+# Batch normalisation of the last stages divides by the deviation of six values, which enlarges
+# rounding errors: these differ from float64 by as much.
+DEEP = {"inception_v3": 0.15, "resnet50": 0.05}
+
+
+@pytest.mark.parametrize(("name", "image"), SMALL.items())
+def test_engines_agree_and_training_learns(
+    name: str, image: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both engines have the same loss and gradients; a few steps lower the loss of a batch."""
+    # Each of 58 layers has kernels of its own: two blocks have them all once.
+    if name == "densenet121":
+        monkeypatch.setattr(densenet, "_BLOCKS", {"densenet121": (2, 1)})
+    random = np.random.default_rng(0)
+    images = random.standard_normal((6, *image)).astype(np.float32)
+    labels = np.arange(6) % 3
+    network, other = (architectures.build(name, 3, image) for _ in range(2))
+    loss, gradients = network.gradients(images, labels)
+    other_loss, others = other.gradients(images, labels, engine="numpy")
+    assert loss == pytest.approx(other_loss, rel=1e-3)
+    flat, expected = (
+        np.concatenate([gradient.ravel() for gradient in found.values()])
+        for found in (gradients, others)
+    )
+    difference = np.linalg.norm(flat - expected) / np.linalg.norm(expected)
+    assert difference < DEEP.get(name, 0.01)
+    np.testing.assert_allclose(network.state_flat, other.state_flat, rtol=1e-2, atol=1e-3)
+    losses = []
+    for step in range(12):
+        step_loss, gradients = network.gradients(images, labels, seed=step)
+        losses.append(step_loss)
+        length = np.sqrt(sum(float((gradient**2).sum()) for gradient in gradients.values()))
+        for key, gradient in gradients.items():
+            network.parameters[key][...] -= 0.3 / (1 + step) / length * gradient
+    assert min(losses[-3:]) < 0.5 * losses[0]
