@@ -20,6 +20,11 @@ A layer reads the output of the one before it. For a graph, give a layer a `name
 ``inputs = ["that_name", "another"]`` to the layer that reads it; "input" is the image. The output
 of the last layer is the network's.
 
+Instead of layers, a file may name one of `striate.architectures`, and a command the architecture
+itself instead of a file:
+
+    architecture = "resnet18"
+
 The JSON form has the same content, as an object or as the list of layers alone. An object that
 `Network.get_config()` made is read too. Nothing in a file is run or imported: layers come from
 the fixed table `striate.layers.LAYERS`.
@@ -38,7 +43,7 @@ from striate.common import json_text
 from striate.common.budget import check_graph
 from striate.common.errors import StriateValueError
 from striate.common.input_files import read_text
-from striate.common.text import did_you_mean, reason, sizes
+from striate.common.text import cut, did_you_mean, listed, reason, sizes
 from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
@@ -71,6 +76,14 @@ class NetworkFile:
         return "nodes" in self.content
 
     @property
+    def architecture(self) -> str | None:
+        """The name of an architecture that stands instead of layers; None if none does."""
+        name = self.content.get("architecture")
+        if name is not None and not isinstance(name, str):
+            raise self.error(f"architecture must be a name in quotes, not {cut(repr(name), 80)}")
+        return name
+
+    @property
     def input_shape(self) -> Shape | None:
         """The input shape in the file; None if there is none."""
         shape = self.content.get("input_shape")
@@ -94,7 +107,8 @@ class NetworkFile:
 
         Args:
             input_shape: the shape of the data, which must be that in the file if there is one.
-            classes: the number that "classes" stands for in the file.
+            classes: the number that "classes" stands for in the file, and that an architecture
+                ends with; None for that of the architecture's paper.
             seed: of the initial parameters; None leaves them zero, which takes no time.
 
         Raises:
@@ -109,6 +123,8 @@ class NetworkFile:
         try:
             if self.is_config:
                 return Network.from_config(dict(self.content), seed=seed)
+            if self.architecture is not None:
+                return self._published(self.architecture, shape, classes, seed)
             if shape is None:
                 raise self.error(
                     "has no input_shape; add one, such as input_shape = [28, 28, 1], or say "
@@ -119,6 +135,26 @@ class NetworkFile:
             raise
         except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
             raise self.error(f"is not a valid network: {error}") from error
+
+    def _published(
+        self, name: str, shape: Shape | None, classes: int | None, seed: int | None
+    ) -> Network:
+        """Return the network of an architecture."""
+        from striate import architectures
+
+        others = set(self.content) - {"architecture", "input_shape"}
+        if others:
+            raise self.error(
+                f"has an architecture and {cut(listed(sorted(others)), 80)}; beside an "
+                "architecture only input_shape may stand"
+            )
+        try:
+            return architectures.build(name, classes, shape, seed)
+        except StriateValueError as error:
+            # A name that was given instead of a file begins the message already.
+            if name == str(self.path):
+                raise NetworkFileError(str(error)) from error
+            raise self.error(str(error)) from error
 
     def _graph(self, shape: Shape, classes: int | None, seed: int | None) -> Network:
         """Return the network of the list of layers."""
@@ -201,16 +237,23 @@ class NetworkFile:
 
 
 def is_named(path: str) -> bool:
-    """Whether the ending of a name is that of a network file; other files are model files."""
-    return Path(path).suffix.lower() in (".json", ".toml")
+    """Whether a name is that of an architecture, or its ending that of a network file; other files
+    are model files.
+    """
+    return Path(path).suffix.lower() in (".json", ".toml") or is_architecture(path)
 
 
 def read(path: str | Path) -> NetworkFile:
-    """Read the network file `path`.
+    """Read the network file `path`, or take the architecture of that name: a file that is called
+    like one is named by "./resnet18".
 
     Raises:
         NetworkFileError: there is no such file, or it is neither TOML nor JSON.
     """
+    if isinstance(path, str) and is_architecture(path):
+        return NetworkFile(Path(path), {"architecture": path})
+    if near := near_architecture(path):
+        raise NetworkFileError(f"{path}: there is no such file{near}")
     path = Path(path)
     text = read_text(path, "network file", most=_MOST_BYTES, error=NetworkFileError)
     is_toml = path.suffix.lower() == ".toml"
@@ -224,6 +267,26 @@ def read(path: str | Path) -> NetworkFile:
     if not isinstance(content, dict):
         raise NetworkFileError(f"{path}: must hold a list of layers")
     return NetworkFile(path, content)
+
+
+def near_architecture(path: str | Path) -> str:
+    """For a file that does not exist, the architecture that may be meant, to stand behind a
+    message; "" if none is near.
+    """
+    from striate.architectures import NAMES
+
+    try:
+        missing = not Path(path).exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return ""
+    return did_you_mean(str(path), NAMES, cutoff=0.75) if missing else ""
+
+
+def is_architecture(name: str) -> bool:
+    """Whether this is the name of an architecture, and so not of a file."""
+    from striate.architectures import NAMES
+
+    return name in NAMES
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

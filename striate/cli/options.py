@@ -106,13 +106,14 @@ def network_file_options(command: Command) -> Command:
         "--classes",
         type=click.IntRange(min=2),
         metavar="N",
-        help='What "classes" stands for in a network file.  [default: 10]',
+        help='What "classes" stands for in a network file.  [default: 10; of an architecture its '
+        "paper's]",
     )(command)
     return click.option(
         "--input-shape",
         type=image_shape,
         metavar="HxWxC",
-        help="The shape of the images, for a network file that does not say it.",
+        help="The shape of the images, for an architecture or a network file that does not say it.",
     )(command)
 
 

@@ -28,7 +28,8 @@ def summary(
     quiet: bool,
 ) -> None:
     """Print each layer's output shape, parameters, multiply-adds, activation memory and receptive
-    field, of the network in a model file or in a network file (TOML or JSON).
+    field, of the network in a model file or in a network file (TOML or JSON), or of one of the
+    published architectures: striate summary resnet50.
     """
     network, extra = read_network(file, input_shape, classes, seed=None)
     shown = network.summary()
@@ -52,7 +53,12 @@ def read_network(
     With a `seed` of None the parameters of a network file, which has none, stay zero.
     """
     if networkfile.is_named(file):
-        return networkfile.read(file).build(input_shape, classes or 10, seed=seed), {}
+        written = networkfile.read(file)
+        if written.architecture is None:
+            classes = classes or 10
+        return written.build(input_shape, classes, seed=seed), {}
+    if near := networkfile.near_architecture(file):
+        raise click.ClickException(f"{file}: there is no such file{near}")
     network = load(file)
     if input_shape is not None and input_shape != network.input_shape:
         raise click.ClickException(

@@ -201,7 +201,10 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
 
 def _settings(chosen: TrainOptions, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
-    name = recipe.name if chosen.network is None else "network file"
+    name = recipe.name
+    if chosen.network is not None:
+        known = networkfile.is_architecture(chosen.network)
+        name = chosen.network if known else "network file"
     fraction = _validation_fraction(chosen, dataset)
     rest: dict[str, Any] = {"seed": chosen.seed, "validation": fraction}
     if chosen.class_weight:
@@ -228,7 +231,7 @@ def _split(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
 def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network) -> None:
     """Print the network and the training settings."""
     origin = chosen.network or f"for {recipe.name}"
-    layers = " → ".join(layer_words.describe_layer(vertex.layer) for vertex in network.nodes)
+    layers = layer_words.describe_layers([vertex.layer for vertex in network.nodes])
     paragraph(
         f"Network ({origin}): {layers}; {counted(network.parameter_count, 'parameter')}",
         quiet=chosen.quiet,

@@ -58,7 +58,12 @@ _OPTIONS = (
     click.option(
         "--out", "-o", metavar="MODEL", help="The model file.  [default: SOURCE.safetensors]"
     ),
-    click.option("--network", metavar="FILE", help="A network file (TOML or JSON) to train."),
+    click.option(
+        "--network",
+        metavar="FILE|NAME",
+        help="The network to train: a network file (TOML or JSON), or an architecture such as "
+        "resnet18.",
+    ),
     click.option(
         "--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images."
     ),

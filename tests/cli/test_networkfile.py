@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from striate import architectures
 from striate.cli import networkfile
 from striate.cli.networkfile import NetworkFileError
 from striate.layers import Add, Conv2D, Dense, Flatten, ReLU
@@ -206,3 +207,68 @@ def test_summary_of_a_model_for_other_images(refused: Refused, model: Path) -> N
 def test_summary_of_something_else(refused: Refused, in_tmp: Path) -> None:
     Path("text.txt").write_text("hello, this is a text")
     assert "is not a safetensors file" in refused("summary", "text.txt")
+
+
+# --- architectures of the gallery ----------------------------------------------------------------
+
+
+def test_a_file_with_an_architecture(tmp_path: Path) -> None:
+    text = 'architecture = "resnet18"\ninput_shape = [33, 48, 1]\n'
+    network = built(tmp_path / "n.toml", text, classes=4)
+    assert (network.input_shape, network.output_shape) == ((33, 48, 1), (4,))
+    assert network.get_config() == architectures.resnet18(4, (33, 48, 1)).get_config()
+
+
+def test_an_architecture_takes_the_shape_of_the_data_or_of_its_paper(tmp_path: Path) -> None:
+    path = tmp_path / "n.json"
+    text = '{"architecture": "lenet5"}'
+    assert built(path, text, input_shape=(28, 28, 1), classes=7).input_shape == (28, 28, 1)
+    network = built(path, text)
+    assert (network.input_shape, network.output_shape) == ((32, 32, 1), (10,))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ('architecture = "resnet19"', "no architecture 'resnet19'; did you mean 'resnet1"),
+        ("architecture = 18", "architecture must be a name in quotes, not 18"),
+        ('architecture = "lenet5"\nlayers = []', "an architecture and layers; beside"),
+        ('architecture = "lenet5"\nclasses = 3\nseed = 1', "an architecture and classes, seed"),
+        (
+            'architecture = "vgg16"\ninput_shape = [8, 31, 1]',
+            "vgg16: images of 8×31 pixels are too small for it.* 32 or more",
+        ),
+        ('architecture = "lenet5"\ninput_shape = [64]', r"image must be \(height, width"),
+    ],
+)
+def test_architectures_that_cannot_be(tmp_path: Path, text: str, match: str) -> None:
+    failing(tmp_path / "n.toml", text, match)
+
+
+def test_summary_of_an_architecture(striate: Run, in_tmp: Path) -> None:
+    outcome = striate("summary", "resnet18", "--json")
+    assert (outcome.code, outcome.json["parameters"]) == (0, 11_689_512)
+    assert outcome.json["layers"][-1]["output_shape"] == [1000]
+    outcome = striate("summary", "resnet18", "--json", "--classes", 7, "--input-shape", "64x32x1")
+    assert outcome.json["input_shape"] == [64, 32, 1]
+    assert outcome.json["layers"][-1]["output_shape"] == [7]
+
+
+def test_a_file_that_is_called_like_an_architecture(striate: Run, in_tmp: Path) -> None:
+    architectures.lenet5(3).save("resnet18")
+    assert striate("summary", "./resnet18", "--json").json["parameters"] < 70_000
+    assert striate("summary", "resnet18", "--json").json["parameters"] > 10_000_000
+
+
+def test_names_that_are_nearly_those_of_architectures(refused: Refused, in_tmp: Path) -> None:
+    assert (
+        refused("summary", "resnet5") == "resnet5: there is no such file; did you mean 'resnet50'?"
+    )
+    assert "did you mean 'lenet5'?" in refused("train", "digits", "--network", "lenet")
+    assert "did you mean" not in refused("summary", "model")
+
+
+def test_other_commands_take_architectures(striate: Run, in_tmp: Path) -> None:
+    assert "c1" in striate("inspect", "lenet5").out
+    explained = striate("explain", "lenet5", "--inference", "--batch-size", 1)
+    assert explained.code == 0 and "c3" in explained.out

@@ -710,3 +710,18 @@ def test_a_name_as_long_as_a_name_can_be(
     outcome = striate(*command, "--resume")
     assert outcome.code == 0 and "resumed from" in outcome.err
     assert os.listdir() == [name]
+
+
+def test_training_an_architecture(striate: Run, refused: Refused, in_tmp: Path) -> None:
+    """Image size and classes are those of the data; of many layers only some are announced."""
+    command = ("train", "digits", "--size", "16", "--epochs", 1, "--out", "m.safetensors")
+    outcome = striate(*command, "--network", "resnet18", "--json")
+    assert outcome.code == 0
+    assert "58 more layers" in outcome.err
+    assert outcome.json["recipe"]["name"] == "resnet18"
+    network = load("m.safetensors")
+    assert (network.input_shape, network.output_shape) == ((16, 16, 1), (10,))
+    assert network.nodes[0].name == "stem_conv"
+    assert "alexnet: images of 16×16 pixels are too small" in refused(
+        *command, "--network", "alexnet"
+    )
