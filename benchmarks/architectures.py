@@ -1,11 +1,13 @@
-"""Do the networks of the gallery compute what torchvision's compute, with the same weights?
+"""Do the networks of the gallery compute what others of that name compute, with the same weights?
 
     python benchmarks/architectures.py [NAME…]
 
-For each architecture that torchvision has: its parameters and running statistics are drawn at
-random, copied in the order in which the layers run, and then outputs are compared for images of
-three channels, unequal sides and few pixels: a wrong order of layers, stride, padding or eps shows.
-One step of training tells the momenta of batch normalisation.  Ends with 1 if any differs.
+For each architecture that torchvision has, or else transformers: its parameters and running
+statistics are drawn at random, copied in the order in which the layers run, and then outputs are
+compared for images of three channels, unequal sides and few pixels: a wrong order of layers,
+stride, padding or eps shows.  One step of training tells the momenta of batch normalisation.
+EfficientNet-Lite0 is compared with ../shared/models/efficientnet-lite0.onnx, if that is there.
+Ends with 1 if any differs.
 
 Errors are parts of the largest difference between the outputs of two images, and of the largest
 running statistic.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,29 +25,64 @@ import numpy as np
 import striate
 from striate.layers import BatchNorm, Dense, Flatten
 from striate.network import Network
+from striate.optim.losses import softmax
 
 MOST, MOST_OF_STATISTICS = 1e-4, 1e-3
 """Errors that rounding explains: statistics of few values of a deep layer are known less well."""
 CLASSES = 11
 # Sides with which no layer has an image of a single pixel only, but where nothing is as large as
 # in the papers.
+LITE0 = Path(__file__).resolve().parents[2] / "shared" / "models" / "efficientnet-lite0.onnx"
 IMAGE, LARGE = (70, 101, 3), (139, 151, 3)
 
 
-def make(name: str, image: tuple[int, ...] | None = None) -> tuple[Network, Any]:
-    """The two networks, with the same random weights and statistics."""
-    import torch
+def peer(name: str) -> Any:
+    """A module of PyTorch that computes the same, with random weights; None if nobody has one."""
     import torchvision
 
     options: dict[str, Any] = {}
     if name == "inception_v3":
         options = {"aux_logits": False, "init_weights": False}
+    if hasattr(torchvision.models, name):
+        return getattr(torchvision.models, name)(weights=None, num_classes=CLASSES, **options)
+    if name not in ("mobilenet_v1", "convnext_atto"):
+        return None
+    import torch
+    import transformers
+
+    class Logits(torch.nn.Module):
+        def __init__(self, module: Any) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, images: Any) -> Any:
+            return self.module(images).logits
+
+    if name == "mobilenet_v1":
+        configuration = transformers.MobileNetV1Config(num_labels=CLASSES)
+        return Logits(transformers.MobileNetV1ForImageClassification(configuration))
+    configuration = transformers.ConvNextConfig(
+        num_labels=CLASSES, depths=[2, 2, 6, 2], hidden_sizes=[40, 80, 160, 320]
+    )
+    return Logits(transformers.ConvNextForImageClassification(configuration))
+
+
+def layer_scale(part: Any) -> Any:
+    """The factors of a block of ConvNeXt; None for any other module."""
+    of_torchvision = getattr(part, "layer_scale", None)
+    return (
+        getattr(part, "layer_scale_parameter", None) if of_torchvision is None else of_torchvision
+    )
+
+
+def make(name: str, module: Any, image: tuple[int, ...] | None = None) -> Network:
+    """The network with the weights and statistics of a module, after these were drawn anew."""
+    import torch
+
     if image is None:
         # With any other size torchvision's VGG and AlexNet pool before they flatten.
         fixed = name.startswith(("vgg", "alexnet"))
         image = (224, 224, 3) if fixed else LARGE if name == "inception_v3" else IMAGE
-    torch.manual_seed(0)
-    module = getattr(torchvision.models, name)(weights=None, num_classes=CLASSES, **options)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for part in module.modules():
@@ -62,16 +100,22 @@ def make(name: str, image: tuple[int, ...] | None = None) -> tuple[Network, Any]
                 part.weight.normal_(0, spread, generator=generator)
                 if part.bias is not None:
                     part.bias.normal_(0, 0.2, generator=generator)
-            if hasattr(part, "layer_scale"):
-                part.layer_scale.uniform_(0.1, 0.5, generator=generator)
+            if type(part).__name__ == "StochasticDepth":
+                part.p = 0.0  # blocks that are dropped at random are left out here
+            if layer_scale(part) is not None:
+                layer_scale(part).uniform_(0.1, 0.5, generator=generator)
     network = striate.architectures.build(name, CLASSES, image)
     copy_weights(module, network)
-    return network, module
+    return network
 
 
 def copy_weights(module: Any, network: Network) -> None:
     """Copy the parameters of a module of PyTorch, layer by layer in the order in which they run."""
-    theirs = list(running_order(module, network.input_shape))
+    copy_arrays(list(running_order(module, network.input_shape)), network)
+
+
+def copy_arrays(theirs: list[dict[str, Any]], network: Network) -> None:
+    """Copy parameters to the layers that have any, in order."""
     ours = [i for i in range(len(network.nodes)) if network.parameters_of(i)]
     if len(ours) != len(theirs):
         raise ValueError(f"{len(ours)} layers have parameters, of the peer {len(theirs)}")
@@ -123,13 +167,13 @@ def running_order(module: Any, image: tuple[int, ...]) -> Iterator[dict[str, Any
         found.append(arrays)
 
     def scaled(part: Any, *_: Any) -> None:
-        found.append({"scale": part.layer_scale.detach().numpy().reshape(-1)})
+        found.append({"scale": layer_scale(part).detach().numpy().reshape(-1)})
 
     hooks = []
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm)):
             hooks.append(part.register_forward_hook(seen))
-        if hasattr(part, "layer_scale"):
+        if layer_scale(part) is not None:
             hooks.append(part.register_forward_hook(scaled))
     height, width, channels = image
     with torch.no_grad():
@@ -140,12 +184,12 @@ def running_order(module: Any, image: tuple[int, ...]) -> Iterator[dict[str, Any
 
 
 def differences(
-    name: str, engine: str, image: tuple[int, ...] | None = None
+    name: str, module: Any, engine: str = "llvm", image: tuple[int, ...] | None = None
 ) -> tuple[float, float]:
     """The errors of outputs, and of running statistics after a step of training."""
     import torch
 
-    network, module = make(name, image)
+    network = make(name, module, image)
     random = np.random.default_rng(2)
     images = random.standard_normal((2, *network.input_shape)).astype(np.float32)
     batch = torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float64))
@@ -154,7 +198,8 @@ def differences(
         expected = module(batch).numpy()
     outputs = network.predict_logits(images, engine=engine)
     error = np.abs(outputs - expected).max() / np.abs(expected[0] - expected[1]).max()
-    if not network.state:
+    # The MobileNet V1 of transformers takes TensorFlow's momentum for PyTorch's, its complement.
+    if not network.state or name == "mobilenet_v1":
         return float(error), 0.0
     network.gradients(images, np.array([1, 2]), engine=engine)
     with torch.no_grad():
@@ -172,15 +217,57 @@ def differences(
     return float(error), worst
 
 
+def lite0(engine: str = "llvm") -> float | None:
+    """The error of EfficientNet-Lite0 with the weights of the file; None if it is not there."""
+    if not LITE0.is_file():
+        return None
+    import onnx
+    import onnxruntime
+    from onnx import numpy_helper
+
+    model = onnx.load(LITE0)
+    numbers = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    found = []
+    for node in model.graph.node:
+        arrays = [numbers[name] for name in node.input[1:] if name in numbers]
+        if node.op_type == "Conv":
+            found.append({"filters": arrays[0].transpose(2, 3, 1, 0)})
+        elif node.op_type == "BatchNormalization":
+            names = ("scale", "shift", "mean", "variance")
+            found.append(dict(zip(names, arrays, strict=True)))
+        elif node.op_type == "Gemm":
+            found.append({"filters": arrays[0].T, "bias": arrays[1]})
+    network = striate.architectures.efficientnet_lite0()
+    copy_arrays(found, network)
+    images = np.random.default_rng(2).standard_normal((2, *network.input_shape))
+    session = onnxruntime.InferenceSession(LITE0, providers=["CPUExecutionProvider"])
+    expected = np.concatenate(
+        [
+            session.run(None, {session.get_inputs()[0].name: image})[0]
+            for image in images.astype(np.float32).transpose(0, 3, 1, 2)[:, None]
+        ]
+    )
+    outputs = network.predict_logits(images.astype(np.float32), engine=engine)
+    if expected.sum() == 0 or np.allclose(expected.sum(-1), 1, atol=1e-3):
+        outputs = np.asarray(softmax(outputs))
+    return float(np.abs(outputs - expected).max() / np.abs(expected[0] - expected[1]).max())
+
+
 def main(names: list[str]) -> int:
-    import torchvision
+    import torch
 
     wrong = 0
     for name in names or striate.architectures.NAMES:
-        if not hasattr(torchvision.models, name):
-            print(f"{name:24} torchvision has none", flush=True)
+        torch.manual_seed(0)
+        module = None if name == "efficientnet_lite0" else peer(name)
+        error, statistics = None, 0.0
+        if module is not None:
+            error, statistics = differences(name, module)
+        elif name == "efficientnet_lite0":
+            error = lite0()
+        if error is None:
+            print(f"{name:24} there is nothing to compare it with", flush=True)
             continue
-        error, statistics = differences(name, "llvm")
         bad = error > MOST or statistics > MOST_OF_STATISTICS
         wrong += bad
         verdict = "WRONG" if bad else "agrees"

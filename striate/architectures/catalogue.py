@@ -5,10 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from striate.architectures.alexnet import alexnet
+from striate.architectures.convnext import (
+    convnext_atto,
+    convnext_base,
+    convnext_small,
+    convnext_tiny,
+)
 from striate.architectures.densenet import densenet121, densenet161, densenet169, densenet201
+from striate.architectures.efficientnet import efficientnet_b0, efficientnet_lite0
 from striate.architectures.inception import inception_v3
 from striate.architectures.lenet import lenet5
+from striate.architectures.mobilenet import (
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3_large,
+    mobilenet_v3_small,
+)
+from striate.architectures.regnet import (
+    regnet_x_1_6gf,
+    regnet_x_3_2gf,
+    regnet_x_8gf,
+    regnet_x_16gf,
+    regnet_x_32gf,
+    regnet_x_400mf,
+    regnet_x_800mf,
+    regnet_y_1_6gf,
+    regnet_y_3_2gf,
+    regnet_y_8gf,
+    regnet_y_16gf,
+    regnet_y_32gf,
+    regnet_y_400mf,
+    regnet_y_800mf,
+)
 from striate.architectures.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from striate.architectures.shufflenet import (
+    shufflenet_v2_x0_5,
+    shufflenet_v2_x1_0,
+    shufflenet_v2_x1_5,
+    shufflenet_v2_x2_0,
+)
 from striate.architectures.vgg import (
     vgg11,
     vgg11_bn,
@@ -46,6 +81,34 @@ _FUNCTIONS: tuple[Callable[..., Network], ...] = (
     densenet161,
     densenet169,
     densenet201,
+    mobilenet_v1,
+    mobilenet_v2,
+    shufflenet_v2_x0_5,
+    shufflenet_v2_x1_0,
+    shufflenet_v2_x1_5,
+    shufflenet_v2_x2_0,
+    mobilenet_v3_large,
+    mobilenet_v3_small,
+    efficientnet_b0,
+    efficientnet_lite0,
+    regnet_x_400mf,
+    regnet_x_800mf,
+    regnet_x_1_6gf,
+    regnet_x_3_2gf,
+    regnet_x_8gf,
+    regnet_x_16gf,
+    regnet_x_32gf,
+    regnet_y_400mf,
+    regnet_y_800mf,
+    regnet_y_1_6gf,
+    regnet_y_3_2gf,
+    regnet_y_8gf,
+    regnet_y_16gf,
+    regnet_y_32gf,
+    convnext_atto,
+    convnext_tiny,
+    convnext_small,
+    convnext_base,
 )
 _BY_NAME = {function.__name__: function for function in _FUNCTIONS}
 

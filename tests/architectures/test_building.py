@@ -23,6 +23,15 @@ SMALL = {
     "resnet18": (32, 40, 3),
     "resnet50": (33, 24, 3),
     "densenet121": (32, 29, 1),
+    "mobilenet_v1": (32, 40, 3),
+    "mobilenet_v2": (33, 24, 3),
+    "mobilenet_v3_small": (32, 40, 3),
+    "efficientnet_b0": (32, 24, 3),
+    "efficientnet_lite0": (24, 33, 3),
+    "shufflenet_v2_x0_5": (40, 32, 3),
+    "regnet_x_400mf": (32, 24, 3),
+    "regnet_y_400mf": (24, 32, 3),
+    "convnext_atto": (32, 40, 3),
 }
 # The least sides that reach the output; of all others 1.
 LEAST = {
@@ -31,6 +40,7 @@ LEAST = {
     "inception_v3": 75,
     **{name: 32 for name in architectures.NAMES if name.startswith("vgg")},
     **{name: 29 for name in architectures.NAMES if name.startswith("densenet")},
+    **{name: 32 for name in architectures.NAMES if name.startswith("convnext")},
 }
 
 
