@@ -54,6 +54,7 @@ from striate.architectures.shufflenet import (
     shufflenet_v2_x1_5,
     shufflenet_v2_x2_0,
 )
+from striate.architectures.squeezenet import squeezenet1_0, squeezenet1_1
 from striate.architectures.vgg import (
     vgg11,
     vgg11_bn,
@@ -108,6 +109,8 @@ __all__ = [
     "shufflenet_v2_x1_0",
     "shufflenet_v2_x1_5",
     "shufflenet_v2_x2_0",
+    "squeezenet1_0",
+    "squeezenet1_1",
     "vgg11",
     "vgg11_bn",
     "vgg13",

@@ -44,6 +44,7 @@ from striate.architectures.shufflenet import (
     shufflenet_v2_x1_5,
     shufflenet_v2_x2_0,
 )
+from striate.architectures.squeezenet import squeezenet1_0, squeezenet1_1
 from striate.architectures.vgg import (
     vgg11,
     vgg11_bn,
@@ -77,6 +78,8 @@ _FUNCTIONS: tuple[Callable[..., Network], ...] = (
     resnet50,
     resnet101,
     resnet152,
+    squeezenet1_0,
+    squeezenet1_1,
     densenet121,
     densenet161,
     densenet169,

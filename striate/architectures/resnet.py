@@ -17,7 +17,15 @@ from striate.ops.shapes import Shape
 _Block = Callable[[Node, int, int, str], Node]
 
 _convolve = NormalisedConvolution()
-_STAGES = (64, 128, 256, 512)
+_WIDTHS = (64, 128, 256, 512)
+# The blocks of each stage: table 1.
+_BLOCKS = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "resnet152": (3, 8, 36, 3),
+}
 
 
 def resnet18(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -28,7 +36,7 @@ def resnet18(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) ->
         image: (height, width, channels).
         seed: of the initial parameters; None leaves them zero.
     """
-    return _resnet("resnet18", _basic, (2, 2, 2, 2), classes, image, seed)
+    return _resnet("resnet18", _basic, classes, image, seed)
 
 
 def resnet34(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -37,7 +45,7 @@ def resnet34(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) ->
     Args:
         classes, image, seed: as for `resnet18`.
     """
-    return _resnet("resnet34", _basic, (3, 4, 6, 3), classes, image, seed)
+    return _resnet("resnet34", _basic, classes, image, seed)
 
 
 def resnet50(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -46,7 +54,7 @@ def resnet50(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) ->
     Args:
         classes, image, seed: as for `resnet18`.
     """
-    return _resnet("resnet50", _bottleneck, (3, 4, 6, 3), classes, image, seed)
+    return _resnet("resnet50", _bottleneck, classes, image, seed)
 
 
 def resnet101(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -55,7 +63,7 @@ def resnet101(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -
     Args:
         classes, image, seed: as for `resnet18`.
     """
-    return _resnet("resnet101", _bottleneck, (3, 4, 23, 3), classes, image, seed)
+    return _resnet("resnet101", _bottleneck, classes, image, seed)
 
 
 def resnet152(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -64,13 +72,12 @@ def resnet152(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -
     Args:
         classes, image, seed: as for `resnet18`.
     """
-    return _resnet("resnet152", _bottleneck, (3, 8, 36, 3), classes, image, seed)
+    return _resnet("resnet152", _bottleneck, classes, image, seed)
 
 
 def _resnet(
     who: str,
     block: _Block,
-    blocks: tuple[int, ...],
     classes: int,
     image: Shape,
     seed: int | None,
@@ -78,7 +85,7 @@ def _resnet(
     def graph(x: Node, classes: int) -> Node:
         x = _convolve(x, 64, 7, "stem", stride=2)
         x = MaxPool2D(3, stride=2, padding=1, uncovered="drop", name="stem_pool")(x)
-        for stage, (width, count) in enumerate(zip(_STAGES, blocks, strict=True), 1):
+        for stage, (width, count) in enumerate(zip(_WIDTHS, _BLOCKS[who], strict=True), 1):
             for number in range(1, count + 1):
                 stride = 2 if number == 1 and stage > 1 else 1
                 x = block(x, width, stride, f"stage{stage}_block{number}")

@@ -30,6 +30,8 @@ TORCHVISION = {
     "resnet50": (25_557_032, 4_089_184_256),
     "resnet101": (44_549_160, 7_801_405_440),
     "resnet152": (60_192_808, 11_513_626_624),
+    "squeezenet1_0": (1_248_424, 818_924_576),
+    "squeezenet1_1": (1_235_496, 349_151_936),
     "densenet121": (7_978_856, 2_834_161_664),
     "densenet161": (28_681_000, 7_727_907_072),
     "densenet169": (14_149_480, 3_359_843_328),
@@ -80,6 +82,7 @@ PAPERS = {
     "vgg19": (144, None),
     "resnet18": (None, 1_800),  # table 1; that of ResNet-50 has its stride in the 1×1 convolution
     "resnet34": (None, 3_600),
+    "squeezenet1_0": (1.248424, None),  # table 1
     "inception_v3": (None, 5_700),  # "under 25 million" parameters, section 6
     "mobilenet_v1": (4.2, 569),  # table 8
     "mobilenet_v2": (None, 300),  # table 4; 3.4 million
