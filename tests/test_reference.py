@@ -59,7 +59,13 @@ def test_every_public_name_is_in_the_reference() -> None:
         and id(getattr(striate, name)) not in there
     ]  # fmt: skip
     assert missing == []
-    rooms = [striate.functional, striate.kernels, striate.inspect, striate.conversions]
+    rooms = [
+        striate.architectures,
+        striate.functional,
+        striate.kernels,
+        striate.inspect,
+        striate.conversions,
+    ]
     for module in rooms:
         assert id(module) in there, module
 
