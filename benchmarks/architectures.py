@@ -32,10 +32,10 @@ MOST, MOST_OF_STATISTICS = 1e-4, 1e-3
 TIMES_PEER = 5
 """Or so many times the error that the peer itself has in 32 bits, as a very deep one may."""
 CLASSES = 11
-# Sides with which no layer has an image of a single pixel only, but where nothing is as large as
-# in the papers.
 LITE0 = Path(__file__).resolve().parents[2] / "shared" / "models" / "efficientnet-lite0.onnx"
-IMAGE, LARGE = (70, 101, 3), (139, 151, 3)
+# Sides with which no layer has an image of a single pixel only; and the least with which Inception
+# v3 has its auxiliary head.
+IMAGE, LARGE = (70, 101, 3), (299, 299, 3)
 
 
 def peer(name: str) -> Any:
@@ -44,7 +44,7 @@ def peer(name: str) -> Any:
 
     options: dict[str, Any] = {}
     if name == "inception_v3":
-        options = {"aux_logits": False, "init_weights": False}
+        options = {"init_weights": False}
     if hasattr(torchvision.models, name):
         return getattr(torchvision.models, name)(weights=None, num_classes=CLASSES, **options)
     if name not in ("mobilenet_v1", "convnext_atto"):
@@ -179,10 +179,16 @@ def running_order(module: Any, image: tuple[int, ...]) -> Iterator[dict[str, Any
             hooks.append(part.register_forward_hook(scaled))
     height, width, channels = image
     with torch.no_grad():
-        module.eval()(torch.zeros(1, channels, height, width))
+        with_heads(module)(torch.zeros(1, channels, height, width))
     for hook in hooks:
         hook.remove()
     yield from found
+
+
+def with_heads(module: Any) -> Any:
+    """A module that runs its auxiliary heads as in training, all else as in prediction."""
+    module.eval().training = True
+    return module
 
 
 def differences(
@@ -196,12 +202,17 @@ def differences(
     images = random.standard_normal((2, *network.input_shape)).astype(np.float32)
     batch = torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float64))
     with torch.no_grad():
-        rounded = module(batch.float()).numpy()
+        rounded = module.eval()(batch.float()).numpy()
         module = module.double()
         expected = module(batch).numpy()
     outputs = network.predict_logits(images, engine=engine)
     largest = np.abs(expected[0] - expected[1]).max()
     error, of_peer = (float(np.abs(y - expected).max() / largest) for y in (outputs, rounded))
+    if network.heads:
+        with torch.no_grad():
+            aux = with_heads(module)(batch).aux_logits.numpy()
+        outputs = network.predict_logits(images, engine=engine, head="aux")
+        error = max(error, float(np.abs(outputs - aux).max() / np.abs(aux[0] - aux[1]).max()))
     # The MobileNet V1 of transformers takes TensorFlow's momentum for PyTorch's, its complement.
     if not network.state or name == "mobilenet_v1":
         return error, of_peer, 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from striate.common.arguments import whole_number
@@ -15,13 +15,15 @@ from striate.ops.shapes import Shape, check_shape
 IMAGE: Shape = (224, 224, 3)
 """The images of most papers: ImageNet's."""
 
+Heads = Mapping[str, tuple[Node, float]]
+"""Auxiliary outputs by name, each with the weight of its loss."""
 MakesLayer = Callable[..., Layer]
 """A layer's class, or another function of a keyword `name` that gives a layer."""
 
 
 def make_network(
     who: str,
-    graph: Callable[[Node, int], Node],
+    graph: Callable[[Node, int], Node | tuple[Node, Heads]],
     classes: int,
     image: Shape,
     seed: int | None,
@@ -32,7 +34,8 @@ def make_network(
 
     Args:
         who: the architecture's name, as messages begin.
-        graph: gives the output for the node of the image and the number of classes.
+        graph: gives the output for the node of the image and the number of classes, perhaps with
+            auxiliary heads.
         classes: the number of outputs, at least 1.
         image: (height, width, channels).
         seed: of the initial parameters; None leaves them zero.
@@ -44,7 +47,9 @@ def make_network(
     """
     units = whole_number(classes, "classes", who)
     first = Input(checked_image(who, image, least))
-    return Network(inputs=first, output=graph(first, units), seed=seed)
+    made = graph(first, units)
+    output, heads = made if isinstance(made, tuple) else (made, None)
+    return Network(inputs=first, output=output, heads=heads, seed=seed)
 
 
 def checked_image(who: str, image: Shape, least: int) -> Shape:

@@ -4,12 +4,17 @@ for computer vision" (arXiv:1512.00567).
 
 from __future__ import annotations
 
-from striate.architectures.building_blocks import NormalisedConvolution, make_network
+from striate.architectures.building_blocks import Heads, NormalisedConvolution, make_network
 from striate.layers import AvgPool2D, Concat, Dense, Dropout, GlobalAvgPool2D, MaxPool2D, Node
 from striate.network import Network
 from striate.ops.shapes import Shape
 
 _convolve = NormalisedConvolution(eps=1e-3)
+
+HEAD_WEIGHT = 0.4
+"""The part of the auxiliary loss in that of training."""
+# Pooling of 5 by steps of 3 leaves the 5 that the convolution behind it reads.
+_LEAST_OF_HEAD = 17
 
 # The towers of a block: the (filters, size) of their convolutions.
 _Tower = tuple[tuple[int, int | tuple[int, int]], ...]
@@ -18,7 +23,11 @@ _Tower = tuple[tuple[int, int | tuple[int, int]], ...]
 def inception_v3(
     classes: int = 1000, image: Shape = (299, 299, 3), seed: int | None = 0
 ) -> Network:
-    """Inception v3 (arXiv:1512.00567), with 23,834,568 parameters.
+    """Inception v3 (arXiv:1512.00567), with 27,161,264 parameters for 299×299.
+
+    Images with sides of 299 or more have the paper's auxiliary classifier, the head "aux" with a
+    loss that counts 0.4 times. `Network.without_heads` leaves 23,834,568 parameters, as smaller
+    images do.
 
     Args:
         classes: the number of outputs.
@@ -26,10 +35,14 @@ def inception_v3(
         seed: of the initial parameters; None leaves them zero.
     """
 
-    def graph(x: Node, classes: int) -> Node:
-        x = _body(_trunk(x))
-        x = Dropout(0.5, name="dropout")(GlobalAvgPool2D(name="pool")(x))
-        return Dense(classes, name="classes")(x)
+    def graph(x: Node, classes: int) -> Node | tuple[Node, Heads]:
+        trunk = _trunk(x)
+        heads = {}
+        if min(trunk.shape[:2]) >= _LEAST_OF_HEAD:
+            heads["aux"] = (_head(trunk, classes), HEAD_WEIGHT)
+        x = Dropout(0.5, name="dropout")(GlobalAvgPool2D(name="pool")(_body(trunk)))
+        output = Dense(classes, name="classes")(x)
+        return (output, heads) if heads else output
 
     return make_network("inception_v3", graph, classes, image, seed, least=75)
 
@@ -64,6 +77,14 @@ def _trunk(x: Node) -> Node:
             pooled=192,
         )
     return x
+
+
+def _head(x: Node, classes: int) -> Node:
+    """The auxiliary classifier, which reads the maps of 17×17."""
+    x = AvgPool2D(5, stride=3, uncovered="drop", name="aux_pool")(x)
+    x = _convolve(x, 128, 1, "aux_reduce")
+    x = _convolve(x, 768, 5, "aux_last", valid=True)
+    return Dense(classes, name="aux_classes")(GlobalAvgPool2D(name="aux_last_pool")(x))
 
 
 def _body(x: Node) -> Node:

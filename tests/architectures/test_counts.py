@@ -23,8 +23,8 @@ TORCHVISION = {
     "vgg16_bn": (138_365_992, 15_470_264_320),
     "vgg19": (143_667_240, 19_632_062_464),
     "vgg19_bn": (143_678_248, 19_632_062_464),
-    # Published with the auxiliary classifier, 27,161,264; this is `aux_logits=False`.
-    "inception_v3": (23_834_568, 5_713_216_096),
+    # Multiply-adds of a prediction, without the auxiliary head.
+    "inception_v3": (27_161_264, 5_713_216_096),
     "resnet18": (11_689_512, 1_814_073_344),
     "resnet34": (21_797_672, 3_663_761_408),
     "resnet50": (25_557_032, 4_089_184_256),
@@ -125,7 +125,8 @@ def test_every_architecture_has_its_figures() -> None:
 @pytest.mark.parametrize("name", architectures.NAMES)
 def test_published_figures(name: str) -> None:
     network = architectures.build(name, seed=None)
-    assert (network.parameter_count, multiply_adds(network)) == COUNTS[name]
+    predicting = network.without_heads()
+    assert (network.parameter_count, multiply_adds(predicting)) == COUNTS[name]
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -150,6 +151,17 @@ def test_docstrings_have_the_number_of_parameters_and_a_paper(name: str) -> None
     assert f"{COUNTS[name][0]:,} parameters" in text
     module = " ".join((inspect.getmodule(function).__doc__ or "").split())  # type: ignore[union-attr]
     assert "arXiv:" in module or "1998" in module
+
+
+def test_inception_has_its_auxiliary_head() -> None:
+    """For the images of the paper; smaller ones have nothing that the head could read."""
+    network = architectures.inception_v3(classes=5, seed=None)
+    head = network.heads["aux"]
+    assert (network.nodes[head.node].shape, head.weight) == ((5,), 0.4)
+    full = architectures.inception_v3(seed=None)
+    # torchvision's `aux_logits=False`
+    assert full.without_heads().parameter_count == 23_834_568
+    assert not architectures.inception_v3(image=(298, 400, 3), seed=None).heads
 
 
 def test_resnet50_layer_by_layer() -> None:
