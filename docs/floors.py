@@ -34,6 +34,7 @@ FLOORS: Floors = (
     ("training", "functional"),
     ("inspect",),
     ("network",),
+    ("importing",),
     ("architectures", "estimators", "teaching"),
     ("reports",),
     ("cli",),
@@ -60,7 +61,7 @@ WINGS = {
         "#d9ead3",
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
-            "network", "architectures", "estimators",
+            "network", "importing", "architectures", "estimators",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),
