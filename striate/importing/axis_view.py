@@ -21,25 +21,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.common.errors import StriateValueError
+from striate.importing.atoms import Atoms, Label, ViewError, canonical, divided
 
 HEIGHT, WIDTH, CHANNELS = 0, 1, 2
 """The parts of an image, as it is stored; a vector has the one part 0."""
 LETTERS = "HWC"
 
-Atoms = tuple[int, ...]
-Label = Any
-"""Of an atom while a view is made: anything that is hashed."""
-
-
-class ViewError(StriateValueError):
-    """What no layer can do with a value as a tensor sees it; the message is a clause."""
+__all__ = ["CHANNELS", "HEIGHT", "LETTERS", "WIDTH", "AxisView", "ViewError"]
 
 
 @dataclass(frozen=True)
@@ -216,7 +208,7 @@ class AxisView:
             axes.append(axis)
         if waiting and axes:  # the batch of one image
             axes[-1] += waiting
-        stored = [_divided(self.atoms(part), pieces) for part in range(len(self.parts))]
+        stored = [divided(self.atoms(part), pieces) for part in range(len(self.parts))]
         return _made(0, stored, axes, extents)
 
     def squeezed(self, axes: Iterable[int]) -> AxisView:
@@ -392,8 +384,8 @@ class AxisView:
 
     def _is_within(self, whole: AxisView, parts: Mapping[int, int]) -> bool:
         """Whether each axis has the atoms that the corresponding parts have in `whole`."""
-        here = _pieces([(self, p) for p in parts])
-        there = _pieces([(whole, p) for p in parts.values()])
+        here = [atom for part in parts for atom in self.atoms(part)]
+        there = [atom for part in parts.values() for atom in whole.atoms(part)]
         if [self.extents[a] for a in here] != [whole.extents[a] for a in there]:
             return False
         number = dict(zip(here, there, strict=True)) | {0: 0}
@@ -466,58 +458,11 @@ class AxisView:
         )
 
 
-def _pieces(parts: Iterable[tuple[AxisView, int]]) -> list[int]:
-    """The atoms of some parts of a view, one after the other."""
-    return [atom for view, part in parts for atom in view.atoms(part)]
-
-
-def _divided(atoms: Iterable[Label], pieces: Mapping[Label, Sequence[Label]]) -> list[Label]:
-    """Atoms, with those that were divided replaced by their pieces, which may be divided again."""
-    found: list[Label] = []
-    waiting = list(atoms)[::-1]
-    while waiting:
-        atom = waiting.pop()
-        if atom in pieces:
-            waiting.extend(reversed(pieces[atom]))
-        else:
-            found.append(atom)
-    return found
-
-
 def _made(
     batch: Label,
     stored: Sequence[Sequence[Label]],
     axes: Sequence[Sequence[Label]],
     extents: Mapping[Label, int],
 ) -> AxisView:
-    """The view of atoms with any labels: ones of one element left out, neighbours merged."""
-    sizes = dict(extents)
-    kept = [[a for a in part if sizes[a] != 1] for part in stored]
-    there = [[a for a in axis if a == batch or sizes[a] != 1] for axis in axes]
-    follower = {a: b for axis in there for a, b in pairwise(axis)}
-    merged: dict[Label, Label] = {}
-    for part in kept:
-        run: list[Label] = part[:1]
-        for before, atom in pairwise(part):
-            if follower.get(before) == atom:
-                sizes[run[-1]] *= sizes[atom]
-                merged[atom] = run[-1]
-            else:
-                run.append(atom)
-        part[:] = run
-    number: dict[Label, int] = {batch: 0}
-    for part in kept:
-        for atom in part:
-            number[atom] = len(number)
-    placed = [number.get(a, -1) for axis in there for a in _unmerged(axis, merged)]
-    if sorted(placed) != list(range(len(number))):
-        raise ViewError("its axes do not hold each number of the value once")
-    return AxisView(
-        (sizes[batch], *(sizes[atom] for part in kept for atom in part)),
-        tuple(len(part) for part in kept),
-        tuple(tuple(number[a] for a in _unmerged(axis, merged)) for axis in there),
-    )
-
-
-def _unmerged(axis: Iterable[Label], merged: Mapping[Label, Label]) -> list[Label]:
-    return [atom for atom in axis if atom not in merged]
+    """The view of atoms with any labels."""
+    return AxisView(*canonical(batch, stored, axes, extents))

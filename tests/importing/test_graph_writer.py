@@ -10,7 +10,8 @@ import pytest
 
 from striate.common.errors import StriateValueError
 from striate.importing.axis_view import ViewError
-from striate.importing.graph_writer import Foreign, GraphWriter, SlidingWindow, as_float32
+from striate.importing.graph_writer import Foreign, GraphWriter, SlidingWindow
+from striate.importing.node_collector import as_float32
 from striate.layers import ReLU
 
 torch = pytest.importorskip("torch")
