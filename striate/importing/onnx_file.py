@@ -1,0 +1,180 @@
+"""Reads an ONNX file, which anybody may have made, into an `OnnxGraph`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.common.arrays import Array
+from striate.common.input_files import read_bytes
+from striate.common.text import cut, reason
+from striate.importing.onnx_graph import OnnxFileError, OnnxGraph, Operation, Tensor, in_order
+from striate.importing.onnx_inlining import Inliner
+from striate.importing.onnx_tensors import TensorReader
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSETS = (6, 24)
+"""The oldest and the newest version of the operators that are read."""
+_OWN = ("", "ai.onnx")
+
+
+def require_onnx() -> None:
+    """Raise unless the package that reads ONNX files is there."""
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise OnnxFileError(
+            "from_onnx: the package onnx is not installed; pip install 'striate[onnx]'"
+        ) from error
+
+
+def read_file(path: str | os.PathLike[str]) -> OnnxGraph:
+    """Read the ONNX file `path`.
+
+    Raises:
+        OnnxFileError: there is no such file, it is damaged, of another kind, too new or too old, or
+            its weights lie outside of its folder.
+    """
+    require_onnx()
+    content = read_bytes(path, "ONNX file", error=OnnxFileError)
+    model = _parsed(content, path)
+    who = os.fspath(path)
+    size = len(content)
+    del content
+    opsets = {("" if o.domain in _OWN else o.domain): o.version for o in model.opset_import}
+    least, most = OPSETS
+    if not least <= opsets.get("", most) <= most:
+        raise OnnxFileError(
+            f"{who}: is written for version {opsets['']} of the operators; {least} to {most} are "
+            "read, so export or convert it to one of them"
+        )
+    tensors = TensorReader(Path(path))
+    constants: dict[str, Array] = {}
+    for tensor in model.graph.initializer:
+        if tensor.name in constants:
+            raise OnnxFileError(f'{who}: has two tensors named "{tensor.name}"')
+        constants[tensor.name] = tensors.array(tensor)
+    _check(model, who)
+    nodes = Inliner(model, who).nodes(model.graph.node, opsets)
+    inputs = [_tensor(value) for value in model.graph.input if value.name not in constants]
+    operations = [_operation(node, opset, tensors, who) for node, opset in nodes]
+    names = [tensor.name for tensor in inputs]
+    if len(set(names)) < len(names):
+        raise OnnxFileError(f"{who}: two of its inputs have the same name")
+    if model.graph.sparse_initializer:
+        raise OnnxFileError(f"{who}: has sparse tensors, which are not read")
+    return OnnxGraph(
+        who,
+        in_order(operations, [*names, *constants], who),
+        constants,
+        inputs,
+        [_tensor(value) for value in model.graph.output],
+        {entry.key: entry.value for entry in model.metadata_props},
+        size + tensors.size,
+    )
+
+
+def _parsed(content: bytes, path: str | os.PathLike[str]) -> ModelProto:
+    """The protocol buffer in the file's bytes."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise OnnxFileError(
+            f"{os.fspath(path)}: is damaged, or no ONNX file: its bytes are not those of a model"
+        ) from error
+    if not model.graph.node or not model.graph.output:
+        raise OnnxFileError(
+            f"{os.fspath(path)}: is no ONNX file of a network, for it has no nodes or no output"
+        )
+    return model
+
+
+def _check(model: ModelProto, who: str) -> None:
+    """Let onnx check the nodes and their attributes, without the weights, which are large."""
+    import onnx
+
+    bare = onnx.ModelProto()
+    bare.ir_version = min(model.ir_version, onnx.IR_VERSION)
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    bare.graph.name = model.graph.name or "graph"
+    bare.graph.node.extend(model.graph.node)
+    bare.graph.output.extend(model.graph.output)
+    inputs = {value.name for value in model.graph.input}
+    bare.graph.input.extend(model.graph.input)
+    for tensor in model.graph.initializer:
+        if tensor.name not in inputs:
+            bare.graph.input.append(
+                onnx.helper.make_tensor_value_info(
+                    tensor.name, tensor.data_type or onnx.TensorProto.FLOAT, tensor.dims
+                )
+            )
+    try:
+        onnx.checker.check_model(bare)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
+        why = reason(error)
+        if "topologically sorted" in why:
+            return  # an order is found, or the circle, in `in_order`
+        raise OnnxFileError(f"{who}: is no valid ONNX model: {cut(why, 300)}") from error
+
+
+def _tensor(value: Any) -> Tensor:
+    """An input or output as the file describes it."""
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return Tensor(value.name, None)
+    return Tensor(
+        value.name,
+        tuple(
+            dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
+            for dim in kind.shape.dim
+        ),
+    )
+
+
+def _operation(node: Any, opset: int, tensors: TensorReader, who: str) -> Operation:
+    """A node, its attributes as numbers, texts and arrays."""
+    name = node.name or next((name for name in node.output if name), "")
+    return Operation(
+        node.op_type if node.domain in _OWN else f"{node.domain}.{node.op_type}",
+        name.replace("\0", "."),
+        tuple(node.input),
+        tuple(node.output),
+        dict(_attributes(node.attribute, tensors, who)),
+        opset,
+    )
+
+
+def _attributes(
+    attributes: Iterable[Any], tensors: TensorReader, who: str
+) -> Iterable[tuple[str, Any]]:
+    """The values of attributes by their names; a graph inside is None."""
+    for attribute in attributes:
+        match attribute.type:
+            case 1:
+                yield attribute.name, float(attribute.f)
+            case 2:
+                yield attribute.name, int(attribute.i)
+            case 3:
+                yield attribute.name, attribute.s.decode("utf-8", "replace")
+            case 4:
+                yield attribute.name, tensors.array(attribute.t)
+            case 6:
+                yield attribute.name, [float(value) for value in attribute.floats]
+            case 7:
+                yield attribute.name, [int(value) for value in attribute.ints]
+            case 8:
+                yield (
+                    attribute.name,
+                    [text.decode("utf-8", "replace") for text in attribute.strings],
+                )
+            case _:
+                yield attribute.name, None

@@ -1,0 +1,203 @@
+"""Operations that belong together: a bias, a constant per channel, layer normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from striate.common.arrays import Array
+from striate.importing.atoms import ViewError
+from striate.importing.onnx_activations import LAYER
+from striate.importing.onnx_graph import OnnxGraph, Operation
+from striate.importing.onnx_rules import argument
+
+FLOATS = (1, 10, 11, 16)
+"""The types FLOAT, FLOAT16, DOUBLE and BFLOAT16 of ONNX: what is computed here is float32."""
+
+
+def drop_identities(graph: OnnxGraph) -> None:
+    """Read what stands before operations that change nothing: Identity, and Cast between floats."""
+    same: dict[str, str] = {}
+    kept: list[Operation] = []
+    outputs = {tensor.name for tensor in graph.outputs}
+    for op in graph.operations:
+        op = op.with_inputs(*(same.get(name, name) for name in op.inputs))
+        nothing = op.kind == "Identity" or (op.kind == "Cast" and op.attributes.get("to") in FLOATS)
+        if nothing and op.inputs and op.outputs[0] not in outputs:
+            same[op.outputs[0]] = op.inputs[0]
+        else:
+            kept.append(op)
+    graph.operations = kept
+
+
+def join(graph: OnnxGraph) -> None:
+    """Join operations that one layer computes; the graph is changed in place."""
+    _Joiner(graph).join()
+
+
+class _Joiner:
+    def __init__(self, graph: OnnxGraph) -> None:
+        self.graph = graph
+        self.constants: Mapping[str, Array] = graph.constants
+        self.producers = graph.producers()
+        self.readers = {name: len(ops) for name, ops in graph.consumers().items()}
+        for tensor in graph.outputs:
+            self.readers[tensor.name] = self.readers.get(tensor.name, 0) + 1
+
+    def join(self) -> None:
+        found: dict[str, Operation] = {}
+        for op in self.graph.operations:
+            joined = self._layer_norm(op) or self._with_constant(op) or op
+            for name in joined.outputs:
+                if name:
+                    self.producers[name] = joined
+            found[joined.outputs[0]] = joined
+        self.graph.operations = list(found.values())
+        self.graph.keep_ancestors([tensor.name for tensor in self.graph.outputs])
+
+    def _before(self, name: str, *kinds: str) -> Operation | None:
+        """The operation of one of these kinds that makes a tensor."""
+        op = self.producers.get(name)
+        return op if op is not None and op.kind in kinds else None
+
+    def _scalar(self, name: str) -> float | None:
+        array = self.constants.get(name)
+        return float(array.reshape(())) if array is not None and array.size == 1 else None
+
+    def _variable_and_constant(self, op: Operation) -> tuple[str, str] | None:
+        """Of an operation of two inputs the one that varies and the constant."""
+        if len(op.inputs) != 2:
+            return None
+        one, other = op.inputs
+        if (one in self.constants) == (other in self.constants):
+            return None
+        return (other, one) if one in self.constants else (one, other)
+
+    # A constant behind an operation.
+
+    def _with_constant(self, op: Operation) -> Operation | None:
+        if op.kind not in ("Add", "Mul") or (op.opset < 7 and "axis" in op.attributes):
+            return None
+        pair = self._variable_and_constant(op)
+        if pair is None:
+            return None
+        name, constant = pair
+        before = self.producers.get(name)
+        if before is None or self.readers.get(name) != 1 or before.outputs[0] != name:
+            return None
+        array = self.constants[constant]
+        weights = self.constants.get(before.inputs[1]) if len(before.inputs) > 1 else None
+        given = (*before.inputs, "", "")
+        if op.kind == "Add" and weights is not None and not given[2]:
+            units = {
+                "Conv": weights.shape[:1],
+                "MatMul": weights.shape[-1:] if weights.ndim == 2 else (),
+            }.get(before.kind, ())
+            tail = weights.ndim - 2 if before.kind == "Conv" else 0
+            if units and _is_bias(array, units[0], tail):
+                self.graph.constants[f"{constant}\0bias"] = array.reshape(-1)
+                inputs = (*before.inputs[:2], f"{constant}\0bias")
+                return replace(before, inputs=inputs, outputs=op.outputs)
+        if before.kind == LAYER + "LayerNorm":
+            place = 1 if op.kind == "Mul" else 2
+            if not given[2] and not (op.kind == "Mul" and given[1]):
+                inputs = [given[0], given[1], given[2]]
+                inputs[place] = constant
+                return replace(before, inputs=tuple(inputs), outputs=op.outputs)
+        if op.kind == "Add" and before.kind == "Mul":
+            factor = self._variable_and_constant(before)
+            if factor is not None:
+                return Operation(
+                    LAYER + "Affine", before.name, (*factor, constant), op.outputs, {}, op.opset
+                )
+        return None
+
+    # (x - mean) / sqrt(variance + eps)
+
+    def _layer_norm(self, op: Operation) -> Operation | None:
+        if op.kind not in ("Div", "Mul") or len(op.inputs) != 2:
+            return None
+        for centred, spread in (op.inputs, op.inputs[::-1]):
+            root = self._root(spread, inverse=op.kind == "Mul")
+            difference = self._before(centred, "Sub")
+            if root is not None and difference is not None:
+                found = self._normalised(op, difference, root)
+                if found is not None:
+                    return found
+            if op.kind == "Div":
+                break
+        return None
+
+    def _root(self, name: str, *, inverse: bool) -> str | None:
+        """Of what a tensor is the square root, or one over it."""
+        if inverse:
+            if one := self._before(name, "Reciprocal"):
+                return self._root(one.inputs[0], inverse=False)
+            if (over := self._before(name, "Div")) and self._scalar(over.inputs[0]) == 1:
+                return self._root(over.inputs[1], inverse=False)
+        elif root := self._before(name, "Sqrt"):
+            return root.inputs[0]
+        power = self._before(name, "Pow")
+        if power and self._scalar(power.inputs[1]) == (-0.5 if inverse else 0.5):
+            return power.inputs[0]
+        return None
+
+    def _normalised(self, op: Operation, difference: Operation, root: str) -> Operation | None:
+        total = self._before(root, "Add")
+        pair = self._variable_and_constant(total) if total else None
+        eps = self._scalar(pair[1]) if pair else None
+        variance = self._before(pair[0], "ReduceMean") if pair else None
+        mean = self._before(difference.inputs[1], "ReduceMean")
+        if eps is None or variance is None or mean is None:
+            return None
+        x = difference.inputs[0]
+        square = self._before(variance.inputs[0], "Pow", "Mul")
+        if square is None or mean.inputs[0] != x:
+            return None
+        if square.kind == "Pow" and self._scalar(square.inputs[1]) != 2:
+            return None
+        if square.kind == "Mul" and square.inputs[0] != square.inputs[1]:
+            return None
+        again = self._before(square.inputs[0], "Sub")
+        if again is None or not self._same_difference(again, difference):
+            return None
+        axes, others = self._axes(mean), self._axes(variance)
+        if axes is None or axes != others or len(axes) != 1:
+            return None
+        attributes = {"epsilon": eps, "axis": axes[0]}
+        return Operation(
+            LAYER + "LayerNorm", op.name, (x, "", ""), op.outputs, attributes, op.opset
+        )
+
+    def _same_difference(self, one: Operation, other: Operation) -> bool:
+        """Whether two operations subtract the same mean from the same tensor."""
+        if one.inputs[0] != other.inputs[0]:
+            return False
+        if one.inputs[1] == other.inputs[1]:
+            return True
+        means = [self._before(op.inputs[1], "ReduceMean") for op in (one, other)]
+        return all(m is not None and m.inputs[0] == one.inputs[0] for m in means) and (
+            self._axes(means[0]) == self._axes(means[1])
+        )
+
+    def _axes(self, op: Operation | None) -> list[int] | None:
+        if op is None or not op.attributes.get("keepdims", 1):
+            return None
+        try:
+            return argument(op, [self.constants.get(name) for name in op.inputs], 1, "axes")
+        except ViewError:
+            return None
+
+
+def _is_bias(array: Array, units: int, tail: int) -> bool:
+    """Whether a constant has a number for each unit, in the axis before `tail` others."""
+    rank = array.ndim
+    axis = rank - 1 - tail
+    return (
+        array.size == units
+        and (axis >= 0 and array.shape[axis] == units)
+        and rank <= tail + 2
+        and np.isfinite(array).all()
+    )
