@@ -75,8 +75,9 @@ class GraphWriter(WeightWriter):
         if kind != "Sum" and all(
             part in covered or value.node.shape[part] == 1 for part in (HEIGHT, WIDTH)
         ):
-            pool = layer_of(f"Global{kind}Pool2D", keepdims=True)
-            return Foreign(self.add(pool, value.node), view)
+            # A vector, whether its axes of one element stay or not: what follows is dense.
+            node = self.add(layer_of(f"Global{kind}Pool2D"), value.node)
+            return Foreign(node, view.as_vector())
         size = tuple(value.node.shape[part] if part in covered else 1 for part in (HEIGHT, WIDTH))
         return Foreign(self.add(layer_of(f"{kind}Pool2D", size=size), value.node), view)
 
@@ -138,6 +139,8 @@ class GraphWriter(WeightWriter):
         found = [Foreign(v.node, v.view.padded_to(rank)) for v in found]
         if len({value.view for value in found}) > 1:
             found = [self.in_order(value) for value in found]
+        if any(not value.view.is_image for value in found):
+            found = [self.as_vector(value) for value in found]
         if len({value.view for value in found}) > 1:
             shapes = ", ".join(str(list(value.shape)) for value in found[:4])
             raise ViewError(f"tensors of different shapes or orders of axes are added: {shapes}")

@@ -161,11 +161,7 @@ class NodeCollector:
         """An image as the vector that Flatten makes of it."""
         if not value.view.is_image:
             return value
-        node = value.node
-        if node.layer is not None and node.layer.kind.startswith("global_"):
-            pool = layer_of(type(node.layer).__name__)  # without keepdims there is nothing to do
-            return Foreign(self.add(pool, *node.inputs), value.view.as_vector())
-        return Foreign(self.add(layer_of("Flatten"), node), value.view.as_vector())
+        return Foreign(self.add(layer_of("Flatten"), value.node), value.view.as_vector())
 
 
 def _placed(output: Node) -> list[Node]:

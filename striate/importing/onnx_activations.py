@@ -17,7 +17,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
-from striate.importing.onnx_graph import OnnxGraph, Operation
+from striate.importing.operation_graph import Operation, OperationGraph
 
 LAYER = "striate."
 """What the kind of an operation begins with that is a layer already: "striate.SiLU"."""
@@ -63,7 +63,7 @@ def _gelu(x: Array, approximate: str) -> Array:
 def _clip(op: Operation, x: Array, low: Any = None, high: Any = None) -> Array:
     low = op.attribute("min", -3.4e38) if low is None else low
     high = op.attribute("max", 3.4e38) if high is None else high
-    return np.minimum(np.maximum(x, low), high)
+    return np.asarray(np.minimum(np.maximum(x, low), high))
 
 
 def _known() -> list[KnownFunction]:
@@ -124,7 +124,7 @@ _EACH: dict[str, Function] = {
 }
 
 
-def recognise(graph: OnnxGraph) -> int:
+def recognise(graph: OperationGraph) -> int:
     """Put one operation in place of each chain that is an activation function.
 
     Args:

@@ -16,7 +16,6 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.text import in_bytes
 from striate.importing.atoms import ViewError
-from striate.importing.onnx_graph import Operation
 from striate.importing.onnx_rules import (
     argument,
     dequantized,
@@ -28,6 +27,7 @@ from striate.importing.onnx_rules import (
     split_sizes,
     target_shape,
 )
+from striate.importing.operation_graph import Operation
 
 UNSUSPICIOUS = 2**26
 """Bytes that the constants of any file may become."""

@@ -1,4 +1,4 @@
-"""Reads an ONNX file, which anybody may have made, into an `OnnxGraph`."""
+"""Reads an ONNX file, which anybody may have made, into an `OperationGraph`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 from striate.common.arrays import Array
 from striate.common.input_files import read_bytes
 from striate.common.text import cut, reason
-from striate.importing.onnx_graph import OnnxFileError, OnnxGraph, Operation, Tensor, in_order
 from striate.importing.onnx_inlining import Inliner
 from striate.importing.onnx_tensors import TensorReader
+from striate.importing.operation_graph import (
+    OnnxFileError,
+    Operation,
+    OperationGraph,
+    Tensor,
+    in_order,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,7 +38,7 @@ def require_onnx() -> None:
         ) from error
 
 
-def read_file(path: str | os.PathLike[str]) -> OnnxGraph:
+def read_file(path: str | os.PathLike[str]) -> OperationGraph:
     """Read the ONNX file `path`.
 
     Raises:
@@ -67,7 +73,7 @@ def read_file(path: str | os.PathLike[str]) -> OnnxGraph:
         raise OnnxFileError(f"{who}: two of its inputs have the same name")
     if model.graph.sparse_initializer:
         raise OnnxFileError(f"{who}: has sparse tensors, which are not read")
-    return OnnxGraph(
+    return OperationGraph(
         who,
         in_order(operations, [*names, *constants], who),
         constants,

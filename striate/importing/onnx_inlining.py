@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from striate.common.budget import at_most
-from striate.importing.onnx_graph import OnnxFileError
+from striate.importing.operation_graph import OnnxFileError
 
 MOST_NODES = 100_000
 """Of a model, its functions written out."""

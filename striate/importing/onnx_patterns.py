@@ -10,14 +10,14 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
 from striate.importing.onnx_activations import LAYER
-from striate.importing.onnx_graph import OnnxGraph, Operation
 from striate.importing.onnx_rules import argument
+from striate.importing.operation_graph import Operation, OperationGraph
 
 FLOATS = (1, 10, 11, 16)
 """The types FLOAT, FLOAT16, DOUBLE and BFLOAT16 of ONNX: what is computed here is float32."""
 
 
-def drop_identities(graph: OnnxGraph) -> None:
+def drop_identities(graph: OperationGraph) -> None:
     """Read what stands before operations that change nothing: Identity, and Cast between floats."""
     same: dict[str, str] = {}
     kept: list[Operation] = []
@@ -32,13 +32,13 @@ def drop_identities(graph: OnnxGraph) -> None:
     graph.operations = kept
 
 
-def join(graph: OnnxGraph) -> None:
+def join(graph: OperationGraph) -> None:
     """Join operations that one layer computes; the graph is changed in place."""
     _Joiner(graph).join()
 
 
 class _Joiner:
-    def __init__(self, graph: OnnxGraph) -> None:
+    def __init__(self, graph: OperationGraph) -> None:
         self.graph = graph
         self.constants: Mapping[str, Array] = graph.constants
         self.producers = graph.producers()
@@ -47,14 +47,14 @@ class _Joiner:
             self.readers[tensor.name] = self.readers.get(tensor.name, 0) + 1
 
     def join(self) -> None:
-        found: dict[str, Operation] = {}
+        found: list[Operation] = []
         for op in self.graph.operations:
             joined = self._layer_norm(op) or self._with_constant(op) or op
             for name in joined.outputs:
                 if name:
                     self.producers[name] = joined
-            found[joined.outputs[0]] = joined
-        self.graph.operations = list(found.values())
+            found.append(joined)
+        self.graph.operations = found
         self.graph.keep_ancestors([tensor.name for tensor in self.graph.outputs])
 
     def _before(self, name: str, *kinds: str) -> Operation | None:
@@ -103,9 +103,9 @@ class _Joiner:
         if before.kind == LAYER + "LayerNorm":
             place = 1 if op.kind == "Mul" else 2
             if not given[2] and not (op.kind == "Mul" and given[1]):
-                inputs = [given[0], given[1], given[2]]
-                inputs[place] = constant
-                return replace(before, inputs=tuple(inputs), outputs=op.outputs)
+                both = list(given[:3])
+                both[place] = constant
+                return replace(before, inputs=tuple(both), outputs=op.outputs)
         if op.kind == "Add" and before.kind == "Mul":
             factor = self._variable_and_constant(before)
             if factor is not None:
@@ -178,9 +178,8 @@ class _Joiner:
         if one.inputs[1] == other.inputs[1]:
             return True
         means = [self._before(op.inputs[1], "ReduceMean") for op in (one, other)]
-        return all(m is not None and m.inputs[0] == one.inputs[0] for m in means) and (
-            self._axes(means[0]) == self._axes(means[1])
-        )
+        same = all(m is not None and m.inputs[0] == one.inputs[0] for m in means)
+        return same and self._axes(means[0]) == self._axes(means[1])
 
     def _axes(self, op: Operation | None) -> list[int] | None:
         if op is None or not op.attributes.get("keepdims", 1):
@@ -199,5 +198,5 @@ def _is_bias(array: Array, units: int, tail: int) -> bool:
         array.size == units
         and (axis >= 0 and array.shape[axis] == units)
         and rank <= tail + 2
-        and np.isfinite(array).all()
+        and bool(np.isfinite(array).all())
     )

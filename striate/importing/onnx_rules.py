@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
-from striate.importing.onnx_graph import Operation
+from striate.importing.operation_graph import Operation
 
 
 def ints(value: Array) -> list[int]:

@@ -13,7 +13,7 @@ from striate.common.arrays import Array
 from striate.common.budget import need
 from striate.common.input_files import open_input
 from striate.common.text import in_bytes, reason
-from striate.importing.onnx_graph import OnnxFileError
+from striate.importing.operation_graph import OnnxFileError
 
 if TYPE_CHECKING:
     from onnx import TensorProto

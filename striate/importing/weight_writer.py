@@ -247,8 +247,8 @@ class WeightWriter(NodeCollector):
         Raises:
             ViewError: the constants differ from pixel to pixel.
         """
-        factors = None if scale is None else self._per_channel(value, scale)
-        terms = None if shift is None else self._per_channel(value, shift)
+        factors = None if scale is None else self.per_channel(value, scale)
+        terms = None if shift is None else self.per_channel(value, shift)
         if terms is None and factors is not None and scale is not None and scale.size == 1:
             if factors[0] == 1:
                 return value
@@ -269,11 +269,11 @@ class WeightWriter(NodeCollector):
 
     def prelu(self, value: Foreign, slope: Array, *, name: str | None = None) -> Foreign:
         """PReLU with one slope, or one for each channel."""
-        slopes = slope.reshape(1) if slope.size == 1 else self._per_channel(value, slope)
+        slopes = slope.reshape(1) if slope.size == 1 else self.per_channel(value, slope)
         layer = layer_of("PReLU", shared=slope.size == 1, name=self.name(name))
         return Foreign(self.add(layer, value.node, parameters={"slope": slopes}), value.view)
 
-    def _per_channel(self, value: Foreign, constant: Array) -> Array:
+    def per_channel(self, value: Foreign, constant: Array) -> Array:
         """A constant as one number for each channel (or feature), in their stored order."""
         aligned = value.view.aligned(constant)
         for part in range(value.view.last):

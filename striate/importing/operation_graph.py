@@ -89,7 +89,7 @@ class Tensor:
 
 
 @dataclass
-class OnnxGraph:
+class OperationGraph:
     """A graph whose functions are inlined and whose weights are arrays.
 
     Attributes:

@@ -1,0 +1,99 @@
+"""Class names and preprocessing that an ONNX file keeps in its metadata."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from striate.common import json_text
+from striate.common.errors import StriateError
+from striate.model.preprocessing import Preprocessing
+from striate.network import Network
+
+MOST_TEXT = 2**22
+"""Characters of an entry that is looked at."""
+_CLASSES = ("classes", "class_names", "names", "labels", "striate.classes")
+_PREPROCESSING = ("preprocessing", "striate.preprocessing")
+
+
+def apply_metadata(network: Network, metadata: Mapping[str, str], path: str) -> list[str]:
+    """Give a network the class names and preprocessing of a file, as far as they fit.
+
+    Returns:
+        What was found, for people.
+    """
+    notes = []
+    for key in _CLASSES:
+        names = class_names(metadata.get(key, ""))
+        if names is None or len(network.output_shape) != 1:
+            continue
+        if len(names) != network.output_shape[0]:
+            notes.append(
+                f"the file names {len(names):,} classes, and the output has "
+                f"{network.output_shape[0]:,} numbers: they are left out"
+            )
+            continue
+        network.classes = names
+        notes.append(f"{len(names):,} class names")
+        break
+    for key in _PREPROCESSING:
+        kept = _preprocessing(metadata.get(key, ""))
+        if kept is None:
+            continue
+        # What the graph computes itself is in it already; of images in files it says nothing.
+        network.preprocessing = replace(
+            network.preprocessing, resize=kept.resize, colour=kept.colour
+        )
+        notes.append("the size and colour of images, for those read from files")
+        break
+    return notes
+
+
+def class_names(text: str) -> list[str] | None:
+    """Class names in a text: a JSON list or object, Python's {0: 'cat', …}, or lines.
+
+    Returns:
+        The names in order, each once; None if the text has none.
+    """
+    if not text.strip() or len(text) > MOST_TEXT:
+        return None
+    found: Any = _literal(text)
+    if isinstance(found, dict):
+        try:
+            numbered = {int(key): value for key, value in found.items()}
+        except (TypeError, ValueError):
+            return None
+        if sorted(numbered) != list(range(len(numbered))):
+            return None
+        found = [numbered[index] for index in range(len(numbered))]
+    if found is None and "{" not in text and "[" not in text:
+        found = text.split("\n" if "\n" in text.strip() else ",")
+    if not isinstance(found, list) or not all(isinstance(name, str | int) for name in found):
+        return None
+    names = [" ".join(str(name).split()) for name in found]
+    usable = all(name and name.isprintable() for name in names)
+    return names if usable and names and len(set(names)) == len(names) else None
+
+
+def _literal(text: str) -> Any:
+    """JSON, or a literal of Python's; None if it is neither."""
+    try:
+        return json_text.parse(text.encode())
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text.strip()) if text.lstrip()[:1] in "{[" else None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _preprocessing(text: str) -> Preprocessing | None:
+    if not text or len(text) > MOST_TEXT:
+        return None
+    try:
+        return Preprocessing.from_dict(json_text.parse(text.encode()))
+    except (StriateError, ValueError, TypeError, json.JSONDecodeError):
+        return None

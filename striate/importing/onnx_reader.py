@@ -1,0 +1,262 @@
+"""Reads an ONNX file into a network: files, constants and patterns first, then node by node."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from striate.common.arrays import Array
+from striate.common.errors import MOST_CHARACTERS, StriateError
+from striate.common.text import counted, cut, reason
+from striate.importing.atoms import ViewError
+from striate.importing.axis_view import AxisView
+from striate.importing.graph_writer import Foreign
+from striate.importing.onnx_activations import recognise
+from striate.importing.onnx_constants import Folder, fold_graph
+from striate.importing.onnx_convolutions import WINDOWS
+from striate.importing.onnx_file import read_file
+from striate.importing.onnx_input import check_image, the_input, write_input
+from striate.importing.onnx_layout import LAYOUT
+from striate.importing.onnx_matrices import MATRICES
+from striate.importing.onnx_metadata import apply_metadata
+from striate.importing.onnx_patterns import drop_identities, join
+from striate.importing.onnx_pointwise import POINTWISE
+from striate.importing.onnx_reading import Reader, Reading
+from striate.importing.operation_graph import OnnxFileError, Operation, OperationGraph
+from striate.model.preprocessing import Preprocessing
+from striate.network import Network
+
+OPERATORS: dict[str, Reader] = {**WINDOWS, **MATRICES, **POINTWISE, **LAYOUT}
+"""The operators that are carried over, each with what reads it."""
+
+_PROBABILITIES = ("Softmax", "LogSoftmax")
+_VIEWS = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+# Why some operators are never carried over; others are simply not known.
+_REASONS = {
+    "DequantizeLinear": "values of the image are quantised; only weights are dequantised",
+    "If": "what is computed depends on the image",
+    "Loop": "what is computed depends on the image",
+    "QuantizeLinear": "values of the image are quantised; only weights are dequantised",
+    "Scan": "what is computed depends on the image",
+}
+_UNKNOWN = "striate has no layer for it"
+
+
+@dataclass(frozen=True)
+class ImportedNetwork:
+    """A network that was read, and how.
+
+    Attributes:
+        network: the network.
+        image: how the axes of the file's input lie in the network's.
+        output: how the axes of the file's output lie in the network's.
+        notes: what was found, folded or left out, for people.
+    """
+
+    network: Network
+    image: AxisView
+    output: AxisView
+    notes: list[str] = field(default_factory=list)
+
+
+def read_onnx(
+    path: str | os.PathLike[str],
+    *,
+    output: str | None = None,
+    image: tuple[int, int] | None = None,
+) -> ImportedNetwork:
+    """Read an ONNX file: see `striate.importing.from_onnx`."""
+    size = check_image(image)
+    graph = read_file(path)
+    _choose_output(graph, output)
+    before = len(graph.operations)
+    folder = Folder(graph.size)
+    graph.operations = fold_graph(graph.operations, graph.constants, folder)
+    graph.keep_ancestors([tensor.name for tensor in graph.outputs])
+    the_input(graph)
+    drop_identities(graph)
+    found = recognise(graph)
+    drop_identities(graph)
+    join(graph)
+    notes = [f"{counted(before, 'node')} of the file, {len(graph.operations):,} after folding"]
+    if found:
+        notes.append(f"{counted(found, 'activation function')} written as several operators")
+    constants = dict(graph.constants)
+    reading, value = _read(graph, folder, size, layers_only=False)
+    if reading.writer.image is not None and value.node is reading.writer.image.node:
+        # All that it does would be preprocessing: then make layers of it.
+        graph.constants = constants
+        reading, value = _read(graph, folder, size, layers_only=True)
+    entered = reading.writer.image
+    if entered is None or value.node is entered.node:
+        raise OnnxFileError(
+            f"{graph.path}: has no layer: its output is its input, viewed otherwise"
+        )
+    network = reading.writer.network(value)
+    network.preprocessing = _preprocessing(reading)
+    if not network.preprocessing.is_identity:
+        notes.append("the constants at its input became the preprocessing")
+    notes += apply_metadata(network, graph.metadata, graph.path)
+    return ImportedNetwork(network, entered.view, value.view, notes + reading.notes)
+
+
+def _choose_output(graph: OperationGraph, name: str | None) -> None:
+    """Leave one output in the graph."""
+    names = [tensor.name for tensor in graph.outputs]
+    shown = ", ".join(f'"{one}"' for one in names[:10])
+    if name is None and len(names) > 1:
+        raise OnnxFileError(f"{graph.path}: has {len(names)} outputs; choose one, output={shown}")
+    if name is not None and name not in names:
+        raise OnnxFileError(f'{graph.path}: has no output "{name}"; it has {shown}')
+    chosen = names[0] if name is None else name
+    graph.outputs = [next(tensor for tensor in graph.outputs if tensor.name == chosen)]
+    graph.keep_ancestors([chosen])
+
+
+@dataclass(frozen=True)
+class _Problem:
+    kind: str
+    name: str
+    why: str
+
+
+def _read(
+    graph: OperationGraph, folder: Folder, size: tuple[int, int] | None, *, layers_only: bool
+) -> tuple[Reading, Foreign]:
+    """Read all operations; the output.
+
+    Raises:
+        OnnxFileError: some cannot be carried over; all that are in the way are named.
+    """
+    reading = Reading(graph, layers_only=layers_only)
+    entered = write_input(graph, reading.writer, size)
+    name = the_input(graph).name
+    reading.values[name] = entered
+    if reading.readers.get(name) == 1:
+        reading.sole.add(name)
+    problems: list[_Problem] = []
+    unknown: set[str] = set()
+    for op in graph.operations:
+        if unknown.intersection(op.inputs):
+            unknown.update(op.outputs)
+            continue
+        try:
+            results = _results(reading, op, folder)
+            for output, result in zip(op.outputs, results, strict=False):
+                if isinstance(result, Foreign):
+                    reading.values[output] = result
+                    _follow(reading, op, output, result, entered)
+                else:
+                    graph.constants[output] = result
+        except StriateError as error:
+            why = str(error).split("\n")[0]
+            problems.append(_Problem(op.kind.removeprefix("striate."), op.name, why))
+            unknown.update(op.outputs)
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+            why = f"its inputs or attributes do not fit: {cut(reason(error), 80)}"
+            problems.append(_Problem(op.kind, op.name, why))
+            unknown.update(op.outputs)
+    end = graph.outputs[0].name
+    if problems:
+        raise OnnxFileError(_told(graph.path, problems))
+    if end not in reading.values:
+        raise OnnxFileError(f'{graph.path}: its output "{end}" does not depend on the image')
+    try:
+        return reading, _finished(reading, reading.values[end])
+    except ViewError as error:
+        raise OnnxFileError(f'{graph.path}: its output "{end}": {error}') from None
+
+
+def _results(reading: Reading, op: Operation, folder: Folder) -> Sequence[Foreign | Array]:
+    """The outputs of an operation."""
+    if not any(name in reading.values for name in op.inputs):
+        return folder.fold(op, reading.constants(op))
+    if op.kind in _PROBABILITIES:
+        return [_probabilities(reading, op)]
+    reader = OPERATORS.get(op.kind)
+    if reader is None:
+        raise ViewError(_REASONS.get(op.kind, _UNKNOWN))
+    found = reader(reading, op)
+    return [found] if isinstance(found, Foreign | np.ndarray) else found
+
+
+def _follow(
+    reading: Reading, op: Operation, output: str, result: Foreign, entered: Foreign
+) -> None:
+    """Note that a tensor is still the only way that the input takes, before any layer."""
+    if (
+        result.node is entered.node
+        and reading.readers.get(output) == 1
+        and reading.sole.intersection(op.inputs)
+    ):
+        reading.sole.add(output)
+
+
+def _probabilities(reading: Reading, op: Operation) -> Foreign:
+    """What enters a softmax at the very end: networks end in logits."""
+    value = reading.value(op)
+    ends = {tensor.name for tensor in reading.graph.outputs}
+    name = op.outputs[0]
+    consumers = reading.graph.consumers()
+    while name not in ends:
+        after = consumers.get(name, [])
+        if len(after) != 1 or after[0].kind not in _VIEWS:
+            raise ViewError("it is not the end of the network, and only there it is left out")
+        name = after[0].outputs[0]
+    rank = len(value.shape)
+    axis = value.view.position(op.attribute("axis", -1 if op.opset >= 13 else 1))
+    over = [axis] if op.opset >= 13 else range(axis, rank)
+    if value.view.covered(over) != {value.view.last}:
+        raise ViewError("it is not over the classes")
+    reading.notes.append(
+        f"the {op.kind} at its end is left out: predict_proba has probabilities, predict_logits "
+        "what enters it"
+    )
+    return value
+
+
+def _finished(reading: Reading, value: Foreign) -> Foreign:
+    """The output as the network's: a vector where it has no height and width."""
+    value = reading.writer.in_order(value)
+    stored = value.view.stored_shape
+    entered = reading.writer.image
+    if value.view.is_image and stored[:2] == (1, 1) and entered is not None:
+        if value.node is not entered.node:
+            value = reading.writer.as_vector(value)
+    elif value.view.is_image and len(value.shape) == 2:
+        reading.notes.append(
+            f"its output is the image {stored}, (height, width, channels), which the file flattens"
+        )
+    return value
+
+
+def _preprocessing(reading: Reading) -> Preprocessing:
+    """(raw - mean) / std, from scale · raw + shift."""
+    if reading.scale is None or reading.shift is None:
+        return Preprocessing()
+    scale, shift = reading.scale, reading.shift
+    mean = np.where(shift == 0, 0.0, -shift / scale)
+    return Preprocessing(tuple(map(float, mean)), tuple(float(1 / s) for s in scale))
+
+
+def _told(path: str, problems: Iterable[_Problem]) -> str:
+    """One sentence that names all operators in the way, with as many nodes as there is room for."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        groups.setdefault((problem.kind, problem.why), []).append(f'"{problem.name}"')
+    for most, words in ((10**6, 400), (3, 200), (1, 120), (1, 60), (0, 40), (0, 0)):
+        parts = []
+        for (kind, why), names in groups.items():
+            rest = f" and {len(names) - most} more" if 0 < most < len(names) else ""
+            shown = ", ".join(names[:most]) + rest
+            parts.append(
+                " ".join(filter(None, [kind, shown, f"({cut(why, words)})" * bool(words)]))
+            )
+        text = f"{path}: cannot be carried over: {', '.join(parts)}"
+        if len(text) <= MOST_CHARACTERS:
+            return text
+    kinds = ", ".join(dict.fromkeys(kind for kind, _ in groups))
+    return cut(f"{path}: cannot be carried over: {kinds}", MOST_CHARACTERS)
