@@ -43,12 +43,15 @@ class GraphWriter(WeightWriter):
             count_padding: of AvgPool2D.
         """
         value, letters = self.as_image(value)
+        pixels = value.shape[2:]
+        window = window.without_overhang(pixels) if ceil else window
+        if kind != "SumPool2D" and window.covers(pixels):
+            return self.reduction(value, kind[:3], range(2, len(value.shape)), True)
         arguments = window.stored(letters)
         if arguments["dilation"] == (1, 1):
             del arguments["dilation"]
         if count_padding:
             arguments["count_padding"] = True
-        pixels = value.shape[2:]
         exact = uncovered_pixels(window, pixels)
         layer = layer_of(
             kind, **arguments, uncovered="overhang" if ceil and exact == "drop" else exact

@@ -10,7 +10,7 @@ import numpy as np
 
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
-from striate.importing.axis_view import AxisView
+from striate.importing.axis_view import AxisView, ViewError
 from striate.layers import LAYERS, Input, Layer, Node
 from striate.layers.layer import MOST_IN_NAME
 from striate.network import Network
@@ -38,6 +38,8 @@ class Foreign:
 
 def layer_of(kind: str, **arguments: Any) -> Layer:
     """The layer of a class in `striate.layers.LAYERS`."""
+    if kind not in LAYERS:
+        raise ViewError(f"striate has no layer {kind}")
     return LAYERS[kind](**arguments)
 
 

@@ -139,8 +139,9 @@ def recognise(graph: OperationGraph) -> int:
     chains: dict[str, dict[str, Array]] = {}
     found: list[Operation] = []
     count = 0
+    sizes = graph.sizes()
     for op in graph.operations:
-        values = _values(op, graph.constants, chains)
+        values = {} if sizes & set(op.outputs) else _values(op, graph.constants, chains)
         for root, sampled in values.items():
             match = _match(sampled, known) if _is_chain(op, root) else None
             if match is not None:

@@ -303,6 +303,7 @@ def _maximum(*arrays: Array) -> Array:
 
 
 _FOLDS: dict[str, Fold] = {
+    "Relu": _each(lambda x: np.maximum(x, 0)),
     "Abs": _each(np.abs),
     "Add": _each(np.add),
     "And": _each(np.logical_and),

@@ -23,8 +23,8 @@ from striate.importing.operation_graph import (
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSETS = (6, 24)
-"""The oldest and the newest version of the operators that are read."""
+OLDEST = 6
+"""The oldest version of the operators that is read; the newest is that of the package onnx."""
 _OWN = ("", "ai.onnx")
 
 
@@ -52,12 +52,7 @@ def read_file(path: str | os.PathLike[str]) -> OperationGraph:
     size = len(content)
     del content
     opsets = {("" if o.domain in _OWN else o.domain): o.version for o in model.opset_import}
-    least, most = OPSETS
-    if not least <= opsets.get("", most) <= most:
-        raise OnnxFileError(
-            f"{who}: is written for version {opsets['']} of the operators; {least} to {most} are "
-            "read, so export or convert it to one of them"
-        )
+    check_opset(opsets.get("", OLDEST), who)
     tensors = TensorReader(Path(path))
     constants: dict[str, Array] = {}
     for tensor in model.graph.initializer:
@@ -82,6 +77,18 @@ def read_file(path: str | os.PathLike[str]) -> OperationGraph:
         {entry.key: entry.value for entry in model.metadata_props},
         size + tensors.size,
     )
+
+
+def check_opset(opset: int, who: str) -> None:
+    """Refuse operators of a version that is too old, or newer than the package onnx knows."""
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    if not OLDEST <= opset <= newest:
+        raise OnnxFileError(
+            f"{who}: is written for version {opset} of the operators; {OLDEST} to {newest} are "
+            "read, so export or convert it to one of them"
+        )
 
 
 def _parsed(content: bytes, path: str | os.PathLike[str]) -> ModelProto:

@@ -128,6 +128,9 @@ def _dropout(reading: Reading, op: Operation) -> Foreign:
     if any(reading.readers.get(name) for name in op.outputs[1:] if name):
         raise ViewError("its mask is read")
     ratio = reading.constant(op, 1, "ratio")
+    training = reading.constant(op, 2, "training_mode")
+    if training is not None and training.any():
+        raise ViewError("its training_mode drops values; export the network for inference")
     rate = op.attribute("ratio", 0.5) if ratio is None else float(ratio.reshape(-1)[0])
     if not rate:
         return reading.value(op)

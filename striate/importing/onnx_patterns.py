@@ -21,11 +21,12 @@ def drop_identities(graph: OperationGraph) -> None:
     """Read what stands before operations that change nothing: Identity, and Cast between floats."""
     same: dict[str, str] = {}
     kept: list[Operation] = []
-    outputs = {tensor.name for tensor in graph.outputs}
+    # A size that is cast is divided otherwise before and after.
+    fixed = {tensor.name for tensor in graph.outputs} | graph.sizes()
     for op in graph.operations:
         op = op.with_inputs(*(same.get(name, name) for name in op.inputs))
         nothing = op.kind == "Identity" or (op.kind == "Cast" and op.attributes.get("to") in FLOATS)
-        if nothing and op.inputs and op.outputs[0] not in outputs:
+        if nothing and op.inputs and op.outputs[0] not in fixed:
             same[op.outputs[0]] = op.inputs[0]
         else:
             kept.append(op)
@@ -48,14 +49,24 @@ class _Joiner:
 
     def join(self) -> None:
         found: list[Operation] = []
+        sizes = self.graph.sizes()
         for op in self.graph.operations:
-            joined = self._layer_norm(op) or self._with_constant(op) or op
-            for name in joined.outputs:
-                if name:
-                    self.producers[name] = joined
-            found.append(joined)
+            joined = op if sizes & set(op.outputs) else self._joined(op)
+            for one in joined if isinstance(joined, tuple) else (joined,):
+                self.producers.update(dict.fromkeys(filter(None, one.outputs), one))
+                found.append(one)
         self.graph.operations = found
         self.graph.keep_ancestors([tensor.name for tensor in self.graph.outputs])
+
+    def _joined(self, op: Operation) -> Operation | tuple[Operation, ...]:
+        return (
+            self._layer_norm(op)
+            or self._with_constant(op)
+            or self._constants_in_a_row(op)
+            or self._pad_after_transpose(op)
+            or self._padded(op)
+            or op
+        )
 
     def _before(self, name: str, *kinds: str) -> Operation | None:
         """The operation of one of these kinds that makes a tensor."""
@@ -106,13 +117,104 @@ class _Joiner:
                 both = list(given[:3])
                 both[place] = constant
                 return replace(before, inputs=tuple(both), outputs=op.outputs)
-        if op.kind == "Add" and before.kind == "Mul":
-            factor = self._variable_and_constant(before)
-            if factor is not None:
-                return Operation(
-                    LAYER + "Affine", before.name, (*factor, constant), op.outputs, {}, op.opset
-                )
         return None
+
+    def _constants_in_a_row(self, op: Operation) -> Operation | None:
+        """x·a + b, then times c plus d: one multiplication and one addition."""
+        then = self._factor_and_term(op)
+        before = self.producers.get(then[0]) if then else None
+        if then is None or before is None or self.readers.get(then[0]) != 1:
+            return None
+        first = self._factor_and_term(before)
+        if first is None:
+            return None
+        name, scale, shift = first
+        try:
+            factor, term = scale * then[1], shift * then[1] + then[2]
+        except ValueError:
+            return None
+        if max(factor.size, term.size) > max(one.size for one in (*first[1:], *then[1:])):
+            return None  # broadcast to each other
+        names = (f"{op.outputs[0]}\0scale", f"{op.outputs[0]}\0shift")
+        self.graph.constants.update(zip(names, (factor, term), strict=True))
+        return Operation(
+            LAYER + "Affine", before.name, (name, *names), op.outputs, {}, max(op.opset, 7)
+        )
+
+    def _factor_and_term(self, op: Operation) -> tuple[str, Array, Array] | None:
+        """Of an operation with a constant: what varies, by what it is multiplied, what is added."""
+        one, zero = np.ones(()), np.zeros(())
+        if op.kind == LAYER + "Affine":
+            return op.inputs[0], self.constants[op.inputs[1]], self.constants[op.inputs[2]]
+        pair = self._variable_and_constant(op)
+        if pair is None or op.kind not in ("Add", "Sub", "Mul", "Div"):
+            return None
+        constant = self.constants[pair[1]]
+        if constant.dtype.kind != "f" or (op.opset < 7 and "axis" in op.attributes):
+            return None
+        wide, first = constant.astype(np.float64), pair[0] != op.inputs[0]
+        match op.kind:
+            case "Add":
+                return pair[0], one, wide
+            case "Mul":
+                return pair[0], wide, zero
+            case "Sub":
+                return (pair[0], -one, wide) if first else (pair[0], one, -wide)
+        if first or (wide == 0).any():
+            return None
+        return pair[0], 1 / wide, zero
+
+    # Zeros around an image that is convolved.
+
+    def _pad_after_transpose(self, op: Operation) -> tuple[Operation, ...] | None:
+        """Transposed first and padded then, it stands before what it is for."""
+        pad = self._before(op.inputs[0], "Pad") if op.kind == "Transpose" else None
+        order = op.attributes.get("perm")
+        if pad is None or not isinstance(order, list) or self.readers.get(op.inputs[0]) != 1:
+            return None
+        found = self._pads(pad)
+        if found is None or len(found) != 2 * len(order) or sorted(order) != [*range(len(order))]:
+            return None
+        moved = [found[axis] for axis in (*order, *(len(order) + axis for axis in order))]
+        name = f"{op.outputs[0]}\0"
+        attributes = {"pads": moved, "mode": "constant", "value": 0.0}
+        self.readers[name] = 1
+        return (
+            replace(op, inputs=(pad.inputs[0],), outputs=(name,)),
+            replace(pad, inputs=(name,), outputs=op.outputs, attributes=attributes),
+        )
+
+    def _pads(self, pad: Operation) -> list[int] | None:
+        """The pads of all axes, where Pad adds zeros."""
+        given = [self.constants.get(name) for name in pad.inputs]
+        try:
+            pads, axes = argument(pad, given, 1, "pads"), argument(pad, given, 3, "axes")
+        except ViewError:
+            return None
+        fill = pad.attributes.get("value", 0.0) if len(given) < 3 or given[2] is None else given[2]
+        plain = pad.attributes.get("mode", "constant") == "constant" and not np.any(fill)
+        return pads if plain and axes is None else None
+
+    def _padded(self, op: Operation) -> Operation | None:
+        pad = self._before(op.inputs[0], "Pad") if op.kind == "Conv" and op.inputs else None
+        weights = self.constants.get(op.inputs[1]) if pad and len(op.inputs) > 1 else None
+        rule = op.attributes.get("auto_pad", "NOTSET")
+        if pad is None or weights is None or rule not in ("NOTSET", "VALID"):
+            return None
+        rank = weights.ndim
+        none = [0] * (2 * rank - 4)
+        own = op.attributes.get("pads", none) if rule == "NOTSET" else none
+        pads = self._pads(pad)
+        if pads is None or len(pads) != 2 * rank:
+            return None
+        sides = [*pads[2:rank], *pads[rank + 2 :]]
+        if any(pads[:2]) or any(pads[rank : rank + 2]) or any(side < 0 for side in sides):
+            return None
+        if len(own) != len(sides):
+            return None
+        more = [side + mine for side, mine in zip(sides, own, strict=True)]
+        attributes = {**op.attributes, "pads": more, "auto_pad": "NOTSET"}
+        return replace(op, inputs=(pad.inputs[0], *op.inputs[1:]), attributes=attributes)
 
     # (x - mean) / sqrt(variance + eps)
 

@@ -60,8 +60,10 @@ class Reading:
             ViewError: it is left out, or a constant.
         """
         name = op.inputs[place] if len(op.inputs) > place else ""
+        if not name:
+            raise ViewError("an input is left out")
         if name not in self.values:
-            raise ViewError("it is computed from constants alone")
+            raise ViewError("a constant stands where values of the image are read")
         return self.values[name]
 
     def constant(self, op: Operation, place: int, what: str) -> Array | None:

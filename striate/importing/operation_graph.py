@@ -122,6 +122,15 @@ class OperationGraph:
                 found.setdefault(name, []).append(op)
         return found
 
+    def sizes(self) -> set[str]:
+        """The tensors that are computed from the shapes of others alone."""
+        found: set[str] = set()
+        for op in self.operations:
+            inputs = [name for name in op.inputs if name and name not in self.constants]
+            if op.kind in ("Shape", "Size") or (inputs and found.issuperset(inputs)):
+                found.update(op.outputs)
+        return found
+
     def keep_ancestors(self, names: Iterable[str]) -> None:
         """Drop what does not lead to these tensors."""
         producers = self.producers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from striate.common.arrays import Array
@@ -29,6 +29,26 @@ class SlidingWindow:
         """By how many pixels the window can move along an axis; negative if it does not fit."""
         reach = extent(self.size[axis], self.dilation[axis])
         return pixels + self.before[axis] + self.after[axis] - reach
+
+    def covers(self, pixels: tuple[int, ...]) -> bool:
+        """Whether the one window that there is reads every pixel, and no padding."""
+        return (
+            self.size == pixels
+            and not any((*self.before, *self.after))
+            and all(gap == 1 for gap in self.dilation)
+        )
+
+    def without_overhang(self, pixels: tuple[int, ...]) -> SlidingWindow:
+        """A window as large as the image, for a larger one that hangs over its end: what hangs over
+        never counts.
+        """
+        size = list(self.size)
+        for axis, count in enumerate(pixels):
+            room = self.room(axis, count)
+            # As many windows as ceil(room / stride) + 1: one.
+            if self.dilation[axis] == 1 and -self.stride[axis] < room < 0:
+                size[axis] += room
+        return replace(self, size=tuple(size))
 
     def stored(self, letters: str) -> dict[str, Any]:
         """The arguments of a window layer, in striate's order of axes.
