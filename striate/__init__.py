@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from striate.data.augment import Augment as Augment
     from striate.estimators import ConvNetClassifier as ConvNetClassifier
     from striate.estimators import ConvNetRegressor as ConvNetRegressor
+    from striate.importing import from_onnx as from_onnx
     from striate.layers import ELU as ELU
     from striate.layers import GELU as GELU
     from striate.layers import LRN as LRN
@@ -158,6 +159,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "derive": ("striate.teaching.derivation", "derive"),
     "explain_method": ("striate.signal.convolution", "explain_method"),
     "filter_image": ("striate.signal.filter_image", "filter_image"),
+    "from_onnx": ("striate.importing", "from_onnx"),
     "functional": ("striate.functional", None),
     "gradients": ("striate.teaching.chainrule.gradients", "gradients"),
     "inspect": ("striate.inspect", None),

@@ -20,6 +20,7 @@ from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
 from striate.cli.filter import filter_command
 from striate.cli.gradients import gradients
+from striate.cli.import_network import import_network
 from striate.cli.inspect import inspect
 from striate.cli.output import error_line, note, one_line
 from striate.cli.predict import predict
@@ -57,7 +58,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     train, evaluate, predict, report, summary, inspect, explain, tune, convolve, filter_command,
-    size, gradients, stroke, derive,
+    size, gradients, stroke, derive, import_network,
 ):  # fmt: skip
     cli.add_command(command)
 if sys.flags.optimize > 1:

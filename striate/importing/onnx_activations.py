@@ -145,7 +145,7 @@ def recognise(graph: OperationGraph) -> int:
         for root, sampled in values.items():
             match = _match(sampled, known) if _is_chain(op, root) else None
             if match is not None:
-                count += 1
+                count += root not in op.inputs or len(set(op.inputs) - set(graph.constants)) > 1
                 kind = LAYER + match.layer if match.layer else "Identity"
                 op = Operation(kind, op.name, (root,), op.outputs, dict(match.arguments), op.opset)
                 break

@@ -103,11 +103,26 @@ def _parsed(content: bytes, path: str | os.PathLike[str]) -> ModelProto:
         raise OnnxFileError(
             f"{os.fspath(path)}: is damaged, or no ONNX file: its bytes are not those of a model"
         ) from error
+    if not _texts_are_valid(model):
+        raise OnnxFileError(f"{os.fspath(path)}: is damaged: a name in it is no text in UTF-8")
     if not model.graph.node or not model.graph.output:
         raise OnnxFileError(
             f"{os.fspath(path)}: is no ONNX file of a network, for it has no nodes or no output"
         )
     return model
+
+
+def _texts_are_valid(message: Any) -> bool:
+    """Whether all texts in a protocol buffer are: those that are not come as bytes."""
+    text = 9  # FieldDescriptor.TYPE_STRING
+    for field, value in message.ListFields():
+        several = not isinstance(value, str | bytes) and hasattr(value, "__len__")
+        values = value if several else (value,)
+        if field.type == text and any(isinstance(one, bytes) for one in values):
+            return False
+        if field.message_type is not None and not all(map(_texts_are_valid, values)):
+            return False
+    return True
 
 
 def _check(model: ModelProto, who: str) -> None:

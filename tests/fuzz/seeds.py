@@ -170,3 +170,55 @@ def toml(value: dict[str, Any]) -> str:
         if isinstance(layer, dict):
             lines += [f"{key} = {json.dumps(entry)}" for key, entry in layer.items()]
     return "\n".join(lines) + "\n"
+
+
+@functools.cache
+def onnx() -> Any:
+    """A small classifier, as an ONNX model with a function, constants to fold and metadata."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    def weights(name: str, *shape: int) -> Any:
+        values = np.random.default_rng(len(name)).random(shape, np.float32)
+        return numpy_helper.from_array(values, name)
+
+    node = helper.make_node
+    nodes = [
+        node("Sub", ["image", "mean"], ["centred"]),
+        node("Conv", ["centred", "conv.weight", "conv.bias"], ["a"], pads=[1, 1, 0, 1],
+             strides=[2, 1], group=1),
+        node("BatchNormalization", ["a", "bn.scale", "bn.bias", "bn.mean", "bn.var"], ["b"]),
+        node("Gate", ["b"], ["c"], domain="own"),
+        node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Shape", ["d"], ["shape"]),
+        node("Gather", ["shape", "zero"], ["batch"]),
+        node("Concat", ["batch", "minus"], ["wanted"], axis=0),
+        node("Reshape", ["d", "wanted"], ["e"]),
+        node("Gemm", ["e", "fc.weight", "fc.bias"], ["f"], transB=1),
+        node("Softmax", ["f"], ["chances"], axis=1),
+    ]  # fmt: skip
+    initializers = [
+        weights("mean", 2, 1, 1), weights("conv.weight", 6, 2, 3, 3), weights("conv.bias", 6),
+        *(weights(f"bn.{name}", 6) for name in ("scale", "bias", "mean", "var")),
+        weights("fc.weight", 3, 48), weights("fc.bias", 3),
+        numpy_helper.from_array(np.array([0]), "zero"),
+        numpy_helper.from_array(np.array([-1]), "minus"),
+    ]  # fmt: skip
+    gate = helper.make_function(
+        "own", "Gate", ["x"], ["y"],
+        [node("Sigmoid", ["x"], ["s"]), node("Mul", ["x", "s"], ["y"])],
+        [helper.make_opsetid("", 17)],
+    )  # fmt: skip
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "network",
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 2, 8, 9])],
+            [helper.make_tensor_value_info("chances", TensorProto.FLOAT, ["n", 3])],
+            initializers,
+        ),
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("own", 1)],
+        functions=[gate],
+        ir_version=9,
+    )
+    helper.set_model_props(model, {"classes": '["a", "b", "c"]'})
+    return model

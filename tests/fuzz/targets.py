@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import random
 import struct
@@ -359,6 +360,75 @@ def _wav(random: Random) -> bytes:
 # The command line
 
 
+def _onnx(random: Random) -> bytes:
+    """A model with bytes changed, or with fields of its nodes and tensors."""
+    if random.random() < 0.5:
+        return change_bytes(random, seeds.onnx().SerializeToString())
+    model = type(seeds.onnx())()
+    model.CopyFrom(seeds.onnx())
+    for _ in range(random.randint(1, 4)):
+        _change_message(random, model)
+    try:
+        return bytes(model.SerializeToString())
+    except ValueError:  # a text that is none
+        return change_bytes(random, seeds.onnx().SerializeToString())
+
+
+def _change_message(random: Random, message: Any) -> None:
+    """Change one field somewhere in a protocol buffer."""
+    while True:
+        fields = message.ListFields()
+        if not fields:
+            return
+        field, value = random.choice(fields)
+        inner = field.message_type is not None
+        if not inner:
+            break
+        several = hasattr(value, "append") or hasattr(value, "add")
+        if several and random.random() < 0.2:
+            what = random.choice(("double", "drop", "turn", "join"))
+            copies = [type(one)() for one in value]
+            for copy, one in zip(copies, value, strict=True):
+                copy.CopyFrom(one)
+            if what == "double":
+                copies.append(random.choice(copies))
+            elif what == "drop":
+                copies.pop(random.randrange(len(copies)))
+            elif what == "turn":
+                random.shuffle(copies)
+            else:
+                copies[random.randrange(len(copies))].MergeFrom(random.choice(copies))
+            message.ClearField(field.name)
+            getattr(message, field.name).extend(copies)
+            return
+        message = random.choice(list(value)) if several else value
+    several = not isinstance(value, int | float | str | bytes)
+    place = random.randrange(len(value)) if several and len(value) else None
+    old = value[place] if place is not None else value
+    new: Any
+    if isinstance(old, bytes):
+        new = change_bytes(random, old)
+    elif isinstance(old, str):
+        new = random.choice([*WORDS, "Conv", "image", "d", "Loop", old[:-1]])
+    else:
+        new = random.choice([*EXTREMES, -1, 0, 1, 2, 3, old + 1])
+    try:
+        if place is not None:
+            value[place] = new
+        elif not several:
+            setattr(message, field.name, new)
+    except (ValueError, TypeError, OverflowError):
+        pass  # a number that the field cannot hold
+
+
+def _use_onnx(path: Path) -> None:
+    from striate.importing.onnx_reader import read_onnx
+
+    network = read_onnx(path).network
+    if sum(math.prod(node.shape) for node in network.nodes) < 10**6:
+        network.predict_logits(np.zeros((1, *network.input_shape), np.float32), engine="numpy")
+
+
 def _options(random: Random) -> bytes:
     def number() -> str:
         return str(random.choice((*EXTREMES[:-1], 0.5, "nan", "inf", "-", "1e9", "3,3", "3x3", "")))
@@ -458,5 +528,6 @@ TARGETS: dict[str, Target] = {
         (".txt", ".csv"),
         _use_kernel,
     ),
+    "onnx": Target(_onnx, (".onnx",), _use_onnx),
     "options": Target(_options, (".args",), _use_options),
 }

@@ -51,6 +51,7 @@ def faults(cases: ModuleType, target: str, numbers: range, folder: Path) -> list
         "wav",
         "csv",
         "kernel",
+        "onnx",
         "options",
     ],
 )
