@@ -176,6 +176,6 @@ def _compared(found: ImportedNetwork, model: Any, x: Any, expected: Any, engine:
     wide = expected.astype(np.float64)
     sound = np.isfinite(wide)  # no image holds the others, with which some cases begin
     scale = max(np.abs(wide[sound]).max(initial=0), 1e-6)
-    error = np.abs(got - wide)[sound].max(initial=0) / scale
+    error = np.abs(got[sound] - wide[sound]).max(initial=0) / scale
     close = {"float16": 2e-3, "bfloat16": 2e-2}.get(expected.dtype.name, CLOSE)
     return Outcome("passed") if error <= close else Outcome("failed", f"is off by {error:.2g}")

@@ -72,7 +72,8 @@ def test_operators_of_most_networks_pass(kind: str) -> None:
                     "axes", "training_mode", "transposes the images", "depends on the image",
                     "places of its maxima", "differs from image", "its output is its input",
                     "striate has no layer", "uncovered must be", "the case has no numbers",
-                    "to whole numbers", "left out", "low must not be larger", "unexpected keyword argument",
+                    "to whole numbers", "left out", "low must not be larger",
+                    "unexpected keyword argument",
                 )
             ), (name, found)  # fmt: skip
 
