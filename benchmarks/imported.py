@@ -131,9 +131,14 @@ def randomise_keras(model: Any) -> None:
         weight.assign(value.astype(np.float32))
 
 
-def exports(names: list[str], folder: Path) -> Iterator[tuple[str, Path]]:
-    """Files of all architectures, by all exporters."""
+def exports(names: list[str], folder: Path) -> Iterator[tuple[str, Path | None]]:
+    """Files of all architectures, by all exporters; None where the exporter itself fails."""
     import torch
+
+    def by_torch(module: Any, x: Any, path: Path, dynamo: bool) -> tuple[str, Path | None]:
+        return tried(
+            path, lambda: torch.onnx.export(module, (x,), path, dynamo=dynamo, verbose=False)
+        )
 
     for name, make in transformers_models():
         if names and name not in names:
@@ -141,10 +146,8 @@ def exports(names: list[str], folder: Path) -> Iterator[tuple[str, Path]]:
         module = make()
         randomise_torch(module)
         x = torch.zeros(1, 3, SIDE, SIDE)
-        for dynamo in (True, False):
-            path = folder / f"{name}-{'dynamo' if dynamo else 'script'}.onnx"
-            torch.onnx.export(module, (x,), path, dynamo=dynamo, verbose=False)
-            yield path.stem, path
+        yield by_torch(module, x, folder / f"{name}-dynamo.onnx", True)
+        yield by_torch(module, x, folder / f"{name}-script.onnx", False)
     for name in KERAS:
         if names and name not in names:
             continue
@@ -152,13 +155,21 @@ def exports(names: list[str], folder: Path) -> Iterator[tuple[str, Path]]:
         randomise_keras(model)
         model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras asks for a first call
         path = folder / f"{name}-keras.onnx"
-        model.export(path, format="onnx", verbose=False)
-        yield path.stem, path
-        module = model.eval()
+        yield tried(path, lambda: model.export(path, format="onnx", verbose=False))  # noqa: B023
         x = torch.zeros(1, *model.input_shape[1:])
-        path = folder / f"{name}-keras-dynamo.onnx"
-        torch.onnx.export(module, (x,), path, dynamo=True, verbose=False)
-        yield path.stem, path
+        yield by_torch(model.eval(), x, folder / f"{name}-keras-dynamo.onnx", True)
+
+
+def tried(path: Path, export: Callable[[], Any]) -> tuple[str, Path | None]:
+    """The file that `export` writes, None if it fails."""
+    from contextlib import redirect_stderr, redirect_stdout
+
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+            export()
+    except Exception:  # the exporter's
+        return path.stem, None
+    return path.stem, path
 
 
 def compared(path: Path) -> str:
@@ -194,6 +205,9 @@ def main() -> int:
     kept = os.environ.get("KEEP")
     with tempfile.TemporaryDirectory() as made:
         for name, path in exports(sys.argv[1:], Path(kept or made)):
+            if path is None:
+                print(f"{name:32s} is not exported", flush=True)
+                continue
             try:
                 line = compared(path)
             except Exception as error:  # one line each, whatever it is

@@ -239,6 +239,7 @@ __all__ = [
     "derive",
     "explain_method",
     "filter_image",
+    "from_onnx",
     "functional",
     "gradients",
     "kernels",

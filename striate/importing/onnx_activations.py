@@ -17,7 +17,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
-from striate.importing.operation_graph import Operation, OperationGraph
+from striate.importing.operation_graph import OnnxOperation, OperationGraph
 
 LAYER = "striate."
 """What the kind of an operation begins with that is a layer already: "striate.SiLU"."""
@@ -60,7 +60,7 @@ def _gelu(x: Array, approximate: str) -> Array:
     return np.asarray(x / 2 * (1 + _erf(x / math.sqrt(2))))
 
 
-def _clip(op: Operation, x: Array, low: Any = None, high: Any = None) -> Array:
+def _clip(op: OnnxOperation, x: Array, low: Any = None, high: Any = None) -> Array:
     low = op.attribute("min", -3.4e38) if low is None else low
     high = op.attribute("max", 3.4e38) if high is None else high
     return np.asarray(np.minimum(np.maximum(x, low), high))
@@ -137,7 +137,7 @@ def recognise(graph: OperationGraph) -> int:
     # For each tensor: from which tensors, the furthest first, it is computed number by number, and
     # its values where that one has the samples.
     chains: dict[str, dict[str, Array]] = {}
-    found: list[Operation] = []
+    found: list[OnnxOperation] = []
     count = 0
     sizes = graph.sizes()
     for op in graph.operations:
@@ -147,7 +147,9 @@ def recognise(graph: OperationGraph) -> int:
             if match is not None:
                 count += root not in op.inputs or len(set(op.inputs) - set(graph.constants)) > 1
                 kind = LAYER + match.layer if match.layer else "Identity"
-                op = Operation(kind, op.name, (root,), op.outputs, dict(match.arguments), op.opset)
+                op = OnnxOperation(
+                    kind, op.name, (root,), op.outputs, dict(match.arguments), op.opset
+                )
                 break
         found.append(op)
         for name in op.outputs[:1]:
@@ -158,7 +160,7 @@ def recognise(graph: OperationGraph) -> int:
 
 
 def _values(
-    op: Operation, constants: Mapping[str, Array], chains: Mapping[str, Mapping[str, Array]]
+    op: OnnxOperation, constants: Mapping[str, Array], chains: Mapping[str, Mapping[str, Array]]
 ) -> dict[str, Array]:
     """The values of an operation's output, by the tensor that has the samples."""
     function = _EACH.get(op.kind)
@@ -188,7 +190,7 @@ def _values(
     return found
 
 
-def _is_chain(op: Operation, root: str) -> bool:
+def _is_chain(op: OnnxOperation, root: str) -> bool:
     """Whether there is more between a tensor and the operation's output than one operator that is
     read as it is.
     """

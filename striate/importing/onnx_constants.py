@@ -27,14 +27,14 @@ from striate.importing.onnx_rules import (
     split_sizes,
     target_shape,
 )
-from striate.importing.operation_graph import Operation
+from striate.importing.operation_graph import OnnxOperation
 
 UNSUSPICIOUS = 2**26
 """Bytes that the constants of any file may become."""
 GROWTH = 8
 """How many times larger than the file all its folded constants may be."""
 
-Fold = Callable[["Folder", Operation, Sequence[Array]], list[Array]]
+Fold = Callable[["Folder", OnnxOperation, Sequence[Array]], list[Array]]
 
 
 class Folder:
@@ -51,7 +51,7 @@ class Folder:
         """Whether an operator is known here."""
         return kind in _FOLDS
 
-    def fold(self, op: Operation, inputs: Sequence[Array | None]) -> list[Array]:
+    def fold(self, op: OnnxOperation, inputs: Sequence[Array | None]) -> list[Array]:
         """The outputs of an operation of constants.
 
         Args:
@@ -100,7 +100,7 @@ def _int(value: Array) -> int:
 def _each(function: Callable[..., Any], *, keep: bool = True) -> Fold:
     """A function of numbers in the same place; `keep` the first input's type."""
 
-    def fold(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+    def fold(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
         arrays = _aligned(op, inputs)
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
         folder.weigh(math.prod(shape), max(array.itemsize for array in arrays))
@@ -110,7 +110,7 @@ def _each(function: Callable[..., Any], *, keep: bool = True) -> Fold:
     return fold
 
 
-def _aligned(op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _aligned(op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     """Inputs as broadcast by the `axis` of the oldest operators."""
     if op.opset < 7 and op.attribute("broadcast", 0) and len(inputs) == 2:
         one, other = inputs
@@ -127,7 +127,7 @@ def _divided(one: Array, other: Array) -> Array:
     return np.asarray(np.trunc(one / other))
 
 
-def _cast(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _cast(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     from onnx import helper
 
     if op.kind == "CastLike":
@@ -140,7 +140,7 @@ def _cast(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]
     return [inputs[0].astype(dtype)]
 
 
-def _constant(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _constant(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     kinds = {
         "value_float": np.float32, "value_floats": np.float32,
         "value_int": np.int64, "value_ints": np.int64,
@@ -153,30 +153,30 @@ def _constant(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Ar
     raise ViewError("its value is no tensor of numbers")
 
 
-def _constant_of_shape(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _constant_of_shape(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     shape = ints(inputs[0])
     value = op.attributes.get("value", np.zeros(1, np.float32))
     folder.weigh(math.prod(shape), value.itemsize)
     return [np.full(shape, value.reshape(-1)[0], value.dtype)]
 
 
-def _shape(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _shape(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     return [shape_of(op, inputs[0].shape)]
 
 
-def _gather(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _gather(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     data, indices = inputs
     axis = op.attribute("axis", 0)
     folder.weigh(data.size // max(data.shape[axis], 1) * indices.size, data.itemsize)
     return [np.asarray(np.take(data, indices, axis=axis))]
 
 
-def _concat(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _concat(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     folder.weigh(sum(array.size for array in inputs), inputs[0].itemsize)
     return [np.concatenate(inputs, axis=op.attribute("axis", 1))]
 
 
-def _slice(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _slice(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     data = inputs[0]
     taken = [slice(None)] * data.ndim
     for axis, part in slices(op, data.ndim, inputs).items():
@@ -184,56 +184,56 @@ def _slice(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array
     return [data[tuple(taken)]]
 
 
-def _unsqueeze(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _unsqueeze(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     return [np.expand_dims(inputs[0], tuple(argument(op, inputs, 1, "axes") or ()))]
 
 
-def _squeeze(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _squeeze(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     axes = argument(op, inputs, 1, "axes")
     return [inputs[0].squeeze(None if axes is None else tuple(axes))]
 
 
-def _reshape(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _reshape(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     wanted = argument(op, inputs, 1, "shape") or []
     zeros = bool(op.attribute("allowzero", 0))
     return [inputs[0].reshape(target_shape(inputs[0].shape, wanted, zeros))]
 
 
-def _flatten(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _flatten(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     return [inputs[0].reshape(flattened(op, inputs[0].shape))]
 
 
-def _transpose(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _transpose(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     return [inputs[0].transpose(op.integers("perm"))]
 
 
-def _expand(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _expand(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     shape = np.broadcast_shapes(inputs[0].shape, tuple(ints(inputs[1])))
     folder.weigh(math.prod(shape), inputs[0].itemsize)
     return [np.broadcast_to(inputs[0], shape).copy()]
 
 
-def _tile(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _tile(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     repeats = ints(inputs[1])
     folder.weigh(inputs[0].size * math.prod(repeats), inputs[0].itemsize)
     return [np.tile(inputs[0], repeats)]
 
 
-def _range(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _range(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     start, stop, step = (array.reshape(-1)[0].item() for array in inputs)
     count = max(math.ceil((stop - start) / step), 0)
     folder.weigh(count, inputs[0].itemsize)
     return [(start + step * np.arange(count)).astype(inputs[0].dtype)]
 
 
-def _split(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _split(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     axis = op.attribute("axis", 0)
     sizes = split_sizes(op, inputs[0].shape[axis], inputs)
     return list(np.split(inputs[0], np.cumsum(sizes)[:-1], axis=axis))
 
 
 def _reduce(function: Callable[..., Any]) -> Fold:
-    def fold(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+    def fold(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
         axes = argument(op, inputs, 1, "axes")
         if not axes and op.attribute("noop_with_empty_axes", 0):
             return [inputs[0]]
@@ -244,24 +244,24 @@ def _reduce(function: Callable[..., Any]) -> Fold:
     return fold
 
 
-def _matmul(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _matmul(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     one, other = inputs
     folder.weigh(one.size // one.shape[-1] * max(other.size // other.shape[0], 1), one.itemsize)
     return [np.asarray(one @ other)]
 
 
-def _where(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _where(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     shape = np.broadcast_shapes(*(array.shape for array in inputs))
     folder.weigh(math.prod(shape), inputs[1].itemsize)
     return [np.where(inputs[0], inputs[1], inputs[2])]
 
 
-def _dequantize(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _dequantize(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     folder.weigh(2 * inputs[0].size, 4)
     return [dequantized(op, inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None)]
 
 
-def _quantize(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _quantize(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     values, scale = inputs[:2]
     zero = inputs[2] if len(inputs) > 2 else np.zeros((), np.uint8)
     if zero.dtype.kind not in "iu" or op.attribute("block_size", 0):
@@ -277,13 +277,13 @@ def _quantize(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Ar
     return [np.clip(steps, limits.min, limits.max).astype(zero.dtype)]
 
 
-def _clip(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _clip(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     low = inputs[1] if len(inputs) > 1 and inputs[1] is not None else op.attribute("min", -math.inf)
     high = inputs[2] if len(inputs) > 2 else op.attribute("max", math.inf)
     return [np.minimum(np.maximum(inputs[0], low), high).astype(inputs[0].dtype)]
 
 
-def _same(folder: Folder, op: Operation, inputs: Sequence[Array]) -> list[Array]:
+def _same(folder: Folder, op: OnnxOperation, inputs: Sequence[Array]) -> list[Array]:
     return [inputs[0]]
 
 
@@ -363,8 +363,8 @@ _FOLDS: dict[str, Fold] = {
 
 
 def fold_graph(
-    operations: Iterable[Operation], constants: dict[str, Array], folder: Folder
-) -> list[Operation]:
+    operations: Iterable[OnnxOperation], constants: dict[str, Array], folder: Folder
+) -> list[OnnxOperation]:
     """Compute all that depends on constants only; what cannot be computed stays.
 
     Args:
@@ -375,7 +375,7 @@ def fold_graph(
     Returns:
         The operations that are left.
     """
-    rest: list[Operation] = []
+    rest: list[OnnxOperation] = []
     for op in operations:
         if all(not name or name in constants for name in op.inputs) and folder.folds(op.kind):
             try:

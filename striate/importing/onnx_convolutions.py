@@ -8,11 +8,11 @@ from striate.importing.atoms import ViewError
 from striate.importing.graph_writer import Foreign, SlidingWindow
 from striate.importing.onnx_reading import Reader, Reading
 from striate.importing.onnx_rules import argument
-from striate.importing.operation_graph import Operation
+from striate.importing.operation_graph import OnnxOperation
 from striate.ops.shapes import extent
 
 
-def window(op: Operation, shape: Sequence[int], size: Sequence[int]) -> SlidingWindow:
+def window(op: OnnxOperation, shape: Sequence[int], size: Sequence[int]) -> SlidingWindow:
     """The window of an operation over a tensor (n, c, …) of this shape.
 
     Raises:
@@ -48,7 +48,7 @@ def window(op: Operation, shape: Sequence[int], size: Sequence[int]) -> SlidingW
     return SlidingWindow(tuple(size), stride, dilation, before, after)
 
 
-def _conv(reading: Reading, op: Operation) -> Foreign:
+def _conv(reading: Reading, op: OnnxOperation) -> Foreign:
     value, filters = reading.value(op), reading.weights(op, 1, "filters")
     size = op.integers("kernel_shape") or filters.shape[2:]
     if filters.ndim < 3 or tuple(size) != filters.shape[2:]:
@@ -63,7 +63,7 @@ def _conv(reading: Reading, op: Operation) -> Foreign:
     )
 
 
-def _conv_transpose(reading: Reading, op: Operation) -> Foreign:
+def _conv_transpose(reading: Reading, op: OnnxOperation) -> Foreign:
     value, filters = reading.value(op), reading.weights(op, 1, "filters")
     rank = len(value.shape) - 2
     size = op.integers("kernel_shape") or filters.shape[2:]
@@ -71,7 +71,7 @@ def _conv_transpose(reading: Reading, op: Operation) -> Foreign:
         raise ViewError("its kernel_shape is not that of its filters")
     extra = op.integers("output_padding") or (0,) * rank
     rule = op.attribute("auto_pad", "NOTSET")
-    plain = Operation(
+    plain = OnnxOperation(
         op.kind,
         op.name,
         op.inputs,
@@ -109,7 +109,7 @@ def _conv_transpose(reading: Reading, op: Operation) -> Foreign:
 
 
 def _pool(kind: str) -> Reader:
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         value = reading.value(op)
         if any(reading.readers.get(name) for name in op.outputs[1:] if name):
             raise ViewError("the places of its maxima are read")
@@ -126,14 +126,14 @@ def _pool(kind: str) -> Reader:
 
 
 def _global_pool(kind: str) -> Reader:
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         value = reading.value(op)
         return reading.writer.reduction(value, kind, range(2, len(value.shape)), True)
 
     return read
 
 
-def _pad(reading: Reading, op: Operation) -> Foreign:
+def _pad(reading: Reading, op: OnnxOperation) -> Foreign:
     value = reading.value(op)
     rank = len(value.shape)
     pads = argument(op, reading.constants(op), 1, "pads")

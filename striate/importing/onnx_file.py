@@ -14,9 +14,9 @@ from striate.importing.onnx_inlining import Inliner
 from striate.importing.onnx_tensors import TensorReader
 from striate.importing.operation_graph import (
     OnnxFileError,
-    Operation,
+    OnnxOperation,
+    OnnxTensor,
     OperationGraph,
-    Tensor,
     in_order,
 )
 
@@ -135,7 +135,9 @@ def _check(model: ModelProto, who: str) -> None:
     bare.functions.extend(model.functions)
     bare.graph.name = model.graph.name or "graph"
     bare.graph.node.extend(model.graph.node)
-    bare.graph.output.extend(model.graph.output)
+    for output in model.graph.output:  # their shapes follow from the nodes
+        value = onnx.helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, ())
+        bare.graph.output.append(value)
     inputs = {value.name for value in model.graph.input}
     bare.graph.input.extend(model.graph.input)
     for tensor in model.graph.initializer:
@@ -154,12 +156,12 @@ def _check(model: ModelProto, who: str) -> None:
         raise OnnxFileError(f"{who}: is no valid ONNX model: {cut(why, 300)}") from error
 
 
-def _tensor(value: Any) -> Tensor:
+def _tensor(value: Any) -> OnnxTensor:
     """An input or output as the file describes it."""
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
-        return Tensor(value.name, None)
-    return Tensor(
+        return OnnxTensor(value.name, None)
+    return OnnxTensor(
         value.name,
         tuple(
             dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
@@ -168,10 +170,10 @@ def _tensor(value: Any) -> Tensor:
     )
 
 
-def _operation(node: Any, opset: int, tensors: TensorReader, who: str) -> Operation:
+def _operation(node: Any, opset: int, tensors: TensorReader, who: str) -> OnnxOperation:
     """A node, its attributes as numbers, texts and arrays."""
     name = node.name or next((name for name in node.output if name), "")
-    return Operation(
+    return OnnxOperation(
         node.op_type if node.domain in _OWN else f"{node.domain}.{node.op_type}",
         name.replace("\0", "."),
         tuple(node.input),

@@ -8,7 +8,12 @@ from striate.common.arguments import whole_number
 from striate.common.budget import check_activations
 from striate.importing.graph_writer import Foreign, GraphWriter
 from striate.importing.onnx_pointwise import POINTWISE
-from striate.importing.operation_graph import OnnxFileError, Operation, OperationGraph, Tensor
+from striate.importing.operation_graph import (
+    OnnxFileError,
+    OnnxOperation,
+    OnnxTensor,
+    OperationGraph,
+)
 
 # Operators for which axis 1 is that of the channels.
 _CHANNELS_FIRST = {
@@ -19,7 +24,7 @@ _COLOURS = (1, 3, 4)
 """How many channels an image has that is read from a file."""
 
 
-def the_input(graph: OperationGraph) -> Tensor:
+def the_input(graph: OperationGraph) -> OnnxTensor:
     """The one input of a graph.
 
     Raises:
@@ -124,7 +129,7 @@ def check_image(image: object) -> tuple[int, int] | None:
     return height, width
 
 
-def _letters(graph: OperationGraph, tensor: Tensor) -> str:
+def _letters(graph: OperationGraph, tensor: OnnxTensor) -> str:
     """What the axes of the input are: "NCHW", "NHWC", "NCW", "NF", "N"."""
     shape = tensor.shape or ()
     if len(shape) < 3:
@@ -157,7 +162,7 @@ def _order_at_first_window(graph: OperationGraph, name: str, rank: int) -> list[
     return None
 
 
-def _permuted(op: Operation, order: Sequence[int]) -> list[int] | None:
+def _permuted(op: OnnxOperation, order: Sequence[int]) -> list[int] | None:
     moved = op.attributes.get("perm", list(range(len(order)))[::-1])
     if not isinstance(moved, list) or sorted(moved) != list(range(len(order))):
         return None

@@ -20,53 +20,53 @@ from striate.importing.onnx_rules import (
     split_sizes,
     target_shape,
 )
-from striate.importing.operation_graph import Operation
+from striate.importing.operation_graph import OnnxOperation
 
 
-def _viewed(move: Callable[[Reading, Operation, AxisView], AxisView]) -> Reader:
+def _viewed(move: Callable[[Reading, OnnxOperation, AxisView], AxisView]) -> Reader:
     """An operator that moves axes, and no number."""
 
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         value = reading.value(op)
         return Foreign(value.node, move(reading, op, value.view))
 
     return read
 
 
-def _integers(reading: Reading, op: Operation, place: int, name: str) -> list[int] | None:
+def _integers(reading: Reading, op: OnnxOperation, place: int, name: str) -> list[int] | None:
     """A list that is an input or an attribute; it must not depend on the images."""
     reading.constant(op, place, name)
     return argument(op, reading.constants(op), place, name)
 
 
-def _reshape(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _reshape(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     wanted = _integers(reading, op, 1, "shape")
     if wanted is None:
         raise ViewError("its shape is left out")
     return view.reshaped(target_shape(view.shape, wanted, bool(op.attribute("allowzero", 0))))
 
 
-def _flatten(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _flatten(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     return view.reshaped(flattened(op, view.shape))
 
 
-def _squeeze(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _squeeze(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     axes = _integers(reading, op, 1, "axes")
     if axes is None:
         axes = [i for i, atoms in enumerate(view.axes) if not atoms]
     return view.squeezed(axes)
 
 
-def _unsqueeze(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _unsqueeze(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     return view.unsqueezed(_integers(reading, op, 1, "axes") or ())
 
 
-def _transpose(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _transpose(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     order = op.integers("perm")
     return view.transposed(tuple(range(len(view.axes)))[::-1] if order is None else order)
 
 
-def _expand(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _expand(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     wanted = _integers(reading, op, 1, "shape") or []
     rank = max(len(wanted), len(view.axes))
     view = view.padded_to(rank)
@@ -76,26 +76,26 @@ def _expand(reading: Reading, op: Operation, view: AxisView) -> AxisView:
     return view
 
 
-def _tile(reading: Reading, op: Operation, view: AxisView) -> AxisView:
+def _tile(reading: Reading, op: OnnxOperation, view: AxisView) -> AxisView:
     if any(count != 1 for count in _integers(reading, op, 1, "repeats") or ()):
         raise ViewError("it repeats values of the image")
     return view
 
 
-def _shape(reading: Reading, op: Operation) -> Array:
+def _shape(reading: Reading, op: OnnxOperation) -> Array:
     return shape_of(op, reading.value(op).shape)
 
 
-def _size(reading: Reading, op: Operation) -> Array:
+def _size(reading: Reading, op: OnnxOperation) -> Array:
     return np.asarray(int(np.prod(reading.value(op).shape)), np.int64)
 
 
-def _concat(reading: Reading, op: Operation) -> Foreign:
+def _concat(reading: Reading, op: OnnxOperation) -> Foreign:
     values = [reading.value(op, place) for place in range(len(op.inputs))]
     return reading.writer.concatenated(values, op.attribute("axis", 1))
 
 
-def _split(reading: Reading, op: Operation) -> list[Foreign]:
+def _split(reading: Reading, op: OnnxOperation) -> list[Foreign]:
     value = reading.value(op)
     reading.constant(op, 1, "split")
     axis = value.view.position(op.attribute("axis", 0))
@@ -110,7 +110,7 @@ def _split(reading: Reading, op: Operation) -> list[Foreign]:
     ]
 
 
-def _slice(reading: Reading, op: Operation) -> Foreign:
+def _slice(reading: Reading, op: OnnxOperation) -> Foreign:
     value = reading.value(op)
     for place, what in enumerate(("starts", "ends", "axes", "steps"), start=1):
         reading.constant(op, place, what)
@@ -120,7 +120,7 @@ def _slice(reading: Reading, op: Operation) -> Foreign:
     return value
 
 
-def _gather(reading: Reading, op: Operation) -> Foreign:
+def _gather(reading: Reading, op: OnnxOperation) -> Foreign:
     value = reading.value(op)
     indices = reading.constant(op, 1, "indices")
     axis = value.view.position(op.attribute("axis", 0))
@@ -137,7 +137,7 @@ def _gather(reading: Reading, op: Operation) -> Foreign:
 
 
 def _reduce(kind: str) -> Reader:
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         value = reading.value(op)
         axes: Sequence[int] | None = _integers(reading, op, 1, "axes")
         if not axes and op.attribute("noop_with_empty_axes", 0):

@@ -10,12 +10,12 @@ from striate.importing.graph_writer import Foreign
 from striate.importing.node_collector import layer_of
 from striate.importing.onnx_activations import LAYER
 from striate.importing.onnx_reading import Reader, Reading
-from striate.importing.operation_graph import Operation
+from striate.importing.operation_graph import OnnxOperation
 
 USUAL_MOMENTUM = 0.9
 
 
-def _gemm(reading: Reading, op: Operation) -> Foreign:
+def _gemm(reading: Reading, op: OnnxOperation) -> Foreign:
     value, weights = reading.value(op), reading.weights(op, 1, "matrix")
     if op.attribute("transA", 0):
         raise ViewError("it transposes the images of a batch")
@@ -43,7 +43,7 @@ def _row(bias: Array, units: int) -> Array:
     return np.broadcast_to(rows[0], (units,))
 
 
-def _matmul(reading: Reading, op: Operation) -> Foreign:
+def _matmul(reading: Reading, op: OnnxOperation) -> Foreign:
     if reading.is_constant(op, 0):
         raise ViewError("a constant is multiplied with the image from the left")
     value, weights = reading.value(op), reading.weights(op, 1, "matrix")
@@ -55,7 +55,7 @@ def _matmul(reading: Reading, op: Operation) -> Foreign:
     return reading.writer.dense(value, weights, bias, name=reading.name(op, 1))
 
 
-def _batch_norm(reading: Reading, op: Operation) -> Foreign:
+def _batch_norm(reading: Reading, op: OnnxOperation) -> Foreign:
     value = reading.value(op)
     if op.attribute("training_mode", 0):
         raise ViewError(
@@ -81,7 +81,7 @@ def _batch_norm(reading: Reading, op: Operation) -> Foreign:
     )
 
 
-def _layer_norm(reading: Reading, op: Operation) -> Foreign:
+def _layer_norm(reading: Reading, op: OnnxOperation) -> Foreign:
     value = reading.value(op)
     axis = value.view.position(op.attribute("axis", -1))
     if op.kind == "LayerNormalization" and any(extent > 1 for extent in value.shape[axis + 1 :]):
@@ -106,7 +106,7 @@ def _layer_norm(reading: Reading, op: Operation) -> Foreign:
     )
 
 
-def _lrn(reading: Reading, op: Operation) -> Foreign:
+def _lrn(reading: Reading, op: OnnxOperation) -> Foreign:
     return reading.writer.lrn(
         reading.value(op),
         size=op.attribute("size", 1),
@@ -116,7 +116,7 @@ def _lrn(reading: Reading, op: Operation) -> Foreign:
     )
 
 
-def _prelu(reading: Reading, op: Operation) -> Foreign:
+def _prelu(reading: Reading, op: OnnxOperation) -> Foreign:
     value, slope = reading.value(op), reading.weights(op, 1, "slope")
     rank = len(value.shape)
     if op.opset < 7 and slope.size > 1 and slope.ndim == 1 and rank > 1:
@@ -124,7 +124,7 @@ def _prelu(reading: Reading, op: Operation) -> Foreign:
     return reading.writer.prelu(value, slope, name=reading.name(op, 1))
 
 
-def _dropout(reading: Reading, op: Operation) -> Foreign:
+def _dropout(reading: Reading, op: OnnxOperation) -> Foreign:
     if any(reading.readers.get(name) for name in op.outputs[1:] if name):
         raise ViewError("its mask is read")
     ratio = reading.constant(op, 1, "ratio")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from striate.common import json_text
-from striate.common.errors import StriateError
-from striate.model.preprocessing import Preprocessing
 from striate.network import Network
 
 MOST_TEXT = 2**22
 """Characters of an entry that is looked at."""
-_CLASSES = ("classes", "class_names", "names", "labels", "striate.classes")
-_PREPROCESSING = ("preprocessing", "striate.preprocessing")
+_CLASSES = ("classes", "class_names", "names", "labels")
 
 
 def apply_metadata(network: Network, metadata: Mapping[str, str], path: str) -> list[str]:
@@ -39,16 +35,15 @@ def apply_metadata(network: Network, metadata: Mapping[str, str], path: str) -> 
         network.classes = names
         notes.append(f"{len(names):,} class names")
         break
-    for key in _PREPROCESSING:
-        kept = _preprocessing(metadata.get(key, ""))
-        if kept is None:
-            continue
-        # What the graph computes itself is in it already; of images in files it says nothing.
-        network.preprocessing = replace(
-            network.preprocessing, resize=kept.resize, colour=kept.colour
-        )
-        notes.append("the size and colour of images, for those read from files")
-        break
+    # What the graph computes itself is in it already; of images in files it says nothing.
+    for key in ("resize", "colour"):
+        try:
+            value = json_text.parse(metadata.get(key, "null")[:MOST_TEXT].encode())
+            if value is not None:
+                network.preprocessing = replace(network.preprocessing, **{key: value})
+                notes.append(f"the {key} of images that are read from files")
+        except (ValueError, TypeError):
+            notes.append(f"its {key} in the metadata is not understood, and left out")
     return notes
 
 
@@ -70,7 +65,8 @@ def class_names(text: str) -> list[str] | None:
             return None
         found = [numbered[index] for index in range(len(numbered))]
     if found is None and "{" not in text and "[" not in text:
-        found = text.split("\n" if "\n" in text.strip() else ",")
+        lines = text.strip()
+        found = lines.split("\n" if "\n" in lines else ",")
     if not isinstance(found, list) or not all(isinstance(name, str | int) for name in found):
         return None
     names = [" ".join(str(name).split()) for name in found]
@@ -87,13 +83,4 @@ def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text.strip()) if text.lstrip()[:1] in "{[" else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
-
-
-def _preprocessing(text: str) -> Preprocessing | None:
-    if not text or len(text) > MOST_TEXT:
-        return None
-    try:
-        return Preprocessing.from_dict(json_text.parse(text.encode()))
-    except (StriateError, ValueError, TypeError, json.JSONDecodeError):
         return None

@@ -11,7 +11,7 @@ from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
 from striate.importing.onnx_activations import LAYER
 from striate.importing.onnx_rules import argument
-from striate.importing.operation_graph import Operation, OperationGraph
+from striate.importing.operation_graph import OnnxOperation, OperationGraph
 
 FLOATS = (1, 10, 11, 16)
 """The types FLOAT, FLOAT16, DOUBLE and BFLOAT16 of ONNX: what is computed here is float32."""
@@ -20,7 +20,7 @@ FLOATS = (1, 10, 11, 16)
 def drop_identities(graph: OperationGraph) -> None:
     """Read what stands before operations that change nothing: Identity, and Cast between floats."""
     same: dict[str, str] = {}
-    kept: list[Operation] = []
+    kept: list[OnnxOperation] = []
     # A size that is cast is divided otherwise before and after.
     fixed = {tensor.name for tensor in graph.outputs} | graph.sizes()
     for op in graph.operations:
@@ -48,7 +48,7 @@ class _Joiner:
             self.readers[tensor.name] = self.readers.get(tensor.name, 0) + 1
 
     def join(self) -> None:
-        found: list[Operation] = []
+        found: list[OnnxOperation] = []
         sizes = self.graph.sizes()
         for op in self.graph.operations:
             joined = op if sizes & set(op.outputs) else self._joined(op)
@@ -58,7 +58,7 @@ class _Joiner:
         self.graph.operations = found
         self.graph.keep_ancestors([tensor.name for tensor in self.graph.outputs])
 
-    def _joined(self, op: Operation) -> Operation | tuple[Operation, ...]:
+    def _joined(self, op: OnnxOperation) -> OnnxOperation | tuple[OnnxOperation, ...]:
         return (
             self._layer_norm(op)
             or self._with_constant(op)
@@ -68,7 +68,7 @@ class _Joiner:
             or op
         )
 
-    def _before(self, name: str, *kinds: str) -> Operation | None:
+    def _before(self, name: str, *kinds: str) -> OnnxOperation | None:
         """The operation of one of these kinds that makes a tensor."""
         op = self.producers.get(name)
         return op if op is not None and op.kind in kinds else None
@@ -77,7 +77,7 @@ class _Joiner:
         array = self.constants.get(name)
         return float(array.reshape(())) if array is not None and array.size == 1 else None
 
-    def _variable_and_constant(self, op: Operation) -> tuple[str, str] | None:
+    def _variable_and_constant(self, op: OnnxOperation) -> tuple[str, str] | None:
         """Of an operation of two inputs the one that varies and the constant."""
         if len(op.inputs) != 2:
             return None
@@ -88,7 +88,7 @@ class _Joiner:
 
     # A constant behind an operation.
 
-    def _with_constant(self, op: Operation) -> Operation | None:
+    def _with_constant(self, op: OnnxOperation) -> OnnxOperation | None:
         if op.kind not in ("Add", "Mul") or (op.opset < 7 and "axis" in op.attributes):
             return None
         pair = self._variable_and_constant(op)
@@ -119,7 +119,7 @@ class _Joiner:
                 return replace(before, inputs=tuple(both), outputs=op.outputs)
         return None
 
-    def _constants_in_a_row(self, op: Operation) -> Operation | None:
+    def _constants_in_a_row(self, op: OnnxOperation) -> OnnxOperation | None:
         """x·a + b, then times c plus d: one multiplication and one addition."""
         then = self._factor_and_term(op)
         before = self.producers.get(then[0]) if then else None
@@ -137,11 +137,11 @@ class _Joiner:
             return None  # broadcast to each other
         names = (f"{op.outputs[0]}\0scale", f"{op.outputs[0]}\0shift")
         self.graph.constants.update(zip(names, (factor, term), strict=True))
-        return Operation(
+        return OnnxOperation(
             LAYER + "Affine", before.name, (name, *names), op.outputs, {}, max(op.opset, 7)
         )
 
-    def _factor_and_term(self, op: Operation) -> tuple[str, Array, Array] | None:
+    def _factor_and_term(self, op: OnnxOperation) -> tuple[str, Array, Array] | None:
         """Of an operation with a constant: what varies, by what it is multiplied, what is added."""
         one, zero = np.ones(()), np.zeros(())
         if op.kind == LAYER + "Affine":
@@ -166,7 +166,7 @@ class _Joiner:
 
     # Zeros around an image that is convolved.
 
-    def _pad_after_transpose(self, op: Operation) -> tuple[Operation, ...] | None:
+    def _pad_after_transpose(self, op: OnnxOperation) -> tuple[OnnxOperation, ...] | None:
         """Transposed first and padded then, it stands before what it is for."""
         pad = self._before(op.inputs[0], "Pad") if op.kind == "Transpose" else None
         order = op.attributes.get("perm")
@@ -184,7 +184,7 @@ class _Joiner:
             replace(pad, inputs=(name,), outputs=op.outputs, attributes=attributes),
         )
 
-    def _pads(self, pad: Operation) -> list[int] | None:
+    def _pads(self, pad: OnnxOperation) -> list[int] | None:
         """The pads of all axes, where Pad adds zeros."""
         given = [self.constants.get(name) for name in pad.inputs]
         try:
@@ -195,7 +195,7 @@ class _Joiner:
         plain = pad.attributes.get("mode", "constant") == "constant" and not np.any(fill)
         return pads if plain and axes is None else None
 
-    def _padded(self, op: Operation) -> Operation | None:
+    def _padded(self, op: OnnxOperation) -> OnnxOperation | None:
         pad = self._before(op.inputs[0], "Pad") if op.kind == "Conv" and op.inputs else None
         weights = self.constants.get(op.inputs[1]) if pad and len(op.inputs) > 1 else None
         rule = op.attributes.get("auto_pad", "NOTSET")
@@ -218,7 +218,7 @@ class _Joiner:
 
     # (x - mean) / sqrt(variance + eps)
 
-    def _layer_norm(self, op: Operation) -> Operation | None:
+    def _layer_norm(self, op: OnnxOperation) -> OnnxOperation | None:
         if op.kind not in ("Div", "Mul") or len(op.inputs) != 2:
             return None
         for centred, spread in (op.inputs, op.inputs[::-1]):
@@ -246,7 +246,9 @@ class _Joiner:
             return power.inputs[0]
         return None
 
-    def _normalised(self, op: Operation, difference: Operation, root: str) -> Operation | None:
+    def _normalised(
+        self, op: OnnxOperation, difference: OnnxOperation, root: str
+    ) -> OnnxOperation | None:
         total = self._before(root, "Add")
         pair = self._variable_and_constant(total) if total else None
         eps = self._scalar(pair[1]) if pair else None
@@ -269,11 +271,11 @@ class _Joiner:
         if axes is None or axes != others or len(axes) != 1:
             return None
         attributes = {"epsilon": eps, "axis": axes[0]}
-        return Operation(
+        return OnnxOperation(
             LAYER + "LayerNorm", op.name, (x, "", ""), op.outputs, attributes, op.opset
         )
 
-    def _same_difference(self, one: Operation, other: Operation) -> bool:
+    def _same_difference(self, one: OnnxOperation, other: OnnxOperation) -> bool:
         """Whether two operations subtract the same mean from the same tensor."""
         if one.inputs[0] != other.inputs[0]:
             return False
@@ -283,7 +285,7 @@ class _Joiner:
         same = all(m is not None and m.inputs[0] == one.inputs[0] for m in means)
         return same and self._axes(means[0]) == self._axes(means[1])
 
-    def _axes(self, op: Operation | None) -> list[int] | None:
+    def _axes(self, op: OnnxOperation | None) -> list[int] | None:
         if op is None or not op.attributes.get("keepdims", 1):
             return None
         try:

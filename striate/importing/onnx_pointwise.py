@@ -15,7 +15,7 @@ from striate.importing.onnx_activations import LAYER
 from striate.importing.onnx_patterns import FLOATS
 from striate.importing.onnx_reading import Reader, Reading
 from striate.importing.onnx_rules import old_broadcast
-from striate.importing.operation_graph import Operation
+from striate.importing.operation_graph import OnnxOperation
 
 # Activation functions.
 
@@ -23,30 +23,30 @@ from striate.importing.operation_graph import Operation
 def _activation(kind: str, **attributes: tuple[str, float]) -> Reader:
     """An activation, each of its arguments from an attribute with this name and default."""
 
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         arguments = {name: op.attribute(*given) for name, given in attributes.items()}
         return reading.elementwise(op, layer_of(kind, **arguments))
 
     return read
 
 
-def _known(reading: Reading, op: Operation) -> Foreign:
+def _known(reading: Reading, op: OnnxOperation) -> Foreign:
     """A layer that a chain of operators was known to be."""
     return reading.elementwise(op, layer_of(op.kind.removeprefix(LAYER), **op.attributes))
 
 
-def _gelu(reading: Reading, op: Operation) -> Foreign:
+def _gelu(reading: Reading, op: OnnxOperation) -> Foreign:
     approximate = op.attribute("approximate", "none")
     return reading.elementwise(op, layer_of("GELU", approximate=approximate))
 
 
-def _swish(reading: Reading, op: Operation) -> Foreign:
+def _swish(reading: Reading, op: OnnxOperation) -> Foreign:
     if op.attribute("alpha", 1.0) != 1:
         raise ViewError("its alpha is not 1")
     return reading.elementwise(op, layer_of("SiLU"))
 
 
-def _clip(reading: Reading, op: Operation) -> Foreign:
+def _clip(reading: Reading, op: OnnxOperation) -> Foreign:
     given: dict[str, float | None] = {"min": None, "max": None}
     for place, name in ((1, "min"), (2, "max")):
         array = reading.constant(op, place, name)
@@ -58,7 +58,7 @@ def _clip(reading: Reading, op: Operation) -> Foreign:
 
 
 def _clipped(
-    reading: Reading, op: Operation, value: Foreign, low: float | None, high: float | None
+    reading: Reading, op: OnnxOperation, value: Foreign, low: float | None, high: float | None
 ) -> Foreign:
     """Numbers between two limits, where the largest numbers of float32 are none."""
     low = None if low is None or low <= float(np.finfo(np.float32).min) else low
@@ -73,7 +73,7 @@ def _clipped(
 def _limit(name: str) -> Reader:
     """Max and Min with a constant."""
 
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         if len(op.inputs) == 1:
             return reading.value(op)
         found = [i for i in range(len(op.inputs)) if reading.is_constant(op, i)]
@@ -95,7 +95,7 @@ def _limit(name: str) -> Reader:
 # Arithmetic.
 
 
-def _second(reading: Reading, op: Operation) -> Array:
+def _second(reading: Reading, op: OnnxOperation) -> Array:
     """The constant of an operation of two inputs, as it is broadcast to the other."""
     place = 1 if reading.is_constant(op, 1) else 0
     constant = reading.weights(op, place, "constant")
@@ -105,7 +105,7 @@ def _second(reading: Reading, op: Operation) -> Array:
     return constant.astype(np.float64)
 
 
-def _is_with_constant(reading: Reading, op: Operation) -> bool:
+def _is_with_constant(reading: Reading, op: OnnxOperation) -> bool:
     if len(op.inputs) != 2:
         raise ViewError(f"it has {len(op.inputs)} inputs")
     return any(reading.is_constant(op, place) for place in (0, 1))
@@ -113,12 +113,12 @@ def _is_with_constant(reading: Reading, op: Operation) -> bool:
 
 def _with_constant(
     function: Callable[[bool, Array], tuple[Array | None, Array | None]],
-) -> Callable[[Reading, Operation], Foreign]:
+) -> Callable[[Reading, OnnxOperation], Foreign]:
     """A value and a constant: `function` tells the factor and the term of the value, from whether
     the constant comes first, and the constant.
     """
 
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         first = reading.is_constant(op, 0)
         with np.errstate(all="ignore"):
             scale, shift = function(first, _second(reading, op))
@@ -146,33 +146,33 @@ _minus_constant = _with_constant(_minus)
 _over_constant = _with_constant(_over)
 
 
-def _add(reading: Reading, op: Operation) -> Foreign:
+def _add(reading: Reading, op: OnnxOperation) -> Foreign:
     if _is_with_constant(reading, op):
         return _plus_constant(reading, op)
     return reading.writer.sum_of([reading.value(op, 0), reading.value(op, 1)])
 
 
-def _sub(reading: Reading, op: Operation) -> Foreign:
+def _sub(reading: Reading, op: OnnxOperation) -> Foreign:
     if _is_with_constant(reading, op):
         return _minus_constant(reading, op)
     less = reading.writer.elementwise(reading.value(op, 1), layer_of("Scale", factor=-1.0))
     return reading.writer.sum_of([reading.value(op), less])
 
 
-def _mul(reading: Reading, op: Operation) -> Foreign:
+def _mul(reading: Reading, op: OnnxOperation) -> Foreign:
     if _is_with_constant(reading, op):
         return _times_constant(reading, op)
     return reading.writer.product(reading.value(op, 0), reading.value(op, 1))
 
 
-def _div(reading: Reading, op: Operation) -> Foreign:
+def _div(reading: Reading, op: OnnxOperation) -> Foreign:
     if _is_with_constant(reading, op):
         return _over_constant(reading, op)
     raise ViewError("values of the image are divided by each other")
 
 
 def _sum(mean: bool) -> Reader:
-    def read(reading: Reading, op: Operation) -> Foreign:
+    def read(reading: Reading, op: OnnxOperation) -> Foreign:
         places = range(len(op.inputs))
         varying = [reading.value(op, i) for i in places if not reading.is_constant(op, i)]
         total = reading.writer.sum_of(varying)
@@ -187,21 +187,21 @@ def _sum(mean: bool) -> Reader:
     return read
 
 
-def _affine(reading: Reading, op: Operation) -> Foreign:
+def _affine(reading: Reading, op: OnnxOperation) -> Foreign:
     scale = reading.weights(op, 1, "scale").astype(np.float64)
     shift = reading.weights(op, 2, "shift").astype(np.float64)
     return reading.affine(reading.value(op), scale, shift, op, 1)
 
 
-def _neg(reading: Reading, op: Operation) -> Foreign:
+def _neg(reading: Reading, op: OnnxOperation) -> Foreign:
     return reading.elementwise(op, layer_of("Scale", factor=-1.0))
 
 
-def _same(reading: Reading, op: Operation) -> Foreign:
+def _same(reading: Reading, op: OnnxOperation) -> Foreign:
     return reading.value(op)
 
 
-def _cast(reading: Reading, op: Operation) -> Foreign:
+def _cast(reading: Reading, op: OnnxOperation) -> Foreign:
     target: Any = op.attributes.get("to")
     if op.kind == "Cast" and target not in FLOATS:
         raise ViewError("it rounds values of the image to whole numbers")

@@ -25,7 +25,7 @@ from striate.importing.onnx_metadata import apply_metadata
 from striate.importing.onnx_patterns import drop_identities, join
 from striate.importing.onnx_pointwise import POINTWISE
 from striate.importing.onnx_reading import Reader, Reading
-from striate.importing.operation_graph import OnnxFileError, Operation, OperationGraph
+from striate.importing.operation_graph import OnnxFileError, OnnxOperation, OperationGraph
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
 
@@ -170,7 +170,7 @@ def _read(
         raise OnnxFileError(f'{graph.path}: its output "{end}": {error}') from None
 
 
-def _results(reading: Reading, op: Operation, folder: Folder) -> Sequence[Foreign | Array]:
+def _results(reading: Reading, op: OnnxOperation, folder: Folder) -> Sequence[Foreign | Array]:
     """The outputs of an operation."""
     if not any(name in reading.values for name in op.inputs):
         return folder.fold(op, reading.constants(op))
@@ -184,7 +184,7 @@ def _results(reading: Reading, op: Operation, folder: Folder) -> Sequence[Foreig
 
 
 def _follow(
-    reading: Reading, op: Operation, output: str, result: Foreign, entered: Foreign
+    reading: Reading, op: OnnxOperation, output: str, result: Foreign, entered: Foreign
 ) -> None:
     """Note that a tensor is still the only way that the input takes, before any layer."""
     if (
@@ -195,7 +195,7 @@ def _follow(
         reading.sole.add(output)
 
 
-def _probabilities(reading: Reading, op: Operation) -> Foreign:
+def _probabilities(reading: Reading, op: OnnxOperation) -> Foreign:
     """What enters a softmax at the very end: networks end in logits."""
     value = reading.value(op)
     ends = {tensor.name for tensor in reading.graph.outputs}

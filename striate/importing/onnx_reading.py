@@ -9,11 +9,11 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
 from striate.importing.graph_writer import Foreign, GraphWriter
-from striate.importing.operation_graph import Operation, OperationGraph
+from striate.importing.operation_graph import OnnxOperation, OperationGraph
 from striate.layers import Layer
 
 Result = Foreign | Array
-Reader = Callable[["Reading", Operation], Result | Sequence[Result]]
+Reader = Callable[["Reading", OnnxOperation], Result | Sequence[Result]]
 """Reads an operation: its output, or all its outputs in order."""
 
 # What exporters call the weights of a layer, behind the layer's name.
@@ -53,7 +53,7 @@ class Reading:
         self.shift: Array | None = None
         self.notes: list[str] = []
 
-    def value(self, op: Operation, place: int = 0) -> Foreign:
+    def value(self, op: OnnxOperation, place: int = 0) -> Foreign:
         """An input that depends on the images.
 
         Raises:
@@ -66,7 +66,7 @@ class Reading:
             raise ViewError("a constant stands where values of the image are read")
         return self.values[name]
 
-    def constant(self, op: Operation, place: int, what: str) -> Array | None:
+    def constant(self, op: OnnxOperation, place: int, what: str) -> Array | None:
         """An input that is a constant, None where it is left out.
 
         Raises:
@@ -79,7 +79,7 @@ class Reading:
             raise ViewError(f"its {what} depends on the image")
         return self.graph.constants[name]
 
-    def weights(self, op: Operation, place: int, what: str) -> Array:
+    def weights(self, op: OnnxOperation, place: int, what: str) -> Array:
         """A constant that must be there, of real numbers.
 
         Raises:
@@ -92,15 +92,15 @@ class Reading:
             raise ViewError(f"its {what} holds no real numbers")
         return array
 
-    def constants(self, op: Operation) -> list[Array | None]:
+    def constants(self, op: OnnxOperation) -> list[Array | None]:
         """All inputs, None where one is left out or depends on the images."""
         return [self.graph.constants.get(name) for name in op.inputs]
 
-    def is_constant(self, op: Operation, place: int) -> bool:
+    def is_constant(self, op: OnnxOperation, place: int) -> bool:
         """Whether an input is a constant."""
         return op.inputs[place] in self.graph.constants
 
-    def name(self, op: Operation, place: int | None = None) -> str:
+    def name(self, op: OnnxOperation, place: int | None = None) -> str:
         """A name for the layer of an operation: that in the name of its weights, if they have one.
 
         Args:
@@ -113,12 +113,17 @@ class Reading:
                 return stem
         return op.name
 
-    def elementwise(self, op: Operation, layer: Layer) -> Foreign:
+    def elementwise(self, op: OnnxOperation, layer: Layer) -> Foreign:
         """The output of a layer that treats each number of the first input alone."""
         return self.writer.elementwise(self.value(op), layer)
 
     def affine(
-        self, value: Foreign, scale: Array | None, shift: Array | None, op: Operation, place: int
+        self,
+        value: Foreign,
+        scale: Array | None,
+        shift: Array | None,
+        op: OnnxOperation,
+        place: int,
     ) -> Foreign:
         """A tensor times constants, plus constants: part of the preprocessing at the input.
 

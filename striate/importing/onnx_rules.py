@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.importing.atoms import ViewError
-from striate.importing.operation_graph import Operation
+from striate.importing.operation_graph import OnnxOperation
 
 
 def ints(value: Array) -> list[int]:
@@ -24,7 +24,7 @@ def ints(value: Array) -> list[int]:
 
 
 def argument(
-    op: Operation, inputs: Sequence[Array | None], place: int, name: str
+    op: OnnxOperation, inputs: Sequence[Array | None], place: int, name: str
 ) -> list[int] | None:
     """Whole numbers that are an input in new versions of an operator, an attribute in old ones."""
     if len(inputs) > place and (given := inputs[place]) is not None:
@@ -52,7 +52,7 @@ def target_shape(shape: Sequence[int], wanted: Sequence[int], keep_zeros: bool) 
     return found
 
 
-def slices(op: Operation, rank: int, inputs: Sequence[Array | None]) -> dict[int, slice]:
+def slices(op: OnnxOperation, rank: int, inputs: Sequence[Array | None]) -> dict[int, slice]:
     """What Slice takes of each axis that it names."""
     starts = argument(op, inputs, 1, "starts")
     ends = argument(op, inputs, 2, "ends")
@@ -72,7 +72,7 @@ def slices(op: Operation, rank: int, inputs: Sequence[Array | None]) -> dict[int
     return found
 
 
-def split_sizes(op: Operation, extent: int, inputs: Sequence[Array | None]) -> list[int]:
+def split_sizes(op: OnnxOperation, extent: int, inputs: Sequence[Array | None]) -> list[int]:
     """How long the parts are into which Split divides an axis."""
     given = argument(op, inputs, 1, "split")
     count = len(op.outputs)
@@ -84,7 +84,7 @@ def split_sizes(op: Operation, extent: int, inputs: Sequence[Array | None]) -> l
     return given
 
 
-def old_broadcast(op: Operation, rank: int, shape: Sequence[int]) -> list[int]:
+def old_broadcast(op: OnnxOperation, rank: int, shape: Sequence[int]) -> list[int]:
     """The shape of a second input before version 7: its axes begin at `axis` of the first."""
     axis = op.attribute("axis", rank - len(shape))
     axis += rank if axis < 0 else 0
@@ -93,20 +93,20 @@ def old_broadcast(op: Operation, rank: int, shape: Sequence[int]) -> list[int]:
     return [*shape, *([1] * (rank - axis - len(shape)))]
 
 
-def shape_of(op: Operation, shape: Sequence[int]) -> Array:
+def shape_of(op: OnnxOperation, shape: Sequence[int]) -> Array:
     """The output of Shape for a tensor of this shape."""
     start, end = op.attribute("start", 0), op.attribute("end", len(shape))
     return np.asarray(list(shape)[start:end], np.int64)
 
 
-def flattened(op: Operation, shape: Sequence[int]) -> list[int]:
+def flattened(op: OnnxOperation, shape: Sequence[int]) -> list[int]:
     """The shape that Flatten makes."""
     axis = op.attribute("axis", 1)
     axis += len(shape) if axis < 0 else 0
     return [math.prod(shape[:axis]), math.prod(shape[axis:])]
 
 
-def dequantized(op: Operation, values: Array, scale: Array, zero: Array | None) -> Array:
+def dequantized(op: OnnxOperation, values: Array, scale: Array, zero: Array | None) -> Array:
     """(values - zero) · scale, per tensor or along an axis."""
     if op.attribute("block_size", 0):
         raise ViewError("its weights are quantised in blocks")

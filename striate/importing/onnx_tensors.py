@@ -54,7 +54,7 @@ class TensorReader:
             dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
             if tensor.data_location != TensorProto.EXTERNAL:
                 return numpy_helper.to_array(tensor)
-            content = self._external(tensor, who)
+            content = self._external(tensor, math.prod(shape) * dtype.itemsize, who)
             if tensor.data_type in _PLAIN:
                 return np.frombuffer(content, dtype.newbyteorder("<")).reshape(shape)
             inside = TensorProto(dims=shape, data_type=tensor.data_type, raw_data=content)
@@ -69,14 +69,16 @@ class TensorReader:
                 else f"{who} is damaged: its shape is far too large"
             ) from error
 
-    def _external(self, tensor: TensorProto, who: str) -> bytes:
-        """The bytes of a tensor in another file, which must lie in the folder of this one."""
+    def _external(self, tensor: TensorProto, count: int, who: str) -> bytes:
+        """The bytes of a tensor in another file, which must lie in the folder of this one; `count`
+        of them where the tensor does not say.
+        """
         entries = {entry.key: entry.value for entry in tensor.external_data}
         file = self._located(entries.get("location", ""), who)
         offset = _number(entries.get("offset", "0"), "offset", who)
         with open_input(file, "file of weights", error=OnnxFileError) as opened:
             size = os.fstat(opened.fileno()).st_size
-            length = _number(entries.get("length", str(max(size - offset, 0))), "length", who)
+            length = _number(entries.get("length", str(count)), "length", who)
             if offset + length > size:
                 raise OnnxFileError(
                     f"{who} lies at the bytes {offset:,} to {offset + length:,} of {file.name}, "

@@ -18,7 +18,7 @@ class OnnxFileError(StriateValueError):
 
 
 @dataclass(frozen=True)
-class Operation:
+class OnnxOperation:
     """A node of the graph.
 
     Attributes:
@@ -69,13 +69,13 @@ class Operation:
             raise ViewError(f"its {name} is {value!r}")
         return tuple(value)
 
-    def with_inputs(self, *inputs: str) -> Operation:
+    def with_inputs(self, *inputs: str) -> OnnxOperation:
         """The same with other inputs."""
         return replace(self, inputs=inputs)
 
 
 @dataclass(frozen=True)
-class Tensor:
+class OnnxTensor:
     """An input or output of a graph.
 
     Attributes:
@@ -103,20 +103,20 @@ class OperationGraph:
     """
 
     path: str
-    operations: list[Operation]
+    operations: list[OnnxOperation]
     constants: dict[str, Array]
-    inputs: list[Tensor]
-    outputs: list[Tensor]
+    inputs: list[OnnxTensor]
+    outputs: list[OnnxTensor]
     metadata: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
-    def producers(self) -> dict[str, Operation]:
+    def producers(self) -> dict[str, OnnxOperation]:
         """The operation that makes each tensor."""
         return {name: op for op in self.operations for name in op.outputs if name}
 
-    def consumers(self) -> dict[str, list[Operation]]:
+    def consumers(self) -> dict[str, list[OnnxOperation]]:
         """The operations that read each tensor, one that reads it twice once."""
-        found: dict[str, list[Operation]] = {}
+        found: dict[str, list[OnnxOperation]] = {}
         for op in self.operations:
             for name in dict.fromkeys(op.inputs):
                 found.setdefault(name, []).append(op)
@@ -145,7 +145,9 @@ class OperationGraph:
         self.inputs = [tensor for tensor in self.inputs if tensor.name in reached]
 
 
-def in_order(operations: Iterable[Operation], known: Iterable[str], path: str) -> list[Operation]:
+def in_order(
+    operations: Iterable[OnnxOperation], known: Iterable[str], path: str
+) -> list[OnnxOperation]:
     """Operations in an order in which each reads what earlier ones have made.
 
     Args:
@@ -180,7 +182,7 @@ def in_order(operations: Iterable[Operation], known: Iterable[str], path: str) -
     import heapq
 
     ready = [index for index, count in enumerate(missing) if not count]
-    found: list[Operation] = []
+    found: list[OnnxOperation] = []
     while ready:
         index = heapq.heappop(ready)
         found.append(waiting[index])
