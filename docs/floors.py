@@ -32,7 +32,7 @@ FLOORS: Floors = (
     ("plan", "pictures"),
     ("engines",),
     ("training", "functional"),
-    ("inspect",),
+    ("inspect", "exporting"),
     ("network",),
     ("importing",),
     ("architectures", "estimators", "teaching"),
@@ -62,6 +62,7 @@ WINGS = {
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
             "network", "importing", "architectures", "estimators",
+            "exporting", "network", "estimators",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),

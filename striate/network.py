@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
+    from striate.exporting import onnx_export
     from striate.inspect.summary import Summary
     from striate.optim.losses import Loss, LossFunction
     from striate.plan.inference import CompiledNetwork
@@ -397,17 +398,20 @@ class Network(Model):
                 engine_for=engine_for,
             )
 
-    # Training, and measuring how this network is computed best: the functions themselves.
+    # Training, measuring how this network is computed best, and files for other programs: the
+    # functions themselves.
     if TYPE_CHECKING:
         fit = loop.fit
         find_learning_rate = learning_rate_finder.find_learning_rate
         tune = tune.tune
+        to_onnx = onnx_export.to_onnx
     else:
         fit = ImportedMethod("striate.training.loop", "fit")
         find_learning_rate = ImportedMethod(
             "striate.training.learning_rate_finder", "find_learning_rate"
         )
         tune = ImportedMethod("striate.plan.measure.tune", "tune")
+        to_onnx = ImportedMethod("striate.exporting.onnx_export", "to_onnx")
 
     def save(self, path: str | Path) -> None:
         """Write weights, architecture, classes and preprocessing to one safetensors file."""

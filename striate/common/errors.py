@@ -40,3 +40,7 @@ class StriateArithmeticError(StriateError, FloatingPointError):
 
 class StriateMemoryError(StriateValueError, MemoryError):
     """Work that needs more memory than there is, found out before it began."""
+
+
+class StriateImportError(StriateError, ImportError):
+    """Work that needs a package which is not installed."""

@@ -1,0 +1,9 @@
+"""Networks for other programs to run.
+
+onnx_export       one ONNX file of a network: its input, preprocessing, output and metadata
+onnx_network      all layers of a network, in the order and layout of ONNX
+onnx_elementwise, onnx_windows, onnx_features, onnx_merges
+                  how each layer is written
+onnx_graph        nodes and weights while they are written
+onnx_pipelines    estimators inside a pipeline of scikit-learn
+"""
