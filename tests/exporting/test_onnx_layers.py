@@ -159,7 +159,41 @@ def grouped_dense(draw: Draw, shape: tuple[int, ...]) -> Layer:
     return LAYERS["GroupedDense"](group * draw(whole(1, 5)), group, bias=draw(st.booleans()))
 
 
-MAKERS: dict[str, Maker] = {
+def clip(draw: Draw, shape: tuple[int, ...]) -> Layer:
+    low = draw(st.none() | real(-1, 0.5))
+    high = draw(real(0.5, 2) if low is None else st.none() | real(0.5, 2))
+    return LAYERS["Clip"](low, high)
+
+
+def channel_shuffle(draw: Draw, shape: tuple[int, ...]) -> Layer:
+    count = shape[-1]
+    return LAYERS["ChannelShuffle"](
+        draw(st.sampled_from([g for g in range(1, count + 1) if count % g == 0]))
+    )
+
+
+def channel_slice(draw: Draw, shape: tuple[int, ...]) -> Layer:
+    start = draw(whole(0, shape[-1] - 1))
+    return LAYERS["ChannelSlice"](start, draw(whole(start + 1, shape[-1])), draw(whole(1, 3)))
+
+
+KNOWN: dict[str, Maker] = {
+    "ReLU6": plain("ReLU6"),
+    "Clip": clip,
+    "HardSigmoid": plain("HardSigmoid", slope=real(0.1, 0.5), offset=real(0, 1)),
+    "HardSwish": plain("HardSwish"),
+    "SiLU": plain("SiLU"),
+    "Mish": plain("Mish"),
+    "ELU": plain("ELU", alpha=real(0.5, 2)),
+    "GELU": plain("GELU", approximate=st.sampled_from(["none", "tanh"])),
+    "PReLU": plain("PReLU", shared=st.booleans()),
+    "Affine": lambda draw, shape: LAYERS["Affine"](
+        *draw(st.sampled_from([(True, True), (True, False), (False, True)]))
+    ),
+    "LayerNorm": plain("LayerNorm", eps=real(1e-6, 0.25)),
+    "LRN": plain("LRN", size=whole(1, 9), alpha=real(0, 2), beta=real(0.25, 1), bias=real(0.5, 2)),
+    "ChannelShuffle": channel_shuffle,
+    "ChannelSlice": channel_slice,
     "Conv2D": filters("Conv2D"),
     "LocallyConnected2D": filters("LocallyConnected2D"),
     "MaxPool2D": pool("MaxPool2D", True),
@@ -177,7 +211,8 @@ MAKERS: dict[str, Maker] = {
     "Dropout": plain("Dropout", rate=real(0, 0.5)),
     "BatchNorm": plain("BatchNorm", eps=real(1e-6, 0.25), momentum=real(0, 0.75)),
 }
-MERGES = {"Add", "Concat"}
+MERGES = {"Add", "Concat", "Multiply"} & set(LAYERS)
+MAKERS = {name: maker for name, maker in KNOWN.items() if name in LAYERS}
 
 
 @st.composite
