@@ -131,20 +131,34 @@ def _normalised(
 
 
 def _lrn(graph: OnnxGraph, place: Place) -> str:
-    layer, (value,), shape = place.layer, place.inputs, place.shapes[0]
+    layer, (value,), shape, name = place.layer, place.inputs, place.shapes[0], place.name
     is_vector = len(shape) == 1
     if is_vector:
-        value = graph.reshape(value, (*shape, 1, 1), f"{place.name}/image")
-    value = graph.op(
-        "LRN",
-        [value],
-        f"{place.name}/normalised" if is_vector else place.name,
-        size=layer.size,
-        alpha=layer.alpha,
-        beta=layer.beta,
-        bias=layer.bias,
-    )
-    return graph.reshape(value, shape, place.name) if is_vector else value
+        value = graph.reshape(value, (*shape, 1, 1), f"{name}/image")
+    output = f"{name}/normalised" if is_vector else name
+    # onnxruntime has the operator for these numbers only.
+    if layer.size % 2 and np.float32(layer.alpha) > 0 and np.float32(layer.beta) > 0:
+        numbers = {what: getattr(layer, what) for what in ("size", "alpha", "beta", "bias")}
+        value = graph.op("LRN", [value], output, **numbers)
+    else:
+        value = _by_neighbours(graph, place, value, output)
+    return graph.reshape(value, shape, name) if is_vector else value
+
+
+def _by_neighbours(graph: OnnxGraph, place: Place, value: str, output: str) -> str:
+    """LRN as the operators that it is made of; a filter of ones adds up neighbouring channels."""
+    layer, name, channels = place.layer, place.name, place.shapes[0][-1]
+    before, after = (layer.size - 1) // 2, layer.size // 2
+    far = np.arange(channels) - np.arange(channels)[:, None]  # of an input from an output
+    near = ((far >= -before) & (far <= after)).astype(np.float32)
+    square = graph.op("Mul", [value, value], f"{name}/square")
+    ones = graph.constant(near[:, :, None, None], f"{name}/neighbours")
+    total = graph.op("Conv", [square, ones], f"{name}/sum")
+    share = graph.factor(layer.alpha / layer.size, f"{name}/alpha")
+    scaled = graph.op("Mul", [total, share], f"{name}/scaled")
+    raised = graph.op("Add", [scaled, graph.factor(layer.bias, f"{name}/bias")], f"{name}/raised")
+    power = graph.op("Pow", [raised, graph.factor(layer.beta, f"{name}/beta")], f"{name}/power")
+    return graph.op("Div", [value, power], output)
 
 
 def _channel_shuffle(graph: OnnxGraph, place: Place) -> str:
