@@ -106,11 +106,11 @@ def onnx_model(
     value = write_preprocessing(graph, model, came_in, layout=layout, cast=pixels != "float32")
     value = write_network(graph, model, value)
     if probabilities:
-        value = graph.op("Softmax", [value], "softmax", axis=1)
+        value = graph.op("Softmax", [value], "output/softmax", axis=1)
     if len(model.output_shape) == 3 and layout == "nhwc":
-        value = graph.transpose(value, TO_CHANNELS_LAST, "channels_last")
+        value = graph.transpose(value, TO_CHANNELS_LAST, "output/channels_last")
     if value == came_in or not graph.nodes:
-        value = graph.op("Identity", [value], "identity")
+        value = graph.op("Identity", [value], "output/identity")
     graph.rename(value, goes_out)
     made = helper.make_model(
         helper.make_graph(
@@ -167,16 +167,20 @@ def write_preprocessing(
 
     is_image = len(model.input_shape) == 3
     if cast:
-        value = graph.op("Cast", [value], "float", to=int(TensorProto.FLOAT))
+        value = graph.op("Cast", [value], "preprocessing/float", to=int(TensorProto.FLOAT))
     if is_image and layout == "nhwc":
-        value = graph.transpose(value, TO_CHANNELS_FIRST, "channels_first")
+        value = graph.transpose(value, TO_CHANNELS_FIRST, "preprocessing/channels_first")
     known = model.preprocessing
     if known.is_identity:
         return value
-    for what, operator, numbers in (("mean", "Sub", known.mean), ("std", "Div", known.std)):
+    for what, operator, numbers, result in (
+        ("mean", "Sub", known.mean, "centred"),
+        ("std", "Div", known.std, "standardised"),
+    ):
         array = np.asarray(numbers, np.float32)
-        constant = graph.constant(array[:, None, None] if is_image else array, f"{what}")
-        value = graph.op(operator, [value, constant], f"preprocessing/{what}")
+        name = f"preprocessing/{what}"
+        constant = graph.constant(array[:, None, None] if is_image else array, name)
+        value = graph.op(operator, [value, constant], f"preprocessing/{result}")
     return value
 
 
