@@ -18,6 +18,7 @@ from striate.cli.convolve import convolve
 from striate.cli.derive import derive
 from striate.cli.evaluate import evaluate
 from striate.cli.explain import explain
+from striate.cli.export import export
 from striate.cli.filter import filter_command
 from striate.cli.gradients import gradients
 from striate.cli.import_network import import_network
@@ -58,7 +59,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     train, evaluate, predict, report, summary, inspect, explain, tune, convolve, filter_command,
-    size, gradients, stroke, derive, import_network,
+    size, gradients, stroke, derive, import_network, export,
 ):  # fmt: skip
     cli.add_command(command)
 if sys.flags.optimize > 1:

@@ -100,8 +100,7 @@ def onnx_model(
     check_network(model)
     from onnx import TensorProto, checker, helper
 
-    came_in = "images" if len(model.input_shape) == 3 else "features"
-    goes_out = "probabilities" if probabilities else "outputs"
+    came_in, goes_out = input_name(model), output_name(probabilities)
     graph = OnnxGraph(opset, taken=(came_in, goes_out))
     value = write_preprocessing(graph, model, came_in, layout=layout, cast=pixels != "float32")
     value = write_network(graph, model, value)
@@ -120,13 +119,13 @@ def onnx_model(
                 helper.make_tensor_value_info(
                     came_in,
                     TensorProto.FLOAT if pixels == "float32" else TensorProto.UINT8,
-                    [_BATCH, *_sides(model.input_shape, layout)],
+                    [_BATCH, *sides(model.input_shape, layout)],
                     doc_string=_told(model, layout),
                 )
             ],
             [
                 helper.make_tensor_value_info(
-                    goes_out, TensorProto.FLOAT, [_BATCH, *_sides(model.output_shape, layout)]
+                    goes_out, TensorProto.FLOAT, [_BATCH, *sides(model.output_shape, layout)]
                 )
             ],
             graph.initializers,
@@ -236,7 +235,18 @@ def _format_version(opset: int) -> int:
     return helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
 
 
-def _sides(shape: Shape, layout: str) -> Shape:
+def input_name(model: Model) -> str:
+    """What the input of the file is called."""
+    return "images" if len(model.input_shape) == 3 else "features"
+
+
+def output_name(probabilities: bool) -> str:
+    """What the output of the file is called."""
+    return "probabilities" if probabilities else "outputs"
+
+
+def sides(shape: Shape, layout: str) -> Shape:
+    """A shape of the network in the order of axes that the file has, without the batch axis."""
     if len(shape) == 3 and layout == "nchw":
         return (shape[2], *shape[:2])
     return shape
