@@ -252,6 +252,11 @@ class ConvNet(BaseEstimator):
         outputs = self.network_.predict_logits(images, engine="numpy", batch_size=BLOCK)
         return outputs[:count]
 
+    # For skl2onnx, which turns pipelines into ONNX; see `striate.exporting.onnx_pipelines`.
+
+    def onnx_parser(self) -> None:
+        """None: skl2onnx's names for the outputs of a classifier and a regressor will do."""
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True

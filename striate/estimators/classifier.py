@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -210,6 +210,22 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         check_is_fitted(self, "classes_")
         labels: Array = self.classes_[winners]
         return labels
+
+    def onnx_shape_calculator(self) -> Callable[[Any], None]:
+        """For skl2onnx: a function that sets the types of an operator's outputs."""
+        from striate.exporting.onnx_pipelines import set_label_types
+
+        check_is_fitted(self, "network_")
+        return lambda operator: set_label_types(operator, self.classes_)
+
+    def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
+        """For skl2onnx: a function (scope, operator, container) that writes the nodes."""
+        from striate.exporting.onnx_pipelines import write_classifier
+
+        check_is_fitted(self, "network_")
+        return lambda scope, operator, container: write_classifier(
+            operator, container, self.network_, self.classes_
+        )
 
     def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
         if y is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,22 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         check_is_fitted(self, "target_mean_")
         values = outputs * self.target_scale_ + self.target_mean_
         return values[:, 0] if self._single else values
+
+    def onnx_shape_calculator(self) -> Callable[[Any], None]:
+        """For skl2onnx: a function that sets the type of an operator's output."""
+        from striate.exporting.onnx_pipelines import set_value_type
+
+        check_is_fitted(self, "network_")
+        return lambda operator: set_value_type(operator, len(self.target_mean_))
+
+    def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
+        """For skl2onnx: a function (scope, operator, container) that writes the nodes."""
+        from striate.exporting.onnx_pipelines import write_regressor
+
+        check_is_fitted(self, "network_")
+        return lambda scope, operator, container: write_regressor(
+            operator, container, self.network_, self.target_mean_, self.target_scale_
+        )
 
     def _checked(
         self, X: ArrayLike, y: ArrayLike, first: bool
