@@ -65,26 +65,45 @@ def _conv2d(graph: OnnxGraph, place: Place) -> str:
 
 
 def _conv_transpose2d(graph: OnnxGraph, place: Place) -> str:
-    layer, filters = place.layer, place.arrays["filters"]
-    weights = graph.weight(filters, f"{place.name}/filters", filters.transpose(3, 2, 0, 1))
-    inputs = [*place.inputs, weights]
-    if layer.bias:
-        inputs.append(graph.weight(place.arrays["bias"], f"{place.name}/bias"))
-    return graph.op(
+    """Its filters are those of the convolution whose input gradient it is: so are ONNX's.
+
+    Runtimes want an output padding below the stride.  A larger one takes padding away at the end,
+    and what is still missing there are zeros.
+    """
+    layer, filters, name = place.layer, place.arrays["filters"], place.name
+    top, bottom, left, right = _four_sides(layer.padding)
+    added = layer.output_padding
+    down, across = (added, added) if isinstance(added, int) else added
+    beyond = (0, 0)
+    if down >= layer.stride[0] or across >= layer.stride[1]:
+        beyond = (max(down - bottom, 0), max(across - right, 0))
+        bottom, right = max(bottom - down, 0), max(right - across, 0)
+        down = across = 0
+    inputs = [
+        *place.inputs,
+        graph.weight(filters, f"{name}/filters", filters.transpose(3, 2, 0, 1)),
+    ]
+    if layer.bias and beyond == (0, 0):
+        inputs.append(graph.weight(place.arrays["bias"], f"{name}/bias"))
+    value = graph.op(
         "ConvTranspose",
         inputs,
-        place.name,
+        name if beyond == (0, 0) else f"{name}/part",
         **_window(place),
-        pads=_onnx_pads(layer.pads(place.shapes[0])),
-        output_padding=list(pair_from_zero(layer.output_padding)),
+        pads=_onnx_pads((top, bottom, left, right)),
+        output_padding=[down, across],
         dilations=list(layer.dilation),
         group=layer.groups,
     )
-
-
-def pair_from_zero(value: int | tuple[int, int]) -> tuple[int, int]:
-    """One number for both axes, or a number for each."""
-    return value if isinstance(value, tuple) else (value, value)
+    if beyond == (0, 0):
+        return value
+    sides = (0, beyond[0], 0, beyond[1])
+    value = _pad(graph, value, sides, 0.0, name, f"{name}/padded" if layer.bias else name)
+    if not layer.bias:
+        return value
+    bias = place.arrays["bias"]
+    spread = graph.weight(bias, f"{name}/bias", bias[:, None, None])
+    return graph.op("Add", [value, spread], name)
 
 
 def _locally_connected2d(graph: OnnxGraph, place: Place) -> str:

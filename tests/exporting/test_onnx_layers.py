@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -141,18 +142,16 @@ def filters(name: str) -> Maker:
     return make
 
 
-def pool(name: str, dilates: bool, **more: st.SearchStrategy[Any]) -> Maker:
+def pool(name: str, **more: st.SearchStrategy[Any]) -> Maker:
     def make(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
         if len(shape) != 3:
             return None
-        arguments = window(draw, shape, pools=True, dilates=dilates)
+        arguments = window(draw, shape, pools=True, dilates=takes(name, "dilation"))
+        if takes("AvgPool2D", "dilation"):  # pooling knows what hangs over, too
+            arguments["uncovered"] = draw(st.sampled_from(["drop", "overhang"]))
         return LAYERS[name](**arguments, **{k: draw(v) for k, v in more.items()})
 
     return make
-
-
-def on_images(maker: Maker) -> Maker:
-    return lambda draw, shape: maker(draw, shape) if len(shape) == 3 else None
 
 
 def on_vectors(maker: Maker) -> Maker:
@@ -182,7 +181,57 @@ def channel_slice(draw: Draw, shape: tuple[int, ...]) -> Layer:
     return LAYERS["ChannelSlice"](start, draw(whole(start + 1, shape[-1])), draw(whole(1, 3)))
 
 
+def takes(name: str, argument: str) -> bool:
+    """Whether a layer has this argument."""
+    return argument in inspect.signature(LAYERS[name]).parameters
+
+
+def global_pool(name: str) -> Maker:
+    """Over the whole image, which becomes a vector or one pixel."""
+
+    def make(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
+        if len(shape) != 3:
+            return None
+        return LAYERS[name](
+            **({"keepdims": draw(st.booleans())} if takes(name, "keepdims") else {})
+        )
+
+    return make
+
+
+def borders(name: str, argument: str) -> Maker:
+    def make(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
+        if len(shape) != 3:
+            return None
+        most = [4] * 4 if name == "ZeroPad2D" else [(n - 1) // 2 for n in shape[:2] for _ in "ab"]
+        return LAYERS[name](**{argument: tuple(draw(whole(0, side)) for side in most)})
+
+    return make
+
+
+def conv_transpose2d(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
+    if len(shape) != 3:
+        return None
+    groups = draw(st.sampled_from([g for g in range(1, 10) if shape[2] % g == 0]))
+    size, stride, dilation = (tuple(draw(whole(1, 3)) for _ in "hw") for _ in range(3))
+    most = [max(s, d) - 1 for s, d in zip(stride, dilation, strict=True)]
+    return LAYERS["ConvTranspose2D"](
+        groups * draw(whole(1, 4)),
+        size,
+        stride=stride,
+        dilation=dilation,
+        padding=tuple(draw(whole(0, 1)) for _ in range(4)),
+        output_padding=tuple(draw(whole(0, n)) for n in most),
+        groups=groups,
+        bias=draw(st.booleans()),
+    )
+
+
 KNOWN: dict[str, Maker] = {
+    "ConvTranspose2D": conv_transpose2d,
+    "ZeroPad2D": borders("ZeroPad2D", "padding"),
+    "Crop2D": borders("Crop2D", "cropping"),
+    "GlobalMaxPool2D": global_pool("GlobalMaxPool2D"),
     "ReLU6": plain("ReLU6"),
     "Clip": clip,
     "HardSigmoid": plain("HardSigmoid", slope=real(0.1, 0.5), offset=real(0, 1)),
@@ -204,10 +253,10 @@ KNOWN: dict[str, Maker] = {
     "ChannelSlice": channel_slice,
     "Conv2D": filters("Conv2D"),
     "LocallyConnected2D": filters("LocallyConnected2D"),
-    "MaxPool2D": pool("MaxPool2D", True),
-    "AvgPool2D": pool("AvgPool2D", False, count_padding=st.booleans()),
-    "SumPool2D": pool("SumPool2D", False),
-    "GlobalAvgPool2D": on_images(plain("GlobalAvgPool2D")),
+    "MaxPool2D": pool("MaxPool2D"),
+    "AvgPool2D": pool("AvgPool2D", count_padding=st.booleans()),
+    "SumPool2D": pool("SumPool2D"),
+    "GlobalAvgPool2D": global_pool("GlobalAvgPool2D"),
     "Dense": on_vectors(plain("Dense", units=whole(1, 17), bias=st.booleans())),
     "GroupedDense": on_vectors(grouped_dense),
     "Flatten": plain("Flatten"),
