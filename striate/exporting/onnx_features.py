@@ -164,6 +164,8 @@ def _by_neighbours(graph: OnnxGraph, place: Place, value: str, output: str) -> s
 def _channel_shuffle(graph: OnnxGraph, place: Place) -> str:
     (value,), name, groups = place.inputs, place.name, place.layer.groups
     *image, channels = place.shape
+    if groups in (1, channels):  # each stays where it is
+        return value
     apart = graph.reshape(value, (groups, channels // groups, *image), f"{name}/apart")
     order = [0, 2, 1, *range(3, 3 + len(image))]
     swapped = graph.transpose(apart, order, f"{name}/swapped")
