@@ -124,7 +124,7 @@ class OnnxGraph:
         from onnx import numpy_helper
 
         # Little-endian and without gaps, wherever it is written.
-        values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+        values = np.asarray(values, values.dtype.newbyteorder("="), order="C")
         tensor = numpy_helper.from_array(values, self._unique(name))
         self.initializers.append(tensor)
         return tensor

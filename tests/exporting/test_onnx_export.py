@@ -26,6 +26,7 @@ from striate import (
     Network,
     Preprocessing,
     ReLU,
+    Scale,
 )
 from striate.common import optional
 from striate.exporting import onnx_export
@@ -181,6 +182,14 @@ def test_all_operators_are_plain() -> None:
         "Flatten", "Gemm", "Relu", "Gemm", "Softmax",
     ]  # fmt: skip
     assert {node.domain for node in model.graph.node} == {""}
+
+
+def test_single_numbers_have_no_axis() -> None:
+    """The operators want scalars, and some runtimes do not take lists of one number for them."""
+    network = Network([MaxPool2D(2, stride=1, padding=2, dilation=2), Scale(0.5)], (5, 5, 2))
+    model = onnx_model(network)
+    shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    assert shapes["scale_1/factor"] == shapes["max_pool2d_1/border"] == []
 
 
 # Vectors that were images.
