@@ -90,10 +90,8 @@ def _affine(graph: OnnxGraph, place: Place) -> str:
     for what, operator, _ in parts:
         learned = place.arrays[what]
         weight = graph.weight(learned, f"{place.name}/{what}", place.per_channel(learned))
-        is_last = what == parts[-1][0]
-        value = graph.op(
-            operator, [value, weight], place.name if is_last else f"{place.name}/scaled"
-        )
+        name = place.name if what == parts[0][0] else f"{place.name}/shifted"
+        value = graph.op(operator, [value, weight], name)
     return value
 
 

@@ -123,7 +123,7 @@ class OnnxGraph:
     def _add(self, values: Array, name: str) -> TensorProto:
         from onnx import numpy_helper
 
-        # Little-endian and without gaps, wherever it is written.
+        # Without gaps; a single number stays one.
         values = np.asarray(values, values.dtype.newbyteorder("="), order="C")
         tensor = numpy_helper.from_array(values, self._unique(name))
         self.initializers.append(tensor)
