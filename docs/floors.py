@@ -61,8 +61,7 @@ WINGS = {
         "#d9ead3",
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
-            "network", "importing", "architectures", "estimators",
-            "exporting", "network", "estimators",
+            "exporting", "network", "importing", "architectures", "estimators",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),
