@@ -62,6 +62,7 @@ WINGS = {
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
             "exporting", "network", "importing", "architectures", "estimators",
+            "exporting", "network", "estimators",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),

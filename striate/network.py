@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
     from striate.exporting import onnx_export
+    from striate.exporting import torch_module
     from striate.inspect.summary import Summary
     from striate.optim.losses import Loss, LossFunction
     from striate.plan.inference import CompiledNetwork
@@ -405,6 +406,8 @@ class Network(Model):
         find_learning_rate = learning_rate_finder.find_learning_rate
         tune = tune.tune
         to_onnx = onnx_export.to_onnx
+        to_torch = torch_module.to_torch
+        load_torch = torch_module.load_torch
     else:
         fit = ImportedMethod("striate.training.loop", "fit")
         find_learning_rate = ImportedMethod(
@@ -412,6 +415,8 @@ class Network(Model):
         )
         tune = ImportedMethod("striate.plan.measure.tune", "tune")
         to_onnx = ImportedMethod("striate.exporting.onnx_export", "to_onnx")
+        to_torch = ImportedMethod("striate.exporting.torch_module", "to_torch")
+        load_torch = ImportedMethod("striate.exporting.torch_module", "load_torch")
 
     def save(self, path: str | Path) -> None:
         """Write weights, architecture, classes and preprocessing to one safetensors file."""
