@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from striate.layers import ELU as ELU
     from striate.layers import GELU as GELU
     from striate.layers import LRN as LRN
+    from striate.importing.torch_import import from_torch as from_torch
     from striate.layers import Add as Add
     from striate.layers import Affine as Affine
     from striate.layers import AvgPool1D as AvgPool1D
@@ -160,6 +161,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "explain_method": ("striate.signal.convolution", "explain_method"),
     "filter_image": ("striate.signal.filter_image", "filter_image"),
     "from_onnx": ("striate.importing", "from_onnx"),
+    "from_torch": ("striate.importing.torch_import", "from_torch"),
     "functional": ("striate.functional", None),
     "gradients": ("striate.teaching.chainrule.gradients", "gradients"),
     "inspect": ("striate.inspect", None),

@@ -125,6 +125,15 @@ class NodeCollector:
             )
         return node
 
+    def same_weights(self, one: Node, other: Node) -> bool:
+        """Whether two nodes have been given the same weights."""
+        given, wanted = (self._weights.get(node.serial, ({}, {})) for node in (one, other))
+        return all(
+            mine.keys() == theirs.keys()
+            and all(np.array_equal(mine[short], theirs[short]) for short in mine)
+            for mine, theirs in zip(given, wanted, strict=True)
+        )
+
     def name(self, wanted: str | None) -> str | None:
         """A name for a layer that no other has, as near to the wanted one as can be."""
         if wanted is None:

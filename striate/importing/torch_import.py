@@ -1,0 +1,129 @@
+"""Networks from modules of PyTorch: `striate.from_torch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from striate.common.errors import StriateTypeError
+from striate.common.optional import require
+from striate.common.text import listed
+from striate.common.warn import warn_user
+from striate.importing.graph_writer import Foreign, GraphWriter
+from striate.network import Network
+
+if TYPE_CHECKING:
+    from torch import fx, nn
+
+    from striate.importing.torch_trace import TracedModule
+
+# These end a classifier, and are no part of a network, which has logits: `predict_proba` has them.
+_SOFTMAX = ("softmax", "log_softmax", "_softmax", "_log_softmax")
+
+# Modules that drop whole branches in training, as torchvision, timm and transformers name them.
+_BRANCH_DROPPERS = ("StochasticDepth", "DropPath")
+
+
+def from_torch(
+    module: nn.Module, example: Any, *, output: str | int | None = None
+) -> Network:
+    """The network of a module of PyTorch, with its weights, to train further or to run.
+
+        network = striate.from_torch(torchvision.models.resnet18(), (1, 3, 224, 224))
+
+    Layers are named after the module's: "layer1.0.conv1" has the weights of that.  Weights keep
+    their bits; those of other precisions become float32.  Batch normalisation in evaluation mode
+    inside a module in training mode keeps its statistics, parameters without `requires_grad` are
+    frozen, weights that are used twice are shared.  What is added to, and divided out of, the
+    images first becomes the preprocessing.  A softmax at the end is left out: networks have logits,
+    and `predict_proba` their softmax.  Warns of what would train otherwise than in PyTorch.
+
+    Args:
+        module: any module that reads images; of which it is made does not matter, because it is
+            `torch.export` that reads it.  It is not changed.
+        example: images (n, channels, height, width), signals (n, channels, length) or vectors
+            (n, features): a tensor, an array, or only their shape.  The network reads that size.
+        output: which of several values, by its name ("logits") or number; None for the only one.
+
+    Returns:
+        The network, channels-last: (height, width, channels) in.
+
+    Raises:
+        ValueError: some operators are no layers of striate, all of which the message tells; or
+            the module cannot be traced.
+        TypeError: the arguments are of other kinds.
+        ImportError: PyTorch is not installed.
+    """
+    require("torch", "torch", "from_torch")
+    from striate.importing.torch_preprocessing import read_preprocessing
+    from striate.importing.torch_reader import TorchReader
+    from striate.importing.torch_trace import trace
+
+    if output is not None and (isinstance(output, bool) or not isinstance(output, (str, int))):
+        raise StriateTypeError(
+            f"from_torch: output must be the name or number of a value, got {output!r}"
+        )
+    traced = trace(module, example)
+    writer = GraphWriter()
+    image = _image(writer, traced)
+    reader = TorchReader(traced, writer, _operators())
+    last, softmax = _before_softmax(traced.chosen(output))
+    if softmax:
+        reader.told.append("the softmax at its end is left out: predict_proba has it")
+    first, preprocessing = read_preprocessing(traced)
+    reader.values[first] = image
+    network = writer.network(reader.read(image, last))
+    names = {node.name for node in network.nodes}
+    if preprocessing is not None:
+        network.preprocessing = preprocessing
+    if frozen := reader.frozen & names:
+        network.freeze(*sorted(frozen))
+    if keeping := reader.keeping & names:
+        network.keep_statistics(*sorted(keeping))
+    _tell(traced, reader.told)
+    return network
+
+
+def _operators() -> dict[str, Any]:
+    from striate.importing.torch_arithmetic import ARITHMETIC
+    from striate.importing.torch_axes import AXES
+    from striate.importing.torch_weighted import WEIGHTED
+
+    return {**ARITHMETIC, **AXES, **WEIGHTED}
+
+
+def _image(writer: GraphWriter, traced: TracedModule) -> Foreign:
+    """The input of the network."""
+    batch, *shape = traced.image.meta["val"].shape
+    if len(shape) == 1:
+        return writer.vector_input(batch, shape[0])
+    channels, height, width = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
+    letters = "NCW" if len(shape) == 2 else "NCHW"
+    return writer.image_input(batch, (height, width, channels), letters)
+
+
+def _before_softmax(node: fx.Node) -> tuple[fx.Node, bool]:
+    """What a softmax over the classes at the end reads, and whether there is one."""
+    from striate.importing.torch_reader import operator_name
+
+    if operator_name(node) in _SOFTMAX and len(node.meta["val"].shape) == 2:
+        source = node.args[0]
+        if node.args[1] in (1, -1):
+            return source, True  # type: ignore[return-value]
+    return node, False
+
+
+def _tell(traced: TracedModule, told: list[str]) -> None:
+    """Warn of what would train otherwise."""
+    for name, part in traced.module.named_modules():
+        if type(part).__name__ in _BRANCH_DROPPERS and _rate(part) > 0:
+            told.append(f"{name} drops whole branches in training there")
+    if told:
+        warn_user(f"from_torch: {listed(list(dict.fromkeys(told)), 4)}")
+
+
+def _rate(part: nn.Module) -> float:
+    for name in ("p", "drop_prob"):
+        rate = getattr(part, name, None)
+        if isinstance(rate, (int, float)):
+            return float(rate)
+    return 0.0

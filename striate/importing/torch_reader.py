@@ -1,0 +1,368 @@
+"""Reads the operators of a traced module one behind the other, and writes layers.
+
+A value is a `Foreign` (it depends on the images), a `Known` (it does not), a list of values, a
+`Padded` or a `Failure`.  An operator that no layer can stand for fails, and so does all that reads
+it; only if that leads to the output it is an error, which lists all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
+from striate.common.text import counted, cut
+from striate.importing.axis_view import ViewError
+from striate.importing.graph_writer import Foreign, GraphWriter
+from striate.importing.torch_trace import Known, TracedModule
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is no layer.
+
+    Attributes:
+        operator: the operator and where it is; "" if it only reads what failed.
+        why: the reason.
+    """
+
+    operator: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Images with a border, for readers that take it as their padding.
+
+    Attributes:
+        value: the images.
+        before, after: rows and columns.
+        fill: what is in the border.
+    """
+
+    value: Foreign
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    fill: float
+
+
+@dataclass(frozen=True)
+class TorchCall:
+    """An operator with its arguments by the names that PyTorch gives them."""
+
+    node: fx.Node
+    arguments: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+    @property
+    def value(self) -> Foreign:
+        """The first argument, if it depends on the images."""
+        first = next(iter(self.arguments.values()))
+        if not isinstance(first, Foreign):
+            raise ViewError("its first argument depends on no image, or is a list")
+        return first
+
+    def ints(self, name: str, count: int, default: int | None = None) -> tuple[int, ...]:
+        """A list of numbers, of which one stands for `count` equal ones."""
+        given = self.arguments[name]
+        if default is not None and (given is None or given == []):
+            return (default,) * count
+        numbers = tuple(int(n) for n in (given if isinstance(given, (list, tuple)) else [given]))
+        return numbers * count if len(numbers) == 1 else numbers
+
+    def array(self, name: str) -> Array | None:
+        """A known tensor in NumPy, or None."""
+        given = self.arguments[name]
+        if given is None:
+            return None
+        if not isinstance(given, Known):
+            raise ViewError(f"its {name} depends on the images")
+        return as_array(given.tensor)
+
+
+def as_array(tensor: torch.Tensor) -> Array:
+    """The numbers of a tensor, wherever it is; of half precision in float32."""
+    plain = tensor.detach().cpu()
+    if plain.dtype in (torch.bfloat16, torch.float16):
+        plain = plain.float()
+    return np.asarray(plain.numpy())
+
+
+Operators = Mapping[str, Callable[["TorchReader", TorchCall], Any]]
+
+
+@dataclass
+class TorchReader:
+    """Reads operators: see the head of this module.
+
+    Attributes:
+        traced: the module and its operators.
+        writer: of the layers.
+        operators: a function for each operator, by its name without the overload: "conv2d".
+        values: of the nodes that were read.
+        frozen: names of layers that training leaves as they are.
+        keeping: names of batch normalisations that keep their statistics.
+        told: what is not carried, in words.
+    """
+
+    traced: TracedModule
+    writer: GraphWriter
+    operators: Operators
+    values: dict[fx.Node, Any] = field(default_factory=dict)
+    frozen: set[str] = field(default_factory=set)
+    keeping: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    _places: dict[fx.Node, int] = field(default_factory=dict)
+    _owners: dict[str, tuple[tuple[str, ...], Foreign]] = field(default_factory=dict)
+
+    def read(self, image: Foreign, output: fx.Node) -> Foreign:
+        """Read all operators.
+
+        Args:
+            image: the images, or what a preprocessing has made of them.
+            output: the node that is asked for.
+
+        Returns:
+            The value of that node.
+
+        Raises:
+            ValueError: some operators that it needs are no layers.
+        """
+        self.values.update(self.traced.known)
+        self.values.setdefault(self.traced.image, image)
+        self._places = {node: place for place, node in enumerate(self.traced.nodes)}
+        for node in self.traced.nodes:
+            if node not in self.values:
+                self.values[node] = self._value(node)
+                if isinstance(self.values[node], Foreign) and is_in_place(node):
+                    self._changed(node)
+        result = self.values[output]
+        if isinstance(result, Padded):
+            result = self.bordered(result)
+        if isinstance(result, Failure):
+            raise StriateValueError(self._refusal(output))
+        if not isinstance(result, Foreign):
+            raise StriateValueError(
+                "from_torch: the output that is asked for does not depend on the images"
+            )
+        return result
+
+    # One operator.
+
+    def _value(self, node: fx.Node) -> Any:
+        if node.op == "get_attr":
+            return Failure(where(node), "it is a graph within the graph")
+        arguments = _arguments(node)
+        read = fx.node.map_arg(arguments, lambda n: self.values.get(n, Failure()))
+        inside = list(_flat(read))
+        if any(isinstance(value, Failure) for value in inside):
+            return self._rescued(node, read)
+        operator = operator_name(node)
+        if operator == "getitem":
+            return read["self"][read["index"]]
+        try:
+            if not any(isinstance(value, (Foreign, Padded)) for value in inside):
+                return self._computed(node, inside)
+            if operator not in ("conv2d", "conv1d", "max_pool2d", "max_pool1d", "avg_pool2d"):
+                read = {
+                    k: self.bordered(v) if isinstance(v, Padded) else v for k, v in read.items()
+                }
+            if operator not in self.operators:
+                return Failure(where(node), "striate has no such layer")
+            return self.operators[operator](self, TorchCall(node, read))
+        except StriateValueError as error:
+            return Failure(where(node), str(error))
+
+    def _rescued(self, node: fx.Node, read: Mapping[str, Any]) -> Any:
+        """What reads something that failed: operators that only belong to a known pattern."""
+        from striate.importing.torch_patterns import matched
+
+        try:
+            return matched(self, node) or Failure()
+        except StriateValueError as error:
+            return Failure(where(node), str(error))
+
+    def _computed(self, node: fx.Node, inside: list[Any]) -> Known:
+        """An operator on known tensors: its result."""
+
+        def tensor(source: fx.Node) -> Any:
+            value = self.values[source]
+            return value.tensor if isinstance(value, Known) else value
+
+        with torch.no_grad():
+            arguments = fx.node.map_arg(node.args, tensor)
+            options = fx.node.map_arg(node.kwargs, tensor)
+            result = node.target(*arguments, **options)  # type: ignore[operator]
+        known = [value for value in inside if isinstance(value, Known)]
+        names = tuple(dict.fromkeys(name for value in known for name in value.names))
+        if not isinstance(result, torch.Tensor):
+            raise StriateValueError("its result is no tensor")
+        return Known(result, names, any(value.learned for value in known))
+
+    def _changed(self, node: fx.Node) -> None:
+        """A value was changed in place: whoever reads it later, or a view of it, sees that."""
+        source = node.args[0]
+        assert isinstance(source, fx.Node)
+        old, new, memory = self.values[source], self.values[node], _memory(source)
+        for other, value in list(self.values.items()):
+            if other is node or _memory(other) != memory or isinstance(value, (Known, Failure)):
+                continue
+            if isinstance(value, Foreign) and value.node is old.node:
+                self.values[other] = Foreign(new.node, value.view)
+            elif any(self._places.get(user, 0) > self._places[node] for user in other.users):
+                self.values[other] = Failure(where(node), "it changes a part of a value in place")
+
+    def bordered(self, padded: Padded) -> Foreign:
+        """Images with the zeros around them."""
+        if padded.fill != 0:
+            raise ViewError(f"it pads with {padded.fill:g}")
+        rank = len(padded.value.shape) - len(padded.before)
+        none = (0,) * rank
+        return self.writer.padded(
+            padded.value, (*none, *padded.before), (*none, *padded.after)
+        )
+
+    # Layers with parameters.
+
+    def layer(
+        self, known: Mapping[str, Known | None], write: Callable[[str | None], Foreign]
+    ) -> Foreign:
+        """A layer with weights of the module, named after them.
+
+        Args:
+            known: the weights, those that give the name first.
+            write: makes the layer with a name.
+
+        Raises:
+            ViewError: some of the weights belong to another layer too.
+        """
+        given = [value for value in known.values() if value is not None]
+        names = tuple(name for value in given for name in value.names)
+        owned = [self._owners[name] for name in names if name in self._owners]
+        if owned:
+            return self._again(names, owned[0], write)
+        wanted = names[0].rpartition(".")[0] or names[0] if names else "constant"
+        made = write(wanted)
+        for name in names:
+            self._owners[name] = (names, made)
+        layer = made.node.layer
+        assert layer is not None
+        self._freeze(layer.name or "", given, names)
+        return made
+
+    def _again(
+        self,
+        names: tuple[str, ...],
+        owner: tuple[tuple[str, ...], Foreign],
+        write: Callable[[str | None], Foreign],
+    ) -> Foreign:
+        """A layer whose weights were used before: the same layer in another place."""
+        made, (before, first) = write(None), owner
+        layer, other = made.node.layer, first.node.layer
+        assert layer is not None and other is not None
+        if type(layer) is not type(other) or layer.config() != other.config() or names != before:
+            raise ViewError(f"its weights {names[0]} are those of another kind of layer too")
+        if not self.writer.same_weights(made.node, first.node):
+            raise ViewError(f"its weights {names[0]} meet the features in another order elsewhere")
+        return Foreign(other(*made.node.inputs), made.view)
+
+    def _freeze(self, layer: str, given: list[Known], names: tuple[str, ...]) -> None:
+        parameters = dict(self.traced.module.named_parameters(remove_duplicate=False))
+        learn = {name: parameters[name].requires_grad for name in names if name in parameters}
+        if not any(learn.values()):  # also if there are only buffers
+            self.frozen.add(layer)
+        elif not all(learn.values()):
+            still = [name for name, whether in learn.items() if not whether]
+            self.told.append(
+                f"{still[0]} does not learn there, and does here with the rest of the layer"
+            )
+        if any(value.learned and not value.plain for value in given):
+            self.told.append(f"the weights of {layer} are computed from others there")
+
+    def owner_of(self, name: str) -> nn.Module:
+        """The module that has a parameter or buffer."""
+        return self.traced.module.get_submodule(name.rpartition(".")[0])
+
+    # Errors.
+
+    def _refusal(self, output: fx.Node) -> str:
+        """One sentence with all operators in the way."""
+        needed, waiting = set[fx.Node](), [output]
+        while waiting:
+            node = waiting.pop()
+            if node not in needed:
+                needed.add(node)
+                waiting.extend(node.all_input_nodes)
+        failures = [self.values[node] for node in self.traced.nodes if node in needed]
+        kinds: dict[str, list[str]] = {}
+        for failure in failures:
+            if isinstance(failure, Failure) and failure.operator:
+                kinds.setdefault(failure.why, []).append(failure.operator)
+        told = [f"{_some(found)} ({cut(why, 120)})" for why, found in kinds.items()]
+        return f"from_torch: no layers stand for {'; '.join(told)}; replace them in the module"
+
+
+def where(node: fx.Node) -> str:
+    """An operator as errors name it: batch_norm in layer1.0.bn1."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path = str(stack[-1][0]) if stack else ""
+    return operator_name(node) + f" in {path}" * bool(path)
+
+
+def operator_name(node: fx.Node) -> str:
+    """The name of an operator without its overload, and without the mark of those in place."""
+    if isinstance(node.target, torch._ops.OpOverload):
+        return node.target._schema.name.partition("::")[2].rstrip("_")
+    return getattr(node.target, "__name__", str(node.target))
+
+
+def is_in_place(node: fx.Node) -> bool:
+    """Whether an operator changes what it reads."""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _arguments(node: fx.Node) -> dict[str, Any]:
+    """The arguments of an operator by their names, also those that are left out."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return dict(zip(("self", "index", *"abcdefgh"), node.args, strict=False))
+    found = {}
+    for place, argument in enumerate(node.target._schema.arguments):
+        if place < len(node.args):
+            found[argument.name] = node.args[place]
+        else:
+            found[argument.name] = node.kwargs.get(argument.name, argument.default_value)
+    return found
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """The values in lists and dictionaries."""
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        yield value
+        return
+    for part in value:
+        yield from _flat(part)
+
+
+def _memory(node: fx.Node) -> object:
+    """What tells whether two tensors are views of one memory."""
+    tensor = node.meta.get("val")
+    if not isinstance(tensor, torch.Tensor):
+        return None
+    return StorageWeakRef(tensor.untyped_storage()).cdata
+
+
+def _some(found: list[str]) -> str:
+    """The first of these, and how many more."""
+    shown = ", ".join(found[:3])
+    return shown + f" and {counted(len(found) - 3, 'more')}" * (len(found) > 3)
