@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from striate.estimators import ConvNetClassifier as ConvNetClassifier
     from striate.estimators import ConvNetRegressor as ConvNetRegressor
     from striate.importing import from_onnx as from_onnx
+    from striate.importing.torch_import import from_torch as from_torch
     from striate.layers import ELU as ELU
     from striate.layers import GELU as GELU
     from striate.layers import LRN as LRN
-    from striate.importing.torch_import import from_torch as from_torch
     from striate.layers import Add as Add
     from striate.layers import Affine as Affine
     from striate.layers import AvgPool1D as AvgPool1D

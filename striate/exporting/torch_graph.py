@@ -53,7 +53,6 @@ class TorchPlace:
         arrays: its parameters and running statistics by their short names.
         trained: whether training changes its parameters.
         keeps_statistics: whether its running statistics stay as they are in training.
-        shared: whether another place uses the same parameters.
     """
 
     layer: Any
@@ -64,7 +63,6 @@ class TorchPlace:
     arrays: Mapping[str, Floats]
     trained: bool
     keeps_statistics: bool
-    shared: bool
 
     @property
     def value(self) -> TorchValue:

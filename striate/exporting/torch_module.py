@@ -40,16 +40,17 @@ if TYPE_CHECKING:
 _WRAPPERS = ("module.", "_orig_mod.")
 
 
-def to_torch(network: Model, *, preprocessing: bool = True) -> nn.Module:
+def to_torch(network: Model, *, preprocessing: bool = True, heads: bool = False) -> nn.Module:
     """The network as a module of PyTorch with the same outputs, which trains in the same way.
 
         module = network.to_torch()
         module(torch.from_numpy(images).permute(0, 3, 1, 2).float())
 
     It has copies of the weights, dropout with the same rates, and batch normalisation with the same
-    `eps` and running averages; frozen layers have `requires_grad` False, and frozen batch
-    normalisation stays on its averages in training.  It is in evaluation mode; call `train()`
-    before you train it, and `load_torch` to have the weights back.
+    `eps` and running averages; frozen layers have `requires_grad` False, and batch
+    normalisation that is frozen, or keeps its statistics, stays on them in training.  It is in
+    evaluation mode; call `train()` before you train it, and `load_torch` to have the weights
+    back.
 
     The module is a `torch.fx.GraphModule`: `print(module.code)` shows what it computes.  It may be
     saved, compiled, exported and scripted, and loaded without striate.
@@ -58,6 +59,8 @@ def to_torch(network: Model, *, preprocessing: bool = True) -> nn.Module:
         network: the network.
         preprocessing: begin with the network's own, a module `normalise`: the module reads raw
             images, as `predict` does.  False: it reads what comes out of that.
+        heads: return a tuple of the output and all auxiliary heads, to train them too: `fit` adds
+            the loss of each, times its weight, to that of the output.  False: the output alone.
 
     Returns:
         A `torch.nn.Module` from (n, channels, height, width) to (n, *outputs), images
@@ -73,7 +76,8 @@ def to_torch(network: Model, *, preprocessing: bool = True) -> nn.Module:
     check_layers(network)
     whether = true_or_false(preprocessing, "preprocessing", "to_torch")
     first = network.preprocessing if whether else Preprocessing()
-    return write_network(network, first).finished("StriateNetwork").eval()
+    with_heads = true_or_false(heads, "heads", "to_torch")
+    return write_network(network, first, with_heads).finished("StriateNetwork").eval()
 
 
 def load_torch(network: Model, module: nn.Module | Mapping[str, Any]) -> None:
@@ -101,9 +105,11 @@ def load_torch(network: Model, module: nn.Module | Mapping[str, Any]) -> None:
         raise StriateTypeError(
             f"load_torch: give the module that to_torch made, or its state dict, got {module!r}"
         )
-    weights = write_network(network, Preprocessing()).weights
+    weights = write_network(network, Preprocessing(), heads=True).weights
     known = {weight.key for weight in weights}
     tensors = _unwrapped({str(key): tensor for key, tensor in tensors.items()}, known)
+    if network.heads and known - set(tensors):  # of a module without the heads
+        weights = write_network(network, Preprocessing()).weights
     lost = [quoted(weight.key) for weight in weights if weight.key not in tensors]
     strange = [
         quoted(key)

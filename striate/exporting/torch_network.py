@@ -51,44 +51,50 @@ def check_layers(model: Model) -> None:
         )
 
 
-def write_network(model: Model, preprocessing: Preprocessing) -> TorchGraph:
+def write_network(model: Model, preprocessing: Preprocessing, heads: bool = False) -> TorchGraph:
     """The network with its weights as calls of PyTorch.
 
     Args:
         model: of layers that `check_layers` lets pass.
         preprocessing: what is done to the images first.
+        heads: return the auxiliary heads too, behind the output, and not the output alone.
     """
+    model = model if heads else model.branch()
     graph = TorchGraph()
     paths = module_names([node.name for node in model.nodes], {*RESERVED, NORMALISE})
     image = TorchValue(graph.graph.placeholder("images"), model.input_shape)
     if not preprocessing.is_identity:
         image = _normalised(graph, image, preprocessing)
-    frozen = model.frozen_nodes
+    frozen, steady = model.frozen_nodes, model.steady_nodes
+    shared = {node.shares for node in model.nodes}
     values: list[TorchValue] = []
     for index, node in enumerate(model.nodes):
         kind = type(node.layer).__name__
         read = tuple(image if source < 0 else values[source] for source in node.inputs)
+        owner = model.owner(index)
+        alone = owner == index and index not in shared
         place = TorchPlace(
             node.layer,
-            node.name,
-            paths[index],
-            _in_order(graph, kind, read),
+            model.nodes[owner].name,
+            paths[owner],
+            _in_order(graph, kind if alone else "", read),
             node.shape,
             {**model.parameters_of(index), **model.state_of(index)},
             trained=index not in frozen,
-            keeps_statistics=index in frozen,
-            shared=False,
+            keeps_statistics=index in steady,
         )
         written = WRITERS[kind](graph, place)
         values.append(TorchValue(written, node.shape, _order(kind, place)))
-    graph.graph.output(graph.in_order(values[-1]).node)
+    outputs = [graph.in_order(values[-1]).node]
+    outputs += [graph.in_order(values[head.node]).node for head in model.heads.values()]
+    graph.graph.output(tuple(outputs) if heads and model.heads else outputs[0])
     return graph
 
 
 def _in_order(
     graph: TorchGraph, kind: str, values: tuple[TorchValue, ...]
 ) -> tuple[TorchValue, ...]:
-    """What a layer reads, with the features in an order in which it can read them."""
+    """What a layer of this kind, or of none, reads: with the features in an order that it takes."""
     if kind in _ANY_ORDER:
         return graph.in_one_order(values)
     return tuple(graph.in_order(value) for value in values)

@@ -222,4 +222,3 @@ ARITHMETIC: Operators = {
     "cat": _cat,
     "concat": _cat,
 }
-

@@ -45,7 +45,9 @@ def _squeeze(reader: TorchReader, call: TorchCall) -> Foreign:
     if given is None:
         axes = [axis for axis, extent in enumerate(value.shape) if extent == 1]
     else:
-        axes = [value.view.position(int(a)) for a in (given if isinstance(given, list) else [given])]
+        axes = [
+            value.view.position(int(a)) for a in (given if isinstance(given, list) else [given])
+        ]
         axes = [axis for axis in axes if value.shape[axis] == 1]  # others stay, says PyTorch
     return _viewed(value, value.view.squeezed(axes))
 
@@ -82,7 +84,9 @@ def _movedim(reader: TorchReader, call: TorchCall) -> Foreign:
 
 def _expand(reader: TorchReader, call: TorchCall) -> Foreign:
     given, shape = list(call["size"]), call.value.shape
-    if len(given) != len(shape) or any(n not in (-1, own) for n, own in zip(given, shape, strict=True)):
+    if len(given) != len(shape) or any(
+        n not in (-1, own) for n, own in zip(given, shape, strict=True)
+    ):
         raise ViewError("it repeats values")
     return call.value
 
@@ -90,31 +94,45 @@ def _expand(reader: TorchReader, call: TorchCall) -> Foreign:
 # Parts.
 
 
+def _pickable(reader: TorchReader, call: TorchCall, axis: int, part: Sequence[int]) -> Foreign:
+    """The value, shuffled first where the channels that are taken are not in their order."""
+    try:
+        reader.writer.picked(call.value, axis, part)
+    except ViewError:
+        return reader.writer.in_order(call.value)
+    return call.value
+
+
+def _picked(reader: TorchReader, call: TorchCall, axis: int, part: Sequence[int]) -> Foreign:
+    """Some elements of an axis."""
+    return reader.writer.picked(_pickable(reader, call, axis, part), axis, part)
+
+
 def _slice(reader: TorchReader, call: TorchCall) -> Foreign:
     axis = call.value.view.position(int(call["dim"]))
     extent = call.value.shape[axis]
     part = range(*slice(call["start"], call["end"], call["step"]).indices(extent))
-    return reader.writer.picked(call.value, axis, part)
+    return _picked(reader, call, axis, part)
 
 
 def _narrow(reader: TorchReader, call: TorchCall) -> Foreign:
     start = int(call["start"])
-    return reader.writer.picked(
-        call.value, int(call["dim"]), range(start, start + int(call["length"]))
-    )
+    axis = call.value.view.position(int(call["dim"]))
+    return _picked(reader, call, axis, range(start, start + int(call["length"])))
 
 
 def _select(reader: TorchReader, call: TorchCall) -> Foreign:
     axis = call.value.view.position(int(call["dim"]))
     index = int(call["index"]) % call.value.shape[axis]
-    picked = reader.writer.picked(call.value, axis, [index])
+    picked = _picked(reader, call, axis, [index])
     return _viewed(picked, picked.view.squeezed([axis]))
 
 
 def _index_select(reader: TorchReader, call: TorchCall) -> Foreign:
     index = call.array("index")
     assert index is not None
-    return reader.writer.picked(call.value, int(call["dim"]), [int(i) for i in index.reshape(-1)])
+    axis = call.value.view.position(int(call["dim"]))
+    return _picked(reader, call, axis, [int(i) for i in index.reshape(-1)])
 
 
 def _parts(reader: TorchReader, call: TorchCall, sizes: Sequence[int]) -> list[Any]:
@@ -123,10 +141,11 @@ def _parts(reader: TorchReader, call: TorchCall, sizes: Sequence[int]) -> list[A
     used = {
         user.args[1] for user in call.node.users if operator_name(user) == "getitem" and user.users
     }
+    value = _pickable(reader, call, axis, range(sizes[0]))
     parts, start = list[Any](), 0
     for number, size in enumerate(sizes):
         part = range(start, start + size)
-        parts.append(reader.writer.picked(call.value, axis, part) if number in used else None)
+        parts.append(reader.writer.picked(value, axis, part) if number in used else None)
         start += size
     return parts
 
@@ -161,9 +180,9 @@ def _pad(reader: TorchReader, call: TorchCall) -> Any:
     rank = len(value.shape)
     none = [(0, 0)] * (rank - len(pairs))
     before, after = zip(*none, *pairs, strict=True)
-    if rank in (3, 4) and min(given) >= 0 and not any((*before[:2], *after[:2])):
-        if all(_takes(user, fill) for user in call.node.users):
-            return Padded(value, before[2:], after[2:], fill)
+    spatial = rank in (3, 4) and min(given) >= 0 and not any((*before[:2], *after[:2]))
+    if spatial and all(_takes(user, fill) for user in call.node.users):
+        return Padded(value, before[2:], after[2:], fill)
     if fill != 0 and any(given):
         raise ViewError(f"it pads with {fill:g}")
     return reader.writer.padded(value, before, after)

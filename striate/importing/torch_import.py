@@ -8,6 +8,7 @@ from striate.common.errors import StriateTypeError
 from striate.common.optional import require
 from striate.common.text import listed
 from striate.common.warn import warn_user
+from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign, GraphWriter
 from striate.network import Network
 
@@ -23,9 +24,7 @@ _SOFTMAX = ("softmax", "log_softmax", "_softmax", "_log_softmax")
 _BRANCH_DROPPERS = ("StochasticDepth", "DropPath")
 
 
-def from_torch(
-    module: nn.Module, example: Any, *, output: str | int | None = None
-) -> Network:
+def from_torch(module: nn.Module, example: Any, *, output: str | int | None = None) -> Network:
     """The network of a module of PyTorch, with its weights, to train further or to run.
 
         network = striate.from_torch(torchvision.models.resnet18(), (1, 3, 224, 224))
@@ -71,7 +70,7 @@ def from_torch(
         reader.told.append("the softmax at its end is left out: predict_proba has it")
     first, preprocessing = read_preprocessing(traced)
     reader.values[first] = image
-    network = writer.network(reader.read(image, last))
+    network = writer.network(_ended(writer, reader.read(image, last)))
     names = {node.name for node in network.nodes}
     if preprocessing is not None:
         network.preprocessing = preprocessing
@@ -99,6 +98,21 @@ def _image(writer: GraphWriter, traced: TracedModule) -> Foreign:
     channels, height, width = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
     letters = "NCW" if len(shape) == 2 else "NCHW"
     return writer.image_input(batch, (height, width, channels), letters)
+
+
+def _ended(writer: GraphWriter, value: Foreign) -> Foreign:
+    """The output as the network gives it: a vector of what is one there, in the same order."""
+    value = writer.in_order(value)
+    if len(value.shape) != 2:
+        value.view.image_letters()  # or refuse
+        return value
+    value = writer.as_vector(value)
+    if not value.view.is_part(1, 0):
+        raise ViewError(
+            "from_torch: the output is a flattened image, whose numbers are in another order here, "
+            "by rows and columns; let the module end before it is flattened"
+        )
+    return value
 
 
 def _before_softmax(node: fx.Node) -> tuple[fx.Node, bool]:

@@ -61,7 +61,11 @@ def _local_response_norm(reader: TorchReader, node: fx.Node) -> Foreign | None:
     if not all(isinstance(number, (int, float)) for number in (alpha, bias, beta)):
         return None
     return reader.writer.lrn(
-        value, size=size, alpha=float(alpha), beta=float(beta), bias=float(bias)  # type: ignore[arg-type]
+        value,
+        size=size,
+        alpha=float(alpha),
+        beta=float(beta),
+        bias=float(bias),  # type: ignore[arg-type]
     )
 
 

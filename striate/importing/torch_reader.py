@@ -227,9 +227,7 @@ class TorchReader:
             raise ViewError(f"it pads with {padded.fill:g}")
         rank = len(padded.value.shape) - len(padded.before)
         none = (0,) * rank
-        return self.writer.padded(
-            padded.value, (*none, *padded.before), (*none, *padded.after)
-        )
+        return self.writer.padded(padded.value, (*none, *padded.before), (*none, *padded.after))
 
     # Layers with parameters.
 

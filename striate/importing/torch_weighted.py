@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -227,9 +228,7 @@ def _prelu(reader: TorchReader, call: TorchCall) -> Foreign:
     assert slope is not None
     if slope.size > 1:
         slope = slope.reshape(1, -1, *(1,) * (len(call.value.shape) - 2))
-    return reader.layer(
-        known, lambda name: reader.writer.prelu(call.value, slope, name=name)
-    )
+    return reader.layer(known, lambda name: reader.writer.prelu(call.value, slope, name=name))
 
 
 # Pooling.
@@ -295,7 +294,7 @@ def _uniform(pixels: int, wanted: int) -> tuple[int, int]:
     starts = [math.floor(i * pixels / wanted) for i in range(wanted)]
     stops = [math.ceil((i + 1) * pixels / wanted) for i in range(wanted)]
     sizes = {stop - start for start, stop in zip(starts, stops, strict=True)}
-    steps = {after - before for before, after in zip(starts, starts[1:], strict=False)} or {1}
+    steps = {after - before for before, after in pairwise(starts)} or {1}
     if len(sizes) > 1 or len(steps) > 1 or 0 in steps:
         raise ViewError(f"{pixels} pixels are pooled to {wanted} by windows of different sizes")
     return sizes.pop(), steps.pop()

@@ -318,3 +318,70 @@ def test_dropout_has_its_rate() -> None:
     dropped = module.dropout_1.train()(torch.ones(50, 1000))
     assert set(dropped.unique().tolist()) == {0.0, float(np.float32(4 / 3))}
     assert abs(float((dropped == 0).float().mean()) - 0.25) < 0.02
+
+
+# What training does otherwise in some layers.
+
+
+def test_statistics_that_are_kept_stay() -> None:
+    network = mixed()
+    network.keep_statistics("batch_norm_1")
+    images, labels = images_for(network, 8), np.arange(8) % 9
+    module = agree(network)
+    before = module.state_dict()["batch_norm_1.running_mean"].clone()
+    other = module.state_dict()["batch_norm_2.running_mean"].clone()
+    torch_steps(module, images, labels, 0.05)
+    steps(network, images, labels, 0.05)
+    after = module.state_dict()
+    assert torch.equal(after["batch_norm_1.running_mean"], before)
+    assert not torch.equal(after["batch_norm_2.running_mean"], other)
+    found = differences(network.to_torch().state_dict(), after)
+    assert max(found.values()) < 1e-3, found
+    assert after["batch_norm_1.weight"].requires_grad is False  # a state dict's are detached
+    assert module.batch_norm_1.weight.requires_grad
+
+
+def shared() -> Network:
+    """The same layers in two places, one of which reads a flattened image."""
+    x = image = Input((4, 5, 6))
+    conv, norm, dense = Conv2D(6, 3, padding=1), BatchNorm(), Dense(120)
+    for _ in range(2):
+        x = Tanh()(norm(conv(x)))
+    v = dense(dense(Flatten()(x)))
+    return randomised(Network(inputs=image, output=Dense(3)(v)))
+
+
+def test_shared_weights_are_one_parameter() -> None:
+    network = shared()
+    module = agree(network)
+    assert sum(p.numel() for p in module.parameters()) == network.parameter_count
+    images, labels = images_for(network, 8), np.arange(8) % 3
+    double = network.to_torch().double()
+    torch_steps(module, images, labels, 0.01)
+    torch_steps(double, images, labels, 0.01)
+    network.load_torch(network.to_torch())
+    steps(network, images, labels, 0.01)
+    far = max(differences(module.state_dict(), double.state_dict()).values())
+    own = differences(network.to_torch().state_dict(), double.state_dict())
+    assert max(own.values()) <= 3 * far, (own, far)
+
+
+def test_heads_come_behind_the_output() -> None:
+    x = image = Input((6, 6, 3))
+    x = ReLU()(Conv2D(4, 3)(x))
+    aux = Dense(3)(Flatten()(x))
+    main = Dense(3)(GlobalAvgPool2D()(Conv2D(5, 3)(x)))
+    network = randomised(Network(inputs=image, output=main, heads={"aux": (aux, 0.3)}))
+    images = images_for(network)
+    alone, both = network.to_torch(), network.to_torch(heads=True)
+    first, second = both(tensor(images))
+    assert torch.equal(first, alone(tensor(images)))
+    wanted = network.predict_logits(images, head="aux", engine="numpy")
+    np.testing.assert_allclose(array(second), wanted, rtol=0, atol=1e-5)
+    assert set(both.state_dict()) - set(alone.state_dict()) == {"dense_1.weight", "dense_1.bias"}
+    kept = network.flat.copy()
+    for module in (alone, both):
+        network.flat[:] = kept
+        network.parameters["conv2d_1/filters"][...] = 0.0
+        network.load_torch(module)
+        np.testing.assert_array_equal(network.flat, kept)
