@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from torch import fx
@@ -57,16 +58,11 @@ def _local_response_norm(reader: TorchReader, node: fx.Node) -> Foreign | None:
         return None
     if pads[4:] != [(size - 1) // 2, size // 2]:
         raise ViewError(f"local response normalisation over {size} channels, an even number")
-    alpha, bias, beta = product.args[1], sum_.args[1], power.args[1]
-    if not all(isinstance(number, (int, float)) for number in (alpha, bias, beta)):
+    given = [node.args[1] for node in (product, sum_, power)]
+    alpha, bias, beta = (float(n) if isinstance(n, (int, float)) else math.nan for n in given)
+    if math.isnan(alpha + bias + beta):
         return None
-    return reader.writer.lrn(
-        value,
-        size=size,
-        alpha=float(alpha),
-        beta=float(beta),
-        bias=float(bias),  # type: ignore[arg-type]
-    )
+    return reader.writer.lrn(value, size=size, alpha=alpha, beta=beta, bias=bias)
 
 
 def _numbers(given: Any) -> list[int]:

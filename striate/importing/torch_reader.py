@@ -186,8 +186,10 @@ class TorchReader:
         """What reads something that failed: operators that only belong to a known pattern."""
         from striate.importing.torch_patterns import matched
 
+        known = operator_name(node) in (*self.operators, "getitem")
+        unread = Failure() if known else Failure(where(node), "striate has no such layer")
         try:
-            return matched(self, node) or Failure()
+            return matched(self, node) or unread
         except StriateValueError as error:
             return Failure(where(node), str(error))
 
@@ -357,7 +359,7 @@ def _memory(node: fx.Node) -> object:
     tensor = node.meta.get("val")
     if not isinstance(tensor, torch.Tensor):
         return None
-    return StorageWeakRef(tensor.untyped_storage()).cdata
+    return StorageWeakRef(tensor.untyped_storage()).cdata  # type: ignore[no-untyped-call]
 
 
 def _some(found: list[str]) -> str:

@@ -302,7 +302,7 @@ def _uniform(pixels: int, wanted: int) -> tuple[int, int]:
 
 def _reduced(kind: str) -> Callable[[TorchReader, TorchCall], Foreign]:
     def read(reader: TorchReader, call: TorchCall) -> Foreign:
-        given = call["dim"]
+        given = call.arguments.get("dim")
         axes = list(given) if isinstance(given, (list, tuple)) else [given]
         if given is None or not axes:
             raise ViewError("it is taken over all axes")
