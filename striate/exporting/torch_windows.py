@@ -38,10 +38,24 @@ def _even(pads: Pads) -> tuple[int, int] | None:
     return (top, left) if (top, left) == (bottom, right) else None
 
 
+def _cropped(graph: TorchGraph, node: fx.Node, border: Pads) -> fx.Node:
+    top, bottom, left, right = (size or None for size in border)
+    down = slice(top, -bottom if bottom else None)
+    across = slice(left, -right if right else None)
+    return graph.call(operator.getitem, node, (slice(None), slice(None), down, across))
+
+
+def _given(place: TorchPlace) -> Pads:
+    """The padding of a pooling layer, without what its last windows hang over."""
+    layer = place.layer
+    pads: Pads = getattr(layer, "given_pads", layer.pads)(place.value.shape)
+    return pads
+
+
 def _overhang(place: TorchPlace) -> Pads:
     """What the last windows read below and to the right of the image and its padding."""
     layer, shape = place.layer, place.value.shape
-    pads, over = layer.pads(shape), [0, 0, 0, 0]
+    pads, over = _given(place), [0, 0, 0, 0]
     for axis in (0, 1):
         reach = extent(layer.size[axis], layer.dilation[axis])
         last = (place.shape[axis] - 1) * layer.stride[axis] + reach
@@ -78,24 +92,21 @@ def _conv2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
 
 def _conv_transpose2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
     layer, (_, _, channels) = place.layer, place.value.shape
-    pads = layer.pads(place.value.shape)
-    even = _even(pads)
+    even = _even(layer.pads)
     module = nn.ConvTranspose2d(
         channels,
         layer.filters,
         layer.size,
         layer.stride,
         even or (0, 0),
-        layer.output_padding if even else (0, 0),
+        layer.output_padding,
         layer.groups,
         layer.bias,
         layer.dilation,
         device="meta",
     )
     node = graph.module(place, place.node, module, _filters(place))
-    if even is not None:
-        return node
-    raise NotImplementedError
+    return node if even else _cropped(graph, node, layer.pads)
 
 
 def _filters(place: TorchPlace) -> dict[str, tuple[str, TensorLayout]]:
@@ -135,7 +146,7 @@ def _locally_connected2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
 
 def _fits(place: TorchPlace) -> tuple[int, int] | None:
     """The padding as PyTorch's pooling takes it: the same on both sides, at most half a window."""
-    even = _even(place.layer.pads(place.value.shape))
+    even = _even(_given(place))
     if even is None:
         return None
     halves = [
@@ -150,7 +161,7 @@ def _max_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
     over = _overhang(place)
     node = place.node
     if padding is None:
-        node = _pad(graph, node, _both(layer.pads(place.value.shape), over), float("-inf"))
+        node = _pad(graph, node, _both(_given(place), over), float("-inf"))
     module = nn.MaxPool2d(
         layer.size,
         layer.stride,
@@ -188,7 +199,7 @@ def _avg_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
     if padding is not None and layer.dilation == (1, 1):
         module = nn.AvgPool2d(layer.size, layer.stride, padding, any(over), layer.count_padding)
         return graph.module(place, place.node, module)
-    pads = layer.pads(shape)
+    pads = _given(place)
     sums = _sums(graph, place, _pad(graph, place.node, _both(pads, over)), shape[2])
     # The pixels that each window has, counted in the same way.
     ones = graph.method("new_ones", place.node, (1, 1, *shape[:2]))
@@ -199,7 +210,7 @@ def _avg_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
 
 def _sum_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
     shape = place.value.shape
-    pads = _both(place.layer.pads(shape), _overhang(place))
+    pads = _both(_given(place), _overhang(place))
     return _sums(graph, place, _pad(graph, place.node, pads), shape[2])
 
 
@@ -217,7 +228,11 @@ def _global_max_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
 
 
 def _zero_pad2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
-    return _pad(graph, place.node, place.layer.pads(place.value.shape))
+    return _pad(graph, place.node, place.layer.border)
+
+
+def _crop2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
+    return _cropped(graph, place.node, place.layer.border)
 
 
 WINDOWS: dict[str, TorchWriter] = {
@@ -228,4 +243,7 @@ WINDOWS: dict[str, TorchWriter] = {
     "SumPool2D": _sum_pool2d,
     "GlobalAvgPool2D": _global_avg_pool2d,
     "GlobalMaxPool2D": _global_max_pool2d,
+    "ConvTranspose2D": _conv_transpose2d,
+    "ZeroPad2D": _zero_pad2d,
+    "Crop2D": _crop2d,
 }

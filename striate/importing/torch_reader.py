@@ -18,7 +18,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.common.text import counted, cut
+from striate.common.text import cut
 from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign, GraphWriter
 from striate.importing.torch_trace import Known, TracedModule
@@ -365,4 +365,4 @@ def _memory(node: fx.Node) -> object:
 def _some(found: list[str]) -> str:
     """The first of these, and how many more."""
     shown = ", ".join(found[:3])
-    return shown + f" and {counted(len(found) - 3, 'more')}" * (len(found) > 3)
+    return shown + f" and {len(found) - 3} more" * (len(found) > 3)
