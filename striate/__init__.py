@@ -242,6 +242,7 @@ __all__ = [
     "explain_method",
     "filter_image",
     "from_onnx",
+    "from_torch",
     "functional",
     "gradients",
     "kernels",

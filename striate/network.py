@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from striate.engines.engine import Engine
     from striate.exporting import onnx_export
     from striate.exporting import torch_module
+    from striate.exporting import onnx_export, torch_module
     from striate.inspect.summary import Summary
     from striate.optim.losses import Loss, LossFunction
     from striate.plan.inference import CompiledNetwork

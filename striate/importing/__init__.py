@@ -9,6 +9,15 @@ graph_writer    all layers
 onnx_reader     an ONNX file as a network; the modules beside it do the steps
 
 `from_onnx` is the door.
+
+torch_import         networks from modules of PyTorch
+torch_trace          a module as a graph of operators
+torch_reader         reads the operators, and says which are no layers
+torch_values         what they read and give
+torch_arithmetic, torch_axes, torch_weighted
+                     each operator
+torch_patterns       operators that only together are a layer
+torch_preprocessing  what is done to the images first
 """
 
 from __future__ import annotations

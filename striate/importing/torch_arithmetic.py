@@ -11,8 +11,9 @@ from striate.common.arrays import Array
 from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign
 from striate.importing.node_collector import layer_of
-from striate.importing.torch_reader import Operators, TorchCall, TorchReader, as_array
+from striate.importing.torch_reader import Operators, TorchReader
 from striate.importing.torch_trace import Known
+from striate.importing.torch_values import TorchCall, as_array
 
 _SELU = (1.0507009873554805, 1.6732632423543772)
 """Scale and alpha of SELU (arXiv:1706.02515)."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign
-from striate.importing.torch_reader import Operators, Padded, TorchCall, TorchReader, operator_name
+from striate.importing.torch_reader import Operators, TorchReader
+from striate.importing.torch_values import Padded, TorchCall, operator_name
 
 
 def _viewed(value: Foreign, view: Any) -> Foreign:

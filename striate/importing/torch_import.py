@@ -117,7 +117,7 @@ def _ended(writer: GraphWriter, value: Foreign) -> Foreign:
 
 def _before_softmax(node: fx.Node) -> tuple[fx.Node, bool]:
     """What a softmax over the classes at the end reads, and whether there is one."""
-    from striate.importing.torch_reader import operator_name
+    from striate.importing.torch_values import operator_name
 
     if operator_name(node) in _SOFTMAX and len(node.meta["val"].shape) == 2:
         source = node.args[0]

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from torch import fx
 
 from striate.importing.axis_view import ViewError
-from striate.importing.graph_writer import Foreign
-
-if TYPE_CHECKING:
-    from striate.importing.torch_reader import TorchReader
+from striate.importing.graph_writer import Foreign, GraphWriter
+from striate.importing.torch_values import operator_name
 
 _ONE_INPUT = ("view", "reshape", "squeeze", "unsqueeze")
 
 
-def matched(reader: TorchReader, node: fx.Node) -> Foreign | None:
+def matched(writer: GraphWriter, values: Mapping[fx.Node, Any], node: fx.Node) -> Foreign | None:
     """The layer that ends in this operator, if it is one of several operators.
+
+    Args:
+        writer: of the layers.
+        values: of the nodes that were read.
+        node: the operator.
 
     Raises:
         ViewError: it is one, and no layer of striate has its numbers.
     """
-    return _local_response_norm(reader, node)
+    return _local_response_norm(writer, values, node)
 
 
-def _local_response_norm(reader: TorchReader, node: fx.Node) -> Foreign | None:
+def _local_response_norm(
+    writer: GraphWriter, values: Mapping[fx.Node, Any], node: fx.Node
+) -> Foreign | None:
     """x / (bias + alpha · mean of x² over neighbouring channels)^beta, as PyTorch writes it."""
-    from striate.importing.torch_reader import operator_name
 
     def steps(node: Any, *operators: str) -> list[fx.Node]:
         """The nodes of these operators, each the first input of the one before."""
@@ -46,7 +51,7 @@ def _local_response_norm(reader: TorchReader, node: fx.Node) -> Foreign | None:
     found = steps(node.args[1], "pow", "add", "mul", "avg_pool3d", "pad", "mul")
     if not found:
         found = steps(node.args[1], "pow", "add", "mul", "avg_pool3d", "constant_pad_nd", "mul")
-    value = reader.values[node.args[0]]
+    value = values[node.args[0]]
     if not found or not isinstance(value, Foreign):
         return None
     power, sum_, product, mean, pad, square = found
@@ -62,7 +67,7 @@ def _local_response_norm(reader: TorchReader, node: fx.Node) -> Foreign | None:
     alpha, bias, beta = (float(n) if isinstance(n, (int, float)) else math.nan for n in given)
     if math.isnan(alpha + bias + beta):
         return None
-    return reader.writer.lrn(value, size=size, alpha=alpha, beta=beta, bias=bias)
+    return writer.lrn(value, size=size, alpha=alpha, beta=beta, bias=bias)
 
 
 def _numbers(given: Any) -> list[int]:

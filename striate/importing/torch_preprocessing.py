@@ -8,8 +8,8 @@ import numpy as np
 from torch import fx
 
 from striate.common.arrays import Array
-from striate.importing.torch_reader import as_array, operator_name
 from striate.importing.torch_trace import Known, TracedModule
+from striate.importing.torch_values import as_array, operator_name
 from striate.model.preprocessing import Preprocessing
 
 _CASTS = ("to", "_to_copy", "contiguous", "clone", "detach", "alias")

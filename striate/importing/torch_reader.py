@@ -11,91 +11,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import fx, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.text import cut
 from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign, GraphWriter
+from striate.importing.torch_patterns import matched
 from striate.importing.torch_trace import Known, TracedModule
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What is no layer.
-
-    Attributes:
-        operator: the operator and where it is; "" if it only reads what failed.
-        why: the reason.
-    """
-
-    operator: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Padded:
-    """Images with a border, for readers that take it as their padding.
-
-    Attributes:
-        value: the images.
-        before, after: rows and columns.
-        fill: what is in the border.
-    """
-
-    value: Foreign
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    fill: float
-
-
-@dataclass(frozen=True)
-class TorchCall:
-    """An operator with its arguments by the names that PyTorch gives them."""
-
-    node: fx.Node
-    arguments: Mapping[str, Any]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.arguments[name]
-
-    @property
-    def value(self) -> Foreign:
-        """The first argument, if it depends on the images."""
-        first = next(iter(self.arguments.values()))
-        if not isinstance(first, Foreign):
-            raise ViewError("its first argument depends on no image, or is a list")
-        return first
-
-    def ints(self, name: str, count: int, default: int | None = None) -> tuple[int, ...]:
-        """A list of numbers, of which one stands for `count` equal ones."""
-        given = self.arguments[name]
-        if default is not None and (given is None or given == []):
-            return (default,) * count
-        numbers = tuple(int(n) for n in (given if isinstance(given, (list, tuple)) else [given]))
-        return numbers * count if len(numbers) == 1 else numbers
-
-    def array(self, name: str) -> Array | None:
-        """A known tensor in NumPy, or None."""
-        given = self.arguments[name]
-        if given is None:
-            return None
-        if not isinstance(given, Known):
-            raise ViewError(f"its {name} depends on the images")
-        return as_array(given.tensor)
-
-
-def as_array(tensor: torch.Tensor) -> Array:
-    """The numbers of a tensor, wherever it is; of half precision in float32."""
-    plain = tensor.detach().cpu()
-    if plain.dtype in (torch.bfloat16, torch.float16):
-        plain = plain.float()
-    return np.asarray(plain.numpy())
-
+from striate.importing.torch_values import (
+    Failure,
+    Padded,
+    TorchCall,
+    is_in_place,
+    operator_name,
+    where,
+)
 
 Operators = Mapping[str, Callable[["TorchReader", TorchCall], Any]]
 
@@ -184,12 +117,10 @@ class TorchReader:
 
     def _rescued(self, node: fx.Node, read: Mapping[str, Any]) -> Any:
         """What reads something that failed: operators that only belong to a known pattern."""
-        from striate.importing.torch_patterns import matched
-
         known = operator_name(node) in (*self.operators, "getitem")
         unread = Failure() if known else Failure(where(node), "striate has no such layer")
         try:
-            return matched(self, node) or unread
+            return matched(self.writer, self.values, node) or unread
         except StriateValueError as error:
             return Failure(where(node), str(error))
 
@@ -309,25 +240,6 @@ class TorchReader:
                 kinds.setdefault(failure.why, []).append(failure.operator)
         told = [f"{_some(found)} ({cut(why, 120)})" for why, found in kinds.items()]
         return f"from_torch: no layers stand for {'; '.join(told)}; replace them in the module"
-
-
-def where(node: fx.Node) -> str:
-    """An operator as errors name it: batch_norm in layer1.0.bn1."""
-    stack = list((node.meta.get("nn_module_stack") or {}).values())
-    path = str(stack[-1][0]) if stack else ""
-    return operator_name(node) + f" in {path}" * bool(path)
-
-
-def operator_name(node: fx.Node) -> str:
-    """The name of an operator without its overload, and without the mark of those in place."""
-    if isinstance(node.target, torch._ops.OpOverload):
-        return node.target._schema.name.partition("::")[2].rstrip("_")
-    return getattr(node.target, "__name__", str(node.target))
-
-
-def is_in_place(node: fx.Node) -> bool:
-    """Whether an operator changes what it reads."""
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
 def _arguments(node: fx.Node) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from striate.common.arrays import Array
 from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign, SlidingWindow
 from striate.importing.node_collector import layer_of
-from striate.importing.torch_reader import Operators, Padded, TorchCall, TorchReader
+from striate.importing.torch_reader import Operators, TorchReader
 from striate.importing.torch_trace import Known
+from striate.importing.torch_values import Padded, TorchCall
 
 
 def _known(call: TorchCall, *names: str) -> dict[str, Known | None]:
