@@ -385,3 +385,116 @@ def test_heads_come_behind_the_output() -> None:
         network.parameters["conv2d_1/filters"][...] = 0.0
         network.load_torch(module)
         np.testing.assert_array_equal(network.flat, kept)
+
+
+# Every layer between two convolutions, and between dense layers.
+
+IMAGES: dict[str, list[dict[str, Any]]] = {
+    "ReLU6": [{}],
+    "Clip": [{"low": -0.3, "high": 0.4}, {"high": 0.2}],
+    "HardSigmoid": [{}, {"slope": 0.2, "offset": 0.4}],
+    "HardSwish": [{}],
+    "SiLU": [{}],
+    "Mish": [{}],
+    "ELU": [{"alpha": 0.7}],
+    "GELU": [{}, {"approximate": "tanh"}],
+    "LeakyReLU": [{"slope": 0.3}],
+    "PReLU": [{}, {"shared": True}],
+    "Affine": [{}, {"shift": False}, {"scale": False}],
+    "LayerNorm": [{"eps": 1e-3}],
+    "LRN": [{"size": 5, "alpha": 0.3}, {"size": 4, "alpha": 0.2, "beta": 0.6, "bias": 2.0}],
+    "ChannelShuffle": [{"groups": 3}],
+    "ChannelSlice": [{"start": 1, "stop": 6, "step": 2}, {"start": 2, "stop": 5}],
+    "ZeroPad2D": [{"padding": (1, 0, 2, 3)}],
+    "Crop2D": [{"cropping": (1, 0, 0, 2)}, {"cropping": 1}],
+    "GlobalMaxPool2D": [{"keepdims": True}],
+    "GlobalAvgPool2D": [{"keepdims": True}],
+    "ConvTranspose2D": [
+        {"filters": 4, "size": (2, 3), "stride": 2, "groups": 2, "bias": False},
+        {"filters": 5, "size": 3, "stride": (3, 2), "padding": (1, 0, 2, 1), "output_padding": 1},
+        {"filters": 3, "size": 3, "padding": 1, "dilation": 2, "output_padding": (1, 0)},
+    ],
+    "MaxPool2D": [
+        {"size": 3, "stride": 2, "uncovered": "overhang"},
+        {"size": 3, "stride": 2, "padding": (1, 0, 0, 1), "uncovered": "overhang"},
+        {"size": 2, "stride": 1, "dilation": 2},
+    ],
+    "AvgPool2D": [
+        {"size": 3, "stride": 2, "uncovered": "overhang", "count_padding": True, "padding": 1},
+        {"size": 3, "stride": 2, "uncovered": "overhang", "padding": (0, 1, 1, 0)},
+        {"size": 2, "stride": 1, "dilation": (2, 1), "padding": 1},
+        {"size": 2, "stride": 1, "dilation": 2, "padding": 1, "count_padding": True},
+    ],
+    "SumPool2D": [{"size": 3, "stride": 2, "uncovered": "overhang"}, {"size": 2, "dilation": 2,
+                  "stride": 1}],
+}  # fmt: skip
+SINGLE = [(kind, options) for kind, cases in IMAGES.items() for options in cases]
+ON_VECTORS = [
+    case for case in SINGLE if "2D" not in case[0] and case[0] not in ("LRN",)
+]  # fmt: skip
+
+
+def made(kind: str, options: dict[str, Any]) -> Layer:
+    """The layer; the test is skipped where this version has none, or not with these options."""
+    if kind not in LAYERS:
+        pytest.skip(f"there is no {kind}")
+    if options.get("uncovered") == "overhang" or "dilation" in options or "keepdims" in options:
+        import inspect
+
+        if "keepdims" not in inspect.signature(LAYERS["GlobalAvgPool2D"]).parameters:
+            pytest.skip(f"{kind} has no such options")
+    return LAYERS[kind](**options)
+
+
+def same_gradients(network: Network) -> None:
+    """The gradients of one batch are PyTorch's in float64."""
+    module = agree(network).double().train()
+    images = images_for(network, 6)
+    labels = np.arange(6) % network.output_shape[0]
+    logits = module(tensor(images).double())
+    torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels)).backward()
+    _, gradients = network.gradients(images, labels, engine="numpy")
+    shifted = Network.from_config(network.get_config(), seed=None)
+    for name, gradient in gradients.items():
+        shifted.parameters[name][...] = gradient
+    learned = dict(module.named_parameters())
+    written = shifted.to_torch()  # the gradients in PyTorch's layouts
+    for name, parameter in written.named_parameters():
+        wanted = learned.pop(name).grad
+        largest = float(wanted.abs().max()) + 1e-6
+        assert float((parameter.detach().double() - wanted).abs().max()) <= 1e-4 * largest, name
+    assert not learned
+
+
+@pytest.mark.parametrize(("kind", "options"), SINGLE, ids=str)
+def test_each_layer_on_images(kind: str, options: dict[str, Any]) -> None:
+    x = image = Input((7, 8, 3))
+    x = made(kind, options)(Conv2D(6, 3, padding=1)(x))
+    x = Dense(4)(Flatten()(Conv2D(5, 1)(x)))
+    same_gradients(randomised(Network(inputs=image, output=x)))
+
+
+@pytest.mark.parametrize(("kind", "options"), ON_VECTORS, ids=str)
+@pytest.mark.parametrize("flattened", [False, True])
+def test_each_layer_on_vectors(kind: str, options: dict[str, Any], flattened: bool) -> None:
+    """Features in the network's order, and those of a flattened image in PyTorch's."""
+    image = Input((2, 3, 3)) if flattened else Input((18,))
+    x = Flatten()(image) if flattened else image
+    x = made(kind, options)(x)
+    same_gradients(randomised(Network(inputs=image, output=Dense(4)(x))))
+
+
+@pytest.mark.skipif("Multiply" not in LAYERS, reason="there is no Multiply")
+@pytest.mark.parametrize("gate", ["image", "vector", "plane", "two vectors"])
+def test_products(gate: str) -> None:
+    x = image = Input((4, 5, 6))
+    multiply = LAYERS["Multiply"]()
+    if gate == "image":
+        x = multiply(x, Sigmoid()(Conv2D(6, 1)(x)))
+    elif gate == "vector":
+        x = multiply(Sigmoid()(Dense(6)(GlobalAvgPool2D()(x))), x)
+    elif gate == "plane":
+        x = multiply(x, Sigmoid()(Conv2D(1, 1)(x)))
+    else:
+        x = multiply(Flatten()(x), Dense(120)(Flatten()(x)))
+    same_gradients(randomised(Network(inputs=image, output=Dense(3)(Flatten()(x)))))
