@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
-    from striate.exporting import onnx_export
-    from striate.exporting import torch_module
     from striate.exporting import onnx_export, torch_module
     from striate.inspect.summary import Summary
     from striate.optim.losses import Loss, LossFunction

@@ -6,9 +6,8 @@ sliding_window  windows along the axes of a tensor
 node_collector  collects layers and their weights, and makes the network
 weight_writer   layers with weights, from those of another library
 graph_writer    all layers
-onnx_reader     an ONNX file as a network; the modules beside it do the steps
 
-`from_onnx` is the door.
+onnx_reader          an ONNX file as a network; the modules beside it do the steps
 
 torch_import         networks from modules of PyTorch
 torch_trace          a module as a graph of operators
@@ -18,6 +17,8 @@ torch_arithmetic, torch_axes, torch_weighted
                      each operator
 torch_patterns       operators that only together are a layer
 torch_preprocessing  what is done to the images first
+
+`from_onnx` and `torch_import.from_torch` are the doors.
 """
 
 from __future__ import annotations
