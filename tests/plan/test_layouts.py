@@ -22,6 +22,8 @@ from striate.layers import (
     Clip,
     Concat,
     Conv2D,
+    ConvTranspose2D,
+    Crop2D,
     Dense,
     Dropout,
     Flatten,
@@ -46,6 +48,7 @@ from striate.layers import (
     SiLU,
     SumPool2D,
     Tanh,
+    ZeroPad2D,
 )
 from striate.nest.target import host
 from striate.network import Input, Network
@@ -111,6 +114,11 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (GlobalAvgPool2D(keepdims=True), (5, 3, 17)),
     (GlobalMaxPool2D(), (5, 3, 31)),
     (GlobalMaxPool2D(keepdims=True), (1, 9, 7)),
+    (ConvTranspose2D(9, (3, 2), stride=(2, 1), padding=(1, 0, 0, 1)), (4, 3, 17)),
+    (ConvTranspose2D(6, 3, stride=2, output_padding=1, groups=3, bias=False), (3, 4, 9)),
+    (ConvTranspose2D(8, 3, padding=1, groups=8), (3, 4, 8)),
+    (ZeroPad2D((1, 0, 2, 1)), (3, 4, 9)),
+    (Crop2D((0, 1, 1, 0)), (3, 4, 9)),
     (BatchNorm(momentum=0.7), (3, 2, 17)),
     (BatchNorm(), (7,)),
     (Flatten(), (3, 2, 5)),
