@@ -79,7 +79,7 @@ def _inside(border: Pads) -> Access:
     return Access({"y": 1}, {"x": 1}, {"c": 1}, (border[0], border[2], 0))
 
 
-class _Part(NamedTuple):
+class _Strip(NamedTuple):
     """Some rows and columns of an image."""
 
     row: int
@@ -102,15 +102,15 @@ class _Part(NamedTuple):
         )
 
 
-def _around(image: Image, border: Pads) -> Iterator[_Part]:
+def _around(image: Image, border: Pads) -> Iterator[_Strip]:
     """The border of an image: above, below, left and right of what is inside it."""
     top, bottom, left, right = border
     inside = image.height - top - bottom
     for part in (
-        _Part(0, 0, top, image.width),
-        _Part(image.height - bottom, 0, bottom, image.width),
-        _Part(top, 0, inside, left),
-        _Part(top, image.width - right, inside, right),
+        _Strip(0, 0, top, image.width),
+        _Strip(image.height - bottom, 0, bottom, image.width),
+        _Strip(top, 0, inside, left),
+        _Strip(top, image.width - right, inside, right),
     ):
         if part.height and part.width:
             yield part
