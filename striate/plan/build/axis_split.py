@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from striate.nest import tuned
@@ -15,6 +16,8 @@ from striate.plan.stage import Stage, BoundNest, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
+# Vector operations in the time in which a number comes from the outer caches.
+_READING = 0.5
 
 
 def split(stage: Stage, parts: int, settings: Settings) -> list[Stage]:
@@ -40,16 +43,30 @@ def _work(nest: Nest) -> int:
     return nest.multiply_adds * (1 if nest.reduction != "none" else 2 * stored)
 
 
-def _axis(nest: Nest, lanes: int) -> str | None:
-    """The longest axis of the outputs that can be cut between vectors."""
+def _axis(nest: Nest, parts: int, lanes: int) -> str | None:
+    """The axis of the outputs that is best cut, between vectors."""
     forms = [form for expression in nest.expressions() for form in forms_in(expression)]
     moving = {axis for form in forms if isinstance(form, Index) for axis, _ in form.strides}
     whole = [axis for axis in nest.outputs if axis not in moving and _is_uniform(nest, axis)]
     beside = {axis for store in nest.stores for axis, stride in store.target.strides if stride == 1}
     apart = [axis for axis in whole if axis not in beside and nest.extent(axis) > 1]
     if apart:
-        return max(apart, key=nest.extent)
+        return min(apart, key=lambda axis: (_cost(nest, axis, parts, lanes), -nest.extent(axis)))
     return next((axis for axis in whole if nest.extent(axis) >= 2 * lanes), None)
+
+
+def _cost(nest: Nest, axis: str, parts: int, lanes: int) -> float:
+    """Vector operations of the largest part, and the time in which it reads its numbers: of those
+    that do not move along the axis, such as weights where pixels are cut, every part reads all.
+    """
+    extents = dict(nest.axes)
+    share = -(-extents[axis] // parts) / extents[axis]
+    numbers = sum(
+        math.prod(extents[name] for name, _ in tensor.strides)
+        * (share if tensor.stride(axis) else 1.0)
+        for tensor in nest.read
+    )
+    return share * _work(nest) / lanes + _READING * numbers
 
 
 def _is_uniform(nest: Nest, axis: str) -> bool:
@@ -64,7 +81,7 @@ def _is_uniform(nest: Nest, axis: str) -> bool:
 def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
     """The parts of a step; none if it has no axis to be cut along."""
     nest, lanes = step.nest, settings.vector
-    axis = _axis(nest, lanes)
+    axis = _axis(nest, parts, lanes)
     if axis is None:
         return []
     # That of the whole, so that every sum keeps its order, and its bits.
