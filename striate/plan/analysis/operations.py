@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from striate.common.cached_property import cached_property
 from striate.layers import (
+    Add,
     AvgPool2D,
     Conv2D,
     Dense,
@@ -55,6 +56,12 @@ class Operation:
     multiply_adds: float
     pads: Pads = (0, 0, 0, 0)
     activation: Layer | None = None
+    addend: int | None = None
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The values that it reads."""
+        return self.inputs if self.addend is None else (*self.inputs, self.addend)
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,13 @@ class Graph:
         """The operations that read each value that is read, in order."""
         found: dict[int, list[Operation]] = {}
         for operation in self.operations:
-            for value in dict.fromkeys(operation.inputs):
+            for value in dict.fromkeys(operation.reads):
                 found.setdefault(value, []).append(operation)
         return found
 
     def readers(self) -> Counter[int]:
         """How often each value is read; being an output counts once."""
-        counts = Counter(value for operation in self.operations for value in operation.inputs)
+        counts = Counter(value for operation in self.operations for value in operation.reads)
         counts.update([self.output, *(value for value, _ in self.heads)])
         return counts
 
@@ -107,6 +114,8 @@ def analyse(network: Model, training: bool, backward: bool | None = None) -> Gra
     - An activation whose input nobody else reads is applied where that input is stored.
     - max(f(x)) = f(max(x)) for a rising f, so an activation before max-pooling is moved behind
       it, where there are fewer numbers.  (Gradients agree too: where a tie is new, f is flat.)
+    - Where no gradients are wanted, the sum of a convolution and another value is made as the
+      convolution's result is stored.
     - Rows and columns that no window reads are not computed.
     """
     backward = training if backward is None else backward
@@ -133,6 +142,11 @@ def analyse(network: Model, training: bool, backward: bool | None = None) -> Gra
             if previous and not previous.activation and type(previous.layer) not in ACTIVATIONS:
                 fused[i], previous.activation = fused[before], layer
                 continue
+        if not backward and type(layer) is Add and len(sources[i]) == 2:
+            last = _ends_in_sum(sources[i], fused, made, readers)
+            if last is not None:
+                fused[i] = last
+                continue
         fused[i] = i
         inputs = tuple(fused[source] for source in sources[i])
         shapes, shape = network.input_shapes(i), network.nodes[i].shape
@@ -152,6 +166,31 @@ def analyse(network: Model, training: bool, backward: bool | None = None) -> Gra
     return graph
 
 
+def _ends_in_sum(
+    sources: tuple[int, ...],
+    fused: dict[int, int],
+    made: dict[int, Operation],
+    readers: Counter[int],
+) -> int | None:
+    """Let the convolution that makes the later one of two values add the other; return the value
+    that holds the sum, or None where there is no such convolution.
+    """
+    order = {value: place for place, value in enumerate((INPUT, *made))}
+    other, later = sorted(sources, key=lambda source: order[fused[source]])
+    last = made.get(fused[later])
+    if (
+        last is None
+        or type(last.layer) is not Conv2D
+        or last.activation is not None
+        or last.addend is not None
+        or readers[later] != 1
+        or fused[other] == fused[later]
+    ):
+        return None
+    last.addend = fused[other]
+    return last.node
+
+
 def _trim(graph: Graph) -> None:
     """Leave out the rows and columns at the bottom and right of a value that no reader's windows
     reach: ``uncovered="drop"`` leaves some, and what makes them then reads less in its turn.
@@ -161,6 +200,7 @@ def _trim(graph: Graph) -> None:
     for operation in reversed(graph.operations):
         readers = graph.readers_of.get(operation.node, ())
         windows = all(type(o.layer) in _WINDOWS for o in (operation, *readers))
+        windows = windows and all(reader.addend != operation.node for reader in readers)
         if operation.node in graph.outputs or not windows:
             continue
         rows, columns, channels = operation.shape

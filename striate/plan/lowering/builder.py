@@ -135,9 +135,18 @@ class Builder:
         self.deferred.append(labelled)
 
     def store(self, operation: Operation, result: Expression, walk: Access) -> Store:
-        """Store a result as the operation's value, through its activation."""
+        """Store a result as the operation's value, with what is added, through its activation."""
         target = self.values[operation.node].tensor("out", walk)
+        if operation.addend is not None:
+            result = result + self.values[operation.addend].tensor("addend", walk)
         return Store(target, activated(operation.activation, result))
+
+    def stored(self, operation: Operation) -> dict[str, Image]:
+        """The images that `store` writes and reads, by role."""
+        images = {"out": self.values[operation.node]}
+        if operation.addend is not None:
+            images["addend"] = self.values[operation.addend]
+        return images
 
     def out(self, operation: Operation) -> Location:
         """Where the operation's value lies."""
@@ -273,7 +282,8 @@ class OutputWriter:
 
     @property
     def _places(self) -> dict[str, Location]:
-        places = {"out": self.builder.out(self.operation)}
+        images = self.builder.stored(self.operation)
+        places = {role: Location(image.buffer) for role, image in images.items()}
         if self.bias:
             places["bias"] = self.builder.parameter(self.operation, "bias")
         return places

@@ -169,7 +169,7 @@ class Winograd(Algorithm):
             return builder.store(operation, value + vector("bias", c=1) if g.bias else value, walk)
 
         bias = {"bias": builder.parameter(operation, "bias")} if g.bias else {}
-        target = OutputSink(store, {"out": builder.values[operation.node]}, bias)
+        target = OutputSink(store, builder.stored(operation), bias)
         seen = _correlate(builder, work, _filters(builder, operation, matrices, "k"), target)
         if seen and 4 * seen.size**2 * seen.count * seen.channels <= _AT_HAND:
             builder.remember(operation, "seen", KeptTiles(seen, builder.recorder.stage()))

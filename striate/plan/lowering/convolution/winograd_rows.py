@@ -128,8 +128,10 @@ def _forward(builder: Builder, operation: Operation, strips: Strips) -> None:
 
 def _put(builder: Builder, operation: Operation, strips: Strips, sums: Image, first: int) -> None:
     """O = A' M, of some rows from the `first` on."""
-    out, count = builder.values[operation.node], sums.height // strips.positions
-    places = {"sums": Location(sums.buffer), "out": Location(out.buffer, first * out.row)}
+    count = sums.height // strips.positions
+    places = {"sums": Location(sums.buffer)}
+    for role, image in builder.stored(operation).items():
+        places[role] = Location(image.buffer, first * image.row)
     if strips.bias:
         places["bias"] = builder.parameter(operation, "bias")
     for left, across, width in whole_and_cut(0, strips.count, strips.columns, strips.m):
