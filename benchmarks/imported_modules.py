@@ -80,7 +80,11 @@ def compared(name: str, make: Callable[[], nn.Module], side: int) -> bool:
     module = randomised(make)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what would train otherwise
-        network = striate.from_torch(module, (1, 3, side, side))
+        try:
+            network = striate.from_torch(module, (1, 3, side, side))
+        except ValueError as error:
+            print(f"{name:26} REFUSED: {error}")
+            return False
     images = torch.randn(2, 3, side, side)
 
     def outputs(module: nn.Module, images: torch.Tensor) -> Any:

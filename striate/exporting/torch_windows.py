@@ -48,7 +48,7 @@ def _cropped(graph: TorchGraph, node: fx.Node, border: Pads) -> fx.Node:
 def _given(place: TorchPlace) -> Pads:
     """The padding of a pooling layer, without what its last windows hang over."""
     layer = place.layer
-    pads: Pads = getattr(layer, "given_pads", layer.pads)(place.value.shape)
+    pads: Pads = layer.given_pads(place.value.shape)
     return pads
 
 

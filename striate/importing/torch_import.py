@@ -103,7 +103,7 @@ def _image(writer: GraphWriter, traced: TracedModule) -> Foreign:
 def _ended(writer: GraphWriter, value: Foreign) -> Foreign:
     """The output as the network gives it: a vector of what is one there, in the same order."""
     value = writer.in_order(value)
-    if len(value.shape) != 2:
+    if len(value.shape) != 2 and value.view.is_image:
         value.view.image_letters()  # or refuse
         return value
     value = writer.as_vector(value)

@@ -243,11 +243,6 @@ def _pool(kind: str, count: int) -> Callable[[TorchReader, TorchCall], Any]:
         pads = [(pad, pad) for pad in call.ints("padding", count, 0)]
         value, window = _window(call, size, pads, steps)
         divisor = call.arguments.get("divisor_override")
-        pixels = value.shape[2:]
-        if call["ceil_mode"] and not divisor and _covers(window, pixels):
-            # Of a window that is larger than the image, only what lies on it counts.
-            axes = list(range(2, 2 + count))
-            return reader.writer.reduction(value, kind.removesuffix("Pool2D"), axes, True)
         pooled = reader.writer.pool(
             value,
             "SumPool2D" if divisor else kind,
@@ -261,15 +256,6 @@ def _pool(kind: str, count: int) -> Callable[[TorchReader, TorchCall], Any]:
         return pooled
 
     return read
-
-
-def _covers(window: SlidingWindow, pixels: Sequence[int]) -> bool:
-    """Whether one window without padding takes all of an image, and more."""
-    return (
-        not any((*window.before, *window.after))
-        and all(gap == 1 for gap in window.dilation)
-        and all(size >= own for size, own in zip(window.size, pixels, strict=True))
-    )
 
 
 def _first(read: Callable[[TorchReader, TorchCall], Any]) -> Callable[..., Any]:

@@ -129,6 +129,7 @@ def test_pooling(pool: Any) -> None:
         nn.MaxPool2d(3, 2, ceil_mode=True),
         nn.AvgPool2d(3, 2, padding=1, ceil_mode=True),
         nn.AvgPool2d(3, 2, padding=1, ceil_mode=True, count_include_pad=False),
+        nn.AvgPool2d(640, ceil_mode=True),
         nn.AdaptiveAvgPool2d(1),
         nn.AdaptiveMaxPool2d((1, 1)),
         Called(lambda self, x: x.mean([2, 3], keepdim=True)),
