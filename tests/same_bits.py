@@ -105,7 +105,9 @@ def resnet20() -> Any:
 
 
 def every_layer() -> Any:
-    """A network with every kind of layer but those of `every_gate`, most with all options."""
+    """A network with every kind of layer, most with all options, but those of `every_gate` and
+    `every_window`.
+    """
     from striate import layers as known
     from striate.layers import LAYERS, Input
     from striate.network import Network
@@ -128,7 +130,7 @@ def every_layer() -> Any:
     network = Network(
         inputs=image, output=known.Dense(7)(known.ReLU()(known.Add()(middle, whole))), seed=None
     )
-    nodes = (*network.nodes, *every_gate().nodes)
+    nodes = (*network.nodes, *every_gate().nodes, *every_window().nodes)
     missing = set(LAYERS) - {type(vertex.layer).__name__ for vertex in nodes}
     if missing:
         raise SystemExit(f"no network has {sorted(missing)}: add them to one")
@@ -157,6 +159,33 @@ def every_gate() -> Any:
     x = known.Clip(-1.0, 1.5)(known.Affine(shift=False)(known.MaxPool2D(3, stride=2)(x)))
     x = known.PReLU(shared=True)(known.ReLU6()(known.Conv2D(8, 2, stride=2, uncovered="drop")(x)))
     return Network(inputs=image, output=known.Dense(5)(known.Flatten()(x)), seed=None)
+
+
+def every_window() -> Any:
+    """Transposed convolutions, borders that are padding and that are not, crops, pooling that is
+    dilated or hangs over.
+    """
+    from striate import layers as known
+    from striate.layers import Input
+    from striate.network import Network
+
+    image = Input((14, 17, 3))
+    x = known.Conv2D(12, 3, stride=2, uncovered="drop")(known.ZeroPad2D((2, 0, 1, 3))(image))
+    x = known.ReLU()(x)
+    up = known.ConvTranspose2D(9, (3, 2), stride=2, padding=(1, 0, 0, 1), output_padding=1)(x)
+    up = known.Tanh()(up)
+    same = known.ConvTranspose2D(12, 3, padding=1, dilation=1, groups=3, bias=False)(x)
+    y = known.Add()(x, same)
+    largest = known.MaxPool2D((2, 3), stride=2, uncovered="overhang")(known.ZeroPad2D(1)(y))
+    means = known.AvgPool2D(3, stride=2, padding=1, count_padding=True, uncovered="overhang")(y)
+    sums = known.SumPool2D(2, dilation=(2, 1), stride=1)(known.Crop2D((0, 1, 2, 0))(y))
+    values = (
+        known.Flatten()(known.GlobalMaxPool2D(keepdims=True)(up)),
+        known.Flatten()(known.GlobalAvgPool2D(keepdims=True)(largest)),
+        known.GlobalMaxPool2D()(means),
+        known.Flatten()(known.Scale(0.25)(sums)),
+    )
+    return Network(inputs=image, output=known.Dense(5)(known.Concat()(*values)), seed=None)
 
 
 def started(network: Any) -> Any:
@@ -255,6 +284,7 @@ CASES: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "ResNet-20": network_case(resnet20, 40, 16),
     "every layer": network_case(every_layer, 50, 16),
     "every gate": network_case(every_gate, 50, 16),
+    "every window": network_case(every_window, 50, 16),
     "filters": filters,
     "reports": reports,
 }
