@@ -38,6 +38,9 @@ TRANSPOSED = [
     (ConvTranspose2D(32, 2, groups=2), (3, 4, 16)),
     (ConvTranspose2D(3, 5, padding=4), (9, 7, 1)),
     (ConvTranspose2D(2, (1, 3), stride=(1, 2)), (1, 9, 4)),
+    # Panels of filters, and a rest of them, in each pass.
+    (ConvTranspose2D(100, 1, stride=2), (2, 3, 75)),
+    (ConvTranspose2D(71, (2, 3), stride=(3, 1), output_padding=(1, 0)), (3, 2, 100)),
 ]
 
 
@@ -140,6 +143,17 @@ def test_the_same_bits_for_any_number_of_threads(lanes: int) -> None:
         outputs = pair.runner.run(*batch(pair.network, 3 * lanes + 7))
         found.add((outputs.tobytes(), pair.runner.plan.gradient.tobytes()))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("lanes", LANES)
+def test_shared_weights(lanes: int) -> None:
+    """Each place finds a gradient of its own, and they are added."""
+    image = Input((4, 3, 6))
+    up = ConvTranspose2D(6, 3, stride=2, padding=1)
+    y = up(ReLU()(up(image)))
+    pair = Pair(Network(inputs=image, output=Dense(4)(Flatten()(y))), lanes, 9)
+    pair.step(9)
+    pair.use(9)
 
 
 def test_huge_filters() -> None:
