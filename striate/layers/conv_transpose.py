@@ -110,7 +110,10 @@ class ConvTranspose2D(Layer):
         rows, columns, _ = self.output_shape(*inputs)
         top, bottom, left, right = self.pads
         check_activations((rows + top + bottom, columns + left + right, self.filters), self.who)
-        down, across = self.size  # the backward pass may read so far around its input
+        down, across = (  # so far around its input the compiled engine may read
+            shapes.extent(size, gap) // step
+            for size, gap, step in zip(self.size, self.dilation, self.stride, strict=True)
+        )
         check_activations((height + 2 * down, width + 2 * across, channels), self.who)
 
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:

@@ -156,6 +156,18 @@ def test_shared_weights(lanes: int) -> None:
     pair.use(9)
 
 
+def test_taps_far_apart_are_weighed_before_memory_is_taken() -> None:
+    """The output is small, but what is read around the input would not be."""
+    layer = ConvTranspose2D(1, 3, dilation=1500, bias=False)
+    assert layer.output_shape((1, 1, 60_000)) == (3001, 3001, 1)
+    with pytest.raises(ValueError, match="numbers for one image") as refused:
+        layer(Input((1, 1, 60_000)))
+    assert len(str(refused.value)) <= 500
+    Pair(Network([ConvTranspose2D(2, 3, dilation=30), Flatten(), Dense(4)], (1, 2, 3)), 1, 2).step(
+        2
+    )
+
+
 def test_huge_filters() -> None:
     """Of which no shard sums up a gradient of its own."""
     image = Input((2, 3, 128))
