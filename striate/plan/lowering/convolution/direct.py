@@ -87,11 +87,11 @@ def correlate(
     builder: Builder, operation: Operation, g: ConvGeometry, x: Image, filters: Filters
 ) -> None:
     """The forward pass, from an image and some filters laid out for it."""
-    correlation(builder, g, x, filters).record(OutputWriter(builder, operation, g.bias), g)
+    window_sums(builder, g, x, filters).record(OutputWriter(builder, operation, g.bias), g)
 
 
 @dataclass(frozen=True)
-class Correlation:
+class WindowSums:
     """The sum over the window of each output, apart from where it is stored."""
 
     axes: Axes
@@ -112,7 +112,7 @@ class Correlation:
         )
 
 
-def correlation(builder: Builder, g: ConvGeometry, x: Image, filters: Filters) -> Correlation:
+def window_sums(builder: Builder, g: ConvGeometry, x: Image, filters: Filters) -> WindowSums:
     """The sums of an image's windows, from some filters laid out for it."""
     run = filters.run
     channels = {"g": g.share, "K": run.width, "k": 1}
@@ -125,7 +125,7 @@ def correlation(builder: Builder, g: ConvGeometry, x: Image, filters: Filters) -
         outputs = (*pixels, *groups, *some)
     else:
         outputs = (*groups, *pixels, *some)
-    return Correlation(
+    return WindowSums(
         axes=(
             *outputs,
             ("v", builder.lanes),

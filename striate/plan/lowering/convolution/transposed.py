@@ -46,7 +46,7 @@ def backward(builder: Builder, operation: Operation) -> None:
     if builder.needs_gradient(source):
         with builder.writing_gradient(source) as writer:
             for filters in direct.forward_filters(builder, operation, g):
-                direct.correlation(builder, g, gradient, filters).record(writer, g)
+                direct.window_sums(builder, g, gradient, filters).record(writer, g)
     if not builder.learns(operation):
         return
     direct.sum_image_products(builder, operation, g, gradient, builder.values[source])
