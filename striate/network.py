@@ -62,17 +62,15 @@ class Network(Model):
         x = Add()(Conv2D(1, 3, padding="same")(x), x)
         Network(inputs=image, output=Dense(10)(Flatten()(x)))
 
-    All sizes are checked here, before any data is touched. The layer objects are copied and
-    named; they hold no numbers, so they may be used again in another network. In several places of
-    one network, the same object has the same parameters, named after its first place.
+    Sizes are checked at once. Layers are copied and named; they hold no numbers, so they may be used
+    in another network too; in several places of one, a layer has the same parameters.
 
     Args:
         layers: the layers of a chain, each reading the one before.
         input_shape: (height, width, channels) or (features,), without the batch axis.
         inputs, output: instead, the first and last node of a graph.
-        heads: auxiliary outputs, ``{"aux": (node, 0.3)}``: nodes of the output's shape, trained on
-            the same targets by the same loss, which is multiplied by the weight and added to the
-            output's. Predictions do not compute them unless asked to.
+        heads: auxiliary outputs, ``{"aux": (node, 0.3)}``, of the output's shape, trained on the
+            same targets; the loss is multiplied by the weight and added to the output's.
         seed: of the initial parameters; None leaves them zero, to be loaded.
 
     Attributes:
@@ -136,14 +134,12 @@ class Network(Model):
         The weights are read batch by batch: while `fit` runs in another thread, the batches of one
         call may see different ones.  For one moment's weights use `compile`, or `copy.deepcopy`.
 
-        `head` names an auxiliary head, whose outputs are computed instead of the network's.  Only
-        what leads to the outputs that are asked for is computed.
+        `head` names an auxiliary head whose outputs are computed, instead of the network's.
 
         Warns if the images are on another scale than those that the preprocessing was made for,
         such as 0…1 for 0…255.
 
-        What is compiled is kept for `MOST_ENGINES` combinations of these options, and for batches
-        of a few sizes only, up to which others are rounded.
+        What is compiled is kept for `MOST_ENGINES` combinations of options, and few sizes of batch.
         """
         from striate.engines import make_engine
         from striate.engines.views import check_views, views_of
@@ -215,10 +211,8 @@ class Network(Model):
         bfloat16: bool = False,
         head: str | None = None,
     ) -> CompiledNetwork:
-        """A function from up to `batch_size` images to outputs, with as little time as can be
-        between the two: see striate.plan.inference.CompiledNetwork.
-
-        `head` names an auxiliary head, whose outputs are computed instead of the network's.
+        """A function from up to `batch_size` images to outputs (those of `head`, if it names one),
+        in as little time as can be: see striate.plan.inference.CompiledNetwork.
 
         It keeps the weights of now.  Results differ from `predict_logits` by rounding only.
         """
