@@ -62,8 +62,8 @@ class Network(Model):
         x = Add()(Conv2D(1, 3, padding="same")(x), x)
         Network(inputs=image, output=Dense(10)(Flatten()(x)))
 
-    Sizes are checked at once. Layers are copied and named; they hold no numbers, so they may be used
-    in another network too; in several places of one, a layer has the same parameters.
+    Sizes are checked at once. Layers are copied and named; they hold no numbers, so another network
+    may have them too; in several places of one, a layer has the same parameters.
 
     Args:
         layers: the layers of a chain, each reading the one before.
@@ -212,9 +212,8 @@ class Network(Model):
         head: str | None = None,
     ) -> CompiledNetwork:
         """A function from up to `batch_size` images to outputs (those of `head`, if it names one),
-        in as little time as can be: see striate.plan.inference.CompiledNetwork.
-
-        It keeps the weights of now.  Results differ from `predict_logits` by rounding only.
+        in as little time as can be: see striate.plan.inference.CompiledNetwork.  It keeps the
+        weights of now.  Results differ from `predict_logits` by rounding only.
         """
         from striate.plan.inference import CompiledNetwork
 
