@@ -22,6 +22,7 @@ from striate.importing.onnx_input import check_image, the_input, write_input
 from striate.importing.onnx_layout import LAYOUT
 from striate.importing.onnx_matrices import MATRICES
 from striate.importing.onnx_metadata import apply_metadata
+from striate.importing.onnx_own_forms import OWN_FORMS, join_own_forms
 from striate.importing.onnx_patterns import drop_identities, join
 from striate.importing.onnx_pointwise import POINTWISE
 from striate.importing.onnx_reading import Reader, Reading
@@ -29,7 +30,7 @@ from striate.importing.operation_graph import OnnxFileError, OnnxOperation, Oper
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
 
-OPERATORS: dict[str, Reader] = {**WINDOWS, **MATRICES, **POINTWISE, **LAYOUT}
+OPERATORS: dict[str, Reader] = {**WINDOWS, **MATRICES, **POINTWISE, **LAYOUT, **OWN_FORMS}
 """The operators that are carried over, each with what reads it."""
 
 _PROBABILITIES = ("Softmax", "LogSoftmax")
@@ -78,6 +79,7 @@ def read_onnx(
     graph.keep_ancestors([tensor.name for tensor in graph.outputs])
     the_input(graph)
     drop_identities(graph)
+    join_own_forms(graph)
     found = recognise(graph)
     drop_identities(graph)
     join(graph)
@@ -238,8 +240,10 @@ def _preprocessing(reading: Reading) -> Preprocessing:
     if reading.scale is None or reading.shift is None:
         return Preprocessing()
     scale, shift = reading.scale, reading.shift
-    mean = np.where(shift == 0, 0.0, -shift / scale)
-    return Preprocessing(tuple(map(float, mean)), tuple(float(1 / s) for s in scale))
+    # In float32, as they are used: so a file's own mean and deviation come out as they were.
+    mean = np.where(shift == 0, 0.0, -shift / scale).astype(np.float32)
+    std = (1 / scale).astype(np.float32)
+    return Preprocessing(tuple(map(float, mean)), tuple(map(float, std)))
 
 
 def _told(path: str, problems: Iterable[_Problem]) -> str:
