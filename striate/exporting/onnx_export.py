@@ -2,10 +2,9 @@
 
 The file's metadata have, as JSON, what no operator says:
 
-    classes          the class names in the order of the outputs
-    preprocessing    what is done to images before they come in: "resize" is how they are resized,
-                     {"height", "width", "mode", …}, "colour" what their channels are, "gray" or
-                     "rgb"; each is absent if it is not known
+    classes    the class names in the order of the outputs; absent if there are none
+    resize     how images are resized before they come in: {"height", "width", "mode", …}
+    colour     "gray" or "rgb": what the channels are
 
 Every weight keeps its bits; only its axes are put into the order of ONNX.  Batch normalisation is
 not folded into what precedes it.  The same network gives the same bytes, with the same version of
@@ -58,7 +57,7 @@ def to_onnx(
 
     The file takes any number of raw images, on the scale of those that the network was trained on:
     the preprocessing's mean and deviation are inside.  Resizing is not; its numbers and the class
-    names are in the metadata ("preprocessing" and "classes", both as JSON).
+    names are in the metadata ("resize", "colour", "classes", each as JSON).
 
     The input is called "images" ("features" if the network reads vectors), the output "outputs" or
     "probabilities".  Weights keep their bits, and batch normalisation stays a node of its own, so
@@ -143,13 +142,12 @@ def onnx_model(
 
 def metadata(model: Model) -> dict[str, str]:
     """What the file says beside the graph, as text."""
-    known = model.preprocessing
-    outside = {"resize": known.resize, "colour": known.colour}
-    told = {
+    known = {
         "classes": model.classes,
-        "preprocessing": {k: v for k, v in outside.items() if v is not None} or None,
+        "resize": model.preprocessing.resize,
+        "colour": model.preprocessing.colour,
     }
-    return {name: json.dumps(value) for name, value in told.items() if value is not None}
+    return {name: json.dumps(value) for name, value in known.items() if value is not None}
 
 
 def write_preprocessing(

@@ -112,7 +112,7 @@ def test_what_stands_in_the_metadata(tmp_path: Path) -> None:
     kept = {p.key: json.loads(p.value) for p in onnx.load(tmp_path / "a.onnx").metadata_props}
     assert kept == {
         "classes": ["ä", "b", "c"],
-        "preprocessing": {"resize": {"height": 10, "width": 7, "mode": "crop"}},
+        "resize": {"height": 10, "width": 7, "mode": "crop"},
     }
     bare = Network([Dense(2)], (3,))
     assert [p.key for p in onnx_model(bare).metadata_props] == []
