@@ -67,43 +67,41 @@ def _conv2d(graph: OnnxGraph, place: Place) -> str:
 def _conv_transpose2d(graph: OnnxGraph, place: Place) -> str:
     """Its filters are those of the convolution whose input gradient it is: so are ONNX's.
 
-    Runtimes want an output padding below the stride.  A larger one takes padding away at the end,
-    and what is still missing there are zeros.
+    Runtimes want an output padding below the stride, and some output before it.  Where there is a
+    larger one, rows and columns of zeros behind the input make the outputs that are missing.
     """
     layer, filters, name = place.layer, place.arrays["filters"], place.name
     top, bottom, left, right = _four_sides(layer.padding)
     added = layer.output_padding
     down, across = (added, added) if isinstance(added, int) else added
-    beyond = (0, 0)
+    value = place.inputs[0]
     if down >= layer.stride[0] or across >= layer.stride[1]:
-        beyond = (max(down - bottom, 0), max(across - right, 0))
-        bottom, right = max(bottom - down, 0), max(right - across, 0)
+        (below, bottom), (behind, right) = (
+            _zeros_behind(cut, stride)
+            for cut, stride in zip((bottom - down, right - across), layer.stride, strict=True)
+        )
         down = across = 0
-    inputs = [
-        *place.inputs,
-        graph.weight(filters, f"{name}/filters", filters.transpose(3, 2, 0, 1)),
-    ]
-    if layer.bias and beyond == (0, 0):
-        inputs.append(graph.weight(place.arrays["bias"], f"{name}/bias"))
-    value = graph.op(
+        value = _pad(graph, value, (0, below, 0, behind), 0.0, name, f"{name}/longer")
+    weights = graph.weight(filters, f"{name}/filters", filters.transpose(3, 2, 0, 1))
+    bias = [graph.weight(place.arrays["bias"], f"{name}/bias")] if layer.bias else []
+    return graph.op(
         "ConvTranspose",
-        inputs,
-        name if beyond == (0, 0) else f"{name}/part",
+        [value, weights, *bias],
+        name,
         **_window(place),
         pads=_onnx_pads((top, bottom, left, right)),
         output_padding=[down, across],
         dilations=list(layer.dilation),
         group=layer.groups,
     )
-    if beyond == (0, 0):
-        return value
-    sides = (0, beyond[0], 0, beyond[1])
-    value = _pad(graph, value, sides, 0.0, name, f"{name}/padded" if layer.bias else name)
-    if not layer.bias:
-        return value
-    bias = place.arrays["bias"]
-    spread = graph.weight(bias, f"{name}/bias", bias[:, None, None])
-    return graph.op("Add", [value, spread], name)
+
+
+def _zeros_behind(cut: int, stride: int) -> tuple[int, int]:
+    """Along one axis: how many zeros behind the input make all outputs, and how many outputs are
+    then cut away at the end, where without zeros `cut` would be, or are missing if it is negative.
+    """
+    zeros = max(-(cut // stride), 0)
+    return zeros, cut + zeros * stride
 
 
 def _locally_connected2d(graph: OnnxGraph, place: Place) -> str:

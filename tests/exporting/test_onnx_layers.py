@@ -279,7 +279,7 @@ def networks(draw: Draw, first: str | None = None) -> Network:
     image = Input(shape)
     nodes: list[Node] = [image]
     for turn in range(draw(whole(1, 8))):
-        name = first if first and not turn else draw(st.sampled_from([*MAKERS, *MERGES]))
+        name = first if first and not turn else draw(st.sampled_from([*MAKERS, *sorted(MERGES)]))
         # Mostly a chain, with branches here and there.
         source = nodes[-1] if draw(whole(0, 3)) else draw(st.sampled_from(nodes))
         if name in MERGES:
@@ -288,7 +288,7 @@ def networks(draw: Draw, first: str | None = None) -> Network:
             chosen = [
                 draw(st.sampled_from(others)) for _ in range(draw(whole(1, 2)) if others else 0)
             ]
-            if chosen:
+            if chosen and _fits(merge, source, *chosen):  # two that fit need not fit each other
                 nodes.append(merge(source, *chosen))
             continue
         if first and not turn and MAKERS[name](draw, source.shape) is None:  # it wants a vector
