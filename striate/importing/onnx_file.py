@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from striate.common.arrays import Array
 from striate.common.input_files import read_bytes
+from striate.common.optional import require
 from striate.common.text import cut, reason
 from striate.importing.onnx_inlining import Inliner
 from striate.importing.onnx_tensors import TensorReader
@@ -28,24 +29,15 @@ OLDEST = 6
 _OWN = ("", "ai.onnx")
 
 
-def require_onnx() -> None:
-    """Raise unless the package that reads ONNX files is there."""
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise OnnxFileError(
-            "from_onnx: the package onnx is not installed; pip install 'striate[onnx]'"
-        ) from error
-
-
 def read_file(path: str | os.PathLike[str]) -> OperationGraph:
     """Read the ONNX file `path`.
 
     Raises:
         OnnxFileError: there is no such file, it is damaged, of another kind, too new or too old, or
             its weights lie outside of its folder.
+        ImportError: the package onnx is not installed.
     """
-    require_onnx()
+    require("onnx", "onnx", "from_onnx")
     content = read_bytes(path, "ONNX file", error=OnnxFileError)
     model = _parsed(content, path)
     who = os.fspath(path)

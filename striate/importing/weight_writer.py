@@ -12,6 +12,7 @@ from striate.common.errors import StriateValueError
 from striate.importing.axis_view import CHANNELS, AxisView, ViewError
 from striate.importing.node_collector import Foreign, NodeCollector, as_float32, layer_of
 from striate.importing.sliding_window import SlidingWindow, hwio, spatial, uncovered_pixels
+from striate.layers import Layer
 
 
 class WeightWriter(NodeCollector):
@@ -52,6 +53,12 @@ class WeightWriter(NodeCollector):
             uncovered=uncovered_pixels(window, pixels),
             name=self.name(name),
         )
+        return self._with_filters(layer, value, filters, bias, letters)
+
+    def _with_filters(
+        self, layer: Layer, value: Foreign, filters: Array, bias: Array | None, letters: str
+    ) -> Foreign:
+        """The output of a layer with filters, for an image whose axes are called by `letters`."""
         parameters = {"filters": hwio(filters, letters)}
         if bias is not None:
             parameters["bias"] = bias
@@ -116,11 +123,7 @@ class WeightWriter(NodeCollector):
             name=self.name(name),
         )
         # Of that convolution, the inputs are this layer's outputs: (in, out / groups) is its OI.
-        parameters = {"filters": hwio(filters, letters)}
-        if bias is not None:
-            parameters["bias"] = bias
-        node = self.add(layer, value.node, parameters=parameters)
-        return Foreign(node, AxisView.image(value.view.batch, node.shape, letters))
+        return self._with_filters(layer, value, filters, bias, letters)
 
     def dense(
         self,
