@@ -143,8 +143,7 @@ class Program:
 
         See `striate.nest.service.start`.
         """
-        table, jobs = self._table.ctypes.data, len(self._jobs)
-        start(boxes, helpers, ticket, self._code.address, table, jobs, self._flushes)
+        start(boxes, helpers, ticket, self._code.address, *self._place, self._flushes)
 
     def run(self, thread: int) -> None:
         """The part of one thread; every thread from 0 on of those that it was prepared for must
@@ -157,5 +156,9 @@ class Program:
         self._call(0, 0)
 
     def _call(self, thread: int, threads: int) -> None:
-        table, jobs = self._table.ctypes.data, len(self._jobs)
-        self._work(table, jobs, thread, threads, offer(), self._flushes)
+        self._work(*self._place, thread, threads, offer(), self._flushes)
+
+    @property
+    def _place(self) -> tuple[int, int]:
+        """The address of the table, and how many jobs it has."""
+        return self._table.ctypes.data, len(self._jobs)

@@ -11,13 +11,12 @@ from striate.nest.compiler import machine, tuned_key
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import Schedule, choose, order_of_sums
 from striate.plan.layout import Location
+from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
 from striate.plan.stage import Stage, BoundNest, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
-# Vector operations in the time in which a number comes from the outer caches.
-_READING = 0.5
 
 
 def split(stage: Stage, parts: int, settings: Settings) -> list[Stage]:
@@ -66,7 +65,7 @@ def _cost(nest: Nest, axis: str, parts: int, lanes: int) -> float:
         * (share if tensor.stride(axis) else 1.0)
         for tensor in nest.read
     )
-    return share * _work(nest) / lanes + _READING * numbers
+    return share * _work(nest) / lanes + READING * numbers
 
 
 def _is_uniform(nest: Nest, axis: str) -> bool:
