@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-STEPS = 20
+STEPS, STEPS_OF_LARGE = 20, 5
 
 
 def ask(task: str, *arguments: object, threads: int, **environment: str) -> dict[str, Any]:
@@ -57,10 +57,11 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
     """Memory after the imports and at the peak of some training steps; seconds of a step, and of
     planning it once all kernels are known.
 
-    `name` is a network's, or a number of plain layers.
+    `name` is a network's, an architecture's, or a number of plain layers.
     """
-    from networks import CASES, CIFAR, Case, images_for, labels_for, plain
+    from networks import CASES, CIFAR, IMAGENET, Case, images_for, labels_for, plain
 
+    from striate.architectures import NAMES, build
     from striate.engines.llvm import CompiledEngine
     from striate.nest.target import host
     from striate.optim.losses import SoftmaxCrossEntropy
@@ -70,6 +71,8 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
     after_imports, count, loss = memory()["now"], int(batch), SoftmaxCrossEntropy()
     if name.isdigit():
         case = Case(name, lambda: plain(int(name)), CIFAR)
+    elif name in NAMES:
+        case = Case(name, lambda: build(name), IMAGENET)
     else:
         (case,) = (case for case in CASES if case.name == name)
     import numpy as np
@@ -77,9 +80,10 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
     network, images = case.build(), images_for(case, count)
     engine = CompiledEngine(network, batch_size=count, loss=loss, threads=int(threads))
     optimizer, keys = SGD(0.9, nesterov=True), np.zeros(count, np.uint32)
-    targets, weights = loss.targets(labels_for(count), 10), np.full(count, 1 / count, np.float32)
+    targets = loss.targets(labels_for(count), network.output_shape[-1])
+    weights = np.full(count, 1 / count, np.float32)
     seconds = []
-    for _ in range(STEPS):
+    for _ in range(STEPS_OF_LARGE if name in NAMES else STEPS):
         begin = time.perf_counter()
         engine.step(images, targets, weights, keys)
         engine.update(optimizer, 0.01)
@@ -97,17 +101,44 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
 def train_pytorch(name: str, batch: str, kind: str, threads: str) -> dict[str, float]:
     """The same in PyTorch."""
     import in_pytorch
+
+    after_imports = memory()["now"]
+    shape = (32, 32, 3) if name.startswith("ResNet") else (28, 28, 1)
+    module = in_pytorch.MODULES[name]()
+    return _train(module, shape, after_imports, batch, kind, threads, STEPS)
+
+
+def train_module(path: str, batch: str, kind: str, threads: str) -> dict[str, float]:
+    """The same with a module that was saved, for images of 224×224."""
+    import in_pytorch  # noqa: F401
+    import torch.fx
+
+    after_imports = memory()["now"]
+    module = torch.load(path, weights_only=False)
+    shape = (224, 224, 3)
+    return _train(module, shape, after_imports, batch, kind, threads, STEPS_OF_LARGE)
+
+
+def _train(
+    module: Any,
+    shape: tuple[int, ...],
+    after_imports: float,
+    batch: str,
+    kind: str,
+    threads: str,
+    steps: int,
+) -> dict[str, float]:
+    """Memory before and at the peak of some training steps in PyTorch."""
+    import in_pytorch
     import numpy as np
     import torch
 
     torch.set_num_threads(int(threads))
-    after_imports, count, rng = memory()["now"], int(batch), np.random.default_rng(0)
-    shape = (32, 32, 3) if name.startswith("ResNet") else (28, 28, 1)
+    count, rng = int(batch), np.random.default_rng(0)
     images = in_pytorch.channels_first(rng.standard_normal((count, *shape), np.float32))
     labels = torch.from_numpy(rng.integers(0, 10, count))
-    model = in_pytorch.MODULES[name]()
-    step = in_pytorch.training_step(model, images, labels, kind)
-    for _ in range(STEPS):
+    step = in_pytorch.training_step(module, images, labels, kind)
+    for _ in range(steps):
         step()
     return {"imports": after_imports, **memory()}
 
@@ -176,7 +207,7 @@ def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
 
 
 TASKS: Mapping[str, Any] = {
-    task.__name__: task for task in (train_striate, train_pytorch, epoch, first_step)
+    task.__name__: task for task in (train_striate, train_pytorch, train_module, epoch, first_step)
 }
 
 if __name__ == "__main__":

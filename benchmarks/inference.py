@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,8 @@ import torch
 from contest import Cases, Run, Setting, contest, difference, uses_winograd
 from networks import CASES, Case, images_for, with_statistics, work
 from report import OURS, Row
+
+from striate.network import Network
 
 BARS = {1: 1.0, 64: 1.3, 256: 1.3}
 TOLERANCE = 2e-4
@@ -41,11 +44,22 @@ def cases(setting: Setting) -> Cases:
 def measure(case: Case, batch: int, bar: float, setting: Setting) -> list[Row]:
     """One row."""
     network = with_statistics(case.build())
-    images = images_for(case, batch)
-    ours = network.compile(batch_size=batch, threads=setting.threads)
+    model = in_pytorch.load(in_pytorch.MODULES[case.name](), network)
+    row = Row("inference", "", f"{case.name}, batch {batch}", bar=bar)
+    return [against_peers(row, network, model, images_for(case, batch), setting)]
+
+
+def against_peers(
+    row: Row, network: Network, model: torch.nn.Module, images: np.ndarray, setting: Setting
+) -> Row:
+    """The row with times of a network and of the same one in PyTorch, and what others make of it.
+
+    All are called with the same images, (count, height, width, channels), and first compared.
+    """
+    ours = network.compile(batch_size=len(images), threads=setting.threads)
     expected = np.array(ours(images))
-    model = in_pytorch.load(in_pytorch.MODULES[case.name](), network).eval()
     first = in_pytorch.channels_first(images)
+    model.eval()
     runs: dict[str, Run] = {OURS: partial(ours, images)}
     notes: list[str] = []
     largest = 0.0
@@ -62,20 +76,12 @@ def measure(case: Case, batch: int, bar: float, setting: Setting) -> list[Row]:
         for way, run in found.items():
             largest = max(largest, difference(way, expected, run(), TOLERANCE))
         runs |= found
-    row = Row(
-        "inference",
-        "",
-        f"{case.name}, batch {batch}",
-        bar=bar,
-        difference=largest,
-        notes=tuple(notes),
-        winograd=uses_winograd(ours),
-    )
-    done = contest(row, runs, setting, flops=2.0 * batch * work(network))
+    row = replace(row, difference=largest, notes=tuple(notes), winograd=uses_winograd(ours))
+    done = contest(row, runs, setting, flops=2.0 * len(images) * work(network))
     runs.clear()
     torch.compiler.reset()
     gc.collect()
-    return [done]
+    return done
 
 
 def exported(model: torch.nn.Module, images: torch.Tensor) -> bytes:
@@ -104,7 +110,8 @@ def _onnxruntime(model: torch.nn.Module, images: torch.Tensor, threads: int) -> 
     array = images.numpy()
     binding = session.io_binding()
     value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
-    result = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros((len(array), 10), np.float32))
+    (first,) = session.run(None, {source.name: array})
+    result = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros_like(first))
     binding.bind_ortvalue_input(source.name, value)
     binding.bind_ortvalue_output(sink.name, result)
 
@@ -142,14 +149,17 @@ def _openvino(model: torch.nn.Module, images: torch.Tensor, threads: int) -> Way
     yield "OpenVINO latency", latency
     if len(array) % threads or threads == 1:
         return
+    classes = latency().shape[1]
     part = len(array) // threads
     compiled = made(images[:part], PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=threads)
-    yield "OpenVINO throughput", _side_by_side(openvino, compiled, array, part)
+    yield "OpenVINO throughput", _side_by_side(openvino, compiled, array, part, classes)
 
 
-def _side_by_side(openvino: Any, compiled: Any, array: np.ndarray, part: int) -> Callable[[], Any]:
+def _side_by_side(
+    openvino: Any, compiled: Any, array: np.ndarray, part: int, classes: int
+) -> Callable[[], Any]:
     """Parts of the batch, each in a request of its own."""
-    requests, outputs = [], np.zeros((len(array), 10), np.float32)
+    requests, outputs = [], np.zeros((len(array), classes), np.float32)
     for start in range(0, len(array), part):
         request = compiled.create_infer_request()
         request.set_input_tensor(openvino.Tensor(array[start : start + part], shared_memory=True))

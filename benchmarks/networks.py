@@ -29,7 +29,7 @@ from striate.network import Network
 
 # Only what every version of striate has, as `versions.py` runs this in two of them.
 Floats = npt.NDArray[np.float32]
-MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
+MNIST, CIFAR, IMAGENET = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
 @dataclass(frozen=True)

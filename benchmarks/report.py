@@ -26,9 +26,20 @@ TITLES = {
     "memory": "Peak memory of training at batch 128",
     "scaling": "How cost grows",
     "compile": "Compiling the training step",
+    "imagenet": "Networks for images of 224×224",
 }
-MEAN_BARS = {"layers": 1.3}
-"""The least geometric mean of each group's ratios."""
+MEAN_BARS = {
+    "layers": 1.3,
+    "imagenet: inference, batch 1": 1.3,
+    "imagenet: inference, batch 16": 1.3,
+    "imagenet: training, batch 16": 2.0,
+}
+"""The least geometric mean of the ratios of a group, or of every group of a section."""
+
+
+def mean_bar(section: str, group: str) -> float | None:
+    """The least geometric mean of a group's ratios, if there is one."""
+    return MEAN_BARS.get(f"{section}: {group}", MEAN_BARS.get(section))
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ class Results:
         names = [f"{row.section}: {row.group} {row.name}" for row in self.rows if row.missed]
         for section, groups in self.sections().items():
             for group, rows in groups.items():
-                mean, bar = geometric_mean(rows), MEAN_BARS.get(section)
+                mean, bar = geometric_mean(rows), mean_bar(section, group)
                 if mean is not None and bar is not None and mean < bar:
                     names.append(f"{section}: {group}, geometric mean")
         return names
@@ -128,7 +139,7 @@ class Results:
         content["geometric_means"] = {
             section: {group: geometric_mean(rows) for group, rows in groups.items()}
             for section, groups in self.sections().items()
-            if section in MEAN_BARS
+            if any(mean_bar(section, group) for group in groups)
         }
         content["missed"] = self.missed()
         # A row is a line, so that two runs can be compared line by line.
@@ -287,7 +298,7 @@ def markdown(results: Results) -> str:
         parts.append(f"### {TITLES[section]}")
         for group, rows in groups.items():
             parts += [f"**{group}**"] * bool(group)
-            parts.append("\n".join(table(rows, MEAN_BARS.get(section))))
+            parts.append("\n".join(table(rows, mean_bar(section, group))))
             notes = dict.fromkeys(f"{row.name}: {note}" for row in rows for note in row.notes)
             parts += ["\n".join(f"- {note}" for note in notes)] * bool(notes)
     return "\n\n".join(parts) + "\n"

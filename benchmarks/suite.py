@@ -21,7 +21,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from report import MEAN_BARS, TITLES, Results, Row, geometric_mean, lines, write
+from report import TITLES, Results, Row, geometric_mean, lines, mean_bar, write
 
 PACKAGES = ("striate", "llvmlite", "numpy", "torch", "jax", "onnxruntime", "openvino")
 
@@ -71,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for row in rows:
                 print("\n".join([row.group] * bool(row.group) + list(lines(row))), flush=True)
         for group, rows in results.sections().get(section, {}).items():
-            mean = geometric_mean(rows)
-            if section in MEAN_BARS and mean is not None:
-                print(f"{group}: geometric mean {mean:.2f} (bar {MEAN_BARS[section]:g})")
+            mean, bar = geometric_mean(rows), mean_bar(section, group)
+            if bar is not None and mean is not None:
+                print(f"{group}: geometric mean {mean:.2f} (bar {bar:g})")
         write(results, options.out)
     missed = results.missed()
     print("\n" + "\n".join(["Missed:", *missed] if missed else ["Every bar is met."]))

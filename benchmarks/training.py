@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import in_pytorch
@@ -37,38 +39,56 @@ def cases(setting: Setting) -> Cases:
 
 
 def measure(case: Case, batch: int, bar: float, setting: Setting) -> list[Row]:
-    """One row: all contenders agree on the first step, and are then timed."""
-    network = case.build()
-    images, labels = images_for(case, batch), labels_for(batch)
+    """One row."""
+    network, images, labels = case.build(), images_for(case, batch), labels_for(batch)
+    row = Row("training", "", f"{case.name}, batch {batch}", bar=bar)
+    notes: list[str] = []
+    peers = in_pytorch_ways(in_pytorch.MODULES[case.name], network, images, labels, setting)
+    peers |= _in_jax(network, images, labels, notes)
+    return [against_peers(row, network, peers, images, labels, case.tolerance, setting, notes)]
+
+
+def against_peers(
+    row: Row,
+    network: Network,
+    peers: Mapping[str, tuple[Run, Run]],
+    images: np.ndarray,
+    labels: np.ndarray,
+    tolerance: float,
+    setting: Setting,
+    notes: Iterable[str] = (),
+) -> Row:
+    """The row with times: all contenders agree on the first step, and are then timed.
+
+    Args:
+        row: all but what is measured.
+        network: ours, which is trained.
+        peers: steps, and functions that give the weights as `packed` does; they start from the
+            weights of the network.
+        images, labels: (count, height, width, channels) and (count,).
+        tolerance: how much the loss and the updates of weights may differ, relatively.
+        setting: how to measure.
+        notes: what else the row is to tell.
+    """
     before = packed(network)
-    runs: dict[str, Run] = {}
-    notes, largest = [], 0.0
-    peers = _peers(case.name, network, images, labels, setting, notes)
+    largest = 0.0
     engine, ours = our_step(network, images, labels, setting.threads)
-    runs[OURS] = ours
+    runs: dict[str, Run] = {OURS: ours}
     loss, after = ours(), packed(network)
     for name, (step, weights) in peers.items():
         theirs = float(step())
-        largest = max(largest, difference(f"{name}: loss", loss, theirs, case.tolerance))
+        largest = max(largest, difference(f"{name}: loss", loss, theirs, tolerance))
         update = weights() - before
         who = f"{name}: update of weights"
-        largest = max(largest, difference(who, after - before, update, case.tolerance))
+        largest = max(largest, difference(who, after - before, update, tolerance))
         runs[name] = step
-    row = Row(
-        "training",
-        "",
-        f"{case.name}, batch {batch}",
-        bar=bar,
-        difference=largest,
-        notes=tuple(notes),
-        winograd=uses_winograd(engine),
-    )
-    flops = 2.0 * batch * work(network, backward=True)
+    row = replace(row, difference=largest, notes=tuple(notes), winograd=uses_winograd(engine))
+    flops = 2.0 * len(images) * work(network, backward=True)
     done = contest(row, runs, setting, flops=flops)
     runs.clear()
     torch.compiler.reset()
     gc.collect()
-    return [done]
+    return done
 
 
 def our_step(
@@ -78,7 +98,7 @@ def our_step(
     count, loss = len(images), SoftmaxCrossEntropy()
     engine = CompiledEngine(network, batch_size=count, loss=loss, threads=threads)
     optimizer = SGD(in_pytorch.MOMENTUM, nesterov=True)
-    targets, weights = loss.targets(labels, 10), np.full(count, 1 / count, np.float32)
+    targets, weights = loss.targets(labels, network.output_shape[-1]), np.full(count, 1 / count, np.float32)
     keys = np.zeros(count, np.uint32)
 
     def step() -> float:
@@ -89,31 +109,36 @@ def our_step(
     return engine, step
 
 
-def _peers(
-    name: str,
+def in_pytorch_ways(
+    module: Callable[[], torch.nn.Module],
     network: Network,
     images: np.ndarray,
     labels: np.ndarray,
     setting: Setting,
-    notes: list[str],
 ) -> dict[str, tuple[Run, Run]]:
-    """Each peer's step, and its weights as `packed` gives them, from the network's weights."""
+    """Each of PyTorch's ways to make a step from the network's weights, and its weights."""
     peers: dict[str, tuple[Run, Run]] = {}
     ready = in_pytorch.channels_first(images), torch.from_numpy(labels)
     for kind in KINDS:
         if "compiled" in kind and not setting.compile:
             continue
-        model = in_pytorch.load(in_pytorch.MODULES[name](), network)
+        model = in_pytorch.load(module(), network)
         step = in_pytorch.training_step(model, *ready, kind)
         peers[f"PyTorch{kind}"] = step, partial(in_pytorch.weights, model, network)
+    return peers
+
+
+def _in_jax(
+    network: Network, images: np.ndarray, labels: np.ndarray, notes: list[str]
+) -> dict[str, tuple[Run, Run]]:
+    """JAX's step, if it is installed."""
     try:
         import in_jax
     except ImportError as error:
         notes.append(f"JAX was not run: {error}")
-    else:
-        trainer = in_jax.Trainer(network, images, labels)
-        peers["JAX"] = trainer.step, trainer.packed
-    return peers
+        return {}
+    trainer = in_jax.Trainer(network, images, labels)
+    return {"JAX": (trainer.step, trainer.packed)}
 
 
 if __name__ == "__main__":
