@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import in_pytorch
 import inference
 import numpy as np
 import torch

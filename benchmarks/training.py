@@ -98,7 +98,8 @@ def our_step(
     count, loss = len(images), SoftmaxCrossEntropy()
     engine = CompiledEngine(network, batch_size=count, loss=loss, threads=threads)
     optimizer = SGD(in_pytorch.MOMENTUM, nesterov=True)
-    targets, weights = loss.targets(labels, network.output_shape[-1]), np.full(count, 1 / count, np.float32)
+    targets = loss.targets(labels, network.output_shape[-1])
+    weights = np.full(count, 1 / count, np.float32)
     keys = np.zeros(count, np.uint32)
 
     def step() -> float:
