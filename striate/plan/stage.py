@@ -34,6 +34,8 @@ class BoundNest:
         tuned: whether that schedule was measured to be the fastest, and kept.
         late: whether the step should rather begin the next stage than end this one.
         shards_of: the stage whose shards the axis s counts.
+        band: which part of an image the step works on, if it is one of a chain of steps through
+            which each part goes alone: those of one label do not read each other's results.
     """
 
     nest: Nest
@@ -45,6 +47,12 @@ class BoundNest:
     tuned: bool = False
     late: bool = False
     shards_of: Stage | None = None
+    band: int | None = None
+
+    @property
+    def is_banded(self) -> bool:
+        """Whether it works on a part of an image alone."""
+        return self.band is not None
 
 
 @dataclass

@@ -1,30 +1,61 @@
-"""One image on several threads: every nest of a plan is cut along one of its output axes."""
+"""One image on several threads: every nest of a plan is cut along one of its output axes, or bands
+of the image go through a chain of nests, each on a thread of its own that waits for no other.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence, Set
 from dataclasses import replace
+from itertools import groupby
 
 from striate.nest import tuned
-from striate.nest.algebra import Index, Nest, forms_in
+from striate.nest.algebra import Index, Nest, Tensor, forms_in
 from striate.nest.compiler import machine, tuned_key
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import Schedule, choose, order_of_sums
-from striate.plan.layout import Location
+from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
 from striate.plan.stage import Stage, BoundNest, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
+# Vector operations in which a number comes from where another thread has written it.
+_FROM_OTHERS = 1.0
 
 
 def split(stage: Stage, parts: int, settings: Settings) -> list[Stage]:
-    """A stage over one block as stages whose tasks are parts of a step."""
+    """A stage over one block as stages whose tasks are parts of a step, or bands of the image."""
+    # As they are run where they are not cut.
+    all_steps = [replace(step, nest=joined(step.nest)) for step in stage.steps]
+    stages: list[Stage] = []
+    for label, group in groupby(all_steps, lambda step: step.label if step.is_banded else None):
+        steps = list(group)
+        bands = _in_bands(steps, parts, settings) if label else []
+        stages += bands or _step_by_step(steps, parts, settings)
+    return stages
+
+
+def _in_bands(steps: Sequence[BoundNest], parts: int, settings: Settings) -> list[Stage]:
+    """A stage for each band; none where it costs less to cut every step."""
+    bands = [list(band) for _, band in groupby(steps, lambda step: step.band)]
+    lanes = settings.vector
+    costs = sorted(sum(_cost(step.nest, None, 1, lanes) for step in band) for band in bands)
+    longest = sum(costs[-(-(-len(bands) // parts)) :])
+    written = {place.buffer for step in steps for place in _written(step)}
+    if longest >= sum(_cost_of_cut(step, written, parts, lanes) for step in steps):
+        return []
+    stages = [Stage(1, 1, False, steps=band, barrier=False) for band in bands]
+    stages[-1].barrier = True
+    return stages
+
+
+def _step_by_step(steps: Sequence[BoundNest], parts: int, settings: Settings) -> list[Stage]:
+    """Stages whose tasks are parts of a step."""
     stages: list[Stage] = []
     whole: Stage | None = None  # small steps that follow each other, on one thread
-    for one in stage.steps:
-        step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
+    for step in steps:
         cut = _cut(step, parts, settings) if _work(step.nest) >= _WORTH else []
         if cut:
             stages.extend(cut)
@@ -35,6 +66,28 @@ def split(stage: Stage, parts: int, settings: Settings) -> list[Stage]:
             whole = Stage(1, 1, False, steps=[step])
             stages.append(whole)
     return stages
+
+
+def _cost_of_cut(step: BoundNest, written: Set[Buffer], parts: int, lanes: int) -> float:
+    """Vector operations of a part of a step, and in which it waits for the others at its end and
+    fetches what they have `written`.
+    """
+    nest = step.nest
+    axis = _axis(nest, parts, lanes) if _work(nest) >= _WORTH else None
+    fetched = sum(
+        _numbers(nest, tensor) for tensor in nest.read if step.places[tensor.buffer].buffer in written
+    )
+    crossing = _FROM_OTHERS * fetched * (1 - 1 / parts) / parts
+    return _cost(nest, axis, parts, lanes) + crossing + _WORTH / lanes
+
+
+def _written(step: BoundNest) -> list[Location]:
+    return [step.places[store.target.buffer] for store in step.nest.stores]
+
+
+def _numbers(nest: Nest, tensor: Tensor) -> int:
+    """How many numbers a nest reads through a tensor."""
+    return math.prod(nest.extent(axis) for axis, _ in tensor.strides)
 
 
 def _work(nest: Nest) -> int:
@@ -54,15 +107,15 @@ def _axis(nest: Nest, parts: int, lanes: int) -> str | None:
     return next((axis for axis in whole if nest.extent(axis) >= 2 * lanes), None)
 
 
-def _cost(nest: Nest, axis: str, parts: int, lanes: int) -> float:
+def _cost(nest: Nest, axis: str | None, parts: int, lanes: int) -> float:
     """Vector operations of the largest part, and the time in which it reads its numbers: of those
     that do not move along the axis, such as weights where pixels are cut, every part reads all.
+    All of it, if there is no axis.
     """
     extents = dict(nest.axes)
-    share = -(-extents[axis] // parts) / extents[axis]
+    share = -(-extents[axis] // parts) / extents[axis] if axis else 1.0
     numbers = sum(
-        math.prod(extents[name] for name, _ in tensor.strides)
-        * (share if tensor.stride(axis) else 1.0)
+        _numbers(nest, tensor) * (share if axis and tensor.stride(axis) else 1.0)
         for tensor in nest.read
     )
     return share * _work(nest) / lanes + READING * numbers

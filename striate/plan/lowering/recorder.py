@@ -20,12 +20,14 @@ class Recorder(RecordedStages):
 
     Attributes:
         label: the layer, and what is computed for it, in the steps that follow: "conv2d_1 forward".
+        band: the part of an image that the steps that follow work on alone; None for all of it.
     """
 
     def __init__(self, blocks: int, shards: int) -> None:
         super().__init__(blocks, shards)
         self._closed = False
         self.label = ""
+        self.band: int | None = None
 
     def blockwise(
         self,
@@ -55,7 +57,9 @@ class Recorder(RecordedStages):
                 stage = self.stage()
                 stage.steps += later
             stage.wanted = max(stage.wanted, blocks)
-        stage.steps.append(BoundNest(nest, places, before=before, label=self.label, late=late))
+        stage.steps.append(
+            BoundNest(nest, places, before=before, label=self.label, late=late, band=self.band)
+        )
 
     def at_shard_start(self, nest: Nest, places: Locations) -> None:
         """A step done once before the blocks of a shard, in the stage at hand."""

@@ -274,17 +274,18 @@ def _correlate(
 ) -> Tiles | None:
     """All tiles, some rows of them at a time; gives V if that is all of it."""
     depth, outputs = work.image.channels, work.size[2]
-    band = work.band(depth + outputs, builder.settings.target)
-    rows = (band, work.tiles[1])
-    for first in range(0, work.tiles[0], band):
+    bands = work.bands(depth, outputs, builder.settings)
+    for builder.recorder.band, band in enumerate(bands):
+        rows = (len(band), work.tiles[1])
         seen = Tiles("V", work.transforms, rows, depth)
         products = Tiles("M", work.transforms, rows, outputs)
         blocks = blocks_together(seen.count, depth * outputs)
-        transform_tiles(builder, work, work.transforms.inputs, seen, first, blocks)
+        transform_tiles(builder, work, work.transforms.inputs, seen, band.start, blocks)
         _multiply(builder, seen, products, filters)
-        for part in tile_groups(work, first, band):
-            store_tiles(builder, work, products, part, first, target)
-    return seen if band == work.tiles[0] else None
+        for part in tile_groups(work, band):
+            store_tiles(builder, work, products, part, band.start, target)
+    builder.recorder.band = None
+    return seen if len(bands) == 1 else None
 
 
 def _multiply(builder: Builder, seen: Tiles, products: Tiles, filters: Location) -> None:

@@ -48,16 +48,16 @@ def sum_by_shard(
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Location(total)}
     )
-    band = spread.rows[0] if spread else left.band(depth + outputs, builder.settings.target)
-    rows = (band, left.tiles[1])
-    for first in range(0, left.tiles[0], band):
+    bands = left.bands(depth, outputs, builder.settings)
+    for band in [range(left.tiles[0])] if spread else bands:
+        rows = (len(band), left.tiles[1])
         other = spread or Tiles("W", left.transforms, rows, outputs)
         seen = _still_there(builder, operation, rows)
         if not seen:
             seen = Tiles("V", left.transforms, rows, depth)
-            transform_tiles(builder, left, left.transforms.inputs, seen, first)
+            transform_tiles(builder, left, left.transforms.inputs, seen, band.start)
         if not spread:
-            transform_tiles(builder, right, right.transforms.outputs, other, first)
+            transform_tiles(builder, right, right.transforms.outputs, other, band.start)
         builder.recorder.blockwise(
             _position_gradient(seen, other, added=True),
             {

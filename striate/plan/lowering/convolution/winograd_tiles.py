@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from striate.nest.algebra import (
     Expression,
@@ -15,11 +16,11 @@ from striate.nest.algebra import (
     strides_of,
 )
 from striate.nest.small_matrix import grid_of
-from striate.nest.target import Target
 from striate.ops.winograd import Transforms
 from striate.plan.layout import Access, Buffer, Image, Location
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.weight_panels import pixels_at_once
+from striate.plan.settings import Settings
 from striate.plan.stage import Locations
 
 # V and M that are worth keeping at hand, as a part of a core's own cache, and tiles that are worth
@@ -58,12 +59,20 @@ class Correlation:
         m = self.transforms.outputs_count
         return -(-self.size[0] // m), -(-self.size[1] // m)
 
-    def band(self, channels: int, target: Target) -> int:
-        """Rows of tiles, with so many channels in all, that stay in the cache together."""
+    def bands(self, depth: int, outputs: int, settings: Settings) -> list[range]:
+        """Rows of tiles, from so many channels to so many, that stay in the cache together: as many
+        in each as can be, or one less; of a single image in an even number of bands, if all
+        filters stay there too, so that two threads have the same to do.
+        """
         down, across = self.tiles
-        tile = 4 * self.transforms.size**2 * channels
-        fitting = max(max(int(_NEAR * target.core_cache) // tile, _TILES) // across, 1)
-        return max(rows for rows in range(1, down + 1) if down % rows == 0 and rows <= fitting)
+        cache, number = settings.target.core_cache, 4 * self.transforms.size**2
+        near = int(_NEAR * cache) // (number * (depth + outputs))
+        count = -(-down // max(max(near, _TILES) // across, 1))
+        if settings.frozen and settings.blocks == 1 and number * depth * outputs <= cache:
+            count = min(count + count % 2, down)
+        size, larger = divmod(down, count)
+        starts = [number * size + min(number, larger) for number in range(count + 1)]
+        return [range(*pair) for pair in pairwise(starts)]
 
 
 class Tiles:
@@ -144,10 +153,10 @@ class TileGroup:
     width: int
 
 
-def tile_groups(work: Correlation, first: int, band: int) -> Iterator[TileGroup]:
-    """The rows of tiles from `first` on: whole tiles, and those that the border cuts."""
+def tile_groups(work: Correlation, band: range) -> Iterator[TileGroup]:
+    """The rows of tiles of a band: whole tiles, and those that the border cuts."""
     m = work.transforms.outputs_count
-    for top, down, height in whole_and_cut(first, band, work.size[0], m):
+    for top, down, height in whole_and_cut(band.start, len(band), work.size[0], m):
         for left, across, width in whole_and_cut(0, work.tiles[1], work.size[1], m):
             yield TileGroup((top, left), (down, across), height, width)
 
