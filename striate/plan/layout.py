@@ -92,7 +92,12 @@ EVERY_PIXEL = Access({"y": 1}, {"x": 1}, {"c": 1})
 
 @dataclass
 class Image:
-    """A value of a block, with its halo (top, bottom, left, right)."""
+    """A value of a block, with its halo (top, bottom, left, right).
+
+    Attributes:
+        pitch: channels from one pixel to the next, where those of this image are only some of them.
+        first: which of them is its first.
+    """
 
     buffer: Buffer
     height: int
@@ -100,6 +105,13 @@ class Image:
     channels: int
     lanes: int
     halo: Pads = field(default=(0, 0, 0, 0))
+    pitch: int = 0
+    first: int = 0
+
+    def view(self, first: int, channels: int) -> Image:
+        """So many of its channels, in the same memory."""
+        pitch = self.pitch or self.channels
+        return replace(self, channels=channels, pitch=pitch, first=self.first + first)
 
     def copied(self) -> Image:
         """An image of the same form, in memory of its own."""
@@ -118,7 +130,7 @@ class Image:
     @property
     def is_flat(self) -> bool:
         """Whether its numbers follow each other without gaps."""
-        return not any(self.halo)
+        return not any(self.halo) and not self.pitch
 
     def tensor(self, role: str, walk: Access) -> Tensor:
         """The linear form of the pixels and channels that `walk` visits, in each lane v."""
@@ -129,7 +141,7 @@ class Image:
                 form[axis] = form.get(axis, 0) + stride * step
         top, _, left, _ = self.halo
         y, x, c = walk.start
-        offset = (top + y) * row + (left + x) * column + c * channel
+        offset = (top + y) * row + (left + x) * column + (self.first + c) * channel
         return Tensor(role, strides_of(form), offset, self.buffer.element)
 
     def flat(self, role: str, axis: str) -> Tensor:
@@ -150,7 +162,7 @@ class Image:
     @property
     def _strides(self) -> tuple[int, int, int]:
         channel = self.lanes
-        column = self.channels * channel
+        column = (self.pitch or self.channels) * channel
         return (self.width + self.halo[2] + self.halo[3]) * column, column, channel
 
 

@@ -19,6 +19,7 @@ from striate.plan.build.assembly import build, sources
 from striate.plan.build.axis_split import split
 from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location, pixels
 from striate.plan.lowering.builder import Builder
+from striate.plan.lowering.concat_views import concat_views
 from striate.plan.lowering.convolution.choice import products, winograd_passes
 from striate.plan.lowering.input_stage import InputStage
 from striate.plan.lowering.loss import LossLowering
@@ -125,9 +126,15 @@ class Plan:
                 halos[value] = larger(halos.get(value, NO_HALO), needed)
         network = builder.network
         values = {INPUT: network.input_shape, **{o.node: o.shape for o in graph.operations}}
+        views = concat_views(graph, settings)
+        for value, view in reversed(views.items()):
+            halos[view.value] = larger(halos.get(view.value, NO_HALO), halos.get(value, NO_HALO))
         for value, shape in values.items():
-            halo = halos.get(value, NO_HALO)
-            builder.values[value] = builder.image(f"value {value}", shape, halo)
+            if value not in views:
+                halo = halos.get(value, NO_HALO)
+                builder.values[value] = builder.image(f"value {value}", shape, halo)
+        for value, view in views.items():  # joined images come before what they join
+            builder.values[value] = builder.values[view.value].view(view.first, values[value][-1])
         if settings.loss is None:
             return
         learning = {INPUT} if settings.input_gradient else set()

@@ -1,0 +1,92 @@
+"""Concatenation without copies: the same outputs, and no step that copies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from striate.layers import (
+    Add,
+    AvgPool2D,
+    BatchNorm,
+    Concat,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    MaxPool2D,
+    Node,
+    ReLU,
+    Sigmoid,
+)
+from striate.network import Network
+
+SHAPE = (13, 10, 3)
+
+
+def _dense_block(image: Node) -> Node:
+    """Each layer reads all before it: joined images inside joined images."""
+    x: Node = Conv2D(5, 3, padding=1)(image)
+    for channels in (7, 16, 9):
+        y = ReLU()(BatchNorm()(x))
+        x = Concat()(x, Conv2D(channels, 3, padding=1)(y))
+    return x
+
+
+def _with_other_readers(image: Node) -> Node:
+    """A joined value that is also added, pooled with padding, and joined once more."""
+    left = ReLU()(Conv2D(17, 1)(image))
+    right = ReLU()(Conv2D(17, (3, 5), padding=(1, 1, 2, 2))(image))
+    joined = Concat()(left, right)
+    pooled = MaxPool2D(3, stride=1, padding=1)(joined)
+    again = Concat()(Add()(left, right), left, pooled)
+    return Conv2D(6, 5, padding=2)(again)
+
+
+def _twice(image: Node) -> Node:
+    """One value twice, the input itself, and an activation behind the joined image."""
+    x = Conv2D(8, 3, padding=1)(image)
+    return Sigmoid()(Concat()(x, image, x))
+
+
+def _strided(image: Node) -> Node:
+    """What reads the joined image goes down, and parts come from pooling."""
+    x = Concat()(MaxPool2D(3, stride=2, padding=1, uncovered="drop")(image),
+                 Conv2D(33, 3, stride=2, padding=1, uncovered="drop")(image))  # fmt: skip
+    return AvgPool2D(2, uncovered="drop")(x)
+
+
+BODIES = (_dense_block, _with_other_readers, _twice, _strided)
+
+
+def _network(body, ends_in_image: bool) -> Network:
+    image = Input(SHAPE)
+    x = body(image)
+    network = Network(inputs=image, output=x if ends_in_image else Dense(4)(Flatten()(x)))
+    rng = np.random.default_rng(3)
+    network.flat[:] = rng.standard_normal(network.flat.size) * 0.2
+    for name, values in network.state.items():
+        low = 0.5 if name.endswith("variance") else -0.5
+        values[...] = rng.uniform(low, 1.5, values.shape)
+    return network
+
+
+@pytest.mark.parametrize("ends_in_image", [False, True])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("count", [1, 3])
+def test_same_outputs(body, count: int, ends_in_image: bool) -> None:
+    network = _network(body, ends_in_image)
+    images = np.random.default_rng(4).standard_normal((count, *SHAPE)).astype(np.float32)
+    expected = network.predict_logits(images, engine="numpy")
+    found = [
+        np.array(network.compile(batch_size=count, threads=threads)(images)) for threads in (1, 2)
+    ]
+    np.testing.assert_array_equal(*found)
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=2e-5 * abs(expected).max())
+
+
+def test_nothing_is_copied() -> None:
+    compiled = _network(_dense_block, True).compile(batch_size=1, threads=1)
+    compiled(np.zeros((1, *SHAPE), np.float32))
+    labels = {step.label for stage in compiled._real.plan.stages for step in stage.all_steps}
+    assert not [label for label in labels if "concat" in label]
