@@ -17,6 +17,7 @@ from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
 from striate.plan.build.assembly import build, sources
 from striate.plan.build.axis_split import split
+from striate.plan.build.depth_first import depth_first
 from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location, pixels
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.concat_views import concat_views
@@ -69,6 +70,10 @@ class Plan:
         if settings.frozen and settings.blocks == 1 < threads:
             recording.stages = [
                 part for stage in recording.stages for part in split(stage, threads, settings)
+            ]
+        if settings.loss is None and settings.blocks > 1:
+            recording.stages = [
+                part for stage in recording.stages for part in depth_first(stage, settings)
             ]
         copy_out(recording.stages, settings)
         write_halos(recording, settings)

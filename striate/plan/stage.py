@@ -34,6 +34,7 @@ class BoundNest:
         tuned: whether that schedule was measured to be the fastest, and kept.
         late: whether the step should rather begin the next stage than end this one.
         shards_of: the stage whose shards the axis s counts.
+        wanted: how many blocks it wants together, or 0.
         band: which part of an image the step works on, if it is one of a chain of steps through
             which each part goes alone: those of one label do not read each other's results.
     """
@@ -47,6 +48,7 @@ class BoundNest:
     tuned: bool = False
     late: bool = False
     shards_of: Stage | None = None
+    wanted: int = 0
     band: int | None = None
 
     @property

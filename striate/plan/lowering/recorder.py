@@ -9,7 +9,7 @@ from striate.nest.rewrite import with_tensors, without_axes
 from striate.plan.stage import BoundNest, Locations, RecordedStages, Stage, When, over_blocks
 
 # Nests that want more than so many times as many blocks together as others do not go with them.
-_ALIKE = 4
+ALIKE = 4
 
 
 class Recorder(RecordedStages):
@@ -47,7 +47,7 @@ class Recorder(RecordedStages):
         """
         stage = self.stage()
         if blocks is not None:
-            if stage.wanted and not 1 / _ALIKE <= blocks / stage.wanted <= _ALIKE:
+            if stage.wanted and not 1 / ALIKE <= blocks / stage.wanted <= ALIKE:
                 steps = stage.steps
                 kept = len(steps)
                 while kept and steps[kept - 1].late:
@@ -58,7 +58,15 @@ class Recorder(RecordedStages):
                 stage.steps += later
             stage.wanted = max(stage.wanted, blocks)
         stage.steps.append(
-            BoundNest(nest, places, before=before, label=self.label, late=late, band=self.band)
+            BoundNest(
+                nest,
+                places,
+                before=before,
+                label=self.label,
+                late=late,
+                wanted=blocks or 0,
+                band=self.band,
+            )
         )
 
     def at_shard_start(self, nest: Nest, places: Locations) -> None:
