@@ -1,4 +1,4 @@
-"""Strips of rows through several layers: the same outputs as layer by layer, whatever the layers."""
+"""Strips of rows through several layers: the same outputs as layer by layer, for all layers."""
 
 from __future__ import annotations
 
