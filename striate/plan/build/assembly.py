@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from striate.common.cached_property import cached_property
 from striate.nest.algebra import Tensor
 from striate.nest.compiler import CompiledNest, compile_nest, source_of
-from striate.nest.rewrite import joined
 from striate.nest.program import Argument, Job, KernelCall, Program
+from striate.nest.rewrite import joined
 from striate.nest.target import Target
 from striate.plan.layout import Buffer, Location
 from striate.plan.memory.non_temporal import with_non_temporal_stores
@@ -84,16 +84,15 @@ class Assembly:
 
     def _streamed(self, step: BoundNest, stage: Stage, read: Set[Buffer]) -> BoundNest:
         """The step with stores that go past the caches, where nothing in this stage reads what
-        is stored."""
+        is stored.
+        """
         stored = {store.target.buffer for store in step.nest.stores}
         if len(stored) != 1 or not stage.by_block:
             return step
         place = step.places[min(stored)]
         if place.buffer in self.memory.private or place.buffer in read:
             return step
-        return with_non_temporal_stores(
-            step, self.memory.arrays[place.buffer], place, self.target
-        )
+        return with_non_temporal_stores(step, self.memory.arrays[place.buffer], place, self.target)
 
     def _call(self, step: BoundNest, stage: Stage) -> KernelCall:
         kernel: CompiledNest = compile_nest(

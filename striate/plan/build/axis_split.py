@@ -17,7 +17,7 @@ from striate.nest.schedule import Schedule, choose, order_of_sums
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
-from striate.plan.stage import Stage, BoundNest, in_tasks
+from striate.plan.stage import BoundNest, Stage, in_tasks
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
@@ -42,7 +42,7 @@ def _in_bands(steps: Sequence[BoundNest], parts: int, settings: Settings) -> lis
     bands = [list(band) for _, band in groupby(steps, lambda step: step.band)]
     lanes = settings.vector
     costs = sorted(sum(_cost(step.nest, None, 1, lanes) for step in band) for band in bands)
-    longest = sum(costs[-(-(-len(bands) // parts)) :])
+    longest = sum(costs[-math.ceil(len(bands) / parts) :])
     written = {place.buffer for step in steps for place in _written(step)}
     if longest >= sum(_cost_of_cut(step, written, parts, lanes) for step in steps):
         return []
@@ -74,9 +74,8 @@ def _cost_of_cut(step: BoundNest, written: Set[Buffer], parts: int, lanes: int) 
     """
     nest = step.nest
     axis = _axis(nest, parts, lanes) if _work(nest) >= _WORTH else None
-    fetched = sum(
-        _numbers(nest, tensor) for tensor in nest.read if step.places[tensor.buffer].buffer in written
-    )
+    others = [tensor for tensor in nest.read if step.places[tensor.buffer].buffer in written]
+    fetched = sum(_numbers(nest, tensor) for tensor in others)
     crossing = _FROM_OTHERS * fetched * (1 - 1 / parts) / parts
     return _cost(nest, axis, parts, lanes) + crossing + _WORTH / lanes
 

@@ -101,12 +101,14 @@ class _Layer:
         strides: dict[str, int] = {}
         for expression in nest.expressions():
             for form in forms_in(expression):
+                stride = dict(form.strides).get(_ROWS, 0)
                 if isinstance(form, Index):
-                    if any(axis == _ROWS for axis, _ in form.strides):
-                        return None
+                    moves_otherwise = stride != 0
                 elif form.rows is not None or form.shift:
-                    return None
-                elif strides.setdefault(form.buffer, form.stride(_ROWS)) != form.stride(_ROWS):
+                    moves_otherwise = True
+                else:
+                    moves_otherwise = strides.setdefault(form.buffer, stride) != stride
+                if moves_otherwise:
                     return None
         (target,) = targets
         lows = [nest.reach(store.target)[0] for store in nest.stores]
