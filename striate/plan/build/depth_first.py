@@ -9,17 +9,15 @@ so that nothing is computed twice.  Also known as layer fusion or cascading.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from striate.nest.algebra import Index, Tensor, forms_in
 from striate.nest.ir import BYTES
-from striate.plan.layout import Buffer, Location
+from striate.plan.build.row_step import RowStep
 from striate.plan.lowering.recorder import ALIKE
 from striate.plan.settings import Settings
 from striate.plan.stage import BoundNest, Stage
 
-_ROWS = "y"
 # What is written between two layers that is worth it, and the strips of a chain that are at hand
 # together, as parts of a core's own cache.
 _LARGE, _NEAR = 1 / 2, 1
@@ -74,100 +72,18 @@ def _in_strips(steps: Sequence[BoundNest], settings: Settings) -> tuple[list[Bou
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """A step that writes the rows of one buffer in order.
-
-    Attributes:
-        rows: how many.
-        strides: elements from row to row, by role.
-        first, row: the buffer's element where the first row begins, and the elements from one to
-            the next.
-    """
-
-    step: BoundNest
-    buffer: Buffer
-    rows: int
-    strides: Mapping[str, int]
-    first: int
-    row: int
-
-    @classmethod
-    def of(cls, step: BoundNest) -> _Layer | None:
-        """The step as a layer, if it is one that can be taken through some rows at a time."""
-        nest = step.nest
-        targets = {store.target.buffer for store in nest.stores}
-        if _ROWS not in nest.outputs or len(targets) != 1 or step.band is not None:
-            return None
-        strides: dict[str, int] = {}
-        for expression in nest.expressions():
-            for form in forms_in(expression):
-                stride = dict(form.strides).get(_ROWS, 0)
-                if isinstance(form, Index):
-                    moves_otherwise = stride != 0
-                elif form.rows is not None or form.shift:
-                    moves_otherwise = True
-                else:
-                    moves_otherwise = strides.setdefault(form.buffer, stride) != stride
-                if moves_otherwise:
-                    return None
-        (target,) = targets
-        lows = [nest.reach(store.target)[0] for store in nest.stores]
-        if min(strides.values()) < 0 or strides[target] == 0:
-            return None
-        place = step.places[target]
-        first = place.offset + min(lows)
-        return cls(step, place.buffer, nest.extent(_ROWS), strides, first, strides[target])
-
-    @property
-    def size(self) -> int:
-        """Elements of all rows."""
-        return self.rows * self.row
-
-    @property
-    def buffers(self) -> set[Buffer]:
-        """All memory that is read or written."""
-        return {place.buffer for place in self.step.places.values()}
-
-    def reads(self, rows: int) -> Iterator[tuple[Buffer, int]]:
-        """Buffers, and the last element that the first `rows` read there."""
-        nest = self.step.nest
-        for tensor in nest.tensors():
-            if tensor.buffer in nest.inputs:
-                place = self.step.places[tensor.buffer]
-                last = self._last(tensor) - (self.rows - rows) * self.strides[tensor.buffer]
-                yield place.buffer, place.offset + last
-
-    def _last(self, tensor: Tensor) -> int:
-        return self.step.nest.reach(tensor)[1]
-
-    def rows_up_to(self, element: int) -> int:
-        """How many rows begin at or before an element of the buffer."""
-        return min(max((element - self.first) // self.row + 1, 0), self.rows)
-
-    def strip(self, number: int, count: int) -> BoundNest:
-        """The step for one of so many strips."""
-        rows = self.rows // count
-        axes = tuple((axis, rows if axis == _ROWS else n) for axis, n in self.step.nest.axes)
-        places = {
-            role: Location(place.buffer, place.offset + number * rows * self.strides.get(role, 0))
-            for role, place in self.step.places.items()
-        }
-        return replace(self.step, nest=replace(self.step.nest, axes=axes), places=places)
-
-
-@dataclass(frozen=True)
 class _Chain:
     """Layers that follow each other; each but the first reads a large image of one before."""
 
-    layers: Sequence[_Layer]
+    layers: Sequence[RowStep]
 
     @classmethod
     def from_first_of(cls, steps: Sequence[BoundNest], settings: Settings) -> _Chain | None:
         """The longest chain that begins with the first of some steps."""
         large = _LARGE * settings.target.core_cache / BYTES[settings.element]
-        layers: list[_Layer] = []
+        layers: list[RowStep] = []
         for step in steps:
-            layer = _Layer.of(step)
+            layer = RowStep.of(step)
             if layer is None:
                 break
             written = {other.buffer for other in layers if other.size >= large}
@@ -195,15 +111,16 @@ class _Chain:
         makers = {layer.buffer: number for number, layer in enumerate(self.layers)}
         found: list[BoundNest] = []
 
-        def make(number: int, rows: int) -> None:
+        def make(number: int, stop: int) -> None:
             layer = self.layers[number]
             strip = layer.rows // count
-            while done[number] * strip < rows:
-                for buffer, last in layer.reads((done[number] + 1) * strip):
+            while done[number] * strip < stop:
+                rows = range(done[number] * strip, (done[number] + 1) * strip)
+                for buffer, low, high in layer.reads(rows):
                     maker = makers.get(buffer, number)
                     if maker < number:
-                        make(maker, self.layers[maker].rows_up_to(last))
-                found.append(layer.strip(done[number], count))
+                        make(maker, self.layers[maker].rows_between(low, high).stop)
+                found.append(layer.part(rows))
                 done[number] += 1
 
         for strip in range(1, count + 1):
