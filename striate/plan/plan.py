@@ -16,7 +16,7 @@ from striate.nest.algebra import Nest, Store, Tensor, strides_of
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
 from striate.plan.build.assembly import build, sources
-from striate.plan.build.axis_split import split
+from striate.plan.build.axis_split import split, users_of
 from striate.plan.build.depth_first import depth_first
 from striate.plan.layout import EVERY_PIXEL, Buffer, Image, Location, pixels
 from striate.plan.lowering.builder import Builder
@@ -68,8 +68,11 @@ class Plan:
         self._record(network, graph)
         self.recording = recording = builder.recorder
         if settings.frozen and settings.blocks == 1 < threads:
+            users = users_of(recording.stages)
             recording.stages = [
-                part for stage in recording.stages for part in split(stage, threads, settings)
+                part
+                for stage in recording.stages
+                for part in split(stage, threads, settings, users)
             ]
         if settings.loss is None and settings.blocks > 1:
             recording.stages = [

@@ -5,7 +5,8 @@ of the image go through a chain of nests, each on a thread of its own that waits
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
@@ -14,6 +15,7 @@ from striate.nest.algebra import Index, Nest, Tensor, forms_in
 from striate.nest.compiler import machine, tuned_key
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import Schedule, choose, order_of_sums
+from striate.plan.build.row_parts import SharedRows, chains
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
@@ -25,37 +27,101 @@ _WORTH = 10_000
 _FROM_OTHERS = 1.0
 
 
-def split(stage: Stage, parts: int, settings: Settings) -> list[Stage]:
-    """A stage over one block as stages whose tasks are parts of a step, or bands of the image."""
-    # As they are run where they are not cut.
-    all_steps = [replace(step, nest=joined(step.nest)) for step in stage.steps]
+def split(stage: Stage, parts: int, settings: Settings, users: Mapping[Buffer, int]) -> list[Stage]:
+    """A stage over one block as stages whose tasks are parts of a step, or of the image.
+
+    Args:
+        stage: all steps of some layers.
+        parts: threads.
+        settings: of the plan.
+        users: how many steps of the whole plan use each buffer.
+    """
     stages: list[Stage] = []
-    for label, group in groupby(all_steps, lambda step: step.label if step.is_banded else None):
+    for label, group in groupby(stage.steps, lambda step: step.label if step.is_banded else None):
         steps = list(group)
-        bands = _in_bands(steps, parts, settings) if label else []
-        stages += bands or _step_by_step(steps, parts, settings)
+        if label:
+            steps = [replace(step, nest=joined(step.nest)) for step in steps]
+            bands = [list(band) for _, band in groupby(steps, lambda step: step.band)]
+            stages += _apart(steps, bands, parts, settings) or _step_by_step(steps, parts, settings)
+        else:
+            stages += _in_rows(steps, parts, settings, users)
     return stages
 
 
-def _in_bands(steps: Sequence[BoundNest], parts: int, settings: Settings) -> list[Stage]:
-    """A stage for each band; none where it costs less to cut every step."""
-    bands = [list(band) for _, band in groupby(steps, lambda step: step.band)]
-    lanes = settings.vector
-    costs = sorted(sum(_cost(step.nest, None, 1, lanes) for step in band) for band in bands)
-    longest = sum(costs[-math.ceil(len(bands) / parts) :])
-    written = {place.buffer for step in steps for place in _written(step)}
-    if longest >= sum(_cost_of_cut(step, written, parts, lanes) for step in steps):
+def users_of(stages: Sequence[Stage]) -> Counter[Buffer]:
+    """How many steps use each buffer."""
+    return Counter(
+        buffer
+        for stage in stages
+        for step in stage.all_steps
+        for buffer in {place.buffer for place in step.places.values()}
+    )
+
+
+def _apart(
+    steps: Sequence[BoundNest], portions: Sequence[list[BoundNest]], parts: int, settings: Settings
+) -> list[Stage]:
+    """A stage for each portion of what steps do; none where it costs less to cut every step."""
+    if not portions:
         return []
-    stages = [Stage(1, 1, False, steps=band, barrier=False) for band in bands]
+    lanes = settings.vector
+    costs = sorted(sum(_cost(step.nest, None, 1, lanes) for step in some) for some in portions)
+    longest = sum(costs[-math.ceil(len(portions) / parts) :])
+    if longest >= _cost_of_cuts(steps, parts, lanes):
+        return []
+    stages = [Stage(1, 1, False, steps=some, barrier=False) for some in portions]
     stages[-1].barrier = True
     return stages
+
+
+def _in_rows(
+    steps: Sequence[BoundNest], parts: int, settings: Settings, users: Mapping[Buffer, int]
+) -> list[Stage]:
+    """Stages whose tasks take their rows through several layers, or parts of one step."""
+    stages: list[Stage] = []
+    waiting: list[BoundNest] = []
+    place = 0
+    while place < len(steps):
+        for chain in reversed(chains(steps[place:], users)):
+            some = steps[place : place + len(chain.layers)]
+            if found := _apart(some, _portions(chain, parts, settings), parts, settings):
+                stages += [*_step_by_step(waiting, parts, settings), *found]
+                waiting = []
+                place += len(some)
+                break
+        else:
+            waiting.append(steps[place])
+            place += 1
+    return [*stages, *_step_by_step(waiting, parts, settings)]
+
+
+def _portions(chain: SharedRows, parts: int, settings: Settings) -> list[list[BoundNest]]:
+    """The steps of each thread, in which every sum keeps the order that it has in the whole; none
+    if it cannot.
+    """
+    portions = chain.parts(parts)
+    whole = [joined(layer.step.nest) for layer in chain.layers]
+    schedules = [
+        _kept(nest, settings) or choose(nest, settings.target, settings.element) for nest in whole
+    ]
+    found: list[list[BoundNest]] = []
+    for portion in portions:
+        steps: list[BoundNest] = []
+        for step, nest, schedule in zip(portion, whole, schedules, strict=True):
+            part = joined(step.nest)
+            if [axis for axis, _ in part.axes] != [axis for axis, _ in nest.axes]:
+                return []
+            steps.append(replace(step, nest=part, schedule=schedule))
+        found.append(steps)
+    return found
 
 
 def _step_by_step(steps: Sequence[BoundNest], parts: int, settings: Settings) -> list[Stage]:
     """Stages whose tasks are parts of a step."""
     stages: list[Stage] = []
     whole: Stage | None = None  # small steps that follow each other, on one thread
-    for step in steps:
+    for one in steps:
+        step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
         cut = _cut(step, parts, settings) if _work(step.nest) >= _WORTH else []
         if cut:
             stages.extend(cut)
@@ -66,6 +132,13 @@ def _step_by_step(steps: Sequence[BoundNest], parts: int, settings: Settings) ->
             whole = Stage(1, 1, False, steps=[step])
             stages.append(whole)
     return stages
+
+
+def _cost_of_cuts(steps: Sequence[BoundNest], parts: int, lanes: int) -> float:
+    """Vector operations of the longest parts of steps that are cut one by one."""
+    joint = [replace(step, nest=joined(step.nest)) for step in steps]
+    written = {place.buffer for step in joint for place in _written(step)}
+    return sum(_cost_of_cut(step, written, parts, lanes) for step in joint)
 
 
 def _cost_of_cut(step: BoundNest, written: Set[Buffer], parts: int, lanes: int) -> float:

@@ -1,4 +1,4 @@
-"""Strips of rows through several layers: the same outputs as layer by layer, for all layers."""
+"""Some rows through several layers, in strips or on several threads: the same outputs as ever."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from striate.layers import (
     ZeroPad2D,
 )
 from striate.network import Network
-from striate.plan.build import depth_first
+from striate.plan.build import axis_split, depth_first
 
 SHAPE = (24, 10, 5)
 
@@ -118,3 +118,44 @@ def test_strips_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     second, third = "conv2d_4", "conv2d_5"  # with a stride of 1 it reads one row of the next
     places = [label for label in labels if label in (second, third)]
     assert places[:4] == [second, second, third, second]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("shape", [SHAPE, (36, 7, 3)])
+def test_threads_share_the_rows_of_one_image(
+    body: Callable[[Node], Node],
+    shape: tuple[int, ...],
+    exact: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However little the work: the same bits for any number of threads."""
+    monkeypatch.setattr(axis_split, "_WORTH", 1)
+    monkeypatch.setattr(axis_split, "_FROM_OTHERS", 1e6)  # so that waiting never pays
+    monkeypatch.setattr("striate.plan.inference._SMALL", 0)
+    network = _network(body, shape)
+    image = np.random.default_rng(7).standard_normal((1, *shape)).astype(np.float32)
+    expected = network.predict_logits(image, engine="numpy")
+    found = [
+        np.array(network.compile(batch_size=1, threads=threads, exact=exact)(image))
+        for threads in (1, 2, 3)
+    ]
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+    np.testing.assert_allclose(found[0], expected, rtol=0, atol=2e-5 * abs(expected).max())
+
+
+def test_threads_wait_once_for_several_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of three layers and a sum is one stage for each thread."""
+    monkeypatch.setattr(axis_split, "_WORTH", 1)
+    monkeypatch.setattr(axis_split, "_FROM_OTHERS", 1e6)
+    monkeypatch.setattr("striate.plan.inference._SMALL", 0)
+    compiled = _network(_inverted_residuals, SHAPE).compile(batch_size=1, threads=2)
+    compiled(np.zeros((1, *SHAPE), np.float32))
+    stages = [
+        [step.label.split()[0] for step in stage.steps] for stage in compiled._real.plan.stages
+    ]
+    block = ["conv2d_4", "conv2d_5", "conv2d_6"]
+    with_it = [labels for labels in stages if set(labels) & {*block}]
+    assert len(with_it) == 2
+    assert all(labels[:3] == block for labels in with_it)

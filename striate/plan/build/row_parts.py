@@ -1,0 +1,78 @@
+"""Rows of one image shared among threads: each takes its rows through several layers by itself.
+
+Where a layer reads rows above and below its own, some rows of the layer before are computed by both
+neighbours, each in memory of its own.  That costs less than to wait for the other thread after
+every layer and to fetch what it has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from striate.plan.build.row_step import RowStep
+from striate.plan.layout import Buffer, Location
+from striate.plan.stage import BoundNest
+
+# Layers that follow each other, at most.
+_LONGEST = 6
+
+
+@dataclass(frozen=True)
+class SharedRows:
+    """Layers each of which but the last writes what only those behind it read."""
+
+    layers: Sequence[RowStep]
+
+    def parts(self, count: int) -> list[list[BoundNest]]:
+        """The steps of each of so many threads; none if there are fewer rows."""
+        rows = self.layers[-1].rows
+        if rows < count:
+            return []
+        ends = [rows * number // count for number in range(count + 1)]
+        return [self._part(range(ends[i], ends[i + 1])) for i in range(count)]
+
+    def _part(self, rows: range) -> list[BoundNest]:
+        """All steps for some rows of the last layer, in memory of their own."""
+        own = {layer.buffer: replace(layer.buffer) for layer in self.layers[:-1]}
+        needed: dict[Buffer, range] = {self.layers[-1].buffer: rows}
+        steps: list[BoundNest] = []
+        for number in range(len(self.layers) - 1, -1, -1):
+            layer = self.layers[number]
+            mine = needed[layer.buffer]
+            part = layer.part(mine)
+            places = {
+                role: Location(own.get(place.buffer, place.buffer), place.offset)
+                for role, place in part.places.items()
+            }
+            steps.append(replace(part, places=places))
+            for buffer, low, high in layer.reads(mine):
+                for maker in self.layers[:number]:
+                    if maker.buffer is buffer:
+                        rows = maker.rows_between(low, high)
+                        known = needed.get(buffer, rows)
+                        first, last = min(known.start, rows.start), max(known.stop, rows.stop)
+                        needed[buffer] = range(first, last)
+        return steps[::-1]
+
+
+def chains(steps: Sequence[BoundNest], users: Mapping[Buffer, int]) -> list[SharedRows]:
+    """The chains that begin with the first of some steps, the shortest first.
+
+    Args:
+        steps: what follows each other.
+        users: how many steps of the whole plan use each buffer.
+    """
+    layers: list[RowStep] = []
+    found: list[SharedRows] = []
+    for step in steps[:_LONGEST]:
+        layer = RowStep.of(step)
+        touched = {buffer for other in layers for buffer in other.buffers}
+        if layer is None or layer.buffer in touched:
+            break
+        layers.append(layer)
+        inside = {other.buffer for other in layers[:-1]}
+        held = {b: sum(b in other.buffers for other in layers) for b in inside}
+        if inside and all(1 < held[buffer] == users[buffer] for buffer in inside):
+            found.append(SharedRows([*layers]))
+    return found
