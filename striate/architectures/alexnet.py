@@ -18,6 +18,8 @@ _CONVOLUTIONS = (
     (256, 3, 1, 1, False),
     (256, 3, 1, 1, True),
 )
+# Of the dense layers before the last.
+_UNITS = 4096
 
 
 def alexnet(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -48,7 +50,7 @@ def alexnet(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> 
         x = Flatten(name="flatten")(x)
         for number in (6, 7):
             x = Dropout(0.5, name=f"dense{number}_dropout")(x)
-            x = ReLU(name=f"dense{number}_relu")(Dense(4096, name=f"dense{number}")(x))
+            x = ReLU(name=f"dense{number}_relu")(Dense(_UNITS, name=f"dense{number}")(x))
         return Dense(classes, name="classes")(x)
 
     return make_network("alexnet", graph, classes, image, seed, least=63)

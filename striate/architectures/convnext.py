@@ -13,6 +13,14 @@ from striate.ops.shapes import Shape
 LAYER_SCALE = 1e-6
 """Where the factors of the blocks begin (appendix A.1): at first, each block hands on its input."""
 
+# The blocks of each stage, and the maps of the first; each stage has twice those of the one before.
+_STAGES = {
+    "convnext_atto": ((2, 2, 6, 2), 40),
+    "convnext_tiny": ((3, 3, 9, 3), 96),
+    "convnext_small": ((3, 3, 27, 3), 96),
+    "convnext_base": ((3, 3, 27, 3), 128),
+}
+
 
 def convnext_atto(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
     """ConvNeXt-A (arXiv:2301.00808), with 3,695,520 parameters.
@@ -24,7 +32,7 @@ def convnext_atto(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 
         image: (height, width, channels); sides of at least 32.
         seed: of the initial parameters; None leaves them zero.
     """
-    return _convnext("convnext_atto", (2, 2, 6, 2), 40, classes, image, seed)
+    return _convnext("convnext_atto", classes, image, seed)
 
 
 def convnext_tiny(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -33,7 +41,7 @@ def convnext_tiny(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 
     Args:
         classes, image, seed: as for `convnext_atto`.
     """
-    return _convnext("convnext_tiny", (3, 3, 9, 3), 96, classes, image, seed)
+    return _convnext("convnext_tiny", classes, image, seed)
 
 
 def convnext_small(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -42,7 +50,7 @@ def convnext_small(classes: int = 1000, image: Shape = IMAGE, seed: int | None =
     Args:
         classes, image, seed: as for `convnext_atto`.
     """
-    return _convnext("convnext_small", (3, 3, 27, 3), 96, classes, image, seed)
+    return _convnext("convnext_small", classes, image, seed)
 
 
 def convnext_base(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -51,12 +59,12 @@ def convnext_base(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 
     Args:
         classes, image, seed: as for `convnext_atto`.
     """
-    return _convnext("convnext_base", (3, 3, 27, 3), 128, classes, image, seed)
+    return _convnext("convnext_base", classes, image, seed)
 
 
-def _convnext(
-    who: str, blocks: tuple[int, ...], width: int, classes: int, image: Shape, seed: int | None
-) -> Network:
+def _convnext(who: str, classes: int, image: Shape, seed: int | None) -> Network:
+    blocks, width = _STAGES[who]
+
     def graph(x: Node, classes: int) -> Node:
         x = Conv2D(width, 4, stride=4, uncovered="drop", name="stem_conv")(x)
         x = LayerNorm(name="stem_norm")(x)

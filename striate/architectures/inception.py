@@ -16,6 +16,12 @@ HEAD_WEIGHT = 0.4
 # Pooling of 5 by steps of 3 leaves the 5 that the convolution behind it reads.
 _LEAST_OF_HEAD = 17
 
+# The blocks at each size of the paper's maps. Those of 35×35: the filters behind their pooling.
+_BLOCKS_35 = (32, 64, 64)
+# Those of 17×17: the filters inside their factorised convolutions.
+_BLOCKS_17 = (128, 160, 160, 192)
+_BLOCKS_8 = 2
+
 # The towers of a block: the (filters, size) of their convolutions.
 _Tower = tuple[tuple[int, int | tuple[int, int]], ...]
 
@@ -56,7 +62,7 @@ def _trunk(x: Node) -> Node:
     x = _convolve(x, 80, 1, "stem4", valid=True)
     x = _convolve(x, 192, 3, "stem5", valid=True)
     x = _halved(x, "stem5_pool")
-    for number, pooled in enumerate((32, 64, 64), 1):
+    for number, pooled in enumerate(_BLOCKS_35, 1):
         x = _mixed(
             x,
             f"block35_{number}",
@@ -66,7 +72,7 @@ def _trunk(x: Node) -> Node:
             pooled=pooled,
         )
     x = _reduced(x, "to17", ((384, 3),), ((64, 1), (96, 3), (96, 3)))
-    for number, narrow in enumerate((128, 160, 160, 192), 1):
+    for number, narrow in enumerate(_BLOCKS_17, 1):
         row, column = (1, 7), (7, 1)
         x = _mixed(
             x,
@@ -90,7 +96,7 @@ def _head(x: Node, classes: int) -> Node:
 def _body(x: Node) -> Node:
     """From maps of 17×17 to the last ones, of 8×8."""
     x = _reduced(x, "to8", ((192, 1), (320, 3)), ((192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3)))
-    for number in (1, 2):
+    for number in range(1, _BLOCKS_8 + 1):
         x = _widest(x, f"block8_{number}")
     return x
 

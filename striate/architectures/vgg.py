@@ -10,7 +10,9 @@ from striate.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from striate.network import Network
 from striate.ops.shapes import Shape
 
+# Of the stages, and of the dense layers before the last.
 _FILTERS = (64, 128, 256, 512, 512)
+_UNITS = 4096
 
 
 def vgg11(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -109,7 +111,7 @@ def _vgg(
             x = MaxPool2D(2, uncovered="drop", name=f"pool{stage}")(x)
         x = Flatten(name="flatten")(x)
         for number in (6, 7):
-            x = ReLU(name=f"dense{number}_relu")(Dense(4096, name=f"dense{number}")(x))
+            x = ReLU(name=f"dense{number}_relu")(Dense(_UNITS, name=f"dense{number}")(x))
             x = Dropout(0.5, name=f"dense{number}_dropout")(x)
         return Dense(classes, name="classes")(x)
 
