@@ -18,7 +18,14 @@ from striate.network import Network
 from striate.ops.shapes import Shape
 
 _convolve = NormalisedConvolution()
+# The blocks of each stage, and the maps of each and of the last convolution: table 5.
 _BLOCKS = (4, 8, 4)
+_WIDTHS = {
+    "shufflenet_v2_x0_5": (48, 96, 192, 1024),
+    "shufflenet_v2_x1_0": (116, 232, 464, 1024),
+    "shufflenet_v2_x1_5": (176, 352, 704, 1024),
+    "shufflenet_v2_x2_0": (244, 488, 976, 2048),
+}
 _STEM = 24
 
 
@@ -30,7 +37,7 @@ def shufflenet_v2_x0_5(classes: int = 1000, image: Shape = IMAGE, seed: int | No
         image: (height, width, channels).
         seed: of the initial parameters; None leaves them zero.
     """
-    return _shufflenet("shufflenet_v2_x0_5", (48, 96, 192, 1024), classes, image, seed)
+    return _shufflenet("shufflenet_v2_x0_5", classes, image, seed)
 
 
 def shufflenet_v2_x1_0(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -39,7 +46,7 @@ def shufflenet_v2_x1_0(classes: int = 1000, image: Shape = IMAGE, seed: int | No
     Args:
         classes, image, seed: as for `shufflenet_v2_x0_5`.
     """
-    return _shufflenet("shufflenet_v2_x1_0", (116, 232, 464, 1024), classes, image, seed)
+    return _shufflenet("shufflenet_v2_x1_0", classes, image, seed)
 
 
 def shufflenet_v2_x1_5(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -48,7 +55,7 @@ def shufflenet_v2_x1_5(classes: int = 1000, image: Shape = IMAGE, seed: int | No
     Args:
         classes, image, seed: as for `shufflenet_v2_x0_5`.
     """
-    return _shufflenet("shufflenet_v2_x1_5", (176, 352, 704, 1024), classes, image, seed)
+    return _shufflenet("shufflenet_v2_x1_5", classes, image, seed)
 
 
 def shufflenet_v2_x2_0(classes: int = 1000, image: Shape = IMAGE, seed: int | None = 0) -> Network:
@@ -57,20 +64,20 @@ def shufflenet_v2_x2_0(classes: int = 1000, image: Shape = IMAGE, seed: int | No
     Args:
         classes, image, seed: as for `shufflenet_v2_x0_5`.
     """
-    return _shufflenet("shufflenet_v2_x2_0", (244, 488, 976, 2048), classes, image, seed)
+    return _shufflenet("shufflenet_v2_x2_0", classes, image, seed)
 
 
-def _shufflenet(
-    who: str, widths: tuple[int, ...], classes: int, image: Shape, seed: int | None
-) -> Network:
+def _shufflenet(who: str, classes: int, image: Shape, seed: int | None) -> Network:
+    *widths, last = _WIDTHS[who]
+
     def graph(x: Node, classes: int) -> Node:
         x = _convolve(x, _STEM, 3, "stem", stride=2)
         x = MaxPool2D(3, stride=2, padding=1, uncovered="drop", name="stem_pool")(x)
-        for stage, (width, count) in enumerate(zip(widths[:-1], _BLOCKS, strict=True), 2):
+        for stage, (width, count) in enumerate(zip(widths, _BLOCKS, strict=True), 2):
             x = _smaller(x, width, f"stage{stage}_block1")
             for number in range(2, count + 1):
                 x = _mixing(x, f"stage{stage}_block{number}")
-        x = _convolve(x, widths[-1], 1, "last")
+        x = _convolve(x, last, 1, "last")
         return Dense(classes, name="classes")(GlobalAvgPool2D(name="pool")(x))
 
     return make_network(who, graph, classes, image, seed)

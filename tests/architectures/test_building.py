@@ -38,12 +38,12 @@ SMALL: dict[str, tuple[Shape, dict[str, Any]]] = {
         (107, 111, 3),
         {"_BLOCKS_35": (32,), "_BLOCKS_17": (128,), "_BLOCKS_8": 1, "_convolve": _eight_filters},
     ),
-    "resnet18": ((32, 40, 3), {"_WIDTHS": (64, 96), "_BLOCKS": {"resnet18": (2, 1)}}),
-    "resnet50": ((33, 24, 3), {"_WIDTHS": (32, 48), "_BLOCKS": {"resnet50": (2, 1)}}),
+    "resnet18": ((32, 40, 3), {"_WIDTHS": (64, 48), "_BLOCKS": {"resnet18": (1, 2)}}),
+    "resnet50": ((33, 24, 3), {"_WIDTHS": (16, 16), "_BLOCKS": {"resnet50": (2, 1)}}),
     "squeezenet1_0": ((33, 36, 3), {"_SQUEEZED": (16, 16, 16, 17)}),
     "densenet121": ((32, 29, 1), {"_BLOCKS": {"densenet121": (2, 1)}}),
-    "mobilenet_v1": ((64, 40, 3), {"_V1": ((64, 1), (128, 2), (128, 1), (256, 2))}),
-    "mobilenet_v2": ((65, 40, 3), {"_V2": ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 1, 2))}),
+    "mobilenet_v1": ((64, 40, 3), {"_V1": ((64, 1), (64, 2), (96, 1))}),
+    "mobilenet_v2": ((65, 40, 3), {"_V2": ((1, 16, 1, 1), (6, 24, 2, 2))}),
     "mobilenet_v3_small": (
         (32, 40, 3),
         {
@@ -56,12 +56,15 @@ SMALL: dict[str, tuple[Shape, dict[str, Any]]] = {
     ),
     "efficientnet_b0": ((32, 24, 3), {"_STAGES": ((1, 3, 16, 1, 1), (6, 5, 24, 2, 2))}),
     "efficientnet_lite0": ((24, 33, 3), {"_STAGES": ((1, 3, 16, 1, 1), (6, 5, 24, 2, 2))}),
-    "shufflenet_v2_x0_5": ((40, 32, 3), {"_BLOCKS": (2, 1, 1)}),
+    "shufflenet_v2_x0_5": (
+        (40, 32, 3),
+        {"_BLOCKS": (2, 1), "_WIDTHS": {"shufflenet_v2_x0_5": (34, 48, 65)}},
+    ),
     "regnet_y_400mf": (
         (72, 64, 3),
-        {"_RULES": {"regnet_y_400mf": regnet.RegNetRule(3, 48, 27.89, 2.09, 8, squeezes=True)}},
+        {"_RULES": {"regnet_y_400mf": regnet.RegNetRule(2, 48, 1.0, 2.0, 8, squeezes=True)}},
     ),
-    "convnext_atto": ((32, 40, 3), {"_STAGES": {"convnext_atto": ((2, 1), 40)}}),
+    "convnext_atto": ((32, 40, 3), {"_STAGES": {"convnext_atto": ((1, 1), 40)}}),
 }
 # The least sides that reach the output; of all others 1.
 LEAST = {
