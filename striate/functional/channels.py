@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
-from striate.functional.single import floats, run, run_backward
+from striate.functional.single import floats, linear_input_gradient, run
 
 
 def channel_shuffle(x: npt.ArrayLike, groups: int, *, engine: str = "llvm") -> Array:
@@ -20,9 +19,8 @@ def channel_shuffle_input_gradient(
 ) -> Array:
     """∂L/∂x of `channel_shuffle` from ∂L/∂output: each channel goes back."""
     arriving = floats(gradient, "gradient")
-    return run_backward(
-        layers.ChannelShuffle(groups), (np.zeros_like(arriving),), {}, arriving, engine
-    ).inputs[0]
+    layer = layers.ChannelShuffle(groups)
+    return linear_input_gradient(layer, {}, arriving, arriving.shape[1:], engine)
 
 
 def channel_slice(
@@ -43,6 +41,6 @@ def channel_slice_input_gradient(
 ) -> Array:
     """∂L/∂x of `channel_slice` from ∂L/∂output: 0 for all other of so many `channels`."""
     arriving = floats(gradient, "gradient")
-    x = np.zeros((*arriving.shape[:-1], channels), arriving.dtype)
+    shape = (*arriving.shape[1:-1], channels)
     layer = layers.ChannelSlice(start, stop, step)
-    return run_backward(layer, (x,), {}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {}, arriving, shape, engine)

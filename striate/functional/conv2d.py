@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
 from striate.functional.array_axes import FILTERS, IMAGES
-from striate.functional.single import floats, given_arrays, run, run_backward
+from striate.functional.single import (
+    floats,
+    given_arrays,
+    linear_input_gradient,
+    linear_parameter_gradient,
+    run,
+)
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
 
@@ -26,16 +31,8 @@ def conv2d(
 ) -> Array:
     """Correlate images with filters, and add `bias` (outputs,): see `striate.layers.Conv2D`."""
     weights = floats(filters, "filters", FILTERS)
-    layer = layers.Conv2D(
-        weights.shape[3],
-        (weights.shape[0], weights.shape[1]),
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        bias=bias is not None,
-        uncovered=uncovered,
-    )
+    window = (stride, padding, dilation, groups, uncovered)
+    layer = _layer(weights.shape[3], weights.shape[:2], bias is not None, *window)
     return run(layer, (x,), given_arrays(filters=weights, bias=bias), engine)
 
 
@@ -53,21 +50,10 @@ def conv2d_input_gradient(
 ) -> Array:
     """∂L/∂x (n, *input_shape) of `conv2d` from ∂L/∂output; same options as there."""
     weights, arriving = floats(filters, "filters", FILTERS), floats(gradient, "gradient", IMAGES)
-    size = (weights.shape[0], weights.shape[1])
-    layer = layers.Conv2D(
-        weights.shape[3],
-        size,
-        bias=False,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        uncovered=uncovered,
-    )
-    # The gradient is linear in the filters alone, so the values of x do not matter.
+    window = (stride, padding, dilation, groups, uncovered)
+    layer = _layer(weights.shape[3], weights.shape[:2], False, *window)
     shape = check_shape(input_shape, "input_shape", "conv2d_input_gradient")
-    x = np.zeros((len(arriving), *shape), arriving.dtype)
-    return run_backward(layer, (x,), {"filters": weights}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {"filters": weights}, arriving, shape, engine)
 
 
 def conv2d_filter_gradient(
@@ -87,16 +73,28 @@ def conv2d_filter_gradient(
     Same options as `conv2d`. The gradient of the bias is ``gradient.sum((0, 1, 2))``.
     """
     image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
-    layer = layers.Conv2D(
-        arriving.shape[3],
-        filter_size,
-        bias=False,
+    window = (stride, padding, dilation, groups, uncovered)
+    layer = _layer(arriving.shape[3], filter_size, False, *window)
+    return linear_parameter_gradient(layer, image, arriving, engine)
+
+
+def _layer(
+    filters: int,
+    size: IntOrPair,
+    bias: bool,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
+    groups: int,
+    uncovered: str,
+) -> layers.Conv2D:
+    return layers.Conv2D(
+        filters,
+        size,
+        bias=bias,
         stride=stride,
         padding=padding,
         dilation=dilation,
         groups=groups,
         uncovered=uncovered,
     )
-    shape = (*layer.size, image.shape[-1] // layer.groups, layer.filters)
-    parameters = {"filters": np.zeros(shape, image.dtype)}  # any: the gradient is linear in x
-    return run_backward(layer, (image,), parameters, arriving, engine).parameters["filters"]

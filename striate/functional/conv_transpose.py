@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
 from striate.functional.array_axes import FILTERS, IMAGES
-from striate.functional.single import floats, given_arrays, run, run_backward
+from striate.functional.single import (
+    floats,
+    given_arrays,
+    linear_input_gradient,
+    linear_parameter_gradient,
+    run,
+)
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
 
@@ -34,16 +39,8 @@ def conv_transpose2d(
         engine: "llvm" or "numpy".
     """
     weights = floats(filters, "filters", FILTERS)
-    layer = layers.ConvTranspose2D(
-        weights.shape[2] * groups,
-        (weights.shape[0], weights.shape[1]),
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-        bias=bias is not None,
-    )
+    window = (stride, padding, output_padding, dilation, groups)
+    layer = _layer(weights.shape[2] * groups, weights.shape[:2], bias is not None, *window)
     return run(layer, (x,), given_arrays(filters=weights, bias=bias), engine)
 
 
@@ -61,19 +58,10 @@ def conv_transpose2d_input_gradient(
 ) -> Array:
     """∂L/∂x (n, *input_shape) of `conv_transpose2d` from ∂L/∂output; same options as there."""
     weights, arriving = floats(filters, "filters", FILTERS), floats(gradient, "gradient", IMAGES)
-    layer = layers.ConvTranspose2D(
-        weights.shape[2] * groups,
-        (weights.shape[0], weights.shape[1]),
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-        bias=False,
-    )
+    window = (stride, padding, output_padding, dilation, groups)
+    layer = _layer(weights.shape[2] * groups, weights.shape[:2], False, *window)
     shape = check_shape(input_shape, "input_shape", "conv_transpose2d_input_gradient")
-    x = np.zeros((len(arriving), *shape), arriving.dtype)  # any: the gradient is linear in filters
-    return run_backward(layer, (x,), {"filters": weights}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {"filters": weights}, arriving, shape, engine)
 
 
 def conv_transpose2d_filter_gradient(
@@ -93,16 +81,28 @@ def conv_transpose2d_filter_gradient(
     Same options as there. The gradient of the bias is ``gradient.sum((0, 1, 2))``.
     """
     image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
-    layer = layers.ConvTranspose2D(
-        arriving.shape[3],
-        filter_size,
+    window = (stride, padding, output_padding, dilation, groups)
+    layer = _layer(arriving.shape[3], filter_size, False, *window)
+    return linear_parameter_gradient(layer, image, arriving, engine)
+
+
+def _layer(
+    filters: int,
+    size: IntOrPair,
+    bias: bool,
+    stride: IntOrPair,
+    padding: Padding,
+    output_padding: IntOrPair,
+    dilation: IntOrPair,
+    groups: int,
+) -> layers.ConvTranspose2D:
+    return layers.ConvTranspose2D(
+        filters,
+        size,
+        bias=bias,
         stride=stride,
         padding=padding,
         output_padding=output_padding,
         dilation=dilation,
         groups=groups,
-        bias=False,
     )
-    shape = (*layer.size, layer.filters // layer.groups, image.shape[-1])
-    parameters = {"filters": np.zeros(shape, image.dtype)}  # any: the gradient is linear in x
-    return run_backward(layer, (image,), parameters, arriving, engine).parameters["filters"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
 from striate.functional.array_axes import VECTORS, WEIGHTS
-from striate.functional.single import floats, given_arrays, run, run_backward
+from striate.functional.single import (
+    floats,
+    given_arrays,
+    linear_input_gradient,
+    linear_parameter_gradient,
+    run,
+)
 
 
 def dense(
@@ -30,8 +35,7 @@ def dense_input_gradient(
     """∂L/∂x (n, inputs) of `dense` from ∂L/∂output (n, outputs)."""
     matrix, arriving = floats(weights, "weights", WEIGHTS), floats(gradient, "gradient", VECTORS)
     layer = layers.Dense(matrix.shape[1], bias=False)
-    x = np.zeros((len(arriving), matrix.shape[0]), arriving.dtype)  # any: linear in the weights
-    return run_backward(layer, (x,), {"weights": matrix}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {"weights": matrix}, arriving, matrix.shape[:1], engine)
 
 
 def dense_weight_gradient(
@@ -40,5 +44,4 @@ def dense_weight_gradient(
     """∂L/∂weights (inputs, outputs) of `dense` from ∂L/∂output; of the bias: gradient.sum(0)."""
     vectors, arriving = floats(x, "x", VECTORS), floats(gradient, "gradient", VECTORS)
     layer = layers.Dense(arriving.shape[1], bias=False)
-    parameters = {"weights": np.zeros((vectors.shape[1], layer.units), vectors.dtype)}
-    return run_backward(layer, (vectors,), parameters, arriving, engine).parameters["weights"]
+    return linear_parameter_gradient(layer, vectors, arriving, engine)

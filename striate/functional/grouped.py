@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.functional.array_axes import GROUPED_WEIGHTS, VECTORS
-from striate.functional.single import floats, given_arrays, run, run_backward
+from striate.functional.single import (
+    floats,
+    given_arrays,
+    linear_input_gradient,
+    linear_parameter_gradient,
+    run,
+)
 
 
 def grouped_dense(
@@ -41,8 +46,7 @@ def grouped_dense_input_gradient(
             f"{groups} groups of the weights"
         )
     layer = layers.GroupedDense(units, units // groups, bias=False)
-    x = np.zeros((len(arriving), matrix.shape[0]), arriving.dtype)  # any: linear in the weights
-    return run_backward(layer, (x,), {"weights": matrix}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {"weights": matrix}, arriving, matrix.shape[:1], engine)
 
 
 def grouped_dense_weight_gradient(
@@ -51,5 +55,4 @@ def grouped_dense_weight_gradient(
     """∂L/∂weights (inputs, groups) of `grouped_dense` from ∂L/∂output (n, groups · group)."""
     vectors, arriving = floats(x, "x", VECTORS), floats(gradient, "gradient", VECTORS)
     layer = layers.GroupedDense(arriving.shape[1], group, bias=False)
-    parameters = {"weights": np.zeros((vectors.shape[1], layer.groups), vectors.dtype)}
-    return run_backward(layer, (vectors,), parameters, arriving, engine).parameters["weights"]
+    return linear_parameter_gradient(layer, vectors, arriving, engine)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
 from striate.functional.array_axes import IMAGES, LOCAL_FILTERS
-from striate.functional.single import floats, given_arrays, run, run_backward
+from striate.functional.single import (
+    floats,
+    given_arrays,
+    linear_input_gradient,
+    linear_parameter_gradient,
+    run,
+)
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
 
@@ -29,16 +34,8 @@ def locally_connected2d(
     `striate.layers.LocallyConnected2D`.
     """
     filters = floats(weights, "weights", LOCAL_FILTERS)
-    layer = layers.LocallyConnected2D(
-        filters.shape[5],
-        (filters.shape[2], filters.shape[3]),
-        bias=bias is not None,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        uncovered=uncovered,
-    )
+    window = (stride, padding, dilation, groups, uncovered)
+    layer = _layer(filters.shape[5], filters.shape[2:4], bias is not None, *window)
     return run(layer, (x,), given_arrays(weights=filters, bias=bias), engine)
 
 
@@ -57,20 +54,10 @@ def locally_connected2d_input_gradient(
     """∂L/∂x (n, *input_shape) of `locally_connected2d` from ∂L/∂output; same options as there."""
     filters = floats(weights, "weights", LOCAL_FILTERS)
     arriving = floats(gradient, "gradient", IMAGES)
-    size = (filters.shape[2], filters.shape[3])
-    layer = layers.LocallyConnected2D(
-        filters.shape[5],
-        size,
-        bias=False,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        uncovered=uncovered,
-    )
+    window = (stride, padding, dilation, groups, uncovered)
+    layer = _layer(filters.shape[5], filters.shape[2:4], False, *window)
     shape = check_shape(input_shape, "input_shape", "locally_connected2d_input_gradient")
-    x = np.zeros((len(arriving), *shape), arriving.dtype)  # any: linear in the weights alone
-    return run_backward(layer, (x,), {"weights": filters}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {"weights": filters}, arriving, shape, engine)
 
 
 def locally_connected2d_weight_gradient(
@@ -91,16 +78,28 @@ def locally_connected2d_weight_gradient(
     Same options as there. The gradient of the bias is ``gradient.sum(0)``.
     """
     image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
-    layer = layers.LocallyConnected2D(
-        arriving.shape[3],
-        filter_size,
-        bias=False,
+    window = (stride, padding, dilation, groups, uncovered)
+    layer = _layer(arriving.shape[3], filter_size, False, *window)
+    return linear_parameter_gradient(layer, image, arriving, engine)
+
+
+def _layer(
+    filters: int,
+    size: IntOrPair,
+    bias: bool,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
+    groups: int,
+    uncovered: str,
+) -> layers.LocallyConnected2D:
+    return layers.LocallyConnected2D(
+        filters,
+        size,
+        bias=bias,
         stride=stride,
         padding=padding,
         dilation=dilation,
         groups=groups,
         uncovered=uncovered,
     )
-    (weights,) = layer.parameters(image.shape[1:])
-    parameters = {"weights": np.zeros(weights.shape, image.dtype)}  # any: linear in x
-    return run_backward(layer, (image,), parameters, arriving, engine).parameters["weights"]

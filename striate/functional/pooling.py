@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from striate import layers
 from striate.common.arrays import Array
-from striate.functional.single import floats, run, run_backward
+from striate.functional.single import linear_input_gradient, run, run_backward
 from striate.layers import Layer
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
@@ -166,8 +165,5 @@ def global_max_pool2d_input_gradient(
 def _linear_input_gradient(
     layer: Layer, gradient: npt.ArrayLike, input_shape: Shape, engine: str
 ) -> Array:
-    """Of a layer that is linear in x, so that any x will do."""
-    arriving = floats(gradient, "gradient")
     shape = check_shape(input_shape, "input_shape", layer.who)
-    x = np.zeros((len(arriving), *shape), arriving.dtype)
-    return run_backward(layer, (x,), {}, arriving, engine).inputs[0]
+    return linear_input_gradient(layer, {}, gradient, shape, engine)

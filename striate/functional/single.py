@@ -83,6 +83,36 @@ def run_backward(
     return LayerGradients(*layer.backward(arriving, saved, call.arrays[1]))
 
 
+def linear_input_gradient(
+    layer: Layer, parameters: Named, gradient: npt.ArrayLike, input_shape: Shape, engine: str
+) -> Array:
+    """∂L/∂x (n, *input_shape) of a layer that is linear in x: it is the same for any x.
+
+    Args:
+        layer, parameters, engine: as for `run`.
+        gradient: ∂L/∂output.
+        input_shape: without the batch axis.
+    """
+    arriving = floats(gradient, "gradient")
+    x = np.zeros((len(arriving), *input_shape), arriving.dtype)
+    return run_backward(layer, (x,), parameters, arriving, engine).inputs[0]
+
+
+def linear_parameter_gradient(
+    layer: Layer, x: Array, gradient: npt.ArrayLike, engine: str
+) -> Array:
+    """∂L/∂parameter of a layer that is linear in its only one: it is the same for any numbers.
+
+    Args:
+        layer, engine: as for `run`.
+        x: the input, with the batch axis.
+        gradient: ∂L/∂output.
+    """
+    (only,) = layer.parameters(x.shape[1:])
+    parameters = {only.name: np.zeros(only.shape, x.dtype)}
+    return run_backward(layer, (x,), parameters, gradient, engine).parameters[only.name]
+
+
 class _LayerCall:
     """The arrays of one call, checked against the layer and in one common dtype.
 
