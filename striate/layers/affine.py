@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from striate.common.arguments import true_or_false
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Parameter, PassContext
+from striate.layers.scaled_layer import ScaledLayer
 from striate.ops import affine
 from striate.ops.shapes import Shape
 
 
-class Affine(Layer):
+class Affine(ScaledLayer):
     """x · scale + shift, with a learned number of each kind for every channel.
 
     Its parameters are scale (channels,), which starts at 1, and shift (channels,), which starts
@@ -35,19 +35,12 @@ class Affine(Layer):
                 f"{self.who}: with neither scale nor shift it does nothing; ask for one of them"
             )
 
-    def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
     def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
-        channels = inputs[0][-1:]
-        every = (
-            Parameter("scale", channels, "ones", decay=False),
-            Parameter("shift", channels, "zeros", decay=False),
-        )
+        every = super().parameters(*inputs)
         return tuple(p for p, has in zip(every, (self.scale, self.shift), strict=True) if has)
 
     def multiply_adds(self, *inputs: Shape) -> int:
-        return math.prod(inputs[0]) if self.scale else 0
+        return super().multiply_adds(*inputs) if self.scale else 0
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext

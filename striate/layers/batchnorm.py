@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from striate.common.arguments import real_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, Parameter, PassContext
+from striate.layers.scaled_layer import NormalisingLayer
 from striate.ops import batchnorm
 from striate.ops.shapes import Shape
 
 
-class BatchNorm(Layer):
+class BatchNorm(NormalisingLayer):
     """Normalise every channel to mean 0 and variance 1, then apply a learned scale and shift.
 
     Training uses the batch's mean and biased variance, and updates running averages of them
@@ -32,25 +32,12 @@ class BatchNorm(Layer):
     def __init__(
         self, *, momentum: float = 0.9, eps: float = 1e-5, name: str | None = None
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(eps, name)
         self.momentum = real_number(momentum, "momentum", self.who)
-        self.eps = real_number(eps, "eps", self.who)
         if not 0 <= self.momentum < 1:
             raise StriateValueError(
                 f"{self.who}: momentum must be at least 0 and below 1, got {self.momentum}"
             )
-        if self.eps <= 0:
-            raise StriateValueError(f"{self.who}: eps must be positive, got {self.eps}")
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
-        channels = inputs[0][-1:]
-        return (
-            Parameter("scale", channels, "ones", decay=False),
-            Parameter("shift", channels, "zeros", decay=False),
-        )
 
     def state(self, *inputs: Shape) -> tuple[Parameter, ...]:
         channels = inputs[0][-1:]
@@ -58,9 +45,6 @@ class BatchNorm(Layer):
             Parameter("mean", channels, "zeros", decay=False),
             Parameter("variance", channels, "ones", decay=False),
         )
-
-    def multiply_adds(self, *inputs: Shape) -> int:
-        return math.prod(inputs[0])
 
     def forward(
         self, inputs: Inputs, parameters: Arrays, state: Arrays, run: PassContext

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from striate.common.arguments import real_number
 from striate.common.arrays import Array
-from striate.common.errors import StriateValueError
-from striate.layers.layer import Arrays, Gradients, Inputs, Layer, Parameter, PassContext
+from striate.layers.layer import Arrays, Gradients, Inputs, PassContext
 from striate.layers.reads import PixelChannels, Reads
+from striate.layers.scaled_layer import NormalisingLayer
 from striate.ops import layernorm
 from striate.ops.shapes import Shape
 
 
-class LayerNorm(Layer):
+class LayerNorm(NormalisingLayer):
     """Normalise the channels of each pixel to mean 0 and variance 1, then scale and shift them.
 
     It is the layer normalisation of ConvNeXt (arXiv:2201.03545): over the channels alone, each
@@ -29,23 +27,7 @@ class LayerNorm(Layer):
     kind = "layer_norm"
 
     def __init__(self, *, eps: float = 1e-6, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self.eps = real_number(eps, "eps", self.who)
-        if self.eps <= 0:
-            raise StriateValueError(f"{self.who}: eps must be positive, got {self.eps}")
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        return inputs[0]
-
-    def parameters(self, *inputs: Shape) -> tuple[Parameter, ...]:
-        channels = inputs[0][-1:]
-        return (
-            Parameter("scale", channels, "ones", decay=False),
-            Parameter("shift", channels, "zeros", decay=False),
-        )
-
-    def multiply_adds(self, *inputs: Shape) -> int:
-        return math.prod(inputs[0])
+        super().__init__(eps, name)
 
     def reads(self, *inputs: Shape) -> Reads:
         channels = inputs[0][-1]
