@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from striate.exporting.onnx_graph import OnnxGraph, Place
-from striate.ops.shapes import Pads, extent
+from striate.ops.shapes import Pads
 
 
 def _onnx_pads(pads: Sequence[int]) -> list[int]:
@@ -21,27 +21,10 @@ def _onnx_pads(pads: Sequence[int]) -> list[int]:
     return [top, left, bottom, right]
 
 
-def _overhang(place: Place) -> Pads:
-    """What the last windows read below and to the right of the image and its padding."""
-    layer, shape = place.layer, place.shapes[0]
-    pads, over = layer.pads(shape), [0, 0, 0, 0]
-    for axis in (0, 1):
-        reach = extent(layer.size[axis], layer.dilation[axis])
-        last = (place.shape[axis] - 1) * layer.stride[axis] + reach
-        padded = shape[axis] + pads[2 * axis] + pads[2 * axis + 1]
-        over[2 * axis + 1] = max(last - padded, 0)
-    return (over[0], over[1], over[2], over[3])
-
-
 def _window(place: Place) -> dict[str, list[int]]:
     """The attributes of a window that are the same for convolution and pooling."""
     layer = place.layer
     return {"kernel_shape": list(layer.size), "strides": list(layer.stride)}
-
-
-def _added(one: Pads, other: Pads) -> Pads:
-    top, bottom, left, right = (a + b for a, b in zip(one, other, strict=True))
-    return (top, bottom, left, right)
 
 
 # Convolutions.
@@ -146,7 +129,7 @@ def _locally_connected2d(graph: OnnxGraph, place: Place) -> str:
 
 def _max_pool2d(graph: OnnxGraph, place: Place) -> str:
     layer, (value,) = place.layer, place.inputs
-    pads = _added(layer.pads(place.shapes[0]), _overhang(place))
+    pads = layer.pads(place.shapes[0])
     if not _allowed(pads, place):
         value = _padded(graph, value, pads, -math.inf, place.name)
         pads = (0, 0, 0, 0)
@@ -162,22 +145,21 @@ def _max_pool2d(graph: OnnxGraph, place: Place) -> str:
 
 def _avg_pool2d(graph: OnnxGraph, place: Place) -> str:
     layer, shape, (value,) = place.layer, place.shapes[0], place.inputs
-    pads, over = layer.pads(shape), _overhang(place)
-    if not (_allowed(_added(pads, over), place) and _averages(graph, place)):
+    pads, over = layer.pads(shape), layer.overhang(shape)
+    if not (_allowed(pads, place) and _averages(graph, place)):
         total = _summed_by_filters(graph, place, f"{place.name}/sum")
         pixels = layer.pixels(shape).transpose(2, 0, 1).astype(np.float32)
         return graph.op("Div", [total, graph.constant(pixels, f"{place.name}/pixels")], place.name)
     if layer.count_padding and any(over):  # the padding counts, and what hangs over does not
-        value, pads = _padded(graph, value, pads, 0.0, place.name), over
-    else:
-        pads = _added(pads, over)
+        value = _padded(graph, value, layer.given_pads(shape), 0.0, place.name)
+        pads = over
     counted = layer.count_padding and not any(over)
     return _averaged(graph, place, value, pads, counted, place.name)
 
 
 def _sum_pool2d(graph: OnnxGraph, place: Place) -> str:
     """An average whose padding counts, so that all windows have as many pixels, times these."""
-    pads = _added(place.layer.pads(place.shapes[0]), _overhang(place))
+    pads = place.layer.pads(place.shapes[0])
     if not (_allowed(pads, place) and _averages(graph, place)):
         return _summed_by_filters(graph, place, place.name)
     mean = _averaged(graph, place, place.inputs[0], pads, True, f"{place.name}/mean")
@@ -221,7 +203,7 @@ def _summed_by_filters(graph: OnnxGraph, place: Place, name: str) -> str:
         [*place.inputs, graph.constant(ones, f"{place.name}/ones")],
         name,
         **_window(place),
-        pads=_onnx_pads(_added(layer.pads(shape), _overhang(place))),
+        pads=_onnx_pads(layer.pads(shape)),
         dilations=list(layer.dilation),
         group=shape[2],
     )

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from striate.exporting.torch_graph import TorchGraph, TorchPlace
 from striate.exporting.torch_weights import TensorLayout, reordered
-from striate.ops.shapes import Pads, extent
+from striate.ops.shapes import Pads
 
 TorchWriter = Callable[[TorchGraph, TorchPlace], fx.Node]
 """From a layer in its place to its output."""
@@ -43,29 +43,6 @@ def _cropped(graph: TorchGraph, node: fx.Node, border: Pads) -> fx.Node:
     down = slice(top, -bottom if bottom else None)
     across = slice(left, -right if right else None)
     return graph.call(operator.getitem, node, (slice(None), slice(None), down, across))
-
-
-def _given(place: TorchPlace) -> Pads:
-    """The padding of a pooling layer, without what its last windows hang over."""
-    layer = place.layer
-    pads: Pads = layer.given_pads(place.value.shape)
-    return pads
-
-
-def _overhang(place: TorchPlace) -> Pads:
-    """What the last windows read below and to the right of the image and its padding."""
-    layer, shape = place.layer, place.value.shape
-    pads, over = _given(place), [0, 0, 0, 0]
-    for axis in (0, 1):
-        reach = extent(layer.size[axis], layer.dilation[axis])
-        last = (place.shape[axis] - 1) * layer.stride[axis] + reach
-        padded = shape[axis] + pads[2 * axis] + pads[2 * axis + 1]
-        over[2 * axis + 1] = max(last - padded, 0)
-    return (over[0], over[1], over[2], over[3])
-
-
-def _both(pads: Pads, over: Pads) -> Pads:
-    return (pads[0] + over[0], pads[1] + over[1], pads[2] + over[2], pads[3] + over[3])
 
 
 # Convolutions.
@@ -146,28 +123,27 @@ def _locally_connected2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
 
 def _fits(place: TorchPlace) -> tuple[int, int] | None:
     """The padding as PyTorch's pooling takes it: the same on both sides, at most half a window."""
-    even = _even(_given(place))
+    layer = place.layer
+    even = _even(layer.given_pads(place.value.shape))
     if even is None:
         return None
-    halves = [
-        extent(size, gap) // 2
-        for size, gap in zip(place.layer.size, place.layer.dilation, strict=True)
-    ]
-    return even if even[0] <= halves[0] and even[1] <= halves[1] else None
+    # Half of the taps, however far apart they are.
+    return (
+        even if all(pad <= taps // 2 for pad, taps in zip(even, layer.size, strict=True)) else None
+    )
 
 
 def _max_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
-    layer, padding = place.layer, _fits(place)
-    over = _overhang(place)
+    layer, padding, shape = place.layer, _fits(place), place.value.shape
     node = place.node
     if padding is None:
-        node = _pad(graph, node, _both(_given(place), over), float("-inf"))
+        node = _pad(graph, node, layer.pads(shape), float("-inf"))
     module = nn.MaxPool2d(
         layer.size,
         layer.stride,
         padding or (0, 0),
         layer.dilation,
-        ceil_mode=padding is not None and any(over),
+        ceil_mode=padding is not None and any(layer.overhang(shape)),
     )
     return graph.module(place, node, module)
 
@@ -195,22 +171,22 @@ def _sums(graph: TorchGraph, place: TorchPlace, node: fx.Node, channels: int) ->
 
 def _avg_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
     layer, padding = place.layer, _fits(place)
-    shape, over = place.value.shape, _overhang(place)
+    shape = place.value.shape
+    over = layer.overhang(shape)
     if padding is not None and layer.dilation == (1, 1):
         module = nn.AvgPool2d(layer.size, layer.stride, padding, any(over), layer.count_padding)
         return graph.module(place, place.node, module)
-    pads = _given(place)
-    sums = _sums(graph, place, _pad(graph, place.node, _both(pads, over)), shape[2])
+    sums = _sums(graph, place, _pad(graph, place.node, layer.pads(shape)), shape[2])
     # The pixels that each window has, counted in the same way.
     ones = graph.method("new_ones", place.node, (1, 1, *shape[:2]))
-    counted = _pad(graph, ones, pads, 1.0 if layer.count_padding else 0.0)
+    counted = _pad(graph, ones, layer.given_pads(shape), 1.0 if layer.count_padding else 0.0)
     pixels = _sums(graph, place, _pad(graph, counted, over), 1)
     return graph.call(operator.truediv, sums, pixels)
 
 
 def _sum_pool2d(graph: TorchGraph, place: TorchPlace) -> fx.Node:
     shape = place.value.shape
-    pads = _both(_given(place), _overhang(place))
+    pads = place.layer.pads(shape)
     return _sums(graph, place, _pad(graph, place.node, pads), shape[2])
 
 

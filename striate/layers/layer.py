@@ -337,6 +337,11 @@ class WindowLayer(Layer):
         outputs = self.windows(shape)
         return shapes.with_overhang(image, self.size, self.stride, self.dilation, pads, outputs)
 
+    def overhang(self, shape: Shape) -> Pads:
+        """The part of `pads` that is no padding, but what the last windows reach beyond it."""
+        given, read = self.given_pads(shape), self.pads(shape)
+        return (0, read[1] - given[1], 0, read[3] - given[3])
+
     def check_budget(self, *inputs: Shape) -> None:
         height, width, channels = self.image_shape(inputs[0])
         top, bottom, left, right = self.pads(inputs[0])

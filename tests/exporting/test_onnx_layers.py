@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,7 @@ from striate.exporting.onnx_export import onnx_model
 from striate.exporting.onnx_network import WRITERS
 from striate.layers import LAYERS, Layer, Node, PassContext
 from striate.model.traversal import forward_pass
+from tests.small_networks import CASES, IMAGE, MERGES, case_id, randomise, read_by
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -61,20 +60,6 @@ def formulas(network: Network, images: Array, dtype: type = np.float64) -> Array
     return output
 
 
-def randomise(network: Network, seed: int) -> None:
-    """Numbers that no flip, transposition or other statistic leaves alike."""
-    rng = np.random.default_rng(seed)
-    for name, array in network.parameters.items():
-        if name.endswith(("/filters", "/weights")):
-            fan = math.prod(array.shape[:-1]) if array.ndim < 6 else math.prod(array.shape[2:5])
-            array[...] = rng.normal(0, 1 / math.sqrt(fan), array.shape)
-        else:
-            array[...] = rng.uniform(-1, 1, array.shape) + name.endswith("/scale")
-    for name, array in network.state.items():
-        low, high = (0.3, 2.0) if name.endswith("/variance") else (-0.5, 0.5)
-        array[...] = rng.uniform(low, high, array.shape)
-
-
 def agrees(network: Network, seed: int, **options: Any) -> None:
     """onnxruntime's outputs are those of the formulas, to 1e-5 of the largest.
 
@@ -109,22 +94,24 @@ def plain(name: str, **arguments: st.SearchStrategy[Any]) -> Maker:
     return lambda draw, shape: LAYERS[name](**{k: draw(v) for k, v in arguments.items()})
 
 
-def window(draw: Draw, shape: tuple[int, ...], pools: bool, dilates: bool) -> dict[str, Any]:
+def window(draw: Draw, shape: tuple[int, ...], pools: bool) -> dict[str, Any]:
     """A window that fits an image, with uneven padding, and any number of rows that it drops."""
     size, pads, stride, dilation = [], [], [], []
     for pixels in shape[:2]:
         taps = draw(whole(1, min(4, pixels)))
-        gap = draw(whole(1, max(1, min(3, (pixels - 1) // max(taps - 1, 1))))) if dilates else 1
+        gap = draw(whole(1, max(1, min(3, (pixels - 1) // max(taps - 1, 1)))))
         reach = gap * (taps - 1) + 1
         size.append(taps)
         dilation.append(gap)
         stride.append(draw(whole(1, 3)))
         pads += [draw(whole(0, reach - 1)) if pools else draw(whole(0, 3)) for _ in range(2)]
-    made: dict[str, Any] = {"size": tuple(size), "stride": tuple(stride), "uncovered": "drop"}
-    made["padding"] = draw(st.sampled_from(["same", tuple(pads)]))
-    if dilates:
-        made["dilation"] = tuple(dilation)
-    return made
+    return {
+        "size": tuple(size),
+        "stride": tuple(stride),
+        "dilation": tuple(dilation),
+        "padding": draw(st.sampled_from(["same", tuple(pads)])),
+        "uncovered": "drop",
+    }
 
 
 def filters(name: str) -> Maker:
@@ -136,7 +123,7 @@ def filters(name: str) -> Maker:
             groups * draw(whole(1, 5)),
             groups=groups,
             bias=draw(st.booleans()),
-            **window(draw, shape, pools=False, dilates=True),
+            **window(draw, shape, pools=False),
         )
 
     return make
@@ -146,9 +133,8 @@ def pool(name: str, **more: st.SearchStrategy[Any]) -> Maker:
     def make(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
         if len(shape) != 3:
             return None
-        arguments = window(draw, shape, pools=True, dilates=takes(name, "dilation"))
-        if takes("AvgPool2D", "dilation"):  # pooling knows what hangs over, too
-            arguments["uncovered"] = draw(st.sampled_from(["drop", "overhang"]))
+        arguments = window(draw, shape, pools=True)
+        arguments["uncovered"] = draw(st.sampled_from(["drop", "overhang"]))
         return LAYERS[name](**arguments, **{k: draw(v) for k, v in more.items()})
 
     return make
@@ -181,20 +167,13 @@ def channel_slice(draw: Draw, shape: tuple[int, ...]) -> Layer:
     return LAYERS["ChannelSlice"](start, draw(whole(start + 1, shape[-1])), draw(whole(1, 3)))
 
 
-def takes(name: str, argument: str) -> bool:
-    """Whether a layer has this argument."""
-    return argument in inspect.signature(LAYERS[name]).parameters
-
-
 def global_pool(name: str) -> Maker:
     """Over the whole image, which becomes a vector or one pixel."""
 
     def make(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
         if len(shape) != 3:
             return None
-        return LAYERS[name](
-            **({"keepdims": draw(st.booleans())} if takes(name, "keepdims") else {})
-        )
+        return LAYERS[name](keepdims=draw(st.booleans()))
 
     return make
 
@@ -227,7 +206,7 @@ def conv_transpose2d(draw: Draw, shape: tuple[int, ...]) -> Layer | None:
     )
 
 
-KNOWN: dict[str, Maker] = {
+MAKERS: dict[str, Maker] = {
     "ConvTranspose2D": conv_transpose2d,
     "ZeroPad2D": borders("ZeroPad2D", "padding"),
     "Crop2D": borders("Crop2D", "cropping"),
@@ -268,8 +247,6 @@ KNOWN: dict[str, Maker] = {
     "Dropout": plain("Dropout", rate=real(0, 0.5)),
     "BatchNorm": plain("BatchNorm", eps=real(1e-6, 0.25), momentum=real(0, 0.75)),
 }
-MERGES = {"Add", "Concat", "Multiply"} & set(LAYERS)
-MAKERS = {name: maker for name, maker in KNOWN.items() if name in LAYERS}
 
 
 @st.composite
@@ -279,7 +256,7 @@ def networks(draw: Draw, first: str | None = None) -> Network:
     image = Input(shape)
     nodes: list[Node] = [image]
     for turn in range(draw(whole(1, 8))):
-        name = first if first and not turn else draw(st.sampled_from([*MAKERS, *sorted(MERGES)]))
+        name = first if first and not turn else draw(st.sampled_from([*MAKERS, *MERGES]))
         # Mostly a chain, with branches here and there.
         source = nodes[-1] if draw(whole(0, 3)) else draw(st.sampled_from(nodes))
         if name in MERGES:
@@ -320,7 +297,14 @@ def _fits(merge: Layer, *nodes: Node) -> bool:
 
 def test_every_layer_has_a_writer_and_is_drawn_here() -> None:
     assert set(WRITERS) >= set(LAYERS)
-    assert set(MAKERS) | MERGES == set(LAYERS)
+    assert {*MAKERS, *MERGES} == set(LAYERS)
+
+
+@pytest.mark.parametrize("opset", [13, 20])
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=case_id)
+def test_every_layer_agrees(name: str, arguments: dict[str, Any], opset: int) -> None:
+    image = Input(IMAGE)
+    agrees(Network(inputs=image, output=read_by(LAYERS[name](**arguments), image)), 3, opset=opset)
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))

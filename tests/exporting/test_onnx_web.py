@@ -7,40 +7,18 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from striate import Concat, Dense, Flatten, GlobalAvgPool2D, Input, Network, Preprocessing
+from striate import Concat, Dense, GlobalAvgPool2D, Input, Network, Preprocessing
 from striate.layers import LAYERS, Node
+from tests.small_networks import ARGUMENTS, IMAGE, randomise, read_by
 
 pytest.importorskip("onnx")
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("run_in_onnxruntime_web.cjs")
-IMAGE = (9, 7, 6)
-
-# Arguments with which each layer fits the image; those that are missing need none.
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "Conv2D": {"filters": 4, "size": (3, 2), "padding": (1, 0, 0, 1), "groups": 2, "dilation": 2},
-    "LocallyConnected2D": {"filters": 4, "size": (3, 2), "groups": 2, "padding": (0, 1, 1, 0)},
-    "ConvTranspose2D": {"filters": 4, "size": (3, 2), "stride": 2, "groups": 2},
-    "MaxPool2D": {"size": (3, 2), "dilation": 2, "padding": (2, 1), "uncovered": "drop"},
-    "AvgPool2D": {"size": 3, "stride": 2, "padding": (1, 1, 0, 2)},
-    "SumPool2D": {"size": (2, 3), "stride": 1, "padding": (1, 0, 2, 1)},
-    "Dense": {"units": 5},
-    "GroupedDense": {"units": 6, "group": 2},
-    "Scale": {"factor": 0.5},
-    "Dropout": {"rate": 0.5},
-    "Clip": {"low": -0.5, "high": 1.5},
-    "ChannelShuffle": {"groups": 3},
-    "ChannelSlice": {"start": 1, "stop": 6, "step": 2},
-    "ZeroPad2D": {"padding": (1, 0, 2, 0)},
-    "Crop2D": {"cropping": (1, 0, 2, 0)},
-}
-OF_VECTORS = ("Dense", "GroupedDense")
-MERGES = ("Add", "Concat", "Multiply")
 
 
 def with_every_layer() -> Network:
@@ -48,16 +26,9 @@ def with_every_layer() -> Network:
     image = Input(IMAGE)
     ends: list[Node] = []
     for name, kind in LAYERS.items():
-        layer = kind(**ARGUMENTS.get(name, {}))
-        if name in MERGES:
-            end = layer(image, LAYERS["Tanh"]()(image))
-        else:
-            end = layer(Flatten()(image) if name in OF_VECTORS else image)
+        end = read_by(kind(**ARGUMENTS.get(name, [{}])[0]), image)
         ends.append(end if len(end.shape) == 1 else GlobalAvgPool2D()(end))
-    network = Network(inputs=image, output=Dense(4)(Concat()(*ends)))
-    rng = np.random.default_rng(0)
-    for values in (*network.parameters.values(), *network.state.values()):
-        values[...] += rng.uniform(0.1, 0.3, values.shape)
+    network = randomise(Network(inputs=image, output=Dense(4)(Concat()(*ends))))
     network.preprocessing = Preprocessing((128.0,) * 6, tuple(40.0 + k for k in range(6)))
     return network
 

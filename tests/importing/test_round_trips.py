@@ -11,61 +11,9 @@ import pytest
 from striate import BatchNorm, Conv2D, Dense, Flatten, Input, Network, Preprocessing
 from striate.importing import from_onnx
 from striate.layers import LAYERS
+from tests.small_networks import CASES, IMAGE, case_id, randomise, read_by
 
 pytest.importorskip("onnx")
-
-IMAGE = (9, 7, 6)
-
-# Arguments with which each layer fits the image; those that are missing need none.
-ARGUMENTS: dict[str, list[dict[str, Any]]] = {
-    "Conv2D": [{"filters": 4, "size": (3, 2), "padding": (1, 0, 0, 1), "groups": 2, "dilation": 2}],
-    "LocallyConnected2D": [
-        {"filters": 4, "size": (3, 2), "groups": 2, "padding": (0, 1, 1, 0)},
-        {"filters": 3, "size": (2, 3), "stride": (1, 2), "bias": False, "dilation": (2, 1)},
-    ],
-    "ConvTranspose2D": [{"filters": 4, "size": (3, 2), "stride": 2, "groups": 2}],
-    "MaxPool2D": [
-        {"size": (3, 2), "padding": (1, 0), "uncovered": "drop"},
-        {"size": 2, "stride": 1, "padding": 2, "dilation": 2},
-    ],
-    "AvgPool2D": [
-        {"size": 3, "stride": 2, "padding": (1, 1, 0, 2)},
-        {"size": 3, "stride": 2, "padding": (1, 1, 0, 2), "count_padding": True},
-    ],
-    "SumPool2D": [{"size": (2, 3), "stride": 1, "padding": (1, 0, 2, 1)}],
-    "Dense": [{"units": 5}, {"units": 7, "bias": False}],
-    "GroupedDense": [{"units": 6, "group": 2}, {"units": 6, "group": 3, "bias": False}],
-    "LeakyReLU": [{"slope": 0.25}],
-    "Scale": [{"factor": 0.5}],
-    "Dropout": [{"rate": 0.5}],
-    "Clip": [{"low": -0.5, "high": 1.5}, {"high": 0.5}],
-    "GELU": [{}, {"approximate": "tanh"}],
-    "PReLU": [{}, {"shared": True}],
-    "Affine": [{}, {"scale": False}, {"shift": False}],
-    "LRN": [{"size": 3}, {"size": 4, "alpha": 0.5}],
-    "ChannelShuffle": [{"groups": 3}, {"groups": 1}],
-    "ChannelSlice": [{"start": 1, "stop": 5, "step": 2}],
-    "ZeroPad2D": [{"padding": (1, 0, 2, 0)}],
-    "Crop2D": [{"cropping": (1, 0, 2, 0)}],
-}
-OF_VECTORS = ("Dense", "GroupedDense")
-MERGES = ("Add", "Concat", "Multiply")
-CASES = [
-    pytest.param(name, arguments, id=f"{name}-{index}")
-    for name in LAYERS
-    for index, arguments in enumerate(ARGUMENTS.get(name, [{}]))
-]
-
-
-def randomised(network: Network) -> Network:
-    rng = np.random.default_rng(0)
-    for values in (*network.parameters.values(), *network.state.values()):
-        values[...] += rng.uniform(0.1, 0.3, values.shape)
-    network.preprocessing = Preprocessing(
-        (127.5, 100.3, 90.1), (50.7, 60.5, 64.0),
-        resize={"height": IMAGE[0], "width": IMAGE[1], "mode": "crop"}, colour="rgb",
-    )  # fmt: skip
-    return network
 
 
 def same_bits(one: Network, other: Network) -> None:
@@ -78,19 +26,22 @@ def same_bits(one: Network, other: Network) -> None:
 
 @pytest.mark.parametrize("opset", [13, 20])
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-@pytest.mark.parametrize(("name", "arguments"), CASES)
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=case_id)
 def test_every_layer_comes_back(
     tmp_path: Path, name: str, arguments: dict[str, Any], layout: str, opset: int
 ) -> None:
+    if opset < 19 and name in ("AvgPool2D", "SumPool2D") and "dilation" in arguments:
+        pytest.skip("ONNX has no averages of such windows before version 19")
     image = Input((*IMAGE[:2], 3))
     x = BatchNorm()(Conv2D(IMAGE[2], 3, padding=1)(image))
     layer = LAYERS[name](**arguments)
-    if name in MERGES:
-        x = layer(x, Conv2D(IMAGE[2], 1)(x))
-    else:
-        x = layer(Flatten()(x) if name in OF_VECTORS else x)
-    x = Conv2D(3, 1)(x) if len(x.shape) == 3 else x
-    network = randomised(Network(inputs=image, output=Dense(4)(Flatten()(x))))
+    x = read_by(layer, x)
+    x = Conv2D(3, 1)(x) if len(x.shape) == 3 and x.shape[0] > 1 else x
+    network = randomise(Network(inputs=image, output=Dense(4)(Flatten()(x))))
+    network.preprocessing = Preprocessing(
+        (127.5, 100.3, 90.1), (50.7, 60.5, 64.0),
+        resize={"height": IMAGE[0], "width": IMAGE[1], "mode": "crop"}, colour="rgb",
+    )  # fmt: skip
     network.classes = list("abcd")
     path = tmp_path / "network.onnx"
     network.to_onnx(path, layout=layout, opset=opset, pixels="uint8", probabilities=True)
