@@ -1,5 +1,6 @@
 """Networks for other programs to run.
 
+own_layers        which layers can be written
 onnx_export       one ONNX file of a network: its input, preprocessing, output and metadata
 onnx_network      all layers of a network, in the order and layout of ONNX
 onnx_elementwise, onnx_windows, onnx_features, onnx_merges

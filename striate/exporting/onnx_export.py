@@ -28,7 +28,8 @@ from striate.common.text import choices, in_gibibytes, quoted, reason
 from striate.common.version import __version__
 from striate.exporting.onnx_features import TO_CHANNELS_FIRST, TO_CHANNELS_LAST
 from striate.exporting.onnx_graph import OnnxGraph
-from striate.exporting.onnx_network import check_layers, write_network
+from striate.exporting.onnx_network import write_network
+from striate.exporting.own_layers import check_layers
 from striate.model.container import ModelFileError
 from striate.model.model import Model
 from striate.ops.shapes import Shape
@@ -190,7 +191,7 @@ def check_network(model: Model) -> None:
         ValueError: it has a layer of the user's own, a number that is not finite, or too many.
         ImportError: the package onnx is missing; the message says how to install it.
     """
-    check_layers(model)
+    check_layers(model, "to_onnx", "ONNX")
     for name, values in {**model.parameters, **model.state}.items():
         if not np.isfinite(values).all():
             raise StriateValueError(

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from striate.common.errors import StriateValueError
 from striate.exporting.onnx_elementwise import ALONE, ELEMENTWISE
 from striate.exporting.onnx_features import FEATURES, one_order
 from striate.exporting.onnx_graph import OnnxGraph, Place
 from striate.exporting.onnx_merges import MERGES
 from striate.exporting.onnx_windows import WINDOWS
-from striate.layers import LAYERS
 from striate.model.model import Model
 from striate.ops.shapes import Shape
 
@@ -27,29 +25,6 @@ WRITERS: dict[str, Callable[[OnnxGraph, Place], str]] = {
 
 # These multiply each feature with a row of weights, which may stand in any order.
 _WITH_ROWS = ("Dense", "GroupedDense")
-
-
-def check_layers(model: Model) -> None:
-    """Raise unless all layers can be written.
-
-    Raises:
-        ValueError: some are of the user's own classes; the message names them.
-    """
-    strange = [
-        f"{node.name} ({type(node.layer).__name__})"
-        for node in model.nodes
-        if not _is_known(type(node.layer))
-    ]
-    if strange:
-        raise StriateValueError(
-            f"to_onnx: {', '.join(strange)}: ONNX has no operator that is known for these; only "
-            "striate's own layers can be exported"
-        )
-
-
-def _is_known(kind: type) -> bool:
-    # A subclass of the user's would be written as what it is not.
-    return kind.__name__ in WRITERS and LAYERS.get(kind.__name__) is kind
 
 
 def write_network(graph: OnnxGraph, model: Model, value: str) -> str:

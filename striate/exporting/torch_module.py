@@ -28,6 +28,7 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.optional import require
 from striate.common.text import listed, quoted, sizes
+from striate.exporting.own_layers import check_layers
 from striate.model.model import Model
 from striate.model.preprocessing import Preprocessing
 
@@ -71,9 +72,9 @@ def to_torch(network: Model, *, preprocessing: bool = True, heads: bool = False)
         ImportError: PyTorch is not installed.
     """
     require("torch", "torch", "to_torch")
-    from striate.exporting.torch_network import check_layers, write_network
+    from striate.exporting.torch_network import write_network
 
-    check_layers(network)
+    check_layers(network, "to_torch", "PyTorch")
     whether = true_or_false(preprocessing, "preprocessing", "to_torch")
     first = network.preprocessing if whether else Preprocessing()
     with_heads = true_or_false(heads, "heads", "to_torch")
@@ -97,9 +98,9 @@ def load_torch(network: Model, module: nn.Module | Mapping[str, Any]) -> None:
     require("torch", "torch", "load_torch")
     from torch import nn
 
-    from striate.exporting.torch_network import NORMALISE, check_layers, write_network
+    from striate.exporting.torch_network import NORMALISE, write_network
 
-    check_layers(network)
+    check_layers(network, "load_torch", "PyTorch")
     tensors = module.state_dict() if isinstance(module, nn.Module) else module
     if not isinstance(tensors, Mapping):
         raise StriateTypeError(

@@ -9,14 +9,11 @@ import numpy as np
 import torch
 from torch import fx
 
-from striate.common.errors import StriateValueError
-from striate.common.text import listed
 from striate.exporting.torch_elementwise import ELEMENTWISE
 from striate.exporting.torch_features import FEATURES
 from striate.exporting.torch_graph import RESERVED, TorchGraph, TorchPlace, TorchValue
 from striate.exporting.torch_names import module_names
 from striate.exporting.torch_windows import WINDOWS, TorchWriter
-from striate.layers import LAYERS
 from striate.model.model import Model
 from striate.model.preprocessing import Preprocessing
 from striate.ops.shapes import Shape
@@ -33,29 +30,11 @@ _SAME_ORDER = {*ELEMENTWISE, "BatchNorm", "LayerNorm", "Affine", "PReLU", "Add",
 _ANY_ORDER = {*_SAME_ORDER, "Dense", "GroupedDense", "Flatten"}
 
 
-def check_layers(model: Model) -> None:
-    """Raise unless all layers can be written.
-
-    Raises:
-        ValueError: some are of the user's own classes; the message names them.
-    """
-    strange = [
-        f"{node.name} ({type(node.layer).__name__})"
-        for node in model.nodes
-        if LAYERS.get(type(node.layer).__name__) is not type(node.layer)
-    ]
-    if strange:
-        raise StriateValueError(
-            f"to_torch: {listed(strange)} cannot be written as PyTorch, which is known of "
-            "striate's own layers only; replace them, or leave them out"
-        )
-
-
 def write_network(model: Model, preprocessing: Preprocessing, heads: bool = False) -> TorchGraph:
     """The network with its weights as calls of PyTorch.
 
     Args:
-        model: of layers that `check_layers` lets pass.
+        model: of striate's own layers: see `striate.exporting.own_layers`.
         preprocessing: what is done to the images first.
         heads: return the auxiliary heads too, behind the output, and not the output alone.
     """
