@@ -74,8 +74,9 @@ def _written(operator: Any, container: Any, model: Model) -> tuple[OnnxGraph, st
     opset = container.target_opset
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         raise StriateValueError(
-            f"skl2onnx writes version {opset} of ONNX's operators, and striate {OLDEST_OPSET} to "
-            f"{NEWEST_OPSET}: give target_opset"
+            f"{type(operator.raw_operator).__name__}: skl2onnx writes version {opset} of ONNX's "
+            f"operators, and striate {OLDEST_OPSET} to {NEWEST_OPSET}; give skl2onnx "
+            f"target_opset={NEWEST_OPSET}"
         )
     (given,) = operator.inputs
     taken = {name for node in container.nodes for name in node.output}
@@ -88,7 +89,7 @@ def _written(operator: Any, container: Any, model: Model) -> tuple[OnnxGraph, st
     if features and np.prod(features) != np.prod(shape):
         raise StriateValueError(
             f"{type(operator.raw_operator).__name__}: the pipeline hands on {features} numbers for "
-            f"a sample, and it was fitted to {shape}: give skl2onnx the right initial_types"
+            f"a sample, and it was fitted to {shape}; give skl2onnx the right initial_types"
         )
     cast = type(given.type).__name__ != "FloatTensorType"
     if len(given.type.shape) < 4 and len(shape) == 3:  # rows of numbers, or gray images
@@ -120,5 +121,6 @@ def _label_values(labels: Array) -> Array:
     if kind == "U":
         return labels
     raise StriateTypeError(
-        f"ConvNetClassifier: ONNX has labels that are text or whole numbers, not {labels[:3]!r}"
+        "ConvNetClassifier: ONNX has labels that are text or whole numbers, not "
+        f"{labels[:3].tolist()!r}; fit it to such labels"
     )

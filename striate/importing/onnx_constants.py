@@ -88,12 +88,6 @@ class Folder:
             )
 
 
-def _int(value: Array) -> int:
-    if value.size != 1:
-        raise ViewError("one whole number is wanted")
-    return int(value.reshape(-1)[0])
-
-
 # The operators.
 
 

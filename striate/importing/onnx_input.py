@@ -34,9 +34,10 @@ def the_input(graph: OperationGraph) -> OnnxTensor:
         return graph.inputs[0]
     names = ", ".join(f'"{tensor.name}"' for tensor in graph.inputs[:8])
     raise OnnxFileError(
-        f"{graph.path}: reads {len(graph.inputs)} inputs, {names}; a network reads one image"
+        f"{graph.path}: reads {len(graph.inputs)} inputs, {names}; a network reads one image, so "
+        "export it with all others as constants"
         if graph.inputs
-        else f"{graph.path}: its output depends on no input"
+        else f"{graph.path}: its output depends on no input; export it with the image as its input"
     )
 
 
@@ -58,8 +59,8 @@ def write_input(
     if tensor.shape is None or not 1 <= len(tensor.shape) <= 4:
         told = "any shape" if tensor.shape is None else f"{len(tensor.shape)} axes"
         raise OnnxFileError(
-            f"{who} has {told}; what is read are images (n, c, h, w) or (n, h, w, c), signals "
-            "(n, c, l) and vectors (n, f)"
+            f"{who} has {told}; export it with images (n, c, h, w) or (n, h, w, c), signals "
+            "(n, c, l) or vectors (n, f)"
         )
     letters = _letters(graph, tensor)
     sizes = dict(zip(letters, tensor.shape, strict=True))
@@ -79,7 +80,9 @@ def _batch(extent: int | str | None, who: str) -> int:
     if not isinstance(extent, int):
         return 1
     if not 0 < extent < 2**31:
-        raise OnnxFileError(f"{who} is a batch of {extent} images")
+        raise OnnxFileError(
+            f"{who} is a batch of {extent} images; export it with one, or leave their number open"
+        )
     return extent
 
 
@@ -87,7 +90,7 @@ def _fixed(extent: int | str | None, what: str, who: str) -> int:
     if not isinstance(extent, int):
         raise OnnxFileError(f"{who} leaves open how many {what} it has; export it with a number")
     if extent < 1:
-        raise OnnxFileError(f"{who} has {extent} {what}")
+        raise OnnxFileError(f"{who} has {extent} {what}; export it with at least one")
     return extent
 
 
@@ -100,7 +103,7 @@ def _side(
     side = {"H": "height", "W": "width"}[letter]
     if isinstance(extent, int):
         if extent < 1:
-            raise OnnxFileError(f"{who} has a {side} of {extent}")
+            raise OnnxFileError(f"{who} has a {side} of {extent}; export it with at least one")
         if given is not None and given != extent:
             raise OnnxFileError(
                 f"{who} is fixed to a {side} of {extent}, not {given}; leave image out, or export "
@@ -124,7 +127,9 @@ def check_image(image: object) -> tuple[int, int] | None:
     if image is None:
         return None
     if not isinstance(image, (tuple, list)) or len(image) != 2:
-        raise OnnxFileError(f"from_onnx: image must be (height, width), got {image!r}")
+        raise OnnxFileError(
+            f"from_onnx: image must be (height, width), such as (224, 224), got {image!r}"
+        )
     height, width = (whole_number(side, "image", "from_onnx") for side in image)
     return height, width
 

@@ -62,12 +62,24 @@ def _local_response_norm(
     if window[1:] != [1, 1] or pads[:4] != [0, 0, 0, 0] or len(pads) != 6:
         return None
     if pads[4:] != [(size - 1) // 2, size // 2]:
-        raise ViewError(f"local response normalisation over {size} channels, an even number")
+        odd_channels(size)
+        return None
     given = [node.args[1] for node in (product, sum_, power)]
     alpha, bias, beta = (float(n) if isinstance(n, (int, float)) else math.nan for n in given)
     if math.isnan(alpha + bias + beta):
         return None
     return writer.lrn(value, size=size, alpha=alpha, beta=beta, bias=bias)
+
+
+def odd_channels(size: int) -> int:
+    """The number of channels of a local response normalisation.
+
+    Raises:
+        ViewError: it is even, and PyTorch has the odd channel on the other side.
+    """
+    if size % 2 == 0:
+        raise ViewError(f"local response normalisation over {size} channels, an even number")
+    return size
 
 
 def _numbers(given: Any) -> list[int]:

@@ -85,7 +85,8 @@ class TorchReader:
             raise StriateValueError(self._refusal(output))
         if not isinstance(result, Foreign):
             raise StriateValueError(
-                "from_torch: the output that is asked for does not depend on the images"
+                "from_torch: the output that is asked for does not depend on the images; ask for "
+                "another with output="
             )
         return result
 

@@ -167,7 +167,8 @@ def _traced(module: nn.Module, program: torch.export.ExportedProgram) -> TracedM
             images.append(node)
     if len(images) != 1:
         raise StriateValueError(
-            f"from_torch: {type(module).__name__} reads {len(images)} tensors; a network reads one"
+            f"from_torch: {type(module).__name__} reads {len(images)} tensors, and a network "
+            "one; wrap it in a module whose forward takes the images alone"
         )
     (last,) = [node for node in program.graph.nodes if node.op == "output"]
     return TracedModule(

@@ -14,6 +14,7 @@ from striate.common.arrays import Array
 from striate.importing.axis_view import ViewError
 from striate.importing.graph_writer import Foreign, SlidingWindow
 from striate.importing.node_collector import layer_of
+from striate.importing.torch_patterns import odd_channels
 from striate.importing.torch_reader import Operators, TorchReader
 from striate.importing.torch_trace import Known
 from striate.importing.torch_values import Padded, TorchCall
@@ -313,9 +314,7 @@ def _reduced(kind: str) -> Callable[[TorchReader, TorchCall], Foreign]:
 
 
 def _lrn(reader: TorchReader, call: TorchCall) -> Foreign:
-    size = int(call["size"])
-    if size % 2 == 0:
-        raise ViewError(f"local response normalisation over {size} channels, an even number")
+    size = odd_channels(int(call["size"]))
     return reader.writer.lrn(
         call.value,
         size=size,

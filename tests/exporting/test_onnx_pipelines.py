@@ -107,8 +107,10 @@ def test_what_is_refused() -> None:
     halves = ConvNetClassifier(LAYERS, image_shape=(8, 8), **SETTINGS).fit(X, y)
     with pytest.raises(ValueError, match=r"hands on \[60\] numbers for a sample"):
         run(halves, X[:, :60], FloatTensorType)
+    with pytest.raises(ValueError, match=r"ConvNetClassifier: .* 10 of .*; give .*_opset=\d\d"):
+        skl2onnx.to_onnx(halves, X[:1], target_opset=10)
     halves.classes_ = halves.classes_ + 0.5
-    with pytest.raises(TypeError, match="labels that are text or whole numbers"):
+    with pytest.raises(TypeError, match=r"text or whole numbers, not \[0.5, .*; fit it to such"):
         run(halves, X, FloatTensorType)
 
 

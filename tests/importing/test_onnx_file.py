@@ -169,10 +169,10 @@ def test_constants_larger_than_the_file_deserves(tmp_path: Path) -> None:
     ("dims", "message"),
     [
         ([1, 3, 2**40, 8], "is more|more than|too large|greater"),
-        ([1, 3, 0, 8], "has a height of 0"),
-        ([1, -3, 8, 8], "channels"),
-        ([0, 3, 8, 8], "a batch of 0 images"),
-        ([1] * 30, "30 axes"),
+        ([1, 3, 0, 8], "has a height of 0; export it"),
+        ([1, -3, 8, 8], "has -3 channels; export it with at least one"),
+        ([0, 3, 8, 8], "a batch of 0 images; export it with one"),
+        ([1] * 30, "30 axes; export it with images"),
     ],
 )
 def test_sizes_of_the_image(tmp_path: Path, dims: list[int], message: str) -> None:
