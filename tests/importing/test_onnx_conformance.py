@@ -5,31 +5,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 pytest.importorskip("onnx")
 
-HERE = Path(__file__).parent
-
-
-def load_cases() -> ModuleType:
-    """`onnx_cases.py` beside this file, which is in no package."""
-    spec = importlib.util.spec_from_file_location("onnx_cases", HERE / "onnx_cases.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["onnx_cases"] = module  # its dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
-cases = load_cases()
+from tests.importing import onnx_cases as cases
 
 
 def tried(some: Any, engine: str = "numpy") -> dict[str, Any]:
