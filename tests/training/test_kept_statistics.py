@@ -30,6 +30,7 @@ from striate.model.files import ModelFileError
 from striate.network import Network, load
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.optim.optimizers import SGD
+from tests.small_networks import randomise
 
 ENGINES = ("llvm", "numpy")
 NORMS = ("batch_norm_1", "batch_norm_2", "batch_norm_3")
@@ -42,11 +43,7 @@ def network(channels: int = 7, seed: int = 0) -> Network:
     y = BatchNorm(momentum=0.7, eps=1e-3)(Conv2D(channels, (3, 2), padding=(1, 1, 0, 1))(x))
     x = MaxPool2D(2, uncovered="drop")(ReLU()(Add()(x, y)))
     made = Network(inputs=image, output=Dense(4)(BatchNorm()(Dense(9)(Flatten()(x)))))
-    random = np.random.default_rng(seed)
-    for name, value in {**made.parameters, **made.state}.items():
-        low = 0.5 if name.endswith(("variance", "scale")) else -0.5
-        value[...] = random.uniform(low, low + 1.0, value.shape)
-    return made
+    return randomise(made, seed)
 
 
 def batch(count: int, seed: int = 1) -> tuple[Any, Any]:
