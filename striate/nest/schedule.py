@@ -159,13 +159,10 @@ class _CostModel:
             {axis: stride * factor.get(axis, 1) for axis, stride in tensor.strides}
             for tensor in nest.read
         ]
-        # How many vectors of each that vectors of outputs read, such as weights, one point of the
-        # outputs reads; None for those that are read number by number, of which a line holds many.
-        self.depths = [
-            math.prod(self.extents[axis] for axis in self.reduced if tensor.stride(axis))
-            if tensor.stride(lane) == 1 and lane in nest.outputs
-            else None
-            for tensor in nest.read
+        # Whether vectors of outputs read vectors of it, such as weights; else it is read number by
+        # number, of which a line holds many.
+        self.in_vectors = [
+            tensor.stride(lane) == 1 and lane in nest.outputs for tensor in nest.read
         ]
         self.nearest, self.core, self.beside = (
             size // (4 * lanes) for size in (_NEAREST, core_cache // 2, _BESIDE)
@@ -225,14 +222,16 @@ class _CostModel:
         slots = 0.0
         # Neighbours come together: to take some of them now and some later saves nothing.
         row = max(tile.get(self.lane, 1), min(self.extents[self.lane], self.beside))
-        for moves, depth in zip(self.reads, self.depths, strict=True):
-            if depth is None:
+        whole = {**tile, **{axis: self.extents[axis] for axis in self.reduced}}
+        for moves, vectors in zip(self.reads, self.in_vectors, strict=True):
+            if not vectors:
                 continue
-            others = [axis for axis in moves if axis != self.lane]
-            held = row * depth * math.prod(tile.get(axis, 1) for axis in others)
+            others = {axis: stride for axis, stride in moves.items() if axis != self.lane}
+            held = row * _seen(others, whole)
             if held > self.nearest:
-                vectors = row * math.prod(body.get(axis, 1) for axis in others)
-                slots += vectors * (_FROM_CORE if held <= self.core else _FROM_FAR)
+                slots += (
+                    row * _seen(others, body) * (_FROM_CORE if held <= self.core else _FROM_FAR)
+                )
         return slots
 
     def _loads(self, sizes: Tile) -> tuple[int, int]:
@@ -258,6 +257,22 @@ def _distinct(steps: tuple[tuple[int, int], ...]) -> tuple[int, int]:
     for stride, size in steps:
         offsets = {offset + stride * i for offset in offsets for i in range(size)}
     return len(offsets), len({offset // _PAGE for offset in offsets})
+
+
+def _seen(moves: Mapping[str, int], sizes: Tile) -> int:
+    """About how many elements are read over so many indices of axes that move like this: windows
+    that overlap read what they share once.
+    """
+    found, last, extent = 1, 0, 1
+    for stride, size in sorted((abs(moves[axis]), sizes.get(axis, 1)) for axis in moves):
+        if size == 1:
+            continue
+        if last and stride % last == 0 and stride < last * extent:
+            more = (size - 1) * (stride // last)
+            found, extent = found // extent * (extent + more), extent + more
+        else:
+            found, last, extent = found * size, stride, size
+    return found
 
 
 def _parts(tile: Tile, extents: Mapping[str, int]) -> Iterator[tuple[Tile, int]]:
