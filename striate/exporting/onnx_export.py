@@ -5,6 +5,7 @@ The file's metadata have, as JSON, what no operator says:
     classes    the class names in the order of the outputs; absent if there are none
     resize     how images are resized before they come in: {"height", "width", "mode", …}
     colour     "gray" or "rgb": what the channels are
+    striate    the network's layers and how they are written, for striate itself to read them back
 
 Every weight keeps its bits; only its axes are put into the order of ONNX.  Batch normalisation is
 not folded into what precedes it.  The same network gives the same bytes, with the same version of
@@ -14,6 +15,7 @@ striate and of onnx.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,8 @@ PIXELS = ("float32", "uint8")
 OLDEST_OPSET, OPSET, NEWEST_OPSET = 11, 17, 22
 MOST_BYTES = 2**31 - 2**20
 """What one file may hold, by the format that ONNX files are in; a mebibyte is for the rest."""
+OWN_KEY = "striate"
+"""The entry of the metadata that `striate.importing.onnx_own_network` reads."""
 _BATCH = "batch"
 
 
@@ -101,17 +105,9 @@ def onnx_model(
     check_network(model)
     from onnx import TensorProto, checker, helper
 
+    written = WrittenForm(layout, pixels, probabilities)
     came_in, goes_out = input_name(model), output_name(probabilities)
-    graph = OnnxGraph(opset, taken=(came_in, goes_out))
-    value = write_preprocessing(graph, model, came_in, layout=layout, cast=pixels != "float32")
-    value = write_network(graph, model, value)
-    if probabilities:
-        value = graph.op("Softmax", [value], "output/softmax", axis=1)
-    if len(model.output_shape) == 3 and layout == "nhwc":
-        value = graph.transpose(value, TO_CHANNELS_LAST, "output/channels_last")
-    if value == came_in or not graph.nodes:
-        value = graph.op("Identity", [value], "output/identity")
-    graph.rename(value, goes_out)
+    graph = written_graph(model, written, opset)
     made = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -129,24 +125,66 @@ def onnx_model(
                     goes_out, TensorProto.FLOAT, [_BATCH, *sides(model.output_shape, layout)]
                 )
             ],
-            graph.initializers,
+            graph.initializers(),
         ),
         producer_name="striate",
         producer_version=__version__,
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=_format_version(opset),
     )
-    helper.set_model_props(made, metadata(model))
+    helper.set_model_props(made, metadata(model, written))
     checker.check_model(made, full_check=True)
     return made
 
 
-def metadata(model: Model) -> dict[str, str]:
+@dataclass(frozen=True)
+class WrittenForm:
+    """How a network is written: see `to_onnx`."""
+
+    layout: str
+    pixels: str
+    probabilities: bool
+
+
+def written_graph(
+    model: Model, written: WrittenForm, opset: int, room: int | None = None
+) -> OnnxGraph:
+    """The whole graph of a file, from raw images to the output.
+
+    Args:
+        model: the network.
+        written: how it is written.
+        opset: the version of ONNX's operators.
+        room: see `OnnxGraph`.
+    """
+    came_in, goes_out = input_name(model), output_name(written.probabilities)
+    graph = OnnxGraph(opset, taken=(came_in, goes_out), room=room)
+    value = write_preprocessing(
+        graph, model, came_in, layout=written.layout, cast=written.pixels != "float32"
+    )
+    value = write_network(graph, model, value)
+    if written.probabilities:
+        value = graph.op("Softmax", [value], "output/softmax", axis=1)
+    if len(model.output_shape) == 3 and written.layout == "nhwc":
+        value = graph.transpose(value, TO_CHANNELS_LAST, "output/channels_last")
+    if value == came_in or not graph.nodes:
+        value = graph.op("Identity", [value], "output/identity")
+    graph.rename(value, goes_out)
+    return graph
+
+
+def metadata(model: Model, written: WrittenForm) -> dict[str, str]:
     """What the file says beside the graph, as text."""
     known = {
         "classes": model.classes,
         "resize": model.preprocessing.resize,
         "colour": model.preprocessing.colour,
+        OWN_KEY: {
+            "architecture": model.branch().get_config(),  # heads stay behind
+            "mean": model.preprocessing.mean,
+            "std": model.preprocessing.std,
+            **asdict(written),
+        },
     }
     return {name: json.dumps(value) for name, value in known.items() if value is not None}
 

@@ -13,16 +13,18 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.exporting.onnx_graph import OnnxGraph, Place
+from striate.exporting.weight_layout import WeightLayout
 
 TO_CHANNELS_FIRST, TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
-def _rows(weights: Array, place: Place) -> Array:
-    """The weights (features, units) of a dense layer, a row for each feature that it reads."""
+def _rows(weights: Array, place: Place) -> WeightLayout:
+    """The layout of a dense layer's weights (features, units): a row for each feature that it
+    reads, in the order in which it reads them.
+    """
     if place.flattened is None:
-        return weights
-    units = weights.shape[1]
-    return weights.reshape(*place.flattened, units).transpose(2, 0, 1, 3).reshape(-1, units)
+        return WeightLayout.reshaped(weights)
+    return WeightLayout((*place.flattened, weights.shape[1]), (2, 0, 1, 3), weights.shape)
 
 
 def _gemm(graph: OnnxGraph, place: Place, name: str) -> str:
@@ -42,6 +44,7 @@ def _grouped_dense(graph: OnnxGraph, place: Place) -> str:
     if place.layer.group == 1:
         return _gemm(graph, place, place.name)
     groups = _gemm(graph, place, f"{place.name}/groups")
+    graph.weigh(10 * place.layer.units, place.name)  # a list of Python's numbers
     each = np.arange(place.layer.units) // place.layer.group
     return graph.op(
         "Gather",
@@ -147,6 +150,7 @@ def _by_neighbours(graph: OnnxGraph, place: Place, value: str, output: str) -> s
     """LRN as the operators that it is made of; a filter of ones adds up neighbouring channels."""
     layer, name, channels = place.layer, place.name, place.shapes[0][-1]
     before, after = (layer.size - 1) // 2, layer.size // 2
+    graph.weigh(4 * channels**2, name)
     far = np.arange(channels) - np.arange(channels)[:, None]  # of an input from an output
     near = ((far >= -before) & (far <= after)).astype(np.float32)
     square = graph.op("Mul", [value, value], f"{name}/square")

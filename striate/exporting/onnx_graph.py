@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.budget import need
+from striate.common.errors import StriateMemoryError
+from striate.exporting.weight_layout import WeightLayout
 from striate.ops.shapes import Shape
 
 if TYPE_CHECKING:
@@ -38,11 +41,25 @@ class Place:
     arrays: Mapping[str, Array]
     flattened: Shape | None = None
 
-    def per_channel(self, values: Array) -> Array:
-        """An array (channels,), in the shape that ONNX stretches over the value the layer reads:
+    def per_channel(self, values: Array) -> WeightLayout:
+        """The layout of an array (channels,) that ONNX stretches over the value the layer reads:
         (channels, 1, 1) for images.
         """
-        return values[:, None, None] if len(self.shapes[0]) == 3 else values
+        ones = (1, 1) if len(self.shapes[0]) == 3 else ()
+        return WeightLayout.reshaped(values, len(values), *ones)
+
+
+@dataclass(frozen=True)
+class StoredWeight:
+    """A parameter or running statistic as a file has it.
+
+    Attributes:
+        source: the network's own array.
+        layout: how its numbers lie in the file.
+    """
+
+    source: Array
+    layout: WeightLayout
 
 
 class OnnxGraph:
@@ -52,17 +69,31 @@ class OnnxGraph:
         opset: the version of ONNX's operators.
         prefix: of all names; for graphs that are written into others.
         taken: names that others have already.
+        room: bytes that all numbers which no layer learns may take; None for as many as there are.
+
+    Attributes:
+        nodes: in the order in which they are written.
+        tensors: what they read besides, by name: weights, which are not copied, and numbers that no
+            layer learns.
     """
 
-    def __init__(self, opset: int, *, prefix: str = "", taken: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        opset: int,
+        *,
+        prefix: str = "",
+        taken: Sequence[str] = (),
+        room: int | None = None,
+    ) -> None:
         self.opset = opset
         self.nodes: list[NodeProto] = []
-        self.initializers: list[TensorProto] = []
+        self.tensors: dict[str, Array | StoredWeight] = {}
         self._prefix = prefix
         self._taken = set(taken)
+        self._room = room
         # Weights by the place of their numbers in memory: layers that share weights there share
         # them in the file too, and others do not, be they equal or not.
-        self._weights: dict[int, list[TensorProto]] = {}
+        self._weights: dict[tuple[int, WeightLayout], str] = {}
 
     def op(self, operator: str, inputs: Sequence[str], name: str, /, **attributes: Any) -> str:
         """Add a node with one output, and return the name of that value."""
@@ -72,9 +103,26 @@ class OnnxGraph:
         self.nodes.append(helper.make_node(operator, list(inputs), [name], name, **attributes))
         return name
 
+    def weigh(self, count: int, layer: str) -> None:
+        """Refuse `count` numbers that no layer learns, before they are made, if they are too many.
+
+        Raises:
+            StriateMemoryError: they are.
+        """
+        who = f'to_onnx: "{layer}"'
+        if self._room is not None and 4 * count > self._room:
+            raise StriateMemoryError(f"{who} needs more constants than its file has")
+        need(4 * count, who, "use a smaller window or fewer channels")
+
     def constant(self, values: Array, name: str) -> str:
         """Add numbers that no layer learns, and return their name."""
-        return self._add(np.asarray(values), name).name
+        # Without gaps; a single number stays one.
+        values = np.asarray(values, values.dtype.newbyteorder("="), order="C")
+        if self._room is not None:
+            self._room -= values.nbytes
+        name = self._unique(name)
+        self.tensors[name] = values
+        return name
 
     def numbers(self, values: Sequence[int], name: str) -> str:
         """Add whole numbers, such as a shape or axes, and return their name."""
@@ -84,24 +132,31 @@ class OnnxGraph:
         """Add one number of float32, and return its name."""
         return self.constant(np.array(value, np.float32), name)
 
-    def weight(self, source: Array, name: str, values: Array | None = None) -> str:
+    def weight(self, source: Array, name: str, layout: WeightLayout | None = None) -> str:
         """Add a parameter or statistic, and return its name.
 
         Args:
             source: the network's own array.
             name: for the weight; that of its first place, if it stands in several.
-            values: its numbers in the shape and order that ONNX wants; `source` itself if None.
+            layout: how its numbers are written; as they are if None.
         """
+        layout = layout or WeightLayout.reshaped(source)
+        key = source.__array_interface__["data"][0], layout
+        if key not in self._weights:
+            self._weights[key] = self._unique(name)
+            self.tensors[self._weights[key]] = StoredWeight(source, layout)
+        return self._weights[key]
+
+    def initializers(self) -> list[TensorProto]:
+        """The tensors as messages of ONNX."""
         from onnx import numpy_helper
 
-        values = source if values is None else values
-        same = self._weights.setdefault(source.__array_interface__["data"][0], [])
-        for tensor in same:
-            if np.array_equal(numpy_helper.to_array(tensor), values):
-                return tensor.name
-        tensor = self._add(values, name)
-        same.append(tensor)
-        return tensor.name
+        found = []
+        for name, tensor in self.tensors.items():
+            if isinstance(tensor, StoredWeight):
+                tensor = np.ascontiguousarray(tensor.layout.written(tensor.source))
+            found.append(numpy_helper.from_array(tensor, name))
+        return found
 
     def reshape(self, value: str, shape: Sequence[int], name: str) -> str:
         """`value` in another shape, without the batch axis, which stays."""
@@ -119,15 +174,6 @@ class OnnxGraph:
                 for index, old in enumerate(names):
                     if old == value:
                         names[index] = name
-
-    def _add(self, values: Array, name: str) -> TensorProto:
-        from onnx import numpy_helper
-
-        # Without gaps; a single number stays one.
-        values = np.asarray(values, values.dtype.newbyteorder("="), order="C")
-        tensor = numpy_helper.from_array(values, self._unique(name))
-        self.initializers.append(tensor)
-        return tensor
 
     def _unique(self, name: str) -> str:
         wanted, count = self._prefix + name, 1

@@ -103,7 +103,7 @@ def _hand_over(graph: OnnxGraph, container: Any, outputs: dict[str, str]) -> Non
     for value, name in outputs.items():
         graph.rename(value, name)
     container.nodes.extend(graph.nodes)
-    container.initializers.extend(graph.initializers)
+    container.initializers.extend(graph.initializers())
     container.node_domain_version_pair_sets.add(("", graph.opset))
 
 

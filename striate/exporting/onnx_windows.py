@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.exporting.onnx_graph import OnnxGraph, Place
+from striate.exporting.weight_layout import WeightLayout
 from striate.ops.shapes import Pads
 
 
@@ -30,9 +32,13 @@ def _window(place: Place) -> dict[str, list[int]]:
 # Convolutions.
 
 
+def _oihw(filters: Array) -> WeightLayout:
+    return WeightLayout.transposed(filters, 3, 2, 0, 1)
+
+
 def _conv2d(graph: OnnxGraph, place: Place) -> str:
     layer, filters = place.layer, place.arrays["filters"]
-    weights = graph.weight(filters, f"{place.name}/filters", filters.transpose(3, 2, 0, 1))
+    weights = graph.weight(filters, f"{place.name}/filters", _oihw(filters))
     inputs = [*place.inputs, weights]
     if layer.bias:
         inputs.append(graph.weight(place.arrays["bias"], f"{place.name}/bias"))
@@ -65,7 +71,7 @@ def _conv_transpose2d(graph: OnnxGraph, place: Place) -> str:
         )
         down = across = 0
         value = _pad(graph, value, (0, below, 0, behind), 0.0, name, f"{name}/longer")
-    weights = graph.weight(filters, f"{name}/filters", filters.transpose(3, 2, 0, 1))
+    weights = graph.weight(filters, f"{name}/filters", _oihw(filters))
     bias = [graph.weight(place.arrays["bias"], f"{name}/bias")] if layer.bias else []
     return graph.op(
         "ConvTranspose",
@@ -95,6 +101,7 @@ def _locally_connected2d(graph: OnnxGraph, place: Place) -> str:
     rows, columns, down, across, depth, filters = weights.shape
     channels, groups, positions = place.shapes[0][2], layer.groups, rows * columns
     taps = down * across
+    graph.weigh(taps**2 * channels, name)
     copies = np.tile(np.eye(taps, dtype=np.float32).reshape(taps, 1, down, across),
                      (channels, 1, 1, 1))  # fmt: skip
     patches = graph.op(
@@ -108,10 +115,11 @@ def _locally_connected2d(graph: OnnxGraph, place: Place) -> str:
     )
     apart = graph.reshape(patches, (groups, depth * taps, positions), f"{name}/apart")
     vectors = graph.transpose(apart, (3, 1, 0, 2), f"{name}/vectors")
-    matrices = (
-        weights.reshape(positions, down, across, depth, groups, filters // groups)
-        .transpose(0, 4, 3, 1, 2, 5)
-        .reshape(positions, groups, depth * taps, filters // groups)
+    share = filters // groups
+    matrices = WeightLayout(
+        (positions, down, across, depth, groups, share),
+        (0, 4, 3, 1, 2, 5),
+        (positions, groups, depth * taps, share),
     )
     learned = graph.weight(weights, f"{name}/weights", matrices)
     product = graph.op("MatMul", [vectors, learned], f"{name}/product")
@@ -120,7 +128,7 @@ def _locally_connected2d(graph: OnnxGraph, place: Place) -> str:
     if not layer.bias:
         return graph.reshape(back, shape, name)
     bias = place.arrays["bias"]
-    added = graph.weight(bias, f"{name}/bias", bias.transpose(2, 0, 1))
+    added = graph.weight(bias, f"{name}/bias", WeightLayout.transposed(bias, 2, 0, 1))
     return graph.op("Add", [graph.reshape(back, shape, f"{name}/image"), added], name)
 
 
@@ -148,6 +156,7 @@ def _avg_pool2d(graph: OnnxGraph, place: Place) -> str:
     pads, over = layer.pads(shape), layer.overhang(shape)
     if not (_allowed(pads, place) and _averages(graph, place)):
         total = _summed_by_filters(graph, place, f"{place.name}/sum")
+        graph.weigh(place.shape[0] * place.shape[1], place.name)
         pixels = layer.pixels(shape).transpose(2, 0, 1).astype(np.float32)
         return graph.op("Div", [total, graph.constant(pixels, f"{place.name}/pixels")], place.name)
     if layer.count_padding and any(over):  # the padding counts, and what hangs over does not
@@ -197,6 +206,7 @@ def _averaged(
 def _summed_by_filters(graph: OnnxGraph, place: Place, name: str) -> str:
     """The sum of each window, by a filter of ones for each channel."""
     layer, shape = place.layer, place.shapes[0]
+    graph.weigh(shape[2] * math.prod(layer.size), place.name)
     ones = np.ones((shape[2], 1, *layer.size), np.float32)
     return graph.op(
         "Conv",

@@ -54,7 +54,7 @@ def read_file(path: str | os.PathLike[str]) -> OperationGraph:
     _check(model, who)
     nodes = Inliner(model, who).nodes(model.graph.node, opsets)
     inputs = [_tensor(value) for value in model.graph.input if value.name not in constants]
-    operations = [_operation(node, opset, tensors, who) for node, opset in nodes]
+    operations = [operation_of(node, opset, tensors) for node, opset in nodes]
     names = [tensor.name for tensor in inputs]
     if len(set(names)) < len(names):
         raise OnnxFileError(f"{who}: two of its inputs have the same name")
@@ -162,21 +162,21 @@ def _tensor(value: Any) -> OnnxTensor:
     )
 
 
-def _operation(node: Any, opset: int, tensors: TensorReader, who: str) -> OnnxOperation:
-    """A node, its attributes as numbers, texts and arrays."""
+def operation_of(node: Any, opset: int, tensors: TensorReader | None = None) -> OnnxOperation:
+    """A node, its attributes as numbers, texts and arrays; these need `tensors`."""
     name = node.name or next((name for name in node.output if name), "")
     return OnnxOperation(
         node.op_type if node.domain in _OWN else f"{node.domain}.{node.op_type}",
         name.replace("\0", "."),
         tuple(node.input),
         tuple(node.output),
-        dict(_attributes(node.attribute, tensors, who)),
+        dict(_attributes(node.attribute, tensors)),
         opset,
     )
 
 
 def _attributes(
-    attributes: Iterable[Any], tensors: TensorReader, who: str
+    attributes: Iterable[Any], tensors: TensorReader | None
 ) -> Iterable[tuple[str, Any]]:
     """The values of attributes by their names; a graph inside is None."""
     for attribute in attributes:
@@ -187,7 +187,7 @@ def _attributes(
                 yield attribute.name, int(attribute.i)
             case 3:
                 yield attribute.name, attribute.s.decode("utf-8", "replace")
-            case 4:
+            case 4 if tensors is not None:
                 yield attribute.name, tensors.array(attribute.t)
             case 6:
                 yield attribute.name, [float(value) for value in attribute.floats]

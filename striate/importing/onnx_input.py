@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from striate.common.arguments import whole_number
 from striate.common.budget import check_activations
 from striate.importing.graph_writer import Foreign, GraphWriter
+from striate.importing.onnx_own_network import described_layout
 from striate.importing.onnx_pointwise import POINTWISE
 from striate.importing.operation_graph import (
     OnnxFileError,
@@ -144,6 +145,10 @@ def _letters(graph: OperationGraph, tensor: OnnxTensor) -> str:
     if order is not None:
         # Axis i of what the operator reads is axis order[i] of the input.
         return "".join(plain[order.index(axis)] for axis in range(len(shape)))
+    # Nothing tells, so nothing is wrong: what is not said is how a person calls the axes.
+    noted = described_layout(graph.metadata)
+    if noted is not None and len(shape) == 4:
+        return noted.upper()
     if shape[1] not in _COLOURS and shape[-1] in _COLOURS:
         return plain.replace("C", "") + "C"
     return plain

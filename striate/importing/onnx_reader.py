@@ -23,6 +23,7 @@ from striate.importing.onnx_layout import LAYOUT
 from striate.importing.onnx_matrices import MATRICES
 from striate.importing.onnx_metadata import apply_metadata
 from striate.importing.onnx_own_forms import OWN_FORMS, join_own_forms
+from striate.importing.onnx_own_network import own_network
 from striate.importing.onnx_patterns import drop_identities, join
 from striate.importing.onnx_pointwise import POINTWISE
 from striate.importing.onnx_reading import Reader, Reading
@@ -44,6 +45,9 @@ _REASONS = {
     "Scan": "what is computed depends on the image",
 }
 _UNKNOWN = "striate has no layer for it"
+_LEFT_OUT = (
+    "the {} at its end is left out: predict_proba has probabilities, predict_logits what enters it"
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,13 @@ def read_onnx(
     size = check_image(image)
     graph = read_file(path)
     _choose_output(graph, output)
+    own = own_network(graph)
+    if own is not None and size in (None, own.network.input_shape[:2]):
+        notes = ["its layers are those of the network that striate exported"]
+        if own.form.probabilities:
+            notes.append(_LEFT_OUT.format("Softmax"))
+        notes += apply_metadata(own.network, graph.metadata, graph.path)
+        return ImportedNetwork(own.network, own.image, own.output, notes)
     before = len(graph.operations)
     folder = Folder(graph.size)
     graph.operations = fold_graph(graph.operations, graph.constants, folder)
@@ -213,10 +224,7 @@ def _probabilities(reading: Reading, op: OnnxOperation) -> Foreign:
     over = [axis] if op.opset >= 13 else range(axis, rank)
     if value.view.covered(over) != {value.view.last}:
         raise ViewError("it is not over the classes")
-    reading.notes.append(
-        f"the {op.kind} at its end is left out: predict_proba has probabilities, predict_logits "
-        "what enters it"
-    )
+    reading.notes.append(_LEFT_OUT.format(op.kind))
     return value
 
 

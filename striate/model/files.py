@@ -201,16 +201,26 @@ def _build(
     """Return the network of the architecture in `metadata`, which must fit `tensors` exactly."""
     config = _from_json(path, metadata, "architecture")
     try:
-        blueprint = _Blueprint.from_config(config, seed=None)
+        expected = parameter_shapes(config)
     # A file can hold anything: huge numbers, text in place of numbers, …
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
         damaged(path, f"its architecture cannot be built: {error}", error)
-    expected = {
+    _fit(path, expected, tensors)
+    return kind.from_config(config, seed=None)
+
+
+def parameter_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shapes of all parameters and running statistics of an architecture, which may be any
+    data, by name; no memory is taken for them.
+
+    Raises:
+        ValueError, TypeError, ArithmeticError, LookupError, AttributeError: it is no architecture.
+    """
+    blueprint = _Blueprint.from_config(config, seed=None)
+    return {
         f"{blueprint.nodes[slot.node].name}/{slot.parameter.name}": slot.parameter.shape
         for slot in (*blueprint.slots, *blueprint.state_slots)
     }
-    _fit(path, expected, tensors)
-    return kind.from_config(config, seed=None)
 
 
 def _fit(

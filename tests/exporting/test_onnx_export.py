@@ -110,12 +110,15 @@ def test_what_stands_in_the_metadata(tmp_path: Path) -> None:
     network = small()
     network.to_onnx(tmp_path / "a.onnx")
     kept = {p.key: json.loads(p.value) for p in onnx.load(tmp_path / "a.onnx").metadata_props}
+    own = kept.pop("striate")
+    assert own["architecture"] == json.loads(json.dumps(network.get_config()))
+    assert (own["mean"], own["layout"]) == (list(network.preprocessing.mean), "nchw")
     assert kept == {
         "classes": ["ä", "b", "c"],
         "resize": {"height": 10, "width": 7, "mode": "crop"},
     }
     bare = Network([Dense(2)], (3,))
-    assert [p.key for p in onnx_model(bare).metadata_props] == []
+    assert [p.key for p in onnx_model(bare).metadata_props] == ["striate"]
     assert onnx_model(bare).producer_name == "striate"
 
 

@@ -222,3 +222,27 @@ def onnx() -> Any:
     )
     helper.set_model_props(model, {"classes": '["a", "b", "c"]'})
     return model
+
+
+@functools.cache
+def own_onnx() -> Any:
+    """A network with a layer of each kind of constants, as striate writes it."""
+    from striate import (
+        LRN,
+        AvgPool2D,
+        Dense,
+        Flatten,
+        GroupedDense,
+        LocallyConnected2D,
+        Network,
+        ReLU,
+    )
+    from striate.exporting.onnx_export import onnx_model
+
+    layers = [
+        LocallyConnected2D(2, (2, 3)), LRN(2), AvgPool2D(2, stride=1, dilation=2), ReLU(),
+        Flatten(), GroupedDense(6, group=2), Dense(3),
+    ]  # fmt: skip
+    network = Network(layers, (5, 6, 2))
+    network.classes = ["a", "b", "c"]
+    return onnx_model(network)

@@ -361,17 +361,26 @@ def _wav(random: Random) -> bytes:
 
 
 def _onnx(random: Random) -> bytes:
-    """A model with bytes changed, or with fields of its nodes and tensors."""
-    if random.random() < 0.5:
-        return change_bytes(random, seeds.onnx().SerializeToString())
-    model = type(seeds.onnx())()
-    model.CopyFrom(seeds.onnx())
+    """A model with bytes changed, or with fields of its nodes and tensors, or the layers that it
+    says it was made of.
+    """
+    seed = random.choice((seeds.onnx(), seeds.own_onnx()))
+    way = random.random()
+    if way < 0.4:
+        return change_bytes(random, seed.SerializeToString())
+    model = type(seed)()
+    model.CopyFrom(seed)
+    for entry in model.metadata_props if way < 0.6 else ():
+        if entry.key == "striate":
+            changed = as_json(random, change_value(random, json.loads(entry.value)))
+            entry.value = changed.decode("utf-8", "replace")
+            return bytes(model.SerializeToString())
     for _ in range(random.randint(1, 4)):
         _change_message(random, model)
     try:
         return bytes(model.SerializeToString())
     except ValueError:  # a text that is none
-        return change_bytes(random, seeds.onnx().SerializeToString())
+        return change_bytes(random, seed.SerializeToString())
 
 
 def _change_message(random: Random, message: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from striate.importing import from_onnx
 from striate.layers import LAYERS
 from tests.small_networks import CASES, IMAGE, case_id, randomise, read_by
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
 
 def same_bits(one: Network, other: Network) -> None:
@@ -22,6 +23,15 @@ def same_bits(one: Network, other: Network) -> None:
         for name, values in before.items():
             assert after[name].shape == values.shape
             assert np.array_equal(after[name].view(np.uint32), values.view(np.uint32)), name
+
+
+def without_description(path: Path) -> None:
+    """Take from a file what says which layers it was made of, as other programs might."""
+    model = onnx.load(path)
+    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key != "striate"}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, kept)
+    onnx.save(model, path)
 
 
 @pytest.mark.parametrize("opset", [13, 20])
@@ -47,6 +57,11 @@ def test_every_layer_comes_back(
     network.to_onnx(path, layout=layout, opset=opset, pixels="uint8", probabilities=True)
     again = from_onnx(path)
     same_bits(network, again)
+    assert again.get_config() == network.get_config()
+    assert (again.classes, again.preprocessing) == (network.classes, network.preprocessing)
+    without_description(path)
+    again = from_onnx(path)
+    same_bits(network, again)
     assert again.classes == network.classes
     known, expected = again.preprocessing, network.preprocessing
     assert (known.resize, known.colour) == (expected.resize, expected.colour)
@@ -59,3 +74,32 @@ def test_every_layer_comes_back(
         assert type(layer) in [type(node.layer) for node in again.nodes]
     again.to_onnx(tmp_path / "again.onnx", layout=layout, opset=opset, pixels="uint8")
     same_bits(network, from_onnx(tmp_path / "again.onnx"))
+
+
+@pytest.mark.filterwarnings("ignore:the images hold numbers")
+@pytest.mark.parametrize("part", range(4))
+def test_random_networks_come_back(
+    tmp_path: Path, random_network: Callable[[int], Network], part: int
+) -> None:
+    path = tmp_path / "network.onnx"
+    for seed in range(60 * part, 60 * part + 60):
+        network = random_network(seed)
+        network.to_onnx(
+            path,
+            layout=("nchw", "nhwc")[seed % 2],
+            opset=(11, 13, 17, 20)[seed // 2 % 4],
+            probabilities=len(network.output_shape) == 1 and seed % 3 == 0,
+        )
+        again, branch = from_onnx(path), network.branch()
+        assert again.get_config() == branch.get_config(), seed
+        assert again.preprocessing == network.preprocessing, seed
+        for one, other in (
+            (branch.parameters, again.parameters),
+            (branch.state, again.state),
+        ):
+            for name, values in one.items():
+                assert np.array_equal(other[name].view(np.uint32), values.view(np.uint32)), seed
+        images = np.random.default_rng(seed).normal(2, 3, (2, *network.input_shape))
+        images = images.astype(np.float32)
+        wanted, found = (n.predict_logits(images, engine="numpy") for n in (network, again))
+        assert np.array_equal(found.view(np.uint32), wanted.view(np.uint32)), seed
