@@ -86,7 +86,7 @@ class GraphWriter(WeightWriter):
 
     def lrn(self, value: Foreign, *, size: int, alpha: float, beta: float, bias: float) -> Foreign:
         """Local response normalisation over the channels in axis 1."""
-        value = self.in_order(value)
+        value = self.in_order(self.features_in(value, value.view.position(1)))
         if not value.view.is_part(value.view.position(1), value.view.last):
             raise ViewError("axis 1 does not hold the channels")
         return self.elementwise(
@@ -117,6 +117,7 @@ class GraphWriter(WeightWriter):
 
     def concatenated(self, values: Sequence[Foreign], axis: int) -> Foreign:
         """Values side by side along the channels (or features)."""
+        values = [self.features_in(value, value.view.position(axis)) for value in values]
         values = [self.in_order(value) for value in values]
         if any(not value.view.is_image for value in values):
             values = [self.as_vector(value) for value in values]
@@ -158,6 +159,7 @@ class GraphWriter(WeightWriter):
             return value
         if not indices:
             raise ViewError("nothing is left of an axis")
+        value = self.features_in(value, axis)
         part, places, view = value.view.picked(axis, indices)
         whole = value.node.shape[part]
         step = places[1] - places[0] if len(places) > 1 else 1

@@ -11,7 +11,7 @@ import numpy as np
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
 from striate.importing.axis_view import AxisView, ViewError
-from striate.layers import LAYERS, Input, Layer, Node
+from striate.layers import LAYERS, Flatten, GlobalAvgPool2D, GlobalMaxPool2D, Input, Layer, Node
 from striate.layers.layer import MOST_IN_NAME
 from striate.network import Network
 
@@ -165,7 +165,7 @@ class NodeCollector:
 
     def as_image(self, value: Foreign, channels: int = 1) -> tuple[Foreign, str]:
         """The value with its channels in order, and what its axes are, for layers with windows."""
-        value = self.in_order(value)
+        value = self.in_order(self._as_pixel(value, channels))
         return value, value.view.image_letters(value.view.position(channels))
 
     def as_vector(self, value: Foreign) -> Foreign:
@@ -173,6 +173,48 @@ class NodeCollector:
         if not value.view.is_image:
             return value
         return Foreign(self.add(layer_of("Flatten"), value.node), value.view.as_vector())
+
+    def features_in(self, value: Foreign, axis: int) -> Foreign:
+        """The vector of an image whose numbers all lie in one axis; other values as they are."""
+        view = value.view
+        whole = set(view.axes[axis]) - {0} == set(range(1, len(view.extents)))
+        if view.is_image and whole and not view.holds(axis, view.last):
+            return self.as_vector(value)
+        return value
+
+    def _as_pixel(self, value: Foreign, channels: int) -> Foreign:
+        """A vector that is read as the channels of one pixel, as that image, if it was one.
+
+        Global pooling makes a vector at once, for what follows it is mostly dense.
+        """
+        view = value.view
+        channels = view.position(channels)
+        if view.is_image or len(view.shape) not in (3, 4) or not view.is_part(channels, 0):
+            return value
+        node = self._pixel(value.node)
+        if node is None or view.axes[0] != (0,):
+            return value
+        letters = list("NHW" if len(view.shape) == 4 else "NW")
+        letters.insert(channels, "C")
+        return Foreign(node, AxisView.image(view.batch, node.shape, "".join(letters)))
+
+    def _pixel(self, node: Node) -> Node | None:
+        """The image (1, 1, features) of a vector that pooling made; None of any other."""
+        layer, before = node.layer, node.inputs
+        if layer is None or len(before) != 1 or len(node.shape) != 1:
+            return None
+        if len(before[0].shape) == 3:
+            if isinstance(layer, Flatten) and before[0].shape[:2] == (1, 1):
+                return before[0]
+            if isinstance(layer, GlobalAvgPool2D | GlobalMaxPool2D):
+                return self.add(type(layer)(keepdims=True), before[0])
+            return None
+        if layer.parameters(before[0].shape) or layer.state(before[0].shape):
+            return None
+        image = self._pixel(before[0])
+        if image is None or node.shape != before[0].shape:
+            return None
+        return self.add(type(layer)(**layer.config()), image)
 
 
 def _placed(output: Node) -> list[Node]:

@@ -43,7 +43,7 @@ def the_input(graph: OperationGraph) -> OnnxTensor:
 
 
 def write_input(
-    graph: OperationGraph, writer: GraphWriter, image: tuple[int, int] | None
+    graph: OperationGraph, writer: GraphWriter, image: tuple[int, int] | None, letters: str
 ) -> Foreign:
     """The input as a value of striate.
 
@@ -51,20 +51,14 @@ def write_input(
         graph: the graph, with one input.
         writer: makes it.
         image: (height, width), for a file that leaves them open.
+        letters: one of `input_letters`.
 
     Raises:
         OnnxFileError: the file leaves open what it must say, or says something else than `image`.
     """
     tensor = the_input(graph)
     who = f'{graph.path}: the input "{tensor.name}"'
-    if tensor.shape is None or not 1 <= len(tensor.shape) <= 4:
-        told = "any shape" if tensor.shape is None else f"{len(tensor.shape)} axes"
-        raise OnnxFileError(
-            f"{who} has {told}; export it with images (n, c, h, w) or (n, h, w, c), signals "
-            "(n, c, l) or vectors (n, f)"
-        )
-    letters = _letters(graph, tensor)
-    sizes = dict(zip(letters, tensor.shape, strict=True))
+    sizes = dict(zip(letters, tensor.shape or (), strict=True))
     batch = _batch(sizes["N"], who)
     if len(letters) <= 2:
         features = _fixed(sizes.get("F", 1), "features", who)
@@ -135,23 +129,32 @@ def check_image(image: object) -> tuple[int, int] | None:
     return height, width
 
 
-def _letters(graph: OperationGraph, tensor: OnnxTensor) -> str:
-    """What the axes of the input are: "NCHW", "NHWC", "NCW", "NF", "N"."""
-    shape = tensor.shape or ()
+def input_letters(graph: OperationGraph) -> list[str]:
+    """What the axes of the input may be, the likeliest first: "NCHW", "NHWC", "NCW", "NF", "N".
+
+    Raises:
+        OnnxFileError: it has too few axes or too many.
+    """
+    tensor = the_input(graph)
+    if tensor.shape is None or not 1 <= len(tensor.shape) <= 4:
+        told = "any shape" if tensor.shape is None else f"{len(tensor.shape)} axes"
+        raise OnnxFileError(
+            f'{graph.path}: the input "{tensor.name}" has {told}; what is read are images '
+            "(n, c, h, w) or (n, h, w, c), signals (n, c, l) and vectors (n, f)"
+        )
+    shape = tensor.shape
     if len(shape) < 3:
-        return "NF"[: len(shape)]
+        return ["NF"[: len(shape)]]
     plain = "NCHW" if len(shape) == 4 else "NCW"
     order = _order_at_first_window(graph, tensor.name, len(shape))
     if order is not None:
         # Axis i of what the operator reads is axis order[i] of the input.
-        return "".join(plain[order.index(axis)] for axis in range(len(shape)))
-    # Nothing tells, so nothing is wrong: what is not said is how a person calls the axes.
-    noted = described_layout(graph.metadata)
-    if noted is not None and len(shape) == 4:
-        return noted.upper()
-    if shape[1] not in _COLOURS and shape[-1] in _COLOURS:
-        return plain.replace("C", "") + "C"
-    return plain
+        return ["".join(plain[order.index(axis)] for axis in range(len(shape)))]
+    last = plain.replace("C", "") + "C"
+    noted = described_layout(graph.metadata) if len(shape) == 4 else None
+    if noted == "nhwc" or (noted is None and shape[1] not in _COLOURS and shape[-1] in _COLOURS):
+        return [last, plain]
+    return [plain, last]
 
 
 def _order_at_first_window(graph: OperationGraph, name: str, rank: int) -> list[int] | None:

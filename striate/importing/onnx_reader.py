@@ -18,7 +18,7 @@ from striate.importing.onnx_activations import recognise
 from striate.importing.onnx_constants import Folder, fold_graph
 from striate.importing.onnx_convolutions import WINDOWS
 from striate.importing.onnx_file import read_file
-from striate.importing.onnx_input import check_image, the_input, write_input
+from striate.importing.onnx_input import check_image, input_letters, the_input, write_input
 from striate.importing.onnx_layout import LAYOUT
 from striate.importing.onnx_matrices import MATRICES
 from striate.importing.onnx_metadata import apply_metadata
@@ -97,12 +97,7 @@ def read_onnx(
     notes = [f"{counted(before, 'node')} of the file, {len(graph.operations):,} after folding"]
     if found:
         notes.append(f"{counted(found, 'activation function')} written as several operators")
-    constants = dict(graph.constants)
-    reading, value = _read(graph, folder, size, layers_only=False)
-    if reading.writer.image is not None and value.node is reading.writer.image.node:
-        # All that it does would be preprocessing: then make layers of it.
-        graph.constants = constants
-        reading, value = _read(graph, folder, size, layers_only=True)
+    reading, value = _read(graph, folder, size)
     entered = reading.writer.image
     if entered is None or value.node is entered.node:
         raise OnnxFileError(
@@ -137,15 +132,44 @@ class _Problem:
 
 
 def _read(
-    graph: OperationGraph, folder: Folder, size: tuple[int, int] | None, *, layers_only: bool
+    graph: OperationGraph, folder: Folder, size: tuple[int, int] | None
 ) -> tuple[Reading, Foreign]:
     """Read all operations; the output.
+
+    Where no operator tells which axis has the channels, the likeliest order is tried first: with
+    another one, constants for each channel would differ from pixel to pixel.
 
     Raises:
         OnnxFileError: some cannot be carried over; all that are in the way are named.
     """
+    constants = dict(graph.constants)
+    refused: list[OnnxFileError] = []
+    for letters in input_letters(graph):
+        for layers_only in (False, True):
+            graph.constants = dict(constants)
+            try:
+                reading, value = _attempt(graph, folder, size, letters, layers_only=layers_only)
+            except OnnxFileError as error:
+                refused.append(error)
+                break
+            entered = reading.writer.image
+            if layers_only or entered is None or value.node is not entered.node:
+                return reading, value
+            # All that it does would be preprocessing: then make layers of it.
+    raise refused[0]
+
+
+def _attempt(
+    graph: OperationGraph,
+    folder: Folder,
+    size: tuple[int, int] | None,
+    letters: str,
+    *,
+    layers_only: bool,
+) -> tuple[Reading, Foreign]:
+    """Read all operations, with the axes of the input called by `letters`: see `_read`."""
     reading = Reading(graph, layers_only=layers_only)
-    entered = write_input(graph, reading.writer, size)
+    entered = write_input(graph, reading.writer, size, letters)
     name = the_input(graph).name
     reading.values[name] = entered
     if reading.readers.get(name) == 1:
@@ -222,7 +246,9 @@ def _probabilities(reading: Reading, op: OnnxOperation) -> Foreign:
     rank = len(value.shape)
     axis = value.view.position(op.attribute("axis", -1 if op.opset >= 13 else 1))
     over = [axis] if op.opset >= 13 else range(axis, rank)
-    if value.view.covered(over) != {value.view.last}:
+    value = reading.writer.features_in(value, axis)
+    classes = {value.view.last} if value.shape[-1] > 1 or value.view.stored_shape[-1] > 1 else set()
+    if value.view.covered(over) != classes:
         raise ViewError("it is not over the classes")
     reading.notes.append(_LEFT_OUT.format(op.kind))
     return value

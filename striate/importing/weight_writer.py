@@ -40,8 +40,8 @@ class WeightWriter(NodeCollector):
             groups: of channels.
             name: of the layer.
         """
-        if not value.view.is_image:
-            return self._convolution_of_vector(value, filters, bias, window, groups, name)
+        if not value.view.is_image and groups == 1:
+            return self._convolution_of_vector(value, filters, bias, window, name)
         value, letters = self.as_image(value)
         pixels = value.shape[2:]
         layer = layer_of(
@@ -71,7 +71,6 @@ class WeightWriter(NodeCollector):
         filters: Array,
         bias: Array | None,
         window: SlidingWindow,
-        groups: int,
         name: str | None,
     ) -> Foreign:
         """One pixel, seen through the only tap that lies on it: a dense layer."""
@@ -80,8 +79,6 @@ class WeightWriter(NodeCollector):
         one = view.is_part(1, 0) and all(extent == 1 for extent in view.shape[2:])
         if not one or any(not 0 <= window.room(i, 1) < window.stride[i] for i in moves):
             raise ViewError("a vector is used as an image")
-        if groups != 1:
-            raise ViewError("a vector is convolved in groups")
         taps = tuple(window.before[i] // window.dilation[i] for i in moves)
         if any(window.before[i] % window.dilation[i] for i in moves):
             raise ViewError("a vector is convolved by filters that miss it")
@@ -224,10 +221,7 @@ class WeightWriter(NodeCollector):
     def _channels(self, value: Foreign, axis: int) -> tuple[Foreign, list[int]]:
         """The value with its channels (or features) in `axis`, and their order there."""
         axis = value.view.position(axis)
-        if not value.view.holds(axis, value.view.last):
-            inside = {a for a in value.view.axes[axis] if a}
-            if inside == set(range(1, len(value.view.extents))):
-                value = self.as_vector(value)
+        value = self.features_in(value, axis)
         if not value.view.holds(axis, value.view.last):
             raise ViewError(f"axis {axis} does not hold the channels")
         return value, value.view.index(axis)
@@ -250,6 +244,7 @@ class WeightWriter(NodeCollector):
         Raises:
             ViewError: the constants differ from pixel to pixel.
         """
+        value = self._spread(value, scale, shift)
         factors = None if scale is None else self.per_channel(value, scale)
         terms = None if shift is None else self.per_channel(value, shift)
         if terms is None and factors is not None and scale is not None and scale.size == 1:
@@ -272,9 +267,18 @@ class WeightWriter(NodeCollector):
 
     def prelu(self, value: Foreign, slope: Array, *, name: str | None = None) -> Foreign:
         """PReLU with one slope, or one for each channel."""
+        value = self._spread(value, slope)
         slopes = slope.reshape(1) if slope.size == 1 else self.per_channel(value, slope)
         layer = layer_of("PReLU", shared=slope.size == 1, name=self.name(name))
         return Foreign(self.add(layer, value.node, parameters={"slope": slopes}), value.view)
+
+    def _spread(self, value: Foreign, *constants: Array | None) -> Foreign:
+        """An image whose numbers all lie in the last axis as a vector, if the constants for them
+        differ.
+        """
+        if all(constant is None or constant.size == 1 for constant in constants):
+            return value
+        return self.features_in(value, len(value.shape) - 1)
 
     def per_channel(self, value: Foreign, constant: Array) -> Array:
         """A constant as one number for each channel (or feature), in their stored order."""

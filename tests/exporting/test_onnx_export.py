@@ -12,6 +12,7 @@ import pytest
 import striate
 from striate import (
     Add,
+    AvgPool2D,
     BatchNorm,
     Concat,
     Conv2D,
@@ -27,11 +28,13 @@ from striate import (
     Preprocessing,
     ReLU,
     Scale,
+    SumPool2D,
 )
 from striate.common import optional
 from striate.exporting import onnx_export
 from striate.exporting.onnx_export import onnx_model
 from striate.exporting.onnx_network import flattened_images
+from striate.layers import Layer
 from striate.model.files import ModelFileError
 
 onnx = pytest.importorskip("onnx")
@@ -120,6 +123,22 @@ def test_what_stands_in_the_metadata(tmp_path: Path) -> None:
     bare = Network([Dense(2)], (3,))
     assert [p.key for p in onnx_model(bare).metadata_props] == ["striate"]
     assert onnx_model(bare).producer_name == "striate"
+
+
+@pytest.mark.parametrize("padding", [0, (1, 1, 0, 0), (0, 1, 0, 2)])
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("kind", [AvgPool2D, SumPool2D, MaxPool2D])
+def test_what_hangs_over_never_counts(
+    tmp_path: Path, kind: type[Layer], counted: bool, padding: int | tuple[int, ...]
+) -> None:
+    arguments = {"count_padding": counted} if kind is AvgPool2D else {}
+    layer = kind(3, stride=2, padding=padding, uncovered="overhang", **arguments)
+    network = Network([layer, Flatten()], (6, 8, 2))
+    assert any(layer.pads((6, 8, 2))[i] > layer.given_pads((6, 8, 2))[i] for i in range(4))
+    network.to_onnx(tmp_path / "pool.onnx", layout="nhwc")
+    given = np.random.default_rng(2).normal(5, 1, (2, 6, 8, 2)).astype(np.float32)
+    expected = network.predict_logits(given, engine="numpy")
+    assert close(outputs(tmp_path / "pool.onnx", given), expected)
 
 
 def test_every_weight_keeps_its_bits() -> None:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from striate import BatchNorm, Conv2D, Dense, Flatten, Input, Network, Preprocessing
+from striate.common.arrays import Array
 from striate.importing import from_onnx
+from striate.importing.onnx_reader import read_onnx
+from striate.importing.operation_graph import OnnxFileError
 from striate.layers import LAYERS
 from tests.small_networks import CASES, IMAGE, case_id, randomise, read_by
 
@@ -103,3 +106,35 @@ def test_random_networks_come_back(
         images = images.astype(np.float32)
         wanted, found = (n.predict_logits(images, engine="numpy") for n in (network, again))
         assert np.array_equal(found.view(np.uint32), wanted.view(np.uint32)), seed
+
+
+@pytest.mark.filterwarnings("ignore:the images hold numbers")
+@pytest.mark.parametrize("part", range(4))
+def test_random_networks_are_read_by_what_they_compute(
+    tmp_path: Path, random_network: Callable[[int], Network], part: int
+) -> None:
+    """Nothing tells which layers they were made of; few are refused, and none is read wrongly."""
+    path, refused = tmp_path / "network.onnx", []
+    for seed in range(60 * part, 60 * part + 60):
+        network, layout = random_network(seed), ("nchw", "nhwc")[seed % 2]
+        network.to_onnx(path, layout=layout, opset=(11, 13, 17, 20)[seed // 2 % 4])
+        without_description(path)
+        try:
+            found = read_onnx(path)
+        except OnnxFileError:
+            refused.append(seed)
+            continue
+        image = np.random.default_rng(seed).normal(2, 3, (1, *network.input_shape))
+        image = image.astype(np.float32)
+        wanted = network.predict_logits(image, engine="numpy")
+        entered = found.image.to_stored(written(image, layout))
+        outputs = found.network.predict_logits(entered, engine="numpy")
+        outputs = outputs.reshape(1, *found.output.stored_shape)
+        wanted = found.output.to_stored(written(wanted, layout))
+        assert np.abs(outputs - wanted).max() <= 2e-5 * max(np.abs(wanted).max(), 1e-3), seed
+    assert len(refused) <= 6, refused
+
+
+def written(values: Array, layout: str) -> Array:
+    """Images as the file has them; vectors as they are."""
+    return np.moveaxis(values, -1, 1) if values.ndim == 4 and layout == "nchw" else values
