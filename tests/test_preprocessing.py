@@ -56,6 +56,13 @@ def test_it_survives_json():
         ({"resize": {"height": 2}}, ValueError, "resize must be"),
         ({"resize": {"height": 0, "width": 2}}, ValueError, "resize height must be at least 1"),
         ({"resize": {"height": 1, "width": 2, "mode": 3}}, TypeError, "mode must be text"),
+        (
+            {"resize": {"height": 4, "width": 5, "cut_from": 6}},
+            TypeError,
+            "must be \\(height, width",
+        ),
+        ({"resize": {"height": 4, "width": 5, "cut_from": [3, 5]}}, ValueError, "give 4 to 16"),
+        ({"resize": {"height": 4, "width": 5, "cut_from": [4, 21]}}, ValueError, "give 5 to 20"),
     ],
 )
 def test_descriptions_are_checked(description, kind, message):

@@ -114,7 +114,16 @@ def _write_mistakes(path: str, tested: Labelled, outputs: Floats, names: list[st
     )
 
 
+MOST_CLASSES = 100
+"""Of more, only those are shown that have images, or for which some were taken."""
+
+
 def _classes(result: Evaluation) -> str:
+    shown = result.classes
+    if len(shown) > MOST_CLASSES:
+        shown = tuple(each for each in shown if each.support or each.precision is not None)
+    hidden = len(result.classes) - len(shown)
+    rest = f"\n({counted(hidden, 'other class')}: no images, and none taken for one)"
     rows = [("class", "images", "precision", "recall")]
     rows += [
         (
@@ -123,9 +132,9 @@ def _classes(result: Evaluation) -> str:
             _percent(report.precision),
             _percent(report.recall),
         )
-        for report in result.classes
+        for report in shown
     ]
-    return table(rows)
+    return table(rows) + rest * bool(hidden)
 
 
 def _percent(share: float | None) -> str:

@@ -35,6 +35,7 @@ def load(source: str, network: Network | None, quiet: bool) -> Dataset:
         size=None if shape is None else shape[:2],
         colour=None if shape is None else {1: "gray", 3: "rgb"}.get(shape[2]),
         mode=resize.get("mode", "crop"),
+        cut_from=resize.get("cut_from") if shape is not None else None,
         white=resize.get("white"),
         nested=True,
         validation=False,

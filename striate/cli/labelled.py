@@ -120,6 +120,7 @@ def _load(
         size=(height, width) if of_files else None,
         colour={1: "gray", 3: "rgb"}.get(channels) if of_files else None,
         mode=resize.get("mode", "crop"),
+        cut_from=resize.get("cut_from") if of_files else None,
         white=resize.get("white", 65535),
         classes=network.classes,
         skip_bad=skip_bad,

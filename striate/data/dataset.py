@@ -46,9 +46,11 @@ class Dataset:
         resize: {"height", "width", "mode"}: how an image file becomes one of these images
             ("crop": scaled to cover height × width, then the centre is cut out; "pad": scaled to
             fit into height × width, then black is added; "stretch": scaled without keeping the
-            aspect), with "maximum" where white is not 255 but that number, and with "white" where
-            white in files of 16 bits is not 65535 but that number; None where image files cannot
-            become such images. Belongs into `Preprocessing.resize`.
+            aspect), with "cut_from", a larger [height, width], where images are brought to that by
+            the mode and height × width is cut out of the centre; with "maximum" where white is not
+            255 but that number, and with "white" where white in files of 16 bits is not 65535 but
+            that number; None where image files cannot become such images. Belongs into
+            `Preprocessing.resize`.
         colour: "gray" (one channel), "rgb" (three), or None for another number of channels.
         split: True if the test part was drawn here from the training data, with the seed.
         notes: sentences for people: sizes, choices made, files left out.
@@ -105,6 +107,7 @@ class LoadOptions:
     size: tuple[int, int] | None = None
     colour: str | None = None
     mode: str = "crop"
+    cut_from: tuple[int, int] | None = None
     skip_bad: bool = False
     test_fraction: float = 0.2
     seed: int = 0

@@ -70,6 +70,8 @@ class WantedImages:
         height, width: the size in pixels.
         channels: 1 or 3.
         mode: "crop", "pad" or "stretch"; see `Dataset.resize`.
+        cut_from: the larger height and width that an image gets by the mode first, to have
+            height × width cut out of its centre; None for none.
         convert: with one channel, whether a coloured image is turned to gray (True) or left
             undecoded with the state COLOURED.
         exact: leave images of another size undecoded, with the state OTHER_SIZE.
@@ -81,6 +83,7 @@ class WantedImages:
     width: int
     channels: int
     mode: str = "crop"
+    cut_from: tuple[int, int] | None = None
     convert: bool = False
     exact: bool = False
     max_pixels: int = MAX_PIXELS
@@ -162,10 +165,20 @@ def _measured(
         return *_oriented_size(image), is_gray_mode(image.mode)
 
 
-def fit(image: Pillow.Image, height: int, width: int, mode: str) -> Pillow.Image:
-    """Return the image resized to height × width; see `Dataset.resize` for the mode."""
+def fit(
+    image: Pillow.Image,
+    height: int,
+    width: int,
+    mode: str,
+    cut_from: tuple[int, int] | None = None,
+) -> Pillow.Image:
+    """Return the image resized to height × width; see `WantedImages` for the rest."""
     from PIL import Image, ImageOps
 
+    if cut_from is not None:
+        larger = fit(image, *cut_from, mode)
+        left, top = (cut_from[1] - width) // 2, (cut_from[0] - height) // 2
+        return larger.crop((left, top, left + width, top + height))
     if image.size == (width, height):
         return image
     if mode == "crop":
@@ -201,9 +214,10 @@ def _decode_into(
         if target.exact and size != (target.height, target.width):
             chunk.states[index] = OTHER_SIZE
             return
-        if jpeg and size != (target.height, target.width):
+        height, width = target.cut_from or (target.height, target.width)
+        if jpeg and size != (height, width):
             # JPEG can be decoded at 1/2, 1/4 or 1/8; keep twice the pixels that are needed.
-            sides = (2 * target.width, 2 * target.height)
+            sides = (2 * width, 2 * height)
             opened.draft(None, sides if size == opened.size[::-1] else sides[::-1])
         _check_pixels(opened, target.max_pixels)
         deep = is_deep(opened)
@@ -211,7 +225,7 @@ def _decode_into(
         image = upright_image(
             _plain(chunk, index, source, opened, deep, target), orientation(opened)
         )
-        image = fit(image, target.height, target.width, target.mode)
+        image = fit(image, target.height, target.width, target.mode, target.cut_from)
     pixels = np.asarray(image)
     gray = image.mode == "L"
     if target.channels == 1:

@@ -192,7 +192,7 @@ def _check_not_empty(part: ClassFolders, number: dict[str, int], present: set[in
 def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
     """Decode the files or take them from the cache; return also whether it was the cache."""
     paths = [file.path for file in files]
-    kinds = ("size", "colour", "mode", "max_pixels", "white")
+    kinds = ("size", "colour", "mode", "cut_from", "max_pixels", "white")
     key = decoded_cache.key(files, {kind: getattr(options, kind) for kind in kinds})
     found = decoded_cache.read(key) if options.cache else None
     if found is not None and _still_bad(paths, found, options):
@@ -202,6 +202,7 @@ def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[
         size=options.size,
         colour=options.colour,
         mode=options.mode,
+        cut_from=options.cut_from,
         skip_bad=options.skip_bad,
         max_pixels=options.max_pixels,
         white=options.white,

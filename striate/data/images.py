@@ -66,6 +66,7 @@ def decode_images(
     size: tuple[int, int] | None = None,
     colour: str | None = None,
     mode: str = "crop",
+    cut_from: tuple[int, int] | None = None,
     skip_bad: bool = False,
     max_pixels: int = MAX_PIXELS,
     white: int | None = None,
@@ -85,6 +86,7 @@ def decode_images(
         size: height and width.
         colour: "gray" or "rgb".
         mode: how other sizes are brought to this one, "crop", "pad" or "stretch"; see `Dataset`.
+        cut_from: with a `size`, the larger one of which it is the centre; see `Dataset`.
         skip_bad: leave out files that cannot be read.
         max_pixels: larger images are errors.
         white: the value of white in files of 16 bits. Without it, 65535; but where all such images
@@ -96,7 +98,7 @@ def decode_images(
         DataError: a file that cannot be read (unless `skip_bad`).
     """
     job = _Decoding(list(paths), skip_bad, progress, crew or worker_pool.crew(paths))
-    target = _first_target(job, size, colour, mode, max_pixels)
+    target = replace(_first_target(job, size, colour, mode, max_pixels), cut_from=cut_from)
     target = job.run(replace(target, white=white or decode.WHITE), "reading images")
     readable = job.sizes[job.states != decode.BAD]
     if size is None:
@@ -116,6 +118,8 @@ def decode_images(
     if colour is None and not job.coloured and images.shape[3] == 3:
         images = np.ascontiguousarray(images[..., :1])
     resize = {"height": images.shape[1], "width": images.shape[2], "mode": mode}
+    if cut_from is not None:
+        resize["cut_from"] = list(cut_from)
     if target.white != decode.WHITE:
         resize["white"] = target.white
     found = "gray" if images.shape[3] == 1 else "rgb"
@@ -214,6 +218,7 @@ def load_images(
         size=size,
         colour=colour,
         mode=mode,
+        cut_from=cut_from_of(resize),
         skip_bad=on_bad is not None,
         max_pixels=max_pixels,
         white=_white_of(resize),
@@ -248,6 +253,12 @@ def _white_of(resize: Mapping[str, Any] | None) -> int:
     if not isinstance(white, int) or not 0 < white <= decode.WHITE:
         raise DataError(f"the model asks for images by unknown rules: white is {white!r}")
     return white
+
+
+def cut_from_of(resize: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    """Return the larger size of which images are the centre, by the rules of a model."""
+    height, width = (resize or {}).get("cut_from") or (0, 0)
+    return (int(height), int(width)) if height else None
 
 
 def refit(images: Images, size: tuple[int, int] | None, colour: str | None, mode: str) -> Images:

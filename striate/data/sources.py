@@ -31,6 +31,7 @@ def load(
     progress: OnProgress | None = None,
     cache: bool = True,
     mode: str = "crop",
+    cut_from: Sequence[int] | None = None,
     classes: Sequence[str] | None = None,
     max_pixels: int = MAX_PIXELS,
     white: int | None = None,
@@ -56,6 +57,8 @@ def load(
         mode: how image files of other sizes are brought to one: "crop" (scaled to cover, the
             centre cut out), "pad" (scaled to fit in, the rest is black) or "stretch" (the aspect
             is not kept).
+        cut_from: a larger (height, width) to which image files are brought by the mode first; then
+            the centre of this `size` is cut out.
         classes: the class names of a trained model, to evaluate it: labels become indices into
             them, and the source may have some of them only.
         max_pixels: image files with more pixels to decode are errors, before they are decoded. A
@@ -75,6 +78,9 @@ def load(
         raise DataError(f'colour must be "gray", "rgb" or None, not {colour!r}')
     if mode not in MODES:
         raise DataError(f'mode must be "crop", "pad" or "stretch", not {mode!r}')
+    sides, whole = checked_size(size), checked_size(cut_from)
+    if whole is not None and (sides is None or sides[0] > whole[0] or sides[1] > whole[1]):
+        raise DataError(f"cut_from must be a larger size than size, {size!r}, not {cut_from!r}")
     if not 0 <= test_fraction <= 1:
         raise DataError(f"test_fraction must be of 0...1, not {test_fraction!r}")
     if max_pixels < 1:
@@ -84,9 +90,10 @@ def load(
     if only not in (None, "train", "test"):
         raise DataError(f'only must be "train", "test" or None, not {only!r}')
     options = LoadOptions(
-        size=checked_size(size),
+        size=sides,
         colour=colour,
         mode=mode,
+        cut_from=whole,
         skip_bad=skip_bad,
         test_fraction=float(test_fraction),
         seed=seed,

@@ -39,19 +39,33 @@ def apply_metadata(network: Network, metadata: Mapping[str, str], path: str) -> 
     for key in ("resize", "colour"):
         try:
             value = json_text.parse(metadata.get(key, "null")[:MOST_TEXT].encode())
-            if value is not None:
+            if value is not None and not _fits(network, key, value):
+                notes.append(f"its {key} in the metadata is of other images, and left out")
+            elif value is not None:
                 network.preprocessing = replace(network.preprocessing, **{key: value})
                 notes.append(f"the {key} of images that are read from files")
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, LookupError):
             notes.append(f"its {key} in the metadata is not understood, and left out")
     return notes
 
 
-def class_names(text: str) -> list[str] | None:
+def _fits(network: Network, key: str, value: Any) -> bool:
+    """Whether an entry of the preprocessing is of such images as a network reads."""
+    shape = network.input_shape
+    if key == "colour":
+        return len(shape) == 3 and shape[2] == {"gray": 1, "rgb": 3}.get(value, shape[2])
+    return len(shape) == 3 and (value["height"], value["width"]) == shape[:2]
+
+
+def class_names(text: str, *, distinct: bool = True) -> list[str] | None:
     """Class names in a text: a JSON list or object, Python's {0: 'cat', …}, or lines.
 
+    Args:
+        text: what somebody wrote.
+        distinct: whether a name that stands there twice makes them none.
+
     Returns:
-        The names in order, each once; None if the text has none.
+        The names in order; None if the text has none.
     """
     if not text.strip() or len(text) > MOST_TEXT:
         return None
@@ -71,7 +85,9 @@ def class_names(text: str) -> list[str] | None:
         return None
     names = [" ".join(str(name).split()) for name in found]
     usable = all(name and name.isprintable() for name in names)
-    return names if usable and names and len(set(names)) == len(names) else None
+    if distinct and len(set(names)) < len(names):
+        return None
+    return names if usable and names else None
 
 
 def _literal(text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from striate.common.text import counted, cut, reason
 from striate.importing.atoms import ViewError
 from striate.importing.axis_view import AxisView
 from striate.importing.graph_writer import Foreign
+from striate.importing.image_preparation import ImagePreparation, prepare
 from striate.importing.onnx_activations import recognise
 from striate.importing.onnx_constants import Folder, fold_graph
 from striate.importing.onnx_convolutions import WINDOWS
@@ -72,8 +73,18 @@ def read_onnx(
     *,
     output: str | None = None,
     image: tuple[int, int] | None = None,
+    preparation: ImagePreparation | None = None,
 ) -> ImportedNetwork:
     """Read an ONNX file: see `striate.importing.from_onnx`."""
+    found, described = _imported(path, output, image)
+    told = prepare(found.network, preparation or ImagePreparation(), usual=not described)
+    return replace(found, notes=found.notes + told)
+
+
+def _imported(
+    path: str | os.PathLike[str], output: str | None, image: tuple[int, int] | None
+) -> tuple[ImportedNetwork, bool]:
+    """The network, with what its file says; whether that is all that striate knew of it."""
     size = check_image(image)
     graph = read_file(path)
     _choose_output(graph, output)
@@ -83,7 +94,7 @@ def read_onnx(
         if own.form.probabilities:
             notes.append(_LEFT_OUT.format("Softmax"))
         notes += apply_metadata(own.network, graph.metadata, graph.path)
-        return ImportedNetwork(own.network, own.image, own.output, notes)
+        return ImportedNetwork(own.network, own.image, own.output, notes), True
     before = len(graph.operations)
     folder = Folder(graph.size)
     graph.operations = fold_graph(graph.operations, graph.constants, folder)
@@ -108,7 +119,7 @@ def read_onnx(
     if not network.preprocessing.is_identity:
         notes.append("the constants at its input became the preprocessing")
     notes += apply_metadata(network, graph.metadata, graph.path)
-    return ImportedNetwork(network, entered.view, value.view, notes + reading.notes)
+    return ImportedNetwork(network, entered.view, value.view, notes + reading.notes), False
 
 
 def _choose_output(graph: OperationGraph, name: str | None) -> None:

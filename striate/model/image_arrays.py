@@ -83,6 +83,9 @@ def warn_of_other_scale(network: Model, images: Array) -> None:
         brightest = _of_half(mean + 2 * std)
         distance = _of_half((np.abs(pixels - mean) / std).mean(axis=0))
         spread = _of_half(pixels.std(axis=0) / std)
+    if (std == 1).all() and (mean > 1).all():
+        # Only the mean of pixels is taken, as networks of old do: no deviation tells the scale.
+        distance, spread = 0.0, 1.0
     several = len(some) >= _SEVERAL
     most = _LARGEST_MEAN_OF_SEVERAL if several else _LARGEST_MEAN
     least = _SMALLEST_SPREAD_OF_SEVERAL if several else _SMALLEST_SPREAD

@@ -14,6 +14,8 @@ from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateTypeError, StriateValueError
 
 COLOURS = ("gray", "rgb")
+MOST_TIMES = 4
+"""How many times higher and wider an image may become of which the centre is cut out."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Preprocessing:
 
     Attributes:
         mean, std: one number per channel in raw pixel units, or () to leave pixels as they are.
-        resize: {"height", "width", "mode"} for images read from files, or None.
+        resize: {"height", "width", "mode"} for images read from files, or None; see
+            `striate.data.Dataset` for these and more entries.
         colour: "gray" or "rgb" for images read from files, or None to keep the file's own.
     """
 
@@ -62,7 +65,24 @@ class Preprocessing:
                 raise StriateTypeError(
                     f"{who}: resize mode must be text, got {self.resize['mode']!r}"
                 )
+            self._check_cut(self.resize)
             object.__setattr__(self, "resize", dict(self.resize))
+
+    @staticmethod
+    def _check_cut(resize: Mapping[str, Any]) -> None:
+        """The centre of a larger image must be a part of it, and not a tiny one."""
+        if resize.get("cut_from") is None:
+            return
+        who, given = "Preprocessing", resize["cut_from"]
+        if not isinstance(given, list | tuple) or len(given) != 2:
+            raise StriateTypeError(f"{who}: resize cut_from must be (height, width), got {given!r}")
+        for side, whole in zip(("height", "width"), given, strict=True):
+            cut = resize[side]
+            if not cut <= whole_number(whole, f"cut_from {side}", who) <= MOST_TIMES * cut:
+                raise StriateValueError(
+                    f"{who}: resize cut_from has a {side} of {whole}, and a {side} of {cut} is cut "
+                    f"from it: give {cut} to {MOST_TIMES * cut}"
+                )
 
     @property
     def is_identity(self) -> bool:

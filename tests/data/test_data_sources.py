@@ -367,3 +367,24 @@ def test_light_import() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_the_centre_of_larger_images_is_cut_out(tmp_path: Path) -> None:
+    """And kept apart from others in the cache."""
+    from PIL import Image
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        values = np.random.default_rng(ord(name)).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+        Image.fromarray(values).save(tmp_path / name / "1.png")
+    whole = load(tmp_path, size=(20, 30), test_fraction=0)
+    plain = load(tmp_path, size=(12, 14), test_fraction=0, mode="stretch")
+    found = load(tmp_path, size=(12, 14), cut_from=(20, 30), test_fraction=0, mode="stretch")
+    assert np.array_equal(found.train_images, whole.train_images[:, 4:16, 8:22])
+    assert not np.array_equal(found.train_images, plain.train_images)
+    assert found.resize == {"height": 12, "width": 14, "mode": "stretch", "cut_from": [20, 30]}
+    again = load_images(tmp_path / "a" / "1.png", Preprocessing(resize=found.resize))
+    assert np.array_equal(again[0], found.train_images[0])
+    for size in (None, (21, 5)):
+        with pytest.raises(DataError, match="cut_from must be a larger size than size"):
+            load(tmp_path, size=size, cut_from=(20, 30))
