@@ -84,14 +84,22 @@ class NodeCollector:
         self.image = Foreign(Input((features,)), AxisView.vector(batch, features))
         return self.image
 
-    def network(self, output: Foreign) -> Network:
+    def network(
+        self, output: Foreign, heads: Mapping[str, tuple[Foreign, float]] | None = None
+    ) -> Network:
         """The network that ends in `output`, with its weights.
 
+        Args:
+            output: a value.
+            heads: of auxiliary outputs by name, each with the weight of its loss.
+
         Raises:
-            StriateValueError: the output does not depend on the images; too many parameters.
+            StriateValueError: the output does not depend on the images; too many parameters; a head
+                does not fit.
         """
-        network = Network(output=output.node, seed=None)
-        placed = _placed(output.node)
+        branches = {name: (value.node, weight) for name, (value, weight) in (heads or {}).items()}
+        network = Network(output=output.node, heads=branches, seed=None)
+        placed = _placed(output.node, *(node for node, _ in branches.values()))
         names: dict[int, str] = {}
         for node, vertex in zip(placed, network.nodes, strict=True):
             parameters, state = self._weights.get(node.serial, ({}, {}))
@@ -217,13 +225,17 @@ class NodeCollector:
         return self.add(type(layer)(**layer.config()), image)
 
 
-def _placed(output: Node) -> list[Node]:
-    """The nodes with a layer that lead to `output`, in the order of a network's vertices."""
+def _placed(output: Node, *heads: Node) -> list[Node]:
+    """The nodes with a layer that lead to `output` or a head, in the order of a network's vertices:
+    as they were made, but for the output, which is last.
+    """
     found: dict[int, Node] = {}
-    waiting: list[Node] = [output]
+    waiting: list[Node] = [output, *heads]
     while waiting:
         node = waiting.pop()
         if node.serial not in found:
             found[node.serial] = node
             waiting.extend(node.inputs)
-    return [found[serial] for serial in sorted(found) if found[serial].layer is not None]
+    del found[output.serial]
+    ordered = [*(found[serial] for serial in sorted(found)), output]
+    return [node for node in ordered if node.layer is not None]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from striate.common.errors import StriateTypeError
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.optional import require
 from striate.common.text import listed
 from striate.common.warn import warn_user
@@ -15,6 +16,7 @@ from striate.network import Network
 if TYPE_CHECKING:
     from torch import fx, nn
 
+    from striate.importing.torch_reader import TorchReader
     from striate.importing.torch_trace import TracedModule
 
 # These end a classifier, and are no part of a network, which has logits: `predict_proba` has them.
@@ -24,7 +26,13 @@ _SOFTMAX = ("softmax", "log_softmax", "_softmax", "_log_softmax")
 _BRANCH_DROPPERS = ("StochasticDepth", "DropPath")
 
 
-def from_torch(module: nn.Module, example: Any, *, output: str | int | None = None) -> Network:
+def from_torch(
+    module: nn.Module,
+    example: Any,
+    *,
+    output: str | int | None = None,
+    heads: Mapping[str | int, float] | None = None,
+) -> Network:
     """The network of a module of PyTorch, with its weights, to train further or to run.
 
         network = striate.from_torch(torchvision.models.resnet18(), (1, 3, 224, 224))
@@ -41,7 +49,11 @@ def from_torch(module: nn.Module, example: Any, *, output: str | int | None = No
             `torch.export` that reads it.  It is not changed.
         example: images (n, channels, height, width), signals (n, channels, length) or vectors
             (n, features): a tensor, an array, or only their shape.  The network reads that size.
-        output: which of several values, by its name ("logits") or number; None for the only one.
+        output: which of several values, by its name ("logits") or number; None for the only one
+            that is no head.
+        heads: values that become auxiliary heads, by name or number, each with the weight of its
+            loss: ``{"aux_logits": 0.4}``. They may be there in training only. Training adds their
+            losses to that of the output, predictions are without them.
 
     Returns:
         The network, channels-last: (height, width, channels) in.
@@ -61,16 +73,29 @@ def from_torch(module: nn.Module, example: Any, *, output: str | int | None = No
         raise StriateTypeError(
             f"from_torch: output must be the name or number of a value, got {output!r}"
         )
-    traced = trace(module, example)
+    if heads is not None and not isinstance(heads, Mapping):
+        raise StriateTypeError(
+            f'from_torch: heads must be a mapping such as {{"aux_logits": 0.4}}, got {heads!r}'
+        )
+    for name in heads or ():
+        if isinstance(name, bool) or not isinstance(name, (str, int)):
+            raise StriateTypeError(
+                f"from_torch: heads must have names or numbers of values, got {name!r}"
+            )
+    traced = trace(module, example, list(heads or ()))
+    weights = _heads(traced, heads or {})
+    chosen = traced.chosen(output, weights)
     writer = GraphWriter()
     image = _image(writer, traced)
     reader = TorchReader(traced, writer, _operators())
-    last, softmax = _before_softmax(traced.chosen(output))
-    if softmax:
-        reader.told.append("the softmax at its end is left out: predict_proba has it")
     first, preprocessing = read_preprocessing(traced)
     reader.values[first] = image
-    network = writer.network(_ended(writer, reader.read(image, last)))
+    reader.read(image)
+    end = _end(reader, traced.outputs[chosen])
+    branches = {
+        name: (_end(reader, traced.outputs[name]), weight) for name, weight in weights.items()
+    }
+    network = writer.network(end, branches)
     names = {node.name for node in network.nodes}
     if preprocessing is not None:
         network.preprocessing = preprocessing
@@ -80,6 +105,31 @@ def from_torch(module: nn.Module, example: Any, *, output: str | int | None = No
         network.keep_statistics(*sorted(keeping))
     _tell(traced, reader.told)
     return network
+
+
+def _heads(traced: TracedModule, heads: Mapping[str | int, float]) -> dict[str, float]:
+    """The weights of the heads by the names of the values.
+
+    Raises:
+        ValueError: there is no such value, or it is named twice.
+    """
+    found: dict[str, float] = {}
+    for given, weight in heads.items():
+        name = traced.name_of(given)
+        if name is None:
+            raise StriateValueError(traced.unknown(f"the head {given!r}"))
+        if name in found:
+            raise StriateValueError(f'from_torch: the head "{name}" is named twice')
+        found[name] = weight
+    return found
+
+
+def _end(reader: TorchReader, node: fx.Node) -> Foreign:
+    """The value of an output, without the softmax that it may end in."""
+    last, softmax = _before_softmax(node)
+    if softmax:
+        reader.told.append("the softmax at its end is left out: predict_proba has it")
+    return _ended(reader.writer, reader.result(last))
 
 
 def _operators() -> dict[str, Any]:

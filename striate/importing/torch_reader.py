@@ -57,18 +57,11 @@ class TorchReader:
     _places: dict[fx.Node, int] = field(default_factory=dict)
     _owners: dict[str, tuple[tuple[str, ...], Foreign]] = field(default_factory=dict)
 
-    def read(self, image: Foreign, output: fx.Node) -> Foreign:
+    def read(self, image: Foreign) -> None:
         """Read all operators.
 
         Args:
             image: the images, or what a preprocessing has made of them.
-            output: the node that is asked for.
-
-        Returns:
-            The value of that node.
-
-        Raises:
-            ValueError: some operators that it needs are no layers.
         """
         self.values.update(self.traced.known)
         self.values.setdefault(self.traced.image, image)
@@ -78,6 +71,13 @@ class TorchReader:
                 self.values[node] = self._value(node)
                 if isinstance(self.values[node], Foreign) and is_in_place(node):
                     self._changed(node)
+
+    def result(self, output: fx.Node) -> Foreign:
+        """The value of a node that is asked for.
+
+        Raises:
+            ValueError: some operators that it needs are no layers.
+        """
         result = self.values[output]
         if isinstance(result, Padded):
             result = self.bordered(result)

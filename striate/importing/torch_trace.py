@@ -1,14 +1,14 @@
 """A module of PyTorch as a graph of operators, by `torch.export`.
 
 The module is traced as it predicts, whatever mode it is in: what it does in training only (dropping
-whole layers, auxiliary outputs) is not in the graph.  Batch normalisation and dropout are, and they
-train as they do in PyTorch.
+whole layers) is not in the graph.  Batch normalisation and dropout are, and train as they do in
+PyTorch.  Auxiliary outputs that a module has in training only are there if they are asked for.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -61,38 +61,55 @@ class TracedModule:
     known: dict[fx.Node, Known]
     outputs: dict[str, fx.Node]
 
-    def chosen(self, output: str | int | None) -> fx.Node:
-        """The output of this name or number; of None, the only one.
+    def name_of(self, output: str | int) -> str | None:
+        """The name of the output of this name or number; None if there is none."""
+        names = list(self.outputs)
+        if isinstance(output, int):
+            return names[output] if -len(names) <= output < len(names) else None
+        return output if output in self.outputs else None
+
+    def chosen(self, output: str | int | None, heads: Iterable[str] = ()) -> str:
+        """The name of the output of this name or number; of None, of the only one.
+
+        Args:
+            output: a name or number.
+            heads: the names of outputs that are not meant if `output` is None.
 
         Raises:
             ValueError: there are several, or none of that name.
         """
         names = list(self.outputs)
         if output is None:
-            if len(names) == 1:
-                return self.outputs[names[0]]
+            rest = [name for name in names if name not in set(heads)]
+            if len(rest) == 1:
+                return rest[0]
+            besides = " beside the heads" if set(heads) else ""
             raise StriateValueError(
-                f"from_torch: the module returns {len(names)} values, "
-                f"{listed([quoted(name) for name in names])}; choose one with output="
+                f"from_torch: the module returns {len(rest)} values{besides}, "
+                f"{listed([quoted(name) for name in rest])}; choose one with output="
             )
-        if isinstance(output, int) and not isinstance(output, bool):
-            if -len(names) <= output < len(names):
-                return self.outputs[names[output]]
-        elif output in self.outputs:
-            return self.outputs[output]
-        raise StriateValueError(
-            f"from_torch: output={output!r} is none of the {len(names)} values that the module "
-            f"returns: {listed([quoted(name) for name in names])}"
+        found = self.name_of(output)
+        if found is None:
+            raise StriateValueError(self.unknown(f"output={output!r}"))
+        return found
+
+    def unknown(self, what: str) -> str:
+        """The sentence for a name or number of an output that there is not."""
+        names = [quoted(name) for name in self.outputs]
+        return (
+            f"from_torch: {what} is none of the {len(names)} values that the module returns: "
+            f"{listed(names)}"
         )
 
 
-def trace(module: nn.Module, example: Any) -> TracedModule:
+def trace(module: nn.Module, example: Any, heads: Sequence[str | int] = ()) -> TracedModule:
     """The operators of a module.
 
     Args:
         module: any module that reads one batch of images.
         example: images (n, channels, height, width), signals (n, channels, length) or vectors
             (n, features): a tensor, an array, or their shape.
+        heads: names or numbers of outputs that the module may have in training only.
 
     Raises:
         ValueError: the example does not fit, or PyTorch cannot trace the module.
@@ -101,7 +118,16 @@ def trace(module: nn.Module, example: Any) -> TracedModule:
     if not isinstance(module, nn.Module):
         raise StriateTypeError(f"from_torch: module must be a torch.nn.Module, got {module!r}")
     images = _images(module, example)
-    with _predicting(module):
+    found = _exported(module, images, training=False)
+    there = [found.name_of(head) for head in heads]
+    if None in there or len(found.outputs) <= len(there):
+        found = _exported(module, images, training=True)
+    return found
+
+
+def _exported(module: nn.Module, images: torch.Tensor, *, training: bool) -> TracedModule:
+    """The operators of a module; if `training`, with what it returns in training."""
+    with _predicting(module, but_containers=training):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch's own, about its inside
@@ -137,10 +163,14 @@ def _images(module: nn.Module, example: Any) -> torch.Tensor:
 
 
 @contextmanager
-def _predicting(module: nn.Module) -> Iterator[None]:
-    """While it is traced, a module is in evaluation mode."""
+def _predicting(module: nn.Module, *, but_containers: bool) -> Iterator[None]:
+    """While it is traced, a module is in evaluation mode; its containers perhaps are not, for they
+    choose what is returned. What changes in training is done by the modules inside.
+    """
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
+    for part, _ in modes:
+        part.training = but_containers and any(True for _ in part.children())
     try:
         yield
     finally:

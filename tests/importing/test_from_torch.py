@@ -294,11 +294,17 @@ def steps(network: Network, images: np.ndarray, labels: np.ndarray) -> None:
             network.parameters[name][...] -= np.float32(0.05) * gradient
 
 
-def torch_steps(module: Any, images: Any, labels: Any) -> dict[str, Any]:
+def classified(module: Any, images: Any, labels: Any) -> Any:
+    return F.cross_entropy(module(images), labels)
+
+
+def torch_steps(
+    module: Any, images: Any, labels: Any, loss: Callable[..., Any] = classified
+) -> dict[str, Any]:
     optimizer = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.05)
     for _ in range(3):
         optimizer.zero_grad()
-        F.cross_entropy(module(images), labels).backward()
+        loss(module, images, labels).backward()
         optimizer.step()
     state: dict[str, Any] = module.state_dict()
     return state
@@ -443,6 +449,121 @@ def test_what_cannot_be_carried_is_told(module: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         striate.from_torch(module, (1, 4, 5, 6))
     assert len(str(caught.value)) <= 500
+
+
+class TwoHeads(nn.Module):
+    """A classifier with an auxiliary output, which it may have in training only."""
+
+    def __init__(self, always: bool) -> None:
+        super().__init__()
+        self.always = always
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.SiLU())
+        self.deep = nn.Sequential(nn.Conv2d(8, 9, 3, stride=2), nn.BatchNorm2d(9), nn.Tanh())
+        self.aux = nn.Sequential(nn.Conv2d(8, 5, 1), nn.BatchNorm2d(5), nn.Tanh())
+        self.aux_classes = nn.Linear(5, 4)
+        self.classes = nn.Linear(9, 4)
+
+    def forward(self, images: Any) -> Any:
+        x = self.stem(images)
+        side = self.aux_classes(self.aux(x).mean((2, 3)))
+        y = self.classes(self.deep(x).mean((2, 3)))
+        return {"logits": y, "aux": side} if self.training or self.always else y
+
+
+def two_losses(module: Any, images: Any, labels: Any) -> Any:
+    found = module(images)
+    return F.cross_entropy(found["logits"], labels) + 0.4 * F.cross_entropy(found["aux"], labels)
+
+
+def as_striate_has_it(state: dict[str, Any]) -> dict[str, Any]:
+    """The weights of convolutions, dense layers and normalisations by striate's names."""
+    short = {"running_mean": "mean", "running_var": "variance"}
+    found = {}
+    for name, tensor in state.items():
+        layer, _, what = name.rpartition(".")
+        normal = f"{layer}.running_mean" in state
+        if what == "weight" and not normal:
+            what = {4: "filters", 2: "weights"}[tensor.dim()]
+            tensor = tensor.permute(2, 3, 1, 0) if tensor.dim() == 4 else tensor.T
+        elif normal:
+            what = {"weight": "scale", "bias": "shift"}.get(what, short.get(what, ""))
+        if what:
+            found[f"{layer}/{what}"] = tensor
+    return found
+
+
+@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_auxiliary_heads_train_as_there(always: bool, training: bool) -> None:
+    """Three steps of the summed loss: as close as PyTorch's float32 is to its float64, times 3."""
+    module = randomised(TwoHeads(always)).train(training)
+    images, labels = torch.randn(8, 3, 7, 9), torch.arange(8) % 4
+    output = "logits" if always and training else None
+    network = striate.from_torch(module, images, output=output, heads={"aux": 0.4})
+    modes = [part.training for part in module.modules()]
+    assert set(modes) == {training}
+    assert {name: head.weight for name, head in network.heads.items()} == {"aux": 0.4}
+    assert network.nodes[network.heads["aux"].node].name == "aux_classes"
+    with torch.no_grad():
+        predicted = copy.deepcopy(module).double().eval()(images.double())
+    predicted = (predicted["logits"] if always else predicted).numpy()
+    found = network.predict_logits(rows(images), engine="numpy")
+    np.testing.assert_allclose(found, predicted, rtol=0, atol=1e-5 * np.abs(predicted).max())
+    module.train()
+    double = torch_steps(copy.deepcopy(module).double(), images.double(), labels, two_losses)
+    single = torch_steps(module, images, labels, two_losses)
+    steps(network, rows(images), labels.numpy())
+    own = {**network.parameters, **network.state}
+    wanted = as_striate_has_it(double)
+    assert own.keys() == wanted.keys()
+    mine = {name: torch.from_numpy(values.copy()) for name, values in own.items()}
+    assert distance(mine, wanted) <= 3 * distance(as_striate_has_it(single), wanted)
+
+
+def test_heads_are_named_or_numbered() -> None:
+    module = Called(
+        lambda self, x: (self.a(x), {"early": self.b(x)}, self.c(x)),
+        a=nn.Linear(4, 3), b=nn.Linear(4, 3), c=nn.Linear(4, 3),
+    )  # fmt: skip
+    network = striate.from_torch(module, (1, 4), heads={"1.early": 0.3, 2: 0.2})
+    assert network.nodes[-1].name == "a"
+    heads = {name: (network.nodes[h.node].name, h.weight) for name, h in network.heads.items()}
+    assert heads == {"1.early": ("b", 0.3), "2": ("c", 0.2)}
+    for name in "abc":
+        wanted = getattr(module, name).weight.detach().numpy().T
+        assert np.array_equal(network.parameters[f"{name}/weights"], wanted)
+    network = striate.from_torch(module, (1, 4), output=2, heads={0: 1})
+    assert (network.nodes[-1].name, network.nodes[network.heads["0"].node].name) == ("c", "a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"heads": {"c": 1}}, "the head 'c' is none of the 2 values that the module returns"),
+        ({"heads": {1: 1}, "output": 1}, "must not be the output or read it"),
+        ({"heads": {1: 1, "1": 2}}, 'the head "1" is named twice'),
+        ({"heads": {1: 1, 0: 1}}, "returns 0 values beside the heads"),
+        ({"heads": {1: 0}}, "the weight of its loss must be above 0"),
+        ({"heads": {True: 1}}, "heads must have names or numbers"),
+        ({"heads": ["1"]}, "heads must be a mapping"),
+        ({"heads": {1: 1}, "wide": 4}, "give it the same"),
+    ],
+)
+def test_heads_that_do_not_fit(arguments: dict[str, Any], message: str) -> None:
+    arguments = dict(arguments)
+    wide = arguments.pop("wide", 3)
+    module = Called(lambda self, x: (self.a(x), self.b(x)), a=nn.Linear(4, 3), b=nn.Linear(4, wide))
+    with pytest.raises((ValueError, TypeError), match=message):
+        striate.from_torch(module, (1, 4), **arguments)
+
+
+def test_operators_in_the_way_of_a_head_are_told() -> None:
+    module = Called(
+        lambda self, x: (self.a(x), self.b(x).cumsum(1)), a=nn.Linear(4, 3), b=nn.Linear(4, 3)
+    )
+    assert not striate.from_torch(module, (1, 4), output=0).heads
+    with pytest.raises(ValueError, match="no layers stand for cumsum"):
+        striate.from_torch(module, (1, 4), heads={1: 0.5})
 
 
 def test_only_what_leads_to_the_output_counts() -> None:
