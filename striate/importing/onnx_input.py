@@ -19,7 +19,7 @@ from striate.importing.operation_graph import (
 # Operators for which axis 1 is that of the channels.
 _CHANNELS_FIRST = {
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "GlobalAveragePool",
-    "GlobalMaxPool", "InstanceNormalization", "LRN", "MaxPool", "PRelu",
+    "GlobalMaxPool", "InstanceNormalization", "LRN", "MaxPool",
 }  # fmt: skip
 _COLOURS = (1, 3, 4)
 """How many channels an image has that is read from a file."""
@@ -168,7 +168,13 @@ def _order_at_first_window(graph: OperationGraph, name: str, rank: int) -> list[
             return known
         if op.kind == "Transpose":
             known = _permuted(op, known)
-        elif op.kind not in POINTWISE and op.kind not in ("Pad", "Concat", "Slice", "Dropout"):
+        elif op.kind not in POINTWISE and op.kind not in (
+            "Pad",
+            "Concat",
+            "Slice",
+            "Dropout",
+            "PRelu",
+        ):
             continue
         if known is not None:
             orders[op.outputs[0]] = known

@@ -56,9 +56,9 @@ class _Finder:
         self.graph.operations = found
         self.graph.keep_ancestors([tensor.name for tensor in self.graph.outputs])
 
-    def _before(self, op: OnnxOperation, kind: str, place: int = 0) -> OnnxOperation | None:
+    def _before(self, op: OnnxOperation | None, kind: str, place: int = 0) -> OnnxOperation | None:
         """The operation of this kind that makes an input which nothing else reads."""
-        if len(op.inputs) <= place or self.readers.get(op.inputs[place]) != 1:
+        if op is None or len(op.inputs) <= place or self.readers.get(op.inputs[place]) != 1:
             return None
         before = self.producers.get(op.inputs[place])
         return before if before is not None and before.kind == kind else None
@@ -118,7 +118,8 @@ class _Finder:
         weights = self._constant(gemm, 1, 2)
         if gemm is None or each is None or weights is None or op.attributes.get("axis") != 1:
             return None
-        if gemm.attributes or not len(each) or len(each) % weights.shape[1]:
+        usual = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0}
+        if {**usual, **gemm.attributes} != usual or not len(each) or len(each) % weights.shape[1]:
             return None
         group = len(each) // weights.shape[1]
         if group == 1 or (each != np.arange(len(each)) // group).any():
@@ -148,18 +149,22 @@ class _Finder:
         power = self._before(op, "Pow", 1)
         raised = self._before(power, "Add") if power else None
         scaled = self._before(raised, "Mul") if raised else None
-        total = self._before(scaled, "Conv") if scaled else None
+        # Some programs multiply the filter by the factor.
+        total = self._before(scaled or raised, "Conv") if raised else None
         square = self._before(total, "Mul") if total else None
         beta, bias, share = (self._constant(o, 1, 0) for o in (power, raised, scaled))
         ones = self._constant(total, 1, 4)
         if square is None or square.inputs != (op.inputs[0],) * 2 or ones is None:
             return None
-        if beta is None or bias is None or share is None or ones.shape[2:] != (1, 1):
+        if total is None or len(total.inputs) > 2 or ones.shape[2:] != (1, 1) or not ones.any():
             return None
-        size = _window_of(ones[:, :, 0, 0])
+        if beta is None or bias is None or (share is None) != (scaled is None):
+            return None
+        factor = np.float64(1 if share is None else share) * ones.max()
+        size = _window_of(ones[:, :, 0, 0] / ones.max()) if ones.max() > 0 else None
         if size is None:
             return None
-        attributes = {"size": size, "alpha": float(share) * size, "beta": float(beta),
+        attributes = {"size": size, "alpha": float(factor) * size, "beta": float(beta),
                       "bias": float(bias)}  # fmt: skip
         return OnnxOperation("LRN", op.name, op.inputs[:1], op.outputs, attributes, op.opset)
 

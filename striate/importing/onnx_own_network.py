@@ -86,9 +86,8 @@ def own_network(graph: OperationGraph) -> OwnNetwork | None:
             return None
         room = WEIGHED + sum(array.nbytes for array in graph.constants.values())
         written = written_graph(network, form, min(opsets), room)
-        if not _same_ends(graph, network, form) or not _same_operations(graph, written):
-            return None
-        if not _fill(graph, written):
+        names = _same_graph(graph, network, form, written)
+        if names is None or not _fill(graph, written, names):
             return None
     # The metadata can hold anything: text in place of numbers, layers without end.
     except (StriateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError):
@@ -138,34 +137,44 @@ def _unweighted(graph: OperationGraph, description: Mapping[str, Any]) -> Networ
     return network
 
 
-def _same_ends(graph: OperationGraph, network: Network, form: WrittenForm) -> bool:
-    """Whether the file's input and output are the network's, for any number of images."""
-    ends = (
-        (graph.inputs[0], input_name(network), network.input_shape),
-        (graph.outputs[0], output_name(form.probabilities), network.output_shape),
-    )
-    return all(
-        tensor.name == name and (tensor.shape or ())[1:] == sides(shape, form.layout)
-        for tensor, name, shape in ends
-    )
+def _same_graph(
+    graph: OperationGraph, network: Network, form: WrittenForm, written: OnnxGraph
+) -> dict[str, str] | None:
+    """Whether the file has the operations that are written of a network, from its input to its
+    output, for any number of images.
 
-
-def _same_operations(graph: OperationGraph, written: OnnxGraph) -> bool:
+    Returns:
+        The names in the file of all that is written, for names compute nothing; None if they are
+        others.
+    """
+    shapes = (network.input_shape, network.output_shape)
+    tensors = (graph.inputs[0], graph.outputs[0])
+    for tensor, shape in zip(tensors, shapes, strict=True):
+        if (tensor.shape or ())[1:] != sides(shape, form.layout):
+            return None
+    names = {"": "", input_name(network): tensors[0].name}
     if len(written.nodes) != len(graph.operations):
-        return False
-    return all(
-        operation_of(node, written.opset) == op
-        for node, op in zip(written.nodes, graph.operations, strict=True)
-    )
+        return None
+    for node, op in zip(written.nodes, graph.operations, strict=True):
+        mine = operation_of(node, written.opset)
+        pairs = [*zip(mine.inputs, op.inputs, strict=False)]
+        if (mine.kind, mine.attributes, len(mine.inputs), len(mine.outputs)) != (
+            op.kind, op.attributes, len(op.inputs), len(op.outputs)
+        ):  # fmt: skip
+            return None
+        for own, theirs in pairs:
+            known = own not in written.tensors or theirs in graph.constants
+            if not known or names.setdefault(own, theirs) != theirs:
+                return None
+        names.update(zip(mine.outputs, op.outputs, strict=True))
+    return names if names[output_name(form.probabilities)] == tensors[1].name else None
 
 
-def _fill(graph: OperationGraph, written: OnnxGraph) -> bool:
+def _fill(graph: OperationGraph, written: OnnxGraph, names: Mapping[str, str]) -> bool:
     """Put the file's weights into the network's, if all constants are what they should be."""
-    if written.tensors.keys() != graph.constants.keys():
-        return False
     weights: list[tuple[StoredWeight, Array]] = []
     for name, tensor in written.tensors.items():
-        given = graph.constants[name]
+        given = graph.constants[names[name]]
         if isinstance(tensor, StoredWeight):
             if given.shape != tensor.layout.shape or given.dtype != np.float32:
                 return False

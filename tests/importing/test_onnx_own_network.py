@@ -77,6 +77,42 @@ def test_new_weights_are_read(path: Path) -> None:
         assert np.array_equal(found.network.parameters[name], network().parameters[name] + 1)
 
 
+def test_names_compute_nothing(path: Path) -> None:
+    def rename(model: Any) -> None:
+        def new(name: str) -> str:
+            return f"{name}:0" if name else name
+
+        for node in model.graph.node:
+            node.name = ""
+            node.input[:] = map(new, node.input)
+            node.output[:] = map(new, node.output)
+        for named in (*model.graph.initializer, *model.graph.input, *model.graph.output):
+            named.name = new(named.name)
+
+    changed(path, rename)
+    found = read_onnx(path)
+    assert PROVED in found.notes
+    assert found.network.get_config() == network().get_config()
+    for name, values in network().parameters.items():
+        assert np.array_equal(found.network.parameters[name], values)
+
+
+def test_an_input_of_another_operation_is_another_graph(path: Path) -> None:
+    """The same operators and constants, joined otherwise."""
+
+    def join(model: Any) -> None:
+        first, second = (node for node in model.graph.node if node.op_type == "Relu")
+        second.input[0] = first.input[0]
+
+    layers = [ReLU(), ReLU(), Flatten(), Dense(3)]
+    Network(layers, (6, 5, 2), seed=3).to_onnx(path)
+    assert len(read_onnx(path).network.nodes) == 4
+    changed(path, join)
+    found = read_onnx(path)
+    assert PROVED not in found.notes
+    assert len(found.network.nodes) == 3
+
+
 def _other_operator(model: Any) -> None:
     next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Tanh"
 
