@@ -13,7 +13,17 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from striate import Dense, Dropout, Flatten, Network, ReLU, SumPool2D  # noqa: E402
+from striate import (  # noqa: E402
+    Add,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    Network,
+    ReLU,
+    Sigmoid,
+    SumPool2D,
+)
 from striate.importing.onnx_reader import read_onnx  # noqa: E402
 
 PROVED = "its layers are those of the network that striate exported"
@@ -101,16 +111,22 @@ def test_an_input_of_another_operation_is_another_graph(path: Path) -> None:
     """The same operators and constants, joined otherwise."""
 
     def join(model: Any) -> None:
-        first, second = (node for node in model.graph.node if node.op_type == "Relu")
-        second.input[0] = first.input[0]
+        gate = next(node for node in model.graph.node if node.op_type == "Sigmoid")
+        gate.input[0] = model.graph.input[0].name
 
-    layers = [ReLU(), ReLU(), Flatten(), Dense(3)]
-    Network(layers, (6, 5, 2), seed=3).to_onnx(path)
-    assert len(read_onnx(path).network.nodes) == 4
+    image = Input((5,))
+    x = ReLU()(image)
+    made = Network(inputs=image, output=Dense(3)(Add()(x, Sigmoid()(x))), seed=3)
+    made.to_onnx(path)
+    assert PROVED in read_onnx(path).notes
     changed(path, join)
     found = read_onnx(path)
     assert PROVED not in found.notes
-    assert len(found.network.nodes) == 3
+    vectors = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
+    rest = np.maximum(vectors, 0) + 1 / (1 + np.exp(-vectors))
+    expected = rest @ made.parameters["dense_1/weights"] + made.parameters["dense_1/bias"]
+    outputs = found.network.predict_logits(vectors, engine="numpy")
+    assert np.abs(outputs - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def _other_operator(model: Any) -> None:
