@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from striate.importing.atoms import ViewError
 from striate.importing.graph_writer import Foreign, SlidingWindow
-from striate.importing.onnx_reading import Reader, Reading
+from striate.importing.onnx_reading import Border, Reader, Reading
 from striate.importing.onnx_rules import argument
 from striate.importing.operation_graph import OnnxOperation
 from striate.ops.shapes import extent
+
+_LOWEST = float(np.finfo(np.float32).min)
+"""What exporters without an infinity put around an image before they look for maxima."""
+
+_REACH = {"lowest": 1, "edge": 1, "reflect": 2}
+"""Borders that may be padding of a maximum; how far from a pixel of one, in widths of the border,
+the pixel is that is repeated there.
+"""
 
 
 def window(op: OnnxOperation, shape: Sequence[int], size: Sequence[int]) -> SlidingWindow:
@@ -114,10 +125,11 @@ def _pool(kind: str) -> Reader:
         if any(reading.readers.get(name) for name in op.outputs[1:] if name):
             raise ViewError("the places of its maxima are read")
         size = op.integers("kernel_shape") or ()
+        border = reading.borders.get(op.inputs[0])
         return reading.writer.pool(
             value,
             kind,
-            window(op, value.shape, size),
+            window(op, value.shape, size) if border is None else _within(border, op, value, size),
             ceil=bool(op.attribute("ceil_mode", 0)),
             count_padding=bool(op.attribute("count_include_pad", 0)),
         )
@@ -140,9 +152,6 @@ def _pad(reading: Reading, op: OnnxOperation) -> Foreign:
     axes = argument(op, reading.constants(op), 3, "axes")
     if pads is None and len(op.inputs) > 1:
         raise ViewError("its pads depend on the image")
-    mode = op.attribute("mode", "constant")
-    if mode != "constant":
-        raise ViewError(f"it pads by {mode!r}, and only zeros are carried over")
     filler = reading.constant(op, 2, "value")
     fill = op.attribute("value", 0.0) if filler is None else float(filler.reshape(-1)[0])
     places = [value.view.position(axis) for axis in (range(rank) if axes is None else axes)]
@@ -151,9 +160,57 @@ def _pad(reading: Reading, op: OnnxOperation) -> Foreign:
     before, after = [0] * rank, [0] * rank
     for place, axis in enumerate(places):
         before[axis], after[axis] = pads[place], pads[len(places) + place]
-    if fill and any(number > 0 for number in pads):
-        raise ViewError(f"it pads with {fill:g}, and only zeros are carried over")
-    return reading.writer.padded(value, before, after)
+    mode = op.attribute("mode", "constant")
+    if mode == "constant" and (not fill or max(pads, default=0) <= 0):
+        return reading.writer.padded(value, before, after)
+    what = f"by {mode!r}" if mode != "constant" else f"with {fill:g}"
+    if mode == "constant" and fill <= _LOWEST:
+        mode = "lowest"
+    name = op.outputs[0]
+    readers = reading.consumers.get(name, [])
+    before_maxima = len(readers) == reading.readers.get(name) and all(
+        reader.kind == "MaxPool" for reader in readers
+    )
+    if mode not in _REACH or not before_maxima or min(pads) < 0:
+        raise ViewError(f"it pads {what}, and only zeros are carried over")
+    reading.borders[name] = Border(mode, tuple(before), tuple(after))
+    return value
+
+
+def _within(
+    border: Border, op: OnnxOperation, value: Foreign, size: Sequence[int]
+) -> SlidingWindow:
+    """The window of a MaxPool, with the border around its input as padding of its own.
+
+    The maxima are the same if each window that reaches into the border holds those pixels as well
+    that are repeated there.
+
+    Raises:
+        ViewError: they are not.
+    """
+    sides = list(zip(border.before, border.after, strict=True))
+    shape = [old + sum(both) for old, both in zip(value.shape, sides, strict=True)]
+    own = window(op, shape, size)
+    widths = border.before[2:], border.after[2:]
+    before, after = (
+        tuple(far + width for far, width in zip(padding, given, strict=True))
+        for padding, given in zip((own.before, own.after), widths, strict=True)
+    )
+    again = _REACH[border.mode]
+    holds = all(
+        far + (again - 1) * width < taps
+        for pads, given in zip((before, after), widths, strict=True)
+        for far, width, taps in zip(pads, given, own.size, strict=True)
+    )
+    plain = (
+        max(own.dilation) == 1 and not op.attribute("ceil_mode", 0) and not any(sum(sides[:2], ()))
+    )
+    if not holds or not plain:
+        raise ViewError(
+            f"Pad puts a border by {border.mode!r} around its input, and that is carried over only "
+            "if each window that reaches into it holds what is repeated there"
+        )
+    return replace(own, before=before, after=after)
 
 
 WINDOWS: dict[str, Reader] = {

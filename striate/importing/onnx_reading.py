@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +24,15 @@ _WEIGHTS = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Border:
+    """What Pad adds to each axis, other than zeros: `mode` is how, "lowest" for no numbers."""
+
+    mode: str
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
 class Reading:
     """A graph while it is read.
 
@@ -33,7 +43,10 @@ class Reading:
     Attributes:
         writer: collects the layers.
         values: the tensors that depend on the images, by name.
-        readers: how many operations read each tensor; the output counts as one.
+        consumers: the operations that read each tensor.
+        readers: how many they are; the output counts as one.
+        borders: what stands around a tensor of `values` in the file, where whatever reads it takes
+            that for padding of its own.
         sole: the tensors that all of the input's way goes through, with no layer before them.
         scale, shift: by which each channel of the input is multiplied, and what is added then, or
             None: what becomes the preprocessing.
@@ -45,9 +58,11 @@ class Reading:
         self.layers_only = layers_only
         self.writer = GraphWriter()
         self.values: dict[str, Foreign] = {}
-        self.readers = {name: len(ops) for name, ops in graph.consumers().items()}
+        self.consumers = graph.consumers()
+        self.readers = {name: len(ops) for name, ops in self.consumers.items()}
         for tensor in graph.outputs:
             self.readers[tensor.name] = self.readers.get(tensor.name, 0) + 1
+        self.borders: dict[str, Border] = {}
         self.sole: set[str] = set()
         self.scale: Array | None = None
         self.shift: Array | None = None

@@ -110,6 +110,73 @@ def test_a_small_classifier(write: Write) -> None:
     same.fit(np.zeros((4, 8, 9, 3)), np.arange(4) % 3, epochs=1, progress=False)
 
 
+BORDERS = [
+    ("edge", 0.0, (0, 1), (1, 0), (3, 3), (0, 0)),
+    ("edge", 0.0, (2, 1), (2, 2), (3, 3), (0, 0)),
+    ("edge", 0.0, (1, 0), (1, 1), (3, 4), (1, 1)),
+    ("reflect", 0.0, (1, 1), (1, 1), (3, 3), (0, 0)),
+    ("reflect", 0.0, (2, 1), (0, 2), (5, 5), (0, 0)),
+    ("constant", -np.inf, (1, 1), (0, 1), (3, 2), (0, 0)),
+    ("constant", float(np.finfo(np.float32).min), (1, 1), (0, 1), (2, 3), (0, 0)),
+]
+"""Of Pad the mode, the value, how much before and after; of MaxPool the window and its padding."""
+
+
+def padded_maximum(
+    mode: str, value: float, before: Any, after: Any, size: Any, own: Any, **more: Any
+) -> tuple[list[Any], dict[str, Any]]:
+    nodes = [
+        # The pads are known once the image's size is, as exporters write them.
+        Node("Shape", ["x"], ["s"]),
+        Node("Mul", ["s", "none"], ["t"]),
+        Node("Concat", ["t", "t"], ["u"], axis=0),
+        Node("Add", ["u", "ends"], ["pads"]),
+        Node("Pad", ["x", "pads", "value"], ["p"], mode=mode),
+        Node("MaxPool", ["p"], ["m"], kernel_shape=size, pads=[*own, *own], strides=[2, 1], **more),
+        Node("Conv", ["m", "w"], ["y"]),
+    ]
+    weights = {
+        "none": np.zeros(4, np.int64),
+        "ends": np.asarray([0, 0, *before, 0, 0, *after], np.int64),
+        "value": np.asarray(value, np.float32),
+        "w": random(4, 3, 1, 1),
+    }
+    return nodes, weights
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_border_before_maxima_is_their_padding(write: Write, border: Any) -> None:
+    nodes, weights = padded_maximum(*border)
+    found = agree(write(nodes, weights), shift=-3)  # a zero would win
+    assert [type(node.layer).__name__ for node in found.network.nodes] == ["MaxPool2D", "Conv2D"]
+
+
+@pytest.mark.parametrize(
+    ("border", "more"),
+    [
+        (("edge", 0.0, (3, 0), (0, 0), (3, 3), (0, 0)), {}),  # a window in the border alone
+        (("edge", 0.0, (2, 0), (0, 0), (3, 3), (1, 0)), {}),
+        (("edge", 0.0, (1, 1), (1, 1), (3, 3), (0, 0)), {"dilations": [2, 2]}),
+        (("edge", 0.0, (1, 1), (1, 1), (3, 3), (0, 0)), {"ceil_mode": 1}),
+        (("reflect", 0.0, (1, 1), (1, 1), (2, 3), (0, 0)), {}),
+        (("reflect", 0.0, (2, 2), (2, 2), (4, 5), (0, 0)), {}),
+        (("constant", 1.0, (1, 1), (1, 1), (3, 3), (0, 0)), {}),
+    ],
+)
+def test_another_border_is_refused(write: Write, border: Any, more: Any) -> None:
+    nodes, weights = padded_maximum(*border, **more)
+    with pytest.raises(OnnxFileError, match=r"border|it pads with 1"):
+        read_onnx(write(nodes, weights))
+
+
+def test_a_border_that_others_read_is_refused(write: Write) -> None:
+    nodes, weights = padded_maximum("edge", 0.0, (1, 1), (1, 1), (3, 3), (0, 0))
+    nodes += [Node("Conv", ["p", "w"], ["q"]), Node("ReduceMean", ["q"], ["r"])]
+    nodes += [Node("Add", ["y", "r"], ["z"])]
+    with pytest.raises(OnnxFileError, match="it pads by 'edge'"):
+        read_onnx(write(nodes, weights, outputs=["z"]))
+
+
 @pytest.mark.parametrize("rule", ["SAME_UPPER", "SAME_LOWER", "VALID"])
 @pytest.mark.parametrize("step", [1, 2])
 def test_padding_by_rule(write: Write, rule: str, step: int) -> None:
