@@ -139,8 +139,8 @@ def input_letters(graph: OperationGraph) -> list[str]:
     if tensor.shape is None or not 1 <= len(tensor.shape) <= 4:
         told = "any shape" if tensor.shape is None else f"{len(tensor.shape)} axes"
         raise OnnxFileError(
-            f'{graph.path}: the input "{tensor.name}" has {told}; what is read are images '
-            "(n, c, h, w) or (n, h, w, c), signals (n, c, l) and vectors (n, f)"
+            f'{graph.path}: the input "{tensor.name}" has {told}; export it with images '
+            "(n, c, h, w) or (n, h, w, c), signals (n, c, l) or vectors (n, f)"
         )
     shape = tensor.shape
     if len(shape) < 3:

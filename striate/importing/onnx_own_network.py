@@ -34,7 +34,7 @@ from striate.exporting.onnx_export import (
     written_graph,
 )
 from striate.exporting.onnx_graph import OnnxGraph, StoredWeight
-from striate.exporting.onnx_network import check_layers
+from striate.exporting.own_layers import check_layers
 from striate.importing.axis_view import AxisView
 from striate.importing.onnx_file import operation_of
 from striate.importing.onnx_metadata import MOST_TEXT
@@ -131,7 +131,7 @@ def _unweighted(graph: OperationGraph, description: Mapping[str, Any]) -> Networ
     if 4 * wanted > sum(array.nbytes for array in graph.constants.values()):
         return None
     network = Network.from_config(config, seed=None)
-    check_layers(network)
+    check_layers(network, "from_onnx", "ONNX")
     mean, std = tuple(description["mean"]), tuple(description["std"])
     network.preprocessing = Preprocessing(mean, std)
     return network
