@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from striate.layers import (
+    LAYERS,
     Add,
     AvgPool2D,
     BatchNorm,
@@ -19,7 +20,9 @@ from striate.layers import (
     ReLU,
     Sigmoid,
 )
+from striate.nest.target import host
 from striate.network import Network
+from tests.small_networks import CASES, IMAGE, case_id, randomise, read_by
 
 SHAPE = (13, 10, 3)
 
@@ -90,3 +93,35 @@ def test_nothing_is_copied() -> None:
     compiled(np.zeros((1, *SHAPE), np.float32))
     labels = {step.label for stage in compiled._real.plan.stages for step in stage.all_steps}
     assert not [label for label in labels if "concat" in label]
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=case_id)
+def test_every_layer_reads_and_writes_a_part(name: str, arguments: dict) -> None:
+    image = Input(IMAGE)
+    part = Conv2D(6, 3, padding=1)(image)
+    joined = Concat()(part, Conv2D(3, 1)(part))
+    x = read_by(LAYERS[name](**arguments), part)
+    if len(x.shape) == 3:
+        x = Flatten()(Concat()(Conv2D(5, 1)(x), x))
+    network = randomise(Network(inputs=image, output=Concat()(x, Flatten()(joined))))
+    images = np.random.default_rng(4).standard_normal((2, *IMAGE)).astype(np.float32)
+    expected = network.predict_logits(images, engine="numpy")
+    tolerance = 2e-5 * abs(expected).max()
+    for count in (1, 2):
+        found = np.array(network.compile(batch_size=count, threads=1)(images[:count]))
+        np.testing.assert_allclose(found, expected[:count], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_in_bfloat16(size: int) -> None:
+    """Pairs of numbers are packed from whole images."""
+    if not host().bfloat16:
+        pytest.skip("this processor does not multiply in bfloat16")
+    image = Input((14, 15, 64))
+    part = Conv2D(64, 1)(image)
+    x = Conv2D(96, size, padding=size // 2)(part)
+    network = randomise(Network(inputs=image, output=Concat()(Conv2D(32, 1)(image), part, x)))
+    images = np.random.default_rng(4).standard_normal((2, 14, 15, 64)).astype(np.float32)
+    expected = network.predict_logits(images, engine="numpy")
+    found = np.array(network.compile(batch_size=2, threads=1, bfloat16=True)(images))
+    assert 1e-4 < abs(found - expected).max() / abs(expected).max() < 2e-2

@@ -25,11 +25,12 @@ def concat_views(graph: Graph, settings: Settings) -> dict[int, ChannelsOf]:
     """The values that are views of others.
 
     None in training, where inputs and outputs are needed for different times; nor where a block is
-    several images, for these have no halo to spare: copying is cheap there.  An input that several
+    several images: copying is cheap there; nor in bfloat16, which packs whole images.  An input that several
     concatenations read, or one twice, is a view of the last; what the network reads is none.
     """
     views: dict[int, ChannelsOf] = {}
-    if settings.loss is not None or settings.training or settings.lanes > 1:
+    trains = settings.loss is not None or settings.training
+    if trains or settings.lanes > 1 or settings.bfloat16:
         return views
     for operation in reversed(graph.operations):
         joins = isinstance(operation.layer, Concat) and len(operation.shape) == 3
