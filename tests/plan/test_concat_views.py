@@ -13,6 +13,7 @@ from striate.layers import (
     Concat,
     Conv2D,
     Dense,
+    Dropout,
     Flatten,
     Input,
     MaxPool2D,
@@ -110,6 +111,38 @@ def test_every_layer_reads_and_writes_a_part(name: str, arguments: dict) -> None
     for count in (1, 2):
         found = np.array(network.compile(batch_size=count, threads=1)(images[:count]))
         np.testing.assert_allclose(found, expected[:count], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("exact", [False, True])
+def test_same_gradients(body, exact: bool) -> None:
+    network = _network(body, False)
+    rng = np.random.default_rng(8)
+    images, labels = rng.standard_normal((3, *SHAPE)).astype(np.float32), rng.integers(0, 4, 3)
+    _same_gradients(network, images, labels, exact)
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=case_id)
+def test_every_layer_learns_between_parts(name: str, arguments: dict) -> None:
+    image = Input(IMAGE)
+    part = Conv2D(6, 3, padding=1)(image)
+    joined = BatchNorm()(Concat()(part, Conv2D(3, 1)(part)))
+    x = read_by(LAYERS[name](**arguments) if name != "Dropout" else Dropout(0.0), part)
+    if len(x.shape) == 3:
+        x = Flatten()(Concat()(BatchNorm()(Conv2D(5, 1)(x)), x))
+    network = randomise(Network(inputs=image, output=Dense(4)(Concat()(x, Flatten()(joined)))))
+    rng = np.random.default_rng(8)
+    images, labels = rng.standard_normal((3, *IMAGE)).astype(np.float32), rng.integers(0, 4, 3)
+    _same_gradients(network, images, labels, exact=False)
+
+
+def _same_gradients(network: Network, images, labels, exact: bool) -> None:
+    loss, found = network.gradients(images, labels, exact=exact)
+    expected_loss, expected = network.gradients(images, labels, engine="numpy")
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    for name, gradient in expected.items():
+        tolerance = 2e-4 * max(abs(gradient).max(), 0.05)
+        np.testing.assert_allclose(found[name], gradient, rtol=0, atol=tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])

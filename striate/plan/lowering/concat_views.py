@@ -24,13 +24,12 @@ class ChannelsOf:
 def concat_views(graph: Graph, settings: Settings) -> dict[int, ChannelsOf]:
     """The values that are views of others.
 
-    None in training, where inputs and outputs are needed for different times; nor where a block is
-    several images: copying is cheap there; nor in bfloat16, which packs whole images.  An input that several
-    concatenations read, or one twice, is a view of the last; what the network reads is none.
+    None where a block is several images, for there copying is cheap, nor in bfloat16, which packs
+    whole images.  An input that several concatenations read, or one twice, is a view of the last;
+    what the network reads is none.
     """
     views: dict[int, ChannelsOf] = {}
-    trains = settings.loss is not None or settings.training
-    if trains or settings.lanes > 1 or settings.bfloat16:
+    if settings.lanes > 1 or settings.bfloat16:
         return views
     for operation in reversed(graph.operations):
         joins = isinstance(operation.layer, Concat) and len(operation.shape) == 3

@@ -56,12 +56,20 @@ class Recomputation:
         self.is_backward = False
 
     def everywhere(self, value: int, record: Callable[[], None]) -> None:
-        """Let a value be computed again in each stage where it is read."""
+        """Let a value be computed again in each stage where it is read; not one that is kept anyway
+        since it is part of another.
+        """
+        if self._values[value].pitch:
+            return
         self._everywhere[value] = record
         self._made[value] = self._recorder.stage()
 
     def once(self, value: int, record: Callable[[], None]) -> None:
-        """Let a value be computed again when the backward pass first reads it."""
+        """Let a value be computed again when the backward pass first reads it; not one that is part
+        of another.
+        """
+        if self._values[value].pitch:
+            return
         self._once[value] = record
 
     def is_kept(self, value: int) -> bool:
