@@ -99,20 +99,15 @@ def _portions(chain: SharedRows, parts: int, settings: Settings) -> list[list[Bo
     """The steps of each thread, in which every sum keeps the order that it has in the whole; none
     if it cannot.
     """
-    portions = chain.parts(parts)
     whole = [joined(layer.step.nest) for layer in chain.layers]
-    schedules = [
-        _kept(nest, settings) or choose(nest, settings.target, settings.element) for nest in whole
-    ]
     found: list[list[BoundNest]] = []
-    for portion in portions:
-        steps: list[BoundNest] = []
-        for step, nest, schedule in zip(portion, whole, schedules, strict=True):
-            part = joined(step.nest)
-            if [axis for axis, _ in part.axes] != [axis for axis, _ in nest.axes]:
+    for portion in chain.parts(parts):
+        steps = [replace(step, nest=joined(step.nest)) for step in portion]
+        for step, nest in zip(steps, whole, strict=True):
+            if [axis for axis, _ in step.nest.axes] != [axis for axis, _ in nest.axes]:
                 return []
-            steps.append(replace(step, nest=part, schedule=schedule))
-        found.append(steps)
+        pairs = zip(steps, whole, strict=True)
+        found.append([_scheduled(step, nest, settings) for step, nest in pairs])
     return found
 
 
@@ -208,9 +203,6 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
     axis = _axis(nest, parts, lanes)
     if axis is None:
         return []
-    # That of the whole, so that every sum keeps its order, and its bits.
-    kept = _kept(nest, settings)
-    schedule = kept or choose(nest, settings.target, settings.element)
     size = -(-nest.extent(axis) // parts)
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):
@@ -224,13 +216,22 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
             for role, place in step.places.items()
         }
         part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
-        own = _kept(part.nest, settings)
-        if own is None or _order(part.nest, own) != _order(part.nest, schedule):
-            own = None
-        part = replace(part, schedule=own or schedule, tuned=(own or kept) is not None)
+        part = _scheduled(part, nest, settings)
         stages.append(Stage(count, count, False, steps=[part], barrier=False))
     stages[-1].barrier = True
     return stages
+
+
+def _scheduled(part: BoundNest, whole: Nest, settings: Settings) -> BoundNest:
+    """A part of a nest with the schedule of the whole, so that every sum keeps its order, and its
+    bits; or with its own, if one was measured that does.
+    """
+    kept = _kept(whole, settings)
+    schedule = kept or choose(whole, settings.target, settings.element)
+    own = _kept(part.nest, settings)
+    if own is None or _order(part.nest, own) != _order(part.nest, schedule):
+        own = None
+    return replace(part, schedule=own or schedule, tuned=(own or kept) is not None)
 
 
 def _kept(nest: Nest, settings: Settings) -> Schedule | None:

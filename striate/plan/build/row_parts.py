@@ -25,21 +25,24 @@ class SharedRows:
     layers: Sequence[RowStep]
 
     def parts(self, count: int) -> list[list[BoundNest]]:
-        """The steps of each of so many threads; none if there are fewer rows."""
+        """The steps of each of so many threads; none if one of them has no rows of some layer."""
         rows = self.layers[-1].rows
-        if rows < count:
-            return []
         ends = [rows * number // count for number in range(count + 1)]
-        return [self._part(range(ends[i], ends[i + 1])) for i in range(count)]
+        parts = [self._part(range(ends[i], ends[i + 1])) for i in range(count)]
+        return parts if all(parts) else []
 
     def _part(self, rows: range) -> list[BoundNest]:
-        """All steps for some rows of the last layer, in memory of their own."""
+        """All steps for some rows of the last layer, in memory of their own; none if one of them
+        has nothing to do.
+        """
         own = {layer.buffer: replace(layer.buffer) for layer in self.layers[:-1]}
         needed: dict[Buffer, range] = {self.layers[-1].buffer: rows}
         steps: list[BoundNest] = []
         for number in range(len(self.layers) - 1, -1, -1):
             layer = self.layers[number]
-            mine = needed[layer.buffer]
+            mine = needed.get(layer.buffer, range(0))
+            if not mine:
+                return []
             part = layer.part(mine)
             places = {
                 role: Location(own.get(place.buffer, place.buffer), place.offset)
