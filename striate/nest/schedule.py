@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.nest.algebra import Nest
@@ -164,6 +164,11 @@ class _CostModel:
         self.in_vectors = [
             tensor.stride(lane) == 1 and lane in nest.outputs for tensor in nest.read
         ]
+        # How far each moves along all other axes, small steps first.
+        self.others = [
+            sorted((abs(stride), axis) for axis, stride in moves.items() if axis != lane)
+            for moves in self.reads
+        ]
         self.nearest, self.core, self.beside = (
             size // (4 * lanes) for size in (_NEAREST, core_cache // 2, _BESIDE)
         )
@@ -223,15 +228,11 @@ class _CostModel:
         # Neighbours come together: to take some of them now and some later saves nothing.
         row = max(tile.get(self.lane, 1), min(self.extents[self.lane], self.beside))
         whole = {**tile, **{axis: self.extents[axis] for axis in self.reduced}}
-        for moves, vectors in zip(self.reads, self.in_vectors, strict=True):
-            if not vectors:
-                continue
-            others = {axis: stride for axis, stride in moves.items() if axis != self.lane}
-            held = row * _seen(others, whole)
+        for moves, vectors in zip(self.others, self.in_vectors, strict=True):
+            held = row * _seen(moves, whole) if vectors else 0
             if held > self.nearest:
-                slots += (
-                    row * _seen(others, body) * (_FROM_CORE if held <= self.core else _FROM_FAR)
-                )
+                seen = row * _seen(moves, body)
+                slots += seen * (_FROM_CORE if held <= self.core else _FROM_FAR)
         return slots
 
     def _loads(self, sizes: Tile) -> tuple[int, int]:
@@ -259,12 +260,13 @@ def _distinct(steps: tuple[tuple[int, int], ...]) -> tuple[int, int]:
     return len(offsets), len({offset // _PAGE for offset in offsets})
 
 
-def _seen(moves: Mapping[str, int], sizes: Tile) -> int:
-    """About how many elements are read over so many indices of axes that move like this: windows
-    that overlap read what they share once.
+def _seen(moves: Sequence[tuple[int, str]], sizes: Tile) -> int:
+    """About how many elements are read over so many indices of axes that move by (step, axis),
+    small steps first: windows that overlap read what they share once.
     """
     found, last, extent = 1, 0, 1
-    for stride, size in sorted((abs(moves[axis]), sizes.get(axis, 1)) for axis in moves):
+    for stride, axis in moves:
+        size = sizes.get(axis, 1)
         if size == 1:
             continue
         if last and stride % last == 0 and stride < last * extent:

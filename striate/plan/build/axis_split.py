@@ -15,7 +15,7 @@ from striate.nest.algebra import Index, Nest, Tensor, forms_in
 from striate.nest.compiler import machine, tuned_key
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import Schedule, choose, order_of_sums
-from striate.plan.build.row_parts import SharedRows, chains
+from striate.plan.build.row_parts import chains
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
@@ -40,9 +40,12 @@ def split(stage: Stage, parts: int, settings: Settings, users: Mapping[Buffer, i
     for label, group in groupby(stage.steps, lambda step: step.label if step.is_banded else None):
         steps = list(group)
         if label:
-            steps = [replace(step, nest=joined(step.nest)) for step in steps]
+            steps = [_joined(step) for step in steps]
             bands = [list(band) for _, band in groupby(steps, lambda step: step.band)]
-            stages += _apart(steps, bands, parts, settings) or _step_by_step(steps, parts, settings)
+            if _pays(bands, steps, parts, settings.vector):
+                stages += _side_by_side(bands)
+            else:
+                stages += _step_by_step(steps, parts, settings)
         else:
             stages += _in_rows(steps, parts, settings, users)
     return stages
@@ -58,17 +61,17 @@ def users_of(stages: Sequence[Stage]) -> Counter[Buffer]:
     )
 
 
-def _apart(
-    steps: Sequence[BoundNest], portions: Sequence[list[BoundNest]], parts: int, settings: Settings
-) -> list[Stage]:
-    """A stage for each portion of what steps do; none where it costs less to cut every step."""
-    if not portions:
-        return []
-    lanes = settings.vector
+def _pays(
+    portions: Sequence[list[BoundNest]], steps: Sequence[BoundNest], parts: int, lanes: int
+) -> bool:
+    """Whether it costs less to take each portion through all steps than to cut every step."""
     costs = sorted(sum(_cost(step.nest, None, 1, lanes) for step in some) for some in portions)
     longest = sum(costs[-math.ceil(len(portions) / parts) :])
-    if longest >= _cost_of_cuts(steps, parts, lanes):
-        return []
+    return bool(portions) and longest < _cost_of_cuts(steps, parts, lanes)
+
+
+def _side_by_side(portions: Sequence[list[BoundNest]]) -> list[Stage]:
+    """A stage for each portion; all wait for each other at the end."""
     stages = [Stage(1, 1, False, steps=some, barrier=False) for some in portions]
     stages[-1].barrier = True
     return stages
@@ -83,9 +86,11 @@ def _in_rows(
     place = 0
     while place < len(steps):
         for chain in reversed(chains(steps[place:], users)):
-            some = steps[place : place + len(chain.layers)]
-            if found := _apart(some, _portions(chain, parts, settings), parts, settings):
-                stages += [*_step_by_step(waiting, parts, settings), *found]
+            some, portions = steps[place : place + len(chain.layers)], chain.parts(parts)
+            if not _pays(portions, some, parts, settings.vector):
+                continue
+            if in_order := _in_order(portions, some, settings):
+                stages += _step_by_step(waiting, parts, settings) + _side_by_side(in_order)
                 waiting = []
                 place += len(some)
                 break
@@ -95,20 +100,26 @@ def _in_rows(
     return [*stages, *_step_by_step(waiting, parts, settings)]
 
 
-def _portions(chain: SharedRows, parts: int, settings: Settings) -> list[list[BoundNest]]:
-    """The steps of each thread, in which every sum keeps the order that it has in the whole; none
-    if it cannot.
+def _in_order(
+    portions: Sequence[list[BoundNest]], steps: Sequence[BoundNest], settings: Settings
+) -> list[list[BoundNest]]:
+    """Portions of steps in which every sum keeps the order that it has in the whole; none if it
+    cannot.
     """
-    whole = [joined(layer.step.nest) for layer in chain.layers]
+    whole = [_scheduled(step, step.nest, settings) for step in map(_joined, steps)]
     found: list[list[BoundNest]] = []
-    for portion in chain.parts(parts):
-        steps = [replace(step, nest=joined(step.nest)) for step in portion]
-        for step, nest in zip(steps, whole, strict=True):
-            if [axis for axis, _ in step.nest.axes] != [axis for axis, _ in nest.axes]:
+    for portion in portions:
+        some = [_joined(step) for step in portion]
+        for step, all_of_it in zip(some, whole, strict=True):
+            if [axis for axis, _ in step.nest.axes] != [axis for axis, _ in all_of_it.nest.axes]:
                 return []
-        pairs = zip(steps, whole, strict=True)
-        found.append([_scheduled(step, nest, settings) for step, nest in pairs])
+        found.append([_like(step, one, settings) for step, one in zip(some, whole, strict=True)])
     return found
+
+
+def _joined(step: BoundNest) -> BoundNest:
+    """The step as it is run where it is not cut."""
+    return replace(step, nest=joined(step.nest))
 
 
 def _step_by_step(steps: Sequence[BoundNest], parts: int, settings: Settings) -> list[Stage]:
@@ -116,7 +127,7 @@ def _step_by_step(steps: Sequence[BoundNest], parts: int, settings: Settings) ->
     stages: list[Stage] = []
     whole: Stage | None = None  # small steps that follow each other, on one thread
     for one in steps:
-        step = replace(one, nest=joined(one.nest))  # as it is run where it is not cut
+        step = _joined(one)
         cut = _cut(step, parts, settings) if _work(step.nest) >= _WORTH else []
         if cut:
             stages.extend(cut)
@@ -131,7 +142,7 @@ def _step_by_step(steps: Sequence[BoundNest], parts: int, settings: Settings) ->
 
 def _cost_of_cuts(steps: Sequence[BoundNest], parts: int, lanes: int) -> float:
     """Vector operations of the longest parts of steps that are cut one by one."""
-    joint = [replace(step, nest=joined(step.nest)) for step in steps]
+    joint = [_joined(step) for step in steps]
     written = {place.buffer for step in joint for place in _written(step)}
     return sum(_cost_of_cut(step, written, parts, lanes) for step in joint)
 
@@ -203,6 +214,7 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
     axis = _axis(nest, parts, lanes)
     if axis is None:
         return []
+    whole = _scheduled(step, nest, settings)
     size = -(-nest.extent(axis) // parts)
     strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
     if any(store.target.stride(axis) == 1 for store in nest.stores):
@@ -216,22 +228,28 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
             for role, place in step.places.items()
         }
         part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
-        part = _scheduled(part, nest, settings)
+        part = _like(part, whole, settings)
         stages.append(Stage(count, count, False, steps=[part], barrier=False))
     stages[-1].barrier = True
     return stages
 
 
-def _scheduled(part: BoundNest, whole: Nest, settings: Settings) -> BoundNest:
-    """A part of a nest with the schedule of the whole, so that every sum keeps its order, and its
+def _scheduled(step: BoundNest, nest: Nest, settings: Settings) -> BoundNest:
+    """A step with the schedule of its nest: the one that was measured, or the cheapest."""
+    kept = _kept(nest, settings)
+    schedule = kept or choose(nest, settings.target, settings.element)
+    return replace(step, schedule=schedule, tuned=kept is not None)
+
+
+def _like(part: BoundNest, whole: BoundNest, settings: Settings) -> BoundNest:
+    """A part of a step with the schedule of the whole, so that every sum keeps its order, and its
     bits; or with its own, if one was measured that does.
     """
-    kept = _kept(whole, settings)
-    schedule = kept or choose(whole, settings.target, settings.element)
-    own = _kept(part.nest, settings)
+    own, schedule = _kept(part.nest, settings), whole.schedule
+    assert schedule is not None
     if own is None or _order(part.nest, own) != _order(part.nest, schedule):
         own = None
-    return replace(part, schedule=own or schedule, tuned=(own or kept) is not None)
+    return replace(part, schedule=own or schedule, tuned=own is not None or whole.tuned)
 
 
 def _kept(nest: Nest, settings: Settings) -> Schedule | None:
