@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from striate.nest.algebra import Nest, Tensor, strides_of
+from striate.nest.algebra import Index, Nest, Tensor, forms_in, strides_of
 from striate.nest.rewrite import in_rounds, with_fields, with_tensors
 from striate.nest.schedule import Schedule
 from striate.plan.layout import Buffer, Location
@@ -51,10 +51,15 @@ class BoundNest:
     wanted: int = 0
     band: int | None = None
 
-    @property
-    def is_banded(self) -> bool:
-        """Whether it works on a part of an image alone."""
-        return self.band is not None
+    def part(self, axis: str, indices: range) -> BoundNest:
+        """The step for some indices of an axis along which all tensors of a role move alike."""
+        axes = tuple((name, len(indices) if name == axis else n) for name, n in self.nest.axes)
+        strides = strides_along(self.nest, axis)
+        places = {
+            role: Location(place.buffer, place.offset + indices.start * strides.get(role, 0))
+            for role, place in self.places.items()
+        }
+        return replace(self, nest=replace(self.nest, axes=axes), places=places)
 
 
 @dataclass
@@ -129,6 +134,22 @@ def in_tasks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
         yield 0, count, size
     if rest:
         yield total - rest, 1, rest
+
+
+def strides_along(nest: Nest, axis: str) -> dict[str, int]:
+    """How far the tensors of each role move along an axis, where all of them move alike."""
+    return {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
+
+
+def can_be_cut(nest: Nest, axis: str) -> bool:
+    """Whether some indices of an axis are a nest of their own: no place in the image is told by it,
+    and all tensors of a role move alike along it.
+    """
+    forms = [form for expression in nest.expressions() for form in forms_in(expression)]
+    if any(isinstance(form, Index) and dict(form.strides).get(axis) for form in forms):
+        return False
+    strides = strides_along(nest, axis)
+    return all(strides[tensor.buffer] == tensor.stride(axis) for tensor in nest.tensors())
 
 
 def is_per_block(buffer: Buffer) -> bool:

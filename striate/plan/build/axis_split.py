@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from striate.nest import tuned
-from striate.nest.algebra import Index, Nest, Tensor, forms_in
+from striate.nest.algebra import Nest, Tensor
 from striate.nest.compiler import machine, tuned_key
 from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import Schedule, choose, order_of_sums
@@ -19,7 +19,7 @@ from striate.plan.build.row_parts import chains
 from striate.plan.layout import Buffer, Location
 from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
-from striate.plan.stage import BoundNest, Stage, in_tasks
+from striate.plan.stage import BoundNest, Stage, can_be_cut, in_tasks, strides_along
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
@@ -37,7 +37,9 @@ def split(stage: Stage, parts: int, settings: Settings, users: Mapping[Buffer, i
         users: how many steps of the whole plan use each buffer.
     """
     stages: list[Stage] = []
-    for label, group in groupby(stage.steps, lambda step: step.label if step.is_banded else None):
+    for label, group in groupby(
+        stage.steps, lambda step: step.label if step.band is not None else None
+    ):
         steps = list(group)
         if label:
             steps = [_joined(step) for step in steps]
@@ -175,9 +177,7 @@ def _work(nest: Nest) -> int:
 
 def _axis(nest: Nest, parts: int, lanes: int) -> str | None:
     """The axis of the outputs that is best cut, between vectors."""
-    forms = [form for expression in nest.expressions() for form in forms_in(expression)]
-    moving = {axis for form in forms if isinstance(form, Index) for axis, _ in form.strides}
-    whole = [axis for axis in nest.outputs if axis not in moving and _is_uniform(nest, axis)]
+    whole = [axis for axis in nest.outputs if can_be_cut(nest, axis)]
     beside = {axis for store in nest.stores for axis, stride in store.target.strides if stride == 1}
     apart = [axis for axis in whole if axis not in beside and nest.extent(axis) > 1]
     if apart:
@@ -199,15 +199,6 @@ def _cost(nest: Nest, axis: str | None, parts: int, lanes: int) -> float:
     return share * _work(nest) / lanes + READING * numbers
 
 
-def _is_uniform(nest: Nest, axis: str) -> bool:
-    """Whether all tensors of a role move alike along the axis."""
-    strides: dict[str, int] = {}
-    return all(
-        strides.setdefault(tensor.buffer, tensor.stride(axis)) == tensor.stride(axis)
-        for tensor in nest.tensors()
-    )
-
-
 def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
     """The parts of a step; none if it has no axis to be cut along."""
     nest, lanes = step.nest, settings.vector
@@ -216,18 +207,13 @@ def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:
         return []
     whole = _scheduled(step, nest, settings)
     size = -(-nest.extent(axis) // parts)
-    strides = {tensor.buffer: tensor.stride(axis) for tensor in nest.tensors()}
+    strides = strides_along(nest, axis)
     if any(store.target.stride(axis) == 1 for store in nest.stores):
         size = -(-size // lanes) * lanes
     stages: list[Stage] = []
     for first, count, some in in_tasks(nest.extent(axis), size):
-        axes = tuple((name, some if name == axis else old) for name, old in nest.axes)
         advance = {role: some * stride for role, stride in strides.items()}
-        places = {
-            role: Location(place.buffer, place.offset + first * strides[role])
-            for role, place in step.places.items()
-        }
-        part = replace(step, nest=replace(nest, axes=axes), places=places, advance=advance)
+        part = replace(step.part(axis, range(first, first + some)), advance=advance)
         part = _like(part, whole, settings)
         stages.append(Stage(count, count, False, steps=[part], barrier=False))
     stages[-1].barrier = True

@@ -52,9 +52,9 @@ class SharedRows:
             for buffer, low, high in layer.reads(mine):
                 for maker in self.layers[:number]:
                     if maker.buffer is buffer:
-                        rows = maker.rows_between(low, high)
-                        known = needed.get(buffer, rows)
-                        first, last = min(known.start, rows.start), max(known.stop, rows.stop)
+                        more = maker.rows_between(low, high)
+                        known = needed.get(buffer, more)
+                        first, last = min(known.start, more.start), max(known.stop, more.stop)
                         needed[buffer] = range(first, last)
         return steps[::-1]
 

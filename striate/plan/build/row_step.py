@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from striate.common.cached_property import cached_property
-from striate.nest.algebra import Index, forms_in
-from striate.plan.layout import Buffer, Location
-from striate.plan.stage import BoundNest
+from striate.plan.layout import Buffer
+from striate.plan.stage import BoundNest, can_be_cut, strides_along
 
 _ROWS = "y"
 
@@ -39,18 +38,10 @@ class RowStep:
         targets = {store.target.buffer for store in nest.stores}
         if _ROWS not in nest.outputs or len(targets) != 1 or step.band is not None:
             return None
-        strides: dict[str, int] = {}
-        for expression in nest.expressions():
-            for form in forms_in(expression):
-                stride = dict(form.strides).get(_ROWS, 0)
-                if isinstance(form, Index):
-                    moves_otherwise = stride != 0
-                elif form.rows is not None or form.shift:
-                    moves_otherwise = True
-                else:
-                    moves_otherwise = strides.setdefault(form.buffer, stride) != stride
-                if moves_otherwise:
-                    return None
+        by_tables = any(t.rows is not None or t.shift for t in nest.tensors())
+        if by_tables or not can_be_cut(nest, _ROWS):
+            return None
+        strides = strides_along(nest, _ROWS)
         (target,) = targets
         row, rows, place = strides[target], nest.extent(_ROWS), step.places[target]
         if min(strides.values()) < 0 or row == 0 or target in nest.inputs:
@@ -95,10 +86,4 @@ class RowStep:
 
     def part(self, rows: range) -> BoundNest:
         """The step for some of its rows."""
-        nest = self.step.nest
-        axes = tuple((axis, len(rows) if axis == _ROWS else n) for axis, n in nest.axes)
-        places = {
-            role: Location(place.buffer, place.offset + rows.start * self.strides.get(role, 0))
-            for role, place in self.step.places.items()
-        }
-        return replace(self.step, nest=replace(nest, axes=axes), places=places)
+        return self.step.part(_ROWS, rows)

@@ -48,8 +48,8 @@ def sum_by_shard(
     builder.recorder.at_shard_start(
         Nest((("e", size),), (Store(vector("out", e=1), Constant(0.0)),)), {"out": Location(total)}
     )
-    bands = left.bands(depth, outputs, builder.settings)
-    for band in [range(left.tiles[0])] if spread else bands:
+    whole = [range(left.tiles[0])]
+    for band in whole if spread else left.bands(depth, outputs, builder.settings):
         rows = (len(band), left.tiles[1])
         other = spread or Tiles("W", left.transforms, rows, outputs)
         seen = _still_there(builder, operation, rows)
