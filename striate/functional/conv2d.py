@@ -13,6 +13,7 @@ from striate.functional.single import (
     linear_input_gradient,
     linear_parameter_gradient,
     run,
+    window_layer,
 )
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
@@ -32,7 +33,9 @@ def conv2d(
     """Correlate images with filters, and add `bias` (outputs,): see `striate.layers.Conv2D`."""
     weights = floats(filters, "filters", FILTERS)
     window = (stride, padding, dilation, groups, uncovered)
-    layer = _layer(weights.shape[3], weights.shape[:2], bias is not None, *window)
+    layer = window_layer(
+        layers.Conv2D, weights.shape[3], weights.shape[:2], bias is not None, *window
+    )
     return run(layer, (x,), given_arrays(filters=weights, bias=bias), engine)
 
 
@@ -51,7 +54,7 @@ def conv2d_input_gradient(
     """∂L/∂x (n, *input_shape) of `conv2d` from ∂L/∂output; same options as there."""
     weights, arriving = floats(filters, "filters", FILTERS), floats(gradient, "gradient", IMAGES)
     window = (stride, padding, dilation, groups, uncovered)
-    layer = _layer(weights.shape[3], weights.shape[:2], False, *window)
+    layer = window_layer(layers.Conv2D, weights.shape[3], weights.shape[:2], False, *window)
     shape = check_shape(input_shape, "input_shape", "conv2d_input_gradient")
     return linear_input_gradient(layer, {"filters": weights}, arriving, shape, engine)
 
@@ -74,27 +77,5 @@ def conv2d_filter_gradient(
     """
     image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
     window = (stride, padding, dilation, groups, uncovered)
-    layer = _layer(arriving.shape[3], filter_size, False, *window)
+    layer = window_layer(layers.Conv2D, arriving.shape[3], filter_size, False, *window)
     return linear_parameter_gradient(layer, image, arriving, engine)
-
-
-def _layer(
-    filters: int,
-    size: IntOrPair,
-    bias: bool,
-    stride: IntOrPair,
-    padding: Padding,
-    dilation: IntOrPair,
-    groups: int,
-    uncovered: str,
-) -> layers.Conv2D:
-    return layers.Conv2D(
-        filters,
-        size,
-        bias=bias,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        uncovered=uncovered,
-    )

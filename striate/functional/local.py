@@ -13,6 +13,7 @@ from striate.functional.single import (
     linear_input_gradient,
     linear_parameter_gradient,
     run,
+    window_layer,
 )
 from striate.ops.shapes import IntOrPair, Padding, Shape, check_shape
 
@@ -35,7 +36,9 @@ def locally_connected2d(
     """
     filters = floats(weights, "weights", LOCAL_FILTERS)
     window = (stride, padding, dilation, groups, uncovered)
-    layer = _layer(filters.shape[5], filters.shape[2:4], bias is not None, *window)
+    layer = window_layer(
+        layers.LocallyConnected2D, filters.shape[5], filters.shape[2:4], bias is not None, *window
+    )
     return run(layer, (x,), given_arrays(weights=filters, bias=bias), engine)
 
 
@@ -55,7 +58,9 @@ def locally_connected2d_input_gradient(
     filters = floats(weights, "weights", LOCAL_FILTERS)
     arriving = floats(gradient, "gradient", IMAGES)
     window = (stride, padding, dilation, groups, uncovered)
-    layer = _layer(filters.shape[5], filters.shape[2:4], False, *window)
+    layer = window_layer(
+        layers.LocallyConnected2D, filters.shape[5], filters.shape[2:4], False, *window
+    )
     shape = check_shape(input_shape, "input_shape", "locally_connected2d_input_gradient")
     return linear_input_gradient(layer, {"weights": filters}, arriving, shape, engine)
 
@@ -79,27 +84,5 @@ def locally_connected2d_weight_gradient(
     """
     image, arriving = floats(x, "x", IMAGES), floats(gradient, "gradient", IMAGES)
     window = (stride, padding, dilation, groups, uncovered)
-    layer = _layer(arriving.shape[3], filter_size, False, *window)
+    layer = window_layer(layers.LocallyConnected2D, arriving.shape[3], filter_size, False, *window)
     return linear_parameter_gradient(layer, image, arriving, engine)
-
-
-def _layer(
-    filters: int,
-    size: IntOrPair,
-    bias: bool,
-    stride: IntOrPair,
-    padding: Padding,
-    dilation: IntOrPair,
-    groups: int,
-    uncovered: str,
-) -> layers.LocallyConnected2D:
-    return layers.LocallyConnected2D(
-        filters,
-        size,
-        bias=bias,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        uncovered=uncovered,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,10 @@ from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_real_array
 from striate.common.errors import StriateValueError
 from striate.engines import check_engine
-from striate.layers import Layer, PassContext
-from striate.ops.shapes import Shape
+from striate.layers import Conv2D, Layer, LocallyConnected2D, PassContext
+from striate.ops.shapes import IntOrPair, Padding, Shape
 
+Windowed = TypeVar("Windowed", Conv2D, LocallyConnected2D)
 Named = Mapping[str, npt.ArrayLike]
 """Arrays by the name of their parameter."""
 
@@ -81,6 +82,30 @@ def run_backward(
         return LayerGradients(*run_layer_backward(layer, *call.arrays, arriving))
     _, saved = layer.forward(*call.arrays, PassContext(training=True))
     return LayerGradients(*layer.backward(arriving, saved, call.arrays[1]))
+
+
+def window_layer(
+    kind: type[Windowed],
+    filters: int,
+    size: IntOrPair,
+    bias: bool,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
+    groups: int,
+    uncovered: str,
+) -> Windowed:
+    """The layer of a kind for the arguments of its function, in their order there."""
+    return kind(
+        filters,
+        size,
+        bias=bias,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        uncovered=uncovered,
+    )
 
 
 def linear_input_gradient(
