@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from striate.layers import BatchNorm
+from striate.layers import Add, BatchNorm
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -27,9 +27,10 @@ from striate.nest.algebra import (
     maximum,
     sqrt,
 )
-from striate.plan.analysis.operations import Operation
+from striate.plan.analysis.operations import Graph, Operation
 from striate.plan.layout import EVERY_PIXEL, Axes, Buffer, Image, Location, pixels, vector
 from striate.plan.lowering.builder import Builder
+from striate.plan.stage import Locations
 
 _CHANNEL = {"c": 1}
 
@@ -49,6 +50,8 @@ def forward(builder: Builder, operation: Operation) -> None:
     x = builder.values[operation.inputs[0]]
     if builder.uses_batch_statistics(operation):
         _batch_statistics(builder, operation, x)
+    if is_left_to_sum(builder.graph, operation):
+        return
     _normalise(builder, operation)
     if builder.recomputation.is_kept(operation.inputs[0]):
         # Cheaper than keeping it: the gradients read x in any case.
@@ -62,22 +65,44 @@ def _normalise_again(builder: Builder, operation: Operation) -> None:
     _normalise(builder, operation)
 
 
+def is_left_to_sum(graph: Graph, operation: Operation) -> bool:
+    """Whether y is never stored: a sum alone reads it, and normalises x as it adds.
+
+    So it is at the end of each residual branch.  Storing y and reading it again would take as long
+    as the sum.
+    """
+    readers = graph.readers_of.get(operation.node, ())
+    return (
+        isinstance(operation.layer, BatchNorm)
+        and operation.activation is None
+        and operation.node not in graph.outputs
+        and len(readers) == 1
+        and isinstance(readers[0].layer, Add)
+    )
+
+
+def normalised(builder: Builder, operation: Operation, role: str) -> tuple[Expression, Locations]:
+    """y of a pixel, and what it reads, in roles that begin with `role`."""
+    x = builder.values[operation.inputs[0]]
+    mean, factor, shift = (f"{role} {name}" for name in ("mean", "factor", "shift"))
+    # Subtracting first loses nothing where the mean is large.
+    normal = (x.tensor(role, EVERY_PIXEL) - vector(mean, c=1)) * vector(factor, c=1)
+    coefficients = _places(builder, operation, "mean", "factor")
+    return normal + vector(shift, c=1), {
+        role: Location(x.buffer),
+        mean: coefficients["mean"],
+        factor: coefficients["factor"],
+        shift: builder.parameter(operation, "shift"),
+    }
+
+
 def _normalise(builder: Builder, operation: Operation) -> None:
     x = builder.values[operation.inputs[0]]
-    # Subtracting first loses nothing where the mean is large.
-    normal = (x.tensor("x", EVERY_PIXEL) - vector("mean", c=1)) * vector("factor", c=1)
-    builder.recorder.blockwise(
-        Nest(
-            pixels(x, builder.lanes),
-            stores=(builder.store(operation, normal + vector("shift", c=1), EVERY_PIXEL),),
-        ),
-        {
-            "x": Location(x.buffer),
-            "out": builder.out(operation),
-            "shift": builder.parameter(operation, "shift"),
-            **_places(builder, operation, "mean", "factor"),
-        },
+    result, places = normalised(builder, operation, "x")
+    nest = Nest(
+        pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY_PIXEL),)
     )
+    builder.recorder.blockwise(nest, {**places, "out": builder.out(operation)})
 
 
 def _places(builder: Builder, operation: Operation, *names: str) -> dict[str, Location]:

@@ -20,8 +20,10 @@ from striate.nest.algebra import (
 from striate.plan.analysis.activations import activated, derived, told_by
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, pixels
+from striate.plan.lowering.batchnorm import is_left_to_sum, normalised
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.gradient_aliasing import alias_gradients
+from striate.plan.stage import Locations
 
 
 def copy(builder: Builder, source: Image, target: Image) -> None:
@@ -128,18 +130,27 @@ def _add_again(builder: Builder, operation: Operation) -> None:
 
 
 def _add(builder: Builder, operation: Operation) -> None:
-    images = [builder.values[value] for value in operation.inputs]
-    parts: list[Expression] = [image.tensor(f"x{i}", EVERY_PIXEL) for i, image in enumerate(images)]
+    places = {"out": builder.out(operation)}
+    parts = list[Expression]()
+    for number, value in enumerate(operation.inputs):
+        part, read = _summand(builder, value, f"x{number}")
+        parts.append(part)
+        places |= read
     total = reduce(lambda left, right: left + right, parts)
+    axes = pixels(builder.values[operation.node], builder.lanes)
     builder.recorder.blockwise(
-        Nest(
-            pixels(images[0], builder.lanes), stores=(builder.store(operation, total, EVERY_PIXEL),)
-        ),
-        {
-            "out": builder.out(operation),
-            **{f"x{i}": Location(image.buffer) for i, image in enumerate(images)},
-        },
+        Nest(axes, stores=(builder.store(operation, total, EVERY_PIXEL),)), places
     )
+
+
+def _summand(builder: Builder, value: int, role: str) -> tuple[Expression, Locations]:
+    """A pixel of an input, and what it reads; batch normalisation may leave its work to the sum."""
+    maker = builder.graph.makers.get(value)
+    if maker is not None and is_left_to_sum(builder.graph, maker):
+        builder.recomputation.refresh(maker.inputs)
+        return normalised(builder, maker, role)
+    image = builder.values[value]
+    return image.tensor(role, EVERY_PIXEL), {role: Location(image.buffer)}
 
 
 def add_backward(builder: Builder, operation: Operation) -> None:

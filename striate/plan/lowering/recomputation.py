@@ -4,10 +4,10 @@ Also known as gradient checkpointing or rematerialisation.
 What the backward pass reads lives from the forward pass on, all of it at once in between: this
 decides how much memory a training step takes.  Some values cost little to compute once more:
 
-- Batch normalisation and large sums treat every number alone.  They are repeated in each stage
-  that reads them, one block of images at a time, as long as what they need is kept.
-- Some convolutions with large outputs are repeated once, when the backward pass first reads their
-  outputs.  Then these are kept, but by then much of the memory is free again.
+- Batch normalisation is repeated in each stage that reads it, one block of images at a time, as
+  long as what it needs is kept.
+- Large sums, and some convolutions with large outputs, are repeated once, when the backward pass
+  first reads them.  Then they are kept, but by then much of the memory is free again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ Values = dict[int, Image]
 
 # Bytes of a value, of all images, that are worth some time.
 _LARGE = 12 << 20
-# Large sums of a chain that are repeated before one is kept.
-_CHAIN = 2
 # Multiply-adds for each output of a convolution that is worth repeating; of one that sums read,
 # which are repeated early; and how large a part of a whole step's all of those may be.
 _CHEAP, _CHEAP_EARLY, _SHARE = 160, 32, 1 / 24
@@ -50,7 +48,6 @@ class Recomputation:
         self._everywhere: dict[int, Callable[[], None]] = {}
         self._once: dict[int, Callable[[], None]] = {}
         self._made: dict[int, Stage] = {}
-        self._sums: dict[int, int] = {}
         self._spent = 0.0
         self.step = 0.0
         self.is_backward = False
@@ -97,11 +94,9 @@ class Recomputation:
     # --- what is worth it ----------------------------------------------------------------------
 
     def sum(self, operation: Operation, record: Callable[[], None]) -> None:
-        """Repeat a large sum, unless it ends a long chain of sums that are."""
-        chain = 1 + max(self._sums.get(value, 0) for value in operation.inputs)
-        if chain <= _CHAIN and self._is_large(operation):
-            self._sums[operation.node] = chain
-            self.everywhere(operation.node, record)
+        """Repeat a large sum; of a chain of them each, from the first on."""
+        if self._is_large(operation):
+            self.once(operation.node, record)
 
     def convolution(
         self, operation: Operation, products: float, record: Callable[[], None]
