@@ -248,9 +248,10 @@ class Nest:
         grid: axes that are no loops: all is written out for each of their indices.  See `grid_of`.
         counted: axes whose extent is known at run time only, and then stands in the buffer
             `COUNTS`, in this order; what `axes` say of them is the least that it may be.
-        rounds: reduced axes that run outside all others, so that what one of their indices reads
-            stays in the cache.  Sums are stored after each, and start from what is stored:
-            `initial` is what `stores` write.
+        rounds: reduced axes that do not run inside all others, but where they stand among `axes`,
+            so that what one of their indices reads stays in the cache.  Sums are stored after each,
+            and go on from what is stored; they start from `initial` in the first, and only after
+            the last is it the stores' values that are stored, unless the nest `goes_on` anyway.
     """
 
     axes: tuple[tuple[str, int], ...]
@@ -283,8 +284,8 @@ class Nest:
             raise ValueError(f"{self.reduction} reduces one term, not {len(self.terms)}")
         if (self.reduction == "argmax") != (self.order is not None):
             raise ValueError("an argmax, and only that, numbers what it reduces: give `order`")
-        if self.rounds and not self.goes_on:
-            raise ValueError("rounds need sums that start from what they are stored in")
+        if self.rounds and not (self.goes_on or self._can_keep_sums):
+            raise ValueError("rounds need a store for each sum, where it is kept in between")
         if not set(self.rounds) <= set(self.reduce):
             raise ValueError(f"rounds {self.rounds} are not among the reduced axes {self.reduce}")
         if self.reduction != "sum" and self.initial:
@@ -306,6 +307,14 @@ class Nest:
     def outputs(self) -> tuple[str, ...]:
         """The axes that are not reduced, outermost first."""
         return tuple(name for name, _ in self.axes if name not in self.reduce)
+
+    @property
+    def around(self) -> tuple[str, ...]:
+        """The axes of the loops around the sums of one tile, outermost first: those that are not
+        reduced, and rounds.
+        """
+        inside = {*self.reduce} - {*self.rounds}
+        return tuple(name for name, _ in self.axes if name not in inside)
 
     def expressions(self) -> tuple[Expression, ...]:
         """All expressions of the nest, the order included."""
@@ -336,6 +345,22 @@ class Nest:
         plain = tuple(Accumulator(i) for i in range(len(self.terms)))
         values = tuple(store.value for store in self.stores)
         return bool(self.initial) and self.initial == kept and values == plain
+
+    @property
+    def _can_keep_sums(self) -> bool:
+        """Whether each sum has a place of its own, in the nest's own numbers, that no term reads,
+        nor what is stored in the end.
+        """
+        targets = {store.target for store in self.stores}
+        values = (*self.terms, *(store.value for store in self.stores))
+        read = {form.buffer for form in _forms_of(values) if isinstance(form, Tensor)}
+        return (
+            self.reduction == "sum"
+            and len(targets) == len(self.stores) == len(self.terms)
+            and all(target.element == "real" for target in targets)
+            and not any(store.streaming for store in self.stores)
+            and read.isdisjoint(target.buffer for target in targets)
+        )
 
     @cached_property
     def inputs(self) -> frozenset[str]:

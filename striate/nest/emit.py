@@ -17,7 +17,8 @@ shorter vectors follow, each behind a test.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from striate.nest.algebra import COUNTS, Binary, Expression, Nest, PairProduct
@@ -46,6 +47,14 @@ def emit(
     return _Emitter(written_out(nest), schedule, element, fused, pairs).module(symbol)
 
 
+@dataclass(frozen=True)
+class Round:
+    """Which of the rounds of a sum is at hand: whether it is the first, an i1; and the last."""
+
+    is_first: Value
+    is_last: bool
+
+
 class _Emitter:
     def __init__(
         self, nest: Nest, schedule: Schedule, element: Number, fused: bool, pairs: bool
@@ -56,6 +65,7 @@ class _Emitter:
         self.code = Function()
         self.at = Evaluator(self.code, nest.buffers, schedule.lane, element, fused, pairs)
         self.counts: dict[str, Value] = {}
+        self.round: Round | None = None
         self.lane_reduced = schedule.lane in nest.reduce
         if self.lane_reduced and nest.reduction != "sum":
             raise ValueError(f"lanes can be summed up, but not reduced by {nest.reduction}")
@@ -73,7 +83,7 @@ class _Emitter:
             word = self.code.emit(f"getelementptr i64, ptr {place}, i64 {i}")
             self.counts[axis] = self.code.emit(f"load i64, ptr {word}")
         start = IterationPoint((), self.schedule.lanes if self.lane_reduced else 1)
-        self._rounds([*self.nest.rounds], start)
+        self._outputs([*self.nest.around], start, {})
         count = len(self.nest.buffers)
         parameters = ", ".join(f"ptr noalias nocapture %b{i}" for i in range(count))
         entry = []
@@ -101,20 +111,13 @@ class _Emitter:
 
     # --- the loops over the output axes ------------------------------------------------------
 
-    def _rounds(self, axes: list[str], place: IterationPoint) -> None:
-        """Loops over reduced axes around everything else."""
-        if not axes:
-            self._outputs([*self.nest.outputs], place, {})
-            return
-        axis = axes[0]
-        self._range(
-            0, self.extents[axis], 1, lambda index: self._rounds(axes[1:], place.at(axis, index))
-        )
-
     def _outputs(self, axes: list[str], place: IterationPoint, sizes: dict[str, int]) -> None:
-        """Loops over the output axes, outermost first, down to one tile."""
+        """Loops over the axes around the sums, outermost first, down to one tile."""
         if not axes:
             self._tile(place, sizes)
+            return
+        if axes[0] in self.nest.rounds:
+            self._rounds(axes, place, sizes)
             return
         axis, extent = axes[0], self.extents[axes[0]]
         if axis in self.counts:
@@ -130,6 +133,39 @@ class _Emitter:
             for start, stop, step in ((first, whole, size), (whole, end, end - whole)):
                 inside = partial(self._inside, axes, wide, {**sizes, axis: step // count})
                 self._range(start, stop, step, inside)
+
+    def _rounds(self, axes: list[str], place: IterationPoint, sizes: dict[str, int]) -> None:
+        """`_outputs` for an axis that is summed over; inside of the last one, what is stored
+        depends on the round.
+        """
+        axis, rest = axes[0], axes[1:]
+
+        def turn(index: int | Value) -> None:
+            there = place.at(axis, index)
+            if self.nest.goes_on or {*rest} & {*self.nest.rounds}:
+                self._outputs(rest, there, sizes)
+                return
+            first, more = self._first_and_more(there)
+            done = self.code.emit(f"xor i1 {more}, true")
+            self.round = Round(first, is_last=False)
+            self.code.when(more, partial(self._outputs, rest, there, sizes))
+            self.round = Round(first, is_last=True)
+            self.code.when(done, partial(self._outputs, rest, there, sizes))
+            self.round = None
+
+        self._range(0, self.extents[axis], 1, turn)
+
+    def _first_and_more(self, place: IterationPoint) -> tuple[Value, Value]:
+        """Whether this is the first round, and whether more follow it."""
+        code = self.code
+        first = more = None
+        for axis, index in place.loops:
+            if axis in self.nest.rounds and not isinstance(index, int):
+                begins = code.emit(f"icmp eq i64 {index}, 0")
+                goes_on = code.emit(f"icmp ne i64 {index}, {self.extents[axis] - 1}")
+                first = begins if first is None else code.emit(f"and i1 {first}, {begins}")
+                more = goes_on if more is None else code.emit(f"or i1 {more}, {goes_on}")
+        return first or "true", more or "false"
 
     def _counted(self, axes: list[str], place: IterationPoint, sizes: dict[str, int]) -> None:
         """`_outputs` for an axis whose extent is known at run time."""
@@ -220,7 +256,7 @@ class _Emitter:
         first = arithmetic.constant(_NEUTRAL[nest.reduction])
         if nest.reduction == "argmax":
             return [first, arithmetic.constant(0.0)] * len(points)
-        if not nest.initial or self.lane_reduced or nest.goes_on:
+        if not nest.initial or self.lane_reduced or nest.rounds or nest.goes_on:
             return [first] * (len(points) * len(nest.terms))
         self.at.forget()
         return [self.at.value(e, place.point(point)) for point in points for e in nest.initial]
@@ -320,16 +356,44 @@ class _Emitter:
 
     def _store(self, place: IterationPoint, own: list[Value]) -> None:
         """What one point of the tile leaves behind.  All is read before anything is written."""
-        if (self.lane_reduced or self.nest.goes_on) and self.nest.initial:
-            arithmetic = self.at.arithmetic(place.count)
-            own = [
-                arithmetic.binary("fadd", self.at.value(expression, place), value)
-                for expression, value in zip(self.nest.initial, own, strict=True)
-            ]
+        if self.round:
+            own = self._after_round(place, own, self.round)
+            if not self.round.is_last:
+                for store, value in zip(self.nest.stores, own, strict=True):
+                    self.at.write(store.target, place, value)
+                self.at.forget()
+                return
+        elif (self.lane_reduced or self.nest.goes_on) and self.nest.initial:
+            own = self._added(self.nest.initial, place, own)
         values = self.at.values([store.value for store in self.nest.stores], place, own)
         for store, value in zip(self.nest.stores, values, strict=True):
             self.at.write(store.target, place, value, store.streaming)
         self.at.forget()
+
+    def _added(
+        self, expressions: Sequence[Expression], place: IterationPoint, own: Sequence[Value]
+    ) -> list[Value]:
+        arithmetic = self.at.arithmetic(place.count)
+        return [
+            arithmetic.binary("fadd", self.at.value(expression, place), value)
+            for expression, value in zip(expressions, own, strict=True)
+        ]
+
+    def _after_round(self, place: IterationPoint, own: Sequence[Value], at: Round) -> list[Value]:
+        """The sums so far: those of a round and what was stored after the one before, of which
+        there is none before the first.
+        """
+        kept = tuple(store.target for store in self.nest.stores)
+        if self.nest.initial == kept:
+            return self._added(kept, place, own)
+        arithmetic = self.at.arithmetic(place.count)
+        zero = arithmetic.constant(0.0)
+        begun = [self.at.value(e, place) for e in self.nest.initial] or [zero] * len(own)
+        stored = [self.at.value(target, place) for target in kept]
+        return [
+            arithmetic.binary("fadd", arithmetic.either(at.is_first, start, before), value)
+            for start, before, value in zip(begun, stored, own, strict=True)
+        ]
 
 
 def _vectors(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:

@@ -111,6 +111,10 @@ class Arithmetic:
             f"select <{self.count} x i1> {condition}, {self.kind} {then}, {self.kind} {otherwise}"
         )
 
+    def either(self, condition: Value, then: Value, otherwise: Value) -> Value:
+        """One of two vectors as a whole: `condition` is an i1."""
+        return self.code.emit(f"select i1 {condition}, {self.kind} {then}, {self.kind} {otherwise}")
+
     def sqrt(self, value: Value) -> Value:
         return self.code.call(self.kind, f"llvm.sqrt.{self._suffix}", (self.kind, value))
 

@@ -67,9 +67,11 @@ def _changed(tensor: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     return with_fields(change(tensor), shift=shift) if shift else change(tensor)
 
 
-def in_rounds(nest: Nest, axis: str, size: int) -> Nest:
-    """The nest with a reduced axis cut into rounds of `size` indices, named in capitals."""
-    nest = in_parts(nest, axis, size, before=axis)
+def in_rounds(nest: Nest, axis: str, size: int, before: str | None = None) -> Nest:
+    """The nest with a reduced axis cut into rounds of `size` indices, named in capitals: around all
+    else, or around the axis `before` which they run and what is inside of it.
+    """
+    nest = in_parts(nest, axis, size, before=before or nest.axes[0][0])
     return replace(nest, rounds=(axis.upper(), *nest.rounds))
 
 

@@ -106,7 +106,7 @@ def _next_panel(nest: Nest, schedule: Schedule, tensor: Tensor, size: int) -> It
     pass is one tile of the axes inside of that; every pass reads the whole panel.
     """
     lane, tile = schedule.lane, dict(schedule.tile)
-    outside = [a for a in nest.outputs if a != lane and tensor.stride(a) and nest.extent(a) > 1]
+    outside = [a for a in nest.around if a != lane and tensor.stride(a) and nest.extent(a) > 1]
     if lane not in nest.outputs or not outside or outside[-1] in tile or nest.counted:
         return
     inner = [a for a in nest.reduce if a not in nest.rounds]
@@ -115,13 +115,13 @@ def _next_panel(nest: Nest, schedule: Schedule, tensor: Tensor, size: int) -> It
     if reach >= panel or not _PANEL <= panel * size <= _MOST_PANEL:  # gaps, near, or too much
         return
     # The loops inside of the outer axis, and how far an index moves on in each.
-    passes = nest.outputs[nest.outputs.index(outside[-1]) + 1 :]
+    passes = nest.around[nest.around.index(outside[-1]) + 1 :]
     moves = {a: tile.get(a, 1) * (schedule.lanes if a == lane else 1) for a in passes}
     turns = {a: -(-nest.extent(a) // moves[a]) for a in passes}
     turns |= {a: nest.extent(a) for a in inner if a not in schedule.unroll}
     if math.prod(turns[a] for a in passes) < 2:
         return
-    strides = {a: tensor.stride(a) for a in (*outside, *nest.rounds) if tensor.stride(a)}
+    strides = {a: tensor.stride(a) for a in outside}
     share = panel
     for name, count in turns.items():  # the part of the panel that a turn of each loop asks for
         share = -(-share // count)

@@ -99,9 +99,7 @@ def normalised(builder: Builder, operation: Operation, role: str) -> tuple[Expre
 def _normalise(builder: Builder, operation: Operation) -> None:
     x = builder.values[operation.inputs[0]]
     result, places = normalised(builder, operation, "x")
-    nest = Nest(
-        pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY_PIXEL),)
-    )
+    nest = Nest(pixels(x, builder.lanes), stores=(builder.store(operation, result, EVERY_PIXEL),))
     builder.recorder.blockwise(nest, {**places, "out": builder.out(operation)})
 
 

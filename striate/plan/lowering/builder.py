@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +20,7 @@ from striate.nest.algebra import (
     Tensor,
     strides_of,
 )
+from striate.nest.rewrite import in_rounds
 from striate.ops.shapes import Pads
 from striate.plan.analysis.activations import activated, derived, told_by
 from striate.plan.analysis.operations import Graph, Operation
@@ -254,17 +255,19 @@ class OutputWriter:
         reduce: tuple[str, ...],
         before: str | None = None,
         blocks: int | None = None,
+        rounds: Mapping[str, int] | None = None,
     ) -> None:
-        """A nest that sums up the pixels that `walk` visits."""
+        """A nest that sums up the pixels that `walk` visits; in `rounds` of so many indices."""
+        nest = Nest(
+            axes,
+            stores=(self.builder.store(self.operation, Accumulator(), walk),),
+            terms=(term,),
+            reduce=reduce,
+            reduction="sum",
+            initial=(self._bias(walk),) if self.bias else (),
+        )
         self.builder.recorder.blockwise(
-            Nest(
-                axes,
-                stores=(self.builder.store(self.operation, Accumulator(), walk),),
-                terms=(term,),
-                reduce=reduce,
-                reduction="sum",
-                initial=(self._bias(walk),) if self.bias else (),
-            ),
+            _in_rounds(nest, rounds, before),
             {**places, **self._places},
             before=before,
             blocks=blocks,
@@ -309,19 +312,23 @@ class GradientWriter:
         before: str | None = None,
         blocks: int | None = None,
         late: bool = False,
+        rounds: Mapping[str, int] | None = None,
     ) -> None:
-        """A nest that computes the part of the pixels that `walk` visits."""
+        """A nest that computes the part of the pixels that `walk` visits; sums in `rounds` of so
+        many indices.
+        """
         target = self.builder.gradients[self.value].tensor("out", walk)
         result: Expression = Accumulator() if reduce else term
+        nest = Nest(
+            axes,
+            stores=(self.store(result, walk, added=bool(reduce)),),
+            terms=(term,) if reduce else (),
+            reduce=reduce,
+            reduction="sum" if reduce else "none",
+            initial=(target,) if reduce and not self.first else (),
+        )
         self.builder.recorder.blockwise(
-            Nest(
-                axes,
-                stores=(self.store(result, walk, added=bool(reduce)),),
-                terms=(term,) if reduce else (),
-                reduce=reduce,
-                reduction="sum" if reduce else "none",
-                initial=(target,) if reduce and not self.first else (),
-            ),
+            _in_rounds(nest, rounds, before),
             {**places, **self.places},
             before=before,
             blocks=blocks,
@@ -356,3 +363,9 @@ class GradientWriter:
         """Pixels that this reader does not read."""
         if self.first or self.activation is not None:
             self.nest(axes, Constant(0.0), {}, walk=walk, late=late)
+
+
+def _in_rounds(nest: Nest, rounds: Mapping[str, int] | None, before: str | None) -> Nest:
+    for axis, size in (rounds or {}).items():
+        nest = in_rounds(nest, axis, size, before)
+    return nest

@@ -91,9 +91,11 @@ def with_non_temporal_stores(
     step: BoundNest, array: npt.NDArray[np.generic], place: Location, target: Target
 ) -> BoundNest:
     """The step, whose stores all go to `place` in `array` and are not read again soon, past the
-    caches; as it is where the caches may hold them, or where they are no whole lines.
+    caches; as it is where the caches may hold them, where they are no whole lines, or sums in
+    rounds, which it reads itself.
     """
-    if array.nbytes <= _FAR * target.shared_cache or not _fills_lines(step.nest, place, array):
+    far = array.nbytes > _FAR * target.shared_cache and not step.nest.rounds
+    if not far or not _fills_lines(step.nest, place, array):
         return step
     stores = tuple(replace(store, streaming=True) for store in step.nest.stores)
     return replace(step, nest=replace(step.nest, stores=stores))

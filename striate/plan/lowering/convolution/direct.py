@@ -11,6 +11,7 @@ that each pixel is written once: see `striate.plan.lowering.polyphase`.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from striate.plan.layout import Access, Axes, Image, Location, vector, vectors
 from striate.plan.lowering.builder import Builder, GradientWriter, OutputWriter
 from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
+from striate.plan.lowering.convolution.weight_rounds import weight_rounds
 from striate.plan.lowering.protocol import NO_HALO
 from striate.plan.lowering.weight_panels import lay_out, panel, panel_runs, whole
 from striate.plan.settings import Settings
@@ -98,6 +100,7 @@ class WindowSums:
     term: Expression
     places: Mapping[str, Location]
     outputs: Access
+    rounds: Mapping[str, int]
 
     def record(self, writer: OutputWriter | GradientWriter, g: ConvGeometry) -> None:
         """Record its nest."""
@@ -109,6 +112,7 @@ class WindowSums:
             reduce=("r", "s", "c"),
             before="y",
             blocks=g.together,
+            rounds=self.rounds,
         )
 
 
@@ -125,20 +129,16 @@ def window_sums(builder: Builder, g: ConvGeometry, x: Image, filters: Filters) -
         outputs = (*pixels, *groups, *some)
     else:
         outputs = (*groups, *pixels, *some)
+    reduced = {"r": g.size[0], "s": g.size[1], "c": filters.summed}
     return WindowSums(
-        axes=(
-            *outputs,
-            ("v", builder.lanes),
-            ("r", g.size[0]),
-            ("s", g.size[1]),
-            ("c", filters.summed),
-        ),
+        axes=(*outputs, ("v", builder.lanes), *reduced.items()),
         term=product(
             x.tensor("x", g.pixels({"g": filters.summed, "c": 1})),
             filters.tensor({"r": filters.row, "s": filters.column}),
         ),
         places={"x": Location(x.buffer), "filters": filters.place},
         outputs=output,
+        rounds=weight_rounds(builder.settings, reduced, g.rows * g.columns),
     )
 
 
@@ -307,14 +307,17 @@ def spread(
             continue
         strides, offset = part.taps(filters.row, filters.column)
         read = gradient.tensor("gradient", part.outputs({"g": filters.summed, "k": 1}))
+        reduced = {**dict(part.reduced), "k": filters.summed}
+        pixels = math.prod(extent for _, extent in part.axes())
         writer.nest(
-            (*axes, *part.reduced, ("k", filters.summed)),
+            (*axes, *reduced.items()),
             product(read, filters.tensor(strides, offset)),
             {"gradient": Location(gradient.buffer), "filters": filters.place},
             walk=walk,
-            reduce=("j", "i", "k"),
+            reduce=tuple(reduced),
             before="y",
             blocks=g.together,
+            rounds=weight_rounds(builder.settings, reduced, pixels),
         )
 
 
