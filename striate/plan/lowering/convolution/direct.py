@@ -29,7 +29,7 @@ from striate.plan.lowering.weight_panels import lay_out, panel, panel_runs, whol
 from striate.plan.settings import Settings
 
 # Vector operations in the time that one number takes to come from memory.
-READING = 0.5
+READING = 1.5
 # How much Winograd's algorithm over tiles must save for it to be worth its rounding.
 WINOGRAD_MARGIN = 1.15
 # Rows that stay in the cache while all sums are brought up to date with them, as a part of a core's
