@@ -68,7 +68,7 @@ FROM_0_TO_255 = (
 KERAS = (
     "VGG16", "VGG19", "ResNet50", "ResNet50V2", "DenseNet121", "InceptionV3", "InceptionResNetV2",
     "Xception", "MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large",
-    "EfficientNetB0", "EfficientNetV2B0", "NASNetMobile", "ConvNeXtTiny",
+    "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from striate.plan.lowering.concat_views import concat_views
 from striate.plan.lowering.convolution.choice import products, winograd_passes
 from striate.plan.lowering.input_stage import InputStage
 from striate.plan.lowering.loss import LossLowering
+from striate.plan.lowering.pooling import NEVER_WINS, maxima_alone
 from striate.plan.lowering.protocol import NO_HALO, Lowering, larger
 from striate.plan.lowering.table import LOWERINGS
 from striate.plan.memory.halo import write_halos
@@ -137,10 +138,14 @@ class Plan:
         views = concat_views(graph, settings)
         for value, view in reversed(views.items()):
             halos[view.value] = larger(halos.get(view.value, NO_HALO), halos.get(value, NO_HALO))
+        pooled = {} if settings.bfloat16 else maxima_alone(graph)
         for value, shape in values.items():
+            if value in pooled and value not in views:
+                halo, fill = pooled[value], NEVER_WINS
+            else:
+                halo, fill = halos.get(value, NO_HALO), 0.0
             if value not in views:
-                halo = halos.get(value, NO_HALO)
-                builder.values[value] = builder.image(f"value {value}", shape, halo)
+                builder.values[value] = builder.image(f"value {value}", shape, halo, fill)
         for value, view in views.items():  # joined images come before what they join
             builder.values[value] = builder.values[view.value].view(view.first, values[value][-1])
         if settings.loss is None:

@@ -17,14 +17,14 @@ from striate.nest.rewrite import joined, written_out
 from striate.nest.schedule import Schedule, choose, order_of_sums
 from striate.plan.build.row_parts import chains
 from striate.plan.layout import Buffer, Location
-from striate.plan.lowering.convolution.direct import READING
 from striate.plan.settings import Settings
 from striate.plan.stage import BoundNest, Stage, can_be_cut, in_tasks, strides_along
 
 # Multiply-adds, or numbers stored, that are worth waiting for another thread.
 _WORTH = 10_000
-# Vector operations in which a number comes from where another thread has written it.
-_FROM_OTHERS = 1.0
+# Vector operations in which a number comes from memory, most of it while others are multiplied; and
+# from where another thread has written it.
+_READING, _FROM_OTHERS = 0.5, 1.0
 
 
 def split(stage: Stage, parts: int, settings: Settings, users: Mapping[Buffer, int]) -> list[Stage]:
@@ -196,7 +196,7 @@ def _cost(nest: Nest, axis: str | None, parts: int, lanes: int) -> float:
         _numbers(nest, tensor) * (share if axis and tensor.stride(axis) else 1.0)
         for tensor in nest.read
     )
-    return share * _work(nest) / lanes + READING * numbers
+    return share * _work(nest) / lanes + 0.5 * numbers
 
 
 def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:

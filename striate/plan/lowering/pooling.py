@@ -10,9 +10,11 @@ The gradient of a maximum goes to the tap that was largest, of a sum to all taps
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from striate.layers import AvgPool2D
+from striate.layers import AvgPool2D, MaxPool2D
 from striate.nest.algebra import (
     Accumulator,
     Constant,
@@ -25,14 +27,17 @@ from striate.nest.algebra import (
     where,
 )
 from striate.ops.shapes import Pads
-from striate.plan.analysis.operations import Operation
+from striate.plan.analysis.operations import Graph, Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location, Steps, pixels
 from striate.plan.lowering.builder import Builder
 from striate.plan.lowering.elementwise import copy
+from striate.plan.lowering.protocol import NO_HALO, larger
 from striate.plan.lowering.window_geometry import Axes, WindowGeometry
 from striate.plan.settings import Settings
 
 _CHANNEL: Steps = {"c": 1}
+NEVER_WINS = float("-inf")
+"""What the border of an image holds of which maxima are taken."""
 
 
 def input_halo(_: Settings, operation: Operation) -> Pads:
@@ -146,14 +151,26 @@ def _winners(builder: Builder, operation: Operation) -> Image:
     return builder.image(f"winners {operation.node}", operation.shape, halo, fill=-1.0)
 
 
+def maxima_alone(graph: Graph) -> dict[int, Pads]:
+    """The values that only maxima are taken of, with padding, and their borders then: so they need
+    not be copied into one.
+    """
+    borders: dict[int, Pads] = {}
+    for operation in graph.operations:
+        readers = graph.readers_of.get(operation.node, ())
+        alone = all(type(reader.layer) is MaxPool2D for reader in readers)
+        border = functools.reduce(larger, (reader.pads for reader in readers), NO_HALO)
+        if alone and any(border) and operation.node not in graph.outputs:
+            borders[operation.node] = border
+    return borders
+
+
 def _with_border(builder: Builder, operation: Operation, g: WindowGeometry) -> Image:
     """The input, in a border that never wins where there is padding."""
     x = builder.values[operation.inputs[0]]
-    if not any(g.pads):
+    if not any(g.pads) or (any(x.halo) and x.buffer.fill == NEVER_WINS):
         return x
-    bordered = builder.image(
-        f"bordered {operation.node}", operation.shapes[0], g.pads, fill=float("-inf")
-    )
+    bordered = builder.image(f"bordered {operation.node}", operation.shapes[0], g.pads, NEVER_WINS)
     copy(builder, x, bordered)
     return bordered
 
