@@ -155,8 +155,9 @@ def _value(plan: Plan, image: Image, count: int) -> torch.Tensor:
     numbers = plan.memory.array(buffer).reshape(blocks, buffer.span)[:, : buffer.size]
     top, bottom, left, right = image.halo
     rows, columns = image.height + top + bottom, image.width + left + right
-    whole = numbers.reshape(blocks, rows, columns, image.channels, image.lanes)
-    inner = whole[:, top : top + image.height, left : left + image.width]
+    whole = numbers.reshape(blocks, rows, columns, image.pitch or image.channels, image.lanes)
+    inner = whole[:, top : top + image.height, left : left + image.width, image.first :]
+    inner = inner[..., : image.channels, :]
     images = inner.transpose(0, 4, 3, 1, 2).reshape(-1, image.channels, image.height, image.width)
     return torch.from_numpy(images[:count].astype(np.float64))
 

@@ -4,7 +4,7 @@ A kernel is ``void kernel(ptr arguments)``: it takes the address of an array of 
 in the order of `Nest.buffers`.  What is emitted is the textbook nest with three changes:
 
 - the lane axis advances by a vector at a time (or by several, where it is tiled), its remainder
-  by ever shorter vectors;
+  by ever shorter vectors, or by one that is masked, in a tile that takes all of the axis;
 - a tile of output points is computed at once, each with accumulators of its own;
 - reduced axes named in `Schedule.unroll` are written out.
 
@@ -25,7 +25,7 @@ from striate.nest.algebra import COUNTS, Binary, Expression, Nest, PairProduct
 from striate.nest.expressions import Evaluator, IterationPoint
 from striate.nest.ir import Function, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
-from striate.nest.schedule import Schedule
+from striate.nest.schedule import Schedule, can_mask
 from striate.nest.software_prefetch import fetched
 
 _NEUTRAL = {"sum": 0.0, "max": float("-inf"), "argmax": float("-inf")}
@@ -63,7 +63,11 @@ class _Emitter:
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
         self.code = Function()
-        self.at = Evaluator(self.code, nest.buffers, schedule.lane, element, fused, pairs)
+        self.masked = self._masked()
+        lanes_in_use = nest.extent(schedule.lane) if self.masked else None
+        self.at = Evaluator(
+            self.code, nest.buffers, schedule.lane, element, fused, pairs, lanes_in_use
+        )
         self.counts: dict[str, Value] = {}
         self.round: Round | None = None
         self.lane_reduced = schedule.lane in nest.reduce
@@ -74,6 +78,14 @@ class _Emitter:
                 f"axis {schedule.lane!r} fills the lanes and is reduced, so its extent "
                 f"{self.extents[schedule.lane]} must be a multiple of {schedule.lanes}"
             )
+
+    def _masked(self) -> int:
+        """How many vectors a tile has along the lane axis, the last one masked; 0 if none is."""
+        lane, lanes = self.schedule.lane, self.schedule.lanes
+        vectors = self.tile.get(lane, 1)
+        if self.element != "f32" or not can_mask(self.nest, lane, lanes):
+            return 0
+        return vectors if vectors == -(-self.extents[lane] // lanes) else 0
 
     def module(self, symbol: str) -> str:
         # With the pointers as parameters of a function of its own LLVM may be told that the
@@ -125,6 +137,9 @@ class _Emitter:
             return
         runs = [(0, extent, 1)]
         if axis == self.schedule.lane:
+            if self.masked:
+                self._inside(axes, place.wide(self.schedule.lanes), {**sizes, axis: self.masked}, 0)
+                return
             runs = [*_vectors(extent, self.schedule.lanes)]
         for first, end, count in runs:
             wide = place.wide(count) if axis == self.schedule.lane else place

@@ -61,7 +61,10 @@ class IterationPoint:
 
 
 class Evaluator:
-    """Emits the code of expressions; `lane` is the axis along which a vector's lanes lie."""
+    """Emits the code of expressions; `lane` is the axis along which a vector's lanes lie.
+
+    Where the last vector is masked, `lanes_in_use` is the extent of that axis.
+    """
 
     def __init__(
         self,
@@ -71,7 +74,9 @@ class Evaluator:
         element: Number,
         fused: bool,
         pairs: bool = False,
+        lanes_in_use: int | None = None,
     ) -> None:
+        self._lanes_in_use = lanes_in_use
         self.code, self.lane, self.element, self.fused = code, lane, element, fused
         self._has_pairs = pairs
         self._pointers = {name: f"%b{i}" for i, name in enumerate(buffers)}
@@ -175,6 +180,15 @@ class Evaluator:
             value = convert(self.code, value, self.element, kind, count)
         if count == 1 or tensor.stride(self.lane) == 1:
             address = self._address(tensor, place)
+            if mask := self._mask(place):
+                name = f"llvm.masked.store.v{count}{kind}.p0"
+                self.code.declarations.add(
+                    f"declare void @{name}({many}, ptr, i32, <{count} x i1>)"
+                )
+                self.code.effect(
+                    f"call void @{name}({many} {value}, ptr {address}, i32 {size}, {mask})"
+                )
+                return
             hint = f"align {size * count}, !nontemporal !0" if streaming else f"align {size}"
             self.code.effect(f"store {many} {value}, ptr {address}, {hint}")
             return
@@ -190,6 +204,16 @@ class Evaluator:
         self.code.effect(
             f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 {3 if near else 2}, i32 1)"
         )
+
+    def _mask(self, place: IterationPoint) -> str | None:
+        """The lanes of a vector here that are in use, if not all are."""
+        if self._lanes_in_use is None:
+            return None
+        _, first = self._linear(((self.lane, 1),), 0, place)
+        bits = [first + lane < self._lanes_in_use for lane in range(place.count)]
+        if all(bits):
+            return None
+        return f"<{place.count} x i1> <{', '.join(f'i1 {str(bit).lower()}' for bit in bits)}>"
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -221,6 +245,15 @@ class Evaluator:
         stride, scattered = tensor.stride(self.lane), tensor.is_looked_up(self.lane)
         if stride == 1 and not scattered:
             address = self._address(tensor, place)
+            if mask := self._mask(place):
+                name = f"llvm.masked.load.v{count}{kind}.p0"
+                self.code.declarations.add(
+                    f"declare {many} @{name}(ptr, i32, <{count} x i1>, {many})"
+                )
+                zeros = f"{many} zeroinitializer"
+                return self.code.emit(
+                    f"call {many} @{name}(ptr {address}, i32 {size}, {mask}, {zeros})"
+                )
             return self.code.emit(f"load {many}, ptr {address}, align {size}")
         if (stride == 0 and not scattered) or count == 1:
             address = self._address(tensor, place)

@@ -33,6 +33,8 @@ _BESIDE = 256
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.
 _RESULTS = 4
+# Lanes of the vectors that have masks: of 32 bits, in AVX-512.
+_MASKED = 16
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,26 @@ def _lane(nest: Nest, lanes: int) -> str:
     return max(reversed(candidates), key=merit)
 
 
+def can_mask(nest: Nest, lane: str, lanes: int) -> bool:
+    """Whether the last vector along the lane axis may be a whole one of which some lanes are
+    masked: neither read nor stored.
+
+    So that they need no tile of their own, as shorter vectors do.  It takes AVX-512, which has
+    masks for all that it does, and vectors of numbers side by side.
+    """
+    numbers = all(tensor.element == "real" for tensor in nest.tensors())
+    return (
+        lanes == _MASKED
+        and numbers
+        and nest.reduction == "sum"
+        and lane in nest.outputs
+        and lane not in nest.counted
+        and nest.extent(lane) % lanes > 0
+        and all(t.stride(lane) in (0, 1) and not t.is_looked_up(lane) for t in nest.tensors())
+        and all(store.target.stride(lane) == 1 and not store.streaming for store in nest.stores)
+    )
+
+
 Tile = Mapping[str, int]
 
 
@@ -149,7 +171,8 @@ class _CostModel:
     def __init__(self, nest: Nest, lane: str, lanes: int, core_cache: int) -> None:
         self.nest, self.lane, self.lanes = nest, lane, lanes
         self.extents = dict(nest.axes)
-        self.extents[lane] = max(self.extents[lane] // lanes, 1)
+        more = lanes - 1 if can_mask(nest, lane, lanes) else 0
+        self.extents[lane] = max((self.extents[lane] + more) // lanes, 1)
         self.terms = max(len(nest.terms), 1)
         self.sums = self.terms * (2 if nest.reduction == "argmax" else 1)
         self.reduced = [a for a in nest.reduce if a != lane and a not in nest.rounds]

@@ -29,7 +29,7 @@ _JUMP = 1024
 # Vector operations in the time that a line takes to come from the outer caches.
 _WAIT = 200
 # Bytes of a row that are worth asking for.
-_ROW = 256
+_ROW = 128
 # Bytes of a panel that is worth asking for, bytes of two that the core's cache holds beside all
 # else, and lines in one turn that are not too many.
 _PANEL, _MOST_PANEL, _MOST_LINES = 1 << 14, 1 << 18, 4
@@ -67,7 +67,7 @@ def fetched(
         if abs(step) >= _JUMP and along <= 1:
             yield from _later(nest, schedule, tensor, axis, body, size)
         elif step == size and along == 0 and nest.extent(axis) * size >= _ROW:
-            yield from _next_tile(schedule, tensor, body)
+            yield from _next_tile(nest, schedule, tensor, axis, body, size)
         elif along == 1:
             yield from _next_panel(nest, schedule, tensor, size)
 
@@ -90,13 +90,28 @@ def _later(
             yield Fetch(tensor, {**point, axis: ahead})
 
 
-def _next_tile(schedule: Schedule, tensor: Tensor, body: Sequence[Point]) -> Iterator[Fetch]:
-    """The same numbers of the rows that the next tile reads, where it reads other ones."""
-    sizes = {name: size for name, size in schedule.tile if tensor.stride(name)}
-    if len(sizes) == 1:
-        ((name, size),) = sizes.items()
+def _next_tile(
+    nest: Nest, schedule: Schedule, tensor: Tensor, axis: str, body: Sequence[Point], size: int
+) -> Iterator[Fetch]:
+    """The same numbers of the rows that the next tile reads, where it reads other ones.
+
+    Rows that follow each other are one stretch of memory: each turn asks for an equal part of it.
+    For others each turn asks for all that the next tile reads in the same turn.
+    """
+    sizes = {name: count for name, count in schedule.tile if tensor.stride(name)}
+    if len(sizes) != 1:
+        return
+    ((name, count),) = sizes.items()
+    row, turns = tensor.stride(name), nest.extent(axis)
+    if not 0 < row <= turns:
         for index in sorted({point.get(name, 0) for point in body}):
-            yield Fetch(tensor, {name: index + size})
+            yield Fetch(tensor, {name: index + count})
+        return
+    share, line = -(-count * row // turns), _LINE // size
+    form = strides_of({**dict(tensor.strides), axis: share})
+    for number in range(-(-share // line)):
+        first = tensor.offset + count * row + number * line
+        yield Fetch(Tensor(tensor.buffer, form, first, tensor.element), {})
 
 
 def _next_panel(nest: Nest, schedule: Schedule, tensor: Tensor, size: int) -> Iterator[Fetch]:

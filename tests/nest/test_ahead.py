@@ -33,12 +33,12 @@ def sums_over_pixels(pixels: int, apart: int, channels: int = 6, filters: int = 
     )
 
 
-def product(rows: int, depth: int, filters: int = 32) -> Nest:
-    """out[t, k] = sum over c of x[t, c] * f[c, k]."""
+def product(rows: int, depth: int, filters: int = 32, apart: int = 1) -> Nest:
+    """out[t, k] = sum over c of x[apart * t, c] * f[c, k]."""
     return Nest(
         (("t", rows), ("k", filters), ("c", depth)),
         (Store(tensor("out", t=filters, k=1), Accumulator()),),
-        (tensor("x", t=depth, c=1) * tensor("f", c=filters, k=1),),
+        (tensor("x", t=apart * depth, c=1) * tensor("f", c=filters, k=1),),
         ("c",),
         "sum",
     )
@@ -89,11 +89,20 @@ def test_lines_that_the_turn_before_reads_are_not_asked_for_again() -> None:
 def test_the_next_tile_s_rows_are_asked_for() -> None:
     nest = product(8, 64)
     body = [{"t": t, "k": k} for t in range(3) for k in (0, 16)]
+    # Three rows in 64 turns: three numbers in each, of the stretch of memory that they are.
     found = list(fetched(nest, ROWS, "c", body, "f32"))
-    assert found == [Fetch(tensor("x", t=64, c=1), {"t": t}) for t in (3, 4, 5)]
+    assert found == [Fetch(Tensor("x", strides_of({"t": 64, "c": 3}), 192), {})]
     # 8 rows are two tiles of 3 and one of 2.
+    assert requests(nest, ROWS) == 1 + 1
+    assert requests(product(8, 16), ROWS) == 0
+
+
+def test_the_next_tile_s_rows_are_asked_for_in_each_turn_where_they_lie_apart() -> None:
+    nest = product(8, 64, apart=2)
+    body = [{"t": t, "k": k} for t in range(3) for k in (0, 16)]
+    found = list(fetched(nest, ROWS, "c", body, "f32"))
+    assert found == [Fetch(tensor("x", t=128, c=1), {"t": t}) for t in (3, 4, 5)]
     assert requests(nest, ROWS) == 3 + 2
-    assert requests(product(8, 32), ROWS) == 0
 
 
 def panels(pixels: int, depth: int, count: int = 3, width: int = 64) -> Nest:

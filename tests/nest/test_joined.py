@@ -60,8 +60,10 @@ def test_rounds_stay_outside() -> None:
     )
     assert joined(sums).axes == (("c", 3), ("x", 24))
     rounds = joined(in_rounds(sums, "y", 2))
-    assert rounds.axes == (("c", 3), ("Y", 2), ("x", 12))
+    assert rounds.axes == (("Y", 2), ("c", 3), ("x", 12))
     assert rounds.rounds == ("Y",)
+    inside = joined(in_rounds(sums, "y", 2, before="y"))
+    assert inside.axes == (("c", 3), ("Y", 2), ("x", 12))
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
+from striate.nest.emit import emit
 from striate.nest.ir import BYTES, Number
 from striate.nest.rewrite import in_rounds
-from striate.nest.schedule import Schedule, choose
+from striate.nest.schedule import Schedule, can_mask, choose
 from striate.nest.target import Target, host
 
 Run = Callable[..., None]
@@ -284,11 +285,93 @@ def test_rounds_change_nothing_but_the_order(
     np.testing.assert_allclose(mine["f"], its["f"], rtol=0, atol=3e-5)
 
 
-def test_rounds_need_sums_that_start_from_what_they_are_stored_in() -> None:
+def test_rounds_need_a_place_for_each_sum() -> None:
     nest = sums(4, 3, 5, 1)
-    with pytest.raises(ValueError, match="start from what they are stored in"):
-        replace(nest, initial=(), rounds=("y",))
-    with pytest.raises(ValueError, match="start from what they are stored in"):
-        replace(nest, stores=(Store(nest.stores[0].target, Accumulator() * 2.0),), rounds=("y",))
+    target = nest.stores[0].target
+    for stores in (
+        (Store(target, Accumulator() + target),),
+        (Store(target, Accumulator()), Store(replace(target, offset=1), Accumulator())),
+        (Store(replace(target, element="bf16"), Accumulator()),),
+        (Store(target, Accumulator() * 2.0, streaming=True),),
+    ):
+        with pytest.raises(ValueError, match="a store for each sum"):
+            replace(nest, stores=stores, rounds=("y",))
     with pytest.raises(ValueError, match=r"\('c',\) are not among the reduced axes"):
         replace(nest, rounds=("c",))
+
+
+def panels(rows: int, depth: int, width: int, *, addend: bool, initial: str) -> Nest:
+    """out[y, K, k] = max(sum over r and c of x[y, r, c] * f[K, r, c, k] + addend, 0), from a bias,
+    from what is there, or from nothing.
+    """
+    out = tensor("out", y=2 * width, K=width, k=1)
+    value: a.Expression = Accumulator()
+    if addend:
+        value = value + tensor("more", y=2 * width, K=width, k=1)
+    weights = tensor("f", K=2 * depth * width, r=depth * width, c=width, k=1)
+    begun = {"bias": (tensor("bias", K=width, k=1),), "stored": (out,), "nothing": ()}
+    return Nest(
+        (("K", 2), ("y", rows), ("k", width), ("r", 2), ("c", depth)),
+        stores=(Store(out, a.maximum(value, 0.0)),),
+        terms=(tensor("x", y=2 * depth, r=depth, c=1) * weights,),
+        reduce=("r", "c"),
+        reduction="sum",
+        initial=begun[initial],
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("initial", ["bias", "stored", "nothing"])
+@pytest.mark.parametrize("rounds", [{"c": 4}, {"c": 12}, {"c": 6, "r": 1}, {"r": 1}, {"r": 2}])
+@pytest.mark.parametrize("before", ["K", "y"])
+def test_only_the_last_round_stores_what_is_wanted(
+    run_nest: Run, width: int, initial: str, rounds: dict[str, int], before: str
+) -> None:
+    rows, depth, filters = 5, 12, 19
+    nest = panels(rows, depth, filters, addend=len(rounds) == 1, initial=initial)
+    for axis, size in rounds.items():
+        nest = in_rounds(nest, axis, size, before)
+    arrays = {
+        # What was there before is read in no first round but one that begins with it.
+        "out": np.full(rows * 2 * filters + 70, 0.5 if initial == "stored" else np.nan, "f"),
+        "x": numbers(rows, 2, depth),
+        "f": numbers(2, 2, depth, filters, seed=1),
+    }
+    if initial == "bias":
+        arrays["bias"] = numbers(2, filters, seed=2)
+    if len(rounds) == 1:
+        arrays["more"] = numbers(rows, 2, filters, seed=3)
+    lanes = width // 4
+    for tile in ((("y", 2),), (("k", -(-filters // lanes)), ("y", 3))):
+        schedule = Schedule("k", lanes, tile)
+        run_nest(nest, dict(arrays), schedule=schedule, target=narrow(width))
+
+
+@pytest.mark.parametrize("extent", [*range(1, 16), 17, 24, 31, 33, 40, 63])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_last_vector_is_masked(run_nest: Run, extent: int, rows: int) -> None:
+    """Neither are numbers behind the end written, nor are any read there."""
+    nest, target = product(rows, 3, extent), narrow(64)
+    schedule = Schedule("k", 16, (("k", -(-extent // 16)), ("y", 2)))
+    assert can_mask(nest, "k", 16)
+    run_nest(nest, of_product(rows, 3, extent), schedule=schedule, target=target)
+    code = emit(nest, schedule)
+    assert "llvm.masked.store" in code
+    assert f"<{extent % 16} x float>" not in code
+    assert "masked" not in emit(nest, replace(schedule, tile=(("k", 5),)))
+
+
+def test_what_reads_no_numbers_side_by_side_is_not_masked() -> None:
+    nest = product(2, 3, 24)
+    (store,), (term,) = nest.stores, nest.terms
+    assert can_mask(nest, "k", 16)
+    assert not can_mask(nest, "k", 8)
+    assert not can_mask(nest, "y", 16)
+    assert not can_mask(product(2, 3, 32), "k", 16)
+    apart = tensor("x", y=3, c=1) * tensor("f", c=1, k=3)
+    assert not can_mask(replace(nest, terms=(apart,)), "k", 16)
+    assert not can_mask(replace(nest, stores=(replace(store, streaming=True),)), "k", 16)
+    packed = replace(nest, stores=(replace(store, target=replace(store.target, element="bf16")),))
+    assert not can_mask(packed, "k", 16)
+    assert not can_mask(replace(nest, counted=("k",)), "k", 16)
+    assert term in nest.terms

@@ -247,6 +247,37 @@ def normalised() -> Network:
     return Network(inputs=image, output=Dense(4)(GlobalAvgPool2D()(Add()(y, z))))
 
 
+def residual() -> Network:
+    """Sums that normalise what they add: both branches, one, one twice; and those that must not,
+    as others read the branch, or an activation lies between.
+    """
+    image = Input((6, 5, 3))
+    x = Conv2D(9, 3, padding=1)(image)
+    x = ReLU()(
+        Add()(BatchNorm()(Conv2D(9, 1)(x)), BatchNorm()(Conv2D(9, (3, 1), padding=(1, 1, 0, 0))(x)))
+    )
+    branch = BatchNorm()(x)
+    x = Add()(branch, branch)
+    x = LeakyReLU(0.1)(Add()(x, Tanh()(BatchNorm()(Conv2D(9, 1)(x))), BatchNorm(momentum=0.3)(x)))
+    shared = BatchNorm()(x)
+    x = Add()(x, shared, Conv2D(9, (1, 3), padding=(0, 0, 1, 1))(shared))
+    return Network(inputs=image, output=Dense(4)(GlobalAvgPool2D()(x)))
+
+
+def maxima() -> Network:
+    """Values that maxima are taken of, with other borders, and alone or not."""
+    image = Input((9, 7, 3))
+    x = Conv2D(8, 3, padding=1)(image)
+    y = MaxPool2D(3, stride=2, padding=(1, 0, 0, 1), uncovered="drop")(x)
+    z = MaxPool2D((2, 3), stride=(2, 3), padding=(0, 1, 1, 1), uncovered="overhang")(x)
+    w = ReLU()(Conv2D(9, 3, padding=1)(y))
+    w = Add()(MaxPool2D(3, stride=1, padding=1)(w), Conv2D(9, 3, padding=1)(w))
+    sums = Add()(Sigmoid()(w), w)
+    pooled = GlobalMaxPool2D()(MaxPool2D(3, stride=1, padding=1)(sums))
+    flat = Concat()(pooled, GlobalAvgPool2D()(z))
+    return Network(inputs=image, output=Dense(4)(flat))
+
+
 def gated() -> Network:
     """Products with gates of channels and of pixels, halves of channels, normalised channels."""
     image = Input((6, 5, 3))
@@ -330,7 +361,9 @@ class Pair:
 
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("make", [branches, row, dense_only, between, normalised, gated])
+@pytest.mark.parametrize(
+    "make", [branches, row, dense_only, between, normalised, residual, maxima, gated]
+)
 def test_a_network(make: Callable[[], Network], lanes: int) -> None:
     """Batches smaller than the plan was made for, one after the other, leave nothing behind."""
     pair = Pair(make(), lanes, 21)
@@ -371,7 +404,7 @@ def test_statistics_of_several_images_a_task(lanes: int) -> None:
 
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize("make", [branches, between, gated])
+@pytest.mark.parametrize("make", [branches, between, residual, maxima, gated])
 def test_the_same_bits_for_any_number_of_threads(make: Callable[[], Network], lanes: int) -> None:
     found = set()
     for threads in (1, 2, 3, 5):
@@ -420,3 +453,28 @@ def test_a_frozen_network_on_more_threads_than_blocks(
     # The readable engine takes roots of running variances in float32.
     tolerance = 1e-7 if network.state_flat.size else 1e-11
     agree(runner.infer(images), expected, "output", tolerance)
+
+
+def buffers(network: Network, training: bool) -> set[str]:
+    loss = "softmax_cross_entropy" if training else None
+    made = Runner(network, batch_size=2, threads=1, training=training, loss=loss, lanes=1)
+    stages = made.plan.recording.stages
+    steps = [step for stage in stages for step in stage.all_steps]
+    return {place.buffer.name for step in steps for place in step.places.values()}
+
+
+def test_what_a_sum_normalises_is_stored_nowhere() -> None:
+    network = residual()
+    kinds = {i: type(node.layer) for i, node in enumerate(network.nodes)}
+    norms = [i for i, kind in kinds.items() if kind is BatchNorm]
+    stored = [f"value {i}" in buffers(network, training=True) for i in norms]
+    # Both of the first sum; the branch that is added twice; the one before tanh; the one with a
+    # momentum; the one that a convolution reads, too.
+    assert stored == [False, False, False, True, False, True]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_only_what_others_read_too_is_copied_into_a_border(training: bool) -> None:
+    pools = [n.name for n in maxima().nodes if type(n.layer) is MaxPool2D]
+    found = [name for name in buffers(maxima(), training) if name.startswith("bordered")]
+    assert len(pools) == 4 and len(found) == 1
