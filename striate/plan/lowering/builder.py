@@ -37,7 +37,7 @@ from striate.plan.layout import (
 )
 from striate.plan.lowering.place_gradients import PlaceGradients
 from striate.plan.lowering.recomputation import Recomputation
-from striate.plan.lowering.recorder import Recorder
+from striate.plan.lowering.recorder import ALIKE, IN_TRAINING, Recorder
 from striate.plan.lowering.shard_gradients import Shards, shards_of
 from striate.plan.settings import Settings
 from striate.plan.stage import Locations, in_tasks
@@ -61,7 +61,8 @@ class Builder:
         # Without gradients shards cost nothing.
         shards = settings.blocks if settings.loss is None else shards_of(graph, settings.batch_size)
         shards = min(settings.blocks, shards)
-        self.recorder = Recorder(settings.blocks, shards)
+        alike = ALIKE if settings.loss is None else IN_TRAINING
+        self.recorder = Recorder(settings.blocks, shards, alike)
         self.activations: dict[int, Layer] = {
             o.node: o.activation for o in graph.operations if o.activation
         }

@@ -8,8 +8,10 @@ from striate.nest.algebra import Nest
 from striate.nest.rewrite import with_tensors, without_axes
 from striate.plan.stage import BoundNest, Locations, RecordedStages, Stage, When, over_blocks
 
-# Nests that want more than so many times as many blocks together as others do not go with them.
 ALIKE = 4
+"""Nests that want more than so many times as many blocks together as others do not go with them."""
+IN_TRAINING = 2
+"""The same in training, where nothing is cut, and large values would be made for many images."""
 
 
 class Recorder(RecordedStages):
@@ -21,10 +23,12 @@ class Recorder(RecordedStages):
     Attributes:
         label: the layer, and what is computed for it, in the steps that follow: "conv2d_1 forward".
         band: the part of an image that the steps that follow work on alone; None for all of it.
+        alike: how many times as many blocks one step of a stage may want together as another.
     """
 
-    def __init__(self, blocks: int, shards: int) -> None:
+    def __init__(self, blocks: int, shards: int, alike: int = ALIKE) -> None:
         super().__init__(blocks, shards)
+        self.alike = alike
         self._closed = False
         self.label = ""
         self.band: int | None = None
@@ -47,7 +51,7 @@ class Recorder(RecordedStages):
         """
         stage = self.stage()
         if blocks is not None:
-            if stage.wanted and not 1 / ALIKE <= blocks / stage.wanted <= ALIKE:
+            if stage.wanted and not 1 / self.alike <= blocks / stage.wanted <= self.alike:
                 steps = stage.steps
                 kept = len(steps)
                 while kept and steps[kept - 1].late:
