@@ -51,11 +51,11 @@ def cases(setting: Setting) -> Cases:
     """Each network: inference at each batch size, as imported, a training step, its memory."""
     for name in NAMES:
         for batch in INFERENCE_BATCHES:
-            yield f"inference {name}, {batch}", partial(_inference, name, batch, setting)
+            yield f"inference {name}, {batch}", partial(inference_rows, name, batch, setting)
     for name in NAMES:
         yield f"imported {name}", partial(_imported, name, setting)
     for name in NAMES:
-        yield f"training {name}", partial(_training, name, setting)
+        yield f"training {name}", partial(training_rows, name, setting)
     for name in NAMES:
         yield f"memory {name}", partial(_memory, name, setting)
 
@@ -74,7 +74,8 @@ def without_dropout(name: str) -> Network:
     return network
 
 
-def _inference(name: str, batch: int, setting: Setting) -> list[Row]:
+def inference_rows(name: str, batch: int, setting: Setting) -> list[Row]:
+    """One image, or several at a time, against all peers."""
     network = with_statistics(architectures.build(name))
     row = Row("imagenet", f"inference, batch {batch}", name, bar=INFERENCE_BAR)
     model = network.to_torch()
@@ -102,7 +103,8 @@ def _imported(name: str, setting: Setting) -> list[Row]:
     return [contest(row, runs, setting, flops=2.0 * work(network))]
 
 
-def _training(name: str, setting: Setting) -> list[Row]:
+def training_rows(name: str, setting: Setting) -> list[Row]:
+    """A training step against PyTorch's."""
     network = without_dropout(name)
     images, labels = images_for(TRAINING_BATCH), labels_for(TRAINING_BATCH)
     peers = training.in_pytorch_ways(network.to_torch, network, images, labels, setting)
