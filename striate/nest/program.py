@@ -4,8 +4,9 @@ A program is a list of jobs.  A job runs a list of kernel calls for each of its 
 some blocks of images, or some rows of a gradient).  Tasks are dealt to the threads in shards: a
 shard is a fixed run of tasks that one thread takes through in order, and may have calls of its own
 at its start (clearing an accumulator) and its end.  Which thread takes which shard is decided by an
-atomic counter at run time and changes nothing in the result.  A job with a barrier ends when all
-threads have finished it.
+atomic counter at run time and changes nothing in the result.  At the end of a job with a barrier
+threads wait until all shards up to there are done.  A thread without a processor of its own, as
+others want that too, so keeps the rest waiting only while it has a shard: they do its work.
 
 The address of each argument of each call is a linear form too:
 
@@ -25,7 +26,7 @@ from striate.nest.compiler import CompiledNest
 from striate.nest.service import start
 from striate.nest.target import Target, host
 from striate.nest.waiting import offer
-from striate.nest.worker import ARGUMENTS, CALL_WORDS, JOB_WORDS, JobWord, worker
+from striate.nest.worker import ARGUMENTS, CALL_WORDS, JOB_WORDS, Barrier, JobWord, worker
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ class Program:
             row[JobWord.CALLS], row[JobWord.CALL_COUNT] = self._calls(job.calls)
             row[JobWord.STARTS], row[JobWord.START_COUNT] = self._calls(job.starts)
             row[JobWord.ENDS], row[JobWord.END_COUNT] = self._calls(job.ends)
-            row[JobWord.BARRIER] = job.barrier
+            row[JobWord.BARRIER] = Barrier.SHARDS if job.barrier else Barrier.NONE
+        self._meetings = self._found_meetings()
+        self._awaited = np.zeros(len(jobs), np.int64)
         self.resize({})
         self._table[: len(jobs), JobWord.BASE] = 0
         self._work, self._code = worker(target or host())
@@ -116,12 +119,29 @@ class Program:
         self._keep.append(rows)
         return rows.ctypes.data if len(calls) else 0, len(calls)
 
+    def _found_meetings(self) -> list[tuple[int, slice]]:
+        """The barriers, each with the jobs whose shards are waited for there.
+
+        At the last one it is the threads: a thread that comes late to the others finds nothing to
+        do, but it must have seen that before its counters are set for the next run.
+        """
+        barriers = [number for number, job in enumerate(self._jobs) if job.barrier]
+        if barriers:
+            self._table[barriers[-1], JobWord.BARRIER] = Barrier.THREADS
+        starts = [0, *(number + 1 for number in barriers)]
+        found = [(end, slice(start, end + 1)) for start, end in zip(starts, barriers, strict=False)]
+        for end, jobs in found[:-1]:
+            self._table[jobs, JobWord.MEETS] = end + 1
+        return found
+
     def resize(self, tasks: dict[int, int]) -> None:
         """Run only the first `tasks[job]` tasks of some jobs (of the others, all)."""
         for number, job in enumerate(self._jobs):
             count = min(tasks.get(number, job.tasks), job.tasks)
             self._table[number, JobWord.TASKS] = count
             self._table[number, JobWord.SHARDS] = min(job.shards, count)
+        for end, waited_for in self._meetings:
+            self._awaited[end] = self._table[waited_for, JobWord.SHARDS].sum()
 
     def prepare(self, threads: int | None = None) -> None:
         """Before each run, while no thread is at work: where the counters stand.
@@ -135,7 +155,10 @@ class Program:
         self._running = self.threads if threads is None else threads
         used = self._table[: len(self._jobs)]
         used[:, JobWord.BASE] = used[:, JobWord.TAKEN]
-        used[:, JobWord.EXPECTED] = used[:, JobWord.ARRIVED] + self._running
+        used[:, JobWord.EXPECTED] = used[:, JobWord.ARRIVED] + self._awaited
+        if self._meetings:
+            last, _ = self._meetings[-1]
+            used[last, JobWord.EXPECTED] = used[last, JobWord.ARRIVED] + self._running
 
     def start(self, boxes: int, helpers: int, ticket: int) -> None:
         """Run it by this thread, and by those with the first `helpers` mailboxes: all of those that

@@ -29,8 +29,16 @@ class JobWord(IntEnum):
     """Where in the row of a job what stands."""
 
     CALLS, CALL_COUNT, STARTS, START_COUNT, ENDS, END_COUNT, SHARDS, TASKS = range(8)
-    TAKEN, BASE, BARRIER, EXPECTED = 8, 9, 10, 11
+    TAKEN, BASE, BARRIER, EXPECTED, MEETS = 8, 9, 10, 11, 12
     ARRIVED, ASLEEP = 16, 17
+
+
+class Barrier(IntEnum):
+    """What the threads wait for at the end of a job: until all shards up to there are done,
+    whoever did them, or until all threads are there, which no longer touch the program then.
+    """
+
+    NONE, SHARDS, THREADS = range(3)
 
 
 # Of the control word of floating-point arithmetic: subnormal results, and arguments, are zero.
@@ -55,8 +63,11 @@ def worker_source(symbol: str, target: Target) -> str:
             for task in run_of_tasks(job.tasks, job.shards, shard):
                 call_all(job.calls, task, thread, shard)
             call_all(job.ends, task=0, thread, shard)
-        if job.barrier:
+            if job.meets:
+                arrive(job.meets)
+        if job.barrier == THREADS:
             arrive(job)
+        if job.barrier:
             wait_until_all_have_arrived(job)
     """
     code = Function()
@@ -160,6 +171,7 @@ def _job(code: Function, index: Value, target: Target) -> list[Value]:
     ):
         words = ", ".join(f"i64 {v}" for v in (table, count, begin, end, "%thread", shard))
         code.effect(f"call void @call_all({words})")
+    _count_shard(code, row, target)
     code.effect(f"br label %{take}")
     code.label(rest)
     _barrier(code, row, target)
@@ -186,23 +198,49 @@ def _run_of_tasks(code: Function, tasks: Value, shard: Value, shards: Value) -> 
     return first(shard), first(code.emit(f"add i64 {shard}, 1"))
 
 
+def _count_shard(code: Function, row: Value, target: Target) -> None:
+    """Where threads wait for shards: one more is done."""
+    meets = _load(code, row, JobWord.MEETS)
+    counts = code.emit(f"icmp ne i64 {meets}, 0")
+
+    def count() -> None:
+        number = code.emit(f"sub i64 {meets}, 1")
+        offset = code.emit(f"mul i64 {number}, {JOB_WORDS}")
+        there = code.emit(f"getelementptr i64, ptr %table.pointer, i64 {offset}")
+        _arrive(code, there, _load(code, there, JobWord.EXPECTED), target)
+
+    code.when(code.emit(f"and i1 {counts}, {_several(code)}"), count)
+
+
 def _barrier(code: Function, row: Value, target: Target) -> None:
-    """Wait for the other threads; whoever arrives last wakes them."""
-    meeting = code.emit(f"icmp ne i64 {_load(code, row, JobWord.BARRIER)}, 0")
-    several = code.emit("icmp sgt i64 %threads, 1")
-    wanted = code.emit(f"and i1 {meeting}, {several}")
-    arrived, asleep = _field(code, row, JobWord.ARRIVED), _field(code, row, JobWord.ASLEEP)
+    """Wait for the shards or for the other threads; whoever arrives last wakes them.
+
+    What is expected is read first: once all have arrived, it may be set for the next run.
+    """
+    barrier, several = _load(code, row, JobWord.BARRIER), _several(code)
     expected = _load(code, row, JobWord.EXPECTED)
+    for_threads = code.emit(f"icmp eq i64 {barrier}, {int(Barrier.THREADS)}")
+    arrives = code.emit(f"and i1 {for_threads}, {several}")
+    code.when(arrives, lambda: _arrive(code, row, expected, target))
+    some = code.emit(f"icmp ne i64 {barrier}, {int(Barrier.NONE)}")
+    arrived, asleep = _field(code, row, JobWord.ARRIVED), _field(code, row, JobWord.ASLEEP)
+    code.when(
+        code.emit(f"and i1 {some}, {several}"),
+        lambda: wait_until(code, arrived, asleep, expected, target),
+    )
 
-    def meet() -> None:
-        earlier = code.emit(f"atomicrmw add ptr {arrived}, i64 1 seq_cst")
-        mine = code.emit(f"add i64 {earlier}, 1")
-        last = code.emit(f"icmp sge i64 {mine}, {expected}")
-        waits = code.emit(f"xor i1 {last}, true")
-        code.when(waits, lambda: wait_until(code, arrived, asleep, expected, target))
-        code.when(last, lambda: wake(code, arrived, asleep, target))
 
-    code.when(wanted, meet)
+def _several(code: Function) -> Value:
+    return code.emit("icmp sgt i64 %threads, 1")
+
+
+def _arrive(code: Function, row: Value, expected: Value, target: Target) -> None:
+    """Count one more at a barrier; the last one wakes who waits there."""
+    arrived, asleep = _field(code, row, JobWord.ARRIVED), _field(code, row, JobWord.ASLEEP)
+    earlier = code.emit(f"atomicrmw add ptr {arrived}, i64 1 seq_cst")
+    mine = code.emit(f"add i64 {earlier}, 1")
+    last = code.emit(f"icmp sge i64 {mine}, {expected}")
+    code.when(last, lambda: wake(code, arrived, asleep, target))
 
 
 def _call_all_source() -> str:

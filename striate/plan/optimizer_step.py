@@ -16,7 +16,8 @@ import numpy as np
 
 from striate.common.arrays import Array, Floats
 from striate.common.memory import LINE
-from striate.nest.algebra import Expression, Nest, Store, Tensor, sqrt
+from striate.nest.algebra import Expression, Nest, Store, Tensor
+from striate.nest.elementary import sqrt
 from striate.nest.ir import Number
 from striate.nest.target import Target
 from striate.optim.optimizers import SGD, AdamW, Optimizer

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 
 from striate.nest import algebra as a
 from striate.nest.algebra import Binary, Element, Expression, Nest, Store, Tensor, strides_of
+from striate.nest.elementary import maximum, minimum, rint
 from striate.signal.request import Order
 
 CHECKED = 8
@@ -50,7 +51,7 @@ class Epilogue:
         """Write `value` to the output."""
         if self.clip is not None:
             low, high = self.clip
-            value = a.maximum(a.minimum(a.rint(value), high), low)
+            value = maximum(minimum(rint(value), high), low)
         return Store(target, value, self.streaming)
 
 

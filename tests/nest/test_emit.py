@@ -12,6 +12,7 @@ from scipy.special import erfcx
 
 from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
+from striate.nest.elementary import exp, log, maximum, sigmoid, sqrt, tanh
 from striate.nest.ir import BYTES
 from striate.nest.schedule import Schedule, choose
 from striate.nest.target import Target, host
@@ -107,7 +108,7 @@ def test_tiles_and_unrolling_change_nothing(
     out = tensor("out", y=columns * filters * v, x=filters * v, k=v, v=1)
     nest = Nest(
         (("y", rows), ("k", filters), ("x", columns), ("v", v), ("r", 2), ("s", 3), ("c", depth)),
-        stores=(Store(out, a.maximum(Accumulator(), 0.0)),),
+        stores=(Store(out, maximum(Accumulator(), 0.0)),),
         terms=(x * f,),
         reduce=("r", "s", "c"),
         reduction="sum",
@@ -157,11 +158,11 @@ def test_exp_log_sqrt_tanh_sigmoid(run_nest: Run, element: str) -> None:
     n = x.size
     value = tensor("x", v=1)
     functions = {
-        "exp": a.exp(value * 0.5),
-        "log": a.log(value * value + 1e-6),
-        "sqrt": a.sqrt(value * value),
-        "sigmoid": a.sigmoid(value),
-        "tanh": a.tanh(value),
+        "exp": exp(value * 0.5),
+        "log": log(value * value + 1e-6),
+        "sqrt": sqrt(value * value),
+        "sigmoid": sigmoid(value),
+        "tanh": tanh(value),
     }
     arrays = {"x": x.astype(dtype), **{name: np.zeros(n, dtype) for name in functions}}
     nest = Nest((("v", n),), tuple(Store(tensor(name, v=1), e) for name, e in functions.items()))
@@ -185,7 +186,7 @@ def test_mills_ratio(run_nest: Run, element: str) -> None:
 
 def test_exp_saturates_instead_of_overflowing(run_nest: Run) -> None:
     arrays = {"x": np.array([1e4, -1e4, 100.0, -100.0], "f"), "out": np.zeros(4, "f")}
-    nest = Nest((("v", 4),), (Store(tensor("out", v=1), a.exp(tensor("x", v=1))),))
+    nest = Nest((("v", 4),), (Store(tensor("out", v=1), exp(tensor("x", v=1))),))
     from striate.nest.compiler import compile_nest
 
     compile_nest(nest)(*(arrays[role] for role in nest.buffers))
@@ -365,7 +366,7 @@ def test_without_fused_multiply_add(run_nest: Run) -> None:
 
     nest = Nest(
         (("k", 21), ("c", 5)),
-        stores=(Store(tensor("out", k=1), a.exp(Accumulator())),),
+        stores=(Store(tensor("out", k=1), exp(Accumulator())),),
         terms=(tensor("x", c=1) * tensor("f", c=21, k=1),),
         reduce=("c",),
         reduction="sum",
@@ -385,11 +386,11 @@ def test_nan_and_infinity_pass_through(element: str) -> None:
     dtype = np.float32 if element == "f32" else np.float64
     x = tensor("x", v=1)
     functions = {
-        "relu": a.maximum(x, 0.0),
-        "exp": a.exp(x),
-        "sigmoid": a.sigmoid(x),
-        "tanh": a.tanh(x),
-        "log": a.log(a.sqrt(x * x) + 1.0),
+        "relu": maximum(x, 0.0),
+        "exp": exp(x),
+        "sigmoid": sigmoid(x),
+        "tanh": tanh(x),
+        "log": log(sqrt(x * x) + 1.0),
     }
     nest = Nest((("v", 7),), tuple(Store(tensor(name, v=1), e) for name, e in functions.items()))
     values = np.array([np.nan, np.inf, -np.inf, 1.0, np.nan, -2.0, np.nan], dtype)

@@ -18,10 +18,10 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     Transformed,
-    maximum,
     strides_of,
 )
 from striate.nest.compiler import compile_nest
+from striate.nest.elementary import maximum
 from striate.nest.emit import emit
 from striate.nest.rewrite import with_tensors, written_out
 from striate.nest.schedule import Schedule, alternatives, choose

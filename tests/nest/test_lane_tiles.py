@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
+from striate.nest.elementary import maximum
 from striate.nest.emit import emit
 from striate.nest.ir import BYTES, Number
 from striate.nest.rewrite import in_rounds
@@ -41,7 +42,7 @@ def product(rows: int, depth: int, extent: int) -> Nest:
     """out[y, k] = max(bias[k] + sum over c of x[y, c] * f[c, k], 0)"""
     return Nest(
         (("y", rows), ("k", extent), ("c", depth)),
-        stores=(Store(tensor("out", y=extent, k=1), a.maximum(Accumulator(), 0.0)),),
+        stores=(Store(tensor("out", y=extent, k=1), maximum(Accumulator(), 0.0)),),
         terms=(tensor("x", y=depth, c=1) * tensor("f", c=extent, k=1),),
         reduce=("c",),
         reduction="sum",
@@ -312,7 +313,7 @@ def panels(rows: int, depth: int, width: int, *, addend: bool, initial: str) -> 
     begun = {"bias": (tensor("bias", K=width, k=1),), "stored": (out,), "nothing": ()}
     return Nest(
         (("K", 2), ("y", rows), ("k", width), ("r", 2), ("c", depth)),
-        stores=(Store(out, a.maximum(value, 0.0)),),
+        stores=(Store(out, maximum(value, 0.0)),),
         terms=(tensor("x", y=2 * depth, r=depth, c=1) * weights,),
         reduce=("r", "c"),
         reduction="sum",

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from striate.nest import algebra as a
 from striate.nest.algebra import (
     Accumulator,
     Expression,
@@ -20,6 +19,7 @@ from striate.nest.algebra import (
     strides_of,
 )
 from striate.nest.compiler import compile_nest
+from striate.nest.elementary import exp, maximum, sqrt, where
 from striate.nest.emit import emit
 from striate.nest.rewrite import with_tensors
 from striate.nest.schedule import Schedule
@@ -41,15 +41,15 @@ def objects(expression: Expression) -> Iterator[Expression]:
 
 def roots_in(n: int) -> Nest:
     """Stores that share a root, and one that shares a root of it."""
-    root = a.sqrt(tensor("x", i=1) + 2.0)
+    root = sqrt(tensor("x", i=1) + 2.0)
     both = MultiplyAdd(root, root, tensor("y", i=1))
-    twice = a.sqrt(both)
+    twice = sqrt(both)
     return Nest(
         (("i", n),),
         (
             Store(tensor("out0", i=1), root),
             Store(tensor("out1", i=1), both * root),
-            Store(tensor("out2", i=1), a.where(root, ">", 1.0, twice, twice * 2.0)),
+            Store(tensor("out2", i=1), where(root, ">", 1.0, twice, twice * 2.0)),
         ),
     )
 
@@ -95,10 +95,10 @@ def test_every_tensor_is_changed() -> None:
         return tensor(next(names), i=1)
 
     key = Tensor(next(names), strides_of({"i": 1}), element="u32")
-    value = a.where(
+    value = where(
         MultiplyAdd(fresh(), fresh(), fresh()),
         ">",
-        a.maximum(fresh(), a.exp(fresh())),
+        maximum(fresh(), exp(fresh())),
         Keep(key, Index(strides_of({"i": 1})), 3, 1 << 31),
         Accumulator() / fresh(),
     )

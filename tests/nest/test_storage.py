@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, Element, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
+from striate.nest.elementary import maximum, minimum, rint
 from striate.nest.emit import emit
 from striate.nest.ir import Number
 from striate.nest.schedule import Schedule
@@ -155,7 +155,7 @@ def test_rows_are_part_of_what_an_expression_reads() -> None:
 @pytest.mark.parametrize("element", ["f32", "f64"])
 def test_rounding_and_clipping(element: Number) -> None:
     values = np.array([-3.5, -0.5, 0.5, 1.5, 2.5, 254.5, 255.5, 1e6, np.inf, -np.inf, 7.4, 7.6])
-    value = a.maximum(a.minimum(a.rint(line("in", "real")), 255.0), 0.0)
+    value = maximum(minimum(rint(line("in", "real")), 255.0), 0.0)
     nest = Nest((("x", len(values)),), (Store(line("out", "u8"), value),))
     out = np.zeros(len(values), np.uint8)
     arrays = {"in": values.astype(NUMBERS[element]), "out": out}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,3 +121,27 @@ def test_programs_that_are_gone_as_soon_as_they_have_run() -> None:
         sums = Sums(7, 3, 4)
         run(Program([sums.job] * (1 + number % 3), 4))
         assert sums.ends.tolist() == sums.expected(7, 3)
+
+
+@pytest.mark.parametrize("barriers", [(True, True, True), (False, True, True), (True, False, True)])
+def test_others_do_the_work_of_a_thread_that_is_late(barriers: tuple[bool, ...]) -> None:
+    """It keeps them waiting only at the end, where all must have left the program."""
+    several = [Sums(7, 3, 2) for _ in barriers]
+    jobs = [
+        replace(sums.job, barrier=barrier) for sums, barrier in zip(several, barriers, strict=True)
+    ]
+    program = Program(jobs, 2)
+    for _ in range(5):
+        for sums in several:
+            sums.ends.fill(np.nan)
+        program.prepare()
+        first = threading.Thread(target=program.run, args=(0,))
+        first.start()
+        until = time.monotonic() + 20
+        while np.isnan(several[-1].ends).any() and time.monotonic() < until:
+            time.sleep(0.001)
+        assert [sums.ends.tolist() for sums in several] == [s.expected(7, 3) for s in several]
+        assert first.is_alive()
+        program.run(1)
+        first.join(20)
+        assert not first.is_alive()

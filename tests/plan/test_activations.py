@@ -29,7 +29,8 @@ from striate.layers import (
     Sigmoid,
     SiLU,
 )
-from striate.nest.algebra import Constant, sigmoid
+from striate.nest.algebra import Constant
+from striate.nest.elementary import sigmoid
 from striate.network import Input, Network
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.plan.analysis.activations import ACTIVATIONS, Activation, fusible, rises

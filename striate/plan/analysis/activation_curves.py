@@ -10,16 +10,8 @@ from __future__ import annotations
 import math
 
 from striate.layers import ELU, GELU, Clip
-from striate.nest.algebra import (
-    Constant,
-    Expression,
-    Unary,
-    exp,
-    maximum,
-    minimum,
-    sigmoid,
-    where,
-)
+from striate.nest.algebra import Constant, Expression, Unary
+from striate.nest.elementary import exp, maximum, minimum, sigmoid, where
 
 _ONE = Constant(1.0)
 # From here on gates are 1, and their slopes 0, to the last bit.

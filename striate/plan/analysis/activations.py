@@ -28,7 +28,8 @@ from striate.layers import (
     SiLU,
     Tanh,
 )
-from striate.nest.algebra import Constant, Expression, maximum, minimum, sigmoid, tanh, where
+from striate.nest.algebra import Constant, Expression
+from striate.nest.elementary import maximum, minimum, sigmoid, tanh, where
 from striate.plan.analysis import activation_curves as curves
 
 Kind = TypeVar("Kind", bound=Layer)

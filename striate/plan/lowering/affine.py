@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import cast
 
 from striate.layers import Affine, PReLU
-from striate.nest.algebra import Expression, Nest, Tensor, where
+from striate.nest.algebra import Expression, Nest, Tensor
+from striate.nest.elementary import where
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Location, pixels, vector
 from striate.plan.lowering.builder import Builder

@@ -18,15 +18,8 @@ from __future__ import annotations
 from typing import cast
 
 from striate.layers import Add, BatchNorm
-from striate.nest.algebra import (
-    Accumulator,
-    Constant,
-    Expression,
-    Nest,
-    Store,
-    maximum,
-    sqrt,
-)
+from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store
+from striate.nest.elementary import maximum, sqrt
 from striate.plan.analysis.operations import Graph, Operation
 from striate.plan.layout import EVERY_PIXEL, Axes, Buffer, Image, Location, pixels, vector
 from striate.plan.lowering.builder import Builder

@@ -23,17 +23,8 @@ import numpy.typing as npt
 
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
-from striate.nest.algebra import (
-    Expression,
-    Index,
-    Nest,
-    Store,
-    Tensor,
-    minimum,
-    rint,
-    strides_of,
-    where,
-)
+from striate.nest.algebra import Expression, Index, Nest, Store, Tensor, strides_of
+from striate.nest.elementary import minimum, rint, where
 from striate.plan.inputs import ImageChanges, ImagesInPlace, InputFormat
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location
 

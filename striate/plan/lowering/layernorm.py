@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import cast
 
 from striate.layers import LayerNorm
-from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store, Tensor, sqrt
+from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store, Tensor
+from striate.nest.elementary import sqrt
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, pixels, vector
 from striate.plan.lowering.builder import Builder

@@ -22,11 +22,10 @@ from striate.nest.algebra import (
     Reduction,
     Store,
     Tensor,
-    exp,
-    log,
     strides_of,
     tensors_in,
 )
+from striate.nest.elementary import exp, log
 from striate.plan.layout import EVERY_PIXEL, Axes, Image, Location, pixels, vector
 from striate.plan.lowering.builder import Builder
 

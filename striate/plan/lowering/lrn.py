@@ -11,16 +11,8 @@ from __future__ import annotations
 from typing import cast
 
 from striate.layers import LRN
-from striate.nest.algebra import (
-    Accumulator,
-    Constant,
-    Expression,
-    Nest,
-    Store,
-    exp,
-    log,
-    sqrt,
-)
+from striate.nest.algebra import Accumulator, Constant, Expression, Nest, Store
+from striate.nest.elementary import exp, log, sqrt
 from striate.ops.lrn import neighbours
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Image, Location, pixels

@@ -24,8 +24,8 @@ from striate.nest.algebra import (
     Store,
     Tensor,
     strides_of,
-    where,
 )
+from striate.nest.elementary import where
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Graph, Operation
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location, Steps, pixels
