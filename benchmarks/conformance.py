@@ -56,7 +56,7 @@ def main() -> int:
 def plain(why: str) -> str:
     """A reason without the names of nodes and tensors, and without numbers."""
     inner = re.findall(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)", why)
-    return re.sub(r'"[^"]*"|\[[^]]*\]|-?\d+', "…", inner[-1] if inner else why)[:90]
+    return re.sub(r'"[^"]*"|\[[^]]*\]|-?\d+', "…", max(inner, key=len) if inner else why)[:90]
 
 
 def architectures() -> Iterator[str]:
