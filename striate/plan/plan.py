@@ -140,12 +140,13 @@ class Plan:
             halos[view.value] = larger(halos.get(view.value, NO_HALO), halos.get(value, NO_HALO))
         pooled = {} if settings.bfloat16 else maxima_alone(graph)
         for value, shape in values.items():
-            if value in pooled and value not in views:
+            if value in views:
+                continue
+            if value in pooled:
                 halo, fill = pooled[value], NEVER_WINS
             else:
                 halo, fill = halos.get(value, NO_HALO), 0.0
-            if value not in views:
-                builder.values[value] = builder.image(f"value {value}", shape, halo, fill)
+            builder.values[value] = builder.image(f"value {value}", shape, halo, fill)
         for value, view in views.items():  # joined images come before what they join
             builder.values[value] = builder.values[view.value].view(view.first, values[value][-1])
         if settings.loss is None:

@@ -196,7 +196,7 @@ def _cost(nest: Nest, axis: str | None, parts: int, lanes: int) -> float:
         _numbers(nest, tensor) * (share if axis and tensor.stride(axis) else 1.0)
         for tensor in nest.read
     )
-    return share * _work(nest) / lanes + 0.5 * numbers
+    return share * _work(nest) / lanes + _READING * numbers
 
 
 def _cut(step: BoundNest, parts: int, settings: Settings) -> list[Stage]:

@@ -9,6 +9,7 @@ the pixels, whose sums go back and forth, are few against the weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from striate.plan.settings import Settings
@@ -23,17 +24,15 @@ def weight_rounds(settings: Settings, reduced: Mapping[str, int], pixels: int) -
     """How many indices of each reduced axis a round takes; nothing where there should be none.
 
     Args:
-        settings: of the plan, where channels fill the lanes.
+        settings: of the plan.
         reduced: the extents of the summed axes: taps, and last the channels.
         pixels: outputs of an image.
     """
+    if settings.lanes > 1 or settings.bfloat16:
+        return {}
     *taps, (channels, depth) = reduced.items()
-    weights = depth
-    for _, count in taps:
-        weights *= count
+    weights = math.prod(reduced.values())
     some = next((size for size in range(min(depth, _MOST), 0, -1) if depth % size == 0), depth)
     if weights < _FOR_EACH * pixels * settings.blocks or some < _LEAST or weights < 2 * some:
-        return {}
-    if settings.lanes > 1 or settings.bfloat16:
         return {}
     return {**{axis: 1 for axis, _ in taps}, channels: some}
