@@ -30,7 +30,7 @@ FLOORS: Floors = (
     ("model", "signal"),
     ("optim", "data", "recordings", "compat"),
     ("plan", "pictures"),
-    ("engines",),
+    ("engines", "confidence"),
     ("training", "functional"),
     ("inspect", "exporting"),
     ("network",),
@@ -61,8 +61,7 @@ WINGS = {
         "#d9ead3",
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
-            "exporting", "network", "importing", "architectures", "estimators",
-            "exporting", "network", "estimators",
+            "exporting", "network", "importing", "architectures", "estimators", "confidence",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),

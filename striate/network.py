@@ -238,16 +238,15 @@ class Network(Model):
         views: str = "plain",
         head: str | None = None,
     ) -> NDArray[np.float64]:
-        """Class probabilities (n, classes): the softmax of `predict_logits`, same options.
-
-        In float64, so that each row sums to 1 as exactly as `numpy.random` asks.
+        """Class probabilities (n, classes), float64: what `answers` makes of outputs, by default
+        their softmax; the options are those of `predict_logits`.
         """
         if len(self.output_shape) != 1:
             raise StriateValueError(
                 f"Network: the output {self.output_shape} is an image, not one number per class; "
                 "end the network with Dense, or use predict_logits"
             )
-        from striate.optim.losses import softmax
+        from striate.confidence.probabilities import probabilities
 
         logits = self._finite_logits(
             images,
@@ -259,7 +258,7 @@ class Network(Model):
             views=views,
             head=head,
         )
-        return np.asarray(softmax(logits.astype(np.float64)))
+        return probabilities(self.answers, logits)
 
     def predict(
         self,

@@ -5,11 +5,13 @@ The tensors are the network's parameters and running statistics under their publ
 metadata, all of it text, describe the rest:
 
     format            "striate"
-    format_version    "1"; "2" if layers share weights or there are heads; newer ones are refused
+    format_version    "1"; "2" if layers share weights or there are heads; "3" if there are answers;
+                      newer ones are refused
     striate_version   the version that wrote the file, for people
     architecture      JSON, `Network.get_config()`
     classes           JSON, the class names in the order of the outputs, or null
     preprocessing     JSON, `Preprocessing.to_dict()`
+    answers           JSON, `Answers.to_dict()`; absent for classes of plain softmax
     training          JSON, the writer's notes about the training
     frozen            JSON, the names of the layers that are not trained further; absent if none
     kept_statistics   JSON, the names of the batch normalisations that are trained on their running
@@ -42,6 +44,7 @@ from striate.common.atomic import write_atomically
 from striate.common.text import listed, reason
 from striate.common.warn import warn_user
 from striate.layers import LAYERS
+from striate.model.answers import Answers
 from striate.model.container import (
     Container,
     ModelFileError,
@@ -54,9 +57,11 @@ from striate.model.preprocessing import Preprocessing
 
 __all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # What says which numbers are computed, in contrast to notes for people.
 _SEALED = ("architecture", "classes", "preprocessing")
+# Sealed, too, but not in every file.
+_SEALED_WHERE_THERE = ("answers",)
 
 
 Kind = TypeVar("Kind", bound=Model)
@@ -98,6 +103,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
         _problem_of_layers(network),
         _problem_of_classes(network.classes, network),
         _problem_of_preprocessing(network.preprocessing, network),
+        network.answers.problem(network.output_shape),
     ):
         if problem:
             raise ModelFileError(f"{path}: not saved, because the model is not valid: {problem}")
@@ -110,6 +116,8 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
         "preprocessing": _to_json(network.preprocessing.to_dict()),
         "training": _to_json(dict(extra_metadata or {})),
     }
+    if network.answers != Answers():
+        metadata["answers"] = _to_json(network.answers.to_dict())
     for key, names in (("frozen", network.frozen), ("kept_statistics", network.kept_statistics)):
         if names:
             metadata[key] = _to_json(sorted(names))
@@ -137,6 +145,7 @@ def load(path: str | Path, kind: type[Kind]) -> Kind:
         target[...] = tensors[name]
     network.classes = _classes(path, metadata, network)
     network.preprocessing = _preprocessing(path, metadata, network)
+    network.answers = _answers(path, metadata, network)
     _choose_layers(path, metadata, network)
     _verify(path, tensors, metadata)
     _tell_of_another_program(path, metadata)
@@ -161,7 +170,7 @@ def checksum(tensors: Mapping[str, Floats], metadata: Mapping[str, str]) -> str:
     its tensors.
     """
     total = hashlib.sha256()
-    for key in _SEALED:
+    for key in (*_SEALED, *(key for key in _SEALED_WHERE_THERE if key in metadata)):
         total.update(f"{key}\0{len(metadata.get(key, ''))}\0{metadata.get(key, '')}".encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -287,6 +296,19 @@ def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model
     return preprocessing
 
 
+def _answers(path: str | Path, metadata: Mapping[str, str], network: Model) -> Answers:
+    if "answers" not in metadata:
+        return Answers()
+    description = _from_json(path, metadata, "answers")
+    try:
+        answers = Answers.from_dict(description)
+    except (ValueError, TypeError, OverflowError) as error:
+        damaged(path, f"what it says of answers is not valid: {error}", error)
+    if problem := answers.problem(network.output_shape):
+        damaged(path, problem)
+    return answers
+
+
 # Checks that are the same when a model is written and when it is read
 
 
@@ -364,8 +386,10 @@ def _open(path: str | Path) -> Container:
 
 def _format_version(network: Model) -> str:
     """The oldest version whose readers understand the file."""
+    if network.answers != Answers():
+        return "3"
     shares = any(node.shares is not None for node in network.nodes)
-    return str(FORMAT_VERSION if shares or network.heads else 1)
+    return "2" if shares or network.heads else "1"
 
 
 def _to_json(value: Any) -> str:

@@ -16,6 +16,7 @@ from striate.common.memory import aligned_copy, whole_lines
 from striate.common.text import cut, did_you_mean, listed
 from striate.layers import Layer, Node
 from striate.model import branches, graph
+from striate.model.answers import Answers
 from striate.model.parameters import (
     Slot,
     draw,
@@ -44,6 +45,7 @@ class Model:
         state_flat, state_slots, state: the same for batch normalisation's running statistics.
         preprocessing: from raw images to the network's input.
         classes: class names in the order of the outputs, or None.
+        answers: what the outputs mean, and how they become answers.
         heads: auxiliary outputs by name: `graph.Head`.
         frozen: the names of layers that training does not change: see `freeze`.
         kept_statistics: the names of batch normalisations that are trained on their running
@@ -77,6 +79,7 @@ class Model:
         self.output_shape = self.nodes[-1].shape
         self.classes: list[str] | None = None
         self._preprocessing = Preprocessing()
+        self._answers = Answers()
         self.frozen: frozenset[str] = frozenset()
         self.kept_statistics: frozenset[str] = frozenset()
         self._allocate()
@@ -303,6 +306,7 @@ class Model:
                 own[name][...] = array
         made.classes = None if self.classes is None else list(self.classes)
         made.preprocessing = self.preprocessing
+        made.answers = self.answers
         made._set_frozen(part.frozen)
         made._set_kept_statistics(part.kept_statistics)
         return made
@@ -330,6 +334,19 @@ class Model:
         """Set a preprocessing that has been checked."""
         self._preprocessing = value
 
+    @property
+    def answers(self) -> Answers:
+        """What the outputs mean, and how they become answers."""
+        return self._answers
+
+    @answers.setter
+    def answers(self, value: Answers) -> None:
+        if not isinstance(value, Answers):
+            raise StriateTypeError(f"Network: answers must be an Answers, got {value!r}")
+        if problem := value.problem(self.output_shape):
+            raise StriateValueError(f"Network: its answers do not fit it: {problem}")
+        self._answers = value
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({len(self.nodes)} layers, {self.input_shape} → "
@@ -345,7 +362,11 @@ class Model:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         flat, state_flat = state["flat"], state["state_flat"]
-        older: dict[str, Any] = {"frozen": frozenset(), "kept_statistics": frozenset()}
+        older: dict[str, Any] = {
+            "frozen": frozenset(),
+            "kept_statistics": frozenset(),
+            "_answers": Answers(),
+        }
         heads = MappingProxyType(dict(state.get("heads", {})))
         self.__dict__.update({**older, **state, "heads": heads})
         self.flat, self.state_flat = aligned_copy(flat), aligned_copy(state_flat)
