@@ -83,6 +83,7 @@ class Network(Model):
         frozen: the names of layers that training does not change: see `freeze`.
         kept_statistics: the names of batch normalisations that are trained on their running
             statistics: see `keep_statistics`.
+        rates: what the learning rate is multiplied by, by the names of layers: see `set_rate`.
     """
 
     def _make_views(self) -> None:

@@ -85,3 +85,27 @@ def nearest_shares(counts: Indices, fraction: float) -> Indices:
     nearest: Indices = (fraction * counts + 0.5).astype(np.intp)
     least_one: Indices = np.maximum(nearest, 1)
     return np.minimum(least_one, counts - 1)
+
+
+def stratified_folds(
+    labels: NDArray[Any], folds: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Deal things out to parts of nearly one size, each with nearly the same share of each class.
+
+    Args:
+        labels: (n,), of any type that can be sorted.
+        folds: how many parts, 1...n.
+        rng: shuffles the things of each class.
+
+    Returns:
+        The number of the part of each, (n,), from 0. The sizes differ by one at most, and so do the
+        numbers of one class.
+    """
+    if not 1 <= folds <= len(labels):
+        raise StriateValueError(f"{len(labels)} things cannot be dealt out to {folds} parts")
+    _, inverse = np.unique(labels, return_inverse=True)
+    # Sorted by class, and at random inside; dealt out in turn, from one class on to the next.
+    order = np.lexsort((rng.random(len(labels)), inverse))
+    parts = np.empty(len(labels), np.intp)
+    parts[order] = np.arange(len(labels)) % folds
+    return parts

@@ -146,8 +146,9 @@ class CompiledEngine:
                 f"got {gradient.dtype} of shape {gradient.shape}"
             )
         if not flat.size or not is_known(optimizer):
+            rates = self.network.learning_rates(learning_rate)
             with self.network.frozen_kept():
-                optimizer.apply(flat, gradient, self.network.decay_mask, learning_rate)
+                optimizer.apply(flat, gradient, self.network.decay_mask, rates)
             return
         optimizer.begin(flat, learning_rate)
         known = self._update
@@ -165,7 +166,7 @@ class CompiledEngine:
                 weights=flat,
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
-                learned=self.network.learned_parts() if self.network.frozen else None,
+                learned=_learned(self.network),
             )
         step = known
 
@@ -241,6 +242,11 @@ class CompiledEngine:
                 target=self.target,
             )
         return self._runners[key]
+
+
+def _learned(network: Model) -> list[tuple[int, int, float]] | None:
+    """The parts of the parameters that are trained; None if all are, at one rate."""
+    return network.learned_parts() if network.frozen or network.rates else None
 
 
 def _how_computed(loss: Loss) -> str:

@@ -86,8 +86,9 @@ class NumPyEngine:
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update ``network.flat`` in place by the optimizer."""
         gradient = self.gradient.astype(np.float32, copy=False)
+        rates = self.network.learning_rates(learning_rate)
         with self.network.frozen_kept():
-            optimizer.apply(self.network.flat, gradient, self.network.decay_mask, learning_rate)
+            optimizer.apply(self.network.flat, gradient, self.network.decay_mask, rates)
 
     def fingerprint(self) -> str:
         """What the bits of its results depend on: the version of NumPy."""

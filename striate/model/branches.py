@@ -32,6 +32,14 @@ class Branch:
             self.nodes[new].name for old, new in self.first.items() if whole[old].name in names
         )
 
+    def rates(self, rates: Mapping[str, float], whole: Sequence[Vertex]) -> dict[str, float]:
+        """Rates by names of owners of parameters in the whole, by how these are called here."""
+        return {
+            self.nodes[new].name: rates[whole[old].name]
+            for old, new in self.first.items()
+            if whole[old].name in rates
+        }
+
 
 def leading_to(nodes: Sequence[Vertex], node: int) -> Branch:
     """The part of a graph that leads to a node."""

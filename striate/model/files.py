@@ -16,6 +16,8 @@ metadata, all of it text, describe the rest:
     frozen            JSON, the names of the layers that are not trained further; absent if none
     kept_statistics   JSON, the names of the batch normalisations that are trained on their running
                       statistics; absent if none
+    rates             JSON, what the learning rate is multiplied by, by the names of layers; absent
+                      if none
     checksum          SHA-256 of the tensors and of the metadata that say what is computed
 
 Files of older versions have no checksum. One that does not match is refused: some bit is not what
@@ -121,6 +123,8 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
     for key, names in (("frozen", network.frozen), ("kept_statistics", network.kept_statistics)):
         if names:
             metadata[key] = _to_json(sorted(names))
+    if network.rates:
+        metadata["rates"] = _to_json(dict(sorted(network.rates.items())))
     metadata["checksum"] = checksum(tensors, metadata)
     try:
         write_atomically(path, chunks(tensors, metadata))
@@ -283,6 +287,19 @@ def _choose_layers(path: str | Path, metadata: Mapping[str, str], network: Model
         ):
             damaged(path, f"the layers that it {what} are none of its own")
         choose(*names)
+    if "rates" in metadata:
+        _choose_rates(path, _from_json(path, metadata, "rates"), network)
+
+
+def _choose_rates(path: str | Path, rates: Any, network: Model) -> None:
+    """Set the rates of layers that the file names."""
+    if not isinstance(rates, dict) or not rates:
+        damaged(path, "its rates of layers are none")
+    for name, factor in rates.items():
+        try:
+            network.set_rate(factor, name)
+        except (ValueError, TypeError, OverflowError) as error:
+            damaged(path, f"its rates of layers are not valid: {error}", error)
 
 
 def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model) -> Preprocessing:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Self
@@ -12,13 +11,12 @@ import numpy as np
 
 from striate.common.arrays import Floats
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.memory import aligned_copy, whole_lines
-from striate.common.text import cut, did_you_mean, listed
+from striate.common.memory import aligned_copy
+from striate.common.text import cut, listed
 from striate.layers import Layer, Node
 from striate.model import branches, graph
 from striate.model.answers import Answers
 from striate.model.parameters import (
-    Slot,
     draw,
     lay_out,
     set_identity_filters,
@@ -26,10 +24,11 @@ from striate.model.parameters import (
     zeros,
 )
 from striate.model.preprocessing import Preprocessing
+from striate.model.trained_parts import TrainedParts
 from striate.ops.shapes import Shape
 
 
-class Model:
+class Model(TrainedParts):
     """A convolutional network as data: its graph, parameters, preprocessing and class names.
 
     Plans, engines and training work on this class; `striate.network.Network` adds the methods
@@ -50,6 +49,7 @@ class Model:
         frozen: the names of layers that training does not change: see `freeze`.
         kept_statistics: the names of batch normalisations that are trained on their running
             statistics: see `keep_statistics`.
+        rates: what the learning rate is multiplied by, by the names of layers: see `set_rate`.
     """
 
     def __init__(
@@ -80,8 +80,7 @@ class Model:
         self.classes: list[str] | None = None
         self._preprocessing = Preprocessing()
         self._answers = Answers()
-        self.frozen: frozenset[str] = frozenset()
-        self.kept_statistics: frozenset[str] = frozenset()
+        self._train_all()
         self._allocate()
         if seed is not None:
             self.initialise(seed)
@@ -112,11 +111,6 @@ class Model:
             self.input_shape if source < 0 else self.nodes[source].shape
             for source in self.nodes[node].inputs
         )
-
-    def owner(self, node: int) -> int:
-        """The node whose parameters a node uses: itself, or the first place of its layer."""
-        first = self.nodes[node].shares
-        return node if first is None else first
 
     def parameters_of(self, node: int) -> dict[str, Floats]:
         """Views of one node's parameters, by their short names."""
@@ -161,107 +155,6 @@ class Model:
                 if slot.parameter.initial == "identity":
                     set_identity_filters(slot.parameter, part.reshape(slot.parameter.shape))
 
-    # Freezing.
-
-    def freeze(self, *layers: str) -> None:
-        """Let training leave the parameters of these layers as they are; of none named, of all.
-
-        Frozen batch normalisation uses its running statistics in training too, and keeps them.
-        Where nothing before a layer learns either, the backward pass ends.  Model files keep it.
-        It counts from the next call of `fit` on.
-
-        Raises:
-            ValueError: there is no such layer.
-        """
-        self._set_frozen(self.frozen | self._owning(self.slots, layers))
-
-    def unfreeze(self, *layers: str) -> None:
-        """Let training change these layers again; of none named, all.
-
-        Raises:
-            ValueError: there is no such layer.
-        """
-        self._set_frozen(self.frozen - self._owning(self.slots, layers))
-
-    def keep_statistics(self, *layers: str) -> None:
-        """Let training use the running statistics of these batch normalisations as they are, and
-        not those of the batch; of none named, of all.  Scale and shift are trained all the same.
-
-        Predictions do so anyway.  For fine-tuning with small batches, whose statistics say little.
-        Model files keep it.  It counts from the next call of `fit` on.
-
-        Raises:
-            ValueError: there is no such layer.
-        """
-        self._set_kept_statistics(self.kept_statistics | self._owning(self.state_slots, layers))
-
-    def update_statistics(self, *layers: str) -> None:
-        """Let training use the batch's statistics again, and update the running ones, in these
-        layers; of none named, in all.
-
-        Raises:
-            ValueError: there is no such layer.
-        """
-        self._set_kept_statistics(self.kept_statistics - self._owning(self.state_slots, layers))
-
-    def _owning(self, slots: Sequence[Slot], layers: Sequence[str]) -> set[str]:
-        """Those of these layers that have such arrays, each by the name of its first place."""
-        known = [node.name for node in self.nodes]
-        for name in layers:
-            if name not in known:
-                raise StriateValueError(
-                    f"Network: there is no layer {cut(repr(name), 80)}"
-                    f"{did_you_mean(str(name), known)}; the layers are {cut(listed(known), 200)}"
-                )
-        chosen = set(layers) or set(known)
-        owners = {self.nodes[self.owner(i)].name for i, name in enumerate(known) if name in chosen}
-        return {self.nodes[slot.node].name for slot in slots} & owners
-
-    def _set_frozen(self, names: frozenset[str]) -> None:
-        self.frozen = frozenset(names)
-
-    def _set_kept_statistics(self, names: frozenset[str]) -> None:
-        self.kept_statistics = frozenset(names)
-
-    @property
-    def frozen_nodes(self) -> frozenset[int]:
-        """The indices of the frozen layers."""
-        return self._places_of(self.frozen)
-
-    @property
-    def steady_nodes(self) -> frozenset[int]:
-        """The indices of layers whose running statistics are used in training, and stay."""
-        return self._places_of(self.frozen | self.kept_statistics)
-
-    def _places_of(self, names: frozenset[str]) -> frozenset[int]:
-        """All places of the layers with these names."""
-        if not names:
-            return frozenset()
-        found = (i for i in range(len(self.nodes)) if self.nodes[self.owner(i)].name in names)
-        return frozenset(found)
-
-    def learned_parts(self) -> list[tuple[int, int]]:
-        """(start, stop) of the parts of `flat`, in whole cache lines, that are not frozen."""
-        frozen, parts = self.frozen_nodes, list[tuple[int, int]]()
-        for slot in self.slots:
-            if slot.node not in frozen:
-                stop = whole_lines(4 * slot.stop) // 4
-                if parts and parts[-1][1] == slot.start:
-                    parts[-1] = (parts[-1][0], stop)
-                else:
-                    parts.append((slot.start, stop))
-        return parts
-
-    @contextmanager
-    def frozen_kept(self) -> Iterator[None]:
-        """While all parameters are changed, keep the frozen ones as they are."""
-        frozen = self.frozen_nodes
-        kept = [s for s in self.slots if s.node in frozen]
-        copies = [self.flat[slot.start : slot.stop].copy() for slot in kept]
-        yield
-        for slot, copy in zip(kept, copies, strict=True):
-            self.flat[slot.start : slot.stop] = copy
-
     # Heads.
 
     def branch(self, head: str | None = None) -> Model:
@@ -293,6 +186,7 @@ class Model:
             state_slots=chosen.slots(self.state_slots),
             frozen=chosen.named(self.frozen, self.nodes),
             kept_statistics=chosen.named(self.kept_statistics, self.nodes),
+            rates=MappingProxyType(chosen.rates(self.rates, self.nodes)),
         )
         part._make_views()
         return part
@@ -309,6 +203,7 @@ class Model:
         made.answers = self.answers
         made._set_frozen(part.frozen)
         made._set_kept_statistics(part.kept_statistics)
+        made._set_rates(part.rates)
         return made
 
     # Preprocessing.
@@ -358,17 +253,20 @@ class Model:
     def __getstate__(self) -> dict[str, Any]:
         dropped = ("parameters", "state")
         kept = {key: value for key, value in self.__dict__.items() if key not in dropped}
-        return {**kept, "heads": dict(self.heads)}  # a view cannot be pickled
+        # Views cannot be pickled.
+        return {**kept, "heads": dict(self.heads), "rates": dict(self.rates)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         flat, state_flat = state["flat"], state["state_flat"]
         older: dict[str, Any] = {
             "frozen": frozenset(),
             "kept_statistics": frozenset(),
+            "rates": {},
             "_answers": Answers(),
         }
-        heads = MappingProxyType(dict(state.get("heads", {})))
-        self.__dict__.update({**older, **state, "heads": heads})
+        whole = {**older, **state}
+        views = {name: MappingProxyType(dict(whole.get(name, {}))) for name in ("heads", "rates")}
+        self.__dict__.update({**whole, **views})
         self.flat, self.state_flat = aligned_copy(flat), aligned_copy(state_flat)
         self._make_views()
 

@@ -45,7 +45,7 @@ class Optimizer(ExplainsItsArguments, ABC):
 
     @abstractmethod
     def apply(
-        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
+        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float | Floats
     ) -> None:
         """Update the parameters in place by one step.
 
@@ -53,7 +53,7 @@ class Optimizer(ExplainsItsArguments, ABC):
             flat: all parameters, float32 (P,).
             gradient: their gradient (P,).
             decay_mask: (P,), 1 where weight decay applies, else 0.
-            learning_rate: of this step.
+            learning_rate: of this step; or that of each parameter, (P,).
         """
 
     @abstractmethod
@@ -105,9 +105,9 @@ class Optimizer(ExplainsItsArguments, ABC):
         self.__dict__.update(state)
         self.state = [aligned_copy(buffer, np.float32) for buffer in self.state]
 
-    def begin(self, flat: Floats, learning_rate: float) -> None:
+    def begin(self, flat: Floats, learning_rate: float | Floats) -> None:
         """Check the learning rate and allocate the state, at the beginning of a step."""
-        if not (math.isfinite(learning_rate) and learning_rate >= 0.0):
+        if not (np.isfinite(learning_rate).all() and np.min(learning_rate) >= 0.0):
             raise StriateValueError(
                 f"the learning rate must be finite and at least 0, not {learning_rate!r}"
             )
@@ -153,7 +153,7 @@ class SGD(Optimizer):
 
     @unwatched
     def apply(
-        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
+        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float | Floats
     ) -> None:
         """Update `flat` in place by one step."""
         self.begin(flat, learning_rate)
@@ -210,7 +210,7 @@ class AdamW(Optimizer):
 
     @unwatched
     def apply(
-        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float
+        self, flat: Floats, gradient: Floats, decay_mask: Floats, learning_rate: float | Floats
     ) -> None:
         """Update `flat` in place by one step."""
         self.begin(flat, learning_rate)

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 _FLOAT = np.dtype(np.float32)
 # Multiply-adds of a batch that are not worth waking another thread for.
 _SMALL = 60_000_000
+# Bytes of weights that no core's own cache holds: two threads read them nearly twice as fast.
+_MUCH = 1 << 22
 
 
 def worth_threads(network: Model, batch_size: int, threads: int) -> int:
-    """As many threads as given, or one where a batch is too little work to share."""
+    """As many threads as given, or one where a batch is too little to compute and to read."""
     work = sum(v.layer.multiply_adds(*network.input_shapes(i)) for i, v in enumerate(network.nodes))
-    return threads if work * batch_size > _SMALL else 1
+    return threads if work * batch_size > _SMALL or network.flat.nbytes > _MUCH else 1
 
 
 class CompiledNetwork:

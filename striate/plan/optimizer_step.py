@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LINE = LINE // 4  # parameters of a line
 _CHUNK = 512  # lines a task
+_NUMBERS = 8  # a table, at most
 _ALONE = 1 << 17  # parameters that one thread is done with before another is awake
 
 w, g, first, second = (
@@ -105,7 +106,8 @@ class Update:
     """The native step of one optimiser on one network's buffers.
 
     `decay` is what `decay_of_lines` finds, `learned` the parts of the buffers that are not frozen,
-    from line to line; None for all of them.
+    from line to line, and what the learning rate is multiplied by in each; None for all of them at
+    one rate.
 
     Attributes:
         threads: how many work on it, at most as many as were given.
@@ -121,7 +123,7 @@ class Update:
         weights: Array,
         gradient: Array,
         decay: Array,
-        learned: Sequence[tuple[int, int]] | None = None,
+        learned: Sequence[tuple[int, int, float]] | None = None,
     ) -> None:
         stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
@@ -131,7 +133,10 @@ class Update:
             stores, self._numbers = adamw(), adamw_table
         self.optimizer, self._rule = optimizer, _rule(optimizer)
         self.threads = threads if weights.size > _ALONE else 1
-        self.table = np.zeros(8, weights.dtype)
+        parts = [(0, weights.size, 1.0)] if learned is None else learned
+        # The numbers of a step, for each of the rates.
+        self._factors = list(dict.fromkeys(factor for _, _, factor in parts))
+        self.table = np.zeros((len(self._factors), _NUMBERS), weights.dtype)
         arrays = {
             "weights": weights,
             "gradient": gradient,
@@ -144,21 +149,19 @@ class Update:
         given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
         buffers = {buffer.name: buffer for buffer in given}
         sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
-        parts = [(0, weights.size)] if learned is None else learned
-        for start, count, lines in (
-            (first // _LINE + start, count, lines)
-            for first, stop in parts
+        for start, count, lines, factor in (
+            (first // _LINE + start, count, lines, factor)
+            for first, stop, factor in parts
             for start, count, lines in in_tasks((stop - first) // _LINE, _CHUNK)
         ):
+            places = {role: size * start for role, size in sizes.items()}
+            places["table"] = _NUMBERS * self._factors.index(factor)
             nest = Nest((("l", lines), ("e", _LINE)), stores)
             recorder.tasks(
                 nest,
                 count,
                 {role: sizes[role] * lines for role in nest.buffers if role in sizes},
-                {
-                    role: Location(buffers[role], sizes.get(role, 0) * start)
-                    for role in nest.buffers
-                },
+                {role: Location(buffers[role], places[role]) for role in nest.buffers},
                 barrier=False,
             )
         memory = Memory(recorder, element, target, self.threads, given)
@@ -166,8 +169,9 @@ class Update:
 
     def prepare(self, learning_rate: float) -> None:
         """Write the numbers of the next step."""
-        numbers = self._numbers(self.optimizer, learning_rate)
-        self.table[: len(numbers)] = numbers
+        for row, factor in zip(self.table, self._factors, strict=True):
+            numbers = self._numbers(self.optimizer, learning_rate * factor)
+            row[: len(numbers)] = numbers
 
     def uses(
         self,

@@ -18,7 +18,9 @@ Facts = dict[str, Any]
 
 # Of these a message says only that they are others.
 START = "initial weights"
-_DIGESTS = ("images", "labels", "validation images", "standardisation", START)
+_DIGESTS = (
+    "images", "labels", "validation images", "standardisation", "rates of layers", START
+)  # fmt: skip
 NETWORK = "network"
 """The one fact without which nothing can be resumed."""
 
@@ -64,8 +66,10 @@ def facts_of_start(network: Model) -> Facts:
 def facts_of_network(network: Model) -> Facts:
     """Of what the network is, apart from its weights, and what of it is trained."""
     chosen = {"frozen layers": network.frozen, "kept statistics": network.kept_statistics}
+    rates = {"rates of layers": digest_of(dict(network.rates))} if network.rates else {}
     return {
         **{name: listed(sorted(layers)) for name, layers in chosen.items() if layers},
+        **rates,
         NETWORK: digest_of(network.get_config()),
         "standardisation": digest_of([*map(list, (network.preprocessing.mean,
                                                   network.preprocessing.std))]),

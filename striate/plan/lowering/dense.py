@@ -71,8 +71,9 @@ def _laid_out(
 ) -> tuple[Location, int, dict[str, int]]:
     """The weights W[i,o], the units of a panel, and the strides of panels O, units o, inputs i.
 
-    Where channels fill the lanes, many units lie in panels; of few units each has its inputs side
-    by side, and these fill the lanes.
+    Where channels fill the lanes, many units lie in panels, and where weights are laid out once two
+    panels do, for two threads; of few units each has its inputs side by side, and these fill the
+    lanes.
     """
     features = x.features
     place = builder.parameter(operation, "weights")
@@ -81,7 +82,7 @@ def _laid_out(
     if builder.channel_lanes and few:
         width, strides = units, {"o": features, "i": 1}
         along = "o"
-    elif builder.channel_lanes and units > 2 * width:
+    elif builder.channel_lanes and units >= (2 if builder.settings.frozen else 3) * width:
         strides = {"O": features * width, "o": 1, "i": width}
         along = "O"
     else:

@@ -1,0 +1,8 @@
+"""Networks for a few photographs, from networks that were trained on many.
+
+pretrained     networks whose weights come in a package of their own
+backbone       a network without its last layer: what it sees, as numbers
+cuts           places where a network can be cut in two
+features       these numbers of many images, kept on disk
+linear_head    a classifier on top of them
+"""
