@@ -143,10 +143,15 @@ def _load(
 
 
 def is_image_folder(source: str) -> bool:
-    """Return whether `source` is a folder of image files, which are resized, unlike arrays."""
+    """Return whether `source` has image files, in folders or inside tar and Parquet files: they are
+    resized, unlike arrays.
+    """
     from striate.data.idx import has_idx
+    from striate.data.shard_names import ENDINGS, shards
 
     path = Path(source)
+    if shards(source, ENDINGS):
+        return True
     return source != "digits" and os.path.isdir(path) and not has_idx(path)
 
 
@@ -189,6 +194,7 @@ class _TestImages:
     def _whole(self) -> Part:
         """Return all images in question: where the source has parts, those of one or of both."""
         from striate.data.part import Part
+        from striate.data.rows import joined
 
         train, test = self.dataset.parts["train"], self.dataset.parts["test"]
         if self.dataset.split or self.part in (None, "test"):
@@ -199,7 +205,7 @@ class _TestImages:
         if train.paths is not None and test.paths is not None:
             paths = train.paths + test.paths
         return Part(
-            np.concatenate([train.images, test.images]),
+            joined(train.images, test.images),
             np.concatenate([train.labels, test.labels]),
             paths,
         )

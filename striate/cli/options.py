@@ -70,6 +70,16 @@ def sides(value: Any) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+def byte_count(value: Any) -> int:
+    """Read a number of bytes: "2GB", "500MiB", "1.5G", "1000000"; GB and GiB are 1024³ here."""
+    if isinstance(value, int):
+        return value
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([kmgt]?)(?:i?b)?", str(value).lower())
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a size such as 2GB, 500MB or 1000000 (bytes)")
+    return int(float(match[1]) * 1024 ** ("kmgt".find(match[2]) + 1 if match[2] else 0))
+
+
 def engine_options(command: Command) -> Command:
     """Add --engine and --threads."""
     command = click.option(

@@ -38,8 +38,9 @@ def train(**given: Any) -> int:
     """Train a network on the images of SOURCE, test it and save it.
 
     SOURCE is "digits" (8×8 images that come along), a folder with one folder of images per class
-    (or with train/, test/ and perhaps valid/, each with class folders), a folder with the four IDX
-    files of MNIST and its kin, or an .npz file with X and y.
+    (or with train/, test/ and perhaps valid/, each with class folders), a tar of such a folder, tar
+    shards as WebDataset writes them ("train-{000..009}.tar"), Parquet files with images, a folder
+    with the four IDX files of MNIST and its kin, or an .npz file with X and y.
 
     Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
@@ -170,6 +171,8 @@ def _load(chosen: TrainOptions) -> Dataset:
         nested=chosen.nested,
         max_pixels=chosen.max_pixels or MAX_PIXELS,
         validation=chosen.patience is not None and chosen.validation is None,
+        memory=chosen.memory,
+        image_cache=chosen.image_cache,
     )
     for sentence in dataset.notes:
         note(one_line(sentence), quiet=chosen.quiet)
@@ -188,7 +191,7 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
     recipe = recipes.choose(dataset.train_images.shape[1:], len(dataset.classes), images)
     training = recipe.training.changed(**chosen.asked)
     augment = {} if chosen.augment is False else training.changes
-    for name in CHANGES:
+    for name in (*CHANGES, "magnitude"):
         value = getattr(chosen, name)
         if value is not None:
             augment[name] = value

@@ -33,6 +33,12 @@ class TrainOptions:
     saturation: float | None
     rotate: float | None
     zoom: float | None
+    hue: float | None
+    resized_crop: float | None
+    randaugment: int | None
+    magnitude: int | None
+    mixup: float | None
+    cutmix: float | None
     class_weight: tuple[str, ...]
     validation: float | None
     patience: int | None
@@ -43,6 +49,8 @@ class TrainOptions:
     nested: bool
     skip_bad: bool
     max_pixels: int | None
+    memory: int | None
+    image_cache: int | None
     seed: int
     exact: bool
     bfloat16: bool
@@ -121,6 +129,41 @@ _OPTIONS = (
         help="Larger or smaller by up to 1 + X times.",
     ),
     click.option(
+        "--hue", type=options.number(0, 0.51), metavar="X", help="By up to X of the colour circle."
+    ),
+    click.option(
+        "--resized-crop",
+        type=options.number(0, 1),
+        metavar="X",
+        help="Cut out a part, from the share X of the area up to all, and enlarge it (photographs: "
+        "0.08 to 0.5).",
+    ),
+    click.option(
+        "--randaugment",
+        type=click.IntRange(0, 14),
+        metavar="N",
+        help="N operations of RandAugment on each image.",
+    ),
+    click.option(
+        "--magnitude",
+        type=click.IntRange(0, 30),
+        metavar="N",
+        help="How strong these are.  [default: 9]",
+    ),
+    click.option(
+        "--mixup",
+        type=options.number(0, 101),
+        metavar="A",
+        help="Blend each image with another, classes alike; A of the beta distribution, such as "
+        "0.2.",
+    ),
+    click.option(
+        "--cutmix",
+        type=options.number(0, 101),
+        metavar="A",
+        help="Paste a part of another image into each; A as for --mixup, such as 1.",
+    ),
+    click.option(
         "--class-weight",
         multiple=True,
         metavar="balanced|CLASS=X",
@@ -163,6 +206,19 @@ _OPTIONS = (
     ),
     options.skip_bad_option,
     options.max_pixels_option,
+    click.option(
+        "--memory",
+        type=options.byte_count,
+        metavar="SIZE",
+        help="Hold up to so much of decoded images, such as 2GB; more are decoded when a batch "
+        "needs them.  [default: what fits comfortably into what is free]",
+    ),
+    click.option(
+        "--image-cache",
+        type=options.byte_count,
+        metavar="SIZE",
+        help="Keep up to so much of those on disk.  [default: 4GiB]",
+    ),
     click.option(
         "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
     ),

@@ -14,17 +14,28 @@ from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Images
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.short_repr import short_repr
+from striate.data.mixing import Mixing, draw_mixing
+from striate.data.photo_changes import cut_and_resize, draw_parts, turn_hues
 from striate.data.pixel_changes import brighten, cut, flip, grays, means, move, stretch, turn
+from striate.data.randaugment import MOST as MOST_MAGNITUDE
+from striate.data.randaugment import apply_operations, draw_operations
 
 Fill = float | str | tuple[float, ...]
 
 CHANGES = (
-    "brightness", "contrast", "saturation", "rotate", "zoom", "shift", "crop", "flip", "cutout"
+    "brightness", "contrast", "saturation", "hue", "rotate", "zoom", "resized_crop", "shift",
+    "crop", "flip", "randaugment", "cutout", "mixup", "cutmix",
 )  # fmt: skip
 """The attributes of `Augment` that change images, unless they are 0 or False."""
 FUSED = ("brightness", "shift", "crop", "flip", "cutout")
 """Those that the compiled engine knows."""
-_MOST = {"brightness": 1, "contrast": 1, "saturation": 1, "rotate": 180, "zoom": 3}
+MIXING = ("mixup", "cutmix")
+"""Those that mix images, and their targets with them."""
+_MOST = {
+    "brightness": 1, "contrast": 1, "saturation": 1, "rotate": 180, "zoom": 3, "hue": 0.5,
+    "resized_crop": 1, "mixup": 100, "cutmix": 100,
+}  # fmt: skip
+_MOST_OPERATIONS = 14
 
 
 @short_repr
@@ -39,6 +50,9 @@ class Draw:
         shifts, crops: first row and column of what is cut out of the padded image, (2, n).
         mirrored: whether left and right change places, (n,).
         squares: first row and column of what is overwritten, maybe outside the image, (2, n).
+        hues: by which share of the circle of colours, (n,).
+        parts: top, left, height and width of what becomes the whole image, (n, 4).
+        operations: of RandAugment, (n, their number); see `striate.data.randaugment`.
     """
 
     factors: npt.NDArray[np.float64] | None = None
@@ -50,11 +64,26 @@ class Draw:
     saturations: npt.NDArray[np.float64] | None = None
     angles: npt.NDArray[np.float64] | None = None
     zooms: npt.NDArray[np.float64] | None = None
+    hues: npt.NDArray[np.float64] | None = None
+    parts: npt.NDArray[np.intp] | None = None
+    operations: npt.NDArray[np.int8] | None = None
+
+    def rows(self, start: int, stop: int) -> Draw:
+        """What was drawn for the images from `start` up to `stop`."""
+        both = ("shifts", "crops", "squares")  # rows and columns come first
+        drawn = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Draw(
+            **{
+                name: value[:, start:stop] if name in both else value[start:stop]
+                for name, value in drawn.items()
+                if value is not None
+            }
+        )
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Changes images at random, each by its own draw, in the order of the attributes.
+    """Changes images at random, each by its own draw, in the order of `CHANGES`.
 
     Values of uint8 images are rounded and clipped to 0...255 after each step.
 
@@ -78,6 +107,20 @@ class Augment:
             digits and letters.
         cutout: overwrite a square of this side with `cutout_fill`. Its centre may be any pixel,
             so that the square may reach over the edge (DeVries and Taylor, arXiv:1708.04552).
+        hue: turn the hue of all pixels by a share of the circle of colours drawn from ± this,
+            0...0.5; for 3 channels only.
+        resized_crop: cut out a part of this share of the area, 0...1, up to all of it, of an aspect
+            (width / height) from 3/4 to 4/3, and bring it to the size of the image; 0 leaves the
+            image whole, and 0.08 is usual for photographs (Szegedy and others, arXiv:1409.4842).
+        randaugment: so many operations of RandAugment (Cubuk and others, arXiv:1909.13719), such
+            as shearing, turning, colours and contrast; for uint8 images of 1 or 3 channels.
+        magnitude: how strong these are, 0...30.
+        mixup: blend each image with another one of its batch, targets alike, by a share drawn from
+            the beta distribution of this and this, 0...100 (Zhang and others, arXiv:1710.09412);
+            0.2 is usual.
+        cutmix: paste a rectangle of another image into each, and mix the targets by the area (Yun
+            and others, arXiv:1905.04899); the share is drawn as for mixup, and 1 is usual. With
+            mixup each image is mixed by one of the two, which is drawn.
         fill, padding: "edge" (repeat the edge), "reflect", "mean" (of each channel over the
             batch), a number, or one number per channel, in the unit of the raw pixels.
         cutout_fill: the same without "edge" and "reflect".
@@ -98,12 +141,21 @@ class Augment:
     zoom: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    hue: float = 0.0
+    resized_crop: float = 0.0
+    randaugment: int = 0
+    magnitude: int = 9
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("shift", "crop", "cutout"):
+        for name in ("shift", "crop", "cutout", "randaugment", "magnitude"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise StriateTypeError(f"Augment: {name} must be a whole number, got {value!r}")
+            limit = {"randaugment": _MOST_OPERATIONS, "magnitude": MOST_MAGNITUDE}.get(name)
+            if limit is not None and not 0 <= value <= limit:
+                raise StriateValueError(f"Augment: {name} must be of 0...{limit}, got {value}")
             if value < 0:
                 raise StriateValueError(f"Augment: {name} must be 0 or more pixels, got {value}")
             object.__setattr__(self, name, int(value))
@@ -159,8 +211,24 @@ class Augment:
 
         Raises:
             ValueError, TypeError: images of another shape or type, or too small for `shift` or
-                `crop`; no epoch or keys where they are needed.
+                `crop`; no epoch or keys where they are needed; mixup or cutmix.
         """
+        if self.mixes:
+            raise StriateValueError(
+                "Augment: mixup and cutmix mix the targets, too: give it to training as `augment`, "
+                "or take `changed`, then `draw_mixing`"
+            )
+        return self.changed(images, rng, epoch=epoch, keys=keys)
+
+    def changed(
+        self,
+        images: Images,
+        rng: np.random.Generator,
+        *,
+        epoch: int | None = None,
+        keys: Array | None = None,
+    ) -> Images:
+        """Return changed copies, which are not mixed; see `__call__`."""
         self.check(images)
         if self.changes_nothing or not len(images):
             return images
@@ -180,7 +248,7 @@ class Augment:
     ) -> Draw:
         """Draw for `count` images of a size; see `__call__` for the arguments."""
         factors = shifts = crops = mirrored = squares = None
-        contrasts = saturations = angles = zooms = None
+        contrasts = saturations = angles = zooms = hues = parts = operations = None
         if self.brightness:
             factors = rng.uniform(1 - self.brightness, 1 + self.brightness, count)
         if self.contrast:
@@ -207,34 +275,80 @@ class Augment:
             # With an even side there is no middle pixel: the centre is the one below the middle.
             centres = [rng.integers(0, height, count), rng.integers(0, width, count)]
             squares = np.stack(centres) - self.cutout // 2
+        # What was added later is drawn later: other numbers stay what they were.
+        if self.hue:
+            hues = rng.uniform(-self.hue, self.hue, count)
+        if self.resized_crop:
+            parts = draw_parts(self.resized_crop, count, height, width, rng)
+        if self.randaugment:
+            operations = draw_operations(self.randaugment, count, rng)
         return Draw(
-            factors, shifts, crops, mirrored, squares, contrasts, saturations, angles, zooms
-        )
+            factors, shifts, crops, mirrored, squares, contrasts, saturations, angles, zooms,
+            hues, parts, operations,
+        )  # fmt: skip
 
-    def apply(self, images: Images, draw: Draw) -> Images:
+    @property
+    def mixes(self) -> bool:
+        """True if images and their targets are mixed."""
+        return bool(self.mixup or self.cutmix)
+
+    def draw_mixing(
+        self, count: int, height: int, width: int, rng: np.random.Generator
+    ) -> Mixing | None:
+        """Draw how `count` changed images of a size are mixed; None without mixup and cutmix."""
+        if not self.mixes or count < 2:
+            return None
+        return draw_mixing(self.mixup, self.cutmix, count, height, width, rng)
+
+    def fills(self, images: Images) -> dict[str, str | Array]:
+        """What `fill`, `padding` and `cutout_fill` stand for in a batch."""
+        used = {
+            "fill": self.shift or self.rotate or self.zoom or self.randaugment,
+            "padding": self.crop,
+            "cutout_fill": self.cutout,
+        }
+        return {name: _values(getattr(self, name), images) for name, use in used.items() if use}
+
+    def apply(
+        self, images: Images, draw: Draw, fills: dict[str, str | Array] | None = None
+    ) -> Images:
         """Return copies of the images, changed as was drawn.
 
         It is the textbook of what the compiled engine does while it loads a batch; what that does
-        not know (`contrast`, `saturation`, `rotate` and `zoom`) is always done here.
+        not know (all that is not in `FUSED`) is always done here.
+
+        Args:
+            images: (n, height, width, channels).
+            draw: for each of them.
+            fills: those of the batch that they are a part of; of these images by default.
         """
         source = images
+        fills = self.fills(images) if fills is None else fills
         if draw.factors is not None:
             images = brighten(images, draw.factors)
         if draw.contrasts is not None:
             images = stretch(images, means(images), draw.contrasts)
         if draw.saturations is not None:
             images = stretch(images, grays(images), draw.saturations)
+        if draw.hues is not None:
+            images = turn_hues(images, draw.hues)
         if draw.angles is not None and draw.zooms is not None:
-            images = turn(images, draw.angles, draw.zooms, _values(self.fill, source))
+            images = turn(images, draw.angles, draw.zooms, fills["fill"])
+        if draw.parts is not None:
+            images = cut_and_resize(images, draw.parts)
         if draw.shifts is not None:
-            images = move(images, self.shift, _values(self.fill, source), draw.shifts)
+            images = move(images, self.shift, fills["fill"], draw.shifts)
         if draw.crops is not None:
-            images = move(images, self.crop, _values(self.padding, source), draw.crops)
+            images = move(images, self.crop, fills["padding"], draw.crops)
         if draw.mirrored is not None:
             images = flip(images, images is source, draw.mirrored)
+        if draw.operations is not None:
+            fill = fills["fill"]
+            colour = np.zeros(images.shape[3], np.uint8) if isinstance(fill, str) else fill
+            images = apply_operations(images, draw.operations, self.magnitude, colour)
         if draw.squares is not None:
             images = images.copy() if images is source else images
-            cut(images, self.cutout, _values(self.cutout_fill, source), draw.squares)
+            cut(images, self.cutout, fills["cutout_fill"], draw.squares)
         return images
 
     def check(self, images: Images) -> None:
@@ -246,10 +360,16 @@ class Augment:
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise StriateTypeError(f"Augment: images must be uint8 or floating, got {images.dtype}")
-        if self.saturation and images.shape[3] != 3:
+        for name in ("saturation", "hue"):
+            if getattr(self, name) and images.shape[3] != 3:
+                raise StriateValueError(
+                    f"Augment: {name} needs images of 3 channels (red, green, blue), got "
+                    f"{images.shape[3]}: leave {name} at 0"
+                )
+        if self.randaugment and (images.dtype != np.uint8 or images.shape[3] not in (1, 3)):
             raise StriateValueError(
-                f"Augment: saturation needs images of 3 channels (red, green, blue), got "
-                f"{images.shape[3]}: leave saturation at 0"
+                "Augment: randaugment needs uint8 images of 1 or 3 channels, got "
+                f"{images.dtype} and {images.shape[3]}: leave randaugment at 0"
             )
         for name in ("shift", "crop"):
             distance = getattr(self, name)

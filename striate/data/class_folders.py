@@ -78,14 +78,14 @@ def find_parts(folder: Path, *, nested: bool = False) -> tuple[dict[str, ClassFo
             found[role] = path
     if "train" not in found:
         whole = _scan(folder)
-        _check_classes(whole, nested)
+        check_classes(whole, nested)
         return {"train": whole}, []
     if "test" not in found and "validation" in found:
         found["test"] = found.pop("validation")
     roles: tuple[str, ...] = ("train", "test", "validation")
     parts = {role: _scan(found[role]) for role in roles if role in found}
     for part in parts.values():
-        _check_nested(part, nested)
+        check_nested(part, nested)
     unused = [path.name for path in inner if path not in found.values()]
     notes = [f"not used in {folder}: {listed(unused)}"] if unused else []
     return parts, notes
@@ -124,7 +124,7 @@ def _rank(name: str) -> tuple[int, tuple[list[tuple[int, int, str]], str]]:
     return (_PLAIN.index(plain) if plain in _PLAIN else len(_PLAIN)), natural_key(name)
 
 
-def _check_classes(whole: ClassFolders, nested: bool) -> None:
+def check_classes(whole: ClassFolders, nested: bool) -> None:
     """Raise if the folders of a folder without parts do not look like classes."""
     roles = {role_of(name) for name in whole.classes}
     if len(roles) > 1 and None not in roles:
@@ -133,10 +133,10 @@ def _check_classes(whole: ClassFolders, nested: bool) -> None:
             "not classes; in each of them put the images of each class into a folder of its own "
             "(train/CLASS/image.png)"
         )
-    _check_nested(whole, nested)
+    check_nested(whole, nested)
 
 
-def _check_nested(part: ClassFolders, nested: bool) -> None:
+def check_nested(part: ClassFolders, nested: bool) -> None:
     """Raise if a class folder holds several folders and no image, as one above classes does."""
     if part.branched and not nested:
         top, place, names = part.branched[0]
@@ -147,7 +147,7 @@ def _check_nested(part: ClassFolders, nested: bool) -> None:
         )
 
 
-def _branches(paths: list[str]) -> tuple[list[str], str]:
+def branches(paths: list[str]) -> tuple[list[str], str]:
     """Return the folders in which all of the files lie, where they first part; and their folder.
 
     There are none if a file lies beside such folders, or all in one.
@@ -185,9 +185,9 @@ def _scan(folder: Path) -> ClassFolders:
         for kind, count in others.items():
             if is_other_picture(kind):
                 part.pictures[same_text(path.name), kind] += count
-        branches, place = _branches([file.path for file in members[before:]])
-        if len(branches) > 1:
-            part.branched.append((path, place, branches))
+        names, place = branches([file.path for file in members[before:]])
+        if len(names) > 1:
+            part.branched.append((path, place, names))
         if len(members) == before:
             empty.append((path, others))
         members.sort(key=lambda file: natural_key(file.path))

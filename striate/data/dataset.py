@@ -119,6 +119,8 @@ class LoadOptions:
     nested: bool = False
     validation: bool = True
     only: str | None = None
+    memory: int | None = None
+    image_cache: int | None = None
 
 
 def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:

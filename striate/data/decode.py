@@ -40,12 +40,13 @@ from striate.data.image_files import (
     orientation,
     upright_image,
 )
+from striate.data.stored_images import StoredImage
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
-Source: TypeAlias = "str | Pillow.Image"
-"""An image file, or a picture that is already opened."""
+Source: TypeAlias = "str | StoredImage | Pillow.Image"
+"""An image file, an image inside a file, or a picture that is already opened."""
 
 # What became of an image in `decode_chunk`.
 DONE, OTHER_SIZE, COLOURED, BAD = range(4)
@@ -196,7 +197,7 @@ def fit(
 @contextmanager
 def _opened(source: Source, *, without_text: bool) -> Iterator[Pillow.Image]:
     """An image file, opened; or a copy of a picture, which stays as it is."""
-    if isinstance(source, str):
+    if isinstance(source, str | StoredImage):
         with open_image(source, without_text=without_text) as image:
             yield image
     else:
@@ -283,7 +284,7 @@ def _plain(
         return Image.fromarray(_from_deep(chunk, index, _checked(values), target.white))
     if deep:
         chunk.peaks[index] = _deep_peak(image)
-        if target.white != WHITE and isinstance(source, str):
+        if target.white != WHITE and isinstance(source, str | StoredImage):
             values = deep_pixels(source, image, 0)
             channels = values.shape[2]
             colours = values[..., 0] if channels == 2 else values[..., :3]
@@ -378,9 +379,8 @@ def _is_gray(pixels: npt.NDArray[np.uint8]) -> bool:
 
 def _explain(source: Source, error: Exception, max_pixels: int) -> str:
     """Return the one sentence for an image that could not be read."""
-    told = fault(
-        source if isinstance(source, str) else f"the picture {source!r}", error, max_pixels
-    )
+    named = isinstance(source, str | StoredImage)
+    told = fault(str(source) if named else f"the picture {source!r}", error, max_pixels)
     skip = "skip bad images (--skip-bad, skip_bad=True)"
     if is_too_large(error):
         return f"{told}; make it smaller, raise max_pixels (--max-pixels), or {skip}"

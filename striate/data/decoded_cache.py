@@ -14,6 +14,7 @@ import numpy as np
 from striate.common.cache import CacheStore
 from striate.common.errors import StriateValueError
 from striate.data.images import Decoded
+from striate.data.stored_images import ImageFile, StoredImage
 
 # Raise it when what decoding gives changes.
 _VERSION = 2
@@ -23,14 +24,29 @@ _VERSION = 2
 STORE = CacheStore("images", ".images", "images 2", limit=4 * 1024**3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
-    """An image file with what tells whether it has changed."""
+    """An image file with what tells whether it has changed.
+
+    Attributes:
+        path: its name; of an image inside a file what people call it.
+        size: in bytes.
+        modified, changed: nanoseconds; the second catches a change of permissions too.
+        inside: of an image inside a file: that file, and where the image begins.
+    """
 
     path: str
     size: int
-    modified: int  # nanoseconds
-    changed: int  # nanoseconds; catches a change of permissions too
+    modified: int
+    changed: int
+    inside: tuple[str, int] | None = None
+
+    @property
+    def place(self) -> ImageFile:
+        """Where its bytes are."""
+        if self.inside is None:
+            return self.path
+        return StoredImage(self.inside[0], self.inside[1], self.size, self.path)
 
 
 def key(files: Sequence[File], options: dict[str, Any]) -> str:
@@ -42,6 +58,8 @@ def key(files: Sequence[File], options: dict[str, Any]) -> str:
     for file in files:
         numbers = f"\0{file.size}\0{file.modified}\0{file.changed}\0"
         digest.update(os.fsencode(file.path) + numbers.encode())
+        if file.inside is not None:
+            digest.update(os.fsencode(file.inside[0]) + b"\0%d\0" % file.inside[1])
     return digest.hexdigest()
 
 

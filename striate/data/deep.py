@@ -14,6 +14,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.data.image_files import open_image
+from striate.data.stored_images import StoredImage
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -34,7 +35,7 @@ def is_deep(image: Any) -> bool:
     return image.format == "PNG" and single and ";16" in "".join(map(_raw_mode, image.tile))
 
 
-def deep_pixels(path: str, image: Pillow.Image, index: int) -> Array:
+def deep_pixels(path: str | StoredImage, image: Pillow.Image, index: int) -> Array:
     """Return frame `index`, which is loaded in `image`, as uint16 (height, width, 2, 3 or 4).
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.common.text import counted, listed
-from striate.data import decoded_cache
+from striate.data import decoded_cache, survey_cache
 from striate.data.class_folders import ClassFolders, find_parts, ignored
 from striate.data.dataset import (
     DataError,
@@ -21,9 +21,14 @@ from striate.data.dataset import (
     same_text,
 )
 from striate.data.decode import WantedImages, decode_chunk
+from striate.data.holding import are_held
 from striate.data.image_files import KINDS, lacking
+from striate.data.image_rows import SurveyedImages
 from striate.data.images import Decoded, decode_images
 from striate.data.part import Part
+from striate.data.row_cache import LIMIT
+from striate.data.rows import run_of_rows
+from striate.data.stored_images import ImageFile
 
 
 def load_folder(folder: Path, options: LoadOptions) -> Dataset:
@@ -37,6 +42,31 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
             like classes, or an image that cannot be read.
     """
     found, notes = find_parts(folder, nested=options.nested or options.classes is not None)
+    name = folder.resolve().name or "images"
+    return load_found(found, notes, options, name=name, folder=folder)
+
+
+def load_found(
+    found: dict[str, ClassFolders],
+    notes: Sequence[str],
+    options: LoadOptions,
+    *,
+    name: str,
+    folder: Path,
+) -> Dataset:
+    """Load the images that were found, be it in folders or inside other files.
+
+    Args:
+        found: the classes of each part, "train" and perhaps "test" and "validation".
+        notes: sentences about how they were found.
+        options: see there.
+        name: of the source.
+        folder: in which the files are, or what holds them.
+
+    Raises:
+        DataError: as `load_folder`.
+    """
+    notes = list(notes)
     whole = len(found) == 1
     classes = list(found["train"].classes)
     if "validation" in found and not options.validation and options.classes is None:
@@ -54,11 +84,12 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
     labels: list[int] = []
     ends: list[int] = []
     for part in found.values():
-        for name, members in part.classes.items():
+        for label, members in part.classes.items():
             files += members
-            labels += [number[name]] * len(members)
+            labels += [number[label]] * len(members)
         ends.append(len(files))
-    decoded, cached = _decode(files, options)
+    decoded, cached, held = _decode(files, options)
+    notes += [held] * bool(held)
     kept_labels = np.array(labels, dtype=np.int64)[decoded.kept]
     paths = [files[index].path for index in decoded.kept.tolist()]
     slices = np.searchsorted(decoded.kept, [0, *ends]).tolist()
@@ -66,9 +97,10 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
     for (role, part), start, stop in zip(found.items(), slices[:-1], slices[1:], strict=True):
         part_labels = kept_labels[start:stop]
         _check_not_empty(part, number, set(part_labels.tolist()))
-        parts[role] = Part(decoded.images[start:stop], part_labels, paths[start:stop])
+        images = run_of_rows(decoded.images, start, stop)
+        parts[role] = Part(images, part_labels, paths[start:stop])
     if options.only is not None and not whole:
-        nothing = Part(decoded.images[:0], kept_labels[:0], [])
+        nothing = Part(run_of_rows(decoded.images, 0, 0), kept_labels[:0], [])
         parts = {role: parts.get(role, nothing) for role in ("train", "test")}
     notes += [*decoded.notes, *ignored(list(found.values()))]
     if decoded.bad:
@@ -80,7 +112,7 @@ def load_folder(folder: Path, options: LoadOptions) -> Dataset:
         list(parts.values()),
         classes,
         options,
-        name=folder.resolve().name or "images",
+        name=name,
         resize=decoded.resize,
         colour=decoded.colour,
         notes=notes,
@@ -159,7 +191,8 @@ def _without_reader(found: dict[str, ClassFolders], skip_bad: bool, folder: Path
         for file in files
     ]
     notes = []
-    for ending in sorted({ending for _, _, ending in members}):
+    # Images inside other files may have no ending.
+    for ending in sorted({ending for _, _, ending in members} & KINDS.keys()):
         advice = lacking(KINDS[ending])
         if not advice:
             continue
@@ -189,16 +222,25 @@ def _check_not_empty(part: ClassFolders, number: dict[str, int], present: set[in
             )
 
 
-def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[Decoded, bool]:
-    """Decode the files or take them from the cache; return also whether it was the cache."""
-    paths = [file.path for file in files]
+def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[Decoded, bool, str]:
+    """Decode the files or take them from the cache.
+
+    Returns:
+        The images; whether it was the cache; and a note if they are not held in memory.
+    """
+    places = [file.place for file in files]
     kinds = ("size", "colour", "mode", "cut_from", "max_pixels", "white")
     key = decoded_cache.key(files, {kind: getattr(options, kind) for kind in kinds})
-    found = decoded_cache.read(key) if options.cache else None
-    if found is not None and _still_bad(paths, found, options):
-        return found, True
+    held, told = are_held(places, options)
+    limit = LIMIT if options.image_cache is None else options.image_cache
+    limit *= options.cache
+    found = None
+    if options.cache:
+        found = decoded_cache.read(key) if held else survey_cache.read(key, places, limit)
+    if found is not None and _still_bad(places, found, options):
+        return found, held, told
     decoded = decode_images(
-        paths,
+        places,
         size=options.size,
         colour=options.colour,
         mode=options.mode,
@@ -207,13 +249,14 @@ def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[
         max_pixels=options.max_pixels,
         white=options.white,
         progress=options.progress,
+        storage=None if held else SurveyedImages(places, key, limit),
     )
     if options.cache:
-        decoded_cache.write(key, decoded)
-    return decoded, False
+        (decoded_cache if held else survey_cache).write(key, decoded)
+    return decoded, False, told
 
 
-def _still_bad(paths: Sequence[str], found: Decoded, options: LoadOptions) -> bool:
+def _still_bad(places: Sequence[ImageFile], found: Decoded, options: LoadOptions) -> bool:
     """Return whether the files that an entry of the cache is without are still unreadable.
 
     They might have been so for a passing reason, such as a network drive that was away.
@@ -224,7 +267,7 @@ def _still_bad(paths: Sequence[str], found: Decoded, options: LoadOptions) -> bo
     if not found.bad:
         return True
     target = WantedImages(8, 8, 3, max_pixels=options.max_pixels)
-    chunk = decode_chunk([paths[index] for index, _ in found.bad], target)
+    chunk = decode_chunk([places[index] for index, _ in found.bad], target)
     if len(chunk.errors) < len(found.bad):
         return False
     if not options.skip_bad:

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.errors import StriateValueError
-from striate.common.input_files import open_input
 from striate.common.text import reason
+from striate.data.stored_images import StoredImage, open_image_bytes
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -88,22 +88,23 @@ class UnreadableImage(StriateValueError):
 
 
 @contextmanager
-def open_image(path: str, *, without_text: bool = False) -> Iterator[ImageFile]:
+def open_image(path: str | StoredImage, *, without_text: bool = False) -> Iterator[ImageFile]:
     """Open an image file, whose pixels Pillow then decodes when they are asked for.
 
     Unlike Pillow's own `open` it knows no limit of pixels: look at the size before you decode.
 
     Args:
-        path: the file, of one of the `KINDS`, whatever its ending.
+        path: the file, of one of the `KINDS`, whatever its ending; or an image inside a file.
         without_text: pass over the texts and the colour profile of a PNG file; see `is_long_text`.
 
     Raises:
         UnreadableImage: no image of these kinds, no regular file, or one that cannot be read.
         Exception: of many kinds, where the file is damaged.
     """
-    with open_input(path, "image", error=UnreadableImage) as file:
+    with open_image_bytes(path, error=UnreadableImage) as file:
         source: IO[bytes] = io.BytesIO(_without_png_text(file)) if without_text else file
-        with _opened(source, path) as image:
+        # Pillow would map the file of that name, which an image inside a file has not.
+        with _opened(source, path if isinstance(path, str) else "") as image:
             yield image
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Images
-from striate.common.budget import need
 from striate.common.short_repr import short_repr
 from striate.common.text import counted
 from striate.data import decode, worker_pool
@@ -24,7 +22,7 @@ from striate.data.dataset import (
     OnProgress,
 )
 from striate.data.image_sizes import KEPT_SIDE, choose_size, losses, resized
-from striate.data.rows import keep_rows
+from striate.data.image_storage import HeldImages, ImageStorage
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 # Files of 16 bits in which no image uses more than so many are made brighter. With one bit more
 # they are dark, but lose little; and of 16 a bright picture may be missing by chance.
 _FEW_BITS = 14
-# The images are held while they are split, when some of them are there twice for a moment.
-_SPLIT = 1.25
 
 
 @short_repr
@@ -44,7 +40,7 @@ class Decoded:
     """The pixels of the files that could be read.
 
     Attributes:
-        images: uint8 (n, height, width, 1 or 3), in the order of `kept`.
+        images: uint8 (n, height, width, 1 or 3), in the order of `kept`, as the storage gives them.
         kept: int64 (n,), the indices of the files that could be read, ascending.
         bad: (index of the file, sentence) for each of the others.
         resize: how a new image file becomes such an image; see `Dataset`.
@@ -72,6 +68,7 @@ def decode_images(
     white: int | None = None,
     progress: OnProgress | None = None,
     crew: tuple[int, bool] | None = None,
+    storage: ImageStorage | None = None,
 ) -> Decoded:
     """Decode image files to arrays of one size.
 
@@ -93,18 +90,20 @@ def decode_images(
             use 14 bits or fewer, the largest number of so many bits.
         progress: called with (done, total, text).
         crew: the number of workers and whether they are processes; see `pool.crew`.
+        storage: where the images go; by default into an array of all.
 
     Raises:
         DataError: a file that cannot be read (unless `skip_bad`).
     """
-    job = _Decoding(list(paths), skip_bad, progress, crew or worker_pool.crew(paths))
+    crew = crew or worker_pool.crew(paths)
+    job = _Decoding(list(paths), skip_bad, progress, crew, storage or HeldImages(len(paths)))
     target = replace(_first_target(job, size, colour, mode, max_pixels), cut_from=cut_from)
     target = job.run(replace(target, white=white or decode.WHITE), "reading images")
     readable = job.sizes[job.states != decode.BAD]
     if size is None:
         height, width, note = choose_size(readable, mode)
         target = replace(target, height=height, width=width, exact=False)
-        if (height, width) != job.images.shape[1:3]:
+        if (height, width) != job.storage.shape[1:3]:
             job.restart(target)
     else:
         note = resized(readable, *size, mode, "as asked for")
@@ -114,9 +113,8 @@ def decode_images(
         job.states[job.peaks >= 0] = decode.OTHER_SIZE
         target = job.finish(replace(target, white=used), "reading images again")
     kept = np.flatnonzero(job.states == decode.DONE).astype(np.int64)
-    images = keep_rows(job.images, kept)
-    if colour is None and not job.coloured and images.shape[3] == 3:
-        images = np.ascontiguousarray(images[..., :1])
+    gray = colour is None and not job.coloured and job.storage.shape[3] == 3
+    images = job.storage.taken(kept, target, gray=gray)
     resize = {"height": images.shape[1], "width": images.shape[2], "mode": mode}
     if cut_from is not None:
         resize["cut_from"] = list(cut_from)
@@ -305,12 +303,13 @@ class _Decoding:
         skip_bad: bool,
         progress: OnProgress | None,
         crew: tuple[int, bool],
+        storage: ImageStorage,
     ) -> None:
         self.paths = paths
+        self.storage = storage
         self.skip_bad = skip_bad
         self.progress = progress
         self.workers, self.processes = crew
-        self.images: npt.NDArray[np.uint8] = np.empty((len(paths), 0, 0, 1), np.uint8)
         self.sizes = np.zeros((len(paths), 2), np.int32)
         self.states = np.full(len(paths), decode.OTHER_SIZE, np.uint8)
         self.peaks = np.full(len(paths), -1, np.int32)
@@ -321,27 +320,8 @@ class _Decoding:
     def restart(self, target: decode.WantedImages) -> None:
         """Make room for images of the target's size; all readable files are to be decoded."""
         shape = (len(self.paths), target.height, target.width, target.channels)
-        self.images = self.images[:0]  # what is there is not needed any more
-        self._weigh(shape)
-        try:
-            # Memory that is not yet written to costs nothing on most systems.
-            self.images = np.empty(shape, np.uint8)
-        except MemoryError as error:
-            raise DataError(
-                f"{counted(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels do not fit into "
-                "memory: choose a smaller size (--size)"
-            ) from error
+        self.storage.restart(shape)
         self.states[self.states != decode.BAD] = decode.OTHER_SIZE
-
-    @staticmethod
-    def _weigh(shape: tuple[int, ...]) -> None:
-        """Raise unless so many images fit into memory; shape (n, height, width, channels)."""
-        need(
-            int(math.prod(shape) * _SPLIT),
-            f"to hold {counted(shape[0], 'image')} of {shape[1]} × {shape[2]} pixels",
-            "choose a smaller size (--size) or fewer images",
-            error=DataError,
-        )
 
     def finish(self, target: decode.WantedImages, text: str) -> decode.WantedImages:
         """Decode until every file is decoded or bad; return the target that it came to."""
@@ -351,9 +331,9 @@ class _Decoding:
         return target
 
     def run(self, target: decode.WantedImages, text: str) -> decode.WantedImages:
-        """Decode the files that are not done yet into `images`.
+        """Decode the files that are not done yet into the storage.
 
-        Where coloured images turn up among what had seemed to be gray, `images` gets three
+        Where coloured images turn up among what had seemed to be gray, it gets three
         channels. Returns the target for what is left to do.
         """
         wanted = np.flatnonzero((self.states != decode.DONE) & (self.states != decode.BAD))
@@ -361,7 +341,7 @@ class _Decoding:
         def take(start: int, chunk: decode.Chunk) -> None:
             where = wanted[start : start + len(chunk.states)]
             done = chunk.states == decode.DONE
-            self.images[where[done]] = chunk.images[done]
+            self.storage.put(where[done], chunk.images[done])
             self.sizes[where] = chunk.sizes
             self.states[where] = chunk.states
             self.peaks[where] = chunk.peaks
@@ -376,8 +356,8 @@ class _Decoding:
         files = [self.paths[index] for index in wanted]
         worker_pool.decode_all(files, target, take, workers=self.workers, processes=self.processes)
         if (self.states == decode.COLOURED).any():
-            self._weigh((*self.images.shape[:3], 3))
-            self.images = np.repeat(self.images, 3, axis=3)
+            if not self.storage.widen():
+                self.states[self.states == decode.DONE] = decode.OTHER_SIZE
             target = replace(target, channels=3)
         return target
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Images
 from striate.common.short_repr import short_repr
+from striate.data.rows import rows_of
 
 Labels = npt.NDArray[np.int64]
 
@@ -29,6 +30,6 @@ class Part:
     paths: list[str] | None = None
 
     def rows(self, rows: npt.NDArray[np.intp]) -> Part:
-        """Return the images in these rows; they are copied."""
+        """Return the images in these rows; they are copied, if they are held."""
         paths = None if self.paths is None else [self.paths[row] for row in rows.tolist()]
-        return Part(self.images[rows], self.labels[rows], paths)
+        return Part(rows_of(self.images, rows), self.labels[rows], paths)

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.common.rows_on_demand import as_rows, on_demand
+
 Rows = npt.NDArray[Any]
 
 _BLOCK = 1 << 22  # bytes that are moved at a time
+
+
+def rows_of(images: Rows, rows: npt.NDArray[np.intp]) -> Rows:
+    """Return some rows: a copy of them, or of images that are read on demand the same on demand."""
+    found = as_rows(images)
+    return images[rows] if found is None else cast("Rows", found.part(rows))
+
+
+def run_of_rows(images: Rows, start: int, stop: int) -> Rows:
+    """Return the rows from `start` up to `stop`, without copying or reading them."""
+    found = as_rows(images)
+    return images[start:stop] if found is None else cast("Rows", found.part(np.arange(start, stop)))
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """Return the rows of both, on demand if they are read so from one source."""
+    one, other = as_rows(first), as_rows(second)
+    both = None if one is None or other is None else one.with_rows_of(other)
+    return np.concatenate([first, second]) if both is None else cast("Rows", both)
 
 
 def keep_rows(array: Rows, kept: npt.NDArray[np.integer[Any]]) -> Rows:
@@ -40,6 +61,8 @@ def part_rows(
         array: (n, ...).
         first, second: ascending; together every row of 0...n - 1 once.
     """
+    if on_demand(array):
+        return rows_of(array, first), rows_of(array, second)
     if not len(first) or not len(second):
         return array[: len(first)], array[len(first) :]
     if not array.flags.writeable:

@@ -38,13 +38,17 @@ def load(
     nested: bool = False,
     validation: bool = True,
     only: str | None = None,
+    memory: int | None = None,
+    image_cache: int | None = None,
 ) -> Dataset:
     """Load images and labels.
 
     Args:
         source: "digits" (the 8×8 digits of scikit-learn); a folder of class folders, with or
-            without train/, test/ and valid/ (or names like these) above them; a folder with the
-            four IDX files of MNIST and its kin; an .npz file with X and y. A folder that is called
+            without train/, test/ and valid/ (or names like these) above them; a tar of such a
+            folder, or shards as WebDataset writes them: a folder of them, one of them, or
+            "train-{000..009}.tar"; Parquet files with a column of images; a folder with the four
+            IDX files of MNIST and its kin; an .npz file with X and y. A folder that is called
             digits is named by "./digits".
         size: side, or (height, width), of the images; chosen from the data by default.
         colour: "gray" or "rgb"; by default gray if all images are.
@@ -69,6 +73,11 @@ def load(
             refused, as these may be the classes.
         validation: whether to load the folder for validation beside train/ and test/, too.
         only: "train" or "test", to load this part only of a folder that has both.
+        memory: how many bytes of decoded images are held in memory at most; more are decoded when
+            they are asked for (`striate.common.rows_on_demand.RowsOnDemand`). By default what fits
+            comfortably into the memory that is free.
+        image_cache: how many bytes of those that are not held may be kept on disk, 4 GiB by
+            default.
 
     Raises:
         DataError: what is named does not exist, is of no known kind, or holds data that cannot be
@@ -89,6 +98,9 @@ def load(
         raise DataError(f"white must be of 1...65535, not {white!r}")
     if only not in (None, "train", "test"):
         raise DataError(f'only must be "train", "test" or None, not {only!r}')
+    for name, count in (("memory", memory), ("image_cache", image_cache)):
+        if count is not None and (isinstance(count, bool) or count != int(count) or count < 0):
+            raise DataError(f"{name} must be a number of bytes, 0 or more, not {count!r}")
     options = LoadOptions(
         size=sides,
         colour=colour,
@@ -105,6 +117,8 @@ def load(
         nested=nested,
         validation=validation,
         only=only,
+        memory=None if memory is None else int(memory),
+        image_cache=None if image_cache is None else int(image_cache),
     )
     if source == "digits":
         from striate.data.digits import load_digits
@@ -116,6 +130,9 @@ def load(
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in (errno.ENOENT, errno.ENOTDIR):
             raise DataError(f"{path}: cannot be read ({reason(error)})") from error
+    found = inside_files(os.fspath(source), options)
+    if found is not None:
+        return found
     if path.is_dir():
         from striate.data.folders import load_folder
         from striate.data.idx import has_idx, load_idx
@@ -124,6 +141,21 @@ def load(
     if os.path.exists(path):
         return _load_file(path, options)
     raise DataError(_unknown(path))
+
+
+def inside_files(source: str, options: LoadOptions) -> Dataset | None:
+    """Load images that lie inside tar or Parquet files; None if the source names none."""
+    from striate.data.shard_names import shards
+
+    if tars := shards(source, (".tar",)):
+        from striate.data.tar_source import load_tars
+
+        return load_tars(source, tars, options)
+    if tables := shards(source, (".parquet",)):
+        from striate.data.parquet_source import load_parquet
+
+        return load_parquet(source, tables, options)
+    return None
 
 
 def _load_file(path: Path, options: LoadOptions) -> Dataset:
@@ -136,11 +168,12 @@ def _load_file(path: Path, options: LoadOptions) -> Dataset:
         raise DataError(
             f"{path}: a single image; give the folder that holds a folder of images for each class"
         )
-    if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"):
-        raise DataError(f"{path}: a packed file; unpack it and give the folder")
+    if path.suffix.lower() in (".zip", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"):
+        plain = " (of a tar, gunzip is enough)" if ".t" in path.name.lower() else ""
+        raise DataError(f"{path}: a packed file; unpack it{plain} and give the folder")
     raise DataError(
-        f'{path}: not a source of images; give "digits", a folder of class folders, a folder with '
-        "the IDX files, or an .npz file"
+        f'{path}: not a source of images; give "digits", a folder of class folders, tar or '
+        "Parquet files with images, a folder with the IDX files, or an .npz file"
     )
 
 

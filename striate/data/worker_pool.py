@@ -15,9 +15,9 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ import numpy as np
 
 from striate.common.threads import available_processors
 from striate.data.decode import Chunk, Source, WantedImages, decode_chunk
+from striate.data.stored_images import StoredImage, from_json, size_of, to_json
 
 # Worker processes take about 0.2 s to start: they pay for many files that are not large. The sizes
 # are means in bytes, measured with JPEG: one of 8 KiB has about 128 × 128 pixels.
@@ -32,6 +33,7 @@ MANY_FILES = 4000
 LARGE_FILE = 32_768
 TINY_FILE = 8192
 _CHUNK = 256  # files at a time, at most
+_CHUNK_BYTES = 1 << 24  # of their pixels, at most: several chunks are under way
 
 _START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
 _START += "from striate.data.worker_pool import serve; serve()"
@@ -42,13 +44,13 @@ def crew(paths: Sequence[Source]) -> tuple[int, bool]:
 
     Pictures that are already opened stay in this process.
     """
-    if not all(isinstance(path, str) for path in paths):
+    if not all(isinstance(path, str | StoredImage) for path in paths):
         return available_processors(), False
     sample = paths[:: max(1, len(paths) // 100)]
     total = 0
     for path in sample:
         with suppress(OSError):
-            total += os.stat(str(path)).st_size
+            total += size_of(path)  # type: ignore[arg-type]
     size = total / max(1, len(sample))
     processors = available_processors()
     if processors > 1 and len(paths) >= MANY_FILES and size <= LARGE_FILE:
@@ -75,28 +77,50 @@ def decode_all(
         processes: use worker processes. Where one cannot be started or dies, a thread of this
             process does its work.
     """
-    step = min(_CHUNK, max(1, len(paths) // (workers * 8)))
-    starts = range(0, len(paths), step)
-    helpers = _Helpers() if processes else None
+    with closing(Crew(workers, processes)) as crew:
+        for start, chunk in crew.decode(paths, target):
+            take(start, chunk)
 
-    def work(start: int) -> Chunk:
-        files = paths[start : start + step]
-        return helpers.decode(files, target) if helpers else decode_chunk(files, target)
 
-    executor = ThreadPoolExecutor(min(workers, max(1, len(starts))), "striate-decode")
-    try:
+class Crew:
+    """Threads, or processes, that decode one list of files after the other until `close`.
+
+    Args:
+        workers: how many.
+        processes: whether they are processes; see `decode_all`.
+    """
+
+    def __init__(self, workers: int = 1, processes: bool = False) -> None:
+        self.workers = workers
+        self._helpers = _Helpers() if processes else None
+        self._executor = ThreadPoolExecutor(workers, "striate-decode")
+
+    def decode(self, paths: Sequence[Source], target: WantedImages) -> Iterator[tuple[int, Chunk]]:
+        """Yield the index of its first file and each chunk, in the order of `paths`."""
+        one = max(1, target.height * target.width * target.channels)
+        most = min(_CHUNK, max(1, _CHUNK_BYTES // one))
+        step = min(most, max(1, len(paths) // (self.workers * 8)))
+        starts = range(0, len(paths), step)
+        helpers = self._helpers
+
+        def work(start: int) -> Chunk:
+            files = paths[start : start + step]
+            return helpers.decode(files, target) if helpers else decode_chunk(files, target)
+
         # A few chunks ahead only: what is decoded but not yet taken costs memory.
-        ahead = 2 * workers
-        waiting = deque(executor.submit(work, start) for start in starts[:ahead])
+        ahead = 2 * self.workers
+        waiting = deque(self._executor.submit(work, start) for start in starts[:ahead])
         for place, start in enumerate(starts):
             chunk = waiting.popleft().result()
             if place + ahead < len(starts):
-                waiting.append(executor.submit(work, starts[place + ahead]))
-            take(start, chunk)
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-        if helpers:
-            helpers.close()
+                waiting.append(self._executor.submit(work, starts[place + ahead]))
+            yield start, chunk
+
+    def close(self) -> None:
+        """End all threads and processes."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._helpers:
+            self._helpers.close()
 
 
 class _Helpers:
@@ -113,7 +137,8 @@ class _Helpers:
             process = self._process()
             if process.stdin is None or process.stdout is None:
                 raise OSError("the worker process has no pipes")
-            request = json.dumps({"paths": list(paths), "target": asdict(target)})
+            places = [to_json(path) for path in paths]  # type: ignore[arg-type]
+            request = json.dumps({"paths": places, "target": asdict(target)})
             process.stdin.write(request.encode() + b"\n")
             process.stdin.flush()
             return _read_chunk(process.stdout)
@@ -163,7 +188,7 @@ class _Helpers:
 def serve(
     requests: IO[bytes] | None = None,
     answers: IO[bytes] | None = None,
-    decode: Callable[[Sequence[str], WantedImages], Chunk] = decode_chunk,
+    decode: Callable[[Sequence[Source], WantedImages], Chunk] = decode_chunk,
 ) -> None:
     """Answer requests, one JSON line each, until their end: what a worker process runs."""
     if requests is None or answers is None:
@@ -174,7 +199,8 @@ def serve(
         requests, answers = sys.stdin.buffer, sys.stdout.buffer
     for line in requests:
         request = json.loads(line)
-        _write_chunk(answers, decode(request["paths"], WantedImages(**request["target"])))
+        paths = [from_json(place) for place in request["paths"]]
+        _write_chunk(answers, decode(paths, WantedImages(**request["target"])))
 
 
 def _write_chunk(stream: IO[bytes], chunk: Chunk) -> None:

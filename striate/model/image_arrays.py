@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_real_array, looks_channels_first
 from striate.common.errors import StriateValueError
+from striate.common.rows_on_demand import on_demand
 from striate.common.text import number
 from striate.common.warn import warn_user
 from striate.ops.shapes import Shape
@@ -37,7 +38,7 @@ def check_images(given: Any, input_shape: Shape) -> Array:
         TypeError, ValueError: they are no real numbers, or of another shape; the message says
             what to do.
     """
-    images = as_real_array(given, "images")
+    images = cast("Array", given) if on_demand(given) else as_real_array(given, "images")
     if input_shape[-1] == 1 and images.shape[1:] == input_shape[:-1]:
         images = images[..., None]
     if len(input_shape) == 3 and input_shape[0] == 1 and images.shape[1:] == input_shape[1:]:

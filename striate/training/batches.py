@@ -100,11 +100,16 @@ class TrainingSet:
                 if epoch == first and index < left_out:
                     continue
                 weights, total = same[len(rows)] if same else _shares(self.weights[rows])
+                targets = self.targets[rows]
+                mixing = load.mixing(epoch, index, len(rows))
+                if mixing is not None:
+                    targets, mixed = mixing.targets(targets, self.weights[rows])
+                    weights, total = (weights, total) if same else _shares(mixed)
                 yield Batch(
                     epoch=epoch,
                     index=index,
-                    images=load(epoch, index, rows),
-                    targets=self.targets[rows],
+                    images=load(epoch, index, rows, mixing),
+                    targets=targets,
                     weights=weights,
                     keys=keys[index],
                     total_weight=total,

@@ -6,8 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from striate.common.arrays import Array
 from striate.common.digests import digest_of
 from striate.common.text import cut, listed, sizes
+from striate.data.image_digests import digests
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -31,7 +35,7 @@ def facts_of_data(data: PreparedData) -> Facts:
     facts = {
         "number of images": len(training.images),
         "size of the images": sizes(training.images.shape[1:]),
-        "images": digest_of(training.images),
+        "images": _content(training.images),
         "labels": digest_of(
             training.targets.values,
             *([] if training.targets.labels is None else [training.targets.labels]),
@@ -41,7 +45,7 @@ def facts_of_data(data: PreparedData) -> Facts:
     }
     if validation is None:
         return {**facts, "validation images": None}
-    own = [] if validation.images is training.images else [validation.images]
+    own = [] if validation.images is training.images else [_content(validation.images)]
     targets = validation.targets
     held = digest_of(
         *own,
@@ -51,6 +55,15 @@ def facts_of_data(data: PreparedData) -> Facts:
         validation.rows,
     )
     return {**facts, "validation images": held}
+
+
+def _content(images: Array) -> str:
+    """A digest of images: of bytes by a digest of each, which is known of images that are read on
+    demand, so that held and read ones are the same.
+    """
+    if images.dtype == np.uint8 and images.ndim == 4:
+        return digest_of(list(images.shape), digests(images))
+    return digest_of(images)
 
 
 def facts_of_start(network: Model) -> Facts:

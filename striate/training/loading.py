@@ -3,26 +3,33 @@
 An engine that reads in place (`reads_in_place`) takes images from the user's own array and augments
 them in the same pass that normalises them: here only the random numbers are drawn. For any other
 engine, and for augmentations that such an engine does not know, such as a user's own function,
-the images are gathered and augmented here with NumPy.
+the images are gathered and augmented here with NumPy. Images that are read on demand become an
+array of their batch first.
 """
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arrays import Images
+from striate.common.ordered_work import in_order
+from striate.common.rows_on_demand import on_demand
 from striate.common.short_repr import short_repr
 from striate.data.augment import CHANGES, FUSED, Augment, Draw, Fill, fill_values
+from striate.data.mixing import Mixing
 from striate.plan.inputs import ImageChanges, ImagesInPlace, can_be_read_in_place
 from striate.training.random_streams import Stream, generator, image_keys
 
 Augmentation = Callable[[Images, np.random.Generator], Images]
+# Images that are changed together by one thread; of fewer bytes one thread changes all.
+_AT_ONCE = 8
+_LARGE = 8192
 # The bytes of a page of memory, which the system reads from a file at once.
 _PAGE = 4096
 
@@ -42,6 +49,8 @@ def engine_dtype(images: Images) -> Images:
 
 def select(images: Images, rows: NDArray[np.intp], reads_in_place: bool) -> Images | ImagesInPlace:
     """Some of the images; without a copy if the engine reads in place and their layout allows."""
+    if on_demand(images):
+        return gather(images, rows)
     bits = _as_bytes(images) if reads_in_place else images
     return (
         ImagesInPlace(bits, rows)
@@ -68,9 +77,11 @@ class Loader:
     reads_in_place: bool = False
 
     def __post_init__(self) -> None:
-        self._bits = _as_bytes(self.images)
-        self._direct = self.reads_in_place and can_be_read_in_place(self._bits) and self._can_draw()
-        self._in_file = self._direct and _is_mapped(self._bits)
+        self._on_demand = on_demand(self.images)
+        self._bits = self.images if self._on_demand else _as_bytes(self.images)
+        readable = self._on_demand or can_be_read_in_place(self._bits)
+        self._direct = self.reads_in_place and readable and self._can_draw()
+        self._in_file = self._direct and not self._on_demand and _is_mapped(self._bits)
         self._sums: NDArray[np.int64] | None = None  # -1: not yet known
         self._colours: dict[Fill, Images] = {}
         self._keys: NDArray[np.uint32] | None = None
@@ -81,24 +92,49 @@ class Loader:
     @property
     def is_light(self) -> bool:
         """Whether a batch is so little work that a background thread would only slow it down."""
-        return self._direct and not self._in_file
+        return self._direct and not self._in_file and not self._on_demand
 
-    def __call__(self, epoch: int, index: int, rows: NDArray[np.intp]) -> Images | ImagesInPlace:
+    def mixing(self, epoch: int, index: int, count: int) -> Mixing | None:
+        """How the images of batch `index` of an epoch are mixed; None if they are not."""
+        augment = self.augment
+        if not isinstance(augment, Augment) or not augment.mixes:
+            return None
+        height, width = self._bits.shape[1:3]
+        rng = generator(self.seed, Stream.MIX, epoch, index)
+        return augment.draw_mixing(count, height, width, rng)
+
+    def __call__(
+        self, epoch: int, index: int, rows: NDArray[np.intp], mixing: Mixing | None = None
+    ) -> Images | ImagesInPlace:
         """The images of batch `index` of an epoch."""
         if self._in_file:
             self._touch(rows)
         augment = self.augment
         if augment is None:
-            return ImagesInPlace(self._bits, rows) if self._direct else gather(self.images, rows)
+            return self._in_place(rows) if self._direct else gather(self.images, rows)
         rng = generator(self.seed, Stream.AUGMENT, epoch, index)
         given: dict[str, Any] = {}
         if self._keys is not None:
             given = {"epoch": epoch, "keys": self._keys[rows]}
         if not (self._direct and isinstance(augment, Augment)):
-            return engine_dtype(augment(gather(self.images, rows), rng, **given))
+            images = gather(self.images, rows)
+            if type(augment) is Augment:
+                images = _changed(augment, images, rng, given)
+            elif mixing is None or not isinstance(augment, Augment):
+                images = augment(images, rng, **given)
+            else:
+                images = augment.changed(images, rng, **given)
+            return engine_dtype(images if mixing is None else mixing.images(images))
         height, width = self._bits.shape[1:3]
         draw = augment.draw(len(rows), height, width, rng, **given)
-        return ImagesInPlace(self._bits, rows, self._changes(augment, draw, rows))
+        found = self._in_place(rows)
+        return replace(found, changes=self._changes(augment, draw, rows, found))
+
+    def _in_place(self, rows: NDArray[np.intp]) -> ImagesInPlace:
+        """Some images where they lie; those that are read on demand are read here."""
+        if not self._on_demand:
+            return ImagesInPlace(self._bits, rows)
+        return ImagesInPlace(gather(self.images, rows), np.arange(len(rows)))
 
     def _can_draw(self) -> bool:
         """Whether the engine can carry out the augmentation from random numbers drawn here."""
@@ -107,7 +143,7 @@ class Loader:
             return True
         if type(augment) is not Augment or self._bits.ndim != 4:
             return False
-        augment.check(self._bits)
+        augment.check(self._bits[:0])
         if any(getattr(augment, name) for name in CHANGES if name not in FUSED):
             return False
         fills = [augment.fill] * bool(augment.shift) + [augment.padding] * bool(augment.crop)
@@ -116,7 +152,9 @@ class Loader:
         exact = self._bits.dtype == np.uint8 or "mean" not in fills
         return exact and not (augment.shift and augment.crop)
 
-    def _changes(self, augment: Augment, draw: Draw, rows: NDArray[np.intp]) -> ImageChanges:
+    def _changes(
+        self, augment: Augment, draw: Draw, rows: NDArray[np.intp], found: ImagesInPlace
+    ) -> ImageChanges:
         """The drawn random numbers in the form that the engine reads."""
         moved, fill = (
             (draw.shifts, augment.fill) if augment.shift else (draw.crops, augment.padding)
@@ -128,31 +166,32 @@ class Loader:
             margin=augment.shift or augment.crop,
             places=moved,
             reflect=moved is not None and fill == "reflect",
-            padding=None if moved is None or fill in words else self._colour(fill, rows),
+            padding=None if moved is None or fill in words else self._colour(fill, rows, found),
             mirrored=draw.mirrored,
             squares=draw.squares,
             side=augment.cutout,
-            colour=None if draw.squares is None else self._colour(augment.cutout_fill, rows),
+            colour=None if draw.squares is None else self._colour(augment.cutout_fill, rows, found),
         )
 
-    def _colour(self, fill: Fill, rows: NDArray[np.intp]) -> Images:
+    def _colour(self, fill: Fill, rows: NDArray[np.intp], found: ImagesInPlace) -> Images:
         """The fill colour: one value per channel."""
         if isinstance(fill, str):
-            total = self._channel_sums(rows).sum(axis=0)
-            return fill_values(total / (len(rows) * np.prod(self._bits.shape[1:3])), self._bits)
+            total = self._channel_sums(rows, found).sum(axis=0)
+            return fill_values(total / (len(rows) * np.prod(self._bits.shape[1:3])), self._bits[:0])
         if fill not in self._colours:
-            self._colours[fill] = fill_values(fill, self._bits)
+            self._colours[fill] = fill_values(fill, self._bits[:0])
         return self._colours[fill]
 
-    def _channel_sums(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    def _channel_sums(self, rows: NDArray[np.intp], found: ImagesInPlace) -> NDArray[np.int64]:
         """The sum of the pixels of each image and channel, computed when first needed."""
         if self._sums is None:
             self._sums = np.full((len(self._bits), self._bits.shape[3]), -1)
         new = rows[self._sums[rows, 0] < 0]
         if len(new):
             # First over the rows of an image: sums of long contiguous rows are faster.
-            columns = self._bits[new].sum(axis=1, dtype=np.uint32)
-            self._sums[new] = columns.sum(axis=1, dtype=np.int64)
+            bits = found.images if self._on_demand else self._bits[new]
+            columns = bits.sum(axis=1, dtype=np.uint32)
+            self._sums[rows if self._on_demand else new] = columns.sum(axis=1, dtype=np.int64)
         return self._sums[rows]
 
     def _touch(self, rows: NDArray[np.intp]) -> None:
@@ -160,6 +199,26 @@ class Loader:
         flat = self._bits.reshape(len(self._bits), -1).view(np.uint8)
         flat[rows, ::_PAGE].max(initial=0)
         flat[rows, -1].max(initial=0)
+
+
+def _changed(
+    augment: Augment, images: Images, rng: np.random.Generator, given: dict[str, Any]
+) -> Images:
+    """The images changed by NumPy and Pillow, on all cores; as ``augment(images, rng)`` does it."""
+    augment.check(images)
+    count, height, width = images.shape[:3]
+    draw = augment.draw(count, height, width, rng, **given)
+    fills = augment.fills(images)
+
+    def change(start: int) -> Images:
+        stop = start + _AT_ONCE
+        return augment.apply(images[start:stop], draw.rows(start, stop), fills)
+
+    parallel = images[:1].nbytes >= _LARGE
+    starts = range(0, count, _AT_ONCE if parallel else count)
+    if len(starts) < 2:
+        return augment.apply(images, draw, fills)
+    return np.concatenate(list(in_order(change, starts, parallel=parallel)))
 
 
 def _as_bytes(images: Images) -> Images:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, as_array
 from striate.common.errors import StriateValueError
+from striate.common.rows_on_demand import on_demand
 from striate.common.short_repr import short_repr
 from striate.model.image_arrays import warn_of_channels_first, warn_of_other_scale
 from striate.optim.losses import Loss, LossFunction
+from striate.plan.inputs import ImagesInPlace
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
 from striate.training.loading import select
+from striate.training.prefetch import Prefetch
 from striate.training.sample_weights import ClassWeight, Weights, check_sample_weight, class_weights
 from striate.training.split import random_split, stratified_split
 from striate.training.statistics import channel_statistics
@@ -48,18 +52,28 @@ class ValidationSet:
     def measure(self, engine: Engine, loss: Loss, batch_size: int) -> tuple[float, float | None]:
         """The weighted mean loss, and the accuracy; None for regression."""
         total, right, weight = 0.0, 0, 0.0
-        for start in range(0, len(self.rows), batch_size):
-            rows = self.rows[start : start + batch_size]
-            outputs = engine.forward(select(self.images, rows, engine.reads_in_place))
-            losses = loss.per_image(outputs, self.targets[rows])
-            with np.errstate(all="ignore"):
-                total += float(self.weights[rows] @ losses)
-            weight += float(self.weights[rows].sum())
-            if self.targets.labels is not None:
-                right += int((outputs.argmax(axis=1) == self.targets.labels[rows]).sum())
+        batches = self._batches(engine, batch_size)
+        # Images that are read on demand are read while the engine is at work.
+        source = Prefetch(batches) if on_demand(self.images) else nullcontext(batches)
+        with source as loaded:
+            for rows, images in loaded:
+                outputs = engine.forward(images)
+                losses = loss.per_image(outputs, self.targets[rows])
+                with np.errstate(all="ignore"):
+                    total += float(self.weights[rows] @ losses)
+                weight += float(self.weights[rows].sum())
+                if self.targets.labels is not None:
+                    right += int((outputs.argmax(axis=1) == self.targets.labels[rows]).sum())
         # Class weights of zero may leave no image that counts.
         mean = total / weight if weight else 0.0
         return mean, None if self.targets.labels is None else right / len(self.rows)
+
+    def _batches(
+        self, engine: Engine, batch_size: int
+    ) -> Iterator[tuple[NDArray[np.intp], Array | ImagesInPlace]]:
+        for start in range(0, len(self.rows), batch_size):
+            rows = self.rows[start : start + batch_size]
+            yield rows, select(self.images, rows, engine.reads_in_place)
 
 
 @dataclass(frozen=True)

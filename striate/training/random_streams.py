@@ -23,6 +23,7 @@ class Stream(IntEnum):
     AUGMENT = 3
     DROPOUT = 4
     FLIP = 5
+    MIX = 6
 
 
 def generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:

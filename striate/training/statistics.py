@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
+from striate.common.ordered_work import in_order
+from striate.common.rows_on_demand import on_demand
 from striate.common.text import counted
 from striate.common.warn import warn_user
 
@@ -40,15 +42,22 @@ def channel_statistics(
     # Deviations are taken from a value near the mean: squares of large numbers would lose digits.
     shift = images[chosen[:CHUNK]].reshape(-1, channels).mean(axis=0, dtype=np.float64)
     sums, squares, total = np.zeros(channels), np.zeros(channels), 0.0
-    for start in range(0, len(chosen), CHUNK):
-        part = chosen[start : start + CHUNK]
+    parts = [chosen[start : start + CHUNK] for start in range(0, len(chosen), CHUNK)]
+
+    def sums_of(part: NDArray[np.intp]) -> tuple[Array, Array, float]:
         # Channels first: sums along long rows are many times faster than along short columns.
         pixels = np.moveaxis(images[part].reshape(len(part), -1, channels), -1, 0)
         deviations = np.subtract(pixels, shift[:, None, None], order="C")
         share = np.ones(len(part)) if weights is None else weights[part]
-        sums += deviations.sum(axis=2) @ share
-        squares += np.square(deviations, out=deviations).sum(axis=2) @ share
-        total += float(share.sum()) * deviations.shape[2]
+        first = deviations.sum(axis=2) @ share
+        second = np.square(deviations, out=deviations).sum(axis=2) @ share
+        return first, second, float(share.sum()) * deviations.shape[2]
+
+    # Images that are read on demand are read on all cores; the order of the sums stays.
+    for first, second, numbers in in_order(sums_of, parts, parallel=on_demand(images)):
+        sums += first
+        squares += second
+        total += numbers
     offset = sums / total
     spread = np.sqrt(np.maximum(squares / total - np.square(offset), 0.0))
     mean = shift + offset

@@ -301,7 +301,8 @@ def test_the_attributes_and_what_they_are_by_default() -> None:
     expected = {
         "shift": 0, "flip": False, "crop": 0, "cutout": 0, "brightness": 0.0, "fill": 0.0,
         "padding": 0.0, "cutout_fill": "mean", "rotate": 0.0, "zoom": 0.0, "contrast": 0.0,
-        "saturation": 0.0,
+        "saturation": 0.0, "hue": 0.0, "resized_crop": 0.0, "randaugment": 0, "magnitude": 9,
+        "mixup": 0.0, "cutmix": 0.0,
     }  # fmt: skip
     assert Augment().to_dict() == expected
 

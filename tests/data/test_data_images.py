@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data import DataError, find_images, load_images, worker_pool
-from striate.data import images as images_module
 from striate.data.image_sizes import choose_size, resized
 from striate.data.images import decode_images, refit
 from striate.model.preprocessing import Preprocessing
@@ -271,7 +270,9 @@ def test_the_memory_of_all_images_is_weighed_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weighed: list[tuple[int, str, str]] = []
-    monkeypatch.setattr(images_module, "need", lambda *what, error: weighed.append(what))
+    monkeypatch.setattr(
+        "striate.data.image_storage.need", lambda *what, error: weighed.append(what)
+    )
     decode_images(write(tmp_path, (5, 8), (5, 8), (5, 8, 3)))
     fix = "choose a smaller size (--size) or fewer images"
     # Gray at first; and a quarter more, as some are there twice while they are split.

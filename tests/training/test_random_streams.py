@@ -10,7 +10,7 @@ from striate.training.random_streams import Stream, generator, image_keys
 
 def test_each_use_has_its_number() -> None:
     assert dict(Stream.__members__) == {
-        "SPLIT": 1, "ORDER": 2, "AUGMENT": 3, "DROPOUT": 4, "FLIP": 5,
+        "SPLIT": 1, "ORDER": 2, "AUGMENT": 3, "DROPOUT": 4, "FLIP": 5, "MIX": 6,
     }  # fmt: skip
 
 

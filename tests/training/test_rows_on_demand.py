@@ -1,0 +1,166 @@
+"""Training on images that are decoded when a batch needs them: the very bits of those held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate import Network, data
+from striate.common.rows_on_demand import on_demand
+from striate.data.dataset import Dataset
+from striate.data.record import ImageRecord
+from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from striate.training.checkpoint import Checkpoint
+from striate.training.statistics import channel_statistics
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for index in range(90):
+        name = "abc"[index % 3]
+        pixels = rng.integers(0, 150, (10, 12, 3), np.uint8)
+        pixels[:, 3 * (index % 3) + 1] += 100
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{index}.png")
+    return tmp_path / "photos"
+
+
+def both(folder: Path) -> tuple[Dataset, Dataset]:
+    held = data.load(folder)
+    read = data.load(folder, memory=0, image_cache=20 * 10 * 12 * 3)
+    assert on_demand(read.train_images)
+    return held, read
+
+
+def network() -> Network:
+    layers = [
+        Conv2D(24, 2, initial="whitening"), ReLU(), MaxPool2D(2, uncovered="drop"),
+        Conv2D(24, 3, padding="same", initial="identity"), ReLU(), Flatten(), Dense(3),
+    ]  # fmt: skip
+    return Network(layers, (10, 12, 3), seed=1)
+
+
+AUGMENTATIONS = [
+    None,
+    {"flip": "alternate", "crop": 2, "padding": "reflect", "brightness": 0.2},
+    {"shift": 2, "fill": "mean", "cutout": 3},
+    {"crop": 1, "padding": "mean"},
+    {"rotate": 10, "contrast": 0.2, "hue": 0.1, "resized_crop": 0.3, "flip": True},
+    {"randaugment": 2, "mixup": 0.2, "cutmix": 1.0},
+]
+
+
+@pytest.mark.parametrize("augment", AUGMENTATIONS, ids=str)
+@pytest.mark.parametrize("engine", ["llvm", "numpy"])
+def test_the_same_bits(folder: Path, augment: Any, engine: str) -> None:
+    nets = []
+    for dataset, threads in zip(both(folder), (1, 2), strict=True):
+        net = network()
+        history = net.fit(
+            dataset.train_images, dataset.train_labels, epochs=2, batch_size=16,
+            augment=augment, validation_fraction=0.2, engine=engine, threads=threads,
+            progress=False,
+        )  # fmt: skip
+        tested = net.evaluate(dataset.test_images, dataset.test_labels, engine=engine)
+        nets.append((net, history.rows[-1].val_loss, tested.loss))
+    (first, *numbers), (second, *others) = nets
+    np.testing.assert_array_equal(first.flat, second.flat)
+    assert first.preprocessing == second.preprocessing
+    assert numbers == others
+
+
+def test_with_validation_data_and_a_search_of_the_rate(folder: Path) -> None:
+    found = []
+    for dataset in both(folder):
+        net = network()
+        curve = net.find_learning_rate(
+            dataset.train_images, dataset.train_labels, steps=12, batch_size=16
+        )
+        history = net.fit(
+            dataset.train_images, dataset.train_labels, epochs=1, progress=False,
+            validation_data=(dataset.test_images, dataset.test_labels),
+            sample_weight=np.linspace(0, 1, len(dataset.train_labels)),
+        )  # fmt: skip
+        found.append((curve.losses.tolist(), history.rows[0].val_loss, net.flat.tolist()))
+    assert found[0] == found[1]
+
+
+def test_statistics_and_records(folder: Path) -> None:
+    held, read = both(folder)
+    rows = np.arange(0, len(held.train_images), 2)
+    weights = np.random.default_rng(0).random(len(held.train_images))
+    for given in ((), (rows,), (rows, weights)):
+        assert channel_statistics(held.train_images, *given) == channel_statistics(
+            read.train_images, *given
+        )
+    assert ImageRecord.of(held).to_notes() == ImageRecord.of(read).to_notes()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 1)])
+def test_a_checkpoint_of_one_is_one_of_the_other(
+    folder: Path, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    sets = both(folder)
+    options: dict[str, Any] = {
+        "epochs": 4, "batch_size": 16, "progress": False, "validation_fraction": 0.2,
+        "augment": {"mixup": 0.3, "cutmix": 0.5, "resized_crop": 0.4},
+    }  # fmt: skip
+    whole = network()
+    whole.fit(sets[0].train_images, sets[0].train_labels, **options)
+    first, second = (sets[index] for index in order)
+    kept = Checkpoint(tmp_path / "a.checkpoint", every=1, keep=True)
+    done = []
+
+    def stop(progress: Any) -> None:
+        done.append(progress)
+        if len(done) == 9:  # of 4 an epoch
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        network().fit(
+            first.train_images, first.train_labels, checkpoint=kept,
+            **{**options, "progress": stop},
+        )  # fmt: skip
+    resumed = network()
+    history = resumed.fit(
+        second.train_images, second.train_labels, checkpoint=kept, resume=True, **options
+    )
+    assert len(history.rows) == 4
+    np.testing.assert_array_equal(resumed.flat, whole.flat)
+
+
+def test_arrays_of_others_are_taken_by_rows() -> None:
+    from striate.common.rows_on_demand import RowsOnDemand
+
+    class Rows(RowsOnDemand):
+        """Of which nothing is known but the rows."""
+
+        def __init__(self, array: Any) -> None:
+            self.array, self.shape, self.dtype = array, array.shape, array.dtype
+            self.most = 0
+
+        def read(self, rows: Any) -> Any:
+            self.most = max(self.most, len(rows))
+            return self.array[rows]
+
+        def part(self, rows: Any) -> Any:
+            return Rows(self.array[rows])
+
+    images = np.random.default_rng(1).integers(0, 256, (300, 10, 12, 3), np.uint8)
+    labels = np.arange(300) % 3
+    held, read = network(), network()
+    rows = Rows(images)
+    held.fit(images, labels, epochs=1, batch_size=32, progress=False)
+    read.fit(rows, labels, epochs=1, batch_size=32, progress=False)
+    np.testing.assert_array_equal(held.flat, read.flat)
+    np.testing.assert_array_equal(
+        held.predict_logits(images, batch_size=64), held.predict_logits(rows, batch_size=64)
+    )
+    # Whitening looks at many of them, all the rest at a batch.
+    assert rows.most <= 300
