@@ -163,6 +163,8 @@ class SurveyedImages(ImageStorage):
 
     def put(self, rows: npt.NDArray[Any], pixels: npt.NDArray[np.uint8]) -> None:
         """Note the digests, and keep what the file has room for."""
+        if not len(rows):  # only their sizes are looked at, perhaps
+            return
         self._flat[rows] = one_colour(pixels)
         for row, image in zip(rows.tolist(), pixels, strict=True):
             self._digests[row] = digest(image)

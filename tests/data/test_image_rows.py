@@ -92,6 +92,16 @@ def test_gray_and_coloured(tmp_path: Path, first: str, second: str) -> None:
     same(load(tmp_path), load(tmp_path, memory=0))
 
 
+def test_large_images_whose_size_is_to_be_chosen(tmp_path: Path) -> None:
+    for index in range(8):
+        (tmp_path / "ab"[index % 2]).mkdir(exist_ok=True)
+        pixels = np.random.default_rng(index).integers(0, 256, (150, 200 + index % 3, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "ab"[index % 2] / f"{index}.png")
+    held = load(tmp_path)
+    assert held.train_images.shape[1:] == (48, 64, 3)
+    same(held, load(tmp_path, memory=0))
+
+
 def test_sixteen_bits(tmp_path: Path) -> None:
     for index in range(8):
         (tmp_path / "ab"[index % 2]).mkdir(exist_ok=True)
