@@ -87,24 +87,24 @@ def turn_hues(images: Images, turns: npt.NDArray[np.float64]) -> Images:
     kind = np.float32 if images.dtype == np.uint8 else images.dtype
     result = np.empty_like(images)
     for image, turn, after in zip(images, turns.tolist(), result, strict=True):
-        pixels = image.astype(kind)
-        red, green, blue = (pixels[..., channel] for channel in range(3))
-        most = pixels.max(axis=2)
-        spread = most - pixels.min(axis=2)
-        safe = np.where(spread > 0, spread, 1)
+        # One plane after the other: long rows are several times as fast as every third number.
+        planes = np.ascontiguousarray(np.moveaxis(image, 2, 0), kind)
+        red, green, blue = planes
+        most = planes.max(axis=0)
+        spread = most - planes.min(axis=0)
+        inverse = 1 / np.where(spread > 0, spread, 1)
         # Six sectors: red at 0, green at 2, blue at 4.
-        hue = np.where(
-            most == red,
-            (green - blue) / safe,
-            np.where(most == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-        )
+        hue = (green - blue) * inverse
+        np.copyto(hue, 2 + (blue - red) * inverse, where=most == green)
+        np.copyto(hue, 4 + (red - green) * inverse, where=most == blue)
+        np.copyto(hue, (green - blue) * inverse, where=most == red)
         hue += 6 * turn
-        changed = np.empty_like(pixels)
         for channel, start in enumerate((5, 3, 1)):
-            sector = (start + hue) % 6
+            sector = hue + start
+            sector -= 6 * np.floor(sector * (1 / 6))
             lower = np.clip(np.minimum(sector, 4 - sector), 0, 1)
-            changed[..., channel] = most - spread * lower
-        if images.dtype == np.uint8:
-            np.clip(np.rint(changed, out=changed), 0, 255, out=changed)
-        after[...] = changed
+            changed = most - spread * lower
+            if images.dtype == np.uint8:
+                np.clip(np.rint(changed, out=changed), 0, 255, out=changed)
+            after[..., channel] = changed
     return result
