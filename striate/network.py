@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from striate.confidence import answering
     from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
     from striate.exporting import onnx_export, torch_module
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from striate.plan.inference import CompiledNetwork
     from striate.plan.measure import tune
     from striate.plan.measure.explanation import Explanation
-    from striate.training import learning_rate_finder, loop
+    from striate.training import calibrating, learning_rate_finder, loop
     from striate.training.evaluation import Evaluation
 
 MOST_ENGINES = 4
@@ -261,35 +262,6 @@ class Network(Model):
         )
         return probabilities(self.answers, logits)
 
-    def predict(
-        self,
-        images: Array | NamedImages,
-        *,
-        engine: str = "llvm",
-        threads: int | None = None,
-        batch_size: int = 256,
-        exact: bool = False,
-        bfloat16: bool = False,
-        views: str = "plain",
-        head: str | None = None,
-    ) -> Array:
-        """The likeliest class of each image: its name if `classes` is set, else its index.
-
-        Options are those of `predict_logits`.
-        """
-        probabilities = self.predict_proba(
-            images,
-            engine=engine,
-            threads=threads,
-            batch_size=batch_size,
-            exact=exact,
-            bfloat16=bfloat16,
-            views=views,
-            head=head,
-        )
-        winners: Array = probabilities.argmax(axis=1)
-        return winners if self.classes is None else np.asarray(self.classes)[winners]
-
     def evaluate(
         self,
         images: Array | NamedImages,
@@ -391,9 +363,12 @@ class Network(Model):
                 engine_for=engine_for,
             )
 
-    # Training, measuring how this network is computed best, and files for other programs: the
-    # functions themselves.
+    # Answers, training, measuring how this network is computed best, and files for other programs:
+    # the functions themselves.
     if TYPE_CHECKING:
+        predict = answering.predict
+        distances = answering.distances
+        calibrate = calibrating.calibrate
         fit = loop.fit
         find_learning_rate = learning_rate_finder.find_learning_rate
         tune = tune.tune
@@ -401,6 +376,9 @@ class Network(Model):
         to_torch = torch_module.to_torch
         load_torch = torch_module.load_torch
     else:
+        predict = ImportedMethod("striate.confidence.answering", "predict")
+        distances = ImportedMethod("striate.confidence.answering", "distances")
+        calibrate = ImportedMethod("striate.training.calibrating", "calibrate")
         fit = ImportedMethod("striate.training.loop", "fit")
         find_learning_rate = ImportedMethod(
             "striate.training.learning_rate_finder", "find_learning_rate"

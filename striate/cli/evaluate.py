@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from striate.cli import options
+from striate.cli import calibration_words, options
 from striate.cli.classifier import load_classifier
 from striate.cli.csv_file import check_csv, write_csv
 from striate.cli.labelled import Labelled, load_labelled
 from striate.cli.output import json_line, note, one_line
+from striate.cli.tested_outputs import run_test
+from striate.cli.unknown_images import UnknownImages
 from striate.common.arrays import Floats
 from striate.common.tables import table
 from striate.common.text import counted, percent
@@ -33,6 +36,13 @@ WIDEST_CONFUSION = 20
     help="Write a table of the images that are not recognised: where each is, what it is, what "
     "the network says.",
 )
+@click.option(
+    "--unknown",
+    multiple=True,
+    metavar="IMAGE",
+    help="Images of no class, to see how many of them are called unknown: a file, a folder or a "
+    "pattern; may be repeated.",
+)
 @options.skip_bad_option
 @options.max_pixels_option
 @options.views_option
@@ -43,6 +53,7 @@ def evaluate(
     source: str,
     part: str | None,
     mistakes: str | None,
+    unknown: tuple[str, ...],
     skip_bad: bool,
     max_pixels: int | None,
     views: str,
@@ -52,12 +63,14 @@ def evaluate(
     quiet: bool,
 ) -> None:
     """Test the network in the file MODEL on the images of SOURCE, which is what `striate train`
-    takes: accuracy, precision and recall of each class, and the confusion matrix.
+    takes: accuracy, precision and recall of each class, and the confusion matrix; how far
+    probabilities are from how often they are right, and how good the surest answers are.
 
     The model file knows the images of the training, each by a digest of its pixels: whatever was
-    added, removed, renamed or changed since is told, and by default the network is tested on
-    those that it was not trained on.
+    added, removed, renamed or changed since is told, and the network is tested on those that it
+    was not trained on, unless --part says otherwise.
     """
+    from striate.confidence.assessment import assess
     from striate.training.evaluation import Evaluation
 
     check_csv(mistakes, "--mistakes")
@@ -66,17 +79,33 @@ def evaluate(
         model, network, source, part, skip_bad=skip_bad, quiet=quiet, max_pixels=max_pixels
     )
     note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
-    outputs = network.predict_logits(
-        tested.images, engine=engine or options.default_engine(), threads=threads, views=views
-    )
+    how = {
+        "engine": engine or options.default_engine(),
+        "threads": threads,
+        "views": views,
+    }
+    outputs, distances = run_test(network, tested.images, **how)
+    strange = None
+    if unknown:
+        strange = UnknownImages.read(
+            unknown, network, distances, skip_bad=skip_bad, max_pixels=max_pixels, **how
+        )
     result = Evaluation.from_outputs(outputs, tested.labels, network.classes)
+    assessed = assess(
+        replace(network.answers, temperature=1.0),  # the outputs are divided by it
+        outputs,
+        tested.labels,
+        None if distances is None else distances.unknown,
+    )
     wrong = result.images - int(np.trace(result.confusion))
     if mistakes is not None:
         _write_mistakes(mistakes, tested, outputs, [each.name for each in result.classes])
     if as_json:
         found = {"model": model, "source": tested.source, "part": tested.part}
         written = {} if mistakes is None else {"mistakes": mistakes}
-        json_line({**found, "changes": tested.changes, **result.to_dict(), **written})
+        trust = {**assessed.to_dict(), "unknown": None if strange is None else strange.to_dict()}
+        changes = {"changes": tested.changes, "left_out": tested.left_out}
+        json_line({**found, **changes, **result.to_dict(), **trust, **written})
         return
     click.echo(
         f"Accuracy: {percent(result.accuracy)} on {counted(result.images, 'image')}; "
@@ -85,6 +114,9 @@ def evaluate(
     click.echo(_classes(result))
     if len(result.classes) <= WIDEST_CONFUSION:
         click.echo(f"\n{_confusion(result)}")
+    click.echo(f"\n{calibration_words.assessed(assessed)}")
+    if strange is not None:
+        click.echo(strange.sentence())
     if mistakes is not None:
         click.echo(f"\nWrote {counted(wrong, 'mistake')} to {one_line(mistakes)}")
 

@@ -35,6 +35,7 @@ class Labelled:
         paths: their files, None where they come from no image files.
         changes: how many images of the source differ from those of the training, by kind; None
             where the model file does not tell, or the source is another one.
+        left_out: how many images of the part are left out because the network was trained on them.
     """
 
     images: Images
@@ -43,6 +44,7 @@ class Labelled:
     part: str
     paths: list[str] | None = None
     changes: dict[str, int] | None = None
+    left_out: int = 0
 
 
 def load_labelled(
@@ -80,6 +82,11 @@ def load_labelled(
     for sentence in chosen.notes:
         note(one_line(sentence), quiet=quiet)
     if not len(tested.images):
+        if chosen.left_out:
+            raise click.ClickException(
+                f"{source}: the network was trained on all {counted(chosen.left_out, 'image')} of "
+                "its test part; give other images, or test on these with --part all"
+            )
         raise click.ClickException(
             f"{source}: has no images in the part {part!r}; choose another one with --part"
         )
@@ -96,6 +103,7 @@ def load_labelled(
         part,
         tested.paths,
         changes,
+        chosen.left_out,
     )
 
 
@@ -178,6 +186,7 @@ class _TestImages:
         self.record = record
         self.part = part
         self.notes: list[str] = []
+        self.left_out = 0
 
     def choose(self) -> tuple[str, Part, dict[str, int] | None]:
         """Return the name of the part to test on, its images, and how many images of the source
@@ -230,15 +239,20 @@ class _TestImages:
         return found
 
     def _of_parts(self, whole: Part, found: Comparison | None) -> tuple[str, Part]:
-        """Choose from a source that has test images of its own: those that are asked for."""
+        """Choose from a source that has test images of its own: of these all that were not trained
+        on, or whatever else is asked for.
+        """
         if self.part in (None, "test") and found is not None:
-            seen = len(found.rows("train", "validation"))
-            if seen:
+            seen = found.rows("train", "validation")
+            if len(seen):
+                self.left_out = len(seen)
+                all_of_them = counted(len(whole.images), "test image")
                 self.notes.append(
-                    f"{seen:,} of these {counted(len(whole.images), 'image')} "
-                    f"{'was' if seen == 1 else 'were'} trained on: what is measured on them says "
-                    "nothing about new images"
+                    f"{len(seen):,} of {all_of_them} {'is' if len(seen) == 1 else 'are'} left out: "
+                    "the network was trained on them, or chosen by them, and what is measured on "
+                    "such images says nothing about new ones; --part all tests on all"
                 )
+                whole = whole.rows(_others(len(whole.images), seen))
         return self.part or "test", whole
 
     def _of_one(self, whole: Part, found: Comparison | None) -> tuple[str, Part]:

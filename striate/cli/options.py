@@ -174,8 +174,8 @@ def part_option(command: Command) -> Command:
     return click.option(
         "--part",
         type=click.Choice(["test", "train", "all"]),
-        help="Which images of SOURCE.  [default: its test images; all, where it has none of its "
-        "own and the network was not trained on it]",
+        help="Which images of SOURCE.  [default: its test images, without those that the network "
+        "was trained on; all, where it has none of its own and the network was not trained on it]",
     )(command)
 
 

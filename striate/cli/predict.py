@@ -13,6 +13,7 @@ from striate.cli.csv_file import check_csv, write_csv
 from striate.cli.output import json_line, note, one_line
 from striate.common.arrays import Array
 from striate.common.text import percent
+from striate.model.rejection import UNKNOWN
 
 if TYPE_CHECKING:
     from striate.network import Network
@@ -36,7 +37,13 @@ CHUNK = 1024
     "table",
     metavar="FILE",
     help="Write a table, too: the path of each image, its class and the probability; with --top "
-    "those of the K most probable classes.",
+    'those of the K most probable classes. Of a model that answers "unknown", also its distance.',
+)
+@click.option(
+    "--reject/--no-reject",
+    default=None,
+    help='Answer "unknown" where an image is like none of the training\'s, or name a class of '
+    "every image.  [default: unknown, if the model was trained with --reject]",
 )
 @options.skip_bad_option
 @options.max_pixels_option
@@ -48,6 +55,7 @@ def predict(
     images: tuple[str, ...],
     top: int,
     table: str | None,
+    reject: bool | None,
     skip_bad: bool,
     max_pixels: int | None,
     views: str,
@@ -60,11 +68,20 @@ def predict(
 
     An IMAGE is an image file, a folder (its image files, at any depth) or a pattern such as
     "scans/*.png".
+
+    A model that was trained with --reject says "unknown" of images that are farther from those of
+    the training than a limit, and which share of known images is nearer.
     """
     from striate import data
+    from striate.cli.tested_outputs import answer
 
     check_csv(table, "--csv")
     network = load_classifier(model)
+    if reject and network.answers.rejection is None:
+        raise click.ClickException(
+            f"{model}: cannot tell unknown images; train it with --reject 0.02, say"
+        )
+    rejects = network.answers.rejection is not None and reject is not False
     paths = data.find_images(images)
     predictions: list[dict[str, Any]] = []
     skipped: list[str] = []
@@ -74,21 +91,19 @@ def predict(
         good, batch = _load(chunk, network, skip_bad, skipped, notes, max_pixels)
         if not good:
             continue
-        probabilities = network.predict_proba(
-            batch, engine=engine or options.default_engine(), threads=threads, views=views
+        found = answer(
+            network,
+            batch,
+            top=top,
+            rejects=rejects,
+            engine=engine or options.default_engine(),
+            threads=threads,
+            views=views,
         )
-        names = network.classes or [str(index) for index in range(probabilities.shape[1])]
-        for path, row in zip(good, probabilities, strict=True):
-            # A stable sort, so that of equal classes the first one wins, as in argmax.
-            best = (-row).argsort(kind="stable")[:top]
-            ranked = [{"class": names[index], "probability": float(row[index])} for index in best]
-            predictions.append({"path": str(path), **ranked[0], "top": ranked})
+        for path, entry in zip(good, found, strict=True):
+            predictions.append({"path": str(path), **entry})
             if not as_json:
-                shown = ", ".join(
-                    f"{one_line(entry['class'])} {percent(entry['probability'])}"
-                    for entry in ranked
-                )
-                click.echo(f"{one_line(str(path))}: {shown}")
+                click.echo(f"{one_line(str(path))}: {_words(entry)}")
     for sentence in dict.fromkeys(notes):
         note(one_line(sentence), quiet=quiet)
     for reason in skipped:
@@ -96,7 +111,7 @@ def predict(
     if not predictions:
         raise click.ClickException("none of the images can be read")
     if table is not None:
-        _write_table(table, predictions, min(top, network.output_shape[-1]))
+        _write_table(table, predictions, min(top, network.output_shape[-1]), rejects)
     if as_json:
         json_line(
             {
@@ -108,24 +123,43 @@ def predict(
         )
 
 
-def _write_table(path: str, predictions: list[dict[str, Any]], top: int) -> None:
-    """Write the predictions as a table of paths, classes and probabilities."""
+def _words(entry: dict[str, Any]) -> str:
+    """What is said of an image."""
+    ranked = ", ".join(
+        f"{one_line(each['class'])} {percent(each['probability'])}" for each in entry["top"]
+    )
+    if not entry.get("unknown"):
+        return ranked
+    return (
+        f"{UNKNOWN}, farther than {percent(entry['nearer'], '.1f')} of known images: distance "
+        f"{entry['distance']:.4g}, limit {entry['threshold']:.4g} (else {ranked})"
+    )
+
+
+def _write_table(path: str, predictions: list[dict[str, Any]], top: int, rejects: bool) -> None:
+    """Write the predictions as a table of paths, classes and probabilities, and of distances."""
     head = ["path", "class", "probability"]
     for place in range(2, top + 1):
         head += [f"class_{place}", f"probability_{place}"]
-    write_csv(
-        path,
-        head,
-        (
-            [found["path"]]
-            + [
-                cell
-                for each in found["top"]
-                for cell in (each["class"], f"{each['probability']:.6f}")
-            ]
-            for found in predictions
-        ),
-    )
+    more = ["unknown", "distance", "threshold", "nearer"] if rejects else []
+    write_csv(path, [*head, *more], (_row(found, bool(more)) for found in predictions))
+
+
+def _row(found: dict[str, Any], rejects: bool) -> list[Any]:
+    if found.get("unknown"):  # the classes that it would be are no answer
+        cells: list[Any] = [UNKNOWN, *[""] * (2 * len(found["top"]) - 1)]
+    else:
+        cells = [
+            cell for each in found["top"] for cell in (each["class"], f"{each['probability']:.6f}")
+        ]
+    if rejects:
+        cells += [
+            int(found["unknown"]),
+            f"{found['distance']:.6g}",
+            f"{found['threshold']:.6g}",
+            f"{found['nearer']:.4f}",
+        ]
+    return [found["path"], *cells]
 
 
 def _load(

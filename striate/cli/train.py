@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from striate.cli import class_weights, found_rate, layer_words, networkfile, options
+from striate.cli import class_weights, found_rate, held_out, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
 from striate.cli.model_output import check_model_file, checkpoint_beside, default_name
@@ -20,9 +21,11 @@ from striate.cli.trained_model import TrainedModel
 from striate.common.progress import Counting
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import counted
+from striate.model.rejection import UNKNOWN
 from striate.network import Network
 
 if TYPE_CHECKING:
+    from striate.cli.held_out import HeldOut
     from striate.data import Dataset
     from striate.training.history import History
     from striate.training.recipes import Recipe
@@ -58,7 +61,7 @@ def train(**given: Any) -> int:
     chosen = TrainOptions(asked, **given)
     described = networkfile.read(chosen.network) if chosen.network else None
     check_model_file(chosen.out)
-    dataset = _load(chosen)
+    dataset, held = _hold_out(chosen, _load(chosen))
     out = chosen.out or default_name(dataset)
     replaces = check_model_file(out)
     recipe = _recipe(chosen, dataset)
@@ -85,7 +88,7 @@ def train(**given: Any) -> int:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
     origin = {
         "split": _split(chosen, dataset),
-        "images": ImageRecord.of(dataset).to_notes(),
+        "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
         "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
     }
     if replaces and chosen.resume:
@@ -115,11 +118,11 @@ def train(**given: Any) -> int:
         trained.tell_of_stop(stop.number, checkpoint)
     if stop.number in (None, signal.SIGINT):
         try:
+            trained.calibrate(held, dataset, reject=chosen.reject, **_computing(chosen))
             trained.test(
                 dataset.test_images,
                 dataset.test_labels,
-                engine=chosen.engine or options.default_engine(),
-                threads=chosen.threads,
+                **_computing(chosen),
             )
             trained.save()
         except BaseException:
@@ -148,6 +151,7 @@ def _result(
         "test_accuracy": None,
         "test_baseline": None,
         "test_loss": None,
+        "calibration": None,
         "interrupted": history.interrupted,
         "stopped_early": history.stopped_early,
         "best_epoch": history.best_epoch,
@@ -180,6 +184,28 @@ def _load(chosen: TrainOptions) -> Dataset:
         if not len(images):
             raise click.ClickException(f"{chosen.source}: has no {part} images")
     return dataset
+
+
+def _hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]:
+    """Set images aside that are not trained on, to calibrate probabilities by."""
+    if chosen.reject is not None and UNKNOWN in dataset.classes:
+        raise click.ClickException(
+            f'--reject: a class is called "{UNKNOWN}", which is what is said of rejected images; '
+            "give it another name"
+        )
+    weights = class_weights.read(chosen.class_weight, dataset.classes)
+    chances = weights if isinstance(weights, dict) else {}
+    made, held = held_out.hold_out(
+        dataset,
+        calibrate=chosen.calibrate,
+        reject=chosen.reject,
+        validation=_validation_fraction(chosen, dataset),
+        weightless=np.array([label for label, weight in chances.items() if not weight], np.int64),
+        seed=chosen.seed,
+    )
+    if held.sentence:
+        note(held.sentence, quiet=chosen.quiet)
+    return made, held
 
 
 def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
@@ -257,13 +283,17 @@ def _with_found_rate(
     return replace(recipe, training=training)
 
 
+def _computing(chosen: TrainOptions) -> dict[str, Any]:
+    """Return what everything that is computed is given."""
+    return {"threads": chosen.threads, "engine": chosen.engine or options.default_engine()}
+
+
 def _how(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any]:
     """Return what training and the search of its learning rate are given alike."""
     return {
+        **_computing(chosen),
         "class_weight": class_weights.read(chosen.class_weight, dataset.classes),
         "seed": chosen.seed,
-        "threads": chosen.threads,
-        "engine": chosen.engine or options.default_engine(),
         "exact": chosen.exact,
         "bfloat16": chosen.bfloat16,
     }

@@ -42,6 +42,8 @@ class TrainOptions:
     class_weight: tuple[str, ...]
     validation: float | None
     patience: int | None
+    calibrate: float | None
+    reject: float | None
     test_fraction: float
     size: tuple[int, int] | None
     colour: str | None
@@ -180,6 +182,21 @@ _OPTIONS = (
         type=click.IntRange(min=1),
         metavar="N",
         help="Stop after N epochs without a gain on the watched images; keep the best weights.",
+    ),
+    click.option(
+        "--calibrate",
+        type=options.number(0, 1),
+        metavar="X",
+        help="Part of the training images to set aside, to fit probabilities to how often they are "
+        "right; 0: none.  [default: the images for validation; 0.1 with --reject; 1,000 of 10,000 "
+        "or more]",
+    ),
+    click.option(
+        "--reject",
+        type=options.number(0, 1, above=True),
+        metavar="X",
+        help='Let the model answer "unknown" to images that are like none of the training\'s, and '
+        "to the part X of those that are, such as 0.02.",
     ),
     click.option(
         "--test-fraction",

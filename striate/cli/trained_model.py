@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from striate.cli.calibration_words import sentences
 from striate.cli.output import json_line, note, one_line
+from striate.common.errors import StriateValueError
 from striate.common.stop_signals import name_of_signal
 from striate.common.text import counted, percent
 from striate.model import files
 
 if TYPE_CHECKING:
+    from striate.cli.held_out import HeldOut
     from striate.common.arrays import Array
+    from striate.data import Dataset
     from striate.network import Network
 
 
@@ -55,6 +59,18 @@ class TrainedModel:
             self.save(instead)
             raise click.ClickException(f"{error}; the model is saved as {instead}") from error
 
+    def calibrate(
+        self, held: HeldOut, dataset: Dataset, *, reject: float | None, **options: Any
+    ) -> None:
+        """Calibrate the network by images that it was not trained on, if there are some."""
+        try:
+            found = held.calibrate(self.network, dataset, reject=reject, **options)
+        except StriateValueError as error:  # the model can be used all the same
+            note(f"The model is not calibrated: {one_line(str(error))}")
+            return
+        if found is not None:
+            self.result["calibration"] = found.to_dict()
+
     def test(self, images: Array, labels: Array, *, engine: str, threads: int | None) -> None:
         """Test the network, and add what is found to the result."""
         tested = self.network.evaluate(images, labels, engine=engine, threads=threads)
@@ -82,6 +98,8 @@ class TrainedModel:
             names = {"model": self.out, "class_names": self.network.classes}
             json_line({**names, **result, "images_per_second": speed, "seconds": seconds})
             return
+        for sentence in sentences(result["calibration"]):
+            click.echo(sentence)
         if result["test_accuracy"] is not None:
             click.echo(
                 f"Test accuracy: {percent(result['test_accuracy'])} on "

@@ -30,5 +30,10 @@ def probabilities(answers: Answers, outputs: Array) -> NDArray[np.float64]:
         raise StriateValueError(
             "the network's outputs are numbers, which have no probabilities: use predict"
         )
-    scaled = np.asarray(outputs, np.float64) / answers.temperature
+    scaled = calibrated(answers, np.asarray(outputs, np.float64))
     return np.asarray(softmax(scaled) if answers.kind == "classes" else expit(scaled))
+
+
+def calibrated(answers: Answers, outputs: Array) -> Array:
+    """Outputs divided by the temperature: their softmax are the network's probabilities."""
+    return outputs if answers.temperature == 1 else outputs / answers.temperature

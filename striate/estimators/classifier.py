@@ -15,10 +15,11 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import cut
+from striate.confidence.probabilities import probabilities
 from striate.estimators._estimator import ConvNet
 from striate.estimators.automatic import NetworkOption
 from striate.estimators.samples import Samples
-from striate.optim.losses import Loss, softmax
+from striate.optim.losses import Loss
 from striate.optim.optimizers import Optimizer
 from striate.training.checkpoint import Checkpoint
 from striate.training.training_settings import TrainingSettings
@@ -199,10 +200,11 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
 
         In float64, so that each row sums to 1 as exactly as `numpy.random` asks. X is as for
         `fit`; or names images, as for `Network.predict`, where ``network_`` knows how files become
-        its images (``network_.preprocessing.resize``) or they have its size.
+        its images (``network_.preprocessing.resize``) or they have its size. They are calibrated
+        if ``network_.calibrate`` was called with samples that were not trained on.
         """
-        probabilities: NDArray[np.float64] = softmax(self._outputs(X).astype(np.float64))
-        return probabilities
+        outputs = self._outputs(X)
+        return probabilities(self.network_.answers, outputs)
 
     def predict(self, X: ArrayLike) -> Array:
         """The likeliest class of each sample, ``(n,)``; X is as for `predict_proba`."""

@@ -75,7 +75,9 @@ def to_onnx(
         layout: of the input, and of the output if that is an image: "nchw" (channels first, as
             other libraries have it) or "nhwc" (as images are stored, and as striate has it).
         pixels: the type of the input, "float32" or "uint8".
-        probabilities: end with a softmax; otherwise the outputs are those of `predict_logits`.
+        probabilities: end with a softmax of the outputs divided by the temperature of `answers`,
+            the probabilities of `predict_proba`; else the outputs are those of `predict_logits`.
+            A rejection stays behind: the file names a class of every image.
         opset: the version of ONNX's operators, 11 to 22.  Older runtimes want a smaller one.
 
     Raises:
@@ -164,6 +166,7 @@ def written_graph(
     )
     value = write_network(graph, model, value)
     if written.probabilities:
+        value = _write_temperature(graph, model, value)
         value = graph.op("Softmax", [value], "output/softmax", axis=1)
     if len(model.output_shape) == 3 and written.layout == "nhwc":
         value = graph.transpose(value, TO_CHANNELS_LAST, "output/channels_last")
@@ -184,9 +187,24 @@ def metadata(model: Model, written: WrittenForm) -> dict[str, str]:
             "mean": model.preprocessing.mean,
             "std": model.preprocessing.std,
             **asdict(written),
+            **_temperature(model),
         },
     }
     return {name: json.dumps(value) for name, value in known.items() if value is not None}
+
+
+def _temperature(model: Model) -> dict[str, float]:
+    """The temperature of the probabilities, where there is one."""
+    temperature = model.answers.temperature
+    return {} if temperature == 1 else {"temperature": temperature}
+
+
+def _write_temperature(graph: OnnxGraph, model: Model, value: str) -> str:
+    """Write how the outputs, `value`, are divided before they become probabilities."""
+    for temperature in _temperature(model).values():
+        constant = graph.constant(np.asarray(temperature, np.float32), "output/temperature")
+        value = graph.op("Div", [value, constant], "output/scaled")
+    return value
 
 
 def write_preprocessing(

@@ -39,6 +39,7 @@ from striate.importing.axis_view import AxisView
 from striate.importing.onnx_file import operation_of
 from striate.importing.onnx_metadata import MOST_TEXT
 from striate.importing.operation_graph import OnnxTensor, OperationGraph
+from striate.model.answers import Answers
 from striate.model.files import parameter_shapes
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
@@ -134,6 +135,7 @@ def _unweighted(graph: OperationGraph, description: Mapping[str, Any]) -> Networ
     check_layers(network, "from_onnx", "ONNX")
     mean, std = tuple(description["mean"]), tuple(description["std"])
     network.preprocessing = Preprocessing(mean, std)
+    network.answers = Answers(temperature=description.get("temperature", 1.0))
     return network
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from striate.common.arguments import real_number
+from striate.common.arrays import Floats
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.text import listed
+from striate.model.rejection import Rejection
 
 KINDS = ("classes", "labels", "numbers")
 COLDEST, HOTTEST = 1e-3, 1e3
 """The range of temperatures: beyond it probabilities are 0 and 1, or all the same."""
+FEWEST = 20
+"""Of fewer images that were not trained on no temperature is found."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ class Answers:
             arXiv:1706.04599), from `COLDEST` to `HOTTEST`; it changes how sure an answer is.
         thresholds: of "labels": the probability from which on each is given, above 0 and below 1;
             () for 0.5.
+        rejection: of "classes": when to answer "unknown"; None for never.
     """
 
     kind: str = "classes"
     temperature: float = 1.0
     thresholds: tuple[float, ...] = ()
+    rejection: Rejection | None = None
 
     def __post_init__(self) -> None:
         who = "Answers"
@@ -57,23 +64,63 @@ class Answers:
                 f'{who}: thresholds are for the kind "labels", not for {self.kind!r}'
             )
         object.__setattr__(self, "thresholds", thresholds)
+        if self.rejection is not None:
+            if not isinstance(self.rejection, Rejection):
+                raise StriateTypeError(
+                    f"{who}: rejection must be a Rejection or None, got {self.rejection!r}"
+                )
+            if self.kind != "classes":
+                raise StriateValueError(
+                    f'{who}: a rejection is for the kind "classes", not for {self.kind!r}'
+                )
 
-    def problem(self, outputs: tuple[int, ...]) -> str | None:
-        """What of them does not fit outputs of this shape, in words; None if all does."""
+    def problem(self, outputs: tuple[int, ...], features: int | None = None) -> str | None:
+        """What of them does not fit a network, in words; None if all does.
+
+        Args:
+            outputs: the shape of its outputs.
+            features: how many it has, None if none: see `striate.model.features`.
+        """
+        if (
+            self.rejection is not None
+            and (found := self.rejection.problem(outputs, features)) is not None
+        ):
+            return found
         if self.thresholds and outputs != (len(self.thresholds),):
             return f"it has {len(self.thresholds)} thresholds for outputs of shape {outputs}"
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-able description; `from_dict` reads it back."""
-        return {**asdict(self), "thresholds": list(self.thresholds)}
+        """A JSON-able description, without the arrays of the rejection."""
+        described: dict[str, Any] = {
+            "kind": self.kind,
+            "temperature": self.temperature,
+            "thresholds": list(self.thresholds),
+        }
+        if self.rejection is not None:
+            described["rejection"] = self.rejection.to_dict()
+        return described
+
+    def tensors(self) -> dict[str, Floats]:
+        """The arrays of the rejection by name; {} without one."""
+        return {} if self.rejection is None else self.rejection.tensors()
 
     @classmethod
-    def from_dict(cls, description: Mapping[str, Any]) -> Answers:
-        """Read `to_dict`'s description; anything else is a ValueError or TypeError."""
+    def from_dict(
+        cls, description: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None
+    ) -> Answers:
+        """Read `to_dict`'s description, and `tensors`; others are a ValueError or TypeError."""
         if not isinstance(description, Mapping):
             raise StriateTypeError(f"Answers: expected a mapping, got {description!r}")
         unknown = set(description) - {field.name for field in fields(cls)}
         if unknown:
             raise StriateValueError(f"Answers: unknown entries {sorted(map(str, unknown))}")
-        return cls(**description)
+        arrays = dict(tensors or {})
+        if "rejection" not in description:
+            if arrays:
+                raise StriateValueError(
+                    f"Answers: there is no rejection that needs the arrays {listed(list(arrays))}"
+                )
+            return cls(**description)
+        rejection = Rejection.from_dict(description["rejection"], arrays)
+        return cls(**{**description, "rejection": rejection})

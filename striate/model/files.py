@@ -11,7 +11,8 @@ metadata, all of it text, describe the rest:
     architecture      JSON, `Network.get_config()`
     classes           JSON, the class names in the order of the outputs, or null
     preprocessing     JSON, `Preprocessing.to_dict()`
-    answers           JSON, `Answers.to_dict()`; absent for classes of plain softmax
+    answers           JSON, `Answers.to_dict()`; absent for classes of plain softmax. The arrays of
+                      a rejection are tensors, too: "answers/distances", "answers/means", …
     training          JSON, the writer's notes about the training
     frozen            JSON, the names of the layers that are not trained further; absent if none
     kept_statistics   JSON, the names of the batch normalisations that are trained on their running
@@ -56,6 +57,7 @@ from striate.model.container import (
 )
 from striate.model.model import Model
 from striate.model.preprocessing import Preprocessing
+from striate.model.rejection import ARRAY_NAMES
 
 __all__ = ["FORMAT_VERSION", "ModelFileError", "information", "load", "looks_like_a_model", "save"]
 
@@ -64,6 +66,7 @@ FORMAT_VERSION = 3
 _SEALED = ("architecture", "classes", "preprocessing")
 # Sealed, too, but not in every file.
 _SEALED_WHERE_THERE = ("answers",)
+_OF_ANSWERS = "answers/"
 
 
 Kind = TypeVar("Kind", bound=Model)
@@ -105,7 +108,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
         _problem_of_layers(network),
         _problem_of_classes(network.classes, network),
         _problem_of_preprocessing(network.preprocessing, network),
-        network.answers.problem(network.output_shape),
+        network.answers.problem(network.output_shape, network.feature_count),
     ):
         if problem:
             raise ModelFileError(f"{path}: not saved, because the model is not valid: {problem}")
@@ -120,6 +123,7 @@ def save(network: Model, path: str | Path, extra_metadata: Mapping[str, Any] | N
     }
     if network.answers != Answers():
         metadata["answers"] = _to_json(network.answers.to_dict())
+        tensors |= {_OF_ANSWERS + name: a for name, a in network.answers.tensors().items()}
     for key, names in (("frozen", network.frozen), ("kept_statistics", network.kept_statistics)):
         if names:
             metadata[key] = _to_json(sorted(names))
@@ -144,14 +148,16 @@ def load(path: str | Path, kind: type[Kind]) -> Kind:
     """
     container = _open(path)
     metadata, tensors = container.metadata, container.tensors()
+    whole, extra = tensors, _of_answers(tensors)
+    tensors = {name: tensor for name, tensor in whole.items() if name not in extra}
     network = _build(path, metadata, tensors, kind)
     for name, target in {**network.parameters, **network.state}.items():
         target[...] = tensors[name]
     network.classes = _classes(path, metadata, network)
     network.preprocessing = _preprocessing(path, metadata, network)
-    network.answers = _answers(path, metadata, network)
+    network.answers = _answers(path, metadata, network, extra)
     _choose_layers(path, metadata, network)
-    _verify(path, tensors, metadata)
+    _verify(path, whole, metadata)
     _tell_of_another_program(path, metadata)
     return network
 
@@ -313,15 +319,23 @@ def _preprocessing(path: str | Path, metadata: Mapping[str, str], network: Model
     return preprocessing
 
 
-def _answers(path: str | Path, metadata: Mapping[str, str], network: Model) -> Answers:
-    if "answers" not in metadata:
-        return Answers()
-    description = _from_json(path, metadata, "answers")
+def _of_answers(tensors: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Those that belong to the answers; a layer may have that name, but no such parameter."""
+    named = {_OF_ANSWERS + name for name in ARRAY_NAMES}
+    return {name: tensor for name, tensor in tensors.items() if name in named}
+
+
+def _answers(
+    path: str | Path, metadata: Mapping[str, str], network: Model, tensors: Mapping[str, Floats]
+) -> Answers:
+    """The answers that the metadata describe, which must need exactly these tensors."""
+    description = _from_json(path, metadata, "answers") if "answers" in metadata else {}
+    arrays = {name.removeprefix(_OF_ANSWERS): tensor for name, tensor in tensors.items()}
     try:
-        answers = Answers.from_dict(description)
+        answers = Answers.from_dict(description, arrays)
     except (ValueError, TypeError, OverflowError) as error:
         damaged(path, f"what it says of answers is not valid: {error}", error)
-    if problem := answers.problem(network.output_shape):
+    if problem := answers.problem(network.output_shape, network.feature_count):
         damaged(path, problem)
     return answers
 

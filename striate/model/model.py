@@ -14,7 +14,7 @@ from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.memory import aligned_copy
 from striate.common.text import cut, listed
 from striate.layers import Layer, Node
-from striate.model import branches, graph
+from striate.model import branches, features, graph
 from striate.model.answers import Answers
 from striate.model.parameters import (
     draw,
@@ -104,6 +104,7 @@ class Model(TrainedParts):
         names = [vertex.name for vertex in self.nodes]
         self.parameters = MappingProxyType(views(self.slots, self.flat, names))
         self.state = MappingProxyType(views(self.state_slots, self.state_flat, names))
+        self._with_features: Self | None = None
 
     def input_shapes(self, node: int) -> tuple[Shape, ...]:
         """The shapes of a node's inputs, without the batch axis."""
@@ -206,6 +207,34 @@ class Model(TrainedParts):
         made._set_rates(part.rates)
         return made
 
+    # Features.
+
+    @property
+    def feature_count(self) -> int | None:
+        """How many features it has: values that its last layer with weights reads, averages if it
+        reads an image; None where there are none to speak of (see `striate.model.features`).
+        """
+        part = self.branch()
+        found = features.feature_source(part.nodes, frozenset(slot.node for slot in part.slots))
+        return None if found is None else found[1]
+
+    def with_features(self) -> Self:
+        """A network with the same memory whose outputs, a vector, are followed by the features, if
+        there are any.  It is kept; do not change it.
+        """
+        if self._with_features is None:
+            part = self.branch()
+            made = object.__new__(type(self))
+            owners = frozenset(slot.node for slot in part.slots)
+            nodes = features.with_features(part.nodes, owners)
+            made.__dict__.update(part.__getstate__())  # no copies
+            made.__dict__.update(nodes=nodes, output_shape=nodes[-1].shape, _answers=Answers())
+            made.classes = None
+            made.heads = MappingProxyType({})
+            made._make_views()
+            self._with_features = made
+        return self._with_features
+
     # Preprocessing.
 
     @property
@@ -228,6 +257,7 @@ class Model(TrainedParts):
     def _replace_preprocessing(self, value: Preprocessing) -> None:
         """Set a preprocessing that has been checked."""
         self._preprocessing = value
+        self._with_features = None  # it has the old one
 
     @property
     def answers(self) -> Answers:
@@ -238,7 +268,7 @@ class Model(TrainedParts):
     def answers(self, value: Answers) -> None:
         if not isinstance(value, Answers):
             raise StriateTypeError(f"Network: answers must be an Answers, got {value!r}")
-        if problem := value.problem(self.output_shape):
+        if problem := value.problem(self.output_shape, self.feature_count):
             raise StriateValueError(f"Network: its answers do not fit it: {problem}")
         self._answers = value
 
@@ -251,7 +281,7 @@ class Model(TrainedParts):
     # Copies: the views are made anew.
 
     def __getstate__(self) -> dict[str, Any]:
-        dropped = ("parameters", "state")
+        dropped = ("parameters", "state", "_with_features")
         kept = {key: value for key, value in self.__dict__.items() if key not in dropped}
         # Views cannot be pickled.
         return {**kept, "heads": dict(self.heads), "rates": dict(self.rates)}

@@ -16,6 +16,8 @@ from striate.common.arrays import Array, Floats
 from striate.common.cached_property import cached_property
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
+from striate.confidence.assessment import Assessment, assess
+from striate.confidence.probabilities import calibrated
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
 from striate.optim.losses import softmax
@@ -27,6 +29,7 @@ from striate.training.history import CURVES, History
 from striate.training.targets import as_images, label_indices
 
 if TYPE_CHECKING:
+    from striate.confidence.answering import Distances
     from striate.inspect.summary import Summary
     from striate.network import Network
 
@@ -36,6 +39,8 @@ EMPTY_PAGE = 1e5
 
 MISTAKES = 24
 """How many of the most confident mistakes are shown."""
+REJECTED = 24
+"""How many of the images that are called unknown are shown."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Report:
         chosen: the images that are shown layer by layer: of each class in turn the first one that
             is recognised, between them the most confident mistakes; or those requested.
         wanted: how many images were to be chosen, before some were left out for their size.
-        pictures: raw images by row, of `mistakes` and `chosen`.
+        pictures: raw images by row, of `mistakes`, `chosen` and `rejected`.
         probabilities: of all classes, float32 (len(chosen), classes).
         values: the output of each node, float32 (len(chosen), *shape); -1 is the preprocessed
             input.
@@ -78,7 +83,11 @@ class Report:
         black, white: the raw pixel values that are shown as black and as white.
         content: which of these numbers go into the page.
         megabytes: the size limit of the page.
+        answers: what the network says of all tested images.
+        assessment: how far its probabilities can be trusted.
+        rejected: the rows of images that it calls unknown, the farthest first: `REJECTED` at most.
         paths: the files of `pictures`, by row; empty where they come from no files.
+        distances: of all images; None for a network without a rejection.
     """
 
     name: str
@@ -98,7 +107,11 @@ class Report:
     white: float
     content: PageContent
     megabytes: float
+    answers: tuple[Prediction, ...]
+    assessment: Assessment
+    rejected: tuple[int, ...]
     paths: Mapping[int, str] = field(default_factory=dict)
+    distances: Distances | None = None
 
     def smaller(self, by: float) -> Report:
         """The report with a content that is smaller by `by` bytes, or by as many as possible."""
@@ -173,12 +186,21 @@ def collect(
     if not megabytes > 0:
         raise StriateValueError(f"report: megabytes must be positive, got {megabytes!r}")
     options: dict[str, Any] = {"engine": engine, "threads": threads}
-    logits = network.predict_logits(checked, **options)
+    distances = None
+    if network.answers.rejection is None:
+        logits = network.predict_logits(checked, **options)
+    else:
+        distances = network.distances(checked, **options)
+        logits = distances.outputs
     if not np.isfinite(logits).all():
         raise StriateValueError(
             "report: the network's outputs are not finite numbers; its weights or the images are "
             "too large"
         )
+    assessment = assess(
+        network.answers, logits, truth, None if distances is None else distances.unknown
+    )
+    logits = calibrated(network.answers, logits)
     classes = network.classes or [str(index) for index in range(logits.shape[1])]
     answers = _answers(logits, truth)
     wrong = sorted(
@@ -190,7 +212,9 @@ def collect(
     content = fit_page(network, len(wanted), room, _bytes_per_image(network, checked.dtype))
     chosen = wanted[: content.images]
     rows = [answer.index for answer in chosen]
-    pictured = dict.fromkeys(answer.index for answer in (*wrong[:MISTAKES], *chosen))
+    rejected = _farthest(distances)
+    shown = [answer.index for answer in (*wrong[:MISTAKES], *chosen)]
+    pictured = dict.fromkeys([*shown, *rejected])
     guesses = np.array([answer.guess for answer in chosen])
     raw = checked[rows]
     tape = Tape(network, raw)
@@ -214,6 +238,10 @@ def collect(
         white=white,
         content=content,
         megabytes=megabytes,
+        answers=tuple(answers),
+        assessment=assessment,
+        rejected=rejected,
+        distances=distances,
         paths={} if paths is None else {row: paths[row] for row in pictured},
     )
 
@@ -269,6 +297,15 @@ def _answers(logits: Floats, truth: npt.NDArray[np.intp]) -> list[Prediction]:
     best = softmax(logits)[np.arange(len(logits)), guesses]
     triples = zip(truth.tolist(), guesses.tolist(), best.tolist(), strict=True)
     return [Prediction(index, *triple) for index, triple in enumerate(triples)]
+
+
+def _farthest(distances: Distances | None) -> tuple[int, ...]:
+    """The rows of the images that are called unknown, the farthest first."""
+    if distances is None:
+        return ()
+    rows = np.flatnonzero(distances.unknown)
+    order = np.argsort(-np.nan_to_num(distances.values[rows], nan=np.inf), kind="stable")
+    return tuple(rows[order][:REJECTED].tolist())
 
 
 def _requested(show: Sequence[int], answers: Sequence[Prediction]) -> tuple[Prediction, ...]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Array, Floats
 from striate.common.short_repr import short_repr
+from striate.confidence.probabilities import calibrated
 from striate.ops.shapes import Pair
 from striate.optim.losses import softmax
 
@@ -77,7 +78,8 @@ def occlusion(
         for place, (y, x) in enumerate(places):
             variants[place, y : y + patch[0], x : x + patch[1]] = colour[image, 0, 0]
         # In float32, as those of the uncovered images.
-        predicted = softmax(network.predict_logits(variants, **options))[:, outputs[image]]
+        logits = calibrated(network.answers, network.predict_logits(variants, **options))
+        predicted = softmax(logits)[:, outputs[image]]
         before = probabilities[image, outputs[image]]
         for (y, x), after in zip(places, predicted, strict=True):
             total[image, y : y + patch[0], x : x + patch[1]] += after - before

@@ -18,6 +18,7 @@ from striate.common.text import in_bytes, listed, percent, sizes
 from striate.reports import architecture, embedded_images
 from striate.reports.data import Prediction, Report
 from striate.reports.page_data import page_data
+from striate.reports.trust import trust
 from striate.training import curves
 
 SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
@@ -96,9 +97,7 @@ def render_within_limit(report: Report) -> tuple[Report, bytes]:
 
 
 def render(report: Report) -> bytes:
-    """The page of `report` in UTF-8; the same report gives the same bytes."""
     """The page of a report in UTF-8; the same report gives the same bytes."""
-
     from striate.common.version import __version__
 
     folder = files("striate.reports") / "page"
@@ -115,6 +114,7 @@ def render(report: Report) -> bytes:
         "wrong": report.evaluation.images - int(np.trace(report.evaluation.confusion)),
         "matrix": _matrix(report) if len(report.classes) <= MOST_IN_MATRIX else None,
         "pairs": _pairs(report),
+        "trust": trust(report),
         "left_out": _left_out(report),
         "layers": architecture.layers(report),
         "connections": architecture.connections(report),

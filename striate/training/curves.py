@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,11 +50,20 @@ def draw(curves: Curves, figure: str) -> str | None:
     Returns:
         The text of the SVG; None if there is no such curve.
     """
+    if not any(curves.get(prefix + figure) for prefix in COLOURS):
+        return None
+    return svg(lambda axes: _panel(axes, curves, figure))
+
+
+def svg(panel: Callable[[Axes], None]) -> str:
+    """Draw a panel as SVG, in the colour and the font of the page in which it will stand.
+
+    Args:
+        panel: draws on the axes.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    if not any(curves.get(prefix + figure) for prefix in COLOURS):
-        return None
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "striate",  # the same figure gives the same text
@@ -73,7 +82,7 @@ def draw(curves: Curves, figure: str) -> str | None:
         matplotlib.rcParams.update(style)
         drawing = Figure(figsize=(4.2, 2.6), layout="constrained")
         axes = drawing.subplots()
-        _panel(axes, curves, figure)
+        panel(axes)
         axes.grid(color=INK, alpha=0.15)
         file = io.StringIO()
         drawing.savefig(

@@ -15,6 +15,7 @@ from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.tables import columns, html_table
 from striate.common.text import counted
+from striate.confidence.probabilities import calibrated
 from striate.model.model import Model
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.training.targets import as_images, indices_of_labels, label_indices
@@ -195,7 +196,8 @@ def evaluate(
         model: the network, with its class names.
         images: raw, (n, height, width, channels), or (n, height, width) if gray.
         labels: class indices or names, (n,).
-        outputs_of: computes the logits (n, classes) of images, such as `Network.predict_logits`.
+        outputs_of: computes the logits (n, classes) of images, such as `Network.predict_logits`;
+            the loss is that of the probabilities, at the model's temperature.
 
     Raises:
         ValueError: there are no images, they are not the network's, or the labels do not fit.
@@ -206,7 +208,8 @@ def evaluate(
         raise StriateValueError(f"there are {len(checked)} images but {len(truth)} labels")
     if len(truth) == 0:
         raise StriateValueError("there are no images to evaluate on")
-    return Evaluation.from_outputs(outputs_of(checked), truth, model.classes)
+    outputs = calibrated(model.answers, outputs_of(checked))
+    return Evaluation.from_outputs(outputs, truth, model.classes)
 
 
 def share_text(share: float | None) -> str:

@@ -231,12 +231,14 @@ def find_learning_rate(
 def _unchanged(network: Model) -> Iterator[None]:
     """Give the network back what it has now, whatever happens."""
     before, preprocessing = Snapshot(network), network.preprocessing
+    answers = network.answers
     try:
         yield
     finally:
         before.restore()
         if network.preprocessing != preprocessing:
             network.preprocessing = preprocessing
+        network.answers = answers
 
 
 def _batches(

@@ -85,7 +85,7 @@ def fit(
     Args:
         network: the network, which is trained further from its present weights.  If its
             preprocessing is the identity, it is set to standardise by the statistics of the
-            training images.
+            training images.  What `calibrate` has found is dropped: it is of other weights.
         images: (n, height, width, channels), or (n, height, width) if gray.  They stay in their
             dtype, and in place, until a batch needs them.
         labels: class indices, or class names if the network has them, (n,); for regression floats

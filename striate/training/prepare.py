@@ -102,7 +102,7 @@ def prepare(
     """Check the data against the network and each other; `fit` documents the arguments.
 
     Sets the network's preprocessing to the statistics of the training images if it has none, and
-    the filters of ``Conv2D(initial="whitening")`` layers.
+    the filters of ``Conv2D(initial="whitening")`` layers; drops what `calibrate` has found.
     """
     images = as_images(network, X)
     warn_of_channels_first(network.input_shape, "images")
@@ -117,6 +117,7 @@ def prepare(
         raise StriateValueError(
             "all layers are frozen, so that there is nothing to train: unfreeze some"
         )
+    network.answers = replace(network.answers, temperature=1.0, rejection=None)
     criterion = choose_loss(loss, answers)
     targets = make_targets(network, answers, criterion)
     given = check_sample_weight(sample_weight, len(images))

@@ -88,7 +88,9 @@ def test_the_result_for_people(striate: Run, model: Path) -> None:
     assert lines[0].endswith(" % on 359 images; always the most frequent class: 10.31 %")
     assert lines[2].split() == ["class", "images", "precision", "recall"]
     assert lines[14].startswith("true \\ predicted")
-    assert len(lines) == 25
+    assert lines[26].startswith("Calibration error: ")
+    assert lines[28].split() == ["surest", "images", "accuracy", "least", "probability"]
+    assert len(lines) == 36
     assert "Testing on 359 images (--part test)" in outcome.err
 
 
@@ -114,7 +116,8 @@ def test_only_the_images_in_question_are_read(
     Path("parts/train/dark/dark3.png").write_bytes(b"no image")
     Path("parts/test/light/light0.png").unlink()
     result = striate("evaluate", image_model, "parts", *NUMPY, "--json").json
-    assert (result["source"], result["part"], result["images"]) == ("parts", "test", 23)
+    assert (result["source"], result["part"]) == ("parts", "test")
+    assert result["images"] + result["left_out"] == 23  # it was trained on the others
     assert "dark3.png" in refused("evaluate", image_model, "parts", *NUMPY, "--part", "train")
     assert "dark3.png" in refused("evaluate", image_model, "parts", *NUMPY, "--part", "all")
     again = ("evaluate", image_model, "parts", *NUMPY, "--skip-bad", "--json")
@@ -207,19 +210,56 @@ def test_a_source_with_parts_of_its_own(
     for name in ("dark", "light"):
         Path("parts/test", name).mkdir(parents=True)
         shutil.copy(images / name / f"{name}0.png", Path("parts/test", name))
-    sizes = {}
-    for part in ("test", "train", "all"):
-        sizes[part] = striate(
-            "evaluate", image_model, "parts", *NUMPY, "--part", part, "--json"
-        ).json["images"]
-    assert sizes == {"test": 2, "train": 24, "all": 26}
-    outcome = striate("evaluate", image_model, "parts", *NUMPY, "--json")
-    assert outcome.json["part"] == "test"
-    seen = outcome.err.count("trained on: what is measured on them says nothing about new images")
     record = ImageRecord.from_notes(files.information(image_model)["images"])
     assert record is not None
     trained = {name.rsplit("/")[-1] for name in record.parts["train"].names or []}
-    assert seen == bool(trained & {"dark0.png", "light0.png"})
+    seen = len(trained & {"dark0.png", "light0.png"})
+    assert seen
+    for part, count in (("train", 24), ("all", 26)):
+        found = striate("evaluate", image_model, "parts", *NUMPY, "--part", part, "--json").json
+        assert (found["images"], found["left_out"]) == (count, 0)
+    for options in ((), ("--part", "test")):
+        outcome = striate("evaluate", image_model, "parts", *NUMPY, *options, "--json")
+        if seen == 2:
+            assert outcome.code == 2
+            assert "was trained on all 2 images of its test part" in outcome.err
+            continue
+        assert (outcome.json["part"], outcome.json["images"]) == ("test", 1)
+        assert outcome.json["left_out"] == 1
+        assert "1 of 2 test images is left out: the network was trained on them" in outcome.err
+
+
+def test_no_image_of_the_training_is_tested_whatever_its_name(
+    striate: Run, refused: Refused, image_model: Path, in_tmp: Path, images: Path
+) -> None:
+    """Not even in a test part, in other folders and under other names, and in another class."""
+    record = ImageRecord.from_notes(files.information(image_model)["images"])
+    assert record is not None
+    trained, tested = (record.parts[name].names or [] for name in ("train", "test"))
+    for part in ("train", "test"):
+        for name in ("dark", "light"):
+            Path("parts", part, name).mkdir(parents=True)
+    for number, name in enumerate([*trained[:5], *tested]):
+        shutil.copy(images / name, Path("parts/test", name.split("/")[0], f"renamed {number}.png"))
+    swapped = "light" if trained[5].startswith("dark") else "dark"
+    shutil.copy(images / trained[5], Path("parts/test", swapped, "swapped.png"))
+    for name in ("dark", "light"):  # other images to be trained on
+        shutil.copy(next(images.glob(f"{name}/*.png")), Path("parts/train", name))
+    outcome = striate("evaluate", image_model, "parts", *NUMPY, "--json")
+    assert (outcome.json["images"], outcome.json["left_out"]) == (len(tested), 6)
+    assert f"6 of {len(tested) + 6} test images are left out" in outcome.err
+    whole = striate("evaluate", image_model, "parts", *NUMPY, "--json", "--part", "all").json
+    assert whole["images"] == len(tested) + 8
+    for path in Path("parts/test").rglob("*.png"):
+        if path.name not in {f"renamed {number}.png" for number in range(5)}:
+            path.unlink()
+    for name in ("dark", "light"):
+        shutil.copy(
+            images / next(t for t in trained if t.startswith(name)), Path("parts/test", name)
+        )
+    message = refused("evaluate", image_model, "parts", *NUMPY)
+    assert "the network was trained on all 7 images of its test part; give other images" in message
+    assert "--part all" in message
 
 
 # Images that changed since the training

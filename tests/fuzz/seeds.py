@@ -46,10 +46,12 @@ TRAINED_ON = (
 
 @functools.cache
 def model() -> bytes:
-    """A model file with classes, preprocessing and notes."""
+    """A model file with classes, preprocessing, answers and notes."""
     from striate.layers import BatchNorm, Conv2D, Dense, Flatten, MaxPool2D, ReLU
     from striate.model import files
+    from striate.model.answers import Answers
     from striate.model.preprocessing import Preprocessing
+    from striate.model.rejection import Rejection
     from striate.network import Network
 
     network = Network(
@@ -59,6 +61,10 @@ def model() -> bytes:
     network.preprocessing = Preprocessing(
         mean=(120.0,), std=(60.0,), colour="gray", resize={"height": 8, "width": 8, "mode": "crop"}
     )
+    bank = np.random.default_rng(2).normal(size=(4, 27)).astype(np.float32)
+    known = np.linspace(0.5, 1.5, 6, dtype=np.float32)
+    rejection = Rejection("neighbours", 1.25, 0.02, known, {"bank": bank})
+    network.answers = Answers(temperature=0.5, rejection=rejection)
     history = {"loss": [1.5, 0.5], "val_loss": [1.5, None], "accuracy": [0.25, 0.75]}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.safetensors"

@@ -76,7 +76,7 @@ def _model(random: Random) -> bytes:
         case 1:
             header["__metadata__"] = change_value(random, metadata)
         case 2 | 3:
-            key = random.choice(("architecture", "classes", "preprocessing", "training"))
+            key = random.choice(("architecture", "classes", "preprocessing", "answers", "training"))
             changed = change_value(random, json.loads(metadata[key]))
             metadata[key] = as_json(random, changed).decode("utf-8", "replace")
         case _:
@@ -100,6 +100,7 @@ def _use_model(path: Path) -> None:
         images = np.zeros((1, *network.input_shape), np.uint8)
         if len(network.output_shape) == 1:
             network.predict_proba(images, engine="numpy")
+            network.predict(images, engine="numpy")
 
 
 def _checkpoint(random: Random) -> bytes:

@@ -1,0 +1,170 @@
+"""What a network says of images: the class of each, or that it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateValueError
+from striate.common.short_repr import short_repr
+from striate.confidence.scores import distance
+from striate.model.answers import Answers
+from striate.model.rejection import UNKNOWN
+
+if TYPE_CHECKING:
+    from striate.data.network_images import NamedImages
+
+
+class Predictor(Protocol):
+    """What is needed of a `Network`."""
+
+    classes: list[str] | None
+    output_shape: tuple[int, ...]
+
+    @property
+    def answers(self) -> Answers:
+        """How outputs become answers."""
+
+    @property
+    def predict_logits(self) -> Callable[..., Floats]:
+        """From raw images to outputs."""
+
+    @property
+    def predict_proba(self) -> Callable[..., NDArray[np.float64]]:
+        """From raw images to probabilities."""
+
+    def with_features(self) -> Self:
+        """The network whose outputs are followed by its features."""
+
+
+@short_repr
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """How far images are from those of the training, by the score of the network's rejection.
+
+    Attributes:
+        values: the distances, float64 (n,).
+        nearer: which share of known images is nearer than that, float64 (n,), 0...1.
+        unknown: whether it is larger than the threshold, bool (n,).
+        threshold: from which on an image is unknown.
+        score: the name of the score: see `striate.confidence.scores`.
+        outputs: the network's, float32 (n, classes).
+    """
+
+    values: NDArray[np.float64]
+    nearer: NDArray[np.float64]
+    unknown: NDArray[np.bool_]
+    threshold: float
+    score: str
+    outputs: Floats
+
+
+def outputs_and_features(
+    network: Predictor, images: Array | NamedImages, **options: Any
+) -> tuple[Floats, Floats]:
+    """The outputs (n, classes) and the features (n, features) of raw images, in one pass.
+
+    A network without features has (n, 0) of them. The options are those of `predict_logits`.
+    """
+    both = network.with_features().predict_logits(images, **options)
+    classes = network.output_shape[0]
+    return both[:, :classes], both[:, classes:]
+
+
+def distances(
+    network: Predictor,
+    images: Array | NamedImages,
+    *,
+    engine: str = "llvm",
+    threads: int | None = None,
+    batch_size: int = 256,
+    exact: bool = False,
+    bfloat16: bool = False,
+    views: str = "plain",
+) -> Distances:
+    """How far images are from those of the training, and which are unknown.
+
+    Args:
+        network: with a rejection in its `answers`.
+        images: as for `Network.predict_logits`, and so are the options.
+
+    Raises:
+        ValueError: the network has no rejection.
+    """
+    rejection = network.answers.rejection
+    if rejection is None:
+        raise StriateValueError(
+            "Network: it has no rejection to tell unknown images by: train it with --reject, or "
+            "give calibrate a rate to reject"
+        )
+    outputs, features = outputs_and_features(
+        network,
+        images,
+        engine=engine,
+        threads=threads,
+        batch_size=batch_size,
+        exact=exact,
+        bfloat16=bfloat16,
+        views=views,
+    )
+    found = distance(rejection.score, outputs, features, rejection.arrays)
+    # What is no number is not known either.
+    unknown = ~(found <= rejection.threshold)
+    return Distances(
+        found, rejection.nearer(found), unknown, rejection.threshold, rejection.score, outputs
+    )
+
+
+def predict(
+    network: Predictor,
+    images: Array | NamedImages,
+    *,
+    engine: str = "llvm",
+    threads: int | None = None,
+    batch_size: int = 256,
+    exact: bool = False,
+    bfloat16: bool = False,
+    views: str = "plain",
+    head: str | None = None,
+    reject: bool | None = None,
+) -> Array:
+    """The likeliest class of each image: its name if `classes` is set, else its index.
+
+    Where the network has a rejection (`answers.rejection`), images that are too far from those of
+    the training are "unknown", or -1 where the classes have no names.
+
+    Args:
+        network: the network.
+        images: as for `predict_logits`, and so are the options but the last.
+        reject: False names a class of every image; True wants a rejection; None rejects if the
+            network can, and the outputs are not those of a head.
+
+    Raises:
+        ValueError: the network has no rejection, but is to reject.
+    """
+    options: dict[str, Any] = {
+        "engine": engine,
+        "threads": threads,
+        "batch_size": batch_size,
+        "exact": exact,
+        "bfloat16": bfloat16,
+        "views": views,
+    }
+    can = network.answers.rejection is not None and head is None
+    if reject if reject is not None else can:
+        if head is not None:
+            raise StriateValueError("Network: only its output rejects, not a head: leave one out")
+        found = distances(network, images, **options)
+        winners, unknown = found.outputs.argmax(axis=1), found.unknown
+    else:
+        winners = network.predict_proba(images, head=head, **options).argmax(axis=1)
+        unknown = np.zeros(len(winners), np.bool_)
+    said: Array = winners if network.classes is None else np.asarray(network.classes)[winners]
+    if unknown.any():
+        said = np.where(unknown, -1 if network.classes is None else UNKNOWN, said)
+    return said

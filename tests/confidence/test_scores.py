@@ -1,0 +1,190 @@
+"""Distances, surrogates and thresholds, against textbook loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.confidence import scores
+from striate.confidence.rejector import (
+    KEPT,
+    choose_rejection,
+    fewest_images,
+    quantiles,
+    threshold_for,
+)
+from striate.confidence.surrogates import surrogates
+
+RNG = np.random.default_rng(0)
+OUTPUTS = 4 * RNG.normal(size=(50, 6))
+LABELS = np.arange(300) % 3
+CENTRES = 3 * RNG.normal(size=(3, 7))
+MIXING = RNG.normal(size=(7, 7))
+FEATURES = (RNG.normal(size=(300, 7)) @ MIXING + CENTRES[LABELS]).astype(np.float32)
+ASKED = (RNG.normal(size=(40, 7)) @ MIXING * 2).astype(np.float32)
+ARRAYS = scores.fit_arrays(FEATURES, LABELS, 3)
+
+
+def test_scores_of_outputs() -> None:
+    nothing = np.zeros((50, 0))
+    for row, values in enumerate(OUTPUTS):
+        exponentials = [np.exp(value) for value in values]
+        expected = {
+            "softmax": 1 - max(exponentials) / sum(exponentials),
+            "logit": -max(values),
+            "energy": -np.log(sum(exponentials)),
+        }
+        for name, value in expected.items():
+            found = scores.distance(name, OUTPUTS, nothing, {})
+            assert found[row] == pytest.approx(value)
+
+
+def test_mahalanobis() -> None:
+    """With a covariance that is inverted, and means, that are computed in another way."""
+    means = [FEATURES[label == LABELS].astype(float).mean(axis=0) for label in range(3)]
+    centred = FEATURES.astype(float) - np.array(means)[LABELS]
+    inverse = np.linalg.inv(scores.shrunk_covariance(centred))
+    found = scores.distance("mahalanobis", np.zeros((40, 3)), ASKED, ARRAYS["mahalanobis"])
+    for row, point in enumerate(ASKED.astype(float)):
+        squares = [(point - mean) @ inverse @ (point - mean) for mean in means]
+        assert found[row] == pytest.approx(np.sqrt(min(squares)), rel=1e-4)
+
+
+def test_the_covariance_is_that_of_ledoit_and_wolf() -> None:
+    covariance = pytest.importorskip("sklearn.covariance")
+    for count, size in ((300, 7), (12, 30), (5, 5)):
+        values = np.random.default_rng(1).normal(size=(count, size)) @ np.diag(
+            np.linspace(0.1, 3, size)
+        )
+        values -= values.mean(axis=0)
+        expected = covariance.ledoit_wolf(values, assume_centered=True)[0]
+        np.testing.assert_allclose(scores.shrunk_covariance(values), expected, rtol=1e-9)
+
+
+def test_neighbours() -> None:
+    bank = FEATURES.astype(float)
+    bank /= np.linalg.norm(bank, axis=1)[:, None]
+    found = scores.distance("neighbours", np.zeros((40, 3)), ASKED, ARRAYS["neighbours"])
+    for row, point in enumerate(ASKED.astype(float)):
+        away = sorted(np.linalg.norm(other - point / np.linalg.norm(point)) for other in bank)
+        assert found[row] == pytest.approx(away[scores.NEIGHBOURS - 1], rel=1e-4)
+
+
+def test_a_bank_has_no_more_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "MOST_IN_BANK", 70)
+    monkeypatch.setattr(scores, "MOST_WHITENED", 6)
+    arrays = scores.fit_arrays(FEATURES, LABELS, 3)
+    assert arrays["neighbours"]["bank"].shape == (10, 7)
+    assert "mahalanobis" not in arrays
+
+
+def test_without_features_there_are_the_scores_of_outputs() -> None:
+    assert set(scores.fit_arrays(np.zeros((9, 0)), LABELS[:9], 3)) == {
+        "softmax",
+        "logit",
+        "energy",
+    }
+
+
+def test_a_class_without_images_is_nowhere() -> None:
+    arrays = scores.fit_arrays(FEATURES, LABELS, 5)["mahalanobis"]
+    assert arrays["means"].shape == (5, 7)
+    found = scores.distance("mahalanobis", np.zeros((40, 5)), ASKED, arrays)
+    three = scores.distance("mahalanobis", np.zeros((40, 3)), ASKED, ARRAYS["mahalanobis"])
+    np.testing.assert_allclose(found, three)
+
+
+def test_a_constant_feature_says_nothing_of_others() -> None:
+    features = np.column_stack([FEATURES, np.full(300, 2.0)])
+    arrays = scores.fit_arrays(features, LABELS, 3)["mahalanobis"]
+    asked = np.column_stack([ASKED, np.full(40, 2.0)])
+    assert np.isfinite(scores.distance("mahalanobis", np.zeros((40, 3)), asked, arrays)).all()
+
+
+# Thresholds
+
+
+@given(st.integers(1, 400), st.floats(0.005, 0.5), st.integers(0, 2**31))
+def test_a_threshold_rejects_no_more_than_asked(count: int, rate: float, seed: int) -> None:
+    distances = np.random.default_rng(seed).normal(size=count)
+    if count < fewest_images(rate):
+        with pytest.raises(ValueError, match=r"needs at least [\d,]+ image"):
+            threshold_for(distances, rate)
+    else:
+        limit = threshold_for(distances, rate)
+        assert (distances > limit).mean() <= rate
+        assert (distances >= limit).sum() + 1 > rate * (count + 1) - 1e-6
+
+
+def test_new_images_are_rejected_at_the_rate() -> None:
+    """On average over held-out sets: the guarantee of conformal prediction."""
+    rng = np.random.default_rng(5)
+    shares = [
+        (rng.normal(size=2000) > threshold_for(rng.normal(size=199), 0.05)).mean()
+        for _ in range(400)
+    ]
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.003)
+
+
+def test_many_distances_become_quantiles() -> None:
+    values = np.random.default_rng(0).normal(size=5 * KEPT)
+    kept = quantiles(values)
+    assert len(kept) == KEPT
+    assert (kept[0], kept[-1]) == (np.float32(values.min()), np.float32(values.max()))
+    assert (np.diff(kept) >= 0).all()
+    np.testing.assert_array_equal(quantiles(values[:5]), np.sort(values[:5]).astype(np.float32))
+
+
+# Surrogates, and the choice
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 7, 2), (9, 1, 3), (5, 8, 1), (28, 28, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_surrogates_are_like_the_images_in_type(shape: tuple[int, ...], dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    images = (rng.random((12, *shape)) * (200 if dtype is np.uint8 else 1)).astype(dtype)
+    made = surrogates(images, np.arange(12) % 2, 9, rng)
+    assert len(made) == 6
+    for some in made.values():
+        assert some.shape == (9, *shape) and some.dtype == dtype
+        assert some.min() >= 0 and some.max() <= images.max()
+
+
+def test_surrogates_are_none_of_the_images() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (30, 12, 12, 1), dtype=np.uint8)
+    made = surrogates(images, np.arange(30) % 3, 40, np.random.default_rng(1))
+    again = surrogates(images, np.arange(30) % 3, 40, np.random.default_rng(1))
+    for name, some in made.items():
+        np.testing.assert_array_equal(some, again[name])
+        same = (some[:, None] == images[None]).all(axis=(2, 3, 4)).any(axis=1)
+        assert same.mean() <= 0.1, name  # squares may stay where they were
+
+
+def test_the_score_that_tells_surrogates_best_is_chosen() -> None:
+    """Features that are far from the training's for all but images of it; outputs that say
+    nothing.
+    """
+    rng = np.random.default_rng(2)
+    images = rng.integers(100, 140, (600, 6, 6, 1), dtype=np.uint8)
+    labels = np.arange(600) % 2
+    images[labels == 1] += 60
+
+    def run(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = some.reshape(len(some), -1).astype(np.float32)
+        outputs = np.random.default_rng(len(some)).normal(size=(len(some), 2))
+        return outputs.astype(np.float32), np.column_stack([pixels.mean(1), pixels.std(1)])
+
+    choice = choose_rejection(
+        0.05, training=(images[:400], labels[:400]), known=run(images[400:]), classes=2, run=run
+    )
+    assert choice.rejection.score in ("mahalanobis", "neighbours")
+    best = choice.mean_auroc(choice.rejection.score)
+    assert best > 0.8 > 0.6 > choice.mean_auroc("logit")
+    assert best == max(choice.mean_auroc(score) for score in choice.auroc)
+    assert choice.images == 200
+    assert choice.rejection.problem((2,), 2) is None
+    with pytest.raises(ValueError, match="needs at least 999 images"):
+        choose_rejection(
+            0.001, training=(images, labels), known=run(images[400:]), classes=2, run=run
+        )
