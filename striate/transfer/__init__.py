@@ -3,6 +3,6 @@
 pretrained     networks whose weights come in a package of their own
 backbone       a network without its last layer: what it sees, as numbers
 cuts           places where a network can be cut in two
-features       these numbers of many images, kept on disk
+kept_features  these numbers of many images, computed once
 linear_head    a classifier on top of them
 """

@@ -12,7 +12,7 @@ from striate.layers import Conv2D, Dense, Dropout, Flatten, GlobalAvgPool2D, Max
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
 from striate.transfer.backbone import Backbone, find_backbone
-from striate.transfer.features import FeatureExtractor
+from striate.transfer.kept_features import FeatureExtractor
 
 RANDOM = np.random.default_rng(6)
 
