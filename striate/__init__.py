@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from striate.network import Network as Network
     from striate.network import load as load
     from striate.optim.losses import MeanSquaredError as MeanSquaredError
+    from striate.optim.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
     from striate.optim.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from striate.optim.optimizers import SGD as SGD
     from striate.optim.optimizers import AdamW as AdamW
@@ -146,6 +147,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Scale": ("striate.layers", "Scale"),
     "SiLU": ("striate.layers", "SiLU"),
     "Sigmoid": ("striate.layers", "Sigmoid"),
+    "SigmoidCrossEntropy": ("striate.optim.losses", "SigmoidCrossEntropy"),
     "SoftmaxCrossEntropy": ("striate.optim.losses", "SoftmaxCrossEntropy"),
     "SumPool2D": ("striate.layers", "SumPool2D"),
     "Tanh": ("striate.layers", "Tanh"),
@@ -229,6 +231,7 @@ __all__ = [
     "Scale",
     "SiLU",
     "Sigmoid",
+    "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
     "SumPool2D",
     "Tanh",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from striate.plan.measure import tune
     from striate.plan.measure.explanation import Explanation
     from striate.training import calibrating, learning_rate_finder, loop
-    from striate.training.evaluation import Evaluation
+    from striate.training.answers_evaluation import AnyEvaluation
 
 MOST_ENGINES = 4
 """Engines that a network keeps for predictions, each for other options."""
@@ -189,8 +189,8 @@ class Network(Model):
                     outputs[start:stop] += weight * runner.forward(view)
         return outputs
 
-    def _finite_logits(self, images: Any, **options: Any) -> Floats:
-        """The outputs, among which a class is chosen: ones that are not finite are refused."""
+    def finite_logits(self, images: Any, **options: Any) -> Floats:
+        """The outputs, as `predict_logits`; ones that are not finite are refused."""
         outputs = self.predict_logits(images, **options)
         finite = np.isfinite(outputs)
         if not finite.all():
@@ -243,14 +243,9 @@ class Network(Model):
         """Class probabilities (n, classes), float64: what `answers` makes of outputs, by default
         their softmax; the options are those of `predict_logits`.
         """
-        if len(self.output_shape) != 1:
-            raise StriateValueError(
-                f"Network: the output {self.output_shape} is an image, not one number per class; "
-                "end the network with Dense, or use predict_logits"
-            )
         from striate.confidence.probabilities import probabilities
 
-        logits = self._finite_logits(
+        logits = self.finite_logits(
             images,
             engine=engine,
             threads=threads,
@@ -274,12 +269,13 @@ class Network(Model):
         bfloat16: bool = False,
         views: str = "plain",
         head: str | None = None,
-    ) -> Evaluation:
-        """Accuracy, loss, confusion matrix, precision and recall: `striate.training.evaluation`.
+    ) -> AnyEvaluation:
+        """Accuracy, confusion matrix, precision, recall: see `striate.training.evaluation`; of
+        labels and numbers, see `label_evaluation` and `number_evaluation` beside it.
 
         Options are those of `predict_logits`.
         """
-        from striate.training.evaluation import evaluate
+        from striate.training.answers_evaluation import evaluate_answers
 
         named = _named(images)
         if named is not None:
@@ -287,7 +283,7 @@ class Network(Model):
 
             images = read_for_network(named, self.preprocessing, self.input_shape)
         outputs_of = partial(
-            self._finite_logits,
+            self.finite_logits,
             engine=engine,
             threads=threads,
             batch_size=batch_size,
@@ -296,7 +292,7 @@ class Network(Model):
             views=views,
             head=head,
         )
-        return evaluate(self, cast("Array", images), labels, outputs_of)
+        return evaluate_answers(self, cast("Array", images), labels, outputs_of)
 
     def gradients(
         self,
@@ -335,14 +331,13 @@ class Network(Model):
             ValueError, TypeError: the images or labels do not fit the network.
         """
         from striate.engines import make_engine
-        from striate.optim.losses import has_nests
+        from striate.optim.losses import computed_like
         from striate.plan.inputs import rounded_batch
         from striate.training import step_gradients
 
         def engine_for(criterion: Loss, count: int) -> Engine:
             size = rounded_batch(count)
-            how = criterion.kind if has_nests(criterion) else "called"
-            key = ("gradients", how, engine, threads, size, exact)
+            key = ("gradients", computed_like(criterion), engine, threads, size, exact)
             made = self._engines.get(key)
             if made is None:
                 made = make_engine(

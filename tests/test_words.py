@@ -100,7 +100,7 @@ def test_the_table_is_true() -> None:
         assert word.striate in inspect.signature(places[word.of]).parameters, word
     for table, known in (
         (words.OPTIMIZERS, KINDS),
-        (words.LOSSES, ("softmax_cross_entropy", "mean_squared_error")),
+        (words.LOSSES, ("softmax_cross_entropy", "sigmoid_cross_entropy", "mean_squared_error")),
         (words.SCHEDULES, SCHEDULES),
         (words.BORDERS, BORDERS),
     ):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from striate.cli import test_figures
 from striate.cli.calibration_words import sentences
 from striate.cli.output import json_line, note, one_line
 from striate.common.errors import StriateValueError
 from striate.common.stop_signals import name_of_signal
-from striate.common.text import counted, percent
+from striate.common.text import counted
 from striate.model import files
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from striate.common.arrays import Array
     from striate.data import Dataset
     from striate.network import Network
+    from striate.training.answers_evaluation import AnyEvaluation
 
 
 @dataclass
@@ -33,12 +36,14 @@ class TrainedModel:
         out: the model file.
         result: what there is to tell, and to keep in the file.
         notes: what is kept in the file only.
+        tested: what a test has found; None before it.
     """
 
     network: Network
     out: str
     result: dict[str, Any]
     notes: dict[str, Any]
+    tested: AnyEvaluation | None = None
 
     def save(self, path: str | None = None) -> None:
         """Save the model as `out`, or as another file."""
@@ -73,10 +78,14 @@ class TrainedModel:
 
     def test(self, images: Array, labels: Array, *, engine: str, threads: int | None) -> None:
         """Test the network, and add what is found to the result."""
-        tested = self.network.evaluate(images, labels, engine=engine, threads=threads)
-        self.result.update(
-            test_accuracy=tested.accuracy, test_baseline=tested.baseline, test_loss=tested.loss
-        )
+        self.tested = self.network.evaluate(images, labels, engine=engine, threads=threads)
+        self.result.update(test_figures.figures(self.tested))
+
+    def weaknesses(self, train_labels: Array, class_weight: Sequence[str]) -> list[str]:
+        """Return sentences about what the test has found to be poor, and what may help."""
+        if self.tested is None:
+            return []
+        return test_figures.rare_and_poor(self.tested, train_labels, class_weight)
 
     def tell_of_stop(self, number: int, checkpoint: Path) -> None:
         """Say what is saved when a signal has come, and how to go on."""
@@ -95,17 +104,14 @@ class TrainedModel:
         """Print the result: `speed` is images a second; `replaces`, whether there was a model."""
         result, images = self.result, self.result["train_images"]
         if as_json:
-            names = {"model": self.out, "class_names": self.network.classes}
+            answers = self.network.answers
+            names = {"model": self.out, "class_names": self.network.classes or list(answers.names)}
             json_line({**names, **result, "images_per_second": speed, "seconds": seconds})
             return
         for sentence in sentences(result["calibration"]):
             click.echo(sentence)
-        if result["test_accuracy"] is not None:
-            click.echo(
-                f"Test accuracy: {percent(result['test_accuracy'])} on "
-                f"{counted(result['test_images'], 'image')}; always the most frequent class: "
-                f"{percent(result['test_baseline'])}"
-            )
+        for sentence in [] if self.tested is None else test_figures.sentences(self.tested):
+            click.echo(sentence)
         click.echo(
             f"Trained for {counted(result['epochs'], 'epoch')} on {counted(images, 'image')}: "
             f"{seconds:.1f} s in all, {speed:,.0f} images/s"

@@ -1,17 +1,20 @@
-"""What a network says of images: the class of each, or that it does not know."""
+"""What a network says of images: classes, labels or numbers, or that it does not know."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
+from striate.confidence.label_decisions import given_labels
+from striate.confidence.probabilities import probabilities
 from striate.confidence.scores import distance
 from striate.model.answers import Answers
 from striate.model.rejection import UNKNOWN
@@ -35,8 +38,8 @@ class Predictor(Protocol):
         """From raw images to outputs."""
 
     @property
-    def predict_proba(self) -> Callable[..., NDArray[np.float64]]:
-        """From raw images to probabilities."""
+    def finite_logits(self) -> Callable[..., Floats]:
+        """The same, where all of them must be finite."""
 
     def with_features(self) -> Self:
         """The network whose outputs are followed by its features."""
@@ -133,7 +136,8 @@ def predict(
     head: str | None = None,
     reject: bool | None = None,
 ) -> Array:
-    """The likeliest class of each image: its name if `classes` is set, else its index.
+    """The likeliest class of each image: its name if `classes` is set, else its index; or, as
+    `answers` say, the labels of each (n, labels), 1 where it has one and 0 where not, or numbers.
 
     Where the network has a rejection (`answers.rejection`), images that are too far from those of
     the training are "unknown", or -1 where the classes have no names.
@@ -156,15 +160,34 @@ def predict(
         "views": views,
     }
     can = network.answers.rejection is not None and head is None
-    if reject if reject is not None else can:
-        if head is not None:
-            raise StriateValueError("Network: only its output rejects, not a head: leave one out")
-        found = distances(network, images, **options)
-        winners, unknown = found.outputs.argmax(axis=1), found.unknown
-    else:
-        winners = network.predict_proba(images, head=head, **options).argmax(axis=1)
-        unknown = np.zeros(len(winners), np.bool_)
-    said: Array = winners if network.classes is None else np.asarray(network.classes)[winners]
-    if unknown.any():
-        said = np.where(unknown, -1 if network.classes is None else UNKNOWN, said)
-    return said
+    if not (can if reject is None else reject):
+        return said(network.answers, network.finite_logits(images, head=head, **options),
+                    network.classes)  # fmt: skip
+    if head is not None:
+        raise StriateValueError("Network: only its output rejects, not a head: leave one out")
+    found = distances(network, images, **options)
+    known = said(network.answers, found.outputs, network.classes)
+    return np.where(found.unknown, -1 if network.classes is None else UNKNOWN, known)
+
+
+@unwatched
+def said(answers: Answers, outputs: Array, names: Sequence[str] | None) -> Array:
+    """What the outputs mean.
+
+    Args:
+        answers: of the network.
+        outputs: the network's, (n, outputs).
+        names: of the classes, or None.
+
+    Returns:
+        Of classes the likeliest of each image: its name if there are `names`, else its index (n,).
+        Of labels int64 (n, labels): 1 where the image is given the label, else 0.  Of numbers
+        float64 (n, numbers).
+    """
+    if answers.kind == "numbers":
+        return np.asarray(outputs, np.float64)
+    chances = probabilities(answers, outputs)
+    if answers.kind == "labels":
+        return given_labels(answers, chances).astype(np.int64)
+    winners: Array = chances.argmax(axis=1)
+    return winners if names is None else np.asarray(names)[winners]

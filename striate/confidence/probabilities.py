@@ -24,8 +24,13 @@ def probabilities(answers: Answers, outputs: Array) -> NDArray[np.float64]:
         outputs: the network's, (n, outputs).
 
     Raises:
-        ValueError: the outputs are numbers, which have no probabilities.
+        ValueError: the outputs are numbers, which have no probabilities, or images.
     """
+    if outputs.ndim != 2:
+        raise StriateValueError(
+            f"Network: the output {outputs.shape[1:]} is an image, not one number per class; "
+            "end the network with Dense, or use predict_logits"
+        )
     if answers.kind == "numbers":
         raise StriateValueError(
             "the network's outputs are numbers, which have no probabilities: use predict"

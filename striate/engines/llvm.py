@@ -17,7 +17,7 @@ from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
-from striate.optim.losses import has_nests
+from striate.optim.losses import has_nests, positive_weight_of
 from striate.plan.inputs import (
     ImagesInPlace,
     InputFormat,
@@ -239,6 +239,7 @@ class CompiledEngine:
                 loading=images.loading,
                 exact=self.exact,
                 bfloat16=self.bfloat16,
+                positive_weight=positive_weight_of(self.loss) if training else (),
                 target=self.target,
             )
         return self._runners[key]

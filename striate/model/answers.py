@@ -33,12 +33,15 @@ class Answers:
         thresholds: of "labels": the probability from which on each is given, above 0 and below 1;
             () for 0.5.
         rejection: of "classes": when to answer "unknown"; None for never.
+        names: of "numbers": what each output is called; () for their places. Those of classes and
+            labels are the network's `classes`.
     """
 
     kind: str = "classes"
     temperature: float = 1.0
     thresholds: tuple[float, ...] = ()
     rejection: Rejection | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         who = "Answers"
@@ -73,6 +76,18 @@ class Answers:
                 raise StriateValueError(
                     f'{who}: a rejection is for the kind "classes", not for {self.kind!r}'
                 )
+        named: Any = self.names
+        if isinstance(named, str) or not hasattr(named, "__iter__"):
+            raise StriateTypeError(f"{who}: names must be a tuple of text, got {named!r}")
+        names = tuple(named)
+        if any(not isinstance(name, str) for name in names):
+            raise StriateTypeError(f"{who}: names must be a tuple of text, got {names!r}")
+        if names and self.kind != "numbers":
+            raise StriateValueError(
+                f'{who}: names are for the kind "numbers", not for {self.kind!r}: those of classes '
+                "and labels are the network's classes"
+            )
+        object.__setattr__(self, "names", names)
 
     def problem(self, outputs: tuple[int, ...], features: int | None = None) -> str | None:
         """What of them does not fit a network, in words; None if all does.
@@ -86,8 +101,9 @@ class Answers:
             and (found := self.rejection.problem(outputs, features)) is not None
         ):
             return found
-        if self.thresholds and outputs != (len(self.thresholds),):
-            return f"it has {len(self.thresholds)} thresholds for outputs of shape {outputs}"
+        for what, values in (("thresholds", self.thresholds), ("names", self.names)):
+            if values and outputs != (len(values),):
+                return f"it has {len(values)} {what} for outputs of shape {outputs}"
         return None
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +112,7 @@ class Answers:
             "kind": self.kind,
             "temperature": self.temperature,
             "thresholds": list(self.thresholds),
+            "names": list(self.names),
         }
         if self.rejection is not None:
             described["rejection"] = self.rejection.to_dict()

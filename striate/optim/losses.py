@@ -1,4 +1,4 @@
-"""Loss functions, which training minimises: softmax cross-entropy and mean squared error.
+"""Loss functions, which training minimises: cross-entropy of classes, of labels, and squared error.
 
 A loss turns the outputs of a network and the targets into one number, and into that number's
 gradient with respect to the outputs, where the backward pass begins.  The formulas here are the
@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from striate.common.arguments import real_number
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, as_array, as_real_array
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.text import choices
 from striate.common.words import LOSSES, ExplainsItsArguments, known_as
 
 LossFunction = Callable[[Array, Array], tuple[Any, Any]]
@@ -71,11 +73,7 @@ class SoftmaxCrossEntropy(Loss):
     kind = "softmax_cross_entropy"
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        if not (math.isfinite(label_smoothing) and 0.0 <= label_smoothing < 1.0):
-            raise StriateValueError(
-                f"label_smoothing must be at least 0 and below 1, not {label_smoothing!r}"
-            )
-        self.label_smoothing = float(label_smoothing)
+        self.label_smoothing = _checked_smoothing(label_smoothing)
 
     @unwatched
     def targets(self, labels: ArrayLike, classes: int) -> Floats:
@@ -120,6 +118,103 @@ class SoftmaxCrossEntropy(Loss):
     def to_dict(self) -> dict[str, Any]:
         """The loss as JSON-able values."""
         return {"kind": self.kind, "label_smoothing": self.label_smoothing}
+
+
+class SigmoidCrossEntropy(Loss):
+    """Cross-entropy of each label by itself, for images that have any number of labels.
+
+    With logits z, targets t (1 where the image has the label, 0 where it has not, or what lies in
+    between) and weights p, the loss of one image is the mean over its labels of
+
+        -(p * t * log(s) + (1 - t) * log(1 - s)),   s = 1 / (1 + exp(-z))
+
+    and its gradient (s * (1 + (p - 1) * t) - p * t) / labels: what PyTorch calls
+    ``BCEWithLogitsLoss(pos_weight=p)``.
+
+    Args:
+        label_smoothing: the share, 0 or more and below 1, by which `targets` moves each target
+            towards 1/2.
+        positive_weight: p: how many times an image counts that has the label, for each label, or
+            one number for all; above 0.
+    """
+
+    kind = "sigmoid_cross_entropy"
+
+    def __init__(
+        self, label_smoothing: float = 0.0, positive_weight: float | Iterable[float] = ()
+    ) -> None:
+        self.label_smoothing = _checked_smoothing(label_smoothing)
+        given: Any = positive_weight
+        values = tuple(given) if hasattr(given, "__iter__") else (given,)
+        who = type(self).__name__
+        self.positive_weight = tuple(real_number(v, "positive_weight", who) for v in values)
+        if any(weight <= 0 for weight in self.positive_weight):
+            raise StriateValueError(
+                f"{who}: positive_weight must be above 0, got {min(self.positive_weight):g}"
+            )
+
+    @unwatched
+    def targets(self, labels: ArrayLike, outputs: int) -> Floats:
+        """Targets (images, outputs), float32, for labels of 0 to 1 (images, outputs).
+
+        Raises:
+            ValueError: the labels have another shape or other values, or there are not as many
+                `positive_weight`s.
+        """
+        values = as_real_array(labels, "labels")
+        if values.ndim == 1 and outputs == 1:
+            values = values[:, None]
+        if values.ndim != 2 or values.shape[1] != outputs:
+            raise StriateValueError(
+                f"labels have the shape {values.shape}, but the network has {outputs} outputs: "
+                f"give a 0 or 1 for each image and label, (images, {outputs})"
+            )
+        if values.size and not (values.min() >= 0 and values.max() <= 1):
+            raise StriateValueError(
+                f"labels run from {values.min():g} to {values.max():g}: each must be 1 where the "
+                "image has the label and 0 where it has not"
+            )
+        if len(self.positive_weight) not in (0, 1, outputs):
+            raise StriateValueError(
+                f"positive_weight has {len(self.positive_weight)} numbers for {outputs} labels; "
+                "give one for each, or one for all"
+            )
+        whole = values.astype(np.float32)
+        rest = np.float32(self.label_smoothing)
+        return whole if not rest else whole * (1 - rest) + rest / 2
+
+    @unwatched
+    def per_image(self, outputs: Array, targets: Array) -> Array:
+        """The cross-entropy of each image: (images,)."""
+        # -log(s) is log(1 + exp(-|z|)) + max(-z, 0), which neither overflows nor is log(0).
+        total, both = self._weights_of(targets), np.log1p(np.exp(-np.abs(outputs)))
+        lacking = (1 - targets) * np.maximum(outputs, 0)
+        having = (total - 1 + targets) * np.maximum(-outputs, 0)
+        result: Array = (lacking + having + total * both).mean(axis=1)
+        return result
+
+    @unwatched
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Array
+    ) -> tuple[float, Array]:
+        """The weighted cross-entropy of a batch and its gradient (images, labels)."""
+        shrunk = np.exp(-np.abs(outputs))
+        chance = np.where(outputs > 0, 1, shrunk) / (1 + shrunk)
+        total = self._weights_of(targets)
+        gradient = (weights[:, None] / outputs.shape[1]) * (chance * total - (total - 1 + targets))
+        value = float((weights * self.per_image(outputs, targets)).sum())
+        return value, gradient.astype(outputs.dtype, copy=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The loss as JSON-able values."""
+        own = {"kind": self.kind, "label_smoothing": self.label_smoothing}
+        return {**own, "positive_weight": list(self.positive_weight)}
+
+    def _weights_of(self, targets: Array) -> Any:
+        """1 + (p - 1) * t."""
+        if not self.positive_weight:
+            return targets.dtype.type(1)
+        return 1 + (np.array(self.positive_weight, targets.dtype) - 1) * targets
 
 
 class MeanSquaredError(Loss):
@@ -199,7 +294,22 @@ class FunctionLoss(Loss):
 def has_nests(loss: Loss) -> bool:
     """Whether the compiled engine has nests for this loss: a subclass may follow another rule."""
     own = vars(loss).keys() & {"per_image", "value_and_gradient"}
-    return type(loss) in (SoftmaxCrossEntropy, MeanSquaredError) and not own
+    return type(loss) in _KINDS.values() and not own
+
+
+def positive_weight_of(loss: Loss | None) -> tuple[float, ...]:
+    """The weights of labels that a loss has; () where it has none."""
+    return loss.positive_weight if isinstance(loss, SigmoidCrossEntropy) else ()
+
+
+def computed_like(loss: Loss) -> Hashable:
+    """What is the same for all losses that the compiled engine computes by the same program."""
+    return (loss.kind, positive_weight_of(loss)) if has_nests(loss) else "called"
+
+
+_KINDS: dict[str, type[Loss]] = {
+    loss.kind: loss for loss in (SoftmaxCrossEntropy, SigmoidCrossEntropy, MeanSquaredError)
+}
 
 
 @unwatched
@@ -227,12 +337,15 @@ def from_dict(values: dict[str, Any]) -> Loss:
     """The loss that `Loss.to_dict` described; ValueError if its kind is unknown."""
     options = dict(values)
     kind = options.pop("kind", None)
-    if kind == SoftmaxCrossEntropy.kind:
-        return SoftmaxCrossEntropy(**options)
-    if kind == MeanSquaredError.kind:
-        return MeanSquaredError(**options)
-    known = (SoftmaxCrossEntropy.kind, MeanSquaredError.kind)
+    if kind in _KINDS:
+        return _KINDS[kind](**options)
     raise StriateValueError(
-        f"unknown loss {kind!r}: known are {known[0]!r} and {known[1]!r}"
-        f"{known_as(kind, known, LOSSES)}"
+        f"unknown loss {kind!r}: known are {choices([*map(repr, _KINDS)], 'and')}"
+        f"{known_as(kind, _KINDS, LOSSES)}"
     )
+
+
+def _checked_smoothing(share: float) -> float:
+    if not (math.isfinite(share) and 0.0 <= share < 1.0):
+        raise StriateValueError(f"label_smoothing must be at least 0 and below 1, not {share!r}")
+    return float(share)

@@ -47,6 +47,7 @@ class Runner:
         lanes: int | None = None,
         frozen: bool = False,
         bfloat16: bool = False,
+        positive_weight: tuple[float, ...] = (),
         target: Target | None = None,
     ) -> None:
         settings = Settings(
@@ -61,6 +62,7 @@ class Runner:
             exact=exact,
             frozen=frozen,
             bfloat16=bfloat16,
+            positive_weight=positive_weight,
         )
         if loss in (None, "given"):  # of one output
             network = network.branch()

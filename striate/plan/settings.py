@@ -19,14 +19,15 @@ class Settings:
         element: the type of all numbers: "f32" or "f64".
         target: the machine that the plan is made for, which need not be this one.
         training: whether layers behave as in training and gradients are computed.
-        loss: "softmax_cross_entropy", "mean_squared_error", "given" (the output's gradient comes
-            from outside), "called" (the same, but it is computed from the outputs, between two
-            programs: forward and backward) or None (no backward pass).
+        loss: "softmax_cross_entropy", "sigmoid_cross_entropy", "mean_squared_error", "given" (the
+            output's gradient comes from outside), "called" (the same, but it is computed from the
+            outputs, between two programs: forward and backward) or None (no backward pass).
         input_gradient: whether the gradient of the input is wanted too.
         loading: how images come in.
         exact: whether sums are computed as they are written, without Winograd's algorithm.
         frozen: whether weights never change, so that what depends on nothing else is done once.
         bfloat16: whether convolutions may multiply in bfloat16.
+        positive_weight: of the sigmoid cross-entropy: for each output, or one for all; () for ones.
     """
 
     batch_size: int
@@ -40,6 +41,7 @@ class Settings:
     exact: bool = False
     frozen: bool = False
     bfloat16: bool = False
+    positive_weight: tuple[float, ...] = ()
 
     @property
     def vector(self) -> int:

@@ -109,9 +109,9 @@ class Evaluation:
             ClassReport(*row)
             for row in zip(
                 map(str, names),
-                _shares(right, called),
-                _shares(right, support),
-                _shares(2 * right, np.where(support > 0, called + support, 0)),
+                shares(right, called),
+                shares(right, support),
+                shares(2 * right, np.where(support > 0, called + support, 0)),
                 support.tolist(),
                 strict=True,
             )
@@ -217,7 +217,7 @@ def share_text(share: float | None) -> str:
     return "–".rjust(7) if share is None else f"{share:7.2%}"
 
 
-def _shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
+def shares(part: NDArray[np.int64], whole: NDArray[np.int64]) -> list[float | None]:
     """Return `part` of `whole` for each class, None where the whole is nothing."""
     pairs = zip(part.tolist(), whole.tolist(), strict=True)
     return [part / whole if whole else None for part, whole in pairs]

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.words import explains_its_arguments
-from striate.optim.losses import Loss, LossFunction
+from striate.model.answers import Answers
+from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
 from striate.training.checkpoint import (
@@ -85,11 +86,13 @@ def fit(
     Args:
         network: the network, which is trained further from its present weights.  If its
             preprocessing is the identity, it is set to standardise by the statistics of the
-            training images.  What `calibrate` has found is dropped: it is of other weights.
+            training images.  What `calibrate` has found is dropped: it is of other weights.  With
+            the loss of labels its `answers` become those of labels.
         images: (n, height, width, channels), or (n, height, width) if gray.  They stay in their
             dtype, and in place, until a batch needs them.
         labels: class indices, or class names if the network has them, (n,); for regression floats
-            (n,) or (n, outputs).
+            (n,) or (n, outputs); for labels, of which an image has any number, 0 or 1 for each
+            (n, outputs), with the loss "sigmoid_cross_entropy".
         validation_data: images and labels to validate on after each epoch.
         validation_fraction: or the share of them to set aside for validation, drawn class by class.
         epochs: passes over the training images, 1 or more.
@@ -102,9 +105,10 @@ def fit(
         warmup: steps (int) or share of steps (float) of a schedule given by name; by default as
             the schedule has it.
         loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
-            error for floats.  Or a function (outputs, targets) -> (loss, gradient): see
-            `striate.optim.losses.FunctionLoss`.
-        class_weight: weights by class index or class name, or "balanced".
+            error for floats, or as the network's `answers` say.  Or a function (outputs, targets)
+            -> (loss, gradient): see `striate.optim.losses.FunctionLoss`.
+        class_weight: weights by class index or class name, or "balanced".  Of labels, how many
+            times the images count that have one.
         sample_weight: one weight per image, 0 or more; an image of weight 0 is left out.
         augment: a function (images, rng) -> images for every batch, such as a data.augment.Augment,
             or a mapping of Augment's options.
@@ -164,6 +168,8 @@ def fit(
         seed=seed,
     )
     _check_rule(rule, data)
+    if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
+        network.answers = Answers("labels")
     epochs, batch_size = settings.epochs, min(settings.batch_size, len(data.training.rows))
 
     from striate.engines import make_engine

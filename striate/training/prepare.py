@@ -16,13 +16,19 @@ from striate.common.errors import StriateValueError
 from striate.common.rows_on_demand import on_demand
 from striate.common.short_repr import short_repr
 from striate.model.image_arrays import warn_of_channels_first, warn_of_other_scale
-from striate.optim.losses import Loss, LossFunction
+from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.plan.inputs import ImagesInPlace
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
 from striate.training.loading import select
 from striate.training.prefetch import Prefetch
-from striate.training.sample_weights import ClassWeight, Weights, check_sample_weight, class_weights
+from striate.training.sample_weights import (
+    ClassWeight,
+    Weights,
+    check_sample_weight,
+    class_weights,
+    weighted_labels,
+)
 from striate.training.split import random_split, stratified_split
 from striate.training.statistics import channel_statistics
 from striate.training.targets import Targets, as_images, choose_loss, make_targets
@@ -118,9 +124,13 @@ def prepare(
             "all layers are frozen, so that there is nothing to train: unfreeze some"
         )
     network.answers = replace(network.answers, temperature=1.0, rejection=None)
-    criterion = choose_loss(loss, answers)
-    targets = make_targets(network, answers, criterion)
+    criterion = choose_loss(loss, answers, network.answers.kind)
     given = check_sample_weight(sample_weight, len(images))
+    if isinstance(criterion, SigmoidCrossEntropy) and class_weight is not None:
+        labels = make_targets(network, answers, SigmoidCrossEntropy()).values
+        criterion = weighted_labels(criterion, class_weight, labels, given, network.classes)
+        class_weight = None
+    targets = make_targets(network, answers, criterion)
     by_class = _by_class(class_weight, targets, given, network.classes)
     weights = given * _of_rows(by_class, targets)
     rows = np.flatnonzero(weights > 0.0)
@@ -134,7 +144,8 @@ def prepare(
         validation = _validation(network, validation_data, criterion, by_class)
     elif validation_fraction:
         if targets.labels is None:
-            kept, held = random_split(len(rows), validation_fraction, seed)
+            several = targets.values[rows] if isinstance(criterion, SigmoidCrossEntropy) else None
+            kept, held = random_split(len(rows), validation_fraction, seed, labels=several)
         else:
             kept, held = stratified_split(targets.labels[rows], validation_fraction, seed)
         validation = ValidationSet(images, targets, weights, rows[held])

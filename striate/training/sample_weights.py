@@ -12,6 +12,7 @@ from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats, as_real_array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import cut, listed
+from striate.optim.losses import SigmoidCrossEntropy
 
 Weights = NDArray[np.float64]
 ClassWeight = Mapping[int, float] | Mapping[str, float] | str | None
@@ -99,6 +100,47 @@ def class_weights(
                 f"class_weight: class {index} must be finite and at least 0, not {weight!r}"
             )
     return result
+
+
+@unwatched
+def weighted_labels(
+    loss: SigmoidCrossEntropy,
+    class_weight: ClassWeight,
+    labels: Floats,
+    sample_weight: Weights,
+    names: Sequence[str] | None = None,
+) -> SigmoidCrossEntropy:
+    """The loss with a weight for each label: how many times the images count that have it.
+
+    Args:
+        loss: of labels, without weights of its own.
+        class_weight: "balanced": as many times as more images are without a label than with it, so
+            that both weigh the same; or weights by the label's index or name.
+        labels: of 0 to 1, (images, labels).
+        sample_weight: (images,).
+        names: of the labels, if they have any.
+
+    Raises:
+        TypeError, ValueError: `class_weight` is none of these, or a weight is 0; the loss has
+            weights already.
+    """
+    if loss.positive_weight:
+        raise StriateValueError("give class_weight or a loss with positive_weight, not both")
+    count = labels.shape[1]
+    if class_weight == "balanced":
+        having = sample_weight @ labels.astype(np.float64)
+        lacking = sample_weight.sum() - having
+        both = (having > 0) & (lacking > 0)
+        weights = np.where(both, lacking / np.where(both, having, 1), 1.0)
+    else:
+        nothing = np.zeros(0, np.intp)
+        weights = class_weights(class_weight, nothing, count, sample_weight, names)
+        if not weights.all():
+            raise StriateValueError(
+                f"class_weight: label {int(np.flatnonzero(weights == 0)[0])} must be above 0, not "
+                "0: leave the label out instead"
+            )
+    return SigmoidCrossEntropy(loss.label_smoothing, weights.tolist())
 
 
 @unwatched

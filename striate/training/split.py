@@ -6,6 +6,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.common.iterative_stratification import iteratively_stratified
 from striate.common.stratified import Indices, largest_remainders, stratified_parts
 from striate.training.random_streams import Stream, generator
 
@@ -39,8 +40,20 @@ def stratified_split(labels: Array, fraction: float, seed: int = 0) -> tuple[Ind
     return stratified_parts(labels, share, generator(seed, Stream.SPLIT), together=True)
 
 
-def random_split(images: int, fraction: float, seed: int = 0) -> tuple[Indices, Indices]:
-    """Split images without regard to classes, for regression; otherwise as `stratified_split`."""
+def random_split(
+    images: int, fraction: float, seed: int = 0, *, labels: Array | None = None
+) -> tuple[Indices, Indices]:
+    """Split images without regard to classes, for regression; otherwise as `stratified_split`.
+
+    Args:
+        images: how many there are.
+        fraction, seed: as for `stratified_split`.
+        labels: where images have any number of labels, (images, labels), above a half where an
+            image has one: each label then has the same share in both parts, as nearly as can be.
+    """
+    if labels is not None:
+        rng = generator(seed, Stream.SPLIT)
+        return iteratively_stratified(labels > 0.5, _wanted(images, fraction), rng)
     one_class = np.zeros(images, np.intp)
     return stratified_split(one_class, fraction, seed)
 

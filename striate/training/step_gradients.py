@@ -43,7 +43,7 @@ def gradients(
         raise StriateValueError(f"there are {len(checked)} images but {answers.size} targets")
     if not len(checked):
         raise StriateValueError("there are no images to compute gradients for")
-    criterion = choose_loss(loss, answers)
+    criterion = choose_loss(loss, answers, network.answers.kind)
     rows = np.arange(len(checked))
     targets = make_targets(network, answers, criterion)[rows]
     weights = normalised(check_sample_weight(sample_weight, len(checked)))

@@ -20,6 +20,7 @@ from striate.optim.losses import (
     Loss,
     LossFunction,
     MeanSquaredError,
+    SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     from_dict,
 )
@@ -72,9 +73,15 @@ def as_images(network: Model, images: ArrayLike) -> Array:
 
 
 @unwatched
-def choose_loss(loss: Loss | LossFunction | str | None, y: Array) -> Loss:
+def choose_loss(loss: Loss | LossFunction | str | None, y: Array, answers: str = "classes") -> Loss:
     """The given loss (a function's calls it), or by default that for y: cross-entropy for
     classes, else squared error.
+
+    Args:
+        loss: the given one, or None.
+        y: the targets.
+        answers: what the network's outputs mean, see `striate.model.answers.Answers`: of "labels"
+            the default is their cross-entropy, of "numbers" squared error.
 
     Raises:
         ValueError: no loss is given, and y has the shape of numbers but means classes.
@@ -92,6 +99,10 @@ def choose_loss(loss: Loss | LossFunction | str | None, y: Array) -> Loss:
             + "; write it with parentheses"
             * isinstance(loss, type)
         )
+    if answers == "labels":
+        return SigmoidCrossEntropy()
+    if answers == "numbers":
+        return MeanSquaredError()
     if y.dtype.kind != "f":
         return SoftmaxCrossEntropy()
     if _are_distributions(y):
@@ -131,6 +142,8 @@ def make_targets(network: Model, y: Array, loss: Loss) -> Targets:
             "outputs: add Flatten() and Dense(classes), or GlobalAvgPool2D(), at its end"
         )
     outputs = network.output_shape[0]
+    if isinstance(loss, SigmoidCrossEntropy):
+        return Targets(loss.targets(y, outputs), None)
     if isinstance(loss, SoftmaxCrossEntropy):
         labels = label_indices(network, y)
         return Targets(loss.targets(np.arange(outputs), outputs), labels)
@@ -184,8 +197,10 @@ def indices_of_labels(
     if labels.ndim == 2 and labels.dtype.kind in "buif" and _are_distributions(labels):
         raise StriateValueError(_one_hot(labels.shape))
     if labels.ndim != 1:
+        several = labels.ndim == 2 and labels.dtype.kind in "bui" and labels.shape[1] == classes
         raise StriateValueError(
             f"labels must be one row, one per image, not of shape {labels.shape}"
+            + '; if an image may have several labels, give loss="sigmoid_cross_entropy"' * several
         )
     if labels.dtype.kind == "O" and all(_is_whole(label) for label in labels):
         labels = labels.astype(np.int64)  # such as the columns of some data frames

@@ -4,6 +4,10 @@ With logits z, targets t that sum to one, and a weight w for every image:
 
     softmax cross-entropy:  w * (log(sum(exp(z - m))) - sum(t * (z - m))),   m = max(z)
                             gradient  w * (exp(z - m) / sum(exp(z - m)) - t)
+    sigmoid cross-entropy:  w * mean((1 - t) * max(z, 0) + p * t * max(-z, 0)
+                                     + a * log(1 + exp(-|z|))),  a = 1 - t + p * t,
+                            with a weight p of each label that is 1 by default;
+                            gradient  w / outputs * (a * s - p * t),   s = 1 / (1 + exp(-z))
     mean squared error:     w * mean((z - t)**2),   gradient  w * 2 / outputs * (z - t)
 
 The gradient is that of the sum over the batch. Where there are auxiliary heads, each adds its loss,
@@ -14,9 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from striate.common.errors import StriateValueError
 from striate.nest.algebra import (
     Accumulator,
+    Constant,
     Expression,
     Nest,
     Reduction,
@@ -25,7 +32,7 @@ from striate.nest.algebra import (
     strides_of,
     tensors_in,
 )
-from striate.nest.elementary import exp, log
+from striate.nest.elementary import exp, log, maximum, sigmoid, where
 from striate.plan.layout import EVERY_PIXEL, Axes, Image, Location, pixels, vector
 from striate.plan.lowering.builder import Builder
 
@@ -63,6 +70,7 @@ class LossLowering:
         """The loss of every image and the gradient of the output."""
         kinds = {
             "softmax_cross_entropy": self._softmax_cross_entropy,
+            "sigmoid_cross_entropy": self._sigmoid_cross_entropy,
             "mean_squared_error": self._mean_squared_error,
             "given": self._given,
             "called": self._given,
@@ -87,6 +95,25 @@ class LossLowering:
         loss = self.weights * (log(total) - vector("dot", v=1))
         self._each_image(loss, scratch)
         self._gradient(self.weights * (grown / total - self.targets), scratch)
+
+    def _sigmoid_cross_entropy(self) -> None:
+        z, t = self.z.tensor("z", EVERY_PIXEL), self.targets
+        scratch = {"dot": Location(self.builder.buffer("dot", self.builder.lanes))}
+        above, below = maximum(z, 0.0), maximum(Constant(0.0) - z, 0.0)
+        both = _log1p(exp(Constant(0.0) - (above + below)))
+        chance, lacking = sigmoid(z), Constant(1.0) - t
+        having: Expression = t
+        if positive := self.builder.settings.positive_weight:
+            # A table of p, as long as the outputs.
+            table = np.broadcast_to(np.array(positive, np.float64), (self.z.features,))
+            scratch["positive"] = Location(self.builder.constant("positive weight", table))
+            form = {"y": self.z.width * self.z.channels, "x": self.z.channels, "c": 1}
+            having = Tensor("positive", strides_of(form)) * t
+            both, chance = both * (lacking + having), chance * (lacking + having)
+        self._reduce("sum", lacking * above + having * below + both, "dot", scratch)
+        share = 1.0 / self.z.features
+        self._each_image(self.weights * vector("dot", v=1) * share, scratch)
+        self._gradient(self.weights * (chance - having) * share, scratch)
 
     def _mean_squared_error(self) -> None:
         difference = self.z.tensor("z", EVERY_PIXEL) - self.targets
@@ -132,3 +159,11 @@ class LossLowering:
         """The memory of the roles that occur."""
         known = {**self.places, **scratch, "z": Location(self.z.buffer)}
         return {tensor.buffer: known[tensor.buffer] for tensor in tensors}
+
+
+def _log1p(small: Expression) -> Expression:
+    """log(1 + x) for x of 0 to 1, exact to the last bits near 0 too: what rounding takes from 1 + x
+    goes into log(u) and u - 1 alike (HP-15C Advanced Functions Handbook, 1982).
+    """
+    u = small + 1.0
+    return where(u, "==", 1.0, small, log(u) * (small / (u - 1.0)))
