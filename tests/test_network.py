@@ -83,11 +83,15 @@ def test_weight_decay_spares_biases_batch_normalisation_and_padding():
 def test_what_is_learned_is_in_parts_between_what_is_frozen():
     """In whole cache lines of 16 numbers."""
     network = small()
-    assert network.learned_parts() == [(0, 352)]
+    assert network.learned_parts() == [(0, 352, 1.0)]
     network.freeze("batch_norm_1")
-    assert network.learned_parts() == [(0, 112), (144, 352)]
+    assert network.learned_parts() == [(0, 112, 1.0), (144, 352, 1.0)]
+    network.set_rate(0.25, "conv2d_1", "batch_norm_1")
+    assert network.learned_parts() == [(0, 112, 0.25), (144, 352, 1.0)]
+    rates = network.learning_rates(0.5)
+    assert (rates[:112] == 0.125).all() and (rates[144:] == 0.5).all()
     network.freeze("conv2d_1")
-    assert network.learned_parts() == [(144, 352)]
+    assert network.learned_parts() == [(144, 352, 1.0)]
     network.freeze()
     assert network.learned_parts() == []
 
