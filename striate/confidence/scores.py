@@ -19,10 +19,10 @@ from striate.optim.losses import softmax
 Float64 = NDArray[np.float64]
 Arrays = Mapping[str, Floats]
 
-NEIGHBOURS = 5
+NEIGHBOURS = 2
 """The distance to so many of the nearest images counts: to the last of them."""
-MOST_IN_BANK = 4_000_000
-"""So many numbers of features are kept to look for neighbours among."""
+DIMENSIONS = 64
+"""So many principal components of the features are compared with those of other images."""
 MOST_WHITENED = 2048
 """Of more features no covariance is computed."""
 _ROWS = 1024  # images that are compared with others at a time
@@ -52,10 +52,12 @@ def mahalanobis_distance(outputs: Array, features: Array, arrays: Arrays) -> Flo
 
 
 def neighbour_distance(outputs: Array, features: Array, arrays: Arrays) -> Float64:
-    """The Euclidean distance of the features, scaled to length 1, from the fifth nearest of those
-    kept (Sun et al., arXiv:2204.06507).
+    """The Euclidean distance of the features, their principal components scaled to length 1, from
+    the second nearest of those kept (Sun et al., arXiv:2204.06507).
     """
-    return _nearest(normalised(features), arrays["bank"].astype(np.float64), NEIGHBOURS)
+    centre, directions = (arrays[name].astype(np.float64) for name in ("centre", "directions"))
+    reduced = normalised((features - centre) @ directions)
+    return _nearest(reduced, arrays["bank"].astype(np.float64), NEIGHBOURS)
 
 
 SCORES: Mapping[str, Callable[[Array, Array, Arrays], Float64]] = {
@@ -97,9 +99,7 @@ def fit_arrays(features: Array, labels: Array, classes: int) -> dict[str, dict[s
         return found
     if size <= MOST_WHITENED:
         found["mahalanobis"] = _whitening(wide, np.asarray(labels), classes)
-    some = max(1, min(count, MOST_IN_BANK // size))
-    rows = np.linspace(0, count - 1, some).astype(np.intp)
-    found["neighbours"] = {"bank": normalised(wide[rows]).astype(np.float32)}
+    found["neighbours"] = _bank(wide)
     return found
 
 
@@ -129,6 +129,23 @@ def _whitening(features: Float64, labels: Array, classes: int) -> dict[str, Floa
     least = max(float(variances.max()), 1e-30) * 1e-9
     whitening = (directions / np.sqrt(np.maximum(variances, least))).astype(np.float32)
     return {"whitening": whitening, "means": (means @ whitening.astype(np.float64)).astype("f4")}
+
+
+def _bank(features: Float64) -> dict[str, Floats]:
+    """The principal components of features, each image's scaled to length 1."""
+    centre = features.mean(axis=0, keepdims=True)
+    centred = features - centre
+    some = centred[:: max(1, -(-len(centred) // MOST_WHITENED))]
+    if features.shape[1] <= len(some):
+        directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :DIMENSIONS]
+    else:  # the same of fewer images than features, by their products with each other
+        variances, sides = np.linalg.eigh(some @ some.T)
+        kept = np.argsort(-variances)[: min(DIMENSIONS, len(some))]
+        lengths = np.sqrt(np.maximum(variances[kept], max(float(variances.max()), 1e-30) * 1e-9))
+        directions = some.T @ sides[:, kept] / lengths
+    reduced = {"centre": centre.astype(np.float32), "directions": directions.astype(np.float32)}
+    placed = (features - reduced["centre"]) @ reduced["directions"].astype(np.float64)
+    return {**reduced, "bank": normalised(placed).astype(np.float32)}
 
 
 def shrunk_covariance(centred: Float64) -> Float64:

@@ -23,7 +23,7 @@ ARRAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "logit": (),
         "energy": (),
         "mahalanobis": ("whitening", "means"),
-        "neighbours": ("bank",),
+        "neighbours": ("centre", "directions", "bank"),
     }
 )
 """The scores by name, each with the arrays that it needs; see `striate.confidence.scores`."""
@@ -56,8 +56,9 @@ class Rejection:
             many of their quantiles. They say how a distance compares.
         arrays: what the score needs, float32. "whitening" (features, dimensions) and "means"
             (classes, dimensions): features times the whitening have the same covariance, the
-            identity, about the mean of their class. "bank" (images, features): features of images
-            of the training, each of length 1.
+            identity, about the mean of their class. "centre" (1, features), "directions"
+            (features, dimensions), "bank" (images, dimensions): features of images of the
+            training, less the centre and times the directions, each of length 1.
     """
 
     score: str
@@ -109,8 +110,14 @@ class Rejection:
         if features is None:
             return f"its score {self.score} needs features, which its network does not have"
         shapes = {name: array.shape for name, array in self.arrays.items()}
+        wanted: dict[str, tuple[int, ...]]
         if self.score == "neighbours":
-            wanted = {"bank": (shapes["bank"][0], features)}
+            images, dimensions = shapes["bank"]
+            wanted = {
+                "centre": (1, features),
+                "directions": (features, dimensions),
+                "bank": (images, dimensions),
+            }
         else:
             dimensions = shapes["whitening"][1]
             wanted = {"whitening": (features, dimensions), "means": (*outputs, dimensions)}

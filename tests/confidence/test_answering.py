@@ -53,7 +53,11 @@ def rejection(score: str, features: int = 30, classes: int = 3) -> Rejection:
             "whitening": rng.normal(size=(features, 4)).astype(np.float32),
             "means": rng.normal(size=(classes, 4)).astype(np.float32),
         },
-        "neighbours": {"bank": rng.normal(size=(9, features)).astype(np.float32)},
+        "neighbours": {
+            "centre": rng.normal(size=(1, features)).astype(np.float32),
+            "directions": rng.normal(size=(features, 4)).astype(np.float32),
+            "bank": rng.normal(size=(9, 4)).astype(np.float32),
+        },
     }
     known = np.sort(rng.normal(size=40).astype(np.float32))
     return Rejection(score, 0.25, 0.02, known, arrays.get(score, {}))
@@ -291,7 +295,7 @@ def test_rejections_are_compared_by_their_numbers() -> None:
     assert one == other and hash(one) == hash(other)
     changed = one.arrays["bank"].copy()
     changed[3, 3] += 1
-    assert one != replace(other, arrays={"bank": changed})
+    assert one != replace(other, arrays={**other.arrays, "bank": changed})
     assert one != rejection("mahalanobis") and one != "neighbours"
     assert repr(one).startswith("Rejection(score='neighbours', threshold=0.25")
 
@@ -329,11 +333,12 @@ def rename(given: dict[str, Any], old: str, new: str) -> None:
         (lambda g: g["answers"].update(kind="numbers"), 'for the kind "classes"'),
         (lambda g: g["answers"].update(temperature=0), "temperature must be of"),
         (lambda g: g["answers"].pop("rejection"), "there is no rejection that needs the arrays"),
-        (lambda g: rename(g, "answers/bank", "answers/means"), "needs the arrays bank, got means"),
+        (lambda g: rename(g, "answers/bank", "answers/means"), "needs the arrays centre, dir"),
         (lambda g: rename(g, "answers/bank", "answers/other"), "holds answers/other, which its"),
         (lambda g: rename(g, "answers/distances", "x/y"), "holds x/y"),
-        (lambda g: g["header"]["answers/bank"].update(shape=[30, 9]), r"has the shape \(30, 9\)"),
-        (lambda g: g["header"]["answers/bank"].update(shape=[270]), r"bank has the shape \(270,\)"),
+        (lambda g: g["header"]["answers/bank"].update(shape=[4, 9]), r"has the shape \(30, 4\)"),
+        (lambda g: g["header"]["answers/bank"].update(shape=[36]), r"bank has the shape \(36,\)"),
+        (lambda g: g["header"]["answers/centre"].update(shape=[30, 1]), r"the shape \(30, 1\)"),
         (lambda g: g["header"]["answers/distances"].update(shape=[4, 10]), r"the shape \(4, 10\)"),
         (lambda g: g["header"]["answers/bank"].update(dtype="I32"), "stored as I32"),
     ],
@@ -393,7 +398,7 @@ def test_a_changed_bit_of_answers_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "match"),
     [
-        (rejection("neighbours", 29), r"answers/bank has the shape \(9, 29\), its network needs"),
+        (rejection("neighbours", 29), r"answers/centre has the shape \(1, 29\), its network"),
         (rejection("mahalanobis", 30, 4), r"answers/means has the shape \(4, 4\)"),
     ],
 )

@@ -63,18 +63,41 @@ def test_the_covariance_is_that_of_ledoit_and_wolf() -> None:
 
 def test_neighbours() -> None:
     bank = FEATURES.astype(float)
-    bank /= np.linalg.norm(bank, axis=1)[:, None]
+    mean = bank.mean(axis=0)
+    bank = (bank - mean) / np.linalg.norm(bank - mean, axis=1)[:, None]
     found = scores.distance("neighbours", np.zeros((40, 3)), ASKED, ARRAYS["neighbours"])
     for row, point in enumerate(ASKED.astype(float)):
-        away = sorted(np.linalg.norm(other - point / np.linalg.norm(point)) for other in bank)
+        point = (point - mean) / np.linalg.norm(point - mean)
+        away = sorted(np.linalg.norm(other - point) for other in bank)
         assert found[row] == pytest.approx(away[scores.NEIGHBOURS - 1], rel=1e-4)
 
 
-def test_a_bank_has_no_more_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "MOST_IN_BANK", 70)
+@pytest.mark.parametrize("count", [300, 9, 2])
+def test_neighbours_among_principal_components(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """As scikit-learn finds them, of many images and of fewer than there are features."""
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    monkeypatch.setattr(scores, "DIMENSIONS", 3)
+    features = np.column_stack([FEATURES, 0.1 * FEATURES**2])[:count].astype(np.float64)
+    asked = np.column_stack([ASKED, 0.1 * ASKED**2])
+    arrays = scores.fit_arrays(features, LABELS[:count], 3)["neighbours"]
+    size = min(3, count - (count < 14))
+    assert arrays["bank"].shape[0] == count
+    pca = decomposition.PCA(size).fit(features)
+    bank, points = (
+        placed / np.linalg.norm(placed, axis=1)[:, None]
+        for placed in (pca.transform(features), pca.transform(asked))
+    )
+    found = scores.distance("neighbours", np.zeros((40, 3)), asked, arrays)
+    for row, point in enumerate(points):
+        away = sorted(np.linalg.norm(bank - point, axis=1))
+        expected = away[min(scores.NEIGHBOURS, count) - 1]
+        assert found[row] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_of_too_many_features_there_is_no_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "MOST_WHITENED", 6)
     arrays = scores.fit_arrays(FEATURES, LABELS, 3)
-    assert arrays["neighbours"]["bank"].shape == (10, 7)
+    assert arrays["neighbours"]["directions"].shape == (7, 6)
     assert "mahalanobis" not in arrays
 
 

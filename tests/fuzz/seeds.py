@@ -61,9 +61,11 @@ def model() -> bytes:
     network.preprocessing = Preprocessing(
         mean=(120.0,), std=(60.0,), colour="gray", resize={"height": 8, "width": 8, "mode": "crop"}
     )
-    bank = np.random.default_rng(2).normal(size=(4, 27)).astype(np.float32)
+    rng = np.random.default_rng(2)
+    shapes = {"centre": (1, 27), "directions": (27, 3), "bank": (4, 3)}
+    arrays = {name: rng.normal(size=s).astype(np.float32) for name, s in shapes.items()}
     known = np.linspace(0.5, 1.5, 6, dtype=np.float32)
-    rejection = Rejection("neighbours", 1.25, 0.02, known, {"bank": bank})
+    rejection = Rejection("neighbours", 1.25, 0.02, known, arrays)
     network.answers = Answers(temperature=0.5, rejection=rejection)
     history = {"loss": [1.5, 0.5], "val_loss": [1.5, None], "accuracy": [0.25, 0.75]}
     with tempfile.TemporaryDirectory() as folder:
