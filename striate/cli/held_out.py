@@ -14,7 +14,7 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.text import counted, percent
 from striate.data.part import Part
-from striate.data.rows import part_rows
+from striate.data.rows import joined, part_rows, rows_of
 from striate.model.answers import FEWEST
 from striate.training.split import stratified_split
 
@@ -57,7 +57,7 @@ class HeldOut:
             return dataset
         images, labels, paths = self.part.images, self.part.labels, self.part.paths
         if own is not None:
-            images = np.concatenate([own.images, np.asarray(images)])
+            images = joined(own.images, images)
             labels = np.concatenate([own.labels, labels])
             paths = None if own.paths is None or paths is None else own.paths + paths
         return replace(
@@ -73,7 +73,7 @@ class HeldOut:
         images, labels = dataset.train_images, dataset.train_labels
         if self.rows is not None and reject is not None:
             kept = np.setdiff1d(np.arange(len(labels)), self.rows)
-            images, labels = images[kept], labels[kept]
+            images, labels = rows_of(images, kept), labels[kept]
         return network.calibrate(
             self.part.images, self.part.labels, reject=reject, training=(images, labels), **options
         )

@@ -73,6 +73,19 @@ class RowsOnDemand(ABC):
         """How many bytes all rows would have."""
         return self.size * self.dtype.itemsize
 
+    def min(self) -> Any:
+        """Return the smallest number."""
+        return min(part.min() for part in self.chunks())
+
+    def max(self) -> Any:
+        """Return the largest number."""
+        return max(part.max() for part in self.chunks())
+
+    def chunks(self, rows: int = 256) -> Iterator[npt.NDArray[Any]]:
+        """Yield all rows, so many at a time."""
+        for start in range(0, len(self), rows):
+            yield self[start : start + rows]
+
     def __getitem__(self, rows: Any) -> npt.NDArray[Any]:
         if isinstance(rows, tuple) or rows is None or rows is Ellipsis:
             raise StriateTypeError(

@@ -131,4 +131,10 @@ class ImagesInPlace:
 def can_be_read_in_place(images: Array) -> bool:
     """Whether images can be read where they lie: bytes or float32, each image without gaps."""
     known = images.dtype in (np.uint8, np.float32) and images.dtype.isnative
-    return bool(known and images.flags.aligned and images[:1].flags.c_contiguous)
+    # Images that are read on demand lie nowhere.
+    return bool(
+        isinstance(images, np.ndarray)
+        and known
+        and images.flags.aligned
+        and images[:1].flags.c_contiguous
+    )

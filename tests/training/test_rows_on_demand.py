@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from striate import Network, data
-from striate.common.rows_on_demand import on_demand
+from striate.common.rows_on_demand import RowsOnDemand, on_demand
 from striate.data.dataset import Dataset
 from striate.data.record import ImageRecord
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
@@ -135,32 +135,46 @@ def test_a_checkpoint_of_one_is_one_of_the_other(
     np.testing.assert_array_equal(resumed.flat, whole.flat)
 
 
+class Rows(RowsOnDemand):
+    """Of which nothing is known but the rows."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.most = 0
+
+    def read(self, rows: Any) -> Any:
+        self.most = max(self.most, len(rows))
+        return self.array[rows]
+
+    def part(self, rows: Any) -> Any:
+        return Rows(self.array[rows])
+
+
 def test_arrays_of_others_are_taken_by_rows() -> None:
-    from striate.common.rows_on_demand import RowsOnDemand
-
-    class Rows(RowsOnDemand):
-        """Of which nothing is known but the rows."""
-
-        def __init__(self, array: Any) -> None:
-            self.array, self.shape, self.dtype = array, array.shape, array.dtype
-            self.most = 0
-
-        def read(self, rows: Any) -> Any:
-            self.most = max(self.most, len(rows))
-            return self.array[rows]
-
-        def part(self, rows: Any) -> Any:
-            return Rows(self.array[rows])
-
     images = np.random.default_rng(1).integers(0, 256, (300, 10, 12, 3), np.uint8)
     labels = np.arange(300) % 3
-    held, read = network(), network()
+    layers = [Conv2D(4, 3), ReLU(), Flatten(), Dense(3)]
+    held, read = (Network(layers, (10, 12, 3), seed=1) for _ in range(2))
     rows = Rows(images)
-    held.fit(images, labels, epochs=1, batch_size=32, progress=False)
-    read.fit(rows, labels, epochs=1, batch_size=32, progress=False)
+    options: dict[str, Any] = {"epochs": 1, "batch_size": 32, "progress": False}
+    held.fit(images, labels, validation_fraction=0.3, **options)
+    read.fit(rows, labels, validation_fraction=0.3, **options)
     np.testing.assert_array_equal(held.flat, read.flat)
     np.testing.assert_array_equal(
         held.predict_logits(images, batch_size=64), held.predict_logits(rows, batch_size=64)
     )
-    # Whitening looks at many of them, all the rest at a batch.
-    assert rows.most <= 300
+    assert (rows.min(), rows.max(), rows.digests, rows.one_colour) == (0, 255, None, None)
+    assert rows.most <= 256
+    few = slice(0, 20)
+    expected, gradients = held.gradients(images[few], labels[few])
+    found, others = held.gradients(rows.part(np.arange(20)), labels[few])
+    assert found == expected
+    for name, gradient in gradients.items():
+        np.testing.assert_array_equal(gradient, others[name])
+
+
+def test_no_more_than_a_batch_is_read_at_a_time() -> None:
+    rows = Rows(np.random.default_rng(1).integers(0, 256, (300, 10, 12, 3), np.uint8))
+    net = Network([Conv2D(4, 3), ReLU(), Flatten(), Dense(3)], (10, 12, 3), seed=1)
+    net.fit(rows, np.arange(300) % 3, epochs=1, batch_size=32, progress=False)
+    assert rows.most == 64  # of the statistics
