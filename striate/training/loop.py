@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from striate.common.errors import StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.words import explains_its_arguments
+from striate.data.dataset import DataError
 from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
@@ -238,10 +239,14 @@ def fit(
             start=training.done,
         )
         with interruption, source as batches:
-            for batch in () if training.finished else batches:
-                training.step(batch, interruption)
-                if training.finished:
-                    break
+            try:
+                for batch in () if training.finished else batches:
+                    training.step(batch, interruption)
+                    if training.finished:
+                        break
+            except DataError:  # an image that is read when it is needed cannot be any more
+                training.keep()
+                raise
         return training.end()
 
 

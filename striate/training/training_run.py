@@ -173,6 +173,15 @@ class TrainingRun:
         if self.checkpointer is not None and self.checkpointer.is_due(epoch):
             self._checkpoint(self.checkpointer)
 
+    def keep(self) -> None:
+        """Write down where training is before it ends with an error that is not its own."""
+        if self.checkpointer is not None and self.done:
+            self._checkpoint(self.checkpointer)
+            self.reporter.say(
+                f"what was learnt until then is kept in {self.checkpointer.path}: when the images "
+                "are again what they were, --resume (resume=True) goes on"
+            )
+
     def _checkpoint(self, checkpointer: Checkpointer) -> None:
         """Write down where training is; that it cannot be written ends no training."""
         try:

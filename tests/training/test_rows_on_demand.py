@@ -135,6 +135,38 @@ def test_a_checkpoint_of_one_is_one_of_the_other(
     np.testing.assert_array_equal(resumed.flat, whole.flat)
 
 
+def test_an_image_that_is_lost_meanwhile_loses_nothing_else(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = data.load(folder, memory=0, image_cache=0)
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 16, "validation_fraction": 0.2}
+    whole = network()
+    whole.fit(read.train_images, read.train_labels, progress=False, **options)
+    kept = Checkpoint(tmp_path / "a.checkpoint", every=100, keep=True)
+    assert read.train_paths is not None
+    path, done = Path(read.train_paths[40]), []
+    content = path.read_bytes()
+
+    def lose(progress: Any) -> None:
+        done.append(progress)
+        if len(done) == 5:  # in the second epoch
+            path.unlink()
+
+    with pytest.raises(data.DataError, match=r"\d+\.png: .*no such"):
+        network().fit(
+            read.train_images, read.train_labels, progress=lose, checkpoint=kept, **options
+        )
+    path.write_bytes(content)
+    resumed = network()
+    history = resumed.fit(
+        read.train_images, read.train_labels, progress=False, checkpoint=kept, resume=True,
+        **options,
+    )  # fmt: skip
+    assert 5 <= len(done) < 12
+    assert len(history.rows) == 3
+    np.testing.assert_array_equal(resumed.flat, whole.flat)
+
+
 class Rows(RowsOnDemand):
     """Of which nothing is known but the rows."""
 
