@@ -39,6 +39,7 @@ FLOORS: Floors = (
     ("transfer",),
     ("estimators",),
     ("reports",),
+    ("checking",),
     ("cli",),
     ("__init__",),
     ("__main__",),
@@ -68,7 +69,7 @@ WINGS = {
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),
-    "teaching and looking inside": ("#ead1dc", ("inspect", "teaching", "reports")),
+    "teaching and looking inside": ("#ead1dc", ("inspect", "teaching", "reports", "checking")),
     "the command line": ("#fff2cc", ("cli",)),
 }  # fmt: skip
 

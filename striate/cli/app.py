@@ -14,6 +14,7 @@ from typing import TextIO, cast
 import click
 
 from striate.cli import help_texts
+from striate.cli.check import check
 from striate.cli.convolve import convolve
 from striate.cli.derive import derive
 from striate.cli.evaluate import evaluate
@@ -58,8 +59,8 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    train, evaluate, predict, report, summary, inspect, explain, tune, convolve, filter_command,
-    size, gradients, stroke, derive, import_network, export,
+    train, check, evaluate, predict, report, summary, inspect, explain, tune, convolve,
+    filter_command, size, gradients, stroke, derive, import_network, export,
 ):  # fmt: skip
     cli.add_command(command)
 if sys.flags.optimize > 1:

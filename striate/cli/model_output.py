@@ -47,13 +47,18 @@ def check_model_file(out: str | None) -> bool:
 
 def default_name(dataset: Dataset) -> str:
     """Return the name of the model file for a source: in this folder, named after the source."""
-    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in dataset.name)
-    ending = ".safetensors"
-    # A name has at most 255 bytes, also that of the checkpoint beside the model; one that is cut
-    # may end within a character, which is dropped.
-    most = 255 - len(f"{ending}.checkpoint")
-    stem = stem.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
-    return f"{stem.strip('. ') or 'model'}{ending}"
+    return f"{safe_stem(dataset.name) or 'model'}.safetensors"
+
+
+def safe_stem(name: str) -> str:
+    """Return the name of a source as the beginning of a file's name, "" if nothing is left of it.
+
+    A name of a file has at most 255 bytes, also that of the checkpoint beside a model.
+    """
+    stem = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name)
+    # One that is cut may end within a character, which is dropped.
+    most = LONGEST_NAME - len(".safetensors.checkpoint")
+    return stem.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").strip(". ")
 
 
 def checkpoint_beside(out: str) -> Path:

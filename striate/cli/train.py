@@ -183,6 +183,11 @@ def _load(chosen: TrainOptions) -> Dataset:
     for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
         if not len(images):
             raise click.ClickException(f"{chosen.source}: has no {part} images")
+    if chosen.check and not chosen.quiet:
+        from striate.checking.short_form import short_check
+
+        for sentence in short_check(dataset, chosen.source):
+            note(one_line(sentence))
     return dataset
 
 

@@ -53,6 +53,7 @@ class TrainOptions:
     max_pixels: int | None
     memory: int | None
     image_cache: int | None
+    check: bool
     seed: int
     exact: bool
     bfloat16: bool
@@ -235,6 +236,11 @@ _OPTIONS = (
         type=options.byte_count,
         metavar="SIZE",
         help="Keep up to so much of those on disk.  [default: 4GiB]",
+    ),
+    click.option(
+        "--check/--no-check",
+        default=True,
+        help="Look first, for a second or two, for leaks into the test images and the like.",
     ),
     click.option(
         "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"

@@ -59,6 +59,8 @@ class Dataset:
         folder: the folder in which these files lie.
         validation_images, validation_labels, validation_paths: as those above, of a folder for
             validation beside the test images; no images where there is none.
+        bad_files: the image files that could not be read and were left out, each with the sentence
+            that tells why.
     """
 
     train_images: Images
@@ -77,6 +79,7 @@ class Dataset:
     validation_images: Images | None = None
     validation_labels: Labels | None = None
     validation_paths: list[str] | None = None
+    bad_files: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -215,6 +218,7 @@ def assemble(
     colour: str | None,
     notes: Sequence[str],
     folder: str | None = None,
+    bad_files: Sequence[tuple[str, str]] = (),
 ) -> Dataset:
     """Make a Dataset of a training part and, where given, a test and a validation part; of one
     part alone the test part is split off.
@@ -255,6 +259,7 @@ def assemble(
         validation_images=rest[0].images if rest else None,
         validation_labels=rest[0].labels if rest else None,
         validation_paths=rest[0].paths if rest else None,
+        bad_files=list(bad_files),
     )
     made.notes.extend(suspicions(made.parts, made.classes))
     return made

@@ -103,9 +103,10 @@ def load_found(
         nothing = Part(run_of_rows(decoded.images, 0, 0), kept_labels[:0], [])
         parts = {role: parts.get(role, nothing) for role in ("train", "test")}
     notes += [*decoded.notes, *ignored(list(found.values()))]
-    if decoded.bad:
-        bad = [files[index].path for index, _ in decoded.bad]
-        notes.append(f"{counted(len(bad), 'bad image')} skipped: {listed(bad)}")
+    bad = [(files[index].path, sentence) for index, sentence in decoded.bad]
+    if bad:
+        names = [path for path, _ in bad]
+        notes.append(f"{counted(len(bad), 'bad image')} skipped: {listed(names)}")
     if cached:
         notes.append("decoded images taken from the cache")
     return assemble(
@@ -117,6 +118,7 @@ def load_found(
         colour=decoded.colour,
         notes=notes,
         folder=str(folder),
+        bad_files=bad,
     )
 
 

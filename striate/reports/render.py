@@ -41,12 +41,16 @@ MARK = '<meta name="generator" content="striate report'
 """The mark near the beginning of each page by which reports are recognised."""
 
 
-def check_path(path: str | Path) -> Path:
+def check_path(path: str | Path, mark: str = MARK) -> Path:
     """`path` as a Path, if a report may be written there.
+
+    Args:
+        path: the file.
+        mark: by which earlier reports of this kind are recognised, which are replaced.
 
     Raises:
         ValueError: its ending is not .html, it is a folder or in a folder that does not exist, or
-            it is a file that is not a report.
+            it is a file that is not such a report.
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -58,7 +62,7 @@ def check_path(path: str | Path) -> Path:
     if path.is_file():  # a pipe might never answer
         with open_input(path, "report") as file:
             start = file.read(2000)
-        if start and MARK.encode() not in start:
+        if start and mark.encode() not in start:
             raise StriateValueError(
                 f"{path}: exists and is not a report; choose another name, or remove it first"
             )

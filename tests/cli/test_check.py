@@ -1,0 +1,164 @@
+"""``striate check``, and what `striate train` looks at first."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.checking import KINDS
+from striate.checking.moving import LIST, TICKED
+from striate.cli import check as command
+from tests.checking.made_sets import images_and_labels, write_folder
+
+Run = Callable[..., Any]
+Refused = Callable[..., str]
+
+QUICK = ("--skip", "label")
+
+
+@pytest.fixture(scope="session")
+def clothes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("check") / "clothes", 12, parts=("train", "test"))
+
+
+@pytest.fixture
+def folder(clothes: Path, in_tmp: Path) -> Path:
+    """Clothes in the current folder, with two faults."""
+    shutil.copytree(clothes, "clothes")
+    Image.open("clothes/train/bag/bag1.png").save("clothes/test/bag/copy.jpg", quality=90)
+    Path("clothes/train/shoe/shoe1.png").write_bytes(b"nothing")
+    return Path("clothes")
+
+
+def test_kinds_are_those_of_the_checks() -> None:
+    assert tuple(KINDS) == command.KINDS
+
+
+def test_nothing_is_found_where_nothing_is_wrong(striate: Run, clothes: Path, in_tmp: Path) -> None:
+    outcome = striate("check", clothes, *QUICK)
+    assert outcome.code == 0
+    assert "All of 120 files can be read to the end." in outcome.out
+    assert outcome.out.splitlines()[-1].startswith("Wrote clothes-check.html (")
+    assert "  - " not in outcome.out
+    assert "Checking 120 images in 5 classes" in outcome.err
+    assert list(in_tmp.iterdir()) == [in_tmp / "clothes-check.html"]
+
+
+def test_what_is_found(striate: Run, folder: Path) -> None:
+    outcome = striate("check", folder, *QUICK, "--csv", "all.csv", "--json", "-o", "page.html")
+    assert outcome.code == 0 and len(outcome.out.splitlines()) == 1
+    result = outcome.json
+    assert (result["images"], result["parts"]) == (120, {"train": 59, "test": 61})
+    assert {check["sentence"] for check in result["checks"] if check["found"]} == {
+        "1 of 120 files cannot be read.",
+        "1 of 120 images show what another one shows; 1 picture is in several parts, so that tests "
+        "are made on what was learnt.",
+    }
+    damaged, leak = result["findings"]
+    assert damaged["kind"] == "damaged" and damaged["files"] == ["train/shoe/shoe1.png"]
+    assert leak["kind"] == "leak" and leak["relation"] == ["near"]
+    assert [image["path"] for image in leak["images"]] == [
+        "train/bag/bag1.png", "test/bag/copy.jpg",
+    ]  # fmt: skip
+    assert [image["class"] for image in leak["images"]] == ["bag", "bag"]
+    with open("all.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == command.HEAD
+    assert [(row["finding"], row["kind"], row["path"]) for row in rows] == [
+        ("1", "damaged", "train/shoe/shoe1.png"),
+        ("2", "leak", "train/bag/bag1.png"),
+        ("2", "leak", "test/bag/copy.jpg"),
+    ]
+    assert Path("page.html").stat().st_size == result["bytes"]
+
+
+def test_for_people(striate: Run, folder: Path) -> None:
+    outcome = striate("check", folder, "--only", "leak", "--csv", "all.csv")
+    assert outcome.out.splitlines() == [
+        "Duplicates and leaks  1 of 120 images show what another one shows; 1 picture is in "
+        "several parts, so that tests are made on what was learnt.",
+        "                      - train/bag/bag1.png and test/bag/copy.jpg are nearly the same; in "
+        "the parts train and test",
+        "Wrote 1 finding to all.csv",
+        outcome.out.splitlines()[-1],
+    ]
+
+
+def test_labels(striate: Run, in_tmp: Path) -> None:
+    images, labels = images_and_labels(60, seed=5)
+    wrong = labels.copy()
+    wrong[:9] = (labels[:9] + 2) % 5
+    np.savez("a.npz", X=images, y=wrong)
+    result = striate("check", "a.npz", "--only", "label", "--json").json
+    found = {finding["images"][0]["row"] for finding in result["findings"]}
+    assert found == set(range(9))
+    assert all(finding["suggested"] for finding in result["findings"])
+
+
+def test_moving_and_back(striate: Run, folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    names = ["test/bag/copy.jpg", "train/shoe/shoe1.png"]
+    Path("list.json").write_text(json.dumps({"what": TICKED, "images": names}))
+    outcome = striate("check", folder, "--move", "gone", "--ticked", "list.json")
+    assert outcome.code == 0
+    assert outcome.out.splitlines() == [
+        "Moved 2 images to gone: copy.jpg, shoe1.png",
+        "striate check clothes --undo gone moves them back",
+    ]
+    assert not Path("clothes-check.html").exists()
+    assert (Path("gone") / LIST).exists() and Path("gone/train/shoe/shoe1.png").exists()
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == len(before) - 2
+    result = striate("check", folder, "--undo", "gone", "--json").json
+    assert [row["to"] for row in result["moved"]] == [f"clothes/{name}" for name in names]
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nowhere",), "no such file or folder"),
+        (("clothes", "--csv", "no/all.csv"), "the folder"),
+        (("clothes", "-o", "page.txt"), "ends in .html"),
+        (("clothes", "--only", "label", "--skip", "label"), "nothing to look for"),
+        (("clothes", "--only", "lable"), "label"),
+        (("clothes", "--move", "gone"), "--ticked"),
+        (("clothes", "--ticked", "list.json"), "--move"),
+        (("clothes", "--undo", "gone", "--move", "gone"), "--undo goes without"),
+        (("clothes", "--undo", "gone"), "moved.json"),
+        (("digits", "--move", "gone", "--ticked", "list.json"), "no folder of image files"),
+        (("clothes", "--move", "gone", "--ticked", "missing.json"), "there is no such"),
+        (("clothes", "--move", "clothes/gone", "--ticked", "list.txt"), "taken for a class"),
+    ],
+)
+def test_what_is_refused(
+    refused: Refused, folder: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    Path("list.txt").write_text("train/bag/bag1.png\n")
+    before = sorted(Path().rglob("*"))
+    assert says in refused("check", *arguments)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_training_looks_first(striate: Run, folder: Path, network_file: Path) -> None:
+    options = (
+        "--network", network_file, "--epochs", 1, "--engine", "numpy", "--skip-bad", "-o",
+        "a.safetensors",
+    )  # fmt: skip
+    told = striate("train", folder, *options).err
+    assert (
+        "1 of the 61 test images shows nearly what a training image shows (test/bag/copy.jpg is "
+        "train/bag/bag1.png); striate check clothes shows more" in told
+    )
+    assert "nearly what" not in striate("train", folder, *options, "--no-check").err
+    assert "nearly what" not in striate("train", folder, *options, "--quiet").err
+    first = Path("a.safetensors").read_bytes()
+    striate("train", folder, *options, "--no-check")
+    assert Path("a.safetensors").read_bytes() == first
