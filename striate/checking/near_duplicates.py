@@ -2,8 +2,8 @@
 
 Pairs are found by the products of all coarse hashes with all others, in blocks, so that none is
 missed; and then compared at finer frequencies and by their colours. How alike two different images
-may be depends on the data: strokes of digits are, photographs are not. So a pair must also be much
-nearer to each other than either of them is to the rest.
+may be depends on the data: strokes of digits are, photographs are not. So a pair must also be
+nearer to each other than is to be expected of the nearest of so many images.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from striate.checking.checked_images import Rows
+from striate.checking.fine_comparison import (
+    LAST,
+    FineComparison,
+    Mask,
+    distance,
+    false_alarms,
+)
 from striate.checking.image_hashes import ImageHashes, mirrored
 from striate.common.arrays import Floats
 from striate.common.short_repr import short_repr
@@ -22,21 +28,22 @@ from striate.data.dataset import OnProgress
 
 LEAST_COARSE = 0.93
 """The least correlation of the coarse hashes of a pair that is looked at closer."""
-LEAST_FINE = 0.90
+LEAST_FINE = 0.85
 """The least correlation at the fine frequencies."""
-SAME_FINE = 0.9999
-"""The correlation from which a pair is one, whatever the others are like."""
-NEARER = 0.3
-"""How many times nearer than their neighbourhoods a pair must be."""
+NEARER = 0.5
+"""By how much nearer than a near neighbour the images of a pair must be to each other."""
+MOST_FALSE = 0.01
+"""The expected number of pairs that near by chance, in all."""
+COPY_LEVELS, COPY = 2.5, 0.98
+"""The difference of copies at most, in levels of 255, and their correlation at least: they are a
+pair whatever the others are like."""
 SAMPLE = 4096
-"""Images by which the neighbourhood of an image is known."""
+"""Images by which the neighbourhoods of images are known roughly."""
 MOST_LEVELS = 32.0
 """The most by which the means of a pair may differ, of 255, in brightness and in colours."""
 _BLOCK, _WIDE = 512, 4096
 MOST_PAIRS = 1_000_000
 """Pairs that are kept; sets with more are copies of few images."""
-
-Mask = npt.NDArray[np.bool_]
 
 
 @short_repr
@@ -74,15 +81,18 @@ def near_pairs(
         progress: called with (done, total, text).
     """
     kept, complete, total = [_NO_PAIRS], True, 0
-    finer = _FineComparison(hashes)
+    finer = FineComparison(hashes)
     for found in _candidates(hashes, among, against, progress):
-        kept.append(finer.alike(*found))
+        kept.append(_alike(hashes, finer, *found))
         total += len(kept[-1][0])
         if total > MOST_PAIRS:
             complete = False
             break
     first, second, flip, similarity = _joined(kept)
-    near = np.flatnonzero(_nearer_than_others(finer, first, second, similarity, among))
+    pool = among if against is None else against
+    copies = _copies(hashes, first, second, flip)
+    chance = _by_chance(finer, first, second, similarity, pool)
+    near = np.flatnonzero(copies | ~chance)
     order = near[np.lexsort((flip[near], second[near], first[near]))]
     # Of a symmetric image the mirror image is the image, too.
     repeated = np.zeros(len(order), np.bool_)
@@ -139,80 +149,59 @@ def _candidates(
             progress(min(start + _BLOCK, len(left)), len(left), "comparing images")
 
 
-class _FineComparison:
-    """Compares images at the fine frequencies, and by their colours."""
-
-    _CHUNK = 1 << 15
-
-    def __init__(self, hashes: ImageHashes) -> None:
-        self.means = hashes.gray[:, 0, 0]
-        self.colour = hashes.colour
-        self.gray = hashes.gray.copy()
-        self.gray[:, 0, 0] = 0
-        self.length = np.sqrt(np.einsum("nij,nij->n", self.gray, self.gray))
-
-    def alike(self, first: Rows, second: Rows, flip: Mask) -> _Pairs:
-        """Those of some pairs that may show the same, with their correlations."""
-        starts = range(0, len(first), self._CHUNK)
-        pieces = (slice(start, start + self._CHUNK) for start in starts)
-        return _joined([self._alike(first[p], second[p], flip[p]) for p in pieces])
-
-    def _alike(self, first: Rows, second: Rows, flip: Mask) -> _Pairs:
-        ratio = self.length[first] / self.length[second]
-        good = (np.abs(self.means[first] - self.means[second]) <= MOST_LEVELS) & (
-            np.abs(np.log2(ratio)) <= 1
-        )
-        first, second, flip = first[good], second[good], flip[good]
-        similarity = self.correlation(first, second, flip)
-        good = similarity >= LEAST_FINE
-        if self.colour.shape[1]:
-            good[good] = self._same_colours(first[good], second[good], flip[good])
-        return first[good], second[good], flip[good], similarity[good]
-
-    def correlation(self, first: Rows, second: Rows, flip: Mask) -> Floats:
-        """Of the fine frequencies of pairs, the second one mirrored where `flip` says so."""
-        other = self.gray[second]
-        other[flip] = mirrored(other[flip])
-        products: Floats = np.einsum("nij,nij->n", self.gray[first], other)
-        products /= np.maximum(self.length[first] * self.length[second], 1e-6)
-        return products
-
-    def _same_colours(self, first: Rows, second: Rows, flip: Mask) -> Mask:
-        other = self.colour[second]
-        other[flip] = mirrored(other[flip])
-        difference = self.colour[first] - other
-        squares = np.einsum("ncij,ncij->n", difference, difference)
-        return np.asarray(squares <= MOST_LEVELS**2)
-
-    def neighbourhoods(self, rows: Rows, among: Rows) -> Floats:
-        """Of each image the correlation with one that is near, but not the nearest, in a sample."""
-        sample = among[:: max(1, -(-len(among) // SAMPLE))]
-        rank = max(10, len(sample) // 200)
-        if len(sample) <= rank:
-            return np.full(len(rows), -1, np.float32)
-        others = self._unit(self.gray[sample])
-        found = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), _BLOCK):
-            some = self.gray[rows[start : start + _BLOCK]]
-            both = np.maximum(self._unit(some) @ others.T, self._unit(mirrored(some)) @ others.T)
-            found[start : start + len(some)] = np.partition(both, -rank, axis=1)[:, -rank]
-        return found
-
-    @staticmethod
-    def _unit(gray: Floats) -> Floats:
-        flat = gray.reshape(len(gray), -1)
-        lengths: Floats = np.sqrt(np.einsum("nk,nk->n", flat, flat))
-        flat = flat / np.maximum(lengths, 1e-6)[:, None]
-        return flat
+def _alike(
+    hashes: ImageHashes, finer: FineComparison, first: Rows, second: Rows, flip: Mask
+) -> _Pairs:
+    """Those of some pairs that may show the same, with their correlations."""
+    means = hashes.gray[:, 0, 0]
+    good = np.abs(means[first] - means[second]) <= MOST_LEVELS
+    first, second, flip = first[good], second[good], flip[good]
+    similarity = finer.correlation(first, second, flip)
+    good = similarity >= LEAST_FINE
+    if hashes.colour.shape[1]:
+        other = hashes.colour[second[good]]
+        other[flip[good]] = mirrored(other[flip[good]])
+        other -= hashes.colour[first[good]]
+        good[good] = np.einsum("ncij,ncij->n", other, other) <= MOST_LEVELS**2
+    return first[good], second[good], flip[good], similarity[good]
 
 
-def _nearer_than_others(
-    finer: _FineComparison, first: Rows, second: Rows, similarity: Floats, among: Rows
+def _copies(hashes: ImageHashes, first: Rows, second: Rows, flip: Mask) -> Mask:
+    """Which pairs differ by no more than the compression of a copy makes of it."""
+    one, other = hashes.gray[first], hashes.gray[second]
+    other[flip] = mirrored(other[flip])
+    one[:, 0, 0] = other[:, 0, 0] = 0
+    products = np.einsum("nij,nij->n", one, other)
+    squares = np.einsum("nij,nij->n", one, one), np.einsum("nij,nij->n", other, other)
+    correlated = products >= COPY * np.sqrt(squares[0] * squares[1])
+    near = squares[0] + squares[1] - 2 * products <= COPY_LEVELS**2
+    return np.asarray(correlated & near)
+
+
+def _by_chance(
+    finer: FineComparison, first: Rows, second: Rows, similarity: Floats, among: Rows
 ) -> Mask:
-    """Which pairs are much nearer to each other than to the rest, or nearly equal."""
+    """Which of the pairs are no nearer to each other than different images may be."""
+    between = distance(similarity)
+    chance = np.zeros(len(first), np.bool_)
+    sample = among[:: max(1, -(-len(among) // SAMPLE))]
+    if len(sample) < len(among):
+        # Neighbours in a sample are farther away than those among all: pairs that are not nearer
+        # than these need no closer look.
+        rows, (one, other) = _rows_of(first, second)
+        near = finer.nearest(rows, sample, 2)[:, -1]
+        chance = between > NEARER * np.minimum(near[one], near[other])
+    left = np.flatnonzero(~chance)
+    rows, sides = _rows_of(first[left], second[left])
+    near = finer.nearest(rows, among, LAST)
+    for side in sides:
+        expected, ratio = false_alarms(between[left], near[side], len(among))
+        chance[left] |= (expected > MOST_FALSE) | (ratio > NEARER)
+    return chance
+
+
+def _rows_of(first: Rows, second: Rows) -> tuple[Rows, tuple[Rows, Rows]]:
+    """The rows in pairs, each once, and of both sides of the pairs their places in these."""
     rows, places = np.unique(np.concatenate([first, second]), return_inverse=True)
-    others = finer.neighbourhoods(rows, among)[places.reshape(2, -1)]
-    # Of vectors of length 1 the distance is the root of 2 - 2 r.
-    distance = np.sqrt(np.maximum(1 - similarity, 0))
-    away = np.sqrt(np.maximum(1 - others.max(axis=0, initial=-1), 0))
-    return np.asarray((similarity >= SAME_FINE) | (distance <= NEARER * away))
+    one, other = places.reshape(2, -1)
+    return rows, (one, other)

@@ -1,0 +1,108 @@
+"""Compares pairs of images, and each with how near images are to each other anyway."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.checking.checked_images import Rows
+from striate.checking.image_hashes import ImageHashes, mirrored
+from striate.common.arrays import Floats
+
+HIGHEST = 12
+"""Waves per image, times two, that are compared: those above are what compression changes most."""
+RANK = 6
+"""Which neighbour's distance a pair's is compared with: there may be so many copies, less one."""
+LAST = 24
+"""Neighbours by which the dimension of the data is estimated."""
+MOST_DIMENSIONS = 60.0
+_BLOCK = 512
+
+Numbers = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+class FineComparison:
+    """Vectors of length 1 for images, whose products tell how alike images are.
+
+    Low frequencies have most of a picture's energy, and would decide alone: each band of
+    frequencies is divided by the root of its length. Copies of another size, which have lost some
+    of the high frequencies, stay near the original.
+    """
+
+    def __init__(self, hashes: ImageHashes) -> None:
+        down, across = np.indices(hashes.gray.shape[1:])
+        bands = np.rint(np.hypot(down, across)).astype(np.intp)
+        used = (bands > 0) & (bands <= HIGHEST)
+        numbers, bands = hashes.gray[:, used], bands[used]
+        for band in np.unique(bands):
+            some = numbers[:, bands == band]
+            lengths = np.sqrt(np.einsum("nk,nk->n", some, some))
+            numbers[:, bands == band] = some / np.sqrt(np.maximum(lengths, 1e-3))[:, None]
+        lengths = np.sqrt(np.einsum("nk,nk->n", numbers, numbers))
+        self.vectors: Floats = numbers / np.maximum(lengths, 1e-6)[:, None]
+        signs = mirrored(np.ones((1, *hashes.gray.shape[1:]), np.float32))
+        self.signs: Floats = signs[:, used]
+
+    def correlation(self, first: Rows, second: Rows, flip: Mask) -> Floats:
+        """Of pairs, (pairs,), the second one mirrored where `flip` says so."""
+        one = self.vectors[first]
+        one[flip] *= self.signs
+        found: Floats = np.einsum("nk,nk->n", one, self.vectors[second])
+        return found
+
+    def nearest(self, rows: Rows, among: Rows, count: int) -> Numbers:
+        """The distances from images to their `count` nearest, ascending, (rows, at most count).
+
+        A mirror image is as near as the image; an image is no neighbour of itself.
+
+        Args:
+            rows: of the images.
+            among: rows of the images to look at, ascending.
+            count: how many.
+        """
+        others = self.vectors[among]
+        count = min(count, max(len(among) - 1, 0))
+        found = np.empty((len(rows), count))
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            vectors = self.vectors[block]
+            near = np.maximum(vectors @ others.T, (vectors * self.signs) @ others.T)
+            place = np.searchsorted(among, block)
+            own = np.flatnonzero((place < len(among)) & (among[place % len(among)] == block))
+            near[own, place[own]] = -1
+            if count:
+                best = -np.partition(-near, count - 1, axis=1)[:, :count]
+                found[start : start + len(block)] = distance(np.sort(best, axis=1)[:, ::-1])
+        return found
+
+
+def distance(correlation: npt.NDArray[np.floating]) -> Numbers:
+    """Of vectors of length 1, divided by the root of 2."""
+    return np.sqrt(np.maximum(1 - correlation.astype(np.float64), 0))
+
+
+def false_alarms(pair: Numbers, neighbours: Numbers, count: int) -> tuple[Numbers, Numbers]:
+    """How many pairs as near as these are expected among so many images by chance.
+
+    Where the data have m dimensions, as many images lie within a distance as its m-th power says.
+    Of `RANK` neighbours within the distance R, the nearest is within r with a chance of about
+    RANK (r / R)^m. The dimension around each image is estimated from the distances of its
+    neighbours (Levina, Bickel, "Maximum likelihood estimation of intrinsic dimension", 2004).
+
+    Args:
+        pair: (pairs,), the distances.
+        neighbours: (pairs, k), those from one image of each pair to its nearest, ascending; those
+            before `RANK` may be copies, and are not used.
+        count: how many images there are.
+
+    Returns:
+        The expected number, (pairs,), and the distances divided by that of the neighbour `RANK`.
+    """
+    if neighbours.shape[1] < RANK + 2:
+        return np.full(len(pair), np.inf), np.full(len(pair), np.inf)
+    far = np.maximum(neighbours[:, RANK - 1 :], 1e-9)
+    logs = np.log(far[:, -1:] / far[:, :-1]).mean(axis=1)
+    dimensions = np.minimum(1 / np.maximum(logs, 1e-9), MOST_DIMENSIONS)
+    ratio = pair / far[:, 0]
+    return count * RANK * np.minimum(ratio, 1) ** dimensions, ratio
