@@ -26,7 +26,7 @@ def check_files(checked: CheckedImages) -> CheckOutcome:
             made=False,
         )  # fmt: skip
     findings = [
-        Finding("damaged", sentence, files=(checked.below(path),), strength=2.0)
+        Finding("damaged", _told(checked, path, sentence), files=(checked.below(path),), strength=2)
         for path, sentence in checked.bad_files
     ]
     bad = len(findings)
@@ -40,6 +40,12 @@ def check_files(checked: CheckedImages) -> CheckOutcome:
         told.append(f"{counted(cut, 'image')} without their lower part" if cut > 1 else
                     "1 image without its lower part")  # fmt: skip
     return CheckOutcome(("damaged",), ", ".join(told) + ".", strongest_first(findings))
+
+
+def _told(checked: CheckedImages, path: str, sentence: str) -> str:
+    """The sentence of an error without its advice for who loads images, and with a short name."""
+    about, _, _ = sentence.rpartition("; ")
+    return (about or sentence).replace(path, checked.below(path))
 
 
 def _cut_off(checked: CheckedImages) -> list[Finding]:

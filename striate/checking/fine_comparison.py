@@ -11,10 +11,13 @@ from striate.common.arrays import Floats
 
 HIGHEST = 12
 """Waves per image, times two, that are compared: those above are what compression changes most."""
-RANK = 6
-"""Which neighbour's distance a pair's is compared with: there may be so many copies, less one."""
+RANKS = (6, 40)
+"""Which neighbour's distance a pair's is compared with, in small and in large sets: there may be so
+many copies of a picture, less one."""
+EACH = 500
+"""Images for each rank more."""
 LAST = 24
-"""Neighbours by which the dimension of the data is estimated."""
+"""How many more neighbours the dimension of the data is estimated by."""
 MOST_DIMENSIONS = 60.0
 _BLOCK = 512
 
@@ -82,27 +85,33 @@ def distance(correlation: npt.NDArray[np.floating]) -> Numbers:
     return np.sqrt(np.maximum(1 - correlation.astype(np.float64), 0))
 
 
+def rank_among(count: int) -> int:
+    """The rank of the neighbour that pairs among so many images are compared with."""
+    return min(max(count // EACH, RANKS[0]), RANKS[1])
+
+
 def false_alarms(pair: Numbers, neighbours: Numbers, count: int) -> tuple[Numbers, Numbers]:
     """How many pairs as near as these are expected among so many images by chance.
 
     Where the data have m dimensions, as many images lie within a distance as its m-th power says.
-    Of `RANK` neighbours within the distance R, the nearest is within r with a chance of about
-    RANK (r / R)^m. The dimension around each image is estimated from the distances of its
-    neighbours (Levina, Bickel, "Maximum likelihood estimation of intrinsic dimension", 2004).
+    Of k neighbours within the distance R, the nearest is within r with a chance of about
+    k (r / R)^m. The dimension around each image is estimated from the distances of its neighbours
+    (Levina, Bickel, "Maximum likelihood estimation of intrinsic dimension", 2004).
 
     Args:
         pair: (pairs,), the distances.
         neighbours: (pairs, k), those from one image of each pair to its nearest, ascending; those
-            before `RANK` may be copies, and are not used.
+            before `rank_among(count)` may be copies, and are not used.
         count: how many images there are.
 
     Returns:
-        The expected number, (pairs,), and the distances divided by that of the neighbour `RANK`.
+        The expected number, (pairs,), and the distances divided by that of the neighbour.
     """
-    if neighbours.shape[1] < RANK + 2:
+    rank = rank_among(count)
+    if neighbours.shape[1] < rank + 2:
         return np.full(len(pair), np.inf), np.full(len(pair), np.inf)
-    far = np.maximum(neighbours[:, RANK - 1 :], 1e-9)
+    far = np.maximum(neighbours[:, rank - 1 :], 1e-9)
     logs = np.log(far[:, -1:] / far[:, :-1]).mean(axis=1)
     dimensions = np.minimum(1 / np.maximum(logs, 1e-9), MOST_DIMENSIONS)
     ratio = pair / far[:, 0]
-    return count * RANK * np.minimum(ratio, 1) ** dimensions, ratio
+    return count * rank * np.minimum(ratio, 1) ** dimensions, ratio

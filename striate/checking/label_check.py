@@ -13,7 +13,7 @@ from striate.common.text import counted, percent
 
 LEAST_OF_CLASS = 10
 """Images that a class must have: of fewer a network learns too little."""
-LEAST_MARGIN = 0.5
+LEAST_MARGIN = 0.3
 """By how much likelier another class must be than the label."""
 LEAST_KAPPA = 0.5
 """How much of the way from guessing to certainty the networks must have gone."""

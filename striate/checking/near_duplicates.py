@@ -20,6 +20,7 @@ from striate.checking.fine_comparison import (
     Mask,
     distance,
     false_alarms,
+    rank_among,
 )
 from striate.checking.image_hashes import ImageHashes, mirrored
 from striate.common.arrays import Floats
@@ -189,11 +190,11 @@ def _by_chance(
         # Neighbours in a sample are farther away than those among all: pairs that are not nearer
         # than these need no closer look.
         rows, (one, other) = _rows_of(first, second)
-        near = finer.nearest(rows, sample, 2)[:, -1]
+        near = finer.nearest(rows, sample, 8)[:, -1]
         chance = between > NEARER * np.minimum(near[one], near[other])
     left = np.flatnonzero(~chance)
     rows, sides = _rows_of(first[left], second[left])
-    near = finer.nearest(rows, among, LAST)
+    near = finer.nearest(rows, among, rank_among(len(among)) + LAST)
     for side in sides:
         expected, ratio = false_alarms(between[left], near[side], len(among))
         chance[left] |= (expected > MOST_FALSE) | (ratio > NEARER)

@@ -28,7 +28,7 @@ LEAST_OF_CLASS = 10
 """Images that a class must have to count."""
 GAIN = 0.5
 """The share of the way from the most frequent class to certainty from which on it is a finding."""
-TOLD = 0.8
+TOLD = 0.6
 """The share of a class's images that are found, and of those taken for it that are right, from
 which on that class alone is a finding."""
 _SURE = 3.1
