@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from striate.common.arguments import whole_number
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
-from striate.common.errors import StriateValueError
 from striate.common.fork import renewed_lock
 from striate.common.imported_method import ImportedMethod
 from striate.common.recent import Recent
-from striate.common.text import counted
 from striate.layers import Input, Node
 from striate.model.graph import Vertex
 from striate.model.model import Model
@@ -189,21 +187,6 @@ class Network(Model):
                     outputs[start:stop] += weight * runner.forward(view)
         return outputs
 
-    def finite_logits(self, images: Any, **options: Any) -> Floats:
-        """The outputs, as `predict_logits`; ones that are not finite are refused."""
-        outputs = self.predict_logits(images, **options)
-        finite = np.isfinite(outputs)
-        if not finite.all():
-            wrong = ~finite.reshape(len(finite), -1).all(axis=1)
-            largest = np.abs(self.flat).max(initial=0)
-            raise StriateValueError(
-                f"Network: the outputs for {counted(int(wrong.sum()), 'image')}, the first is "
-                f"number {int(wrong.argmax())} counted from 0, are not finite; the largest weight "
-                f"is {largest:.2g}: if that is too large, the training has diverged or the "
-                "weights are damaged, else the image's own numbers are too large"
-            )
-        return outputs
-
     def compile(
         self,
         *,
@@ -243,9 +226,11 @@ class Network(Model):
         """Class probabilities (n, classes), float64: what `answers` makes of outputs, by default
         their softmax; the options are those of `predict_logits`.
         """
+        from striate.confidence.finite_outputs import finite_outputs
         from striate.confidence.probabilities import probabilities
 
-        logits = self.finite_logits(
+        logits = finite_outputs(
+            self,
             images,
             engine=engine,
             threads=threads,
@@ -275,6 +260,7 @@ class Network(Model):
 
         Options are those of `predict_logits`.
         """
+        from striate.confidence.finite_outputs import finite_outputs
         from striate.training.answers_evaluation import evaluate_answers
 
         named = _named(images)
@@ -283,7 +269,8 @@ class Network(Model):
 
             images = read_for_network(named, self.preprocessing, self.input_shape)
         outputs_of = partial(
-            self.finite_logits,
+            finite_outputs,
+            self,
             engine=engine,
             threads=threads,
             batch_size=batch_size,

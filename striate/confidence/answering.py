@@ -13,6 +13,7 @@ from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
+from striate.confidence.finite_outputs import finite_outputs
 from striate.confidence.label_decisions import given_labels
 from striate.confidence.probabilities import probabilities
 from striate.confidence.scores import distance
@@ -27,6 +28,7 @@ class Predictor(Protocol):
     """What is needed of a `Network`."""
 
     classes: list[str] | None
+    flat: Floats
     output_shape: tuple[int, ...]
 
     @property
@@ -36,10 +38,6 @@ class Predictor(Protocol):
     @property
     def predict_logits(self) -> Callable[..., Floats]:
         """From raw images to outputs."""
-
-    @property
-    def finite_logits(self) -> Callable[..., Floats]:
-        """The same, where all of them must be finite."""
 
     def with_features(self) -> Self:
         """The network whose outputs are followed by its features."""
@@ -161,7 +159,7 @@ def predict(
     }
     can = network.answers.rejection is not None and head is None
     if not (can if reject is None else reject):
-        return said(network.answers, network.finite_logits(images, head=head, **options),
+        return said(network.answers, finite_outputs(network, images, head=head, **options),
                     network.classes)  # fmt: skip
     if head is not None:
         raise StriateValueError("Network: only its output rejects, not a head: leave one out")
