@@ -11,14 +11,16 @@ log-loss over images that were held out; each image is held out once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from striate.common.arithmetic import unwatched
+from striate.common.ordered_work import in_order
 from striate.common.short_repr import short_repr
 from striate.common.stratified import stratified_folds
 from striate.optim.losses import softmax
@@ -29,9 +31,12 @@ Indices = NDArray[np.intp]
 FOLDS = 5
 # From so strong that the classes are hardly told apart, down by steps of the square root of ten, to
 # so weak that nothing changes any more, for features whose mean variance is one.
-_PENALTIES = tuple(10.0 ** (1 - step / 2) for step in range(15))
+_PENALTIES = tuple(10.0 ** (0.5 - step / 2) for step in range(14))
 _PATIENCE = 2  # steps without a gain, after which weaker penalties are not tried
-_STEPS = 200
+_STEPS = 300
+# When a solution is good enough: to compare penalties, and to be used.
+_ROUGHLY = {"gtol": 1e-4, "ftol": 1e-6}
+_EXACTLY = {"gtol": 1e-6, "ftol": 1e-9}
 
 
 @short_repr
@@ -75,7 +80,8 @@ def fit_linear_head(
         weights: of the images, 0 or more; None for equal ones.
         seed: of the folds.
     """
-    data = _Rotated(views)
+    with threadpool_limits(1, "blas"):
+        data = _Rotated(views)
     given = np.ones(len(labels)) if weights is None else weights
     folds = stratified_folds(labels, min(FOLDS, len(labels)), np.random.default_rng(seed))
     problems = [
@@ -83,12 +89,12 @@ def fit_linear_head(
         for fold in range(folds.max() + 1)
     ]
     best: tuple[float, float, Values] | None = None
-    starts = [problem.zeros for problem in problems]
+    starts: Sequence[Values] = [problem.zeros for problem in problems]
     since = 0
     for penalty in _PENALTIES:
         held_out = np.empty((len(labels), classes))
+        starts = _solved(problems, penalty, starts)
         for fold, problem in enumerate(problems):
-            starts[fold] = problem.solve(penalty, starts[fold])
             rows = np.flatnonzero(folds == fold)
             held_out[rows] = problem.logits(starts[fold], data.views[0][rows])
         loss = _log_loss(held_out, labels, given)
@@ -100,10 +106,28 @@ def fit_linear_head(
                 break
     loss, penalty, held_out = best  # type: ignore[misc]
     whole = _LogisticFit(data, np.arange(len(labels)), labels, classes, given)
-    solution = whole.solve(penalty, whole.zeros)
+    with threadpool_limits(1, "blas"):
+        solution = whole.solve(penalty, np.mean(starts, axis=0), _EXACTLY)
     matrix, bias = data.back(*whole.parts(solution))
     right = held_out.argmax(axis=1) == labels
     return LinearHead(matrix, bias, penalty, held_out, loss, float(right.mean()))
+
+
+def _solved(
+    problems: Sequence[_LogisticFit], penalty: float, starts: Sequence[Values]
+) -> list[Values]:
+    """The solutions of the folds, each on a thread of its own.
+
+    Products of matrices are computed by one thread each, so that their bits are the same for any
+    number of processors; and several threads on so small ones wait for each other.
+    """
+    with threadpool_limits(1, "blas"):
+        return list(
+            in_order(
+                lambda fold: problems[fold].solve(penalty, starts[fold], _ROUGHLY),
+                range(len(problems)),
+            )
+        )
 
 
 class _Rotated:
@@ -166,11 +190,11 @@ class _LogisticFit:
         result: Values = features @ matrix + bias
         return result
 
-    def solve(self, penalty: float, start: Values) -> Values:
-        """The solution for a penalty, searched from `start`."""
+    def solve(self, penalty: float, start: Values, until: Mapping[str, float]) -> Values:
+        """The solution for a penalty, searched from `start` until it changes little."""
         found = minimize(
             self._loss, start, (penalty,), "L-BFGS-B", jac=True,
-            options={"maxiter": _STEPS, "maxcor": 10, "gtol": 1e-6, "ftol": 1e-9},
+            options={"maxiter": _STEPS, "maxcor": 10, **until},
         )  # fmt: skip
         solution: Values = found.x
         return solution

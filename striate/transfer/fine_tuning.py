@@ -1,0 +1,191 @@
+"""Training the last stages of a network on, from what the first ones see.
+
+The stages before a cut stay as they are, so what they see in each view of an image is computed
+once and kept in memory; each epoch then costs the stages behind the cut only.  These are trained
+with batch normalisation on its averages, since a few images say little about those of all, and
+slower the nearer they are to the image: what they see is more general (Yosinski et al.,
+arXiv:1411.1792).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.common.arrays import Array, Floats
+from striate.common.budget import available_memory
+from striate.common.text import counted, percent
+from striate.model.preprocessing import Preprocessing
+from striate.network import Network
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.transfer.cuts import copy_weights, cuts, extended, rest
+from striate.transfer.kept_features import BATCH, OnProgress
+
+if TYPE_CHECKING:
+    from striate.training.history import History
+
+# Of the memory that is free, what the first stages see may take so much.
+_OF_FREE = 0.3
+# Cuts whose share of the work is that much larger than asked for are as good; of them the one
+# behind which least is to be kept.
+_NEAR = 0.12
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How the last stages are trained.
+
+    Attributes:
+        share: of the multiply-adds of the network, those of the stages that are trained, 0...1.
+        epochs: passes over all views of the images.
+        learning_rate: the highest one, of the last layer.
+        slowest: the rate of the first layer that is trained, as a part of that of the last one;
+            those between have rates between, in geometric steps of the work behind them.
+        batch_size: images per step.
+        label_smoothing: of the loss.
+        weight_decay: of AdamW.
+    """
+
+    share: float = 0.6
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    slowest: float = 0.5
+    batch_size: int = 32
+    label_smoothing: float = 0.1
+    weight_decay: float = 0.01
+
+    @property
+    def description(self) -> str:
+        """In words, for people."""
+        return (
+            f"{counted(self.epochs, 'epoch')}, batches of {self.batch_size}, adamw at "
+            f"{self.learning_rate:g}, down to {self.slowest:g} of it, label smoothing "
+            f"{self.label_smoothing:g}"
+        )
+
+
+def work_behind(network: Network) -> Floats:
+    """Of each node the share of the network's multiply-adds that come after it."""
+    work = np.array(
+        [v.layer.multiply_adds(*network.input_shapes(i)) for i, v in enumerate(network.nodes)],
+        np.float64,
+    )
+    total = work.sum() or 1.0
+    return np.asarray((total - np.cumsum(work)) / total, np.float32)
+
+
+def choose_cut(network: Network, share: float, images: int) -> int | None:
+    """The node behind which a network is trained.
+
+    Args:
+        network: the network.
+        share: of its multiply-adds that are to come after the node, at least.
+        images: how many images, counting all views, are kept as they are there.
+
+    Returns:
+        Of the cuts with nearly that share behind them the one with the smallest output; of those
+        with less, where that takes too much memory, the first that does not. None if there is none.
+    """
+    behind = work_behind(network)
+    sizes = {node: int(np.prod(network.nodes[node].shape)) for node in cuts(network.nodes)}
+    room = _OF_FREE * available_memory() / (4 * max(images, 1))
+    for least in np.arange(share, 0.0, -0.05):
+        near = [n for n in sizes if least <= behind[n] <= least + _NEAR and sizes[n] <= room]
+        if near:
+            return min(near, key=lambda node: (sizes[node], -node))
+    return None
+
+
+class TunedStages:
+    """The stages of a network behind a cut, and what the ones before it see.
+
+    Args:
+        network: with a head that has been trained on what the whole network sees.
+        node: where it is cut.
+        threads: None for all processors.
+    """
+
+    def __init__(self, network: Network, node: int, *, threads: int | None = None) -> None:
+        self.network, self.node, self.threads = network, node, threads
+        self._before = extended(network, node).compile(batch_size=BATCH, threads=threads)
+        self._shape = network.nodes[node].shape
+
+    def seen(
+        self,
+        images: Array,
+        views: Sequence[bool],
+        rows: Sequence[int],
+        progress: OnProgress | None = None,
+    ) -> Floats:
+        """What the stages before the cut see: (views · rows, …), one view after the other.
+
+        Args:
+            images: raw, (n, height, width, channels).
+            views: of each whether it is of the mirror images.
+            rows: of the images that are looked at.
+            progress: called with (done, total, text).
+        """
+        total = len(views) * len(rows)
+        found = np.empty((total, *self._shape), np.float32)
+        done = 0
+        for mirrored in views:
+            for start in range(0, len(rows), BATCH):
+                some = np.asarray(images[list(rows[start : start + BATCH])])
+                batch = np.ascontiguousarray(some[:, :, ::-1] if mirrored else some)
+                found[done : done + len(batch)] = self._before(batch)
+                done += len(batch)
+                if progress is not None:
+                    progress(done, total, "looking at the images")
+        return found
+
+    def untrained(self, settings: FineTuning) -> Network:
+        """The stages behind the cut, as they are, with the rates of their layers."""
+        stages = rest(self.network, self.node)
+        channels = stages.input_shape[-1]
+        # What they read is used as it is.
+        stages.preprocessing = Preprocessing((0.0,) * channels, (1.0,) * channels)
+        stages.keep_statistics()
+        behind = work_behind(stages)
+        owners = {slot.node for slot in stages.slots}
+        for index in owners:
+            factor = float(settings.slowest ** float(behind[index]))
+            stages.set_rate(factor, stages.nodes[index].name)
+        return stages
+
+    def train(
+        self, stages: Network, seen: Floats, labels: Array, settings: FineTuning, **options: Any
+    ) -> History:
+        """Train the stages on what the ones before them see; labels as `seen`.
+
+        Options are further ones of `Network.fit`.
+        """
+        return stages.fit(
+            seen,
+            labels,
+            epochs=settings.epochs,
+            batch_size=min(settings.batch_size, max(len(seen) // 8, 8)),
+            optimizer="adamw",
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            loss=SoftmaxCrossEntropy(settings.label_smoothing),
+            threads=self.threads,
+            **options,
+        )
+
+    def put_back(self, stages: Network) -> None:
+        """Take the weights of trained stages over into the whole network."""
+        copy_weights(stages, self.network)
+
+    @property
+    def description(self) -> str:
+        """Which stages they are, in words."""
+        first = next(
+            self.network.nodes[slot.node].name
+            for slot in self.network.slots
+            if slot.node > self.node
+        )
+        share = percent(float(work_behind(self.network)[self.node]), ".0f")
+        return f"from {first} on, {share} of the work"
