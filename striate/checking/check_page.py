@@ -148,7 +148,7 @@ def _sections(checked: Checked, megabytes: float) -> Iterator[dict[str, Any]]:
             "cards": cards,
             "total": len(found),
             "copies": kind in ("leak", "duplicate"),
-            "small": all(len(card["tiles"]) == 1 for card in cards),
+            "small": kind in ("label", "one-colour"),
         }
 
 

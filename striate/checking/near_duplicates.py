@@ -18,6 +18,7 @@ from striate.checking.fine_comparison import (
     LAST,
     FineComparison,
     Mask,
+    Numbers,
     distance,
     false_alarms,
     rank_among,
@@ -42,6 +43,7 @@ SAMPLE = 4096
 """Images by which the neighbourhoods of images are known roughly."""
 MOST_LEVELS = 32.0
 """The most by which the means of a pair may differ, of 255, in brightness and in colours."""
+_ROUGH = 8  # which neighbour in the sample
 _BLOCK, _WIDE = 512, 4096
 MOST_PAIRS = 1_000_000
 """Pairs that are kept; sets with more are copies of few images."""
@@ -83,14 +85,15 @@ def near_pairs(
     """
     kept, complete, total = [_NO_PAIRS], True, 0
     finer = FineComparison(hashes)
+    pool = among if against is None else against
+    rough = _RoughNeighbourhoods(finer, pool)
     for found in _candidates(hashes, among, against, progress):
-        kept.append(_alike(hashes, finer, *found))
+        kept.append(_alike(hashes, finer, rough, *found))
         total += len(kept[-1][0])
         if total > MOST_PAIRS:
             complete = False
             break
     first, second, flip, similarity = _joined(kept)
-    pool = among if against is None else against
     copies = _copies(hashes, first, second, flip)
     chance = _by_chance(finer, first, second, similarity, pool)
     near = np.flatnonzero(copies | ~chance)
@@ -151,7 +154,12 @@ def _candidates(
 
 
 def _alike(
-    hashes: ImageHashes, finer: FineComparison, first: Rows, second: Rows, flip: Mask
+    hashes: ImageHashes,
+    finer: FineComparison,
+    rough: _RoughNeighbourhoods,
+    first: Rows,
+    second: Rows,
+    flip: Mask,
 ) -> _Pairs:
     """Those of some pairs that may show the same, with their correlations."""
     means = hashes.gray[:, 0, 0]
@@ -164,6 +172,10 @@ def _alike(
         other[flip[good]] = mirrored(other[flip[good]])
         other -= hashes.colour[first[good]]
         good[good] = np.einsum("ncij,ncij->n", other, other) <= MOST_LEVELS**2
+    first, second, flip, similarity = first[good], second[good], flip[good], similarity[good]
+    good = rough.much_nearer(first, second, distance(similarity))
+    rest = np.flatnonzero(~good)
+    good[rest] = _copies(hashes, first[rest], second[rest], flip[rest])
     return first[good], second[good], flip[good], similarity[good]
 
 
@@ -184,21 +196,35 @@ def _by_chance(
 ) -> Mask:
     """Which of the pairs are no nearer to each other than different images may be."""
     between = distance(similarity)
-    chance = np.zeros(len(first), np.bool_)
-    sample = among[:: max(1, -(-len(among) // SAMPLE))]
-    if len(sample) < len(among):
-        # Neighbours in a sample are farther away than those among all: pairs that are not nearer
-        # than these need no closer look.
-        rows, (one, other) = _rows_of(first, second)
-        near = finer.nearest(rows, sample, 8)[:, -1]
-        chance = between > NEARER * np.minimum(near[one], near[other])
-    left = np.flatnonzero(~chance)
-    rows, sides = _rows_of(first[left], second[left])
+    rows, sides = _rows_of(first, second)
     near = finer.nearest(rows, among, rank_among(len(among)) + LAST)
+    chance = np.zeros(len(first), np.bool_)
     for side in sides:
-        expected, ratio = false_alarms(between[left], near[side], len(among))
-        chance[left] |= (expected > MOST_FALSE) | (ratio > NEARER)
+        expected, ratio = false_alarms(between, near[side], len(among))
+        chance |= (expected > MOST_FALSE) | (ratio > NEARER)
     return chance
+
+
+class _RoughNeighbourhoods:
+    """How far images are from others of a sample: farther than from as near ones among all.
+
+    Pairs that are not much nearer than that need no closer look, and of digits there are millions.
+    """
+
+    def __init__(self, finer: FineComparison, among: Rows) -> None:
+        self.finer = finer
+        self.sample = among[:: max(1, -(-len(among) // SAMPLE))]
+        self.known = np.full(len(finer.vectors), np.nan)
+
+    def much_nearer(self, first: Rows, second: Rows, between: Numbers) -> Mask:
+        """Which pairs, (pairs,), are much nearer to each other than to the sample."""
+        if len(self.sample) <= _ROUGH:
+            return np.ones(len(first), np.bool_)
+        rows = np.unique(np.concatenate([first, second]))
+        unknown = rows[np.isnan(self.known[rows])]
+        self.known[unknown] = self.finer.nearest(unknown, self.sample, _ROUGH)[:, -1]
+        near = np.minimum(self.known[first], self.known[second])
+        return np.asarray(between <= NEARER * near)
 
 
 def _rows_of(first: Rows, second: Rows) -> tuple[Rows, tuple[Rows, Rows]]:

@@ -20,7 +20,7 @@ from striate.common.text import counted
 from striate.data.dataset import Dataset
 from striate.data.image_digests import digests
 
-MOST_PAIRS = 300_000_000
+MOST_PAIRS = 60_000_000
 """Pairs of a training and a test image that are compared: with more, only some test images are."""
 MOST_VALUES = 200_000_000
 """Values of images that are looked at; of more, some images are."""
@@ -72,10 +72,10 @@ def _leaks(images: CheckedImages) -> list[str]:
     height, width, channels = images.shape
     if len(images) * height * width * channels > MOST_VALUES:
         return []
-    hashes = image_hashes(images)
-    usable = hashes.contrast() > LEAST_CONTRAST
     names = list(images.parts)
     numbers = images.part_numbers
+    hashes = image_hashes(images)
+    usable = hashes.contrast() > LEAST_CONTRAST
     train = np.flatnonzero(usable & (numbers == names.index("train")))
     test = np.flatnonzero(usable & (numbers == names.index("test")))
     if not len(train) or not len(test):
