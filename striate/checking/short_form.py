@@ -20,7 +20,7 @@ from striate.common.text import counted
 from striate.data.dataset import Dataset
 from striate.data.image_digests import digests
 
-MOST_PAIRS = 60_000_000
+MOST_PAIRS = 25_000_000
 """Pairs of a training and a test image that are compared: with more, only some test images are."""
 MOST_VALUES = 200_000_000
 """Values of images that are looked at; of more, some images are."""
