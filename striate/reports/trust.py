@@ -39,12 +39,6 @@ def _reliability(axes: Axes, curve: tuple[Bin, ...]) -> None:
     shown = [each for each in curve if each.images]
     most = max(each.images for each in shown)
     axes.plot([0, 1], [0, 1], color=_ORANGE, linestyle="--", linewidth=1, label="as sure as right")
-    axes.plot(
-        [each.confidence or 0 for each in shown],
-        [each.accuracy or 0 for each in shown],
-        color=_BLUE,
-        linewidth=1.2,
-    )
     axes.scatter(
         [each.confidence or 0 for each in shown],
         [each.accuracy or 0 for each in shown],
@@ -55,7 +49,7 @@ def _reliability(axes: Axes, curve: tuple[Bin, ...]) -> None:
     axes.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="mean probability", ylabel="accuracy")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:.0%}")
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="best")
 
 
 def _coverage(axes: Axes, rows: tuple[Coverage, ...]) -> None:
