@@ -81,7 +81,7 @@ def letters(names: str, side: int) -> Images:
             ImageDraw.Draw(picture).text(
                 (80, 80), letter, 255, ImageFont.truetype(str(folder / f"{name}.ttf"), 90), "mm"
             )
-            canvas = np.asarray(picture)
+            canvas = np.array(picture, np.uint8)
         angle, shear = rng.uniform(-0.25, 0.25), rng.uniform(-0.25, 0.25)
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         matrix = matrix @ np.array([[1, shear], [0, 1]])
@@ -169,8 +169,8 @@ def main() -> int:
         source = given.data / "mnist"
         if given.task == "cifar":
             with tarfile.open(given.data / "cifar10-jpeg.tar.gz") as files:
-                files.extractall(folder, filter="data")
-            (source,) = (path for path in Path(folder).iterdir() if path.is_dir())
+                source = Path(folder) / "cifar10"
+                files.extractall(source, filter="data")
         for seed in range(given.first, given.first + given.seeds):
             keep = given.keep or Path(folder)
             model = keep / f"{given.task}-{seed}.safetensors"
