@@ -277,3 +277,14 @@ def test_a_claimed_size_costs_nothing(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             load(path)
         assert "a.tar" in str(caught.value)
+
+
+def test_a_damaged_header_in_the_midst_is_told(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.tar", folders())
+    with tarfile.open(path) as tar:
+        start = tar.getmembers()[3].offset
+    content = bytearray(path.read_bytes())
+    content[start + 10] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"a\.tar: is damaged at byte {start:,}"):
+        load(path)

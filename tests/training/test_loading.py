@@ -7,6 +7,7 @@ from striate.data.augment import Augment
 from striate.plan.inputs import ImagesInPlace
 from striate.training.loading import Loader, gather, select
 from striate.training.loop import fit
+from striate.training.random_streams import Stream, generator
 
 ROWS = np.array([4, 1, 11, 4])
 
@@ -166,3 +167,21 @@ def test_images_in_a_file(problem, make_network, tmp_path):
         fit(network, source, labels, epochs=2, batch_size=16, augment=augment, progress=False)
         networks.append(network.flat.copy())
     np.testing.assert_array_equal(*networks)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        Augment(contrast=0.2, shift=3, fill="mean", cutout=9),
+        Augment(saturation=0.2, crop=4, padding="edge", flip=True, brightness=0.1),
+        Augment(rotate=9, zoom=0.1, fill=(1, 2, 3), hue=0.1, resized_crop=0.4, randaugment=2),
+    ],
+)
+def test_large_images_are_changed_by_several_threads_to_the_same_bits(augment, monkeypatch):
+    monkeypatch.setattr("striate.common.ordered_work.default_threads", lambda: 3)
+    images = np.random.default_rng(0).integers(0, 256, (21, 60, 64, 3), np.uint8)
+    rows = np.arange(21)[::-1]
+    found = Loader(images, augment, 5, True)(2, 3, rows)
+    expected = augment(images[rows], generator(5, Stream.AUGMENT, 2, 3))
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(found[:, 0, 0, 0])) > 5
