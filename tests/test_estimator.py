@@ -687,3 +687,61 @@ def test_the_automatic_regressor_takes_images_of_any_size(shape, outputs):
     model = ConvNetRegressor(epochs=1).fit(X, y[:, 0] if outputs == 1 else y)
     assert model.predict(X).shape == (12,) if outputs == 1 else (12, 2)
     assert model.network_.output_shape == (outputs,)
+
+
+# --- labels, any number for each sample -----------------------------------------------------------
+
+
+def _labelled(count: int = 150, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    y = (rng.random((count, 3)) < (0.5, 0.3, 0.4)).astype(int)
+    X = rng.normal(size=(count, 6, 5))
+    X[:, :2, 0] += 3 * y[:, :1]
+    X[:, 3:5, 2] += 3 * y[:, 1:2]
+    X[:, 0, 3:] += 3 * y[:, 2:]
+    return X, y
+
+
+def test_a_classifier_learns_labels():
+    from scipy.sparse import csr_matrix
+    from sklearn.metrics import accuracy_score
+
+    X, y = _labelled()
+    fresh, truth = _labelled(60, seed=1)
+    model = ConvNetClassifier(epochs=20, random_state=0, augment=None)
+    assert model.__sklearn_tags__().classifier_tags.multi_label
+    model.fit(X, y)
+    assert model.multilabel_ and model.classes_.tolist() == [0, 1, 2]
+    said = model.predict(fresh)
+    assert said.shape == (60, 3) and said.dtype == np.int64
+    assert (said == truth).mean() > 0.9
+    chances = model.predict_proba(fresh)
+    np.testing.assert_array_equal(said, chances >= 0.5)
+    assert model.score(fresh, truth) == accuracy_score(truth, said)
+    assert model.network_.answers.kind == "labels"
+    again = ConvNetClassifier(epochs=20, random_state=0, augment=None).fit(X, csr_matrix(y))
+    np.testing.assert_array_equal(again.network_.flat, model.network_.flat)
+
+
+def test_class_weights_of_labels():
+    X, y = _labelled()
+    plain, weighted = (
+        ConvNetClassifier(epochs=3, random_state=0, class_weight=weight).fit(X, y)
+        for weight in (None, {1: 20.0})
+    )
+    more = weighted.predict_proba(X)[:, 1] - plain.predict_proba(X)[:, 1]
+    assert more.mean() > 0.1
+
+
+def test_labels_and_classes_do_not_mix():
+    X, y = _labelled(40)
+    model = ConvNetClassifier(epochs=1, random_state=0, warm_start=True, engine="numpy").fit(X, y)
+    model.fit(X, y)
+    with pytest.raises(ValueError, match=r"y has 2 labels, but this .* was fitted to 3 labels"):
+        model.fit(X, y[:, :2])
+    with pytest.raises(ValueError, match="y has one class for each sample"):
+        model.fit(X, y[:, 0])
+    with pytest.raises(ValueError, match="X has 40 samples, but y has 39"):
+        ConvNetClassifier(epochs=1).fit(X, y[:39])
+    with pytest.raises(ValueError, match="skl2onnx takes classifiers of one class"):
+        model.onnx_converter()

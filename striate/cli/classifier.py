@@ -1,4 +1,4 @@
-"""Loads a model file that must hold a classifier of images."""
+"""Loads a model file that must hold a network of images, for classes, labels or numbers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,26 @@ def load_classifier(path: str) -> Network:
         ModelFileError: the file cannot be read.
         ClickException: the network is no classifier, or does not read images.
     """
+    network = load_answering(path)
+    if network.answers.kind != "classes":
+        raise click.ClickException(
+            f"{path}: is no classifier, it says {network.answers.kind} of images; give a model of "
+            "classes, of which each image has one"
+        )
+    return network
+
+
+def load_answering(path: str) -> Network:
+    """Return the network in the model file `path`, which must say classes, labels or numbers of
+    images.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+        ClickException: the network has other outputs, or does not read images.
+    """
     network = load(path)
     outputs = network.output_shape
-    if len(outputs) != 1 or outputs[0] < 2:
+    if len(outputs) != 1 or (outputs[0] < 2 and network.answers.kind == "classes"):
         raise click.ClickException(
             f"{path}: is not a classifier, its network has outputs of shape {outputs}; give a "
             "model with one output for each of two or more classes"

@@ -1,18 +1,20 @@
-"""`striate evaluate`: tests a classifier on labelled images."""
+"""`striate evaluate`: tests a network on labelled images."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from striate.cli import calibration_words, options
-from striate.cli.classifier import load_classifier
+from striate.cli.classifier import load_answering
 from striate.cli.csv_file import check_csv, write_csv
+from striate.cli.label_arguments import LabelArguments, labels_options
 from striate.cli.labelled import Labelled, load_labelled
 from striate.cli.output import json_line, note, one_line
+from striate.cli.tested_answers import tell
 from striate.cli.tested_outputs import run_test
 from striate.cli.unknown_images import UnknownImages
 from striate.common.arrays import Floats
@@ -34,7 +36,7 @@ WIDEST_CONFUSION = 20
     "--mistakes",
     metavar="FILE.csv",
     help="Write a table of the images that are not recognised: where each is, what it is, what "
-    "the network says.",
+    "the network says; of numbers of all images, the largest errors first.",
 )
 @click.option(
     "--unknown",
@@ -43,6 +45,7 @@ WIDEST_CONFUSION = 20
     help="Images of no class, to see how many of them are called unknown: a file, a folder or a "
     "pattern; may be repeated.",
 )
+@labels_options
 @options.skip_bad_option
 @options.max_pixels_option
 @options.views_option
@@ -61,10 +64,12 @@ def evaluate(
     threads: int | None,
     as_json: bool,
     quiet: bool,
+    **tables: Any,
 ) -> None:
     """Test the network in the file MODEL on the images of SOURCE, which is what `striate train`
     takes: accuracy, precision and recall of each class, and the confusion matrix; how far
-    probabilities are from how often they are right, and how good the surest answers are.
+    probabilities are from how often they are right, and how good the surest answers are; average
+    precision of each label; errors of numbers.
 
     The model file knows the images of the training, each by a digest of its pixels: whatever was
     added, removed, renamed or changed since is told, and the network is tested on those that it
@@ -74,16 +79,33 @@ def evaluate(
     from striate.training.evaluation import Evaluation
 
     check_csv(mistakes, "--mistakes")
-    network = load_classifier(model)
+    network = load_answering(model)
     tested = load_labelled(
-        model, network, source, part, skip_bad=skip_bad, quiet=quiet, max_pixels=max_pixels
+        model,
+        network,
+        source,
+        part,
+        skip_bad=skip_bad,
+        quiet=quiet,
+        max_pixels=max_pixels,
+        tables=LabelArguments(**tables),
     )
     note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
-    how = {
+    how: dict[str, Any] = {
         "engine": engine or options.default_engine(),
         "threads": threads,
         "views": views,
     }
+    found: dict[str, Any] = {"model": model, "source": tested.source, "part": tested.part}
+    if network.answers.kind != "classes":
+        if unknown:
+            raise click.ClickException(
+                f"--unknown is for models that name one class: {model} gives {network.answers.kind}"
+            )
+        outputs = network.predict_logits(tested.images, **how)
+        found = {**found, "changes": tested.changes}
+        tell(network, tested, outputs, mistakes=mistakes, as_json=as_json, found=found)
+        return
     outputs, distances = run_test(network, tested.images, **how)
     strange = None
     if unknown:
@@ -101,7 +123,6 @@ def evaluate(
     if mistakes is not None:
         _write_mistakes(mistakes, tested, outputs, [each.name for each in result.classes])
     if as_json:
-        found = {"model": model, "source": tested.source, "part": tested.part}
         written = {} if mistakes is None else {"mistakes": mistakes}
         trust = {**assessed.to_dict(), "unknown": None if strange is None else strange.to_dict()}
         changes = {"changes": tested.changes, "left_out": tested.left_out}

@@ -28,7 +28,8 @@ def with_found_rate(
         training: the settings.
         network: the network before its training; it stays as it is.
         images, labels: to train on.
-        given: further arguments of `Network.find_learning_rate`, with which it will be trained.
+        given: further arguments of `Network.find_learning_rate`, with which it will be trained, or
+            in place of those of the settings.
 
     Raises:
         ClickException: no rate made the loss fall.
@@ -36,7 +37,7 @@ def with_found_rate(
     arguments = training.arguments()
     names = ("batch_size", "optimizer", "weight_decay", "loss", "augment")
     curve = network.find_learning_rate(
-        images, labels, **{name: arguments[name] for name in names}, **given
+        images, labels, **({name: arguments[name] for name in names} | given)
     )
     if curve.suggestion is None:
         raise click.ClickException(f"--lr auto: {curve}; give a number")

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from striate.cli.label_arguments import LabelArguments
 from striate.cli.output import note, one_line
 from striate.common.arrays import Array, Images
 from striate.common.progress import Counting
 from striate.common.text import counted, sizes
+from striate.data.label_tables import is_text_table
 from striate.model import files
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Labelled:
 
     Attributes:
         images: (n, *network.input_shape).
-        labels: class indices (n,).
+        labels: class indices (n,), or labels or numbers (n, outputs).
         source: the name of their source.
         part: which part of it they are, "test", "train" or "all".
         paths: their files, None where they come from no image files.
@@ -56,6 +58,7 @@ def load_labelled(
     skip_bad: bool,
     quiet: bool,
     max_pixels: int | None = None,
+    tables: LabelArguments | None = None,
 ) -> Labelled:
     """Load the images on which a network is tested.
 
@@ -67,6 +70,7 @@ def load_labelled(
         skip_bad: whether to skip image files that cannot be read.
         quiet: whether to show no progress and no notes.
         max_pixels: image files with more pixels are errors; None for the usual limit.
+        tables: how a table of labels is read, if there is one.
 
     Raises:
         DataError: the source cannot be read, or has other classes than the network.
@@ -75,8 +79,9 @@ def load_labelled(
     from striate.data.record import ImageRecord
 
     only = None if part == "all" or network.classes is None else part or "test"
-    dataset = _load(source, network, only, skip_bad, quiet, max_pixels)
     trained = files.information(model)
+    table = _table_arguments(model, network, source, tables or LabelArguments(), trained)
+    dataset = _load(source, network, only, skip_bad, quiet, max_pixels, table)
     chosen = _TestImages(dataset, trained, ImageRecord.from_notes(trained.get("images")), part)
     part, tested, changes = chosen.choose()
     for sentence in chosen.notes:
@@ -107,6 +112,29 @@ def load_labelled(
     )
 
 
+def _table_arguments(
+    model: str, network: Network, source: str, tables: LabelArguments, trained: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what `striate.data.load` is told of a table of labels: with the columns of the
+    training's, where the user names none.
+    """
+    kind = network.answers.kind
+    has_table = tables.labels is not None or (is_text_table(source) and os.path.isfile(source))
+    if not has_table and kind != "classes" and not source.lower().endswith(".npz"):
+        raise click.ClickException(
+            f"{model}: says {kind} of images; name the table that has those of {source}, with "
+            "--labels FILE"
+        )
+    if tables.task not in (None, kind):
+        raise click.ClickException(
+            f"{model}: says {kind} of images, and cannot be tested with --task {tables.task}"
+        )
+    columns = trained.get("label_columns")
+    usual = {"usual_columns": columns} if has_table and isinstance(columns, dict) else {}
+    given = tables.arguments()
+    return {**given, **usual, "task": kind if has_table or kind != "classes" else None}
+
+
 def _load(
     source: str,
     network: Network,
@@ -114,6 +142,7 @@ def _load(
     skip_bad: bool,
     quiet: bool,
     max_pixels: int | None,
+    table: dict[str, Any],
 ) -> Dataset:
     """Return the images of `source` as the network reads them, not split."""
     from striate import data
@@ -130,7 +159,7 @@ def _load(
         mode=resize.get("mode", "crop"),
         cut_from=resize.get("cut_from") if of_files else None,
         white=resize.get("white", 65535),
-        classes=network.classes,
+        classes=network.classes or network.answers.names or None,
         skip_bad=skip_bad,
         test_fraction=1.0,
         progress=None if quiet else Counting(),
@@ -138,14 +167,17 @@ def _load(
         validation=False,
         only=only,
         max_pixels=max_pixels or MAX_PIXELS,
+        **table,
     )
-    for sentence in losses(dataset.notes[1:]):  # the first is about the split, not made here
+    told = dataset.notes[1:]  # the first is about the split, not made here
+    for sentence in losses(told) if dataset.label_columns is None else told:
         note(one_line(sentence), quiet=quiet)
-    if network.classes is None and len(dataset.classes) != network.output_shape[-1]:
+    if len(dataset.classes) != network.output_shape[-1]:
         here, there = len(dataset.classes), network.output_shape[-1]
+        kind = dataset.task
         raise click.ClickException(
-            f"{source}: has {here} classes, but the network has {there} outputs; give a source of "
-            f"{there} classes, or a model trained on {here}"
+            f"{source}: has {here} {kind}, but the network has {there} outputs; give a source of "
+            f"{there} {kind}, or a model trained on {here}"
         )
     return dataset
 
@@ -282,7 +314,7 @@ class _TestImages:
 
     def _drawn(self, whole: Part, part: str) -> Array:
         """Return the rows of a part that is drawn as for the training."""
-        from striate.data.dataset import train_test_split
+        from striate.data.dataset import split_rows
 
         split = self.trained.get("split")
         fraction, seed = 0.2, 0
@@ -291,7 +323,8 @@ class _TestImages:
             fraction = given if isinstance(given, float) and 0 < given < 1 else fraction
             given = split.get("seed")
             seed = given if isinstance(given, int) and given >= 0 else seed
-        train, test = train_test_split(whole.labels, fraction, seed, self.dataset.classes)
+        names, task = self.dataset.classes, self.dataset.task
+        train, test = split_rows(whole.labels, task, fraction, seed, names)
         return train if part == "train" else test
 
 

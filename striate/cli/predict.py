@@ -1,4 +1,4 @@
-"""`striate predict`: predicts the classes of new images."""
+"""`striate predict`: predicts the classes, labels or numbers of new images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import options
-from striate.cli.classifier import load_classifier
+from striate.cli import answers_told, options
+from striate.cli.classifier import load_answering
 from striate.cli.csv_file import check_csv, write_csv
 from striate.cli.output import json_line, note, one_line
 from striate.common.arrays import Array
@@ -28,16 +28,16 @@ CHUNK = 1024
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    default=1,
     metavar="K",
-    help="Show the K most probable classes.",
+    help="Show the K most probable classes or labels.  [default: one class; all labels given]",
 )
 @click.option(
     "--csv",
     "table",
     metavar="FILE",
     help="Write a table, too: the path of each image, its class and the probability; with --top "
-    'those of the K most probable classes. Of a model that answers "unknown", also its distance.',
+    'those of the K most probable classes. Of a model that answers "unknown", also its distance. '
+    "Or its labels and their probabilities, or numbers.",
 )
 @click.option(
     "--reject/--no-reject",
@@ -53,7 +53,7 @@ CHUNK = 1024
 def predict(
     model: str,
     images: tuple[str, ...],
-    top: int,
+    top: int | None,
     table: str | None,
     reject: bool | None,
     skip_bad: bool,
@@ -64,7 +64,8 @@ def predict(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print the class of each IMAGE and its probability, by the network in the file MODEL.
+    """Print the class of each IMAGE and its probability, by the network in the file MODEL; or the
+    labels that it has, or numbers.
 
     An IMAGE is an image file, a folder (its image files, at any depth) or a pattern such as
     "scans/*.png".
@@ -76,7 +77,7 @@ def predict(
     from striate.cli.tested_outputs import answer
 
     check_csv(table, "--csv")
-    network = load_classifier(model)
+    network = load_answering(model)
     if reject and network.answers.rejection is None:
         raise click.ClickException(
             f"{model}: cannot tell unknown images; train it with --reject 0.02, say"
@@ -91,15 +92,19 @@ def predict(
         good, batch = _load(chunk, network, skip_bad, skipped, notes, max_pixels)
         if not good:
             continue
-        found = answer(
-            network,
-            batch,
-            top=top,
-            rejects=rejects,
-            engine=engine or options.default_engine(),
-            threads=threads,
-            views=views,
-        )
+        how: dict[str, Any] = {
+            "engine": engine or options.default_engine(),
+            "threads": threads,
+            "views": views,
+        }
+        if network.answers.kind != "classes":
+            outputs = network.predict_logits(batch, **how)
+            for entry, told in answers_told.predictions(network, good, outputs, top):
+                predictions.append(entry)
+                if not as_json:
+                    click.echo(f"{one_line(entry['path'])}: {told}")
+            continue
+        found = answer(network, batch, top=top or 1, rejects=rejects, **how)
         for path, entry in zip(good, found, strict=True):
             predictions.append({"path": str(path), **entry})
             if not as_json:
@@ -110,8 +115,10 @@ def predict(
         note(f"skipped {one_line(reason)}", quiet=quiet)
     if not predictions:
         raise click.ClickException("none of the images can be read")
-    if table is not None:
-        _write_table(table, predictions, min(top, network.output_shape[-1]), rejects)
+    if table is not None and network.answers.kind != "classes":
+        answers_told.write_table(table, network, predictions)
+    elif table is not None:
+        _write_table(table, predictions, min(top or 1, network.output_shape[-1]), rejects)
     if as_json:
         json_line(
             {

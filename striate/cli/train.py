@@ -14,13 +14,16 @@ import numpy as np
 from striate.cli import class_weights, found_rate, held_out, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
+from striate.cli.label_arguments import LabelArguments
 from striate.cli.model_output import check_model_file, checkpoint_beside, default_name
 from striate.cli.output import note, one_line, paragraph
 from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.trained_model import TrainedModel
+from striate.cli.training_tasks import TrainingTask, task_of
 from striate.common.progress import Counting
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import counted
+from striate.data.dataset import ONE_OF
 from striate.model.rejection import UNKNOWN
 from striate.network import Network
 
@@ -43,7 +46,9 @@ def train(**given: Any) -> int:
     SOURCE is "digits" (8×8 images that come along), a folder with one folder of images per class
     (or with train/, test/ and perhaps valid/, each with class folders), a tar of such a folder, tar
     shards as WebDataset writes them ("train-{000..009}.tar"), Parquet files with images, a folder
-    with the four IDX files of MNIST and its kin, or an .npz file with X and y.
+    with the four IDX files of MNIST and its kin, or an .npz file with X and y; or any folder of
+    images, with a table of their classes, of labels of which an image may have several, or of
+    numbers (--labels).
 
     Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
@@ -58,13 +63,15 @@ def train(**given: Any) -> int:
     finds_rate = asked["learning_rate"] == found_rate.AUTO
     if finds_rate:
         asked["learning_rate"] = None
-    chosen = TrainOptions(asked, **given)
+    chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
     described = networkfile.read(chosen.network) if chosen.network else None
     check_model_file(chosen.out)
     dataset, held = _hold_out(chosen, _load(chosen))
     out = chosen.out or default_name(dataset)
     replaces = check_model_file(out)
-    recipe = _recipe(chosen, dataset)
+    task = task_of(chosen, dataset)
+    recipe = _recipe(chosen, task)
+    task.loss(recipe.training), task.class_weight()  # what the user asks for fits the task
     shape = dataset.train_images.shape[1:]
     network = (
         described.build(shape, len(dataset.classes))
@@ -74,15 +81,18 @@ def train(**given: Any) -> int:
     if network.output_shape != (len(dataset.classes),):
         raise click.ClickException(
             f"{chosen.network}: has outputs of shape {network.output_shape}, but there are "
-            f"{len(dataset.classes)} classes; end it with a Dense layer of "
+            f"{counted(len(dataset.classes), ONE_OF[dataset.task])}; end it with a Dense layer of "
             f'{len(dataset.classes)} units (or units = "classes")'
         )
-    network.classes = list(dataset.classes)
+    task.name(network)
     network.preprocessing = replace(
         network.preprocessing, resize=dataset.resize, colour=dataset.colour
     )
     if finds_rate:
-        recipe = _with_found_rate(chosen, recipe, network, dataset)
+        recipe = _with_found_rate(chosen, recipe, network, task)
+    for sentence in task.notes:
+        note(one_line(sentence), quiet=chosen.quiet)
+    task.notes.clear()
     _announce(chosen, dataset, recipe, network)
     if replaces and not chosen.resume:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
@@ -90,6 +100,7 @@ def train(**given: Any) -> int:
         "split": _split(chosen, dataset),
         "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
         "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
+        **({} if dataset.label_columns is None else {"label_columns": dataset.label_columns}),
     }
     if replaces and chosen.resume:
         note_changes(out, dataset, quiet=chosen.quiet)
@@ -99,17 +110,18 @@ def train(**given: Any) -> int:
     # A signal that comes when training is done, but not yet saved, waits.
     with InterruptHandler() as stop:
         try:
-            history = _fit(chosen, recipe, network, dataset, checkpoint)
+            history = _fit(chosen, recipe, network, task, checkpoint)
         except FloatingPointError as error:
             raise click.ClickException(
                 "training has diverged, its loss is not finite any more: use a lower --lr"
                 + (", to go on from the checkpoint with --resume any" * checkpoint.exists())
                 + "; nothing was saved"
             ) from error
+        task.finish(network)
         trained = TrainedModel(
             network,
             out,
-            _result(chosen, dataset, recipe, network, history),
+            _result(chosen, task, recipe, network, history),
             {**origin, "history": history.curves()},
         )
         trained.save_somewhere()
@@ -117,17 +129,17 @@ def train(**given: Any) -> int:
     if stop.number is not None:
         trained.tell_of_stop(stop.number, checkpoint)
     if stop.number in (None, signal.SIGINT):
+        how = _computing(chosen)
         try:
-            trained.calibrate(held, dataset, reject=chosen.reject, **_computing(chosen))
-            trained.test(
-                dataset.test_images,
-                dataset.test_labels,
-                **_computing(chosen),
-            )
+            task.decide(network, _validation_fraction(chosen, task), **how)
+            trained.calibrate(held, dataset, reject=chosen.reject, **how)
+            trained.test(dataset.test_images, dataset.test_labels, **how)
             trained.save()
         except BaseException:
             note(f"The model is saved as {one_line(out)}, but is not tested")
             raise
+    for sentence in (*task.notes, *trained.weaknesses(dataset.train_labels, chosen.class_weight)):
+        note(one_line(sentence), quiet=chosen.quiet)
     if not history.interrupted:
         remove(checkpoint)
     seen = sum(row.images for row in history.rows)
@@ -138,31 +150,32 @@ def train(**given: Any) -> int:
 
 
 def _result(
-    chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network, history: History
+    chosen: TrainOptions, task: TrainingTask, recipe: Recipe, network: Network, history: History
 ) -> dict[str, Any]:
     """Return what there is to tell of a training, before the test."""
+    dataset = task.dataset
     return {
         "source": dataset.name,
+        "task": dataset.task,
         "train_images": len(dataset.train_images),
         "test_images": len(dataset.test_images),
-        "classes": len(dataset.classes),
         "parameters": network.parameter_count,
         "epochs": len(history.rows),
-        "test_accuracy": None,
-        "test_baseline": None,
-        "test_loss": None,
         "calibration": None,
+        **task.result(),
         "interrupted": history.interrupted,
         "stopped_early": history.stopped_early,
         "best_epoch": history.best_epoch,
-        "recipe": _settings(chosen, recipe, dataset),
+        "recipe": _settings(chosen, recipe, task),
     }
 
 
 def _load(chosen: TrainOptions) -> Dataset:
     from striate import data
     from striate.data.dataset import MAX_PIXELS
+    from striate.data.label_tables import is_text_table
 
+    has_table = chosen.tables.labels is not None or is_text_table(chosen.source)
     dataset = data.load(
         chosen.source,
         size=chosen.size,
@@ -174,9 +187,10 @@ def _load(chosen: TrainOptions) -> Dataset:
         mode=chosen.fit,
         nested=chosen.nested,
         max_pixels=chosen.max_pixels or MAX_PIXELS,
-        validation=chosen.patience is not None and chosen.validation is None,
+        validation=chosen.validation is None and (chosen.patience is not None or has_table),
         memory=chosen.memory,
         image_cache=chosen.image_cache,
+        **chosen.tables.arguments(),
     )
     for sentence in dataset.notes:
         note(one_line(sentence), quiet=chosen.quiet)
@@ -193,6 +207,14 @@ def _load(chosen: TrainOptions) -> Dataset:
 
 def _hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]:
     """Set images aside that are not trained on, to calibrate probabilities by."""
+    if dataset.task != "classes":
+        for name in ("reject", "calibrate"):
+            if getattr(chosen, name):
+                raise click.ClickException(
+                    f"--{name} is for classes, of which an image has one, but these images have "
+                    f"{dataset.task}; leave it out"
+                )
+        return dataset, held_out.HeldOut(None, None, "")
     if chosen.reject is not None and UNKNOWN in dataset.classes:
         raise click.ClickException(
             f'--reject: a class is called "{UNKNOWN}", which is what is said of rejected images; '
@@ -204,7 +226,7 @@ def _hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]
         dataset,
         calibrate=chosen.calibrate,
         reject=chosen.reject,
-        validation=_validation_fraction(chosen, dataset),
+        validation=_validation_fraction(chosen, task_of(chosen, dataset)),
         weightless=np.array([label for label, weight in chances.items() if not weight], np.int64),
         seed=chosen.seed,
     )
@@ -213,13 +235,11 @@ def _hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]
     return made, held
 
 
-def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
+def _recipe(chosen: TrainOptions, task: TrainingTask) -> Recipe:
     """Return the recipe for the data, with the settings that the options give."""
     from striate.data.augment import CHANGES
-    from striate.training import recipes
 
-    images = len(dataset.train_images)
-    recipe = recipes.choose(dataset.train_images.shape[1:], len(dataset.classes), images)
+    recipe = task.recipe()
     training = recipe.training.changed(**chosen.asked)
     augment = {} if chosen.augment is False else training.changes
     for name in (*CHANGES, "magnitude"):
@@ -233,26 +253,26 @@ def _recipe(chosen: TrainOptions, dataset: Dataset) -> Recipe:
     return replace(recipe, training=replace(training, augment=augment))
 
 
-def _settings(chosen: TrainOptions, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+def _settings(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[str, Any]:
     """Return the settings of the training, as plain values."""
     name = recipe.name
     if chosen.network is not None:
         known = networkfile.is_architecture(chosen.network)
         name = chosen.network if known else "network file"
-    fraction = _validation_fraction(chosen, dataset)
+    fraction = _validation_fraction(chosen, task)
     rest: dict[str, Any] = {"seed": chosen.seed, "validation": fraction}
     if chosen.class_weight:
         rest["class_weight"] = list(chosen.class_weight)
     return {"name": name, **asdict(recipe.training), **rest}
 
 
-def _validation_fraction(chosen: TrainOptions, dataset: Dataset) -> float:
+def _validation_fraction(chosen: TrainOptions, task: TrainingTask) -> float:
     """Return the share of the training images to validate on."""
     if chosen.validation is not None:
         return chosen.validation
-    if dataset.validation_images is not None:
+    if task.dataset.validation_images is not None:
         return 0.0  # there are others for that
-    return VALIDATION if chosen.patience else 0.0
+    return VALIDATION if chosen.patience else task.validation()
 
 
 def _split(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
@@ -274,15 +294,15 @@ def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: N
 
 
 def _with_found_rate(
-    chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Dataset
+    chosen: TrainOptions, recipe: Recipe, network: Network, task: TrainingTask
 ) -> Recipe:
     """Return the recipe with the learning rate that a short test finds."""
     training, sentence = found_rate.with_found_rate(
         recipe.training,
         network,
-        dataset.train_images,
-        dataset.train_labels,
-        **_how(chosen, dataset),
+        task.dataset.train_images,
+        task.targets(task.dataset.train_labels),
+        **_how(chosen, recipe, task),
     )
     note(sentence, quiet=chosen.quiet)
     return replace(recipe, training=training)
@@ -293,11 +313,12 @@ def _computing(chosen: TrainOptions) -> dict[str, Any]:
     return {"threads": chosen.threads, "engine": chosen.engine or options.default_engine()}
 
 
-def _how(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any]:
+def _how(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[str, Any]:
     """Return what training and the search of its learning rate are given alike."""
     return {
         **_computing(chosen),
-        "class_weight": class_weights.read(chosen.class_weight, dataset.classes),
+        "loss": task.loss(recipe.training),
+        "class_weight": task.class_weight(),
         "seed": chosen.seed,
         "exact": chosen.exact,
         "bfloat16": chosen.bfloat16,
@@ -305,22 +326,22 @@ def _how(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any]:
 
 
 def _fit(
-    chosen: TrainOptions, recipe: Recipe, network: Network, dataset: Dataset, checkpoint: Path
+    chosen: TrainOptions, recipe: Recipe, network: Network, task: TrainingTask, checkpoint: Path
 ) -> History:
     from striate.training.checkpoint import Checkpoint
 
+    dataset = task.dataset
     watched = dataset.parts.get("validation")
     # It is kept until the model is saved and tested.
     given = Checkpoint(checkpoint, every=chosen.checkpoint_every or None, keep=True)
     needed = chosen.checkpoint_every != 0 or chosen.resume
     return network.fit(
         dataset.train_images,
-        dataset.train_labels,
-        **recipe.training.arguments(),
-        validation_data=None if watched is None else (watched.images, watched.labels),
-        validation_fraction=_validation_fraction(chosen, dataset),
+        task.targets(dataset.train_labels),
+        **(recipe.training.arguments() | _how(chosen, recipe, task)),
+        validation_data=None if watched is None else (watched.images, task.targets(watched.labels)),
+        validation_fraction=_validation_fraction(chosen, task),
         early_stopping=chosen.patience,
-        **_how(chosen, dataset),
         progress=not chosen.quiet,
         checkpoint=given if needed else None,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,

@@ -9,16 +9,19 @@ from typing import Any
 import click
 
 from striate.cli import found_rate, options
+from striate.cli.label_arguments import LabelArguments, labels_options
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """The options of the command; None stands for "as the recipe says".
 
-    `asked` has, by their names, the training's settings but for the augmentation.
+    `asked` has, by their names, the training's settings but for the augmentation; `tables`, how a
+    table of labels is read.
     """
 
     asked: Mapping[str, Any]
+    tables: LabelArguments
     source: str
     out: str | None
     network: str | None
@@ -222,6 +225,7 @@ _OPTIONS = (
         is_flag=True,
         help="Take all folders inside a class folder for parts of the class.",
     ),
+    labels_options,
     options.skip_bad_option,
     options.max_pixels_option,
     click.option(

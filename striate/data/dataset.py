@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from striate.common.arrays import Images
 from striate.common.errors import StriateValueError
+from striate.common.iterative_stratification import iteratively_stratified
 from striate.common.short_repr import short_repr, shown
 from striate.common.stratified import nearest_shares, stratified_parts
 from striate.common.text import counted, listed, sizes
@@ -22,6 +23,8 @@ from striate.data.suspicions import suspicions
 
 OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
+ONE_OF = {"classes": "class", "labels": "label", "numbers": "number"}
+"""What one of the `Dataset.classes` is, by its task."""
 COLOURS = ("gray", "rgb")
 MODES = ("crop", "pad", "stretch")
 MAX_PIXELS = 100_000_000
@@ -40,8 +43,9 @@ class Dataset:
     Attributes:
         train_images, test_images: (n, height, width, channels), uint8, or float32 from an .npz
             whose values are not whole numbers of 0...255. The test part may be empty.
-        train_labels, test_labels: int64 (n,), indices into `classes`.
-        classes: the names of the classes.
+        train_labels, test_labels: of classes int64 (n,), indices into `classes`; of labels float32
+            (n, labels), 1 where an image has one and else 0; of numbers float64 (n, numbers).
+        classes: the names of the classes, of the labels, or of the numbers.
         name: a short name of the source, such as a folder's.
         resize: {"height", "width", "mode"}: how an image file becomes one of these images
             ("crop": scaled to cover height × width, then the centre is cut out; "pad": scaled to
@@ -61,6 +65,8 @@ class Dataset:
             validation beside the test images; no images where there is none.
         bad_files: the image files that could not be read and were left out, each with the sentence
             that tells why.
+        task: what images have: "classes", one each; "labels", any number each; or "numbers".
+        label_columns: of a table of labels the columns that were used, as arguments of `load`.
     """
 
     train_images: Images
@@ -80,6 +86,8 @@ class Dataset:
     validation_labels: Labels | None = None
     validation_paths: list[str] | None = None
     bad_files: list[tuple[str, str]] = field(default_factory=list)
+    task: str = "classes"
+    label_columns: dict[str, Any] | None = None
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -99,7 +107,7 @@ class Dataset:
         return (
             f"{shown(self.name)}, {counted(len(self.train_images), 'training image')} and "
             f"{counted(len(self.test_images), 'test image')} of {kind}, "
-            f"{counted(len(self.classes), 'class')}"
+            f"{counted(len(self.classes), ONE_OF[self.task])}"
         )
 
 
@@ -124,6 +132,7 @@ class LoadOptions:
     only: str | None = None
     memory: int | None = None
     image_cache: int | None = None
+    task: str | None = None
 
 
 def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -208,6 +217,36 @@ def train_test_split(
     return stratified_parts(labels, lambda n: nearest_shares(n, fraction), rng, together=False)
 
 
+def split_rows(
+    labels: Labels, task: str, fraction: float, seed: int, classes: Sequence[str]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the indices (train, test), each ascending, of a split of images with any labels.
+
+    Classes are split by `train_test_split`. Of images with several labels, each label keeps its
+    share as nearly as can be; of images with one number, small and large ones do.
+
+    Raises:
+        DataError: as `train_test_split`, or there is one image only.
+    """
+    count = len(labels)
+    if task == "classes" or fraction in (0.0, 1.0):
+        return train_test_split(labels, fraction, seed, classes)
+    if count < 2:
+        raise DataError(
+            "there is one image only, which cannot be split into a training and a test part: "
+            "give more, or give a test part of your own"
+        )
+    rng = np.random.default_rng(seed)
+    if task == "labels":
+        wanted = int(np.clip(round(fraction * count), 1, count - 1))
+        return iteratively_stratified(labels > 0.5, wanted, rng)
+    bins = max(1, min(10, count // 10)) if labels.shape[1] == 1 else 1
+    ranks = np.argsort(np.argsort(labels[:, 0], kind="stable"), kind="stable")
+    return stratified_parts(
+        ranks * bins // count, lambda n: nearest_shares(n, fraction), rng, together=False
+    )
+
+
 def assemble(
     parts: Sequence[Part],
     classes: Sequence[str],
@@ -219,28 +258,29 @@ def assemble(
     notes: Sequence[str],
     folder: str | None = None,
     bad_files: Sequence[tuple[str, str]] = (),
+    task: str = "classes",
 ) -> Dataset:
     """Make a Dataset of a training part and, where given, a test and a validation part; of one
     part alone the test part is split off.
 
     `classes` are those of the source; the labels are indices into the classes that `options` ask
-    for, or else into these. The images may be used up.
+    for, or else into these. The images may be used up. Labels of another `task` are as `Dataset`
+    has them.
     """
     classes = classes if options.classes is None else options.classes
     split = len(parts) == 1
     if split:
-        parts = _split(parts[0], classes, options)
+        parts = _split(parts[0], classes, options, task)
     train, test, *rest = parts
     height, width, channels = train.images.shape[1:]
     kind = {"gray": "gray", "rgb": "RGB"}.get(colour or "", counted(channels, "channel"))
     drawn = split and len(train.images) and len(test.images)
     how = f", split with seed {options.seed}" if drawn else ""
-    counts = np.bincount(np.concatenate([train.labels, test.labels]), minlength=len(classes))
-    of_each = [f"{label} ({count:,})" for label, count in zip(classes, counts, strict=True)]
+    labels = np.concatenate([train.labels, test.labels])
     first = (
         f"{counted(len(train.images), 'training image')} and "
         f"{counted(len(test.images), 'test image')} of {height} × {width} pixels, {kind}, "
-        f"in {counted(len(classes), 'class')}{how}: {listed(of_each, 10)}"
+        f"{_content(labels, task, classes, how)}"
     )
     made = Dataset(
         train_images=train.images,
@@ -260,14 +300,30 @@ def assemble(
         validation_labels=rest[0].labels if rest else None,
         validation_paths=rest[0].paths if rest else None,
         bad_files=list(bad_files),
+        task=task,
     )
     made.notes.extend(suspicions(made.parts, made.classes))
     return made
 
 
-def _split(part: Part, classes: Sequence[str], options: LoadOptions) -> list[Part]:
+def _content(labels: Labels, task: str, classes: Sequence[str], how: str) -> str:
+    """Return what images have, in words: "in 2 classes, split with seed 0: cat (3), dog (5)"."""
+    told = f"{counted(len(classes), ONE_OF[task])}{how}"
+    if task == "numbers":
+        spans = zip(classes, labels.min(axis=0), labels.max(axis=0), strict=True)
+        of_each = [f"{name} ({low:g} … {high:g})" for name, low, high in spans]
+        return f"with {told}: {listed(of_each, 10)}"
+    if task == "labels":
+        counts = labels.sum(axis=0).astype(np.int64)
+    else:
+        counts = np.bincount(labels, minlength=len(classes))
+    of_each = [f"{label} ({count:,})" for label, count in zip(classes, counts, strict=True)]
+    return f"{'in' if task == 'classes' else 'with'} {told}: {listed(of_each, 10)}"
+
+
+def _split(part: Part, classes: Sequence[str], options: LoadOptions, task: str) -> list[Part]:
     """Return the training and the test part of images that have none."""
-    train, test = train_test_split(part.labels, options.test_fraction, options.seed, classes)
+    train, test = split_rows(part.labels, task, options.test_fraction, options.seed, classes)
     images = part_rows(part.images, train, test)
     return [
         Part(

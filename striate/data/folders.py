@@ -88,7 +88,7 @@ def load_found(
             files += members
             labels += [number[label]] * len(members)
         ends.append(len(files))
-    decoded, cached, held = _decode(files, options)
+    decoded, cached, held = decode_files(files, options)
     notes += [held] * bool(held)
     kept_labels = np.array(labels, dtype=np.int64)[decoded.kept]
     paths = [files[index].path for index in decoded.kept.tolist()]
@@ -224,7 +224,9 @@ def _check_not_empty(part: ClassFolders, number: dict[str, int], present: set[in
             )
 
 
-def _decode(files: Sequence[decoded_cache.File], options: LoadOptions) -> tuple[Decoded, bool, str]:
+def decode_files(
+    files: Sequence[decoded_cache.File], options: LoadOptions
+) -> tuple[Decoded, bool, str]:
     """Decode the files or take them from the cache.
 
     Returns:

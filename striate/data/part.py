@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ from striate.common.arrays import Images
 from striate.common.short_repr import short_repr
 from striate.data.rows import rows_of
 
-Labels = npt.NDArray[np.int64]
+Labels = npt.NDArray[Any]
+"""Of classes int64 (n,), of labels float32 (n, labels), of numbers float64 (n, numbers)."""
 
 
 @short_repr
@@ -21,7 +23,7 @@ class Part:
 
     Attributes:
         images: (n, height, width, channels).
-        labels: int64 (n,), class indices.
+        labels: of classes int64 (n,), indices; else as `Labels` says.
         paths: the files of the images, None where they come from no image files.
     """
 

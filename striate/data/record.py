@@ -38,7 +38,7 @@ class RecordedPart:
 
     Attributes:
         digests: uint32 (n,), see `striate.data.image_digests`.
-        labels: int64 (n,), class indices.
+        labels: int64 (n,), class indices; of other labels a digest of those of each image.
         names: the files' names below the source's folder, or None.
     """
 
@@ -128,7 +128,9 @@ class ImageRecord:
         """Return the record of a dataset."""
         parts = {
             name: RecordedPart(
-                digests(part.images), part.labels, relative_names(part.paths, dataset.folder)
+                digests(part.images),
+                label_codes(part.labels),
+                relative_names(part.paths, dataset.folder),
             )
             for name, part in dataset.parts.items()
         }
@@ -180,7 +182,7 @@ class ImageRecord:
             among: the parts whose images should be there: others are not missing.
         """
         found = [path for part in parts for path in part.paths or ()]
-        labels = np.concatenate([part.labels for part in parts])
+        labels = np.concatenate([label_codes(part.labels) for part in parts])
         paths = found if len(found) == len(labels) else None
         names = relative_names(paths, folder)
         matching = _Matching(self, np.concatenate([digests(part.images) for part in parts]), labels)
@@ -268,6 +270,17 @@ class _Matching:
     def _match(self, row: int, entry: int) -> None:
         self.entry_of[row] = entry
         self.free[entry] = False
+
+
+def label_codes(labels: Labels) -> npt.NDArray[np.int64]:
+    """Return class indices as they are, and of several labels or numbers a digest for each image:
+    int64 (n,), in 32 bits.
+    """
+    if labels.ndim == 1:
+        return labels.astype(np.int64, copy=False)
+    rows = np.ascontiguousarray(labels, "<f8")
+    codes = [zlib.crc32(row.tobytes()) for row in rows]
+    return np.array(codes, np.uint32).astype(np.int32).astype(np.int64)
 
 
 def relative_names(paths: list[str] | None, folder: str | None) -> list[str] | None:

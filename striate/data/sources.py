@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from striate.common.text import did_you_mean, reason
+from striate.common.text import choices, did_you_mean, reason
 from striate.data.dataset import (
     COLOURS,
     MAX_PIXELS,
@@ -18,6 +20,8 @@ from striate.data.dataset import (
     OnProgress,
     checked_size,
 )
+from striate.data.label_options import TASKS, LabelOptions
+from striate.data.label_tables import is_text_table
 
 
 def load(
@@ -40,6 +44,13 @@ def load(
     only: str | None = None,
     memory: int | None = None,
     image_cache: int | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    path_column: str | None = None,
+    label_columns: Sequence[str] = (),
+    split_column: str | None = None,
+    separator: str | None = None,
+    task: str | None = None,
+    usual_columns: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Load images and labels.
 
@@ -48,7 +59,8 @@ def load(
             without train/, test/ and valid/ (or names like these) above them; a tar of such a
             folder, or shards as WebDataset writes them: a folder of them, one of them, or
             "train-{000..009}.tar"; Parquet files with a column of images; a folder with the four
-            IDX files of MNIST and its kin; an .npz file with X and y. A folder that is called
+            IDX files of MNIST and its kin; an .npz file with X and y; a folder of images, if there
+            is a table of their `labels`, or that table, in the folder. A folder that is called
             digits is named by "./digits".
         size: side, or (height, width), of the images; chosen from the data by default.
         colour: "gray" or "rgb"; by default gray if all images are.
@@ -78,6 +90,16 @@ def load(
             comfortably into the memory that is free.
         image_cache: how many bytes of those that are not held may be kept on disk, 4 GiB by
             default.
+        labels: a table of labels, CSV or Parquet: a row for each image with its file's name and its
+            class, its labels or its numbers, or a column for each label. See `docs/labels.md`.
+        path_column, label_columns, split_column: the names of its columns, where it is not plain
+            which is which: with the images' files; with the class, labels or numbers; with "train",
+            "test" or "validation".
+        separator: what parts several labels in a cell, where it is not plain.
+        task: "classes", of which each image has one; "labels", of which it may have any number; or
+            "numbers"; where it is not plain.
+        usual_columns: columns by the names of the arguments above, such as `Dataset.label_columns`
+            of another table; they are taken where nothing else is asked for and they are there.
 
     Raises:
         DataError: what is named does not exist, is of no known kind, or holds data that cannot be
@@ -119,18 +141,44 @@ def load(
         only=only,
         memory=None if memory is None else int(memory),
         image_cache=None if image_cache is None else int(image_cache),
+        task=task,
     )
-    if source == "digits":
+    given = _label_options(
+        source,
+        labels,
+        LabelOptions(
+            "",
+            path_column,
+            (label_columns,) if isinstance(label_columns, str) else tuple(label_columns),
+            split_column,
+            task,
+            separator,
+            options.classes,
+            dict(usual_columns or {}),
+        ),
+    )
+    path = Path(source)
+    if given is None and task in ("labels", "numbers") and path.suffix.lower() != ".npz":
+        raise DataError(
+            f"{source}: its images have classes; name a table that has their {task}, with --labels "
+            "FILE (labels)"
+        )
+    if source == "digits" and given is None:
         from striate.data.digits import load_digits
 
         return load_digits(options)
-    path = Path(source)
+    if given is not None and given.table == os.fspath(source):
+        path = path.parent
     try:
         path.stat()
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in (errno.ENOENT, errno.ENOTDIR):
             raise DataError(f"{path}: cannot be read ({reason(error)})") from error
-    found = inside_files(os.fspath(source), options)
+    if given is not None and path.is_dir():
+        from striate.data.labelled_files import load_labelled
+
+        return load_labelled(path, given, options)
+    found = inside_files(os.fspath(source), options) if given is None else None
     if found is not None:
         return found
     if path.is_dir():
@@ -156,6 +204,28 @@ def inside_files(source: str, options: LoadOptions) -> Dataset | None:
 
         return load_parquet(source, tables, options)
     return None
+
+
+def _label_options(
+    source: str | os.PathLike[str], table: str | os.PathLike[str] | None, given: LabelOptions
+) -> LabelOptions | None:
+    """Return how a table of labels is to be read, with its file; None where there is none."""
+    if given.task not in (None, *TASKS):
+        raise DataError(f"task must be {choices([*map(repr, TASKS)])}, not {given.task!r}")
+    if table is None and is_text_table(source) and os.path.isfile(source):
+        table = source
+    if table is None:
+        for name in ("path_column", "label_columns", "split_column", "separator"):
+            if getattr(given, name):
+                raise DataError(
+                    f"{name} is of a table of labels: name the table, too (--labels, labels)"
+                )
+        return None
+    if table != source and os.path.exists(source) and not os.path.isdir(source):
+        raise DataError(
+            f"{source}: is not a folder of images, which a table of labels (--labels) is for"
+        )
+    return replace(given, table=os.fspath(table))
 
 
 def _load_file(path: Path, options: LoadOptions) -> Dataset:

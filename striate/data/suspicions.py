@@ -35,10 +35,14 @@ def _without_content(parts: list[Part], classes: list[str]) -> list[str]:
         return [
             f"all {counted(len(flat), 'image')} are of one colour each: there is nothing to see"
         ]
-    of_each = np.bincount(labels, minlength=len(classes))
-    empty = np.flatnonzero(
-        (of_each > 0) & (np.bincount(labels[flat], minlength=len(classes)) == of_each)
-    )
+    if labels.ndim == 1:
+        of_each = np.bincount(labels, minlength=len(classes))
+        without = np.bincount(labels[flat], minlength=len(classes))
+    elif labels.dtype == np.float32:
+        of_each, without = labels.sum(axis=0), labels[flat].sum(axis=0)
+    else:  # numbers
+        return []
+    empty = np.flatnonzero((of_each > 0) & (without == of_each))
     if not len(empty):
         return []
     names = listed([repr(classes[index]) for index in empty])
@@ -62,7 +66,9 @@ def _in_both(train: Part, other: Part, name: str) -> list[str]:
         ]
         if same:
             found.append((row, same[0]))
-            elsewhere += all(train.labels[place] != other.labels[row] for place in same)
+            elsewhere += not any(
+                np.array_equal(train.labels[place], other.labels[row]) for place in same
+            )
     if not found:
         return []
     row, place = found[0]

@@ -15,11 +15,13 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.text import cut
+from striate.confidence.answering import said
 from striate.confidence.probabilities import probabilities
 from striate.estimators._estimator import ConvNet
 from striate.estimators.automatic import NetworkOption
+from striate.estimators.indicators import as_indicators, is_multilabel
 from striate.estimators.samples import Samples
-from striate.optim.losses import Loss
+from striate.optim.losses import Loss, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.training.checkpoint import Checkpoint
 from striate.training.training_settings import TrainingSettings
@@ -61,8 +63,13 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         engine: "llvm" or "numpy".
         verbose: whether to show progress on standard error.
 
+    For samples with any number of labels each, y is (n, n_labels), 1 where a sample has a label and
+    else 0.  Predictions and probabilities then have that shape too, and class weights say how many
+    times the samples count that have a label.
+
     Attributes:
-        classes_: the classes in order, (n_classes,).
+        classes_: the classes in order, (n_classes,); of labels their places.
+        multilabel_: whether samples have any number of labels.
         network_: the trained `Network`; its `save` writes a model file.
         history_: the figures of all epochs.
         loss_curve_: the loss of each epoch.
@@ -84,6 +91,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     """
 
     classes_: Array
+    multilabel_ = False
 
     def __init__(
         self,
@@ -137,14 +145,23 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
         resume: bool | str = False,
     ) -> ConvNetClassifier:
-        """Train on samples X, their classes y (n,) and their weights (n,), 0 or more.
+        """Train on samples X, their classes y (n,) or labels (n, n_labels), and their weights (n,),
+        0 or more.
 
         `checkpoint` and `resume` are those of `Network.fit`: training that was stopped goes on in
         another process that does the same. They need a `random_state`.
         """
         warm = self.warm_start and hasattr(self, "network_")
+        if is_multilabel(y):
+            return self._fit_labels(X, y, sample_weight, warm, checkpoint, resume)
         images, labels = self._checked(X, y, first=not warm)
         weights = self._weights(sample_weight, images)
+        if warm and self.multilabel_:
+            raise StriateValueError(
+                f"y has one class for each sample, but this {type(self).__name__} was fitted to "
+                f"{len(self.classes_)} labels"
+            )
+        self.multilabel_ = False
         if warm:
             classes = self.classes_
         else:
@@ -178,6 +195,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         if first and classes is None:
             raise StriateValueError("the first call of partial_fit must name all classes")
         images, labels = self._checked(X, y, first=first)
+        self.multilabel_ = False
         weights = self._weights(sample_weight, images)
         if first:
             named = np.unique(np.asarray(classes))
@@ -198,7 +216,8 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """The probability of each class, ``(n, n_classes)``, in the order of ``classes_``.
 
-        In float64, so that each row sums to 1 as exactly as `numpy.random` asks. X is as for
+        In float64, so that each row sums to 1 as exactly as `numpy.random` asks, but for those of
+        labels, each of which is of its own. X is as for
         `fit`; or names images, as for `Network.predict`, where ``network_`` knows how files become
         its images (``network_.preprocessing.resize``) or they have its size. They are calibrated
         if ``network_.calibrate`` was called with samples that were not trained on.
@@ -207,9 +226,14 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         return probabilities(self.network_.answers, outputs)
 
     def predict(self, X: ArrayLike) -> Array:
-        """The likeliest class of each sample, ``(n,)``; X is as for `predict_proba`."""
-        winners = self._outputs(X).argmax(axis=1)
+        """The likeliest class of each sample, ``(n,)``; or its labels, ``(n, n_labels)``, 1 for
+        those that are likelier than not and else 0; X is as for `predict_proba`.
+        """
+        outputs = self._outputs(X)
         check_is_fitted(self, "classes_")
+        if self.multilabel_:
+            return said(self.network_.answers, outputs, None)
+        winners = outputs.argmax(axis=1)
         labels: Array = self.classes_[winners]
         return labels
 
@@ -218,6 +242,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         from striate.exporting.onnx_pipelines import set_label_types
 
         check_is_fitted(self, "network_")
+        self._check_of_classes()
         return lambda operator: set_label_types(operator, self.classes_)
 
     def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
@@ -225,9 +250,40 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         from striate.exporting.onnx_pipelines import write_classifier
 
         check_is_fitted(self, "network_")
+        self._check_of_classes()
         return lambda scope, operator, container: write_classifier(
             operator, container, self.network_, self.classes_
         )
+
+    def _check_of_classes(self) -> None:
+        if self.multilabel_:
+            raise StriateValueError(
+                f"{type(self).__name__}: skl2onnx takes classifiers of one class for each sample; "
+                "write one of labels with network_.to_onnx(path, probabilities=True)"
+            )
+
+    def _fit_labels(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        warm: bool,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None,
+        resume: bool | str,
+    ) -> ConvNetClassifier:
+        """Train on labels, any number for each sample."""
+        images = self._images(X) if warm else self._first_images(X)
+        labels = as_indicators(y, len(images))
+        if warm and (not self.multilabel_ or labels.shape[1] != len(self.classes_)):
+            raise StriateValueError(
+                f"y has {labels.shape[1]} labels, but this {type(self).__name__} was fitted to "
+                f"{len(self.classes_)} {'labels' if self.multilabel_ else 'classes'}"
+            )
+        weights = self._weights(sample_weight, images)
+        self.multilabel_, self.classes_ = True, np.arange(labels.shape[1])
+        self._train(Samples(images, labels, weights), labels.shape[1], checkpoint, resume)
+        self.network_.classes = [str(name) for name in self.classes_.tolist()]
+        return self
 
     def _checked(self, X: ArrayLike, y: ArrayLike, first: bool) -> tuple[Array, Array]:
         if y is None:
@@ -275,4 +331,11 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         return known
 
     def _loss(self, settings: TrainingSettings) -> Loss:
+        if self.multilabel_:  # a recipe's smoothing is for classes
+            return SigmoidCrossEntropy(self.label_smoothing or 0.0)
         return settings.make_loss()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

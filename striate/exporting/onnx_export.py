@@ -75,9 +75,10 @@ def to_onnx(
         layout: of the input, and of the output if that is an image: "nchw" (channels first, as
             other libraries have it) or "nhwc" (as images are stored, and as striate has it).
         pixels: the type of the input, "float32" or "uint8".
-        probabilities: end with a softmax of the outputs divided by the temperature of `answers`,
-            the probabilities of `predict_proba`; else the outputs are those of `predict_logits`.
-            A rejection stays behind: the file names a class of every image.
+        probabilities: end with a softmax, or a sigmoid of each label, of the outputs divided by the
+            temperature of `answers`: the probabilities of `predict_proba`; else the outputs are
+            those of `predict_logits`.  A rejection stays behind: the file names a class of every
+            image.
         opset: the version of ONNX's operators, 11 to 22.  Older runtimes want a smaller one.
 
     Raises:
@@ -167,6 +168,9 @@ def written_graph(
     value = write_network(graph, model, value)
     if written.probabilities:
         value = _write_temperature(graph, model, value)
+    if written.probabilities and model.answers.kind == "labels":
+        value = graph.op("Sigmoid", [value], "output/sigmoid")
+    elif written.probabilities:
         value = graph.op("Softmax", [value], "output/softmax", axis=1)
     if len(model.output_shape) == 3 and written.layout == "nhwc":
         value = graph.transpose(value, TO_CHANNELS_LAST, "output/channels_last")
@@ -277,6 +281,11 @@ def _check_options(
         raise StriateValueError(
             f"to_onnx: probabilities are of classes, and the output {model.output_shape} is an "
             "image, not one number per class; leave probabilities=False"
+        )
+    if probabilities and model.answers.kind == "numbers":
+        raise StriateValueError(
+            "to_onnx: the network's outputs are numbers, which have no probabilities; leave "
+            "probabilities=False"
         )
     number = whole_number(opset, "opset", "to_onnx")
     if not OLDEST_OPSET <= number <= NEWEST_OPSET:

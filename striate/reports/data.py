@@ -290,6 +290,11 @@ def _check_network(network: Network) -> None:
             f"report: the network's outputs of shape {network.output_shape} are no classes; a "
             "report needs a classifier, with one output per class"
         )
+    if network.answers.kind != "classes":
+        raise StriateValueError(
+            f"report: the network says {network.answers.kind} of images; a report needs a "
+            "classifier, whose images have one class each"
+        )
 
 
 def _answers(logits: Floats, truth: npt.NDArray[np.intp]) -> list[Prediction]:

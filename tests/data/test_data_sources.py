@@ -129,7 +129,8 @@ def test_the_name_of_the_present_folder(make_folder: Any, monkeypatch: pytest.Mo
         ("one.png", "one.png: a single image; give the folder"),
         ("all.tar.gz", "all.tar.gz: a packed file; unpack it"),
         ("all.zip", "all.zip: a packed file; unpack it"),
-        ("table.csv", 'table.csv: not a source of images; give "digits"'),
+        ("letter.doc", 'letter.doc: not a source of images; give "digits"'),
+        ("table.csv", "table.csv: has one column only, 'x'; a table of labels needs"),
     ],
 )
 def test_unknown_sources(
@@ -137,7 +138,7 @@ def test_unknown_sources(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
-    for name in ("one.png", "all.tar.gz", "all.zip", "table.csv"):
+    for name in ("one.png", "all.tar.gz", "all.zip", "letter.doc", "table.csv"):
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(DataError) as caught:
         load(source)
