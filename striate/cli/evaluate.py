@@ -14,7 +14,6 @@ from striate.cli.csv_file import check_csv, write_csv
 from striate.cli.label_arguments import LabelArguments, labels_options
 from striate.cli.labelled import Labelled, load_labelled
 from striate.cli.output import json_line, note, one_line
-from striate.cli.tested_answers import tell
 from striate.cli.tested_outputs import run_test
 from striate.cli.unknown_images import UnknownImages
 from striate.common.arrays import Floats
@@ -98,6 +97,8 @@ def evaluate(
     }
     found: dict[str, Any] = {"model": model, "source": tested.source, "part": tested.part}
     if network.answers.kind != "classes":
+        from striate.cli.tested_answers import tell
+
         if unknown:
             raise click.ClickException(
                 f"--unknown is for models that name one class: {model} gives {network.answers.kind}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import answers_told, options
+from striate.cli import options
 from striate.cli.classifier import load_answering
 from striate.cli.csv_file import check_csv, write_csv
 from striate.cli.output import json_line, note, one_line
@@ -74,6 +74,7 @@ def predict(
     the training than a limit, and which share of known images is nearer.
     """
     from striate import data
+    from striate.cli import answers_told
     from striate.cli.tested_outputs import answer
 
     check_csv(table, "--csv")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import test_figures
 from striate.cli.calibration_words import sentences
 from striate.cli.output import json_line, note, one_line
 from striate.common.errors import StriateValueError
@@ -78,6 +77,8 @@ class TrainedModel:
 
     def test(self, images: Array, labels: Array, *, engine: str, threads: int | None) -> None:
         """Test the network, and add what is found to the result."""
+        from striate.cli import test_figures
+
         self.tested = self.network.evaluate(images, labels, engine=engine, threads=threads)
         self.result.update(test_figures.figures(self.tested))
 
@@ -85,6 +86,8 @@ class TrainedModel:
         """Return sentences about what the test has found to be poor, and what may help."""
         if self.tested is None:
             return []
+        from striate.cli import test_figures
+
         return test_figures.rare_and_poor(self.tested, train_labels, class_weight)
 
     def tell_of_stop(self, number: int, checkpoint: Path) -> None:
@@ -110,8 +113,11 @@ class TrainedModel:
             return
         for sentence in sentences(result["calibration"]):
             click.echo(sentence)
-        for sentence in [] if self.tested is None else test_figures.sentences(self.tested):
-            click.echo(sentence)
+        if self.tested is not None:
+            from striate.cli import test_figures
+
+            for sentence in test_figures.sentences(self.tested):
+                click.echo(sentence)
         click.echo(
             f"Trained for {counted(result['epochs'], 'epoch')} on {counted(images, 'image')}: "
             f"{seconds:.1f} s in all, {speed:,.0f} images/s"
