@@ -28,6 +28,18 @@ from striate.data.label_tables import Cell, LabelTable
 
 _MARKS = ("|", ";")  # that part labels, whatever stands between them
 _WEAK_MARKS = (",", " ")  # that do where the parts come again in other cells
+_PLURAL = frozenset(
+    (
+        "tags",
+        "labels",
+        "classes",
+        "categories",
+        "attributes",
+        "keywords",
+        "findings",
+        "findinglabels",
+    )
+)
 _SEVERAL = 0.1  # of the images have several classes, where that is meant
 _EACH = 1.5  # images with each whole number: of fewer these are no classes
 _MEASURED = 20  # different ones: more that are written as 3.0 are no classes
@@ -174,12 +186,11 @@ class _CellReader:
             return None
         for mark in _WEAK_MARKS:
             apart = {part for text in texts for part in _split(text, mark)}
-            several = sum(mark in text for text in texts)
-            if (
-                several
-                and len(apart) < len(texts)
-                and (2 * len(apart) <= len(texts) or mark == ",")
-            ):
+            several = {text for text in texts if mark in text}
+            # A part of one cell is all of another; or the parts come again and again.
+            alone = any(part in texts for text in several for part in _split(text, mark))
+            means = mark == "," and (alone or plain(self.columns[0]) in _PLURAL)
+            if several and (means or 2 * len(apart) <= len(texts)):
                 return mark
         return None
 

@@ -200,6 +200,19 @@ def test_several_labels_in_a_cell(folder, tmp_path, cell):
     assert any("4 images without any label" in note for note in found.notes)
 
 
+def test_commas_in_cells_part_labels_or_belong_to_names(folder, tmp_path):
+    def tasks(head, cells):
+        rows = [(name(i), cells[i % len(cells)]) for i in range(20)]
+        found = read(folder, write(tmp_path / "t.csv", ("file", head), rows))
+        return found.task, found.classes
+
+    names = ["cat, small", "dog, large"]
+    assert tasks("animal", names) == ("classes", names)
+    assert tasks("tags", names) == ("labels", ["cat", "dog", "large", "small"])
+    assert tasks("animal", ["cat", "cat,dog"]) == ("labels", ["cat", "dog"])
+    assert tasks("animal", ["paper", "paper cup"]) == ("classes", ["paper", "paper cup"])
+
+
 def test_labels_parted_by_spaces_and_by_what_the_user_says(folder, tmp_path):
     rows = [(name(i), " ".join(TAGS[i])) for i in range(20)]
     table = write(tmp_path / "t.csv", ("file", "tags"), rows)
