@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv
 
 from striate.common.arrays import Array
 
@@ -66,6 +65,8 @@ def _accuracies(confidences: Array, right: Array) -> tuple[Array, Array]:
 
 def binomial_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
     """The shares for which `count` of `total` would not be strange: Clopper and Pearson, 1934."""
+    from scipy.special import betaincinv
+
     tail = (1 - level) / 2
     low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
     high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0

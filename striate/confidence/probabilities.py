@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
@@ -36,7 +35,11 @@ def probabilities(answers: Answers, outputs: Array) -> NDArray[np.float64]:
             "the network's outputs are numbers, which have no probabilities: use predict"
         )
     scaled = calibrated(answers, np.asarray(outputs, np.float64))
-    return np.asarray(softmax(scaled) if answers.kind == "classes" else expit(scaled))
+    if answers.kind == "classes":
+        return np.asarray(softmax(scaled))
+    from scipy.special import expit
+
+    return np.asarray(expit(scaled))
 
 
 def calibrated(answers: Answers, outputs: Array) -> Array:
