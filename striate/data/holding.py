@@ -50,8 +50,8 @@ def are_held(sources: Sequence[decode.Source], options: LoadOptions) -> tuple[bo
     return False, (
         f"{counted(len(sources), 'image')} of {height} × {width} pixels take {in_bytes(needed)} "
         f"decoded, {free or why}: they are decoded when a batch needs them, and up to "
-        f"{in_bytes(min(limit, needed))} of them kept on disk; before training all are gone through "
-        "twice, to find damaged ones and for their mean and deviation"
+        f"{in_bytes(min(limit, needed))} of them kept on disk; before training all are gone "
+        "through twice, to find damaged ones and for their mean and deviation"
     )
 
 
