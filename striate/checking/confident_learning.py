@@ -23,6 +23,10 @@ from striate.data.part import Labels
 
 Matrix = npt.NDArray[np.float64]
 
+SURE_MARGIN = 0.6
+"""By how much likelier than the label another class must be for the label to be taken for wrong
+whatever the joint says."""
+
 
 @short_repr
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,8 @@ def wrong_labels(
         members = np.flatnonzero(labels == label)
         most = math.ceil(wrong + 2 * math.sqrt(wrong))
         found[members[np.argsort(-margins[members], kind="stable")[:most]]] = True
+    # In small sets few images reach the means, and the joint counts none: these are wrong anyway.
+    found |= margins >= SURE_MARGIN
     rows = np.flatnonzero(found & (best != labels) & (margins > least_margin))
     rows = rows[np.argsort(-margins[rows], kind="stable")]
     return WrongLabels(rows, best[rows], margins[rows], joint)
