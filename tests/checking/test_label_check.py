@@ -29,7 +29,7 @@ def test_flipped_labels_of_clothes(colour: bool) -> None:
     assert outcome.made
     hits = {finding.images[0] for finding in outcome.findings}
     assert len(hits & set(rows.tolist())) >= 0.95 * len(rows)
-    assert len(hits - set(rows.tolist())) <= 1
+    assert len(hits - set(rows.tolist())) <= 0.2 * len(hits)
     for finding in outcome.findings:
         (row,) = finding.images
         assert row not in rows or finding.suggested == labels[row]
