@@ -41,7 +41,9 @@ def short_check(dataset: Dataset, source: str) -> list[str]:
         source: what a person named, for the advice.
     """
     images = CheckedImages.of(dataset)
-    notes = [*_flat(images), *_leaks(images), *_shortcuts(images)]
+    notes = _leaks(images)
+    if dataset.task == "classes":  # the others look at one class of each image
+        notes = [*_flat(images), *notes, *_shortcuts(images)]
     if notes:
         notes[-1] += f"; striate check {source} shows more"
     return notes
