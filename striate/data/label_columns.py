@@ -53,7 +53,7 @@ _ENOUGH = 0.5  # of them name an image, in a column of images
 
 
 @dataclass
-class Columns:
+class FoundColumns:
     """Which columns of a table are which.
 
     Attributes:
@@ -69,7 +69,7 @@ class Columns:
 
 def find_columns(
     table: LabelTable, options: LabelOptions, is_image: Callable[[str], bool]
-) -> Columns:
+) -> FoundColumns:
     """Return which columns of a table are which.
 
     Args:
@@ -95,7 +95,7 @@ def find_columns(
             f"{table.path}: the columns of paths ({path!r}), labels "
             f"({listed([repr(name) for name in given])}) and parts must be different ones"
         )
-    found = Columns(path, given, split)
+    found = FoundColumns(path, given, split)
     if not split:
         found.split = _split_column(table, {*given, path})
     if not given:
@@ -231,7 +231,7 @@ def roles_of(table: LabelTable, column: str) -> list[str]:
     return [known[cell] for cell in cells]
 
 
-def _label_columns(table: LabelTable, found: Columns, options: LabelOptions) -> list[str]:
+def _label_columns(table: LabelTable, found: FoundColumns, options: LabelOptions) -> list[str]:
     """Return the columns with the labels, where the user names none."""
     rest = [
         name

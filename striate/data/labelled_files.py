@@ -13,7 +13,7 @@ from striate.common.text import counted, listed
 from striate.data.class_folders import role_of
 from striate.data.dataset import DataError, Dataset, LoadOptions, assemble
 from striate.data.folders import decode_files
-from striate.data.label_columns import Columns, find_columns, roles_of
+from striate.data.label_columns import FoundColumns, find_columns, roles_of
 from striate.data.label_options import LabelOptions
 from striate.data.label_paths import MISSING, SEVERAL, ImageFiles
 from striate.data.label_tables import LabelTable, read_table
@@ -56,7 +56,7 @@ def load_labelled(folder: Path, given: LabelOptions, options: LoadOptions) -> Da
 
 
 def _rows_of_images(
-    table: LabelTable, columns: Columns, images: ImageFiles
+    table: LabelTable, columns: FoundColumns, images: ImageFiles
 ) -> tuple[dict[int, list[int]], list[str]]:
     """Return the rows of each image that the table names, and sentences about the others."""
     rows: dict[int, list[int]] = defaultdict(list)
@@ -105,7 +105,7 @@ def _rows_of_images(
 
 def _roles(
     table: LabelTable,
-    columns: Columns,
+    columns: FoundColumns,
     rows: dict[int, list[int]],
     images: ImageFiles,
     given: LabelOptions,
@@ -141,7 +141,7 @@ def _roles(
     return [by_folder[name] or "" for name in first]
 
 
-def _told(table: LabelTable, columns: Columns, found: ImageLabels) -> str:
+def _told(table: LabelTable, columns: FoundColumns, found: ImageLabels) -> str:
     """Return what was read from which column, in a sentence."""
     kinds = {"classes": "the class", "labels": "the labels", "numbers": "the numbers"}
     which = listed([repr(name) for name in columns.labels], 4)
@@ -157,7 +157,7 @@ def _decoded(
     found: ImageLabels,
     options: LoadOptions,
     notes: list[str],
-    columns: Columns,
+    columns: FoundColumns,
 ) -> Dataset:
     """Decode the images that have labels, part by part."""
     labelled = np.flatnonzero(found.kept)
