@@ -15,7 +15,6 @@ from striate.cli.label_arguments import LabelArguments, labels_options
 from striate.cli.labelled import Labelled, load_labelled
 from striate.cli.output import json_line, note, one_line
 from striate.cli.tested_outputs import run_test
-from striate.cli.unknown_images import UnknownImages
 from striate.common.arrays import Floats
 from striate.common.tables import table
 from striate.common.text import counted, percent
@@ -110,6 +109,8 @@ def evaluate(
     outputs, distances = run_test(network, tested.images, **how)
     strange = None
     if unknown:
+        from striate.cli.unknown_images import UnknownImages
+
         strange = UnknownImages.read(
             unknown, network, distances, skip_bad=skip_bad, max_pixels=max_pixels, **how
         )
