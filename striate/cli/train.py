@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from striate.cli import class_weights, found_rate, held_out, layer_words, networkfile, options
+from striate.cli import found_rate, from_backbone, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
 from striate.cli.clock import STARTED
 from striate.cli.label_arguments import LabelArguments
@@ -19,22 +17,23 @@ from striate.cli.model_output import check_model_file, checkpoint_beside, defaul
 from striate.cli.output import note, one_line, paragraph
 from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.trained_model import TrainedModel
+from striate.cli.training_source import (
+    computing,
+    hold_out,
+    load_source,
+    split_notes,
+    validation_fraction,
+)
 from striate.cli.training_tasks import TrainingTask, task_of
-from striate.common.progress import Counting
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import counted
 from striate.data.dataset import ONE_OF
-from striate.model.rejection import UNKNOWN
 from striate.network import Network
 
 if TYPE_CHECKING:
-    from striate.cli.held_out import HeldOut
     from striate.data import Dataset
     from striate.training.history import History
     from striate.training.recipes import Recipe
-
-# The share of the training images for validation, with early stopping and without --validation.
-VALIDATION = 0.1
 
 
 @click.command(short_help="Train, test and save a network.", cls=options.ResumableCommand)
@@ -64,9 +63,13 @@ def train(**given: Any) -> int:
     if finds_rate:
         asked["learning_rate"] = None
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
+    if chosen.backbone is not None and finds_rate:
+        raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
+    if chosen.backbone is not None:
+        return from_backbone.train_from_backbone(chosen)
     described = networkfile.read(chosen.network) if chosen.network else None
     check_model_file(chosen.out)
-    dataset, held = _hold_out(chosen, _load(chosen))
+    dataset, held = hold_out(chosen, load_source(chosen))
     out = chosen.out or default_name(dataset)
     replaces = check_model_file(out)
     task = task_of(chosen, dataset)
@@ -93,11 +96,13 @@ def train(**given: Any) -> int:
     for sentence in task.notes:
         note(one_line(sentence), quiet=chosen.quiet)
     task.notes.clear()
+    if hint := from_backbone.advice(dataset, chosen.network):
+        note(hint, quiet=chosen.quiet)
     _announce(chosen, dataset, recipe, network)
     if replaces and not chosen.resume:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
     origin = {
-        "split": _split(chosen, dataset),
+        "split": split_notes(chosen, dataset),
         "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
         "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
         **({} if dataset.label_columns is None else {"label_columns": dataset.label_columns}),
@@ -125,19 +130,13 @@ def train(**given: Any) -> int:
             {**origin, "history": history.curves()},
         )
         trained.save_somewhere()
-    # What follows can be done without: the model is safe.
-    if stop.number is not None:
-        trained.tell_of_stop(stop.number, checkpoint)
-    if stop.number in (None, signal.SIGINT):
-        how = _computing(chosen)
-        try:
-            task.decide(network, _validation_fraction(chosen, task), **how)
-            trained.calibrate(held, dataset, reject=chosen.reject, **how)
-            trained.test(dataset.test_images, dataset.test_labels, **how)
-            trained.save()
-        except BaseException:
-            note(f"The model is saved as {one_line(out)}, but is not tested")
-            raise
+
+    def improve() -> None:
+        how = computing(chosen)
+        task.decide(network, validation_fraction(chosen, task), **how)
+        trained.calibrate(held, dataset, reject=chosen.reject, **how)
+
+    trained.conclude(stop.number, checkpoint, improve, dataset, **computing(chosen))
     for sentence in (*task.notes, *trained.weaknesses(dataset.train_labels, chosen.class_weight)):
         note(one_line(sentence), quiet=chosen.quiet)
     if not history.interrupted:
@@ -170,71 +169,6 @@ def _result(
     }
 
 
-def _load(chosen: TrainOptions) -> Dataset:
-    from striate import data
-    from striate.data.dataset import MAX_PIXELS
-    from striate.data.label_tables import is_text_table
-
-    has_table = chosen.tables.labels is not None or is_text_table(chosen.source)
-    dataset = data.load(
-        chosen.source,
-        size=chosen.size,
-        colour=chosen.colour,
-        skip_bad=chosen.skip_bad,
-        test_fraction=chosen.test_fraction,
-        seed=chosen.seed,
-        progress=None if chosen.quiet else Counting(),
-        mode=chosen.fit,
-        nested=chosen.nested,
-        max_pixels=chosen.max_pixels or MAX_PIXELS,
-        validation=chosen.validation is None and (chosen.patience is not None or has_table),
-        memory=chosen.memory,
-        image_cache=chosen.image_cache,
-        **chosen.tables.arguments(),
-    )
-    for sentence in dataset.notes:
-        note(one_line(sentence), quiet=chosen.quiet)
-    for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
-        if not len(images):
-            raise click.ClickException(f"{chosen.source}: has no {part} images")
-    if chosen.check and not chosen.quiet:
-        from striate.checking.short_form import short_check
-
-        for sentence in short_check(dataset, chosen.source):
-            note(one_line(sentence))
-    return dataset
-
-
-def _hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]:
-    """Set images aside that are not trained on, to calibrate probabilities by."""
-    if dataset.task != "classes":
-        for name in ("reject", "calibrate"):
-            if getattr(chosen, name):
-                raise click.ClickException(
-                    f"--{name} is for classes, of which an image has one, but these images have "
-                    f"{dataset.task}; leave it out"
-                )
-        return dataset, held_out.HeldOut(None, None, "")
-    if chosen.reject is not None and UNKNOWN in dataset.classes:
-        raise click.ClickException(
-            f'--reject: a class is called "{UNKNOWN}", which is what is said of rejected images; '
-            "give it another name"
-        )
-    weights = class_weights.read(chosen.class_weight, dataset.classes)
-    chances = weights if isinstance(weights, dict) else {}
-    made, held = held_out.hold_out(
-        dataset,
-        calibrate=chosen.calibrate,
-        reject=chosen.reject,
-        validation=_validation_fraction(chosen, task_of(chosen, dataset)),
-        weightless=np.array([label for label, weight in chances.items() if not weight], np.int64),
-        seed=chosen.seed,
-    )
-    if held.sentence:
-        note(held.sentence, quiet=chosen.quiet)
-    return made, held
-
-
 def _recipe(chosen: TrainOptions, task: TrainingTask) -> Recipe:
     """Return the recipe for the data, with the settings that the options give."""
     from striate.data.augment import CHANGES
@@ -259,27 +193,11 @@ def _settings(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[
     if chosen.network is not None:
         known = networkfile.is_architecture(chosen.network)
         name = chosen.network if known else "network file"
-    fraction = _validation_fraction(chosen, task)
+    fraction = validation_fraction(chosen, task)
     rest: dict[str, Any] = {"seed": chosen.seed, "validation": fraction}
     if chosen.class_weight:
         rest["class_weight"] = list(chosen.class_weight)
     return {"name": name, **asdict(recipe.training), **rest}
-
-
-def _validation_fraction(chosen: TrainOptions, task: TrainingTask) -> float:
-    """Return the share of the training images to validate on."""
-    if chosen.validation is not None:
-        return chosen.validation
-    if task.dataset.validation_images is not None:
-        return 0.0  # there are others for that
-    return VALIDATION if chosen.patience else task.validation()
-
-
-def _split(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
-    """Return how the test images were split off, for `evaluate`; None if they came as such."""
-    if not dataset.split:
-        return None
-    return {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
 
 
 def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network) -> None:
@@ -308,15 +226,10 @@ def _with_found_rate(
     return replace(recipe, training=training)
 
 
-def _computing(chosen: TrainOptions) -> dict[str, Any]:
-    """Return what everything that is computed is given."""
-    return {"threads": chosen.threads, "engine": chosen.engine or options.default_engine()}
-
-
 def _how(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[str, Any]:
     """Return what training and the search of its learning rate are given alike."""
     return {
-        **_computing(chosen),
+        **computing(chosen),
         "loss": task.loss(recipe.training),
         "class_weight": task.class_weight(),
         "seed": chosen.seed,
@@ -340,7 +253,7 @@ def _fit(
         task.targets(dataset.train_labels),
         **(recipe.training.arguments() | _how(chosen, recipe, task)),
         validation_data=None if watched is None else (watched.images, task.targets(watched.labels)),
-        validation_fraction=_validation_fraction(chosen, task),
+        validation_fraction=validation_fraction(chosen, task),
         early_stopping=chosen.patience,
         progress=not chosen.quiet,
         checkpoint=given if needed else None,

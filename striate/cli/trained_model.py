@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,34 @@ class TrainedModel:
         self.tested = self.network.evaluate(images, labels, engine=engine, threads=threads)
         self.result.update(test_figures.figures(self.tested))
 
+    def conclude(
+        self,
+        number: int | None,
+        checkpoint: Path | None,
+        improve: Callable[[], None],
+        dataset: Dataset,
+        **computing: Any,
+    ) -> None:
+        """Do what can be done without, as the model is safe: calibrate and test it, save it again.
+
+        Args:
+            number: of the signal that has come; None if none has.
+            checkpoint: from which training can go on; None if there never is one.
+            improve: makes of held-out images what is to be made of them.
+            dataset: with the test images.
+            computing: the engine and threads.
+        """
+        if number is not None:
+            self.tell_of_stop(number, checkpoint)
+        if number in (None, signal.SIGINT):
+            try:
+                improve()
+                self.test(dataset.test_images, dataset.test_labels, **computing)
+                self.save()
+            except BaseException:
+                note(f"The model is saved as {one_line(self.out)}, but is not tested")
+                raise
+
     def weaknesses(self, train_labels: Array, class_weight: Sequence[str]) -> list[str]:
         """Return sentences about what the test has found to be poor, and what may help."""
         if self.tested is None:
@@ -90,12 +119,12 @@ class TrainedModel:
 
         return test_figures.rare_and_poor(self.tested, train_labels, class_weight)
 
-    def tell_of_stop(self, number: int, checkpoint: Path) -> None:
+    def tell_of_stop(self, number: int, checkpoint: Path | None) -> None:
         """Say what is saved when a signal has come, and how to go on."""
         saved = f"saved as {one_line(self.out)}"
         if not self.result["interrupted"]:  # it came after the last step
             note(f"{name_of_signal(number)}: the model is {saved}")
-        elif checkpoint.exists():
+        elif checkpoint is not None and checkpoint.exists():
             note(
                 f"What was learnt until then is {saved}; to go on, give the same command with "
                 "--resume"
@@ -118,8 +147,9 @@ class TrainedModel:
 
             for sentence in test_figures.sentences(self.tested):
                 click.echo(sentence)
+        epochs = f"for {counted(result['epochs'], 'epoch')} " if result["epochs"] else ""
         click.echo(
-            f"Trained for {counted(result['epochs'], 'epoch')} on {counted(images, 'image')}: "
+            f"Trained {epochs}on {counted(images, 'image')}: "
             f"{seconds:.1f} s in all, {speed:,.0f} images/s"
             + (", stopped before the end" if result["interrupted"] else "")
         )

@@ -32,6 +32,8 @@ HELD_OUT = 0.2
 MOST_HELD_OUT = 200
 FEWEST = 20
 """Of fewer images too few can be held out to tell."""
+ENOUGH = 100
+"""Images that were held out tell from so many on how sure a network may be."""
 RETRAINED = 1000
 """Of fewer images those that were held out are worth a second training, with them."""
 
@@ -48,6 +50,8 @@ class Transferred:
         tuned: which stages were trained on, in words; None if none.
         trial: of images that were held out, the accuracy and log-loss without and with
             fine-tuning; None if that was not tried.
+        unseen: outputs (n, classes) and class indices (n,) of images that the network that gave
+            them had not been trained on, by which it is calibrated.
         history: of the last fine-tuning; None without.
         notes: what was done and why, in sentences.
     """
@@ -57,6 +61,7 @@ class Transferred:
     mirrored: bool = False
     tuned: str | None = None
     trial: tuple[tuple[float, float], tuple[float, float]] | None = None
+    unseen: tuple[Array, Indices] | None = None
     history: History | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -96,10 +101,10 @@ class Transfer:
         self.seed, self.threads, self.progress, self.say = seed, threads, progress, say
         self.fit_options = fit_options or {}
 
-    def __call__(
-        self, images: Array, labels: Indices, classes: int, weights: Floats | None = None
+    def begin(
+        self, images: Array, labels: Indices, classes: int, weights: Array | None = None
     ) -> Transferred:
-        """Return a classifier.
+        """Return the backbone with a linear head that is trained on its features.
 
         Args:
             images: raw, (n, height, width, channels), as the backbone reads them.
@@ -108,10 +113,15 @@ class Transfer:
             weights: of the classes, (classes,); None for equal ones.
         """
         of_images = None if weights is None else np.asarray(weights, np.float64)[labels]
-        made = self._with_head(images, labels, classes, of_images)
+        return self._with_head(images, labels, classes, of_images)
+
+    def go_on(
+        self, made: Transferred, images: Array, labels: Indices, weights: Array | None = None
+    ) -> None:
+        """Train the last stages on, if they are to be, of what `begin` made of these images."""
         if self.tune is not False:
+            of_images = None if weights is None else np.asarray(weights, np.float64)[labels]
             self._tune(made, images, labels, of_images)
-        return made
 
     def _told(self, made: Transferred, sentence: str) -> None:
         made.notes.append(sentence)
@@ -133,7 +143,7 @@ class Transfer:
         mirrored, head = min(ways, key=lambda way: way[1].loss)
         network = self.backbone.with_head(classes)
         _set_head(network, head)
-        made = Transferred(network, head, mirrored)
+        made = Transferred(network, head, mirrored, unseen=(head.held_out, labels))
         found = extractor.computed
         computed = "taken from the cache" if not found else f"{counted(found, 'view')} computed"
         round_ = ", of images both ways round" if mirrored else ""
@@ -155,7 +165,11 @@ class Transfer:
         views = [False, True] if made.mirrored else [False]
         node = choose_cut(made.network, self.settings.share, len(views) * len(labels))
         if node is None:
-            self._told(made, "Its stages are not trained on: what they see takes too much memory")
+            self._told(
+                made,
+                "Its stages are not trained on: there is no place to cut it, behind which some are "
+                "left, where what the first ones see fits into memory",
+            )
             return
         if self.tune is None and len(labels) < FEWEST:
             self._told(
@@ -168,10 +182,12 @@ class Transfer:
         everything = np.arange(len(labels))
         seen = stages.seen(images, views, everything.tolist(), self.progress)
         tail = stages.untrained(self.settings)
-        kept = everything
         if self.tune is None:
             kept, held = _held_out(labels, self.seed)
             made.history = self._train(stages, tail, seen, labels, kept, weights)
+            if made.history.interrupted:
+                self._told(made, "Its stages stay as they were, as their training was stopped")
+                return
             outputs = tail.predict_logits(seen[held], threads=self.threads)
             made.trial = (
                 _figures(made.head.held_out[held], labels[held]),
@@ -188,11 +204,15 @@ class Transfer:
             if not better:
                 made.history = None
                 return
+            made.unseen = (outputs, labels[held]) if len(held) >= ENOUGH else None
             if len(labels) < RETRAINED:
-                tail, kept = stages.untrained(self.settings), everything
-                made.history = self._train(stages, tail, seen, labels, kept, weights)
+                whole = stages.untrained(self.settings)
+                made.history = self._train(stages, whole, seen, labels, everything, weights)
+                # One that was stopped half-way is worse than the one without the held-out images.
+                tail = tail if made.history.interrupted else whole
         else:
-            made.history = self._train(stages, tail, seen, labels, kept, weights)
+            made.history = self._train(stages, tail, seen, labels, everything, weights)
+            made.unseen = None
             self._told(made, f"Trained on {stages.description}")
         made.tuned = stages.description
         stages.put_back(tail)

@@ -1,0 +1,116 @@
+"""What `striate train` trains on: the images of its source, and those that it sets aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from striate.cli import class_weights, held_out, options
+from striate.cli.output import note, one_line
+from striate.cli.training_tasks import TrainingTask, task_of
+from striate.common.progress import Counting
+from striate.model.rejection import UNKNOWN
+
+if TYPE_CHECKING:
+    from striate.cli.held_out import HeldOut
+    from striate.cli.train_options import TrainOptions
+    from striate.data import Dataset
+
+# The share of the training images for validation, with early stopping and without --validation.
+VALIDATION = 0.1
+
+
+def load_source(
+    chosen: TrainOptions, size: tuple[int, int] | None = None, colour: str | None = None
+) -> Dataset:
+    """Load the images, and tell of them.
+
+    Args:
+        chosen: the options.
+        size, colour: which they become where the options leave it open; None to choose.
+    """
+    from striate import data
+    from striate.data.dataset import MAX_PIXELS
+    from striate.data.label_tables import is_text_table
+
+    has_table = chosen.tables.labels is not None or is_text_table(chosen.source)
+    dataset = data.load(
+        chosen.source,
+        size=chosen.size or size,
+        colour=chosen.colour or colour,
+        skip_bad=chosen.skip_bad,
+        test_fraction=chosen.test_fraction,
+        seed=chosen.seed,
+        progress=None if chosen.quiet else Counting(),
+        mode=chosen.fit,
+        nested=chosen.nested,
+        max_pixels=chosen.max_pixels or MAX_PIXELS,
+        validation=chosen.validation is None and (chosen.patience is not None or has_table),
+        memory=chosen.memory,
+        image_cache=chosen.image_cache,
+        **chosen.tables.arguments(),
+    )
+    for sentence in dataset.notes:
+        note(one_line(sentence), quiet=chosen.quiet)
+    for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
+        if not len(images):
+            raise click.ClickException(f"{chosen.source}: has no {part} images")
+    if chosen.check and not chosen.quiet:
+        from striate.checking.short_form import short_check
+
+        for sentence in short_check(dataset, chosen.source):
+            note(one_line(sentence))
+    return dataset
+
+
+def hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]:
+    """Set images aside that are not trained on, to calibrate probabilities by."""
+    if dataset.task != "classes":
+        for name in ("reject", "calibrate"):
+            if getattr(chosen, name):
+                raise click.ClickException(
+                    f"--{name} is for classes, of which an image has one, but these images have "
+                    f"{dataset.task}; leave it out"
+                )
+        return dataset, held_out.HeldOut(None, None, "")
+    if chosen.reject is not None and UNKNOWN in dataset.classes:
+        raise click.ClickException(
+            f'--reject: a class is called "{UNKNOWN}", which is what is said of rejected images; '
+            "give it another name"
+        )
+    weights = class_weights.read(chosen.class_weight, dataset.classes)
+    chances = weights if isinstance(weights, dict) else {}
+    made, held = held_out.hold_out(
+        dataset,
+        calibrate=chosen.calibrate,
+        reject=chosen.reject,
+        validation=validation_fraction(chosen, task_of(chosen, dataset)),
+        weightless=np.array([label for label, weight in chances.items() if not weight], np.int64),
+        seed=chosen.seed,
+    )
+    if held.sentence:
+        note(held.sentence, quiet=chosen.quiet)
+    return made, held
+
+
+def validation_fraction(chosen: TrainOptions, task: TrainingTask) -> float:
+    """Return the share of the training images to validate on."""
+    if chosen.validation is not None:
+        return chosen.validation
+    if task.dataset.validation_images is not None:
+        return 0.0  # there are others for that
+    return VALIDATION if chosen.patience else task.validation()
+
+
+def split_notes(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
+    """Return how the test images were split off, for `evaluate`; None if they came as such."""
+    if not dataset.split:
+        return None
+    return {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
+
+
+def computing(chosen: TrainOptions) -> dict[str, Any]:
+    """Return what everything that is computed is given."""
+    return {"threads": chosen.threads, "engine": chosen.engine or options.default_engine()}
