@@ -14,7 +14,7 @@ if importlib.util.find_spec("llvmlite") is not None:
 
 # How many checks there are for a dense classifier with sample weights and partial_fit, and for
 # such a regressor with several outputs.  A wrong tag would silently drop most of them.
-COUNTS = {"1.9": {ConvNetClassifier: 63, ConvNetRegressor: 60}}
+COUNTS = {"1.9": {ConvNetClassifier: 67, ConvNetRegressor: 60}}
 
 
 @parametrize_with_checks(

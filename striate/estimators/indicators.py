@@ -15,10 +15,13 @@ from striate.common.errors import StriateValueError
 
 def is_multilabel(y: Any) -> bool:
     """Return whether targets are of that kind, as scikit-learn tells it."""
-    if not issparse(y) and np.ndim(y) != 2:
-        return False
-    if not issparse(y) and np.shape(y)[1] < 2:
-        return False
+    if not issparse(y):
+        try:
+            y = np.asarray(y)
+        except ValueError:  # rows of several lengths
+            return False
+        if y.ndim != 2 or y.shape[1] < 2:
+            return False
     return bool(type_of_target(y) == "multilabel-indicator")
 
 

@@ -128,7 +128,8 @@ def _of_pickles(who: str, content: bytes) -> dict[str, Array]:
     found: dict[str, bytes] = {}
     for key in keys:
         storage = sizes[key]  # one that no tensor is in has an unknown size
-        if int.from_bytes(file.read(8), "little") != storage.count:
+        head = file.read(8)
+        if len(head) < 8 or int.from_bytes(head, "little") != storage.count:
             raise ValueError(f"the storage {key} has another size than it should")
         found[key] = file.read(storage.count * np.dtype(storage.dtype).itemsize)
     return _tensors(who, state, lambda storage: found[storage.key])
