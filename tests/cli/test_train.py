@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.cli import class_weights
-from striate.cli import train as train_module
+from striate.cli import class_weights, training_source
 from striate.model import files
 from striate.network import Network, load
 from striate.training import recipes
@@ -314,7 +313,7 @@ def test_patience_alone_sets_images_aside(
     striate: Run, in_tmp: Path, network_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, _ = recorded(striate, monkeypatch, "--network", network_file, "--patience", 3)
-    assert seen["validation_fraction"] == train_module.VALIDATION
+    assert seen["validation_fraction"] == training_source.VALIDATION
 
 
 def test_another_optimizer_does_not_inherit_the_learning_rate(
