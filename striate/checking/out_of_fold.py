@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from striate.checking.checked_images import CheckedImages
 from striate.common.arrays import Floats, Images
+from striate.common.stratified import stratified_folds
 from striate.common.text import counted
 from striate.data.dataset import OnProgress
 from striate.data.images import refit
@@ -59,11 +60,7 @@ def make_folds(
         The fold of each image, (n,).
     """
     count = folds or (5 if len(labels) <= FEW else 3)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    # Sorted by class, and dealt out one by one: neighbours of a class are in different folds.
-    order = order[np.argsort(labels[order], kind="stable")]
-    found = np.empty(len(labels), np.int64)
-    found[order] = np.arange(len(labels)) % count
+    found = stratified_folds(labels, count, np.random.default_rng(seed)).astype(np.int64)
     for group in groups:
         found[group] = found[group[0]]
     return found

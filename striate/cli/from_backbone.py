@@ -15,7 +15,7 @@ from striate.cli.held_out import HeldOut
 from striate.cli.model_output import check_model_file, default_name
 from striate.cli.output import note, one_line, paragraph
 from striate.cli.trained_model import TrainedModel
-from striate.cli.training_source import computing, hold_out, load_source, split_notes
+from striate.cli.training_source import computing, hold_out, load_source, origin_notes
 from striate.common.progress import Counting
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import counted, listed
@@ -39,8 +39,6 @@ _OF_SCRATCH = (
 
 def train_from_backbone(chosen: TrainOptions) -> int:
     """Train a classifier from the network that --from names; return the exit code."""
-    from striate.data.record import ImageRecord
-    from striate.engines import check_engine, computed_by
     from striate.training.history import History
     from striate.transfer.backbone import find_backbone
     from striate.transfer.transferring import Transfer
@@ -67,12 +65,12 @@ def train_from_backbone(chosen: TrainOptions) -> int:
     )
     if replaces:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
-    images, labels = dataset.train_images, dataset.train_labels
+    images, labels = dataset.train_images, dataset.train_labels.astype(np.intp)
     weights = _weights(chosen, dataset)
-    made = transfer.begin(images, labels.astype(np.intp), len(dataset.classes), weights)
+    made = transfer.begin(images, labels, len(dataset.classes), weights)
     # A signal that comes when training is done, but not yet saved, waits.
     with InterruptHandler() as stop:
-        transfer.go_on(made, images, labels.astype(np.intp), weights)
+        transfer.go_on(made, images, labels, weights)
         network, history = made.network, made.history or History()
         network.classes = list(dataset.classes)
         network.preprocessing = replace(
@@ -82,12 +80,7 @@ def train_from_backbone(chosen: TrainOptions) -> int:
             network,
             out,
             _result(chosen, dataset, made, history, settings),
-            {
-                "split": split_notes(chosen, dataset),
-                "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
-                "computed_by": computed_by(check_engine("llvm")),
-                "history": history.curves(),
-            },
+            {**origin_notes(chosen, dataset, held), "history": history.curves()},
         )
         trained.save_somewhere()
 

@@ -21,7 +21,7 @@ from striate.cli.training_source import (
     computing,
     hold_out,
     load_source,
-    split_notes,
+    origin_notes,
     validation_fraction,
 )
 from striate.cli.training_tasks import TrainingTask, task_of
@@ -53,8 +53,6 @@ def train(**given: Any) -> int:
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
     with the very model of a training that was never stopped.
     """
-    from striate.data.record import ImageRecord
-    from striate.engines import check_engine, computed_by
     from striate.training.checkpoint import remove
     from striate.training.training_settings import NAMES
 
@@ -63,9 +61,9 @@ def train(**given: Any) -> int:
     if finds_rate:
         asked["learning_rate"] = None
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
-    if chosen.backbone is not None and finds_rate:
-        raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
     if chosen.backbone is not None:
+        if finds_rate:
+            raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
         return from_backbone.train_from_backbone(chosen)
     described = networkfile.read(chosen.network) if chosen.network else None
     check_model_file(chosen.out)
@@ -101,12 +99,7 @@ def train(**given: Any) -> int:
     _announce(chosen, dataset, recipe, network)
     if replaces and not chosen.resume:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
-    origin = {
-        "split": split_notes(chosen, dataset),
-        "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
-        "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
-        **({} if dataset.label_columns is None else {"label_columns": dataset.label_columns}),
-    }
+    origin = origin_notes(chosen, dataset, held)
     if replaces and chosen.resume:
         note_changes(out, dataset, quiet=chosen.quiet)
     checkpoint = checkpoint_beside(out)

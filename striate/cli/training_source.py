@@ -104,11 +104,19 @@ def validation_fraction(chosen: TrainOptions, task: TrainingTask) -> float:
     return VALIDATION if chosen.patience else task.validation()
 
 
-def split_notes(chosen: TrainOptions, dataset: Dataset) -> dict[str, Any] | None:
-    """Return how the test images were split off, for `evaluate`; None if they came as such."""
-    if not dataset.split:
-        return None
-    return {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
+def origin_notes(chosen: TrainOptions, dataset: Dataset, held: HeldOut) -> dict[str, Any]:
+    """Return what a model file tells `evaluate` of its images, and how it was computed."""
+    from striate.data.record import ImageRecord
+    from striate.engines import check_engine, computed_by
+
+    split = {"test_fraction": chosen.test_fraction, "seed": chosen.seed}
+    columns = dataset.label_columns
+    return {
+        "split": split if dataset.split else None,  # None where the test images came as such
+        "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
+        "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
+        **({} if columns is None else {"label_columns": columns}),
+    }
 
 
 def computing(chosen: TrainOptions) -> dict[str, Any]:

@@ -103,9 +103,9 @@ def stratified_folds(
     """
     if not 1 <= folds <= len(labels):
         raise StriateValueError(f"{len(labels)} things cannot be dealt out to {folds} parts")
-    _, inverse = np.unique(labels, return_inverse=True)
+    order = rng.permutation(len(labels))
     # Sorted by class, and at random inside; dealt out in turn, from one class on to the next.
-    order = np.lexsort((rng.random(len(labels)), inverse))
+    order = order[np.argsort(labels[order], kind="stable")]
     parts = np.empty(len(labels), np.intp)
     parts[order] = np.arange(len(labels)) % folds
     return parts

@@ -86,8 +86,16 @@ def read_torch_state(path: PathLike) -> dict[str, Array]:
         TorchStateFileError: there is no such file, it is damaged, or it holds anything else than a
             dict of tensors on the processor.
     """
-    who = str(path)
     content = read_bytes(path, "file of weights", most=MOST_BYTES, error=TorchStateFileError)
+    return torch_state_of(str(path), content)
+
+
+def torch_state_of(who: str, content: bytes) -> dict[str, Array]:
+    """Return the tensors in the content of such a file; `who` names it in messages.
+
+    Raises:
+        TorchStateFileError: as `read_torch_state`.
+    """
     try:
         if content[:4] == b"PK\x03\x04":
             return _of_archive(who, content)

@@ -23,7 +23,7 @@ from striate.common.arithmetic import unwatched
 from striate.common.ordered_work import in_order
 from striate.common.short_repr import short_repr
 from striate.common.stratified import stratified_folds
-from striate.optim.losses import softmax
+from striate.optim.losses import SoftmaxCrossEntropy
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -34,6 +34,7 @@ FOLDS = 5
 _PENALTIES = tuple(10.0 ** (0.5 - step / 2) for step in range(14))
 _PATIENCE = 2  # steps without a gain, after which weaker penalties are not tried
 _STEPS = 300
+_LOSS = SoftmaxCrossEntropy()
 # When a solution is good enough: to compare penalties, and to be used.
 _ROUGHLY = {"gtol": 1e-4, "ftol": 1e-6}
 _EXACTLY = {"gtol": 1e-6, "ftol": 1e-9}
@@ -169,9 +170,9 @@ class _LogisticFit:
         self, data: _Rotated, rows: Indices, labels: Indices, classes: int, weights: Values
     ) -> None:
         self.features = np.concatenate([view[rows] for view in data.views])
-        self.targets = np.tile(labels[rows], len(data.views))
+        self.targets = _LOSS.targets(np.tile(labels[rows], len(data.views)), classes)
         shares = np.tile(weights[rows], len(data.views))
-        self.shares = (shares / shares.sum())[:, None]
+        self.shares = shares / shares.sum()
         self.classes = classes
 
     @property
@@ -202,21 +203,14 @@ class _LogisticFit:
     def _loss(self, solution: Values, penalty: float) -> tuple[float, Values]:
         matrix, _ = self.parts(solution)
         logits = self.logits(solution, self.features)
-        rows = np.arange(len(logits))
-        errors = softmax(logits)
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, self.targets]
-        errors[rows, self.targets] -= 1.0
-        errors *= self.shares
+        loss, errors = _LOSS.value_and_gradient(logits, self.targets, self.shares)
         gradient = np.empty_like(solution).reshape(-1, self.classes)
         np.matmul(self.features.T, errors, out=gradient[:-1])
         gradient[:-1] += penalty * matrix
         gradient[-1] = errors.sum(axis=0)
-        loss = float(self.shares[:, 0] @ losses) + penalty / 2 * float(np.square(matrix).sum())
-        return loss, gradient.ravel()
+        return loss + penalty / 2 * float(np.square(matrix).sum()), gradient.ravel()
 
 
 def _log_loss(logits: Values, labels: Indices, weights: Values) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+    losses = _LOSS.per_image(logits, _LOSS.targets(labels, logits.shape[1]))
     return float(weights @ losses / weights.sum())

@@ -18,7 +18,7 @@ from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateImportError, StriateValueError
 from striate.common.input_files import read_bytes
 from striate.common.text import did_you_mean, listed
-from striate.importing.torch_state_file import MOST_BYTES, read_torch_state
+from striate.importing.torch_state_file import MOST_BYTES, torch_state_of
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
 
@@ -117,7 +117,7 @@ def load_pretrained(name: str) -> Network:
             f"are {listed(list(PRETRAINED))}, a model file of striate and an ONNX file"
         )
     known = PRETRAINED[name]
-    state = read_torch_state(_checked_file(name, known))
+    state = torch_state_of(*_checked_file(name, known))
     network = known.build()
     names = known.their_names(network)
     for own in (network.parameters, network.state):
@@ -133,8 +133,8 @@ def is_installed(name: str) -> bool:
     return find_spec(PRETRAINED[name].package) is not None
 
 
-def _checked_file(name: str, known: Pretrained) -> str:
-    """The file of the weights, after its digest was compared."""
+def _checked_file(name: str, known: Pretrained) -> tuple[str, bytes]:
+    """The file of the weights and its content, after the digest of that was compared."""
     spec = find_spec(known.package)
     places = [] if spec is None else list(spec.submodule_search_locations or ())
     if not places:
@@ -143,13 +143,14 @@ def _checked_file(name: str, known: Pretrained) -> str:
             f"(package {known.package.replace('_', '-')}, {known.about})"
         )
     path = os.path.join(places[0], known.file)
-    found = hashlib.sha256(read_bytes(path, "file of weights", most=MOST_BYTES)).hexdigest()
+    content = read_bytes(path, "file of weights", most=MOST_BYTES)
+    found = hashlib.sha256(content).hexdigest()
     if found != known.sha256:
         raise StriateValueError(
             f"{path}: is not the file of weights that striate knows (SHA-256 {found[:16]}… instead "
             f"of {known.sha256[:16]}…): install its package anew"
         )
-    return path
+    return path, content
 
 
 def _as_here(kind: str, array: Array, shape: tuple[int, ...]) -> Floats:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from striate.common.arrays import Array, Floats
 from striate.common.short_repr import short_repr
-from striate.common.stratified import largest_remainders, stratified_parts
 from striate.common.text import counted, percent
 from striate.network import Network
-from striate.optim.losses import softmax
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.training.split import stratified_split
 from striate.transfer.backbone import Backbone
 from striate.transfer.fine_tuning import FineTuning, TunedStages, choose_cut
 from striate.transfer.kept_features import FeatureExtractor, OnProgress
@@ -171,7 +171,8 @@ class Transfer:
                 "left, where what the first ones see fits into memory",
             )
             return
-        if self.tune is None and len(labels) < FEWEST:
+        wanted = _to_hold_out(labels)
+        if self.tune is None and (len(labels) < FEWEST or wanted < 1):
             self._told(
                 made,
                 f"Its stages are not trained on: of {counted(len(labels), 'image')} too few can "
@@ -183,7 +184,7 @@ class Transfer:
         seen = stages.seen(images, views, everything.tolist(), self.progress)
         tail = stages.untrained(self.settings)
         if self.tune is None:
-            kept, held = _held_out(labels, self.seed)
+            kept, held = stratified_split(labels, wanted / len(labels), self.seed)
             made.history = self._train(stages, tail, seen, labels, kept, weights)
             if made.history.interrupted:
                 self._told(made, "Its stages stay as they were, as their training was stopped")
@@ -247,20 +248,15 @@ def _set_head(network: Network, head: LinearHead) -> None:
     network.parameters["head/bias"][...] = head.bias
 
 
-def _held_out(labels: Indices, seed: int) -> tuple[Indices, Indices]:
-    """The images to train on and those held out; of each class one is left to train on."""
-    wanted = min(round(HELD_OUT * len(labels)), MOST_HELD_OUT)
-
-    def share(counts: Indices) -> Indices:
-        return largest_remainders(counts, min(wanted, int((counts - 1).sum())))
-
-    rng = np.random.default_rng(seed)
-    return stratified_parts(labels, share, rng, together=True)
+def _to_hold_out(labels: Indices) -> int:
+    """How many images are held out, so that of each class one is left to train on."""
+    room = len(labels) - len(np.unique(labels))
+    return min(round(HELD_OUT * len(labels)), MOST_HELD_OUT, room)
 
 
 def _figures(outputs: Array, labels: Indices) -> tuple[float, float]:
     """The accuracy and the log-loss of logits."""
-    shares = softmax(np.asarray(outputs, np.float64))
-    right = outputs.argmax(axis=1) == labels
-    of_class = np.maximum(shares[np.arange(len(labels)), labels], 1e-12)
-    return float(right.mean()), float(-np.log(of_class).mean())
+    criterion = SoftmaxCrossEntropy()
+    targets = criterion.targets(labels, outputs.shape[1])
+    losses = criterion.per_image(np.asarray(outputs, np.float64), targets)
+    return float((outputs.argmax(axis=1) == labels).mean()), float(losses.mean())

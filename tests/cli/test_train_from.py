@@ -123,3 +123,17 @@ def test_few_photographs_are_told_of_it(striate: Run, backbone: Path, network_fi
     assert "--from efficientnet-lite0" in striate(*quick).err
     assert "--from" not in striate("train", "photos", *scratch, "--size", "32").err
     assert "--from" not in striate("train", "digits", "--epochs", 1).err
+
+
+def test_the_columns_of_a_table_are_kept(striate: Run, backbone: Path) -> None:
+    rows = [
+        f"{path.as_posix()},{path.parent.name}" for path in sorted(Path("photos").rglob("*.png"))
+    ]
+    Path("table.csv").write_text("\n".join(["picture,kind", *rows]))
+    outcome = striate(
+        "train", "photos", "--labels", "table.csv", "--path-column", "picture", "--label-column",
+        "kind", "--from", backbone, "--no-tune", "-o", "m.safetensors",
+    )  # fmt: skip
+    assert outcome.code == 0
+    columns = files.information("m.safetensors")["label_columns"]
+    assert columns["path_column"] == "picture"

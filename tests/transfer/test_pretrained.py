@@ -28,7 +28,7 @@ def test_every_weight_is_in_its_place() -> None:
     sys.modules.pop(package, None)
     network = load_pretrained(NAME)
     assert package not in sys.modules
-    state = pretrained.read_torch_state(pretrained._checked_file(NAME, PRETRAINED[NAME]))
+    state = pretrained.torch_state_of(*pretrained._checked_file(NAME, PRETRAINED[NAME]))
     sizes = sorted(a.size for n, a in state.items() if not n.endswith("num_batches_tracked"))
     assert sorted(a.size for a in [*network.parameters.values(), *network.state.values()]) == sizes
     assert network.preprocessing.mean == (127.0,) * 3
