@@ -22,12 +22,9 @@ def run_test(network: Network, images: Array, **how: Any) -> tuple[Array, Distan
         images: raw.
         how: options of `Network.predict_logits`.
     """
-    found = None
-    if network.answers.rejection is None:
-        outputs = network.predict_logits(images, **how)
-    else:
-        found = network.distances(images, **how)
-        outputs = found.outputs
+    from striate.confidence.answering import outputs_and_distances
+
+    outputs, found = outputs_and_distances(network, images, **how)
     return calibrated(network.answers, outputs), found
 
 

@@ -121,6 +121,19 @@ def distances(
     )
 
 
+def outputs_and_distances(
+    network: Predictor, images: Array | NamedImages, **options: Any
+) -> tuple[Floats, Distances | None]:
+    """The outputs (n, classes) of raw images, and how far they are if the network has a rejection.
+
+    The options are those of `predict_logits`.
+    """
+    if network.answers.rejection is None:
+        return network.predict_logits(images, **options), None
+    found = distances(network, images, **options)
+    return found.outputs, found
+
+
 def predict(
     network: Predictor,
     images: Array | NamedImages,

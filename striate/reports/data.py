@@ -16,6 +16,7 @@ from striate.common.arrays import Array, Floats
 from striate.common.cached_property import cached_property
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
+from striate.confidence.answering import outputs_and_distances
 from striate.confidence.assessment import Assessment, assess
 from striate.confidence.probabilities import calibrated
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
@@ -186,12 +187,7 @@ def collect(
     if not megabytes > 0:
         raise StriateValueError(f"report: megabytes must be positive, got {megabytes!r}")
     options: dict[str, Any] = {"engine": engine, "threads": threads}
-    distances = None
-    if network.answers.rejection is None:
-        logits = network.predict_logits(checked, **options)
-    else:
-        distances = network.distances(checked, **options)
-        logits = distances.outputs
+    logits, distances = outputs_and_distances(network, checked, **options)
     if not np.isfinite(logits).all():
         raise StriateValueError(
             "report: the network's outputs are not finite numbers; its weights or the images are "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import importlib
 import math
 from typing import Any
 
@@ -15,14 +14,7 @@ from PIL import Image
 
 from striate.data.augment import Augment
 from striate.data.photo_changes import ASPECTS, cut_and_resize, draw_parts, turn_hues
-
-
-def torchvision(name: str) -> Any:
-    """A module of torchvision, where it is installed and fits PyTorch."""
-    try:
-        return importlib.import_module(f"torchvision.{name}")
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision cannot be imported: {error}")
+from tests.data.torchvision_peer import torchvision
 
 
 def pictures(count: int = 3, height: int = 12, width: int = 17, channels: int = 3) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any
 
@@ -12,17 +11,10 @@ from PIL import Image, ImageOps
 
 from striate.data.augment import Augment
 from striate.data.randaugment import MOST, OPERATIONS, apply_operations, draw_operations
+from tests.data.torchvision_peer import torchvision
 
 NAMES = [name for name, _, _ in OPERATIONS]
 FILL = np.array([7, 80, 200], np.uint8)
-
-
-def torchvision(name: str) -> Any:
-    """A module of torchvision, where it is installed and fits PyTorch."""
-    try:
-        return importlib.import_module(f"torchvision.{name}")
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision cannot be imported: {error}")
 
 
 def pictures(count: int = 2, height: int = 14, width: int = 19, channels: int = 3) -> np.ndarray:
