@@ -59,9 +59,9 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
 
     `name` is a network's, an architecture's, or a number of plain layers.
     """
-    from networks import CASES, CIFAR, IMAGENET, Case, images_for, labels_for, plain
+    from networks import images_for, labels_for
 
-    from striate.architectures import NAMES, build
+    from striate.architectures import NAMES
     from striate.engines.llvm import CompiledEngine
     from striate.nest.target import host
     from striate.optim.losses import SoftmaxCrossEntropy
@@ -69,12 +69,7 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
 
     host()  # imports the compiler, which otherwise comes with the first step
     after_imports, count, loss = memory()["now"], int(batch), SoftmaxCrossEntropy()
-    if name.isdigit():
-        case = Case(name, lambda: plain(int(name)), CIFAR)
-    elif name in NAMES:
-        case = Case(name, lambda: build(name), IMAGENET)
-    else:
-        (case,) = (case for case in CASES if case.name == name)
+    case = _case(name)
     import numpy as np
 
     network, images = case.build(), images_for(case, count)
@@ -96,6 +91,20 @@ def train_striate(name: str, batch: str, threads: str) -> dict[str, float]:
         engine.step(images, targets, weights, keys)
         plans.append(time.perf_counter() - begin - found["step"])
     return {**found, "plan": min(plans)}
+
+
+def _case(name: str) -> Any:
+    """What a name stands for: a network, an architecture, or a number of plain layers."""
+    from networks import CASES, CIFAR, IMAGENET, Case, plain
+
+    from striate.architectures import NAMES, build
+
+    if name.isdigit():
+        return Case(name, lambda: plain(int(name)), CIFAR)
+    if name in NAMES:
+        return Case(name, lambda: build(name), IMAGENET)
+    (case,) = (case for case in CASES if case.name == name)
+    return case
 
 
 def train_pytorch(name: str, batch: str, kind: str, threads: str) -> dict[str, float]:
@@ -177,24 +186,28 @@ def epoch(path: str, batch: str, threads: str) -> dict[str, float]:
 
 
 def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
-    """Seconds to import striate, and to make an engine and run its first step, less a second."""
+    """Seconds to import striate, and to make an engine and run its first step, less a second.
+
+    `name` is a network's or an architecture's.
+    """
     begin = time.perf_counter()
     import striate  # noqa: F401
 
     imported = time.perf_counter() - begin
     import llvmlite.binding  # noqa: F401
-    from networks import CASES, images_for, labels_for
 
     from striate.engines.llvm import CompiledEngine
     from striate.optim.losses import SoftmaxCrossEntropy
     from striate.optim.optimizers import SGD
 
     all_imported = time.perf_counter() - begin
-    (case,) = (case for case in CASES if case.name == name)
+    case = _case(name)
     count, loss, network = int(batch), SoftmaxCrossEntropy(), case.build()
     import numpy as np
+    from networks import images_for, labels_for
 
-    images, targets = images_for(case, count), loss.targets(labels_for(count), 10)
+    images = images_for(case, count)
+    targets = loss.targets(labels_for(count), network.output_shape[-1])
     keys, weights = np.zeros(count, np.uint32), np.full(count, 1 / count, np.float32)
     optimizer, times = SGD(0.9, nesterov=True), [time.perf_counter()]
     engine = CompiledEngine(network, batch_size=count, loss=loss, threads=int(threads))
@@ -206,8 +219,32 @@ def first_step(name: str, batch: str, threads: str) -> dict[str, float]:
     return {"import": imported, "all_imports": all_imported, "compile": max(0.0, first - second)}
 
 
+def first_prediction(name: str, batch: str, threads: str) -> dict[str, float]:
+    """Seconds to import striate, and to make an inference plan and run it, less a second run."""
+    begin = time.perf_counter()
+    import striate  # noqa: F401
+
+    imported = time.perf_counter() - begin
+    import llvmlite.binding  # noqa: F401
+    import numpy as np
+
+    from striate.architectures import build
+
+    all_imported = time.perf_counter() - begin
+    network, count = build(name), int(batch)
+    images = np.random.default_rng(0).standard_normal((count, *network.input_shape), np.float32)
+    times = [time.perf_counter()]
+    compiled = network.compile(batch_size=count, threads=int(threads))
+    for _ in range(2):
+        compiled(images)
+        times.append(time.perf_counter())
+    first, second = times[1] - times[0], times[2] - times[1]
+    return {"import": imported, "all_imports": all_imported, "compile": max(0.0, first - second)}
+
+
 TASKS: Mapping[str, Any] = {
-    task.__name__: task for task in (train_striate, train_pytorch, train_module, epoch, first_step)
+    task.__name__: task
+    for task in (train_striate, train_pytorch, train_module, epoch, first_step, first_prediction)
 }
 
 if __name__ == "__main__":
