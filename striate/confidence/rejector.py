@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.common.arrays import Array, Images
+from striate.common.arrays import Array, Floats, Images
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.text import counted
 from striate.confidence.coverage import auroc
 from striate.confidence.scores import distance, fit_arrays
-from striate.confidence.surrogates import surrogates
+from striate.confidence.surrogates import KINDS, surrogates
 from striate.model.rejection import Rejection
 
 Split = tuple[Array, Array]
 """Outputs (n, classes) and features (n, features) of images."""
 
-MOST_FITTED = 10_000
+Learner = Callable[[Array, Array, Array], Mapping[str, Floats]]
+"""From features and class indices of images of the training, and features of surrogates, to the
+arrays of the score "exposure"."""
+
+MOST_FITTED = 20_000
 """So many images of the training are what others are compared with."""
-SURROGATES = 500
-"""So many surrogates are made of each kind."""
+SURROGATES = (200, 1500)
+"""So many surrogates are made of each kind, at least and at most: together as many as there are
+images of the training…"""
+MOST_PIXELS = 50_000_000
+"""…and each kind of no more pixels than this."""
+TOLD = 0.65
+"""Surrogates are of the known kind, in truth, if the best score tells them with a lower AUROC."""
 KEPT = 1000
 """So many quantiles of the distances of known images are kept."""
 
@@ -97,9 +106,13 @@ def choose_rejection(
     known: Split,
     classes: int,
     run: Callable[[Images], Split],
+    learn: Learner | None = None,
     seed: int = 0,
 ) -> RejectionChoice:
     """Choose the score with the highest AUROC on surrogates of unknown images, and its threshold.
+
+    The score that is learnt from surrogates is judged by kinds that it has not learnt from: half of
+    them, and then the other half. If it is chosen it learns from all.
 
     Args:
         rate: the share of images of the known kind to reject.
@@ -107,6 +120,7 @@ def choose_rejection(
         known: outputs and features of images of the known kind that it was not trained on.
         classes: how many the network has.
         run: from raw images to outputs and features.
+        learn: makes the score "exposure"; None to do without.
         seed: of what is drawn at random.
 
     Raises:
@@ -119,27 +133,52 @@ def choose_rejection(
         threshold_for(known[0][:, 0], rate)  # says so
     rows = np.sort(rng.permutation(len(images))[:MOST_FITTED])
     fitted, of = images[rows], np.asarray(labels)[rows]
-    arrays = fit_arrays(run(fitted)[1], of, classes)
-    made = {name: run(some) for name, some in surrogates(fitted, of, SURROGATES, rng).items()}
+    features = run(fitted)[1]
+    arrays = fit_arrays(features, of, classes)
+    made = {name: run(some) for name, some in surrogates(fitted, of, _count(fitted), rng).items()}
     near = {score: distance(score, *known, needs) for score, needs in arrays.items()}
-    far = {
-        score: {kind: distance(score, *split, needs) for kind, split in made.items()}
-        for score, needs in arrays.items()
-    }
     told = {
-        score: {kind: auroc(near[score], values) for kind, values in kinds.items()}
-        for score, kinds in far.items()
+        score: {
+            kind: auroc(near[score], distance(score, *split, arrays[score]))
+            for kind, split in made.items()
+        }
+        for score in arrays
         if np.isfinite(near[score]).all()
     }
+    strange = [kind for kind in made if max(told[score][kind] for score in told) >= TOLD]
+    strange = strange or list(made)
+    told = {score: {kind: kinds[kind] for kind in strange} for score, kinds in told.items()}
+    if learn is not None and features.shape[1] and len(strange) > 1:
+
+        def exposed_to(kinds: Sequence[str]) -> Mapping[str, Floats]:
+            return learn(features, of, np.concatenate([made[kind][1] for kind in kinds]))
+
+        told["exposure"] = {}
+        for half in (strange[::2], strange[1::2]):
+            trial = exposed_to([kind for kind in strange if kind not in half])
+            around = distance("exposure", *known, trial)
+            for kind in half:
+                told["exposure"][kind] = auroc(around, distance("exposure", *made[kind], trial))
     best = max(told, key=lambda score: np.mean(list(told[score].values())))
+    if best == "exposure":
+        arrays[best] = dict(exposed_to(strange))
+        near[best] = distance(best, *known, arrays[best])
     limit = threshold_for(near[best], rate)
     rejection = Rejection(best, limit, rate, quantiles(near[best]), arrays[best])
+    far = {kind: distance(best, *made[kind], arrays[best]) for kind in strange}
     return RejectionChoice(
         rejection,
         told,
-        {kind: float((values > limit).mean()) for kind, values in far[best].items()},
+        {kind: float((values > limit).mean()) for kind, values in far.items()},
         len(known[0]),
     )
+
+
+def _count(images: Images) -> int:
+    """How many surrogates are made of each kind."""
+    least, most = SURROGATES
+    wanted = min(max(len(images) // len(KINDS), least), most)
+    return max(1, min(wanted, MOST_PIXELS // math.prod(images.shape[1:])))
 
 
 def quantiles(distances: NDArray[np.float64]) -> NDArray[np.float32]:

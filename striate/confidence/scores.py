@@ -60,12 +60,24 @@ def neighbour_distance(outputs: Array, features: Array, arrays: Arrays) -> Float
     return _nearest(reduced, arrays["bank"].astype(np.float64), NEIGHBOURS)
 
 
+def exposure_distance(outputs: Array, features: Array, arrays: Arrays) -> Float64:
+    """How much larger the output for "no class" of a small network on the features is than its
+    largest one for a class: it was trained on images made up to be of no class, too (outlier
+    exposure: Hendrycks et al., arXiv:1812.04606).
+    """
+    hidden, decided = (arrays[name].astype(np.float64) for name in ("hidden", "decided"))
+    active = np.maximum(features @ hidden[:-1] + hidden[-1], 0)
+    found = active @ decided[:-1] + decided[-1]
+    return np.asarray(found[:, -1] - found[:, :-1].max(axis=1))
+
+
 SCORES: Mapping[str, Callable[[Array, Array, Arrays], Float64]] = {
     "softmax": softmax_distance,
     "logit": logit_distance,
     "energy": energy_distance,
     "mahalanobis": mahalanobis_distance,
     "neighbours": neighbour_distance,
+    "exposure": exposure_distance,
 }
 
 
@@ -85,7 +97,8 @@ def distance(score: str, outputs: Array, features: Array, arrays: Arrays) -> Flo
 
 @unwatched
 def fit_arrays(features: Array, labels: Array, classes: int) -> dict[str, dict[str, Floats]]:
-    """What each score needs that can be computed from such features, by its name.
+    """What each score needs that can be computed from such features, by its name; "exposure" is to
+    be learnt: see `striate.training.outlier_exposure`.
 
     Args:
         features: of images of the training, (n, features).

@@ -1,7 +1,8 @@
 """Images that are of no class, made of those of the training, to choose a score by.
 
 What a network will be shown is not known; these are wrong in several ways, and none of them needs
-images from elsewhere.
+images from elsewhere. Some may be of the known kind after all, as a mirrored photograph of a cat:
+whoever uses them must look whether they can be told from known ones.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from striate.common.arrays import Array, Images
 
 Generator = np.random.Generator
+
+# Of bent images, as parts of a side: how far the most moved part moves, and how far one must go
+# until parts move in another way (a standard deviation).
+_FARTHEST, _SMOOTH = 0.28, 0.14
 
 
 def surrogates(images: Images, labels: Array, count: int, rng: Generator) -> dict[str, Images]:
@@ -124,6 +130,38 @@ def _scaled(images: Array, others: Array, white: float, rng: Generator) -> Array
     return made
 
 
+def _turned(images: Array, others: Array, white: float, rng: Generator) -> Array:
+    """Turned by one, two or three quarters; by two where the sides are of different length."""
+    made = np.asarray(images, np.float64).copy()
+    square = made.shape[1] == made.shape[2]
+    for row, image in enumerate(made):
+        image[...] = np.rot90(images[row], 1 + row % 3 if square else 2)
+    return made
+
+
+def _mirrored(images: Array, others: Array, white: float, rng: Generator) -> Array:
+    """Left and right exchanged, or top and bottom."""
+    across = (np.arange(len(images)) % 2 == 0)[:, None, None, None]
+    return np.where(across, images[:, :, ::-1], images[:, ::-1]).astype(np.float64)
+
+
+def _bent(images: Array, others: Array, white: float, rng: Generator) -> Array:
+    """Every part of the image moved, by up to some quarter of its size, neighbours alike."""
+    made = np.empty(images.shape, np.float64)
+    _, height, width, channels = images.shape
+    places = np.indices((height, width)).astype(np.float64)
+    for row, image in enumerate(images):
+        moved = places.copy()
+        for axis, side in enumerate((height, width)):
+            shift = gaussian_filter(rng.normal(size=(height, width)), _SMOOTH * side)
+            moved[axis] += _FARTHEST * side * shift / max(float(np.abs(shift).max()), 1e-30)
+        for channel in range(channels):
+            made[row, ..., channel] = map_coordinates(
+                image[..., channel].astype(np.float64), moved, order=1, mode="nearest"
+            )
+    return made
+
+
 _MAKERS: dict[str, Callable[[Array, Array, float, Generator], Array]] = {
     "noise": _noise,
     "squares in another order": _permuted,
@@ -131,7 +169,12 @@ _MAKERS: dict[str, Callable[[Array, Array, float, Generator], Array]] = {
     "two blended": _blended,
     "two halves": _joined,
     "another scale": _scaled,
+    "turned": _turned,
+    "mirrored": _mirrored,
+    "bent": _bent,
 }
+KINDS = tuple(_MAKERS)
+"""The names of the kinds."""
 
 
 def _enlarged(image: Array, by: int, *, smooth: bool) -> Array:

@@ -5,7 +5,8 @@ The file's metadata have, as JSON, what no operator says:
     classes    the class names in the order of the outputs; absent if there are none
     resize     how images are resized before they come in: {"height", "width", "mode", …}
     colour     "gray" or "rgb": what the channels are
-    striate    the network's layers and how they are written, for striate itself to read them back
+    striate    the network's layers, how its outputs become answers, and how all is written, for
+               striate itself to read it back
 
 Every weight keeps its bits; only its axes are put into the order of ONNX.  Batch normalisation is
 not folded into what precedes it.  The same network gives the same bytes, with the same version of
@@ -15,9 +16,9 @@ striate and of onnx.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from striate.exporting.onnx_features import TO_CHANNELS_FIRST, TO_CHANNELS_LAST
 from striate.exporting.onnx_graph import OnnxGraph
 from striate.exporting.onnx_network import write_network
 from striate.exporting.own_layers import check_layers
+from striate.model.answers import Answers
 from striate.model.container import ModelFileError
 from striate.model.model import Model
 from striate.ops.shapes import Shape
@@ -191,24 +193,25 @@ def metadata(model: Model, written: WrittenForm) -> dict[str, str]:
             "mean": model.preprocessing.mean,
             "std": model.preprocessing.std,
             **asdict(written),
-            **_temperature(model),
+            **_answers(model),
         },
     }
     return {name: json.dumps(value) for name, value in known.items() if value is not None}
 
 
-def _temperature(model: Model) -> dict[str, float]:
-    """The temperature of the probabilities, where there is one."""
-    temperature = model.answers.temperature
-    return {} if temperature == 1 else {"temperature": temperature}
+def _answers(model: Model) -> dict[str, Any]:
+    """How outputs become answers, where that is not as usual; a rejection stays behind."""
+    answers = replace(model.answers, rejection=None)
+    return {} if answers == Answers() else {"answers": answers.to_dict()}
 
 
 def _write_temperature(graph: OnnxGraph, model: Model, value: str) -> str:
     """Write how the outputs, `value`, are divided before they become probabilities."""
-    for temperature in _temperature(model).values():
-        constant = graph.constant(np.asarray(temperature, np.float32), "output/temperature")
-        value = graph.op("Div", [value, constant], "output/scaled")
-    return value
+    temperature = model.answers.temperature
+    if temperature == 1:
+        return value
+    constant = graph.constant(np.asarray(temperature, np.float32), "output/temperature")
+    return graph.op("Div", [value, constant], "output/scaled")
 
 
 def write_preprocessing(

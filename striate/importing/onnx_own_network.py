@@ -135,7 +135,7 @@ def _unweighted(graph: OperationGraph, description: Mapping[str, Any]) -> Networ
     check_layers(network, "from_onnx", "ONNX")
     mean, std = tuple(description["mean"]), tuple(description["std"])
     network.preprocessing = Preprocessing(mean, std)
-    network.answers = Answers(temperature=description.get("temperature", 1.0))
+    network.answers = Answers.from_dict(description.get("answers", {}))
     return network
 
 

@@ -92,7 +92,8 @@ def _imported(
     if own is not None and size in (None, own.network.input_shape[:2]):
         notes = ["its layers are those of the network that striate exported"]
         if own.form.probabilities:
-            notes.append(_LEFT_OUT.format("Softmax"))
+            is_labels = own.network.answers.kind == "labels"
+            notes.append(_LEFT_OUT.format("Sigmoid" if is_labels else "Softmax"))
         notes += apply_metadata(own.network, graph.metadata, graph.path)
         return ImportedNetwork(own.network, own.image, own.output, notes), True
     before = len(graph.operations)

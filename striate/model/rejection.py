@@ -24,6 +24,7 @@ ARRAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "energy": (),
         "mahalanobis": ("whitening", "means"),
         "neighbours": ("centre", "directions", "bank"),
+        "exposure": ("hidden", "decided"),
     }
 )
 """The scores by name, each with the arrays that it needs; see `striate.confidence.scores`."""
@@ -33,6 +34,8 @@ DESCRIPTIONS = {
     "energy": "− log Σ exp(outputs)",
     "mahalanobis": "Mahalanobis distance of the features from the nearest class",
     "neighbours": "distance of the features from those of the nearest images of the training",
+    "exposure": 'margin of "no class" over all classes, by a small network on the features that '
+    "has also learnt from images that were made up,",
 }
 """The scores in words."""
 ARRAY_NAMES = frozenset({"distances"}.union(*ARRAYS.values()))
@@ -58,7 +61,10 @@ class Rejection:
             (classes, dimensions): features times the whitening have the same covariance, the
             identity, about the mean of their class. "centre" (1, features), "directions"
             (features, dimensions), "bank" (images, dimensions): features of images of the
-            training, less the centre and times the directions, each of length 1.
+            training, less the centre and times the directions, each of length 1. "hidden"
+            (features + 1, units), "decided" (units + 1, classes + 1): the weights of a dense layer,
+            a ReLU and a dense layer, whose last output is of no class; each with its bias as the
+            last row.
     """
 
     score: str
@@ -118,6 +124,9 @@ class Rejection:
                 "directions": (features, dimensions),
                 "bank": (images, dimensions),
             }
+        elif self.score == "exposure":
+            units = shapes["hidden"][1]
+            wanted = {"hidden": (features + 1, units), "decided": (units + 1, outputs[0] + 1)}
         else:
             dimensions = shapes["whitening"][1]
             wanted = {"whitening": (features, dimensions), "means": (*outputs, dimensions)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from striate.confidence.probabilities import probabilities
 from striate.confidence.rejector import RejectionChoice, choose_rejection
 from striate.model.model import Model
 from striate.model.rejection import UNKNOWN
+from striate.training.outlier_exposure import learn_exposure
 from striate.training.targets import as_images, label_indices
 
 
@@ -111,6 +113,13 @@ def calibrate(
             known=(outputs, features),
             classes=network.output_shape[0],
             run=run,
+            learn=partial(
+                learn_exposure,
+                classes=network.output_shape[0],
+                seed=seed,
+                engine=engine,
+                threads=threads,
+            ),
             seed=seed,
         )
     rejection = None if choice is None else choice.rejection

@@ -29,7 +29,7 @@ from striate.model.files import ModelFileError
 from striate.model.rejection import Rejection
 from striate.network import Input, Network
 
-SCORES = ("softmax", "logit", "energy", "mahalanobis", "neighbours")
+SCORES = ("softmax", "logit", "energy", "mahalanobis", "neighbours", "exposure")
 
 
 def layers(*, scaled: bool = False) -> list[Any]:
@@ -57,6 +57,10 @@ def rejection(score: str, features: int = 30, classes: int = 3) -> Rejection:
             "centre": rng.normal(size=(1, features)).astype(np.float32),
             "directions": rng.normal(size=(features, 4)).astype(np.float32),
             "bank": rng.normal(size=(9, 4)).astype(np.float32),
+        },
+        "exposure": {
+            "hidden": rng.normal(size=(features + 1, 5)).astype(np.float32),
+            "decided": rng.normal(size=(6, classes + 1)).astype(np.float32),
         },
     }
     known = np.sort(rng.normal(size=40).astype(np.float32))

@@ -1,5 +1,8 @@
 """Distances, surrogates and thresholds, against textbook loops."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +16,8 @@ from striate.confidence.rejector import (
     quantiles,
     threshold_for,
 )
-from striate.confidence.surrogates import surrogates
+from striate.confidence.surrogates import KINDS, surrogates
+from striate.training.outlier_exposure import learn_exposure
 
 RNG = np.random.default_rng(0)
 OUTPUTS = 4 * RNG.normal(size=(50, 6))
@@ -158,6 +162,34 @@ def test_many_distances_become_quantiles() -> None:
     np.testing.assert_array_equal(quantiles(values[:5]), np.sort(values[:5]).astype(np.float32))
 
 
+def test_exposure() -> None:
+    """A textbook loop over units; and images like those it learnt from are told from the known."""
+    rng = np.random.default_rng(3)
+    away = (rng.normal(size=(200, 7)) @ MIXING - 8).astype(np.float32)
+    arrays = learn_exposure(FEATURES, LABELS, away, 3)
+    hidden, decided = (arrays[name].astype(float) for name in ("hidden", "decided"))
+    assert hidden.shape == (8, len(decided) - 1) and decided.shape[1] == 4
+    found = scores.distance("exposure", np.zeros((40, 3)), ASKED, arrays)
+    for row, point in enumerate(ASKED.astype(float)):
+        active = [
+            max(0.0, sum(point * hidden[:7, unit]) + hidden[7, unit])
+            for unit in range(hidden.shape[1])
+        ]
+        outputs = [sum(active * decided[:-1, k]) + decided[-1, k] for k in range(4)]
+        assert found[row] == pytest.approx(outputs[3] - max(outputs[:3]), abs=1e-4)
+    near = scores.distance("exposure", np.zeros((300, 3)), FEATURES, arrays)
+    far = (rng.normal(size=(100, 7)) @ MIXING - 8).astype(np.float32)
+    assert (near < 0).mean() > 0.95
+    assert (scores.distance("exposure", np.zeros((100, 3)), far, arrays) > 0).mean() > 0.9
+
+
+def test_exposure_gives_the_same_numbers_for_any_threads() -> None:
+    strange = FEATURES[::-1] * 3
+    one, two = (learn_exposure(FEATURES, LABELS, strange, 3, threads=n) for n in (1, 2))
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+
+
 # Surrogates, and the choice
 
 
@@ -167,7 +199,7 @@ def test_surrogates_are_like_the_images_in_type(shape: tuple[int, ...], dtype: t
     rng = np.random.default_rng(0)
     images = (rng.random((12, *shape)) * (200 if dtype is np.uint8 else 1)).astype(dtype)
     made = surrogates(images, np.arange(12) % 2, 9, rng)
-    assert len(made) == 6
+    assert set(made) == set(KINDS)
     for some in made.values():
         assert some.shape == (9, *shape) and some.dtype == dtype
         assert some.min() >= 0 and some.max() <= images.max()
@@ -211,3 +243,63 @@ def test_the_score_that_tells_surrogates_best_is_chosen() -> None:
         choose_rejection(
             0.001, training=(images, labels), known=run(images[400:]), classes=2, run=run
         )
+
+
+def test_what_is_learnt_is_judged_by_kinds_that_it_has_not_learnt_from() -> None:
+    """A learner that knows by heart what it was shown, and nothing else, is not chosen."""
+    rng = np.random.default_rng(4)
+    images = rng.integers(0, 120, (500, 8, 8, 1), dtype=np.uint8)
+    images[::2, :4] += 120
+    labels = np.arange(500) % 2
+    shown: list[int] = []
+
+    def run(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = some.reshape(len(some), -1).astype(np.float32)
+        return pixels[:, :2], pixels
+
+    def by_heart(features: np.ndarray, of: np.ndarray, strange: np.ndarray) -> dict[str, Any]:
+        shown.append(len(strange))
+        return {"hidden": rng.normal(size=(65, 4)).astype("f4"),
+                "decided": rng.normal(size=(5, 3)).astype("f4")}  # fmt: skip
+
+    choice = choose_rejection(
+        0.05,
+        training=(images[:400], labels[:400]),
+        known=run(images[400:]),
+        classes=2,
+        run=run,
+        learn=by_heart,
+    )
+    kinds = set(choice.auroc["softmax"])
+    assert set(choice.auroc["exposure"]) == kinds and len(shown) == 2
+    assert sum(shown) == 200 * len(kinds)
+    assert choice.rejection.score != "exposure"
+    real = choose_rejection(
+        0.05,
+        training=(images[:400], labels[:400]),
+        known=run(images[400:]),
+        classes=2,
+        run=run,
+        learn=partial(learn_exposure, classes=2),
+    )
+    assert real.mean_auroc("exposure") > choice.mean_auroc("exposure")
+
+
+def test_surrogates_of_the_known_kind_are_left_out() -> None:
+    """Noise that is its own mirror image, in kind: turned and mirrored it is as it was."""
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 256, (600, 6, 6, 1), dtype=np.uint8)
+
+    def run(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pixels = some.reshape(len(some), -1).astype(np.float32)
+        return pixels[:, :2], np.column_stack([pixels.mean(1), pixels.std(1)])
+
+    choice = choose_rejection(
+        0.05,
+        training=(images[:400], np.arange(400) % 2),
+        known=run(images[400:]),
+        classes=2,
+        run=run,
+    )
+    kinds = set(choice.auroc["mahalanobis"])
+    assert not kinds & {"turned", "mirrored", "inverted"} and "two blended" in kinds

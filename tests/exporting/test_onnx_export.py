@@ -35,6 +35,7 @@ from striate.exporting import onnx_export
 from striate.exporting.onnx_export import onnx_model
 from striate.exporting.onnx_network import flattened_images
 from striate.layers import Layer
+from striate.model.answers import Answers
 from striate.model.files import ModelFileError
 
 onnx = pytest.importorskip("onnx")
@@ -107,6 +108,27 @@ def test_every_choice_of_input_and_output(
     )
     assert close(outputs(path, given), expected)
     assert close(outputs(path, given[:1]), expected[:1])  # any number of images
+
+
+@pytest.mark.parametrize("answers", [Answers(temperature=0.4), Answers("labels", 2.5)])
+def test_probabilities_are_calibrated(tmp_path: Path, answers: Answers) -> None:
+    """By the temperature, which is a node of the file; outputs are as they are; both come back."""
+    network, path = small(), tmp_path / "small.onnx"
+    network.parameters["dense_2/weights"][...] *= 0.01  # so that no class is certain
+    network.parameters["dense_2/bias"][...] = 0.1, -0.3, 0.2
+    plain = network.predict_proba(images(), engine="numpy")
+    network.answers = answers
+    expected = network.predict_proba(images(), engine="numpy")
+    assert np.abs(expected - plain).max() > 0.01
+    given = np.ascontiguousarray(np.moveaxis(images().astype("f4"), -1, 1))
+    network.to_onnx(path, probabilities=True)
+    assert close(outputs(path, given), expected)
+    again = striate.from_onnx(path)
+    assert again.answers == answers
+    np.testing.assert_array_equal(again.flat, network.flat)
+    assert close(again.predict_proba(images(), engine="numpy"), expected)
+    network.to_onnx(path)
+    assert close(outputs(path, given), network.predict_logits(images(), engine="numpy"))
 
 
 def test_what_stands_in_the_metadata(tmp_path: Path) -> None:
