@@ -169,7 +169,7 @@ def written_graph(
     )
     value = write_network(graph, model, value)
     if written.probabilities:
-        value = _write_temperature(graph, model, value)
+        value = write_temperature(graph, model, value)
     if written.probabilities and model.answers.kind == "labels":
         value = graph.op("Sigmoid", [value], "output/sigmoid")
     elif written.probabilities:
@@ -205,7 +205,7 @@ def _answers(model: Model) -> dict[str, Any]:
     return {} if answers == Answers() else {"answers": answers.to_dict()}
 
 
-def _write_temperature(graph: OnnxGraph, model: Model, value: str) -> str:
+def write_temperature(graph: OnnxGraph, model: Model, value: str) -> str:
     """Write how the outputs, `value`, are divided before they become probabilities."""
     temperature = model.answers.temperature
     if temperature == 1:

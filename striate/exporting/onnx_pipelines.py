@@ -19,6 +19,7 @@ from striate.exporting.onnx_export import (
     OLDEST_OPSET,
     check_network,
     write_preprocessing,
+    write_temperature,
 )
 from striate.exporting.onnx_graph import OnnxGraph
 from striate.exporting.onnx_network import write_network
@@ -49,7 +50,8 @@ def write_classifier(operator: Any, container: Any, model: Model, labels: Array)
     """Write a classifier: from its input to the label of the likeliest class, and probabilities."""
     graph, logits = _written(operator, container, model)
     label, probabilities = (output.full_name for output in operator.outputs)
-    softmax = graph.op("Softmax", [logits], "probabilities", axis=1)
+    scaled = write_temperature(graph, model, logits)
+    softmax = graph.op("Softmax", [scaled], "probabilities", axis=1)
     winner = graph.op("ArgMax", [logits], "winner", axis=1, keepdims=0)
     known = graph.constant(_label_values(labels), "labels")
     chosen = graph.op("Gather", [known, winner], "label", axis=0)

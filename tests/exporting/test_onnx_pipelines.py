@@ -62,6 +62,15 @@ def test_labels(names: Array) -> None:
     classified(ConvNetClassifier(LAYERS, image_shape=(8, 8), **SETTINGS).fit(X, y), X)
 
 
+def test_calibrated_probabilities() -> None:
+    X, y = DIGITS.data[:300].astype(np.float32), DIGITS.target[:300]
+    model = ConvNetClassifier(LAYERS, image_shape=(8, 8), **SETTINGS).fit(X, y)
+    held_out = DIGITS.images[300:500, ..., None].astype(np.float32)
+    model.network_.calibrate(held_out, DIGITS.target[300:500])
+    assert abs(model.network_.answers.temperature - 1) > 0.05
+    classified(model, X)
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (64,)])
 @pytest.mark.parametrize(
     ("dtype", "kind"),
