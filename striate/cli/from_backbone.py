@@ -86,7 +86,7 @@ def train_from_backbone(chosen: TrainOptions) -> int:
 
     def improve() -> None:
         if held.part is None:
-            _calibrate(made)
+            made.calibrate()
         trained.calibrate(held, dataset, reject=chosen.reject, **computing(chosen))
 
     trained.conclude(stop.number, None, improve, dataset, **computing(chosen))
@@ -142,24 +142,14 @@ def _load(chosen: TrainOptions, backbone: Backbone) -> Dataset:
 
 
 def _weights(chosen: TrainOptions, dataset: Dataset) -> Array | None:
-    """Return the weights of the classes; None for equal ones."""
+    """Return the weights of the images, by their classes; None for equal ones."""
     from striate.training.sample_weights import class_weights as of_classes
 
     given = class_weights.read(chosen.class_weight, dataset.classes)
     if given is None:
         return None
-    labels = dataset.train_labels
-    return of_classes(given, labels, len(dataset.classes), np.ones(len(labels)), dataset.classes)
-
-
-def _calibrate(made: Transferred) -> None:
-    """Calibrate the network by what it, or one like it, said of images that it had not seen."""
-    from striate.confidence.calibration import fit_temperature
-    from striate.model.answers import FEWEST
-
-    if made.unseen is not None and len(made.unseen[1]) >= FEWEST:
-        temperature = fit_temperature(*made.unseen)
-        made.network.answers = replace(made.network.answers, temperature=temperature)
+    labels, names = dataset.train_labels, dataset.classes
+    return of_classes(given, labels, len(names), np.ones(len(labels)), names)[labels]
 
 
 def _result(

@@ -11,6 +11,8 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from striate.common.cache import CacheStore
 from striate.common.digests import digest_of
 from striate.network import Network
 from striate.transfer.backbone import Backbone
+
+if TYPE_CHECKING:
+    from striate.plan.inference import CompiledNetwork
 
 OnProgress = Callable[[int, int, str], None]  # (done, total, text)
 
@@ -53,9 +58,14 @@ class FeatureExtractor:
     ) -> None:
         network = backbone.features()
         self.count = math.prod(network.output_shape)
-        self._run = network.compile(batch_size=BATCH, threads=threads)
+        self._network, self._threads = network, threads
         self._key = _key_of(network) if kept else None
         self.computed = 0
+
+    @cached_property
+    def _run(self) -> CompiledNetwork:
+        """The compiled network: it is not needed where all features are found."""
+        return self._network.compile(batch_size=BATCH, threads=self._threads)
 
     def __call__(
         self, images: Array, *, mirrored: bool = False, progress: OnProgress | None = None

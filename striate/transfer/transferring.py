@@ -5,7 +5,7 @@ better on images that were held out, its last stages trained on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from striate.common.arrays import Array, Floats
 from striate.common.short_repr import short_repr
 from striate.common.text import counted, percent
+from striate.confidence.calibration import fit_temperature
+from striate.model.answers import FEWEST as FEWEST_ANSWERS
 from striate.network import Network
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.training.split import stratified_split
@@ -65,6 +67,14 @@ class Transferred:
     history: History | None = None
     notes: list[str] = field(default_factory=list)
 
+    def calibrate(self) -> None:
+        """Set the temperature of the network's probabilities by what it, or one like it, said of
+        images that it had not seen; it stays as it is where these are too few.
+        """
+        if self.unseen is not None and len(self.unseen[1]) >= FEWEST_ANSWERS:
+            temperature = fit_temperature(*self.unseen)
+            self.network.answers = replace(self.network.answers, temperature=temperature)
+
 
 class Transfer:
     """Makes classifiers of a backbone.
@@ -110,9 +120,9 @@ class Transfer:
             images: raw, (n, height, width, channels), as the backbone reads them.
             labels: class indices (n,).
             classes: how many there are.
-            weights: of the classes, (classes,); None for equal ones.
+            weights: of the images, 0 or more, (n,); None for equal ones.
         """
-        of_images = None if weights is None else np.asarray(weights, np.float64)[labels]
+        of_images = None if weights is None else np.asarray(weights, np.float64)
         return self._with_head(images, labels, classes, of_images)
 
     def go_on(
@@ -120,7 +130,7 @@ class Transfer:
     ) -> None:
         """Train the last stages on, if they are to be, of what `begin` made of these images."""
         if self.tune is not False:
-            of_images = None if weights is None else np.asarray(weights, np.float64)[labels]
+            of_images = None if weights is None else np.asarray(weights, np.float64)
             self._tune(made, images, labels, of_images)
 
     def _told(self, made: Transferred, sentence: str) -> None:

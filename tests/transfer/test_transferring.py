@@ -151,7 +151,9 @@ def test_few_images_and_weights_of_classes() -> None:
     assert made.tuned is None and "too few" in made.notes[-1]
     # A class that weighs a thousand times as much is said of all that is not plain.
     heavy = np.array([1.0, 1, 1, 1000])
-    biased = Transfer(Backbone.of(network()), tune=False, **QUIET).begin(images, labels, 4, heavy)
+    biased = Transfer(Backbone.of(network()), tune=False, **QUIET).begin(
+        images, labels, 4, heavy[labels]
+    )
     plain = made.network.predict_logits(images).argmax(axis=1)
     more = biased.network.predict_logits(images).argmax(axis=1)
     assert (more == 3).sum() > (plain == 3).sum()
