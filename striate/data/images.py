@@ -278,19 +278,20 @@ def refit(images: Images, size: tuple[int, int] | None, colour: str | None, mode
                 f"images with {images.shape[3]} channels cannot become {colour}: only those with "
                 "1 or 3 channels can"
             )
-        if channels == 3:
-            images = np.repeat(images, 3, axis=3)
-        else:
+        if channels == 1:
             mixed = images @ np.array([[0.299], [0.587], [0.114]], dtype=np.float32)
             images = np.rint(mixed).astype(np.uint8) if images.dtype == np.uint8 else mixed
+    given: int = images.shape[3]
     if size is None or size == images.shape[1:3]:
-        return images
+        return images if given == channels else np.repeat(images, channels, axis=3)
     result = np.empty((len(images), *size, channels), images.dtype)
     # Channel by channel: Pillow has no images of several real-valued channels.
     for before, after in zip(images, result, strict=True):
-        for channel in range(channels):
+        for channel in range(given):
             plane = Image.fromarray(np.ascontiguousarray(before[..., channel]))
             after[..., channel] = np.asarray(decode.fit(plane, *size, mode))
+        if given < channels:
+            after[...] = after[..., :1]
     return result
 
 
