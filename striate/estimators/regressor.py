@@ -28,7 +28,8 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     training and predictions scaled back, so that learning rates do not depend on their unit.
 
     The parameters are those of `ConvNetClassifier` without `label_smoothing` and `class_weight`;
-    `augment` is None by default, as moving or mirroring an image may change its target.
+    `augment` is None by default, as moving or mirroring an image may change its target.  `backbone`
+    is refused: it is not yet for numbers.
 
     Attributes:
         network_: the trained `Network`, whose outputs are standardised targets.
