@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,12 @@ def test_images_that_do_not_fit_are_told(
     assert not hasattr(classifier(), "network_")
 
 
+def test_names_of_files_are_for_predictions(tmp_path: Path) -> None:
+    Image.fromarray(stripes(1, 0)[0][0]).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="fit takes images as an array, not their names"):
+        classifier().fit([str(tmp_path / "a.png")] * 2, [0, 1])
+
+
 def test_images_of_another_scale_or_size_than_in_training_are_told() -> None:
     X, y = stripes(24, 8)
     model = classifier().fit(X / 255, y)
@@ -342,7 +349,7 @@ def test_a_clone_a_pickle_and_a_backbone_of_every_kind(tmp_path: Path) -> None:
     path = tmp_path / "backbone.safetensors"
     backbone().save(path)
     sources: list[Any] = [path, str(path)]
-    if pytest.importorskip("onnx"):
+    if find_spec("onnx") is not None:
         backbone().to_onnx(tmp_path / "backbone.onnx")
         sources.append(tmp_path / "backbone.onnx")
     for source in sources:

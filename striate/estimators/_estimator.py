@@ -110,6 +110,11 @@ class ConvNet(BaseEstimator):
     # Data.
 
     def _first_images(self, X: ArrayLike) -> Array:
+        if named_images(X) is not None:
+            raise StriateValueError(
+                f"{type(self).__name__}: fit takes images as an array, not their names: for a "
+                "folder of them striate.load_data(folder, size=224).train_images is one"
+            )
         images, self.input_shape_ = check_fit_inputs(self, X, self.image_shape)
         return images
 
