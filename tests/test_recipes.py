@@ -101,6 +101,10 @@ LARGE = (
 )
 
 
+DEEPER = LARGE.replace("bn, relu, mean", "bn, relu, conv 160 3x3, max 2x2, bn, relu, mean")
+DEEPEST = DEEPER.replace("bn, relu, mean", "bn, relu, conv 192 3x3, max 2x2, bn, relu, mean")
+
+
 @pytest.mark.parametrize(
     ("shape", "layers"),
     [
@@ -108,6 +112,11 @@ LARGE = (
         ((28, 30, 1), GRAY),
         ((32, 30, 3), COLOUR),
         ((64, 80, 3), LARGE),
+        # A convolution more for each doubling: the next whole number of doublings decides.
+        ((90, 64, 3), LARGE),
+        ((64, 91, 3), DEEPER),
+        ((181, 1, 1), DEEPER.replace("max 2x2", "max 2x1")),
+        ((182, 128, 3), DEEPEST),
         ((16, 32, 2), COLOUR.replace("24 2x2", "16 2x2").replace("max 3x3", "max 1x3")),
         # Of what is but a pixel high or wide there is nothing to pool.
         (
@@ -192,6 +201,24 @@ def test_kinds_are_told_apart() -> None:
     assert name(41, 3, 1) == name(3, 41, 3) == "large images"
 
 
+@pytest.mark.parametrize(
+    ("width", "filters", "units"),
+    [(0.25, [8, 16, 16, 32], 32), (1, [32, 64, 64, 128], 128), (1.3, [40, 80, 80, 168], 168)],
+)
+def test_narrower_and_wider_networks(width: float, filters: list[int], units: int) -> None:
+    layers = [node.layer for node in recipes.choose((8, 8, 1), 7, 99, width).build(Network).nodes]
+    assert [layer.filters for layer in layers if isinstance(layer, Conv2D)] == filters
+    assert [layer.units for layer in layers if isinstance(layer, Dense)] == [units, 7]
+    # What whitens the images depends on them alone.
+    layers = [node.layer for node in recipes.choose((32, 32, 3), 7, 99, width).build(Network).nodes]
+    found = [layer.filters for layer in layers if isinstance(layer, Conv2D)]
+    assert found[0] == 24
+    assert (
+        recipes.choose((8, 8, 1), 7, 99, width).training
+        == recipes.choose((8, 8, 1), 7, 99).training
+    )
+
+
 def test_letters_and_digits_are_not_mirrored() -> None:
     for shape in ((8, 8, 1), (28, 28, 1)):
         assert not recipes.choose(shape, 10, 1000).training.augment.get("flip")
@@ -241,6 +268,11 @@ def test_an_epoch_more_from_the_number_of_images_on_at_which_it_rounds_up(
         ((64, 3, 3), "crop", 0),
         ((8, 28, 1), "shift", 2),
         ((28, 7, 1), "shift", 1),
+        # Larger images are moved further.
+        ((64, 63, 3), "crop", 8),
+        ((96, 128, 3), "crop", 16),
+        ((128, 40, 3), "crop", 10),
+        ((250, 256, 3), "crop", 32),
     ],
 )
 def test_no_image_is_moved_by_more_than_a_quarter(
@@ -290,3 +322,9 @@ def test_what_no_recipe_is_for(
 ) -> None:
     with pytest.raises(ValueError, match=match):
         recipes.choose(shape, classes, images)
+
+
+def test_a_width_is_above_zero() -> None:
+    for width in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"the width of a network must be above 0, not "):
+            recipes.choose((8, 8, 1), 2, 10, width)

@@ -113,7 +113,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The checked options of `striate.data.load`; see there."""
+    """The checked options of `striate.data.load`; see there.
+
+    Attributes:
+        sides: how long the long side of an image may be where the size is chosen, and where it is
+            that of at least half of them; None for what suits their number.
+        choose_side: returns one for both, of a `striate.data.found_images.FoundImages`, or None.
+
+    The others are its arguments.
+    """
 
     size: tuple[int, int] | None = None
     colour: str | None = None
@@ -133,6 +141,8 @@ class LoadOptions:
     memory: int | None = None
     image_cache: int | None = None
     task: str | None = None
+    sides: tuple[int, int] | None = None
+    choose_side: Callable[[Any], int | None] | None = None
 
 
 def checked_size(size: int | Sequence[int] | None) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.data.dataset import DataError, Dataset, LoadOptions, assemble, class_indices
+from striate.data.image_sizes import resized_arrays
 from striate.data.images import refit
 from striate.data.part import Part
 
@@ -30,6 +31,7 @@ def load_digits(options: LoadOptions) -> Dataset:
     names = [str(digit) for digit in range(10)]
     indices = np.array(class_indices(names, options.classes, "digits"), dtype=np.int64)
     labels = indices[table[:, 64]]
+    notes = resized_arrays(len(images), images.shape[1:3], options.size, options.mode)
     images = refit(images, options.size, options.colour, options.mode)
     height, width, channels = images.shape[1:]
     return assemble(
@@ -39,7 +41,7 @@ def load_digits(options: LoadOptions) -> Dataset:
         name="digits",
         resize={"height": height, "width": width, "mode": options.mode, "maximum": _WHITE},
         colour="gray" if channels == 1 else "rgb",
-        notes=[],
+        notes=notes,
     )
 
 

@@ -21,6 +21,7 @@ from striate.data.dataset import (
     same_text,
 )
 from striate.data.decode import WantedImages, decode_chunk
+from striate.data.found_images import with_sides
 from striate.data.holding import are_held
 from striate.data.image_files import KINDS, lacking
 from striate.data.image_rows import SurveyedImages
@@ -88,7 +89,7 @@ def load_found(
             files += members
             labels += [number[label]] * len(members)
         ends.append(len(files))
-    decoded, cached, held = decode_files(files, options)
+    decoded, cached, held = decode_files(files, options, name)
     notes += [held] * bool(held)
     kept_labels = np.array(labels, dtype=np.int64)[decoded.kept]
     paths = [files[index].path for index in decoded.kept.tolist()]
@@ -225,15 +226,16 @@ def _check_not_empty(part: ClassFolders, number: dict[str, int], present: set[in
 
 
 def decode_files(
-    files: Sequence[decoded_cache.File], options: LoadOptions
+    files: Sequence[decoded_cache.File], options: LoadOptions, name: str
 ) -> tuple[Decoded, bool, str]:
-    """Decode the files or take them from the cache.
+    """Decode the files of the source of that name or take them from the cache.
 
     Returns:
         The images; whether it was the cache; and a note if they are not held in memory.
     """
     places = [file.place for file in files]
-    kinds = ("size", "colour", "mode", "cut_from", "max_pixels", "white")
+    options = with_sides(places, options, name)
+    kinds = ("size", "sides", "colour", "mode", "cut_from", "max_pixels", "white")
     key = decoded_cache.key(files, {kind: getattr(options, kind) for kind in kinds})
     held, told = are_held(places, options)
     limit = LIMIT if options.image_cache is None else options.image_cache
@@ -254,6 +256,7 @@ def decode_files(
         white=options.white,
         progress=options.progress,
         storage=None if held else SurveyedImages(places, key, limit),
+        sides=options.sides,
     )
     if options.cache:
         (decoded_cache if held else survey_cache).write(key, decoded)

@@ -10,7 +10,7 @@ from striate.common.budget import available_memory
 from striate.common.text import counted, in_bytes
 from striate.data import decode
 from striate.data.dataset import DataError, LoadOptions
-from striate.data.image_sizes import KEPT_SIDE, choose_size
+from striate.data.image_sizes import KEPT_SIDE, Sizes, choose_size, default_sides
 from striate.data.image_storage import SPLIT
 from striate.data.row_cache import LIMIT
 
@@ -30,13 +30,14 @@ def are_held(sources: Sequence[decode.Source], options: LoadOptions) -> tuple[bo
     Returns:
         The answer; and where it is no, a sentence with the numbers.
     """
-    room = int(available_memory() * _COMFORTABLE / SPLIT)
-    most = room if options.memory is None else options.memory
-    height, width = options.size or (KEPT_SIDE, KEPT_SIDE)  # the most that a chosen size can have
+    most = room_for(options)
+    sides = options.sides or default_sides(len(sources))
+    longest = max(KEPT_SIDE, *sides)
+    height, width = options.size or (longest, longest)  # the most that a chosen size can have
     channels = 1 if options.colour == "gray" else 3
     if len(sources) * height * width * channels <= most:
         return True, ""
-    height, width, channels = _probable_shape(sources, options)
+    height, width, channels = _probable_shape(sources, options, sides)
     needed = len(sources) * height * width * channels
     if needed <= most:
         return True, ""
@@ -55,17 +56,33 @@ def are_held(sources: Sequence[decode.Source], options: LoadOptions) -> tuple[bo
     )
 
 
-def _probable_shape(sources: Sequence[decode.Source], options: LoadOptions) -> tuple[int, int, int]:
-    """Return the height, width and channels that these files probably become."""
+def room_for(options: LoadOptions) -> int:
+    """Return how many bytes of decoded images are held in memory at most."""
+    if options.memory is not None:
+        return options.memory
+    return int(available_memory() * _COMFORTABLE / SPLIT)
+
+
+def sampled(sources: Sequence[decode.Source], max_pixels: int) -> tuple[Sizes, bool]:
+    """Return the heights and widths (m, 2) of some of the files, by their headers, and whether
+    all of these are gray.
+    """
     sizes, gray = [], True
     for source in sources[:: max(1, len(sources) // _SAMPLE)]:
         try:
-            height, width, is_gray = decode.measure(source, options.max_pixels)
+            height, width, is_gray = decode.measure(source, max_pixels)
         except DataError:
             continue  # it is reported in its turn
         sizes.append((height, width))
         gray = gray and is_gray
-    found = np.array(sizes, np.int32).reshape(-1, 2)
-    height, width = options.size or choose_size(found, options.mode)[:2]
+    return np.array(sizes, np.int32).reshape(-1, 2), gray
+
+
+def _probable_shape(
+    sources: Sequence[decode.Source], options: LoadOptions, sides: tuple[int, int]
+) -> tuple[int, int, int]:
+    """Return the height, width and channels that these files probably become."""
+    found, gray = sampled(sources, options.max_pixels)
+    height, width = options.size or choose_size(found, options.mode, sides)[:2]
     colour = options.colour or ("gray" if gray else "rgb")
     return height, width, 1 if colour == "gray" else 3

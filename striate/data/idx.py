@@ -30,6 +30,7 @@ from striate.data.dataset import (
     assemble,
     class_indices,
 )
+from striate.data.image_sizes import resized_arrays
 from striate.data.images import refit
 from striate.data.part import Labels, Part
 
@@ -121,6 +122,9 @@ def load_idx(folder: Path, options: LoadOptions) -> Dataset:
     known = np.unique(train_values)
     names = [str(value) for value in known]
     indices = np.array(class_indices(names, options.classes, str(folder)), dtype=np.int64)
+    notes = [_TRANSPOSED] if "emnist" in files.name else []
+    count = sum(len(values) for _, values in parts)
+    notes += resized_arrays(count, train_images.shape[1:3], options.size, options.mode)
     pairs = []
     for images, values in parts:
         strange = np.setdiff1d(values, known)
@@ -139,7 +143,7 @@ def load_idx(folder: Path, options: LoadOptions) -> Dataset:
         name=folder.resolve().name or files.name or "idx",
         resize={"height": height, "width": width, "mode": options.mode},
         colour="gray" if channels == 1 else "rgb",
-        notes=[_TRANSPOSED] if "emnist" in files.name else [],
+        notes=notes,
     )
 
 

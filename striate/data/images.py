@@ -21,7 +21,7 @@ from striate.data.dataset import (
     DataError,
     OnProgress,
 )
-from striate.data.image_sizes import KEPT_SIDE, choose_size, losses, resized
+from striate.data.image_sizes import choose_size, default_sides, losses, resized
 from striate.data.image_storage import HeldImages, ImageStorage
 
 if TYPE_CHECKING:
@@ -69,14 +69,15 @@ def decode_images(
     progress: OnProgress | None = None,
     crew: tuple[int, bool] | None = None,
     storage: ImageStorage | None = None,
+    sides: tuple[int, int] | None = None,
 ) -> Decoded:
     """Decode image files to arrays of one size.
 
     Without a `size`, one is chosen: that which at least half of the images have, else the median
-    height and width. If the long side then is over 64 pixels (128 where the size is that of at
-    least half) both are scaled down in proportion until the long side is 64 or, of narrow images,
-    the short side is 8, and rounded to multiples of 8, so that pooling fits. Without a `colour`,
-    images become gray if every pixel of every image is, else RGB.
+    height and width. If the long side then is longer than the first of `sides` (the second where
+    the size is that of at least half) both are scaled down in proportion until the long side is
+    that long or, of narrow images, the short side is 8, and rounded to multiples of 8, so that
+    pooling fits. Without a `colour`, images become gray if every pixel of every image is, else RGB.
 
     Args:
         paths: one or more image files.
@@ -91,22 +92,26 @@ def decode_images(
         progress: called with (done, total, text).
         crew: the number of workers and whether they are processes; see `pool.crew`.
         storage: where the images go; by default into an array of all.
+        sides: see above; by default 128 pixels, and fewer for many images: see
+            `striate.data.image_sizes.default_sides`.
 
     Raises:
         DataError: a file that cannot be read (unless `skip_bad`).
     """
     crew = crew or worker_pool.crew(paths)
     job = _Decoding(list(paths), skip_bad, progress, crew, storage or HeldImages(len(paths)))
-    target = replace(_first_target(job, size, colour, mode, max_pixels), cut_from=cut_from)
+    sides = sides or default_sides(len(paths))
+    target = _first_target(job, size, colour, mode, max_pixels, sides[1])
+    target = replace(target, cut_from=cut_from)
     target = job.run(replace(target, white=white or decode.WHITE), "reading images")
     readable = job.sizes[job.states != decode.BAD]
     if size is None:
-        height, width, note = choose_size(readable, mode)
+        height, width, note = choose_size(readable, mode, sides)
         target = replace(target, height=height, width=width, exact=False)
         if (height, width) != job.storage.shape[1:3]:
             job.restart(target)
     else:
-        note = resized(readable, *size, mode, "as asked for")
+        note = resized(readable, *size, mode, "as asked for", cut_from)
     text = "resizing images" if note and size is None else "reading images"
     target = job.finish(target, text)
     if white is None and (used := _white(job.peaks)) != decode.WHITE:
@@ -364,9 +369,16 @@ class _Decoding:
 
 
 def _first_target(
-    job: _Decoding, size: tuple[int, int] | None, colour: str | None, mode: str, max_pixels: int
+    job: _Decoding,
+    size: tuple[int, int] | None,
+    colour: str | None,
+    mode: str,
+    max_pixels: int,
+    kept: int,
 ) -> decode.WantedImages:
-    """Make room for what the images probably become, by the first that can be read."""
+    """Make room for what the images probably become, by the first that can be read; a size is
+    `kept` up to so many pixels.
+    """
     height, width, gray = 1, 1, False
     if size is None or colour is None:
         for path in job.paths:
@@ -377,7 +389,7 @@ def _first_target(
                 continue  # it is reported in its turn
     if size is not None:
         height, width = size
-    elif max(height, width) > KEPT_SIDE:
+    elif max(height, width) > kept:
         height, width = 0, 0  # its size cannot be the chosen one: measure only
     channels = 1 if colour == "gray" or (colour is None and gray) else 3
     target = decode.WantedImages(

@@ -180,7 +180,8 @@ def _decoded(
     if not order:
         raise DataError(f"{folder}: no image has a label in the table")
     files = [images.files[chosen[index]] for index in order]
-    decoded, cached, held = decode_files(files, options)
+    name = folder.resolve().name or "images"
+    decoded, cached, held = decode_files(files, options, name)
     notes += [held] * bool(held)
     values = found.values[place[order]][decoded.kept]
     paths = [files[at].path for at in decoded.kept.tolist()]
@@ -206,7 +207,7 @@ def _decoded(
         list(parts.values()),
         found.names,
         replace(options, classes=None),
-        name=folder.resolve().name or "images",
+        name=name,
         resize=decoded.resize,
         colour=decoded.colour,
         notes=notes,

@@ -16,6 +16,7 @@ from striate.data.dataset import (
     assemble,
     class_indices,
 )
+from striate.data.image_sizes import resized_arrays
 from striate.data.images import refit
 from striate.data.part import Part
 
@@ -90,7 +91,8 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
                 f"{path}: {y} has the class {str(strange[0])!r}, which the training labels have not"
             )
         pairs.append(Part(pixels, indices[np.searchsorted(known, values)]))
-    notes = []
+    count = sum(len(images) for _, _, images, _ in parts)
+    notes = resized_arrays(count, train_images.shape[1:3], options.size, options.mode)
     height, width, channels = pairs[0].images.shape[1:]
     if looks_channels_first((height, width, channels)):
         notes.append(

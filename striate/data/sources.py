@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from striate.common.text import choices, did_you_mean, reason
 from striate.data.dataset import (
     COLOURS,
+    LARGEST_SIDE,
     MAX_PIXELS,
     MODES,
     DataError,
@@ -23,11 +24,15 @@ from striate.data.dataset import (
 from striate.data.label_options import TASKS, LabelOptions
 from striate.data.label_tables import is_text_table
 
+if TYPE_CHECKING:
+    from striate.data.found_images import FoundImages
+
 
 def load(
     source: str | os.PathLike[str],
     *,
     size: int | Sequence[int] | None = None,
+    longest_side: int | Callable[[FoundImages], int | None] | None = None,
     colour: str | None = None,
     skip_bad: bool = False,
     test_fraction: float = 0.2,
@@ -63,6 +68,10 @@ def load(
             is a table of their `labels`, or that table, in the folder. A folder that is called
             digits is named by "./digits".
         size: side, or (height, width), of the images; chosen from the data by default.
+        longest_side: of image files whose size is chosen, how many pixels their long side has at
+            most, by default 128 (96 of more than 10,000 images, 64 of more than 20,000, but a size
+            that half of them have is kept up to 128); or a function that is called with the files
+            before they are decoded, and returns that, or None for the default.
         colour: "gray" or "rgb"; by default gray if all images are.
         skip_bad: go on without image files that cannot be read; a note names them.
         test_fraction: the share of each class that becomes the test part where the source has
@@ -112,6 +121,15 @@ def load(
     sides, whole = checked_size(size), checked_size(cut_from)
     if whole is not None and (sides is None or sides[0] > whole[0] or sides[1] > whole[1]):
         raise DataError(f"cut_from must be a larger size than size, {size!r}, not {cut_from!r}")
+    whole_side = isinstance(longest_side, int) and not isinstance(longest_side, bool)
+    if not (
+        longest_side is None
+        or callable(longest_side)
+        or (whole_side and 1 <= longest_side <= LARGEST_SIDE)
+    ):
+        raise DataError(
+            f"longest_side must be 1 to {LARGEST_SIDE} pixels, or a function, not {longest_side!r}"
+        )
     if not 0 <= test_fraction <= 1:
         raise DataError(f"test_fraction must be of 0...1, not {test_fraction!r}")
     if max_pixels < 1:
@@ -142,6 +160,8 @@ def load(
         memory=None if memory is None else int(memory),
         image_cache=None if image_cache is None else int(image_cache),
         task=task,
+        sides=(longest_side, longest_side) if isinstance(longest_side, int) else None,
+        choose_side=longest_side if callable(longest_side) else None,
     )
     given = _label_options(
         source,

@@ -55,10 +55,14 @@ class Architecture:
     # The row fits images whose longer side is at most `side`, gray ones only if `gray`.
     side: float
     gray: bool
+    # With `base`: larger images, by their longer side, get one of `deeper` for each doubling, and
+    # are moved by more pixels.
+    base: int | None = None
     # The network: perhaps filters of 2×2 that whiten the images (twelve directions of colour
     # images, and their negatives), convolutions, then the average or the maximum of each feature
     # map, or all numbers ("all") through dense layers of these units; then the classes.
     convolutions: tuple[Convolution, ...]
+    deeper: tuple[Convolution, ...] = ()
     whitening: bool = False
     of_map: str = "average"
     dense: tuple[int, ...] = ()
@@ -149,7 +153,9 @@ TABLE: tuple[Architecture, ...] = (
         name="large images",
         side=math.inf,
         gray=False,
+        base=64,
         convolutions=tuple(Convolution(filters, pool=True) for filters in (16, 32, 64, 96, 128)),
+        deeper=tuple(Convolution(filters, pool=True) for filters in (160, 192, 224)),
         dropout=0.2,
         images=10_000,
         training=TrainingSettings(
@@ -168,6 +174,8 @@ TABLE: tuple[Architecture, ...] = (
 MOST_EPOCHS_FACTOR = 4
 LEAST_BATCHES = 8
 SMALLEST_BATCH = 8
+# Of a network that is made narrower or wider, all filters are a multiple of this, and at least it.
+FILTERS = 8
 
 
 @dataclass(frozen=True)
@@ -184,27 +192,28 @@ class Recipe:
         return kind(inputs=image, output=output)
 
 
-def choose(input_shape: Shape, classes: int, images: int) -> Recipe:
+def choose(input_shape: Shape, classes: int, images: int, width: float = 1.0) -> Recipe:
     """Return the recipe for images of `input_shape` (height, width, channels).
 
     Args:
         input_shape: the shape of one image; channels last.
         classes: how many classes there are, at least 2.
         images: how many training images there are, at least 1.
+        width: how many times as many filters and units as usual the network has, above 0.
 
     Raises:
         ValueError: fewer than 2 classes, no images, or a shape that is not an image's.
     """
     if classes < 2:
         raise StriateValueError(f"a classifier needs at least 2 classes, not {classes}")
-    return for_outputs(input_shape, classes, images)
+    return for_outputs(input_shape, classes, images, width)
 
 
-def for_outputs(input_shape: Shape, outputs: int, images: int) -> Recipe:
+def for_outputs(input_shape: Shape, outputs: int, images: int, width: float = 1.0) -> Recipe:
     """Return the recipe for a network of so many outputs, which need not be classes.
 
     Args:
-        input_shape, images: as for `choose`.
+        input_shape, images, width: as for `choose`.
         outputs: how many numbers the network gives, at least 1.
 
     Raises:
@@ -216,22 +225,46 @@ def for_outputs(input_shape: Shape, outputs: int, images: int) -> Recipe:
         )
     if images < 1:
         raise StriateValueError("a recipe needs at least 1 training image")
-    height, width, channels = input_shape
+    if not 0 < width < math.inf:
+        raise StriateValueError(f"the width of a network must be above 0, not {width!r}")
+    height, wide, channels = input_shape
     row = next(
-        row for row in TABLE if max(height, width) <= row.side and (channels == 1 or not row.gray)
+        row for row in TABLE if max(height, wide) <= row.side and (channels == 1 or not row.gray)
     )
-    training = _suited(row, images, min(height, width))
-    return Recipe(row.name, lambda: _graph(row, input_shape, outputs), training)
+    training = _suited(row, images, height, wide)
+    fitted = _scaled(row, max(height, wide), width)
+    return Recipe(row.name, lambda: _graph(fitted, input_shape, outputs), training)
 
 
-def _suited(row: Architecture, images: int, side: int) -> TrainingSettings:
-    """Return the row's training for `images` images, whose shorter side is `side`: fewer images
-    get more epochs and smaller batches, and none is moved by more than a quarter of its side.
+def _scaled(row: Architecture, side: int, width: float) -> Architecture:
+    """Return the row with a network as deep as the images' longer `side` wants, and as wide as
+    asked for.
+    """
+
+    def times(count: int) -> int:
+        return count if width == 1 else max(FILTERS, round(count * width / FILTERS) * FILTERS)
+
+    doublings = 0 if row.base is None else max(0, round(math.log2(side / row.base)))
+    convolutions = row.convolutions + row.deeper[:doublings]
+    return replace(
+        row,
+        convolutions=tuple(replace(one, filters=times(one.filters)) for one in convolutions),
+        dense=tuple(map(times, row.dense)),
+    )
+
+
+def _suited(row: Architecture, images: int, height: int, width: int) -> TrainingSettings:
+    """Return the row's training for `images` images of a height and width: fewer images get more
+    epochs and smaller batches; larger ones are moved further, and none by more than a quarter of
+    its shorter side.
     """
     factor = min(max(row.images / images, 1.0), MOST_EPOCHS_FACTOR)
+    larger = 1.0 if row.base is None else max(1.0, max(height, width) / row.base)
     changes = row.training.changes
     changes |= {
-        name: min(changes[name], side // 4) for name in ("shift", "crop") if name in changes
+        name: min(round(changes[name] * larger), min(height, width) // 4)
+        for name in ("shift", "crop")
+        if name in changes
     }
     return replace(
         row.training,

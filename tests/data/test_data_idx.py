@@ -125,6 +125,9 @@ def test_size_and_colour(tmp_path: Path) -> None:
     assert data.train_images.shape == (30, 10, 14, 3)
     assert data.resize == {"height": 10, "width": 14, "mode": "crop"}
     assert data.colour == "rgb"
+    (told,) = [note for note in data.notes if "resized" in note]
+    count = len(data.train_images) + len(data.test_images)
+    assert told.startswith(f"{count} images of {count} resized to 10 × 14 pixels (as asked for; ")
 
 
 def told_of(folder: Path) -> str:

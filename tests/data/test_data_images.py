@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data import DataError, find_images, load_images, worker_pool
-from striate.data.image_sizes import choose_size, resized
+from striate.data.image_sizes import choose_size, default_sides, resized, resized_arrays
 from striate.data.images import decode_images, refit
 from striate.model.preprocessing import Preprocessing
 from striate.pictures.sixteen import png_chunks
 
 RNG = np.random.default_rng(0)
+SIDES = (64, 128)
+"""Of the images of most tests: at most, and where half of them have one size."""
 
 
 def write(folder: Path, *shapes: tuple[int, ...], ending: str = "png") -> list[str]:
@@ -82,7 +84,7 @@ def sizes(*pairs: tuple[int, int]) -> np.ndarray:
 def test_choice_of_the_size(
     given_sizes: Sequence[tuple[int, int]], expected: tuple[int, int], words: list[str]
 ) -> None:
-    height, width, note = choose_size(sizes(*given_sizes), "crop")
+    height, width, note = choose_size(sizes(*given_sizes), "crop", SIDES)
     assert (height, width) == expected
     assert bool(note) == bool(words)
     for word in words:
@@ -90,8 +92,11 @@ def test_choice_of_the_size(
     if words:
         assert "--size" in note
         assert "the centre is cut out" in note or "nothing is cut off" in note
-        assert "black is added" in choose_size(sizes(*given_sizes), "pad")[2]
-        assert "the aspect is not kept" in choose_size(sizes(*given_sizes), "stretch")[2]
+        kept = "nothing is cut off" in note
+        for mode, changed in (("pad", "black is added"), ("stretch", "the aspect is not kept")):
+            told = choose_size(sizes(*given_sizes), mode, SIDES)[2]
+            assert (changed in told) != kept
+            assert ("nothing is " in told) == kept
 
 
 @pytest.mark.parametrize(
@@ -113,29 +118,94 @@ def test_choice_of_the_size(
 )
 def test_how_much_is_cut_off(widths: list[int], words: str) -> None:
     pairs = [(1000, width) for width in widths]
-    said = resized(sizes(*pairs, (20, 20)), 20, 20, "pad", "as asked for")
-    count = f"{len(pairs)} image{'s' * (len(pairs) > 1)}"
-    assert said == (
-        f"{count} of {len(pairs) + 1} resized to 20 × 20 pixels (as asked for; black is added "
-        "where the aspect differs); choose with size (--size) and mode (--fit)"
-    )
     said = resized(sizes(*pairs), 20, 20, "crop", "as asked for")
+    count = f"{len(pairs)} image{'s' * (len(pairs) > 1)}"
     assert said == (
         f"{count} of {len(pairs)} resized to 20 × 20 pixels (as asked for; {words}); "
         "choose with size (--size) and mode (--fit)"
     )
 
 
+@pytest.mark.parametrize(
+    ("widths", "padded", "stretched"),
+    [
+        ([996], "nothing is added", "nothing is stretched"),
+        (
+            [500, 2000],
+            "black is added where the aspect differs, 50 % of each image",
+            "the aspect is not kept, each image is stretched 2.00 times",
+        ),
+        (
+            [1000, 250, 1000, 1000],
+            "black is added where the aspect differs, 19 % of an image on average and 75 % at most",
+            "the aspect is not kept, an image is stretched 1.75 times on average and 4.00 times "
+            "at most",
+        ),
+        (
+            [99],
+            "black is added where the aspect differs, 90 % of each image",
+            "the aspect is not kept, each image is stretched 10 times",
+        ),
+    ],
+)
+def test_how_much_is_added_and_stretched(widths: list[int], padded: str, stretched: str) -> None:
+    pairs = [(1000, width) for width in widths]
+    for mode, words in (("pad", padded), ("stretch", stretched)):
+        assert resized(sizes(*pairs), 20, 20, mode, "why").startswith(
+            f"{len(pairs)} image{'s' * (len(pairs) > 1)} of {len(pairs)} resized to 20 × 20 "
+            f"pixels (why; {words}); choose"
+        )
+
+
+def test_how_much_is_cut_off_from_a_larger_size() -> None:
+    pair = sizes((256, 512))
+    for mode, words in (
+        ("crop", "the centre is cut out, 38 % of each image: 1 image lost more than half"),
+        (
+            "pad",
+            "cut out of 256 × 256, for which black is added where the aspect differs, 50 % of each "
+            "image",
+        ),
+    ):
+        assert f"(why; {words})" in resized(pair, 224, 224, mode, "why", (256, 256))
+
+
+def test_arrays_tell_how_they_are_resized() -> None:
+    (told,) = resized_arrays(7, (8, 16), (4, 4), "crop")
+    assert told.startswith("7 images of 7 resized to 4 × 4 pixels (as asked for; the centre is cut")
+    assert "50 % of each image" in told
+    for count, size in ((7, None), (0, (4, 4)), (7, (8, 16))):
+        assert resized_arrays(count, (8, 16), size, "crop") == []
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, (128, 128)), (10_000, (128, 128)), (10_001, (96, 128)), (20_001, (64, 128))],
+)
+def test_many_images_become_smaller(count: int, expected: tuple[int, int]) -> None:
+    assert default_sides(count) == expected
+
+
+@pytest.mark.parametrize("side", [16, 96, 128, 200, 512])
+def test_the_longest_side(side: int) -> None:
+    for given_sizes in ([(300, 400)] * 9, [(300, 400), (310, 410), (900, 90)]):
+        height, width, _ = choose_size(sizes(*given_sizes), "crop", (side, max(side, 128)))
+        assert width == min(side, 400)
+        assert abs(height - 0.75 * width) <= 12
+    # The second of the sides is for images of one size.
+    assert choose_size(sizes((100, 100)), "crop", (side, max(side, 128)))[:2] == (100, 100)
+
+
 def test_no_images_have_a_size_of_one_pixel() -> None:
-    assert choose_size(sizes(), "crop") == (1, 1, "")
+    assert choose_size(sizes(), "crop", SIDES) == (1, 1, "")
 
 
 @given(st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=1, max_size=9))
 def test_any_sizes_give_a_small_size_in_any_order(pairs: list[tuple[int, int]]) -> None:
-    height, width, _ = choose_size(sizes(*pairs), "crop")
+    height, width, _ = choose_size(sizes(*pairs), "crop", SIDES)
     assert 1 <= min(height, width) <= max(height, width) <= 128**2 + 8
     assert height * width <= 128**2 * 1.5
-    assert choose_size(sizes(*reversed(pairs)), "crop")[:2] == (height, width)
+    assert choose_size(sizes(*reversed(pairs)), "crop", SIDES)[:2] == (height, width)
 
 
 def test_one_size_is_read_as_it_is(tmp_path: Path) -> None:

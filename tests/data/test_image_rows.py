@@ -98,8 +98,12 @@ def test_large_images_whose_size_is_to_be_chosen(tmp_path: Path) -> None:
         pixels = np.random.default_rng(index).integers(0, 256, (150, 200 + index % 3, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "ab"[index % 2] / f"{index}.png")
     held = load(tmp_path)
-    assert held.train_images.shape[1:] == (48, 64, 3)
+    assert held.train_images.shape[1:] == (96, 128, 3)
     same(held, load(tmp_path, memory=0))
+    for side, expected in ((64, (48, 64)), (160, (120, 160)), (4096, (152, 200))):
+        held = load(tmp_path, longest_side=side)
+        assert held.train_images.shape[1:3] == expected
+        same(held, load(tmp_path, longest_side=side, memory=0))
 
 
 def test_sixteen_bits(tmp_path: Path) -> None:
