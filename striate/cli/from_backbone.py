@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # What makes each epoch see other images, which are looked at once here.
 _OF_SCRATCH = (
-    "network", "optimizer", "schedule", "warmup", "shift", "flip_alternate", "crop", "cutout",
+    "minutes", "network", "network_width", "optimizer", "schedule", "warmup", "shift",
+    "flip_alternate", "crop", "cutout",
     "brightness", "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment",
     "magnitude", "mixup", "cutmix", "validation", "patience", "exact", "bfloat16",
     "checkpoint_every", "resume",

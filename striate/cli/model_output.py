@@ -47,7 +47,12 @@ def check_model_file(out: str | None) -> bool:
 
 def default_name(dataset: Dataset) -> str:
     """Return the name of the model file for a source: in this folder, named after the source."""
-    return f"{safe_stem(dataset.name) or 'model'}.safetensors"
+    return named_after(dataset.name)
+
+
+def named_after(source: str) -> str:
+    """Return the name of the model file for a source of a name."""
+    return f"{safe_stem(source) or 'model'}.safetensors"
 
 
 def safe_stem(name: str) -> str:

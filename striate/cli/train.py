@@ -15,6 +15,7 @@ from striate.cli.clock import STARTED
 from striate.cli.label_arguments import LabelArguments
 from striate.cli.model_output import check_model_file, checkpoint_beside, default_name
 from striate.cli.output import note, one_line, paragraph
+from striate.cli.time_plan import TimedTraining
 from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.trained_model import TrainedModel
 from striate.cli.training_source import (
@@ -31,6 +32,7 @@ from striate.data.dataset import ONE_OF
 from striate.network import Network
 
 if TYPE_CHECKING:
+    from striate.cli.networkfile import NetworkFile
     from striate.data import Dataset
     from striate.training.history import History
     from striate.training.recipes import Recipe
@@ -65,20 +67,20 @@ def train(**given: Any) -> int:
         if finds_rate:
             raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
         return from_backbone.train_from_backbone(chosen)
+    if chosen.network and chosen.network_width is not None:
+        raise click.UsageError("--network has a width of its own: leave --network-width out")
     described = networkfile.read(chosen.network) if chosen.network else None
+    timed = None if chosen.minutes is None else TimedTraining(chosen, described)
     check_model_file(chosen.out)
-    dataset, held = hold_out(chosen, load_source(chosen))
+    source = load_source(chosen, longest_side=None if timed is None else timed.side_for)
+    dataset, held = hold_out(chosen, source)
     out = chosen.out or default_name(dataset)
     replaces = check_model_file(out)
     task = task_of(chosen, dataset)
-    recipe = _recipe(chosen, task)
+    width = chosen.network_width or 1.0 if timed is None else timed.scale_for(task, out)
+    recipe = _recipe(chosen, task, width)
     task.loss(recipe.training), task.class_weight()  # what the user asks for fits the task
-    shape = dataset.train_images.shape[1:]
-    network = (
-        described.build(shape, len(dataset.classes))
-        if described is not None
-        else recipe.build(Network)
-    )
+    network = _network(described, recipe, dataset)
     if network.output_shape != (len(dataset.classes),):
         raise click.ClickException(
             f"{chosen.network}: has outputs of shape {network.output_shape}, but there are "
@@ -91,6 +93,9 @@ def train(**given: Any) -> int:
     )
     if finds_rate:
         recipe = _with_found_rate(chosen, recipe, network, task)
+    if timed is not None:
+        spare = _network(described, recipe, dataset)
+        recipe = timed.with_epochs(recipe, spare, task, task.loss(recipe.training))
     for sentence in task.notes:
         note(one_line(sentence), quiet=chosen.quiet)
     task.notes.clear()
@@ -105,10 +110,11 @@ def train(**given: Any) -> int:
     checkpoint = checkpoint_beside(out)
     if chosen.resume and not checkpoint.exists():
         note(f"There is no {one_line(str(checkpoint))}: training begins anew", quiet=chosen.quiet)
+    plan = {} if timed is None else {"plan": timed.notes(recipe)}
     # A signal that comes when training is done, but not yet saved, waits.
     with InterruptHandler() as stop:
         try:
-            history = _fit(chosen, recipe, network, task, checkpoint)
+            history = _fit(chosen, recipe, network, task, checkpoint, plan)
         except FloatingPointError as error:
             raise click.ClickException(
                 "training has diverged, its loss is not finite any more: use a lower --lr"
@@ -119,7 +125,7 @@ def train(**given: Any) -> int:
         trained = TrainedModel(
             network,
             out,
-            _result(chosen, task, recipe, network, history),
+            {**_result(chosen, task, recipe, network, history), **plan},
             {**origin, "history": history.curves()},
         )
         trained.save_somewhere()
@@ -162,11 +168,18 @@ def _result(
     }
 
 
-def _recipe(chosen: TrainOptions, task: TrainingTask) -> Recipe:
+def _network(described: NetworkFile | None, recipe: Recipe, dataset: Dataset) -> Network:
+    """Return the untrained network: that of the user, or else of the recipe."""
+    if described is None:
+        return recipe.build(Network)
+    return described.build(dataset.train_images.shape[1:], len(dataset.classes))
+
+
+def _recipe(chosen: TrainOptions, task: TrainingTask, width: float) -> Recipe:
     """Return the recipe for the data, with the settings that the options give."""
     from striate.data.augment import CHANGES
 
-    recipe = task.recipe()
+    recipe = task.recipe(width)
     training = recipe.training.changed(**chosen.asked)
     augment = {} if chosen.augment is False else training.changes
     for name in (*CHANGES, "magnitude"):
@@ -232,14 +245,19 @@ def _how(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[str, 
 
 
 def _fit(
-    chosen: TrainOptions, recipe: Recipe, network: Network, task: TrainingTask, checkpoint: Path
+    chosen: TrainOptions,
+    recipe: Recipe,
+    network: Network,
+    task: TrainingTask,
+    checkpoint: Path,
+    notes: dict[str, Any],
 ) -> History:
     from striate.training.checkpoint import Checkpoint
 
     dataset = task.dataset
     watched = dataset.parts.get("validation")
     # It is kept until the model is saved and tested.
-    given = Checkpoint(checkpoint, every=chosen.checkpoint_every or None, keep=True)
+    given = Checkpoint(checkpoint, every=chosen.checkpoint_every or None, keep=True, notes=notes)
     needed = chosen.checkpoint_every != 0 or chosen.resume
     return network.fit(
         dataset.train_images,

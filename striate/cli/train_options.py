@@ -25,8 +25,10 @@ class TrainOptions:
     source: str
     out: str | None
     network: str | None
+    network_width: float | None
     backbone: str | None
     tune: bool | None
+    minutes: float | None
     augment: bool | None
     shift: int | None
     flip: bool | None
@@ -81,6 +83,13 @@ _OPTIONS = (
         "resnet18.",
     ),
     click.option(
+        "--network-width",
+        type=options.number(0, 100, above=True),
+        metavar="X",
+        help="Without --network: X times as many filters as usual.  [default: 1, or what --minutes "
+        "has time for]",
+    ),
+    click.option(
         "--from",
         "backbone",
         metavar="NAME|FILE",
@@ -93,6 +102,13 @@ _OPTIONS = (
         default=None,
         help="With --from: train its last stages on, or a new last layer only.  [default: what is "
         "better on images that are held out]",
+    ),
+    click.option(
+        "--minutes",
+        type=options.number(0, 10_000, above=True),
+        metavar="X",
+        help="Choose the size of the images, the network and the epochs, as far as they are not "
+        "given, so that all takes about X minutes.",
     ),
     click.option(
         "--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images."

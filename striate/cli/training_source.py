@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,19 +18,24 @@ if TYPE_CHECKING:
     from striate.cli.held_out import HeldOut
     from striate.cli.train_options import TrainOptions
     from striate.data import Dataset
+    from striate.data.found_images import FoundImages
 
 # The share of the training images for validation, with early stopping and without --validation.
 VALIDATION = 0.1
 
 
 def load_source(
-    chosen: TrainOptions, size: tuple[int, int] | None = None, colour: str | None = None
+    chosen: TrainOptions,
+    size: tuple[int, int] | None = None,
+    colour: str | None = None,
+    longest_side: Callable[[FoundImages], int | None] | None = None,
 ) -> Dataset:
     """Load the images, and tell of them.
 
     Args:
         chosen: the options.
         size, colour: which they become where the options leave it open; None to choose.
+        longest_side: chooses the size, see `striate.data.load`; None for the usual one.
     """
     from striate import data
     from striate.data.dataset import MAX_PIXELS
@@ -39,6 +45,7 @@ def load_source(
     dataset = data.load(
         chosen.source,
         size=chosen.size or size,
+        longest_side=longest_side,
         colour=chosen.colour or colour,
         skip_bad=chosen.skip_bad,
         test_fraction=chosen.test_fraction,

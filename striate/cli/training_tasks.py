@@ -39,12 +39,12 @@ class TrainingTask:
         self.chosen, self.dataset = chosen, dataset
         self.notes: list[str] = []
 
-    def recipe(self) -> Recipe:
-        """Return the network and its training for such images."""
+    def recipe(self, width: float = 1.0) -> Recipe:
+        """Return the network and its training for such images; of that width."""
         from striate.training import recipes
 
         images = self.dataset.train_images
-        return recipes.choose(images.shape[1:], len(self.dataset.classes), len(images))
+        return recipes.choose(images.shape[1:], len(self.dataset.classes), len(images), width)
 
     def name(self, network: Network) -> None:
         """Tell the network what its outputs are."""
@@ -85,14 +85,15 @@ class TrainingTask:
 class LabelsTask(TrainingTask):
     """Training for labels, of which each image has any number."""
 
-    def recipe(self) -> Recipe:
+    def recipe(self, width: float = 1.0) -> Recipe:
         """Return the recipe for as many outputs; targets are not smoothed unless asked for, as
         that would make rare labels look likely.
         """
         from striate.training import recipes
 
         images = self.dataset.train_images
-        found = recipes.for_outputs(images.shape[1:], len(self.dataset.classes), len(images))
+        outputs = len(self.dataset.classes)
+        found = recipes.for_outputs(images.shape[1:], outputs, len(images), width)
         return replace(found, training=replace(found.training, label_smoothing=0.0))
 
     def name(self, network: Network) -> None:
@@ -163,14 +164,15 @@ class NumbersTask(TrainingTask):
                 "outputs have seven digits; subtract what all have in common"
             )
 
-    def recipe(self) -> Recipe:
+    def recipe(self, width: float = 1.0) -> Recipe:
         """Return the recipe for as many outputs; images are not changed unless asked for, as a
         mirrored or moved image may have another number.
         """
         from striate.training import recipes
 
         images = self.dataset.train_images
-        found = recipes.for_outputs(images.shape[1:], len(self.dataset.classes), len(images))
+        outputs = len(self.dataset.classes)
+        found = recipes.for_outputs(images.shape[1:], outputs, len(images), width)
         training = replace(found.training, label_smoothing=0.0)
         if self.chosen.augment is not True:
             training = replace(training, augment={})

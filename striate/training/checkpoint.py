@@ -63,11 +63,13 @@ class Checkpoint:
         every: after so many epochs each, at least 1; None for every two minutes, wherever in an
             epoch that is.
         keep: whether the file stays when the training is finished.
+        notes: JSON-able values that are kept in it, for `notes_in`.
     """
 
     path: str | os.PathLike[str]
     every: int | None = None
     keep: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike):
@@ -159,6 +161,8 @@ class Checkpointer:
         """
         begin = time.monotonic()
         try:
+            if self._given.notes:
+                state.values["notes"] = dict(self._given.notes)
             write(self.path, self.facts, state)
             self.exists = True
         finally:
@@ -284,6 +288,17 @@ def read(path: Path) -> tuple[Facts, TrainingState]:
     except (KeyError, ValueError, RecursionError) as error:
         raise _damaged(path) from error
     return facts, TrainingState(tensors, values)
+
+
+def notes_in(path: Path) -> dict[str, Any]:
+    """The notes in a checkpoint, see `Checkpoint`; {} if there are none that can be read."""
+    if not is_checkpoint(path):
+        return {}
+    try:
+        notes = read(path)[1].values.get("notes")
+    except CheckpointError:
+        return {}  # whoever resumes it says so
+    return notes if isinstance(notes, dict) else {}
 
 
 def _digest(state: TrainingState, name: str) -> str | None:

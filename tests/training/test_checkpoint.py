@@ -16,7 +16,7 @@ from striate.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, ReLU
 from striate.network import Network
 from striate.optim.optimizers import SGD, AdamW
 from striate.training import checkpoint as module
-from striate.training.checkpoint import Checkpoint, CheckpointError, read, write
+from striate.training.checkpoint import Checkpoint, CheckpointError, notes_in, read, write
 from striate.training.history import History
 from striate.training.loop import fit
 from striate.training.stopping import EarlyStopping
@@ -668,3 +668,33 @@ def test_a_message_about_many_differences_is_short(stopped: Path) -> None:
         )  # fmt: skip
     assert "more; give it what it was made with" in str(caught.value)
     assert len(str(caught.value)) <= 500
+
+
+def test_notes_are_kept_with_each_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    assert notes_in(path) == {}
+    notes = {"plan": {"epochs": 4}}
+    with pytest.raises(Stop):
+        train(
+            network(),
+            checkpoint=Checkpoint(path, every=1, notes=notes),
+            progress=stop_at(STEPS + 2, "kill"),
+        )
+    assert notes_in(path) == notes
+    # They decide nothing: it is the same training with others, which then are kept.
+    whole = network()
+    train(whole)
+    resumed = network()
+    with pytest.raises(Stop):
+        train(
+            resumed,
+            checkpoint=Checkpoint(path, every=1, notes={"other": 1}),
+            resume=True,
+            progress=stop_at(STEPS + 2, "kill"),
+        )
+    assert notes_in(path) == {"other": 1}
+    train(resumed := network(), checkpoint=Checkpoint(path, every=1, keep=True), resume=True)
+    assert same(resumed, whole)
+    assert notes_in(path) == {}
+    path.write_bytes(path.read_bytes()[:-8])
+    assert notes_in(path) == {}

@@ -1,0 +1,301 @@
+"""The option `--minutes` of `striate train`: what is trained follows the time that there is."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.cli.clock import STARTED
+from striate.cli.model_output import checkpoint_beside, named_after
+from striate.cli.output import note
+from striate.cli.training_source import computing, validation_fraction
+from striate.common.errors import StriateValueError
+from striate.common.text import counted
+from striate.network import Network
+
+if TYPE_CHECKING:
+    from striate.cli.networkfile import NetworkFile
+    from striate.cli.train_options import TrainOptions
+    from striate.cli.training_tasks import TrainingTask
+    from striate.data.found_images import FoundImages
+    from striate.optim.losses import Loss
+    from striate.training.recipes import Recipe
+    from striate.training.time_budget import Rung, TimePlan
+
+# A forward pass takes such a part of a training step.
+_FORWARD = 0.35
+# What is compiled for the test takes such a part of the time that a training step takes to compile.
+_COMPILED = 0.6
+# Seconds for what is small: statistics of the images, writing files.
+_REST = 0.5
+# Seconds of steps by which a network's speed is told: first roughly, then the chosen one's.
+_PROBE, _TIMED = 0.4, 1.5
+# Outputs that are counted with before the classes are known: they hardly matter.
+_OUTPUTS = 10
+
+
+class TimedTraining:
+    """Chooses the size of the images, the width of the network and the epochs for a time.
+
+    Args:
+        chosen: the options, `minutes` among them.
+        described: the network that the user gives, if there is one.
+    """
+
+    def __init__(self, chosen: TrainOptions, described: NetworkFile | None) -> None:
+        self._chosen, self._described = chosen, described
+        self._budget = 60 * (chosen.minutes or 0.0)
+        self._side: int | None = None
+        self._ladder: list[Rung] = []
+        self._scale: float | None = None
+        self._compiling = 0.0
+        self._kept: dict[str, Any] = {}
+        self._plan: TimePlan | None = None
+
+    def side_for(self, found: FoundImages) -> int | None:
+        """Return the longest side of the images, before they are decoded; None for the usual."""
+        self._take_kept(self._chosen.out or named_after(found.name))
+        if self._kept:
+            return self._side
+        sides = self._sides(found)
+        if len(sides) < 2:
+            self._side = next(iter(sides.values())) if len(found.sizes) else None
+            return self._side
+        channels = 1 if self._chosen.colour == "gray" or found.gray else 3
+        images = max(1, round(len(found.sources) * (1 - self._chosen.test_fraction)))
+
+        loading = {size: found.decoding_seconds(size) for size in sides}
+
+        def rung(height: int, width: int, scale: float) -> Rung | None:
+            seconds = loading[height, width]
+            return self._rung((height, width, channels), _OUTPUTS, images, scale, seconds)
+
+        self._settle(list(sides), images, rung, channels)
+        if self._plan is not None:
+            self._side = sides[self._plan.rung.height, self._plan.rung.width]
+        return self._side
+
+    def scale_for(self, task: TrainingTask, out: str) -> float:
+        """Return how many times as wide as usual the network is, when the images are loaded."""
+        self._take_kept(out)
+        if self._scale is None:
+            dataset = task.dataset
+            height, width, channels = dataset.train_images.shape[1:]
+            images, outputs = len(dataset.train_images), len(dataset.classes)
+
+            def rung(height: int, width: int, scale: float) -> Rung | None:
+                return self._rung((height, width, channels), outputs, images, scale, 0.0)
+
+            self._settle([(height, width)], images, rung, channels)
+        return self._scale or 1.0
+
+    def with_epochs(
+        self, recipe: Recipe, network: Network, task: TrainingTask, loss: Loss
+    ) -> Recipe:
+        """Return the recipe with as many epochs as fit into what is left of the time.
+
+        Args:
+            recipe: the network and its training.
+            network: of the recipe or the user; it is trained for a moment, and of no use then.
+            task: with the images.
+            loss: of the training.
+        """
+        from striate.training.step_timing import time_steps
+        from striate.training.time_budget import filled, with_speed
+
+        asked = self._chosen.asked["epochs"]
+        images = task.dataset.train_images
+        if self._kept:
+            epochs = asked or int(self._kept["epochs"])
+            self._say(
+                f"Going on with the plan of the checkpoint: {counted(epochs, 'epoch')} of "
+                f"{images.shape[1]} × {images.shape[2]} pixels"
+            )
+            return replace(recipe, training=replace(recipe.training, epochs=epochs))
+        timing = time_steps(
+            network,
+            images,
+            task.targets(task.dataset.train_labels),
+            recipe.training,
+            seconds=min(_TIMED, 0.05 * self._budget),
+            loss=loss,
+            **self._how(),
+        )
+        compiling = _COMPILED * max(timing.compiling_seconds, self._compiling)
+        height, width = images.shape[1:3]
+        fraction = validation_fraction(self._chosen, task)
+        held = fraction * len(images)
+        parts = task.dataset.parts
+        watched = len(parts["validation"].images) if "validation" in parts else held
+        shown = len(images) - held + _FORWARD * watched
+        tested = len(parts["test"].images) + watched
+        tested += len(images) * (self._chosen.reject is not None)
+
+        def now(rung: Rung) -> Rung:
+            return replace(
+                rung,
+                epochs=recipe.training.epochs,
+                other_seconds=time.perf_counter() - STARTED + compiling + _REST,
+                testing=_FORWARD * tested / shown,
+            )
+
+        scale = self._scale or 1.0
+        own = [r for r in self._ladder if (r.height, r.width, r.scale) == (height, width, scale)]
+        work = _work(network)
+        rung = own[0] if own else _bare(height, width, scale, recipe.training.epochs)
+        above = self._ladder[self._ladder.index(rung) + 1 :][:1] if own else []
+        rung = replace(now(rung), work=work)
+        rung, *above = with_speed([rung, *map(now, above)], rung, shown * timing.image_seconds)
+        plan = filled(rung, above, self._budget, asked)
+        self._plan = plan
+        self._say(plan.sentence)
+        return replace(recipe, training=replace(recipe.training, epochs=plan.epochs))
+
+    def notes(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the plan as it is kept in the checkpoint and in the model's file."""
+        return {
+            "minutes": self._kept.get("minutes", self._chosen.minutes),
+            "longest_side": self._side,
+            "network_width": self._scale or 1.0,
+            "epochs": recipe.training.epochs,
+        }
+
+    def _take_kept(self, out: str) -> None:
+        """Take over the plan of the checkpoint from which training goes on."""
+        from striate.training.checkpoint import notes_in
+
+        if self._chosen.resume is None or self._kept:
+            return
+        plan = notes_in(checkpoint_beside(out)).get("plan")
+        if isinstance(plan, dict):
+            self._kept = plan
+            self._side, self._scale = plan["longest_side"], float(plan["network_width"])
+
+    def _sides(self, found: FoundImages) -> dict[tuple[int, int], int]:
+        """Return the sizes that the images may become, and by which longest side each."""
+        from striate.training.time_budget import SIDES
+
+        sides: dict[tuple[int, int], int] = {}
+        for side in SIDES:
+            size = found.size_for(side)
+            sides.setdefault(size, side)
+        rgb = 3 * len(found.sources)
+        held = {size: side for size, side in sides.items() if rgb * math.prod(size) <= found.room}
+        return held or dict(list(sides.items())[:1])
+
+    def _rung(
+        self,
+        shape: tuple[int, int, int],
+        outputs: int,
+        images: int,
+        scale: float,
+        loading: float,
+    ) -> Rung | None:
+        """Return a rung of the ladder whose speed is not known; None for a network that cannot be
+        made.
+        """
+        try:
+            recipe, network = self._made(shape, outputs, images, scale)
+        except StriateValueError:
+            return None  # it is told where that size is asked for
+        bare = _bare(shape[0], shape[1], scale, recipe.training.epochs)
+        spent = time.perf_counter() - STARTED
+        return replace(bare, work=_work(network), other_seconds=spent + loading + 2 * _REST)
+
+    def _made(
+        self, shape: tuple[int, int, int], outputs: int, images: int, scale: float
+    ) -> tuple[Recipe, Network]:
+        from striate.training import recipes
+
+        recipe = recipes.for_outputs(shape, outputs, images, scale)
+        if self._described is not None:
+            return recipe, self._described.build(shape, max(2, outputs))
+        return recipe, recipe.build(Network)
+
+    def _settle(
+        self,
+        sizes: list[tuple[int, int]],
+        images: int,
+        rung: Callable[[int, int, float], Rung | None],
+        channels: int,
+    ) -> None:
+        """Choose a rung by the speed of some networks on random images."""
+        from striate.training.step_timing import time_steps
+        from striate.training.time_budget import rungs_of, settled
+
+        given = 1.0 if self._described is not None else self._chosen.network_width
+        self._ladder = rungs_of(sizes, scale=given, rung=rung)
+        if len(self._ladder) < 2:
+            self._scale = given or 1.0
+            return
+        rng = np.random.default_rng(0)
+
+        def measure(rung: Rung) -> float:
+            shape = (rung.height, rung.width, channels)
+            recipe, network = self._made(shape, _OUTPUTS, images, rung.scale)
+            training = recipe.training.changed(**self._chosen.asked)
+            count = 2 * min(training.batch_size, images)
+            pixels = rng.integers(0, 256, (count, *shape), np.uint8)
+            labels = rng.integers(0, network.output_shape[0], count)
+            try:
+                timing = time_steps(
+                    network, pixels, labels, training, seconds=_PROBE, **self._how()
+                )
+            except StriateValueError:  # too little memory, or a network that is refused later
+                return math.inf
+            self._compiling = max(self._compiling, timing.compiling_seconds)
+            return images * timing.image_seconds
+
+        # Each network costs a moment to compile, which little time has no room for.
+        most = 2 if self._budget < 120 else 3
+        self._plan = settled(
+            self._ladder,
+            0.95 * self._budget,  # the rest goes into this
+            measure,
+            epochs=self._chosen.asked["epochs"],
+            most=most,
+        )
+        self._scale = self._plan.rung.scale
+
+    def _how(self) -> dict[str, Any]:
+        chosen = self._chosen
+        return {
+            **computing(chosen),
+            "seed": chosen.seed,
+            "exact": chosen.exact,
+            "bfloat16": chosen.bfloat16,
+        }
+
+    def _say(self, sentence: str) -> None:
+        note(sentence, quiet=self._chosen.quiet)
+
+
+def _work(network: Network) -> float:
+    """Return the multiply-adds of a forward pass for one image."""
+    return float(
+        sum(
+            vertex.layer.multiply_adds(*network.input_shapes(index))
+            for index, vertex in enumerate(network.nodes)
+        )
+    )
+
+
+def _bare(height: int, width: int, scale: float, epochs: int) -> Rung:
+    """Return a rung of which nothing is known yet but what it is."""
+    from striate.training.time_budget import Rung
+
+    return Rung(
+        height=height,
+        width=width,
+        scale=scale,
+        work=1.0,
+        epochs=epochs,
+        epoch_seconds=math.nan,
+        other_seconds=0.0,
+        testing=0.0,
+    )
