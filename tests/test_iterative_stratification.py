@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from striate.common.iterative_stratification import iteratively_stratified
+from striate.common.iterative_stratification import iterative_folds, iteratively_stratified
 
 
 @settings(max_examples=80)
@@ -57,3 +58,34 @@ def test_the_only_image_with_a_label_stays_in_the_larger_part():
     for seed in range(10):
         rest, _ = iteratively_stratified(has, 4, np.random.default_rng(seed))
         assert 7 in rest
+
+
+def test_two_parts_are_drawn_as_ever():
+    """Model files know their split by its seed: what is drawn by one must never change."""
+    has = np.random.default_rng(3).random((40, 3)) < (0.5, 0.2, 0.06)
+    _, drawn = iteratively_stratified(has, 7, np.random.default_rng(11))
+    assert drawn.tolist() == [5, 11, 17, 19, 20, 22, 24]
+
+
+@pytest.mark.parametrize("folds", [1, 2, 5, 23])
+def test_folds_share_out_every_label(folds):
+    has = np.random.default_rng(0).random((23, 4)) < (0.6, 0.3, 0.1, 0)
+    parts = iterative_folds(has, folds, np.random.default_rng(1))
+    sizes = np.bincount(parts, minlength=folds)
+    assert len(sizes) == folds and sizes.max() - sizes.min() <= 1
+    for label in has.T:
+        counts = np.bincount(parts[label], minlength=folds)
+        assert counts.max() - counts.min() <= 2
+    with pytest.raises(ValueError, match="23 things"):
+        iterative_folds(has, 24, np.random.default_rng(1))
+
+
+def test_rare_labels_are_spread_over_the_folds():
+    rng = np.random.default_rng(4)
+    has = rng.random((200, 6)) < (0.5, 0.4, 0.3, 0.02, 0.02, 0.02)
+    for seed in range(5):
+        parts = iterative_folds(has, 5, np.random.default_rng(seed))
+        for label in has.T:
+            wanted = label.sum() / 5
+            counts = np.bincount(parts[label], minlength=5)
+            assert np.abs(counts - wanted).max() < 2
