@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 # What makes each epoch see other images, which are looked at once here.
 _OF_SCRATCH = (
-    "minutes", "network", "network_width", "optimizer", "schedule", "warmup", "shift",
-    "flip_alternate", "crop", "cutout",
+    "minutes", "network", "optimizer", "schedule", "warmup", "shift", "flip_alternate", "crop", "cutout",
     "brightness", "contrast", "saturation", "rotate", "zoom", "resized_crop", "hue", "randaugment",
     "magnitude", "mixup", "cutmix", "validation", "patience", "exact", "bfloat16",
     "checkpoint_every", "resume",
@@ -42,6 +41,7 @@ def train_from_backbone(chosen: TrainOptions) -> int:
     """Train a classifier from the network that --from names; return the exit code."""
     from striate.training.history import History
     from striate.transfer.backbone import find_backbone
+    from striate.transfer.transfer_targets import ClassTargets
     from striate.transfer.transferring import Transfer
 
     settings = _settings(chosen)
@@ -68,10 +68,11 @@ def train_from_backbone(chosen: TrainOptions) -> int:
         note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
     images, labels = dataset.train_images, dataset.train_labels.astype(np.intp)
     weights = _weights(chosen, dataset)
-    made = transfer.begin(images, labels, len(dataset.classes), weights)
+    of_images = None if weights is None else weights[labels]
+    made = transfer.begin(images, ClassTargets(labels, len(dataset.classes), of_images))
     # A signal that comes when training is done, but not yet saved, waits.
     with InterruptHandler() as stop:
-        transfer.go_on(made, images, labels, weights)
+        transfer.go_on(made, images)
         network, history = made.network, made.history or History()
         network.classes = list(dataset.classes)
         network.preprocessing = replace(
@@ -143,14 +144,14 @@ def _load(chosen: TrainOptions, backbone: Backbone) -> Dataset:
 
 
 def _weights(chosen: TrainOptions, dataset: Dataset) -> Array | None:
-    """Return the weights of the images, by their classes; None for equal ones."""
+    """Return the weights of the classes; None for equal ones."""
     from striate.training.sample_weights import class_weights as of_classes
 
     given = class_weights.read(chosen.class_weight, dataset.classes)
     if given is None:
         return None
-    labels, names = dataset.train_labels, dataset.classes
-    return of_classes(given, labels, len(names), np.ones(len(labels)), names)[labels]
+    labels = dataset.train_labels
+    return of_classes(given, labels, len(dataset.classes), np.ones(len(labels)), dataset.classes)
 
 
 def _result(
@@ -177,7 +178,7 @@ def _result(
         "stopped_early": False,
         "best_epoch": None,
         "backbone": chosen.backbone,
-        "held_out_accuracy": made.head.accuracy,
+        "held_out_accuracy": made.figures.score,
         "tuned": made.tuned,
         "mirrored": made.mirrored,
         "recipe": {

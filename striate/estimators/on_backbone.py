@@ -20,6 +20,7 @@ from striate.network import Network
 from striate.training.training_settings import TrainingSettings
 from striate.transfer.backbone import Backbone, find_backbone
 from striate.transfer.fine_tuning import FineTuning
+from striate.transfer.transfer_targets import ClassTargets
 from striate.transfer.transferring import Transfer, Transferred
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def train_on_backbone(
     if talks:
         _say(reading.description)
     images, labels = reading.images(samples.images, name), samples.targets
-    made = transfer.begin(images, labels, outputs, samples.weights)
-    transfer.go_on(made, images, labels, samples.weights)
+    made = transfer.begin(images, ClassTargets(labels, outputs, samples.weights))
+    transfer.go_on(made, images)
     if (samples.weights == samples.weights[0]).all():
         # By weights probabilities are moved on purpose, and calibration would even them out.
         made.calibrate()

@@ -12,6 +12,9 @@ from striate.ops.shapes import Shape
 
 Config = dict[str, Any]
 
+WHOLE = -1
+"""In place of a node: no cut, as if it were behind the images; so graphs number their input."""
+
 
 def cuts(nodes: Sequence[Vertex]) -> list[int]:
     """The nodes behind which nothing is read of what comes before but they themselves, and no
@@ -57,6 +60,11 @@ def extended(network: Network, node: int, layers: Sequence[Layer] = ()) -> Netwo
     return made
 
 
+def shape_behind(network: Network, node: int) -> Shape:
+    """The shape of what is read behind a node; of the images behind `WHOLE`."""
+    return network.input_shape if node == WHOLE else network.nodes[node].shape
+
+
 def to_vector(shape: Shape) -> list[Layer]:
     """What makes a vector of an output of this shape: images are averaged over their pixels."""
     if len(shape) == 1:
@@ -65,16 +73,20 @@ def to_vector(shape: Shape) -> list[Layer]:
 
 
 def rest(network: Network, node: int) -> Network:
-    """What follows a node that `cuts` found, as a network of its own, with the class names."""
+    """What follows a node that `cuts` found, as a network of its own, with the class names; of
+    `WHOLE` all of it, with the preprocessing.
+    """
     entries = [_moved(entry, node + 1) for entry in network.get_config()["nodes"][node + 1 :]]
     config = {
-        "input_shape": list(network.nodes[node].shape),
+        "input_shape": list(shape_behind(network, node)),
         "nodes": entries,
         "output": len(entries) - 1,
     }
     made = _build(config, network)
     made.classes = None if network.classes is None else list(network.classes)
     made.answers = network.answers
+    if node == WHOLE:
+        made.preprocessing = network.preprocessing
     return made
 
 

@@ -1,10 +1,10 @@
-"""Training the last stages of a network on, from what the first ones see.
+"""Training the last stages of a network on, from what the first ones see, or all of it.
 
 The stages before a cut stay as they are, so what they see in each view of an image is computed
 once and kept in memory; each epoch then costs the stages behind the cut only.  These are trained
 with batch normalisation on its averages, since a few images say little about those of all, and
 slower the nearer they are to the image: what they see is more general (Yosinski et al.,
-arXiv:1411.1792).
+arXiv:1411.1792).  Where all is trained, what is seen are the images themselves.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from striate.common.budget import available_memory
 from striate.common.text import counted, percent
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
-from striate.optim.losses import SoftmaxCrossEntropy
-from striate.transfer.cuts import copy_weights, cuts, extended, rest
+from striate.optim.losses import Loss
+from striate.transfer.cuts import WHOLE, copy_weights, cuts, extended, rest, shape_behind
+from striate.transfer.image_views import image_views
 from striate.transfer.kept_features import BATCH, OnProgress
 
 if TYPE_CHECKING:
+    from striate.plan.inference import CompiledNetwork
     from striate.training.history import History
 
 # Of the memory that is free, what the first stages see may take so much.
@@ -39,13 +41,15 @@ class FineTuning:
     """How the last stages are trained.
 
     Attributes:
-        share: of the multiply-adds of the network, those of the stages that are trained, 0...1.
+        share: of the multiply-adds of the network, those of the stages that are trained, above 0;
+            1 for the whole network.
         epochs: passes over all views of the images.
         learning_rate: the highest one, of the last layer.
         slowest: the rate of the first layer that is trained, as a part of that of the last one;
             those between have rates between, in geometric steps of the work behind them.
         batch_size: images per step.
-        label_smoothing: of the loss.
+        label_smoothing: of the loss; None for the usual one: 0.1 of classes, none of labels, which
+            would make rare ones look likely.
         weight_decay: of AdamW.
     """
 
@@ -54,16 +58,17 @@ class FineTuning:
     learning_rate: float = 1e-3
     slowest: float = 0.5
     batch_size: int = 32
-    label_smoothing: float = 0.1
+    label_smoothing: float | None = None
     weight_decay: float = 0.01
 
     @property
     def description(self) -> str:
         """In words, for people."""
+        smoothing = self.label_smoothing
         return (
             f"{counted(self.epochs, 'epoch')}, batches of {self.batch_size}, adamw at "
-            f"{self.learning_rate:g}, down to {self.slowest:g} of it, label smoothing "
-            f"{self.label_smoothing:g}"
+            f"{self.learning_rate:g}, down to {self.slowest:g} of it"
+            + ("" if smoothing is None else f", label smoothing {smoothing:g}")
         )
 
 
@@ -78,17 +83,19 @@ def work_behind(network: Network) -> Floats:
 
 
 def choose_cut(network: Network, share: float, images: int) -> int | None:
-    """The node behind which a network is trained.
+    """The node behind which a network is trained; `WHOLE` if all of it is.
 
     Args:
         network: the network.
-        share: of its multiply-adds that are to come after the node, at least.
+        share: of its multiply-adds that are to come after the node, at least; 1 for all.
         images: how many images, counting all views, are kept as they are there.
 
     Returns:
         Of the cuts with nearly that share behind them the one with the smallest output; of those
         with less, where that takes too much memory, the first that does not. None if there is none.
     """
+    if share >= 1:
+        return WHOLE
     behind = work_behind(network)
     sizes = {node: int(np.prod(network.nodes[node].shape)) for node in cuts(network.nodes)}
     room = _OF_FREE * available_memory() / (4 * max(images, 1))
@@ -104,14 +111,16 @@ class TunedStages:
 
     Args:
         network: with a head that has been trained on what the whole network sees.
-        node: where it is cut.
+        node: where it is cut; `WHOLE` for nowhere: then the images are what is seen.
         threads: None for all processors.
     """
 
     def __init__(self, network: Network, node: int, *, threads: int | None = None) -> None:
         self.network, self.node, self.threads = network, node, threads
-        self._before = extended(network, node).compile(batch_size=BATCH, threads=threads)
-        self._shape = network.nodes[node].shape
+        self._before: CompiledNetwork | None = None
+        if node != WHOLE:
+            self._before = extended(network, node).compile(batch_size=BATCH, threads=threads)
+        self._shape = shape_behind(network, node)
 
     def seen(
         self,
@@ -119,8 +128,9 @@ class TunedStages:
         views: Sequence[bool],
         rows: Sequence[int],
         progress: OnProgress | None = None,
-    ) -> Floats:
-        """What the stages before the cut see: (views · rows, …), one view after the other.
+    ) -> Array:
+        """What the stages before the cut see: (views · rows, …), one view after the other; the
+        images in these views, made as they are needed, if there is no cut.
 
         Args:
             images: raw, (n, height, width, channels).
@@ -128,6 +138,8 @@ class TunedStages:
             rows: of the images that are looked at.
             progress: called with (done, total, text).
         """
+        if self._before is None:
+            return image_views(images, views, rows)
         total = len(views) * len(rows)
         found = np.empty((total, *self._shape), np.float32)
         done = 0
@@ -144,9 +156,10 @@ class TunedStages:
     def untrained(self, settings: FineTuning) -> Network:
         """The stages behind the cut, as they are, with the rates of their layers."""
         stages = rest(self.network, self.node)
-        channels = stages.input_shape[-1]
-        # What they read is used as it is.
-        stages.preprocessing = Preprocessing((0.0,) * channels, (1.0,) * channels)
+        if self.node != WHOLE:
+            channels = stages.input_shape[-1]
+            # What they read is used as it is.
+            stages.preprocessing = Preprocessing((0.0,) * channels, (1.0,) * channels)
         stages.keep_statistics()
         behind = work_behind(stages)
         owners = {slot.node for slot in stages.slots}
@@ -156,21 +169,27 @@ class TunedStages:
         return stages
 
     def train(
-        self, stages: Network, seen: Floats, labels: Array, settings: FineTuning, **options: Any
+        self,
+        stages: Network,
+        seen: Array,
+        targets: Array,
+        loss: Loss,
+        settings: FineTuning,
+        **options: Any,
     ) -> History:
-        """Train the stages on what the ones before them see; labels as `seen`.
+        """Train the stages on what the ones before them see, targets in the order of `seen`.
 
         Options are further ones of `Network.fit`.
         """
         return stages.fit(
             seen,
-            labels,
+            targets,
             epochs=settings.epochs,
             batch_size=min(settings.batch_size, max(len(seen) // 8, 8)),
             optimizer="adamw",
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
-            loss=SoftmaxCrossEntropy(settings.label_smoothing),
+            loss=loss,
             threads=self.threads,
             **options,
         )
@@ -182,6 +201,8 @@ class TunedStages:
     @property
     def description(self) -> str:
         """Which stages they are, in words."""
+        if self.node == WHOLE:
+            return "all of its layers"
         first = next(
             self.network.nodes[slot.node].name
             for slot in self.network.slots

@@ -1,57 +1,45 @@
-"""A linear classifier on features: multinomial logistic regression, its penalty chosen by
-cross-validation.
+"""Linear heads on features: weights and bias, their penalty chosen by cross-validation.
 
-Of images i with features x, classes c and weights w it minimises
-
-    Σ w · -log softmax(x W + b)[c] / Σ w  +  λ/2 · Σ W²
-
-which is convex, by L-BFGS (Liu and Nocedal, 1989).  λ is the one of a few with the least mean
-log-loss over images that were held out; each image is held out once.
+A head of outputs x W + b minimises a loss, the mean over the images, and λ/2 · Σ W² (of squared
+errors λ · Σ W²).  λ is the one of a few with the least loss on images that were held out; each
+image is held out once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from striate.common.arithmetic import unwatched
+from striate.common.errors import StriateValueError
 from striate.common.ordered_work import in_order
 from striate.common.short_repr import short_repr
-from striate.common.stratified import stratified_folds
-from striate.optim.losses import SoftmaxCrossEntropy
+from striate.transfer.rotated_features import RotatedFeatures, Values
 
-Values = NDArray[np.float64]
+Made = TypeVar("Made")
 Indices = NDArray[np.intp]
+Views = Sequence[NDArray[np.float32]]
 
 FOLDS = 5
-# From so strong that the classes are hardly told apart, down by steps of the square root of ten, to
-# so weak that nothing changes any more, for features whose mean variance is one.
-_PENALTIES = tuple(10.0 ** (0.5 - step / 2) for step in range(14))
-_PATIENCE = 2  # steps without a gain, after which weaker penalties are not tried
-_STEPS = 300
-_LOSS = SoftmaxCrossEntropy()
-# When a solution is good enough: to compare penalties, and to be used.
-_ROUGHLY = {"gtol": 1e-4, "ftol": 1e-6}
-_EXACTLY = {"gtol": 1e-6, "ftol": 1e-9}
 
 
 @short_repr
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """A linear classifier, and how good it was on images that it had not seen.
+    """A dense layer on features, and what it said of images that it had not seen.
 
     Attributes:
-        weights: (features, classes).
-        bias: (classes,).
+        weights: (features, outputs).
+        bias: (outputs,).
         penalty: λ, for features divided by the root of their mean variance.
-        held_out: logits (images, classes), of each image by a classifier trained without it.
-        loss: their mean log-loss.
-        accuracy: the share of them whose class is right.
+        held_out: outputs (images, outputs), of each image by a head trained without it.
+        loss: their mean loss.
     """
 
     weights: Values
@@ -59,158 +47,107 @@ class LinearHead:
     penalty: float
     held_out: Values
     loss: float
-    accuracy: float
+
+
+class HeadFit(ABC):
+    """The training of a head on some of the images."""
+
+    @abstractmethod
+    def solve(self, penalty: float, start: Values | None, *, exactly: bool) -> Values:
+        """The weights and, as last row, the bias: (features + 1, outputs).
+
+        Args:
+            penalty: λ.
+            start: the solution for a similar penalty; None for none.
+            exactly: whether it will be used, not just compared with that for other penalties.
+        """
+
+
+FitTo = Callable[[Values, Indices], HeadFit]
+"""From features (rows, features), and which image each row is of, to their training."""
+
+
+def number_of_folds(images: int) -> int:
+    """How many parts there are, of which one after the other is held out.
+
+    Raises:
+        StriateValueError: there is but one image.
+    """
+    if images < 2:
+        raise StriateValueError(
+            f"a head needs two images at least, of which one can be held out: there is {images}"
+        )
+    return min(FOLDS, images)
 
 
 @unwatched
-def fit_linear_head(
-    views: Sequence[NDArray[np.float32]],
-    labels: Indices,
-    classes: int,
+def cross_validated(
+    views: Views,
+    folds: Indices,
+    fit_to: FitTo,
+    loss: Callable[[Values], float],
     *,
-    weights: Values | None = None,
-    seed: int = 0,
+    penalties: Sequence[float],
+    patience: int,
 ) -> LinearHead:
-    """Train a linear classifier.
+    """Train a head.
 
     Args:
         views: the features (images, features) of one or more views of the images, such as of their
             mirror images, too; the first is the one that is predicted from.
-        labels: class indices (images,).
-        classes: how many classes there are.
-        weights: of the images, 0 or more; None for equal ones.
-        seed: of the folds.
+        folds: of each image the number of the part with which it is held out, from 0, (images,).
+        fit_to: begins the training on some of the images, in all views.
+        loss: of the outputs (images, outputs) of images that were held out.
+        penalties: those that are tried, the strongest first.
+        patience: after so many without a gain, weaker ones are not tried.
     """
     with threadpool_limits(1, "blas"):
-        data = _Rotated(views)
-    given = np.ones(len(labels)) if weights is None else weights
-    folds = stratified_folds(labels, min(FOLDS, len(labels)), np.random.default_rng(seed))
-    problems = [
-        _LogisticFit(data, np.flatnonzero(folds != fold), labels, classes, given)
-        for fold in range(folds.max() + 1)
-    ]
+        data = RotatedFeatures(views)
+
+    def fit_on(chosen: NDArray[np.bool_]) -> HeadFit:
+        rows = np.flatnonzero(chosen)
+        features = np.concatenate([view[rows] for view in data.views])
+        return fit_to(features, np.tile(rows, len(data.views)))
+
+    count = int(folds.max()) + 1
+    fits = _each_fold(count, lambda fold: fit_on(folds != fold))
     best: tuple[float, float, Values] | None = None
-    starts: Sequence[Values] = [problem.zeros for problem in problems]
+    solved: list[Values] | None = None
     since = 0
-    for penalty in _PENALTIES:
-        held_out = np.empty((len(labels), classes))
-        starts = _solved(problems, penalty, starts)
-        for fold, problem in enumerate(problems):
+    for penalty in penalties:
+        solved = _each_fold(count, _solver(fits, penalty, solved or [None] * count))
+        held_out = np.empty((len(folds), solved[0].shape[1]))
+        for fold, table in enumerate(solved):
             rows = np.flatnonzero(folds == fold)
-            held_out[rows] = problem.logits(starts[fold], data.views[0][rows])
-        loss = _log_loss(held_out, labels, given)
-        if best is None or loss < best[0]:
-            best, since = (loss, penalty, held_out), 0
+            held_out[rows] = data.views[0][rows] @ table[:-1] + table[-1]
+        found = loss(held_out)
+        if best is None or found < best[0]:
+            best, since = (found, penalty, held_out), 0
         else:
             since += 1
-            if since == _PATIENCE:
+            if since == patience:
                 break
-    loss, penalty, held_out = best  # type: ignore[misc]
-    whole = _LogisticFit(data, np.arange(len(labels)), labels, classes, given)
+    if best is None or solved is None:
+        raise StriateValueError("there are no penalties to choose from")
+    found, penalty, held_out = best
     with threadpool_limits(1, "blas"):
-        solution = whole.solve(penalty, np.mean(starts, axis=0), _EXACTLY)
-    matrix, bias = data.back(*whole.parts(solution))
-    right = held_out.argmax(axis=1) == labels
-    return LinearHead(matrix, bias, penalty, held_out, loss, float(right.mean()))
+        whole = fit_on(np.ones(len(folds), np.bool_))
+        table = whole.solve(penalty, np.mean(solved, axis=0), exactly=True)
+        matrix, bias = data.back(table[:-1], table[-1])
+    return LinearHead(matrix, bias, penalty, held_out, found)
 
 
-def _solved(
-    problems: Sequence[_LogisticFit], penalty: float, starts: Sequence[Values]
-) -> list[Values]:
-    """The solutions of the folds, each on a thread of its own.
+def _solver(
+    fits: Sequence[HeadFit], penalty: float, starts: Sequence[Values | None]
+) -> Callable[[int], Values]:
+    return lambda fold: fits[fold].solve(penalty, starts[fold], exactly=False)
+
+
+def _each_fold(count: int, work: Callable[[int], Made]) -> list[Made]:
+    """What `work` makes of each fold, each on a thread of its own.
 
     Products of matrices are computed by one thread each, so that their bits are the same for any
     number of processors; and several threads on so small ones wait for each other.
     """
     with threadpool_limits(1, "blas"):
-        return list(
-            in_order(
-                lambda fold: problems[fold].solve(penalty, starts[fold], _ROUGHLY),
-                range(len(problems)),
-            )
-        )
-
-
-class _Rotated:
-    """Features moved to their mean, brought to a mean variance of one and, where there are fewer
-    rows than features, turned so that all but as many coordinates as rows are zero, and left out.
-
-    None of it changes the classifier that is found: the penalty is the same in all directions.
-    """
-
-    def __init__(self, views: Sequence[NDArray[np.float32]]) -> None:
-        stacked = np.concatenate(views).astype(np.float64)
-        self.mean = stacked.mean(axis=0)
-        stacked -= self.mean
-        self.scale = float(np.sqrt(np.square(stacked).mean())) or 1.0
-        stacked /= self.scale
-        self.axes: Values | None = None
-        if len(stacked) < stacked.shape[1]:
-            # Of the singular vectors of the features, those that their products with each other
-            # have: (images, images) instead of (features, features).
-            values, vectors = np.linalg.eigh(stacked @ stacked.T)
-            kept = values > values[-1] * 1e-12
-            lengths = np.sqrt(values[kept])
-            self.axes = (vectors[:, kept] / lengths).T @ stacked
-            stacked = vectors[:, kept] * lengths
-        self.views = np.split(stacked, len(views))
-
-    def back(self, matrix: Values, bias: Values) -> tuple[Values, Values]:
-        """Weights and bias for the features as they were."""
-        if self.axes is not None:
-            matrix = self.axes.T @ matrix
-        matrix = matrix / self.scale
-        return matrix, bias - self.mean @ matrix
-
-
-class _LogisticFit:
-    """The training of a classifier on some of the images."""
-
-    def __init__(
-        self, data: _Rotated, rows: Indices, labels: Indices, classes: int, weights: Values
-    ) -> None:
-        self.features = np.concatenate([view[rows] for view in data.views])
-        self.targets = _LOSS.targets(np.tile(labels[rows], len(data.views)), classes)
-        shares = np.tile(weights[rows], len(data.views))
-        self.shares = shares / shares.sum()
-        self.classes = classes
-
-    @property
-    def zeros(self) -> Values:
-        """Where to begin: all classes alike."""
-        return np.zeros((self.features.shape[1] + 1) * self.classes)
-
-    def parts(self, solution: Values) -> tuple[Values, Values]:
-        """The weights (features, classes) and bias (classes,) of a solution."""
-        table = solution.reshape(-1, self.classes)
-        return table[:-1], table[-1]
-
-    def logits(self, solution: Values, features: Values) -> Values:
-        """Of other images, rotated like these."""
-        matrix, bias = self.parts(solution)
-        result: Values = features @ matrix + bias
-        return result
-
-    def solve(self, penalty: float, start: Values, until: Mapping[str, float]) -> Values:
-        """The solution for a penalty, searched from `start` until it changes little."""
-        found = minimize(
-            self._loss, start, (penalty,), "L-BFGS-B", jac=True,
-            options={"maxiter": _STEPS, "maxcor": 10, **until},
-        )  # fmt: skip
-        solution: Values = found.x
-        return solution
-
-    def _loss(self, solution: Values, penalty: float) -> tuple[float, Values]:
-        matrix, _ = self.parts(solution)
-        logits = self.logits(solution, self.features)
-        loss, errors = _LOSS.value_and_gradient(logits, self.targets, self.shares)
-        gradient = np.empty_like(solution).reshape(-1, self.classes)
-        np.matmul(self.features.T, errors, out=gradient[:-1])
-        gradient[:-1] += penalty * matrix
-        gradient[-1] = errors.sum(axis=0)
-        return loss + penalty / 2 * float(np.square(matrix).sum()), gradient.ravel()
-
-
-def _log_loss(logits: Values, labels: Indices, weights: Values) -> float:
-    losses = _LOSS.per_image(logits, _LOSS.targets(labels, logits.shape[1]))
-    return float(weights @ losses / weights.sum())
+        return list(in_order(unwatched(work), range(count)))

@@ -7,7 +7,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from striate.common.stratified import stratified_folds
-from striate.transfer.linear_head import fit_linear_head
+from striate.transfer.class_head import fit_class_head
+from striate.transfer.linear_head import LinearHead
+
+
+def accuracy(head: LinearHead, labels: np.ndarray) -> float:
+    """Of images that were held out."""
+    return float((head.held_out.argmax(axis=1) == labels).mean())
 
 
 def blobs(images: int, features: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +34,7 @@ def test_it_is_scikit_learns_minimum(
 ) -> None:
     x, labels = blobs(images, features, classes)
     weights = np.random.default_rng(1).uniform(0.2, 3, images) if weighted else None
-    head = fit_linear_head([x], labels, classes, weights=weights)
+    head = fit_class_head([x], labels, classes, weights=weights)
     scale = np.sqrt(np.square(x - x.mean(axis=0, dtype=np.float64)).mean())
     total = images if weights is None else weights.sum()
     peer = LogisticRegression(C=1 / (head.penalty * total), tol=1e-10, max_iter=20_000)
@@ -45,19 +51,18 @@ def test_held_out_images_are_not_learnt_from() -> None:
     random = np.random.default_rng(2)
     x = random.normal(0, 1, (200, 300)).astype(np.float32)
     labels = random.integers(0, 2, 200)
-    head = fit_linear_head([x], labels, 2)
-    assert abs(head.accuracy - 0.5) < 0.12 and head.loss > 0.68
+    head = fit_class_head([x], labels, 2)
+    assert abs(accuracy(head, labels) - 0.5) < 0.12 and head.loss > 0.68
     assert head.penalty >= 1, "nothing can be learnt, so the strongest penalties are best"
 
 
 def test_a_class_that_is_clear_needs_little_penalty() -> None:
     x, labels = blobs(300, 20, 3)
-    hard = fit_linear_head([x + np.random.default_rng(0).normal(0, 9, x.shape).astype("f4")],
+    hard = fit_class_head([x + np.random.default_rng(0).normal(0, 9, x.shape).astype("f4")],
                            labels, 3)  # fmt: skip
-    clear = fit_linear_head([np.eye(3, 20, dtype=np.float32)[labels]], labels, 3)
-    assert clear.penalty < hard.penalty and clear.accuracy == 1
-    right = hard.held_out.argmax(axis=1) == labels
-    assert hard.accuracy == right.mean()
+    clear = fit_class_head([np.eye(3, 20, dtype=np.float32)[labels]], labels, 3)
+    assert clear.penalty < hard.penalty and accuracy(clear, labels) == 1
+    assert accuracy(hard, labels) < 1
 
 
 def test_views_of_an_image_are_held_out_together() -> None:
@@ -65,20 +70,20 @@ def test_views_of_an_image_are_held_out_together() -> None:
     random = np.random.default_rng(3)
     x = random.normal(0, 1, (120, 400)).astype(np.float32)
     labels = random.integers(0, 2, 120)
-    assert abs(fit_linear_head([x, x], labels, 2).accuracy - 0.5) < 0.15
+    assert abs(accuracy(fit_class_head([x, x], labels, 2), labels) - 0.5) < 0.15
     # And twice the same says what once says.
     clear, known = blobs(50, 8, 3)
-    once, twice = (fit_linear_head([clear] * n, known, 3) for n in (1, 2))
+    once, twice = (fit_class_head([clear] * n, known, 3) for n in (1, 2))
     np.testing.assert_allclose(once.weights, twice.weights, atol=1e-2)
 
 
 def test_the_same_seed_gives_the_same_and_constant_features_are_no_trouble() -> None:
     x, labels = blobs(40, 6, 3)
     x[:, 2] = 7
-    first, again = (fit_linear_head([x], labels, 3, seed=4) for _ in range(2))
+    first, again = (fit_class_head([x], labels, 3, seed=4) for _ in range(2))
     np.testing.assert_array_equal(first.weights, again.weights)
-    assert np.isfinite(first.weights).all() and first.accuracy > 0.5
-    flat = fit_linear_head([np.ones((9, 3), np.float32)], np.arange(9) % 3, 3)
+    assert np.isfinite(first.weights).all() and accuracy(first, labels) > 0.5
+    flat = fit_class_head([np.ones((9, 3), np.float32)], np.arange(9) % 3, 3)
     assert np.isfinite(flat.loss) and not flat.weights.any()
 
 
@@ -98,5 +103,7 @@ def test_rare_classes() -> None:
     x, labels = blobs(30, 5, 3)
     labels[:] = np.arange(30) % 2
     labels[0] = 2
-    head = fit_linear_head([x], labels, 4)  # and a class without images
+    head = fit_class_head([x], labels, 4)  # and a class without images
     assert head.held_out.shape == (30, 4) and np.isfinite(head.loss)
+    with pytest.raises(ValueError, match="two images at least"):
+        fit_class_head([x[:1]], labels[:1], 3)
