@@ -15,7 +15,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def number(
-    minimum: float = -math.inf, below: float = math.inf, *, above: bool = False
+    minimum: float = -math.inf,
+    below: float = math.inf,
+    *,
+    above: bool = False,
+    or_equal: bool = False,
 ) -> Callable[[Any], float]:
     """Return the type of a finite number that is at least `minimum` and below `below`.
 
@@ -24,10 +28,11 @@ def number(
     Args:
         minimum, below: the bounds.
         above: whether the number must be above `minimum`.
+        or_equal: whether the number may be `below` itself.
     """
     bounds = f"{'above' if above else 'at least'} {minimum:g}"
     if math.isfinite(below):
-        bounds += f" and below {below:g}"
+        bounds += f" and {'at most' if or_equal else 'below'} {below:g}"
 
     def convert(value: Any) -> float:
         try:
@@ -35,7 +40,9 @@ def number(
         except ValueError:
             given = math.nan
         enough = given > minimum if above else given >= minimum
-        if not (math.isfinite(given) and enough and given < below):
+        if not (
+            math.isfinite(given) and enough and (given < below or (or_equal and given == below))
+        ):
             raise click.BadParameter(f"{value!r} is not a number {bounds}")
         return given
 

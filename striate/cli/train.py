@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import found_rate, from_backbone, layer_words, networkfile, options
+from striate.cli import found_rate, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
-from striate.cli.clock import STARTED
+from striate.cli.from_backbone import FromBackbone, advice
 from striate.cli.label_arguments import LabelArguments
-from striate.cli.model_output import check_model_file, checkpoint_beside, default_name
+from striate.cli.model_output import checkpoint_beside
 from striate.cli.output import note, one_line, paragraph
 from striate.cli.time_plan import TimedTraining
 from striate.cli.train_options import TrainOptions, training_options
-from striate.cli.trained_model import TrainedModel
-from striate.cli.training_source import (
-    computing,
-    hold_out,
-    load_source,
-    origin_notes,
-    validation_fraction,
-)
-from striate.cli.training_tasks import TrainingTask, task_of
-from striate.common.stop_signals import InterruptHandler
+from striate.cli.training_course import Trainer, carry_out
+from striate.cli.training_source import computing, hold_out, load_source, validation_fraction
+from striate.cli.training_tasks import TrainingTask
 from striate.common.text import counted
 from striate.data.dataset import ONE_OF
 from striate.network import Network
 
 if TYPE_CHECKING:
+    from striate.cli.held_out import HeldOut
     from striate.cli.networkfile import NetworkFile
+    from striate.common.arrays import Array
     from striate.data import Dataset
     from striate.training.history import History
     from striate.training.recipes import Recipe
@@ -55,7 +49,6 @@ def train(**given: Any) -> int:
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
     with the very model of a training that was never stopped.
     """
-    from striate.training.checkpoint import remove
     from striate.training.training_settings import NAMES
 
     asked = {name: given.pop(name) for name in NAMES if name != "augment"}
@@ -63,109 +56,97 @@ def train(**given: Any) -> int:
     if finds_rate:
         asked["learning_rate"] = None
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
-    if chosen.backbone is not None:
-        if finds_rate:
-            raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
-        return from_backbone.train_from_backbone(chosen)
-    if chosen.network and chosen.network_width is not None:
-        raise click.UsageError("--network has a width of its own: leave --network-width out")
-    described = networkfile.read(chosen.network) if chosen.network else None
-    timed = None if chosen.minutes is None else TimedTraining(chosen, described)
-    check_model_file(chosen.out)
-    source = load_source(chosen, longest_side=None if timed is None else timed.side_for)
-    dataset, held = hold_out(chosen, source)
-    out = chosen.out or default_name(dataset)
-    replaces = check_model_file(out)
-    task = task_of(chosen, dataset)
-    width = chosen.network_width or 1.0 if timed is None else timed.scale_for(task, out)
-    recipe = _recipe(chosen, task, width)
-    task.loss(recipe.training), task.class_weight()  # what the user asks for fits the task
-    network = _network(described, recipe, dataset)
-    if network.output_shape != (len(dataset.classes),):
-        raise click.ClickException(
-            f"{chosen.network}: has outputs of shape {network.output_shape}, but there are "
-            f"{counted(len(dataset.classes), ONE_OF[dataset.task])}; end it with a Dense layer of "
-            f'{len(dataset.classes)} units (or units = "classes")'
-        )
-    task.name(network)
-    network.preprocessing = replace(
-        network.preprocessing, resize=dataset.resize, colour=dataset.colour
-    )
+    if chosen.backbone is None:
+        return carry_out(FromScratch(chosen, finds_rate))
     if finds_rate:
-        recipe = _with_found_rate(chosen, recipe, network, task)
-    if timed is not None:
-        spare = _network(described, recipe, dataset)
-        recipe = timed.with_epochs(recipe, spare, task, task.loss(recipe.training))
-    for sentence in task.notes:
-        note(one_line(sentence), quiet=chosen.quiet)
-    task.notes.clear()
-    if hint := from_backbone.advice(dataset, chosen.network):
-        note(hint, quiet=chosen.quiet)
-    _announce(chosen, dataset, recipe, network)
-    if replaces and not chosen.resume:
-        note(f"{one_line(out)} will be replaced when training is done", quiet=chosen.quiet)
-    origin = origin_notes(chosen, dataset, held)
-    if replaces and chosen.resume:
-        note_changes(out, dataset, quiet=chosen.quiet)
-    checkpoint = checkpoint_beside(out)
-    if chosen.resume and not checkpoint.exists():
-        note(f"There is no {one_line(str(checkpoint))}: training begins anew", quiet=chosen.quiet)
-    plan = {} if timed is None else {"plan": timed.notes(recipe)}
-    # A signal that comes when training is done, but not yet saved, waits.
-    with InterruptHandler() as stop:
-        try:
-            history = _fit(chosen, recipe, network, task, checkpoint, plan)
-        except FloatingPointError as error:
+        raise click.ClickException("--from has no --lr auto: give a number, or leave it out")
+    return carry_out(FromBackbone(chosen))
+
+
+class FromScratch(Trainer):
+    """Trains a network that knows nothing yet: one for the data, or that of the user."""
+
+    checkpoint: Path
+    task: TrainingTask
+    recipe: Recipe
+    network: Network
+
+    def __init__(self, chosen: TrainOptions, finds_rate: bool) -> None:
+        super().__init__(chosen)
+        for name, value in (("--tune or --no-tune", chosen.tune), ("--share", chosen.share)):
+            if value is not None:
+                raise click.ClickException(
+                    f"{name} says how a network that was trained before is trained on: name one "
+                    "with --from, or leave it out"
+                )
+        if chosen.network and chosen.network_width is not None:
+            raise click.UsageError("--network has a width of its own: leave --network-width out")
+        self.finds_rate = finds_rate
+        self.described = networkfile.read(chosen.network) if chosen.network else None
+        self.timed = None if chosen.minutes is None else TimedTraining(chosen, self.described)
+        self.plan: dict[str, Any] = {}
+
+    def load(self) -> tuple[Dataset, HeldOut]:
+        """Load the images, and set some aside if there are enough."""
+        side = None if self.timed is None else self.timed.side_for
+        return hold_out(self.chosen, load_source(self.chosen, longest_side=side))
+
+    def prepare(self, task: TrainingTask, out: str) -> None:
+        """Choose the network and its training."""
+        chosen, dataset, timed = self.chosen, task.dataset, self.timed
+        width = chosen.network_width or 1.0 if timed is None else timed.scale_for(task, out)
+        recipe = _recipe(chosen, task, width)
+        network = _network(self.described, recipe, dataset)
+        if network.output_shape != (len(dataset.classes),):
             raise click.ClickException(
-                "training has diverged, its loss is not finite any more: use a lower --lr"
-                + (", to go on from the checkpoint with --resume any" * checkpoint.exists())
-                + "; nothing was saved"
-            ) from error
-        task.finish(network)
-        trained = TrainedModel(
-            network,
-            out,
-            {**_result(chosen, task, recipe, network, history), **plan},
-            {**origin, "history": history.curves()},
+                f"{chosen.network}: has outputs of shape {network.output_shape}, but there are "
+                f"{counted(len(dataset.classes), ONE_OF[dataset.task])}; end it with a Dense layer "
+                f'of {len(dataset.classes)} units (or units = "classes")'
+            )
+        task.name(network)
+        if self.finds_rate:
+            recipe = _with_found_rate(chosen, recipe, network, task)
+        if timed is not None:
+            spare = _network(self.described, recipe, dataset)
+            recipe = timed.with_epochs(recipe, spare, task, task.loss(recipe.training))
+            self.plan = {"plan": timed.notes(recipe)}
+        task.tell()
+        if hint := advice(dataset, chosen.network):
+            note(hint, quiet=chosen.quiet)
+        _announce(chosen, recipe, network)
+        self.task, self.recipe, self.network = task, recipe, network
+        self.out, self.checkpoint = out, checkpoint_beside(out)
+
+    def begin(self, replaces: bool) -> None:
+        """Say what a training that goes on finds."""
+        chosen = self.chosen
+        if replaces and chosen.resume:
+            note_changes(self.out, self.task.dataset, quiet=chosen.quiet)
+        if chosen.resume and not self.checkpoint.exists():
+            where = one_line(str(self.checkpoint))
+            note(f"There is no {where}: training begins anew", quiet=chosen.quiet)
+
+    def train(self) -> tuple[Network, History]:
+        """Train the network, and let it answer in the users' units."""
+        history = _fit(
+            self.chosen, self.recipe, self.network, self.task, self.checkpoint, self.plan
         )
-        trained.save_somewhere()
+        self.task.finish(self.network)
+        return self.network, history
 
-    def improve() -> None:
-        how = computing(chosen)
-        task.decide(network, validation_fraction(chosen, task), **how)
-        trained.calibrate(held, dataset, reject=chosen.reject, **how)
+    def entries(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"recipe": _settings(self.chosen, self.recipe, self.task), **self.plan}
 
-    trained.conclude(stop.number, checkpoint, improve, dataset, **computing(chosen))
-    for sentence in (*task.notes, *trained.weaknesses(dataset.train_labels, chosen.class_weight)):
-        note(one_line(sentence), quiet=chosen.quiet)
-    if not history.interrupted:
-        remove(checkpoint)
-    seen = sum(row.images for row in history.rows)
-    learning = sum(row.seconds for row in history.rows)
-    speed = seen / learning if learning else 0.0
-    trained.report(speed, time.perf_counter() - STARTED, replaces, as_json=chosen.as_json)
-    return 0 if stop.number is None else 128 + stop.number
+    def unseen(self, network: Network) -> tuple[Array, Array] | None:
+        """Return the outputs for the images that were set aside, if any were."""
+        fraction = validation_fraction(self.chosen, self.task)
+        return self.task.held_out(network, fraction, **computing(self.chosen))
 
-
-def _result(
-    chosen: TrainOptions, task: TrainingTask, recipe: Recipe, network: Network, history: History
-) -> dict[str, Any]:
-    """Return what there is to tell of a training, before the test."""
-    dataset = task.dataset
-    return {
-        "source": dataset.name,
-        "task": dataset.task,
-        "train_images": len(dataset.train_images),
-        "test_images": len(dataset.test_images),
-        "parameters": network.parameter_count,
-        "epochs": len(history.rows),
-        "calibration": None,
-        **task.result(),
-        "interrupted": history.interrupted,
-        "stopped_early": history.stopped_early,
-        "best_epoch": history.best_epoch,
-        "recipe": _settings(chosen, recipe, task),
-    }
+    def speed(self, history: History, images: int, seconds: float) -> float:
+        """Return that of training alone."""
+        learning = sum(row.seconds for row in history.rows)
+        return sum(row.images for row in history.rows) / learning if learning else 0.0
 
 
 def _network(described: NetworkFile | None, recipe: Recipe, dataset: Dataset) -> Network:
@@ -200,13 +181,11 @@ def _settings(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[
         known = networkfile.is_architecture(chosen.network)
         name = chosen.network if known else "network file"
     fraction = validation_fraction(chosen, task)
-    rest: dict[str, Any] = {"seed": chosen.seed, "validation": fraction}
-    if chosen.class_weight:
-        rest["class_weight"] = list(chosen.class_weight)
+    rest = {"seed": chosen.seed, "validation": fraction, **task.weighting()}
     return {"name": name, **asdict(recipe.training), **rest}
 
 
-def _announce(chosen: TrainOptions, dataset: Dataset, recipe: Recipe, network: Network) -> None:
+def _announce(chosen: TrainOptions, recipe: Recipe, network: Network) -> None:
     """Print the network and the training settings."""
     origin = chosen.network or f"for {recipe.name}"
     layers = layer_words.describe_layers([vertex.layer for vertex in network.nodes])

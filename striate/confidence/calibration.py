@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -11,7 +12,7 @@ from scipy.special import expit, log_expit, logsumexp
 from striate.common.arithmetic import unwatched
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
-from striate.model.answers import COLDEST, FEWEST, HOTTEST
+from striate.model.answers import COLDEST, FEWEST, HOTTEST, Answers
 from striate.optim.losses import softmax
 
 
@@ -67,3 +68,12 @@ def fit_temperature(outputs: Array, labels: Array) -> float:
     low, high = math.log(COLDEST), math.log(HOTTEST)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     return float(min(max(math.exp(found.x), COLDEST), HOTTEST))
+
+
+def with_temperature(answers: Answers, outputs: Array, labels: Array) -> Answers:
+    """Answers with the temperature that suits outputs for images that were not trained on; as they
+    are where there are fewer than `FEWEST`. The arguments are those of `fit_temperature`.
+    """
+    if len(labels) < FEWEST:
+        return answers
+    return replace(answers, temperature=fit_temperature(outputs, labels))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.common.arithmetic import unwatched
+from striate.common.arrays import Array
+from striate.confidence.probabilities import probabilities
 from striate.model.answers import Answers
 
 FEWEST = 10
@@ -33,6 +37,19 @@ def chosen_thresholds(
         truth: (images, labels), whether each image has each label.
     """
     return tuple(_best(probabilities[:, index], truth[:, index]) for index in range(truth.shape[1]))
+
+
+def with_thresholds(answers: Answers, outputs: Array, truth: Array) -> Answers:
+    """Answers with the thresholds that suit outputs for images that were not trained on.
+
+    Args:
+        answers: of the kind "labels".
+        outputs: of the network, (images, labels).
+        truth: above a half where an image has a label, (images, labels).
+    """
+    return replace(
+        answers, thresholds=chosen_thresholds(probabilities(answers, outputs), truth > 0.5)
+    )
 
 
 def _best(chances: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:

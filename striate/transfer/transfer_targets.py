@@ -7,7 +7,6 @@ held out, and the words for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -16,10 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.text import percent
-from striate.confidence.calibration import fit_temperature
-from striate.confidence.label_decisions import chosen_thresholds
-from striate.confidence.probabilities import probabilities
-from striate.model.answers import FEWEST, Answers
+from striate.confidence.calibration import with_temperature
+from striate.confidence.label_decisions import with_thresholds
+from striate.model.answers import Answers
 from striate.network import Network
 from striate.optim.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from striate.training.label_evaluation import LabelEvaluation
@@ -172,9 +170,7 @@ class ClassTargets(TransferTargets):
 
     def decided(self, answers: Answers, outputs: Array, truth: Array) -> Answers:
         """Return them with the temperature that suits the outputs, of images enough."""
-        if len(truth) < FEWEST:
-            return answers
-        return replace(answers, temperature=fit_temperature(outputs, truth))
+        return with_temperature(answers, outputs, truth)
 
 
 class LabelTargets(TransferTargets):
@@ -225,8 +221,7 @@ class LabelTargets(TransferTargets):
 
     def decided(self, answers: Answers, outputs: Array, truth: Array) -> Answers:
         """Return them with the thresholds of the best F1 scores."""
-        chances = np.asarray(probabilities(answers, outputs), np.float64)
-        return replace(answers, thresholds=chosen_thresholds(chances, truth > 0.5))
+        return with_thresholds(answers, outputs, truth)
 
 
 class NumberTargets(TransferTargets):

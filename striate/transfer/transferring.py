@@ -5,7 +5,7 @@ better on images that were held out, its last stages trained on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,6 +156,12 @@ class Transfer:
         finally:
             made.targets.finish(made.network)
 
+    def settings_for(self, targets: TransferTargets) -> FineTuning:
+        """How the stages are trained, with what nobody has said as is usual for such targets."""
+        if self.settings.label_smoothing is not None:
+            return self.settings
+        return replace(self.settings, label_smoothing=targets.usual_smoothing)
+
     def _told(self, made: Transferred, sentence: str) -> None:
         made.notes.append(sentence)
         if self.say is not None:
@@ -254,13 +260,13 @@ class Transfer:
         options = dict(self.fit_options)
         if targets.weights is not None:
             options["sample_weight"] = np.tile(targets.weights[rows], views)
-        smoothing = self.settings.label_smoothing
+        settings = self.settings_for(targets)
         return stages.train(
             tail,
             seen if len(places) == len(seen) else rows_of(seen, places),
             np.concatenate([targets.trained[rows]] * views),
-            targets.loss(targets.usual_smoothing if smoothing is None else smoothing),
-            self.settings,
+            targets.loss(settings.label_smoothing or 0.0),
+            settings,
             seed=self.seed,
             **options,
         )
