@@ -32,7 +32,12 @@ class Backbone:
 
     @classmethod
     def of(cls, network: Network, name: str = "backbone") -> Backbone:
-        """Find where a network is to be cut.
+        """Find where a network is to be cut: before its last dense layer or convolution.
+
+        What `striate.model.features` calls features, by which rejections in model files tell
+        unknown images, is what the last layer with any weights reads.  The two differ where a
+        normalisation follows the last dense layer, whose outputs would be its features: there is
+        more to learn from in what the dense layer reads.
 
         Raises:
             StriateValueError: it reads no images, or its last layer with weights reads more than
