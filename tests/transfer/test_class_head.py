@@ -43,7 +43,7 @@ def test_it_is_scikit_learns_minimum(
     theirs = peer.predict_proba(x.astype(np.float64) / scale)
     shares = np.exp(mine - mine.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(shares, theirs, atol=2e-3)
+    np.testing.assert_allclose(shares, theirs, atol=3e-4)
 
 
 def test_held_out_images_are_not_learnt_from() -> None:
