@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from striate.data.found_images import FoundImages
     from striate.optim.losses import Loss
     from striate.training.recipes import Recipe
-    from striate.training.time_budget import Rung, TimePlan
+    from striate.training.time_budget import Rung
 
 # A forward pass takes such a part of a training step.
 _FORWARD = 0.35
@@ -45,17 +45,22 @@ class TimedTraining:
     Args:
         chosen: the options, `minutes` among them.
         described: the network that the user gives, if there is one.
+        adapted: returns a recipe with what the options change of its training.
     """
 
-    def __init__(self, chosen: TrainOptions, described: NetworkFile | None) -> None:
-        self._chosen, self._described = chosen, described
+    def __init__(
+        self,
+        chosen: TrainOptions,
+        described: NetworkFile | None,
+        adapted: Callable[[Recipe], Recipe],
+    ) -> None:
+        self._chosen, self._described, self._adapted = chosen, described, adapted
         self._budget = 60 * (chosen.minutes or 0.0)
         self._side: int | None = None
-        self._ladder: list[Rung] = []
+        self._above: list[Rung] = []  # what more time would bring, at most one
         self._scale: float | None = None
         self._compiling = 0.0
         self._kept: dict[str, Any] = {}
-        self._plan: TimePlan | None = None
 
     def side_for(self, found: FoundImages) -> int | None:
         """Return the longest side of the images, before they are decoded; None for the usual."""
@@ -68,16 +73,15 @@ class TimedTraining:
             return self._side
         channels = 1 if self._chosen.colour == "gray" or found.gray else 3
         images = max(1, round(len(found.sources) * (1 - self._chosen.test_fraction)))
-
         loading = {size: found.decoding_seconds(size) for size in sides}
 
         def rung(height: int, width: int, scale: float) -> Rung | None:
             seconds = loading[height, width]
             return self._rung((height, width, channels), _OUTPUTS, images, scale, seconds)
 
-        self._settle(list(sides), images, rung, channels)
-        if self._plan is not None:
-            self._side = sides[self._plan.rung.height, self._plan.rung.width]
+        chosen = self._settle(list(sides), images, rung, channels)
+        if chosen is not None:
+            self._side = sides[chosen.height, chosen.width]
         return self._side
 
     def scale_for(self, task: TrainingTask, out: str) -> float:
@@ -144,15 +148,11 @@ class TimedTraining:
                 testing=_FORWARD * tested / shown,
             )
 
-        scale = self._scale or 1.0
-        own = [r for r in self._ladder if (r.height, r.width, r.scale) == (height, width, scale)]
-        work = _work(network)
-        rung = own[0] if own else _bare(height, width, scale, recipe.training.epochs)
-        above = self._ladder[self._ladder.index(rung) + 1 :][:1] if own else []
-        rung = replace(now(rung), work=work)
-        rung, *above = with_speed([rung, *map(now, above)], rung, shown * timing.image_seconds)
+        rung = now(_bare(height, width, self._scale or 1.0, recipe.training.epochs))
+        rung = replace(rung, work=_work(network))
+        rungs = [rung, *map(now, self._above)]
+        rung, *above = with_speed(rungs, rung, shown * timing.image_seconds)
         plan = filled(rung, above, self._budget, asked)
-        self._plan = plan
         self._say(plan.sentence)
         return replace(recipe, training=replace(recipe.training, epochs=plan.epochs))
 
@@ -212,7 +212,7 @@ class TimedTraining:
     ) -> tuple[Recipe, Network]:
         from striate.training import recipes
 
-        recipe = recipes.for_outputs(shape, outputs, images, scale)
+        recipe = self._adapted(recipes.for_outputs(shape, outputs, images, scale))
         if self._described is not None:
             return recipe, self._described.build(shape, max(2, outputs))
         return recipe, recipe.build(Network)
@@ -223,28 +223,29 @@ class TimedTraining:
         images: int,
         rung: Callable[[int, int, float], Rung | None],
         channels: int,
-    ) -> None:
-        """Choose a rung by the speed of some networks on random images."""
+    ) -> Rung | None:
+        """Choose a rung by the speed of some networks on random images, and return it; None where
+        there is no choice.
+        """
         from striate.training.step_timing import time_steps
         from striate.training.time_budget import rungs_of, settled
 
         given = 1.0 if self._described is not None else self._chosen.network_width
-        self._ladder = rungs_of(sizes, scale=given, rung=rung)
-        if len(self._ladder) < 2:
+        ladder = rungs_of(sizes, scale=given, rung=rung)
+        if len(ladder) < 2:
             self._scale = given or 1.0
-            return
+            return None
         rng = np.random.default_rng(0)
 
         def measure(rung: Rung) -> float:
             shape = (rung.height, rung.width, channels)
             recipe, network = self._made(shape, _OUTPUTS, images, rung.scale)
-            training = recipe.training.changed(**self._chosen.asked)
-            count = 2 * min(training.batch_size, images)
+            count = 2 * min(recipe.training.batch_size, images)
             pixels = rng.integers(0, 256, (count, *shape), np.uint8)
             labels = rng.integers(0, network.output_shape[0], count)
             try:
                 timing = time_steps(
-                    network, pixels, labels, training, seconds=_PROBE, **self._how()
+                    network, pixels, labels, recipe.training, seconds=_PROBE, **self._how()
                 )
             except StriateValueError:  # too little memory, or a network that is refused later
                 return math.inf
@@ -253,14 +254,16 @@ class TimedTraining:
 
         # Each network costs a moment to compile, which little time has no room for.
         most = 2 if self._budget < 120 else 3
-        self._plan = settled(
-            self._ladder,
+        plan = settled(
+            ladder,
             0.95 * self._budget,  # the rest goes into this
             measure,
             epochs=self._chosen.asked["epochs"],
             most=most,
         )
-        self._scale = self._plan.rung.scale
+        self._scale = plan.rung.scale
+        self._above = [] if plan.next is None else [plan.next[0]]
+        return plan.rung
 
     def _how(self) -> dict[str, Any]:
         chosen = self._chosen

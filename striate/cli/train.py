@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,9 @@ class FromScratch(Trainer):
             raise click.UsageError("--network has a width of its own: leave --network-width out")
         self.finds_rate = finds_rate
         self.described = networkfile.read(chosen.network) if chosen.network else None
-        self.timed = None if chosen.minutes is None else TimedTraining(chosen, self.described)
+        self.timed = None
+        if chosen.minutes is not None:
+            self.timed = TimedTraining(chosen, self.described, partial(_adapted, chosen))
         self.plan: dict[str, Any] = {}
 
     def load(self) -> tuple[Dataset, HeldOut]:
@@ -95,7 +98,7 @@ class FromScratch(Trainer):
         """Choose the network and its training."""
         chosen, dataset, timed = self.chosen, task.dataset, self.timed
         width = chosen.network_width or 1.0 if timed is None else timed.scale_for(task, out)
-        recipe = _recipe(chosen, task, width)
+        recipe = _adapted(chosen, task.recipe(width))
         network = _network(self.described, recipe, dataset)
         if network.output_shape != (len(dataset.classes),):
             raise click.ClickException(
@@ -156,11 +159,10 @@ def _network(described: NetworkFile | None, recipe: Recipe, dataset: Dataset) ->
     return described.build(dataset.train_images.shape[1:], len(dataset.classes))
 
 
-def _recipe(chosen: TrainOptions, task: TrainingTask, width: float) -> Recipe:
-    """Return the recipe for the data, with the settings that the options give."""
+def _adapted(chosen: TrainOptions, recipe: Recipe) -> Recipe:
+    """Return a recipe with the settings that the options give."""
     from striate.data.augment import CHANGES
 
-    recipe = task.recipe(width)
     training = recipe.training.changed(**chosen.asked)
     augment = {} if chosen.augment is False else training.changes
     for name in (*CHANGES, "magnitude"):
