@@ -25,7 +25,7 @@ def identical_groups(checked: CheckedImages, leave_out: Rows) -> list[list[int]]
         checked: the images.
         leave_out: rows that are in no group, such as those of one colour.
     """
-    found = np.concatenate([digests(images) for _, images in checked.chunks()])
+    found = np.concatenate([digests(part.images) for part in checked.parts.values()])
     places: dict[int, list[int]] = defaultdict(list)
     repeated = np.unique(found, return_counts=True)
     several = set(repeated[0][repeated[1] > 1].tolist())

@@ -34,24 +34,43 @@ class FineComparison:
     """
 
     def __init__(self, hashes: ImageHashes) -> None:
+        self._hashes = hashes
         down, across = np.indices(hashes.gray.shape[1:])
         bands = np.rint(np.hypot(down, across)).astype(np.intp)
-        used = (bands > 0) & (bands <= HIGHEST)
-        numbers, bands = hashes.gray[:, used], bands[used]
-        for band in np.unique(bands):
-            some = numbers[:, bands == band]
-            lengths = np.sqrt(np.einsum("nk,nk->n", some, some))
-            numbers[:, bands == band] = some / np.sqrt(np.maximum(lengths, 1e-3))[:, None]
-        lengths = np.sqrt(np.einsum("nk,nk->n", numbers, numbers))
-        self.vectors: Floats = numbers / np.maximum(lengths, 1e-6)[:, None]
+        self._used = (bands > 0) & (bands <= HIGHEST)
+        self._bands = bands[self._used]
         signs = mirrored(np.ones((1, *hashes.gray.shape[1:]), np.float32))
-        self.signs: Floats = signs[:, used]
+        self.signs: Floats = signs[:, self._used]
+        self._vectors = np.empty((len(hashes), len(self._bands)), np.float32)
+        self._known = np.zeros(len(hashes), np.bool_)
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def vectors(self, rows: Rows) -> Floats:
+        """The vectors of these images, (rows, numbers): made when they are asked for first."""
+        new = np.unique(rows[~self._known[rows]])
+        if len(new):
+            self._vectors[new] = self._made(new)
+            self._known[new] = True
+        found: Floats = self._vectors[rows]
+        return found
+
+    def _made(self, rows: Rows) -> Floats:
+        numbers = self._hashes.gray[rows][:, self._used]
+        for band in np.unique(self._bands):
+            some = numbers[:, self._bands == band]
+            lengths = np.sqrt(np.einsum("nk,nk->n", some, some))
+            numbers[:, self._bands == band] = some / np.sqrt(np.maximum(lengths, 1e-3))[:, None]
+        lengths = np.sqrt(np.einsum("nk,nk->n", numbers, numbers))
+        unit: Floats = numbers / np.maximum(lengths, 1e-6)[:, None]
+        return unit
 
     def correlation(self, first: Rows, second: Rows, flip: Mask) -> Floats:
         """Of pairs, (pairs,), the second one mirrored where `flip` says so."""
-        one = self.vectors[first]
+        one = self.vectors(first)
         one[flip] *= self.signs
-        found: Floats = np.einsum("nk,nk->n", one, self.vectors[second])
+        found: Floats = np.einsum("nk,nk->n", one, self.vectors(second))
         return found
 
     def nearest(self, rows: Rows, among: Rows, count: int) -> Numbers:
@@ -64,19 +83,20 @@ class FineComparison:
             among: rows of the images to look at, ascending.
             count: how many.
         """
-        others = self.vectors[among]
+        others = self.vectors(among)
         count = min(count, max(len(among) - 1, 0))
         found = np.empty((len(rows), count))
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            vectors = self.vectors[block]
-            near = np.maximum(vectors @ others.T, (vectors * self.signs) @ others.T)
+            vectors = self.vectors(block)
+            # Less the correlations, so that the nearest come first.
+            near = np.minimum(-vectors @ others.T, (vectors * -self.signs) @ others.T)
             place = np.searchsorted(among, block)
             own = np.flatnonzero((place < len(among)) & (among[place % len(among)] == block))
-            near[own, place[own]] = -1
+            near[own, place[own]] = 1
             if count:
-                best = -np.partition(-near, count - 1, axis=1)[:, :count]
-                found[start : start + len(block)] = distance(np.sort(best, axis=1)[:, ::-1])
+                best = np.sort(np.partition(near, count - 1, axis=1)[:, :count], axis=1)
+                found[start : start + len(block)] = distance(-best)
         return found
 
 

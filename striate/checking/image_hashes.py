@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.checking.checked_images import CheckedImages
+from striate.checking.checked_images import CheckedImages, Rows
 from striate.checking.full_frames import FullFrames
 from striate.common.arrays import Floats, Images
 from striate.common.short_repr import short_repr
@@ -66,7 +66,10 @@ class ImageHashes:
 
 
 def image_hashes(
-    checked: CheckedImages, frames: FullFrames | None = None, progress: OnProgress | None = None
+    checked: CheckedImages,
+    frames: FullFrames | None = None,
+    progress: OnProgress | None = None,
+    rows: Rows | None = None,
 ) -> ImageHashes:
     """Return the hashes of all images.
 
@@ -74,22 +77,34 @@ def image_hashes(
         checked: the images.
         frames: the whole pictures of those that were cut or padded to their size.
         progress: called with (done, total, text).
+        rows: ascending, of the images to look at; all numbers of the others are 0, as those of
+            images without contrast. None for all.
     """
     high, wide, channels = checked.shape
     count = len(checked)
-    gray = np.empty((count, min(FINE, high), min(FINE, wide)), np.float32)
+    made = np.empty if rows is None else np.zeros
+    gray = made((count, min(FINE, high), min(FINE, wide)), np.float32)
     colours = 2 if channels == 3 else 0
-    colour = np.empty((count, colours, min(COLOURS, high), min(COLOURS, wide)), np.float32)
+    colour = made((count, colours, min(COLOURS, high), min(COLOURS, wide)), np.float32)
     scale = _scale(checked)
     for start, images in checked.chunks():
         stop = start + len(images)
-        gray[start:stop], colour[start:stop] = _transformed(images, scale, gray.shape[1:])
+        some: slice | Rows = slice(start, stop)
+        if rows is not None:
+            some = rows[slice(*np.searchsorted(rows, (start, stop)))]
+            if not len(some):
+                continue
+            if len(some) < len(images):
+                images = images[some - start]
+        gray[some], colour[some] = _transformed(images, scale, gray.shape[1:], colour.shape[2:])
         if progress is not None:
             progress(stop, count, "hashing images")
     if frames is not None:
-        for rows, images in frames.chunks():
+        for places, images in frames.chunks():
             # The same frequencies as those of the others, which may be smaller.
-            gray[rows], colour[rows] = _transformed(images, 1.0, gray.shape[1:], colour.shape[2:])
+            gray[places], colour[places] = _transformed(
+                images, 1.0, gray.shape[1:], colour.shape[2:]
+            )
     return ImageHashes(gray, colour)
 
 
@@ -107,36 +122,28 @@ def _transformed(
     images: Images,
     scale: float,
     frequencies: tuple[int, ...],
-    of_colour: tuple[int, ...] = (),
+    of_colour: tuple[int, ...],
 ) -> tuple[Floats, Floats]:
-    """Return `ImageHashes.gray` and `.colour` of some images, (n, height, width, channels)."""
-    values = images.astype(np.float32)
-    if scale != 1.0:
-        values *= np.float32(scale)
-    channels = values.shape[3]
-    plain = values @ _GRAY if channels == 3 else values.mean(axis=3)
-    gray = _low(plain, *frequencies)
-    if channels != 3:
-        return gray, np.empty((len(images), 0, *_colour_frequencies(plain)), np.float32)
-    size = of_colour or _colour_frequencies(plain)
-    mixed = [
-        _low(values[..., channel], *size) - gray[:, : size[0], : size[1]] for channel in (0, 2)
-    ]
-    return gray, np.stack(mixed, axis=1)
-
-
-def _colour_frequencies(plain: Floats) -> tuple[int, int]:
-    return min(COLOURS, plain.shape[1]), min(COLOURS, plain.shape[2])
-
-
-def _low(plain: Floats, high: int, wide: int) -> Floats:
-    """The lowest frequencies (n, high, wide) of images (n, height, width): their squares are the
-    shares of the variance, and [:, 0, 0] is the mean.
+    """Return `ImageHashes.gray` and `.colour` of some images, (n, height, width, channels): the
+    squares of the numbers are the shares of the variance, and [:, 0, 0] is the mean.
     """
-    down = _cosines(plain.shape[1], high)
-    across = _cosines(plain.shape[2], wide)
-    low: Floats = np.matmul(down, plain @ across.T)
-    return low
+    count, height, width, channels = images.shape
+    (high, wide), (high_colour, wide_colour) = frequencies, of_colour
+    # Channels are mixed and rows transformed by one product: it reads the pixels once.
+    mixed, tints = (_GRAY, np.eye(3, dtype=np.float32)[[0, 2]] - _GRAY) if channels == 3 else (
+        np.full(channels, 1 / channels, np.float32), np.empty((0, channels), np.float32)
+    )  # fmt: skip
+    numbers = [(mixed, wide), *((tint, wide_colour) for tint in tints)]
+    matrix = np.concatenate(
+        [np.kron(_cosines(width, each).T, weights[:, None]) for weights, each in numbers], axis=1
+    )
+    values = images.reshape(count * height, width * channels).astype(np.float32)
+    across = (values @ (matrix * np.float32(scale))).reshape(count, height, matrix.shape[1])
+    down = _cosines(height, high)
+    gray: Floats = np.matmul(down, across[:, :, :wide])
+    of_tints = np.matmul(down[:high_colour], across[:, :, wide:])
+    colour = of_tints.reshape(count, high_colour, len(tints), wide_colour).transpose(0, 2, 1, 3)
+    return gray, colour
 
 
 def _cosines(length: int, frequencies: int) -> Floats:

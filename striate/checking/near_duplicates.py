@@ -32,8 +32,9 @@ LEAST_COARSE = 0.93
 """The least correlation of the coarse hashes of a pair that is looked at closer."""
 LEAST_FINE = 0.85
 """The least correlation at the fine frequencies."""
-NEARER = 0.5
-"""By how much nearer than a near neighbour the images of a pair must be to each other."""
+NEARER = 0.25, 0.5
+"""How much nearer than a near neighbour the images of a pair must be to each other: a part of its
+distance, the second one or, where images have such near neighbours by chance, down to the first."""
 MOST_FALSE = 0.01
 """The expected number of pairs that near by chance, in all."""
 COPY_LEVELS, COPY = 2.5, 0.98
@@ -44,6 +45,8 @@ SAMPLE = 4096
 MOST_LEVELS = 32.0
 """The most by which the means of a pair may differ, of 255, in brightness and in colours."""
 _ROUGH = 8  # which neighbour in the sample
+_TAIL = 128
+"""Images of which it is found out how near their nearest neighbours are."""
 _BLOCK, _WIDE = 512, 4096
 MOST_PAIRS = 1_000_000
 """Pairs that are kept; sets with more are copies of few images."""
@@ -95,7 +98,7 @@ def near_pairs(
             break
     first, second, flip, similarity = _joined(kept)
     copies = _copies(hashes, first, second, flip)
-    chance = _by_chance(finer, first, second, similarity, pool)
+    chance = _by_chance(finer, first, second, similarity, pool, len(among))
     near = np.flatnonzero(copies | ~chance)
     order = near[np.lexsort((flip[near], second[near], first[near]))]
     # Of a symmetric image the mirror image is the image, too.
@@ -192,17 +195,51 @@ def _copies(hashes: ImageHashes, first: Rows, second: Rows, flip: Mask) -> Mask:
 
 
 def _by_chance(
-    finer: FineComparison, first: Rows, second: Rows, similarity: Floats, among: Rows
+    finer: FineComparison,
+    first: Rows,
+    second: Rows,
+    similarity: Floats,
+    among: Rows,
+    compared: int,
 ) -> Mask:
     """Which of the pairs are no nearer to each other than different images may be."""
     between = distance(similarity)
     rows, sides = _rows_of(first, second)
     near = finer.nearest(rows, among, rank_among(len(among)) + LAST)
     chance = np.zeros(len(first), np.bool_)
+    ratios = np.zeros(len(first))
     for side in sides:
         expected, ratio = false_alarms(between, near[side], len(among))
-        chance |= (expected > MOST_FALSE) | (ratio > NEARER)
-    return chance
+        chance |= expected > MOST_FALSE
+        ratios = np.maximum(ratios, ratio)
+    least, most = NEARER
+    if (~chance & (ratios > least) & (ratios <= most)).any():
+        most = nearest_by_chance(finer, among, compared)
+    return chance | (ratios > most)
+
+
+def nearest_by_chance(finer: FineComparison, among: Rows, compared: int) -> float:
+    """How near the nearest neighbour of one of so many images is by chance, in distances of a near
+    neighbour, and within `NEARER`.
+
+    The logarithms of these ratios have an exponential tail, whose scale is known from the half of
+    the images that is nearer than the median, but for the nearest fifth: those may be copies.
+
+    Args:
+        finer: of the images.
+        among: rows of the images, ascending.
+        compared: how many images are compared with them.
+    """
+    rank = rank_among(len(among))
+    sample = among[:: max(1, len(among) // _TAIL)]
+    near = np.maximum(finer.nearest(sample, among, rank), 1e-9)
+    if near.shape[1] < rank:
+        return NEARER[1]
+    steps = np.log(near[:, -1] / near[:, 0])
+    median, upper = np.quantile(steps, [0.5, 0.8])
+    scale = (upper - median) / np.log(0.5 / 0.2)
+    one = upper + scale * np.log(max(0.2 * compared, 1.0))
+    return float(np.clip(np.exp(-one), *NEARER))
 
 
 class _RoughNeighbourhoods:
@@ -214,7 +251,7 @@ class _RoughNeighbourhoods:
     def __init__(self, finer: FineComparison, among: Rows) -> None:
         self.finer = finer
         self.sample = among[:: max(1, -(-len(among) // SAMPLE))]
-        self.known = np.full(len(finer.vectors), np.nan)
+        self.known = np.full(len(finer), np.nan)
 
     def much_nearer(self, first: Rows, second: Rows, between: Numbers) -> Mask:
         """Which pairs, (pairs,), are much nearer to each other than to the sample."""
@@ -224,7 +261,7 @@ class _RoughNeighbourhoods:
         unknown = rows[np.isnan(self.known[rows])]
         self.known[unknown] = self.finer.nearest(unknown, self.sample, _ROUGH)[:, -1]
         near = np.minimum(self.known[first], self.known[second])
-        return np.asarray(between <= NEARER * near)
+        return np.asarray(between <= NEARER[1] * near)
 
 
 def _rows_of(first: Rows, second: Rows) -> tuple[Rows, tuple[Rows, Rows]]:

@@ -10,11 +10,14 @@ import pytest
 from matplotlib.cbook import get_sample_data
 from PIL import Image, ImageOps
 
+from striate import data
+from striate.checking import near_duplicates
 from striate.checking.checked_images import CheckedImages
 from striate.checking.duplicates import check_duplicates, identical_groups, joined
+from striate.checking.fine_comparison import FineComparison
 from striate.checking.flat_images import flat_rows
 from striate.checking.image_hashes import image_hashes, mirrored
-from striate.checking.near_duplicates import near_pairs
+from striate.checking.near_duplicates import near_pairs, nearest_by_chance
 from striate.data.dataset import Dataset
 from tests.checking.made_sets import as_dataset, images_and_labels
 
@@ -104,6 +107,23 @@ def test_one_picture_with_noise_is_no_duplicate_of_itself(noise: int) -> None:
     images = np.repeat(template, 60, axis=0) + rng.normal(0, noise, (300, 28, 28, 1))
     labels = np.repeat(np.arange(5), 60)
     assert found_groups(as_dataset(images.clip(0, 255).astype(np.uint8), labels)) == []
+
+
+def test_handwriting_has_near_neighbours_by_chance(
+    photos: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Digits are nearer to each other than photographs, and more so the more there are."""
+    checked = CheckedImages.of(data.load("digits"))
+    hashes, rows = image_hashes(checked), np.arange(len(checked))
+    assert len(near_pairs(hashes, rows).first) == 0
+    finer = FineComparison(hashes)
+    few, many = (nearest_by_chance(finer, rows, count) for count in (60, 1797))
+    assert near_duplicates.NEARER[0] == many < few < near_duplicates.NEARER[1]
+    monkeypatch.setattr(near_duplicates, "NEARER", (0.5, 0.5))
+    assert len(near_pairs(hashes, rows).first) == 1
+    of_photos = FineComparison(image_hashes(CheckedImages.of(two_parts(photos, photos[:2]))))
+    monkeypatch.undo()
+    assert nearest_by_chance(of_photos, np.arange(len(photos)), len(photos)) == 0.5
 
 
 def test_images_of_one_colour_are_no_duplicates(photos: np.ndarray) -> None:
