@@ -34,6 +34,8 @@ which on that class alone is a finding."""
 _SURE = 3.1
 """Standard deviations of a bound that one in a thousand exceeds by chance."""
 
+_BLOCK = 512
+
 Table = npt.NDArray[np.float64]
 
 
@@ -126,8 +128,6 @@ def guessed(table: Table, labels: Labels) -> Guesses | None:
         table: (n, numbers), of any scale.
         labels: (n,).
     """
-    from scipy.spatial import cKDTree
-
     counts = np.bincount(labels)
     kept = np.flatnonzero(counts[labels] >= LEAST_OF_CLASS)
     table, labels = table[kept], labels[kept]
@@ -138,11 +138,7 @@ def guessed(table: Table, labels: Labels) -> Guesses | None:
     table = (table - table.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     if not table.shape[1]:
         return Guesses(baseline, baseline, baseline, ())
-    _, near = cKDTree(table).query(table, NEIGHBOURS + 1)
-    others = near != np.arange(len(table))[:, None]
-    # Of equal rows the image itself need not be among the neighbours.
-    others[others.all(axis=1), -1] = False
-    near = near[others].reshape(len(table), NEIGHBOURS)
+    near = _nearest(table, NEIGHBOURS)
     votes = np.zeros((len(table), labels.max() + 1), np.int64)
     np.add.at(votes, (np.arange(len(table))[:, None], labels[near]), 1)
     guess = votes.argmax(axis=1)
@@ -157,6 +153,18 @@ def guessed(table: Table, labels: Labels) -> Guesses | None:
             told.append(label)
     accuracy = float(right.mean())
     return Guesses(accuracy, baseline, lower_bound(int(right.sum()), len(right)), tuple(told))
+
+
+def _nearest(table: Table, count: int) -> Rows:
+    """The nearest other rows of each row, (rows, count), in no order."""
+    lengths = np.einsum("nk,nk->n", table, table)
+    found = np.empty((len(table), count), np.intp)
+    for start in range(0, len(table), _BLOCK):
+        block = table[start : start + _BLOCK]
+        squares = lengths - 2 * (block @ table.T)
+        squares[np.arange(len(block)), start + np.arange(len(block))] = np.inf
+        found[start : start + len(block)] = np.argpartition(squares, count)[:, :count]
+    return found
 
 
 def lower_bound(hits: int, count: int) -> float:

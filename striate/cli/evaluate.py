@@ -95,6 +95,7 @@ def evaluate(
         "views": views,
     }
     found: dict[str, Any] = {"model": model, "source": tested.source, "part": tested.part}
+    leaks = None if tested.leaks is None else tested.leaks.numbers()
     if network.answers.kind != "classes":
         from striate.cli.tested_answers import tell
 
@@ -103,7 +104,7 @@ def evaluate(
                 f"--unknown is for models that name one class: {model} gives {network.answers.kind}"
             )
         outputs = network.predict_logits(tested.images, **how)
-        found = {**found, "changes": tested.changes}
+        found = {**found, "changes": tested.changes, "leaks": leaks}
         tell(network, tested, outputs, mistakes=mistakes, as_json=as_json, found=found)
         return
     outputs, distances = run_test(network, tested.images, **how)
@@ -127,7 +128,7 @@ def evaluate(
     if as_json:
         written = {} if mistakes is None else {"mistakes": mistakes}
         trust = {**assessed.to_dict(), "unknown": None if strange is None else strange.to_dict()}
-        changes = {"changes": tested.changes, "left_out": tested.left_out}
+        changes = {"changes": tested.changes, "left_out": tested.left_out, "leaks": leaks}
         json_line({**found, **changes, **result.to_dict(), **trust, **written})
         return
     click.echo(

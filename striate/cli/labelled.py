@@ -20,6 +20,7 @@ from striate.model import files
 
 if TYPE_CHECKING:
     from striate.data import Dataset
+    from striate.data.check_record import CheckedFor
     from striate.data.part import Part
     from striate.data.record import Comparison, ImageRecord
     from striate.network import Network
@@ -38,6 +39,8 @@ class Labelled:
         changes: how many images of the source differ from those of the training, by kind; None
             where the model file does not tell, or the source is another one.
         left_out: how many images of the part are left out because the network was trained on them.
+        leaks: of test images of the training's source how many were found, before the training, to
+            be nearly training images; None where they are others, or nobody looked.
     """
 
     images: Images
@@ -47,6 +50,7 @@ class Labelled:
     paths: list[str] | None = None
     changes: dict[str, int] | None = None
     left_out: int = 0
+    leaks: CheckedFor | None = None
 
 
 def load_labelled(
@@ -84,6 +88,14 @@ def load_labelled(
     dataset = _load(source, network, only, skip_bad, quiet, max_pixels, table)
     chosen = _TestImages(dataset, trained, ImageRecord.from_notes(trained.get("images")), part)
     part, tested, changes = chosen.choose()
+    leaks = _leaks(trained) if part == "test" and changes is not None else None
+    if leaks is not None and leaks.found:
+        chosen.notes.append(
+            f"{leaks.found:,} of {counted(leaks.looked, 'test image')} that were looked at before "
+            f"the training {'shows' if leaks.found == 1 else 'show'} nearly what a training image "
+            "shows: what is measured on such images says little about new ones; "
+            f"striate check {source} shows them"
+        )
     for sentence in chosen.notes:
         note(one_line(sentence), quiet=quiet)
     if not len(tested.images):
@@ -109,7 +121,16 @@ def load_labelled(
         tested.paths,
         changes,
         chosen.left_out,
+        leaks,
     )
+
+
+def _leaks(trained: dict[str, Any]) -> CheckedFor | None:
+    """Return what the notes about a training say of leaks; None where they do not."""
+    from striate.data.check_record import CheckRecord
+
+    checked = CheckRecord.from_notes(trained.get("checked"))
+    return None if checked is None else checked.of("leak")
 
 
 def _table_arguments(

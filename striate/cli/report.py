@@ -97,6 +97,7 @@ def report(
         model, network, source, part, skip_bad=skip_bad, quiet=quiet, max_pixels=max_pixels
     )
     note(f"Testing on {counted(len(tested.images), 'image')} (--part {tested.part})", quiet=quiet)
+    notes = files.information(model)
     made = make(
         network,
         tested.images,
@@ -104,7 +105,8 @@ def report(
         path=page,
         paths=tested.paths,
         name=f"{Path(model).stem} on {tested.source}",
-        history=files.information(model).get("history"),
+        history=notes.get("history"),
+        checked=notes.get("checked"),
         choose=images,
         show=show,
         megabytes=megabytes,

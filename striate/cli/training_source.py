@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,12 +65,19 @@ def load_source(
     for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
         if not len(images):
             raise click.ClickException(f"{chosen.source}: has no {part} images")
-    if chosen.check and not chosen.quiet:
-        from striate.checking.short_form import short_check
+    return _checked(chosen, dataset) if chosen.check else dataset
 
-        for sentence in short_check(dataset, chosen.source):
-            note(one_line(sentence))
-    return dataset
+
+def _checked(chosen: TrainOptions, dataset: Dataset) -> Dataset:
+    """Look for leaks and the like, tell of them, and return the dataset with what was found."""
+    from striate.checking.short_form import short_check
+
+    found = short_check(dataset)
+    sentences = found.sentences
+    for place, sentence in enumerate(sentences, 1):
+        more = f"; striate check {chosen.source} shows more" if place == len(sentences) else ""
+        note(one_line(sentence + more), quiet=chosen.quiet)
+    return replace(dataset, checked=found)
 
 
 def hold_out(chosen: TrainOptions, dataset: Dataset) -> tuple[Dataset, HeldOut]:
@@ -123,6 +131,7 @@ def origin_notes(chosen: TrainOptions, dataset: Dataset, held: HeldOut) -> dict[
         "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
         "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
         **({} if columns is None else {"label_columns": columns}),
+        **({} if dataset.checked is None else {"checked": dataset.checked.to_notes()}),
     }
 
 

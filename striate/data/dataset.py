@@ -17,6 +17,7 @@ from striate.common.iterative_stratification import iteratively_stratified
 from striate.common.short_repr import short_repr, shown
 from striate.common.stratified import nearest_shares, stratified_parts
 from striate.common.text import counted, listed, sizes
+from striate.data.check_record import CheckRecord
 from striate.data.part import Labels, Part
 from striate.data.rows import part_rows
 from striate.data.suspicions import suspicions
@@ -67,6 +68,7 @@ class Dataset:
             that tells why.
         task: what images have: "classes", one each; "labels", any number each; or "numbers".
         label_columns: of a table of labels the columns that were used, as arguments of `load`.
+        checked: what was found wrong with them before a training; None where nobody looked.
     """
 
     train_images: Images
@@ -88,6 +90,7 @@ class Dataset:
     bad_files: list[tuple[str, str]] = field(default_factory=list)
     task: str = "classes"
     label_columns: dict[str, Any] | None = None
+    checked: CheckRecord | None = None
 
     @property
     def parts(self) -> dict[str, Part]:

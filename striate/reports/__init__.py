@@ -37,6 +37,7 @@ def report(
     kernels: str | Path | None = None,
     layer: str | None = None,
     paths: Sequence[str] | None = None,
+    checked: Mapping[str, Any] | None = None,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -61,6 +62,8 @@ def report(
             page: see `striate.reports.kernels.export_kernels`.
         layer: the name of that convolution; None for the network's first one.
         paths: the files of the images, (n,), which the page names.
+        checked: what was looked for in the images before the training, as the notes of the model's
+            file have it.
         engine, threads: of `Network.predict_logits`.
 
     Returns:
@@ -88,6 +91,7 @@ def report(
         show=show,
         megabytes=megabytes,
         paths=paths,
+        checked=checked,
         engine=engine,
         threads=threads,
     )

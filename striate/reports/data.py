@@ -19,6 +19,7 @@ from striate.common.short_repr import short_repr
 from striate.confidence.answering import outputs_and_distances
 from striate.confidence.assessment import Assessment, assess
 from striate.confidence.probabilities import calibrated
+from striate.data.check_record import CheckRecord
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
 from striate.optim.losses import softmax
@@ -89,6 +90,7 @@ class Report:
         rejected: the rows of images that it calls unknown, the farthest first: `REJECTED` at most.
         paths: the files of `pictures`, by row; empty where they come from no files.
         distances: of all images; None for a network without a rejection.
+        checked: what was looked for before the training; None where nobody knows.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Report:
     rejected: tuple[int, ...]
     paths: Mapping[int, str] = field(default_factory=dict)
     distances: Distances | None = None
+    checked: CheckRecord | None = None
 
     def smaller(self, by: float) -> Report:
         """The report with a content that is smaller by `by` bytes, or by as many as possible."""
@@ -162,6 +165,7 @@ def collect(
     show: Sequence[int] = (),
     megabytes: float = 20.0,
     paths: Sequence[str] | None = None,
+    checked: Mapping[str, Any] | None = None,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -174,12 +178,12 @@ def collect(
             are of another size or other classes, or an image of `show` is not there.
     """
     _check_network(network)
-    checked, truth = as_images(network, images), label_indices(network, labels)
-    if len(truth) != len(checked):
-        raise StriateValueError(f"report: there are {len(checked)} images but {len(truth)} labels")
-    if paths is not None and len(paths) != len(checked):
-        raise StriateValueError(f"report: there are {len(checked)} images but {len(paths)} paths")
-    if not len(checked):
+    tested, truth = as_images(network, images), label_indices(network, labels)
+    if len(truth) != len(tested):
+        raise StriateValueError(f"report: there are {len(tested)} images but {len(truth)} labels")
+    if paths is not None and len(paths) != len(tested):
+        raise StriateValueError(f"report: there are {len(tested)} images but {len(paths)} paths")
+    if not len(tested):
         raise StriateValueError(
             "report: there are no images to show; give at least one with its label"
         )
@@ -187,7 +191,7 @@ def collect(
     if not megabytes > 0:
         raise StriateValueError(f"report: megabytes must be positive, got {megabytes!r}")
     options: dict[str, Any] = {"engine": engine, "threads": threads}
-    logits, distances = outputs_and_distances(network, checked, **options)
+    logits, distances = outputs_and_distances(network, tested, **options)
     if not np.isfinite(logits).all():
         raise StriateValueError(
             "report: the network's outputs are not finite numbers; its weights or the images are "
@@ -205,17 +209,17 @@ def collect(
     )
     wanted = _requested(show, answers) if show else _choose(answers, wrong, len(classes), choose)
     room = megabytes * 1e6 - EMPTY_PAGE
-    content = fit_page(network, len(wanted), room, _bytes_per_image(network, checked.dtype))
+    content = fit_page(network, len(wanted), room, _bytes_per_image(network, tested.dtype))
     chosen = wanted[: content.images]
     rows = [answer.index for answer in chosen]
     rejected = _farthest(distances)
     shown = [answer.index for answer in (*wrong[:MISTAKES], *chosen)]
     pictured = dict.fromkeys([*shown, *rejected])
     guesses = np.array([answer.guess for answer in chosen])
-    raw = checked[rows]
+    raw = tested[rows]
     tape = Tape(network, raw)
     probabilities = softmax(logits[rows])
-    black, white = _range(network, checked)
+    black, white = _range(network, tested)
     return Report(
         name=name,
         network=network,
@@ -225,7 +229,7 @@ def collect(
         mistakes=tuple(wrong[:MISTAKES]),
         chosen=chosen,
         wanted=len(wanted),
-        pictures={row: checked[row] for row in pictured},
+        pictures={row: tested[row] for row in pictured},
         probabilities=probabilities,
         values=tape.values,
         saliency=saliency(tape, guesses),
@@ -239,6 +243,7 @@ def collect(
         rejected=rejected,
         distances=distances,
         paths={} if paths is None else {row: paths[row] for row in pictured},
+        checked=CheckRecord.from_notes(checked),
     )
 
 

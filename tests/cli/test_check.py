@@ -16,6 +16,8 @@ from PIL import Image
 from striate.checking import KINDS
 from striate.checking.moving import LIST, TICKED
 from striate.cli import check as command
+from striate.model import files
+from striate.network import load
 from tests.checking.made_sets import images_and_labels, write_folder
 
 Run = Callable[..., Any]
@@ -159,7 +161,44 @@ def test_training_looks_first(striate: Run, folder: Path, network_file: Path) ->
         "train/bag/bag1.png); striate check clothes shows more" in told
     )
     assert "nearly what" not in striate("train", folder, *options, "--no-check").err
+    without = files.information("a.safetensors")
+    weights = load("a.safetensors").flat
     assert "nearly what" not in striate("train", folder, *options, "--quiet").err
-    first = Path("a.safetensors").read_bytes()
-    striate("train", folder, *options, "--no-check")
-    assert Path("a.safetensors").read_bytes() == first
+    notes = files.information("a.safetensors")
+    np.testing.assert_array_equal(load("a.safetensors").flat, weights)
+    assert "checked" not in without
+    assert notes["checked"]["leak"] == {
+        "found": 1, "looked_at": 61, "of": 61,
+        "sentence": "1 of the 61 test images shows nearly what a training image shows "
+        "(test/bag/copy.jpg is train/bag/bag1.png)",
+    }  # fmt: skip
+    assert {name: entry["found"] for name, entry in notes["checked"].items()} == {
+        "copy": 0, "leak": 1, "one-colour": 0, "shortcut": 0,
+    }  # fmt: skip
+
+
+def test_tests_and_reports_tell_what_was_checked(
+    striate: Run, folder: Path, network_file: Path
+) -> None:
+    how = ("--engine", "numpy", "--skip-bad")
+    striate("train", folder, "--network", network_file, "--epochs", 1, *how, "-o", "a.safetensors")
+    said = "1 of 61 test images that were looked at before the training shows nearly what"
+    outcome = striate("evaluate", "a.safetensors", folder, *how, "--json")
+    assert said in outcome.err
+    assert outcome.json["leaks"] == {"found": 1, "looked_at": 61, "of": 61}
+    assert said not in striate("evaluate", "a.safetensors", folder, *how, "--part", "train").err
+    assert striate("report", "a.safetensors", folder, *how, "--images", 1).code == 0
+    page = Path("a.html").read_text("utf-8")
+    assert "Test images that nearly are</th><td>1</td><td>61</td>" in page
+    assert "(test/bag/copy.jpg is train/bag/bag1.png)." in page
+    # A copy of the training images under another name: what was found says nothing about them.
+    shutil.copytree(folder / "train", "other")
+    outcome = striate("evaluate", "a.safetensors", "other", *how, "--part", "all", "--json")
+    assert outcome.json["leaks"] is None and "looked at before" not in outcome.err
+    notes = files.information("a.safetensors")
+    del notes["checked"], notes["striate_version"]
+    files.save(load("a.safetensors"), "old.safetensors", notes)
+    outcome = striate("evaluate", "old.safetensors", folder, *how, "--json")
+    assert outcome.json["leaks"] is None
+    assert striate("report", "old.safetensors", folder, *how, "--images", 1).code == 0
+    assert "The model file does not say." in Path("old.html").read_text("utf-8")
