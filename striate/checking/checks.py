@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from striate.checking.backbone_judge import BackboneJudge
 from striate.checking.checked_images import CheckedImages
 from striate.checking.damaged_files import check_files
 from striate.checking.duplicates import check_duplicates
@@ -23,6 +24,7 @@ from striate.common.arrays import Floats
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.data.dataset import MAX_PIXELS, Dataset, OnProgress
+from striate.transfer.backbone import Backbone
 
 
 @short_repr
@@ -57,6 +59,8 @@ def check(
     threads: int | None = None,
     max_pixels: int = MAX_PIXELS,
     outputs_of: OutOfFold | None = None,
+    backbone: Backbone | None = None,
+    as_read: Dataset | None = None,
     progress: OnProgress | None = None,
 ) -> Checked:
     """Check a data set: damaged files, duplicates, wrong labels and what else is in `KINDS`.
@@ -70,10 +74,13 @@ def check(
         max_pixels: files with more pixels are not decoded.
         outputs_of: gives the outputs for each image of what was trained on others; by default small
             networks.
+        backbone: a network that was trained on other photographs, by whose features labels and odd
+            images are judged, too; see `striate.transfer.backbone.find_backbone`.
+        as_read: the same images, loaded in the size and colour that the backbone reads.
         progress: called with (done, total, text).
 
     Raises:
-        ValueError: an unknown kind, or no images.
+        ValueError: an unknown kind, no images, or images that are not those that a backbone reads.
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
@@ -84,7 +91,13 @@ def check(
     if not images.parts:
         raise StriateValueError(f"{dataset.name}: has no images to check")
     networks = outputs_of or SmallNetworks(seed, engine, threads, progress)
-    return _Checking(images, set(kinds), seed, networks, max_pixels, progress).run()
+    judge = None
+    if backbone is not None:
+        judge = BackboneJudge(
+            backbone, as_read or dataset, networks, seed=seed, threads=threads, progress=progress
+        )
+        judge.verify(images)
+    return _Checking(images, set(kinds), seed, networks, judge, max_pixels, progress).run()
 
 
 class _Checking:
@@ -96,6 +109,7 @@ class _Checking:
         kinds: set[str],
         seed: int,
         networks: OutOfFold,
+        judge: BackboneJudge | None,
         max_pixels: int,
         progress: OnProgress | None,
     ) -> None:
@@ -103,6 +117,7 @@ class _Checking:
         self.kinds = kinds
         self.seed = seed
         self.networks = networks
+        self.judge = judge
         self.max_pixels = max_pixels
         self.progress = progress
         self.outcomes: list[CheckOutcome] = []
@@ -134,10 +149,13 @@ class _Checking:
             if why:
                 self._add(CheckOutcome(("label",), why, made=False))
             else:
-                outputs = self.networks(images, make_folds(images.labels, groups, seed=self.seed))
-                self._add(check_labels(images, outputs))
+                judges = self.judge or self.networks
+                outputs = judges(images, make_folds(images.labels, groups, seed=self.seed))
+                who = "networks" if self.judge is None else self.judge.who
+                self._add(check_labels(images, outputs, who))
         if "odd" in wanted and hashes is not None:
-            self._add(check_odd(images, hashes, flat, outputs))
+            features = None if self.judge is None else self.judge.features()
+            self._add(check_odd(images, hashes, flat, outputs, features))
         if "shortcut" in wanted:
             self._add(check_shortcuts(images, headers))
         if "range" in wanted:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from striate.checking.checked_images import CheckedImages
 from striate.checking.confident_learning import wrong_labels
-from striate.checking.finding import CheckOutcome, Finding
+from striate.checking.finding import CheckOutcome, Finding, strongest_first
 from striate.common.arrays import Floats
 from striate.common.text import counted, percent
 
@@ -15,6 +15,8 @@ LEAST_OF_CLASS = 10
 """Images that a class must have: of fewer a network learns too little."""
 LEAST_MARGIN = 0.3
 """By how much likelier another class must be than the label."""
+MOST_LIKELY = 0.1
+"""How likely a label that is told may be at most."""
 LEAST_KAPPA = 0.5
 """How much of the way from guessing to certainty the networks must have gone."""
 
@@ -33,12 +35,13 @@ def label_reason(checked: CheckedImages) -> str:
     return ""
 
 
-def check_labels(checked: CheckedImages, outputs: Floats) -> CheckOutcome:
+def check_labels(checked: CheckedImages, outputs: Floats, who: str = "networks") -> CheckOutcome:
     """Tell which labels are probably wrong.
 
     Args:
         checked: the images.
         outputs: (n, classes), of networks that have not seen the image.
+        who: these networks, for people.
     """
     probabilities = softmax_of(outputs)
     labels = checked.labels
@@ -47,33 +50,34 @@ def check_labels(checked: CheckedImages, outputs: Floats) -> CheckOutcome:
     if agree < guess + LEAST_KAPPA * (1 - guess):
         return CheckOutcome(
             ("label",),
-            f"Labels could not be judged: networks that have not seen an image give it its label "
+            f"Labels could not be judged: {who} that have not seen an image give it its label "
             f"in {percent(agree, '.0f')} of all cases, which is too little to rely on.",
             made=False,
         )
     found = wrong_labels(probabilities, labels, least_margin=LEAST_MARGIN)
     findings = []
-    for row, suggested, margin in zip(
-        found.rows.tolist(), found.suggested.tolist(), found.margins.tolist(), strict=True
-    ):
-        sure = probabilities[row, suggested]
+    for row, suggested in zip(found.rows.tolist(), found.suggested.tolist(), strict=True):
+        sure, likely = probabilities[row, suggested], probabilities[row, labels[row]]
+        if likely > MOST_LIKELY:
+            continue
         findings.append(
             Finding(
                 "label",
                 f"{checked.called(row)}: is labelled {checked.class_of(row)!r} and looks like "
                 f"{checked.classes[suggested]!r} ({percent(sure, '.0f')})",
                 (row,),
-                margin,
+                -float(np.log10(max(likely, 1e-9))),
                 suggested=suggested,
             )
         )
+    findings = strongest_first(findings)
     told = (
         f"{len(findings):,} of {counted(len(labels), 'label')}" if findings
         else f"None of {counted(len(labels), 'label')}"
     )  # fmt: skip
     return CheckOutcome(
         ("label",),
-        f"{told}; networks that have not seen an image agree with {percent(agree, '.1f')} of them.",
+        f"{told}; {who} that have not seen an image agree with {percent(agree, '.1f')} of them.",
         findings,
     )
 

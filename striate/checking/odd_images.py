@@ -28,11 +28,17 @@ MOST_SHARE, MOST = 0.01, 20
 LEAST = 30
 """Of fewer images it cannot be told which are odd."""
 
+_BLOCK = 512
+
 Numbers = npt.NDArray[np.float64]
 
 
 def check_odd(
-    checked: CheckedImages, hashes: ImageHashes, leave_out: Rows, outputs: Floats | None = None
+    checked: CheckedImages,
+    hashes: ImageHashes,
+    leave_out: Rows,
+    outputs: Floats | None = None,
+    features: Floats | None = None,
 ) -> CheckOutcome:
     """Look for images unlike all others.
 
@@ -41,6 +47,8 @@ def check_odd(
         hashes: of them.
         leave_out: rows that are another finding already, such as those of one colour.
         outputs: (n, classes), of networks that have not seen the image; None without them.
+        features: (n, features), what a backbone sees in each image; it knows better than the pixels
+            and `outputs` what is far from what.
     """
     rows = np.setdiff1d(np.arange(len(checked)), leave_out)
     if len(rows) < LEAST:
@@ -48,14 +56,18 @@ def check_odd(
             ("odd",), f"Of fewer than {LEAST} images it cannot be told which are odd.", made=False
         )
     labels = checked.labels[rows]
-    measures = {
-        "is far from all others of its class": _distances(hashes, rows, labels),
-        "has much more fine detail than others of its class, as noise has": _detail(checked, rows),
-    }
-    if outputs is not None:
-        measures["shows networks nothing that they know from other images"] = -_evidence(
-            outputs[rows]
-        )
+    measures = {}
+    if features is not None:
+        measures["shows what no other image shows"] = _apart(features[rows])
+    else:
+        measures["is far from all others of its class"] = _distances(hashes, rows, labels)
+        if outputs is not None:
+            measures["shows networks nothing that they know from other images"] = -_evidence(
+                outputs[rows]
+            )
+    measures["has much more fine detail than others of its class, as noise has"] = _detail(
+        checked, rows
+    )
     strength = np.zeros(len(rows))
     why = np.zeros(len(rows), np.intp)
     for number, values in enumerate(measures.values()):
@@ -124,6 +136,19 @@ def _distances(hashes: ImageHashes, rows: Rows, labels: Labels) -> Numbers:
             near = np.partition(squares, nearest, axis=1)[:, nearest]
             found[members[start : start + len(some)]] = near
     return 0.5 * np.log(np.maximum(found, 1.0))
+
+
+def _apart(features: Floats) -> Numbers:
+    """The distance of each image's features to those of a near one, on the sphere (Sun et al.,
+    "Out-of-distribution detection with deep nearest neighbors", arXiv:2204.06507).
+    """
+    vectors = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
+    found = np.empty(len(vectors))
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK]
+        near = -block @ vectors.T  # an image is its own nearest: one more
+        found[start : start + len(block)] = np.partition(near, NEIGHBOUR, axis=1)[:, NEIGHBOUR]
+    return np.sqrt(np.maximum(1 + found, 0))
 
 
 def _detail(checked: CheckedImages, rows: Rows) -> Numbers:

@@ -12,6 +12,7 @@ from striate.checking.flat_images import flat_rows
 from striate.checking.image_hashes import LEAST_CONTRAST, image_hashes
 from striate.checking.near_duplicates import near_pairs
 from striate.checking.shortcuts import (
+    BORDERS,
     border_table,
     file_tables,
     guessed,
@@ -133,7 +134,7 @@ def _shortcuts(images: CheckedImages) -> list[CheckedFor]:
         for name, table in file_tables(headers).items():
             guesses[name] = guessed(table, labels[rows])
     rows = sample_rows(labels, MOST_BORDERS)
-    guesses["the colours of the borders"] = guessed(border_table(images, rows), labels[rows])
+    guesses[BORDERS] = guessed(border_table(images, rows), labels[rows])
     findings = shortcut_findings(images, guesses)
     told = "; ".join(finding.sentence for finding in findings)
     return [CheckedFor("shortcut", len(findings), len(rows), len(images), told)]

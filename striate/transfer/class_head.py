@@ -28,6 +28,7 @@ def fit_class_head(
     classes: int,
     *,
     weights: Values | None = None,
+    folds: Indices | None = None,
     seed: int = 0,
 ) -> LinearHead:
     """Train a head whose outputs are the logits of classes.
@@ -37,7 +38,9 @@ def fit_class_head(
         labels: class indices (images,).
         classes: how many classes there are.
         weights: of the images, 0 or more; None for equal ones.
-        seed: of the folds, each of which has its share of every class.
+        folds: of each image, (images,), which of the folds 0, 1, … it is held out with; None to
+            deal the images out so that each fold has its share of every class.
+        seed: of these folds.
     """
     criterion = SoftmaxCrossEntropy()
     targets = criterion.targets(labels, classes).astype(np.float64)
@@ -50,5 +53,6 @@ def fit_class_head(
     def loss(outputs: Values) -> float:
         return float(given @ criterion.per_image(outputs, targets) / given.sum())
 
-    folds = stratified_folds(labels, number_of_folds(len(labels)), np.random.default_rng(seed))
+    if folds is None:
+        folds = stratified_folds(labels, number_of_folds(len(labels)), np.random.default_rng(seed))
     return cross_validated(views, folds, fit_to, loss, penalties=PENALTIES, patience=PATIENCE)

@@ -56,6 +56,21 @@ def test_held_out_images_are_not_learnt_from() -> None:
     assert head.penalty >= 1, "nothing can be learnt, so the strongest penalties are best"
 
 
+def test_each_fold_is_held_out_as_it_is_given() -> None:
+    """Against scikit-learn, trained on all other folds with the penalty that was chosen."""
+    x, labels = blobs(90, 12, 3)
+    folds = np.repeat([0, 1, 2, 3], [40, 5, 25, 20])
+    head = fit_class_head([x], labels, 3, folds=folds)
+    scale = np.sqrt(np.square(x - x.mean(axis=0, dtype=np.float64)).mean())
+    for fold in range(4):
+        rest, held = folds != fold, folds == fold
+        peer = LogisticRegression(C=1 / (head.penalty * rest.sum()), tol=1e-10, max_iter=20_000)
+        peer.fit(x[rest].astype(np.float64) / scale, labels[rest])
+        theirs = peer.predict_proba(x[held].astype(np.float64) / scale)
+        shares = np.exp(head.held_out[held])
+        np.testing.assert_allclose(shares / shares.sum(axis=1, keepdims=True), theirs, atol=0.02)
+
+
 def test_a_class_that_is_clear_needs_little_penalty() -> None:
     x, labels = blobs(300, 20, 3)
     hard = fit_class_head([x + np.random.default_rng(0).normal(0, 9, x.shape).astype("f4")],
