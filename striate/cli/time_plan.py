@@ -35,6 +35,8 @@ _COMPILED = 0.6
 _REST = 0.5
 # Seconds of steps by which a network's speed is told: first roughly, then the chosen one's.
 _PROBE, _TIMED = 0.4, 1.5
+# The part of the time that is left free: a machine that is at work for minutes becomes slower.
+_RESERVE = 0.08
 # Outputs that are counted with before the classes are known: they hardly matter.
 _OUTPUTS = 10
 
@@ -144,7 +146,7 @@ class TimedTraining:
             return replace(
                 rung,
                 epochs=recipe.training.epochs,
-                other_seconds=time.perf_counter() - STARTED + compiling + _REST,
+                other_seconds=self._spent() + compiling + _REST,
                 testing=_FORWARD * tested / shown,
             )
 
@@ -204,8 +206,8 @@ class TimedTraining:
         except StriateValueError:
             return None  # it is told where that size is asked for
         bare = _bare(shape[0], shape[1], scale, recipe.training.epochs)
-        spent = time.perf_counter() - STARTED
-        return replace(bare, work=_work(network), other_seconds=spent + loading + 2 * _REST)
+        spent = self._spent() + loading + 2 * _REST
+        return replace(bare, work=_work(network), other_seconds=spent)
 
     def _made(
         self, shape: tuple[int, int, int], outputs: int, images: int, scale: float
@@ -264,6 +266,10 @@ class TimedTraining:
         self._scale = plan.rung.scale
         self._above = [] if plan.next is None else [plan.next[0]]
         return plan.rung
+
+    def _spent(self) -> float:
+        """Return the seconds until now, with those that are left free."""
+        return time.perf_counter() - STARTED + _RESERVE * self._budget
 
     def _how(self) -> dict[str, Any]:
         chosen = self._chosen
