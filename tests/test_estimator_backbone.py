@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV
+from sklearn.metrics import average_precision_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import striate
@@ -419,10 +420,86 @@ def test_what_is_for_training_from_scratch() -> None:
         model.partial_fit(X, y)
     with pytest.raises(ValueError, match="warm_start is for networks"):
         model.set_params(warm_start=True).fit(X, y)
-    # Not yet: labels and numbers.
-    for other, target in ((classifier(), np.eye(4, dtype=int)[y]), (ConvNetRegressor(), y / 1)):
-        with pytest.raises(ValueError, match="not yet for labels or numbers: leave backbone out"):
-            other.set_params(backbone=backbone()).fit(X, target)
+
+
+# --- labels and numbers ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tune", [False, True])
+def test_labels(tune: bool) -> None:
+    """Against a logistic regression of each label on the same features, and its figures."""
+    X, kinds = stripes(120, 21)
+    fresh, others = stripes(200, 22)
+    y, truth = (np.column_stack([kind < 2, kind % 2 == 0, kind == 3]) for kind in (kinds, others))
+    model = classifier(augment=None, tune=tune, epochs=3).fit(X, y.astype(int))
+    assert model.multilabel_ and model.network_.answers.kind == "labels"
+    chances = model.predict_proba(fresh)
+    assert chances.shape == (200, 3)
+    np.testing.assert_array_equal(model.predict(fresh), chances >= 0.5)
+    ranked = average_precision_score(truth, chances)
+    features = Backbone.of(backbone()).features()
+    seen, unseen = (
+        features.predict_logits(np.asarray(model._reading.images(images, "")))
+        for images in (X, fresh)
+    )
+    peer = np.column_stack(
+        [
+            LogisticRegression(max_iter=500)
+            .fit(seen / seen.std(), label)
+            .predict_proba(unseen / seen.std())[:, 1]
+            for label in y.T
+        ]
+    )
+    assert ranked > truth.mean() + 0.15
+    assert ranked > average_precision_score(truth, peer) - 0.03
+
+
+def test_weights_of_labels() -> None:
+    """A label that weighs a hundred times as much is given to nearly all, if nothing tells it."""
+    X, _ = stripes(80, 23)
+    y = (np.random.default_rng(23).random((80, 2)) < 0.3).astype(int)
+    plain, heavy = (
+        classifier(class_weight=weights).fit(X, y).predict_proba(X)
+        for weights in (None, {0: 100.0, 1: 1.0})
+    )
+    assert heavy[:, 0].mean() > plain[:, 0].mean() + 0.3
+    np.testing.assert_allclose(heavy[:, 1].mean(), plain[:, 1].mean(), atol=0.1)
+
+
+@pytest.mark.parametrize("tune", [False, True])
+def test_numbers(tune: bool) -> None:
+    """Against ridge regression on the same features; in the users' units."""
+    X, kinds = stripes(160, 24)
+    fresh, others = stripes(200, 25)
+    both, truth = (
+        np.column_stack([1000 + 50 * np.minimum(kind, 2), -0.1 * (kind == 3)])
+        for kind in (kinds, others)
+    )
+    model = ConvNetRegressor(backbone=backbone(), tune=tune, random_state=0, epochs=3).fit(X, both)
+    assert model.predict(fresh).shape == (200, 2)
+    single = clone(model).set_params(tune=False).fit(X, both[:, 0])
+    found = single.predict(fresh)
+    assert found.shape == (200,) and 950 < found.mean() < 1150
+    features = Backbone.of(backbone()).features()
+    seen, unseen = (
+        features.predict_logits(np.asarray(model._reading.images(images, "")))
+        for images in (X, fresh)
+    )
+    peer = RidgeCV(np.logspace(-4, 4, 17)).fit(seen / seen.std(), both[:, 0])
+    score = r2_score(truth[:, 0], found)
+    assert score > 0.2 and score > peer.score(unseen / seen.std(), truth[:, 0]) - 0.03
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(fresh[:9]), model.predict(fresh[:9]))
+
+
+def test_numbers_of_weight_zero_are_left_out() -> None:
+    X, kinds = stripes(60, 26)
+    y, weights = kinds.astype(float), np.ones(60)
+    y[40:], weights[40:] = 1e6, 0
+    one, other = (ConvNetRegressor(backbone=backbone(), tune=False, random_state=0) for _ in "ab")
+    one.fit(X, y, weights)
+    other.fit(X[:40], y[:40])
+    np.testing.assert_allclose(one.predict(X[:9]), other.predict(X[:9]), rtol=1e-5)
 
 
 def test_onnx_where_nothing_is_resized() -> None:

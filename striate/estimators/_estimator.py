@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import joblib
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from striate.common.arrays import Array, Floats, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
+from striate.common.text import sizes
 from striate.data.network_images import named_images, read_for_network
 from striate.estimators import automatic
 from striate.estimators.backbone_images import BackboneInput
@@ -31,6 +32,9 @@ from striate.training.checkpoint import Checkpoint
 from striate.training.history import History
 from striate.training.stopping import EarlyStopping
 from striate.training.training_settings import NAMES, TrainingSettings
+
+if TYPE_CHECKING:
+    from striate.transfer.transfer_targets import TransferTargets
 
 BackboneOption: TypeAlias = "str | os.PathLike[str] | Network | None"
 
@@ -101,11 +105,8 @@ class ConvNet(BaseEstimator):
     def _class_weight(self) -> dict[int, float] | str | None:
         return None
 
-    def _train_on_backbone(self, samples: Samples, outputs: int) -> None:
-        raise StriateValueError(
-            f"{type(self).__name__}: a backbone is for one class of each sample, and not yet for "
-            "labels or numbers: leave backbone out, to train from scratch"
-        )
+    def _backbone_targets(self, samples: Samples, outputs: int) -> TransferTargets:
+        raise NotImplementedError
 
     # Data.
 
@@ -216,6 +217,26 @@ class ConvNet(BaseEstimator):
             validation_fraction=self._validation_fraction(), checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
         self._take_over(network, history)
+
+    def _train_on_backbone(self, samples: Samples, outputs: int) -> None:
+        """Train a network of the backbone."""
+        from striate.estimators.on_backbone import train_on_backbone
+
+        targets = self._backbone_targets(samples, outputs)
+        made, reading = train_on_backbone(self, samples.images, targets, self._drawn_seed())
+        self._take_over(
+            made.network, made.history or History(), notes_=made.notes, _reading=reading
+        )
+
+    def _check_convertible(self) -> None:
+        """Raise if skl2onnx cannot write what becomes of samples."""
+        reading: BackboneInput | None = getattr(self, "_reading", None)
+        if reading is not None and not reading.keeps_pixels:
+            raise StriateValueError(
+                f"{type(self).__name__}: skl2onnx cannot write how samples {sizes(reading.given)} "
+                f"become images {sizes(reading.wanted)} of 0…{reading.maximum:g} for the backbone; "
+                "write the network that reads those with network_.to_onnx"
+            )
 
     def _take_over(self, network: Network, history: History, **further: Any) -> None:
         """Set what `fit` has made, and forget what was made otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,19 +14,20 @@ from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
 from striate.common.arrays import Array, refuse_masked
 from striate.common.errors import StriateTypeError, StriateValueError
-from striate.common.text import cut, sizes
+from striate.common.text import cut
 from striate.confidence.answering import said
 from striate.confidence.probabilities import probabilities
 from striate.estimators._estimator import BackboneOption, ConvNet
 from striate.estimators.automatic import NetworkOption
-from striate.estimators.backbone_images import BackboneInput
 from striate.estimators.indicators import as_indicators, is_multilabel
 from striate.estimators.samples import Samples
 from striate.optim.losses import Loss, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.training.checkpoint import Checkpoint
-from striate.training.history import History
 from striate.training.training_settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from striate.transfer.transfer_targets import TransferTargets
 
 
 class ConvNetClassifier(ClassifierMixin, ConvNet):
@@ -282,13 +283,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         )
 
     def _check_convertible(self) -> None:
-        reading: BackboneInput | None = getattr(self, "_reading", None)
-        if reading is not None and not reading.keeps_pixels:
-            raise StriateValueError(
-                f"{type(self).__name__}: skl2onnx cannot write how samples {sizes(reading.given)} "
-                f"become images {sizes(reading.wanted)} of 0…{reading.maximum:g} for the backbone; "
-                "write the network that reads those with network_.to_onnx(path, probabilities=True)"
-            )
+        super()._check_convertible()
         if self.multilabel_:
             raise StriateValueError(
                 f"{type(self).__name__}: skl2onnx takes classifiers of one class for each sample; "
@@ -363,19 +358,18 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             )
         return known
 
-    def _train_on_backbone(self, samples: Samples, outputs: int) -> None:
-        from striate.estimators.on_backbone import train_on_backbone
-        from striate.training.sample_weights import class_weights
+    def _backbone_targets(self, samples: Samples, outputs: int) -> TransferTargets:
+        from striate.training.sample_weights import class_weights, weighted_labels
+        from striate.transfer.transfer_targets import ClassTargets, LabelTargets
 
-        if self.multilabel_:
-            super()._train_on_backbone(samples, outputs)
-        labels, weights = samples.targets, samples.weights
-        of_classes = class_weights(self._class_weight(), labels, outputs, weights)
-        weighted = Samples(samples.images, labels, weights * of_classes[labels])
-        made, reading = train_on_backbone(self, weighted, outputs, self._drawn_seed())
-        self._take_over(
-            made.network, made.history or History(), notes_=made.notes, _reading=reading
-        )
+        targets, weights, of_classes = samples.targets, samples.weights, self._class_weight()
+        if not self.multilabel_:
+            each = class_weights(of_classes, targets, outputs, weights)
+            return ClassTargets(targets, outputs, weights * each[targets])
+        criterion = SigmoidCrossEntropy()
+        if of_classes is not None:
+            criterion = weighted_labels(criterion, of_classes, targets, weights)
+        return LabelTargets(targets, weights, criterion.positive_weight)
 
     def _loss(self, settings: TrainingSettings) -> Loss:
         if self.multilabel_:  # a recipe's smoothing is for classes

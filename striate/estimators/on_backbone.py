@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.common.arrays import Array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.progress import Counting
 from striate.common.terminal import notes
 from striate.common.text import cut, listed
 from striate.estimators.automatic import check_augment
 from striate.estimators.backbone_images import BackboneInput
-from striate.estimators.samples import Samples
 from striate.network import Network
 from striate.training.training_settings import TrainingSettings
 from striate.transfer.backbone import Backbone, find_backbone
 from striate.transfer.fine_tuning import FineTuning
-from striate.transfer.transfer_targets import ClassTargets
+from striate.transfer.transfer_targets import TransferTargets
 from striate.transfer.transferring import Transfer, Transferred
 
 if TYPE_CHECKING:
@@ -35,18 +35,19 @@ _OF_TUNING = ("epochs", "batch_size", "learning_rate", "weight_decay", "label_sm
 
 
 def train_on_backbone(
-    estimator: ConvNet, samples: Samples, outputs: int, seed: int
+    estimator: ConvNet, samples: Array, targets: TransferTargets, seed: int
 ) -> tuple[Transferred, BackboneInput]:
-    """Train a classifier from the backbone that an estimator names.
+    """Train a network from the backbone that an estimator names.
 
     Args:
         estimator: with its settings.
-        samples: images (n, height, width, channels), class indices (n,), and weights.
-        outputs: how many classes there are.
+        samples: images (n, height, width, channels).
+        targets: what is true of them.
         seed: of the folds, of the images that are held out, and of the training.
 
     Returns:
-        What was made, calibrated unless weights differ; and what becomes of samples.
+        What was made, the probabilities of classes calibrated unless weights differ; and what
+        becomes of samples.
 
     Raises:
         StriateValueError, StriateTypeError: a setting that is for training from scratch, or images
@@ -55,7 +56,7 @@ def train_on_backbone(
     settings, mirror, tune = _settings(estimator), _mirror(estimator.augment), _tune(estimator.tune)
     backbone = _backbone(estimator.backbone)
     name = type(estimator).__name__
-    reading = BackboneInput.find(backbone.network, samples.images, name)
+    reading = BackboneInput.find(backbone.network, samples, name)
     talks = bool(estimator.verbose)
     transfer = Transfer(
         backbone,
@@ -70,11 +71,12 @@ def train_on_backbone(
     )
     if talks:
         _say(reading.description)
-    images, labels = reading.images(samples.images, name), samples.targets
-    made = transfer.begin(images, ClassTargets(labels, outputs, samples.weights))
+    images, weights = reading.images(samples, name), targets.weights
+    made = transfer.begin(images, targets)
     transfer.go_on(made, images)
-    if (samples.weights == samples.weights[0]).all():
-        # By weights probabilities are moved on purpose, and calibration would even them out.
+    # By weights probabilities are moved on purpose, and calibration would even them out.  Labels
+    # are given to what is likelier than not, as scikit-learn's classifiers do.
+    if targets.kind == "classes" and (weights is None or (weights == weights[0]).all()):
         made.calibrate()
     made.notes.insert(0, reading.description)
     made.network.preprocessing = reading.preprocessing(made.network.preprocessing)
@@ -101,7 +103,7 @@ def _settings(estimator: ConvNet) -> FineTuning:
         raise StriateValueError(
             f"{name}: a backbone needs the compiled engine: leave engine={estimator.engine!r} out"
         )
-    asked = {one: getattr(estimator, one) for one in _OF_TUNING}
+    asked = {one: getattr(estimator, one, None) for one in _OF_TUNING}
     checked = TrainingSettings().changed(**asked)
     found = {one: getattr(checked, one) for one, value in asked.items() if value is not None}
     return replace(FineTuning(), **found)

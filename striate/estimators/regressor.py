@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ from striate.optim.losses import Loss, MeanSquaredError
 from striate.training.checkpoint import Checkpoint
 from striate.training.training_settings import TrainingSettings
 
+if TYPE_CHECKING:
+    from striate.transfer.transfer_targets import TransferTargets
+
 
 class ConvNetRegressor(RegressorMixin, ConvNet):
     """A convolutional network as a scikit-learn regressor, trained by mean squared error.
@@ -28,8 +31,8 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     training and predictions scaled back, so that learning rates do not depend on their unit.
 
     The parameters are those of `ConvNetClassifier` without `label_smoothing` and `class_weight`;
-    `augment` is None by default, as moving or mirroring an image may change its target.  `backbone`
-    is refused: it is not yet for numbers.
+    `augment` is None by default, as moving or mirroring an image may change its target.  With a
+    `backbone` a ridge regression is trained on what it sees in each image.
 
     Attributes:
         network_: the trained `Network`, whose outputs are standardised targets.
@@ -92,6 +95,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         from striate.exporting.onnx_pipelines import set_value_type
 
         check_is_fitted(self, "network_")
+        self._check_convertible()
         return lambda operator: set_value_type(operator, len(self.target_mean_))
 
     def onnx_converter(self) -> Callable[[Any, Any, Any], None]:
@@ -99,6 +103,7 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
         from striate.exporting.onnx_pipelines import write_regressor
 
         check_is_fitted(self, "network_")
+        self._check_convertible()
         return lambda scope, operator, container: write_regressor(
             operator, container, self.network_, self.target_mean_, self.target_scale_
         )
@@ -138,6 +143,11 @@ class ConvNetRegressor(RegressorMixin, ConvNet):
     @unwatched
     def _scaled(self, targets: NDArray[np.float64]) -> Floats:
         return ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)
+
+    def _backbone_targets(self, samples: Samples, outputs: int) -> TransferTargets:
+        from striate.transfer.transfer_targets import NumberTargets
+
+        return NumberTargets(samples.targets, samples.weights)
 
     def _loss(self, settings: TrainingSettings) -> Loss:
         return MeanSquaredError()
