@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from striate.transfer.fine_tuning import FineTuning
 from striate.transfer.transfer_targets import TransferTargets
 from striate.transfer.transferring import Transfer, Transferred
 
-if TYPE_CHECKING:
-    from striate.estimators._estimator import ConvNet
-
 # What is for training from scratch, where each epoch sees other images.
 _OF_SCRATCH = (
     "network", "optimizer", "schedule", "early_stopping", "validation_fraction", "warm_start",
@@ -34,8 +31,21 @@ _OF_SCRATCH = (
 _OF_TUNING = ("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing")
 
 
+class OnBackbone(Protocol):
+    """What is asked of an estimator: settings that both have; others are looked up by name."""
+
+    augment: Any
+    backbone: Any
+    engine: str
+    tune: Any
+    verbose: bool | int
+
+    def _threads(self) -> int | None:
+        """The number of threads; None for all processors."""
+
+
 def train_on_backbone(
-    estimator: ConvNet, samples: Array, targets: TransferTargets, seed: int
+    estimator: OnBackbone, samples: Array, targets: TransferTargets, seed: int
 ) -> tuple[Transferred, BackboneInput]:
     """Train a network from the backbone that an estimator names.
 
@@ -83,7 +93,7 @@ def train_on_backbone(
     return made, reading
 
 
-def _settings(estimator: ConvNet) -> FineTuning:
+def _settings(estimator: OnBackbone) -> FineTuning:
     """How the last stages are trained.
 
     Raises:
