@@ -9,6 +9,7 @@ import click
 
 from striate.cli.output import note, one_line
 from striate.common.text import sizes
+from striate.model.preprocessing import colour_of
 
 if TYPE_CHECKING:
     from striate.data import Dataset
@@ -58,7 +59,7 @@ def backbone_of(
     if given is None:
         note(f"Labels and odd images are judged by what {backbone.name}, which knows photographs, "
              f"sees in them, too (--from {NONE} leaves it out)", quiet=quiet)  # fmt: skip
-    read = load((height, width), {1: "gray", 3: "rgb"}.get(channels))
+    read = load((height, width), colour_of(channels))
     shape = read.train_images.shape[1:]
     if shape != backbone.network.input_shape:
         raise click.ClickException(

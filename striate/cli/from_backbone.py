@@ -15,6 +15,7 @@ from striate.cli.training_course import Trainer
 from striate.cli.training_source import computing, hold_out, load_source
 from striate.common.progress import Counting
 from striate.common.text import counted, listed
+from striate.model.preprocessing import colour_of
 
 if TYPE_CHECKING:
     from striate.cli.train_options import TrainOptions
@@ -160,7 +161,7 @@ def _load(chosen: TrainOptions, backbone: Backbone) -> Dataset:
         raise click.ClickException(
             f"--size: {backbone.name} reads images of {height} × {width} pixels; leave it out"
         )
-    dataset = load_source(chosen, (height, width), {1: "gray", 3: "rgb"}.get(channels))
+    dataset = load_source(chosen, (height, width), colour_of(channels))
     shape = dataset.train_images.shape[1:]
     if shape != backbone.network.input_shape:
         raise click.ClickException(

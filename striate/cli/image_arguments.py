@@ -10,6 +10,7 @@ import numpy as np
 from striate.cli.labelled import is_image_folder, rescaled
 from striate.common.progress import Counting
 from striate.common.text import sizes
+from striate.model.preprocessing import colour_of
 
 if TYPE_CHECKING:
     from striate.common.arrays import Array
@@ -33,7 +34,7 @@ def load(source: str, network: Network | None, quiet: bool) -> Dataset:
     return data.load(
         source,
         size=None if shape is None else shape[:2],
-        colour=None if shape is None else {1: "gray", 3: "rgb"}.get(shape[2]),
+        colour=None if shape is None else colour_of(shape[2]),
         mode=resize.get("mode", "crop"),
         cut_from=resize.get("cut_from") if shape is not None else None,
         white=resize.get("white"),

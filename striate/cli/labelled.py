@@ -17,6 +17,7 @@ from striate.common.progress import Counting
 from striate.common.text import counted, sizes
 from striate.data.label_tables import is_text_table
 from striate.model import files
+from striate.model.preprocessing import colour_of
 
 if TYPE_CHECKING:
     from striate.data import Dataset
@@ -176,7 +177,7 @@ def _load(
     dataset = data.load(
         source,
         size=(height, width) if of_files else None,
-        colour={1: "gray", 3: "rgb"}.get(channels) if of_files else None,
+        colour=colour_of(channels) if of_files else None,
         mode=resize.get("mode", "crop"),
         cut_from=resize.get("cut_from") if of_files else None,
         white=resize.get("white", 65535),

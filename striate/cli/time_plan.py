@@ -16,6 +16,7 @@ from striate.cli.output import note
 from striate.cli.training_source import computing, validation_fraction
 from striate.common.errors import StriateValueError
 from striate.common.text import counted
+from striate.model.work import multiply_adds_of_nodes
 from striate.network import Network
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class TimedTraining:
             )
 
         rung = now(_bare(height, width, self._scale or 1.0, recipe.training.epochs))
-        rung = replace(rung, work=_work(network))
+        rung = replace(rung, work=float(sum(multiply_adds_of_nodes(network))))
         rungs = [rung, *map(now, self._above)]
         rung, *above = with_speed(rungs, rung, shown * timing.image_seconds)
         plan = filled(rung, above, self._budget, asked)
@@ -207,7 +208,7 @@ class TimedTraining:
             return None  # it is told where that size is asked for
         bare = _bare(shape[0], shape[1], scale, recipe.training.epochs)
         spent = self._spent() + loading + 2 * _REST
-        return replace(bare, work=_work(network), other_seconds=spent)
+        return replace(bare, work=float(sum(multiply_adds_of_nodes(network))), other_seconds=spent)
 
     def _made(
         self, shape: tuple[int, int, int], outputs: int, images: int, scale: float
@@ -282,16 +283,6 @@ class TimedTraining:
 
     def _say(self, sentence: str) -> None:
         note(sentence, quiet=self._chosen.quiet)
-
-
-def _work(network: Network) -> float:
-    """Return the multiply-adds of a forward pass for one image."""
-    return float(
-        sum(
-            vertex.layer.multiply_adds(*network.input_shapes(index))
-            for index, vertex in enumerate(network.nodes)
-        )
-    )
 
 
 def _bare(height: int, width: int, scale: float, epochs: int) -> Rung:

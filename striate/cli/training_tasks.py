@@ -84,13 +84,10 @@ class TrainingTask:
 
     def transfer_targets(self) -> TransferTargets:
         """Return what a backbone is to be taught."""
-        from striate.training.sample_weights import class_weights as of_classes
         from striate.transfer.transfer_targets import ClassTargets
 
-        labels = self.dataset.train_labels.astype(np.intp)
-        names, equal = self.dataset.classes, np.ones(len(labels))
-        weights = of_classes(self.class_weight(), labels, len(names), equal, names)[labels]
-        return ClassTargets(labels, len(names), weights if self.chosen.class_weight else None)
+        labels, names = self.dataset.train_labels.astype(np.intp), self.dataset.classes
+        return ClassTargets.weighted(labels, len(names), self.class_weight(), names=names)
 
     def targets(self, labels: Array) -> Array:
         """Return labels as they are trained on."""
@@ -158,15 +155,10 @@ class LabelsTask(TrainingTask):
 
     def transfer_targets(self) -> TransferTargets:
         """Return what a backbone is to be taught."""
-        from striate.training.sample_weights import weighted_labels
         from striate.transfer.transfer_targets import LabelTargets
 
-        labels, given = self.dataset.train_labels.astype(np.float32), self.class_weight()
-        if given is None:
-            return LabelTargets(labels)
-        equal, names = np.ones(len(labels)), self.dataset.classes
-        weighted = weighted_labels(SigmoidCrossEntropy(), given, labels, equal, names)
-        return LabelTargets(labels, None, weighted.positive_weight)
+        labels, names = self.dataset.train_labels, self.dataset.classes
+        return LabelTargets.weighted(labels, self.class_weight(), names=names)
 
     def held_out(self, network: Network, fraction: float, **how: Any) -> tuple[Array, Array] | None:
         """Return those of the images to validate on."""

@@ -137,12 +137,13 @@ def choose_rejection(
     arrays = fit_arrays(features, of, classes)
     made = {name: run(some) for name, some in surrogates(fitted, of, _count(fitted), rng).items()}
     near = {score: distance(score, *known, needs) for score, needs in arrays.items()}
+    far = {
+        score: {kind: distance(score, *split, needs) for kind, split in made.items()}
+        for score, needs in arrays.items()
+    }
     told = {
-        score: {
-            kind: auroc(near[score], distance(score, *split, arrays[score]))
-            for kind, split in made.items()
-        }
-        for score in arrays
+        score: {kind: auroc(near[score], values) for kind, values in kinds.items()}
+        for score, kinds in far.items()
         if np.isfinite(near[score]).all()
     }
     strange = [kind for kind in made if max(told[score][kind] for score in told) >= TOLD]
@@ -163,13 +164,13 @@ def choose_rejection(
     if best == "exposure":
         arrays[best] = dict(exposed_to(strange))
         near[best] = distance(best, *known, arrays[best])
+        far[best] = {kind: distance(best, *made[kind], arrays[best]) for kind in strange}
     limit = threshold_for(near[best], rate)
     rejection = Rejection(best, limit, rate, quantiles(near[best]), arrays[best])
-    far = {kind: distance(best, *made[kind], arrays[best]) for kind in strange}
     return RejectionChoice(
         rejection,
         told,
-        {kind: float((values > limit).mean()) for kind, values in far.items()},
+        {kind: float((far[best][kind] > limit).mean()) for kind in strange},
         len(known[0]),
     )
 

@@ -12,6 +12,7 @@ from striate.common.text import counted, sizes
 from striate.data.dataset import MAX_PIXELS, DataError
 from striate.data.images import load_images
 from striate.data.paths import find_images
+from striate.model.preprocessing import colour_of
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -102,7 +103,7 @@ def read_for_network(
             "no images (height, width, channels); give an array"
         )
     if preprocessing.colour is None:
-        colour = {1: "gray", 3: "rgb"}.get(input_shape[2])
+        colour = colour_of(input_shape[2])
         preprocessing = replace(preprocessing, colour=colour)
     images = load_images(
         named, preprocessing, on_bad=on_bad, on_note=on_note, max_pixels=max_pixels

@@ -19,6 +19,7 @@ from striate.data.dataset import (
 from striate.data.image_sizes import resized_arrays
 from striate.data.images import refit
 from striate.data.part import Part
+from striate.model.preprocessing import colour_of
 
 # Names in use: scikit-learn's and ours, Keras', MedMNIST's.
 Names = tuple[tuple[str, str], ...]
@@ -99,7 +100,7 @@ def load_npz(path: Path, options: LoadOptions) -> Dataset:
             f"the images have {counted(channels, 'channel')} and are {height} pixels high: if they "
             "are channels-first, save X.transpose(0, 2, 3, 1)"
         )
-    colour = {1: "gray", 3: "rgb"}.get(channels)
+    colour = colour_of(channels)
     resize = None
     maximum = _maximum([part.images for part in pairs])
     if colour and maximum:

@@ -18,7 +18,7 @@ from striate.common.text import counted, number, sizes
 from striate.data.image_sizes import cut_off
 from striate.data.images import refit
 from striate.model.image_arrays import warn_of_other_scale
-from striate.model.preprocessing import Preprocessing
+from striate.model.preprocessing import Preprocessing, colour_of
 from striate.network import Network
 from striate.ops.shapes import Shape
 
@@ -122,7 +122,7 @@ class BackboneInput:
         resize: dict[str, Any] = {"height": height, "width": width, "mode": MODE}
         if self.maximum != 255:
             resize["maximum"] = self.maximum
-        return replace(known, resize=resize, colour=_COLOURS.get(channels))
+        return replace(known, resize=resize, colour=colour_of(channels))
 
     @property
     def description(self) -> str:
@@ -143,7 +143,7 @@ class BackboneInput:
             scaled = pixels.astype(np.float32) * np.float32(255 / self.white)
             pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
         height, width, channels = self.wanted
-        colour = None if channels == self.given[2] else _COLOURS[channels]
+        colour = None if channels == self.given[2] else colour_of(channels)
         pixels = refit(pixels, (height, width), colour, MODE)
         return pixels if self.maximum == 255 else pixels * np.float32(self.maximum / 255)
 
@@ -165,9 +165,6 @@ class BackboneImages(RowsOnDemand):
     def part(self, rows: Rows) -> BackboneImages:
         """Return these rows, still to be made."""
         return BackboneImages(self._reading, self._samples[rows])
-
-
-_COLOURS = {1: "gray", 3: "rgb"}
 
 
 def _range(samples: Array) -> tuple[float, float]:

@@ -359,17 +359,12 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         return known
 
     def _backbone_targets(self, samples: Samples, outputs: int) -> TransferTargets:
-        from striate.training.sample_weights import class_weights, weighted_labels
         from striate.transfer.transfer_targets import ClassTargets, LabelTargets
 
         targets, weights, of_classes = samples.targets, samples.weights, self._class_weight()
-        if not self.multilabel_:
-            each = class_weights(of_classes, targets, outputs, weights)
-            return ClassTargets(targets, outputs, weights * each[targets])
-        criterion = SigmoidCrossEntropy()
-        if of_classes is not None:
-            criterion = weighted_labels(criterion, of_classes, targets, weights)
-        return LabelTargets(targets, weights, criterion.positive_weight)
+        if self.multilabel_:
+            return LabelTargets.weighted(targets, of_classes, weights)
+        return ClassTargets.weighted(targets, outputs, of_classes, weights)
 
     def _loss(self, settings: TrainingSettings) -> Loss:
         if self.multilabel_:  # a recipe's smoothing is for classes

@@ -20,7 +20,7 @@ from striate.common.text import choices, listed, quoted, sizes
 from striate.data.dataset import MODES
 from striate.importing.onnx_metadata import class_names
 from striate.layers import Conv2D
-from striate.model.preprocessing import MOST_TIMES, Preprocessing
+from striate.model.preprocessing import MOST_TIMES, Preprocessing, colour_of
 from striate.network import Network
 
 COLOURS = ("gray", "rgb", "bgr")
@@ -135,7 +135,7 @@ def _colour(network: Network, wanted: ImagePreparation, usual: bool) -> str | No
     channels = network.input_shape[-1]
     if wanted.colour is None:
         photographs = usual and len(network.input_shape) == 3
-        return {1: "gray", 3: "rgb"}.get(channels) if photographs else None
+        return colour_of(channels) if photographs else None
     if wanted.colour not in COLOURS:
         raise StriateValueError(
             f"colour must be {choices([quoted(known) for known in COLOURS])}, got {wanted.colour!r}"

@@ -18,6 +18,11 @@ MOST_TIMES = 4
 """How many times higher and wider an image may become of which the centre is cut out."""
 
 
+def colour_of(channels: int) -> str | None:
+    """What images of so many channels are: "gray", "rgb", or None for neither."""
+    return {1: "gray", 3: "rgb"}.get(channels)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """From raw images to a network's input: ``(raw - mean) / std``, per channel.

@@ -13,6 +13,7 @@ from striate.common.fork import renewed_lock
 from striate.common.text import counted
 from striate.common.threads import checked_threads
 from striate.model.image_arrays import check_images, warn_of_other_scale
+from striate.model.work import multiply_adds_of_nodes
 from striate.nest.algebra import Element
 from striate.nest.target import host, require_bfloat16
 from striate.plan.analysis.batchnorm_folding import folded
@@ -31,7 +32,7 @@ _MUCH = 1 << 22
 
 def worth_threads(network: Model, batch_size: int, threads: int) -> int:
     """As many threads as given, or one where a batch is too little to compute and to read."""
-    work = sum(v.layer.multiply_adds(*network.input_shapes(i)) for i, v in enumerate(network.nodes))
+    work = sum(multiply_adds_of_nodes(network))
     return threads if work * batch_size > _SMALL or network.flat.nbytes > _MUCH else 1
 
 

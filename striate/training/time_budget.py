@@ -191,8 +191,8 @@ def with_speed(ladder: Sequence[Rung], measured: Rung, epoch_seconds: float) -> 
     """Return the ladder with the times that one rung's, measured, makes likely for all.
 
     Args:
-        ladder: rungs, of which that one is one.
-        measured: the rung.
+        ladder: rungs.
+        measured: one of the ladder, which need not be among these.
         epoch_seconds: of its epochs.
     """
     factor = epoch_seconds / measured.work
@@ -228,7 +228,7 @@ def settled(
         likely = list(rungs)
         for index in range(len(rungs)):
             near = min(known, key=lambda other: (abs(other - index), other))
-            likely[index] = with_speed(rungs, rungs[near], known[near])[index]
+            (likely[index],) = with_speed([rungs[index]], rungs[near], known[near])
         found = plan_time(likely, seconds, epochs)
         place = likely.index(found.rung)
         fast = sum(map(math.isfinite, known.values()))

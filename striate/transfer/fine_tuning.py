@@ -19,6 +19,7 @@ from striate.common.arrays import Array, Floats
 from striate.common.budget import available_memory
 from striate.common.text import counted, percent
 from striate.model.preprocessing import Preprocessing
+from striate.model.work import multiply_adds_of_nodes
 from striate.network import Network
 from striate.optim.losses import Loss
 from striate.transfer.cuts import WHOLE, copy_weights, cuts, extended, rest, shape_behind
@@ -74,10 +75,7 @@ class FineTuning:
 
 def work_behind(network: Network) -> Floats:
     """Of each node the share of the network's multiply-adds that come after it."""
-    work = np.array(
-        [v.layer.multiply_adds(*network.input_shapes(i)) for i, v in enumerate(network.nodes)],
-        np.float64,
-    )
+    work = np.array(multiply_adds_of_nodes(network), np.float64)
     total = work.sum() or 1.0
     return np.asarray((total - np.cumsum(work)) / total, np.float32)
 

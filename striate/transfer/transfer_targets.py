@@ -7,6 +7,7 @@ held out, and the words for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from striate.network import Network
 from striate.optim.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from striate.training.label_evaluation import LabelEvaluation
 from striate.training.number_evaluation import NumberEvaluation
+from striate.training.sample_weights import ClassWeight, class_weights, weighted_labels
 from striate.training.split import random_split, stratified_split
 from striate.training.target_scale import TargetScale
 from striate.transfer.class_head import fit_class_head
@@ -141,6 +143,24 @@ class ClassTargets(TransferTargets):
     def __init__(self, labels: ArrayLike, classes: int, weights: ArrayLike | None = None) -> None:
         super().__init__(np.asarray(labels, np.intp), classes, weights)
 
+    @classmethod
+    def weighted(
+        cls,
+        labels: Indices,
+        classes: int,
+        class_weight: ClassWeight,
+        sample_weight: Weights | None = None,
+        names: Sequence[str] | None = None,
+    ) -> ClassTargets:
+        """Classes whose images weigh as `class_weight` says, as for `Network.fit`, times weights of
+        their own; `names` are those of the classes.
+        """
+        if class_weight is None:
+            return cls(labels, classes, sample_weight)
+        own = np.ones(len(labels)) if sample_weight is None else sample_weight
+        each = class_weights(class_weight, labels, classes, own, names)
+        return cls(labels, classes, own * each[labels])
+
     def head(self, views: Views, seed: int) -> LinearHead:
         """Train a multinomial logistic regression."""
         return fit_class_head(views, self.truth, self.outputs, weights=self.weights, seed=seed)
@@ -194,6 +214,24 @@ class LabelTargets(TransferTargets):
         given = np.asarray(labels, np.float32)
         super().__init__(given, given.shape[1], weights)
         self.label_weights = label_weights
+
+    @classmethod
+    def weighted(
+        cls,
+        labels: ArrayLike,
+        class_weight: ClassWeight,
+        sample_weight: Weights | None = None,
+        names: Sequence[str] | None = None,
+    ) -> LabelTargets:
+        """Labels that weigh as `class_weight` says, as for `Network.fit`, of images with weights of
+        their own; `names` are those of the labels.
+        """
+        if class_weight is None:
+            return cls(labels, sample_weight)
+        given = np.asarray(labels, np.float32)
+        own = np.ones(len(given)) if sample_weight is None else sample_weight
+        criterion = weighted_labels(SigmoidCrossEntropy(), class_weight, given, own, names)
+        return cls(given, sample_weight, criterion.positive_weight)
 
     def head(self, views: Views, seed: int) -> LinearHead:
         """Train a logistic regression for each label."""
