@@ -20,6 +20,7 @@ from striate.common.arithmetic import unwatched
 from striate.common.errors import StriateValueError
 from striate.common.ordered_work import in_order
 from striate.common.short_repr import short_repr
+from striate.network import Network
 from striate.transfer.rotated_features import RotatedFeatures, Values
 
 Made = TypeVar("Made")
@@ -47,6 +48,15 @@ class LinearHead:
     penalty: float
     held_out: Values
     loss: float
+
+    def __call__(self, features: NDArray[np.float32]) -> Values:
+        """Its outputs (n, outputs) for features (n, features)."""
+        return features @ self.weights + self.bias
+
+    def put_into(self, network: Network) -> None:
+        """Give the network's layer "head" its weights."""
+        network.parameters["head/weights"][...] = self.weights
+        network.parameters["head/bias"][...] = self.bias
 
 
 class HeadFit(ABC):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from copy import copy
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,6 +104,13 @@ class TransferTargets(ABC):
     @abstractmethod
     def told(self, figures: Figures) -> str:
         """The figures in words."""
+
+    def subset(self, rows: Indices) -> Self:
+        """What is true of some of the images, in the same units."""
+        some = copy(self)
+        some.truth, some.trained = self.truth[rows], self.trained[rows]
+        some.weights = None if self.weights is None else self.weights[rows]
+        return some
 
     def most_held_out(self) -> int:
         """Of how many images enough are left to train on."""

@@ -19,19 +19,21 @@ from striate.network import Network
 from striate.transfer.backbone import Backbone
 from striate.transfer.fine_tuning import FineTuning, TunedStages, choose_cut
 from striate.transfer.kept_features import FeatureExtractor, OnProgress
-from striate.transfer.linear_head import Indices, LinearHead
+from striate.transfer.linear_head import Indices, LinearHead, Views
 from striate.transfer.transfer_targets import Figures, TransferTargets
 
 if TYPE_CHECKING:
     from striate.training.history import History
 
-HELD_OUT = 0.2
+HELD_OUT = 0.3
 """The share of the images on which it is found out whether fine-tuning pays, and at most…"""
 MOST_HELD_OUT = 200
 FEWEST = 20
 """Of fewer images too few can be held out to tell."""
-RETRAINED = 1000
-"""Of fewer images those that were held out are worth a second training, with them."""
+TRAINED_ON = 1000
+"""Of fewer images those that were held out are worth learning from, too, once they have told…"""
+MORE_EPOCHS, SLOWER = 0.4, 0.5
+"""…in so many times as many epochs with all images, at so many times the rate."""
 
 
 @short_repr
@@ -44,7 +46,8 @@ class Transferred:
         head: the linear head, with the outputs for images by heads that had not seen them.
         targets: what it was trained to say.
         figures: how good it was at that on images that it had not seen.
-        mirrored: whether it was trained on mirror images, too.
+        mirrored: whether the head was trained on mirror images, too.
+        features: those of the images, in the views that the head was trained on.
         tuned: which stages were trained on, in words; None if none.
         trial: of images that were held out, the figures without and with fine-tuning; None if that
             was not tried.
@@ -58,6 +61,7 @@ class Transferred:
     head: LinearHead
     targets: TransferTargets
     figures: Figures
+    features: Views
     mirrored: bool = False
     tuned: str | None = None
     trial: tuple[Figures, Figures] | None = None
@@ -81,8 +85,9 @@ class Transfer:
         tune: whether to train the last stages on; None to do so where it is better on images that
             are held out.
         settings: how they are trained.
-        mirror: whether images are learnt from both ways round; None to do so where that is better
-            on images that are held out.
+        mirror: whether images are learnt from both ways round; None to do so with the head where
+            that is better on images that are held out, and not with the last stages, for which as
+            many steps on the images themselves are better.
         seed: of the folds, the images that are held out, and the training.
         threads: None for all processors.
         progress: called with (done, total, text); None for none.
@@ -117,18 +122,19 @@ class Transfer:
         """
         extractor = FeatureExtractor(self.backbone, threads=self.threads)
         plain = extractor(images, progress=self.progress)
-        ways: list[tuple[bool, LinearHead]] = []
+        ways: list[tuple[bool, LinearHead, Views]] = []
         for mirrored in (False, True) if self.mirror is None else (self.mirror,):
             views = [plain]
             if mirrored:
                 views.append(extractor(images, mirrored=True, progress=self.progress))
-            ways.append((mirrored, targets.head(views, self.seed)))
-        mirrored, head = min(ways, key=lambda way: way[1].loss)
+            ways.append((mirrored, targets.head(views, self.seed), views))
+        mirrored, head, seen = min(ways, key=lambda way: way[1].loss)
         network = self.backbone.with_head(targets.outputs)
         network.answers = Answers(targets.kind)
-        made = Transferred(network, head, targets, targets.figures(head.held_out), mirrored)
+        figures = targets.figures(head.held_out)
+        made = Transferred(network, head, targets, figures, seen, mirrored)
         made.unseen = (targets.usual(head.held_out), targets.truth)
-        _set_head(made)
+        head.put_into(network)
         targets.finish(network)
         found = extractor.computed
         computed = "taken from the cache" if not found else f"{counted(found, 'view')} computed"
@@ -150,7 +156,7 @@ class Transfer:
         """
         if self.tune is False:
             return
-        _set_head(made)  # which says standardised numbers while it is trained
+        made.head.put_into(made.network)  # which says standardised numbers while it is trained
         try:
             self._tune(made, images)
         finally:
@@ -168,7 +174,7 @@ class Transfer:
             self.say(sentence)
 
     def _tune(self, made: Transferred, images: Array) -> None:
-        targets, views = made.targets, [False, True] if made.mirrored else [False]
+        targets, views = made.targets, [False, True] if self.mirror else [False]
         node = choose_cut(made.network, self.settings.share, len(views) * len(targets))
         if node is None:
             self._told(
@@ -206,7 +212,11 @@ class Transfer:
         """The stages, trained, if that is better for a share of the images, held out; else None."""
         targets = made.targets
         kept, held = targets.split(share, self.seed)
+        # The head, too, must not have seen the images by which the two are compared.
+        head = targets.subset(kept).head([view[kept] for view in made.features], self.seed)
+        head.put_into(made.network)
         tail = stages.untrained(self.settings)
+        made.head.put_into(made.network)
         try:
             history = self._train(stages, tail, targets, seen, kept)
         except FloatingPointError:
@@ -221,7 +231,7 @@ class Transfer:
             self._told(made, "Its stages stay as they were, as their training was stopped")
             return None
         outputs = tail.predict_logits(seen[held], threads=self.threads)
-        before = targets.figures(made.head.held_out[held], held)
+        before = targets.figures(head(made.features[0][held]), held)
         after = targets.figures(outputs, held)
         made.trial, better = (before, after), after.better_than(before)
         self._told(
@@ -235,16 +245,28 @@ class Transfer:
         enough = len(held) >= targets.enough
         made.unseen = (targets.usual(outputs), targets.truth[held]) if enough else None
         made.history = history
-        if len(targets) < RETRAINED:
-            whole = stages.untrained(self.settings)
-            try:
-                again = self._train(stages, whole, targets, seen, np.arange(len(targets)))
-            except FloatingPointError:
-                return tail
-            made.history = again
-            # One that was stopped half-way is worse than the one without the held-out images.
-            tail = tail if again.interrupted else whole
+        if len(targets) < TRAINED_ON:
+            self._go_on_with_all(made, stages, tail, seen)
         return tail
+
+    def _go_on_with_all(
+        self, made: Transferred, stages: TunedStages, tail: Network, seen: Array
+    ) -> None:
+        """Train stages on with all images, those that were held out among them."""
+        before = tail.flat.copy()
+        slower = {
+            "epochs": max(1, round(MORE_EPOCHS * self.settings.epochs)),
+            "learning_rate": SLOWER * self.settings.learning_rate,
+        }
+        everything = np.arange(len(made.targets))
+        try:
+            history = self._train(stages, tail, made.targets, seen, everything, **slower)
+        except FloatingPointError:
+            tail.flat[...] = before
+            return
+        if history.interrupted:  # half-way, which may be worse than not at all
+            tail.flat[...] = before
+            made.history = history
 
     def _train(
         self,
@@ -253,14 +275,15 @@ class Transfer:
         targets: TransferTargets,
         seen: Array,
         rows: Indices,
+        **other: Any,
     ) -> History:
-        """Train on some of the images, in all views."""
+        """Train on some of the images, in all views, with some settings other than those chosen."""
         views = len(seen) // len(targets)
         places = np.concatenate([rows + view * len(targets) for view in range(views)])
         options = dict(self.fit_options)
         if targets.weights is not None:
             options["sample_weight"] = np.tile(targets.weights[rows], views)
-        settings = self.settings_for(targets)
+        settings = replace(self.settings_for(targets), **other)
         return stages.train(
             tail,
             seen if len(places) == len(seen) else rows_of(seen, places),
@@ -270,8 +293,3 @@ class Transfer:
             seed=self.seed,
             **options,
         )
-
-
-def _set_head(made: Transferred) -> None:
-    made.network.parameters["head/weights"][...] = made.head.weights
-    made.network.parameters["head/bias"][...] = made.head.bias
