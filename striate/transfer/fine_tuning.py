@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from striate.plan.inference import CompiledNetwork
     from striate.training.history import History
 
+FEWEST_STEPS, FEWEST_IN_BATCH = 8, 8
+"""Steps of an epoch, as long as batches have more than so many images."""
 # Of the memory that is free, what the first stages see may take so much.
 _OF_FREE = 0.3
 # Cuts whose share of the work is that much larger than asked for are as good; of them the one
@@ -183,7 +185,7 @@ class TunedStages:
             seen,
             targets,
             epochs=settings.epochs,
-            batch_size=min(settings.batch_size, max(len(seen) // 8, 8)),
+            batch_size=_batch_size(settings.batch_size, len(seen)),
             optimizer="adamw",
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
@@ -208,3 +210,10 @@ class TunedStages:
         )
         share = percent(float(work_behind(self.network)[self.node]), ".0f")
         return f"from {first} on, {share} of the work"
+
+
+def _batch_size(wanted: int, images: int) -> int:
+    """The batch size wanted, halved until an epoch has some steps: so few sizes are compiled."""
+    while wanted > FEWEST_IN_BATCH and images < FEWEST_STEPS * wanted:
+        wanted = max(wanted // 2, FEWEST_IN_BATCH)
+    return wanted

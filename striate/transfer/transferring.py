@@ -32,8 +32,8 @@ FEWEST = 20
 """Of fewer images too few can be held out to tell."""
 TRAINED_ON = 1000
 """Of fewer images those that were held out are worth learning from, too, once they have told…"""
-MORE_EPOCHS, SLOWER = 0.4, 0.5
-"""…in so many times as many epochs with all images, at so many times the rate."""
+IN_TWO = 0.6
+"""…in a second training that goes on with all images; each has so many times the epochs then."""
 
 
 @short_repr
@@ -217,8 +217,11 @@ class Transfer:
         head.put_into(made.network)
         tail = stages.untrained(self.settings)
         made.head.put_into(made.network)
+        goes_on, epochs = len(targets) < TRAINED_ON, self.settings.epochs
+        if goes_on:
+            epochs = max(1, round(IN_TWO * epochs))
         try:
-            history = self._train(stages, tail, targets, seen, kept)
+            history = self._train(stages, tail, targets, seen, kept, epochs)
         except FloatingPointError:
             self._told(
                 made,
@@ -245,28 +248,22 @@ class Transfer:
         enough = len(held) >= targets.enough
         made.unseen = (targets.usual(outputs), targets.truth[held]) if enough else None
         made.history = history
-        if len(targets) < TRAINED_ON:
-            self._go_on_with_all(made, stages, tail, seen)
+        if goes_on:
+            self._go_on_with_all(made, stages, tail, seen, epochs)
         return tail
 
     def _go_on_with_all(
-        self, made: Transferred, stages: TunedStages, tail: Network, seen: Array
+        self, made: Transferred, stages: TunedStages, tail: Network, seen: Array, epochs: int
     ) -> None:
         """Train stages on with all images, those that were held out among them."""
-        before = tail.flat.copy()
-        slower = {
-            "epochs": max(1, round(MORE_EPOCHS * self.settings.epochs)),
-            "learning_rate": SLOWER * self.settings.learning_rate,
-        }
-        everything = np.arange(len(made.targets))
+        before, everything = tail.flat.copy(), np.arange(len(made.targets))
         try:
-            history = self._train(stages, tail, made.targets, seen, everything, **slower)
+            made.history = self._train(stages, tail, made.targets, seen, everything, epochs)
         except FloatingPointError:
             tail.flat[...] = before
             return
-        if history.interrupted:  # half-way, which may be worse than not at all
+        if made.history.interrupted:  # half-way, which may be worse than not at all
             tail.flat[...] = before
-            made.history = history
 
     def _train(
         self,
@@ -275,15 +272,16 @@ class Transfer:
         targets: TransferTargets,
         seen: Array,
         rows: Indices,
-        **other: Any,
+        epochs: int | None = None,
     ) -> History:
-        """Train on some of the images, in all views, with some settings other than those chosen."""
+        """Train on some of the images, in all views; so many epochs, or those of the settings."""
         views = len(seen) // len(targets)
         places = np.concatenate([rows + view * len(targets) for view in range(views)])
         options = dict(self.fit_options)
         if targets.weights is not None:
             options["sample_weight"] = np.tile(targets.weights[rows], views)
-        settings = replace(self.settings_for(targets), **other)
+        settings = self.settings_for(targets)
+        settings = replace(settings, epochs=epochs or settings.epochs)
         return stages.train(
             tail,
             seen if len(places) == len(seen) else rows_of(seen, places),

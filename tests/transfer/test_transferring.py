@@ -128,7 +128,7 @@ def test_fine_tuning_is_kept_where_it_helps() -> None:
     assert made.tuned is not None and made.trial is not None and made.history is not None
     assert made.trial[1][0] > made.trial[0][0]
     assert accuracy(made.network, *test) > alone + 0.1
-    assert len(made.history) == 12
+    assert len(made.history) == round(0.6 * 12)  # of the second training
     # And threads change no bit.
     other = Transfer(Backbone.of(network()), settings=settings, mirror=False, threads=1, **QUIET)
     one = other.begin(images, ClassTargets(labels, 4))
