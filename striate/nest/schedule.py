@@ -56,13 +56,27 @@ class Schedule:
 
 
 def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
-    """The schedule that the cost model finds cheapest."""
+    """The schedule that the cost model finds cheapest; of a portable target, of those that add in
+    the order that is cheapest for `Target.order`.
+    """
     nest = written_out(nest)
-    model = _model(nest, target, element)
+    best = _cheapest(nest, _model(nest, target.order, element), _room(nest, target.order))
+    if not target.portable:
+        return best
+    model, order = _model_in_order_of(best, nest, target, element), order_of_sums(nest, best)
+    return _cheapest(nest, model, _room(nest, target), order)
+
+
+def _cheapest(
+    nest: Nest, model: _CostModel, room: int, order: tuple[str, ...] | None = None
+) -> Schedule:
+    """The cheapest schedule; of those with one order of sums, if that is given."""
     best, least = model.schedule({}, ()), math.inf
-    for cost, tile, unroll in model.candidates(_room(nest, target)):
+    for cost, tile, unroll in model.candidates(room):
         if cost < least * (1 - 1e-9):
-            best, least = model.schedule(tile, unroll), cost
+            schedule = model.schedule(tile, unroll)
+            if order is None or order_of_sums(nest, schedule) == order:
+                best, least = schedule, cost
     return best
 
 
@@ -73,7 +87,8 @@ def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Sched
     runs inside all others.  Tiles change nothing, and the lane axis stays the same.
     """
     nest = written_out(nest)
-    model, best = _model(nest, target, element), choose(nest, target, element)
+    best = choose(nest, target, element)
+    model = _CostModel(nest, best.lane, best.lanes, target.core_cache)
     order = order_of_sums(nest, best)
     ranked = {best: -math.inf}
     for cost, tile, unroll in model.candidates(_room(nest, target)):
@@ -105,6 +120,16 @@ def _model(nest: Nest, target: Target, element: str) -> _CostModel:
     return _CostModel(nest, _lane(nest, lanes), lanes, target.core_cache)
 
 
+def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str) -> _CostModel:
+    """The model of schedules that add as a given one does: along the same lanes if these are
+    summed up, and along none that are if not.
+    """
+    if given.lane in nest.reduce:
+        return _CostModel(nest, given.lane, given.lanes, target.core_cache)
+    lanes = target.lanes(BYTES[element])
+    return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target.core_cache)
+
+
 def _room(nest: Nest, target: Target) -> int:
     """Points that a tile may have."""
     if nest.reduction == "none":
@@ -113,9 +138,11 @@ def _room(nest: Nest, target: Target) -> int:
     return max(target.accumulators // accumulators, 1)
 
 
-def _lane(nest: Nest, lanes: int) -> str:
+def _lane(nest: Nest, lanes: int, *, summed: bool = True) -> str:
     """The axis that reads and writes whole vectors: nothing gathered or scattered number by
     number, few lanes idle, many tensors contiguous, stores first.
+
+    `summed`: whether it may be one whose lanes are summed up.
     """
     targets = {store.target for store in nest.stores}
     inner = nest.read if nest.terms else nest.tensors()
@@ -129,7 +156,7 @@ def _lane(nest: Nest, lanes: int) -> str:
         contiguous = [tensor for tensor in touched if tensor.stride(axis) == 1]
         return -scattered, used, len(contiguous), len(targets.intersection(contiguous))
 
-    summed = nest.reduction == "sum"  # lanes can be added up, nothing else
+    summed = summed and nest.reduction == "sum"  # lanes can be added up, nothing else
     candidates = [
         name
         for name, extent in nest.axes

@@ -17,6 +17,7 @@ from striate.common.errors import StriateError, StriateValueError
 from striate.common.fork import finished_before_fork
 from striate.common.memory import give_back
 from striate.common.text import cut
+from striate.nest.ir import IndexType
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Target:
         vector_bytes, registers: the widest vector unit: 64 bytes and 32 registers with AVX-512, 32
             and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.
         fused: whether it multiplies and adds in one instruction.
+        portable: whether sums are added in the order that `ORDER` gives, so that all processors
+            that multiply and add in one step find the same bits.
         core_cache, shared_cache: bytes of a core's own cache and of the last one that plans count
             on.  They are not read from the machine, so that the same vector unit gives the same
             bits.
@@ -39,8 +42,23 @@ class Target:
     vector_bytes: int
     registers: int
     fused: bool = True
+    portable: bool = False
     core_cache: int = 1 << 20
     shared_cache: int = 16 << 20
+
+    @property
+    def order(self) -> Target:
+        """The processor by which orders of sums are chosen: itself, or if `portable` one for all.
+
+        What a plan looks like depends on this one alone; how a nest is tiled, on both.
+        """
+        return ORDER if self.portable else self
+
+    @property
+    def index(self) -> IndexType:
+        """The type of indices: as wide as addresses."""
+        narrow = ("arm", "thumb", "riscv32", "wasm32", "i386", "i686", "mips-", "mipsel")
+        return "i32" if self.triple.startswith(narrow) else "i64"
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
@@ -66,6 +84,10 @@ class Target:
     def accumulators(self) -> int:
         """How many registers a tile may fill: the rest hold what is being multiplied."""
         return 24 if self.registers >= 32 else 12
+
+
+ORDER = Target("", "", "", vector_bytes=32, registers=16)
+"""The processor, of no kind, by which portable orders of sums are chosen: vectors of 32 bytes."""
 
 
 class TargetError(StriateValueError):

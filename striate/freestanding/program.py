@@ -1,0 +1,181 @@
+"""A network as a list of calls on four stretches of memory: no Python, no allocation, no addresses.
+
+A plan holds the addresses of this process. Here each becomes a segment and a number of bytes: the
+images, the outputs, the constants (weights laid out as the nests read them, tables), and the arena
+that all else shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striate.common.memory import whole_lines
+from striate.nest.program import Argument
+from striate.nest.worker import run_of_tasks
+from striate.plan.analysis.batchnorm_folding import folded
+from striate.plan.build.assembly import Assembly
+from striate.plan.layout import Buffer
+from striate.plan.memory.allocation import allot
+from striate.plan.plan import Plan
+from striate.plan.settings import Settings
+from striate.plan.stage import BoundNest, Stage
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+    from striate.nest.target import Target
+
+
+class Segment(IntEnum):
+    """A stretch of memory; what a program is called with."""
+
+    IMAGES, OUTPUTS, CONSTANTS, ARENA = range(1, 5)
+
+
+# Addresses of a process are less, so that one number tells a segment and a place in it.
+_SEGMENT_BYTES = 1 << 56
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in memory: bytes from the beginning of a segment, and how far it moves."""
+
+    segment: Segment
+    offset: int
+    per_task: int = 0
+    per_shard: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A nest on places in memory, one for each of `Nest.buffers`."""
+
+    step: BoundNest
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Calls before, for each of some tasks, and after."""
+
+    number: int
+    starts: tuple[Call, ...]
+    calls: tuple[Call, ...]
+    ends: tuple[Call, ...]
+    tasks: range
+
+
+class FrozenProgram:
+    """A network that no longer learns, made for one target.
+
+    Args:
+        network: the network; it is not changed.
+        target: the machine; a portable one, see `Target.portable`, gives all machines' bits.
+        host: the processor that lays the weights out, which is this one, and portable if that is.
+        batch_size: images of a run.
+
+    Attributes:
+        shards: what is done, in order.
+        constants: the bytes of that segment.
+        arena_bytes: how many bytes the arena has; what is in it before a run does not matter.
+        image_bytes, output_bytes: those of a batch, 32-bit floating-point numbers, NHWC.
+    """
+
+    def __init__(self, network: Model, target: Target, host: Target, batch_size: int = 1) -> None:
+        self.network, self.target, self.batch_size = network, target, batch_size
+        settings = Settings(
+            batch_size,
+            lanes=1,
+            element="f32",
+            target=target,
+            training=False,
+            loss=None,
+            exact=True,
+            frozen=True,
+        )
+        own = folded(network.branch())
+        self.plan = plan = Plan(own, settings, 1, own.flat, own.state_flat, smallest=True)
+        preprocessing = own.preprocessing
+        plan.input_stage.set_preprocessing(
+            preprocessing.mean, 1 / np.asarray(preprocessing.std, np.float64)
+        )
+        plan.prepare(host)
+        self._place(plan.stages)
+        self.shards = [shard for stage in plan.stages for shard in self._shards_of(stage)]
+
+    # --- memory ----------------------------------------------------------------------------
+
+    def _place(self, stages: list[Stage]) -> None:
+        """Choose a segment for each buffer, and its place there."""
+        plan = self.plan
+        steps = [step for stage in stages for step in stage.all_steps]
+        written = {
+            step.places[store.target.buffer].buffer for step in steps for store in step.nest.stores
+        }
+        used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
+        images, outputs = plan.input_stage.raw, plan.out
+        inner = [b for b in used if b in written and b is not outputs]
+        uses = [use for use in plan.memory.uses() if use.buffer in set(inner)]
+        found = allot(uses, "f32").arrays
+        begin = min((a.ctypes.data for a in found.values()), default=0)
+        self._offsets: dict[Buffer, tuple[Segment, int]] = {
+            images: (Segment.IMAGES, 0),
+            outputs: (Segment.OUTPUTS, 0),
+        }
+        self.arena_bytes = 0
+        for buffer, array in found.items():
+            offset = array.ctypes.data - begin
+            self._offsets[buffer] = (Segment.ARENA, offset)
+            self.arena_bytes = max(self.arena_bytes, offset + array.nbytes)
+        parts, size = list[bytes](), 0
+        for buffer in used:
+            if buffer in self._offsets:
+                continue
+            array = np.ascontiguousarray(plan.memory.arrays[buffer])
+            self._offsets[buffer] = (Segment.CONSTANTS, size)
+            padding = whole_lines(array.nbytes) - array.nbytes
+            parts.append(array.tobytes() + bytes(padding))
+            size += array.nbytes + padding
+        self.constants = b"".join(parts)
+
+    @property
+    def image_bytes(self) -> int:
+        return 4 * self.batch_size * int(np.prod(self.network.input_shape))
+
+    @property
+    def output_bytes(self) -> int:
+        return 4 * self.batch_size * int(np.prod(self.network.output_shape))
+
+    # --- calls -----------------------------------------------------------------------------
+
+    def _shards_of(self, stage: Stage) -> Iterator[Shard]:
+        placed = {
+            buffer: (segment * _SEGMENT_BYTES + offset, self.plan.memory.arrays[buffer].itemsize)
+            for buffer, (segment, offset) in self._offsets.items()
+        }
+        assembly = Assembly(self.plan.memory, self.target, placed)
+        final = assembly.final(stage)
+        tasks, shards = stage.tasks // stage.grain, stage.used_shards
+
+        def calls(steps: list[BoundNest]) -> tuple[Call, ...]:
+            return tuple(
+                Call(step, tuple(_place_of(a) for a in assembly.arguments(step, stage)))
+                for step in steps
+            )
+
+        starts, inner, ends = calls(final.starts), calls(final.steps), calls(final.ends)
+        if not starts and not ends:
+            yield Shard(0, (), inner, (), range(tasks))
+            return
+        for shard in range(shards):
+            yield Shard(shard, starts, inner, ends, run_of_tasks(tasks, shards, shard))
+
+
+def _place_of(argument: Argument) -> Place:
+    segment, offset = divmod(argument.base, _SEGMENT_BYTES)
+    return Place(Segment(segment), offset, argument.task, argument.shard)
+
