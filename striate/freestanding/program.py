@@ -99,10 +99,7 @@ class FrozenProgram:
         )
         own = folded(network.branch())
         self.plan = plan = Plan(own, settings, 1, own.flat, own.state_flat, smallest=True)
-        preprocessing = own.preprocessing
-        plan.input_stage.set_preprocessing(
-            preprocessing.mean, 1 / np.asarray(preprocessing.std, np.float64)
-        )
+        plan.input_stage.set_preprocessing(own.preprocessing)
         plan.prepare(host)
         self._place(plan.stages)
         self.shards = [shard for stage in plan.stages for shard in self._shards_of(stage)]
