@@ -175,4 +175,3 @@ class FrozenProgram:
 def _place_of(argument: Argument) -> Place:
     segment, offset = divmod(argument.base, _SEGMENT_BYTES)
     return Place(Segment(segment), offset, argument.task, argument.shard)
-

@@ -130,7 +130,12 @@ def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
 
 
 def require_bfloat16(target: Target) -> None:
-    """ValueError if a processor cannot multiply in bfloat16."""
+    """ValueError if a processor cannot multiply in bfloat16, or not as all others do."""
+    if target.portable:
+        raise StriateValueError(
+            "bfloat16=True adds products in pairs, as few processors do: leave it or portable=True "
+            "out"
+        )
     if target.bfloat16:
         return
     has = {64: "AVX-512 without it", 32: "AVX2"}.get(target.vector_bytes, "shorter vectors only")
@@ -181,9 +186,10 @@ def compiler_error() -> str | None:
 _instead: list[Target] = []
 
 
-def host() -> Target:
+def host(*, portable: bool = False) -> Target:
     """The processor that this runs on, where nobody asks for another."""
-    return _instead[-1] if _instead else _detected()
+    found = _instead[-1] if _instead else _detected()
+    return replace(found, portable=True) if portable else found
 
 
 @contextmanager

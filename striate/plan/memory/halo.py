@@ -20,9 +20,7 @@ from striate.plan.stage import BoundNest, RecordedStages
 _LARGE = 1 << 20
 
 
-def write_halos(
-    recording: RecordedStages, settings: Settings, *, everywhere: bool = False
-) -> None:
+def write_halos(recording: RecordedStages, settings: Settings, *, everywhere: bool = False) -> None:
     """Add steps that write the halos of large buffers, or of all that one task fills.
 
     From then on such a buffer is one without a form, every number of which is written before it is
