@@ -60,11 +60,13 @@ def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
     the order that is cheapest for `Target.order`.
     """
     nest = written_out(nest)
-    best = _cheapest(nest, _model(nest, target.order, element), _room(nest, target.order))
+    model = _model(nest, target.order, element)
+    best = _cheapest(nest, model, _room(nest, target.order, model.lanes, element))
     if not target.portable:
         return best
-    model, order = _model_in_order_of(best, nest, target, element), order_of_sums(nest, best)
-    return _cheapest(nest, model, _room(nest, target), order)
+    model = _model_in_order_of(best, nest, target, element)
+    room = _room(nest, target, model.lanes, element)
+    return _cheapest(nest, model, room, order_of_sums(nest, best))
 
 
 def _cheapest(
@@ -91,7 +93,7 @@ def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Sched
     model = _CostModel(nest, best.lane, best.lanes, target.core_cache)
     order = order_of_sums(nest, best)
     ranked = {best: -math.inf}
-    for cost, tile, unroll in model.candidates(_room(nest, target)):
+    for cost, tile, unroll in model.candidates(_room(nest, target, best.lanes, element)):
         schedule = model.schedule(tile, unroll)
         if order_of_sums(nest, schedule) == order:
             ranked.setdefault(schedule, cost)
@@ -130,12 +132,13 @@ def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str
     return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target.core_cache)
 
 
-def _room(nest: Nest, target: Target) -> int:
-    """Points that a tile may have."""
+def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
+    """Points that a tile may have, of vectors of so many lanes."""
     if nest.reduction == "none":
         return max(_RESULTS // len(nest.stores), 1)
     accumulators = len(nest.terms) * (2 if nest.reduction == "argmax" else 1)
-    return max(target.accumulators // accumulators, 1)
+    registers = -(-lanes // target.lanes(BYTES[element]))  # that hold a vector
+    return max(target.accumulators // (accumulators * registers), 1)
 
 
 def _lane(nest: Nest, lanes: int, *, summed: bool = True) -> str:

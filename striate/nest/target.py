@@ -86,8 +86,11 @@ class Target:
         return 24 if self.registers >= 32 else 12
 
 
-ORDER = Target("", "", "", vector_bytes=32, registers=16)
-"""The processor, of no kind, by which portable orders of sums are chosen: vectors of 32 bytes."""
+ORDER = Target("", "", "", vector_bytes=64, registers=32)
+"""The processor, of no kind, by which portable orders of sums are chosen. Its vectors are as wide
+as the widest there are: others take two or four of their own for one, but these would leave half of
+theirs empty for a narrower one.
+"""
 
 
 class TargetError(StriateValueError):
