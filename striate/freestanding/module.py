@@ -1,15 +1,14 @@
 """A program as one LLVM module: a function for each nest, and one that calls them in order.
 
-    void NAME_run(const float *images, float *outputs, void *arena)
     void NAME_run_on(const float *images, float *outputs, const void *constants, void *arena)
 
-The first one is in modules that hold the constants.
+Images and outputs are 32-bit floating-point numbers, NHWC; constants and arena begin at a multiple
+of 64 bytes, or of 4 where vectors are that short.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from striate.freestanding.program import Call, FrozenProgram, Place, Segment, Shard
@@ -39,7 +38,12 @@ class Module:
 
 
 def write_module(program: FrozenProgram, name: str) -> Module:
-    """The module of a program whose functions begin with `name`."""
+    """The module of a program.
+
+    Args:
+        program: the calls.
+        name: what the names of all functions begin with; a name in C.
+    """
     return _ModuleWriter(program, name).module()
 
 
@@ -53,6 +57,7 @@ class _ModuleWriter:
         self._known: dict[str, str] = {}
 
     def module(self) -> Module:
+        """All of it."""
         for shard in self.program.shards:
             self._shard(shard)
         names = ", ".join(f"ptr noalias nocapture {p}" for p in _POINTERS.values())
@@ -129,8 +134,3 @@ class _ModuleWriter:
             number += 1
             found = f"{base}_{number}"
         return found
-
-
-def words_of(data: bytes) -> Sequence[int]:
-    """32-bit words, lowest byte first."""
-    return memoryview(data).cast("I")

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.memory import whole_lines
-from striate.nest.program import Argument
 from striate.nest.worker import run_of_tasks
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.build.assembly import Assembly
@@ -36,8 +35,10 @@ class Segment(IntEnum):
     IMAGES, OUTPUTS, CONSTANTS, ARENA = range(1, 5)
 
 
-# Addresses of a process are less, so that one number tells a segment and a place in it.
-_SEGMENT_BYTES = 1 << 56
+# One number tells a segment, for constants the buffer, and a place there.
+_SEGMENT_BYTES, _BUFFER_BYTES = 1 << 96, 1 << 64
+# Elements of a line, which spans of constants begin with.
+_LINE = 16
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,8 @@ class FrozenProgram:
 
     Attributes:
         shards: what is done, in order.
-        constants: the bytes of that segment.
+        constants: the bytes of that segment: of each buffer what is read.
         arena_bytes: how many bytes the arena has; what is in it before a run does not matter.
-        image_bytes, output_bytes: those of a batch, 32-bit floating-point numbers, NHWC.
     """
 
     def __init__(self, network: Model, target: Target, host: Target, batch_size: int = 1) -> None:
@@ -115,6 +115,8 @@ class FrozenProgram:
         }
         used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
         images, outputs = plan.input_stage.raw, plan.out
+        for buffer in (images, outputs):
+            buffer.step = buffer.size  # one image behind the other, without a gap
         inner = [b for b in used if b in written and b is not outputs]
         uses = [use for use in plan.memory.uses() if use.buffer in set(inner)]
         found = allot(uses, "f32").arrays
@@ -128,23 +130,34 @@ class FrozenProgram:
             offset = array.ctypes.data - begin
             self._offsets[buffer] = (Segment.ARENA, offset)
             self.arena_bytes = max(self.arena_bytes, offset + array.nbytes)
+        read: dict[Buffer, list[range]] = {b: [] for b in used if b not in self._offsets}
+        for stage in stages:
+            for step in stage.all_steps:
+                for role, place in step.places.items():
+                    if place.buffer in read:
+                        read[place.buffer].append(_reach(step, role, stage))
+        self._spans: dict[Buffer, list[_Span]] = {}
         parts, size = list[bytes](), 0
-        for buffer in used:
-            if buffer in self._offsets:
-                continue
-            array = np.ascontiguousarray(plan.memory.arrays[buffer])
-            self._offsets[buffer] = (Segment.CONSTANTS, size)
-            padding = whole_lines(array.nbytes) - array.nbytes
-            parts.append(array.tobytes() + bytes(padding))
-            size += array.nbytes + padding
+        for number, (buffer, ranges) in enumerate(read.items()):
+            array, spans = plan.memory.arrays[buffer], list[_Span]()
+            for span in _merged(ranges):
+                data = np.ascontiguousarray(array[span.start : span.stop]).tobytes()
+                spans.append(_Span(span, size - span.start * array.itemsize))
+                parts.append(data + bytes(whole_lines(len(data)) - len(data)))
+                size += len(parts[-1])
+            self._spans[buffer] = spans
+            # Until its span is known, each has a stretch of its own.
+            self._offsets[buffer] = (Segment.CONSTANTS, number * _BUFFER_BYTES)
         self.constants = b"".join(parts)
 
     @property
     def image_bytes(self) -> int:
+        """Bytes of the images of a run."""
         return 4 * self.batch_size * int(np.prod(self.network.input_shape))
 
     @property
     def output_bytes(self) -> int:
+        """Bytes of what it says of them."""
         return 4 * self.batch_size * int(np.prod(self.network.output_shape))
 
     # --- calls -----------------------------------------------------------------------------
@@ -159,10 +172,7 @@ class FrozenProgram:
         tasks, shards = stage.tasks // stage.grain, stage.used_shards
 
         def calls(steps: list[BoundNest]) -> tuple[Call, ...]:
-            return tuple(
-                Call(step, tuple(_place_of(a) for a in assembly.arguments(step, stage)))
-                for step in steps
-            )
+            return tuple(Call(step, self._places(step, stage, assembly)) for step in steps)
 
         starts, inner, ends = calls(final.starts), calls(final.steps), calls(final.ends)
         if not starts and not ends:
@@ -171,7 +181,53 @@ class FrozenProgram:
         for shard in range(shards):
             yield Shard(shard, starts, inner, ends, run_of_tasks(tasks, shards, shard))
 
+    def _places(self, step: BoundNest, stage: Stage, assembly: Assembly) -> tuple[Place, ...]:
+        """Where a step finds its buffers."""
+        found = []
+        for role, argument in zip(step.nest.buffers, assembly.arguments(step, stage), strict=True):
+            number, offset = divmod(argument.base, _SEGMENT_BYTES)
+            segment = Segment(number)
+            if segment is Segment.CONSTANTS:
+                first = _reach(step, role, stage).start
+                spans = self._spans[step.places[role].buffer]
+                offset = offset % _BUFFER_BYTES + next(
+                    span.shift for span in spans if first in span.elements
+                )
+            found.append(Place(segment, offset, argument.task, argument.shard))
+        return tuple(found)
 
-def _place_of(argument: Argument) -> Place:
-    segment, offset = divmod(argument.base, _SEGMENT_BYTES)
-    return Place(Segment(segment), offset, argument.task, argument.shard)
+
+@dataclass(frozen=True)
+class _Span:
+    """Elements of a buffer that are constants of the program.
+
+    Attributes:
+        elements: which.
+        shift: where the buffer would begin in the segment, if all of it were there; in bytes.
+    """
+
+    elements: range
+    shift: int
+
+
+def _reach(step: BoundNest, role: str, stage: Stage) -> range:
+    """The elements of a buffer that a step may read."""
+    place, tensors = step.places[role], [t for t in step.nest.tensors() if t.buffer == role]
+    if any(tensor.rows is not None or tensor.shift for tensor in tensors):
+        return range(place.buffer.size)
+    reaches = [step.nest.reach(tensor) for tensor in tensors]
+    low, high = min(low for low, _ in reaches), max(high for _, high in reaches)
+    far = 0 if stage.by_block else step.advance.get(role, 0) * (stage.tasks - 1)
+    return range(place.offset + low, place.offset + high + far + 1)
+
+
+def _merged(ranges: list[range]) -> list[range]:
+    """Runs of whole lines that have all elements of some ranges."""
+    found: list[range] = []
+    for one in sorted(ranges, key=lambda one: one.start):
+        start, stop = one.start // _LINE * _LINE, one.stop
+        if found and start <= found[-1].stop:
+            found[-1] = range(found[-1].start, max(found[-1].stop, stop))
+        else:
+            found.append(range(start, stop))
+    return found

@@ -215,35 +215,40 @@ def _detected() -> Target:
     return describe(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
-def assemble(source: str, target: Target) -> bytes:
-    """Optimise LLVM IR for `target` and return an object file.
+def assemble(source: str, target: Target, *, alone: bool = False) -> bytes:
+    """Optimise LLVM IR for `target` and return an object file: one to be loaded into this process,
+    or, `alone`, one for a linker, for any processor that LLVM knows.
 
     No fast-math flag is set anywhere: every reassociation that striate wants is written out by
     the emitter, so a sum's order, and with it every bit of the result, is what the code says.
     """
     with _LLVM_LOCK:
         _empty()
-        return _assembled(source, target)
+        return _assembled(source, target, alone)
 
 
-def _assembled(source: str, target: Target) -> bytes:
+def _assembled(source: str, target: Target, alone: bool) -> bytes:
     # A context of its own: LLVM's global one keeps the types of every module for ever.
     module = _llvm().parse_assembly(source, context=_llvm().create_context())
     module.verify()
-    machine, passes, builder = _machinery(target)
+    machine, passes, builder = _machinery(target, alone)
     passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 
 @functools.lru_cache(maxsize=8)
-def _machinery(target: Target) -> tuple[Any, Any, Any]:
+def _machinery(target: Target, alone: bool) -> tuple[Any, Any, Any]:
     """What makes machine code: a machine, the passes over a module, what runs them.
 
     They serve all modules, since llvmlite does not give back all of their memory.
     """
     llvm = _llvm()
+    if alone:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    placed = ("static", "default") if alone else ("pic", "jitdefault")
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="jitdefault"
+        cpu=target.cpu, features=target.features, opt=2, reloc=placed[0], codemodel=placed[1]
     )
     # Schedules have unrolled loops and filled vectors, and the code generator moves what does not
     # change out of loops: LLVM's other passes would take as long as all else, for nothing.
