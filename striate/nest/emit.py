@@ -1,7 +1,7 @@
 """From a nest and a schedule to LLVM IR: the one emitter behind every kernel.
 
-A kernel is ``void kernel(ptr arguments)``: it takes the address of an array of buffer pointers,
-in the order of `Nest.buffers`.  What is emitted is the textbook nest with three changes:
+It becomes a function of the addresses of its buffers, in the order of `Nest.buffers`: the textbook
+nest with three changes:
 
 - the lane axis advances by a vector at a time (or by several, where it is tiled), its remainder
   by ever shorter vectors, or by one that is masked, in a tile that takes all of the axis;
@@ -70,40 +70,6 @@ def emit_function(
         index: as wide as its addresses.
     """
     return _Emitter(written_out(nest), schedule, element, fused, pairs, index).function(name)
-
-
-def emit(
-    nest: Nest,
-    schedule: Schedule,
-    symbol: str = "kernel",
-    element: Number = "f32",
-    *,
-    fused: bool = True,
-    pairs: bool = False,
-) -> str:
-    """A module with a nest as ``void symbol(ptr arguments)``, see above.
-
-    The arguments are those of `emit_function`.
-    """
-    body = emit_function(nest, schedule, "body", element, fused=fused, pairs=pairs)
-    entry = []
-    for i in range(body.count):
-        entry.append(f"  %a{i} = getelementptr ptr, ptr %arguments, i64 {i}")
-        entry.append(f"  %p{i} = load ptr, ptr %a{i}")
-    passed = ", ".join(f"ptr %p{i}" for i in range(body.count))
-    return "\n".join(
-        [
-            *sorted(body.declarations),
-            body.text,
-            f"define void @{symbol}(ptr %arguments) {{",
-            *entry,
-            f"  call void @body({passed})",
-            "  ret void",
-            "}",
-            NON_TEMPORAL,
-            "",
-        ]
-    )
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from unicorn import riscv_const as riscv
 from unicorn import unicorn_const as unicorn
 from unicorn.unicorn_py3 import Uc
 
-from striate.freestanding.module import write_module
-from striate.freestanding.program import FrozenProgram
+from striate.freestanding.frozen_program import FrozenProgram
+from striate.freestanding.llvm_module import write_module
 from striate.layers import (
     Add,
     AvgPool2D,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from striate.freestanding.program import Call, FrozenProgram, Place, Segment, Shard
+from striate.freestanding.frozen_program import Call, FrozenProgram, Segment, SegmentPlace, Shard
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Function, Value
 from striate.nest.schedule import choose
@@ -98,7 +98,7 @@ class _ModuleWriter:
         arguments = ", ".join(f"ptr {self._address(p, task, shard)}" for p in call.places)
         self.code.effect(f"call void @{self._function(call)}({arguments})")
 
-    def _address(self, place: Place, task: int | Value, shard: int) -> Value:
+    def _address(self, place: SegmentPlace, task: int | Value, shard: int) -> Value:
         code, offset = self.code, place.offset + shard * place.per_shard
         pointer = _POINTERS[place.segment]
         if isinstance(task, int):

@@ -42,7 +42,7 @@ _LINE = 16
 
 
 @dataclass(frozen=True)
-class Place:
+class SegmentPlace:
     """A place in memory: bytes from the beginning of a segment, and how far it moves."""
 
     segment: Segment
@@ -56,7 +56,7 @@ class Call:
     """A nest on places in memory, one for each of `Nest.buffers`."""
 
     step: BoundNest
-    places: tuple[Place, ...]
+    places: tuple[SegmentPlace, ...]
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,13 @@ class FrozenProgram:
                 for role, place in step.places.items():
                     if place.buffer in read:
                         read[place.buffer].append(_reach(step, role, stage))
-        self._spans: dict[Buffer, list[_Span]] = {}
+        self._spans: dict[Buffer, list[_ConstantSpan]] = {}
         parts, size = list[bytes](), 0
         for number, (buffer, ranges) in enumerate(read.items()):
-            array, spans = plan.memory.arrays[buffer], list[_Span]()
+            array, spans = plan.memory.arrays[buffer], list[_ConstantSpan]()
             for span in _merged(ranges):
                 data = np.ascontiguousarray(array[span.start : span.stop]).tobytes()
-                spans.append(_Span(span, size - span.start * array.itemsize))
+                spans.append(_ConstantSpan(span, size - span.start * array.itemsize))
                 parts.append(data + bytes(whole_lines(len(data)) - len(data)))
                 size += len(parts[-1])
             self._spans[buffer] = spans
@@ -181,7 +181,9 @@ class FrozenProgram:
         for shard in range(shards):
             yield Shard(shard, starts, inner, ends, run_of_tasks(tasks, shards, shard))
 
-    def _places(self, step: BoundNest, stage: Stage, assembly: Assembly) -> tuple[Place, ...]:
+    def _places(
+        self, step: BoundNest, stage: Stage, assembly: Assembly
+    ) -> tuple[SegmentPlace, ...]:
         """Where a step finds its buffers."""
         found = []
         for role, argument in zip(step.nest.buffers, assembly.arguments(step, stage), strict=True):
@@ -193,12 +195,12 @@ class FrozenProgram:
                 offset = offset % _BUFFER_BYTES + next(
                     span.shift for span in spans if first in span.elements
                 )
-            found.append(Place(segment, offset, argument.task, argument.shard))
+            found.append(SegmentPlace(segment, offset, argument.task, argument.shard))
         return tuple(found)
 
 
 @dataclass(frozen=True)
-class _Span:
+class _ConstantSpan:
     """Elements of a buffer that are constants of the program.
 
     Attributes:
