@@ -120,7 +120,14 @@ class _ModuleWriter:
         key = f"{step.nest!r} {schedule!r}"
         if key not in self._known:
             name = self._free(step.label)
-            made = emit_function(step.nest, schedule, name, fused=target.fused, index=target.index)
+            made = emit_function(
+                step.nest,
+                schedule,
+                name,
+                fused=target.fused,
+                index=target.index,
+                prefetch=target.prefetches,
+            )
             self.texts.append(made.text)
             self.declarations |= made.declarations
             self._known[key], self.labels[name] = name, step.label

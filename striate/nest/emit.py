@@ -60,6 +60,7 @@ def emit_function(
     fused: bool = True,
     pairs: bool = False,
     index: IndexType = "i64",
+    prefetch: bool = True,
 ) -> Emitted:
     """A nest under a schedule as one function of a module.
 
@@ -68,8 +69,10 @@ def emit_function(
         fused: whether the processor multiplies and adds in one step.
         pairs: whether it has instructions for pairs of bfloat16 numbers.
         index: as wide as its addresses.
+        prefetch: whether to ask for what is read later.
     """
-    return _Emitter(written_out(nest), schedule, element, fused, pairs, index).function(name)
+    emitter = _Emitter(written_out(nest), schedule, element, fused, pairs, index, prefetch)
+    return emitter.function(name)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ class _Emitter:
         fused: bool,
         pairs: bool,
         index: IndexType,
+        prefetch: bool,
     ) -> None:
+        self.prefetch = prefetch
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
@@ -315,7 +320,7 @@ class _Emitter:
 
         def turn(index: Value, carried: list[Value]) -> list[Value]:
             there = place.at(axis, index)
-            if not rest:
+            if self.prefetch and not rest:
                 self._fetch(axis, there, points)
             return self._reduce(rest, there, points, carried)
 

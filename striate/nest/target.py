@@ -60,6 +60,11 @@ class Target:
         narrow = ("arm", "thumb", "riscv32", "wasm32", "i386", "i686", "mips-", "mipsel")
         return "i32" if self.triple.startswith(narrow) else "i64"
 
+    @property
+    def prefetches(self) -> bool:
+        """Whether it has caches, into which code may ask for what it will read."""
+        return self.triple.startswith(("x86_64", "amd64", "aarch64", "arm64"))
+
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
         return self.vector_bytes // element_bytes
@@ -83,7 +88,10 @@ class Target:
     @property
     def accumulators(self) -> int:
         """How many registers a tile may fill: the rest hold what is being multiplied."""
-        return 24 if self.registers >= 32 else 12
+        if self.registers < 32:
+            return 12
+        # Without vectors each number that is multiplied has a register of its own.
+        return 24 if self.vector_bytes > 4 else 16
 
 
 ORDER = Target("", "", "", vector_bytes=64, registers=32)
