@@ -30,7 +30,7 @@ FLOORS: Floors = (
     ("model", "signal"),
     ("optim", "data", "recordings", "compat"),
     ("plan", "pictures"),
-    ("engines", "confidence"),
+    ("engines", "freestanding", "confidence"),
     ("training", "functional"),
     ("inspect", "exporting"),
     ("network",),
@@ -63,9 +63,9 @@ WINGS = {
     "networks": (
         "#d9ead3",
         (
-            "ops", "layers", "model", "optim", "data", "plan", "engines", "training", "functional",
-            "exporting", "network", "importing", "architectures", "transfer",
-            "estimators", "confidence",
+            "ops", "layers", "model", "optim", "data", "plan", "engines", "freestanding",
+            "training", "functional", "exporting", "network", "importing", "architectures",
+            "transfer", "estimators", "confidence",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),

@@ -117,6 +117,7 @@ class Network(Model):
         batch_size: int = 256,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
         views: str = "plain",
         head: str | None = None,
     ) -> Floats:
@@ -126,7 +127,8 @@ class Network(Model):
         of files and of pictures of Pillow; they are decoded and resized as `preprocessing` says.
 
         `exact` computes sums as they are written, without Winograd's algorithm; `bfloat16` lets
-        convolutions multiply in bfloat16 where that is faster.  `views` averages the outputs of
+        convolutions multiply in bfloat16 where that is faster; `portable` adds in an order that is
+        the same on all processors, as in `fit`.  `views` averages the outputs of
         several views of each image, which takes as many times as long: "mirrored" of it and its
         mirror image, "moved" of six (see `striate.engines.views`).  Safe to call from several
         threads at once; the calls then follow each other.
@@ -158,6 +160,7 @@ class Network(Model):
                 batch_size=batch_size,
                 exact=exact,
                 bfloat16=bfloat16,
+                portable=portable,
                 views=views,
                 head=head,
             )
@@ -169,7 +172,7 @@ class Network(Model):
         outputs = np.zeros((len(images), *self.output_shape), np.float32)
         with self._lock:
             size = rounded_batch(batch_size)
-            key = (engine, threads, size, exact, bfloat16, head)
+            key = (engine, threads, size, exact, bfloat16, portable, head)
             runner = self._engines.get(key)
             if runner is None:
                 runner = make_engine(
@@ -179,6 +182,7 @@ class Network(Model):
                     threads=threads,
                     exact=exact,
                     bfloat16=bfloat16,
+                    portable=portable,
                 )
                 self._engines.keep(key, runner)
             for start in range(0, len(images), batch_size):
@@ -194,6 +198,7 @@ class Network(Model):
         threads: int | None = None,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
         head: str | None = None,
     ) -> CompiledNetwork:
         """A function from up to `batch_size` images to outputs (those of `head`, if it names one),
@@ -208,6 +213,7 @@ class Network(Model):
             threads=threads,
             exact=exact,
             bfloat16=bfloat16,
+            portable=portable,
         )
 
     @unwatched
@@ -220,6 +226,7 @@ class Network(Model):
         batch_size: int = 256,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
         views: str = "plain",
         head: str | None = None,
     ) -> NDArray[np.float64]:
@@ -237,6 +244,7 @@ class Network(Model):
             batch_size=batch_size,
             exact=exact,
             bfloat16=bfloat16,
+            portable=portable,
             views=views,
             head=head,
         )
@@ -252,6 +260,7 @@ class Network(Model):
         batch_size: int = 256,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
         views: str = "plain",
         head: str | None = None,
     ) -> AnyEvaluation:
@@ -276,6 +285,7 @@ class Network(Model):
             batch_size=batch_size,
             exact=exact,
             bfloat16=bfloat16,
+            portable=portable,
             views=views,
             head=head,
         )
@@ -393,6 +403,7 @@ class Network(Model):
         threads: int | None = None,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
         measure: bool = False,
     ) -> Explanation:
         """What the compiled engine decides for a training step, or else for `compile`, and why:
@@ -410,6 +421,7 @@ class Network(Model):
             threads=threads,
             exact=exact,
             bfloat16=bfloat16,
+            portable=portable,
         )
         return explain(runner.plan, measure)
 

@@ -12,6 +12,7 @@ from striate.cli.summary import read_network
 @click.command(short_help="Show how a network is computed, and how fast.")
 @click.argument("file", metavar="MODEL|FILE")
 @options.plan_options
+@click.option("--portable", is_flag=True, help="Sums in the order that all processors share.")
 @click.option("--measure", is_flag=True, help="Run it too, and tell how fast each kernel is.")
 @options.output_options
 def explain(
@@ -20,6 +21,7 @@ def explain(
     training: bool,
     exact: bool,
     bfloat16: bool,
+    portable: bool,
     threads: int | None,
     input_shape: tuple[int, int, int] | None,
     classes: int | None,
@@ -38,6 +40,7 @@ def explain(
         threads=threads,
         exact=exact,
         bfloat16=bfloat16,
+        portable=portable,
         measure=measure,
     )
     if as_json:

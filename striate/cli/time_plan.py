@@ -279,6 +279,7 @@ class TimedTraining:
             "seed": chosen.seed,
             "exact": chosen.exact,
             "bfloat16": chosen.bfloat16,
+            "portable": chosen.portable,
         }
 
     def _say(self, sentence: str) -> None:

@@ -222,6 +222,7 @@ def _how(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[str, 
         "seed": chosen.seed,
         "exact": chosen.exact,
         "bfloat16": chosen.bfloat16,
+        "portable": chosen.portable,
     }
 
 

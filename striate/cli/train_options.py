@@ -65,6 +65,7 @@ class TrainOptions:
     seed: int
     exact: bool
     bfloat16: bool
+    portable: bool
     threads: int | None
     engine: str | None
     checkpoint_every: int | None
@@ -291,6 +292,9 @@ _OPTIONS = (
     click.option("--exact", is_flag=True, help="No Winograd: sums as they are written, slower."),
     click.option(
         "--bfloat16", is_flag=True, help="Multiply in bfloat16 where that is faster (AVX-512 BF16)."
+    ),
+    click.option(
+        "--portable", is_flag=True, help="Add in one order: the same model on every processor."
     ),
     click.option(
         "--checkpoint-every",

@@ -129,7 +129,9 @@ def origin_notes(chosen: TrainOptions, dataset: Dataset, held: HeldOut) -> dict[
     return {
         "split": split if dataset.split else None,  # None where the test images came as such
         "images": ImageRecord.of(held.recorded(dataset)).to_notes(),
-        "computed_by": computed_by(check_engine(chosen.engine or options.default_engine())),
+        "computed_by": computed_by(
+            check_engine(chosen.engine or options.default_engine()), portable=chosen.portable
+        ),
         **({} if columns is None else {"label_columns": columns}),
         **({} if dataset.checked is None else {"checked": dataset.checked.to_notes()}),
     }

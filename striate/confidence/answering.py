@@ -86,6 +86,7 @@ def distances(
     batch_size: int = 256,
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
     views: str = "plain",
 ) -> Distances:
     """How far images are from those of the training, and which are unknown.
@@ -111,6 +112,7 @@ def distances(
         batch_size=batch_size,
         exact=exact,
         bfloat16=bfloat16,
+        portable=portable,
         views=views,
     )
     found = distance(rejection.score, outputs, features, rejection.arrays)
@@ -143,6 +145,7 @@ def predict(
     batch_size: int = 256,
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
     views: str = "plain",
     head: str | None = None,
     reject: bool | None = None,
@@ -168,6 +171,7 @@ def predict(
         "batch_size": batch_size,
         "exact": exact,
         "bfloat16": bfloat16,
+        "portable": portable,
         "views": views,
     }
     can = network.answers.rejection is not None and head is None

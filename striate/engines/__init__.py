@@ -33,6 +33,7 @@ def make_engine(
     threads: int | None = None,
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
 ) -> Engine:
     """Make an engine for a network.
 
@@ -45,13 +46,19 @@ def make_engine(
         threads: how many threads may work; None for all cores.
         exact: compute each sum directly, without Winograd's algorithm ("numpy" always does).
         bfloat16: let convolutions multiply in bfloat16 where that is faster ("llvm" only).
+        portable: add in an order that is the same on all processors ("llvm" only).
 
     Raises:
-        ValueError: the engine is unknown, or bfloat16 is not supported by it or the processor.
+        ValueError: the engine is unknown, or bfloat16 or portable is not supported by it, by the
+            processor, or together with the other.
     """
     if check_engine(engine) == "numpy":
         if bfloat16:
             raise StriateValueError('bfloat16=True needs engine="llvm": NumPy has no such numbers')
+        if portable:
+            raise StriateValueError(
+                'portable=True needs engine="llvm": how NumPy adds depends on its version'
+            )
         from striate.engines.numpy import NumPyEngine
 
         return NumPyEngine(network, batch_size=batch_size, loss=loss, threads=threads)
@@ -64,6 +71,7 @@ def make_engine(
         threads=threads,
         exact=exact,
         bfloat16=bfloat16,
+        portable=portable,
     )
 
 
@@ -89,12 +97,13 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def computed_by(engine: str) -> dict[str, str | int | bool]:
+def computed_by(engine: str, *, portable: bool = False) -> dict[str, str | int | bool]:
     """What decides the last bits of what an engine computes here, besides the seed and the data.
 
     For `engine` "llvm": how wide the vectors of the processor are, and whether layouts were kept by
-    `Network.tune`; and, of which nothing should depend, the processor and the compiler. For "numpy"
-    its version, which decides how sums are grouped.
+    `Network.tune`, or, if `portable`, whether multiply-adds are rounded once; and, of which nothing
+    should depend, the processor and the compiler. For "numpy" its version, which decides how sums
+    are grouped.
     """
     if engine == "numpy":
         import numpy as np
@@ -104,11 +113,18 @@ def computed_by(engine: str) -> dict[str, str | int | bool]:
     from striate.nest.compiler import machine
     from striate.nest.target import host, llvm_version
 
-    target = host()
+    target = host(portable=portable)
+    of_bits: dict[str, str | int | bool] = (
+        {"portable": True, "fused": target.fused}
+        if portable
+        else {
+            "vector_bytes": target.vector_bytes,
+            "tuned_layouts": tuned.has_layouts(machine(target)),
+        }
+    )
     return {
         "engine": engine,
-        "vector_bytes": target.vector_bytes,
-        "tuned_layouts": tuned.has_layouts(machine(target)),
+        **of_bits,
         "processor": target.cpu,
         "llvm": llvm_version(),
     }

@@ -45,6 +45,7 @@ class CompiledEngine:
         threads: how many threads work; None for all processors.
         exact: compute each sum directly, without Winograd's algorithm.
         bfloat16: let convolutions multiply in bfloat16 where that is faster.
+        portable: add in an order that is the same on all processors.
         target: the machine to compile for, such as one with narrower vectors; None for this one.
 
     Attributes:
@@ -62,9 +63,10 @@ class CompiledEngine:
         threads: int | None = None,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
         target: Target | None = None,
     ) -> None:
-        self.target = target or host()
+        self.target = target or host(portable=portable)
         if bfloat16:
             require_bfloat16(self.target)
         self.network, self.loss, self.exact, self.bfloat16 = network, loss, exact, bfloat16
@@ -196,10 +198,16 @@ class CompiledEngine:
             for training in (True, False)
         ]
         kinds = ["exact"] * self.exact + ["bfloat16"] * self.bfloat16
+        machine = ["portable"]
+        if not target.portable:
+            machine = [
+                f"{target.triple.split('-')[0]} {8 * target.vector_bytes} bits",
+                f"{target.registers} registers",
+            ]
         return " ".join(
             [
-                f"llvm {target.triple.split('-')[0]} {8 * target.vector_bytes} bits",
-                f"{target.registers} registers",
+                "llvm",
+                *machine,
                 f"blocks of {lanes[0]} and {lanes[1]}",
                 *["not fused"] * (not target.fused),
                 *kinds,

@@ -17,8 +17,8 @@ from striate.common.fork import renewed_lock
 from striate.common.recent import Recent
 from striate.nest import tuned
 from striate.nest.algebra import Nest
-from striate.nest.emit import emit
 from striate.nest.ir import Number
+from striate.nest.kernel_module import emit
 from striate.nest.schedule import Schedule, choose
 from striate.nest.target import Loaded, Target, assemble, host, llvm_version
 

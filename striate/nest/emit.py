@@ -1,7 +1,7 @@
 """From a nest and a schedule to LLVM IR: the one emitter behind every kernel.
 
-A kernel is ``void kernel(ptr arguments)``: it takes the address of an array of buffer pointers,
-in the order of `Nest.buffers`.  What is emitted is the textbook nest with three changes:
+It becomes a function of the addresses of its buffers, in the order of `Nest.buffers`: the textbook
+nest with three changes:
 
 - the lane axis advances by a vector at a time (or by several, where it is tiled), its remainder
   by ever shorter vectors, or by one that is masked, in a tile that takes all of the axis;
@@ -23,7 +23,7 @@ from functools import partial
 
 from striate.nest.algebra import COUNTS, Binary, Expression, Nest, PairProduct
 from striate.nest.expressions import Evaluator, IterationPoint
-from striate.nest.ir import Function, Number, Value, scalar, vector
+from striate.nest.ir import Function, IndexType, Number, Value, scalar, vector
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule, can_mask
 from striate.nest.software_prefetch import fetched
@@ -32,19 +32,47 @@ _NEUTRAL = {"sum": 0.0, "max": float("-inf"), "argmax": float("-inf")}
 Point = Mapping[str, int]
 
 
-def emit(
+@dataclass(frozen=True)
+class Emitted:
+    """A nest as a function of the addresses of its buffers, in the order of `Nest.buffers`.
+
+    Attributes:
+        text: its definition: ``internal void @name(ptr, …)``.
+        declarations: of the intrinsics that it calls, one a line.
+        count: how many buffers it takes.
+    """
+
+    text: str
+    declarations: frozenset[str]
+    count: int
+
+
+# What a store past the caches refers to: a module with such stores ends with it.
+NON_TEMPORAL = "!0 = !{i32 1}"
+
+
+def emit_function(
     nest: Nest,
     schedule: Schedule,
-    symbol: str = "kernel",
+    name: str = "body",
     element: Number = "f32",
     *,
     fused: bool = True,
     pairs: bool = False,
-) -> str:
-    """The IR of a nest under a schedule, for a processor that multiplies and adds in one step
-    (`fused`), and has instructions for pairs of bfloat16 numbers (`pairs`).
+    index: IndexType = "i64",
+    prefetch: bool = True,
+) -> Emitted:
+    """A nest under a schedule as one function of a module.
+
+    Args:
+        name: what it is called there.
+        fused: whether the processor multiplies and adds in one step.
+        pairs: whether it has instructions for pairs of bfloat16 numbers.
+        index: as wide as its addresses.
+        prefetch: whether to ask for what is read later.
     """
-    return _Emitter(written_out(nest), schedule, element, fused, pairs).module(symbol)
+    emitter = _Emitter(written_out(nest), schedule, element, fused, pairs, index, prefetch)
+    return emitter.function(name)
 
 
 @dataclass(frozen=True)
@@ -57,12 +85,20 @@ class Round:
 
 class _Emitter:
     def __init__(
-        self, nest: Nest, schedule: Schedule, element: Number, fused: bool, pairs: bool
+        self,
+        nest: Nest,
+        schedule: Schedule,
+        element: Number,
+        fused: bool,
+        pairs: bool,
+        index: IndexType,
+        prefetch: bool,
     ) -> None:
+        self.prefetch = prefetch
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
-        self.code = Function()
+        self.code = Function(index=index)
         self.masked = self._masked()
         lanes_in_use = nest.extent(schedule.lane) if self.masked else None
         self.at = Evaluator(
@@ -87,39 +123,29 @@ class _Emitter:
             return 0
         return vectors if vectors == -(-self.extents[lane] // lanes) else 0
 
-    def module(self, symbol: str) -> str:
-        # With the pointers as parameters of a function of its own LLVM may be told that the
-        # buffers do not overlap; it then keeps what it has loaded across stores.
+    def function(self, name: str) -> Emitted:
+        """All of it. With the pointers as parameters LLVM may be told that the buffers do not
+        overlap; it then keeps what it has loaded across stores.
+        """
         for i, axis in enumerate(self.nest.counted):
             place = f"%b{self.nest.buffers.index(COUNTS)}"
             word = self.code.emit(f"getelementptr i64, ptr {place}, i64 {i}")
-            self.counts[axis] = self.code.emit(f"load i64, ptr {word}")
+            count = self.code.emit(f"load i64, ptr {word}")
+            if self.code.index != "i64":
+                count = self.code.emit(f"trunc i64 {count} to {self.code.index}")
+            self.counts[axis] = count
         start = IterationPoint((), self.schedule.lanes if self.lane_reduced else 1)
         self._outputs([*self.nest.around], start, {})
-        count = len(self.nest.buffers)
-        parameters = ", ".join(f"ptr noalias nocapture %b{i}" for i in range(count))
-        entry = []
-        for i in range(count):
-            entry.append(f"  %a{i} = getelementptr ptr, ptr %arguments, i64 {i}")
-            entry.append(f"  %p{i} = load ptr, ptr %a{i}")
-        passed = ", ".join(f"ptr %p{i}" for i in range(count))
-        return "\n".join(
-            [
-                *sorted(self.code.declarations),
-                f"define internal void @body({parameters}) noinline nounwind {{",
-                "entry:",
-                *self.code.lines,
-                "  ret void",
-                "}",
-                f"define void @{symbol}(ptr %arguments) {{",
-                *entry,
-                f"  call void @body({passed})",
-                "  ret void",
-                "}",
-                "!0 = !{i32 1}",  # what a streaming store refers to
-                "",
-            ]
-        )
+        buffers = len(self.nest.buffers)
+        parameters = ", ".join(f"ptr noalias nocapture %b{i}" for i in range(buffers))
+        lines = [
+            f"define internal void @{name}({parameters}) noinline nounwind {{",
+            "entry:",
+            *self.code.lines,
+            "  ret void",
+            "}",
+        ]
+        return Emitted("\n".join(lines), frozenset(self.code.declarations), buffers)
 
     # --- the loops over the output axes ------------------------------------------------------
 
@@ -176,8 +202,8 @@ class _Emitter:
         first = more = None
         for axis, index in place.loops:
             if axis in self.nest.rounds and not isinstance(index, int):
-                begins = code.emit(f"icmp eq i64 {index}, 0")
-                goes_on = code.emit(f"icmp ne i64 {index}, {self.extents[axis] - 1}")
+                begins = code.emit(f"icmp eq {code.index} {index}, 0")
+                goes_on = code.emit(f"icmp ne {code.index} {index}, {self.extents[axis] - 1}")
                 first = begins if first is None else code.emit(f"and i1 {first}, {begins}")
                 more = goes_on if more is None else code.emit(f"or i1 {more}, {goes_on}")
         return first or "true", more or "false"
@@ -197,11 +223,11 @@ class _Emitter:
         if step == 1:
             self._loop(0, total, 1, partial(inside, 1, 1))
         elif self.nest.may_repeat and self.extents[axis] >= step:
-            last = code.emit(f"sub nsw i64 {total}, {step}")
+            last = code.emit(f"sub nsw {code.index} {total}, {step}")
 
             def clamped(index: Value) -> None:
-                before = code.emit(f"icmp slt i64 {index}, {last}")
-                at = code.emit(f"select i1 {before}, i64 {index}, i64 {last}")
+                before = code.emit(f"icmp slt {code.index} {index}, {last}")
+                at = code.emit(f"select i1 {before}, {code.index} {index}, {code.index} {last}")
                 inside(count, tile, at)
 
             self._loop(0, total, step, clamped)
@@ -213,8 +239,8 @@ class _Emitter:
         else:
             start: int | Value = 0
             while count:
-                stop = code.emit(f"and i64 {total}, {-count}")
-                some = code.emit(f"icmp slt i64 {start}, {stop}")
+                stop = code.emit(f"and {code.index} {total}, {-count}")
+                some = code.emit(f"icmp slt {code.index} {start}, {stop}")
                 code.when(some, partial(self._loop, start, stop, count, partial(inside, count, 1)))
                 start, count = stop, count // 2
 
@@ -294,7 +320,7 @@ class _Emitter:
 
         def turn(index: Value, carried: list[Value]) -> list[Value]:
             there = place.at(axis, index)
-            if not rest:
+            if self.prefetch and not rest:
                 self._fetch(axis, there, points)
             return self._reduce(rest, there, points, carried)
 

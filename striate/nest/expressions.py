@@ -275,9 +275,12 @@ class Evaluator:
         lanes = self.code.integers([constant + step * i for i in range(place.count)])
         if moving is None:
             return lanes
-        narrow = self.code.once(
-            ("narrow", moving), lambda: self.code.emit(f"trunc i64 {moving} to i32")
-        )
+        narrow = moving
+        if self.code.index != "i32":
+            narrow = self.code.once(
+                ("narrow", moving),
+                lambda: self.code.emit(f"trunc {self.code.index} {moving} to i32"),
+            )
         many = self.code.splat(narrow, "i32", place.count)
         return self.code.emit(f"add <{place.count} x i32> {many}, {lanes}")
 
@@ -302,11 +305,13 @@ class Evaluator:
         if moving is not None:
             pointer = self.code.once(
                 ("pointer", start, moving, kind),
-                lambda: self.code.emit(f"getelementptr {kind}, ptr {start}, i64 {moving}"),
+                lambda: self.code.emit(
+                    f"getelementptr {kind}, ptr {start}, {self.code.index} {moving}"
+                ),
             )
         if constant == 0:
             return pointer
-        return self.code.emit(f"getelementptr {kind}, ptr {pointer}, i64 {constant}")
+        return self.code.emit(f"getelementptr {kind}, ptr {pointer}, {self.code.index} {constant}")
 
     def _start(self, tensor: Tensor, place: IterationPoint, lane: int) -> Value:
         """Where offset and strides count from: the buffer, or what tables name."""
@@ -361,5 +366,5 @@ class Evaluator:
     def _once(self, operation: str, left: Value, right: Value | int) -> Value:
         return self.code.once(
             (operation, left, right),
-            lambda: self.code.emit(f"{operation} nsw i64 {left}, {right}"),
+            lambda: self.code.emit(f"{operation} nsw {self.code.index} {left}, {right}"),
         )

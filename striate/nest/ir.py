@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 Number = Literal["f32", "f64", "i32", "i64"]
+IndexType = Literal["i32", "i64"]
 Value = str
 # LLVM's integers have no sign: whether one is meant is said by the instruction.
 _NAMES = {"f32": "float", "f64": "double", "pair": "i32"} | {
@@ -43,9 +44,14 @@ def literal(value: float, element: Number) -> str:
 
 
 class Function:
-    """The body of one function under construction."""
+    """The body of one function under construction.
 
-    def __init__(self, block: str = "entry") -> None:
+    Attributes:
+        index: the integer type of indices and of what is added to addresses: as wide as these.
+    """
+
+    def __init__(self, block: str = "entry", index: IndexType = "i64") -> None:
+        self.index = index
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self._count = 0
@@ -126,12 +132,12 @@ class Function:
         place = len(self.lines)
         results = body(index, phis)
         latch = self._block
-        heads = [f"  {index} = phi i64 [ {start}, %{before} ], [ {following}, %{latch} ]"]
+        heads = [f"  {index} = phi {self.index} [ {start}, %{before} ], [ {following}, %{latch} ]"]
         for phi, first, result in zip(phis, carried, results, strict=True):
             heads.append(f"  {phi} = phi {kind} [ {first}, %{before} ], [ {result}, %{latch} ]")
         self.lines[place:place] = heads
-        self.effect(f"{following} = add nuw nsw i64 {index}, {step}")
-        more = self.emit(f"icmp slt i64 {following}, {stop}")
+        self.effect(f"{following} = add nuw nsw {self.index} {index}, {step}")
+        more = self.emit(f"icmp slt {self.index} {following}, {stop}")
         self.effect(f"br i1 {more}, label %{head}, label %{after}")
         self._scopes.pop()
         self.label(after)

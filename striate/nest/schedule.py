@@ -56,13 +56,29 @@ class Schedule:
 
 
 def choose(nest: Nest, target: Target, element: str = "f32") -> Schedule:
-    """The schedule that the cost model finds cheapest."""
+    """The schedule that the cost model finds cheapest; of a portable target, of those that add in
+    the order that is cheapest for `Target.order`.
+    """
     nest = written_out(nest)
-    model = _model(nest, target, element)
+    model = _model(nest, target.order, element)
+    best = _cheapest(nest, model, _room(nest, target.order, model.lanes, element))
+    if not target.portable:
+        return best
+    model = _model_in_order_of(best, nest, target, element)
+    room = _room(nest, target, model.lanes, element)
+    return _cheapest(nest, model, room, order_of_sums(nest, best))
+
+
+def _cheapest(
+    nest: Nest, model: _CostModel, room: int, order: tuple[str, ...] | None = None
+) -> Schedule:
+    """The cheapest schedule; of those with one order of sums, if that is given."""
     best, least = model.schedule({}, ()), math.inf
-    for cost, tile, unroll in model.candidates(_room(nest, target)):
+    for cost, tile, unroll in model.candidates(room):
         if cost < least * (1 - 1e-9):
-            best, least = model.schedule(tile, unroll), cost
+            schedule = model.schedule(tile, unroll)
+            if order is None or order_of_sums(nest, schedule) == order:
+                best, least = schedule, cost
     return best
 
 
@@ -73,10 +89,11 @@ def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Sched
     runs inside all others.  Tiles change nothing, and the lane axis stays the same.
     """
     nest = written_out(nest)
-    model, best = _model(nest, target, element), choose(nest, target, element)
+    best = choose(nest, target, element)
+    model = _CostModel(nest, best.lane, best.lanes, target.core_cache)
     order = order_of_sums(nest, best)
     ranked = {best: -math.inf}
-    for cost, tile, unroll in model.candidates(_room(nest, target)):
+    for cost, tile, unroll in model.candidates(_room(nest, target, best.lanes, element)):
         schedule = model.schedule(tile, unroll)
         if order_of_sums(nest, schedule) == order:
             ranked.setdefault(schedule, cost)
@@ -105,17 +122,30 @@ def _model(nest: Nest, target: Target, element: str) -> _CostModel:
     return _CostModel(nest, _lane(nest, lanes), lanes, target.core_cache)
 
 
-def _room(nest: Nest, target: Target) -> int:
-    """Points that a tile may have."""
+def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str) -> _CostModel:
+    """The model of schedules that add as a given one does: along the same lanes if these are
+    summed up, and along none that are if not.
+    """
+    if given.lane in nest.reduce:
+        return _CostModel(nest, given.lane, given.lanes, target.core_cache)
+    lanes = target.lanes(BYTES[element])
+    return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target.core_cache)
+
+
+def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
+    """Points that a tile may have, of vectors of so many lanes."""
     if nest.reduction == "none":
         return max(_RESULTS // len(nest.stores), 1)
     accumulators = len(nest.terms) * (2 if nest.reduction == "argmax" else 1)
-    return max(target.accumulators // accumulators, 1)
+    registers = -(-lanes // target.lanes(BYTES[element]))  # that hold a vector
+    return max(target.accumulators // (accumulators * registers), 1)
 
 
-def _lane(nest: Nest, lanes: int) -> str:
+def _lane(nest: Nest, lanes: int, *, summed: bool = True) -> str:
     """The axis that reads and writes whole vectors: nothing gathered or scattered number by
     number, few lanes idle, many tensors contiguous, stores first.
+
+    `summed`: whether it may be one whose lanes are summed up.
     """
     targets = {store.target for store in nest.stores}
     inner = nest.read if nest.terms else nest.tensors()
@@ -129,7 +159,7 @@ def _lane(nest: Nest, lanes: int) -> str:
         contiguous = [tensor for tensor in touched if tensor.stride(axis) == 1]
         return -scattered, used, len(contiguous), len(targets.intersection(contiguous))
 
-    summed = nest.reduction == "sum"  # lanes can be added up, nothing else
+    summed = summed and nest.reduction == "sum"  # lanes can be added up, nothing else
     candidates = [
         name
         for name, extent in nest.axes

@@ -17,6 +17,7 @@ from striate.common.errors import StriateError, StriateValueError
 from striate.common.fork import finished_before_fork
 from striate.common.memory import give_back
 from striate.common.text import cut
+from striate.nest.ir import IndexType
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Target:
         vector_bytes, registers: the widest vector unit: 64 bytes and 32 registers with AVX-512, 32
             and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.
         fused: whether it multiplies and adds in one instruction.
+        portable: whether sums are added in the order that `ORDER` gives, so that all processors
+            that multiply and add in one step find the same bits.
         core_cache, shared_cache: bytes of a core's own cache and of the last one that plans count
             on.  They are not read from the machine, so that the same vector unit gives the same
             bits.
@@ -39,8 +42,28 @@ class Target:
     vector_bytes: int
     registers: int
     fused: bool = True
+    portable: bool = False
     core_cache: int = 1 << 20
     shared_cache: int = 16 << 20
+
+    @property
+    def order(self) -> Target:
+        """The processor by which orders of sums are chosen: itself, or if `portable` one for all.
+
+        What a plan looks like depends on this one alone; how a nest is tiled, on both.
+        """
+        return ORDER if self.portable else self
+
+    @property
+    def index(self) -> IndexType:
+        """The type of indices: as wide as addresses."""
+        narrow = ("arm", "thumb", "riscv32", "wasm32", "i386", "i686", "mips-", "mipsel")
+        return "i32" if self.triple.startswith(narrow) else "i64"
+
+    @property
+    def prefetches(self) -> bool:
+        """Whether it has caches, into which code may ask for what it will read."""
+        return self.triple.startswith(("x86_64", "amd64", "aarch64", "arm64"))
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
@@ -65,7 +88,17 @@ class Target:
     @property
     def accumulators(self) -> int:
         """How many registers a tile may fill: the rest hold what is being multiplied."""
-        return 24 if self.registers >= 32 else 12
+        if self.registers < 32:
+            return 12
+        # Without vectors each number that is multiplied has a register of its own.
+        return 24 if self.vector_bytes > 4 else 16
+
+
+ORDER = Target("", "", "", vector_bytes=64, registers=32)
+"""The processor, of no kind, by which portable orders of sums are chosen. Its vectors are as wide
+as the widest there are: others take two or four of their own for one, but these would leave half of
+theirs empty for a narrower one.
+"""
 
 
 class TargetError(StriateValueError):
@@ -108,7 +141,12 @@ def describe(triple: str, cpu: str, features: dict[str, bool]) -> Target:
 
 
 def require_bfloat16(target: Target) -> None:
-    """ValueError if a processor cannot multiply in bfloat16."""
+    """ValueError if a processor cannot multiply in bfloat16, or not as all others do."""
+    if target.portable:
+        raise StriateValueError(
+            "bfloat16=True adds products in pairs, as few processors do: leave it or portable=True "
+            "out"
+        )
     if target.bfloat16:
         return
     has = {64: "AVX-512 without it", 32: "AVX2"}.get(target.vector_bytes, "shorter vectors only")
@@ -159,9 +197,10 @@ def compiler_error() -> str | None:
 _instead: list[Target] = []
 
 
-def host() -> Target:
+def host(*, portable: bool = False) -> Target:
     """The processor that this runs on, where nobody asks for another."""
-    return _instead[-1] if _instead else _detected()
+    found = _instead[-1] if _instead else _detected()
+    return replace(found, portable=True) if portable else found
 
 
 @contextmanager
@@ -184,35 +223,40 @@ def _detected() -> Target:
     return describe(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
 
-def assemble(source: str, target: Target) -> bytes:
-    """Optimise LLVM IR for `target` and return an object file.
+def assemble(source: str, target: Target, *, alone: bool = False) -> bytes:
+    """Optimise LLVM IR for `target` and return an object file: one to be loaded into this process,
+    or, `alone`, one for a linker, for any processor that LLVM knows.
 
     No fast-math flag is set anywhere: every reassociation that striate wants is written out by
     the emitter, so a sum's order, and with it every bit of the result, is what the code says.
     """
     with _LLVM_LOCK:
         _empty()
-        return _assembled(source, target)
+        return _assembled(source, target, alone)
 
 
-def _assembled(source: str, target: Target) -> bytes:
+def _assembled(source: str, target: Target, alone: bool) -> bytes:
     # A context of its own: LLVM's global one keeps the types of every module for ever.
     module = _llvm().parse_assembly(source, context=_llvm().create_context())
     module.verify()
-    machine, passes, builder = _machinery(target)
+    machine, passes, builder = _machinery(target, alone)
     passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 
 @functools.lru_cache(maxsize=8)
-def _machinery(target: Target) -> tuple[Any, Any, Any]:
+def _machinery(target: Target, alone: bool) -> tuple[Any, Any, Any]:
     """What makes machine code: a machine, the passes over a module, what runs them.
 
     They serve all modules, since llvmlite does not give back all of their memory.
     """
     llvm = _llvm()
+    if alone:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    placed = ("static", "default") if alone else ("pic", "jitdefault")
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="jitdefault"
+        cpu=target.cpu, features=target.features, opt=2, reloc=placed[0], codemodel=placed[1]
     )
     # Schedules have unrolled loops and filled vectors, and the code generator moves what does not
     # change out of loops: LLVM's other passes would take as long as all else, for nothing.

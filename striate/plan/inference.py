@@ -50,6 +50,7 @@ class CompiledNetwork:
         threads: None for all processors.  A few images of a large network share them too.
         exact: without Winograd's algorithm.
         bfloat16: let convolutions multiply in bfloat16 where that is faster.
+        portable: add in an order that is the same on all processors.
 
     Attributes:
         winograd: whether any layer uses Winograd's algorithm.
@@ -63,9 +64,11 @@ class CompiledNetwork:
         threads: int | None = None,
         exact: bool = False,
         bfloat16: bool = False,
+        portable: bool = False,
     ) -> None:
+        self._target = host(portable=portable)
         if bfloat16:
-            require_bfloat16(host())
+            require_bfloat16(self._target)
         self.batch_size = whole_number(batch_size, "batch_size", "Network.compile")
         threads = checked_threads(threads, "Network.compile")
         self.input_shape, self.output_shape = network.input_shape, network.output_shape
@@ -117,6 +120,7 @@ class CompiledNetwork:
             loading=InputFormat(kind),
             exact=self._exact,
             bfloat16=self._bfloat16,
+            target=self._target,
             frozen=True,
         )
         return runner

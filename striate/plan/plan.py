@@ -13,6 +13,7 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.layers import Conv2D
 from striate.nest.algebra import Nest, Store, Tensor, strides_of
+from striate.nest.target import Target
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import INPUT, Graph, Operation, analyse
 from striate.plan.build.assembly import build, sources
@@ -61,6 +62,8 @@ class Plan:
         threads: int,
         parameters: Array,
         statistics: Array,
+        *,
+        smallest: bool = False,
     ) -> None:
         graph = analyse(network, settings.training, settings.loss is not None)
         self.settings = settings
@@ -80,7 +83,7 @@ class Plan:
                 part for stage in recording.stages for part in depth_first(stage, settings)
             ]
         copy_out(recording.stages, settings)
-        write_halos(recording, settings)
+        write_halos(recording, settings, everywhere=smallest)
         given = {builder.weights: parameters, builder.statistics: statistics}
         self.memory = Memory(recording, settings.element, settings.target, threads, given)
         for buffer, table in builder.tables.items():
@@ -90,13 +93,17 @@ class Plan:
         self.threads = threads
         self._stages = recording.stages if settings.frozen else recording.all_stages
 
+    def prepare(self, host: Target) -> None:
+        """Lay out and transform weights that never change, by the processor that this runs on."""
+        self._preparation = build(self.recording.preparation, self.memory, host, threads=1)
+        self._preparation.prepare()
+        self._preparation.run(0)
+
     def build(self) -> None:
         """Make the program; weights that never change are laid out and transformed now."""
         target = self.settings.target
         if self.settings.frozen:
-            self._preparation = build(self.recording.preparation, self.memory, target, threads=1)
-            self._preparation.prepare()
-            self._preparation.run(0)
+            self.prepare(target)
         stages, later = self._stages, list[Stage]()
         if self.settings.loss == "called":
             places = [stage is self._last_forward for stage in stages]

@@ -78,7 +78,7 @@ class Runner:
             self.plan.build()
         # Images whose memory may hold numbers; that the program is for; that the mask knows.
         self._filled = self._sized_for = self._present = 0
-        self._preprocess()
+        self.plan.input_stage.set_preprocessing(network.preprocessing)
 
     def run(
         self,
@@ -196,15 +196,6 @@ class Runner:
         plan.shares[:, 1] = each / count
         plan.images[0] = count
         self._present = count
-
-    def _preprocess(self) -> None:
-        """The preprocessing: (raw - mean) * factor."""
-        preprocessing = self.network.preprocessing
-        if preprocessing.is_identity:
-            self.plan.input_stage.set_preprocessing(0.0, 1.0)
-        else:
-            factor = 1 / np.asarray(preprocessing.std, np.float64)
-            self.plan.input_stage.set_preprocessing(preprocessing.mean, factor)
 
 
 @contextmanager

@@ -45,8 +45,8 @@ class Settings:
 
     @property
     def vector(self) -> int:
-        """Numbers that a vector of the target holds."""
-        return self.target.lanes(BYTES[self.element])
+        """Numbers that a vector of the target holds; if it is portable, of `Target.order`."""
+        return self.target.order.lanes(BYTES[self.element])
 
     @property
     def blocks(self) -> int:

@@ -131,6 +131,7 @@ def find_learning_rate(
     engine: str = "llvm",
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
 ) -> LearningRateCurve:
     """Train `network` for a moment while the learning rate rises, to see which rates are good.
 
@@ -145,7 +146,7 @@ def find_learning_rate(
             steps the images are gone through several times.
         batch_size, optimizer, weight_decay, loss: as for `fit`, and those of the training to come.
         class_weight, sample_weight, augment: likewise.
-        seed, threads, engine, exact, bfloat16: as for `fit`.
+        seed, threads, engine, exact, bfloat16, portable: as for `fit`.
 
     Returns:
         The curve, with a suggestion.
@@ -195,6 +196,7 @@ def find_learning_rate(
                 threads=threads,
                 exact=exact,
                 bfloat16=bfloat16,
+                portable=portable,
             )
         ) as made:
             rule = copy.deepcopy(settings.make_optimizer())

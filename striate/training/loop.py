@@ -72,6 +72,7 @@ def fit(
     engine: str = "llvm",
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -123,6 +124,10 @@ def fit(
         bfloat16: let convolutions multiply numbers rounded to 8 bits (bfloat16) and sum the
             products in 32 bits, where the processor can and it is faster.  Weights, the values
             between layers, and all other computations keep 32 bits.
+        portable: add every sum in an order that is the same on all processors: the same seed and
+            images give the same bits wherever multiply-adds are rounded once (x86 with FMA, 64-bit
+            ARM), on any number of threads.  It may be slower on processors with vectors of 64
+            bytes.
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by
@@ -186,6 +191,7 @@ def fit(
                 threads=threads,
                 exact=exact,
                 bfloat16=bfloat16,
+                portable=portable,
             )
         ) as made,
         closing(make_reporter(progress)) as reporter,

@@ -53,6 +53,7 @@ def time_steps(
     engine: str = "llvm",
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
 ) -> StepTiming:
     """Train a network for a moment and tell how long that takes.
 
@@ -62,7 +63,7 @@ def time_steps(
         training: the settings of the training to come.
         seconds: for the steps, besides compiling.
         clock: returns the time in seconds.
-        loss, seed, threads, engine, exact, bfloat16: as for `fit`.
+        loss, seed, threads, engine, exact, bfloat16, portable: as for `fit`.
     """
     from striate.engines import make_engine
 
@@ -86,7 +87,14 @@ def time_steps(
     ends: list[float] = []
     seen: list[int] = []
     with closing(
-        make_engine(network, batch_size=batch_size, loss=data.loss, bfloat16=bfloat16, **options)
+        make_engine(
+            network,
+            batch_size=batch_size,
+            loss=data.loss,
+            bfloat16=bfloat16,
+            portable=portable,
+            **options,
+        )
     ) as made:
         optimizer = training.make_optimizer()
         source = data.training.batches(

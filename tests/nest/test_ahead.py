@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
-from striate.nest.emit import emit
+from striate.nest.kernel_module import emit
 from striate.nest.schedule import Schedule
 from striate.nest.software_prefetch import Fetch, fetched
 

@@ -362,7 +362,7 @@ def test_the_largest_along_contiguous_numbers(run_nest: Run, width: int, reducti
 def test_without_fused_multiply_add(run_nest: Run) -> None:
     from dataclasses import replace
 
-    from striate.nest.emit import emit
+    from striate.nest.kernel_module import emit
 
     nest = Nest(
         (("k", 21), ("c", 5)),

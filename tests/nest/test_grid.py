@@ -22,7 +22,7 @@ from striate.nest.algebra import (
 )
 from striate.nest.compiler import compile_nest
 from striate.nest.elementary import maximum
-from striate.nest.emit import emit
+from striate.nest.kernel_module import emit
 from striate.nest.rewrite import with_tensors, written_out
 from striate.nest.schedule import Schedule, alternatives, choose
 from striate.nest.small_matrix import grid_of

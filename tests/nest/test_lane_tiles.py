@@ -14,8 +14,8 @@ from striate.nest import algebra as a
 from striate.nest.algebra import Accumulator, MultiplyAdd, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
 from striate.nest.elementary import maximum
-from striate.nest.emit import emit
 from striate.nest.ir import BYTES, Number
+from striate.nest.kernel_module import emit
 from striate.nest.rewrite import in_rounds
 from striate.nest.schedule import Schedule, can_mask, choose
 from striate.nest.target import Target, host

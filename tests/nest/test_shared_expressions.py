@@ -20,7 +20,7 @@ from striate.nest.algebra import (
 )
 from striate.nest.compiler import compile_nest
 from striate.nest.elementary import exp, maximum, sqrt, where
-from striate.nest.emit import emit
+from striate.nest.kernel_module import emit
 from striate.nest.rewrite import with_tensors
 from striate.nest.schedule import Schedule
 

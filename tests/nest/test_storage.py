@@ -10,8 +10,8 @@ import pytest
 from striate.nest.algebra import Accumulator, Element, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
 from striate.nest.elementary import maximum, minimum, rint
-from striate.nest.emit import emit
 from striate.nest.ir import Number
+from striate.nest.kernel_module import emit
 from striate.nest.schedule import Schedule
 from striate.nest.target import host
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from striate.common.cached_property import cached_property
@@ -45,10 +45,13 @@ class Assembly:
     Attributes:
         memory: that of all buffers.
         target: the machine that runs the jobs.
+        placed: where each buffer begins, and the bytes of an element, for those who run the jobs in
+            other memory than this.
     """
 
     memory: Memory
     target: Target
+    placed: Mapping[Buffer, tuple[int, int]] | None = None
 
     def job(self, stage: Stage) -> Job:
         """Its calls, for all tasks."""
@@ -98,16 +101,21 @@ class Assembly:
         kernel: CompiledNest = compile_nest(
             step.nest, step.schedule, element=self.memory.element, target=self.target
         )
+        return KernelCall(kernel, self.arguments(step, stage))
+
+    def arguments(self, step: BoundNest, stage: Stage) -> tuple[Argument, ...]:
+        """Where a step of a stage finds its buffers, one for each of `Nest.buffers`.
+
+        Raises:
+            IndexError: it would leave one of them.
+        """
         if missing := set(step.nest.buffers) ^ set(step.places):
             raise KeyError(f"roles without memory, or memory without role: {sorted(missing)}")
         for tensor in step.nest.tensors():
             self._check_reach(step, tensor, stage)
-        return KernelCall(
-            kernel,
-            tuple(
-                self._argument(step.places[role], step.advance.get(role, 0), stage)
-                for role in step.nest.buffers
-            ),
+        return tuple(
+            self._argument(step.places[role], step.advance.get(role, 0), stage)
+            for role in step.nest.buffers
         )
 
     def _check_reach(self, step: BoundNest, tensor: Tensor, stage: Stage) -> None:
@@ -135,8 +143,10 @@ class Assembly:
             )
 
     @cached_property
-    def _placed(self) -> dict[Buffer, tuple[int, int]]:
+    def _placed(self) -> Mapping[Buffer, tuple[int, int]]:
         """Where each buffer begins, and the bytes of an element: NumPy takes long to tell."""
+        if self.placed is not None:
+            return self.placed
         arrays = self.memory.arrays.items()
         return {buffer: (array.ctypes.data, array.itemsize) for buffer, array in arrays}
 

@@ -29,6 +29,7 @@ from striate.plan.inputs import ImageChanges, ImagesInPlace, InputFormat
 from striate.plan.layout import EVERY_PIXEL, Access, Buffer, Image, Location
 
 if TYPE_CHECKING:
+    from striate.model.preprocessing import Preprocessing
     from striate.plan.layout import Axes
     from striate.plan.lowering.builder import Builder
 
@@ -164,8 +165,12 @@ class InputStage:
             self._measures = self._table(self._amounts, np.float32, absent)
 
     @unwatched
-    def set_preprocessing(self, mean: npt.ArrayLike, scale: npt.ArrayLike) -> None:
-        """What becomes of a value of each channel: (value - mean) * scale."""
+    def set_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """What becomes of a value of each channel: (value - mean) * scale, the scale 1 / std."""
+        mean: npt.ArrayLike = 0.0
+        scale: npt.ArrayLike = 1.0
+        if not preprocessing.is_identity:
+            mean, scale = preprocessing.mean, 1 / np.asarray(preprocessing.std, np.float64)
         for buffer, values in ((self._mean, mean), (self._scale, scale)):
             self._arrays[buffer][: self.period] = np.resize(values, self.period)
 

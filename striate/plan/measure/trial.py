@@ -32,6 +32,7 @@ def trial(
     threads: int | None = None,
     exact: bool = False,
     bfloat16: bool = False,
+    portable: bool = False,
     lanes: int | None = None,
     who: str = "Network.explain",
 ) -> Runner:
@@ -45,8 +46,9 @@ def trial(
             f"{who}: there is nothing compiled to look at without llvmlite, which {reason}; "
             "install it with: pip install llvmlite"
         )
+    target = host(portable=portable)
     if bfloat16:
-        require_bfloat16(host())
+        require_bfloat16(target)
     batch_size = whole_number(batch_size, "batch_size", who)
     at_most(batch_size, MOST_BATCH, "images of a batch", who, "try fewer")
     numbers = math.prod(network.input_shape)
@@ -65,6 +67,7 @@ def trial(
             bfloat16=bfloat16,
             lanes=lanes,
             frozen=True,
+            target=target,
         )
         runner.infer(images)
         return runner
@@ -80,6 +83,7 @@ def trial(
         exact=exact,
         bfloat16=bfloat16,
         lanes=lanes,
+        target=target,
     )
     targets = np.zeros((batch_size, *network.output_shape), np.float32)
     targets[..., 0] = 1

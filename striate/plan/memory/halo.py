@@ -20,8 +20,8 @@ from striate.plan.stage import BoundNest, RecordedStages
 _LARGE = 1 << 20
 
 
-def write_halos(recording: RecordedStages, settings: Settings) -> None:
-    """Add steps that write the halos of large buffers.
+def write_halos(recording: RecordedStages, settings: Settings, *, everywhere: bool = False) -> None:
+    """Add steps that write the halos of large buffers, or of all that one task fills.
 
     From then on such a buffer is one without a form, every number of which is written before it is
     read.
@@ -34,7 +34,7 @@ def write_halos(recording: RecordedStages, settings: Settings) -> None:
             for buffer in dict.fromkeys(place.buffer for place in step.places.values()):
                 blocks = stage.grain if buffer in private else recording.blocks
                 shares = (buffer.scope, buffer.element, stage.by_block) == ("auto", "real", True)
-                large = shares and buffer.span * blocks >= _LARGE
+                large = shares and (everywhere or buffer.span * blocks >= _LARGE)
                 if buffer not in known and buffer.form and large:
                     steps.extend(_halo_nests(buffer, buffer.form, step.label))
                     buffer.form = None

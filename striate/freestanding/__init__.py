@@ -1,0 +1,5 @@
+"""Networks as code that runs by itself, on any processor that LLVM knows: no Python, no C library.
+
+frozen_program   a network as calls on images, outputs, constants and an arena
+llvm_module      the calls as one LLVM module
+"""
