@@ -127,6 +127,7 @@ class _ModuleWriter:
                 fused=target.fused,
                 index=target.index,
                 prefetch=target.prefetches,
+                rounds=target.rounds,
             )
             self.texts.append(made.text)
             self.declarations |= made.declarations

@@ -61,6 +61,7 @@ def emit_function(
     pairs: bool = False,
     index: IndexType = "i64",
     prefetch: bool = True,
+    rounds: bool = True,
 ) -> Emitted:
     """A nest under a schedule as one function of a module.
 
@@ -70,8 +71,10 @@ def emit_function(
         pairs: whether it has instructions for pairs of bfloat16 numbers.
         index: as wide as its addresses.
         prefetch: whether to ask for what is read later.
+        rounds: whether it has an instruction that rounds to whole numbers.
     """
-    emitter = _Emitter(written_out(nest), schedule, element, fused, pairs, index, prefetch)
+    code = Function(index=index, rounds=rounds)
+    emitter = _Emitter(written_out(nest), schedule, element, fused, pairs, code, prefetch)
     return emitter.function(name)
 
 
@@ -91,14 +94,14 @@ class _Emitter:
         element: Number,
         fused: bool,
         pairs: bool,
-        index: IndexType,
+        code: Function,
         prefetch: bool,
     ) -> None:
         self.prefetch = prefetch
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
-        self.code = Function(index=index)
+        self.code = code
         self.masked = self._masked()
         lanes_in_use = nest.extent(schedule.lane) if self.masked else None
         self.at = Evaluator(

@@ -119,6 +119,21 @@ class Arithmetic:
         return self.code.call(self.kind, f"llvm.sqrt.{self._suffix}", (self.kind, value))
 
     def rint(self, value: Value) -> Value:
+        """The nearest whole number, of two the even one."""
+        return self._rint(value) if self.code.rounds else self._rint_by_sums(value)
+
+    def _rint_by_sums(self, value: Value) -> Value:
+        """The same where no instruction rounds: numbers of this size have no fraction."""
+        size = self.constant(float(2 ** _MANTISSA[self.element]))
+        name = f"llvm.copysign.{self._suffix}"
+        far = self.code.call(self.kind, name, (self.kind, size), (self.kind, value))
+        there = self.binary("fadd", value, far)
+        back = self.binary("fsub", there, far)
+        found = self.code.call(self.kind, name, (self.kind, back), (self.kind, value))
+        magnitude = self.code.call(self.kind, f"llvm.fabs.{self._suffix}", (self.kind, value))
+        return self.select(self.compare("olt", magnitude, size), found, value)
+
+    def _rint(self, value: Value) -> Value:
         return self.code.call(self.kind, f"llvm.rint.{self._suffix}", (self.kind, value))
 
     def exp(self, value: Value) -> Value:

@@ -48,10 +48,13 @@ class Function:
 
     Attributes:
         index: the integer type of indices and of what is added to addresses: as wide as these.
+        rounds: whether the processor has an instruction that rounds to whole numbers.
     """
 
-    def __init__(self, block: str = "entry", index: IndexType = "i64") -> None:
-        self.index = index
+    def __init__(
+        self, block: str = "entry", index: IndexType = "i64", *, rounds: bool = True
+    ) -> None:
+        self.index, self.rounds = index, rounds
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self._count = 0

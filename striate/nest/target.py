@@ -29,6 +29,8 @@ class Target:
         vector_bytes, registers: the widest vector unit: 64 bytes and 32 registers with AVX-512, 32
             and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.
         fused: whether it multiplies and adds in one instruction.
+        rounds: whether it has an instruction that rounds to whole numbers; else LLVM would call the
+            C library.
         portable: whether sums are added in the order that `ORDER` gives, so that all processors
             that multiply and add in one step find the same bits.
         core_cache, shared_cache: bytes of a core's own cache and of the last one that plans count
@@ -42,6 +44,7 @@ class Target:
     vector_bytes: int
     registers: int
     fused: bool = True
+    rounds: bool = True
     portable: bool = False
     core_cache: int = 1 << 20
     shared_cache: int = 16 << 20
@@ -244,6 +247,14 @@ def _assembled(source: str, target: Target, alone: bool) -> bytes:
     return bytes(machine.emit_object(module))
 
 
+def section_bytes(code: bytes, beginnings: tuple[str, ...]) -> int:
+    """Bytes of the sections of an object file whose names begin with one of some words."""
+    with _LLVM_LOCK:
+        sections = _llvm().ObjectFileRef.from_data(code).sections()
+        named = ((section.name() or b"", int(section.size())) for section in sections)
+        return sum(size for name, size in named if name.decode().startswith(beginnings))
+
+
 @functools.lru_cache(maxsize=8)
 def _machinery(target: Target, alone: bool) -> tuple[Any, Any, Any]:
     """What makes machine code: a machine, the passes over a module, what runs them.
@@ -254,9 +265,13 @@ def _machinery(target: Target, alone: bool) -> tuple[Any, Any, Any]:
     if alone:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
-    placed = ("static", "default") if alone else ("pic", "jitdefault")
+    # Programs of Linux may be put anywhere in memory; what has no system stays where it is linked.
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc=placed[0], codemodel=placed[1]
+        cpu=target.cpu,
+        features=target.features,
+        opt=2,
+        reloc="static" if alone and "linux" not in target.triple else "pic",
+        codemodel="default" if alone else "jitdefault",
     )
     # Schedules have unrolled loops and filled vectors, and the code generator moves what does not
     # change out of loops: LLVM's other passes would take as long as all else, for nothing.

@@ -60,3 +60,30 @@ def test_what_is_refused(striate: Run, refused: Refused, model: Path, in_tmp: Pa
     )
     assert "none.safetensors" in refused("export", "none.safetensors", *to, "x.onnx")
     assert [path.name for path in in_tmp.iterdir()] == ["folder.onnx"]
+
+
+def test_an_object_file_for_a_microcontroller(striate: Run, model: Path, in_tmp: Path) -> None:
+    outcome = striate("export", model, "--to", "object", "--target", "cortex-m4", "--json")
+    assert outcome.code == 0
+    result = outcome.json
+    assert result["folder"] == "digits-cortex-m4" and result["same_bits"] in (True, False)
+    assert sorted(path.name for path in Path("digits-cortex-m4").iterdir()) == sorted(
+        result["files"]
+    )
+    again = striate("export", model, "--to", "object", "--target", "riscv64", "-o", "there")
+    assert again.code == 0
+    assert (
+        again.out.splitlines()[-1].startswith("Wrote digits.o, digits.h")
+        and Path("there/digits.h").exists()
+    )
+
+
+def test_what_is_refused_of_objects(refused: Refused, model: Path, in_tmp: Path) -> None:
+    to = ("--to", "object")
+    assert "needs --target: cortex-m4" in refused("export", model, *to)
+    assert "no target 'riscv'" in refused("export", model, *to, "--target", "riscv")
+    Path("there").mkdir()
+    command = ("export", model, *to, "--target", "cortex-m4", "-o", "there")
+    assert "there exists" in refused(*command)
+    assert "--opset is for --to onnx" in refused(*command, "--opset", 13)
+    assert "--batch is for --to object" in refused("export", model, "--to", "onnx", "--batch", 2)

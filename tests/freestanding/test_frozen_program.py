@@ -32,6 +32,10 @@ from striate.layers import (
     Tanh,
 )
 from striate.model.preprocessing import Preprocessing
+from striate.nest.algebra import Nest, Store, Tensor, strides_of
+from striate.nest.elementary import rint
+from striate.nest.emit import emit_function
+from striate.nest.schedule import Schedule
 from striate.nest.target import Loaded, Target, assemble, host
 from striate.network import Network
 
@@ -137,7 +141,8 @@ def test_the_arena_is_what_lives_at_once() -> None:
 
 MACHINES = {
     "cortex-m4": Target(
-        "thumbv7em-none-eabihf", "cortex-m4", "", vector_bytes=4, registers=32, portable=True
+        "thumbv7em-none-eabihf", "cortex-m4", "",
+        vector_bytes=4, registers=32, rounds=False, portable=True,
     ),
     "cortex-a72": Target(
         "aarch64-unknown-linux-gnu", "cortex-a72", "", vector_bytes=16, registers=32, portable=True
@@ -194,7 +199,7 @@ def emulated(machine: str, code: bytes, program: FrozenProgram, images: np.ndarr
 
 @fused
 @pytest.mark.parametrize("machine", list(MACHINES))
-@pytest.mark.parametrize("make", [digits, uneven, branches])
+@pytest.mark.parametrize("make", NETWORKS)
 def test_other_processors_find_the_same_bits(machine: str, make: Callable[[], Network]) -> None:
     network = make()
     images = images_for(network, 2)
@@ -202,3 +207,28 @@ def test_other_processors_find_the_same_bits(machine: str, make: Callable[[], Ne
     code = assemble(write_module(program, "tested").text, MACHINES[machine], alone=True)
     found = emulated(machine, code, program, images)
     np.testing.assert_array_equal(found, expected(network, images))
+
+
+def test_rounding_without_an_instruction_for_it() -> None:
+    nest = Nest(
+        (("e", 40),),
+        (Store(Tensor("out", strides_of({"e": 1})), rint(Tensor("x", strides_of({"e": 1})))),),
+    )
+    for lanes in (1, 4):
+        body = emit_function(nest, Schedule("e", lanes), "body", rounds=False)
+        entry = (
+            "define void @run(ptr %a, ptr %b) {\n  call void @body(ptr %a, ptr %b)\n  ret void\n}"
+        )
+        text = "\n".join([*sorted(body.declarations), body.text, entry])
+        assert "rint" not in text
+        code = Loaded(assemble(text, host()), "run")
+        numbers = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.49999997, 8388607.5, -8388607.5, 2.0**23,
+                   2.0**24, -3e38, np.inf, -np.inf, np.nan]  # fmt: skip
+        values = np.array(numbers + np.linspace(-3, 3, 24).tolist(), np.float32)
+        found = np.empty_like(values)
+        places = {"out": found, "x": values}
+        ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2)(code.address)(
+            *(places[role].ctypes.data for role in nest.buffers)
+        )
+        np.testing.assert_array_equal(found, np.rint(values))
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(np.rint(values)))

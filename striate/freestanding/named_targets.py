@@ -1,0 +1,108 @@
+"""Processors by the names that people use for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from striate.common.errors import StriateValueError
+from striate.common.text import did_you_mean, listed
+from striate.nest.target import Target
+
+
+@dataclass(frozen=True)
+class NamedTarget:
+    """A processor.
+
+    Attributes:
+        name: as people write it.
+        what: which processors and boards that is.
+        target: what code is made for; portable.
+        compiler: what compiles and links C for it, with the flags that say which processor it is.
+    """
+
+    name: str
+    what: str
+    target: Target
+    compiler: str
+
+
+def _target(
+    triple: str,
+    cpu: str,
+    features: str = "",
+    *,
+    vector_bytes: int = 4,
+    registers: int = 32,
+    fused: bool = True,
+    rounds: bool = True,
+) -> Target:
+    return Target(triple, cpu, features, vector_bytes, registers, fused, rounds, portable=True)
+
+
+_ARM = "arm-none-eabi-gcc -mthumb"
+_KNOWN = (
+    NamedTarget(
+        "cortex-m4",
+        "ARM Cortex-M4F: STM32F4, nRF52, SAMD51, Teensy 3",
+        _target("thumbv7em-none-eabihf", "cortex-m4", rounds=False),
+        f"{_ARM} -mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16",
+    ),
+    NamedTarget(
+        "cortex-m7",
+        "ARM Cortex-M7: STM32F7, STM32H7, i.MX RT, Teensy 4",
+        _target("thumbv7em-none-eabihf", "cortex-m7"),
+        f"{_ARM} -mcpu=cortex-m7 -mfloat-abi=hard -mfpu=fpv5-d16",
+    ),
+    NamedTarget(
+        "cortex-m33",
+        "ARM Cortex-M33 with its unit of floats: STM32L5 and U5, nRF53, RP2350",
+        _target("thumbv8m.main-none-eabihf", "cortex-m33"),
+        f"{_ARM} -mcpu=cortex-m33 -mfloat-abi=hard -mfpu=fpv5-sp-d16",
+    ),
+    NamedTarget(
+        "raspberry-pi",
+        "64-bit ARM with Linux: Raspberry Pi 3 and later, AWS Graviton",
+        _target("aarch64-unknown-linux-gnu", "cortex-a53", vector_bytes=16),
+        "aarch64-linux-gnu-gcc",
+    ),
+    NamedTarget(
+        "riscv64",
+        "64-bit RISC-V with Linux (RV64GC): VisionFive 2, Milk-V",
+        _target("riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c"),
+        "riscv64-linux-gnu-gcc -march=rv64gc -mabi=lp64d",
+    ),
+    NamedTarget(
+        "x86-64",
+        "any 64-bit x86, with SSE2: multiply-adds are rounded twice, so other bits than elsewhere",
+        _target(
+            "x86_64-unknown-linux-gnu",
+            "x86-64",
+            vector_bytes=16,
+            registers=16,
+            fused=False,
+            rounds=False,
+        ),
+        "gcc",
+    ),
+    NamedTarget(
+        "x86-64-v3",
+        "64-bit x86 with AVX2 and FMA: Intel since Haswell (2013), AMD since Excavator",
+        _target("x86_64-unknown-linux-gnu", "haswell", vector_bytes=32, registers=16),
+        "gcc",
+    ),
+)
+NAMED_TARGETS = {known.name: known for known in _KNOWN}
+
+
+def named_target(name: str) -> NamedTarget:
+    """The processor of a name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in NAMED_TARGETS:
+        raise StriateValueError(
+            f"there is no target {name!r}{did_you_mean(name, list(NAMED_TARGETS))}; known are "
+            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
+        )
+    return NAMED_TARGETS[name]
