@@ -20,6 +20,8 @@ from striate.plan.stage import Locations, When
 _PANEL = 64
 # Of equal panels, the best first.
 _WIDTHS = (_PANEL, 48, 32, 16)
+# Channels of a panel where a register holds one number.
+_NARROW = 4
 # A panel of so few, or fewer, would load a weight for nearly every product.
 _FEW = 16
 # Weights, and pixels that should share one pass over them.
@@ -76,6 +78,15 @@ def panel_runs(count: int) -> tuple[PanelRun, ...]:
     first = (whole - 1) * _PANEL
     last = (PanelRun(first, 48, 1), PanelRun(first + 48, rest + _FEW, 1))
     return (PanelRun(0, _PANEL, whole - 1), *last) if whole > 1 else last
+
+
+def narrow_runs(count: int) -> tuple[PanelRun, ...]:
+    """The channels in panels for processors without vectors: of as many as a tile of outputs has,
+    so that a loop finds its weights one behind the other, and one of what is left.
+    """
+    panels, rest = divmod(count, _NARROW)
+    runs = (PanelRun(0, _NARROW, panels), PanelRun(panels * _NARROW, rest, 1))
+    return tuple(run for run in runs if run.panels and run.width)
 
 
 def lay_out(

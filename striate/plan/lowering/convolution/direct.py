@@ -25,7 +25,14 @@ from striate.plan.lowering.convolution.algorithm import PASSES, Algorithm, Pass
 from striate.plan.lowering.convolution.conv_geometry import ConvGeometry, Filters
 from striate.plan.lowering.convolution.weight_rounds import weight_rounds
 from striate.plan.lowering.protocol import NO_HALO
-from striate.plan.lowering.weight_panels import lay_out, panel, panel_runs, whole
+from striate.plan.lowering.weight_panels import (
+    PanelRun,
+    lay_out,
+    narrow_runs,
+    panel,
+    panel_runs,
+    whole,
+)
 from striate.plan.settings import Settings
 
 # Vector operations in the time that one number takes to come from memory.
@@ -145,18 +152,27 @@ def window_sums(builder: Builder, g: ConvGeometry, x: Image, filters: Filters) -
 def forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> Sequence[Filters]:
     """The filters as `correlate` reads them best."""
     place = builder.parameter(operation, "filters")
-    if not builder.channel_lanes or panel_runs(g.share) == (whole(g.share),):
+    runs = panel_runs(g.share)
+    if builder.settings.frozen and builder.settings.target.vector_bytes == 4:
+        runs = narrow_runs(g.share)
+    if not builder.channel_lanes or runs == (whole(g.share),):
         return (Filters(place, whole(g.share), g.row, g.column, g.weight, g.depth),)
-    return _in_panels(builder, operation, g, beside="k", summed="c")
+    return _in_panels(builder, operation, g, runs, beside="k", summed="c")
 
 
 def _in_panels(
-    builder: Builder, operation: Operation, g: ConvGeometry, *, beside: str, summed: str
+    builder: Builder,
+    operation: Operation,
+    g: ConvGeometry,
+    runs: Sequence[PanelRun],
+    *,
+    beside: str,
+    summed: str,
 ) -> Sequence[Filters]:
     """The filters with the channels `beside` each other in panels, below them those `summed`."""
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
     laid: list[Filters] = []
-    for run in panel_runs(counts[beside]):
+    for run in runs:
         column = counts[summed] * run.width
         row = g.size[1] * column
         size = g.size[0] * row
@@ -328,4 +344,4 @@ def backward_filters(builder: Builder, operation: Operation, g: ConvGeometry) ->
     few = g.depth < 8 and g.share % builder.settings.vector == 0
     if not builder.channel_lanes or g.depth == 1 or few:
         return (Filters(place, whole(g.depth), g.row, g.column, g.weight, g.share),)
-    return _in_panels(builder, operation, g, beside="c", summed="k")
+    return _in_panels(builder, operation, g, panel_runs(g.depth), beside="c", summed="k")
