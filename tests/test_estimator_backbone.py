@@ -131,7 +131,7 @@ def test_the_last_stages_are_trained_on_where_asked() -> None:
     )
     # Left open, it is told what was found out.
     found = classifier(tune=None, epochs=1, learning_rate=1e-9, augment=None).fit(X, y)
-    assert "on 16 images held out" in found.notes_[-1]
+    assert "on 24 images held out" in found.notes_[-1]
 
 
 def test_mirror_images_are_learnt_from_where_asked(computed: list[int]) -> None:

@@ -36,7 +36,9 @@ def _target(
     fused: bool = True,
     rounds: bool = True,
 ) -> Target:
-    return Target(triple, cpu, features, vector_bytes, registers, fused, rounds, portable=True)
+    return Target(
+        triple, cpu, features, vector_bytes, registers, fused, rounds=rounds, portable=True
+    )
 
 
 _ARM = "arm-none-eabi-gcc -mthumb"

@@ -29,13 +29,13 @@ class Target:
         vector_bytes, registers: the widest vector unit: 64 bytes and 32 registers with AVX-512, 32
             and 16 with AVX2, 16 and 16 with SSE, 16 and 32 with NEON.
         fused: whether it multiplies and adds in one instruction.
+        core_cache, shared_cache: bytes of a core's own cache and of the last one that plans count
+            on.  They are not read from the machine, so that the same vector unit gives the same
+            bits.
         rounds: whether it has an instruction that rounds to whole numbers; else LLVM would call the
             C library.
         portable: whether sums are added in the order that `ORDER` gives, so that all processors
             that multiply and add in one step find the same bits.
-        core_cache, shared_cache: bytes of a core's own cache and of the last one that plans count
-            on.  They are not read from the machine, so that the same vector unit gives the same
-            bits.
     """
 
     triple: str
@@ -44,10 +44,10 @@ class Target:
     vector_bytes: int
     registers: int
     fused: bool = True
-    rounds: bool = True
-    portable: bool = False
     core_cache: int = 1 << 20
     shared_cache: int = 16 << 20
+    rounds: bool = True
+    portable: bool = False
 
     @property
     def order(self) -> Target:

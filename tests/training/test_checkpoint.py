@@ -381,7 +381,7 @@ def test_other_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "c"
     train(network(), engine="llvm", checkpoint=path, progress=stop_at(3, "SIGINT"))
     narrow = replace(host(), vector_bytes=16, registers=16, features="")
-    monkeypatch.setattr(llvm, "host", lambda: narrow)
+    monkeypatch.setattr(llvm, "host", lambda **options: narrow)
     with pytest.raises(CheckpointError, match=r"engine llvm .* bits .* there, llvm .* 128 bits"):
         train(network(), engine="llvm", checkpoint=path, resume=True)
 
