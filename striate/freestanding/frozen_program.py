@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.memory import whole_lines
+from striate.nest.target import Target, host
 from striate.nest.worker import run_of_tasks
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.build.assembly import Assembly
@@ -26,7 +27,6 @@ from striate.plan.stage import BoundNest, Stage
 
 if TYPE_CHECKING:
     from striate.model.model import Model
-    from striate.nest.target import Target
 
 
 class Segment(IntEnum):
@@ -76,7 +76,6 @@ class FrozenProgram:
     Args:
         network: the network; it is not changed.
         target: the machine; a portable one, see `Target.portable`, gives all machines' bits.
-        host: the processor that lays the weights out, which is this one, and portable if that is.
         batch_size: images of a run.
 
     Attributes:
@@ -85,7 +84,7 @@ class FrozenProgram:
         arena_bytes: how many bytes the arena has; what is in it before a run does not matter.
     """
 
-    def __init__(self, network: Model, target: Target, host: Target, batch_size: int = 1) -> None:
+    def __init__(self, network: Model, target: Target, batch_size: int = 1) -> None:
         self.network, self.target, self.batch_size = network, target, batch_size
         settings = Settings(
             batch_size,
@@ -100,7 +99,7 @@ class FrozenProgram:
         own = folded(network.branch())
         self.plan = plan = Plan(own, settings, 1, own.flat, own.state_flat, smallest=True)
         plan.input_stage.set_preprocessing(own.preprocessing)
-        plan.prepare(host)
+        plan.prepare(host(portable=target.portable))  # this processor lays the weights out
         self._place(plan.stages)
         self.shards = [shard for stage in plan.stages for shard in self._shards_of(stage)]
 
@@ -117,8 +116,8 @@ class FrozenProgram:
         images, outputs = plan.input_stage.raw, plan.out
         for buffer in (images, outputs):
             buffer.step = buffer.size  # one image behind the other, without a gap
-        inner = [b for b in used if b in written and b is not outputs]
-        uses = [use for use in plan.memory.uses() if use.buffer in set(inner)]
+        inner = written - {outputs}
+        uses = [use for use in plan.memory.uses() if use.buffer in inner]
         found = allot(uses, "f32").arrays
         begin = min((a.ctypes.data for a in found.values()), default=0)
         self._offsets: dict[Buffer, tuple[Segment, int]] = {

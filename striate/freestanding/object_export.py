@@ -125,7 +125,7 @@ def to_object(
         raise StriateValueError(f"{where} exists; give the name of a folder that does not")
     if not where.absolute().parent.is_dir():
         raise StriateValueError(f"{where}: there is no folder {where.absolute().parent}")
-    program = FrozenProgram(network, known.target, host(portable=True), batch_size)
+    program = FrozenProgram(network, known.target, batch_size)
     module = with_constants(write_module(program, checked), program, checked)
     code = assemble(module.text, known.target, alone=True)
     found = ExportedObject(

@@ -126,8 +126,7 @@ def fit(
             between layers, and all other computations keep 32 bits.
         portable: add every sum in an order that is the same on all processors: the same seed and
             images give the same bits wherever multiply-adds are rounded once (x86 with FMA, 64-bit
-            ARM), on any number of threads.  It may be slower on processors with vectors of 64
-            bytes.
+            ARM), on any number of threads, for a few per cent of the time.
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by

@@ -108,7 +108,7 @@ def test_it_runs_on_its_segments_alone(make: Callable[[], Network], vector_bytes
     target = host(portable=True).narrowed(vector_bytes, 16)
     for count in (1, 3):
         images = images_for(network, count)
-        program = FrozenProgram(network, target, host(portable=True), batch_size=count)
+        program = FrozenProgram(network, target, batch_size=count)
         module = write_module(program, "tested")
         assert module.functions and all(name.startswith("tested_") for name in module.functions)
         code = Loaded(assemble(module.text, target), "tested_run_on")
@@ -132,7 +132,7 @@ def test_it_runs_on_its_segments_alone(make: Callable[[], Network], vector_bytes
 
 def test_the_arena_is_what_lives_at_once() -> None:
     """Of the digits that is what the first convolution writes and what pooling makes of it."""
-    program = FrozenProgram(digits(), host(portable=True), host(portable=True))
+    program = FrozenProgram(digits(), host(portable=True))
     convolved, pooled = 4 * 8 * 8 * 16, 4 * 6 * 6 * 16  # with a border of zeros for the next one
     assert convolved + pooled <= program.arena_bytes <= 1.1 * (convolved + pooled)
     numbers = digits().parameter_count
@@ -203,7 +203,7 @@ def emulated(machine: str, code: bytes, program: FrozenProgram, images: np.ndarr
 def test_other_processors_find_the_same_bits(machine: str, make: Callable[[], Network]) -> None:
     network = make()
     images = images_for(network, 2)
-    program = FrozenProgram(network, MACHINES[machine], host(portable=True))
+    program = FrozenProgram(network, MACHINES[machine])
     code = assemble(write_module(program, "tested").text, MACHINES[machine], alone=True)
     found = emulated(machine, code, program, images)
     np.testing.assert_array_equal(found, expected(network, images))

@@ -54,7 +54,7 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
     (run,) = symbols.get_symbol_by_name("eyes_run")
     assert run["st_info"]["bind"] == "STB_GLOBAL"
     assert not [s.name for s in elf.iter_sections() if s.name in (".data", ".bss") and s["sh_size"]]
-    program = FrozenProgram(network(), named_target(target).target, host(portable=True), 2)
+    program = FrozenProgram(network(), named_target(target).target, 2)
     assert found.constant_bytes == len(program.constants)
     assert found.arena_bytes == program.arena_bytes
     data = b"".join(s.data() for s in elf.iter_sections() if s.name.startswith(".rodata"))
