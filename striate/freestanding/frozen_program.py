@@ -18,7 +18,7 @@ from striate.common.memory import whole_lines
 from striate.nest.target import Target, host
 from striate.nest.worker import run_of_tasks
 from striate.plan.analysis.batchnorm_folding import folded
-from striate.plan.build.assembly import Assembly
+from striate.plan.build.assembly import Assembly, reached
 from striate.plan.layout import Buffer
 from striate.plan.memory.allocation import allot
 from striate.plan.plan import Plan
@@ -213,13 +213,9 @@ class _ConstantSpan:
 
 def _reach(step: BoundNest, role: str, stage: Stage) -> range:
     """The elements of a buffer that a step may read."""
-    place, tensors = step.places[role], [t for t in step.nest.tensors() if t.buffer == role]
-    if any(tensor.rows is not None or tensor.shift for tensor in tensors):
-        return range(place.buffer.size)
-    reaches = [step.nest.reach(tensor) for tensor in tensors]
-    low, high = min(low for low, _ in reaches), max(high for _, high in reaches)
-    far = 0 if stage.by_block else step.advance.get(role, 0) * (stage.tasks - 1)
-    return range(place.offset + low, place.offset + high + far + 1)
+    whole = range(step.places[role].buffer.size)
+    touched = [reached(step, t, stage) or whole for t in step.nest.tensors() if t.buffer == role]
+    return range(min(t.start for t in touched), max(t.stop for t in touched))
 
 
 def _merged(ranges: list[range]) -> list[range]:

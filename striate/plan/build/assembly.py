@@ -123,16 +123,12 @@ class Assembly:
 
         What tables say cannot be: whoever fills them answers for it.
         """
-        if tensor.rows is not None:
-            tensor = Tensor(tensor.buffer, tensor.rows)
-        elif tensor.shift:
+        touched = reached(step, tensor, stage)
+        if touched is None:
             return
-        place, advance = step.places[tensor.buffer], step.advance.get(tensor.buffer, 0)
-        low, high = step.nest.reach(tensor)
-        low, high = low + place.offset, high + place.offset
+        low, high, place = touched.start, touched.stop - 1, step.places[tensor.buffer]
         size = place.buffer.size
         if not stage.by_block:
-            high += advance * (stage.tasks - 1)
             size = self.memory.arrays[place.buffer].size
         elif is_per_block(place.buffer):
             size += (stage.grain - 1) * place.buffer.span
@@ -164,3 +160,17 @@ class Assembly:
         if buffer in self.memory.private:
             return Argument(base, thread=self.memory.strides[buffer])
         return Argument(base, task=span * stage.grain)
+
+
+def reached(step: BoundNest, tensor: Tensor, stage: Stage) -> range | None:
+    """The elements of its buffer that a step reads or writes through a tensor: in the first task if
+    the tasks are blocks of images, else in all; None where tables say which.
+    """
+    if tensor.rows is not None:
+        tensor = Tensor(tensor.buffer, tensor.rows)
+    elif tensor.shift:
+        return None
+    low, high = step.nest.reach(tensor)
+    start, advance = step.places[tensor.buffer].offset, step.advance.get(tensor.buffer, 0)
+    far = 0 if stage.by_block else advance * (stage.tasks - 1)
+    return range(start + low, start + high + far + 1)
