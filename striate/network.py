@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from striate.data.network_images import NamedImages
     from striate.engines.engine import Engine
     from striate.exporting import onnx_export, torch_module
-    from striate.freestanding import object_export
+    from striate.freestanding import code_export
     from striate.inspect.summary import Summary
     from striate.optim.losses import Loss, LossFunction
     from striate.plan.inference import CompiledNetwork
@@ -367,7 +367,7 @@ class Network(Model):
         tune = tune.tune
         to_onnx = onnx_export.to_onnx
         to_torch = torch_module.to_torch
-        to_object = object_export.to_object
+        export = code_export.export
         load_torch = torch_module.load_torch
     else:
         predict = ImportedMethod("striate.confidence.answering", "predict")
@@ -380,7 +380,7 @@ class Network(Model):
         tune = ImportedMethod("striate.plan.measure.tune", "tune")
         to_onnx = ImportedMethod("striate.exporting.onnx_export", "to_onnx")
         to_torch = ImportedMethod("striate.exporting.torch_module", "to_torch")
-        to_object = ImportedMethod("striate.freestanding.object_export", "to_object")
+        export = ImportedMethod("striate.freestanding.code_export", "export")
         load_torch = ImportedMethod("striate.exporting.torch_module", "load_torch")
 
     def save(self, path: str | Path) -> None:

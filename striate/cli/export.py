@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from striate.cli import options
-from striate.cli.output import json_line, one_line
-from striate.common.text import in_bytes, listed, sizes
+from striate.cli.export_code import write_code
+from striate.cli.export_onnx import write_onnx
+from striate.common.text import listed
 from striate.exporting import onnx_export
 from striate.freestanding.named_targets import NAMED_TARGETS
-from striate.network import load
 
 
 @click.command(
@@ -100,10 +98,10 @@ def export(
     vectors, and a README that says how to compile it and what it takes.
     """
     _refuse_others(context, kind)
-    if kind == "object":
-        _write_object(model, out, target, batch, as_json=as_json)
+    if kind == "onnx":
+        write_onnx(model, out, as_json=as_json, **of_onnx)
     else:
-        _write_onnx(model, out, as_json=as_json, **of_onnx)
+        write_code(model, out, kind, target, batch, as_json=as_json)
 
 
 _OF_KIND = {"onnx": ("layout", "pixels", "probabilities", "opset"), "object": ("target", "batch")}
@@ -118,80 +116,3 @@ def _refuse_others(context: click.Context, kind: str) -> None:
                 raise click.ClickException(
                     f"--{name} is for --to {other}; leave it out with --to {kind}"
                 )
-
-
-def _write_object(
-    model: str, out: str | None, target: str | None, batch: int, *, as_json: bool
-) -> None:
-    from striate.freestanding.object_export import c_name
-
-    if target is None:
-        raise click.ClickException(
-            "--to object needs --target: " + listed(list(NAMED_TARGETS), len(NAMED_TARGETS))
-        )
-    folder = Path(f"{Path(model).stem}-{target}" if out is None else out)
-    found = load(model).to_object(
-        folder, target=target, name=c_name(Path(model).stem), batch_size=batch
-    )
-    if as_json:
-        json_line({"model": model, "folder": str(folder), **asdict(found)})
-        return
-    for what, much in found.rows():
-        click.echo(f"{what}: {much}")
-    files = listed(list(found.files), len(found.files))
-    click.echo(f"Wrote {files} to {one_line(str(folder))}")
-
-
-def _write_onnx(
-    model: str,
-    out: str | None,
-    *,
-    layout: str,
-    pixels: str,
-    probabilities: bool,
-    opset: int,
-    as_json: bool,
-) -> None:
-    path = _checked(Path(model).stem + ".onnx" if out is None else out)
-    network = load(model)
-    network.to_onnx(path, layout=layout, pixels=pixels, probabilities=probabilities, opset=opset)
-    size = path.stat().st_size
-    taken, given = (
-        onnx_export.sides(s, layout) for s in (network.input_shape, network.output_shape)
-    )
-    if as_json:
-        json_line(
-            {
-                "model": model,
-                "file": str(path),
-                "bytes": size,
-                "opset": opset,
-                "input": {
-                    "name": onnx_export.input_name(network), "shape": ["batch", *taken],
-                    "type": pixels, "layout": layout,
-                },
-                "output": {
-                    "name": onnx_export.output_name(probabilities), "shape": ["batch", *given],
-                },
-                "classes": network.classes,
-            }
-        )  # fmt: skip
-        return
-    click.echo(
-        f"Input {onnx_export.input_name(network)}: n×{sizes(taken)}, {pixels}; "
-        f"output {onnx_export.output_name(probabilities)}: n×{sizes(given)}"
-    )
-    click.echo(f"Wrote {one_line(str(path))} ({in_bytes(size)})")
-
-
-def _checked(out: str) -> Path:
-    """The file to write, refused before any work is done if it cannot be meant."""
-    path = Path(out)
-    if path.suffix.lower() != ".onnx":
-        raise click.ClickException(f"--out {out}: give a name that ends in .onnx")
-    if path.is_dir():
-        raise click.ClickException(f"--out {out} is a folder; give the name of a file in it")
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise click.ClickException(f"--out {out}: the folder {folder} does not exist")
-    return path

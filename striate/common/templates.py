@@ -1,4 +1,4 @@
-"""Pages made from jinja2's templates, files that lie in a package's folder."""
+"""Texts made from jinja2's templates, files that lie in a package's folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ def rendered(
     template: str,
     values: Mapping[str, Any],
     filters: Mapping[str, Callable[..., Any]] | None = None,
+    *,
+    html: bool = True,
 ) -> str:
     """Return the text of a template with `values` put in.
 
-    Text that is put in is escaped for HTML; what is HTML already is marked so in the template
-    (``|safe``). Lines that hold nothing but a statement leave no empty lines.
+    In HTML text that is put in is escaped; what is HTML already is marked so in the template
+    (``|safe``). Lines that hold nothing but a statement leave no empty lines. Only plain text ends
+    with a new line as its template does.
 
     Args:
         package: the package whose folder the template lies in, such as "striate.reports".
         template: its path there, with slashes.
         values: what the template's names stand for.
         filters: further filters by their names.
+        html: whether it is a page, and not plain text such as C.
 
     Raises:
         jinja2.UndefinedError: the template has a name without a value.
@@ -31,10 +35,11 @@ def rendered(
     folder, _, name = template.rpartition("/")
     environment = Environment(
         loader=PackageLoader(package, folder or "."),
-        autoescape=True,
+        autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=not html,
     )
     environment.filters.update(filters or {})
     return environment.get_template(name).render(values)

@@ -1,7 +1,10 @@
 """Networks as code that runs by itself, on any processor that LLVM knows: no Python, no C library.
 
+code_export      all of it: Network.export, and what it refuses
+exported         files, and what they take on the other machine
+named_targets    processors by the names that people use
 frozen_program   a network as calls on images, outputs, constants and an arena
 llvm_module      the calls as one LLVM module
-named_targets    processors by the names that people use
-object_export    an object file, a header and an example in a folder
+object_export    an object file, for a linker
+c_files          what is around it: a header, an example, test vectors
 """

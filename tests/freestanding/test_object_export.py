@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from striate.common import new_folder
 from striate.common.errors import StriateError
-from striate.freestanding import object_export
+from striate.freestanding import code_export
+from striate.freestanding.code_export import c_name
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.named_targets import NAMED_TARGETS, named_target
-from striate.freestanding.object_export import c_name, to_object
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
 from striate.model.preprocessing import Preprocessing
 from striate.nest.target import host
@@ -43,7 +44,7 @@ def network() -> Network:
 
 @pytest.mark.parametrize("target", list(NAMED_TARGETS))
 def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
-    found = to_object(network(), tmp_path / "eyes", target=target, batch_size=2)
+    found = network().export(tmp_path / "eyes", to="object", target=target, batch_size=2)
     assert sorted(path.name for path in (tmp_path / "eyes").iterdir()) == sorted(found.files)
     elf = ELFFile(io.BytesIO((tmp_path / "eyes" / "eyes.o").read_bytes()))
     triple = named_target(target).target.triple
@@ -55,16 +56,18 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
     assert run["st_info"]["bind"] == "STB_GLOBAL"
     assert not [s.name for s in elf.iter_sections() if s.name in (".data", ".bss") and s["sh_size"]]
     program = FrozenProgram(network(), named_target(target).target, 2)
-    assert found.constant_bytes == len(program.constants)
-    assert found.arena_bytes == program.arena_bytes
+    assert found.figures.constant_bytes == len(program.constants)
+    assert found.figures.arena_bytes == program.arena_bytes
     data = b"".join(s.data() for s in elf.iter_sections() if s.name.startswith(".rodata"))
     assert program.constants in data
     text = sum(s["sh_size"] for s in elf.iter_sections() if s.name.startswith(".text"))
-    assert text <= found.code_bytes <= text + 512
-    assert (found.image_bytes, found.output_bytes) == (2 * 4 * 96, 2 * 4 * 3)
-    assert found.multiply_adds == 2 * (6 * 8 * 5 * 9 * 2 + 60 * 3)
+    assert text <= found.figures.code_bytes <= text + 512
+    assert (found.figures.image_bytes, found.figures.output_bytes) == (2 * 4 * 96, 2 * 4 * 3)
+    assert found.figures.multiply_adds == 2 * (6 * 8 * 5 * 9 * 2 + 60 * 3)
     readme = (tmp_path / "eyes" / "README.md").read_text()
-    assert f"{found.arena_bytes:,} bytes" in readme and named_target(target).compiler in readme
+    assert (
+        f"{found.figures.arena_bytes:,} bytes" in readme and named_target(target).compiler in readme
+    )
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
@@ -75,7 +78,7 @@ def test_c_compiles_and_finds_what_is_expected(target: str, tmp_path: Path) -> N
     if known.vector_bytes > host().vector_bytes or (known.fused and not host().fused):
         pytest.skip("this processor cannot run it")
     folder = tmp_path / "eyes"
-    found = to_object(network(), folder, target=target, batch_size=2)
+    found = network().export(folder, to="object", target=target, batch_size=2)
     strict = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
     (folder / "names.c").write_text(
         '#include <stdio.h>\n#include "eyes.h"\n'
@@ -109,19 +112,21 @@ def test_names_in_c() -> None:
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = network()
     with pytest.raises(StriateError, match="no target 'cortex-m5'; did you mean 'cortex-m"):
-        to_object(made, tmp_path / "x", target="cortex-m5")
+        made.export(tmp_path / "x", to="object", target="cortex-m5")
+    with pytest.raises(StriateError, match="no kind 'objects'; did you mean 'object'"):
+        made.export(tmp_path / "x", to="objects", target="cortex-m4")
     with pytest.raises(StriateError, match="cannot begin names in C; 'x_y' could"):
-        to_object(made, tmp_path / "x", target="cortex-m4", name="x-y")
+        made.export(tmp_path / "x", to="object", target="cortex-m4", name="x-y")
     with pytest.raises(StriateError, match="batch_size"):
-        to_object(made, tmp_path / "x", target="cortex-m4", batch_size=0)
+        made.export(tmp_path / "x", to="object", target="cortex-m4", batch_size=0)
     with pytest.raises(StriateError, match="there is no folder"):
-        to_object(made, tmp_path / "none" / "x", target="cortex-m4")
+        made.export(tmp_path / "none" / "x", to="object", target="cortex-m4")
     (tmp_path / "there").mkdir()
     with pytest.raises(StriateError, match="there exists; give the name of a folder that does not"):
-        to_object(made, tmp_path / "there", target="cortex-m4")
-    monkeypatch.setattr(object_export, "_MOST_CONSTANTS", 100)
-    with pytest.raises(StriateError, match="of weights, and an object file takes at most 100 B"):
-        to_object(made, tmp_path / "x", target="cortex-m4")
+        made.export(tmp_path / "there", to="object", target="cortex-m4")
+    monkeypatch.setattr(code_export, "_MOST_CONSTANTS", 100)
+    with pytest.raises(StriateError, match="of weights, and code takes at most 100 B"):
+        made.export(tmp_path / "x", to="object", target="cortex-m4")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
@@ -131,7 +136,7 @@ def test_nothing_is_left_of_what_could_not_be_written(
     def full(files: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(object_export, "write_all_atomically", full)
+    monkeypatch.setattr(new_folder, "write_all_atomically", full)
     with pytest.raises(OSError, match="No space"):
-        to_object(network(), tmp_path / "x", target="cortex-m4")
+        network().export(tmp_path / "x", to="object", target="cortex-m4")
     assert not (tmp_path / "x").exists()
