@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from striate.freestanding.frozen_program import Call, FrozenProgram, Segment, SegmentPlace, Shard
+from striate.freestanding.frozen_program import FrozenProgram
+from striate.freestanding.segmented_program import Call, Segment, SegmentPlace, Shard
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Function, Value
 from striate.nest.schedule import choose
