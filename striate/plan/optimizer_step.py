@@ -37,8 +37,7 @@ NUMBERS = 8
 _ALONE = 1 << 17  # parameters that one thread is done with before another is awake
 
 Part = tuple[int, int, float]
-"""Weights from one number to another, in whole lines, and what their learning rate is multiplied by.
-"""
+"""Weights from one number to another, in whole lines, and the factor of their learning rate."""
 
 w, g, first, second = (
     vector(role, l=_LINE, e=1) for role in ("weights", "gradient", "first", "second")
