@@ -9,6 +9,7 @@ of 64 bytes, or of 4 where vectors are that short.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from striate.freestanding.frozen_program import FrozenProgram
@@ -16,13 +17,10 @@ from striate.freestanding.segmented_program import Call, Segment, SegmentPlace, 
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Function, Value
 from striate.nest.schedule import choose
+from striate.nest.target import Target
 
-_POINTERS = {
-    Segment.IMAGES: "%images",
-    Segment.OUTPUTS: "%outputs",
-    Segment.CONSTANTS: "%constants",
-    Segment.ARENA: "%arena",
-}
+_POINTERS = {segment: f"%{segment.name.lower()}" for segment in Segment}
+_OF_RUN = (Segment.IMAGES, Segment.OUTPUTS, Segment.CONSTANTS, Segment.ARENA)
 
 
 @dataclass(frozen=True)
@@ -45,37 +43,60 @@ def write_module(program: FrozenProgram, name: str) -> Module:
         program: the calls.
         name: what the names of all functions begin with; a name in C.
     """
-    return _ModuleWriter(program, name).module()
+    writer = ModuleWriter(name, program.target)
+    writer.define(f"{name}_run_on", program.shards, _OF_RUN)
+    return writer.module()
 
 
-class _ModuleWriter:
-    def __init__(self, program: FrozenProgram, name: str) -> None:
-        self.program, self.name, self.target = program, name, program.target
-        self.code = Function(index=self.target.index)
-        self.texts: list[str] = []
+class ModuleWriter:
+    """Writes functions that do what shards say.
+
+    Args:
+        name: what the names of all functions begin with; a name in C.
+        target: the machine.
+
+    Attributes:
+        declarations: of the intrinsics that are called, one a line.
+    """
+
+    def __init__(self, name: str, target: Target) -> None:
+        self.name, self.target = name, target
         self.declarations: set[str] = set()
-        self.labels: dict[str, str] = {}
+        self._texts: list[str] = []
+        self._labels: dict[str, str] = {}
         self._known: dict[str, str] = {}
+        self._functions: list[str] = []
+
+    def define(
+        self,
+        symbol: str,
+        shards: Sequence[Shard],
+        segments: Sequence[Segment],
+        *,
+        linkage: str = "",
+    ) -> None:
+        """A function of some segments that runs shards; "internal" linkage hides it."""
+        self.code = Function(index=self.target.index)
+        for shard in shards:
+            self._shard(shard)
+        names = ", ".join(f"ptr noalias nocapture {_POINTERS[segment]}" for segment in segments)
+        self.add(f"{linkage} void @{symbol}({names})".strip(), self.code)
+
+    def add(self, signature: str, code: Function, result: str = "void") -> None:
+        """A function of which all is written but what goes around."""
+        self.declarations |= code.declarations
+        self._functions.append(
+            "\n".join(
+                [f"define {signature} nounwind {{", "entry:", *code.lines, f"  ret {result}", "}"]
+            )
+        )
 
     def module(self) -> Module:
         """All of it."""
-        for shard in self.program.shards:
-            self._shard(shard)
-        names = ", ".join(f"ptr noalias nocapture {p}" for p in _POINTERS.values())
         text = "\n".join(
-            [
-                *sorted(self.declarations),
-                *self.texts,
-                f"define void @{self.name}_run_on({names}) nounwind {{",
-                "entry:",
-                *self.code.lines,
-                "  ret void",
-                "}",
-                NON_TEMPORAL,
-                "",
-            ]
+            [*sorted(self.declarations), *self._texts, *self._functions, NON_TEMPORAL, ""]
         )
-        return Module(text, self.labels)
+        return Module(text, self._labels)
 
     def _shard(self, shard: Shard) -> None:
         for call in shard.starts:
@@ -130,16 +151,16 @@ class _ModuleWriter:
                 prefetch=target.prefetches,
                 rounds=target.rounds,
             )
-            self.texts.append(made.text)
+            self._texts.append(made.text)
             self.declarations |= made.declarations
-            self._known[key], self.labels[name] = name, step.label
+            self._known[key], self._labels[name] = name, step.label
         return self._known[key]
 
     def _free(self, label: str) -> str:
         words = re.sub(r"[^0-9a-z]+", "_", label.lower()).strip("_") or "step"
         base = found = f"{self.name}_{words}"
         number = 1
-        while found in self.labels:
+        while found in self._labels:
             number += 1
             found = f"{base}_{number}"
         return found
