@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from striate.cli import options
-from striate.cli.export_code import write_code
+from striate.cli.export_code import learning_options, write_code
 from striate.cli.export_onnx import write_onnx
 from striate.common.text import listed
 from striate.exporting import onnx_export
@@ -71,8 +71,24 @@ from striate.freestanding.named_targets import NAMED_TARGETS
     default=1,
     show_default=True,
     metavar="N",
-    help="Object: images of a run.",
+    help="Object: images of a run, or at most of a step of training.",
 )
+@click.option(
+    "--train",
+    is_flag=True,
+    help="Object: code that goes on learning where it runs.",
+)
+@click.option(
+    "--frozen-until",
+    metavar="LAYER",
+    help="With --train: the first layer that learns; all before it stay as they are.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["sgd", "adamw"]),
+    help="With --train.  [default: adamw]",
+)
+@click.option("--weight-decay", type=options.number(0), metavar="X", help="With --train.")
 @options.output_options
 @click.pass_context
 def export(
@@ -85,6 +101,10 @@ def export(
     batch: int,
     as_json: bool,
     quiet: bool,
+    train: bool,
+    frozen_until: str | None,
+    optimizer: str | None,
+    weight_decay: float | None,
     **of_onnx: Any,
 ) -> None:
     """Write the network in the file MODEL for other programs.
@@ -95,16 +115,23 @@ def export(
 
     An object file is code for one processor, such as a microcontroller's, with the weights inside:
     it calls nothing and allocates nothing. The folder has a header, an example in C with test
-    vectors, and a README that says how to compile it and what it takes.
+    vectors, and a README that says how to compile it and what it takes. With --train it also learns
+    from labelled images there: the learning rate is given with each step.
     """
     _refuse_others(context, kind)
+    learning = learning_options(
+        train, frozen_until=frozen_until, optimizer=optimizer, weight_decay=weight_decay
+    )
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
     else:
-        write_code(model, out, kind, target, batch, as_json=as_json)
+        write_code(model, out, kind, target, batch, learning, as_json=as_json)
 
 
-_OF_KIND = {"onnx": ("layout", "pixels", "probabilities", "opset"), "object": ("target", "batch")}
+_OF_KIND = {
+    "onnx": ("layout", "pixels", "probabilities", "opset"),
+    "object": ("target", "batch", "train", "frozen_until", "optimizer", "weight_decay"),
+}
 
 
 def _refuse_others(context: click.Context, kind: str) -> None:
@@ -114,5 +141,5 @@ def _refuse_others(context: click.Context, kind: str) -> None:
             given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
             if other != kind and given:
                 raise click.ClickException(
-                    f"--{name} is for --to {other}; leave it out with --to {kind}"
+                    f"--{name.replace('_', '-')} is for --to {other}; leave it out with --to {kind}"
                 )

@@ -52,7 +52,7 @@ def c_files(
         "output_numbers": int(np.prod(network.output_shape)),
         "arena_bytes": figures.arena_bytes,
         "alignment": 64 if known.target.vector_bytes > 4 else 4,
-        "classes": [_string(text) for text in network.classes or ()],
+        "classes": [c_string(text) for text in network.classes or ()],
         "target": known.name,
         "what": known.what,
         "compiler": known.compiler,
@@ -102,7 +102,7 @@ def c_float(number: float) -> str:
     return text + (".0f" if text.lstrip("-").isdigit() else "f")
 
 
-def _string(text: str) -> str:
+def c_string(text: str) -> str:
     """A string of C, in UTF-8."""
     return '"' + "".join(_character(byte) for byte in text.encode()) + '"'
 

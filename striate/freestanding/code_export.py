@@ -12,13 +12,21 @@ from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.exported import Exported
+from striate.freestanding.learning import Learning, learning_of
 from striate.freestanding.object_export import object_files
+from striate.freestanding.training_export import training_object_files
 
 if TYPE_CHECKING:
     from striate.model.model import Model
+    from striate.optim.losses import Loss
+    from striate.optim.optimizers import Optimizer
 
 KINDS: dict[str, Callable[[Model, str, str, int], Exported]] = {"object": object_files}
 """What makes the files of each kind: from the network, the name, the target and the batch size."""
+LEARNING_KINDS: dict[str, Callable[[Learning, str, str, int], Exported]] = {
+    "object": training_object_files
+}
+"""The same of networks that go on learning."""
 _MOST_CONSTANTS = 256 << 20
 
 
@@ -30,6 +38,10 @@ def export(
     target: str,
     name: str | None = None,
     batch_size: int = 1,
+    train: bool = False,
+    frozen_until: str | None = None,
+    optimizer: str | Optimizer | None = None,
+    loss: Loss | str | None = None,
 ) -> Exported:
     """Write the network as code for another machine, with all that is needed to use it there.
 
@@ -43,12 +55,20 @@ def export(
         to: "object": an object file for a linker, with a header and an example in C.
         target: the processor: see `striate.freestanding.named_targets`.
         name: what all names in C begin with; by default the folder's name.
-        batch_size: images of a run.
+        batch_size: images of a run, and of a step of training at most.
+        train: whether the code goes on learning: forward, loss, backward and update as one
+            function. Where `Exported.same_bits`, a step gives the weights to the bit that a step of
+            ``fit(exact=True, portable=True)`` gives on the same images.
+        frozen_until: with `train`, the first layer that learns; all before it stay as they are, in
+            memory that is only read. None: all layers learn that are not frozen (`Network.freeze`).
+        optimizer: with `train`: "sgd", "adamw", or one of these with settings; by default "adamw".
+        loss: with `train`: a Loss or its kind; by default that of the network's `answers`.
 
     Raises:
         ValueError: kind or target is unknown, the name is none of C's, the network too large or
             with layers that only the NumPy engine can compute, or the folder is there already, or
-            the one that it is to be in is not.
+            the one that it is to be in is not; or what is to be learned cannot be: see
+            `striate.freestanding.learning.learning_of`.
         OSError: it cannot be written; then there is no folder.
     """
     if to not in KINDS:
@@ -68,8 +88,27 @@ def export(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
-    check_new_folder(where)
-    found = KINDS[to](network, checked, target, batch_size)
+    if not train:
+        for option, value in (
+            ("frozen_until", frozen_until),
+            ("optimizer", optimizer),
+            ("loss", loss),
+        ):
+            if value is not None:
+                raise StriateValueError(f"export: {option} is for train=True; leave it out")
+        check_new_folder(where)
+        found = KINDS[to](network, checked, target, batch_size)
+    else:
+        if to not in LEARNING_KINDS:
+            raise StriateValueError(
+                f"export: code of the kind {to!r} does not learn; with train=True give to="
+                f"{listed([repr(kind) for kind in LEARNING_KINDS], len(LEARNING_KINDS))}"
+            )
+        check_new_folder(where)
+        learning = learning_of(
+            network, optimizer=optimizer or "adamw", loss=loss, frozen_until=frozen_until
+        )
+        found = LEARNING_KINDS[to](learning, checked, target, batch_size)
     write_new_folder(where, found.files)
     return found
 

@@ -76,8 +76,8 @@ def learning_of(
     """
     if network.heads:
         raise StriateValueError(
-            f"export: training with auxiliary heads ({cut(listed(list(network.heads)), 80)}) cannot "
-            "be carried; give network.without_heads()"
+            f"export: training with auxiliary heads ({cut(listed(list(network.heads)), 80)}) "
+            "cannot be carried; export network.without_heads()"
         )
     if len(network.output_shape) != 1:
         raise StriateValueError(

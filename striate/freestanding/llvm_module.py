@@ -9,6 +9,7 @@ of 64 bytes, or of 4 where vectors are that short.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,16 @@ def write_module(program: FrozenProgram, name: str) -> Module:
     writer = ModuleWriter(name, program.target)
     writer.define(f"{name}_run_on", program.shards, _OF_RUN)
     return writer.module()
+
+
+def constant_table(name: str, constants: bytes, target: Target) -> str:
+    """Constants that are inside of a module, as `@NAME_constants`."""
+    words = struct.unpack(f"<{len(constants) // 4}I", constants)
+    table = ", ".join(f"i32 {word}" for word in words)
+    return (
+        f"@{name}_constants = internal constant [{len(words)} x i32] [{table}], "
+        f"align {max(target.vector_bytes, 4)}\n"
+    )
 
 
 class ModuleWriter:

@@ -14,13 +14,12 @@ is the arena that it is given.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from striate.freestanding.c_files import c_files
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import Module, write_module
+from striate.freestanding.llvm_module import Module, constant_table, write_module
 from striate.freestanding.named_targets import named_target
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
@@ -64,11 +63,7 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
 
 def with_constants(module: Module, program: FrozenProgram, name: str) -> Module:
     """The module with its constants inside, and the function that needs no pointer to them."""
-    words = struct.unpack(f"<{len(program.constants) // 4}I", program.constants)
-    table = ", ".join(f"i32 {word}" for word in words)
-    align = max(program.target.vector_bytes, 4)
-    text = (
-        f"@{name}_constants = internal constant [{len(words)} x i32] [{table}], align {align}\n"
+    text = constant_table(name, program.constants, program.target) + (
         f"define void @{name}_run(ptr %images, ptr %outputs, ptr %arena) nounwind {{\n"
         f"  call void @{name}_run_on"
         f"(ptr %images, ptr %outputs, ptr @{name}_constants, ptr %arena)\n"

@@ -13,6 +13,7 @@ as many for an image as it has outputs. Networks that drop values at random take
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -35,6 +36,26 @@ _SEGMENTS = {
 """What each part is called with."""
 
 
+@dataclass(frozen=True)
+class Signature:
+    """How a function is called that is seen from outside.
+
+    Attributes:
+        result: what it returns, in LLVM's words.
+        name: without what all names begin with.
+        parameters: their types and names, with "constants" among them.
+    """
+
+    result: str
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+
+    def written(self, *, without: str = "") -> str:
+        """The parameters as LLVM writes them, but one."""
+        kept = (f"{kind} %{name}" for kind, name in self.parameters if name != without)
+        return ", ".join(kept)
+
+
 class TrainingModule:
     """The module of a program that learns.
 
@@ -46,6 +67,7 @@ class TrainingModule:
         constants: the bytes that the functions are given.
         arena_bytes: how many bytes the arena has; what is in it before a call does not matter.
         takes_labels, takes_keys: what `NAME_train_on` is given: see above.
+        signatures: of the functions that are seen from outside.
         module: the code.
     """
 
@@ -65,6 +87,7 @@ class TrainingModule:
         for part, found in parts.items():
             symbol, segments = f"{name}_part_{part}", _SEGMENTS[part]
             self._writer.define(symbol, found.shards, segments, linkage="internal")
+        self.signatures: list[Signature] = []
         self._write_begin()
         self._write_train()
         self._write_run()
@@ -92,7 +115,7 @@ class TrainingModule:
         given = len(program.initial_state)
         copy_words(code, "%state", at(code, "%constants", self._places["state"]), given // 4)
         fill(code, at(code, "%state", given), (program.state_bytes - given) // 4)
-        self._writer.add(f"void @{self.name}_begin_on(ptr %state, ptr %constants)", code)
+        self._add(code, "begin", *_pointers("state", "constants"))
 
     def _write_run(self) -> None:
         """What the network says of images now."""
@@ -100,8 +123,7 @@ class TrainingModule:
         if program.front is not None:
             images = self._seen(code, program.batch_size)
         self._call(code, "run", images, "%outputs", "%state")
-        names = ", ".join(f"ptr %{n}" for n in ("images", "outputs", "state", "constants", "arena"))
-        self._writer.add(f"void @{self.name}_run_on({names})", code)
+        self._add(code, "run", *_pointers("images", "outputs", "state", "constants", "arena"))
 
     def _write_train(self) -> None:
         """One step."""
@@ -131,13 +153,28 @@ class TrainingModule:
 
         code.when(code.emit(f"fcmp oeq float {zero}, 0.0"), update)
         given = ["images", "labels" if self.takes_labels else "targets"]
-        names = ", ".join(f"ptr %{name}" for name in given + ["keys"] * self.takes_keys)
-        self._writer.add(
-            f"float @{self.name}_train_on({names}, i32 %count, double %learning_rate, "
-            "ptr %state, ptr %constants, ptr %arena)",
+        self._add(
             code,
-            f"float {loss}",
+            "train",
+            *_pointers(*given, *["keys"] * self.takes_keys),
+            ("i32", "count"),
+            ("double", "learning_rate"),
+            *_pointers("state", "constants", "arena"),
+            result=("float", loss),
         )
+
+    def _add(
+        self,
+        code: Function,
+        name: str,
+        *parameters: tuple[str, str],
+        result: tuple[str, Value] = ("void", ""),
+    ) -> None:
+        kind, value = result
+        found = Signature(kind, name, parameters)
+        self.signatures.append(found)
+        head = f"{kind} @{self.name}_{name}_on({found.written()})"
+        self._writer.add(head, code, f"{kind} {value}".strip())
 
     # --- what they are made of -----------------------------------------------------------------
 
@@ -187,3 +224,7 @@ class TrainingModule:
         constants = at(code, "%constants", self._places[part])
         arguments = ", ".join(f"ptr {pointer}" for pointer in (*pointers, constants, "%arena"))
         code.effect(f"call void @{self.name}_part_{part}({arguments})")
+
+
+def _pointers(*names: str) -> tuple[tuple[str, str], ...]:
+    return tuple(("ptr", name) for name in names)

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from striate.common.memory import LINE, aligned_zeros, whole_lines
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.learning import Learning
@@ -147,7 +145,7 @@ class TrainingProgram:
         """The optimiser's step."""
         network, optimizer = self.learning.network, self.learning.optimizer
         size = network.flat.size
-        state = {role: size for role in ("first", "second")[: optimizer.slots]}
+        state = dict.fromkeys(("first", "second")[: optimizer.slots], size)
         arrays = {
             "weights": network.flat,
             "decay": decay_of_lines(network),
