@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from striate.freestanding.frozen_program import FrozenProgram
@@ -59,6 +59,20 @@ def constant_table(name: str, constants: bytes, target: Target) -> str:
     )
 
 
+def runs_alike(shards: Sequence[Shard]) -> Iterator[Sequence[Shard]]:
+    """Shards that follow each other and differ by their numbers alone, together."""
+    start = 0
+    for stop in range(1, len(shards) + 1):
+        first = shards[start]
+        if stop < len(shards):
+            one = shards[stop]
+            same = one.calls is first.calls and len(one.tasks) == len(first.tasks)
+            if same and one.number > first.number:
+                continue
+        yield shards[start:stop]
+        start = stop
+
+
 class ModuleWriter:
     """Writes functions that do what shards say.
 
@@ -88,8 +102,8 @@ class ModuleWriter:
     ) -> None:
         """A function of some segments that runs shards; "internal" linkage hides it."""
         self.code = Function(index=self.target.index)
-        for shard in shards:
-            self._shard(shard)
+        for run in runs_alike(shards):
+            self._run(run)
         names = ", ".join(f"ptr noalias nocapture {_POINTERS[segment]}" for segment in segments)
         self.add(f"{linkage} void @{symbol}({names})".strip(), self.code)
 
@@ -109,42 +123,68 @@ class ModuleWriter:
         )
         return Module(text, self._labels)
 
-    def _shard(self, shard: Shard) -> None:
-        for call in shard.starts:
-            self._call(call, 0, shard.number)
-        count = len(shard.tasks)
-        if count == 1:
-            for call in shard.calls:
-                self._call(call, shard.tasks.start, shard.number)
-        elif count:
+    def _run(self, shards: Sequence[Shard]) -> None:
+        """Shards with the same calls and as many tasks."""
+        first, size = shards[0], len(shards[0].tasks)
 
-            def turn(task: Value, _: list[Value]) -> list[Value]:
-                for call in shard.calls:
-                    self._call(call, task, shard.number)
-                return []
+        def one(shard: int | Value, begin: int | Value) -> None:
+            for call in first.starts:
+                self._call(call, 0, shard)
+            if size == 1:
+                self._calls(first, begin, shard)
+            elif size:
+                self._loop(size, lambda task: self._calls(first, self._sum(begin, task), shard))
+            for call in first.ends:
+                self._call(call, 0, shard)
 
-            self.code.loop(shard.tasks.stop, 1, [], "", turn, shard.tasks.start)
-        for call in shard.ends:
-            self._call(call, 0, shard.number)
+        if len(shards) == 1:
+            one(first.number, first.tasks.start)
+            return
+        code = self.code
 
-    def _call(self, call: Call, task: int | Value, shard: int) -> None:
+        def of_many(index: Value) -> None:
+            tasks = index if size == 1 else code.emit(f"mul nsw {code.index} {index}, {size}")
+            one(self._sum(first.number, index), self._sum(first.tasks.start, tasks))
+
+        self._loop(len(shards), of_many)
+
+    def _loop(self, count: int, body: Callable[[Value], None]) -> None:
+        def turn(index: Value, _: list[Value]) -> list[Value]:
+            body(index)
+            return []
+
+        self.code.loop(count, 1, [], "", turn)
+
+    def _sum(self, first: int | Value, second: Value) -> Value:
+        if first == 0:
+            return second
+        return self.code.emit(f"add nsw {self.code.index} {second}, {first}")
+
+    def _calls(self, shard: Shard, task: int | Value, number: int | Value) -> None:
+        for call in shard.calls:
+            self._call(call, task, number)
+
+    def _call(self, call: Call, task: int | Value, shard: int | Value) -> None:
         arguments = ", ".join(f"ptr {self._address(p, task, shard)}" for p in call.places)
         self.code.effect(f"call void @{self._function(call)}({arguments})")
 
-    def _address(self, place: SegmentPlace, task: int | Value, shard: int) -> Value:
-        code, offset = self.code, place.offset + shard * place.per_shard
-        pointer = _POINTERS[place.segment]
-        if isinstance(task, int):
-            offset += task * place.per_task
-        elif place.per_task:
-            moved = code.once(
-                ("task", task, place.per_task),
-                lambda: code.emit(f"mul nsw {code.index} {task}, {place.per_task}"),
-            )
-            pointer = code.emit(f"getelementptr i8, ptr {pointer}, {code.index} {moved}")
+    def _address(self, place: SegmentPlace, task: int | Value, shard: int | Value) -> Value:
+        code, offset, pointer = self.code, place.offset, _POINTERS[place.segment]
+        for index, step in ((task, place.per_task), (shard, place.per_shard)):
+            if isinstance(index, int):
+                offset += index * step
+            elif step:
+                moved = self._scaled(index, step)
+                pointer = code.emit(f"getelementptr i8, ptr {pointer}, {code.index} {moved}")
         if not offset:
             return pointer
         return code.emit(f"getelementptr i8, ptr {pointer}, {code.index} {offset}")
+
+    def _scaled(self, index: Value, step: int) -> Value:
+        code = self.code
+        return code.once(
+            ("scaled", index, step), lambda: code.emit(f"mul nsw {code.index} {index}, {step}")
+        )
 
     def _function(self, call: Call) -> str:
         """The function of a nest: one for all that compute the same."""

@@ -41,8 +41,8 @@ def _target(
     )
 
 
-# All four parts of the triples are there: of three, LLVM takes "eabihf" for an operating system, and
-# passes numbers of 64 bits to the compiler's helpers where these do not look for them.
+# All four parts of a triple are there: of three, LLVM takes "eabihf" for an operating system, and
+# hands numbers of 64 bits to the compiler's helpers where these do not look for them.
 _ARM = "arm-none-eabi-gcc -mthumb"
 _KNOWN = (
     NamedTarget(

@@ -34,7 +34,7 @@ def write_numbers(
         step: the number of the step, an i32 from 1 on.
         table: where the table begins, a pointer.
     """
-    of_steps = _averages(code, optimizer, step) if isinstance(optimizer, AdamW) else ()
+    of_steps = _averages(code, optimizer, step) if isinstance(optimizer, AdamW) else ("", "")
     for row, factor in enumerate(factors):
         own = rate
         if factor != 1:

@@ -21,6 +21,7 @@ from striate.freestanding.learning import Learning
 from striate.freestanding.segmented_program import Segment, SegmentedProgram
 from striate.nest.target import Target
 from striate.optim.losses import positive_weight_of
+from striate.plan.build.sequential_sums import added_at_once
 from striate.plan.inputs import InputFormat
 from striate.plan.layout import Buffer
 from striate.plan.lowering.lanes import lanes_for
@@ -28,6 +29,7 @@ from striate.plan.memory.placement import Memory
 from striate.plan.optimizer_step import NUMBERS, decay_of_lines, factors_of, recorded
 from striate.plan.plan import Plan
 from striate.plan.settings import Settings
+from striate.plan.stage import Stage
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -79,12 +81,15 @@ class TrainingProgram:
         self.factors = factors_of(network.learned_parts())
         plan = self._training_plan(network)
         self.lanes, self.blocks = plan.settings.lanes, plan.settings.blocks
-        placed = self._place_step(plan)
+        stages, sums = added_at_once(plan.recording.all_stages)
+        # Only one thread is at work, which needs memory for one shard at a time.
+        plan.recording.preparation, plan.recording.stages = [], stages
+        placed = self._place_step(plan, stages, sums)
         in_state = {
             plan.builder.weights: (Segment.STATE, 0),
             plan.builder.statistics: (Segment.STATE, self.statistics),
         }
-        self.passes = SegmentedProgram(plan.stages, plan.memory, target, {**placed, **in_state})
+        self.passes = SegmentedProgram(stages, plan.memory, target, {**placed, **in_state})
         self.update = self._update()
         self.run = self._run(network)
 
@@ -114,16 +119,19 @@ class TrainingProgram:
         plan.input_stage.set_preprocessing(network.preprocessing)
         return plan
 
-    def _place_step(self, plan: Plan) -> dict[Buffer, tuple[Segment, int]]:
-        """Places for what enters and leaves a step, and for sums that may have gaps."""
+    def _place_step(
+        self, plan: Plan, stages: list[Stage], sums: list[Buffer]
+    ) -> dict[Buffer, tuple[Segment, int]]:
+        """Places for what enters and leaves a step, and for sums, which begin with zero."""
         used = {
             place.buffer: None
-            for stage in plan.stages
+            for stage in stages
             for step in stage.all_steps
             for place in step.places.values()
         }
-        names = {buffer: name for name, buffer in plan.of_batch.items()}
-        names |= {buffer: buffer.name for buffer in used if buffer.scope == "shard"}
+        more = [*sums, *(buffer for buffer in used if buffer.scope == "shard")]
+        names = {buffer: buffer.name for buffer in more}
+        names |= {buffer: name for name, buffer in plan.of_batch.items()}
         found = {buffer: name for buffer, name in names.items() if buffer in used}
         sizes = [whole_lines(plan.memory.arrays[buffer].nbytes) for buffer in found]
         sizes.append(whole_lines(4 * NUMBERS * len(self.factors)))
