@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from striate.freestanding.wasm_offsets import with_offsets
+from striate.freestanding.wasm_reading import WasmReader, unsigned_leb
 from striate.nest.target import MachineCodeError
 
 PAGE_BYTES = 1 << 16
@@ -58,13 +60,13 @@ def linked(code: bytes, exports: Iterable[str], pages: int, stack_bytes: int) ->
     """
     found = _ObjectFile(code)
     by_name = {name: index for index, name in found.functions.items()}
-    exported = [_name("memory") + bytes([_MEMORY]) + _unsigned(0)]
-    exported += [_name(name) + bytes([_FUNCTION]) + _unsigned(by_name[name]) for name in exports]
+    exported = [_name("memory") + bytes([_MEMORY]) + unsigned_leb(0)]
+    exported += [_name(name) + bytes([_FUNCTION]) + unsigned_leb(by_name[name]) for name in exports]
     # The memory can neither grow nor shrink, so views of it stay valid.
     sections = {
         Section.TYPE: found.sections[Section.TYPE],
         Section.FUNCTION: found.sections[Section.FUNCTION],
-        Section.MEMORY: _vector([bytes([1]) + _unsigned(pages) * 2]),
+        Section.MEMORY: _vector([bytes([1]) + unsigned_leb(pages) * 2]),
         Section.EXPORT: _vector(exported),
         Section.CODE: found.linked_code(),
     }
@@ -77,7 +79,7 @@ def linked(code: bytes, exports: Iterable[str], pages: int, stack_bytes: int) ->
 
 def sections(module: bytes) -> Iterator[tuple[int, bytes]]:
     """Number and content of each section of a module or object file, in order."""
-    reader = _Reader(module)
+    reader = WasmReader(module)
     if reader.take(len(_HEADER)) != _HEADER:
         raise MachineCodeError("LLVM did not write WebAssembly of version 1")
     while reader.left:
@@ -112,16 +114,16 @@ class _ObjectFile:
         for number, content in sections(code):
             places.append(number)
             if number == Section.CUSTOM:
-                self._custom(_Reader(content), places)
+                self._custom(WasmReader(content), places)
             elif number == Section.IMPORT:
-                self._imports(_Reader(content))
+                self._imports(WasmReader(content))
             elif number in _KEPT:
                 self.sections[number] = content
             else:
                 raise MachineCodeError(f"code for WebAssembly has a section {number} to be linked")
         self.functions = {s.index: s.name for s in self._symbols if s.kind == _FUNCTION_SYMBOL}
 
-    def _imports(self, reader: _Reader) -> None:
+    def _imports(self, reader: WasmReader) -> None:
         """Take the memory and the stack, and refuse all else: functions keep their numbers."""
         outside = []
         for _ in range(reader.unsigned()):
@@ -145,13 +147,13 @@ class _ObjectFile:
                 f"code for WebAssembly needs {', '.join(outside)}, which nothing there gives"
             )
 
-    def _custom(self, reader: _Reader, places: list[int]) -> None:
+    def _custom(self, reader: WasmReader, places: list[int]) -> None:
         """What a linker reads; all else (producers, features) is left out."""
         name = reader.name()
         if name == "linking":
             reader.unsigned()  # the version, which is 2 since 2018
             while reader.left:
-                kind, content = reader.byte(), _Reader(reader.take(reader.unsigned()))
+                kind, content = reader.byte(), WasmReader(reader.take(reader.unsigned()))
                 if kind == _SYMBOL_TABLE:
                     self._symbols = [_symbol(content) for _ in range(content.unsigned())]
         elif name.startswith("reloc."):
@@ -175,10 +177,10 @@ class _ObjectFile:
         for kind, offset, symbol in self._relocations:
             index = symbol if kind == _TYPE_INDEX else self._symbols[symbol].index
             code[offset : offset + _PADDED] = _padded(index)
-        return bytes(code)
+        return with_offsets(bytes(code))
 
 
-def _symbol(reader: _Reader) -> _Symbol:
+def _symbol(reader: WasmReader) -> _Symbol:
     kind, flags = reader.byte(), reader.unsigned()
     if kind not in (_FUNCTION_SYMBOL, _GLOBAL_SYMBOL):
         raise MachineCodeError(f"code for WebAssembly has a symbol of kind {kind}, such as data")
@@ -187,60 +189,9 @@ def _symbol(reader: _Reader) -> _Symbol:
     return _Symbol(kind, index, reader.name() if named else "")
 
 
-class _Reader:
-    """Reads bytes from the beginning on."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    @property
-    def left(self) -> int:
-        """Bytes that are not read yet."""
-        return len(self._data) - self._at
-
-    def take(self, count: int) -> bytes:
-        """So many bytes."""
-        if count > self.left:
-            raise MachineCodeError("LLVM wrote WebAssembly that ends too early")
-        self._at += count
-        return self._data[self._at - count : self._at]
-
-    def byte(self) -> int:
-        """One byte."""
-        return self.take(1)[0]
-
-    def unsigned(self) -> int:
-        """A number in LEB128."""
-        found = shift = 0
-        while True:
-            byte = self.byte()
-            found |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return found
-
-    def name(self) -> str:
-        """A text."""
-        return self.take(self.unsigned()).decode()
-
-    def limits(self) -> None:
-        """The least and perhaps the greatest size of a memory or table."""
-        for _ in range(1 + (self.byte() & 1)):
-            self.unsigned()
-
-
-def _unsigned(number: int) -> bytes:
-    """A number in LEB128."""
-    found = bytearray()
-    while number >= 0x80:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*found, number])
-
-
 def _signed(number: int) -> bytes:
     """A number of at least 0 in LEB128 with a sign: a last bit of zero in front."""
-    found = _unsigned(number)
+    found = unsigned_leb(number)
     return found if found[-1] < 0x40 else bytes([*found[:-1], found[-1] | 0x80, 0])
 
 
@@ -253,18 +204,20 @@ def _padded(number: int) -> bytes:
 
 def _name(text: str) -> bytes:
     raw = text.encode()
-    return _unsigned(len(raw)) + raw
+    return unsigned_leb(len(raw)) + raw
 
 
 def _vector(items: list[bytes]) -> bytes:
-    return _unsigned(len(items)) + b"".join(items)
+    return unsigned_leb(len(items)) + b"".join(items)
 
 
 def _section(number: int, content: bytes) -> bytes:
-    return bytes([number]) + _unsigned(len(content)) + content
+    return bytes([number]) + unsigned_leb(len(content)) + content
 
 
 def _names(functions: dict[int, str]) -> bytes:
     """The section by which debuggers and profilers call functions by name."""
-    named = _vector([_unsigned(index) + _name(name) for index, name in sorted(functions.items())])
+    named = _vector(
+        [unsigned_leb(index) + _name(name) for index, name in sorted(functions.items())]
+    )
     return _name("name") + _section(1, named)
