@@ -42,6 +42,7 @@ from striate.nest.target import Target, assemble
 if TYPE_CHECKING:
     from striate.model.model import Model
 
+
 def _target(features: str, vector_bytes: int) -> Target:
     """WebAssembly as it was at first, and some features.
 
@@ -65,7 +66,7 @@ SIMD = _target("+simd128", 16)
 PLAIN = _target("", 4)
 """WebAssembly without them."""
 
-_STACK_BYTES = 1024
+_STACK_END = FIRST + 1024
 # Beyond, numbers of 32 bits with a sign would no longer tell two places apart.
 _MOST_MEMORY = 1 << 31
 
@@ -80,7 +81,7 @@ class MemoryMap:
     @classmethod
     def of(cls, parts: Mapping[str, int]) -> MemoryMap:
         """Parts of so many bytes, one behind the other, after the stack."""
-        places, end = {}, FIRST
+        places, end = {}, _STACK_END
         for name, size in parts.items():
             places[name] = end
             end += whole_lines(size)
@@ -177,7 +178,7 @@ def _memory(program: FrozenProgram) -> MemoryMap:
 
 def _module(program: FrozenProgram, target: Target, name: str, memory: MemoryMap) -> bytes:
     code = assemble(write_module(program, name, target).text, target, alone=True)
-    return linked(code, [f"{name}_run_on"], memory.pages, _STACK_BYTES)
+    return linked(code, [f"{name}_run_on"], memory.pages, _STACK_END)
 
 
 def _texts(network: Model, name: str, batch_size: int, code: WasmCode) -> dict[str, bytes]:

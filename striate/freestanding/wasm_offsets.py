@@ -10,7 +10,7 @@ An engine has an instruction less to run for each load, which is one of three in
 
 from __future__ import annotations
 
-from striate.freestanding.wasm_reading import WasmReader, unsigned_leb
+from striate.freestanding.wasm_encoding import WasmReader, unsigned, vector
 from striate.nest.target import MachineCodeError
 
 FIRST = 1 << 20
@@ -30,12 +30,8 @@ def with_offsets(code: bytes) -> bytes:
         MachineCodeError: there is an instruction that LLVM does not write for such code.
     """
     reader = WasmReader(code)
-    count = reader.unsigned()
-    parts = [unsigned_leb(count)]
-    for _ in range(count):
-        body = _body(reader.take(reader.unsigned()))
-        parts += [unsigned_leb(len(body)), body]
-    return b"".join(parts)
+    bodies = [_body(reader.take(reader.unsigned())) for _ in range(reader.unsigned())]
+    return vector([unsigned(len(body)) + body for body in bodies])
 
 
 def _body(body: bytes) -> bytes:
@@ -55,7 +51,7 @@ def _body(body: bytes) -> bytes:
             opcode, align, offset = load
             if added is not None and 0 <= added <= FIRST - offset:
                 del found[-2:]
-                text = opcode + unsigned_leb(align) + unsigned_leb(offset + added)
+                text = opcode + unsigned(align) + unsigned(offset + added)
         found.append(text)
     return b"".join(found)
 
@@ -95,7 +91,7 @@ def _instruction(reader: WasmReader) -> tuple[bytes, int, int] | None:
 def _vector_instruction(reader: WasmReader) -> tuple[bytes, int, int] | None:
     number = reader.unsigned()
     if number in _VECTOR_LOADS:
-        return bytes([_VECTORS]) + unsigned_leb(number), reader.unsigned(), reader.unsigned()
+        return bytes([_VECTORS]) + unsigned(number), reader.unsigned(), reader.unsigned()
     if number == 11 or 84 <= number <= 91:  # v128.store, and loads and stores of one lane
         reader.unsigned()
         reader.unsigned()
