@@ -15,16 +15,22 @@ from striate.freestanding.exported import Exported
 from striate.freestanding.learning import Learning, learning_of
 from striate.freestanding.object_export import object_files
 from striate.freestanding.training_export import training_object_files
+from striate.freestanding.training_wasm import training_wasm_files
+from striate.freestanding.wasm_export import wasm_files
 
 if TYPE_CHECKING:
     from striate.model.model import Model
     from striate.optim.losses import Loss
     from striate.optim.optimizers import Optimizer
 
-KINDS: dict[str, Callable[[Model, str, str, int], Exported]] = {"object": object_files}
+KINDS: dict[str, Callable[[Model, str, str | None, int], Exported]] = {
+    "object": object_files,
+    "wasm": wasm_files,
+}
 """What makes the files of each kind: from the network, the name, the target and the batch size."""
-LEARNING_KINDS: dict[str, Callable[[Learning, str, str, int], Exported]] = {
-    "object": training_object_files
+LEARNING_KINDS: dict[str, Callable[[Learning, str, str | None, int], Exported]] = {
+    "object": training_object_files,
+    "wasm": training_wasm_files,
 }
 """The same of networks that go on learning."""
 _MOST_CONSTANTS = 256 << 20
@@ -35,7 +41,7 @@ def export(
     folder: str | Path,
     *,
     to: str,
-    target: str,
+    target: str | None = None,
     name: str | None = None,
     batch_size: int = 1,
     train: bool = False,
@@ -52,9 +58,10 @@ def export(
     Args:
         network: the network; its auxiliary heads are left out.
         folder: the folder to make.
-        to: "object": an object file for a linker, with a header and an example in C.
-        target: the processor: see `striate.freestanding.named_targets`.
-        name: what all names in C begin with; by default the folder's name.
+        to: "object": an object file for a linker, with a header and an example in C; "wasm":
+            WebAssembly for browsers and Node, with a module of JavaScript that calls it.
+        target: of objects, the processor: see `striate.freestanding.named_targets`.
+        name: what all names begin with, one in C; by default the folder's name.
         batch_size: images of a run, and of a step of training at most.
         train: whether the code goes on learning: forward, loss, backward and update as one
             function. Where `Exported.same_bits`, a step gives the weights to the bit that a step of
@@ -88,29 +95,24 @@ def export(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
-    if not train:
-        for option, value in (
-            ("frozen_until", frozen_until),
-            ("optimizer", optimizer),
-            ("loss", loss),
-        ):
-            if value is not None:
-                raise StriateValueError(f"export: {option} is for train=True; leave it out")
-        check_new_folder(where)
-        found = KINDS[to](network, checked, target, batch_size)
-    else:
-        if to not in LEARNING_KINDS:
-            raise StriateValueError(
-                f"export: code of the kind {to!r} does not learn; with train=True give to="
-                f"{listed([repr(kind) for kind in LEARNING_KINDS], len(LEARNING_KINDS))}"
-            )
-        check_new_folder(where)
+    if train:
         learning = learning_of(
             network, optimizer=optimizer or "adamw", loss=loss, frozen_until=frozen_until
         )
+        check_new_folder(where)
         found = LEARNING_KINDS[to](learning, checked, target, batch_size)
+    else:
+        _refuse_training_options(frozen_until=frozen_until, optimizer=optimizer, loss=loss)
+        check_new_folder(where)
+        found = KINDS[to](network, checked, target, batch_size)
     write_new_folder(where, found.files)
     return found
+
+
+def _refuse_training_options(**given: object) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise StriateValueError(f"export: {option} is for train=True; leave it out")
 
 
 def c_name(text: str) -> str:

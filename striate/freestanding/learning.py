@@ -53,6 +53,13 @@ class Learning:
         """Whether targets are numbers of classes; else they are as many floats as outputs."""
         return isinstance(self.loss, SoftmaxCrossEntropy)
 
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers that learn, in order."""
+        nodes, frozen = self.network.nodes, self.network.frozen
+        names = dict.fromkeys(nodes[slot.node].name for slot in self.network.slots)
+        return [name for name in names if name not in frozen]
+
 
 def learning_of(
     network: Model,

@@ -37,14 +37,16 @@ class Module:
     functions: dict[str, str]
 
 
-def write_module(program: FrozenProgram, name: str) -> Module:
+def write_module(program: FrozenProgram, name: str, target: Target | None = None) -> Module:
     """The module of a program.
 
     Args:
         program: the calls.
         name: what the names of all functions begin with; a name in C.
+        target: what runs it, by default the program's own; another one, say without vectors, has
+            the same constants and arena, and finds the same bits if both are portable.
     """
-    writer = ModuleWriter(name, program.target)
+    writer = ModuleWriter(name, target or program.target)
     writer.define(f"{name}_run_on", program.shards, _OF_RUN)
     return writer.module()
 
@@ -201,6 +203,7 @@ class ModuleWriter:
                 index=target.index,
                 prefetch=target.prefetches,
                 rounds=target.rounds,
+                writes_out=target.writes_out,
             )
             self._texts.append(made.text)
             self.declarations |= made.declarations

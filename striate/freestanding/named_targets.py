@@ -110,3 +110,17 @@ def named_target(name: str) -> NamedTarget:
             f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
         )
     return NAMED_TARGETS[name]
+
+
+def needed_target(name: str | None) -> NamedTarget:
+    """The processor that an object file is made for.
+
+    Raises:
+        ValueError: no name is given, or there is none of this name.
+    """
+    if name is None:
+        raise StriateValueError(
+            "export: an object file needs a target: "
+            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
+        )
+    return named_target(name)

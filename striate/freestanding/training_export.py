@@ -25,7 +25,7 @@ from striate.freestanding.c_files import c_float, c_string
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.learning import Learning
 from striate.freestanding.llvm_module import constant_table
-from striate.freestanding.named_targets import NamedTarget, named_target
+from striate.freestanding.named_targets import NamedTarget, needed_target
 from striate.freestanding.training_module import Signature, TrainingModule
 from striate.freestanding.training_program import TrainingProgram
 from striate.freestanding.training_samples import RATE, counts, training_samples
@@ -33,7 +33,9 @@ from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
 
-def training_object_files(learning: Learning, name: str, target: str, batch_size: int) -> Exported:
+def training_object_files(
+    learning: Learning, name: str, target: str | None, batch_size: int
+) -> Exported:
     """The files, see above.
 
     Args:
@@ -43,10 +45,10 @@ def training_object_files(learning: Learning, name: str, target: str, batch_size
         batch_size: images of a step at most, and of a run.
 
     Raises:
-        ValueError: the target is unknown, or the network has layers that only the NumPy engine can
-            compute.
+        ValueError: the target is unknown or missing, or the network has layers that only the NumPy
+            engine can compute.
     """
-    known = named_target(target)
+    known = needed_target(target)
     program = TrainingProgram(learning, known.target, batch_size)
     made = TrainingModule(program, name)
     inside = constant_table(name, made.constants, known.target)
@@ -105,7 +107,7 @@ def _c_files(
         "classes": [c_string(text) for text in whole.classes or ()],
         "labels": made.takes_labels,
         "keys": made.takes_keys,
-        "learns": _learned_layers(learning),
+        "learns": learning.layers,
         "optimizer": learning.optimizer,
         "loss": learning.loss,
         "target": known.name,
@@ -132,13 +134,6 @@ def _c_files(
         file: rendered("striate.freestanding", f"templates/{template}", values, html=False).encode()
         for file, template in named.items()
     }
-
-
-def _learned_layers(learning: Learning) -> list[str]:
-    """The names of the layers that learn, in order."""
-    network = learning.network
-    found = (network.nodes[s.node].name for s in network.slots)
-    return [name for name in dict.fromkeys(found) if name not in network.frozen]
 
 
 def _numbers(array: Array) -> list[str]:

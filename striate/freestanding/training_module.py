@@ -26,6 +26,7 @@ from striate.freestanding.step_input import StepInput
 from striate.freestanding.step_numbers import write_numbers
 from striate.freestanding.training_program import TrainingProgram
 from striate.nest.ir import Function, Value, literal
+from striate.nest.target import Target
 
 _SEGMENTS = {
     "front": (Segment.IMAGES, Segment.OUTPUTS, Segment.CONSTANTS, Segment.ARENA),
@@ -62,6 +63,8 @@ class TrainingModule:
     Args:
         program: what it does.
         name: what the names of all functions begin with; a name in C.
+        target: what runs it, by default the program's own; another one, say without vectors, has
+            the same constants, state and arena.
 
     Attributes:
         constants: the bytes that the functions are given.
@@ -71,8 +74,8 @@ class TrainingModule:
         module: the code.
     """
 
-    def __init__(self, program: TrainingProgram, name: str) -> None:
-        self.program, self.name = program, name
+    def __init__(self, program: TrainingProgram, name: str, target: Target | None = None) -> None:
+        self.program, self.name, self.target = program, name, target or program.target
         self.takes_labels = program.learning.takes_labels
         self.takes_keys = "keys" in program.step
         parts: dict[str, SegmentedProgram] = {
@@ -83,7 +86,7 @@ class TrainingModule:
         if program.front is not None:
             parts["front"] = program.front
         self._lay_out(parts)
-        self._writer = ModuleWriter(name, program.target)
+        self._writer = ModuleWriter(name, self.target)
         for part, found in parts.items():
             symbol, segments = f"{name}_part_{part}", _SEGMENTS[part]
             self._writer.define(symbol, found.shards, segments, linkage="internal")
@@ -179,7 +182,7 @@ class TrainingModule:
     # --- what they are made of -----------------------------------------------------------------
 
     def _function(self) -> Function:
-        return Function(index=self.program.target.index)
+        return Function(index=self.target.index)
 
     def _count(self, code: Function) -> Value:
         """The images that there are: what the caller says never leads outside the memory."""
