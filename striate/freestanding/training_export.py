@@ -92,7 +92,7 @@ def _c_files(
     """Header, test vectors, example, README."""
     name, program, learning = made.name, made.program, made.program.learning
     batch, whole = program.batch_size, learning.whole
-    samples = training_samples(learning, batch)
+    samples = training_samples(learning, batch, fused=known.target.fused)
     left = sorted(set(re.findall(rb"__aeabi_[a-z0-9]+\b", code)) - {b"__aeabi_unwind_cpp_pr0"})
     values: dict[str, Any] = {
         "name": name,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
-from striate.nest.target import host
+from striate.nest.target import Target, host
 from striate.nest.thread_pool import thread_pool
 from striate.optim.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, positive_weight_of
-from striate.plan.inference import CompiledNetwork
+from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.optimizer_step import Update, decay_of_lines
 from striate.plan.runner import Runner
 
@@ -33,7 +33,7 @@ class TrainingSamples:
         images: raw images, (steps, batch, height, width, channels).
         targets: numbers of classes, int32 (steps, batch), or floats (steps, batch, outputs).
         keys: random numbers, (steps, batch).
-        losses: those of `CompiledEngine` with exact=True and portable=True, (steps,).
+        losses: those of `CompiledEngine` with exact=True and a portable target, (steps,).
         outputs: of the first step's images afterwards, (batch, outputs).
     """
 
@@ -44,8 +44,18 @@ class TrainingSamples:
     outputs: Array
 
 
-def training_samples(learning: Learning, batch_size: int) -> TrainingSamples:
-    """Steps of a whole batch, the last one of one image less, if there is more than one."""
+def training_samples(learning: Learning, batch_size: int, *, fused: bool) -> TrainingSamples:
+    """Steps of a whole batch, the last one of one image less, if there is more than one.
+
+    Args:
+        learning: the network, and how it learns.
+        batch_size: images of a batch.
+        fused: whether multiply-adds are rounded once, as far as this processor can.  Where a
+            gradient is nothing but rounding, AdamW makes a whole step of it, so one must round as
+            the code does that is tried.
+    """
+    here = host(portable=True)
+    target = replace(here, fused=fused and here.fused)
     random = np.random.default_rng(0)
     whole, network = learning.whole, copy.copy(learning.network)
     noise = random.standard_normal((STEPS, batch_size, *whole.input_shape))
@@ -55,13 +65,13 @@ def training_samples(learning: Learning, batch_size: int) -> TrainingSamples:
     images: Array = noise.astype(np.float32)
     targets, wanted = _targets(learning, random, (STEPS, batch_size))
     keys = random.integers(0, 1 << 32, (STEPS, batch_size), np.uint32)
-    trainer = _Trainer(learning, network, batch_size)
+    trainer = _Trainer(learning, network, batch_size, target)
     losses = []
     for step, count in enumerate(counts(batch_size)):
-        seen = _seen(learning.front, images[step, :count])
+        seen = _seen(learning.front, images[step, :count], target)
         losses.append(trainer.step(seen, wanted[step, :count], keys[step, :count]))
-    run = Runner(network, batch_size=1, threads=1, exact=True, lanes=1, target=trainer.target)
-    outputs = [run.run(seen[None]) for seen in _seen(learning.front, images[0])]
+    run = Runner(network, batch_size=1, threads=1, exact=True, lanes=1, target=target)
+    outputs = [run.run(seen[None]) for seen in _seen(learning.front, images[0], target)]
     return TrainingSamples(
         images, targets, keys, np.array(losses, np.float32), np.concatenate(outputs)
     )
@@ -75,8 +85,7 @@ def counts(batch_size: int) -> list[int]:
 class _Trainer:
     """The engine's steps, on one thread, in the order that all processors have."""
 
-    def __init__(self, learning: Learning, network: Model, batch_size: int) -> None:
-        self.target = host(portable=True)
+    def __init__(self, learning: Learning, network: Model, batch_size: int, target: Target) -> None:
         self.runner = Runner(
             network,
             batch_size=batch_size,
@@ -85,7 +94,7 @@ class _Trainer:
             loss=learning.loss.kind,
             exact=True,
             positive_weight=positive_weight_of(learning.loss),
-            target=self.target,
+            target=target,
         )
         self.optimizer = copy.deepcopy(learning.optimizer)
         self.optimizer.reset()
@@ -94,7 +103,7 @@ class _Trainer:
             self.optimizer,
             1,
             "f32",
-            self.target,
+            target,
             weights=network.flat,
             gradient=self.runner.plan.gradient,
             decay=decay_of_lines(network),
@@ -126,9 +135,11 @@ def _targets(
     return values, values
 
 
-def _seen(front: Model | None, images: Array) -> Array:
+def _seen(front: Model | None, images: Array, target: Target) -> Array:
     """What is read behind the frozen layers."""
     if front is None:
         return images
-    run = CompiledNetwork(front, batch_size=1, exact=True, portable=True, threads=1)
-    return np.concatenate([run(image[None]) for image in images])
+    run = Runner(
+        folded(front), batch_size=1, threads=1, exact=True, lanes=1, frozen=True, target=target
+    )
+    return np.concatenate([run.infer(image[None]) for image in images])

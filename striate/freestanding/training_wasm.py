@@ -1,7 +1,7 @@
 """A network that goes on learning as WebAssembly, in a page or in Node.
 
-The files are those of `striate.freestanding.wasm_export`; what JavaScript loads has `train`, too, and
-the test vectors are steps of training.
+The files are those of `striate.freestanding.wasm_export`; what JavaScript loads has `train`, too,
+and the test vectors are steps of training.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _texts(made: TrainingModule, code: WasmCode) -> dict[str, bytes]:
         signature.name: [own for kind, own in signature.parameters if kind == "ptr"]
         for signature in made.signatures
     }
-    samples = training_samples(learning, program.batch_size)
+    samples = training_samples(learning, program.batch_size, fused=SIMD.fused)
     targets = [", ".join(f"{n:.9g}" for n in row.ravel()) for row in samples.targets]
     steps = [
         {"count": count, "images": images, "targets": target, "random": keys, "loss": f"{loss:.9g}"}

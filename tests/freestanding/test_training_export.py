@@ -94,7 +94,7 @@ def test_c_compiles_and_learns_what_is_expected(name: str, target: str, tmp_path
     assert ran.returncode == 0, ran.stdout
     assert found.same_bits == known.fused
     same = "same bits in 3 of 3 losses, and in outputs; farthest 0"
-    assert (ran.stdout.splitlines()[-1].startswith(same)) == found.same_bits
+    assert ran.stdout.splitlines()[-1].startswith(same)
     # And the example sees what is wrong.
     vectors = folder / "pupil_test_vectors.h"
     text = vectors.read_text()

@@ -9,7 +9,7 @@ export const steps = [
 {% if training.takes_keys %}
     keys: Uint32Array.of({{ step.random }}),
 {% endif %}
-    loss: {{ step.loss }},
+    loss: Math.fround({{ step.loss }}),
   },
 {% endfor %}
 ];
