@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from striate.cli import options
-from striate.cli.export_code import write_code
+from striate.cli.export_code import learning_options, write_code
 from striate.cli.export_onnx import write_onnx
 from striate.common.text import listed
 from striate.exporting import onnx_export
@@ -22,9 +22,10 @@ from striate.freestanding.named_targets import NAMED_TARGETS
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["onnx", "object"]),
+    type=click.Choice(["onnx", "object", "wasm"]),
     required=True,
-    help="An ONNX file, or a folder with an object file, a header and an example in C.",
+    help="An ONNX file, or a folder: with an object file, a header and an example in C, or with "
+    "WebAssembly and a module of JavaScript that calls it.",
 )
 @click.option(
     "--out",
@@ -71,8 +72,24 @@ from striate.freestanding.named_targets import NAMED_TARGETS
     default=1,
     show_default=True,
     metavar="N",
-    help="Object: images of a run.",
+    help="Object, wasm: images of a run, or at most of a step of training.",
 )
+@click.option(
+    "--train",
+    is_flag=True,
+    help="Object, wasm: code that goes on learning where it runs.",
+)
+@click.option(
+    "--frozen-until",
+    metavar="LAYER",
+    help="With --train: the first layer that learns; all before it stay as they are.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["sgd", "adamw"]),
+    help="With --train.  [default: adamw]",
+)
+@click.option("--weight-decay", type=options.number(0), metavar="X", help="With --train.")
 @options.output_options
 @click.pass_context
 def export(
@@ -85,6 +102,10 @@ def export(
     batch: int,
     as_json: bool,
     quiet: bool,
+    train: bool,
+    frozen_until: str | None,
+    optimizer: str | None,
+    weight_decay: float | None,
     **of_onnx: Any,
 ) -> None:
     """Write the network in the file MODEL for other programs.
@@ -96,23 +117,40 @@ def export(
     An object file is code for one processor, such as a microcontroller's, with the weights inside:
     it calls nothing and allocates nothing. The folder has a header, an example in C with test
     vectors, and a README that says how to compile it and what it takes.
+
+    WebAssembly runs in browsers and in Node, with vectors where they have them. The folder has a
+    module of JavaScript that loads and calls it, with types, an example with test vectors, and a
+    README.
+
+    With --train the code also learns from labelled images where it runs: the learning rate is given
+    with each step.
     """
     _refuse_others(context, kind)
+    learning = learning_options(
+        train, frozen_until=frozen_until, optimizer=optimizer, weight_decay=weight_decay
+    )
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
     else:
-        write_code(model, out, kind, target, batch, as_json=as_json)
+        write_code(model, out, kind, target, batch, learning, as_json=as_json)
 
 
-_OF_KIND = {"onnx": ("layout", "pixels", "probabilities", "opset"), "object": ("target", "batch")}
+_KINDS_OF = {
+    **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
+    "target": ("object",),
+    **dict.fromkeys(
+        ("batch", "train", "frozen_until", "optimizer", "weight_decay"), ("object", "wasm")
+    ),
+}
+"""The kinds of files that options are for."""
 
 
 def _refuse_others(context: click.Context, kind: str) -> None:
-    """Refuse options that are for another kind of file."""
-    for other, names in _OF_KIND.items():
-        for name in names:
-            given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-            if other != kind and given:
-                raise click.ClickException(
-                    f"--{name} is for --to {other}; leave it out with --to {kind}"
-                )
+    """Refuse options that are for other kinds of files."""
+    for name, kinds in _KINDS_OF.items():
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if kind not in kinds and given:
+            option = name.replace("_", "-")
+            raise click.ClickException(
+                f"--{option} is for --to {' and '.join(kinds)}; leave it out with --to {kind}"
+            )

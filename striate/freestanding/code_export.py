@@ -12,13 +12,27 @@ from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.exported import Exported
+from striate.freestanding.learning import Learning, learning_of
 from striate.freestanding.object_export import object_files
+from striate.freestanding.training_export import training_object_files
+from striate.freestanding.training_wasm import training_wasm_files
+from striate.freestanding.wasm_export import wasm_files
 
 if TYPE_CHECKING:
     from striate.model.model import Model
+    from striate.optim.losses import Loss
+    from striate.optim.optimizers import Optimizer
 
-KINDS: dict[str, Callable[[Model, str, str, int], Exported]] = {"object": object_files}
+KINDS: dict[str, Callable[[Model, str, str | None, int], Exported]] = {
+    "object": object_files,
+    "wasm": wasm_files,
+}
 """What makes the files of each kind: from the network, the name, the target and the batch size."""
+LEARNING_KINDS: dict[str, Callable[[Learning, str, str | None, int], Exported]] = {
+    "object": training_object_files,
+    "wasm": training_wasm_files,
+}
+"""The same of networks that go on learning."""
 _MOST_CONSTANTS = 256 << 20
 
 
@@ -27,9 +41,13 @@ def export(
     folder: str | Path,
     *,
     to: str,
-    target: str,
+    target: str | None = None,
     name: str | None = None,
     batch_size: int = 1,
+    train: bool = False,
+    frozen_until: str | None = None,
+    optimizer: str | Optimizer | None = None,
+    loss: Loss | str | None = None,
 ) -> Exported:
     """Write the network as code for another machine, with all that is needed to use it there.
 
@@ -40,15 +58,24 @@ def export(
     Args:
         network: the network; its auxiliary heads are left out.
         folder: the folder to make.
-        to: "object": an object file for a linker, with a header and an example in C.
-        target: the processor: see `striate.freestanding.named_targets`.
-        name: what all names in C begin with; by default the folder's name.
-        batch_size: images of a run.
+        to: "object": an object file for a linker, with a header and an example in C; "wasm":
+            WebAssembly for browsers and Node, with a module of JavaScript that calls it.
+        target: of objects, the processor: see `striate.freestanding.named_targets`.
+        name: what all names begin with, one in C; by default the folder's name.
+        batch_size: images of a run, and of a step of training at most.
+        train: whether the code goes on learning: forward, loss, backward and update as one
+            function. Where `Exported.same_bits`, a step gives the weights to the bit that a step of
+            ``fit(exact=True, portable=True)`` gives on the same images.
+        frozen_until: with `train`, the first layer that learns; all before it stay as they are, in
+            memory that is only read. None: all layers learn that are not frozen (`Network.freeze`).
+        optimizer: with `train`: "sgd", "adamw", or one of these with settings; by default "adamw".
+        loss: with `train`: a Loss or its kind; by default that of the network's `answers`.
 
     Raises:
         ValueError: kind or target is unknown, the name is none of C's, the network too large or
             with layers that only the NumPy engine can compute, or the folder is there already, or
-            the one that it is to be in is not.
+            the one that it is to be in is not; or what is to be learned cannot be: see
+            `striate.freestanding.learning.learning_of`.
         OSError: it cannot be written; then there is no folder.
     """
     if to not in KINDS:
@@ -68,10 +95,24 @@ def export(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
-    check_new_folder(where)
-    found = KINDS[to](network, checked, target, batch_size)
+    if train:
+        learning = learning_of(
+            network, optimizer=optimizer or "adamw", loss=loss, frozen_until=frozen_until
+        )
+        check_new_folder(where)
+        found = LEARNING_KINDS[to](learning, checked, target, batch_size)
+    else:
+        _refuse_training_options(frozen_until=frozen_until, optimizer=optimizer, loss=loss)
+        check_new_folder(where)
+        found = KINDS[to](network, checked, target, batch_size)
     write_new_folder(where, found.files)
     return found
+
+
+def _refuse_training_options(**given: object) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise StriateValueError(f"export: {option} is for train=True; leave it out")
 
 
 def c_name(text: str) -> str:

@@ -18,6 +18,8 @@ class CodeFigures:
         arena_bytes: memory that a run works on, and needs not keep.
         image_bytes, output_bytes: what goes in and what comes out.
         multiply_adds: of a run.
+        state_bytes: memory of a network that learns, which lasts: weights, and what is kept about
+            them.
     """
 
     code_bytes: int
@@ -26,12 +28,14 @@ class CodeFigures:
     image_bytes: int
     output_bytes: int
     multiply_adds: int
+    state_bytes: int = 0
 
     def rows(self) -> list[tuple[str, str]]:
         """In words: (what, how much)."""
         return [
             ("code", in_bytes(self.code_bytes)),
             ("weights and tables, constant", in_bytes(self.constant_bytes)),
+            *([("state, which learns", in_bytes(self.state_bytes))] if self.state_bytes else []),
             ("arena, to work on", in_bytes(self.arena_bytes)),
             ("images, to read", in_bytes(self.image_bytes)),
             ("outputs", in_bytes(self.output_bytes)),

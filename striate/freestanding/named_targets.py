@@ -41,24 +41,26 @@ def _target(
     )
 
 
+# All four parts of a triple are there: of three, LLVM takes "eabihf" for an operating system, and
+# hands numbers of 64 bits to the compiler's helpers where these do not look for them.
 _ARM = "arm-none-eabi-gcc -mthumb"
 _KNOWN = (
     NamedTarget(
         "cortex-m4",
         "ARM Cortex-M4F: STM32F4, nRF52, SAMD51, Teensy 3",
-        _target("thumbv7em-none-eabihf", "cortex-m4", rounds=False),
+        _target("thumbv7em-unknown-none-eabihf", "cortex-m4", rounds=False),
         f"{_ARM} -mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16",
     ),
     NamedTarget(
         "cortex-m7",
         "ARM Cortex-M7: STM32F7, STM32H7, i.MX RT, Teensy 4",
-        _target("thumbv7em-none-eabihf", "cortex-m7"),
+        _target("thumbv7em-unknown-none-eabihf", "cortex-m7"),
         f"{_ARM} -mcpu=cortex-m7 -mfloat-abi=hard -mfpu=fpv5-d16",
     ),
     NamedTarget(
         "cortex-m33",
         "ARM Cortex-M33 with its unit of floats: STM32L5 and U5, nRF53, RP2350",
-        _target("thumbv8m.main-none-eabihf", "cortex-m33"),
+        _target("thumbv8m.main-unknown-none-eabihf", "cortex-m33"),
         f"{_ARM} -mcpu=cortex-m33 -mfloat-abi=hard -mfpu=fpv5-sp-d16",
     ),
     NamedTarget(
@@ -108,3 +110,17 @@ def named_target(name: str) -> NamedTarget:
             f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
         )
     return NAMED_TARGETS[name]
+
+
+def needed_target(name: str | None) -> NamedTarget:
+    """The processor that an object file is made for.
+
+    Raises:
+        ValueError: no name is given, or there is none of this name.
+    """
+    if name is None:
+        raise StriateValueError(
+            "export: an object file needs a target: "
+            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
+        )
+    return named_target(name)

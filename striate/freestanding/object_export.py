@@ -14,14 +14,13 @@ is the arena that it is given.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from striate.freestanding.c_files import c_files
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import Module, write_module
-from striate.freestanding.named_targets import named_target
+from striate.freestanding.llvm_module import Module, constant_table, write_module
+from striate.freestanding.named_targets import needed_target
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
-def object_files(network: Model, name: str, target: str, batch_size: int) -> Exported:
+def object_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:
     """The files, see above.
 
     Args:
@@ -39,10 +38,10 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
         batch_size: images of a run.
 
     Raises:
-        ValueError: the target is unknown, or the network has layers that only the NumPy engine can
-            compute.
+        ValueError: there is no target, it is unknown, or the network has layers that only the NumPy
+            engine can compute.
     """
-    known = named_target(target)
+    known = needed_target(target)
     program = FrozenProgram(network, known.target, batch_size)
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
@@ -64,11 +63,7 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
 
 def with_constants(module: Module, program: FrozenProgram, name: str) -> Module:
     """The module with its constants inside, and the function that needs no pointer to them."""
-    words = struct.unpack(f"<{len(program.constants) // 4}I", program.constants)
-    table = ", ".join(f"i32 {word}" for word in words)
-    align = max(program.target.vector_bytes, 4)
-    text = (
-        f"@{name}_constants = internal constant [{len(words)} x i32] [{table}], align {align}\n"
+    text = constant_table(name, program.constants, program.target) + (
         f"define void @{name}_run(ptr %images, ptr %outputs, ptr %arena) nounwind {{\n"
         f"  call void @{name}_run_on"
         f"(ptr %images, ptr %outputs, ptr @{name}_constants, ptr %arena)\n"

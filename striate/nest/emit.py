@@ -6,7 +6,7 @@ nest with three changes:
 - the lane axis advances by a vector at a time (or by several, where it is tiled), its remainder
   by ever shorter vectors, or by one that is masked, in a tile that takes all of the axis;
 - a tile of output points is computed at once, each with accumulators of its own;
-- reduced axes named in `Schedule.unroll` are written out.
+- reduced axes named in `Schedule.unroll` are written out, or are the innermost loops.
 
 Of an axis whose extent is known at run time only, the last tile begins earlier where it would reach
 beyond the end, and repeats some of the one before: so there is one body for all extents.  Where

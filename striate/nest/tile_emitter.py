@@ -59,6 +59,8 @@ class TileEmitter:
         self.prefetch, self.reach = target.prefetches, target.reach
         self.extents, self.tile = dict(nest.axes), dict(schedule.tile)
         self.lane_reduced = schedule.lane in nest.reduce
+        inside = [axis for axis in nest.reduce if axis in schedule.unroll]
+        self.unrolled, self.innermost = (inside, []) if target.writes_out else ([], inside)
 
     def emit(
         self, place: IterationPoint, sizes: Mapping[str, int], at_round: Round | None = None
@@ -69,7 +71,7 @@ class TileEmitter:
         if self.nest.reduction != "none":
             outside = {*self.schedule.unroll, *self.nest.rounds}
             loops = [axis for axis in self.nest.reduce if axis not in outside]
-            accumulators = self._reduce(loops, place, points, accumulators)
+            accumulators = self._reduce([*loops, *self.innermost], place, points, accumulators)
         self.at.forget()
         if self.lane_reduced:
             accumulators = self._summed(accumulators)
@@ -144,8 +146,7 @@ class TileEmitter:
 
     def _steps(self) -> list[Point]:
         """The points of the reduced axes that are written out."""
-        unrolled = [axis for axis in self.nest.reduce if axis in self.schedule.unroll]
-        return [*_points({axis: self.extents[axis] for axis in unrolled})]
+        return [*_points({axis: self.extents[axis] for axis in self.unrolled})]
 
     def _accumulate(
         self, place: IterationPoint, points: list[Point], accumulators: list[Value]

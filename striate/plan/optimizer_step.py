@@ -9,7 +9,7 @@ parameter begins at one.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
 _LINE = LINE // 4  # parameters of a line
 _CHUNK = 512  # lines a task
-_NUMBERS = 8  # a table, at most
+NUMBERS = 8
+"""Numbers of a row of the table, at most."""
 _ALONE = 1 << 17  # parameters that one thread is done with before another is awake
+
+Part = tuple[int, int, float]
+"""Weights from one number to another, in whole lines, and the factor of their learning rate."""
 
 w, g, first, second = (
     vector(role, l=_LINE, e=1) for role in ("weights", "gradient", "first", "second")
@@ -77,11 +81,36 @@ def adamw_table(optimizer: AdamW, rate: float) -> list[float]:
         1 - beta1,
         beta2,
         1 - beta2,
-        rate / (1 - beta1**step),
-        1 / (1 - beta2**step) ** 0.5,
+        rate / (1 - power(beta1, step)),
+        1 / root(1 - power(beta2, step)),
         optimizer.eps,
         rate * optimizer.weight_decay,
     ]
+
+
+def power(base: float, exponent: int) -> float:
+    """A whole power, by multiplications alone.
+
+    C libraries differ in the last bit of `pow`, and exported code has none: it multiplies the same
+    numbers in the same order (`striate.freestanding.step_numbers`).
+    """
+    result, square = 1.0, base
+    while exponent:
+        if exponent & 1:
+            result *= square
+        square *= square
+        exponent >>= 1
+    return result
+
+
+def root(value: float) -> float:
+    """The square root of a number of 0 to 1 that is not too small for 32 bits: by Newton's method
+    from the root in 32 bits, which processors have that divide 64 bits by software. See `power`.
+    """
+    found = float(np.sqrt(np.float32(value)))
+    for _ in range(2):
+        found = 0.5 * (found + value / found)
+    return found
 
 
 def decay_of_lines(network: Model) -> Floats:
@@ -100,6 +129,44 @@ def is_known(optimizer: Optimizer) -> bool:
 def _rule(optimizer: Optimizer) -> bool:
     """What is built into the code, not read from the table."""
     return isinstance(optimizer, SGD) and optimizer.nesterov
+
+
+def factors_of(parts: Sequence[Part]) -> list[float]:
+    """What the learning rate is multiplied by somewhere: the table has a row for each."""
+    return list(dict.fromkeys(factor for _, _, factor in parts))
+
+
+def recorded(
+    optimizer: Optimizer, buffers: Mapping[str, Buffer], parts: Sequence[Part]
+) -> Recorder:
+    """The stages of a step.
+
+    Args:
+        optimizer: SGD or AdamW.
+        buffers: "weights", "gradient", "first" and "second", of the same size; "decay", with a
+            number for each line of them; "table", with a row for each of `factors_of`.
+        parts: of the weights, those that learn.
+    """
+    stores = sgd(optimizer.nesterov) if isinstance(optimizer, SGD) else adamw()
+    factors, recorder = factors_of(parts), Recorder(1, 1)
+    recorder.label = f"{optimizer.kind} step"
+    sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
+    for start, count, lines, factor in (
+        (first // _LINE + start, count, lines, factor)
+        for first, stop, factor in parts
+        for start, count, lines in in_tasks((stop - first) // _LINE, _CHUNK)
+    ):
+        places = {role: size * start for role, size in sizes.items()}
+        places["table"] = NUMBERS * factors.index(factor)
+        nest = Nest((("l", lines), ("e", _LINE)), stores)
+        recorder.tasks(
+            nest,
+            count,
+            {role: sizes[role] * lines for role in nest.buffers if role in sizes},
+            {role: Location(buffers[role], places[role]) for role in nest.buffers},
+            barrier=False,
+        )
+    return recorder
 
 
 class Update:
@@ -123,20 +190,15 @@ class Update:
         weights: Array,
         gradient: Array,
         decay: Array,
-        learned: Sequence[tuple[int, int, float]] | None = None,
+        learned: Sequence[Part] | None = None,
     ) -> None:
-        stores: tuple[Store, ...]
         self._numbers: Callable[[Any, float], list[float]]
-        if isinstance(optimizer, SGD):
-            stores, self._numbers = sgd(optimizer.nesterov), sgd_table
-        else:
-            stores, self._numbers = adamw(), adamw_table
+        self._numbers = sgd_table if isinstance(optimizer, SGD) else adamw_table
         self.optimizer, self._rule = optimizer, _rule(optimizer)
         self.threads = threads if weights.size > _ALONE else 1
         parts = [(0, weights.size, 1.0)] if learned is None else learned
-        # The numbers of a step, for each of the rates.
-        self._factors = list(dict.fromkeys(factor for _, _, factor in parts))
-        self.table = np.zeros((len(self._factors), _NUMBERS), weights.dtype)
+        self._factors = factors_of(parts)
+        self.table = np.zeros((len(self._factors), NUMBERS), weights.dtype)
         arrays = {
             "weights": weights,
             "gradient": gradient,
@@ -145,25 +207,8 @@ class Update:
             **dict(zip(("first", "second"), optimizer.state, strict=False)),
         }
         self._keep = arrays
-        recorder = Recorder(1, 1)
         given = {Buffer(role, a.size, "real", "global"): a for role, a in arrays.items()}
-        buffers = {buffer.name: buffer for buffer in given}
-        sizes = {"decay": 1, **dict.fromkeys(("weights", "gradient", "first", "second"), _LINE)}
-        for start, count, lines, factor in (
-            (first // _LINE + start, count, lines, factor)
-            for first, stop, factor in parts
-            for start, count, lines in in_tasks((stop - first) // _LINE, _CHUNK)
-        ):
-            places = {role: size * start for role, size in sizes.items()}
-            places["table"] = _NUMBERS * self._factors.index(factor)
-            nest = Nest((("l", lines), ("e", _LINE)), stores)
-            recorder.tasks(
-                nest,
-                count,
-                {role: sizes[role] * lines for role in nest.buffers if role in sizes},
-                {role: Location(buffers[role], places[role]) for role in nest.buffers},
-                barrier=False,
-            )
+        recorder = recorded(optimizer, {buffer.name: buffer for buffer in given}, parts)
         memory = Memory(recorder, element, target, self.threads, given)
         self.program = build(recorder.all_stages, memory, target, self.threads)
 

@@ -253,6 +253,24 @@ class Plan:
         )
         return target
 
+    @property
+    def of_batch(self) -> dict[str, Buffer]:
+        """The buffers through which a batch to learn from enters, and what is found leaves: by the
+        names of their views, if they have any.
+        """
+        builder = self.builder
+        return {
+            "addresses": self.input_stage.addresses,
+            "mask": builder.mask,
+            "keys": builder.keys,
+            "shares": builder.shares,
+            "images": builder.images,
+            "targets": self._targets,
+            "weights": self._weights,
+            "losses": self._losses,
+            "gradient": builder.gradient,
+        }
+
     def resize_blocks(self, blocks: int) -> None:
         """Run only the first blocks of images, or a few more: whole tasks."""
         stages = enumerate(self._stages)

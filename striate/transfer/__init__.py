@@ -2,7 +2,6 @@
 
 pretrained     networks whose weights come in a package of their own
 backbone       a network without its last layer: what it sees, as numbers
-cuts           places where a network can be cut in two
 kept_features  these numbers of many images, computed once
 linear_head    a dense layer on top of them; class_head, label_head, number_head
 fine_tuning    its last stages, trained on

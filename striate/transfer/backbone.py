@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from striate.common.errors import StriateValueError
 from striate.common.text import quoted, sizes
 from striate.layers import Conv2D, Dense, Dropout, Flatten
+from striate.model.cuts import cuts, extended, to_vector
 from striate.network import Network, load
-from striate.transfer.cuts import cuts, extended, to_vector
 from striate.transfer.pretrained import PRETRAINED, load_pretrained
 
 

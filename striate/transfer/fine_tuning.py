@@ -18,11 +18,11 @@ import numpy as np
 from striate.common.arrays import Array, Floats
 from striate.common.budget import available_memory
 from striate.common.text import counted, percent
+from striate.model.cuts import WHOLE, copy_weights, cuts, extended, rest, shape_behind
 from striate.model.preprocessing import Preprocessing
 from striate.model.work import multiply_adds_of_nodes
 from striate.network import Network
 from striate.optim.losses import Loss
-from striate.transfer.cuts import WHOLE, copy_weights, cuts, extended, rest, shape_behind
 from striate.transfer.image_views import image_views
 from striate.transfer.kept_features import BATCH, OnProgress
 

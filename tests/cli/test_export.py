@@ -87,3 +87,27 @@ def test_what_is_refused_of_objects(refused: Refused, model: Path, in_tmp: Path)
     assert "there exists" in refused(*command)
     assert "--opset is for --to onnx" in refused(*command, "--opset", 13)
     assert "--batch is for --to object" in refused("export", model, "--to", "onnx", "--batch", 2)
+
+
+def test_an_object_file_that_learns(
+    striate: Run, refused: Refused, model: Path, in_tmp: Path
+) -> None:
+    command = ("export", model, "--to", "object", "--target", "cortex-m4")
+    learns = ("--train", "--frozen-until", "dense_1", "--optimizer", "sgd", "--batch", 4)
+    outcome = striate(*command, *learns, "--weight-decay", 0.01)
+    assert outcome.code == 0
+    assert any(line.startswith("state, which learns: ") for line in outcome.out.splitlines())
+    readme = Path("digits-cortex-m4/README.md").read_text()
+    assert "What learns: dense_1; by SGD(momentum=0.9, nesterov=True, weight_decay=0.01)" in readme
+    plain = striate(*command, "-o", "plain", "--json").json
+    taught = striate(*command, *learns, "-o", "taught", "--json").json
+    assert plain["state_bytes"] == 0 < taught["state_bytes"]
+    for option in (("--frozen-until", "dense_1"), ("--optimizer", "sgd"), ("--weight-decay", 0)):
+        assert f"{option[0]} is for code that learns: add --train" in refused(*command, *option)
+    assert "no layer 'dens' to be frozen until; did you mean 'dense_1'" in refused(
+        *command, "--train", "--frozen-until", "dens", "-o", "none"
+    )
+    assert "--frozen-until is for --to object" in refused(
+        "export", model, "--to", "onnx", "--frozen-until", "dense_1"
+    )
+    assert not Path("none").exists()

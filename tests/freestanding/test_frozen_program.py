@@ -142,7 +142,7 @@ def test_the_arena_is_what_lives_at_once() -> None:
 
 MACHINES = {
     "cortex-m4": Target(
-        "thumbv7em-none-eabihf", "cortex-m4", "",
+        "thumbv7em-unknown-none-eabihf", "cortex-m4", "",
         vector_bytes=4, registers=32, rounds=False, portable=True,
     ),
     "cortex-a72": Target(

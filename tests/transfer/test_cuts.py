@@ -18,8 +18,8 @@ from striate.layers import (
     MaxPool2D,
     ReLU,
 )
+from striate.model.cuts import cuts, extended, rest, to_vector
 from striate.network import Network
-from striate.transfer.cuts import cuts, extended, rest, to_vector
 
 RANDOM = np.random.default_rng(5)
 

@@ -11,11 +11,11 @@ from sklearn import metrics
 
 from striate.data.rows import rows_of
 from striate.layers import BatchNorm, Conv2D, Dense, Dropout, GlobalAvgPool2D, MaxPool2D, ReLU
+from striate.model.cuts import WHOLE, extended, rest
 from striate.model.preprocessing import Preprocessing
 from striate.network import Network
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.transfer.backbone import Backbone
-from striate.transfer.cuts import WHOLE, extended, rest
 from striate.transfer.fine_tuning import FineTuning, TunedStages, choose_cut, work_behind
 from striate.transfer.transfer_targets import ClassTargets, LabelTargets, NumberTargets
 from striate.transfer.transferring import FEWEST, Transfer

@@ -42,6 +42,9 @@ class InputStage:
 
     With images in the lanes a vector holds one pixel of many images; else it runs along a row of
     one image, `e` being column and channel in one.
+
+    Attributes:
+        raw, addresses: where images are copied to, or else where each begins.
     """
 
     def __init__(self, builder: Builder, image: Image, loading: InputFormat) -> None:
@@ -50,7 +53,7 @@ class InputStage:
         self.flat = lanes == 1
         pixels = lanes * image.features
         self.raw = Buffer("raw", pixels, loading.element, "block")
-        self._addresses = Buffer("image addresses", lanes, "u64", "block", near=pixels)
+        self.addresses = Buffer("image addresses", lanes, "u64", "block", near=pixels)
         self._places = Buffer("image places", 2 * lanes, "i32", "block", near=0)
         self._names = [
             *(["factor"] if loading.brightness else []),
@@ -91,7 +94,7 @@ class InputStage:
             out = image.tensor("out", EVERY_PIXEL)
         nest = Nest(axes, stores=(Store(out, value),))
         memory = {
-            "raw": self.raw, "addresses": self._addresses, "places": self._places,
+            "raw": self.raw, "addresses": self.addresses, "places": self._places,
             "amounts": self._amounts, "rows": self._rows, "columns": self._columns,
             "scale": self._scale, "mean": self._mean, "colours": self._colours,
             "out": image.buffer,
@@ -149,7 +152,7 @@ class InputStage:
         # Where a batch has fewer images, zeros are read.
         self._nothing = np.zeros(image.features, np.uint8 if loading.element == "u8" else "f8")
         start = self._nothing.ctypes.data
-        self._images = self._table(self._addresses, np.int64, [start])
+        self._images = self._table(self.addresses, np.int64, [start])
         if loading.margin is not None:
             self._starts = self._table(self._places, np.int32, [0, 0])
             lines = _sources(image.height, loading.margin, loading.reflect)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from striate.layers import Flatten, GlobalAvgPool2D, Layer
 from striate.model.graph import Vertex
-from striate.network import Network
+from striate.model.model import Model
 from striate.ops.shapes import Shape
 
 Config = dict[str, Any]
+Network = TypeVar("Network", bound=Model)
 
 WHOLE = -1
 """In place of a node: no cut, as if it were behind the images; so graphs number their input."""
@@ -60,7 +61,7 @@ def extended(network: Network, node: int, layers: Sequence[Layer] = ()) -> Netwo
     return made
 
 
-def shape_behind(network: Network, node: int) -> Shape:
+def shape_behind(network: Model, node: int) -> Shape:
     """The shape of what is read behind a node; of the images behind `WHOLE`."""
     return network.input_shape if node == WHOLE else network.nodes[node].shape
 
@@ -90,7 +91,7 @@ def rest(network: Network, node: int) -> Network:
     return made
 
 
-def copy_weights(source: Network, target: Network) -> None:
+def copy_weights(source: Model, target: Model) -> None:
     """Copy the parameters and running statistics of all layers that both have by one name."""
     for given, own in (
         (source.parameters, target.parameters),
@@ -102,7 +103,7 @@ def copy_weights(source: Network, target: Network) -> None:
 
 
 def _build(config: Config, network: Network) -> Network:
-    made = Network.from_config(config, seed=None)
+    made = type(network).from_config(config, seed=None)
     copy_weights(network, made)
     return made
 
