@@ -7,7 +7,7 @@ that all else shares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.memory import whole_lines
+from striate.freestanding.rounded_weights import Weights
+from striate.freestanding.small_weights import SmallWeights
 from striate.nest.target import Target, host
 from striate.nest.worker import run_of_tasks
 from striate.plan.analysis.batchnorm_folding import folded
@@ -77,14 +79,24 @@ class FrozenProgram:
         network: the network; it is not changed.
         target: the machine; a portable one, see `Target.portable`, gives all machines' bits.
         batch_size: images of a run.
+        weights: how they are stored, see `striate.freestanding.small_weights`.
 
     Attributes:
         shards: what is done, in order.
         constants: the bytes of that segment: of each buffer what is read.
         arena_bytes: how many bytes the arena has; what is in it before a run does not matter.
+        computed: the network as it is computed: without batch normalisation that a convolution can
+            do, its weights rounded as they are stored.
+        small: the weights in fewer bits, if any are.
     """
 
-    def __init__(self, network: Model, target: Target, batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        network: Model,
+        target: Target,
+        batch_size: int = 1,
+        weights: Weights = "float32",
+    ) -> None:
         self.network, self.target, self.batch_size = network, target, batch_size
         settings = Settings(
             batch_size,
@@ -96,22 +108,37 @@ class FrozenProgram:
             exact=True,
             frozen=True,
         )
-        own = folded(network.branch())
+        self.computed = own = folded(network.branch())
         self.plan = plan = Plan(own, settings, 1, own.flat, own.state_flat, smallest=True)
         plan.input_stage.set_preprocessing(own.preprocessing)
-        plan.prepare(host(portable=target.portable))  # this processor lays the weights out
-        self._place(plan.stages)
-        self.shards = [shard for stage in plan.stages for shard in self._shards_of(stage)]
+        self._lay_out()
+        self.small = None if weights == "float32" else self._in_few_bits(weights)
+        stages = plan.stages if self.small is None else self.small.stages
+        self._place(stages)
+        self.shards = [shard for stage in stages for shard in self._shards_of(stage)]
 
     # --- memory ----------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        """Have this processor lay the weights out."""
+        self.plan.prepare(host(portable=self.target.portable))
+
+    def _in_few_bits(self, weights: Weights) -> SmallWeights:
+        plan = self.plan
+        steps = [step for stage in plan.stages for step in stage.all_steps]
+        written = _written(steps)
+        used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
+        constants = [buffer for buffer in used if buffer not in written | {plan.input_stage.raw}]
+        arrays = plan.memory.arrays
+        small = SmallWeights(plan.stages, self.computed, constants, arrays, weights, self._lay_out)
+        arrays.update(small.arrays)
+        return small
 
     def _place(self, stages: list[Stage]) -> None:
         """Choose a segment for each buffer, and its place there."""
         plan = self.plan
         steps = [step for stage in stages for step in stage.all_steps]
-        written = {
-            step.places[store.target.buffer].buffer for step in steps for store in step.nest.stores
-        }
+        written = _written(steps)
         used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
         images, outputs = plan.input_stage.raw, plan.out
         for buffer in (images, outputs):
@@ -209,6 +236,11 @@ class _ConstantSpan:
 
     elements: range
     shift: int
+
+
+def _written(steps: Iterable[BoundNest]) -> set[Buffer]:
+    """The buffers that some steps write."""
+    return {step.places[store.target.buffer].buffer for step in steps for store in step.nest.stores}
 
 
 def _reach(step: BoundNest, role: str, stage: Stage) -> range:

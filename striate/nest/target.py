@@ -68,6 +68,17 @@ class Target:
         """Whether it has caches, into which code may ask for what it will read."""
         return self.triple.startswith(("x86_64", "amd64", "aarch64", "arm64"))
 
+    @property
+    def conversion(self) -> int:
+        """Instructions that make weights of 8 or 16 bits floating-point numbers of 32, beside the
+        load: sign or zeros fill a vector as it is loaded; without vectors a number also moves from
+        one kind of register to the other. The processor by which orders of sums are chosen has
+        none, so that weights in fewer bits are added up like all others.
+        """
+        if not self.triple:
+            return 0
+        return 1 if self.vector_bytes > 4 else 2
+
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
         return self.vector_bytes // element_bytes

@@ -1,0 +1,72 @@
+"""Where the numbers of a plan's constants come from: which of the network's parameters each is.
+
+A plan copies weights into the order in which its nests read them. Here that is asked instead of
+told: the parameters are numbered, and laid out once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.common.arrays import Array, Floats
+from striate.plan.layout import Buffer
+
+Origins = npt.NDArray[np.int32]
+NOWHERE = -1
+"""The origin of a zero that fills what no parameter does."""
+# Numbers that 32-bit floating-point ones hold exactly, also with a half added.
+_DIGITS = 1 << 14
+
+
+def origins_of(
+    buffers: Iterable[Buffer],
+    arrays: Mapping[Buffer, npt.NDArray[np.generic]],
+    flat: Floats,
+    lay_out: Callable[[], None],
+) -> dict[Buffer, Origins]:
+    """The place in `flat` of each number of those buffers that hold nothing but copies of it.
+
+    Args:
+        buffers: the buffers that are asked for.
+        arrays: the memory of each.
+        flat: all parameters, at most 2²⁸; they are as before afterwards.
+        lay_out: fills the buffers from `flat`.
+    """
+    asked = [buffer for buffer in buffers if arrays[buffer].dtype == np.float32]
+    kept = flat.copy()
+    numbers = np.arange(flat.size)
+
+    def laid(values: Array) -> dict[Buffer, Array]:
+        flat[...] = values
+        lay_out()
+        return {buffer: arrays[buffer].copy() for buffer in asked}
+
+    low, high = laid(numbers % _DIGITS + 1), laid(numbers // _DIGITS + 1.5)
+    flat[...] = kept
+    lay_out()
+    found = {}
+    for buffer in asked:
+        origins = _decoded(low[buffer], high[buffer], flat.size)
+        if origins is None:
+            continue
+        copied = np.where(origins == NOWHERE, np.float32(0), kept[origins])
+        if np.array_equal(copied, arrays[buffer], equal_nan=True):
+            found[buffer] = origins
+    return found
+
+
+def _decoded(low: Array, high: Array, size: int) -> Origins | None:
+    """Numbers from their digits; None where some are none. What depends on no parameter is the same
+    in both, so it is none unless it is 0.
+    """
+    zero = (low == 0) & (high == 0)
+    low, high = (np.where(zero, 0, digit) for digit in (low - 1, high - 1.5))
+    for digit, most in ((low, _DIGITS), (high, size // _DIGITS + 1)):
+        if not np.all((digit >= 0) & (digit < most) & (digit == np.rint(digit))):
+            return None
+    found = high.astype(np.int32) * _DIGITS + low.astype(np.int32)
+    found[zero] = NOWHERE
+    return found if found.max(initial=NOWHERE) < size else None
