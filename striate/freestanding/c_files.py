@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,9 @@ def c_files(
     batch_size: int,
     figures: CodeFigures,
     *,
+    computed: Model,
+    rounded: Sequence[str],
+    kept: Sequence[str],
     same_bits: bool,
     code: str,
 ) -> dict[str, bytes]:
@@ -38,7 +42,11 @@ def c_files(
         known: the processor.
         batch_size: images of a run.
         figures: what the code takes.
-        same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``.
+        computed: the network with weights as the code has them.
+        rounded: which parameters are stored in fewer bits.
+        kept: which weights are not, although the others are.
+        same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``, with these
+            weights.
         code: the file with the code: NAME.o or NAME.c.
     """
     images = _test_images(network, batch_size)
@@ -59,8 +67,12 @@ def c_files(
         "code": code,
         "rows": figures.rows(),
         "same_bits": same_bits,
+        "weights": figures.weights,
+        "rounded": rounded,
+        "kept": kept,
+        "fused": known.target.fused,
         "images": _floats(images),
-        "expected": _floats(_expected(network, images)),
+        "expected": _floats(_expected(computed, images)),
     }
     named = {
         f"{name}.h": "header.h",

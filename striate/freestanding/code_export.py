@@ -13,12 +13,15 @@ from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.exported import Exported
 from striate.freestanding.object_export import object_files
+from striate.freestanding.rounded_weights import Weights, checked_weights
 
 if TYPE_CHECKING:
     from striate.model.model import Model
 
-KINDS: dict[str, Callable[[Model, str, str, int], Exported]] = {"object": object_files}
-"""What makes the files of each kind: from the network, the name, the target and the batch size."""
+KINDS: dict[str, Callable[[Model, str, str, int, Weights], Exported]] = {"object": object_files}
+"""What makes the files of each kind: from the network, the name, the target, the batch size, and
+how weights are stored.
+"""
 _MOST_CONSTANTS = 256 << 20
 
 
@@ -30,12 +33,14 @@ def export(
     target: str,
     name: str | None = None,
     batch_size: int = 1,
+    weights: str = "float32",
 ) -> Exported:
     """Write the network as code for another machine, with all that is needed to use it there.
 
     A run reads raw images as `predict` does, NHWC in 32-bit floating-point numbers, and writes the
     outputs that `predict_logits` gives: where `Exported.same_bits`, to the bit those of
-    ``compile(exact=True, portable=True)``, else within some 1e-6 of the largest.
+    ``compile(exact=True, portable=True)``, else within some 1e-6 of the largest. With weights in
+    fewer bits they are those of a network whose weights are rounded so: `Exported.computed`.
 
     Args:
         network: the network; its auxiliary heads are left out.
@@ -44,10 +49,14 @@ def export(
         target: the processor: see `striate.freestanding.named_targets`.
         name: what all names in C begin with; by default the folder's name.
         batch_size: images of a run.
+        weights: how weights of convolutions and dense layers are stored: "float32", "bfloat16" or
+            "int8", the last with a scale for each output channel. Numbers are multiplied and added
+            in 32 bits all the same.
 
     Raises:
-        ValueError: kind or target is unknown, the name is none of C's, the network too large or
-            with layers that only the NumPy engine can compute, or the folder is there already, or
+        ValueError: kind, target or weights are unknown, the name is none of C's, the network too
+            large, with layers that only the NumPy engine can compute, or with weights that cannot
+            be rounded so, or the folder is there already, or
             the one that it is to be in is not.
         OSError: it cannot be written; then there is no folder.
     """
@@ -62,6 +71,7 @@ def export(
         raise StriateValueError(
             f"export: {checked!r} cannot begin names in C; {c_name(checked)!r} could"
         )
+    stored = checked_weights(weights)
     batch_size = whole_number(batch_size, "batch_size", "export")
     if network.flat.nbytes > _MOST_CONSTANTS:
         raise StriateValueError(
@@ -69,7 +79,7 @@ def export(
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
     check_new_folder(where)
-    found = KINDS[to](network, checked, target, batch_size)
+    found = KINDS[to](network, checked, target, batch_size, stored)
     write_new_folder(where, found.files)
     return found
 

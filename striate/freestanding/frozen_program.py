@@ -7,7 +7,7 @@ that all else shares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -112,8 +112,13 @@ class FrozenProgram:
         self.plan = plan = Plan(own, settings, 1, own.flat, own.state_flat, smallest=True)
         plan.input_stage.set_preprocessing(own.preprocessing)
         self._lay_out()
-        self.small = None if weights == "float32" else self._in_few_bits(weights)
-        stages = plan.stages if self.small is None else self.small.stages
+        stages = plan.stages
+        self.small: SmallWeights | None = None
+        if weights != "float32":
+            arrays = plan.memory.arrays
+            self.small = SmallWeights(stages, own, arrays, weights, self._lay_out)
+            stages = self.small.stages
+            arrays.update(self.small.arrays)
         self._place(stages)
         self.shards = [shard for stage in stages for shard in self._shards_of(stage)]
 
@@ -123,22 +128,13 @@ class FrozenProgram:
         """Have this processor lay the weights out."""
         self.plan.prepare(host(portable=self.target.portable))
 
-    def _in_few_bits(self, weights: Weights) -> SmallWeights:
-        plan = self.plan
-        steps = [step for stage in plan.stages for step in stage.all_steps]
-        written = _written(steps)
-        used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
-        constants = [buffer for buffer in used if buffer not in written | {plan.input_stage.raw}]
-        arrays = plan.memory.arrays
-        small = SmallWeights(plan.stages, self.computed, constants, arrays, weights, self._lay_out)
-        arrays.update(small.arrays)
-        return small
-
     def _place(self, stages: list[Stage]) -> None:
         """Choose a segment for each buffer, and its place there."""
         plan = self.plan
         steps = [step for stage in stages for step in stage.all_steps]
-        written = _written(steps)
+        written = {
+            step.places[store.target.buffer].buffer for step in steps for store in step.nest.stores
+        }
         used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
         images, outputs = plan.input_stage.raw, plan.out
         for buffer in (images, outputs):
@@ -236,11 +232,6 @@ class _ConstantSpan:
 
     elements: range
     shift: int
-
-
-def _written(steps: Iterable[BoundNest]) -> set[Buffer]:
-    """The buffers that some steps write."""
-    return {step.places[store.target.buffer].buffer for step in steps for store in step.nest.stores}
 
 
 def _reach(step: BoundNest, role: str, stage: Stage) -> range:

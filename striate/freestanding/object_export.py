@@ -22,6 +22,7 @@ from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, write_module
 from striate.freestanding.named_targets import named_target
+from striate.freestanding.rounded_weights import Weights
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
-def object_files(network: Model, name: str, target: str, batch_size: int) -> Exported:
+def object_files(
+    network: Model, name: str, target: str, batch_size: int, weights: Weights
+) -> Exported:
     """The files, see above.
 
     Args:
@@ -37,13 +40,15 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
         name: what all names in C begin with.
         target: the processor's name.
         batch_size: images of a run.
+        weights: how they are stored.
 
     Raises:
         ValueError: the target is unknown, or the network has layers that only the NumPy engine can
-            compute.
+            compute, or weights that cannot be rounded.
     """
     known = named_target(target)
-    program = FrozenProgram(network, known.target, batch_size)
+    program = FrozenProgram(network, known.target, batch_size, weights)
+    small = program.small
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
     figures = CodeFigures(
@@ -53,13 +58,27 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
         program.image_bytes,
         program.output_bytes,
         batch_size * sum(multiply_adds_of_nodes(network)),
+        weights,
+        0 if small is None else small.numbers,
     )
-    same_bits = known.target.fused and host().fused
+    # Sums of scaled weights are other sums.
+    same_bits = known.target.fused and host().fused and weights != "int8"
     files = {
         f"{name}.o": code,
-        **c_files(network, name, known, batch_size, figures, same_bits=same_bits, code=f"{name}.o"),
+        **c_files(
+            network,
+            name,
+            known,
+            batch_size,
+            figures,
+            computed=program.computed,
+            rounded=() if small is None else small.names,
+            kept=() if small is None else small.kept,
+            same_bits=same_bits,
+            code=f"{name}.o",
+        ),
     }
-    return Exported("object", name, known.name, files, figures, same_bits)
+    return Exported("object", name, known.name, files, figures, same_bits, program.computed)
 
 
 def with_constants(module: Module, program: FrozenProgram, name: str) -> Module:

@@ -12,7 +12,7 @@ normalisation stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 Arrays = dict[Buffer, npt.NDArray[np.generic]]
+_WEIGHTS = ("/filters", "/weights")
 _ELEMENTS: dict[Weights, Element] = {"bfloat16": "bf16", "int8": "i8"}
 
 
@@ -43,7 +44,6 @@ class SmallWeights:
         stages: of a plan for inference.
         network: whose parameters the plan reads; they are rounded in place, so that it computes
             what the stages do, whatever steps go on reading them as they were.
-        constants: buffers that no stage writes.
         memory: the memory of the plan's buffers.
         kind: "bfloat16" or "int8".
         lay_out: fills the constants from the network's parameters.
@@ -52,7 +52,9 @@ class SmallWeights:
         stages: the same, but they read weights in few bits.
         arrays: the memory of the buffers that only they have.
         names: the parameters that are rounded: "conv2d_1/filters".
-        numbers: how many numbers these are.
+        kept: the filters and weights that are not, since a step does with them what it could not do
+            with scaled ones.
+        numbers: how many numbers are rounded.
 
     Raises:
         ValueError: weights are not finite, or too large for bfloat16.
@@ -62,20 +64,21 @@ class SmallWeights:
         self,
         stages: Sequence[Stage],
         network: Model,
-        constants: Collection[Buffer],
         memory: Arrays,
         kind: Weights,
         lay_out: Callable[[], None],
     ) -> None:
         self._kind: Weights = kind
         steps = [step for stage in stages for step in stage.all_steps]
-        weights = [(s, w) for s in steps if (w := weight_of(s, constants)) is not None]
-        asked = dict.fromkeys(step.places[weight.buffer].buffer for step, weight in weights)
-        self._origins = origins_of(asked, memory, network.flat, lay_out)
+        used = dict.fromkeys(place.buffer for step in steps for place in step.places.values())
+        for step in steps:
+            for store in step.nest.stores:
+                used.pop(step.places[store.target.buffer].buffer, None)
+        self._origins = origins_of(used, memory, network.flat, lay_out)
         self._reads = {
-            id(step): WeightRead.of(step, weight, origins)
-            for step, weight in weights
-            if (origins := self._origins.get(step.places[weight.buffer].buffer)) is not None
+            id(step): WeightRead.of(step, weight, self._origins[step.places[weight.buffer].buffer])
+            for step in steps
+            if (weight := weight_of(step, self._origins)) is not None
         }
         self._labels = labels_of(self._reads.values(), network.flat.size)
         self._round(network)
@@ -104,6 +107,11 @@ class SmallWeights:
             f"{network.nodes[slot.node].name}/{slot.parameter.name}"
             for slot in network.slots
             if rounded[slot.start : slot.stop].any()
+        )
+        self.kept = tuple(
+            name
+            for name in network.parameters
+            if name.endswith(_WEIGHTS) and name not in self.names
         )
         for name in self.names:
             _check_finite(name, network.parameters[name])

@@ -16,7 +16,6 @@ from striate.plan.layout import Buffer
 
 Origins = npt.NDArray[np.int32]
 NOWHERE = -1
-"""The origin of a zero that fills what no parameter does."""
 # Numbers that 32-bit floating-point ones hold exactly, also with a half added.
 _DIGITS = 1 << 14
 
@@ -27,7 +26,8 @@ def origins_of(
     flat: Floats,
     lay_out: Callable[[], None],
 ) -> dict[Buffer, Origins]:
-    """The place in `flat` of each number of those buffers that hold nothing but copies of it.
+    """The place in `flat` of each number of those buffers that hold copies of it and nothing else;
+    `NOWHERE` for zeros that fill gaps.
 
     Args:
         buffers: the buffers that are asked for.
@@ -50,7 +50,7 @@ def origins_of(
     found = {}
     for buffer in asked:
         origins = _decoded(low[buffer], high[buffer], flat.size)
-        if origins is None:
+        if origins is None or origins.max(initial=NOWHERE) == NOWHERE:
             continue
         copied = np.where(origins == NOWHERE, np.float32(0), kept[origins])
         if np.array_equal(copied, arrays[buffer], equal_nan=True):
