@@ -10,9 +10,11 @@ from click.core import ParameterSource
 from striate.cli import options
 from striate.cli.export_code import write_code
 from striate.cli.export_onnx import write_onnx
+from striate.cli.weights_measured import SmallerWeights
 from striate.common.text import listed
 from striate.exporting import onnx_export
 from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.freestanding.rounded_weights import WEIGHTS
 
 
 @click.command(
@@ -73,6 +75,20 @@ from striate.freestanding.named_targets import NAMED_TARGETS
     metavar="N",
     help="Object: images of a run.",
 )
+@click.option(
+    "--weights",
+    type=click.Choice(WEIGHTS),
+    default=WEIGHTS[0],
+    show_default=True,
+    help="Object: how weights are stored: in 32 bits, in 16, or in 8 with a scale for each output "
+    "channel. They are multiplied in 32 bits all the same.",
+)
+@click.option(
+    "--measure",
+    metavar="SOURCE",
+    help="With --weights: labelled images, as `striate evaluate` takes them, on which to say what "
+    "the smaller weights cost in accuracy.",
+)
 @options.output_options
 @click.pass_context
 def export(
@@ -83,6 +99,8 @@ def export(
     out: str | None,
     target: str | None,
     batch: int,
+    weights: str,
+    measure: str | None,
     as_json: bool,
     quiet: bool,
     **of_onnx: Any,
@@ -101,10 +119,14 @@ def export(
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
     else:
-        write_code(model, out, kind, target, batch, as_json=as_json)
+        wanted = SmallerWeights(weights, measure)
+        write_code(model, out, kind, target, batch, wanted, as_json=as_json, quiet=quiet)
 
 
-_OF_KIND = {"onnx": ("layout", "pixels", "probabilities", "opset"), "object": ("target", "batch")}
+_OF_KIND = {
+    "onnx": ("layout", "pixels", "probabilities", "opset"),
+    "object": ("target", "batch", "weights", "measure"),
+}
 
 
 def _refuse_others(context: click.Context, kind: str) -> None:

@@ -8,14 +8,22 @@ from pathlib import Path
 import click
 
 from striate.cli.output import json_line, one_line
+from striate.cli.weights_measured import SmallerWeights
 from striate.common.text import listed
 from striate.freestanding.code_export import c_name
 from striate.freestanding.named_targets import NAMED_TARGETS
-from striate.network import load
 
 
 def write_code(
-    model: str, out: str | None, kind: str, target: str | None, batch: int, *, as_json: bool
+    model: str,
+    out: str | None,
+    kind: str,
+    target: str | None,
+    batch: int,
+    small: SmallerWeights,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Write the folder, and say what the code takes."""
     if target is None:
@@ -23,9 +31,16 @@ def write_code(
             f"--to {kind} needs --target: " + listed(list(NAMED_TARGETS), len(NAMED_TARGETS))
         )
     folder = Path(f"{Path(model).stem}-{target}" if out is None else out)
-    found = load(model).export(
-        folder, to=kind, target=target, name=c_name(Path(model).stem), batch_size=batch
+    network, tested = small.loaded(model, quiet=quiet)
+    found = network.export(
+        folder,
+        to=kind,
+        target=target,
+        name=c_name(Path(model).stem),
+        batch_size=batch,
+        weights=small.weights,
     )
+    measured = None if tested is None else small.measured(network, found.computed, tested)
     if as_json:
         json_line(
             {
@@ -36,9 +51,12 @@ def write_code(
                 "files": list(found.files),
                 **asdict(found.figures),
                 "same_bits": found.same_bits,
+                "measured": None if measured is None else measured.to_dict(),
             }
         )
         return
     for what, much in found.figures.rows():
         click.echo(f"{what}: {much}")
+    for line in [] if measured is None else measured.lines():
+        click.echo(line)
     click.echo(f"Wrote {listed(list(found.files), len(found.files))} to {one_line(str(folder))}")

@@ -18,7 +18,7 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 Labels = npt.NDArray[np.int64]
 _LARGEST = 127
 # Parts of the scale at which the largest weight of a sum is just held: smaller ones cut it off, and
-# hold all others more finely. Beyond these the error only grows; within, outputs of LeNet-5 come out
+# hold all others more finely. Beyond these the error only grows; within, outputs of LeNet-5 come
 # nearer by a fifth than with the plain scale.
 _SCALES = np.linspace(1.01, 0.96, 26)
 

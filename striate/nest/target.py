@@ -71,13 +71,11 @@ class Target:
     @property
     def conversion(self) -> int:
         """Instructions that make weights of 8 or 16 bits floating-point numbers of 32, beside the
-        load: sign or zeros fill a vector as it is loaded; without vectors a number also moves from
-        one kind of register to the other. The processor by which orders of sums are chosen has
-        none, so that weights in fewer bits are added up like all others.
+        load: they are widened and converted, or, without vectors, converted and brought from one
+        kind of register into the other. The processor by which orders of sums are chosen has none,
+        so that weights in fewer bits are added up in the order of all others.
         """
-        if not self.triple:
-            return 0
-        return 1 if self.vector_bytes > 4 else 2
+        return 2 if self.triple else 0
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
