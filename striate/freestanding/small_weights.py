@@ -88,10 +88,9 @@ class SmallWeights:
         self.stages = [
             replace(
                 stage,
-                **{
-                    when: [self._rewritten(step) for step in getattr(stage, when)]
-                    for when in ("starts", "steps", "ends")
-                },
+                starts=[*map(self._rewritten, stage.starts)],
+                steps=[*map(self._rewritten, stage.steps)],
+                ends=[*map(self._rewritten, stage.ends)],
             )
             for stage in stages
         ]
