@@ -172,10 +172,9 @@ class SmallWeights:
 
 def _check_finite(name: str, numbers: Floats) -> None:
     if not np.isfinite(numbers).all():
-        bad = int((~np.isfinite(numbers)).sum())
         raise StriateValueError(
-            f"export: {name} has {bad:,} numbers that are infinite or none at all, which no scale "
-            "can hold; train the network anew, or export it with weights='float32'"
+            f"export: {name} holds numbers that are not finite, so they cannot be rounded: train "
+            "the network with a lower learning rate, or export it with weights='float32'"
         )
 
 
