@@ -22,7 +22,7 @@ import numpy.typing as npt
 from striate.common.arrays import Floats
 from striate.common.errors import StriateValueError
 from striate.freestanding.rounded_weights import Weights, from_bfloat16, to_bfloat16, to_int8
-from striate.freestanding.weight_origins import NOWHERE, origins_of
+from striate.freestanding.weight_origins import origins_of
 from striate.freestanding.weight_reads import WeightRead, labels_of, weight_of
 from striate.nest.algebra import Accumulator, Element, Expression, MultiplyAdd, Tensor
 from striate.nest.rewrite import with_fields, with_sums, with_tensors
@@ -99,7 +99,7 @@ class SmallWeights:
 
     def _round(self, network: Model) -> None:
         """Round the network's weights, and keep what is stored of each."""
-        flat, labels = network.flat, self._labels[:-1]
+        flat, labels = network.flat, self._labels
         rounded = labels >= 0
         self.numbers = int(rounded.sum())
         self.names = tuple(
@@ -132,15 +132,12 @@ class SmallWeights:
         if buffer not in self._buffers:
             origins = self._origins[buffer]
             small = Buffer(buffer.name, buffer.size, _ELEMENTS[self._kind], "global")
-            numbers = self._stored[origins]
-            numbers[origins == NOWHERE] = 0
-            self._buffers[buffer], self.arrays[small] = small, numbers
+            self._buffers[buffer], self.arrays[small] = small, self._stored[origins]
         return self._buffers[buffer]
 
     def _scales_of(self, step: BoundNest, read: WeightRead) -> Buffer:
-        """The scale of each sum of a step; 1 where there is nothing but zeros to be scaled."""
-        labels = self._labels[read.rows].max(axis=1)
-        scales = np.append(self._scales, np.float32(1))[labels]
+        """The scale of each sum of a step."""
+        scales = self._scales[self._labels[read.rows[:, 0]]]
         buffer = Buffer(f"{step.label} scales", scales.size, "real", "global")
         self.arrays[buffer] = scales
         return buffer

@@ -15,7 +15,6 @@ from striate.common.arrays import Array, Floats
 from striate.plan.layout import Buffer
 
 Origins = npt.NDArray[np.int32]
-NOWHERE = -1
 # Numbers that 32-bit floating-point ones hold exactly, also with a half added.
 _DIGITS = 1 << 14
 
@@ -26,8 +25,7 @@ def origins_of(
     flat: Floats,
     lay_out: Callable[[], None],
 ) -> dict[Buffer, Origins]:
-    """The place in `flat` of each number of those buffers that hold copies of it and nothing else;
-    `NOWHERE` for zeros that fill gaps.
+    """The place in `flat` of each number of those buffers that hold copies of it and nothing else.
 
     Args:
         buffers: the buffers that are asked for.
@@ -44,29 +42,24 @@ def origins_of(
         lay_out()
         return {buffer: arrays[buffer].copy() for buffer in asked}
 
-    low, high = laid(numbers % _DIGITS + 1), laid(numbers // _DIGITS + 1.5)
+    # With a half, so that what depends on no parameter is no digit in one of them.
+    low, high = laid(numbers % _DIGITS), laid(numbers // _DIGITS + 0.5)
     flat[...] = kept
     lay_out()
     found = {}
     for buffer in asked:
-        origins = _decoded(low[buffer], high[buffer], flat.size)
-        if origins is None or origins.max(initial=NOWHERE) == NOWHERE:
+        origins = _decoded(low[buffer], high[buffer] - 0.5, flat.size)
+        if origins is None:
             continue
-        copied = np.where(origins == NOWHERE, np.float32(0), kept[origins])
-        if np.array_equal(copied, arrays[buffer], equal_nan=True):
+        if np.array_equal(kept[origins], arrays[buffer], equal_nan=True):
             found[buffer] = origins
     return found
 
 
 def _decoded(low: Array, high: Array, size: int) -> Origins | None:
-    """Numbers from their digits; None where some are none. What depends on no parameter is the same
-    in both, so it is none unless it is 0.
-    """
-    zero = (low == 0) & (high == 0)
-    low, high = (np.where(zero, 0, digit) for digit in (low - 1, high - 1.5))
+    """Numbers below `size` from their digits; None where some are none."""
     for digit, most in ((low, _DIGITS), (high, size // _DIGITS + 1)):
         if not np.all((digit >= 0) & (digit < most) & (digit == np.rint(digit))):
             return None
     found = high.astype(np.int32) * _DIGITS + low.astype(np.int32)
-    found[zero] = NOWHERE
-    return found if found.max(initial=NOWHERE) < size else None
+    return found if found.max(initial=0) < size else None

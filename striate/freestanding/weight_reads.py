@@ -75,28 +75,30 @@ def weight_of(step: BoundNest, constants: Collection[Buffer]) -> Tensor | None:
     looked_up = factor.rows is not None or bool(factor.shift)
     if looked_up or factor.element != "real" or factor.buffer in step.advance:
         return None
-    outside = (*nest.initial, *(store.value for store in nest.stores))
-    others = [t for e in (*nest.terms, *outside) for t in tensors_in(e) if t is not factor]
-    return None if factor.buffer in {tensor.buffer for tensor in others} else factor
+    every = (*nest.terms, *nest.initial, *(store.value for store in nest.stores))
+    reads = [t.buffer for expression in every for t in tensors_in(expression)]
+    return factor if reads.count(factor.buffer) == 1 else None
 
 
 def labels_of(reads: Iterable[WeightRead], size: int) -> Labels:
     """Numbers for sets of parameters, the same for all that any sum adds up; -1 for those that none
-    does, and for one more at the end.
+    does.
+
+    Args:
+        reads: the sums.
+        size: how many parameters there are.
     """
     rows = [read.rows for read in reads]
     nobody = np.iinfo(np.int64).max
-    labels = np.full(size + 1, nobody)  # the last one is that of `NOWHERE`
+    labels = np.full(size, nobody)
     for each in rows:
         labels[each] = each
     before = None
     while before is None or not np.array_equal(labels, before):
         before = labels.copy()
         for each in rows:
-            labels[-1] = nobody
             np.minimum.at(labels, each, labels[each].min(axis=1, keepdims=True))
-    labels[-1] = nobody
     used = labels < nobody
-    found = np.full(size + 1, -1)
+    found = np.full(size, -1)
     found[used] = np.unique(labels[used], return_inverse=True)[1]
     return found
