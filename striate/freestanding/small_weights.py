@@ -75,11 +75,14 @@ class SmallWeights:
             for store in step.nest.stores:
                 used.pop(step.places[store.target.buffer].buffer, None)
         self._origins = origins_of(used, memory, network.flat, lay_out)
-        self._reads = {
-            id(step): WeightRead.of(step, weight, self._origins[step.places[weight.buffer].buffer])
-            for step in steps
-            if (weight := weight_of(step, self._origins)) is not None
-        }
+        self._reads: dict[int, WeightRead] = {}
+        for step in steps:
+            weight = weight_of(step, self._origins)
+            if weight is not None:
+                origins = self._origins[step.places[weight.buffer].buffer]
+                read = WeightRead.of(step, weight, origins)
+                if read.rows.min() >= 0:
+                    self._reads[id(step)] = read
         self._labels = labels_of(self._reads.values(), network.flat.size)
         self._round(network)
         lay_out()
@@ -128,7 +131,7 @@ class SmallWeights:
         self._stored[rounded] = numbers
 
     def _small(self, buffer: Buffer) -> Buffer:
-        """The same numbers as in a buffer, in few bits."""
+        """The same weights as in a buffer, in few bits; what else is in there, nobody reads."""
         if buffer not in self._buffers:
             origins = self._origins[buffer]
             small = Buffer(buffer.name, buffer.size, _ELEMENTS[self._kind], "global")

@@ -25,7 +25,8 @@ def origins_of(
     flat: Floats,
     lay_out: Callable[[], None],
 ) -> dict[Buffer, Origins]:
-    """The place in `flat` of each number of those buffers that hold copies of it and nothing else.
+    """The place in `flat` of each number of those buffers that hold copies of it; -1 for what is no
+    copy.
 
     Args:
         buffers: the buffers that are asked for.
@@ -49,17 +50,18 @@ def origins_of(
     found = {}
     for buffer in asked:
         origins = _decoded(low[buffer], high[buffer] - 0.5, flat.size)
-        if origins is None:
-            continue
-        if np.array_equal(kept[origins], arrays[buffer], equal_nan=True):
+        same = kept[origins].view(np.uint32) == arrays[buffer].view(np.uint32)
+        origins[~same] = -1
+        if origins.max(initial=-1) >= 0:
             found[buffer] = origins
     return found
 
 
-def _decoded(low: Array, high: Array, size: int) -> Origins | None:
-    """Numbers below `size` from their digits; None where some are none."""
+def _decoded(low: Array, high: Array, size: int) -> Origins:
+    """Numbers below `size` from their digits; -1 where they are none."""
+    known = np.ones(low.shape, np.bool_)
     for digit, most in ((low, _DIGITS), (high, size // _DIGITS + 1)):
-        if not np.all((digit >= 0) & (digit < most) & (digit == np.rint(digit))):
-            return None
-    found = high.astype(np.int32) * _DIGITS + low.astype(np.int32)
-    return found if found.max(initial=0) < size else None
+        known &= (digit >= 0) & (digit < most) & (digit == np.rint(digit))
+    low, high = (np.where(known, digit, 0).astype(np.int32) for digit in (low, high))
+    found = high * _DIGITS + low
+    return np.where(known & (found < size), found, np.int32(-1))

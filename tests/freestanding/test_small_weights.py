@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -330,6 +331,25 @@ def test_weights_that_no_step_can_read_small(monkeypatch: pytest.MonkeyPatch) ->
     assert program.small.numbers == 9 * 16 + 128 * 10
     name = "conv2d_2/filters"
     np.testing.assert_array_equal(program.computed.parameters[name], network.parameters[name])
+
+
+def test_weights_among_other_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that reads something that is no copy of a parameter goes on reading 32 bits."""
+    known = small_weights.origins_of
+    network = digits()
+    (slot,) = [slot for slot in network.slots if slot.parameter.name == "weights"]
+
+    def with_a_hole(*given: Any) -> dict[Buffer, np.ndarray]:
+        found = known(*given)
+        for origins in found.values():
+            origins[origins == slot.stop - 1] = -1
+        return found
+
+    monkeypatch.setattr(small_weights, "origins_of", with_a_hole)
+    program = FrozenProgram(network, host(portable=True), 1, "int8")
+    assert program.small is not None and program.small.kept == ("dense_1/weights",)
+    images = images_for(network, 2)
+    assert distance(run_here(program, images), in_float64(program.computed, images)) < 2e-6
 
 
 @pytest.mark.parametrize("kind", SMALL)

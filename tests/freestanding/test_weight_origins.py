@@ -39,9 +39,11 @@ def test_copies_are_found_and_nothing_else() -> None:
     found = origins_of(buffers.values(), arrays, flat, lay_out)
     np.testing.assert_array_equal(flat, kept)
     np.testing.assert_array_equal(arrays[buffers["turned"]], flat[turned])
-    assert {buffer.name for buffer in found} == {"itself", "turned"}
+    assert {buffer.name for buffer in found} == {"itself", "turned", "gaps"}
     np.testing.assert_array_equal(found[buffers["itself"]], np.arange(count))
     np.testing.assert_array_equal(found[buffers["turned"]], turned)
+    expected = np.where(np.arange(count) % 2, -1, np.arange(count))
+    np.testing.assert_array_equal(found[buffers["gaps"]], expected)
 
 
 def test_what_any_sum_adds_up_has_one_label() -> None:
