@@ -15,6 +15,8 @@ Weights = Literal["float32", "bfloat16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 """How the weights of an export may be stored."""
 
+# Numbers that are rounded together, which stay in a cache meanwhile.
+_TOGETHER = 1 << 15
 Labels = npt.NDArray[np.int64]
 _LARGEST = 127
 # Parts of the scale at which the largest weight of a sum is just held: smaller ones cut it off, and
@@ -61,25 +63,38 @@ def to_int8(numbers: Floats, labels: Labels) -> tuple[npt.NDArray[np.int8], Floa
 
     Args:
         numbers: finite, (n,).
-        labels: which of them share a scale, (n,): from 0 on.
+        labels: which of them share a scale, (n,): all from 0 to the largest.
     """
-    count = int(labels.max(initial=-1)) + 1
-    exact = numbers.astype(np.float64)
-    most = np.zeros(count)
-    np.maximum.at(most, labels, np.abs(exact))
-    best, least = np.ones(count, np.float32), np.full(count, np.inf)
+    sizes = np.bincount(labels)
+    order, ends = np.argsort(labels, kind="stable"), np.cumsum(sizes)
+    whole, scales = np.zeros(numbers.size, np.int8), np.ones(sizes.size, np.float32)
+    first = 0
+    while first < sizes.size:
+        begin = ends[first] - sizes[first]
+        last = max(first + 1, int(np.searchsorted(ends, begin + _TOGETHER, side="right")))
+        places = order[begin : ends[last - 1]]
+        whole[places], scales[first:last] = _runs_to_int8(numbers[places], sizes[first:last])
+        first = last
+    return whole, scales
+
+
+def _runs_to_int8(numbers: Floats, sizes: Labels) -> tuple[npt.NDArray[np.int8], Floats]:
+    """The same of numbers of which so many, one behind the other, share a scale."""
+    starts = np.cumsum(sizes) - sizes
+    most = np.maximum.reduceat(np.abs(numbers), starts)
+    best, least = np.ones(sizes.size, np.float32), np.full(sizes.size, np.inf)
     for part in _SCALES:
         scales = (most * (part / _LARGEST)).astype(np.float32)
         scales[scales == 0] = 1.0  # zeros, and numbers too small for a scale
-        each = scales[labels].astype(np.float64)
-        errors = np.bincount(labels, (_whole(exact, each) * each - exact) ** 2, count)
+        exact = numbers / np.repeat(scales, sizes)
+        squares = (_nearest(exact) - exact) ** 2
+        errors = np.add.reduceat(squares, starts, dtype=np.float64) * scales.astype(np.float64) ** 2
         better = errors < least
         best[better], least[better] = scales[better], errors[better]
-    return _whole(exact, best[labels].astype(np.float64)).astype(np.int8), best
+    return _nearest(numbers / np.repeat(best, sizes)).astype(np.int8), best
 
 
-def _whole(
-    numbers: npt.NDArray[np.float64], scales: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = np.clip(np.rint(numbers / scales), -_LARGEST, _LARGEST)
+def _nearest(exact: Floats) -> Floats:
+    """The whole numbers that 8 bits can hold nearest to some."""
+    found: Floats = np.clip(np.rint(exact), -_LARGEST, _LARGEST)
     return found

@@ -83,7 +83,6 @@ class SmallWeights:
                 read = WeightRead.of(step, weight, origins)
                 if read.rows.min() >= 0:
                     self._reads[id(step)] = read
-        self._labels = labels_of(self._reads.values(), network.flat.size)
         self._round(network)
         lay_out()
         self.arrays: Arrays = {}
@@ -102,8 +101,10 @@ class SmallWeights:
 
     def _round(self, network: Model) -> None:
         """Round the network's weights, and keep what is stored of each."""
-        flat, labels = network.flat, self._labels
-        rounded = labels >= 0
+        flat = network.flat
+        rounded = np.zeros(flat.size, np.bool_)
+        for read in self._reads.values():
+            rounded[read.rows] = True
         self.numbers = int(rounded.sum())
         self.names = tuple(
             f"{network.nodes[slot.node].name}/{slot.parameter.name}"
@@ -125,8 +126,10 @@ class SmallWeights:
             self._stored: npt.NDArray[np.generic] = np.zeros(flat.size, np.uint16)
             self._stored[rounded] = halves
             return
-        numbers, self._scales = to_int8(flat[rounded], labels[rounded])
-        flat[rounded] = numbers * self._scales[labels[rounded]]
+        self._labels = labels_of(self._reads.values(), flat.size)
+        labels = self._labels[rounded]
+        numbers, self._scales = to_int8(flat[rounded], labels)
+        flat[rounded] = numbers * self._scales[labels]
         self._stored = np.zeros(flat.size, np.int8)
         self._stored[rounded] = numbers
 

@@ -88,17 +88,26 @@ def labels_of(reads: Iterable[WeightRead], size: int) -> Labels:
         reads: the sums.
         size: how many parameters there are.
     """
-    rows = [read.rows for read in reads]
-    nobody = np.iinfo(np.int64).max
-    labels = np.full(size, nobody)
-    for each in rows:
-        labels[each] = each
-    before = None
-    while before is None or not np.array_equal(labels, before):
-        before = labels.copy()
-        for each in rows:
-            np.minimum.at(labels, each, labels[each].min(axis=1, keepdims=True))
-    used = labels < nobody
-    found = np.full(size, -1)
-    found[used] = np.unique(labels[used], return_inverse=True)[1]
-    return found
+    labels, uses = np.full(size, -1), np.zeros(size, np.int64)
+    rows: list[tuple[Origins, bool]] = []
+    for read in reads:
+        labels[read.rows] = read.rows
+        times = np.bincount(read.rows.ravel(), minlength=size)
+        uses += times
+        rows.append((read.rows, bool(times.max() > 1)))
+    shared = bool(uses.max(initial=0) > 1)
+    changed = True
+    while changed:  # each set comes to have its least number
+        changed = False
+        for each, repeats in rows:
+            held = labels[each]
+            least = held.min(axis=1, keepdims=True)
+            if np.array_equal(held, np.broadcast_to(least, held.shape)):
+                continue
+            if repeats:
+                np.minimum.at(labels, each, least)
+            else:
+                labels[each] = least
+            changed = shared
+    count = np.cumsum(labels == np.arange(size)) - 1
+    return np.where(labels < 0, -1, count[labels])
