@@ -91,7 +91,8 @@ def _runs_to_int8(numbers: Floats, sizes: Labels) -> tuple[npt.NDArray[np.int8],
         errors = np.add.reduceat(squares, starts, dtype=np.float64) * scales.astype(np.float64) ** 2
         better = errors < least
         best[better], least[better] = scales[better], errors[better]
-    return _nearest(numbers / np.repeat(best, sizes)).astype(np.int8), best
+    chosen: Floats = np.repeat(best, sizes)
+    return _nearest(numbers / chosen).astype(np.int8), best
 
 
 def _nearest(exact: Floats) -> Floats:
