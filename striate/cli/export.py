@@ -8,11 +8,13 @@ import click
 from click.core import ParameterSource
 
 from striate.cli import options
-from striate.cli.export_code import learning_options, write_code
+from striate.cli.export_code import CodeOptions, learning_options, write_code
 from striate.cli.export_onnx import write_onnx
+from striate.cli.weights_measured import SmallerWeights
 from striate.common.text import listed
 from striate.exporting import onnx_export
 from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.freestanding.rounded_weights import WEIGHTS
 
 
 @click.command(
@@ -75,6 +77,20 @@ from striate.freestanding.named_targets import NAMED_TARGETS
     help="Object, wasm: images of a run, or at most of a step of training.",
 )
 @click.option(
+    "--weights",
+    type=click.Choice(WEIGHTS),
+    default=WEIGHTS[0],
+    show_default=True,
+    help="Object, wasm: how weights are stored: in 32 bits, in 16, or in 8 with a scale for each "
+    "output channel. They are multiplied in 32 bits all the same.",
+)
+@click.option(
+    "--measure",
+    metavar="SOURCE",
+    help="With --weights: labelled images, as `striate evaluate` takes them, on which to say what "
+    "the smaller weights cost in accuracy.",
+)
+@click.option(
     "--train",
     is_flag=True,
     help="Object, wasm: code that goes on learning where it runs.",
@@ -102,6 +118,8 @@ def export(
     batch: int,
     as_json: bool,
     quiet: bool,
+    weights: str,
+    measure: str | None,
     train: bool,
     frozen_until: str | None,
     optimizer: str | None,
@@ -132,14 +150,17 @@ def export(
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
     else:
-        write_code(model, out, kind, target, batch, learning, as_json=as_json)
+        small = SmallerWeights(weights, measure)
+        asked = CodeOptions(model, kind, target, batch, small, learning)
+        write_code(asked, out, as_json=as_json, quiet=quiet)
 
 
 _KINDS_OF = {
     **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
     "target": ("object",),
     **dict.fromkeys(
-        ("batch", "train", "frozen_until", "optimizer", "weight_decay"), ("object", "wasm")
+        ("batch", "weights", "measure", "train", "frozen_until", "optimizer", "weight_decay"),
+        ("object", "wasm"),
     ),
 }
 """The kinds of files that options are for."""

@@ -5,6 +5,10 @@ exported         files, and what they take on the other machine
 named_targets    processors by the names that people use
 frozen_program   a network as calls on images, outputs, constants and an arena
 llvm_module      the calls as one LLVM module
+rounded_weights  weights as bfloat16 and int8, in arrays
+small_weights    a plan's steps that read weights in so few bits
+weight_origins   which parameter each number of a plan's constants is
+weight_reads     which weights steps multiply by, and add up together
 object_export    an object file, for a linker
 wasm_export      WebAssembly, for browsers
 wasm_module      modules of it, without a linker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,18 +10,15 @@ from striate.common.arrays import Array
 from striate.common.templates import rendered
 from striate.common.text import sizes
 from striate.freestanding.exported import CodeFigures
+from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.named_targets import NamedTarget
 from striate.freestanding.sample_runs import sample_runs
 
-if TYPE_CHECKING:
-    from striate.model.model import Model
-
 
 def c_files(
-    network: Model,
+    program: FrozenProgram,
     name: str,
     known: NamedTarget,
-    batch_size: int,
     figures: CodeFigures,
     *,
     same_bits: bool,
@@ -30,15 +27,16 @@ def c_files(
     """Files by their names: a header, test vectors, an example that runs them, a README.
 
     Args:
-        network: the network.
+        program: what the code does.
         name: what all names begin with.
         known: the processor.
-        batch_size: images of a run.
         figures: what the code takes.
-        same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``.
+        same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``, with weights
+            as it has them.
         code: the file with the code: NAME.o or NAME.c.
     """
-    runs = sample_runs(network, batch_size)
+    network, batch_size, small = program.network, program.batch_size, program.small
+    runs = sample_runs(program.computed, batch_size)
     values: dict[str, Any] = {
         "name": name,
         "upper": name.upper(),
@@ -58,6 +56,10 @@ def c_files(
         "same_bits": same_bits,
         "images": _floats(runs.images),
         "expected": _floats(runs.outputs),
+        "weights": figures.weights,
+        "rounded": () if small is None else small.names,
+        "kept": () if small is None else small.kept,
+        "fused": known.target.fused,
     }
     named = {
         f"{name}.h": "header.h",

@@ -11,9 +11,11 @@ from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
+from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported
 from striate.freestanding.learning import Learning, learning_of
 from striate.freestanding.object_export import object_files
+from striate.freestanding.rounded_weights import checked_weights
 from striate.freestanding.training_export import training_object_files
 from striate.freestanding.training_wasm import training_wasm_files
 from striate.freestanding.wasm_export import wasm_files
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
     from striate.optim.losses import Loss
     from striate.optim.optimizers import Optimizer
 
-KINDS: dict[str, Callable[[Model, str, str | None, int], Exported]] = {
+KINDS: dict[str, Callable[[CodeRequest], Exported]] = {
     "object": object_files,
     "wasm": wasm_files,
 }
-"""What makes the files of each kind: from the network, the name, the target and the batch size."""
+"""What makes the files of each kind."""
 LEARNING_KINDS: dict[str, Callable[[Learning, str, str | None, int], Exported]] = {
     "object": training_object_files,
     "wasm": training_wasm_files,
@@ -44,6 +46,7 @@ def export(
     target: str | None = None,
     name: str | None = None,
     batch_size: int = 1,
+    weights: str = "float32",
     train: bool = False,
     frozen_until: str | None = None,
     optimizer: str | Optimizer | None = None,
@@ -53,7 +56,8 @@ def export(
 
     A run reads raw images as `predict` does, NHWC in 32-bit floating-point numbers, and writes the
     outputs that `predict_logits` gives: where `Exported.same_bits`, to the bit those of
-    ``compile(exact=True, portable=True)``, else within some 1e-6 of the largest.
+    ``compile(exact=True, portable=True)``, else within some 1e-6 of the largest. With weights in
+    fewer bits they are those of a network whose weights are rounded so: `Exported.computed`.
 
     Args:
         network: the network; its auxiliary heads are left out.
@@ -63,6 +67,9 @@ def export(
         target: of objects, the processor: see `striate.freestanding.named_targets`.
         name: what all names begin with, one in C; by default the folder's name.
         batch_size: images of a run, and of a step of training at most.
+        weights: how weights of convolutions and dense layers are stored: "float32", "bfloat16" or
+            "int8", the last with a scale for each output channel. Numbers are multiplied and added
+            in 32 bits all the same.
         train: whether the code goes on learning: forward, loss, backward and update as one
             function. Where `Exported.same_bits`, a step gives the weights to the bit that a step of
             ``fit(exact=True, portable=True)`` gives on the same images.
@@ -72,9 +79,10 @@ def export(
         loss: with `train`: a Loss or its kind; by default that of the network's `answers`.
 
     Raises:
-        ValueError: kind or target is unknown, the name is none of C's, the network too large or
-            with layers that only the NumPy engine can compute, or the folder is there already, or
-            the one that it is to be in is not; or what is to be learned cannot be: see
+        ValueError: kind, target or weights are unknown, the name is none of C's, the network too
+            large, with layers that only the NumPy engine can compute or with weights that cannot be
+            rounded so, or the folder is there already, or the one that it is to be in is not; or
+            what is to be learned cannot be: see
             `striate.freestanding.learning.learning_of`.
         OSError: it cannot be written; then there is no folder.
     """
@@ -89,11 +97,16 @@ def export(
         raise StriateValueError(
             f"export: {checked!r} cannot begin names in C; {c_name(checked)!r} could"
         )
+    stored = checked_weights(weights)
     batch_size = whole_number(batch_size, "batch_size", "export")
     if network.flat.nbytes > _MOST_CONSTANTS:
         raise StriateValueError(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
+        )
+    if train and stored != "float32":
+        raise StriateValueError(
+            f"export: weights that learn have 32 bits; leave weights={weights!r} or train=True out"
         )
     if train:
         learning = learning_of(
@@ -104,7 +117,7 @@ def export(
     else:
         _refuse_training_options(frozen_until=frozen_until, optimizer=optimizer, loss=loss)
         check_new_folder(where)
-        found = KINDS[to](network, checked, target, batch_size)
+        found = KINDS[to](CodeRequest(network, checked, target, batch_size, stored))
     write_new_folder(where, found.files)
     return found
 

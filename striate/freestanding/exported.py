@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from striate.common.text import in_bytes
+from striate.freestanding.rounded_weights import Weights
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class CodeFigures:
         multiply_adds: of a run.
         state_bytes: memory of a network that learns, which lasts: weights, and what is kept about
             them.
+        weights: how those that sums are multiplied by are stored: "float32", "bfloat16" or "int8".
+        small_weights: how many of them are stored in fewer bits than 32.
     """
 
     code_bytes: int
@@ -29,13 +36,17 @@ class CodeFigures:
     output_bytes: int
     multiply_adds: int
     state_bytes: int = 0
+    weights: Weights = "float32"
+    small_weights: int = 0
 
     def rows(self) -> list[tuple[str, str]]:
         """In words: (what, how much)."""
+        stored = [(f"weights stored as {self.weights}", f"{self.small_weights:,}")]
         return [
             ("code", in_bytes(self.code_bytes)),
             ("weights and tables, constant", in_bytes(self.constant_bytes)),
             *([("state, which learns", in_bytes(self.state_bytes))] if self.state_bytes else []),
+            *(stored if self.small_weights else []),
             ("arena, to work on", in_bytes(self.arena_bytes)),
             ("images, to read", in_bytes(self.image_bytes)),
             ("outputs", in_bytes(self.output_bytes)),
@@ -53,7 +64,9 @@ class Exported:
         target: the processor's name.
         files: their contents, by their names in the folder.
         figures: what the code takes.
-        same_bits: whether it gives the bits that ``compile(exact=True, portable=True)`` gives here.
+        same_bits: whether it gives the bits that ``compile(exact=True, portable=True)`` gives here,
+            with weights rounded as they are stored.
+        computed: the network with these weights, which the code computes.
     """
 
     kind: str
@@ -62,3 +75,4 @@ class Exported:
     files: Mapping[str, bytes]
     figures: CodeFigures
     same_bits: bool
+    computed: Model

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.freestanding.known_zeros import known_zeros
+from striate.freestanding.rounded_weights import Weights
 from striate.freestanding.segmented_program import Segment, SegmentedProgram
+from striate.freestanding.small_weights import SmallWeights
 from striate.nest.target import Target, host
 from striate.plan.analysis.batchnorm_folding import folded
 from striate.plan.plan import Plan
@@ -27,12 +29,22 @@ class FrozenProgram(SegmentedProgram):
         network: the network; it is not changed.
         target: the machine; a portable one, see `Target.portable`, gives all machines' bits.
         batch_size: images of a run.
+        weights: how they are stored, see `striate.freestanding.small_weights`.
 
     Attributes:
         plan: what the calls were made of.
+        computed: the network as it is computed: without batch normalisation that a convolution can
+            do, its weights rounded as they are stored.
+        small: the weights in fewer bits, if any are.
     """
 
-    def __init__(self, network: Model, target: Target, batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        network: Model,
+        target: Target,
+        batch_size: int = 1,
+        weights: Weights = "float32",
+    ) -> None:
         self.network, self.target, self.batch_size = network, target, batch_size
         settings = Settings(
             batch_size,
@@ -44,17 +56,33 @@ class FrozenProgram(SegmentedProgram):
             exact=True,
             frozen=True,
         )
-        own = folded(network.branch())
+        self.computed = own = folded(network.branch())
         self.plan = plan = Plan(own, settings, 1, own.flat, own.state_flat, smallest=True)
         plan.input_stage.set_preprocessing(own.preprocessing)
-        plan.prepare(host(portable=target.portable))  # this processor lays the weights out
+        self._lay_out()
+        stages = plan.stages
+        self.small: SmallWeights | None = None
+        if weights != "float32":
+            arrays = plan.memory.arrays
+            self.small = SmallWeights(stages, own, arrays, weights, self._lay_out)
+            stages = self.small.stages
+            arrays.update(self.small.arrays)
         images, outputs = plan.input_stage.raw, plan.out
         for buffer in (images, outputs):
             buffer.step = buffer.size  # one image behind the other, without a gap
         given = {images: (Segment.IMAGES, 0), outputs: (Segment.OUTPUTS, 0)}
         finite = all(np.isfinite(array).all() for array in (own.flat, own.state_flat))
-        zeros = known_zeros(plan.stages) if finite else {}
-        super().__init__(plan.stages, plan.memory, target, given, zeros)
+        zeros = known_zeros(stages) if finite else {}
+        super().__init__(stages, plan.memory, target, given, zeros)
+
+    def _lay_out(self) -> None:
+        """Have this processor lay the weights out."""
+        self.plan.prepare(host(portable=self.target.portable))
+
+    @property
+    def small_numbers(self) -> int:
+        """How many weights are stored in fewer bits than 32."""
+        return 0 if self.small is None else self.small.numbers
 
     @property
     def image_bytes(self) -> int:

@@ -14,9 +14,8 @@ is the arena that it is given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from striate.freestanding.c_files import c_files
+from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, constant_table, write_module
@@ -24,25 +23,17 @@ from striate.freestanding.named_targets import needed_target
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
-if TYPE_CHECKING:
-    from striate.model.model import Model
 
-
-def object_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:
+def object_files(request: CodeRequest) -> Exported:
     """The files, see above.
-
-    Args:
-        network: the network.
-        name: what all names in C begin with.
-        target: the processor's name.
-        batch_size: images of a run.
 
     Raises:
         ValueError: there is no target, it is unknown, or the network has layers that only the NumPy
-            engine can compute.
+            engine can compute, or weights that cannot be rounded.
     """
-    known = needed_target(target)
-    program = FrozenProgram(network, known.target, batch_size)
+    network, name, batch_size = request.network, request.name, request.batch_size
+    known = needed_target(request.target)
+    program = FrozenProgram(network, known.target, batch_size, request.weights)
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
     figures = CodeFigures(
@@ -52,13 +43,16 @@ def object_files(network: Model, name: str, target: str | None, batch_size: int)
         program.image_bytes,
         program.output_bytes,
         batch_size * sum(multiply_adds_of_nodes(network)),
+        weights=request.weights,
+        small_weights=program.small_numbers,
     )
-    same_bits = known.target.fused and host().fused
+    # Sums of scaled weights are other sums.
+    same_bits = known.target.fused and host().fused and request.weights != "int8"
     files = {
         f"{name}.o": code,
-        **c_files(network, name, known, batch_size, figures, same_bits=same_bits, code=f"{name}.o"),
+        **c_files(program, name, known, figures, same_bits=same_bits, code=f"{name}.o"),
     }
-    return Exported("object", name, known.name, files, figures, same_bits)
+    return Exported("object", name, known.name, files, figures, same_bits, program.computed)
 
 
 def with_constants(module: Module, program: FrozenProgram, name: str) -> Module:

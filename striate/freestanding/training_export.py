@@ -62,11 +62,11 @@ def training_object_files(
         4 * batch_size * int(np.prod(whole.input_shape)),
         4 * batch_size * int(np.prod(whole.output_shape)),
         batch_size * sum(multiply_adds_of_nodes(whole)),
-        program.state_bytes,
+        state_bytes=program.state_bytes,
     )
     same_bits = known.target.fused and host().fused
     files = {f"{name}.o": code, **_c_files(made, known, figures, code, same_bits=same_bits)}
-    return Exported("object", name, known.name, files, figures, same_bits)
+    return Exported("object", name, known.name, files, figures, same_bits, whole)
 
 
 def _with_constants(name: str, signature: Signature) -> str:

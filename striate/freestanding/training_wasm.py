@@ -72,16 +72,16 @@ def training_wasm_files(
         images,
         outputs,
         batch_size * sum(multiply_adds_of_nodes(whole)),
-        program.state_bytes,
+        state_bytes=program.state_bytes,
     )
-    code = WasmCode(simd, plain, made.constants, memory, figures)
+    code = WasmCode(simd, plain, made.constants, memory, figures, whole)
     files = {
         f"{name}.wasm": simd,
         f"{name}_plain.wasm": plain,
         f"{name}.weights.bin": made.constants,
         **_texts(made, code),
     }
-    return Exported("wasm", name, "wasm32", files, figures, same_bits=False)
+    return Exported("wasm", name, "wasm32", files, figures, False, whole)
 
 
 def _texts(made: TrainingModule, code: WasmCode) -> dict[str, bytes]:

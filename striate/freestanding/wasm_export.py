@@ -30,9 +30,11 @@ from striate.common.errors import StriateValueError
 from striate.common.memory import whole_lines
 from striate.common.templates import rendered
 from striate.common.text import in_bytes, sizes
+from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import write_module
+from striate.freestanding.rounded_weights import Weights
 from striate.freestanding.sample_runs import sample_runs
 from striate.freestanding.wasm_module import PAGE_BYTES, linked
 from striate.freestanding.wasm_offsets import FIRST
@@ -102,6 +104,7 @@ class WasmCode:
         weights: for both.
         memory: of both.
         figures: what it takes, with vectors.
+        computed: the network that it computes.
     """
 
     simd: bytes
@@ -109,30 +112,26 @@ class WasmCode:
     weights: bytes
     memory: MemoryMap
     figures: CodeFigures
+    computed: Model
 
 
-def wasm_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:
+def wasm_files(request: CodeRequest) -> Exported:
     """The files, see above.
-
-    Args:
-        network: the network.
-        name: what files, and names of functions, begin with.
-        target: None: all processors run it.
-        batch_size: images that are computed together.
 
     Raises:
         ValueError: there is a target, a run takes too much memory, or the network has layers that
-            only the NumPy engine can compute.
+            only the NumPy engine can compute, or weights that cannot be rounded.
     """
-    refuse_target(target)
-    code = wasm_code(network, name, batch_size)
+    refuse_target(request.target)
+    name = request.name
+    code = wasm_code(request.network, name, request.batch_size, request.weights)
     files = {
         f"{name}.wasm": code.simd,
         f"{name}_plain.wasm": code.plain,
         f"{name}.weights.bin": code.weights,
-        **_texts(network, name, batch_size, code),
+        **_texts(request, code),
     }
-    return Exported("wasm", name, "wasm32", files, code.figures, same_bits=False)
+    return Exported("wasm", name, "wasm32", files, code.figures, False, code.computed)
 
 
 def refuse_target(target: str | None) -> None:
@@ -143,9 +142,9 @@ def refuse_target(target: str | None) -> None:
         )
 
 
-def wasm_code(network: Model, name: str, batch_size: int) -> WasmCode:
+def wasm_code(network: Model, name: str, batch_size: int, weights: Weights = "float32") -> WasmCode:
     """The modules and their weights; see `wasm_files`."""
-    program = FrozenProgram(network, SIMD, batch_size)
+    program = FrozenProgram(network, SIMD, batch_size, weights)
     parts = {
         "images": program.image_bytes,
         "outputs": program.output_bytes,
@@ -164,8 +163,10 @@ def wasm_code(network: Model, name: str, batch_size: int) -> WasmCode:
         program.image_bytes,
         program.output_bytes,
         batch_size * sum(multiply_adds_of_nodes(network)),
+        weights=weights,
+        small_weights=program.small_numbers,
     )
-    return WasmCode(simd, plain, program.constants, memory, figures)
+    return WasmCode(simd, plain, program.constants, memory, figures, program.computed)
 
 
 def loader(network: Model, name: str, batch_size: int, code: WasmCode) -> str:
@@ -193,10 +194,10 @@ def linked_module(text: str, target: Target, exports: list[str], memory: MemoryM
     return linked(assemble(text, target, alone=True), exports, memory.pages, _STACK_END)
 
 
-def _texts(network: Model, name: str, batch_size: int, code: WasmCode) -> dict[str, bytes]:
-    runs = sample_runs(network, batch_size)
+def _texts(request: CodeRequest, code: WasmCode) -> dict[str, bytes]:
+    name, runs = request.name, sample_runs(code.computed, request.batch_size)
     values = {
-        **values_of(network, name, batch_size, code),
+        **values_of(request.network, name, request.batch_size, code),
         "rows": code.figures.rows(),
         "runs": list(zip(numbers_of(runs.images), numbers_of(runs.outputs), strict=True)),
     }

@@ -29,7 +29,7 @@ from striate.common.cached_property import cached_property
 
 Reduction = Literal["none", "sum", "max", "argmax"]
 Element = Literal[
-    "real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "pair"
+    "real", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "f32", "f64", "bf16", "pair"
 ]
 Strides = tuple[tuple[str, int], ...]
 COUNTS = "counts"
@@ -86,8 +86,9 @@ class Tensor(Expression):
     """A buffer read or written through a linear form.  As an expression: the element read.
 
     "real" elements have the kernel's own type; others become it when they are read, and are made
-    from it when written, as C converts numbers.  A "pair" of bfloat16 numbers is never one number:
-    only `Pair` makes one and only `PairProduct` reads it.
+    from it when written, as C converts numbers.  "bf16", the upper half of an "f32", is only read.
+    A "pair" of bfloat16 numbers is never one number: only `Pair` makes one and only `PairProduct`
+    reads it.
 
     With `rows` the buffer is a table of addresses: that linear form says which of them is where
     offset and strides count from.  So rows may lie anywhere, in any order, and repeatedly.
@@ -292,6 +293,8 @@ class Nest:
             raise ValueError(f"{self.reduction} starts from nothing: only sums have `initial`")
         if self.grid and self.reduction != "none":
             raise ValueError("a nest with a grid reduces nothing")
+        if halves := [s.target.buffer for s in self.stores if s.target.element == "bf16"]:
+            raise ValueError(f"bf16 numbers are only read, but stored in {halves}")
         if not set(self.counted) <= set(extents) - set(self.rounds):
             raise ValueError(f"counted axes {self.counted} are not among {sorted(extents)}")
 

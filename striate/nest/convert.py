@@ -11,6 +11,11 @@ def convert(code: Function, value: Value, source: str, target: str, count: int) 
     A floating number becomes an integer by leaving out its fraction; what the integer type cannot
     hold wraps, as long as 64 bits can hold it.  Integers wrap.  No conversion, no instruction.
     """
+    if source == "bf16" != target:
+        wide = _cast(code, "zext", value, source, "i32", count)
+        bits = code.emit(f"shl {vector('i32', count)} {wide}, {code.integers([16] * count)}")
+        whole = _cast(code, "bitcast", bits, "i32", "f32", count)
+        return convert(code, whole, "f32", target, count)
     if vector(source, count) == vector(target, count):
         return value  # the same bits, read with or without a sign
     if source.startswith("f") and target.startswith("f"):

@@ -29,7 +29,7 @@ from striate.nest.bfloat16_arithmetic import Pairs
 from striate.nest.convert import convert
 from striate.nest.functions import Arithmetic
 from striate.nest.induction_pointers import InductionPointer
-from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
+from striate.nest.ir import BYTES, Function, Number, Value, scalar, suffix, vector
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 
@@ -185,7 +185,7 @@ class Evaluator:
         if count == 1 or tensor.stride(self.lane) == 1:
             address = self._address(tensor, place)
             if mask := self._mask(place):
-                name = f"llvm.masked.store.v{count}{kind}.p0"
+                name = f"llvm.masked.store.{suffix(kind, count)}.p0"
                 self.code.declarations.add(
                     f"declare void @{name}({many}, ptr, i32, <{count} x i1>)"
                 )
@@ -250,7 +250,7 @@ class Evaluator:
         if stride == 1 and not scattered:
             address = self._address(tensor, place)
             if mask := self._mask(place):
-                name = f"llvm.masked.load.v{count}{kind}.p0"
+                name = f"llvm.masked.load.{suffix(kind, count)}.p0"
                 self.code.declarations.add(
                     f"declare {many} @{name}(ptr, i32, <{count} x i1>, {many})"
                 )

@@ -13,10 +13,10 @@ Number = Literal["f32", "f64", "i32", "i64"]
 IndexType = Literal["i32", "i64"]
 Value = str
 # LLVM's integers have no sign: whether one is meant is said by the instruction.
-_NAMES = {"f32": "float", "f64": "double", "pair": "i32"} | {
+_NAMES = {"f32": "float", "f64": "double", "bf16": "i16", "pair": "i32"} | {
     f"{sign}{bits}": f"i{bits}" for sign in "iu" for bits in (8, 16, 32, 64)
 }
-BYTES = {"pair": 4} | {
+BYTES = {"bf16": 2, "pair": 4} | {
     f"{kind}{bits}": bits // 8
     for kind in "fiu"
     for bits in (8, 16, 32, 64)
@@ -32,6 +32,11 @@ def vector(element: str, count: int) -> str:
 def scalar(element: str) -> str:
     """The LLVM name of an element type."""
     return _NAMES[element]
+
+
+def suffix(element: str, count: int) -> str:
+    """A vector type as the names of intrinsics end."""
+    return f"v{count}{element if element in ('f32', 'f64') else _NAMES[element]}"
 
 
 def literal(value: float, element: Number) -> str:

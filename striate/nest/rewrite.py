@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from striate.nest.algebra import (
+    Accumulator,
     Expression,
     Index,
     Nest,
@@ -59,6 +60,23 @@ def with_tensors(nest: Nest, change: Callable[[Tensor], Tensor], **fields: Any) 
         initial=tuple(changed(start) for start in nest.initial),
         **fields,
     )
+
+
+def with_sums(nest: Nest, change: Callable[[Accumulator], Expression], **fields: Any) -> Nest:
+    """The nest with something else stored where it stores its sums, and other `fields` of it."""
+    known: dict[int, Expression] = {}
+
+    def changed(expression: Expression) -> Expression:
+        if id(expression) not in known:
+            known[id(expression)] = (
+                change(expression)
+                if isinstance(expression, Accumulator)
+                else _rebuilt(expression, changed)
+            )
+        return known[id(expression)]
+
+    stores = tuple(with_fields(store, value=changed(store.value)) for store in nest.stores)
+    return replace(nest, stores=stores, **fields)
 
 
 def _changed(tensor: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:

@@ -35,6 +35,8 @@ _BODY = 160
 _RESULTS = 4
 # Lanes of the vectors that have masks: of 32 bits, in AVX-512.
 _MASKED = 16
+# Kinds of weights in few bits, which become numbers in registers.
+_SMALL = ("bf16", "i8")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Sched
     """
     nest = written_out(nest)
     best = choose(nest, target, element)
-    model = _CostModel(nest, best.lane, best.lanes, target.core_cache)
+    model = _CostModel(nest, best.lane, best.lanes, target)
     order = order_of_sums(nest, best)
     ranked = {best: -math.inf}
     for cost, tile, unroll in model.candidates(_room(nest, target, best.lanes, element)):
@@ -112,14 +114,14 @@ def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
 
 def expected_share(nest: Nest, schedule: Schedule, target: Target) -> float:
     """How much of the processor's arithmetic the cost model expects a schedule to use: 0 to 1."""
-    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes, target.core_cache)
+    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes, target)
     ideal = nest.multiply_adds / schedule.lanes
     return min(ideal / model.cost(dict(schedule.tile), schedule.unroll), 1.0)
 
 
 def _model(nest: Nest, target: Target, element: str) -> _CostModel:
     lanes = target.lanes(BYTES[element])
-    return _CostModel(nest, _lane(nest, lanes), lanes, target.core_cache)
+    return _CostModel(nest, _lane(nest, lanes), lanes, target)
 
 
 def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str) -> _CostModel:
@@ -127,9 +129,9 @@ def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str
     summed up, and along none that are if not.
     """
     if given.lane in nest.reduce:
-        return _CostModel(nest, given.lane, given.lanes, target.core_cache)
+        return _CostModel(nest, given.lane, given.lanes, target)
     lanes = target.lanes(BYTES[element])
-    return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target.core_cache)
+    return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target)
 
 
 def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
@@ -176,7 +178,9 @@ def can_mask(nest: Nest, lane: str, lanes: int) -> bool:
     So that they need no tile of their own, as shorter vectors do.  It takes AVX-512, which has
     masks for all that it does, and vectors of numbers side by side.
     """
-    numbers = all(tensor.element == "real" for tensor in nest.tensors())
+    numbers = all(tensor.element in ("real", *_SMALL) for tensor in nest.tensors()) and all(
+        store.target.element == "real" for store in nest.stores
+    )
     return (
         lanes == _MASKED
         and numbers
@@ -195,10 +199,10 @@ Tile = Mapping[str, int]
 class _CostModel:
     """What a nest costs under a tile and a set of unrolled axes, where vectors lie along `lane`.
 
-    Along that axis everything counts vectors. `core_cache` is that of `Target`.
+    Along that axis everything counts vectors.
     """
 
-    def __init__(self, nest: Nest, lane: str, lanes: int, core_cache: int) -> None:
+    def __init__(self, nest: Nest, lane: str, lanes: int, target: Target) -> None:
         self.nest, self.lane, self.lanes = nest, lane, lanes
         self.extents = dict(nest.axes)
         more = lanes - 1 if can_mask(nest, lane, lanes) else 0
@@ -212,6 +216,10 @@ class _CostModel:
             {axis: stride * factor.get(axis, 1) for axis, stride in tensor.strides}
             for tensor in nest.read
         ]
+        # Slots that one element, or one vector, takes to load and to convert.
+        self.slots = [
+            1 + (target.conversion if tensor.element in _SMALL else 0) for tensor in nest.read
+        ]
         # Whether vectors of outputs read vectors of it, such as weights; else it is read number by
         # number, of which a line holds many.
         self.in_vectors = [
@@ -223,7 +231,7 @@ class _CostModel:
             for moves in self.reads
         ]
         self.nearest, self.core, self.beside = (
-            size // (4 * lanes) for size in (_NEAREST, core_cache // 2, _BESIDE)
+            size // (4 * lanes) for size in (_NEAREST, target.core_cache // 2, _BESIDE)
         )
 
     def tiles(self, room: int) -> Iterator[Tile]:
@@ -289,12 +297,14 @@ class _CostModel:
         return slots
 
     def _loads(self, sizes: Tile) -> tuple[int, int]:
-        """Elements (or vectors) that a body of these sizes reads, and in how many pages."""
+        """Slots in which a body of these sizes reads its elements (or vectors), and in how many
+        pages they lie.
+        """
         loads = pages = 0
-        for moves in self.reads:
+        for moves, slots in zip(self.reads, self.slots, strict=True):
             steps = tuple((moves[axis], n) for axis, n in sizes.items() if n > 1 and axis in moves)
             more, there = _distinct(steps)
-            loads, pages = loads + more, pages + there
+            loads, pages = loads + more * slots, pages + there
         return loads, pages
 
 

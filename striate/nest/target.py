@@ -73,6 +73,15 @@ class Target:
         return self.triple.startswith(("x86_64", "amd64", "aarch64", "arm64"))
 
     @property
+    def conversion(self) -> int:
+        """Instructions that make weights of 8 or 16 bits floating-point numbers of 32, beside the
+        load: they are widened and converted, or, without vectors, converted and brought from one
+        kind of register into the other. The processor by which orders of sums are chosen has none,
+        so that weights in fewer bits are added up in the order of all others.
+        """
+        return 2 if self.triple else 0
+
+    @property
     def reach(self) -> tuple[int, int] | None:
         """The bytes, from the least to the most, that a load of a number adds to a pointer; None if
         it adds an index, too, so that loops need not carry pointers.
