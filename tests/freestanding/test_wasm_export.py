@@ -1,4 +1,4 @@
-"""Networks as WebAssembly: the bits of native code, in Node and in a browser, and what calls them."""
+"""Networks as WebAssembly: native bits in Node and in a browser, and what calls them there."""
 
 from __future__ import annotations
 
