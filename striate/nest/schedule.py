@@ -29,6 +29,8 @@ _PAGE, _PAGE_COST = 1024, 0.02
 _NEAREST, _FROM_CORE, _FROM_FAR = 3 << 13, 1.0, 3.0
 # Bytes that lie beside each other and are brought by the processor's own foresight.
 _BESIDE = 256
+# Slots to put a register away and fetch it again, where all that is read has one.
+_SPILL = 4.0
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.
@@ -110,6 +112,13 @@ def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
     inside = [axis for axis in nest.reduce if axis not in nest.rounds and turns[axis] > 1]
     loops = [axis for axis in inside if axis not in schedule.unroll]
     return (*nest.rounds, *loops, *(axis for axis in inside if axis in schedule.unroll))
+
+
+def writes_out(nest: Nest, target: Target) -> bool:
+    """Whether axes that are unrolled are written out; see `Target.writes_out`. What one tensor
+    alone reads is used at once, so it takes no registers anyway.
+    """
+    return target.writes_out or len(nest.read) <= 1
 
 
 def expected_share(nest: Nest, schedule: Schedule, target: Target) -> float:
@@ -204,6 +213,8 @@ class _CostModel:
 
     def __init__(self, nest: Nest, lane: str, lanes: int, target: Target) -> None:
         self.nest, self.lane, self.lanes = nest, lane, lanes
+        self.writes_out = writes_out(nest, target)
+        self.registers = math.inf if self.writes_out else target.registers
         self.extents = dict(nest.axes)
         more = lanes - 1 if can_mask(nest, lane, lanes) else 0
         self.extents[lane] = max((self.extents[lane] + more) // lanes, 1)
@@ -269,6 +280,7 @@ class _CostModel:
     def cost(self, tile: Tile, unroll: tuple[str, ...]) -> float:
         """Estimated slots of the whole nest."""
         extents = self.extents
+        unroll = unroll if self.writes_out else ()
         turns = math.prod(extents[axis] for axis in self.reduced if axis not in unroll)
         outer = math.prod(extents[axis] for axis in self.nest.outputs if axis not in tile)
         written = {axis: extents[axis] for axis in unroll}
@@ -280,6 +292,7 @@ class _CostModel:
             loads, pages = self._loads({**sizes, **written})
             turn = max(inside, loads, steps * _IN_FLIGHT / 2) + 0.3 * min(inside, loads)
             turn += self._from_farther({**sizes, **written}, sizes)
+            turn += _SPILL * max(points + loads - self.registers, 0)
             total += count * (turns * (turn * (1 + _PAGE_COST * pages) + _LOOP_COST) + 3.0 * points)
         return total * outer
 

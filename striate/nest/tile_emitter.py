@@ -11,7 +11,7 @@ from striate.nest.algebra import Binary, Expression, Nest, PairProduct, Tensor
 from striate.nest.expressions import Evaluator, IterationPoint
 from striate.nest.induction_pointers import induction_pointers
 from striate.nest.ir import Function, Number, Value, scalar, vector
-from striate.nest.schedule import Schedule
+from striate.nest.schedule import Schedule, writes_out
 from striate.nest.software_prefetch import fetched
 from striate.nest.target import Target
 
@@ -60,7 +60,7 @@ class TileEmitter:
         self.extents, self.tile = dict(nest.axes), dict(schedule.tile)
         self.lane_reduced = schedule.lane in nest.reduce
         inside = [axis for axis in nest.reduce if axis in schedule.unroll]
-        self.unrolled, self.innermost = (inside, []) if target.writes_out else ([], inside)
+        self.unrolled, self.innermost = (inside, []) if writes_out(nest, target) else ([], inside)
 
     def emit(
         self, place: IterationPoint, sizes: Mapping[str, int], at_round: Round | None = None
