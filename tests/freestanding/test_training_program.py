@@ -29,6 +29,7 @@ from striate.training.prepare import prepare
 from tests.freestanding.learning_networks import (
     GuardedMemory,
     data_for,
+    others,
     plain,
     residual,
     uneven,
@@ -215,6 +216,18 @@ def test_losses_and_small_batches(name: str, batch: int) -> None:
         same(learner, engine)
     kept = made.parameters["conv2d_1/filters"]
     np.testing.assert_array_equal(learner.weights[: kept.size], kept.ravel())
+
+
+@pytest.mark.parametrize("batch", [3, 17])
+def test_layers_of_other_kinds(batch: int) -> None:
+    network = others()
+    learning = learning_of(network, optimizer="sgd")
+    learner, engine = Learner(learning, batch, 16), Engine(learning, batch)
+    for seed, count in ((1, batch), (2, batch - 1)):
+        images, labels = data_for(network, count + seed)
+        given = images[:count], labels[:count], np.zeros(count, np.uint32)
+        assert learner.train(*given, 0.02) == np.float32(engine.train(*given, 0.02))
+        same(learner, engine)
 
 
 @pytest.mark.parametrize("first", ["dense_1", "conv2d_2", "relu_2"])
