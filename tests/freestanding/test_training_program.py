@@ -277,21 +277,23 @@ def test_nothing_is_learned_from_what_is_no_number() -> None:
     assert learner.steps == 1 and not np.array_equal(learner.weights, network.flat)
 
 
-def test_labels_and_counts_beyond_the_memory_leave_it_alone() -> None:
+@pytest.mark.parametrize("first", [None, "dense_1"])
+def test_labels_and_counts_beyond_the_memory_leave_it_alone(first: str | None) -> None:
     """The guards around it would tell."""
     network = plain()
-    learner = Learner(learning_of(network), 3, 16)
-    images, _ = data_for(network, 3)
+    learner = Learner(learning_of(network, frozen_until=first), 3, 16)
+    images, _ = data_for(network, 4)
     for label in (-1, 10, 1 << 30, -(1 << 31)):
-        learner.train(images, np.full(3, label), np.zeros(3, np.uint32), 0.0)
+        learner.train(images[:3], np.full(3, label), np.zeros(3, np.uint32), 0.0)
     names = [name for _, name in learner.made.signatures[1].parameters]
     assert names[2] == "count"
-    for count in (-5, 0, 4, 1 << 30):
-        labels = np.zeros(3, np.int32)
-        learner._call(
+    labels, losses = np.zeros(4, np.int32), {}
+    for count in (-5, 0, 1, 3, 4):
+        losses[count] = learner._call(
             "train", images.ctypes.data, labels.ctypes.data, count, 0.0,
             learner._state.address, learner._constants.address, learner._arena(),
         )  # fmt: skip
+    assert losses[-5] == losses[0] == losses[1] != losses[3] == losses[4]
 
 
 @pytest.mark.parametrize(
