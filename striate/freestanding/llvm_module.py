@@ -17,7 +17,7 @@ from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.segmented_program import Call, Segment, SegmentPlace, Shard
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Function, Value
-from striate.nest.schedule import choose
+from striate.nest.schedule import choose, writes_out
 from striate.nest.target import Target
 
 _POINTERS = {segment: f"%{segment.name.lower()}" for segment in Segment}
@@ -203,7 +203,7 @@ class ModuleWriter:
                 index=target.index,
                 prefetch=target.prefetches,
                 rounds=target.rounds,
-                writes_out=target.writes_out,
+                writes_out=writes_out(step.nest, target),
             )
             self._texts.append(made.text)
             self.declarations |= made.declarations
