@@ -13,8 +13,10 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from striate.common.errors import StriateError
+from striate.freestanding import code_export
 from striate.freestanding.learning import learning_of
 from striate.freestanding.named_targets import named_target
+from striate.freestanding.object_export import object_files
 from striate.freestanding.training_module import TrainingModule
 from striate.freestanding.training_program import TrainingProgram
 from striate.nest.target import host
@@ -106,11 +108,14 @@ def test_c_compiles_and_learns_what_is_expected(name: str, target: str, tmp_path
     assert subprocess.run([folder / "pupil"], capture_output=True, check=False).returncode == 1
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, to = plain(), {"to": "object", "target": "cortex-m4"}
     for option, value in (("optimizer", "sgd"), ("loss", "numbers"), ("frozen_until", "dense_1")):
         with pytest.raises(StriateError, match=f"{option} is for train=True; leave it out"):
             made.export(tmp_path / "x", **to, **{option: value})
     with pytest.raises(StriateError, match="no layer 'dense' to be frozen until; did you mean"):
         made.export(tmp_path / "x", **to, train=True, frozen_until="dense")
+    monkeypatch.setitem(code_export.KINDS, "tape", object_files)
+    with pytest.raises(StriateError, match="kind 'tape' does not learn; with train=True give obj"):
+        made.export(tmp_path / "x", to="tape", train=True)
     assert not [*tmp_path.iterdir()]

@@ -72,7 +72,7 @@ def _is_whole(stage: Stage) -> bool:
             place.buffer is own.buffer and own.offset <= place.offset < own.offset + size
             for own, size in cleared
         )
-        for step in stage.steps
+        for step in (*stage.steps, *stage.ends)
         if stage.by_block
         for place in step.places.values()
         if place.buffer.scope in _OF_SHARDS
