@@ -14,4 +14,25 @@ wasm_export      WebAssembly, for browsers
 wasm_module      modules of it, without a linker
 c_files          what is around code in C: a header, an example, test vectors
 sample_runs      the test vectors themselves
+code_export        all of it: Network.export, and what it refuses
+exported           files, and what they take on the other machine
+named_targets      processors by the names that people use
+segmented_program  stages of a plan as calls on stretches of memory
+frozen_program     a network as such calls, on images, outputs, constants and an arena
+llvm_module        the calls as one LLVM module
+object_export      an object file, for a linker
+wasm_export        WebAssembly, for browsers
+wasm_module        modules of it, without a linker
+c_files            what is around code in C: a header, an example, test vectors
+sample_runs        the test vectors themselves
+
+Of networks that go on learning where they run:
+
+learning           which layers, by which loss and rule; what cannot be carried
+training_program   forward, loss, backward and update as calls, on a state that lasts
+training_module    the functions around them: begin, train, run
+step_input         what a step begins with, as code; step_numbers, the optimiser's numbers;
+                   memory_code, loops and copies
+training_export    an object file; training_wasm, WebAssembly
+training_samples   steps of training by which they are tried
 """

@@ -109,6 +109,11 @@ def export(
             f"export: weights that learn have 32 bits; leave weights={weights!r} or train=True out"
         )
     if train:
+        if to not in LEARNING_KINDS:
+            raise StriateValueError(
+                f"export: code of the kind {to!r} does not learn; with train=True give "
+                f"{listed(list(LEARNING_KINDS), len(LEARNING_KINDS))}"
+            )
         learning = learning_of(
             network, optimizer=optimizer or "adamw", loss=loss, frozen_until=frozen_until
         )

@@ -7,7 +7,7 @@ have these in 32 bits only bring functions for them with every compiler, but no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from striate.nest.ir import Function, Value, literal
 from striate.optim.optimizers import SGD, AdamW, Optimizer
@@ -34,28 +34,37 @@ def write_numbers(
         step: the number of the step, an i32 from 1 on.
         table: where the table begins, a pointer.
     """
-    of_steps = _averages(code, optimizer, step) if isinstance(optimizer, AdamW) else ("", "")
+    numbers_for = _numbers(code, optimizer, step)
     for row, factor in enumerate(factors):
         own = rate
         if factor != 1:
             own = code.emit(f"fmul double {rate}, {literal(factor, 'f64')}")
-        values: list[float | Value] = []
-        if isinstance(optimizer, AdamW):
-            first, correction = of_steps
-            beta1, beta2 = optimizer.beta1, optimizer.beta2
-            corrected = code.emit(f"fdiv double {own}, {first}")
-            shrink = code.emit(f"fmul double {own}, {literal(optimizer.weight_decay, 'f64')}")
-            values += [beta1, 1 - beta1, beta2, 1 - beta2]
-            values += [corrected, correction, optimizer.eps, shrink]
-        elif isinstance(optimizer, SGD):
-            values += [own, optimizer.momentum, optimizer.weight_decay]
-        for place, value in enumerate(values, NUMBERS * row):
+        for place, number in enumerate(numbers_for(own), NUMBERS * row):
             there = code.emit(f"getelementptr float, ptr {table}, {code.index} {place}")
-            narrow = literal(value, "f32") if isinstance(value, float) else _narrow(code, value)
+            narrow = literal(number, "f32") if isinstance(number, float) else _narrow(code, number)
             code.effect(f"store float {narrow}, ptr {there}")
 
 
-def _averages(code: Function, optimizer: AdamW, step: Value) -> tuple[Value, Value]:
+def _numbers(
+    code: Function, optimizer: Optimizer, step: Value
+) -> Callable[[Value], list[float | Value]]:
+    """From a learning rate to the numbers of a row, known ones and doubles."""
+    if isinstance(optimizer, SGD):
+        return lambda rate: [rate, optimizer.momentum, optimizer.weight_decay]
+    if not isinstance(optimizer, AdamW):
+        raise TypeError(f"there are no numbers of {optimizer.kind} in exported code")
+    mean, root = _corrections(code, optimizer, step)
+
+    def adamw(rate: Value) -> list[float | Value]:
+        beta1, beta2 = optimizer.beta1, optimizer.beta2
+        corrected = code.emit(f"fdiv double {rate}, {mean}")
+        shrink = code.emit(f"fmul double {rate}, {literal(optimizer.weight_decay, 'f64')}")
+        return [beta1, 1 - beta1, beta2, 1 - beta2, corrected, root, optimizer.eps, shrink]
+
+    return adamw
+
+
+def _corrections(code: Function, optimizer: AdamW, step: Value) -> tuple[Value, Value]:
     """By what the averages are corrected, which begin with zeros: the mean is divided by one, the
     root of the squares multiplied by the other.
     """

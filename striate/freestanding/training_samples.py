@@ -65,11 +65,11 @@ def training_samples(learning: Learning, batch_size: int, *, fused: bool) -> Tra
     images: Array = noise.astype(np.float32)
     targets, wanted = _targets(learning, random, (STEPS, batch_size))
     keys = random.integers(0, 1 << 32, (STEPS, batch_size), np.uint32)
-    trainer = _Trainer(learning, network, batch_size, target)
+    steps = _SampleSteps(learning, network, batch_size, target)
     losses = []
     for step, count in enumerate(counts(batch_size)):
         seen = _seen(learning.front, images[step, :count], target)
-        losses.append(trainer.step(seen, wanted[step, :count], keys[step, :count]))
+        losses.append(steps.step(seen, wanted[step, :count], keys[step, :count]))
     run = Runner(network, batch_size=1, threads=1, exact=True, lanes=1, target=target)
     outputs = [run.run(seen[None]) for seen in _seen(learning.front, images[0], target)]
     return TrainingSamples(
@@ -82,7 +82,7 @@ def counts(batch_size: int) -> list[int]:
     return [batch_size] * (STEPS - 1) + [max(batch_size - 1, 1)]
 
 
-class _Trainer:
+class _SampleSteps:
     """The engine's steps, on one thread, in the order that all processors have."""
 
     def __init__(self, learning: Learning, network: Model, batch_size: int, target: Target) -> None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from striate.layers import (
+    GELU,
+    LRN,
     Add,
+    Affine,
+    AvgPool2D,
     BatchNorm,
+    Concat,
     Conv2D,
+    ConvTranspose2D,
+    Crop2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAvgPool2D,
+    GroupedDense,
     Input,
+    LayerNorm,
+    LocallyConnected2D,
     MaxPool2D,
+    PReLU,
     ReLU,
+    SiLU,
     Tanh,
 )
 from striate.model.preprocessing import Preprocessing
@@ -52,6 +64,17 @@ def uneven() -> Network:
     )  # fmt: skip
     made.preprocessing = Preprocessing((0.1, 0.2, 0.3), (0.5, 2.0, 1.5))
     made.set_rate(0.25, "conv2d_1", "conv2d_2")
+    return made
+
+
+def others() -> Network:
+    """Layers of other kinds, each with numbers that are learned or kept from the forward pass."""
+    x = Input((7, 6, 4))
+    a = PReLU()(LayerNorm()(Conv2D(6, 3, padding="same", groups=2, bias=False)(x)))
+    b = GELU()(ConvTranspose2D(6, 2, stride=2)(MaxPool2D(2, uncovered="drop")(a)))
+    c = LRN(3)(LocallyConnected2D(4, 2)(Concat()(Crop2D((1, 0, 0, 0))(a), b)))
+    d = GroupedDense(6, 2)(Flatten()(AvgPool2D(2, uncovered="drop")(c)))
+    made = Network(inputs=x, output=Dense(3)(Affine()(SiLU()(d))), seed=3)
     return made
 
 

@@ -17,7 +17,7 @@ _OF_SHARDS = ("shard", "partial")
 
 
 @dataclass(frozen=True)
-class _Sum:
+class _ShardSum:
     """Numbers of a shard's buffer from `start` on, and where they are added."""
 
     buffer: Buffer
@@ -52,7 +52,7 @@ def added_at_once(stages: Sequence[Stage]) -> tuple[list[Stage], list[Buffer]]:
     return kept, [*dict.fromkeys(found.target.buffer for found in sums)]
 
 
-def _sums(stage: Stage) -> Iterator[_Sum]:
+def _sums(stage: Stage) -> Iterator[_ShardSum]:
     """What a stage adds over shards, if it does nothing else."""
     if stage.by_block:
         return
@@ -61,7 +61,7 @@ def _sums(stage: Stage) -> Iterator[_Sum]:
             if source.buffer.scope in _OF_SHARDS:
                 size = step.nest.extent("e") * stage.tasks
                 target = step.places[step.nest.stores[0].target.buffer]
-                yield _Sum(source.buffer, source.offset, source.offset + size, target)
+                yield _ShardSum(source.buffer, source.offset, source.offset + size, target)
 
 
 def _is_whole(stage: Stage) -> bool:
@@ -72,14 +72,16 @@ def _is_whole(stage: Stage) -> bool:
             place.buffer is own.buffer and own.offset <= place.offset < own.offset + size
             for own, size in cleared
         )
-        for step in stage.steps
+        for step in (*stage.steps, *stage.ends)
         if stage.by_block
         for place in step.places.values()
         if place.buffer.scope in _OF_SHARDS
     )
 
 
-def _cleared(step: BoundNest, sums: Sequence[_Sum]) -> Iterator[tuple[int, Location, Location]]:
+def _cleared(
+    step: BoundNest, sums: Sequence[_ShardSum]
+) -> Iterator[tuple[int, Location, Location]]:
     """What a step clears at the beginning of a shard, part by part with its place in a sum."""
     place = step.places["out"]
     for found in sums:
