@@ -29,6 +29,7 @@ def c_files(
     *,
     same_bits: bool,
     code: str,
+    helpers: tuple[str, ...] = (),
 ) -> dict[str, bytes]:
     """Files by their names: a header, test vectors, an example that runs them, a README.
 
@@ -40,6 +41,7 @@ def c_files(
         figures: what the code takes.
         same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``.
         code: the file with the code: NAME.o or NAME.c.
+        helpers: the functions that it calls and that compilers bring.
     """
     images = _test_images(network, batch_size)
     values: dict[str, Any] = {
@@ -57,6 +59,7 @@ def c_files(
         "what": known.what,
         "compiler": known.compiler,
         "code": code,
+        "helpers": helpers,
         "rows": figures.rows(),
         "same_bits": same_bits,
         "images": _floats(images),

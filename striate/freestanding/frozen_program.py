@@ -70,6 +70,22 @@ class Shard:
     tasks: range
 
 
+@dataclass(frozen=True)
+class ArenaBuffer:
+    """A part of the arena.
+
+    Attributes:
+        layer: which writes it first; "input" for the images as the first layer reads them.
+        bytes: how much it is.
+        start, stop: the first and the last step that needs it, of all in order.
+    """
+
+    layer: str
+    bytes: int
+    start: int
+    stop: int
+
+
 class FrozenProgram:
     """A network that no longer learns, made for one target.
 
@@ -82,6 +98,7 @@ class FrozenProgram:
         shards: what is done, in order.
         constants: the bytes of that segment: of each buffer what is read.
         arena_bytes: how many bytes the arena has; what is in it before a run does not matter.
+        arena_buffers: its parts, of which those share memory that are not needed at once.
     """
 
     def __init__(self, network: Model, target: Target, batch_size: int = 1) -> None:
@@ -119,6 +136,15 @@ class FrozenProgram:
         inner = written - {outputs}
         uses = [use for use in plan.memory.uses() if use.buffer in inner]
         found = allot(uses, "f32").arrays
+        writers: dict[Buffer, str] = {}
+        for step in steps:
+            for store in step.nest.stores:
+                layer = step.label.rpartition(" ")[0] or step.label
+                writers.setdefault(step.places[store.target.buffer].buffer, layer)
+        self.arena_buffers = tuple(
+            ArenaBuffer(writers[use.buffer], found[use.buffer].nbytes, use.start, use.stop)
+            for use in uses
+        )
         begin = min((a.ctypes.data for a in found.values()), default=0)
         self._offsets: dict[Buffer, tuple[Segment, int]] = {
             images: (Segment.IMAGES, 0),

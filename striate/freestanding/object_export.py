@@ -18,15 +18,21 @@ import struct
 from typing import TYPE_CHECKING
 
 from striate.freestanding.c_files import c_files
-from striate.freestanding.exported import CodeFigures, Exported
+from striate.freestanding.counted_instructions import counted_instructions, why_not_counted
+from striate.freestanding.exported import CodeFigures, Exported, LayerInstructions, arena_peak
+from striate.freestanding.find_target import find_target
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, write_module
-from striate.freestanding.named_targets import named_target
+from striate.freestanding.stack_frames import stack_bytes
+from striate.freestanding.undefined_symbols import compiler_helpers
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
 if TYPE_CHECKING:
     from striate.model.model import Model
+
+_SECTIONS = (".text", ".rodata", ".rdata", "__text", "__const", "__literal")
+"""Code and constants, as ELF, COFF and Mach-O call them."""
 
 
 def object_files(network: Model, name: str, target: str, batch_size: int) -> Exported:
@@ -42,24 +48,50 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
         ValueError: the target is unknown, or the network has layers that only the NumPy engine can
             compute.
     """
-    known = named_target(target)
+    known = find_target(target)
     program = FrozenProgram(network, known.target, batch_size)
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
-    figures = CodeFigures(
-        section_bytes(code, (".text", ".rodata")) - len(program.constants),
+    helpers = compiler_helpers(code)
+    figures = _figures(program, name, module, code, counts=known.is_small)
+    same_bits = known.target.fused and host().fused
+    files = {
+        f"{name}.o": code,
+        **c_files(
+            network,
+            name,
+            known,
+            batch_size,
+            figures,
+            same_bits=same_bits,
+            code=f"{name}.o",
+            helpers=helpers,
+        ),
+    }
+    return Exported("object", name, known.name, files, figures, same_bits, helpers)
+
+
+def _figures(
+    program: FrozenProgram, name: str, module: Module, code: bytes, *, counts: bool
+) -> CodeFigures:
+    """What the code takes; `counts`, whether instructions are worth counting."""
+    multiply_adds = program.batch_size * sum(multiply_adds_of_nodes(program.network))
+    found: tuple[LayerInstructions, ...] = ()
+    not_counted = why_not_counted(multiply_adds) if counts else ""
+    if counts and not not_counted:
+        found = counted_instructions(code, name, program, module.functions)
+    return CodeFigures(
+        section_bytes(code, _SECTIONS) - len(program.constants),
         len(program.constants),
         program.arena_bytes,
         program.image_bytes,
         program.output_bytes,
-        batch_size * sum(multiply_adds_of_nodes(network)),
+        multiply_adds,
+        stack_bytes(module, program.target, (f"{name}_run", f"{name}_run_on")),
+        arena_peak(program.arena_buffers),
+        found,
+        not_counted,
     )
-    same_bits = known.target.fused and host().fused
-    files = {
-        f"{name}.o": code,
-        **c_files(network, name, known, batch_size, figures, same_bits=same_bits, code=f"{name}.o"),
-    }
-    return Exported("object", name, known.name, files, figures, same_bits)
 
 
 def with_constants(module: Module, program: FrozenProgram, name: str) -> Module:

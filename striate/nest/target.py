@@ -238,13 +238,27 @@ def assemble(source: str, target: Target, *, alone: bool = False) -> bytes:
         return _assembled(source, target, alone)
 
 
+def assembly(source: str, target: Target) -> str:
+    """The same, `alone`, as text for an assembler: instructions with what is said of them."""
+    with _LLVM_LOCK:
+        _empty()
+        module, machine = _optimised(source, target, True)
+        return str(machine.emit_assembly(module))
+
+
 def _assembled(source: str, target: Target, alone: bool) -> bytes:
+    module, machine = _optimised(source, target, alone)
+    return bytes(machine.emit_object(module))
+
+
+def _optimised(source: str, target: Target, alone: bool) -> tuple[Any, Any]:
+    """A module, and the machine that code of it is made for."""
     # A context of its own: LLVM's global one keeps the types of every module for ever.
     module = _llvm().parse_assembly(source, context=_llvm().create_context())
     module.verify()
     machine, passes, builder = _machinery(target, alone)
     passes.run(module, builder)
-    return bytes(machine.emit_object(module))
+    return module, machine
 
 
 def section_bytes(code: bytes, beginnings: tuple[str, ...]) -> int:
