@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from striate.cli import options
-from striate.cli.export_code import write_code
+from striate.cli.export_code import CodeOptions, write_code
 from striate.cli.export_onnx import write_onnx
 from striate.common.text import listed
 from striate.exporting import onnx_export
@@ -63,7 +63,8 @@ from striate.freestanding.named_targets import NAMED_TARGETS
 @click.option(
     "--target",
     metavar="PROCESSOR",
-    help=f"Object: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}.",
+    help=f"Object: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, or TRIPLE[:CPU][:+FEATURES] "
+    "as LLVM has them.",
 )
 @click.option(
     "--batch",
@@ -72,6 +73,31 @@ from striate.freestanding.named_targets import NAMED_TARGETS
     show_default=True,
     metavar="N",
     help="Object: images of a run.",
+)
+@click.option(
+    "--max-ram",
+    type=options.byte_count,
+    metavar="SIZE",
+    help="Object: refuse a network that needs more for values, images, outputs and stack, such as "
+    "192KB.",
+)
+@click.option(
+    "--max-flash",
+    type=options.byte_count,
+    metavar="SIZE",
+    help="Object: refuse a network that needs more for code and weights, such as 1MB.",
+)
+@click.option(
+    "--verify",
+    metavar="SOURCE",
+    help="Object: run the code on the images of SOURCE, which is what `striate evaluate` takes, "
+    "here or on an emulated processor, and compare it with the network.",
+)
+@click.option(
+    "--verify-images",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Object: on the first N of them only.",
 )
 @options.output_options
 @click.pass_context
@@ -83,10 +109,14 @@ def export(
     out: str | None,
     target: str | None,
     batch: int,
+    max_ram: int | None,
+    max_flash: int | None,
+    verify: str | None,
+    verify_images: int | None,
     as_json: bool,
     quiet: bool,
     **of_onnx: Any,
-) -> None:
+) -> int:
     """Write the network in the file MODEL for other programs.
 
     An ONNX file is run by onnxruntime and many others: on phones, in browsers, in C# or C++. It
@@ -95,16 +125,21 @@ def export(
 
     An object file is code for one processor, such as a microcontroller's, with the weights inside:
     it calls nothing and allocates nothing. The folder has a header, an example in C with test
-    vectors, and a README that says how to compile it and what it takes.
+    vectors, and a README that says how to compile it and what it takes. With --verify the exit code
+    is 1 if it does not do what it should.
     """
     _refuse_others(context, kind)
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
-    else:
-        write_code(model, out, kind, target, batch, as_json=as_json)
+        return 0
+    code = CodeOptions(model, kind, target, batch, max_ram, max_flash, verify, verify_images)
+    return write_code(code, out, as_json=as_json, quiet=quiet)
 
 
-_OF_KIND = {"onnx": ("layout", "pixels", "probabilities", "opset"), "object": ("target", "batch")}
+_OF_KIND = {
+    "onnx": ("layout", "pixels", "probabilities", "opset"),
+    "object": ("target", "batch", "max_ram", "max_flash", "verify", "verify_images"),
+}
 
 
 def _refuse_others(context: click.Context, kind: str) -> None:
@@ -113,6 +148,7 @@ def _refuse_others(context: click.Context, kind: str) -> None:
         for name in names:
             given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
             if other != kind and given:
+                option = name.replace("_", "-")
                 raise click.ClickException(
-                    f"--{name} is for --to {other}; leave it out with --to {kind}"
+                    f"--{option} is for --to {other}; leave it out with --to {kind}"
                 )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.exported import Exported
+from striate.freestanding.memory_limits import check_limits
 from striate.freestanding.object_export import object_files
+from striate.freestanding.running.verification import Progress
+from striate.freestanding.running.verification import verify as verify_code
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -30,6 +34,11 @@ def export(
     target: str,
     name: str | None = None,
     batch_size: int = 1,
+    max_ram: int | None = None,
+    max_flash: int | None = None,
+    verify: Any = None,
+    labels: Any = None,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write the network as code for another machine, with all that is needed to use it there.
 
@@ -44,11 +53,18 @@ def export(
         target: the processor: see `striate.freestanding.named_targets`.
         name: what all names in C begin with; by default the folder's name.
         batch_size: images of a run.
+        max_ram: bytes that the arena, the images, the outputs and the stack may take.
+        max_flash: bytes that the code and the weights may take.
+        verify: raw images (n, height, width, channels) on which to run the code, here or on an
+            emulated processor, and compare it with the network: see `Exported.verification`.
+        labels: class indices of these (n,), to tell the accuracy.
+        progress: is told how far that is: done, total, of what.
 
     Raises:
         ValueError: kind or target is unknown, the name is none of C's, the network too large or
             with layers that only the NumPy engine can compute, or the folder is there already, or
-            the one that it is to be in is not.
+            the one that it is to be in is not; or the code cannot be run here, to verify it.
+        ImportError: what runs the code is not installed.
         OSError: it cannot be written; then there is no folder.
     """
     if to not in KINDS:
@@ -69,7 +85,14 @@ def export(
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
     check_new_folder(where)
+    for given, limit in (("max_ram", max_ram), ("max_flash", max_flash)):
+        if limit is not None:
+            whole_number(limit, given, "export")
     found = KINDS[to](network, checked, target, batch_size)
+    check_limits(network, found.figures, max_ram=max_ram, max_flash=max_flash)
+    if verify is not None:
+        compared = verify_code(network, found, verify, labels, progress=progress)
+        found = replace(found, verification=compared)
     write_new_folder(where, found.files)
     return found
 

@@ -25,7 +25,7 @@ TOO_LARGE = "not counted, as there are so many multiply-adds; --verify counts th
 
 
 def why_not_counted(multiply_adds: int) -> str:
-    """Why instructions cannot be counted now; "" if they can."""
+    """Why instructions of a run with so many multiply-adds cannot be counted; "" if they can."""
     if find_spec("unicorn") is None or find_spec("elftools") is None:
         return INSTALL
     return TOO_LARGE if multiply_adds > MOST_COUNTED else ""

@@ -48,6 +48,8 @@ class CodeFigures:
             their bytes; the largest first.
         instructions: of a run as they were counted, by layer; () if they were not.
         not_counted: why not, if somebody may want to know.
+        calls_helpers: whether the code calls functions that compilers bring, whose instructions and
+            stack are not counted.
     """
 
     code_bytes: int
@@ -60,6 +62,7 @@ class CodeFigures:
     arena_peak: tuple[tuple[str, int], ...] = ()
     instructions: tuple[LayerInstructions, ...] = ()
     not_counted: str = ""
+    calls_helpers: bool = False
 
     @property
     def ram_bytes(self) -> int:
@@ -95,7 +98,8 @@ class CodeFigures:
         if total is None:
             return [("instructions of a run", self.not_counted)] * bool(self.not_counted)
         whole = LayerInstructions("", total, self.multiply_adds)
-        rows = [("instructions of a run", whole.words())]
+        without = ", without those of the compiler's helpers" * self.calls_helpers
+        rows = [(f"instructions of a run{without}", whole.words())]
         shown = self.instructions[:_MOST_LAYERS]
         rows += [(f"… in {one.layer}", one.words()) for one in shown]
         rest = total - sum(one.instructions for one in shown)

@@ -12,7 +12,8 @@ features; each counts as LLVM knows it.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from striate.common.errors import StriateValueError
 from striate.common.text import did_you_mean, listed
@@ -26,24 +27,25 @@ class _Architecture:
     """What is counted on of processors of one kind.
 
     Attributes:
-        beginnings: how its triples begin.
+        names: what its triples begin with, as a pattern; those with the highest byte first are
+            left out.
         registers: for floats, or vectors.
         widest: bytes of the vectors that code may use. On 32-bit ARM and others those of LLVM's
             vectors do not round as the standard says, or do not have one length.
     """
 
-    beginnings: tuple[str, ...]
+    names: str
     registers: int
     widest: int = 4
 
 
 _ARCHITECTURES = (
-    _Architecture(("x86_64", "amd64"), 16, 64),
-    _Architecture(("i386", "i486", "i586", "i686"), 8, 16),
-    _Architecture(("aarch64", "arm64"), 32, 16),
-    _Architecture(("thumb", "arm"), 32),
-    _Architecture(("riscv32", "riscv64"), 32),
-    _Architecture(("loongarch64", "powerpc64le", "mipsel"), 32),
+    _Architecture("x86_64|amd64", 16, 64),
+    _Architecture("i[3-6]86", 8, 16),
+    _Architecture("aarch64|arm64", 32, 16),
+    _Architecture(r"(thumb|arm)(v[4-9][\w.]*)?", 32),
+    _Architecture("riscv32|riscv64", 32),
+    _Architecture("loongarch64|powerpc64le|mipsel", 32),
 )
 # What a system's or an ABI's name promises, but LLVM does not take for granted: by the beginning
 # and the end of the triple.
@@ -76,7 +78,7 @@ def find_target(text: str) -> NamedTarget:
 
 
 def _architecture(name: str) -> _Architecture | None:
-    return next((one for one in _ARCHITECTURES if name.startswith(one.beginnings)), None)
+    return next((one for one in _ARCHITECTURES if re.fullmatch(one.names, name)), None)
 
 
 @functools.cache
@@ -93,16 +95,16 @@ def _of_triple(text: str) -> NamedTarget:
     if names is None:
         raise StriateValueError(f"LLVM knows no target {triple!r}")
     names.check(triple, cpu, features)
-    architecture = _architecture(triple)
+    architecture = _architecture(triple.partition("-")[0])
     assert architecture is not None
     given = _promised(triple) if not cpu and not features else features
     asked = Target(
         triple, cpu, given, vector_bytes=4, registers=architecture.registers, portable=True
     )
     target = probed(asked, architecture.widest)
-    flags = f" -mcpu={cpu}" * bool(cpu)
+    flags = f" -{'march' if target.is_x86 else 'mcpu'}={cpu}" * bool(cpu)
     if target.vector_bytes == 64:
-        target = Target(**{**vars(target), "registers": 32})
+        target = replace(target, registers=32)
     return NamedTarget(
         text,
         f"{cpu or 'any processor'} as LLVM's {triple} has it"

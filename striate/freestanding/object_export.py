@@ -53,7 +53,7 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
     helpers = compiler_helpers(code)
-    figures = _figures(program, name, module, code, counts=known.is_small)
+    figures = _figures(program, name, module, code, bool(helpers), counts=known.is_small)
     same_bits = known.target.fused and host().fused
     files = {
         f"{name}.o": code,
@@ -72,7 +72,13 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
 
 
 def _figures(
-    program: FrozenProgram, name: str, module: Module, code: bytes, *, counts: bool
+    program: FrozenProgram,
+    name: str,
+    module: Module,
+    code: bytes,
+    calls_helpers: bool,
+    *,
+    counts: bool,
 ) -> CodeFigures:
     """What the code takes; `counts`, whether instructions are worth counting."""
     multiply_adds = program.batch_size * sum(multiply_adds_of_nodes(program.network))
@@ -91,6 +97,7 @@ def _figures(
         arena_peak(program.arena_buffers),
         found,
         not_counted,
+        calls_helpers,
     )
 
 

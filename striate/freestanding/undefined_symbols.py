@@ -12,12 +12,13 @@ import struct
 from striate.common.errors import StriateError
 from striate.common.text import listed
 
-UNWINDING = ("__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1")
-"""What code for ARM names in its tables for exceptions, of which it raises none."""
+MARKS = ("__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1", "_fltused")
+"""What code names but never calls: on ARM in its tables for exceptions, of which it raises none; on
+Windows to say that it has floats."""
 _HELPER = re.compile(
     r"__(add|sub|mul|div|eq|ne|lt|le|gt|ge|unord|fix|fixuns|float|floatun|extend|trunc|mod|umod|"
     r"udiv|ashl|ashr|lshr)[sd][fi]?[sdf]?[fi]?[23]?|__(fix|fixuns)sf[sd]i|__float(un)?[sd]isf|"
-    r"__aeabi_\w+|_fltused|__chkstk"
+    r"__aeabi_\w+|__chkstk"
 )
 _COFF = (b"\x64\x86", b"\x4c\x01", b"\x64\xaa", b"\xc4\x01")  # x86-64, i386, ARM64, ARM
 _MACH_O = 0xFEEDFACF
@@ -25,7 +26,7 @@ _SYMTAB, _LC_SYMTAB = 2, 2
 
 
 def undefined_symbols(code: bytes) -> tuple[str, ...]:
-    """The names of what is defined elsewhere, in order; without what is for exceptions only."""
+    """The names of what is defined elsewhere, in order; without `MARKS`."""
     if code[:4] == b"\x7fELF":
         found = _of_elf(code)
     elif code[:2] in _COFF:
@@ -34,7 +35,7 @@ def undefined_symbols(code: bytes) -> tuple[str, ...]:
         found = _of_mach_o(code)
     else:
         raise StriateError("this object file is neither ELF nor COFF nor Mach-O for 64 bits")
-    return tuple(sorted(set(found) - {"", *UNWINDING}))
+    return tuple(sorted(set(found) - {"", *MARKS}))
 
 
 def compiler_helpers(code: bytes) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ class EmulatedProcessor:
         name: in words.
         start: makes an emulator of it; its unit of floats is on.
         arguments: the registers of the first four arguments.
-        result: the register of a function's result.
         returns: the register that holds where a function returns to.
         stack: the stack pointer.
         program_counter: where it is.
@@ -31,7 +30,6 @@ class EmulatedProcessor:
     name: str
     start: Callable[[], Any]
     arguments: tuple[int, ...]
-    result: int
     returns: int
     stack: int
     program_counter: int
@@ -60,7 +58,6 @@ def _thumb(target: Target) -> EmulatedProcessor:
     from unicorn import unicorn_const as unicorn
 
     models = {
-        "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
         "cortex-m4": arm.UC_CPU_ARM_CORTEX_M4,
         "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7,
         "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
@@ -68,7 +65,7 @@ def _thumb(target: Target) -> EmulatedProcessor:
 
     def start() -> Any:
         emulator = _uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        emulator.ctl_set_cpu_model(models.get(target.cpu, arm.UC_CPU_ARM_CORTEX_M7))
+        emulator.ctl_set_cpu_model(models.get(target.cpu, arm.UC_CPU_ARM_CORTEX_M7))  # which knows all before
         return emulator
 
     return _of_arm(f"ARM {target.cpu.title()}", start, thumb_instructions)
@@ -99,7 +96,6 @@ def _of_arm(
         name,
         start,
         registers,
-        registers[0],
         arm.UC_ARM_REG_LR,
         arm.UC_ARM_REG_SP,
         arm.UC_ARM_REG_PC,
@@ -121,7 +117,6 @@ def _aarch64(target: Target) -> EmulatedProcessor:
         "AArch64",
         start,
         registers,
-        registers[0],
         arm64.UC_ARM64_REG_X30,
         arm64.UC_ARM64_REG_SP,
         arm64.UC_ARM64_REG_PC,
@@ -147,7 +142,6 @@ def _riscv(target: Target) -> EmulatedProcessor:
         f"{bits}-bit RISC-V",
         start,
         registers,
-        registers[0],
         riscv.UC_RISCV_REG_RA,
         riscv.UC_RISCV_REG_SP,
         riscv.UC_RISCV_REG_PC,

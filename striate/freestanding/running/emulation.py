@@ -1,15 +1,15 @@
 """Code of another processor on one that the package unicorn imitates.
 
 Its first run is watched: instructions are counted, by blocks of code between jumps, and whoever
-touches memory outside of what the code was given is found out. What it does depends on no image
-(but for what stands in `float_helpers`), so that later runs go unwatched, many times faster.
+touches memory outside of what the code was given is found out. What it does depends on no image, so
+that later runs go unwatched, many times faster.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,8 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateError
 from striate.common.optional import require
 from striate.freestanding.running.emulated_processor import EmulatedProcessor, emulated_processor
-from striate.freestanding.running.float_helpers import HELPERS
-from striate.freestanding.running.static_link import (
-    PAGE,
-    LinkedObject,
-    LinkError,
-    link,
-)
+from striate.freestanding.running.float_helpers import helpers_for
+from striate.freestanding.running.static_link import PAGE, LinkedObject, link
 from striate.nest.target import Target
 
 STACK_BYTES = 1 << 16
@@ -100,7 +95,10 @@ class EmulatedCode:
         self.processor = emulated_processor(target)
         self.how = f"on an emulated processor ({self.processor.name})"
         self.counts: RunCounts | None = None
-        linked = link(code, _BASE)
+        helpers = helpers_for(code, target)
+        linked = [] if helpers is None else [link(helpers, _BASE)]
+        base, known = (linked[0].stop, linked[0].symbols) if linked else (_BASE, {})
+        linked.append(link(code, base, known))
         self._machine = (linked, symbol, (image_bytes, output_bytes, arena_bytes))
         self._fast: _Machine | None = None
 
@@ -142,25 +140,26 @@ class _Machine:
     def __init__(
         self,
         processor: EmulatedProcessor,
-        linked: LinkedObject,
+        linked: Sequence[LinkedObject],
         symbol: str,
         sizes: tuple[int, int, int],
     ) -> None:
         from unicorn import unicorn_const as unicorn
 
-        self.processor, self.linked = processor, linked
-        self.entry = linked.symbols[symbol]
+        self.processor = processor
+        self.entry = linked[-1].symbols[symbol]
+        self.first = linked[-1].sections[0].address
+        self.functions = linked[-1].functions
         self.uc = uc = processor.start()
         self.stretches: list[_Stretch] = []
         read, write, execute = unicorn.UC_PROT_READ, unicorn.UC_PROT_WRITE, unicorn.UC_PROT_EXEC
-        for section in linked.sections:
+        for section in (section for one in linked for section in one.sections):
             what = "code" if section.executable else "constants"
             stretch = self._map(
                 what, section.address, len(section.data), read | execute * section.executable
             )
             uc.mem_write(stretch.address, section.data)
-        self._map_helpers(read | execute)
-        at = linked.stop
+        at = linked[-1].stop
         own = []
         for what, size, rights in (
             ("return", 2, read | execute),
@@ -180,27 +179,6 @@ class _Machine:
         self.uc.mem_map(address, stretch.whole, rights)
         self.stretches.append(stretch)
         return stretch
-
-    def _map_helpers(self, rights: int) -> None:
-        """Let calls of compilers' helpers end in Python."""
-        from unicorn import unicorn_const as unicorn
-
-        named = {at: name for name, at in self.linked.helpers.items() if name in HELPERS}
-        missing = sorted(set(self.linked.helpers) - set(named.values()) - {"__aeabi_unwind_cpp_pr0"})
-        if missing:
-            raise LinkError(f"the object file needs {', '.join(missing)}, which is not there")
-        if not named:
-            return
-        first, last = min(named), max(named)
-        self._map("helpers", first, last - first + 16, rights)
-        processor = self.processor
-
-        def call(uc: Any, address: int, size: int, data: object) -> None:
-            words = [uc.reg_read(register) & 0xFFFFFFFF for register in processor.arguments[:2]]
-            uc.reg_write(processor.result, HELPERS[named[address]](words))
-            uc.reg_write(processor.program_counter, uc.reg_read(processor.returns))
-
-        self.uc.hook_add(unicorn.UC_HOOK_CODE, call, begin=first, end=last + 15)
 
     def run(self, images: bytes) -> Array:
         """The outputs."""
@@ -231,9 +209,8 @@ class _Machine:
 
     def function_at(self, address: int) -> str:
         """The name of the function that an address is in."""
-        functions = self.linked.functions
-        place = bisect_right(functions, address, key=lambda function: function.start) - 1
-        return functions[place].name if place >= 0 else "no function"
+        place = bisect_right(self.functions, address, key=lambda function: function.start) - 1
+        return self.functions[place].name if place >= 0 else "a helper of the compiler"
 
 
 class _Watch:
@@ -289,10 +266,9 @@ class _Watch:
     def counts(self) -> RunCounts:
         """What was counted."""
         machine = self.machine
-        helpers = set(machine.linked.helpers.values())
         found: Counter[str] = Counter()
         for (address, size), times in self.blocks.items():
-            if address not in helpers and address != machine.back.address:
+            if machine.first <= address < machine.back.address:
                 code = bytes(machine.uc.mem_read(address, size))
                 count = machine.processor.instructions(code)
                 found[machine.function_at(address)] += count * times

@@ -1,74 +1,72 @@
 """What code calls where a processor has no unit of floats: the functions of compiler-rt and libgcc.
 
-Both have the same names. They are no part of an object file, as every compiler for such a
-processor brings them; an emulated processor calls what stands here, in their place. All arguments
-and results are words of 32 bits, floats by their bits.
+Both have the same names, take floats by their bits in registers for whole numbers, and round as the
+standard says. They are no part of an object file, as every compiler for such a processor brings
+them. For emulation they are made here of the instructions of a processor of the same architecture
+that has such a unit: the emulated one does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-import numpy as np
+from striate.freestanding.undefined_symbols import undefined_symbols
+from striate.nest.target import Target, assemble
 
-Helper = Callable[[Sequence[int]], int]
-"""From the words in the first registers to the word that is returned."""
-
-
-def _float(word: int) -> np.float32:
-    return np.uint32(word).view(np.float32)
-
-
-def _word(value: np.float32) -> int:
-    return int(value.view(np.uint32))
-
-
-def _of_floats(compute: Callable[[np.float32, np.float32], np.float32]) -> Helper:
-    def helper(words: Sequence[int]) -> int:
-        with np.errstate(all="ignore"):
-            return _word(np.float32(compute(_float(words[0]), _float(words[1]))))
-
-    return helper
-
-
-def _comparison(unordered: int) -> Helper:
-    """-1, 0 or 1 for less, equal, greater; `unordered` if one is not a number."""
-
-    def helper(words: Sequence[int]) -> int:
-        a, b = _float(words[0]), _float(words[1])
-        if np.isnan(a) or np.isnan(b):
-            return unordered
-        return int(a > b) - int(a < b) & 0xFFFFFFFF
-
-    return helper
-
-
-def _unordered(words: Sequence[int]) -> int:
-    return int(bool(np.isnan(_float(words[0])) or np.isnan(_float(words[1]))))
-
-
-def _to_whole(words: Sequence[int]) -> int:
-    value = _float(words[0])
-    return int(value) & 0xFFFFFFFF if abs(value) < 2**31 else 0x80000000
-
-
-def _from_whole(words: Sequence[int]) -> int:
-    signed = words[0] - (1 << 32) if words[0] >> 31 else words[0]
-    return _word(np.float32(signed))
-
-
-HELPERS: Mapping[str, Helper] = {
-    "__addsf3": _of_floats(lambda a, b: a + b),
-    "__subsf3": _of_floats(lambda a, b: a - b),
-    "__mulsf3": _of_floats(lambda a, b: a * b),
-    "__divsf3": _of_floats(lambda a, b: a / b),
-    "__ltsf2": _comparison(1),
-    "__lesf2": _comparison(1),
-    "__eqsf2": _comparison(1),
-    "__nesf2": _comparison(1),
-    "__gtsf2": _comparison(0xFFFFFFFF),
-    "__gesf2": _comparison(0xFFFFFFFF),
-    "__unordsf2": _unordered,
-    "__fixsfsi": _to_whole,
-    "__floatsisf": _from_whole,
+_ARITHMETIC = {
+    f"__{name}sf3": f"""
+  %r = f{name} float %x, %y
+  %i = bitcast float %r to i32"""
+    for name in ("add", "sub", "mul", "div")
 }
+# Less, equal, greater are -1, 0, 1; what is no number is whatever makes the comparison false.
+_COMPARISON = {
+    f"__{name}sf2": f"""
+  %less = fcmp olt float %x, %y
+  %more = fcmp ogt float %x, %y
+  %none = fcmp uno float %x, %y
+  %a = sext i1 %less to i32
+  %b = select i1 %more, i32 1, i32 %a
+  %i = select i1 %none, i32 {unordered}, i32 %b"""
+    for name, unordered in {"lt": 1, "le": 1, "eq": 1, "ne": 1, "gt": -1, "ge": -1}.items()
+}
+_BODIES: Mapping[str, str] = {
+    **_ARITHMETIC,
+    **_COMPARISON,
+    "__unordsf2": """
+  %none = fcmp uno float %x, %y
+  %i = zext i1 %none to i32""",
+    "__fixsfsi": """
+  %i = fptosi float %x to i32""",
+    "__floatsisf": """
+  %r = sitofp i32 %p to float
+  %i = bitcast float %r to i32""",
+}
+_WITH_FLOATS = {
+    "thumb": ("thumbv7em-none-eabi", "cortex-m4", ""),
+    "riscv32": ("riscv32-unknown-none-elf", "generic-rv32", "+m,+c,+f"),
+}
+"""Processors that have a unit of floats, by how the triples of those without it begin."""
+
+
+def helpers_for(code: bytes, target: Target) -> bytes | None:
+    """An object file with the helpers that another one calls; None if it calls none of them."""
+    names = [name for name in undefined_symbols(code) if name in _BODIES]
+    twin = next((t for start, t in _WITH_FLOATS.items() if target.triple.startswith(start)), None)
+    if not names or twin is None:
+        return None
+    triple, cpu, features = twin
+    able = replace(target, triple=triple, cpu=cpu, features=features)
+    return assemble(helpers_text(names), able, alone=True)
+
+
+def helpers_text(names: Iterable[str]) -> str:
+    """The helpers of some names as LLVM IR."""
+    return "\n".join(
+        f"define i32 @{name}(i32 %p, i32 %q) nounwind {{\n"
+        "  %x = bitcast i32 %p to float\n"
+        f"  %y = bitcast i32 %q to float{_BODIES[name]}\n"
+        "  ret i32 %i\n}"
+        for name in names
+    )

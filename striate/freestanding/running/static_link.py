@@ -10,7 +10,6 @@ from typing import Any
 from striate.freestanding.running.relocations import FIXES, RISCV_LOWER_OF, LinkError, arm_addend
 
 PAGE = 4096
-_PER_HELPER = 16
 # What only unwinding and debugging read.
 _LEFT_OUT = (".ARM.ex", ".eh_frame", ".debug")
 _ALLOCATED, _EXECUTABLE = 2, 4
@@ -48,32 +47,31 @@ class LinkedObject:
         sections: one behind the other, with an empty page between.
         symbols: the address of each function; of Thumb code with its lowest bit set.
         functions: the same by their addresses.
-        helpers: an address for each symbol that is defined elsewhere, 16 bytes of room each.
         stop: where free memory begins.
     """
 
     sections: tuple[LinkedSection, ...]
     symbols: Mapping[str, int]
     functions: tuple[LinkedFunction, ...]
-    helpers: Mapping[str, int]
     stop: int
 
 
-def link(code: bytes, base: int) -> LinkedObject:
+def link(code: bytes, base: int, known: Mapping[str, int] | None = None) -> LinkedObject:
     """Put an ELF object file at an address.
 
     Args:
         code: the object file; of ARM, AArch64 or RISC-V.
         base: a multiple of a page.
+        known: the addresses of symbols that are defined elsewhere.
 
     Raises:
         LinkError: it is none, or has something that this linker does not know.
     """
-    return _Linker(code, base).linked()
+    return _Linker(code, base, known or {}).linked()
 
 
 class _Linker:
-    def __init__(self, code: bytes, base: int) -> None:
+    def __init__(self, code: bytes, base: int, known: Mapping[str, int]) -> None:
         from elftools.common.exceptions import ELFError
         from elftools.elf.elffile import ELFFile
 
@@ -94,13 +92,7 @@ class _Linker:
                 self.addresses[index] = address
                 self.data[index] = bytearray(section.data())
                 address += -(-section["sh_size"] // PAGE) * PAGE + PAGE
-        undefined = [
-            symbol.name
-            for symbol in self.table.iter_symbols()
-            if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name
-        ]
-        self.helpers = {name: address + _PER_HELPER * n for n, name in enumerate(undefined)}
-        self.stop = address + -(-_PER_HELPER * len(undefined) // PAGE) * PAGE + PAGE
+        self.known, self.stop = known, address
         # Of AUIPC instructions, what they mean: by their addresses.
         self.meant: dict[int, int] = {}
 
@@ -125,12 +117,14 @@ class _Linker:
                 start = address & ~1
                 functions.append(LinkedFunction(symbol.name, start, start + symbol["st_size"]))
         functions.sort(key=lambda function: function.start)
-        return LinkedObject(sections, symbols, tuple(functions), self.helpers, self.stop)
+        return LinkedObject(sections, symbols, tuple(functions), self.stop)
 
     def _address(self, symbol: Any) -> int:
         where = symbol["st_shndx"]
         if where == "SHN_UNDEF":
-            return self.helpers.get(symbol.name, 0)
+            if symbol.name not in self.known:
+                raise LinkError(f"the object file needs {symbol.name}, which is not there")
+            return self.known[symbol.name]
         if where == "SHN_ABS":
             return int(symbol["st_value"])
         if where not in self.addresses:
