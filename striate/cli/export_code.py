@@ -76,14 +76,10 @@ def _images(given: CodeOptions, network: Network, *, quiet: bool) -> dict[str, A
     """The images to verify with, as `Network.export` takes them."""
     if given.verify is None:
         return {}
-    tested = load_labelled(
-        given.model, network, given.verify, None, skip_bad=False, quiet=quiet
-    )
+    tested = load_labelled(given.model, network, given.verify, None, skip_bad=False, quiet=quiet)
     some = slice(given.verify_images)
     images, labels = tested.images[some], tested.labels[some]
-    note(
-        f"Verifying on {counted(len(images), 'image')} (part {tested.part})", quiet=quiet
-    )
+    note(f"Verifying on {counted(len(images), 'image')} (part {tested.part})", quiet=quiet)
     classes: Array | None = labels if network.answers.kind == "classes" else None
     return {
         "verify": images,

@@ -107,8 +107,7 @@ def _of_triple(text: str) -> NamedTarget:
         target = replace(target, registers=32)
     return NamedTarget(
         text,
-        f"{cpu or 'any processor'} as LLVM's {triple} has it"
-        + f", with {given}" * bool(given),
+        f"{cpu or 'any processor'} as LLVM's {triple} has it" + f", with {given}" * bool(given),
         target,
         f"clang --target={triple}{flags}",
     )

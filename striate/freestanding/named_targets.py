@@ -67,17 +67,13 @@ _KNOWN = (
     NamedTarget(
         "cortex-m0",
         "ARM Cortex-M0 and M0+, without a unit of floats: RP2040, SAMD21, STM32F0",
-        _target(
-            "thumbv6m-none-eabi", "cortex-m0", registers=16, fused=False, rounds=False
-        ),
+        _target("thumbv6m-none-eabi", "cortex-m0", registers=16, fused=False, rounds=False),
         f"{_ARM} -mcpu=cortex-m0",
     ),
     NamedTarget(
         "esp32-c3",
         "32-bit RISC-V without a unit of floats (RV32IMC): ESP32-C3, CH32V3",
-        _target(
-            "riscv32-unknown-none-elf", "generic-rv32", "+m,+c", fused=False, rounds=False
-        ),
+        _target("riscv32-unknown-none-elf", "generic-rv32", "+m,+c", fused=False, rounds=False),
         "riscv32-esp-elf-gcc -march=rv32imc -mabi=ilp32",
     ),
     NamedTarget(

@@ -1,7 +1,7 @@
 """What an object file wants from elsewhere, and which of it every compiler brings.
 
-Object files are ELF (Linux and microcontrollers), COFF (Windows) or Mach-O (macOS); all have a table
-of symbols, with a mark on those that are defined in another file.
+Object files are ELF (Linux and microcontrollers), COFF (Windows) or Mach-O (macOS); all have a
+table of symbols, with a mark on those that are defined in another file.
 """
 
 from __future__ import annotations

@@ -65,7 +65,9 @@ def _thumb(target: Target) -> EmulatedProcessor:
 
     def start() -> Any:
         emulator = _uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        emulator.ctl_set_cpu_model(models.get(target.cpu, arm.UC_CPU_ARM_CORTEX_M7))  # which knows all before
+        emulator.ctl_set_cpu_model(
+            models.get(target.cpu, arm.UC_CPU_ARM_CORTEX_M7)
+        )  # which knows all before
         return emulator
 
     return _of_arm(f"ARM {target.cpu.title()}", start, thumb_instructions)

@@ -36,7 +36,9 @@ def _fields(word: int, mask: int, bits: int) -> int:
 def _reaches(distance: int, bits: int) -> int:
     """A signed distance, which must fit into so many bits."""
     if not -(1 << (bits - 1)) <= distance < 1 << (bits - 1):
-        raise LinkError(f"a jump or a table is {distance:,} bytes away, farther than code can reach")
+        raise LinkError(
+            f"a jump or a table is {distance:,} bytes away, farther than code can reach"
+        )
     return distance
 
 
