@@ -6,8 +6,8 @@
 Each network is trained for a short time, exported as an object file for each target, and run on its
 test images; the outputs are compared bit by bit with those of `compile(batch_size=1, exact=True,
 portable=True)`. Where the processor is emulated, its instructions are counted. MNIST's four IDX
-files are in FOLDER/mnist, CIFAR-10 as JPEG files in FOLDER/cifar10-jpeg.tar. Ends with 1 if any code
-does not do what was said of it.
+files are in FOLDER/mnist, CIFAR-10 as JPEG files in FOLDER/cifar10-jpeg.tar. Ends with 1 if any
+code does not do what was said of it.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def recorded_options(
     course = notes.get("course")
     if not isinstance(course, dict) or course.get("version") != _VERSION:
         made = "the file does not say with which options it was trained"
-        if "backbone" in notes or "transfer" in notes:
+        if "backbone" in notes:
             made = "it was not trained from scratch"
         raise click.ClickException(
             f"{model}: cannot be trained again to compare: {made}; train it with this striate"

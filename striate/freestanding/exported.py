@@ -136,7 +136,7 @@ def arena_peak(buffers: Iterable[ArenaBuffer]) -> tuple[tuple[str, int], ...]:
     """The layers, with their bytes, whose buffers are needed at once where these are most."""
     found: tuple[tuple[str, int], ...] = ()
     known = list(buffers)
-    for time in {buffer.start for buffer in known}:
+    for time in sorted({buffer.start for buffer in known}):
         alive = [buffer for buffer in known if buffer.start <= time <= buffer.stop]
         if sum(b.bytes for b in alive) > sum(size for _, size in found):
             alive.sort(key=lambda buffer: -buffer.bytes)

@@ -45,7 +45,6 @@ _ARCHITECTURES = (
     _Architecture("aarch64|arm64", 32, 16),
     _Architecture(r"(thumb|arm)(v[4-9][\w.]*)?", 32),
     _Architecture("riscv32|riscv64", 32),
-    _Architecture("loongarch64|powerpc64le|mipsel", 32),
 )
 # What a system's or an ABI's name promises, but LLVM does not take for granted: by the beginning
 # and the end of the triple.

@@ -38,8 +38,8 @@ def check_limits(
         peak = figures.arena_peak[:_MOST]
         alive = f"; the arena is fullest where {choices(_sized(peak), 'and')} are needed at once"
         raise StriateValueError(
-            f"a run takes {in_bytes(figures.ram_bytes)} of RAM ({listed(_sized(parts))}), and "
-            f"--max-ram is {in_bytes(max_ram)}"
+            f"a run takes {in_bytes(figures.ram_bytes)} of RAM, more than the {in_bytes(max_ram)} "
+            f"of --max-ram: {listed(_sized(parts))}"
             + alive * bool(len(peak) > 1)
             + "; make these smaller, or the images"
         )
@@ -47,9 +47,9 @@ def check_limits(
         parts = [("code", figures.code_bytes), ("weights", figures.constant_bytes)]
         largest = _sized(layer_weights(network))
         raise StriateValueError(
-            f"the network takes {in_bytes(figures.flash_bytes)} of flash "
-            f"({listed(_sized(parts))}), and --max-flash is {in_bytes(max_flash)}; most weights "
-            f"are those of {listed(largest, _MOST)}: make these smaller"
+            f"the network takes {in_bytes(figures.flash_bytes)} of flash, more than the "
+            f"{in_bytes(max_flash)} of --max-flash: {listed(_sized(parts))}; most weights are "
+            f"those of {listed(largest, _MOST)}: make these smaller"
         )
 
 
@@ -63,4 +63,4 @@ def layer_weights(network: Model) -> list[tuple[str, int]]:
 
 
 def _sized(items: list[tuple[str, int]] | tuple[tuple[str, int], ...]) -> list[str]:
-    return [f"{name} {in_bytes(size)}" for name, size in items]
+    return [f"{name} ({in_bytes(size)})" for name, size in items]

@@ -12,9 +12,14 @@ import struct
 from striate.common.errors import StriateError
 from striate.common.text import listed
 
-MARKS = ("__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1", "_fltused")
-"""What code names but never calls: on ARM in its tables for exceptions, of which it raises none; on
-Windows to say that it has floats."""
+MARKS = (
+    "__aeabi_unwind_cpp_pr0",
+    "__aeabi_unwind_cpp_pr1",
+    "_GLOBAL_OFFSET_TABLE_",
+    "_fltused",
+)
+"""What code names but never calls: on ARM in its tables for exceptions, of which it raises none;
+what a linker itself makes; on Windows what says that there are floats."""
 _HELPER = re.compile(
     r"__(add|sub|mul|div|eq|ne|lt|le|gt|ge|unord|fix|fixuns|float|floatun|extend|trunc|mod|umod|"
     r"udiv|ashl|ashr|lshr)[sd][fi]?[sdf]?[fi]?[23]?|__(fix|fixuns)sf[sd]i|__float(un)?[sd]isf|"

@@ -60,8 +60,8 @@ class Target:
     @property
     def index(self) -> IndexType:
         """The type of indices: as wide as addresses."""
-        narrow = ("arm", "thumb", "riscv32", "wasm32", "i386", "i686", "mips-", "mipsel")
-        return "i32" if self.triple.startswith(narrow) else "i64"
+        narrow = ("riscv32", "wasm32", "i386", "i486", "i586", "i686", "mips-", "mipsel")
+        return "i32" if self._is_arm32 or self.triple.startswith(narrow) else "i64"
 
     @property
     def prefetches(self) -> bool:
@@ -73,9 +73,13 @@ class Target:
         """The bytes, from the least to the most, that a load of a number adds to a pointer; None if
         it adds an index, too, so that loops need not carry pointers.
         """
-        if self.triple.startswith(("thumb", "arm")):
+        if self._is_arm32:
             return -1020, 1020
         return (-2048, 2047) if self.triple.startswith("riscv") else None
+
+    @property
+    def _is_arm32(self) -> bool:
+        return self.triple.startswith(("thumb", "arm")) and not self.triple.startswith("arm64")
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""

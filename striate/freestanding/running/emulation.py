@@ -2,7 +2,8 @@
 
 Its first run is watched: instructions are counted, by blocks of code between jumps, and whoever
 touches memory outside of what the code was given is found out. What it does depends on no image, so
-that later runs go unwatched, many times faster.
+that later runs go unwatched, many times faster. Instructions that a condition skips are counted as
+well: they take their time.
 """
 
 from __future__ import annotations
