@@ -10,7 +10,7 @@ from striate.common.text import in_bytes
 
 if TYPE_CHECKING:
     from striate.freestanding.frozen_program import ArenaBuffer
-    from striate.freestanding.running.verification import Verification
+    from striate.freestanding.running.verified_code import Verification
 
 _MOST_LAYERS = 12
 """Layers of whose instructions the table tells."""

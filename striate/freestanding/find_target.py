@@ -23,7 +23,7 @@ from striate.nest.target import Target
 
 
 @dataclass(frozen=True)
-class _Architecture:
+class _ProcessorFamily:
     """What is counted on of processors of one kind.
 
     Attributes:
@@ -39,12 +39,12 @@ class _Architecture:
     widest: int = 4
 
 
-_ARCHITECTURES = (
-    _Architecture("x86_64|amd64", 16, 64),
-    _Architecture("i[3-6]86", 8, 16),
-    _Architecture("aarch64|arm64", 32, 16),
-    _Architecture(r"(thumb|arm)(v[4-9][\w.]*)?", 32),
-    _Architecture("riscv32|riscv64", 32),
+_FAMILIES = (
+    _ProcessorFamily("x86_64|amd64", 16, 64),
+    _ProcessorFamily("i[3-6]86", 8, 16),
+    _ProcessorFamily("aarch64|arm64", 32, 16),
+    _ProcessorFamily(r"(thumb|arm)(v[4-9][\w.]*)?", 32),
+    _ProcessorFamily("riscv32|riscv64", 32),
 )
 # What a system's or an ABI's name promises, but LLVM does not take for granted: by the beginning
 # and the end of the triple.
@@ -67,7 +67,7 @@ def find_target(text: str) -> NamedTarget:
         return NAMED_TARGETS[text]
     triple = text.partition(":")[0]
     parts = triple.split("-")
-    if len(parts) < 2 or _architecture(parts[0]) is None:
+    if len(parts) < 2 or _family(parts[0]) is None:
         raise StriateValueError(
             f"there is no target {text!r}{did_you_mean(text, list(NAMED_TARGETS))}; known are "
             f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, and LLVM's triples, such as "
@@ -76,8 +76,8 @@ def find_target(text: str) -> NamedTarget:
     return _of_triple(text)
 
 
-def _architecture(name: str) -> _Architecture | None:
-    return next((one for one in _ARCHITECTURES if re.fullmatch(one.names, name)), None)
+def _family(name: str) -> _ProcessorFamily | None:
+    return next((one for one in _FAMILIES if re.fullmatch(one.names, name)), None)
 
 
 @functools.cache
@@ -94,13 +94,11 @@ def _of_triple(text: str) -> NamedTarget:
     if names is None:
         raise StriateValueError(f"LLVM knows no target {triple!r}")
     names.check(triple, cpu, features)
-    architecture = _architecture(triple.partition("-")[0])
-    assert architecture is not None
+    family = _family(triple.partition("-")[0])
+    assert family is not None
     given = _promised(triple) if not cpu and not features else features
-    asked = Target(
-        triple, cpu, given, vector_bytes=4, registers=architecture.registers, portable=True
-    )
-    target = probed(asked, architecture.widest)
+    asked = Target(triple, cpu, given, vector_bytes=4, registers=family.registers, portable=True)
+    target = probed(asked, family.widest)
     flags = f" -{'march' if target.is_x86 else 'mcpu'}={cpu}" * bool(cpu)
     if target.vector_bytes == 64:
         target = replace(target, registers=32)

@@ -1,6 +1,7 @@
 """Exported code is run here, whatever processor it is for, and compared with the network.
 
-verification         outputs beside those of the network: the same bits, or how far off and why
+verification         outputs beside those of the network
+verified_code        what that has found: the same bits, or how far off and why
 code_runners         how code of each kind is run
 native_code          in a process of its own, where this processor can run it
 native_worker        that process
