@@ -18,6 +18,7 @@ from striate.freestanding.running import code_runners
 from striate.freestanding.running.verification import verify
 from striate.freestanding.running.verified_code import FAR
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from striate.model.answers import Answers
 from striate.model.preprocessing import Preprocessing
 from striate.nest.target import host
 from striate.network import Network
@@ -70,6 +71,13 @@ def test_other_rounding_is_explained() -> None:
     assert found.same < 3 and found.holds and 0 < found.difference <= FAR
     assert "rounds each product before it is added" in found.sentence()
     assert found.accuracy == 1.0
+
+
+def test_numbers_are_no_classes() -> None:
+    made = network()
+    made.answers = Answers("numbers", names=tuple("abcd"))
+    found = verify(made, object_files(made, "eyes", "raspberry-pi-zero", 1), images(2))
+    assert found.other_classes is None and "class" not in found.sentence()
 
 
 def broken(given: Exported, factor: float) -> Exported:

@@ -67,6 +67,7 @@ def verify(
         np.concatenate(theirs),
         np.concatenate(ours),
         labels,
+        network.answers.kind == "classes",
         runner.how,
         reason_for_others(exported),
         runner.counts,
@@ -97,11 +98,14 @@ def _compared(
     theirs: Array,
     ours: Array,
     labels: Array | None,
+    classes: bool,
     how: str,
     reason: str,
     counts: RunCounts | None,
 ) -> Verification:
-    """Compare outputs (n, numbers) of code with those of the network."""
+    """Compare outputs (n, numbers) of code with those of the network; `classes`, whether the
+    largest output is the answer.
+    """
     same = (theirs.view(np.uint32) == ours.view(np.uint32)).all(axis=1)
     largest = float(np.abs(ours).max())
     # Not a number where only one is: infinitely far.
@@ -113,7 +117,7 @@ def _compared(
         len(theirs),
         int(same.sum()),
         difference,
-        int((guesses != own_guesses).sum()),
+        int((guesses != own_guesses).sum()) if classes else None,
         how,
         reason,
         float((guesses == labels).mean()) if right else None,

@@ -19,7 +19,8 @@ class Verification:
         images: how many were run.
         same: of how many all outputs have the same bits.
         difference: the largest difference of outputs, in parts of the largest output.
-        other_classes: of how many images another output is the largest.
+        other_classes: of how many images another output is the largest; None where outputs are no
+            classes.
         how: where the code was run, in words.
         reason: why bits differ; "" if they need not.
         accuracy, network_accuracy: the share of images whose class the code and the network find;
@@ -30,7 +31,7 @@ class Verification:
     images: int
     same: int
     difference: float
-    other_classes: int
+    other_classes: int | None
     how: str
     reason: str
     accuracy: float | None = None
@@ -54,9 +55,11 @@ class Verification:
         else:
             found = (
                 f"same bits on {self.same:,} of {many}, outputs differ by up to "
-                f"{self.difference:.1e} of the largest, {counted(self.other_classes, 'image')} "
-                f"{'gets' if self.other_classes == 1 else 'get'} another class"
+                f"{self.difference:.1e} of the largest"
             )
+            if self.other_classes is not None:
+                gets = "gets" if self.other_classes == 1 else "get"
+                found += f", {counted(self.other_classes, 'image')} {gets} another class"
             found += f": {self.reason}" if self.reason else ", which should not be"
         if self.accuracy is not None and self.network_accuracy is not None:
             found += f"; accuracy {percent(self.accuracy)}"
