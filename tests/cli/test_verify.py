@@ -116,8 +116,10 @@ def test_what_holds_without_portable(striate: Run, folder: Path, in_tmp: Path) -
 def test_validation_and_calibration_are_part_of_the_course(
     striate: Run, folder: Path, network_file: Path, in_tmp: Path
 ) -> None:
-    options = ("--network", network_file, "--validation", 0.2, "--patience", 2, "--calibrate", 0.55)
-    assert striate("train", folder, *TRAIN, *options, "-o", "m.safetensors").code == 0
+    options = ("--network", network_file, "--validation", 0.2, "--patience", 1, "--calibrate", 0.55)
+    options = (*options, "--epochs", 30, "--lr", 0.1, "--schedule", "constant")
+    outcome = striate("train", folder, *TRAIN, *options, "-o", "m.safetensors", "--json")
+    assert outcome.code == 0 and outcome.json["stopped_early"]
     assert striate("verify", "m.safetensors", folder).code == 0
 
 

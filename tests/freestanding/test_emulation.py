@@ -21,6 +21,7 @@ from striate.freestanding.running.native_code import NativeCode, runs_here
 from striate.freestanding.running.relocations import LinkError
 from striate.freestanding.running.static_link import link
 from striate.freestanding.stack_frames import stack_bytes
+from striate.freestanding.undefined_symbols import compiler_helpers
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
 from striate.nest.target import assemble, host
 from striate.network import Network
@@ -188,7 +189,9 @@ define void @run(ptr %images, ptr %outputs, ptr %arena) nounwind {
   %i = load i32, ptr %images
   %v = call i32 @taken(i32 %i)
   store i32 %v, ptr %outputs
-  %direct = load i32, ptr getelementptr (i8, ptr @small, i32 12)
+  store volatile ptr getelementptr (i8, ptr @small, i32 12), ptr %arena
+  %inside = load volatile ptr, ptr %arena
+  %direct = load i32, ptr %inside
   %q = getelementptr i8, ptr %outputs, i32 4
   store i32 %direct, ptr %q
   ret void
@@ -203,6 +206,40 @@ def test_calls_and_tables_are_linked(name: str) -> None:
     for index in range(4):
         given = np.array([index, 0], np.int32).view(np.float32)
         assert run(given).view(np.int32).tolist() == [5 + index + ord("defg"[index]), 8]
+
+
+_VALUES = np.array(
+    [0.0, -0.0, 1.0, -2.5, 3e38, -3e38, 1e-45, 7.75, np.inf, -np.inf, np.nan], np.float32
+)
+_OPERATIONS = {
+    "fadd": np.add, "fsub": np.subtract, "fmul": np.multiply, "fdiv": np.divide,
+    "fcmp olt": np.less, "fcmp ole": np.less_equal, "fcmp oeq": np.equal,
+    "fcmp une": np.not_equal, "fcmp ogt": np.greater, "fcmp oge": np.greater_equal,
+    "fcmp uno": lambda a, b: np.isnan(a) | np.isnan(b),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["cortex-m0", "esp32-c3"])
+def test_helpers_of_compilers(name: str) -> None:
+    """Arithmetic and comparisons without a unit of floats, beside NumPy."""
+    target = find_target(name).target
+    pairs = np.stack(np.meshgrid(_VALUES, _VALUES), -1).reshape(-1, 2)
+    lines, given = ["  %q = getelementptr i8, ptr %images, i32 4"], len(_OPERATIONS)
+    lines += ["  %a = load float, ptr %images", "  %b = load float, ptr %q"]
+    for number, operation in enumerate(_OPERATIONS):
+        lines.append(f"  %r{number} = {operation} float %a, %b")
+        if operation.startswith("fcmp"):
+            lines.append(f"  %w{number} = uitofp i1 %r{number} to float")
+        result = f"%w{number}" if operation.startswith("fcmp") else f"%r{number}"
+        lines.append(f"  %p{number} = getelementptr i8, ptr %outputs, i32 {4 * number}")
+        lines.append(f"  store float {result}, ptr %p{number}")
+    code = assemble(function("\n".join([*lines, "  ret void"])), target, alone=True)
+    assert len(compiler_helpers(code)) >= given - 1
+    run = EmulatedCode(code, "run", target, **{**SIZES, "output_bytes": 4 * given})
+    found = np.stack([run(pair) for pair in pairs])
+    with np.errstate(all="ignore"):
+        expected = [compute(*pairs.T).astype(np.float32) for compute in _OPERATIONS.values()]
+    np.testing.assert_array_equal(found, np.stack(expected, -1))
 
 
 def test_what_cannot_be_linked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,8 @@ def test_other_rounding_is_explained() -> None:
     assert found.same < 3 and found.holds and 0 < found.difference <= FAR
     assert "rounds each product before it is added" in found.sentence()
     assert found.accuracy == 1.0
+    assert not replace(found, difference=1.01 * FAR).holds
+    assert not replace(found, reason="").holds
 
 
 def test_numbers_are_no_classes() -> None:
