@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from striate.freestanding.running import emulation
 from striate.freestanding.running.emulated_processor import thumb_instructions
 from striate.freestanding.running.emulation import EmulatedCode, EmulationError
 from striate.freestanding.running.native_code import NativeCode, runs_here
-from striate.freestanding.running.relocations import LinkError
+from striate.freestanding.running.relocations import LinkError, arm_addend
 from striate.freestanding.running.static_link import link
 from striate.freestanding.stack_frames import stack_bytes
 from striate.freestanding.undefined_symbols import compiler_helpers
@@ -240,6 +241,25 @@ def test_helpers_of_compilers(name: str) -> None:
     with np.errstate(all="ignore"):
         expected = [compute(*pairs.T).astype(np.float32) for compute in _OPERATIONS.values()]
     np.testing.assert_array_equal(found, np.stack(expected, -1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "addend"),
+    [
+        (47, "f2400c00", 0),  # movw r12, #0
+        (47, "f240000c", 12),  # movw r0, #12
+        (48, "f64f70fc", -4),  # movt-like, #0xfffc
+        (43, "e30f0ffc", -4),  # movw r0, #0xfffc, in ARM code
+        (44, "e3410234", 0x1234),  # movt-like, #0x1234
+        (2, "fffffff8", -8),  # a word
+        (10, "f7fffffe", 0),  # a call, whose distance is from behind it anyway
+    ],
+)
+def test_what_arm_words_add(kind: int, code: str, addend: int) -> None:
+    halves = [int(code[at : at + 4], 16) for at in (0, 4)]
+    thumb = kind in (10, 47, 48)
+    data = struct.pack("<HH", *halves) if thumb else struct.pack("<I", int(code, 16))
+    assert arm_addend(kind, bytearray(data), 0) == addend
 
 
 def test_what_cannot_be_linked(monkeypatch: pytest.MonkeyPatch) -> None:
