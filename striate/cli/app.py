@@ -32,6 +32,7 @@ from striate.cli.stroke import stroke
 from striate.cli.summary import summary
 from striate.cli.train import train
 from striate.cli.tune import tune
+from striate.cli.verify import verify
 from striate.common.errors import StriateError
 from striate.common.stop_signals import Stopped, stopping_at_once
 from striate.common.terminal import PLAIN, SafeStream
@@ -60,7 +61,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     train, check, evaluate, predict, report, summary, inspect, explain, tune, convolve,
-    filter_command, size, gradients, stroke, derive, import_network, export,
+    filter_command, size, gradients, stroke, derive, import_network, export, verify,
 ):  # fmt: skip
     cli.add_command(command)
 if sys.flags.optimize > 1:

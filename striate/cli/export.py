@@ -66,7 +66,8 @@ from striate.freestanding.rounded_weights import WEIGHTS
 @click.option(
     "--target",
     metavar="PROCESSOR",
-    help=f"Object: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}.",
+    help=f"Object: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, or TRIPLE[:CPU][:+FEATURES] "
+    "as LLVM has them.",
 )
 @click.option(
     "--batch",
@@ -106,6 +107,31 @@ from striate.freestanding.rounded_weights import WEIGHTS
     help="With --train.  [default: adamw]",
 )
 @click.option("--weight-decay", type=options.number(0), metavar="X", help="With --train.")
+@click.option(
+    "--max-ram",
+    type=options.byte_count,
+    metavar="SIZE",
+    help="Object, wasm: refuse a network that needs more for values, images, outputs and stack, "
+    "such as 192KB.",
+)
+@click.option(
+    "--max-flash",
+    type=options.byte_count,
+    metavar="SIZE",
+    help="Object, wasm: refuse a network that needs more for code and weights, such as 1MB.",
+)
+@click.option(
+    "--verify",
+    metavar="SOURCE",
+    help="Object: run the code on the images of SOURCE, which is what `striate evaluate` takes, "
+    "here or on an emulated processor, and compare it with the network.",
+)
+@click.option(
+    "--verify-images",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Object: on the first N of them only.",
+)
 @options.output_options
 @click.pass_context
 def export(
@@ -116,6 +142,10 @@ def export(
     out: str | None,
     target: str | None,
     batch: int,
+    max_ram: int | None,
+    max_flash: int | None,
+    verify: str | None,
+    verify_images: int | None,
     as_json: bool,
     quiet: bool,
     weights: str,
@@ -125,7 +155,7 @@ def export(
     optimizer: str | None,
     weight_decay: float | None,
     **of_onnx: Any,
-) -> None:
+) -> int:
     """Write the network in the file MODEL for other programs.
 
     An ONNX file is run by onnxruntime and many others: on phones, in browsers, in C# or C++. It
@@ -142,6 +172,8 @@ def export(
 
     With --train the code also learns from labelled images where it runs: the learning rate is given
     with each step.
+
+    With --verify the exit code is 1 if the code does not do what it should.
     """
     _refuse_others(context, kind)
     learning = learning_options(
@@ -149,17 +181,37 @@ def export(
     )
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
-    else:
-        small = SmallerWeights(weights, measure)
-        asked = CodeOptions(model, kind, target, batch, small, learning)
-        write_code(asked, out, as_json=as_json, quiet=quiet)
+        return 0
+    asked = CodeOptions(
+        model,
+        kind,
+        target,
+        batch,
+        SmallerWeights(weights, measure),
+        learning,
+        max_ram,
+        max_flash,
+        verify,
+        verify_images,
+    )
+    return write_code(asked, out, as_json=as_json, quiet=quiet)
 
 
 _KINDS_OF = {
     **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
-    "target": ("object",),
+    **dict.fromkeys(("target", "verify", "verify_images"), ("object",)),
     **dict.fromkeys(
-        ("batch", "weights", "measure", "train", "frozen_until", "optimizer", "weight_decay"),
+        (
+            "batch",
+            "weights",
+            "measure",
+            "max_ram",
+            "max_flash",
+            "train",
+            "frozen_until",
+            "optimizer",
+            "weight_decay",
+        ),
         ("object", "wasm"),
     ),
 }

@@ -1,7 +1,8 @@
-"""`striate export --to object` and others: code for other machines, in a folder."""
+"""`striate export --to object`: code for other machines, in a folder."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,12 +10,20 @@ from typing import Any
 
 import click
 
-from striate.cli.output import json_line, one_line
+from striate.cli.labelled import load_labelled
+from striate.cli.output import json_line, note, one_line
 from striate.cli.weights_measured import SmallerWeights
-from striate.common.text import listed
+from striate.common.arrays import Array
+from striate.common.progress import Counting
+from striate.common.text import counted, listed
 from striate.freestanding.code_export import c_name
+from striate.freestanding.exported import Exported
 from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.network import Network
 from striate.optim.optimizers import by_name
+
+WRONG = 1
+"""The exit code where code does not do what it should."""
 
 
 def learning_options(
@@ -51,25 +60,35 @@ class CodeOptions:
     batch: int
     small: SmallerWeights
     learning: Mapping[str, Any]
+    max_ram: int | None
+    max_flash: int | None
+    verify: str | None
+    verify_images: int | None
 
 
-def write_code(given: CodeOptions, out: str | None, *, as_json: bool, quiet: bool) -> None:
-    """Write the folder, and say what the code takes."""
+def write_code(given: CodeOptions, out: str | None, *, as_json: bool, quiet: bool) -> int:
+    """Write the folder, say what the code takes, and return the exit code."""
     if given.kind == "object" and given.target is None:
         raise click.ClickException(
             f"--to {given.kind} needs --target: " + listed(list(NAMED_TARGETS), len(NAMED_TARGETS))
         )
-    stem = Path(given.model).stem
-    folder = Path(f"{stem}-{given.target or given.kind}" if out is None else out)
+    if given.verify_images is not None and given.verify is None:
+        raise click.ClickException("--verify-images says how many images of --verify SOURCE")
+    name = Path(given.model).stem
+    plain = re.sub(r"[^\w.-]+", "-", given.target or given.kind)  # a triple has colons
+    folder = Path(f"{name}-{plain}" if out is None else out)
     network, tested = given.small.loaded(given.model, quiet=quiet)
     found = network.export(
         folder,
         to=given.kind,
         target=given.target,
-        name=c_name(stem),
+        name=c_name(name),
         batch_size=given.batch,
         weights=given.small.weights,
+        max_ram=given.max_ram,
+        max_flash=given.max_flash,
         **given.learning,
+        **_images(given, network, quiet=quiet),
     )
     measured = None if tested is None else given.small.measured(network, found.computed, tested)
     if as_json:
@@ -77,17 +96,53 @@ def write_code(given: CodeOptions, out: str | None, *, as_json: bool, quiet: boo
             {
                 "model": given.model,
                 "folder": str(folder),
-                "name": found.name,
-                "target": found.target,
-                "files": list(found.files),
-                **asdict(found.figures),
-                "same_bits": found.same_bits,
+                **_told(found),
                 "measured": None if measured is None else measured.to_dict(),
             }
         )
-        return
-    for what, much in found.figures.rows():
-        click.echo(f"{what}: {much}")
-    for line in [] if measured is None else measured.lines():
-        click.echo(line)
-    click.echo(f"Wrote {listed(list(found.files), len(found.files))} to {one_line(str(folder))}")
+    else:
+        for what, much in found.figures.rows():
+            click.echo(f"{what}: {much}")
+        for line in [] if measured is None else measured.lines():
+            click.echo(line)
+        if found.verification is not None:
+            click.echo(f"Verified: {found.verification.sentence()}")
+        files = listed(list(found.files), len(found.files))
+        click.echo(f"Wrote {files} to {one_line(str(folder))}")
+    holds = found.verification is None or found.verification.holds
+    return 0 if holds else WRONG
+
+
+def _images(given: CodeOptions, network: Network, *, quiet: bool) -> dict[str, Any]:
+    """The images to verify with, as `Network.export` takes them."""
+    if given.verify is None:
+        return {}
+    tested = load_labelled(given.model, network, given.verify, None, skip_bad=False, quiet=quiet)
+    some = slice(given.verify_images)
+    images, labels = tested.images[some], tested.labels[some]
+    note(f"Verifying on {counted(len(images), 'image')} (part {tested.part})", quiet=quiet)
+    classes: Array | None = labels if network.answers.kind == "classes" else None
+    return {
+        "verify": images,
+        "labels": classes,
+        "progress": None if quiet else Counting(),
+    }
+
+
+def _told(found: Exported) -> dict[str, Any]:
+    """What was exported, as JSON has it."""
+    verified = found.verification
+    figures = asdict(found.figures)
+    return {
+        "name": found.name,
+        "target": found.target,
+        "files": list(found.files),
+        **figures,
+        "ram_bytes": found.figures.ram_bytes,
+        "flash_bytes": found.figures.flash_bytes,
+        "same_bits": found.same_bits,
+        "helpers": list(found.helpers),
+        "verification": None
+        if verified is None
+        else {**asdict(verified), "holds": verified.holds, "sentence": verified.sentence()},
+    }

@@ -11,10 +11,12 @@ import click
 
 from striate.cli import found_rate, layer_words, networkfile, options
 from striate.cli.changed_images import note_changes
+from striate.cli.fit_network import fit_network, how_to_fit
 from striate.cli.from_backbone import FromBackbone, advice
 from striate.cli.label_arguments import LabelArguments
 from striate.cli.model_output import checkpoint_beside
 from striate.cli.output import note, one_line, paragraph
+from striate.cli.recorded_course import course_notes
 from striate.cli.time_plan import TimedTraining
 from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.training_course import Trainer, carry_out
@@ -131,15 +133,26 @@ class FromScratch(Trainer):
 
     def train(self) -> tuple[Network, History]:
         """Train the network, and let it answer in the users' units."""
-        history = _fit(
-            self.chosen, self.recipe, self.network, self.task, self.checkpoint, self.plan
+        from striate.training.checkpoint import Checkpoint
+
+        chosen = self.chosen
+        # It is kept until the model is saved and tested.
+        every = chosen.checkpoint_every or None
+        given = Checkpoint(self.checkpoint, every=every, keep=True, notes=self.plan)
+        needed = chosen.checkpoint_every != 0 or chosen.resume
+        history = fit_network(
+            chosen, self.recipe.training, self.network, self.task, given if needed else None
         )
         self.task.finish(self.network)
         return self.network, history
 
     def entries(self) -> dict[str, Any]:
         """Return the settings."""
-        return {"recipe": _settings(self.chosen, self.recipe, self.task), **self.plan}
+        return {
+            "recipe": _settings(self.chosen, self.recipe, self.task),
+            **self.plan,
+            "course": course_notes(self.chosen, self.task.dataset),
+        }
 
     def unseen(self, network: Network) -> tuple[Array, Array] | None:
         """Return the outputs for the images that were set aside, if any were."""
@@ -207,48 +220,7 @@ def _with_found_rate(
         network,
         task.dataset.train_images,
         task.targets(task.dataset.train_labels),
-        **_how(chosen, recipe, task),
+        **how_to_fit(chosen, recipe.training, task),
     )
     note(sentence, quiet=chosen.quiet)
     return replace(recipe, training=training)
-
-
-def _how(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[str, Any]:
-    """Return what training and the search of its learning rate are given alike."""
-    return {
-        **computing(chosen),
-        "loss": task.loss(recipe.training),
-        "class_weight": task.class_weight(),
-        "seed": chosen.seed,
-        "exact": chosen.exact,
-        "bfloat16": chosen.bfloat16,
-        "portable": chosen.portable,
-    }
-
-
-def _fit(
-    chosen: TrainOptions,
-    recipe: Recipe,
-    network: Network,
-    task: TrainingTask,
-    checkpoint: Path,
-    notes: dict[str, Any],
-) -> History:
-    from striate.training.checkpoint import Checkpoint
-
-    dataset = task.dataset
-    watched = dataset.parts.get("validation")
-    # It is kept until the model is saved and tested.
-    given = Checkpoint(checkpoint, every=chosen.checkpoint_every or None, keep=True, notes=notes)
-    needed = chosen.checkpoint_every != 0 or chosen.resume
-    return network.fit(
-        dataset.train_images,
-        task.targets(dataset.train_labels),
-        **(recipe.training.arguments() | _how(chosen, recipe, task)),
-        validation_data=None if watched is None else (watched.images, task.targets(watched.labels)),
-        validation_fraction=validation_fraction(chosen, task),
-        early_stopping=chosen.patience,
-        progress=not chosen.quiet,
-        checkpoint=given if needed else None,
-        resume="any" if chosen.resume == "any" else chosen.resume is not None,
-    )

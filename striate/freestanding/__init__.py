@@ -35,4 +35,19 @@ step_input         what a step begins with, as code; step_numbers, the optimiser
                    memory_code, loops and copies
 training_export    an object file; training_wasm, WebAssembly
 training_samples   steps of training by which they are tried
+code_export           all of it: Network.export, and what it refuses
+exported              files, and what they take on the other machine
+memory_limits         what a chip has no room for
+find_target           a processor from what a user writes
+named_targets         processors by the names that people use
+target_probe          what others can do, by what LLVM makes of a few lines for them
+frozen_program        a network as calls on images, outputs, constants and an arena
+known_zeros           what is zero in them whenever it is read
+llvm_module           the calls as one LLVM module
+object_export         an object file, for a linker
+undefined_symbols     what it wants from elsewhere
+stack_frames          how much stack it takes
+counted_instructions  how many instructions, where that matters
+c_files               what is around it: a header, an example, test vectors
+running               exported code is run here, and compared with the network
 """

@@ -23,6 +23,7 @@ def c_files(
     *,
     same_bits: bool,
     code: str,
+    helpers: tuple[str, ...] = (),
 ) -> dict[str, bytes]:
     """Files by their names: a header, test vectors, an example that runs them, a README.
 
@@ -34,6 +35,7 @@ def c_files(
         same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``, with weights
             as it has them.
         code: the file with the code: NAME.o or NAME.c.
+        helpers: the functions that it calls and that compilers bring.
     """
     network, batch_size, small = program.network, program.batch_size, program.small
     runs = sample_runs(program.computed, batch_size)
@@ -52,6 +54,7 @@ def c_files(
         "what": known.what,
         "compiler": known.compiler,
         "code": code,
+        "helpers": helpers,
         "rows": figures.rows(),
         "same_bits": same_bits,
         "images": _floats(runs.images),

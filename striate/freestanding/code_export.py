@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
@@ -14,8 +15,11 @@ from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported
 from striate.freestanding.learning import Learning, learning_of
+from striate.freestanding.memory_limits import check_limits
 from striate.freestanding.object_export import object_files
 from striate.freestanding.rounded_weights import checked_weights
+from striate.freestanding.running.verification import Progress
+from striate.freestanding.running.verification import verify as verify_code
 from striate.freestanding.training_export import training_object_files
 from striate.freestanding.training_wasm import training_wasm_files
 from striate.freestanding.wasm_export import wasm_files
@@ -51,6 +55,11 @@ def export(
     frozen_until: str | None = None,
     optimizer: str | Optimizer | None = None,
     loss: Loss | str | None = None,
+    max_ram: int | None = None,
+    max_flash: int | None = None,
+    verify: Any = None,
+    labels: Any = None,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write the network as code for another machine, with all that is needed to use it there.
 
@@ -77,13 +86,20 @@ def export(
             memory that is only read. None: all layers learn that are not frozen (`Network.freeze`).
         optimizer: with `train`: "sgd", "adamw", or one of these with settings; by default "adamw".
         loss: with `train`: a Loss or its kind; by default that of the network's `answers`.
+        max_ram: bytes that the arena, the images, the outputs and the stack may take.
+        max_flash: bytes that the code and the weights may take.
+        verify: raw images (n, height, width, channels) on which to run the code, here or on an
+            emulated processor, and compare it with the network: see `Exported.verification`.
+        labels: class indices of these (n,), to tell the accuracy.
+        progress: is told how far that is: done, total, of what.
 
     Raises:
         ValueError: kind, target or weights are unknown, the name is none of C's, the network too
             large, with layers that only the NumPy engine can compute or with weights that cannot be
             rounded so, or the folder is there already, or the one that it is to be in is not; or
-            what is to be learned cannot be: see
-            `striate.freestanding.learning.learning_of`.
+            what is to be learned cannot be, see `striate.freestanding.learning.learning_of`; or it
+            takes more than `max_ram` or `max_flash`; or it cannot be run here, to verify it.
+        ImportError: what runs the code is not installed.
         OSError: it cannot be written; then there is no folder.
     """
     if to not in KINDS:
@@ -104,9 +120,17 @@ def export(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
+    for given, limit in (("max_ram", max_ram), ("max_flash", max_flash)):
+        if limit is not None:
+            whole_number(limit, given, "export")
     if train and stored != "float32":
         raise StriateValueError(
             f"export: weights that learn have 32 bits; leave weights={weights!r} or train=True out"
+        )
+    if train and verify is not None:
+        raise StriateValueError(
+            "export: code that learns is verified by its own test vectors, in main.c; leave verify "
+            "or train=True out"
         )
     if train:
         if to not in LEARNING_KINDS:
@@ -123,6 +147,10 @@ def export(
         _refuse_training_options(frozen_until=frozen_until, optimizer=optimizer, loss=loss)
         check_new_folder(where)
         found = KINDS[to](CodeRequest(network, checked, target, batch_size, stored))
+    check_limits(network, found.figures, max_ram=max_ram, max_flash=max_flash)
+    if verify is not None:
+        compared = verify_code(network, found, verify, labels, progress=progress)
+        found = replace(found, verification=compared)
     write_new_folder(where, found.files)
     return found
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from striate.common.errors import StriateValueError
-from striate.common.text import did_you_mean, listed
 from striate.nest.target import Target
 
 
@@ -24,6 +22,11 @@ class NamedTarget:
     what: str
     target: Target
     compiler: str
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is a microcontroller: no system, and memory that every byte counts of."""
+        return "-none-" in self.target.triple
 
 
 def _target(
@@ -64,10 +67,34 @@ _KNOWN = (
         f"{_ARM} -mcpu=cortex-m33 -mfloat-abi=hard -mfpu=fpv5-sp-d16",
     ),
     NamedTarget(
+        "cortex-m0",
+        "ARM Cortex-M0 and M0+, without a unit of floats: RP2040, SAMD21, STM32F0",
+        _target("thumbv6m-none-eabi", "cortex-m0", registers=16, fused=False, rounds=False),
+        f"{_ARM} -mcpu=cortex-m0",
+    ),
+    NamedTarget(
+        "esp32-c3",
+        "32-bit RISC-V without a unit of floats (RV32IMC): ESP32-C3, CH32V3",
+        _target("riscv32-unknown-none-elf", "generic-rv32", "+m,+c", fused=False, rounds=False),
+        "riscv32-esp-elf-gcc -march=rv32imc -mabi=ilp32",
+    ),
+    NamedTarget(
         "raspberry-pi",
         "64-bit ARM with Linux: Raspberry Pi 3 and later, AWS Graviton",
         _target("aarch64-unknown-linux-gnu", "cortex-a53", vector_bytes=16),
         "aarch64-linux-gnu-gcc",
+    ),
+    NamedTarget(
+        "raspberry-pi-zero",
+        "32-bit ARM with Linux (ARMv6): Raspberry Pi Zero and 1",
+        _target(
+            "armv6-unknown-linux-gnueabihf",
+            "arm1176jzf-s",
+            registers=16,
+            fused=False,
+            rounds=False,
+        ),
+        "arm-linux-gnueabihf-gcc -marm -mcpu=arm1176jzf-s -mfpu=vfp -mfloat-abi=hard",
     ),
     NamedTarget(
         "riscv64",
@@ -96,31 +123,3 @@ _KNOWN = (
     ),
 )
 NAMED_TARGETS = {known.name: known for known in _KNOWN}
-
-
-def named_target(name: str) -> NamedTarget:
-    """The processor of a name.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
-    if name not in NAMED_TARGETS:
-        raise StriateValueError(
-            f"there is no target {name!r}{did_you_mean(name, list(NAMED_TARGETS))}; known are "
-            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
-        )
-    return NAMED_TARGETS[name]
-
-
-def needed_target(name: str | None) -> NamedTarget:
-    """The processor that an object file is made for.
-
-    Raises:
-        ValueError: no name is given, or there is none of this name.
-    """
-    if name is None:
-        raise StriateValueError(
-            "export: an object file needs a target: "
-            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
-        )
-    return named_target(name)

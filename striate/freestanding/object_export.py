@@ -16,12 +16,18 @@ from __future__ import annotations
 
 from striate.freestanding.c_files import c_files
 from striate.freestanding.code_request import CodeRequest
-from striate.freestanding.exported import CodeFigures, Exported
+from striate.freestanding.counted_instructions import counted_instructions, why_not_counted
+from striate.freestanding.exported import CodeFigures, Exported, LayerInstructions, arena_peak
+from striate.freestanding.find_target import needed_target
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, constant_table, write_module
-from striate.freestanding.named_targets import needed_target
+from striate.freestanding.stack_frames import stack_bytes
+from striate.freestanding.undefined_symbols import compiler_helpers
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
+
+_SECTIONS = (".text", ".rodata", ".rdata", "__text", "__const", "__literal")
+"""Code and constants, as ELF, COFF and Mach-O call them."""
 
 
 def object_files(request: CodeRequest) -> Exported:
@@ -31,28 +37,62 @@ def object_files(request: CodeRequest) -> Exported:
         ValueError: there is no target, it is unknown, or the network has layers that only the NumPy
             engine can compute, or weights that cannot be rounded.
     """
-    network, name, batch_size = request.network, request.name, request.batch_size
-    known = needed_target(request.target)
-    program = FrozenProgram(network, known.target, batch_size, request.weights)
+    name, known = request.name, needed_target(request.target)
+    program = FrozenProgram(request.network, known.target, request.batch_size, request.weights)
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
-    figures = CodeFigures(
-        section_bytes(code, (".text", ".rodata")) - len(program.constants),
-        len(program.constants),
-        program.arena_bytes,
-        program.image_bytes,
-        program.output_bytes,
-        batch_size * sum(multiply_adds_of_nodes(network)),
-        weights=request.weights,
-        small_weights=program.small_numbers,
-    )
+    helpers = compiler_helpers(code)
+    figures = _figures(program, request, module, code, bool(helpers), counts=known.is_small)
     # Sums of scaled weights are other sums.
     same_bits = known.target.fused and host().fused and request.weights != "int8"
     files = {
         f"{name}.o": code,
-        **c_files(program, name, known, figures, same_bits=same_bits, code=f"{name}.o"),
+        **c_files(
+            program,
+            name,
+            known,
+            figures,
+            same_bits=same_bits,
+            code=f"{name}.o",
+            helpers=helpers,
+        ),
     }
-    return Exported("object", name, known.name, files, figures, same_bits, program.computed)
+    return Exported(
+        "object", name, known.name, files, figures, same_bits, program.computed, helpers
+    )
+
+
+def _figures(
+    program: FrozenProgram,
+    request: CodeRequest,
+    module: Module,
+    code: bytes,
+    calls_helpers: bool,
+    *,
+    counts: bool,
+) -> CodeFigures:
+    """What the code takes; `counts`, whether instructions are worth counting."""
+    name = request.name
+    multiply_adds = program.batch_size * sum(multiply_adds_of_nodes(program.network))
+    found: tuple[LayerInstructions, ...] = ()
+    not_counted = why_not_counted(multiply_adds) if counts else ""
+    if counts and not not_counted:
+        found = counted_instructions(code, name, program, module.functions)
+    return CodeFigures(
+        section_bytes(code, _SECTIONS) - len(program.constants),
+        len(program.constants),
+        program.arena_bytes,
+        program.image_bytes,
+        program.output_bytes,
+        multiply_adds,
+        stack_bytes(module, program.target, (f"{name}_run", f"{name}_run_on")),
+        arena_peak(program.arena_buffers),
+        found,
+        not_counted,
+        calls_helpers,
+        weights=request.weights,
+        small_weights=program.small_numbers,
+    )
 
 
 def with_constants(module: Module, program: FrozenProgram, name: str) -> Module:

@@ -80,6 +80,22 @@ class Shard:
     tasks: range
 
 
+@dataclass(frozen=True)
+class ArenaBuffer:
+    """A part of the arena.
+
+    Attributes:
+        layer: which writes it first; "input" for the images as the first layer reads them.
+        bytes: how much it is.
+        start, stop: the first and the last step that needs it, of all in order.
+    """
+
+    layer: str
+    bytes: int
+    start: int
+    stop: int
+
+
 class SegmentedProgram:
     """Stages as calls, and what their memory is.
 
@@ -95,6 +111,7 @@ class SegmentedProgram:
         shards: what is done, in order.
         constants: the bytes of that segment: of each buffer what is read.
         arena_bytes: how many bytes the arena has; what is in it before a run does not matter.
+        arena_buffers: its parts, of which those share memory that are not needed at once.
     """
 
     def __init__(
@@ -115,19 +132,23 @@ class SegmentedProgram:
 
     def _place_arena(self, stages: list[Stage]) -> int:
         """Places for all that is written; how many bytes they take together."""
-        written = {
-            step.places[store.target.buffer].buffer
-            for stage in stages
-            for step in stage.all_steps
-            for store in step.nest.stores
-        }
-        uses = [use for use in self._memory.uses() if use.buffer in written - self._offsets.keys()]
+        written: dict[Buffer, str] = {}  # with the layer that does so first
+        for stage in stages:
+            for step in stage.all_steps:
+                layer = step.label.rpartition(" ")[0] or step.label
+                for store in step.nest.stores:
+                    written.setdefault(step.places[store.target.buffer].buffer, layer)
+        uses = [use for use in self._memory.uses() if use.buffer in written.keys() - self._offsets]
         # A run writes all of them before it reads them, so that any may share memory.
         shared = {use.buffer: replace(use.buffer, scope="temporary") for use in uses}
         for buffer in shared:
             if buffer.form is not None:
                 raise ValueError(f"{buffer.name!r} has a halo that no step writes")
         found = allot([replace(use, buffer=shared[use.buffer]) for use in uses], "f32").arrays
+        self.arena_buffers = tuple(
+            ArenaBuffer(written[use.buffer], found[shared[use.buffer]].nbytes, use.start, use.stop)
+            for use in uses
+        )
         begin = min((array.ctypes.data for array in found.values()), default=0)
         size = 0
         for buffer, proxy in shared.items():

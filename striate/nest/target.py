@@ -64,8 +64,8 @@ class Target:
     @property
     def index(self) -> IndexType:
         """The type of indices: as wide as addresses."""
-        narrow = ("arm", "thumb", "riscv32", "wasm32", "i386", "i686", "mips-", "mipsel")
-        return "i32" if self.triple.startswith(narrow) else "i64"
+        narrow = ("riscv32", "wasm32", "i386", "i486", "i586", "i686", "mips-", "mipsel")
+        return "i32" if self._is_arm32 or self.triple.startswith(narrow) else "i64"
 
     @property
     def prefetches(self) -> bool:
@@ -86,9 +86,13 @@ class Target:
         """The bytes, from the least to the most, that a load of a number adds to a pointer; None if
         it adds an index, too, so that loops need not carry pointers.
         """
-        if self.triple.startswith(("thumb", "arm")):
+        if self._is_arm32:
             return -1020, 1020
         return (-2048, 2047) if self.triple.startswith("riscv") else None
+
+    @property
+    def _is_arm32(self) -> bool:
+        return self.triple.startswith(("thumb", "arm")) and not self.triple.startswith("arm64")
 
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
@@ -262,13 +266,27 @@ def assemble(source: str, target: Target, *, alone: bool = False) -> bytes:
         return _assembled(source, target, alone)
 
 
+def assembly(source: str, target: Target) -> str:
+    """The same, `alone`, as text for an assembler: instructions with what is said of them."""
+    with _LLVM_LOCK:
+        _empty()
+        module, machine = _optimised(source, target, True)
+        return str(machine.emit_assembly(module))
+
+
 def _assembled(source: str, target: Target, alone: bool) -> bytes:
+    module, machine = _optimised(source, target, alone)
+    return bytes(machine.emit_object(module))
+
+
+def _optimised(source: str, target: Target, alone: bool) -> tuple[Any, Any]:
+    """A module, and the machine that code of it is made for."""
     # A context of its own: LLVM's global one keeps the types of every module for ever.
     module = _llvm().parse_assembly(source, context=_llvm().create_context())
     module.verify()
     machine, passes, builder = _machinery(target, alone)
     passes.run(module, builder)
-    return bytes(machine.emit_object(module))
+    return module, machine
 
 
 def section_bytes(code: bytes, beginnings: tuple[str, ...]) -> int:

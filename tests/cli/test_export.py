@@ -78,10 +78,55 @@ def test_an_object_file_for_a_microcontroller(striate: Run, model: Path, in_tmp:
     )
 
 
+def test_code_is_verified(striate: Run, model: Path, in_tmp: Path) -> None:
+    command = ("export", model, "--to", "object", "--target", "cortex-m4", "--verify", "digits")
+    outcome = striate(*command, "--verify-images", 7, "--json", "-o", "a")
+    assert outcome.code == 0
+    verified = outcome.json["verification"]
+    assert verified["images"] == 7 and verified["holds"] is True
+    assert verified["accuracy"] == verified["network_accuracy"] > 0.5
+    assert outcome.json["instructions"][0]["instructions"] > 1000
+    told = striate(*command, "--verify-images", 2, "--max-ram", "64KB", "--max-flash", "1MB")
+    assert told.code == 0
+    assert "Verified: same bits on 2 images" in told.out or "rounded" in told.out
+    assert "instructions of a run: " in told.out and "stack: " in told.out
+    assert "Verifying on 2 images (part test)" in told.err
+    assert Path("digits-cortex-m4").is_dir()
+    triple = striate(*command[:4], "--target", "thumbv7em-none-eabihf:cortex-m7")
+    assert triple.code == 0 and Path("digits-thumbv7em-none-eabihf-cortex-m7").is_dir()
+
+
+def test_code_that_is_wrong_ends_with_1(
+    striate: Run, model: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.freestanding.running.emulation import EmulatedCode
+
+    right = EmulatedCode.__call__
+    monkeypatch.setattr(EmulatedCode, "__call__", lambda self, images: right(self, images) + 0.1)
+    outcome = striate(
+        *("export", model, "--to", "object", "--target", "cortex-m4"),
+        *("--verify", "digits", "--verify-images", 2),
+    )
+    assert outcome.code == 1 and "which should not be" in outcome.out
+
+
 def test_what_is_refused_of_objects(refused: Refused, model: Path, in_tmp: Path) -> None:
     to = ("--to", "object")
     assert "needs --target: cortex-m4" in refused("export", model, *to)
-    assert "no target 'riscv'" in refused("export", model, *to, "--target", "riscv")
+    assert "no target 'riscv'; did you mean" in refused("export", model, *to, "--target", "riscv")
+    other = refused("export", model, *to, "--target", "thumbv7em-none-eabihf:cortex-m44")
+    assert "did you mean 'cortex-m4'" in other
+    chip = ("export", model, *to, "--target", "cortex-m4", "-o", "x")
+    assert "are needed at once" in refused(*chip, "--max-ram", "1KB")
+    assert "most weights are those of" in refused(*chip, "--max-flash", "1KB")
+    assert "is not a size" in refused(*chip, "--max-flash", "much")
+    assert "of --verify SOURCE" in refused(*chip, "--verify-images", 3)
+    assert "nowhere" in refused(*chip, "--verify", "nowhere")
+    assert "0 is not in the range" in refused(*chip, "--batch", 0)
+    assert "--max-ram is for --to object" in refused(
+        "export", model, "--to", "onnx", "--max-ram", "1KB"
+    )
+    assert not Path("x").exists()
     Path("there").mkdir()
     command = ("export", model, *to, "--target", "cortex-m4", "-o", "there")
     assert "there exists" in refused(*command)

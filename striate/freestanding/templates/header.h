@@ -16,7 +16,14 @@ extern "C" {
 #define {{ upper }}_ARENA_ALIGNMENT {{ alignment }}
 
 /* Reads BATCH raw images, as they were trained on, and writes the outputs of each (logits: the
-   largest is the likeliest). Calls nothing, allocates nothing, keeps nothing. */
+   largest is the likeliest). Calls {% if helpers %}the compiler's own helpers only{% else %}nothing{% endif %}, allocates nothing, keeps nothing.
+{%- if helpers %}
+
+   These helpers, for floats without a unit for them, are in libgcc and compiler-rt:
+{% for helper in helpers %}
+     {{ helper }}
+{% endfor %}
+{%- else %} {% endif %}*/
 void {{ name }}_run(const float *images, float *outputs, void *arena);
 {% if classes %}
 

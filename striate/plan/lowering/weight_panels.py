@@ -80,13 +80,14 @@ def panel_runs(count: int) -> tuple[PanelRun, ...]:
     return (PanelRun(0, _PANEL, whole - 1), *last) if whole > 1 else last
 
 
-def narrow_runs(count: int) -> tuple[PanelRun, ...]:
-    """The channels in panels for processors without vectors: of as many as a tile of outputs has,
-    so that a loop finds its weights one behind the other, and one of what is left.
+def narrowed(run: PanelRun) -> PanelRun:
+    """The same channels in panels for processors without vectors: of as many as a tile of outputs
+    has, so that a loop finds its weights one behind the other; as they are, where these do not
+    divide them.
     """
-    panels, rest = divmod(count, _NARROW)
-    runs = (PanelRun(0, _NARROW, panels), PanelRun(panels * _NARROW, rest, 1))
-    return tuple(run for run in runs if run.panels and run.width)
+    if run.width % _NARROW:
+        return run
+    return PanelRun(run.first, _NARROW, run.panels * run.width // _NARROW)
 
 
 def lay_out(

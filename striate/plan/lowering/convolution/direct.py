@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.nest.algebra import Accumulator, Expression, Nest, Store, Tensor, product, strides_of
-from striate.nest.rewrite import in_parts, in_rounds
+from striate.nest.rewrite import in_parts, in_rounds, joined, written_out
+from striate.nest.schedule import choose, order_of_sums
 from striate.ops.shapes import Pads
 from striate.plan.analysis.operations import Operation
 from striate.plan.layout import Access, Axes, Image, Location, vector, vectors
@@ -28,7 +29,7 @@ from striate.plan.lowering.protocol import NO_HALO
 from striate.plan.lowering.weight_panels import (
     PanelRun,
     lay_out,
-    narrow_runs,
+    narrowed,
     panel,
     panel_runs,
     whole,
@@ -109,6 +110,16 @@ class WindowSums:
     outputs: Access
     rounds: Mapping[str, int]
 
+    def nest(self, builder: Builder, operation: Operation) -> Nest:
+        """The sums alone, without what is added to them or made of them."""
+        return Nest(
+            self.axes,
+            stores=(builder.store(operation, Accumulator(), self.outputs),),
+            terms=(self.term,),
+            reduce=("r", "s", "c"),
+            reduction="sum",
+        )
+
     def record(self, writer: OutputWriter | GradientWriter, g: ConvGeometry) -> None:
         """Record its nest."""
         writer.nest(
@@ -154,10 +165,45 @@ def forward_filters(builder: Builder, operation: Operation, g: ConvGeometry) -> 
     place = builder.parameter(operation, "filters")
     runs = panel_runs(g.share)
     if builder.settings.frozen and builder.settings.target.vector_bytes == 4:
-        runs = narrow_runs(g.share)
+        runs = tuple(_narrowed(builder, operation, g, run) for run in runs)
     if not builder.channel_lanes or runs == (whole(g.share),):
         return (Filters(place, whole(g.share), g.row, g.column, g.weight, g.depth),)
     return _in_panels(builder, operation, g, runs, beside="k", summed="c")
+
+
+def _narrowed(builder: Builder, operation: Operation, g: ConvGeometry, run: PanelRun) -> PanelRun:
+    """The channels in narrow panels, if these leave sums in the order in which other processors add
+    them; else as they are.
+    """
+    place = builder.parameter(operation, "filters")
+    x = builder.values[operation.inputs[0]]
+
+    def order(tried: PanelRun) -> tuple[str, ...]:
+        row, column, strides = _panel_strides(g, tried, beside="k", summed="c")
+        filters = Filters(place, tried, row, column, strides, g.depth)
+        sums = window_sums(builder, g, x, filters)
+        nest = joined(sums.nest(builder, operation))
+        schedule = choose(nest, builder.settings.target, builder.settings.element)
+        return order_of_sums(written_out(nest), schedule)
+
+    narrow = narrowed(run)
+    return narrow if order(narrow) == order(run) else run
+
+
+def _panel_strides(
+    g: ConvGeometry, run: PanelRun, *, beside: str, summed: str
+) -> tuple[int, int, dict[str, int]]:
+    """How filters lie in panels: from one row and column of taps to the next, and along channels,
+    panels and groups.
+    """
+    column = {"c": g.depth, "k": g.share}[summed] * run.width
+    row = g.size[1] * column
+    size = g.size[0] * row
+    return (
+        row,
+        column,
+        {summed: run.width, beside: 1, beside.upper(): size, "g": size * run.panels},
+    )
 
 
 def _in_panels(
@@ -173,10 +219,8 @@ def _in_panels(
     counts, panels = {"c": g.depth, "k": g.share}, beside.upper()
     laid: list[Filters] = []
     for run in runs:
-        column = counts[summed] * run.width
-        row = g.size[1] * column
-        size = g.size[0] * row
-        strides = {summed: run.width, beside: 1, panels: size, "g": size * run.panels}
+        row, column, strides = _panel_strides(g, run, beside=beside, summed=summed)
+        size = strides[panels]
         source = {panels: run.width * g.weight[beside], **g.weight}
         nest = Nest(
             (

@@ -1,0 +1,53 @@
+"""Trains a network as the options of `striate train` say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from striate.cli.training_source import computing, validation_fraction
+
+if TYPE_CHECKING:
+    from striate.cli.train_options import TrainOptions
+    from striate.cli.training_tasks import TrainingTask
+    from striate.network import Network
+    from striate.training.checkpoint import Checkpoint
+    from striate.training.history import History
+    from striate.training.training_settings import TrainingSettings
+
+
+def how_to_fit(
+    chosen: TrainOptions, training: TrainingSettings, task: TrainingTask
+) -> dict[str, Any]:
+    """Return what training and the search of its learning rate are given alike."""
+    return {
+        **computing(chosen),
+        "loss": task.loss(training),
+        "class_weight": task.class_weight(),
+        "seed": chosen.seed,
+        "exact": chosen.exact,
+        "bfloat16": chosen.bfloat16,
+        "portable": chosen.portable,
+    }
+
+
+def fit_network(
+    chosen: TrainOptions,
+    training: TrainingSettings,
+    network: Network,
+    task: TrainingTask,
+    checkpoint: Checkpoint | None,
+) -> History:
+    """Train a network on the images of a task, and return how that went."""
+    dataset = task.dataset
+    watched = dataset.parts.get("validation")
+    return network.fit(
+        dataset.train_images,
+        task.targets(dataset.train_labels),
+        **(training.arguments() | how_to_fit(chosen, training, task)),
+        validation_data=None if watched is None else (watched.images, task.targets(watched.labels)),
+        validation_fraction=validation_fraction(chosen, task),
+        early_stopping=chosen.patience,
+        progress=not chosen.quiet,
+        checkpoint=checkpoint,
+        resume="any" if chosen.resume == "any" else chosen.resume is not None,
+    )
