@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from striate.freestanding.frozen_program import FrozenProgram
     from striate.model.model import Model
 
-MOST_COUNTED = 50_000_000
+MOST_COUNTED = 10_000_000
 """Multiply-adds up to which counting takes a few seconds at most."""
+_OF_HELPERS = 4
+"""How many times as long it takes where most of them are calls of compilers' helpers."""
 INSTALL = "not counted: that needs pip install 'striate[emulate]'"
 TOO_LARGE = "not counted, as there are so many multiply-adds; --verify counts them"
 
 
-def why_not_counted(multiply_adds: int) -> str:
+def why_not_counted(multiply_adds: int, calls_helpers: bool) -> str:
     """Why instructions of a run with so many multiply-adds cannot be counted; "" if they can."""
     if find_spec("unicorn") is None or find_spec("elftools") is None:
         return INSTALL
-    return TOO_LARGE if multiply_adds > MOST_COUNTED else ""
+    work = multiply_adds * (_OF_HELPERS if calls_helpers else 1)
+    return TOO_LARGE if work > MOST_COUNTED else ""
 
 
 def counted_instructions(

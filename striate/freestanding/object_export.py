@@ -75,7 +75,7 @@ def _figures(
     name = request.name
     multiply_adds = program.batch_size * sum(multiply_adds_of_nodes(program.network))
     found: tuple[LayerInstructions, ...] = ()
-    not_counted = why_not_counted(multiply_adds) if counts else ""
+    not_counted = why_not_counted(multiply_adds, calls_helpers) if counts else ""
     if counts and not not_counted:
         found = counted_instructions(code, name, program, module.functions)
     return CodeFigures(
