@@ -1,0 +1,85 @@
+// From decoded pixels to the image that the network reads, as striate/data/decode.py does it.
+
+const CONTRAST = 32; // how far from white something visible is
+
+// One layer over an opaque ground of one value, by Pillow's whole-number arithmetic.
+function overGround(colour, alpha, ground) {
+  if (alpha === 0) return ground;
+  const share = Math.floor((alpha * 255 * 255 * 128) / (alpha * 255 + 255 * (255 - alpha)));
+  const sum = colour * share + ground * (255 * 128 - share) + (128 << 7);
+  return (((sum >>> 8) + sum) >>> 8) >>> 7;
+}
+
+function laidOver(image, ground) {
+  const pixels = image.width * image.height, data = new Uint8Array(3 * pixels);
+  for (let i = 0; i < pixels; i++)
+    for (let channel = 0; channel < 3; channel++)
+      data[3 * i + channel] = overGround(image.data[4 * i + channel], image.data[4 * i + 3], ground);
+  return { ...image, channels: 3, data };
+}
+
+function withoutFourth(image) {
+  const data = new Uint8Array(3 * image.width * image.height);
+  for (let i = 0, to = 0; to < data.length; i += 4) {
+    data[to++] = image.data[i];
+    data[to++] = image.data[i + 1];
+    data[to++] = image.data[i + 2];
+  }
+  return { ...image, channels: 3, data };
+}
+
+// What is to be seen of an image of red, green, blue and alpha: over white, or over black where
+// white shows nothing; alpha that hides everything is passed over.
+function opaque(image) {
+  let least = 255, most = 0;
+  for (let i = 3; i < image.data.length; i += 4) {
+    least = Math.min(least, image.data[i]);
+    most = Math.max(most, image.data[i]);
+  }
+  if (least === 255 || most === 0) return withoutFourth(image);
+  const white = laidOver(image, 255);
+  let darkest = 255;
+  for (const value of white.data) if (value < darkest) darkest = value;
+  return darkest > 255 - CONTRAST && least < 255 - CONTRAST ? laidOver(image, 0) : white;
+}
+
+// Turned as the EXIF orientation, 1…8, says.
+function upright(image, orientation) {
+  if (!(orientation > 1 && orientation <= 8)) return image;
+  const { channels, data } = image, swap = orientation > 4;
+  const width = swap ? image.height : image.width, height = swap ? image.width : image.height;
+  const flipDown = [3, 4, 7, 8].includes(orientation), flipAcross = [2, 3, 6, 7].includes(orientation);
+  const made = new Uint8Array(data.length);
+  for (let y = 0, to = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const v = flipDown ? height - 1 - y : y, u = flipAcross ? width - 1 - x : x;
+      const from = (swap ? u * image.width + v : v * image.width + u) * channels;
+      for (let channel = 0; channel < channels; channel++) made[to++] = data[from + channel];
+    }
+  return { width, height, channels, data: made };
+}
+
+// `channels` of 1 or 3 become 1 (by ITU-R 601-2, in 16 bits behind the point) or 3.
+function recoloured(image, channels) {
+  if (image.channels === channels) return image;
+  const pixels = image.width * image.height, data = new Uint8Array(pixels * channels);
+  for (let i = 0; i < pixels; i++)
+    if (channels === 1) {
+      const [red, green, blue] = image.data.subarray(3 * i, 3 * i + 3);
+      data[i] = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
+    } else data.fill(image.data[i], 3 * i, 3 * i + 3);
+  return { ...image, channels, data };
+}
+
+// The image that the network reads. `decoded` has 1, 3 or 4 channels and perhaps an orientation;
+// `wanted`: { width, height, channels, mode, cutFrom }.
+function prepared(decoded, wanted) {
+  const plain = decoded.channels === 4 ? opaque(decoded) : decoded;
+  return recoloured(fitted(upright(plain, decoded.orientation ?? 1), wanted), wanted.channels);
+}
+
+// The numbers that the network is given: pixels, of which `maximum` is white.
+function networkInput(image, maximum) {
+  const factor = Math.fround(maximum / 255);
+  return maximum === 255 ? Float32Array.from(image.data) : Float32Array.from(image.data, (v) => v * factor);
+}
