@@ -6,5 +6,8 @@ named_targets    processors by the names that people use
 frozen_program   a network as calls on images, outputs, constants and an arena
 llvm_module      the calls as one LLVM module
 object_export    an object file, for a linker
-c_files          what is around it: a header, an example, test vectors
+wasm_export      WebAssembly, for browsers
+wasm_module      modules of it, without a linker
+c_files          what is around code in C: a header, an example, test vectors
+sample_runs      the test vectors themselves
 """

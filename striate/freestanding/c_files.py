@@ -11,13 +11,10 @@ from striate.common.templates import rendered
 from striate.common.text import sizes
 from striate.freestanding.exported import CodeFigures
 from striate.freestanding.named_targets import NamedTarget
-from striate.plan.inference import CompiledNetwork
+from striate.freestanding.sample_runs import sample_runs
 
 if TYPE_CHECKING:
     from striate.model.model import Model
-
-TEST_IMAGES = 3
-"""Images among the test vectors."""
 
 
 def c_files(
@@ -41,7 +38,7 @@ def c_files(
         same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``.
         code: the file with the code: NAME.o or NAME.c.
     """
-    images = _test_images(network, batch_size)
+    runs = sample_runs(network, batch_size)
     values: dict[str, Any] = {
         "name": name,
         "upper": name.upper(),
@@ -59,8 +56,8 @@ def c_files(
         "code": code,
         "rows": figures.rows(),
         "same_bits": same_bits,
-        "images": _floats(images),
-        "expected": _floats(_expected(network, images)),
+        "images": _floats(runs.images),
+        "expected": _floats(runs.outputs),
     }
     named = {
         f"{name}.h": "header.h",
@@ -72,23 +69,6 @@ def c_files(
         file: rendered("striate.freestanding", f"templates/{template}", values, html=False).encode()
         for file, template in named.items()
     }
-
-
-def _test_images(network: Model, batch_size: int) -> Array:
-    """Noise on the scale of what the network was trained on."""
-    random = np.random.default_rng(0)
-    given = network.preprocessing
-    shape = (TEST_IMAGES, batch_size, *network.input_shape)
-    noise = random.standard_normal(shape)
-    if not given.is_identity:
-        noise = noise * np.asarray(given.std) + np.asarray(given.mean)
-    found: Array = noise.astype(np.float32)
-    return found
-
-
-def _expected(network: Model, images: Array) -> Array:
-    run = CompiledNetwork(network.branch(), batch_size=1, exact=True, portable=True, threads=1)
-    return np.stack([np.concatenate([run(one[None]) for one in batch]) for batch in images])
 
 
 def _floats(array: Array) -> list[str]:

@@ -15,6 +15,7 @@ from striate.freestanding.frozen_program import Call, FrozenProgram, Segment, Se
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Function, Value
 from striate.nest.schedule import choose
+from striate.nest.target import Target
 
 _POINTERS = {
     Segment.IMAGES: "%images",
@@ -37,19 +38,21 @@ class Module:
     functions: dict[str, str]
 
 
-def write_module(program: FrozenProgram, name: str) -> Module:
+def write_module(program: FrozenProgram, name: str, target: Target | None = None) -> Module:
     """The module of a program.
 
     Args:
         program: the calls.
         name: what the names of all functions begin with; a name in C.
+        target: what runs it, by default the program's own; another one, say without vectors, has
+            the same constants and arena, and finds the same bits if both are portable.
     """
-    return _ModuleWriter(program, name).module()
+    return _ModuleWriter(program, name, target or program.target).module()
 
 
 class _ModuleWriter:
-    def __init__(self, program: FrozenProgram, name: str) -> None:
-        self.program, self.name, self.target = program, name, program.target
+    def __init__(self, program: FrozenProgram, name: str, target: Target) -> None:
+        self.program, self.name, self.target = program, name, target
         self.code = Function(index=self.target.index)
         self.texts: list[str] = []
         self.declarations: set[str] = set()

@@ -1,0 +1,186 @@
+/**
+ * {{ name }}: a convolutional network in WebAssembly, made by striate.
+ *
+ *     import { load } from "./{{ name }}.js";
+ *     const network = await load();
+ *     const outputs = network.run(images);
+ *
+ * @module
+ */
+
+/** Height, width and channels of an image, whose numbers are in this order. */
+export const inputShape = Object.freeze({{ input_shape }});
+/** The shape of what the network says of an image. */
+export const outputShape = Object.freeze({{ output_shape }});
+/** How many images are computed together. */
+export const batch = {{ batch }};
+/** What each output is of, null if that was never said. */
+export const classes = {% if classes is none %}null{% else %}Object.freeze({{ classes }}){% endif %};
+
+const IMAGE = {{ image_numbers }};
+const OUTPUTS = {{ output_numbers }};
+/** Addresses in the module's memory, in bytes. */
+const PLACES = { {%- for place, address in places.items() %} {{ place }}: {{ address }}{{ "," if not loop.last }}{% endfor %} };
+const WEIGHTS_BYTES = {{ constant_bytes }};
+
+/** A module that is valid where there are vectors of 128 bits: i8x16.popcnt(i8x16.splat(0)). */
+const WITH_VECTORS = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
+  253, 98, 11,
+);
+
+/**
+ * A network that is ready to run. It keeps no images, and runs one call at a time.
+ */
+class Network {
+  #exports;
+  #memory;
+
+  /** @param {WebAssembly.Exports} exports - those of a module with its weights. */
+  constructor(exports) {
+    this.#exports = exports;
+    this.#memory = new Float32Array(exports.memory.buffer);
+  }
+
+  get inputShape() {
+    return inputShape;
+  }
+
+  get outputShape() {
+    return outputShape;
+  }
+
+  get batch() {
+    return batch;
+  }
+
+  get classes() {
+    return classes;
+  }
+
+  /**
+   * What the network says of images: logits, or numbers in regression.
+   *
+   * @param {Float32Array | Uint8Array | Uint8ClampedArray} images - raw pixels as the network was
+   *   trained on them, one image behind the other, each row by row, channels last.
+   * @returns {Float32Array} the outputs of each image, one behind the other.
+   */
+  run(images) {
+    const count = imagesIn(images);
+    const outputs = new Float32Array(count * OUTPUTS);
+    for (let first = 0; first < count; first += batch) {
+      const next = Math.min(first + batch, count);
+      this.#memory.set(images.subarray(first * IMAGE, next * IMAGE), PLACES.images / 4);
+      this.#exports.{{ name }}_run_on(PLACES.images, PLACES.outputs, PLACES.constants, PLACES.arena);
+      const begin = PLACES.outputs / 4;
+      const found = this.#memory.subarray(begin, begin + (next - first) * OUTPUTS);
+      outputs.set(found, first * OUTPUTS);
+    }
+    return outputs;
+  }
+{% if kind != "numbers" %}
+
+  /**
+   * How likely each {{ "class" if kind == "classes" else "label" }} is{{ ": those of an image add up to 1" if kind == "classes" else ", by itself" }}.
+   *
+   * @param {Float32Array | Uint8Array | Uint8ClampedArray} images - as `run` takes them.
+   * @returns {Float64Array} the probabilities of each image, one behind the other.
+   */
+  probabilities(images) {
+    const found = Float64Array.from(this.run(images), (output) => output / {{ temperature }});
+{% if kind == "classes" %}
+    for (let first = 0; first < found.length; first += OUTPUTS) {
+      const row = found.subarray(first, first + OUTPUTS);
+      const largest = row.reduce((a, b) => Math.max(a, b));
+      row.forEach((output, i) => (row[i] = Math.exp(output - largest)));
+      const sum = row.reduce((a, b) => a + b);
+      row.forEach((power, i) => (row[i] = power / sum));
+    }
+    return found;
+{% else %}
+    return found.map((output) => 1 / (1 + Math.exp(-output)));
+{% endif %}
+  }
+{% endif %}
+}
+
+/**
+ * How many images there are in an array.
+ *
+ * @param {Float32Array | Uint8Array | Uint8ClampedArray} images
+ * @returns {number}
+ */
+function imagesIn(images) {
+  if (!ArrayBuffer.isView(images) || images instanceof DataView) {
+    throw new TypeError("{{ name }}: images must be a typed array, such as a Float32Array");
+  }
+  const count = images.length / IMAGE;
+  if (!Number.isInteger(count)) {
+    throw new RangeError(
+      `{{ name }}: an image has ${IMAGE} numbers (${inputShape.join("×")}), and ${images.length} is no ` +
+        "multiple of that",
+    );
+  }
+  return count;
+}
+
+/**
+ * Loads the network: the module with vectors where the engine has them, else the one without.
+ *
+ * @param {string | URL | {simd?: BufferSource, plain?: BufferSource, weights: BufferSource}} [source]
+ *   the folder with the files, by default that of this one; or their contents.
+ * @returns {Promise<Network>}
+ */
+export async function load(source = new URL(".", import.meta.url)) {
+  const vectors = WebAssembly.validate(WITH_VECTORS);
+  const [code, weights] = await (isPlace(source)
+    ? Promise.all(
+        [vectors ? "{{ name }}.wasm" : "{{ name }}_plain.wasm", "{{ name }}.weights.bin"].map((file) => contents(source, file)),
+      )
+    : [(vectors && source.simd) || source.plain, source.weights]);
+  if (!code || !weights) {
+    throw new TypeError(`{{ name }}: there is no module ${vectors ? "" : "without vectors "}or no weights among the contents given`);
+  }
+  if (weights.byteLength !== WEIGHTS_BYTES) {
+    throw new RangeError(
+      `{{ name }}: weights of ${weights.byteLength} bytes are of another network, whose own are ${WEIGHTS_BYTES}`,
+    );
+  }
+  const { instance } = await WebAssembly.instantiate(code);
+  const bytes = ArrayBuffer.isView(weights)
+    ? new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)
+    : new Uint8Array(weights);
+  new Uint8Array(instance.exports.memory.buffer).set(bytes, PLACES.constants);
+  return new Network(instance.exports);
+}
+
+/** @param {unknown} source */
+function isPlace(source) {
+  return typeof source === "string" || source instanceof URL;
+}
+
+/**
+ * The contents of a file in a folder.
+ *
+ * @param {string | URL} folder
+ * @param {string} file
+ * @returns {Promise<ArrayBuffer | Uint8Array>}
+ */
+async function contents(folder, file) {
+  const inNode = typeof process === "object" && Boolean(process.versions?.node);
+  const text = String(folder);
+  if (inNode && (text.startsWith("file:") || !text.includes("://"))) {
+    // Node's fetch takes no files.
+    const { readFile } = await import("node:fs/promises");
+    const { join } = await import("node:path");
+    const { fileURLToPath } = await import("node:url");
+    return readFile(join(text.startsWith("file:") ? fileURLToPath(text) : text, file));
+  }
+  const base = inNode ? undefined : document.baseURI;
+  const url = new URL(file, new URL(text.endsWith("/") ? text : `${text}/`, base));
+  const response = await fetch(url);
+  if (!response.ok) {
+    throw new Error(`{{ name }}: ${url} cannot be read: ${response.status} ${response.statusText}`);
+  }
+  return response.arrayBuffer();
+}

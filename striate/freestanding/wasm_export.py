@@ -1,0 +1,184 @@
+"""A network as WebAssembly, with what JavaScript needs to call it.
+
+For a network called NAME:
+
+    NAME.wasm             the code, with vectors of 16 bytes
+    NAME_plain.wasm       the code without vectors, for engines that have none
+    NAME.weights.bin      weights and tables, for both
+    NAME.js, NAME.d.ts    a module of JavaScript that loads and runs them, and its types
+    NAME_test_vectors.js  a few images and what the network says of them
+    example.mjs           an example, which runs the test vectors
+    package.json          says that these are modules
+    README.md             how to use it, and what it takes
+
+Weights are a file of their own since both modules read the same ones; the modules are then small
+enough to be compiled while the weights are on their way. A module imports nothing. Its memory has
+the size that a run needs and cannot grow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
+from striate.common.memory import whole_lines
+from striate.common.templates import rendered
+from striate.common.text import in_bytes, sizes
+from striate.freestanding.exported import CodeFigures, Exported
+from striate.freestanding.frozen_program import FrozenProgram
+from striate.freestanding.llvm_module import write_module
+from striate.freestanding.sample_runs import sample_runs
+from striate.freestanding.wasm_module import PAGE_BYTES, linked
+from striate.model.work import multiply_adds_of_nodes
+from striate.nest.target import Target, assemble
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+
+_TRIPLE = "wasm32-unknown-unknown"
+# A multiply-add is rounded twice: "relaxed" vectors may round it once, but need not.
+SIMD = Target(_TRIPLE, "mvp", "+simd128", 16, 16, fused=False, portable=True)
+"""WebAssembly with vectors: all browsers since 2023."""
+PLAIN = Target(_TRIPLE, "mvp", "", 4, 16, fused=False, portable=True)
+"""WebAssembly as it was at first."""
+
+_STACK_BYTES = 1024
+# Beyond, numbers of 32 bits with a sign would no longer tell two places apart.
+_MOST_MEMORY = 1 << 31
+
+
+@dataclass(frozen=True)
+class MemoryMap:
+    """Where a module finds what it works on, in bytes from the beginning of its memory."""
+
+    places: Mapping[str, int]
+    bytes: int
+
+    @classmethod
+    def of(cls, parts: Mapping[str, int]) -> MemoryMap:
+        """Parts of so many bytes, one behind the other, after the stack."""
+        places, end = {}, _STACK_BYTES
+        for name, size in parts.items():
+            places[name] = end
+            end += whole_lines(size)
+        return cls(places, end)
+
+    @property
+    def pages(self) -> int:
+        """Pages that hold all of it."""
+        return -(-self.bytes // PAGE_BYTES)
+
+
+def wasm_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:
+    """The files, see above.
+
+    Args:
+        network: the network.
+        name: what files, and names of functions, begin with.
+        target: None: all processors run it.
+        batch_size: images that are computed together.
+
+    Raises:
+        ValueError: there is a target, a run takes too much memory, or the network has layers that
+            only the NumPy engine can compute.
+    """
+    if target is not None:
+        raise StriateValueError(
+            f"export: WebAssembly runs on every processor; leave the target {target!r} out"
+        )
+    program = FrozenProgram(network, SIMD, batch_size)
+    memory = _memory(program)
+    modules = {
+        f"{name}.wasm": _module(program, SIMD, name, memory),
+        f"{name}_plain.wasm": _module(program, PLAIN, name, memory),
+    }
+    figures = CodeFigures(
+        len(modules[f"{name}.wasm"]),
+        len(program.constants),
+        program.arena_bytes,
+        program.image_bytes,
+        program.output_bytes,
+        batch_size * sum(multiply_adds_of_nodes(network)),
+    )
+    files = {
+        **modules,
+        f"{name}.weights.bin": program.constants,
+        **_texts(network, name, batch_size, figures, memory),
+    }
+    return Exported("wasm", name, "wasm32", files, figures, same_bits=False)
+
+
+def _memory(program: FrozenProgram) -> MemoryMap:
+    found = MemoryMap.of(
+        {
+            "images": program.image_bytes,
+            "outputs": program.output_bytes,
+            "constants": len(program.constants),
+            "arena": program.arena_bytes,
+        }
+    )
+    if found.bytes > _MOST_MEMORY:
+        raise StriateValueError(
+            f"export: runs of {program.batch_size} images take {in_bytes(found.bytes)} of memory, "
+            f"and WebAssembly has {in_bytes(_MOST_MEMORY)}; take a smaller batch_size"
+        )
+    return found
+
+
+def _module(program: FrozenProgram, target: Target, name: str, memory: MemoryMap) -> bytes:
+    code = assemble(write_module(program, name, target).text, target, alone=True)
+    return linked(code, [f"{name}_run_on"], memory.pages, _STACK_BYTES)
+
+
+def _texts(
+    network: Model, name: str, batch_size: int, figures: CodeFigures, memory: MemoryMap
+) -> dict[str, bytes]:
+    runs = sample_runs(network, batch_size)
+    values: dict[str, Any] = {
+        "name": name,
+        "batch": batch_size,
+        "input_shape": list(network.input_shape),
+        "output_shape": list(network.output_shape),
+        "image": sizes(network.input_shape),
+        "outputs": sizes(network.output_shape),
+        "image_numbers": int(np.prod(network.input_shape)),
+        "output_numbers": int(np.prod(network.output_shape)),
+        "classes": None if network.classes is None else _literal(network.classes),
+        "kind": network.answers.kind if len(network.output_shape) == 1 else "numbers",
+        "temperature": network.answers.temperature,
+        "places": memory.places,
+        "constant_bytes": figures.constant_bytes,
+        "rows": figures.rows(),
+        "runs": list(zip(_numbers(runs.images), _numbers(runs.outputs), strict=True)),
+    }
+    named = {
+        f"{name}.js": "network.js",
+        f"{name}.d.ts": "types.d.ts",
+        f"{name}_test_vectors.js": "test_vectors.js",
+        "example.mjs": "example.mjs",
+        "package.json": "package.json",
+        "README.md": "README.md",
+    }
+    return {
+        file: rendered(
+            "striate.freestanding", f"templates/wasm/{template}", values, html=False
+        ).encode()
+        for file, template in named.items()
+    }
+
+
+def _literal(value: list[str]) -> str:
+    """A list of texts in JavaScript, which may stand in a page, too."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _numbers(array: Array) -> list[str]:
+    """The numbers of each run, which in JavaScript are those of the array to the bit."""
+    rows = array.reshape(len(array), -1).tolist()
+    return [", ".join(f"{number:.9g}" for number in row) for row in rows]
