@@ -22,17 +22,17 @@ from striate.freestanding.named_targets import NAMED_TARGETS
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["onnx", "object", "wasm"]),
+    type=click.Choice(["onnx", "object", "wasm", "page"]),
     required=True,
     help="An ONNX file, or a folder: with an object file, a header and an example in C, or with "
-    "WebAssembly and a module of JavaScript that calls it.",
+    "WebAssembly and a module of JavaScript that calls it; or one page that classifies pictures.",
 )
 @click.option(
     "--out",
     "-o",
     metavar="FILE|FOLDER",
-    help="The file, which ends in .onnx, or the folder to make.  [default: named after MODEL, in "
-    "this folder]",
+    help="The file, which ends in .onnx or .html, or the folder to make.  [default: named after "
+    "MODEL, in this folder]",
 )
 @click.option(
     "--layout",
@@ -101,6 +101,10 @@ def export(
     WebAssembly runs in browsers and in Node, with vectors where they have them. The folder has a
     module of JavaScript that loads and calls it, with types, an example with test vectors, and a
     README.
+
+    A page is one HTML file that runs in any browser, offline, on phones: it tells what is in
+    pictures that are dropped, pasted, taken with the camera or drawn, as `striate predict` does,
+    and which part of them tells most.
     """
     _refuse_others(context, kind)
     if kind == "onnx":

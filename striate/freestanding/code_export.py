@@ -1,4 +1,4 @@
-"""Networks as code for other machines, in a folder of its own: `Network.export`."""
+"""Networks as code for other machines, in a folder of its own or as a page: `Network.export`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.common.arguments import whole_number
+from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.exported import Exported
 from striate.freestanding.object_export import object_files
+from striate.freestanding.page_export import page_file
 from striate.freestanding.wasm_export import wasm_files
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ KINDS: dict[str, Callable[[Model, str, str | None, int], Exported]] = {
     "wasm": wasm_files,
 }
 """What makes the files of each kind: from the network, the name, the target and the batch size."""
+PAGE = "page"
+"""The kind that is one file."""
 _MOST_CONSTANTS = 256 << 20
 
 
@@ -43,12 +47,14 @@ def export(
 
     Args:
         network: the network; its auxiliary heads are left out.
-        folder: the folder to make.
+        folder: the folder to make; for a page the file, which ends in .html and is replaced.
         to: "object": an object file for a linker, with a header and an example in C; "wasm":
-            WebAssembly for browsers and Node, with a module of JavaScript that calls it.
+            WebAssembly for browsers and Node, with a module of JavaScript that calls it; "page":
+            one HTML file that classifies pictures, and loads nothing.
         target: of objects, the processor: see `striate.freestanding.named_targets`.
-        name: what all names begin with, one in C; by default the folder's name.
-        batch_size: images of a run.
+        name: what all names begin with, one in C, or the title of the page; by default the name of
+            the folder or file.
+        batch_size: images of a run; 1 for a page.
 
     Raises:
         ValueError: kind or target is unknown, the name is none of C's, the network too large or
@@ -56,26 +62,55 @@ def export(
             the one that it is to be in is not.
         OSError: it cannot be written; then there is no folder.
     """
-    if to not in KINDS:
+    known = [*KINDS, PAGE]
+    if to not in known:
         raise StriateValueError(
-            f"export: there is no kind {to!r}{did_you_mean(to, list(KINDS))}; known are "
-            f"{listed(list(KINDS), len(KINDS))}"
+            f"export: there is no kind {to!r}{did_you_mean(to, known)}; known are "
+            f"{listed(known, len(known))}"
         )
+    _check_size(network)
     where = Path(folder)
+    if to == PAGE:
+        return _write_page(network, where, target, name, batch_size)
     checked = c_name(where.name) if name is None else name
     if c_name(checked) != checked:
         raise StriateValueError(
             f"export: {checked!r} cannot begin names in C; {c_name(checked)!r} could"
         )
     batch_size = whole_number(batch_size, "batch_size", "export")
+    check_new_folder(where)
+    found = KINDS[to](network, checked, target, batch_size)
+    write_new_folder(where, found.files)
+    return found
+
+
+def _check_size(network: Model) -> None:
     if network.flat.nbytes > _MOST_CONSTANTS:
         raise StriateValueError(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
-    check_new_folder(where)
-    found = KINDS[to](network, checked, target, batch_size)
-    write_new_folder(where, found.files)
+
+
+def _write_page(
+    network: Model, where: Path, target: str | None, title: str | None, batch_size: int
+) -> Exported:
+    if target is not None:
+        raise StriateValueError(
+            f"export: a page runs in every browser; leave the target {target!r} out"
+        )
+    if batch_size != 1:
+        raise StriateValueError(
+            f"export: a page tells one picture at a time; leave the batch_size {batch_size!r} out"
+        )
+    if where.suffix.lower() not in (".html", ".htm"):
+        raise StriateValueError(f"{where}: a page is an HTML file; give a name that ends in .html")
+    if where.is_dir():
+        raise StriateValueError(f"{where} is a folder; give the name of a file in it")
+    if not where.absolute().parent.is_dir():
+        raise StriateValueError(f"{where}: there is no folder {where.absolute().parent}")
+    found = page_file(network, where.name, where.stem if title is None else title)
+    write_atomically(where, found.files.values())
     return found
 
 

@@ -75,6 +75,24 @@ class MemoryMap:
         return -(-self.bytes // PAGE_BYTES)
 
 
+@dataclass(frozen=True)
+class WasmCode:
+    """A network as WebAssembly.
+
+    Attributes:
+        simd, plain: the modules, with vectors and without.
+        weights: for both.
+        memory: of both.
+        figures: what it takes, with vectors.
+    """
+
+    simd: bytes
+    plain: bytes
+    weights: bytes
+    memory: MemoryMap
+    figures: CodeFigures
+
+
 def wasm_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:
     """The files, see above.
 
@@ -92,26 +110,35 @@ def wasm_files(network: Model, name: str, target: str | None, batch_size: int) -
         raise StriateValueError(
             f"export: WebAssembly runs on every processor; leave the target {target!r} out"
         )
+    code = wasm_code(network, name, batch_size)
+    files = {
+        f"{name}.wasm": code.simd,
+        f"{name}_plain.wasm": code.plain,
+        f"{name}.weights.bin": code.weights,
+        **_texts(network, name, batch_size, code),
+    }
+    return Exported("wasm", name, "wasm32", files, code.figures, same_bits=False)
+
+
+def wasm_code(network: Model, name: str, batch_size: int) -> WasmCode:
+    """The modules and their weights; see `wasm_files`."""
     program = FrozenProgram(network, SIMD, batch_size)
     memory = _memory(program)
-    modules = {
-        f"{name}.wasm": _module(program, SIMD, name, memory),
-        f"{name}_plain.wasm": _module(program, PLAIN, name, memory),
-    }
+    simd, plain = (_module(program, target, name, memory) for target in (SIMD, PLAIN))
     figures = CodeFigures(
-        len(modules[f"{name}.wasm"]),
+        len(simd),
         len(program.constants),
         program.arena_bytes,
         program.image_bytes,
         program.output_bytes,
         batch_size * sum(multiply_adds_of_nodes(network)),
     )
-    files = {
-        **modules,
-        f"{name}.weights.bin": program.constants,
-        **_texts(network, name, batch_size, figures, memory),
-    }
-    return Exported("wasm", name, "wasm32", files, figures, same_bits=False)
+    return WasmCode(simd, plain, program.constants, memory, figures)
+
+
+def loader(network: Model, name: str, batch_size: int, code: WasmCode) -> str:
+    """The module of JavaScript that loads and runs the code."""
+    return _rendered("network.js", _values(network, name, batch_size, code))
 
 
 def _memory(program: FrozenProgram) -> MemoryMap:
@@ -136,11 +163,26 @@ def _module(program: FrozenProgram, target: Target, name: str, memory: MemoryMap
     return linked(code, [f"{name}_run_on"], memory.pages, _STACK_BYTES)
 
 
-def _texts(
-    network: Model, name: str, batch_size: int, figures: CodeFigures, memory: MemoryMap
-) -> dict[str, bytes]:
+def _texts(network: Model, name: str, batch_size: int, code: WasmCode) -> dict[str, bytes]:
     runs = sample_runs(network, batch_size)
-    values: dict[str, Any] = {
+    values = {
+        **_values(network, name, batch_size, code),
+        "rows": code.figures.rows(),
+        "runs": list(zip(_numbers(runs.images), _numbers(runs.outputs), strict=True)),
+    }
+    named = {
+        f"{name}.js": "network.js",
+        f"{name}.d.ts": "types.d.ts",
+        f"{name}_test_vectors.js": "test_vectors.js",
+        "example.mjs": "example.mjs",
+        "package.json": "package.json",
+        "README.md": "README.md",
+    }
+    return {file: _rendered(template, values).encode() for file, template in named.items()}
+
+
+def _values(network: Model, name: str, batch_size: int, code: WasmCode) -> dict[str, Any]:
+    return {
         "name": name,
         "batch": batch_size,
         "input_shape": list(network.input_shape),
@@ -152,25 +194,13 @@ def _texts(
         "classes": None if network.classes is None else _literal(network.classes),
         "kind": network.answers.kind if len(network.output_shape) == 1 else "numbers",
         "temperature": network.answers.temperature,
-        "places": memory.places,
-        "constant_bytes": figures.constant_bytes,
-        "rows": figures.rows(),
-        "runs": list(zip(_numbers(runs.images), _numbers(runs.outputs), strict=True)),
+        "places": code.memory.places,
+        "constant_bytes": code.figures.constant_bytes,
     }
-    named = {
-        f"{name}.js": "network.js",
-        f"{name}.d.ts": "types.d.ts",
-        f"{name}_test_vectors.js": "test_vectors.js",
-        "example.mjs": "example.mjs",
-        "package.json": "package.json",
-        "README.md": "README.md",
-    }
-    return {
-        file: rendered(
-            "striate.freestanding", f"templates/wasm/{template}", values, html=False
-        ).encode()
-        for file, template in named.items()
-    }
+
+
+def _rendered(template: str, values: dict[str, Any]) -> str:
+    return rendered("striate.freestanding", f"templates/wasm/{template}", values, html=False)
 
 
 def _literal(value: list[str]) -> str:

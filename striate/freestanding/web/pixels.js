@@ -71,12 +71,14 @@ function recoloured(image, channels) {
   return { ...image, channels, data };
 }
 
-// The image that the network reads. `decoded` has 1, 3 or 4 channels and perhaps an orientation;
-// `wanted`: { width, height, channels, mode, cutFrom }.
-function prepared(decoded, wanted) {
-  const plain = decoded.channels === 4 ? opaque(decoded) : decoded;
-  return recoloured(fitted(upright(plain, decoded.orientation ?? 1), wanted), wanted.channels);
+// What is to be seen of a picture: upright, of 1 or 3 channels. `decoded` may have 4 and an
+// orientation.
+function plainOf(decoded) {
+  return upright(decoded.channels === 4 ? opaque(decoded) : decoded, decoded.orientation ?? 1);
 }
+
+// The image that the network reads; `wanted`: { width, height, channels, mode, cutFrom, downFirst }.
+const prepared = (plain, wanted) => recoloured(fitted(plain, wanted), wanted.channels);
 
 // The numbers that the network is given: pixels, of which `maximum` is white.
 function networkInput(image, maximum) {

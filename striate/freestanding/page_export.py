@@ -1,0 +1,277 @@
+"""A network as one page that classifies: it loads nothing, and runs from a file, offline, on phones.
+
+The page has the network as WebAssembly with its weights, and what the model's file says of images
+and answers. A picture that is dropped, pasted, taken or drawn becomes the network's input by the
+arithmetic of `striate.data.decode`, which web/ has in JavaScript; answers are those of
+`striate.confidence`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.common.arrays import Array
+from striate.common.errors import StriateValueError
+from striate.common.templates import rendered
+from striate.common.text import counted, sizes
+from striate.data.decode import WHITE
+from striate.data.dataset import MAX_PIXELS, MODES
+from striate.freestanding.exported import Exported
+from striate.freestanding.wasm_export import loader, wasm_code
+from striate.model.rejection import ARRAYS, Rejection
+
+if TYPE_CHECKING:
+    from striate.model.model import Model
+
+SCRIPTS = (
+    "resample.js",
+    "pixels.js",
+    "png.js",
+    "decoding.js",
+    "answers.js",
+    "occlusion.js",
+    "strokes.js",
+    "classifier.js",
+    "view.js",
+    "pad.js",
+    "camera.js",
+    "app.js",
+)
+"""In the order in which they are put into the page, as one script with the network's own module."""
+
+SMALL = 64
+"""Pixels of the longer side up to which coloured images can be drawn, too."""
+_CHANNELS = {1: "gray", 3: "coloured"}
+_NAME = "network"
+
+
+def page_file(network: Model, file: str, title: str) -> Exported:
+    """The page, as the only one of the files.
+
+    Args:
+        network: the network.
+        file: the name of the file.
+        title: what the page is called.
+
+    Raises:
+        ValueError: the network reads no images that are gray or coloured, or says no vector of
+            them, its file asks for images by unknown rules, or it has layers that only the NumPy
+            engine can compute.
+    """
+    _check(network)
+    rejection = network.answers.rejection
+    needs_features = rejection is not None and bool(ARRAYS[rejection.score])
+    run = network.with_features() if needs_features else network.branch()
+    code = wasm_code(run, _NAME, 1)
+    folder = files("striate.freestanding") / "web"
+    script = "\n".join(
+        [
+            loader(run, _NAME, 1, code),
+            *((folder / name).read_text("utf-8") for name in SCRIPTS),
+        ]
+    )
+    style = (folder / "page.css").read_text("utf-8")
+    settings = page_settings(network)
+    values = {
+        "version": _version(),
+        "title": title,
+        "lead": _lead(network),
+        "explained": list(_explained(network, settings)),
+        "bars": {"classes": "The most probable classes", "labels": "The most probable labels"}.get(
+            network.answers.kind, "The numbers"
+        ),
+        "pad": settings["pad"],
+        "light_ink": settings["lightInk"],
+        "style": style,
+        "style_hash": _hash(style),
+        "script": script,
+        "script_hash": _hash(script),
+        "settings": _script_data(settings),
+        "simd": _base64(code.simd),
+        "plain": _base64(code.plain),
+        "weights": _base64(code.weights),
+    }
+    text = rendered("striate.freestanding", "web/page.html", values)
+    # Names may contain bytes that are not valid in any encoding.
+    made = text.encode("utf-8", "backslashreplace")
+    return Exported("page", title, "wasm32", {file: made}, code.figures, same_bits=False)
+
+
+def page_settings(network: Model) -> dict[str, Any]:
+    """What the scripts need to know of a network, JSON-able; see web/classifier.js."""
+    height, width, channels = network.input_shape
+    known, answers = network.preprocessing, network.answers
+    resize = known.resize or {}
+    maximum = float(resize.get("maximum", 255))
+    cut_from = resize.get("cut_from")
+    return {
+        "wanted": {
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "mode": resize.get("mode", "crop"),
+            "cutFrom": None if cut_from is None else list(cut_from),
+            "downFirst": goes_down_first(),
+        },
+        "maximum": maximum,
+        "white": int(resize.get("white", WHITE)),
+        "maxPixels": MAX_PIXELS,
+        "names": _names(network),
+        "answers": {
+            "kind": answers.kind,
+            "temperature": answers.temperature,
+            "thresholds": list(answers.thresholds),
+        },
+        "rejection": None if answers.rejection is None else _rejection(answers.rejection),
+        "pad": channels == 1 or max(height, width) <= SMALL,
+        # Digits are light on dark where most of their pixels are dark.
+        "lightInk": known.is_identity or float(np.mean(known.mean)) < maximum / 2,
+    }
+
+
+def goes_down_first() -> bool:
+    """Whether Pillow, when it makes images smaller, begins with the height where that loses twice
+    as many pixels as the width.
+
+    It does from version 13 on, and as each of its two passes rounds, the pixels then differ by 1.
+    """
+    from PIL import Image
+
+    bilinear = Image.Resampling.BILINEAR
+    noise = np.random.default_rng(0).integers(0, 256, (40, 12), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    at_once = image.resize((11, 10), bilinear)
+    down_first = image.resize((12, 10), bilinear).resize((11, 10), bilinear)
+    return bool(np.array_equal(np.asarray(at_once), np.asarray(down_first)))
+
+
+def _check(network: Model) -> None:
+    shape = network.input_shape
+    if len(shape) != 3 or shape[2] not in _CHANNELS:
+        raise StriateValueError(
+            f"export: a page shows pictures to a network of gray or coloured images, (height, "
+            f"width, 1 or 3), and this one reads {sizes(shape)}; export it as wasm"
+        )
+    if len(network.output_shape) != 1:
+        raise StriateValueError(
+            f"export: a page tells classes, labels or numbers, and the outputs of this network are "
+            f"{sizes(network.output_shape)}, an image; export it as wasm"
+        )
+    resize = network.preprocessing.resize or {}
+    mode, white = resize.get("mode", "crop"), resize.get("white", WHITE)
+    if mode not in MODES or not isinstance(white, int) or not 0 < white <= WHITE:
+        raise StriateValueError(
+            f"export: the network asks for images by unknown rules: {mode!r}, white is {white!r}"
+        )
+
+
+def _names(network: Model) -> Sequence[str]:
+    names = network.classes or network.answers.names
+    return list(names or map(str, range(network.output_shape[0])))
+
+
+def _rejection(rejection: Rejection) -> dict[str, Any]:
+    return {
+        "score": rejection.score,
+        "threshold": rejection.threshold,
+        "distances": _floats(rejection.distances),
+        "arrays": {
+            name: {"shape": list(array.shape), "data": _floats(array)}
+            for name, array in rejection.arrays.items()
+        },
+    }
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+
+def _lead(network: Model) -> str:
+    count = network.output_shape[0]
+    told = {
+        "classes": f"tells {counted(count, 'class')} apart",
+        "labels": f"gives pictures any of {counted(count, 'label')}",
+        "numbers": f"estimates {counted(count, 'number')}",
+    }[network.answers.kind]
+    return f"A network that {told}."
+
+
+def _explained(network: Model, settings: dict[str, Any]) -> Iterator[str]:
+    """How an answer comes about, in sentences."""
+    wanted, answers = settings["wanted"], network.answers
+    size = sizes((wanted["height"], wanted["width"]))
+    become = {
+        "crop": "the middle of it, as large as it goes, is brought to that size",
+        "pad": "all of it is brought to that size, with black beside it",
+        "stretch": "all of it is stretched to that size",
+    }[wanted["mode"]]
+    if wanted["cutFrom"]:
+        become += f" of {sizes(wanted['cutFrom'])} first, and the centre is cut out"
+    yield (
+        f"The network reads {_CHANNELS[wanted['channels']]} pictures of {size} pixels. Of a "
+        f"picture of another size {become}, with the same numbers as striate predict has: to the "
+        "last of them for PNG; other kinds are decoded by the browser, which may differ by a "
+        "little."
+    )
+    if network.preprocessing.resize is None:
+        yield (
+            "The model's file does not say how pictures are brought to that size, and striate "
+            "predict takes none of another: how it is done is this page's choice."
+        )
+    if answers.rejection is not None:
+        yield (
+            "Where a picture is too unlike those of the training, the answer is “unknown”: about "
+            f"{100 * answers.rejection.rate:.3g} % of the known kind are called so, too."
+        )
+    elif answers.kind == "classes":
+        yield (
+            "It never says “unknown”: of a picture of something else it names the class that is "
+            "nearest. Networks trained with --reject can."
+        )
+    if answers.kind == "classes":
+        calibrated = answers.temperature != 1
+        yield (
+            "The probabilities are calibrated: of answers with 80 % about 80 % are right, for "
+            "pictures like those of the training."
+            if calibrated
+            else "The probabilities are not calibrated: they may be too sure."
+        )
+    yield (
+        "What tells most is found by trying: a patch of a quarter of the height and the width, in "
+        "the picture's mean colour, covers one part after the other, and the network is asked "
+        "again each time. Another bar, when it is chosen, shows the same for that answer."
+    )
+
+
+# --- embedding -----------------------------------------------------------------------------------
+
+
+def _script_data(data: dict[str, Any]) -> str:
+    """JSON for a script element, which a "</script>" in the name of a class must not end."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _floats(array: Array) -> str:
+    return _base64(np.ascontiguousarray(array, dtype="<f4").tobytes())
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _hash(text: str) -> str:
+    """By which the page's policy knows the one script and the one style that may be used."""
+    return _base64(hashlib.sha256(text.encode()).digest())
+
+
+def _version() -> str:
+    from striate.common.version import __version__
+
+    return __version__
