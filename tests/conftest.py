@@ -1,10 +1,15 @@
-"""What all tests share: quiet BLAS threads, their own cache, the data sets beside the repo."""
+"""What all tests share: quiet BLAS threads, their own cache, the data sets beside the repo, and a
+real browser.
+"""
 
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -56,3 +61,98 @@ def cifar10_archive() -> Path:
     if not archive.is_file():
         pytest.skip(f"CIFAR-10 is not at {archive}")
     return archive
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# In containers: root may not use the sandbox, and /dev/shm is small.
+SWITCHES = ("--no-sandbox", "--disable-dev-shm-usage")
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Callable[..., Any]]:
+    """Start a headless Chromium with some switches; skips the test where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    found = list(filter(None, map(shutil.which, BROWSERS)))
+    if not found:
+        pytest.skip(
+            "no Chromium is installed: on Debian, apt-get install chromium; looked for "
+            + ", ".join(BROWSERS)
+        )
+    started: list[Any] = []
+    with api.sync_playwright() as playwright:
+
+        def call(*switches: str) -> Any:
+            reason = ""
+            for path in found:
+                try:
+                    started.append(
+                        playwright.chromium.launch(
+                            executable_path=path, args=[*SWITCHES, *switches]
+                        )
+                    )
+                    return started[-1]
+                except api.Error as error:
+                    reason = f"{path} does not start: {error.message.splitlines()[0]}"
+            pytest.skip(reason)
+
+        yield call
+        for one in started:
+            one.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Any]) -> Any:
+    """A headless Chromium; skips the test where there is none."""
+    return launch()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and everything that went wrong in it."""
+
+    page: Any
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Any]:
+    """Open a file in a window of a width; afterwards nothing may have gone wrong in it."""
+    contexts: list[Any] = []
+    opened: list[Opened] = []
+
+    def call(
+        path: Path,
+        width: int = 1400,
+        scheme: str = "light",
+        script: bool = True,
+        within: Any = None,
+        permissions: Sequence[str] = (),
+    ) -> Any:
+        context = (within or browser).new_context(
+            viewport={"width": width, "height": 844},
+            color_scheme=scheme,
+            java_script_enabled=script,
+            offline=True,
+            accept_downloads=True,
+            permissions=list(permissions),
+        )
+        contexts.append(context)
+        window = Opened(context.new_page())
+        opened.append(window)
+        page, problems = window.page, window.problems
+        page.set_default_timeout(60_000)  # a machine may be busy
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("request", lambda request: _note(request.url, path, problems))
+        page.goto(path.as_uri())
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert [problem for window in opened for problem in window.problems] == []
+
+
+def _note(url: str, path: Path, problems: list[str]) -> None:
+    if url.split("#")[0] != path.as_uri() and not url.startswith("data:"):
+        problems.append(f"the page asks for {url}")

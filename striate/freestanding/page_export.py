@@ -89,6 +89,7 @@ def page_file(network: Model, file: str, title: str) -> Exported:
         ),
         "pad": settings["pad"],
         "light_ink": settings["lightInk"],
+        "pen": pen_percent(network),
         "style": style,
         "style_hash": _hash(style),
         "script": script,
@@ -134,6 +135,13 @@ def page_settings(network: Model) -> dict[str, Any]:
         # Digits are light on dark where most of their pixels are dark.
         "lightInk": known.is_identity or float(np.mean(known.mean)) < maximum / 2,
     }
+
+
+def pen_percent(network: Model) -> int:
+    """How wide a pen is at first, in percent of the shorter side: about as digits are written for
+    networks of 28 pixels, but more than a pixel.
+    """
+    return max(10, round(140 / min(network.input_shape[:2])))
 
 
 def goes_down_first() -> bool:

@@ -1,7 +1,5 @@
-"""What the tests of reports share: a network of every layer, and a real browser."""
+"""What the tests of reports share: a network of every layer, and its report."""
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,6 @@ import pytest
 
 import striate
 from striate.training.history import Epoch, History
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# In containers: root may not use the sandbox, and /dev/shm is small.
-SWITCHES = ("--no-sandbox", "--disable-dev-shm-usage")
 
 
 def every_layer() -> striate.Network:
@@ -63,74 +57,6 @@ def example() -> Example:
     )
     images = random.integers(0, 256, (60, 11, 9, 3), dtype=np.uint8)
     return Example(every_layer(), images, random.integers(0, 7, 60), history)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium; skips the test where there is none."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    found = list(filter(None, map(shutil.which, BROWSERS)))
-    if not found:
-        pytest.skip(
-            "no Chromium is installed: on Debian, apt-get install chromium; looked for "
-            + ", ".join(BROWSERS)
-        )
-    with api.sync_playwright() as playwright:
-        launched, reason = None, ""
-        for path in found:
-            try:
-                launched = playwright.chromium.launch(executable_path=path, args=SWITCHES)
-                break
-            except api.Error as error:
-                reason = f"{path} does not start: {error.message.splitlines()[0]}"
-        if launched is None:
-            pytest.skip(reason)
-        yield launched
-        launched.close()
-
-
-@dataclass
-class Opened:
-    """A page in the browser, and everything that went wrong in it."""
-
-    page: Any
-    problems: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Any]:
-    """Open a file in a window of a width; afterwards nothing may have gone wrong in it."""
-    contexts: list[Any] = []
-    opened: list[Opened] = []
-
-    def call(path: Path, width: int = 1400, scheme: str = "light", script: bool = True) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": 844},
-            color_scheme=scheme,
-            java_script_enabled=script,
-            offline=True,
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        window = Opened(context.new_page())
-        opened.append(window)
-        page, problems = window.page, window.problems
-        page.set_default_timeout(60_000)  # a machine may be busy
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("request", lambda request: _note(request.url, path, problems))
-        page.goto(path.as_uri())
-        return page
-
-    yield call
-    for context in contexts:
-        context.close()
-    assert [problem for window in opened for problem in window.problems] == []
-
-
-def _note(url: str, path: Path, problems: list[str]) -> None:
-    if url.split("#")[0] != path.as_uri() and not url.startswith("data:"):
-        problems.append(f"the page asks for {url}")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ class App {
     this.#listenToCamera();
     if (settings.pad) this.#listenToPad();
     this.#listenToWays();
+    byId("save").addEventListener("click", () => save(this.current.plain));
     byId("heat").addEventListener("change", () => (byId("changes").hidden = !byId("heat").checked));
     this.go(settings.pad ? "draw" : "file");
   }
@@ -27,6 +28,8 @@ class App {
     this.current = { plain, input, answer, looked: null };
     this.chosen = answer.given[0] ?? answer.order[0];
     paint(byId("seen"), image);
+    // Whoever gives a file has it.
+    byId("save").hidden = isLive || plain.isFile === true;
     byId("result").hidden = false;
     byId("nothing").hidden = true;
     this.view.show(answer, this.chosen);
@@ -37,9 +40,15 @@ class App {
   async #look(turn) {
     const { input, answer } = this.current;
     hideReason("Covering one part after the other, to see which tells most …");
-    const looked = await this.classifier.look(input, answer.milliseconds, () => turn !== this.turn);
+    byId("looking").hidden = false;
+    byId("why").setAttribute("aria-busy", "true");
+    const looked = await this.classifier.look(input, answer.milliseconds, (share) => {
+      byId("looking").value = share;
+      return turn === this.turn;
+    });
     if (!looked || turn !== this.turn) return;
     this.current.looked = looked;
+    byId("why").setAttribute("aria-busy", "false");
     showReason(this.classifier, answer, looked, this.chosen);
   }
 
@@ -121,7 +130,8 @@ class App {
     this.go("file");
     const [file] = files;
     try {
-      const plain = plainOf(await decodedFile(file, this.settings.white, this.settings.maxPixels));
+      const decoded = await decodedFile(file, this.settings.white, this.settings.maxPixels);
+      const plain = { ...plainOf(decoded), isFile: true };
       paintPreview(byId("preview"), plain);
       this.show(plain);
       this.tell(files.length > 1 ? `This is the first of ${files.length} pictures: one at a time.` : "");
@@ -157,7 +167,7 @@ class App {
   #showCamera() {
     const { isOn } = this.camera;
     byId("panel-camera").classList.toggle("is-on", isOn);
-    byId("camera-start").hidden = isOn;
+    byId("camera-start").hidden = byId("camera-hint").hidden = isOn;
     for (const id of ["video", "camera-hold", "camera-stop"]) byId(id).hidden = !isOn;
     byId("camera-hold").textContent = this.held ? "Go on" : "Hold this picture";
   }
@@ -193,24 +203,30 @@ class App {
   #listenToPad() {
     const { settings } = this;
     const pad = new Pad(byId("pad"), settings.wanted, settings.lightInk, (image, isDone) => {
-      byId("pad-save").disabled = byId("pad-clear").disabled = byId("pad-undo").disabled = !image;
+      byId("pad-clear").disabled = byId("pad-undo").disabled = !image;
       byId("pad-hint").hidden = Boolean(image);
       if (!image) this.forget();
       else if (isDone || !(this.current?.answer.milliseconds > LIVE)) this.show(image, !isDone);
     });
     byId("pad-clear").addEventListener("click", () => pad.clear());
     byId("pad-undo").addEventListener("click", () => pad.undo());
-    byId("pad-width").addEventListener("input", (event) => (pad.width = Number(event.target.value) / 100));
+    const choosePen = () => (pad.width = byId("pad-width").value / 100);
+    byId("pad-width").addEventListener("input", choosePen);
+    choosePen();
     byId("pad-dark").checked = !settings.lightInk;
     byId("pad-dark").addEventListener("change", (event) => (pad.light = !event.target.checked));
-    byId("pad-save").addEventListener("click", () => byId("pad").toBlob((blob) => save(blob, "drawing.png")));
   }
 }
 
-function save(blob, name) {
-  const link = element("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+// A picture as it was before it became the network's input.
+function save(plain) {
+  const canvas = element("canvas");
+  paint(canvas, plain);
+  canvas.toBlob((blob) => {
+    const link = element("a", { href: URL.createObjectURL(blob), download: "picture.png" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
 }
 
 async function begin() {

@@ -60,11 +60,12 @@ class Classifier {
     };
   }
 
-  // Covers part after part; gives the page time in between, and ends early, with null, once
-  // `isStale()`. Returns the patch's places, and what each output says with each of them covered.
-  async look(input, milliseconds, isStale) {
+  // Covers part after part; gives the page time in between, tells `onPause(share)` how much is done,
+  // and ends early, with null, once that returns false. Returns the patch's places, and what each
+  // output says with each of them covered.
+  async look(input, milliseconds, onPause) {
     const { width, height, channels } = this.shape;
-    const across = ACROSS ** 2 * milliseconds > PATIENCE ? ACROSS / 2 : ACROSS;
+    const across = FINENESS.find((places) => places ** 2 * milliseconds < PATIENCE) ?? FINENESS.at(-1);
     const patch = patchPlaces(height, width, across);
     const colour = meanColour(input, channels, this.settings.maximum === 255);
     const values = [];
@@ -74,14 +75,15 @@ class Classifier {
       values.push(this.#values(outputs));
       if (performance.now() < pause) continue;
       await breath();
-      if (isStale()) return null;
+      if (!onPause(values.length / patch.places.length)) return null;
       pause = performance.now() + SLICE;
     }
     return { patch, values };
   }
 }
 
-const PATIENCE = 4000; // milliseconds that looking may take before fewer places are looked at
+const FINENESS = [ACROSS, 10, 7, 5]; // places along each side: fewer where the network is slow
+const PATIENCE = 4000; // milliseconds that looking at all of them may take
 const SLICE = 24; // milliseconds of work between two breaths
 
 // Lets the page draw and react.

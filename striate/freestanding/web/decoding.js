@@ -15,7 +15,8 @@ async function decodedFile(file, white, maxPixels) {
   try {
     if (bitmap.width * bitmap.height > maxPixels)
       throw new Error(`it has ${bitmap.width} × ${bitmap.height} pixels, and at most ${maxPixels} are read`);
-    return pixelsOf(bitmap, bitmap.width, bitmap.height);
+    const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
+    return { ...pixelsOf(bitmap, bitmap.width, bitmap.height), isJpeg };
   } finally {
     bitmap.close();
   }

@@ -10,7 +10,7 @@ class Pad {
     const scale = Math.max(1, Math.ceil(PAD / Math.max(shape.width, shape.height)));
     Object.assign(this, { canvas, onDraw, strokes: [], pen: null, key: [0.5, 0.5], keyDown: false });
     this.drawing = new Drawing(shape.width * scale, shape.height * scale, lightInk);
-    this.width = 0.1;
+    this.width = 0.1; // of the shorter side
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.#end());

@@ -88,7 +88,7 @@ class AnswerView {
     if (rejected?.unknown)
       return [
         UNKNOWN,
-        `Less like the images of the training than ${percent(rejected.nearer)} of known ones are. ` +
+        `Less like the images of the training than ${rejected.nearer < 1 ? percent(rejected.nearer) : "all"} of the known ones. ` +
           `Otherwise: ${quoted(names[best])}, ${percent(values[best])}.`,
       ];
     return [names[best], percent(values[best])];
@@ -129,11 +129,12 @@ function showReason(classifier, answer, looked, index) {
     ? `What tells most of ${quoted(names[index])} is in the frame: with it covered, ${told(before)} becomes ${told(after)}.`
     : `No part by itself tells of ${quoted(names[index])}: whatever is covered, it stays at ${percent(Math.min(before, after))} or more.`;
   byId("heat-choice").hidden = !tells;
+  byId("looking").hidden = true;
 }
 
 function hideReason(text) {
   placeFrame(byId("frame"), null, null, null);
   byId("changes").width = 0;
   byId("reason").textContent = text;
-  byId("heat-choice").hidden = true;
+  byId("heat-choice").hidden = byId("looking").hidden = true;
 }
