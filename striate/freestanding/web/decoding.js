@@ -15,11 +15,24 @@ async function decodedFile(file, white, maxPixels) {
   try {
     if (bitmap.width * bitmap.height > maxPixels)
       throw new Error(`it has ${bitmap.width} × ${bitmap.height} pixels, and at most ${maxPixels} are read`);
-    const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
-    return { ...pixelsOf(bitmap, bitmap.width, bitmap.height), isJpeg };
+    return { ...pixelsOf(bitmap, bitmap.width, bitmap.height), jpegTurn: jpegTurn(bytes) };
   } finally {
     bitmap.close();
   }
+}
+
+// The EXIF orientation of JPEG, by which the browser has turned it; 0 of other kinds.
+function jpegTurn(bytes) {
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // Segments up to the compressed pixels, each with its length.
+  for (let at = 2; at + 10 < bytes.length && bytes[at] === 0xff && bytes[at + 1] !== 0xda; ) {
+    const length = view.getUint16(at + 2);
+    const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (bytes[at + 1] === 0xe1 && name === "Exif") return exifOrientation(bytes.subarray(at + 10, at + 2 + length));
+    at += 2 + length;
+  }
+  return 1;
 }
 
 // The pixels of a bitmap or a video, with alpha.

@@ -80,14 +80,19 @@ function plainOf(decoded) {
 // The image that the network reads; `wanted`: { width, height, channels, mode, cutFrom, downFirst }.
 const prepared = (plain, wanted) => recoloured(fitted(drafted(plain, wanted), wanted), wanted.channels);
 
-// JPEG has been decoded at a half, a quarter or an eighth where that has twice the pixels that are
-// needed; browsers decode all of it, of which means of blocks are nearly the same.
+const TURNED_BACK = [1, 1, 2, 3, 4, 5, 8, 7, 6]; // the orientations that undo others
+
+// Pillow decodes JPEG at a half, a quarter or an eighth where that has twice the pixels that are
+// needed. Browsers decode all of it; means of blocks of its pixels, as they are stored, are nearly
+// the same. `jpegTurn` is the orientation of JPEG, 0 of other kinds.
 function drafted(image, { width, height, cutFrom }) {
   const [tall, wide] = cutFrom ?? [height, width];
-  if (!image.isJpeg || (image.height === tall && image.width === wide)) return image;
+  if (!image.jpegTurn || (image.height === tall && image.width === wide)) return image;
   const most = Math.min(Math.floor(image.width / (2 * wide)), Math.floor(image.height / (2 * tall)));
   const factor = [8, 4, 2].find((one) => most >= one);
-  return factor ? reduced(image, factor, factor) : image;
+  if (!factor) return image;
+  const stored = upright(image, TURNED_BACK[image.jpegTurn]);
+  return upright(reduced(stored, factor, factor), image.jpegTurn);
 }
 
 // The numbers that the network is given: pixels, of which `maximum` is white.
