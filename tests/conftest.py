@@ -140,7 +140,7 @@ def open_page(browser: Any) -> Iterator[Any]:
         window = Opened(context.new_page())
         opened.append(window)
         page, problems = window.page, window.problems
-        page.set_default_timeout(8_000)  # a machine may be busy
+        page.set_default_timeout(60_000)  # a machine may be busy
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text))
         page.on("request", lambda request: _note(request.url, path, problems))

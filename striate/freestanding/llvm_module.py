@@ -131,6 +131,7 @@ class _ModuleWriter:
                 index=target.index,
                 prefetch=target.prefetches,
                 rounds=target.rounds,
+                writes_out=target.writes_out,
             )
             self.texts.append(made.text)
             self.declarations |= made.declarations

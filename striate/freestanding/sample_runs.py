@@ -23,7 +23,8 @@ class SampleRuns:
 
     Attributes:
         images: raw images, (runs, batch, height, width, channels).
-        outputs: those of ``compile(exact=True, portable=True)``, (runs, batch, *output shape).
+        outputs: those of ``compile(batch_size, exact=True, portable=True)``, (runs, batch, *output
+            shape): the batch size is part of the order in which sums are added.
     """
 
     images: Array
@@ -38,7 +39,7 @@ def sample_runs(network: Model, batch_size: int) -> SampleRuns:
     if not given.is_identity:
         noise = noise * np.asarray(given.std) + np.asarray(given.mean)
     images: Array = noise.astype(np.float32)
-    run = CompiledNetwork(network.branch(), batch_size=1, exact=True, portable=True, threads=1)
-    return SampleRuns(
-        images, np.stack([np.concatenate([run(one[None]) for one in batch]) for batch in images])
+    run = CompiledNetwork(
+        network.branch(), batch_size=batch_size, threads=1, exact=True, portable=True
     )
+    return SampleRuns(images, np.stack([run(batch) for batch in images]))

@@ -35,20 +35,38 @@ from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import write_module
 from striate.freestanding.sample_runs import sample_runs
 from striate.freestanding.wasm_module import PAGE_BYTES, linked
+from striate.freestanding.wasm_offsets import FIRST
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import Target, assemble
 
 if TYPE_CHECKING:
     from striate.model.model import Model
 
-_TRIPLE = "wasm32-unknown-unknown"
-# A multiply-add is rounded twice: "relaxed" vectors may round it once, but need not.
-SIMD = Target(_TRIPLE, "mvp", "+simd128", 16, 16, fused=False, portable=True)
-"""WebAssembly with vectors: all browsers since 2023."""
-PLAIN = Target(_TRIPLE, "mvp", "", 4, 16, fused=False, portable=True)
-"""WebAssembly as it was at first."""
 
-_STACK_BYTES = 1024
+def _target(features: str, vector_bytes: int) -> Target:
+    """WebAssembly as it was at first, and some features.
+
+    A multiply-add is rounded twice: "relaxed" vectors may round it once, but need not. An engine on
+    x86 has 16 registers, of which it keeps one, and loads into them what is multiplied.
+    """
+    return Target(
+        "wasm32-unknown-unknown",
+        "mvp",
+        features,
+        vector_bytes,
+        registers=15,
+        fused=False,
+        portable=True,
+        writes_out=False,
+    )
+
+
+SIMD = _target("+simd128", 16)
+"""WebAssembly with vectors: all browsers since 2023."""
+PLAIN = _target("", 4)
+"""WebAssembly without them."""
+
+_STACK_END = FIRST + 1024
 # Beyond, numbers of 32 bits with a sign would no longer tell two places apart.
 _MOST_MEMORY = 1 << 31
 
@@ -63,7 +81,7 @@ class MemoryMap:
     @classmethod
     def of(cls, parts: Mapping[str, int]) -> MemoryMap:
         """Parts of so many bytes, one behind the other, after the stack."""
-        places, end = {}, _STACK_BYTES
+        places, end = {}, _STACK_END
         for name, size in parts.items():
             places[name] = end
             end += whole_lines(size)
@@ -160,7 +178,7 @@ def _memory(program: FrozenProgram) -> MemoryMap:
 
 def _module(program: FrozenProgram, target: Target, name: str, memory: MemoryMap) -> bytes:
     code = assemble(write_module(program, name, target).text, target, alone=True)
-    return linked(code, [f"{name}_run_on"], memory.pages, _STACK_BYTES)
+    return linked(code, [f"{name}_run_on"], memory.pages, _STACK_END)
 
 
 def _texts(network: Model, name: str, batch_size: int, code: WasmCode) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ nest with three changes:
 - the lane axis advances by a vector at a time (or by several, where it is tiled), its remainder
   by ever shorter vectors, or by one that is masked, in a tile that takes all of the axis;
 - a tile of output points is computed at once, each with accumulators of its own;
-- reduced axes named in `Schedule.unroll` are written out.
+- reduced axes named in `Schedule.unroll` are written out, or are the innermost loops.
 
 Of an axis whose extent is known at run time only, the last tile begins earlier where it would reach
 beyond the end, and repeats some of the one before: so there is one body for all extents.  Where
@@ -62,6 +62,7 @@ def emit_function(
     index: IndexType = "i64",
     prefetch: bool = True,
     rounds: bool = True,
+    writes_out: bool = True,
 ) -> Emitted:
     """A nest under a schedule as one function of a module.
 
@@ -72,9 +73,13 @@ def emit_function(
         index: as wide as its addresses.
         prefetch: whether to ask for what is read later.
         rounds: whether it has an instruction that rounds to whole numbers.
+        writes_out: whether unrolled axes are written out; if not, they are the innermost loops, and
+            sums have the same order.
     """
     code = Function(index=index, rounds=rounds)
-    emitter = _Emitter(written_out(nest), schedule, element, fused, pairs, code, prefetch)
+    emitter = _Emitter(
+        written_out(nest), schedule, element, fused, pairs, code, prefetch, writes_out
+    )
     return emitter.function(name)
 
 
@@ -96,11 +101,14 @@ class _Emitter:
         pairs: bool,
         code: Function,
         prefetch: bool,
+        writes_out: bool,
     ) -> None:
         self.prefetch = prefetch
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
+        inside = [axis for axis in nest.reduce if axis in schedule.unroll]
+        self.unrolled, self.innermost = (inside, []) if writes_out else ([], inside)
         self.code = code
         self.masked = self._masked()
         lanes_in_use = nest.extent(schedule.lane) if self.masked else None
@@ -278,7 +286,7 @@ class _Emitter:
         if self.nest.reduction != "none":
             outside = {*self.schedule.unroll, *self.nest.rounds}
             loops = [axis for axis in self.nest.reduce if axis not in outside]
-            accumulators = self._reduce(loops, place, points, accumulators)
+            accumulators = self._reduce([*loops, *self.innermost], place, points, accumulators)
         self.at.forget()
         if self.lane_reduced:
             accumulators = self._summed(accumulators)
@@ -338,8 +346,7 @@ class _Emitter:
 
     def _steps(self) -> list[Point]:
         """The points of the reduced axes that are written out."""
-        unrolled = [axis for axis in self.nest.reduce if axis in self.schedule.unroll]
-        return [*_points({axis: self.extents[axis] for axis in unrolled})]
+        return [*_points({axis: self.extents[axis] for axis in self.unrolled})]
 
     def _accumulate(
         self, place: IterationPoint, points: list[Point], accumulators: list[Value]

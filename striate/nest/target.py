@@ -36,6 +36,9 @@ class Target:
             C library.
         portable: whether sums are added in the order that `ORDER` gives, so that all processors
             that multiply and add in one step find the same bits.
+        writes_out: whether the loops that `Schedule.unroll` names are written out. Not where
+            another compiler reads the code: that of a browser loads all that a straight piece of
+            it needs, more than there are registers, before it computes.
     """
 
     triple: str
@@ -48,6 +51,7 @@ class Target:
     shared_cache: int = 16 << 20
     rounds: bool = True
     portable: bool = False
+    writes_out: bool = True
 
     @property
     def order(self) -> Target:
@@ -91,6 +95,8 @@ class Target:
     @property
     def accumulators(self) -> int:
         """How many registers a tile may fill: the rest hold what is being multiplied."""
+        if self.registers < 16:
+            return 8
         if self.registers < 32:
             return 12
         # Without vectors each number that is multiplied has a register of its own.

@@ -20,8 +20,16 @@ export const classes = {% if classes is none %}null{% else %}Object.freeze({{ cl
 const IMAGE = {{ image_numbers }};
 const OUTPUTS = {{ output_numbers }};
 /** Addresses in the module's memory, in bytes. */
-const PLACES = { {%- for place, address in places.items() %} {{ place }}: {{ address }}{{ "," if not loop.last }}{% endfor %} };
+const PLACES = {
+{% for place, address in places.items() %}
+  {{ place }}: {{ address }},
+{% endfor %}
+};
 const WEIGHTS_BYTES = {{ constant_bytes }};
+{% if kind != "numbers" %}
+/** What outputs are divided by before they become probabilities. */
+const TEMPERATURE = {{ temperature }};
+{% endif %}
 
 /** A module that is valid where there are vectors of 128 bits: i8x16.popcnt(i8x16.splat(0)). */
 const WITH_VECTORS = Uint8Array.of(
@@ -87,19 +95,24 @@ class Network {
    * @returns {Float64Array} the probabilities of each image, one behind the other.
    */
   probabilities(images) {
-    const found = Float64Array.from(this.run(images), (output) => output / {{ temperature }});
+    const outputs = this.run(images);
+    const found = new Float64Array(outputs.length);
 {% if kind == "classes" %}
     for (let first = 0; first < found.length; first += OUTPUTS) {
-      const row = found.subarray(first, first + OUTPUTS);
-      const largest = row.reduce((a, b) => Math.max(a, b));
-      row.forEach((output, i) => (row[i] = Math.exp(output - largest)));
-      const sum = row.reduce((a, b) => a + b);
-      row.forEach((power, i) => (row[i] = power / sum));
+      const end = first + OUTPUTS;
+      let largest = -Infinity;
+      for (let i = first; i < end; i++) largest = Math.max(largest, outputs[i]);
+      let sum = 0;
+      for (let i = first; i < end; i++) {
+        found[i] = Math.exp((outputs[i] - largest) / TEMPERATURE);
+        sum += found[i];
+      }
+      for (let i = first; i < end; i++) found[i] /= sum;
     }
-    return found;
 {% else %}
-    return found.map((output) => 1 / (1 + Math.exp(-output)));
+    for (let i = 0; i < found.length; i++) found[i] = 1 / (1 + Math.exp(-outputs[i] / TEMPERATURE));
 {% endif %}
+    return found;
   }
 {% endif %}
 }
