@@ -26,7 +26,9 @@ def write_code(
     default = f"{stem}.html" if is_page else f"{stem}-{target or kind}"
     where = Path(default if out is None else out)
     name = None if is_page else c_name(stem)
-    found = load(model).export(where, to=kind, target=target, name=name, batch_size=batch)
+    network = load(model)
+    found = network.export(where, to=kind, target=target, name=name, batch_size=batch)
+    rejects = {"rejects": network.answers.rejection is not None} if is_page else {}
     if as_json:
         json_line(
             {
@@ -37,12 +39,19 @@ def write_code(
                 "files": list(found.files),
                 **asdict(found.figures),
                 "same_bits": found.same_bits,
+                **rejects,
             }
         )
         return
     for what, much in found.figures.rows():
         click.echo(f"{what}: {much}")
     if is_page:
+        says = (
+            "for images unlike those of the training"
+            if rejects["rejects"]
+            else ("never: train with --reject for that")
+        )
+        click.echo(f'says "unknown": {says}')
         size = in_bytes(sum(map(len, found.files.values())))
         click.echo(f"Wrote {one_line(str(where))} ({size})")
         return

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.common.arguments import whole_number
-from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
 from striate.freestanding.exported import Exported
 from striate.freestanding.object_export import object_files
-from striate.freestanding.page_export import page_file
+from striate.freestanding.page_export import write_page
 from striate.freestanding.wasm_export import wasm_files
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def export(
     _check_size(network)
     where = Path(folder)
     if to == PAGE:
-        return _write_page(network, where, target, name, batch_size)
+        return write_page(network, where, target=target, title=name, batch_size=batch_size)
     checked = c_name(where.name) if name is None else name
     if c_name(checked) != checked:
         raise StriateValueError(
@@ -90,28 +89,6 @@ def _check_size(network: Model) -> None:
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
-
-
-def _write_page(
-    network: Model, where: Path, target: str | None, title: str | None, batch_size: int
-) -> Exported:
-    if target is not None:
-        raise StriateValueError(
-            f"export: a page runs in every browser; leave the target {target!r} out"
-        )
-    if batch_size != 1:
-        raise StriateValueError(
-            f"export: a page tells one picture at a time; leave the batch_size {batch_size!r} out"
-        )
-    if where.suffix.lower() not in (".html", ".htm"):
-        raise StriateValueError(f"{where}: a page is an HTML file; give a name that ends in .html")
-    if where.is_dir():
-        raise StriateValueError(f"{where} is a folder; give the name of a file in it")
-    if not where.absolute().parent.is_dir():
-        raise StriateValueError(f"{where}: there is no folder {where.absolute().parent}")
-    found = page_file(network, where.name, where.stem if title is None else title)
-    write_atomically(where, found.files.values())
-    return found
 
 
 def c_name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A network as one page that classifies: it loads nothing, and runs from a file, offline, on phones.
+"""A network as one page that classifies: it loads nothing, and runs from a file, on phones, too.
 
 The page has the network as WebAssembly with its weights, and what the model's file says of images
 and answers. A picture that is dropped, pasted, taken or drawn becomes the network's input by the
@@ -11,19 +11,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
 from striate.common.templates import rendered
-from striate.common.text import counted, sizes
-from striate.data.decode import WHITE
+from striate.common.text import number, sizes
+from striate.common.warn import warn_user
 from striate.data.dataset import MAX_PIXELS, MODES
+from striate.data.decode import WHITE
 from striate.freestanding.exported import Exported
+from striate.freestanding.page_texts import BARS, KINDS_OF_IMAGES, explained, lead
 from striate.freestanding.wasm_export import loader, wasm_code
 from striate.model.rejection import ARRAYS, Rejection
 
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 SCRIPTS = (
+    "embedded.js",
     "resample.js",
     "pixels.js",
     "png.js",
@@ -48,24 +54,51 @@ SCRIPTS = (
 
 SMALL = 64
 """Pixels of the longer side up to which coloured images can be drawn, too."""
-_CHANNELS = {1: "gray", 3: "coloured"}
 _NAME = "network"
 
 
-def page_file(network: Model, file: str, title: str) -> Exported:
-    """The page, as the only one of the files.
+def write_page(
+    network: Model, path: Path, *, target: str | None, title: str | None, batch_size: int
+) -> Exported:
+    """Write the page.
 
     Args:
         network: the network.
-        file: the name of the file.
-        title: what the page is called.
+        path: the file, which ends in .html; one that is there is replaced.
+        target: None: all browsers run it.
+        title: what the page is called; by default the file's name without its ending.
+        batch_size: 1.
 
     Raises:
-        ValueError: the network reads no images that are gray or coloured, or says no vector of
-            them, its file asks for images by unknown rules, or it has layers that only the NumPy
-            engine can compute.
+        ValueError: the path is none of a page's; there is a target or another batch size; the
+            network reads no images that are gray or coloured, or says no vector of them, its file
+            asks for images by unknown rules, or it has layers that only the NumPy engine can
+            compute.
+        OSError: it cannot be written; what was at the path before is there still.
     """
+    if target is not None:
+        raise StriateValueError(
+            f"export: a page runs in every browser; leave the target {target!r} out"
+        )
+    if batch_size != 1:
+        raise StriateValueError(
+            f"export: a page tells one picture at a time; leave the batch_size {batch_size!r} out"
+        )
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise StriateValueError(f"{path}: a page is an HTML file; give a name that ends in .html")
+    if path.is_dir():
+        raise StriateValueError(f"{path} is a folder; give the name of a file in it")
+    if not path.absolute().parent.is_dir():
+        raise StriateValueError(f"{path}: there is no folder {path.absolute().parent}")
     _check(network)
+    found = _page(network, path.name, path.stem if title is None else title)
+    write_atomically(path, found.files.values())
+    return found
+
+
+def _page(network: Model, file: str, title: str) -> Exported:
+    """The page, as the only one of the files."""
+    _warn_of_pixels(network)
     rejection = network.answers.rejection
     needs_features = rejection is not None and bool(ARRAYS[rejection.score])
     run = network.with_features() if needs_features else network.branch()
@@ -82,11 +115,9 @@ def page_file(network: Model, file: str, title: str) -> Exported:
     values = {
         "version": _version(),
         "title": title,
-        "lead": _lead(network),
-        "explained": list(_explained(network, settings)),
-        "bars": {"classes": "The most probable classes", "labels": "The most probable labels"}.get(
-            network.answers.kind, "The numbers"
-        ),
+        "lead": lead(network),
+        "explained": list(explained(network)),
+        "bars": BARS[network.answers.kind],
         "pad": settings["pad"],
         "light_ink": settings["lightInk"],
         "pen": pen_percent(network),
@@ -95,8 +126,8 @@ def page_file(network: Model, file: str, title: str) -> Exported:
         "script": script,
         "script_hash": _hash(script),
         "settings": _script_data(settings),
-        "simd": _base64(code.simd),
-        "plain": _base64(code.plain),
+        "simd": _base64(zlib.compress(code.simd, 9)),
+        "plain": _base64(zlib.compress(code.plain, 9)),
         "weights": _base64(code.weights),
     }
     text = rendered("striate.freestanding", "web/page.html", values)
@@ -162,7 +193,7 @@ def goes_down_first() -> bool:
 
 def _check(network: Model) -> None:
     shape = network.input_shape
-    if len(shape) != 3 or shape[2] not in _CHANNELS:
+    if len(shape) != 3 or shape[2] not in KINDS_OF_IMAGES:
         raise StriateValueError(
             f"export: a page shows pictures to a network of gray or coloured images, (height, "
             f"width, 1 or 3), and this one reads {sizes(shape)}; export it as wasm"
@@ -180,6 +211,20 @@ def _check(network: Model) -> None:
         )
 
 
+def _warn_of_pixels(network: Model) -> None:
+    """Warn of a network that was trained on much smaller numbers than pictures have."""
+    known = network.preprocessing
+    maximum = float((known.resize or {}).get("maximum", 255))
+    if known.is_identity or max(np.add(known.mean, 2 * np.array(known.std))) > maximum / 50:
+        return
+    warn_user(
+        f"pictures hold numbers from 0 to {number(maximum)}, but the network was trained on images "
+        f"with a mean of {number(float(np.mean(known.mean)))} and a deviation of "
+        f"{number(float(np.mean(known.std)))} (its preprocessing): give it resize with their "
+        '"maximum", such as 1, or the answers mean nothing'
+    )
+
+
 def _names(network: Model) -> Sequence[str]:
     names = network.classes or network.answers.names
     return list(names or map(str, range(network.output_shape[0])))
@@ -195,66 +240,6 @@ def _rejection(rejection: Rejection) -> dict[str, Any]:
             for name, array in rejection.arrays.items()
         },
     }
-
-
-# --- texts ---------------------------------------------------------------------------------------
-
-
-def _lead(network: Model) -> str:
-    count = network.output_shape[0]
-    told = {
-        "classes": f"tells {counted(count, 'class')} apart",
-        "labels": f"gives pictures any of {counted(count, 'label')}",
-        "numbers": f"estimates {counted(count, 'number')}",
-    }[network.answers.kind]
-    return f"A network that {told}."
-
-
-def _explained(network: Model, settings: dict[str, Any]) -> Iterator[str]:
-    """How an answer comes about, in sentences."""
-    wanted, answers = settings["wanted"], network.answers
-    size = sizes((wanted["height"], wanted["width"]))
-    become = {
-        "crop": "the middle of it, as large as it goes, is brought to that size",
-        "pad": "all of it is brought to that size, with black beside it",
-        "stretch": "all of it is stretched to that size",
-    }[wanted["mode"]]
-    if wanted["cutFrom"]:
-        become += f" of {sizes(wanted['cutFrom'])} first, and the centre is cut out"
-    yield (
-        f"The network reads {_CHANNELS[wanted['channels']]} pictures of {size} pixels. Of a "
-        f"picture of another size {become}, with the same numbers as striate predict has: to the "
-        "last of them for PNG; other kinds are decoded by the browser, which may differ by a "
-        "little."
-    )
-    if network.preprocessing.resize is None:
-        yield (
-            "The model's file does not say how pictures are brought to that size, and striate "
-            "predict takes none of another: how it is done is this page's choice."
-        )
-    if answers.rejection is not None:
-        yield (
-            "Where a picture is too unlike those of the training, the answer is “unknown”: about "
-            f"{100 * answers.rejection.rate:.3g} % of the known kind are called so, too."
-        )
-    elif answers.kind == "classes":
-        yield (
-            "It never says “unknown”: of a picture of something else it names the class that is "
-            "nearest. Networks trained with --reject can."
-        )
-    if answers.kind == "classes":
-        calibrated = answers.temperature != 1
-        yield (
-            "The probabilities are calibrated: of answers with 80 % about 80 % are right, for "
-            "pictures like those of the training."
-            if calibrated
-            else "The probabilities are not calibrated: they may be too sure."
-        )
-    yield (
-        "What tells most is found by trying: a patch of a quarter of the height and the width, in "
-        "the picture's mean colour, covers one part after the other, and the network is asked "
-        "again each time. Another bar, when it is chosen, shows the same for that answer."
-    )
 
 
 # --- embedding -----------------------------------------------------------------------------------

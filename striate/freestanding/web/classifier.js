@@ -1,15 +1,5 @@
 // The network with all that the model's file says of images and answers.
 
-// Numbers that are embedded as base64, little-endian.
-function embeddedBytes(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const binary = atob(text), bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
-
-const embeddedFloats = (text) => new Float32Array(embeddedBytes(text).buffer);
-
 class Classifier {
   // `network` has `run`; `settings` are those that striate/freestanding/page_export.py writes.
   constructor(network, settings) {

@@ -17,7 +17,9 @@ async function decodedPng(bytes, white = 65535, maxPixels = Infinity) {
   const header = chunks.header;
   if (header.width * header.height > maxPixels)
     throw new Error(`it has ${header.width} × ${header.height} pixels, and at most ${maxPixels} are read`);
-  const packed = await inflated(chunks.pixels);
+  const packed = await inflated(chunks.pixels).catch(() => {
+    throw new Error("the PNG image is truncated or damaged");
+  });
   return { ...pngColours(header, pngSamples(header, packed), chunks, white), orientation: chunks.orientation };
 }
 
@@ -50,27 +52,6 @@ function pngHeader(body) {
   if (!header.samples || ![1, 2, 4, 8, 16].includes(header.bits) || !header.width || !header.height)
     throw new Error("the PNG image is damaged: its header makes no sense");
   return header;
-}
-
-async function inflated(parts) {
-  const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
-  const found = [];
-  let length = 0;
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      found.push(next.value);
-      length += next.value.length;
-    }
-  } catch {
-    throw new Error("the PNG image is truncated or damaged");
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const one of found) {
-    whole.set(one, at);
-    at += one.length;
-  }
-  return whole;
 }
 
 // All samples of all pixels, as the file has them: 0…2^bits − 1.
