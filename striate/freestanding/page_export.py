@@ -215,12 +215,14 @@ def _warn_of_pixels(network: Model) -> None:
     """Warn of a network that was trained on much smaller numbers than pictures have."""
     known = network.preprocessing
     maximum = float((known.resize or {}).get("maximum", 255))
-    if known.is_identity or max(np.add(known.mean, 2 * np.array(known.std))) > maximum / 50:
+    mean, std = np.array(known.mean), np.array(known.std)
+    # Networks of old take only the mean of pixels: then no deviation tells the scale.
+    if known.is_identity or std.max() > maximum / 20 or ((std == 1).all() and (mean > 1).all()):
         return
     warn_user(
         f"pictures hold numbers from 0 to {number(maximum)}, but the network was trained on images "
-        f"with a mean of {number(float(np.mean(known.mean)))} and a deviation of "
-        f"{number(float(np.mean(known.std)))} (its preprocessing): give it resize with their "
+        f"with a mean of {number(float(mean.mean()))} and a deviation of "
+        f"{number(float(std.mean()))} (its preprocessing): give it resize with their "
         '"maximum", such as 1, or the answers mean nothing'
     )
 

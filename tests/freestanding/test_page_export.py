@@ -126,13 +126,20 @@ def test_the_order_of_pillows_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pictures_on_another_scale_than_the_trainings(tmp_path: Path) -> None:
-    made = network()
-    made.preprocessing = Preprocessing((0.5,), (0.25,))
-    with pytest.warns(UserWarning, match="from 0 to 255, but the network was trained on"):
-        made.export(tmp_path / "page.html", to="page")
-    resize = {"height": 6, "width": 7, "maximum": 1}
-    made.preprocessing = Preprocessing((0.5,), (0.25,), resize=resize)
-    made.export(tmp_path / "page.html", to="page")
+    made, path = network(), tmp_path / "page.html"
+    for mean, std in ((0.5, 0.25), (4.9, 6.0)):
+        made.preprocessing = Preprocessing((mean,), (std,))
+        with pytest.warns(UserWarning, match="from 0 to 255, but the network was trained on"):
+            made.export(path, to="page")
+    resize = {"height": 6, "width": 7, "maximum": 16}
+    for known in (
+        Preprocessing((4.9,), (6.0,), resize=resize),
+        Preprocessing((30.0,), (13.0,)),
+        Preprocessing((104.0,), (1.0,)),
+        Preprocessing(),
+    ):
+        made.preprocessing = known
+        made.export(path, to="page")  # warnings are errors
 
 
 def test_the_page_says_how_it_answers() -> None:
