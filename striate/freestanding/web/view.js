@@ -1,6 +1,7 @@
 // What the page shows of pictures and answers.
 
 const TOP = 5;
+const LONG = 16; // characters of an answer that is set smaller
 const TELLS = 0.005; // a fall of a probability that is worth telling
 const PREVIEW = 512; // pixels of the longer side of the picture that is shown
 
@@ -79,8 +80,11 @@ class AnswerView {
   // The answer in large type, and the sentence below it.
   #words({ values, order, given, rejected }) {
     const { names, answers } = this.classifier, best = order[0];
-    if (answers.kind === "numbers")
-      return names.length === 1 ? [number(values[0]), names[0]] : [`${names.length} numbers`, ""];
+    if (answers.kind === "numbers") {
+      if (names.length === 1) return [number(values[0]), names[0]];
+      const told = values.slice(0, TOP).map((value, i) => `${names[i]} ${number(value)}`).join(", ");
+      return [names.length > TOP ? `${told}, …` : told, ""];
+    }
     if (answers.kind === "labels") {
       const nearest = `The most probable one is ${quoted(names[best])}, ${percent(values[best])}.`;
       return given.length ? [given.map((label) => names[label]).join(", "), ""] : ["no label", nearest];
@@ -97,6 +101,7 @@ class AnswerView {
   #say(large, small) {
     // Only what has changed is said aloud.
     if (byId("said").textContent !== large) byId("said").textContent = large;
+    byId("answer").classList.toggle("is-long", large.length > LONG);
     byId("detail").textContent = small;
   }
 
