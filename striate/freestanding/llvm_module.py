@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from striate.freestanding.frozen_program import Call, FrozenProgram, Segment, SegmentPlace, Shard
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Function, Value
-from striate.nest.schedule import choose
+from striate.nest.schedule import choose, writes_out
 from striate.nest.target import Target
 
 _POINTERS = {
@@ -131,7 +131,7 @@ class _ModuleWriter:
                 index=target.index,
                 prefetch=target.prefetches,
                 rounds=target.rounds,
-                writes_out=target.writes_out,
+                writes_out=writes_out(step.nest, target),
             )
             self.texts.append(made.text)
             self.declarations |= made.declarations

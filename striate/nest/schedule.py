@@ -29,6 +29,8 @@ _PAGE, _PAGE_COST = 1024, 0.02
 _NEAREST, _FROM_CORE, _FROM_FAR = 3 << 13, 1.0, 3.0
 # Bytes that lie beside each other and are brought by the processor's own foresight.
 _BESIDE = 256
+# Slots to put a register away and fetch it again, where all that is read has one.
+_SPILL = 2.0
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.
@@ -90,7 +92,7 @@ def alternatives(nest: Nest, target: Target, element: str = "f32") -> list[Sched
     """
     nest = written_out(nest)
     best = choose(nest, target, element)
-    model = _CostModel(nest, best.lane, best.lanes, target.core_cache)
+    model = _CostModel(nest, best.lane, best.lanes, target)
     order = order_of_sums(nest, best)
     ranked = {best: -math.inf}
     for cost, tile, unroll in model.candidates(_room(nest, target, best.lanes, element)):
@@ -110,16 +112,23 @@ def order_of_sums(nest: Nest, schedule: Schedule) -> tuple[str, ...]:
     return (*nest.rounds, *loops, *(axis for axis in inside if axis in schedule.unroll))
 
 
+def writes_out(nest: Nest, target: Target) -> bool:
+    """Whether axes that are unrolled are written out; see `Target.writes_out`. What one tensor
+    alone reads is used at once, so it takes no registers anyway.
+    """
+    return target.writes_out or len(nest.read) <= 1
+
+
 def expected_share(nest: Nest, schedule: Schedule, target: Target) -> float:
     """How much of the processor's arithmetic the cost model expects a schedule to use: 0 to 1."""
-    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes, target.core_cache)
+    model = _CostModel(written_out(nest), schedule.lane, schedule.lanes, target)
     ideal = nest.multiply_adds / schedule.lanes
     return min(ideal / model.cost(dict(schedule.tile), schedule.unroll), 1.0)
 
 
 def _model(nest: Nest, target: Target, element: str) -> _CostModel:
     lanes = target.lanes(BYTES[element])
-    return _CostModel(nest, _lane(nest, lanes), lanes, target.core_cache)
+    return _CostModel(nest, _lane(nest, lanes), lanes, target)
 
 
 def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str) -> _CostModel:
@@ -127,9 +136,9 @@ def _model_in_order_of(given: Schedule, nest: Nest, target: Target, element: str
     summed up, and along none that are if not.
     """
     if given.lane in nest.reduce:
-        return _CostModel(nest, given.lane, given.lanes, target.core_cache)
+        return _CostModel(nest, given.lane, given.lanes, target)
     lanes = target.lanes(BYTES[element])
-    return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target.core_cache)
+    return _CostModel(nest, _lane(nest, lanes, summed=False), lanes, target)
 
 
 def _room(nest: Nest, target: Target, lanes: int, element: str) -> int:
@@ -195,11 +204,13 @@ Tile = Mapping[str, int]
 class _CostModel:
     """What a nest costs under a tile and a set of unrolled axes, where vectors lie along `lane`.
 
-    Along that axis everything counts vectors. `core_cache` is that of `Target`.
+    Along that axis everything counts vectors.
     """
 
-    def __init__(self, nest: Nest, lane: str, lanes: int, core_cache: int) -> None:
+    def __init__(self, nest: Nest, lane: str, lanes: int, target: Target) -> None:
         self.nest, self.lane, self.lanes = nest, lane, lanes
+        self.writes_out = writes_out(nest, target)
+        self.registers = math.inf if self.writes_out else target.registers
         self.extents = dict(nest.axes)
         more = lanes - 1 if can_mask(nest, lane, lanes) else 0
         self.extents[lane] = max((self.extents[lane] + more) // lanes, 1)
@@ -223,7 +234,7 @@ class _CostModel:
             for moves in self.reads
         ]
         self.nearest, self.core, self.beside = (
-            size // (4 * lanes) for size in (_NEAREST, core_cache // 2, _BESIDE)
+            size // (4 * lanes) for size in (_NEAREST, target.core_cache // 2, _BESIDE)
         )
 
     def tiles(self, room: int) -> Iterator[Tile]:
@@ -261,6 +272,7 @@ class _CostModel:
     def cost(self, tile: Tile, unroll: tuple[str, ...]) -> float:
         """Estimated slots of the whole nest."""
         extents = self.extents
+        unroll = unroll if self.writes_out else ()
         turns = math.prod(extents[axis] for axis in self.reduced if axis not in unroll)
         outer = math.prod(extents[axis] for axis in self.nest.outputs if axis not in tile)
         written = {axis: extents[axis] for axis in unroll}
@@ -272,6 +284,7 @@ class _CostModel:
             loads, pages = self._loads({**sizes, **written})
             turn = max(inside, loads, steps * _IN_FLIGHT / 2) + 0.3 * min(inside, loads)
             turn += self._from_farther({**sizes, **written}, sizes)
+            turn += _SPILL * max(points + loads - self.registers, 0)
             total += count * (turns * (turn * (1 + _PAGE_COST * pages) + _LOOP_COST) + 3.0 * points)
         return total * outer
 

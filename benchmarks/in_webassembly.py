@@ -1,0 +1,207 @@
+"""Exported networks in WebAssembly beside the same programs as native code, on one core.
+
+    python benchmarks/in_webassembly.py [--rounds 100] [--no-browser]
+
+Native is what llvmlite makes for this processor with vectors of 16 bytes: with multiply-adds that
+are rounded once, if it has them, and, as WebAssembly must, twice. WebAssembly runs in Node, with
+vectors and without, and in headless Chromium; its times contain what JavaScript does to copy images
+in and outputs out. All take turns, in short pieces, of which the fastest counts: a piece that
+another program interrupts tells nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import networks
+import numpy as np
+
+from striate.freestanding.frozen_program import FrozenProgram
+from striate.freestanding.llvm_module import write_module
+from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
+from striate.nest.target import Loaded, Target, assemble, host
+from striate.network import Network
+
+PIECE = 0.003
+"""Seconds that are timed at once."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+Timer = Callable[[int], float]
+"""Takes how many runs; returns seconds for each."""
+
+
+def digits() -> Network:
+    """6,090 parameters."""
+    return Network(
+        [Conv2D(16, 3, padding="same"), ReLU(), MaxPool2D(2), Conv2D(32, 3, padding="same"),
+         ReLU(), MaxPool2D(2), Flatten(), Dense(10)],
+        (8, 8, 1), seed=1,
+    )  # fmt: skip
+
+
+CASES = (
+    ("digits", digits, (1, 16)),
+    ("LeNet-5", networks.lenet5, (1, 16)),
+    ("ResNet-20", networks.resnet20, (1, 8)),
+)
+_REPEATED = """
+define void @repeated(i64 %count, ptr %a, ptr %b, ptr %c, ptr %d) {
+entry:
+  br label %turn
+turn:
+  %i = phi i64 [ 0, %entry ], [ %next, %turn ]
+  call void @network_run_on(ptr %a, ptr %b, ptr %c, ptr %d)
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %turn, label %done
+done:
+  ret void
+}
+"""
+
+
+def native(network: Network, batch: int, target: Target) -> Timer:
+    """The program as code of this process."""
+    program = FrozenProgram(network, target, batch)
+    text = write_module(program, "network").text + _REPEATED
+    code = Loaded(assemble(text, target), "repeated")
+    run = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 4)(code.address)
+    sizes = (
+        program.image_bytes,
+        program.output_bytes,
+        len(program.constants),
+        program.arena_bytes,
+    )
+    rooms = [np.zeros(size + 64, np.uint8) for size in sizes]
+    parts = [room[-room.ctypes.data % 64 :][:size] for room, size in zip(rooms, sizes, strict=True)]
+    parts[0].view(np.float32)[...] = 0.5
+    parts[2][...] = np.frombuffer(program.constants, np.uint8)
+
+    def timer(runs: int, kept: Any = code) -> float:
+        begin = perf_counter()
+        run(runs, *(part.ctypes.data for part in parts))
+        return (perf_counter() - begin) / runs
+
+    return timer
+
+
+@contextmanager
+def in_node(folder: Path, kind: str) -> Iterator[Timer]:
+    """The exported files in Node."""
+    script = Path(__file__).with_suffix(".mjs")
+    with subprocess.Popen(
+        ["node", script, folder, folder.name, kind],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        given, found = process.stdin, process.stdout
+
+        def timer(runs: int) -> float:
+            print(runs, file=given, flush=True)
+            return float(found.readline())
+
+        yield timer
+        given.close()
+
+
+def in_browser(browser: Any, folder: Path) -> Timer:
+    """The exported files in a page."""
+    page = browser.new_page()
+
+    def answer(route: Any) -> None:
+        file = folder / route.request.url.rsplit("/", 1)[1]
+        kind = "text/javascript" if file.suffix == ".js" else "application/octet-stream"
+        if file.is_file():
+            route.fulfill(body=file.read_bytes(), content_type=kind)
+        else:
+            route.fulfill(body="", content_type="text/html")
+
+    page.route("http://striate.test/*", answer)
+    page.goto("http://striate.test/")
+    page.evaluate(
+        """async (name) => {
+            const { batch, inputShape, load } = await import(`./${name}.js`);
+            const network = await load();
+            const images = new Float32Array(batch * inputShape.reduce((a, b) => a * b)).fill(0.5);
+            window.timed = (runs) => {
+                const begin = performance.now();
+                for (let i = 0; i < runs; i++) network.run(images);
+                return (performance.now() - begin) / 1e3 / runs;
+            };
+        }""",
+        folder.name,
+    )
+    return lambda runs: float(page.evaluate("timed", runs))
+
+
+def fastest(timers: dict[str, Timer], rounds: int) -> dict[str, float]:
+    """Seconds of a run, all in turn."""
+    counts = {}
+    for name, timer in timers.items():
+        seconds = timer(1)
+        while (warm := timer(max(int(0.1 / seconds), 1))) < 0.95 * seconds:  # engines compile anew
+            seconds = warm
+        counts[name] = max(int(PIECE / warm), 1)
+    found = dict.fromkeys(timers, float("inf"))
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            found[name] = min(found[name], timer(counts[name]))
+    return found
+
+
+def measure(title: str, network: Network, batch: int, rounds: int, browser: Any) -> None:
+    """Print a row: microseconds an image, and shares of the native speeds."""
+    own = host(portable=True).narrowed(16)
+    twice = "native, twice" if own.fused else "native"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "network"
+        network.export(folder, to="wasm", batch_size=batch)
+        timers = {"native": native(network, batch, own)} if own.fused else {}
+        timers[twice] = native(network, batch, replace(own, fused=False))
+        timers["Node"] = stack.enter_context(in_node(folder, "simd"))
+        timers["Node, plain"] = stack.enter_context(in_node(folder, "plain"))
+        if browser is not None:
+            timers["Chromium"] = in_browser(browser, folder)
+        found = fastest(timers, rounds)
+    shares = [
+        f"{name} {1e6 * seconds / batch:.2f} µs"
+        + ("" if "native" in name else f" ({found['native'] / seconds:.0%}, "
+           f"{found[twice] / seconds:.0%})")
+        for name, seconds in found.items()
+    ]  # fmt: skip
+    print(f"{title:10} batch {batch:2}  " + "; ".join(shares), flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--no-browser", action="store_true")
+    options = parser.parse_args()
+    print("microseconds an image (share of native speed, rounded once and twice)")
+    with ExitStack() as stack:
+        browser = None
+        if not options.no_browser:
+            from playwright.sync_api import sync_playwright
+
+            path = next(filter(None, map(shutil.which, BROWSERS)), None)
+            chromium = stack.enter_context(sync_playwright()).chromium
+            browser = chromium.launch(executable_path=path, args=["--no-sandbox"])
+            stack.callback(browser.close)
+        for title, make, batches in CASES:
+            for batch in batches:
+                measure(title, make(), batch, options.rounds, browser)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
