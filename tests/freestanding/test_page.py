@@ -188,6 +188,15 @@ def test_strokes_can_be_taken_back_and_drawn_by_keys(
     page.locator("#pad-undo").click()
     looked(page)
     np.testing.assert_array_equal(seen(page), before)
+    # Another way has another picture, and each keeps its own.
+    page.locator("#tab-file").click()
+    assert page.locator("#nothing").is_visible()
+    give(page, "drop", "photo.png", photo(kind="PNG"))
+    looked(page)
+    assert (seen(page) != before).any()
+    page.locator("#tab-draw").click()
+    looked(page)
+    np.testing.assert_array_equal(seen(page), before)
     page.locator("#pad-clear").click()
     page.locator("#pad").focus()
     for key in ["ArrowUp"] * 10 + [" "] + ["ArrowDown"] * 20 + [" "]:

@@ -7,6 +7,9 @@ class App {
   constructor(classifier) {
     const { settings } = classifier;
     Object.assign(this, { classifier, settings, current: null, turn: 0, chosen: null, held: null });
+    this.way = null;
+    this.pictures = {}; // the last one of each way that keeps its own
+    this.opened = 0;
     this.view = new AnswerView(classifier, (index) => this.#choose(index));
     this.camera = new Camera(byId("video"));
     this.#listenToFiles();
@@ -79,8 +82,12 @@ class App {
       if (byId(`tab-${one}`)) byId(`tab-${one}`).tabIndex = one === way ? 0 : -1;
       if (byId(`panel-${one}`)) byId(`panel-${one}`).hidden = one !== way;
     }
-    if (way !== "camera") this.#stopCamera();
     this.tell("");
+    if (way === this.way) return;
+    this.way = way;
+    this.#stopCamera();
+    if (this.pictures[way]) this.show(this.pictures[way]);
+    else this.forget();
   }
 
   #listenToWays() {
@@ -127,15 +134,19 @@ class App {
   // The first of some files.
   async open(files) {
     if (!files.length) return;
+    const [file] = files, turn = ++this.opened;
+    this.pictures.file = null;
     this.go("file");
-    const [file] = files;
     try {
       const decoded = await decodedFile(file, this.settings.white, this.settings.maxPixels);
+      if (turn !== this.opened) return; // another one has been given since
       const plain = { ...plainOf(decoded), isFile: true };
+      this.pictures.file = plain;
       paintPreview(byId("preview"), plain);
       this.show(plain);
       this.tell(files.length > 1 ? `This is the first of ${files.length} pictures: one at a time.` : "");
     } catch (error) {
+      if (turn !== this.opened) return;
       byId("preview").hidden = true;
       this.forget();
       this.tell(`${file.name || "The picture"}: ${error.message}.`);
@@ -205,6 +216,7 @@ class App {
     const pad = new Pad(byId("pad"), settings.wanted, settings.lightInk, (image, isDone) => {
       byId("pad-clear").disabled = byId("pad-undo").disabled = !image;
       byId("pad-hint").hidden = Boolean(image);
+      this.pictures.draw = image;
       if (!image) this.forget();
       else if (isDone || !(this.current?.answer.milliseconds > LIVE)) this.show(image, !isDone);
     });
