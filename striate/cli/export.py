@@ -11,7 +11,7 @@ from striate.cli import options
 from striate.cli.export_code import CodeOptions, learning_options, write_code
 from striate.cli.export_onnx import write_onnx
 from striate.cli.weights_measured import SmallerWeights
-from striate.common.text import listed
+from striate.common.text import choices, listed
 from striate.exporting import onnx_export
 from striate.freestanding.named_targets import NAMED_TARGETS
 from striate.freestanding.rounded_weights import WEIGHTS
@@ -24,17 +24,17 @@ from striate.freestanding.rounded_weights import WEIGHTS
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["onnx", "object", "wasm"]),
+    type=click.Choice(["onnx", "object", "wasm", "page"]),
     required=True,
     help="An ONNX file, or a folder: with an object file, a header and an example in C, or with "
-    "WebAssembly and a module of JavaScript that calls it.",
+    "WebAssembly and a module of JavaScript that calls it; or one page that classifies pictures.",
 )
 @click.option(
     "--out",
     "-o",
     metavar="FILE|FOLDER",
-    help="The file, which ends in .onnx, or the folder to make.  [default: named after MODEL, in "
-    "this folder]",
+    help="The file, which ends in .onnx or .html, or the folder to make.  [default: named after "
+    "MODEL, in this folder]",
 )
 @click.option(
     "--layout",
@@ -82,7 +82,7 @@ from striate.freestanding.rounded_weights import WEIGHTS
     type=click.Choice(WEIGHTS),
     default=WEIGHTS[0],
     show_default=True,
-    help="Object, wasm: how weights are stored: in 32 bits, in 16, or in 8 with a scale for each "
+    help="Object, wasm, page: weights are stored in 32 bits, in 16, or in 8 with a scale for each "
     "output channel. They are multiplied in 32 bits all the same.",
 )
 @click.option(
@@ -170,6 +170,10 @@ def export(
     module of JavaScript that loads and calls it, with types, an example with test vectors, and a
     README.
 
+    A page is one HTML file that runs in any browser, offline, on phones: it tells what is in
+    pictures that are dropped, pasted, taken with the camera or drawn, as `striate predict` does,
+    and which part of them tells most.
+
     With --train the code also learns from labelled images where it runs: the learning rate is given
     with each step.
 
@@ -200,20 +204,9 @@ def export(
 _KINDS_OF = {
     **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
     **dict.fromkeys(("target", "verify", "verify_images"), ("object",)),
-    **dict.fromkeys(
-        (
-            "batch",
-            "weights",
-            "measure",
-            "max_ram",
-            "max_flash",
-            "train",
-            "frozen_until",
-            "optimizer",
-            "weight_decay",
-        ),
-        ("object", "wasm"),
-    ),
+    **dict.fromkeys(("weights", "measure"), ("object", "wasm", "page")),
+    **dict.fromkeys(("batch", "max_ram", "max_flash"), ("object", "wasm")),
+    **dict.fromkeys(("train", "frozen_until", "optimizer", "weight_decay"), ("object", "wasm")),
 }
 """The kinds of files that options are for."""
 
@@ -225,5 +218,5 @@ def _refuse_others(context: click.Context, kind: str) -> None:
         if kind not in kinds and given:
             option = name.replace("_", "-")
             raise click.ClickException(
-                f"--{option} is for --to {' and '.join(kinds)}; leave it out with --to {kind}"
+                f"--{option} is for --to {choices(kinds, 'and')}; leave it out with --to {kind}"
             )

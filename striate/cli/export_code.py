@@ -1,4 +1,4 @@
-"""`striate export --to object`: code for other machines, in a folder."""
+"""`striate export --to object` and others: code for other machines, in a folder or as a page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from striate.cli.output import json_line, note, one_line
 from striate.cli.weights_measured import SmallerWeights
 from striate.common.arrays import Array
 from striate.common.progress import Counting
-from striate.common.text import counted, listed
-from striate.freestanding.code_export import c_name
+from striate.common.text import counted, in_bytes, listed
+from striate.freestanding.code_export import PAGE, c_name
 from striate.freestanding.exported import Exported
 from striate.freestanding.named_targets import NAMED_TARGETS
 from striate.network import Network
@@ -67,22 +67,21 @@ class CodeOptions:
 
 
 def write_code(given: CodeOptions, out: str | None, *, as_json: bool, quiet: bool) -> int:
-    """Write the folder, say what the code takes, and return the exit code."""
+    """Write the folder or the page, say what the code takes, and return the exit code."""
     if given.kind == "object" and given.target is None:
         raise click.ClickException(
             f"--to {given.kind} needs --target: " + listed(list(NAMED_TARGETS), len(NAMED_TARGETS))
         )
     if given.verify_images is not None and given.verify is None:
         raise click.ClickException("--verify-images says how many images of --verify SOURCE")
-    name = Path(given.model).stem
-    plain = re.sub(r"[^\w.-]+", "-", given.target or given.kind)  # a triple has colons
-    folder = Path(f"{name}-{plain}" if out is None else out)
+    is_page = given.kind == PAGE
+    where = Path(_usual_place(given) if out is None else out)
     network, tested = given.small.loaded(given.model, quiet=quiet)
     found = network.export(
-        folder,
+        where,
         to=given.kind,
         target=given.target,
-        name=c_name(name),
+        name=None if is_page else c_name(Path(given.model).stem),
         batch_size=given.batch,
         weights=given.small.weights,
         max_ram=given.max_ram,
@@ -95,9 +94,10 @@ def write_code(given: CodeOptions, out: str | None, *, as_json: bool, quiet: boo
         json_line(
             {
                 "model": given.model,
-                "folder": str(folder),
+                "file" if is_page else "folder": str(where),
                 **_told(found),
                 "measured": None if measured is None else measured.to_dict(),
+                **({"rejects": network.answers.rejection is not None} if is_page else {}),
             }
         )
     else:
@@ -107,10 +107,31 @@ def write_code(given: CodeOptions, out: str | None, *, as_json: bool, quiet: boo
             click.echo(line)
         if found.verification is not None:
             click.echo(f"Verified: {found.verification.sentence()}")
-        files = listed(list(found.files), len(found.files))
-        click.echo(f"Wrote {files} to {one_line(str(folder))}")
+        if is_page:
+            _say_of_page(network, found, where)
+        else:
+            files = listed(list(found.files), len(found.files))
+            click.echo(f"Wrote {files} to {one_line(str(where))}")
     holds = found.verification is None or found.verification.holds
     return 0 if holds else WRONG
+
+
+def _usual_place(given: CodeOptions) -> str:
+    """The name of the page or folder where nobody gives one."""
+    name = Path(given.model).stem
+    if given.kind == PAGE:
+        return f"{name}.html"
+    plain = re.sub(r"[^\w.-]+", "-", given.target or given.kind)  # a triple has colons
+    return f"{name}-{plain}"
+
+
+def _say_of_page(network: Network, found: Exported, path: Path) -> None:
+    rejects = network.answers.rejection is not None
+    says = "for images unlike those of the training" if rejects else "never"
+    hint = "" if rejects else ": train with --reject for that"
+    click.echo(f'says "unknown": {says}{hint}')
+    size = in_bytes(sum(map(len, found.files.values())))
+    click.echo(f"Wrote {one_line(str(path))} ({size})")
 
 
 def _images(given: CodeOptions, network: Network, *, quiet: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Networks as code for other machines, in a folder of its own: `Network.export`."""
+"""Networks as code for other machines, in a folder of its own or as a page: `Network.export`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from striate.freestanding.exported import Exported
 from striate.freestanding.learning import Learning, learning_of
 from striate.freestanding.memory_limits import check_limits
 from striate.freestanding.object_export import object_files
+from striate.freestanding.page_export import write_page
 from striate.freestanding.rounded_weights import checked_weights
 from striate.freestanding.running.verification import Progress
 from striate.freestanding.running.verification import verify as verify_code
@@ -39,6 +40,8 @@ LEARNING_KINDS: dict[str, Callable[[Learning, str, str | None, int], Exported]] 
     "wasm": training_wasm_files,
 }
 """The same of networks that go on learning."""
+PAGE = "page"
+"""The kind that is one file."""
 _MOST_CONSTANTS = 256 << 20
 
 
@@ -70,12 +73,14 @@ def export(
 
     Args:
         network: the network; its auxiliary heads are left out.
-        folder: the folder to make.
+        folder: the folder to make; for a page the file, which ends in .html and is replaced.
         to: "object": an object file for a linker, with a header and an example in C; "wasm":
-            WebAssembly for browsers and Node, with a module of JavaScript that calls it.
+            WebAssembly for browsers and Node, with a module of JavaScript that calls it; "page":
+            one HTML file that classifies pictures, and loads nothing.
         target: of objects, the processor: see `striate.freestanding.named_targets`.
-        name: what all names begin with, one in C; by default the folder's name.
-        batch_size: images of a run, and of a step of training at most.
+        name: what all names begin with, one in C, or the title of the page; by default the name of
+            the folder or file.
+        batch_size: images of a run; 1 for a page.
         weights: how weights of convolutions and dense layers are stored: "float32", "bfloat16" or
             "int8", the last with a scale for each output channel. Numbers are multiplied and added
             in 32 bits all the same.
@@ -102,50 +107,45 @@ def export(
         ImportError: what runs the code is not installed.
         OSError: it cannot be written; then there is no folder.
     """
-    if to not in KINDS:
+    known = [*KINDS, PAGE]
+    if to not in known:
         raise StriateValueError(
-            f"export: there is no kind {to!r}{did_you_mean(to, list(KINDS))}; known are "
-            f"{listed(list(KINDS), len(KINDS))}"
+            f"export: there is no kind {to!r}{did_you_mean(to, known)}; known are "
+            f"{listed(known, len(known))}"
         )
-    where = Path(folder)
-    checked = c_name(where.name) if name is None else name
-    if c_name(checked) != checked:
-        raise StriateValueError(
-            f"export: {checked!r} cannot begin names in C; {c_name(checked)!r} could"
-        )
-    stored = checked_weights(weights)
-    batch_size = whole_number(batch_size, "batch_size", "export")
     if network.flat.nbytes > _MOST_CONSTANTS:
         raise StriateValueError(
             f"export: the network has {in_bytes(network.flat.nbytes)} of weights, and code takes "
             f"at most {in_bytes(_MOST_CONSTANTS)}"
         )
-    for given, limit in (("max_ram", max_ram), ("max_flash", max_flash)):
+    where, stored = Path(folder), checked_weights(weights)
+    if not train:
+        _refuse("for train=True", frozen_until=frozen_until, optimizer=optimizer, loss=loss)
+    if to == PAGE:
+        limits = {"max_ram": max_ram, "max_flash": max_flash}
+        _refuse("not for pages", train=train or None, verify=verify, **limits)
+        return write_page(
+            network, where, target=target, title=name, batch_size=batch_size, weights=stored
+        )
+    checked = c_name(where.name) if name is None else name
+    if c_name(checked) != checked:
+        raise StriateValueError(
+            f"export: {checked!r} cannot begin names in C; {c_name(checked)!r} could"
+        )
+    batch_size = whole_number(batch_size, "batch_size", "export")
+    for option, limit in (("max_ram", max_ram), ("max_flash", max_flash)):
         if limit is not None:
-            whole_number(limit, given, "export")
-    if train and stored != "float32":
-        raise StriateValueError(
-            f"export: weights that learn have 32 bits; leave weights={weights!r} or train=True out"
-        )
-    if train and verify is not None:
-        raise StriateValueError(
-            "export: code that learns is verified by its own test vectors, in main.c; leave verify "
-            "or train=True out"
-        )
+            whole_number(limit, option, "export")
+    check_new_folder(where)
     if train:
-        if to not in LEARNING_KINDS:
-            raise StriateValueError(
-                f"export: code of the kind {to!r} does not learn; with train=True give "
-                f"{listed(list(LEARNING_KINDS), len(LEARNING_KINDS))}"
-            )
+        smaller = None if stored == "float32" else stored
+        _refuse("not for code that learns", weights=smaller, verify=verify)
+        made = _learning_kind(to)
         learning = learning_of(
             network, optimizer=optimizer or "adamw", loss=loss, frozen_until=frozen_until
         )
-        check_new_folder(where)
-        found = LEARNING_KINDS[to](learning, checked, target, batch_size)
+        found = made(learning, checked, target, batch_size)
     else:
-        _refuse_training_options(frozen_until=frozen_until, optimizer=optimizer, loss=loss)
-        check_new_folder(where)
         found = KINDS[to](CodeRequest(network, checked, target, batch_size, stored))
     check_limits(network, found.figures, max_ram=max_ram, max_flash=max_flash)
     if verify is not None:
@@ -155,10 +155,20 @@ def export(
     return found
 
 
-def _refuse_training_options(**given: object) -> None:
+def _refuse(why: str, **given: object) -> None:
+    """Refuse options that something is not made with."""
     for option, value in given.items():
         if value is not None:
-            raise StriateValueError(f"export: {option} is for train=True; leave it out")
+            raise StriateValueError(f"export: {option} is {why}; leave it out")
+
+
+def _learning_kind(to: str) -> Callable[[Learning, str, str | None, int], Exported]:
+    if to not in LEARNING_KINDS:
+        raise StriateValueError(
+            f"export: code of the kind {to!r} does not learn; with train=True give "
+            f"{listed(list(LEARNING_KINDS), len(LEARNING_KINDS))}"
+        )
+    return LEARNING_KINDS[to]
 
 
 def c_name(text: str) -> str:

@@ -127,8 +127,8 @@ class Exported:
     """Files for other machines.
 
     Attributes:
-        kind: as `export` takes it: "object".
-        name: what its functions and files begin with.
+        kind: as `export` takes it, such as "object".
+        name: what its functions and files begin with, or the title of a page.
         target: the processor's name.
         files: their contents, by their names in the folder.
         figures: what the code takes.

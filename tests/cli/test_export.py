@@ -174,3 +174,22 @@ def test_an_object_file_that_learns(
         "export", model, "--to", "onnx", "--frozen-until", "dense_1"
     )
     assert not Path("none").exists()
+    assert "--batch is for --to object" in refused("export", model, "--to", "onnx", "--batch", 2)
+
+
+def test_a_page(striate: Run, refused: Refused, model: Path, in_tmp: Path) -> None:
+    outcome = striate("export", model, "--to", "page")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert lines[-2] == 'says "unknown": never: train with --reject for that'
+    assert lines[-1].startswith("Wrote digits.html (")
+    assert "<title>digits</title>" in Path("digits.html").read_text("utf-8")
+    again = striate("export", model, "--to", "page", "-o", "digits.html", "--json")
+    assert again.code == 0 and again.json["file"] == "digits.html"
+    assert again.json["rejects"] is False
+    to = ("export", model, "--to", "page")
+    assert "--target is for --to object" in refused(*to, "--target", "cortex-m4")
+    assert "--batch is for" in refused(*to, "--batch", 2)
+    assert "give a name that ends in .html" in refused(*to, "-o", "page")
+    assert "there is no folder" in refused(*to, "-o", "none/page.html")
+    assert [path.name for path in in_tmp.iterdir()] == ["digits.html"]
