@@ -23,10 +23,10 @@ again; where that must not be, tiles are smaller.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from striate.freestanding.c_expressions import CPoint, CText, c_type
-from striate.freestanding.c_loops import CLoop, indented, nested
+from striate.freestanding.c_loops import CLoop, indented, nested, wrapped
 from striate.freestanding.c_names import free_name
 from striate.nest.algebra import COUNTS, Accumulator, Binary, Constant, Expression, Nest
 from striate.nest.rewrite import written_out
@@ -57,10 +57,15 @@ class CFunction:
         one = f"{head}{', '.join(declared)})"
         if len(one) > _WIDTH:
             one = f"{head}\n    " + ",\n    ".join(declared) + ")"
-        return "\n".join([one, "{", *indented(self.body), "}"])
+        body = [part for line in indented(self.body) for part in wrapped(line, _WIDTH)]
+        return "\n".join([one, "{", *body, "}"])
 
 
 _WIDTH = 100
+# GCC writes loops of less turns out, number by number, before it looks for vectors in them.
+_LEAST_TURNS = 16
+# Numbers that a tile may have if its lanes are chosen here: those of 12 vectors of AVX.
+_ROOM = 96
 
 
 def emit_c(name: str, *scheduled: tuple[Nest, Schedule]) -> CFunction:
@@ -141,6 +146,7 @@ class _NestWriter:
     def __init__(
         self, nest: Nest, schedule: Schedule, names: dict[str, str], helpers: set[str]
     ) -> None:
+        schedule = _with_long_lanes(nest, schedule)
         self.nest, self.schedule, self.names, self.helpers = nest, schedule, names, helpers
         self.lane_reduced = schedule.lane in nest.reduce
         self.lanes = schedule.lanes if self.lane_reduced else 1
@@ -157,6 +163,9 @@ class _NestWriter:
             several = nest.extent(schedule.lane) > self.lanes
             self.indices[schedule.lane] = _variables(schedule.lane)[: 1 + several]
             self.tile.append(CLoop(self.indices[schedule.lane][-1], self.lanes))
+        if schedule.lanes > 1 and self.tile and int(self.tile[-1].stop) < _LEAST_TURNS:
+            self.helpers.add("LANES")
+            self.tile[-1] = replace(self.tile[-1], mark="LANES ")
 
     @property
     def _around(self) -> list[str]:
@@ -372,3 +381,19 @@ class _NestWriter:
             CText(f"{start.text} + {value.within(2)}", 1)
             for start, value in zip(before, own, strict=True)
         ]
+
+
+def _with_long_lanes(nest: Nest, schedule: Schedule) -> Schedule:
+    """The schedule with lanes along another axis, if theirs has few indices and that one many, all
+    side by side where they are read. The order of sums stays.
+    """
+    lane, lanes, extents = schedule.lane, schedule.lanes, dict(nest.axes)
+    few = extents[lane] < _LEAST_TURNS and extents[lane] % lanes
+    if lanes == 1 or not few or lane not in nest.outputs or nest.reduction == "none":
+        return schedule
+    for axis in reversed(nest.outputs):
+        beside = all(t.stride(axis) in (0, 1) and not t.is_looked_up(axis) for t in nest.read)
+        if axis not in nest.counted and extents[axis] >= _LEAST_TURNS and beside:
+            tile = ((axis, -(-_LEAST_TURNS // lanes)), (lane, _ROOM // _LEAST_TURNS))
+            return replace(schedule, lane=axis, tile=tile)
+    return schedule

@@ -80,35 +80,37 @@ class CText:
 
 
 def linear(strides: Strides, offset: int, indices: Indices) -> CText:
-    """A linear form: `512*(2*y + r) + 16*x + c + 528`."""
+    """A linear form: `512*(2*y + r + 1) + 16*(x + 1) + c`."""
     left = {axis: stride for axis, stride in strides if indices[axis]}
-    parts: list[tuple[int, str]] = []
+    parts: list[tuple[int, list[str]]] = []
     for inner, outer in _ALONG.items():
         if {inner, outer} <= left.keys():
             unit = min(left[inner], left[outer], key=abs)
-            if abs(unit) > 1 and not left[inner] % unit and not left[outer] % unit:
+            if not left[inner] % unit and not left[outer] % unit:
                 steps = [(axis, left.pop(axis) // unit) for axis in (outer, inner)]
-                parts.append((unit, f"({_sum([_term(s, _variables(indices[a])) for a, s in steps])})"))
-    parts += [(stride, _variables(indices[axis])) for axis, stride in left.items()]
+                parts.append((unit, [text for a, step in steps for text in _terms(step, indices[a])]))
+    parts += [(stride, [*indices[axis]]) for axis, stride in left.items()]
     parts.sort(key=lambda part: -abs(part[0]))
-    terms = [_term(stride, what) for stride, what in parts]
+    terms: list[str] = []
+    for stride, inside in parts:
+        if offset >= stride > 1:
+            inside = [*inside, str(offset // stride)]
+            offset %= stride
+        terms += _terms(stride, inside)
     if offset or not terms:
         terms.append(str(offset))
-    text = _sum(terms)
-    return CText(text, _SUM if " " in text else _PRODUCT if "*" in text else _WHOLE)
+    return CText(_sum(terms), _SUM if len(terms) > 1 else _PRODUCT if "*" in terms[0] else _WHOLE)
 
 
-def _variables(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"({' + '.join(names)})"
+def _terms(factor: int, inside: Sequence[str]) -> list[str]:
+    """What adds up to a factor times a sum."""
+    if factor == 1:
+        return [*inside]
+    whole = inside[0] if len(inside) == 1 and inside[0].isalpha() else f"({_sum(inside)})"
+    return [f"-{whole}" if factor == -1 else f"{factor}*{whole}"]
 
 
-def _term(factor: int, what: str) -> str:
-    if abs(factor) == 1:
-        return "-" * (factor < 0) + (what[1:-1] if what.startswith("(") and factor == 1 else what)
-    return f"{factor}*{what}"
-
-
-def _sum(terms: list[str]) -> str:
+def _sum(terms: Sequence[str]) -> str:
     return " + ".join(terms).replace("+ -", "- ")
 
 

@@ -16,6 +16,7 @@ class CLoop:
         step: what is added at each turn.
         first: what each turn begins with.
         start: where it begins.
+        mark: what stands in front of it.
     """
 
     variable: str
@@ -23,11 +24,12 @@ class CLoop:
     step: int = 1
     first: tuple[str, ...] = ()
     start: int = 0
+    mark: str = ""
 
     def around(self, body: Sequence[str]) -> list[str]:
         """The loop, with braces if its body is more than one statement."""
         turn = f"{self.variable}++" if self.step == 1 else f"{self.variable} += {self.step}"
-        head = f"for (int {self.variable} = {self.start}; {self.variable} < {self.stop}; {turn})"
+        head = f"{self.mark}for (int {self.variable} = {self.start}; {self.variable} < {self.stop}; {turn})"
         body = [*self.first, *body]
         if is_one_statement(body):
             return [head, *indented(body)]
@@ -51,3 +53,30 @@ def is_one_statement(lines: Sequence[str]) -> bool:
 def indented(lines: Iterable[str]) -> Iterator[str]:
     """Lines, one level further in."""
     return ("    " + line if line else line for line in lines)
+
+
+def wrapped(line: str, width: int = 100) -> Iterator[str]:
+    """A line of code as lines of at most so many characters, broken between arguments or else in
+    front of an operator.
+    """
+    margin = len(line) - len(line.lstrip())
+    while len(line) > width:
+        places = [*_breaks(line[:width])]
+        if not places:
+            break
+        _, at = max(places)
+        yield line[:at].rstrip()
+        line = " " * (margin + 4) + line[at:].lstrip()
+    yield line
+
+
+def _breaks(line: str) -> Iterator[tuple[tuple[int, int], int]]:
+    """Where a line may be broken: the last of the best come first. What is deep in parentheses is
+    kept together.
+    """
+    depth, margin = 0, len(line) - len(line.lstrip())
+    for at, character in enumerate(line):
+        depth += (character in "([") - (character in ")]")
+        operator = line[at : at + 3] in (" + ", " - ", " * ", " / ", " ? ", " : ")
+        if at > margin + 8 and (character == "," or operator):
+            yield (-depth, at), at + 1

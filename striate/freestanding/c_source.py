@@ -31,6 +31,10 @@ from striate.nest.schedule import choose
 from striate.plan.layout import Buffer
 
 _WIDTH = 100
+_AROUND = {
+    "input pack": "The images, standardised, where the first layer reads them.",
+    "output unpack": "What the last layer says, where the caller reads it.",
+}
 _DTYPES = {"float": np.float32, "double": np.float64} | {
     f"{kind}{bits}_t": np.dtype(f"{kind}{bits}")
     for kind in ("int", "uint")
@@ -92,6 +96,7 @@ class _SourceWriter:
         self.taken = {"images", "outputs", "arena", "memory"}
         self.functions: dict[object, CFunction] = {}
         self.labels: dict[str, list[str]] = {}
+        self.borders: set[str] = set()
         self.helpers: set[str] = set()
         self.axes: set[str] = set()
         calls = [c for s in program.shards for c in (*s.starts, *s.calls, *s.ends)]
@@ -109,10 +114,10 @@ class _SourceWriter:
             "arrays": [*map(self._array, self.arrays)],
             "functions": c_functions(self.helpers, self.name),
             "layers": [
-                (self._comment(self.labels[function.name]), function.text)
+                (self._comment(function.name), function.text)
                 for function in self.functions.values()
             ],
-            "uses_math": "math.h" in self.helpers,
+            "used": self.helpers,
             "lines": [*indented([*self._declared_values(), *lines])],
         }
         return rendered("striate.freestanding", "templates/network.c", values, html=False)
@@ -218,8 +223,11 @@ class _SourceWriter:
         ]
         key = repr(scheduled)
         if key not in self.functions:
-            label = f"{_layer(step.label)} border" if _is_border(nests[0]) else step.label
+            border = _is_border(nests[0])
+            label = f"{_layer(step.label)} border" if border else step.label
             made = emit_c(self._free(label), *scheduled)
+            if border:
+                self.borders.add(made.name)
             self.functions[key], self.labels[made.name] = made, []
             self.helpers |= made.helpers
             self.axes |= {axis for nest in nests for axis, _ in nest.axes}
@@ -251,20 +259,25 @@ class _SourceWriter:
 
     # --- what is said of a function ------------------------------------------------------------
 
-    def _comment(self, labels: Sequence[str]) -> str:
+    def _comment(self, function: str) -> str:
         """What a function computes, and for which layers."""
+        labels = self.labels[function]
+        others = [_layer(label) for label in labels[1:]]
         text = self._told(labels[0])
-        if len(labels) > 1:
-            text += f" Also {listed([_layer(label) for label in labels[1:]], len(labels))}."
+        if function in self.borders:
+            text = f"What lies around the outputs of {_layer(labels[0])}."
+        if others:
+            text += f" Also for {listed(others, len(others))}."
         return "\n   ".join(textwrap.wrap(text, _WIDTH - 8))
 
     def _told(self, label: str) -> str:
         layer = _layer(label)
         nodes = {vertex.name: i for i, vertex in enumerate(self.network.nodes)}
         if layer not in nodes:
-            return f"{label}."
+            return _AROUND.get(label, f"{label}.")
         node = nodes[layer]
-        given = re.sub(r",? ?name='[^']*'", "", repr(self.network.nodes[node].layer))
+        # Without what is left as it is mostly.
+        given = re.sub(r"(, )?(stride|dilation)=\(1, 1\)|(, )?name='[^']*'", "", repr(self.network.nodes[node].layer)).replace("(, ", "(")
         read = " and ".join(map(sizes, self.network.input_shapes(node)))
         return f"{layer}: {given}, {read} to {sizes(self.network.nodes[node].shape)}."
 

@@ -43,7 +43,7 @@ static inline float minimum(float left, float right)
 /* The best so far, or a term that is larger, or no number. */
 static inline float larger(float best, float term)
 {
-    return (term > best) | (term != term) ? term : best;
+    return ((term > best) | (term != term)) ? term : best;
 }
 
 {% endif %}

@@ -6,19 +6,30 @@
      {{ axis }}  {{ what }}
 {% endfor %}
    An axis that is twice its letter (yy) runs inside a tile: what is summed up at the same time. */
-{% if uses_math %}
+{% if "math.h" in used %}
 #include <math.h> /* INFINITY: nothing is called */
 {% endif %}
 #include <stdint.h>
 
 #include "{{ name }}.h"
 
-/* Products and sums are rounded one by one, but where multiply_add is written. */
-#if defined(__GNUC__) && !defined(__clang__)
+/* Sums are added in the order in which they are written, and each product and each sum is rounded,
+   but where multiply_add is written: from -O3 on, GCC 8 and later would exchange loops. */
+#if defined(__clang__) || !defined(__GNUC__)
+#pragma STDC FP_CONTRACT OFF
+#elif __GNUC__ < 8
 #pragma GCC optimize("fp-contract=off")
 #else
-#pragma STDC FP_CONTRACT OFF
+#pragma GCC optimize("fp-contract=off", "no-loop-interchange", "no-loop-unroll-and-jam")
 #endif
+{% if "LANES" in used %}
+/* In front of loops over less numbers than GCC looks for vectors in, if it is not told. */
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
+#define LANES _Pragma("GCC unroll 1")
+#else
+#define LANES
+#endif
+{% endif %}
 #ifdef __cplusplus
 #define restrict __restrict
 #endif
