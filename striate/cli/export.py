@@ -22,9 +22,10 @@ from striate.freestanding.named_targets import NAMED_TARGETS
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["onnx", "object"]),
+    type=click.Choice(["onnx", "object", "c"]),
     required=True,
-    help="An ONNX file, or a folder with an object file, a header and an example in C.",
+    help="An ONNX file, or a folder with an object file or a file of C, a header and an example in "
+    "C.",
 )
 @click.option(
     "--out",
@@ -63,7 +64,8 @@ from striate.freestanding.named_targets import NAMED_TARGETS
 @click.option(
     "--target",
     metavar="PROCESSOR",
-    help=f"Object: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}.",
+    help=f"Object, C: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}. C needs none: it suits "
+    "processors with vectors.",
 )
 @click.option(
     "--batch",
@@ -71,7 +73,7 @@ from striate.freestanding.named_targets import NAMED_TARGETS
     default=1,
     show_default=True,
     metavar="N",
-    help="Object: images of a run.",
+    help="Object, C: images of a run.",
 )
 @options.output_options
 @click.pass_context
@@ -96,6 +98,9 @@ def export(
     An object file is code for one processor, such as a microcontroller's, with the weights inside:
     it calls nothing and allocates nothing. The folder has a header, an example in C with test
     vectors, and a README that says how to compile it and what it takes.
+
+    C is the same as one file of C99 to be read and compiled anywhere: a function for each layer, its
+    loops over rows, columns and channels, and the weights.
     """
     _refuse_others(context, kind)
     if kind == "onnx":
@@ -104,15 +109,19 @@ def export(
         write_code(model, out, kind, target, batch, as_json=as_json)
 
 
-_OF_KIND = {"onnx": ("layout", "pixels", "probabilities", "opset"), "object": ("target", "batch")}
+_KINDS_OF = {
+    **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
+    "target": ("object", "c"),
+    "batch": ("object", "c"),
+}
+"""The kinds of files that options are for."""
 
 
 def _refuse_others(context: click.Context, kind: str) -> None:
-    """Refuse options that are for another kind of file."""
-    for other, names in _OF_KIND.items():
-        for name in names:
-            given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-            if other != kind and given:
-                raise click.ClickException(
-                    f"--{name} is for --to {other}; leave it out with --to {kind}"
-                )
+    """Refuse options that are for other kinds of files."""
+    for name, kinds in _KINDS_OF.items():
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if kind not in kinds and given:
+            raise click.ClickException(
+                f"--{name} is for --to {' and '.join(kinds)}; leave it out with --to {kind}"
+            )

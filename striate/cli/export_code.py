@@ -1,4 +1,4 @@
-"""`striate export --to object`: code for other machines, in a folder."""
+"""`striate export --to object` and others: code for other machines, in a folder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def write_code(
     model: str, out: str | None, kind: str, target: str | None, batch: int, *, as_json: bool
 ) -> None:
     """Write the folder, and say what the code takes."""
-    if target is None:
+    if kind == "object" and target is None:
         raise click.ClickException(
             f"--to {kind} needs --target: " + listed(list(NAMED_TARGETS), len(NAMED_TARGETS))
         )
-    folder = Path(f"{Path(model).stem}-{target}" if out is None else out)
+    folder = Path(f"{Path(model).stem}-{target or kind}" if out is None else out)
     found = load(model).export(
         folder, to=kind, target=target, name=c_name(Path(model).stem), batch_size=batch
     )

@@ -9,6 +9,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.templates import rendered
 from striate.common.text import sizes
+from striate.freestanding.c_numbers import c_floats
 from striate.freestanding.exported import CodeFigures
 from striate.freestanding.named_targets import NamedTarget
 from striate.plan.inference import CompiledNetwork
@@ -29,6 +30,7 @@ def c_files(
     *,
     same_bits: bool,
     code: str,
+    readme: str = "README.md",
 ) -> dict[str, bytes]:
     """Files by their names: a header, test vectors, an example that runs them, a README.
 
@@ -40,6 +42,7 @@ def c_files(
         figures: what the code takes.
         same_bits: whether it gives the bits of ``compile(exact=True, portable=True)``.
         code: the file with the code: NAME.o or NAME.c.
+        readme: the template of the README.
     """
     images = _test_images(network, batch_size)
     values: dict[str, Any] = {
@@ -66,7 +69,7 @@ def c_files(
         f"{name}.h": "header.h",
         f"{name}_test_vectors.h": "test_vectors.h",
         "main.c": "main.c",
-        "README.md": "README.md",
+        "README.md": readme,
     }
     return {
         file: rendered("striate.freestanding", f"templates/{template}", values, html=False).encode()
@@ -93,13 +96,7 @@ def _expected(network: Model, images: Array) -> Array:
 
 def _floats(array: Array) -> list[str]:
     """The numbers of each run, which in C are those of the array to the bit."""
-    return [", ".join(map(c_float, row.tolist())) for row in array.reshape(len(array), -1)]
-
-
-def c_float(number: float) -> str:
-    """A finite number in C, with all its bits of 32."""
-    text = f"{number:.9g}"
-    return text + (".0f" if text.lstrip("-").isdigit() else "f")
+    return [", ".join(c_floats(row)) for row in array.reshape(len(array), -1)]
 
 
 def _string(text: str) -> str:

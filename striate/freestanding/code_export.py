@@ -11,13 +11,17 @@ from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
+from striate.freestanding.c_export import c_source_files
 from striate.freestanding.exported import Exported
 from striate.freestanding.object_export import object_files
 
 if TYPE_CHECKING:
     from striate.model.model import Model
 
-KINDS: dict[str, Callable[[Model, str, str, int], Exported]] = {"object": object_files}
+KINDS: dict[str, Callable[[Model, str, str | None, int], Exported]] = {
+    "object": object_files,
+    "c": c_source_files,
+}
 """What makes the files of each kind: from the network, the name, the target and the batch size."""
 _MOST_CONSTANTS = 256 << 20
 
@@ -27,7 +31,7 @@ def export(
     folder: str | Path,
     *,
     to: str,
-    target: str,
+    target: str | None = None,
     name: str | None = None,
     batch_size: int = 1,
 ) -> Exported:
@@ -40,8 +44,10 @@ def export(
     Args:
         network: the network; its auxiliary heads are left out.
         folder: the folder to make.
-        to: "object": an object file for a linker, with a header and an example in C.
-        target: the processor: see `striate.freestanding.named_targets`.
+        to: "object": an object file for a linker, with a header and an example in C; "c": one file
+            of C99 in its place.
+        target: the processor: see `striate.freestanding.named_targets`. Objects need one; of C it
+            says whether the processor has vectors, as is supposed if it is left out.
         name: what all names in C begin with; by default the folder's name.
         batch_size: images of a run.
 

@@ -13,14 +13,14 @@ class CodeFigures:
     """What code takes where it runs.
 
     Attributes:
-        code_bytes: instructions, and numbers between them.
+        code_bytes: instructions, and numbers between them; None where a compiler makes them later.
         constant_bytes: weights and tables, which may stay in flash.
         arena_bytes: memory that a run works on, and needs not keep.
         image_bytes, output_bytes: what goes in and what comes out.
         multiply_adds: of a run.
     """
 
-    code_bytes: int
+    code_bytes: int | None
     constant_bytes: int
     arena_bytes: int
     image_bytes: int
@@ -29,8 +29,9 @@ class CodeFigures:
 
     def rows(self) -> list[tuple[str, str]]:
         """In words: (what, how much)."""
+        code = [] if self.code_bytes is None else [("code", in_bytes(self.code_bytes))]
         return [
-            ("code", in_bytes(self.code_bytes)),
+            *code,
             ("weights and tables, constant", in_bytes(self.constant_bytes)),
             ("arena, to work on", in_bytes(self.arena_bytes)),
             ("images, to read", in_bytes(self.image_bytes)),
@@ -44,7 +45,7 @@ class Exported:
     """Files for other machines.
 
     Attributes:
-        kind: as `export` takes it: "object".
+        kind: as `export` takes it: "object", "c".
         name: what its functions and files begin with.
         target: the processor's name.
         files: their contents, by their names in the folder.

@@ -17,11 +17,13 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from striate.common.errors import StriateValueError
+from striate.common.text import listed
 from striate.freestanding.c_files import c_files
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, write_module
-from striate.freestanding.named_targets import named_target
+from striate.freestanding.named_targets import NAMED_TARGETS, named_target
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
-def object_files(network: Model, name: str, target: str, batch_size: int) -> Exported:
+def object_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:
     """The files, see above.
 
     Args:
@@ -39,9 +41,12 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
         batch_size: images of a run.
 
     Raises:
-        ValueError: the target is unknown, or the network has layers that only the NumPy engine can
-            compute.
+        ValueError: there is no target, it is unknown, or the network has layers that only the NumPy
+            engine can compute.
     """
+    if target is None:
+        known_ones = listed(list(NAMED_TARGETS), len(NAMED_TARGETS))
+        raise StriateValueError(f"export: an object file needs a target: {known_ones}")
     known = named_target(target)
     program = FrozenProgram(network, known.target, batch_size)
     module = with_constants(write_module(program, name), program, name)
