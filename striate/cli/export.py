@@ -99,8 +99,8 @@ def export(
     it calls nothing and allocates nothing. The folder has a header, an example in C with test
     vectors, and a README that says how to compile it and what it takes.
 
-    C is the same as one file of C99 to be read and compiled anywhere: a function for each layer, its
-    loops over rows, columns and channels, and the weights.
+    C is the same as one file of C99, to be read and to be compiled anywhere: a function for each
+    layer, with its loops over rows, columns and channels, and the weights.
     """
     _refuse_others(context, kind)
     if kind == "onnx":

@@ -9,7 +9,8 @@
                     for (int yy = 0; yy < 5; yy++)
                         for (int k = 0; k < 16; k++)
                             sum[yy][k] = multiply_add(
-                                in[84*((y + yy) + r) + 6*x + c], filters[480*r + 16*c + k], sum[yy][k]);
+                                in[84*(y + yy + r) + 6*x + c], filters[480*r + 16*c + k],
+                                sum[yy][k]);
 
 A schedule's tile becomes an array of accumulators, whose last axis is the one that fills the lanes,
 and its order of sums that of the loops, so that the results have the bits of the machine code that
@@ -28,6 +29,13 @@ from dataclasses import dataclass, replace
 from striate.freestanding.c_expressions import CPoint, CText, c_type
 from striate.freestanding.c_loops import CLoop, indented, nested, wrapped
 from striate.freestanding.c_names import free_name
+from striate.freestanding.c_tiles import (
+    LEAST_TURNS,
+    extent_of,
+    tiled_axes,
+    variables,
+    with_long_lanes,
+)
 from striate.nest.algebra import COUNTS, Accumulator, Binary, Constant, Expression, Nest
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule, order_of_sums
@@ -62,10 +70,6 @@ class CFunction:
 
 
 _WIDTH = 100
-# GCC writes loops of less turns out, number by number, before it looks for vectors in them.
-_LEAST_TURNS = 16
-# Numbers that a tile may have if its lanes are chosen here: those of 12 vectors of AVX.
-_ROOM = 96
 
 
 def emit_c(name: str, *scheduled: tuple[Nest, Schedule]) -> CFunction:
@@ -79,7 +83,7 @@ def emit_c(name: str, *scheduled: tuple[Nest, Schedule]) -> CFunction:
         ValueError: a nest has pairs of bfloat16 numbers, which C does not know.
     """
     nests = [nest for nest, _ in scheduled]
-    taken = {name for nest in nests for axis, _ in nest.axes for name in _variables(axis)}
+    taken = {name for nest in nests for axis, _ in nest.axes for name in variables(axis)}
     names: dict[str, str] = {}
     for role in dict.fromkeys(role for nest in nests for role in nest.buffers):
         names[role] = free_name(_ROLES.get(role, role), {*taken, *_OWN, *names.values()})
@@ -97,11 +101,6 @@ _ROLES = {"x": "in"}
 _OWN = {"sum", "best", "which", "term", "first", "last", "total"}
 
 
-def _variables(axis: str) -> tuple[str, str, str, str]:
-    """Variables for an axis: its index, that inside a tile, where a tile begins, its extent."""
-    return axis, axis * 2, f"{axis}_tile", f"{axis}_count"
-
-
 def _parameter(role: str, name: str, nests: Sequence[Nest]) -> str:
     if role == COUNTS:
         return f"const int64_t *restrict {name}"
@@ -111,108 +110,50 @@ def _parameter(role: str, name: str, nests: Sequence[Nest]) -> str:
     return f"{kind} *{'const *' * (of_role[0].rows is not None)}restrict {name}"
 
 
-@dataclass(frozen=True)
-class _Tiled:
-    """How an axis is gone through: `size` of its indices at a time."""
-
-    axis: str
-    extent: int | str
-    size: int
-
-    @property
-    def indices(self) -> tuple[str, ...]:
-        """The variables whose sum is its index."""
-        if self.extent == 1:
-            return ()
-        return (self.axis,) if self.size in (1, self.extent) else (self.axis, self.axis * 2)
-
-    def loops(self) -> Iterator[CLoop]:
-        """The loop over its tiles, if there are several."""
-        if self.size == self.extent:
-            return
-        if isinstance(self.extent, int) and self.extent % self.size == 0 or self.size == 1:
-            yield CLoop(self.axis, self.extent, self.size)
-            return
-        counted = isinstance(self.extent, str)
-        last = f"{self.extent} - {self.size}" if counted else int(self.extent) - self.size
-        tile = _variables(self.axis)[2]
-        first = f"const int {self.axis} = {tile} < {last} ? {tile} : {last};"
-        yield CLoop(tile, self.extent, self.size, (first,))
-
-
 class _NestWriter:
     """The lines of one nest."""
 
     def __init__(
         self, nest: Nest, schedule: Schedule, names: dict[str, str], helpers: set[str]
     ) -> None:
-        schedule = _with_long_lanes(nest, schedule)
+        schedule = with_long_lanes(nest, schedule)
         self.nest, self.schedule, self.names, self.helpers = nest, schedule, names, helpers
         self.lane_reduced = schedule.lane in nest.reduce
         self.lanes = schedule.lanes if self.lane_reduced else 1
-        self.tiled = {axis: _Tiled(axis, self._extent(axis), self._size(axis)) for axis in self._around}
+        self.tiled = tiled_axes(nest, schedule)
         self.indices = {axis: tiled.indices for axis, tiled in self.tiled.items()}
         for axis in nest.reduce:
             if axis not in nest.rounds:
-                self.indices[axis] = () if self._extent(axis) == 1 else (axis,)
+                self.indices[axis] = () if extent_of(nest, axis) == 1 else (axis,)
         # The loops over a tile, the lanes innermost, which its accumulators are found by.
         self.tile = [
             CLoop(tiled.indices[-1], tiled.size) for tiled in self.tiled.values() if tiled.size > 1
         ]
         if self.lanes > 1:
             several = nest.extent(schedule.lane) > self.lanes
-            self.indices[schedule.lane] = _variables(schedule.lane)[: 1 + several]
+            self.indices[schedule.lane] = variables(schedule.lane)[: 1 + several]
             self.tile.append(CLoop(self.indices[schedule.lane][-1], self.lanes))
-        if schedule.lanes > 1 and self.tile and int(self.tile[-1].stop) < _LEAST_TURNS:
+        if schedule.lanes > 1 and self.tile and int(self.tile[-1].stop) < LEAST_TURNS:
             self.helpers.add("LANES")
             self.tile[-1] = replace(self.tile[-1], mark="LANES ")
-
-    @property
-    def _around(self) -> list[str]:
-        """The axes around the sums, as the nest has them, but the lanes innermost where no loop
-        around them is a tile's.
-        """
-        around, lane = [*self.nest.around], self.schedule.lane
-        if lane in around and lane not in self.nest.rounds:
-            around.sort(key=lambda axis: axis == lane)
-        return around
-
-    def _extent(self, axis: str) -> int | str:
-        return _variables(axis)[3] if axis in self.nest.counted else self.nest.extent(axis)
-
-    def _size(self, axis: str) -> int:
-        """How many indices of an axis a tile has."""
-        nest, extent = self.nest, self.nest.extent(axis)
-        if nest.reduction == "none" or axis in nest.rounds:
-            return 1
-        unit = self.schedule.lanes if axis == self.schedule.lane else 1
-        size = dict(self.schedule.tile).get(axis, 1) * unit
-        repeats = nest.may_repeat and not nest.rounds
-        if axis in nest.counted:
-            return size if repeats and size <= extent else 1
-        if size >= extent:
-            return extent
-        even = -(-extent // -(-extent // size))  # as many tiles, of about the same size
-        size = min(-(-even // unit) * unit, extent)
-        if extent % size == 0 or repeats:
-            return size
-        return next(less for less in range(size, 0, -1) if extent % less == 0)
 
     def lines(self) -> list[str]:
         """All of them."""
         nest = self.nest
         counts = [
-            f"const int {_variables(axis)[3]} = (int){self.names[COUNTS]}[{i}];"
+            f"const int {variables(axis)[3]} = (int){self.names[COUNTS]}[{i}];"
             for i, axis in enumerate(nest.counted)
         ]
         loops = [each for tiled in self.tiled.values() for each in tiled.loops()]
         body = self._stores()
         if nest.reduction != "none":
-            body = [*self._declared(), *self._initial(), *self._reduce(), *body]
+            body = [*self._initial(), *self._reduce(), *body]
         if rounds := [*self._first_and_last()]:
-            innermost = max(i for i, each in enumerate(loops) if each.variable in nest.rounds)
-            body = [*rounds, *nested(loops[innermost + 1 :], body)]
-            loops = loops[: innermost + 1]
+            inside = max(
+                (i + 1 for i, c in enumerate(loops) if c.variable in nest.rounds), default=0
+            )
+            body = [*rounds, *nested(loops[inside:], body)]
+            loops = loops[:inside]
         return [*counts, *nested(loops, body)]
 
     # --- the accumulators of a tile ----------------------------------------------------------
@@ -235,11 +176,6 @@ class _NestWriter:
         subscripts = "".join(f"[{each.variable}]" for each in self.tile)
         return [f"{name}{subscripts}" for name in self._accumulators]
 
-    def _declared(self) -> Iterator[str]:
-        sizes = "".join(f"[{each.stop}]" for each in self.tile)
-        for name in self._accumulators:
-            yield f"float {name}{sizes};"
-
     def _point(self) -> CPoint:
         return CPoint(self.names, self.indices, self.helpers)
 
@@ -251,11 +187,13 @@ class _NestWriter:
             first = [neutral, Constant(0.0)]
         elif nest.initial and not self._adds_initial and not nest.rounds:
             first = nest.initial
-        lines = [
-            f"{own} = {point.value(value).text};"
-            for own, value in zip(self._own(), first, strict=True)
-        ]
-        return nested(self.tile, [*point.lines, *lines])
+        values = [point.value(value).text for value in first]
+        assigned = [f"{own} = {value};" for own, value in zip(self._own(), values, strict=True)]
+        if not self.tile:
+            return [*point.lines, *(f"float {line}" for line in assigned)]
+        sizes = "".join(f"[{each.stop}]" for each in self.tile)
+        declared = [f"float {name}{sizes};" for name in self._accumulators]
+        return [*declared, *nested(self.tile, [*point.lines, *assigned])]
 
     @property
     def _adds_initial(self) -> bool:
@@ -267,7 +205,7 @@ class _NestWriter:
         for axis in order_of_sums(nest, self.schedule):
             if axis not in nest.rounds:
                 step = self.schedule.lanes if axis == self.schedule.lane else 1
-                loops.append(CLoop(axis, self._extent(axis), step))
+                loops.append(CLoop(axis, extent_of(nest, axis), step))
         point = self._point()
         point.share(nest.terms)
         lines = [*self._combined(point)]
@@ -276,16 +214,13 @@ class _NestWriter:
     def _combined(self, point: CPoint) -> Iterator[str]:
         """The statements that add one term to each accumulator of a point."""
         own = self._own()
-        if self.nest.order is not None:
-            term, order = point.value(self.nest.terms[0]).text, point.value(self.nest.order).text
-            self.helpers.add("wins")
-            yield f"const int won = wins({term}, {own[0]});"
-            yield f"{own[0]} = won ? {term} : {own[0]};"
-            yield f"{own[1]} = won ? {order} : {own[1]};"
-            return
-        if self.nest.reduction == "max":
-            larger = point.call("larger", own[0], point.value(self.nest.terms[0]).text)
-            yield f"{own[0]} = {larger.text};"
+        if self.nest.reduction != "sum":
+            new = point.value(self.nest.terms[0]).text
+            if self.nest.order is not None:
+                order = point.value(self.nest.order).text
+                yield f"const int won = {point.call('wins', new, own[0]).text};"
+                yield f"{own[1]} = won ? {order} : {own[1]};"
+            yield f"{own[0]} = {point.call('larger', own[0], new).text};"
             return
         for term, total in zip(self.nest.terms, own, strict=True):
             if isinstance(term, Binary) and term.operation == "mul":
@@ -309,10 +244,12 @@ class _NestWriter:
             own = self._after_round(point, own)
         elif self._adds_initial and nest.initial:
             own = self._added(point, nest.initial, own)
-        if not self._is_plain:
+        if not self._is_plain or len(nest.stores) > len(own):
             names = [f"total_{i}" if len(own) > 1 else "total" for i in range(len(own))]
-            own = [point.named(text, name) if " " in text.text else text
-                   for text, name in zip(own, names, strict=True)]
+            own = [
+                point.named(text, name) if " " in text.text else text
+                for text, name in zip(own, names, strict=True)
+            ]
         point.own = own
         return nested(tile, self._written(point))
 
@@ -381,19 +318,3 @@ class _NestWriter:
             CText(f"{start.text} + {value.within(2)}", 1)
             for start, value in zip(before, own, strict=True)
         ]
-
-
-def _with_long_lanes(nest: Nest, schedule: Schedule) -> Schedule:
-    """The schedule with lanes along another axis, if theirs has few indices and that one many, all
-    side by side where they are read. The order of sums stays.
-    """
-    lane, lanes, extents = schedule.lane, schedule.lanes, dict(nest.axes)
-    few = extents[lane] < _LEAST_TURNS and extents[lane] % lanes
-    if lanes == 1 or not few or lane not in nest.outputs or nest.reduction == "none":
-        return schedule
-    for axis in reversed(nest.outputs):
-        beside = all(t.stride(axis) in (0, 1) and not t.is_looked_up(axis) for t in nest.read)
-        if axis not in nest.counted and extents[axis] >= _LEAST_TURNS and beside:
-            tile = ((axis, -(-_LEAST_TURNS // lanes)), (lane, _ROOM // _LEAST_TURNS))
-            return replace(schedule, lane=axis, tile=tile)
-    return schedule

@@ -19,6 +19,8 @@ from striate.nest.algebra import (
     Index,
     Keep,
     MultiplyAdd,
+    Pair,
+    PairProduct,
     Strides,
     Tensor,
     Unary,
@@ -30,11 +32,19 @@ Indices = Mapping[str, tuple[str, ...]]
 """The variables whose sum is the index of an axis; none where it has but one index."""
 
 _TYPES = {"real": "float", "f32": "float", "f64": "double"} | {
-    f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t" for sign in "iu" for bits in (8, 16, 32, 64)
+    f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t"
+    for sign in "iu"
+    for bits in (8, 16, 32, 64)
 }
+_NO_BFLOAT16 = "C99 has no numbers of 16 bits, as bfloat16 wants them: leave that out"
 # How tightly an expression holds together: what stands in a call or brackets, products, sums.
 _WHOLE, _PRODUCT, _SUM, _LOOSE = 3, 2, 1, 0
-_OPERATORS = {"add": ("+", _SUM), "sub": ("-", _SUM), "mul": ("*", _PRODUCT), "div": ("/", _PRODUCT)}
+_OPERATORS = {
+    "add": ("+", _SUM),
+    "sub": ("-", _SUM),
+    "mul": ("*", _PRODUCT),
+    "div": ("/", _PRODUCT),
+}
 _FUNCTIONS = {
     "exp": "exponential",
     "expm1": "exponential_minus_one",
@@ -56,9 +66,7 @@ def c_type(tensor: Tensor) -> str:
         ValueError: they are pairs of bfloat16.
     """
     if tensor.element not in _TYPES:
-        raise StriateValueError(
-            f"C has no numbers of the type {tensor.element!r}; leave bfloat16 out"
-        )
+        raise StriateValueError(_NO_BFLOAT16)
     return _TYPES[tensor.element]
 
 
@@ -88,7 +96,9 @@ def linear(strides: Strides, offset: int, indices: Indices) -> CText:
             unit = min(left[inner], left[outer], key=abs)
             if not left[inner] % unit and not left[outer] % unit:
                 steps = [(axis, left.pop(axis) // unit) for axis in (outer, inner)]
-                parts.append((unit, [text for a, step in steps for text in _terms(step, indices[a])]))
+                parts.append(
+                    (unit, [text for a, step in steps for text in _terms(step, indices[a])])
+                )
     parts += [(stride, [*indices[axis]]) for axis, stride in left.items()]
     parts.sort(key=lambda part: -abs(part[0]))
     terms: list[str] = []
@@ -182,8 +192,8 @@ class CPoint:
                 return self.call(_FUNCTIONS[name], self.value(left).text, self.value(right).text)
             case Binary(operation, left, right):
                 sign, level = _OPERATORS[operation]
-                first, second = self.value(left), self.value(right)
-                return CText(f"{first.within(level)} {sign} {second.within(level + 1)}", level)
+                one, other = self.value(left), self.value(right)
+                return CText(f"{one.within(level)} {sign} {other.within(level + 1)}", level)
             case MultiplyAdd(left, right, addend):
                 parts = [self.value(part).text for part in (left, right, addend)]
                 return self.call("multiply_add", *parts)
@@ -201,13 +211,15 @@ class CPoint:
                 return self.call(
                     "keep", self._element(key), f"(uint32_t){number}", f"{salt}u", f"{threshold}u"
                 )
-        raise StriateValueError(f"{type(expression).__name__} cannot be written in C")
+        if isinstance(expression, Pair | PairProduct):
+            raise StriateValueError(_NO_BFLOAT16)
+        raise TypeError(f"no C for {expression!r}")
 
     def _constant(self, number: float) -> CText:
         text = c_float(number)
         if is_named(text):
             self.helpers.add("math.h")
-        return CText(text, _PRODUCT if text.startswith("-") else _WHOLE)
+        return CText(text)
 
     def call(self, function: str, *arguments: str) -> CText:
         """A call of a function of `templates/functions.h`."""

@@ -28,8 +28,9 @@ class CLoop:
 
     def around(self, body: Sequence[str]) -> list[str]:
         """The loop, with braces if its body is more than one statement."""
-        turn = f"{self.variable}++" if self.step == 1 else f"{self.variable} += {self.step}"
-        head = f"{self.mark}for (int {self.variable} = {self.start}; {self.variable} < {self.stop}; {turn})"
+        name = self.variable
+        turn = f"{name}++" if self.step == 1 else f"{name} += {self.step}"
+        head = f"{self.mark}for (int {name} = {self.start}; {name} < {self.stop}; {turn})"
         body = [*self.first, *body]
         if is_one_statement(body):
             return [head, *indented(body)]

@@ -277,7 +277,11 @@ class _SourceWriter:
             return _AROUND.get(label, f"{label}.")
         node = nodes[layer]
         # Without what is left as it is mostly.
-        given = re.sub(r"(, )?(stride|dilation)=\(1, 1\)|(, )?name='[^']*'", "", repr(self.network.nodes[node].layer)).replace("(, ", "(")
+        given = re.sub(
+            r"(, )?(stride|dilation)=\(1, 1\)|(, )?name='[^']*'",
+            "",
+            repr(self.network.nodes[node].layer),
+        ).replace("(, ", "(")
         read = " and ".join(map(sizes, self.network.input_shapes(node)))
         return f"{layer}: {given}, {read} to {sizes(self.network.nodes[node].shape)}."
 

@@ -14,13 +14,14 @@
 #include "{{ name }}.h"
 
 /* Sums are added in the order in which they are written, and each product and each sum is rounded,
-   but where multiply_add is written: from -O3 on, GCC 8 and later would exchange loops. */
+   but where multiply_add is written. GCC would exchange loops, and call memset and memcpy. */
 #if defined(__clang__) || !defined(__GNUC__)
 #pragma STDC FP_CONTRACT OFF
-#elif __GNUC__ < 8
-#pragma GCC optimize("fp-contract=off")
 #else
-#pragma GCC optimize("fp-contract=off", "no-loop-interchange", "no-loop-unroll-and-jam")
+#pragma GCC optimize("fp-contract=off", "no-tree-loop-distribute-patterns")
+#if __GNUC__ >= 8
+#pragma GCC optimize("no-loop-interchange", "no-loop-unroll-and-jam")
+#endif
 #endif
 {% if "LANES" in used %}
 /* In front of loops over less numbers than GCC looks for vectors in, if it is not told. */
