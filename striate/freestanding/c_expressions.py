@@ -207,9 +207,9 @@ class CPoint:
             case Index(strides, offset):
                 return CText(f"(float){self._form(strides, offset).within(_WHOLE)}", _PRODUCT)
             case Keep(key, index, salt, threshold):
-                number = self._form(index.strides, index.offset).within(_WHOLE)
+                counted = self._form(index.strides, index.offset).within(_WHOLE)
                 return self.call(
-                    "keep", self._element(key), f"(uint32_t){number}", f"{salt}u", f"{threshold}u"
+                    "keep", self._element(key), f"(uint32_t){counted}", f"{salt}u", f"{threshold}u"
                 )
         if isinstance(expression, Pair | PairProduct):
             raise StriateValueError(_NO_BFLOAT16)
