@@ -11,6 +11,12 @@
 #if !defined({{ upper }}_FMA) && (defined(__FP_FAST_FMAF) || defined(__FMA__) \
     || defined(__ARM_FEATURE_FMA) || defined(__riscv_flen))
 #define {{ upper }}_FMA __builtin_fmaf
+#ifdef __clang__ /* which would call fmaf where no system says that this sets no errno */
+#if __has_builtin(__builtin_elementwise_fma)
+#undef {{ upper }}_FMA
+#define {{ upper }}_FMA __builtin_elementwise_fma
+#endif
+#endif
 #endif
 
 static inline float multiply_add(float left, float right, float addend)

@@ -6,12 +6,18 @@
      {{ axis }}  {{ what }}
 {% endfor %}
    An axis that is twice its letter (yy) runs inside a tile: what is summed up at the same time. */
-{% if "math.h" in used %}
-#include <math.h> /* INFINITY: nothing is called */
-{% endif %}
 #include <stdint.h>
 
 #include "{{ name }}.h"
+
+{% if "math.h" in used %}
+#ifdef __GNUC__ /* GCC and clang need no library to tell these. */
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
+#else
+#include <math.h>
+#endif
+{% endif %}
 
 /* Sums are added in the order in which they are written, and each product and each sum is rounded,
    but where multiply_add is written. GCC would exchange loops, and call memset and memcpy. */

@@ -12,10 +12,16 @@
      i  its inputs
      e  elements of a row
    An axis that is twice its letter (yy) runs inside a tile: what is summed up at the same time. */
-#include <math.h> /* INFINITY: nothing is called */
 #include <stdint.h>
 
 #include "edges.h"
+
+#ifdef __GNUC__ /* GCC and clang need no library to tell these. */
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
+#else
+#include <math.h>
+#endif
 
 /* Sums are added in the order in which they are written, and each product and each sum is rounded,
    but where multiply_add is written. GCC would exchange loops, and call memset and memcpy. */
@@ -42,6 +48,12 @@
 #if !defined(EDGES_FMA) && (defined(__FP_FAST_FMAF) || defined(__FMA__) \
     || defined(__ARM_FEATURE_FMA) || defined(__riscv_flen))
 #define EDGES_FMA __builtin_fmaf
+#ifdef __clang__ /* which would call fmaf where no system says that this sets no errno */
+#if __has_builtin(__builtin_elementwise_fma)
+#undef EDGES_FMA
+#define EDGES_FMA __builtin_elementwise_fma
+#endif
+#endif
 #endif
 
 static inline float multiply_add(float left, float right, float addend)
