@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 # Tiles of 12 vectors of 8 numbers, or 24 of 4: compilers make the best of them with AVX, NEON and
 # SSE.
 _VECTORS = Target("", "", "", vector_bytes=32, registers=16, portable=True)
-_ANY = NamedTarget(
-    "C99", "any processor with vectors of floating-point numbers, or without", _VECTORS, "cc"
-)
+_ANY = NamedTarget("any processor", "any that a compiler of C99 is for", _VECTORS, "cc")
 
 
 def c_source_files(network: Model, name: str, target: str | None, batch_size: int) -> Exported:

@@ -57,27 +57,28 @@ def indented(lines: Iterable[str]) -> Iterator[str]:
 
 
 def wrapped(line: str, width: int = 100) -> Iterator[str]:
-    """A line of code as lines of at most so many characters, broken between arguments or else in
-    front of an operator.
+    """A line of code as lines of at most so many characters, if it can be broken: between
+    arguments, or in front of operators, where it is least deep in parentheses.
     """
     margin = len(line) - len(line.lstrip())
+    indent = margin + 4
     while len(line) > width:
         places = [*_breaks(line[:width])]
         if not places:
             break
         _, at = max(places)
         yield line[:at].rstrip()
-        line = " " * (margin + 4) + line[at:].lstrip()
+        line = " " * indent + line[at:].lstrip()
     yield line
 
 
 def _breaks(line: str) -> Iterator[tuple[tuple[int, int], int]]:
-    """Where a line may be broken: the last of the best come first. What is deep in parentheses is
-    kept together.
-    """
+    """Where a line may be broken, the best of them the largest: what is deep is kept together."""
     depth, margin = 0, len(line) - len(line.lstrip())
     for at, character in enumerate(line):
-        depth += (character in "([") - (character in ")]")
+        call = character == "(" and line[at - 1].isalnum()
+        equals = line[at : at + 3] == " = "
         operator = line[at : at + 3] in (" + ", " - ", " * ", " / ", " ? ", " : ")
-        if at > margin + 8 and (character == "," or operator):
-            yield (-depth, at), at + 1
+        if at > margin + 8 and (character == "," or operator or call or equals):
+            yield (-depth, at), at + (2 if equals else 1)
+        depth += (character in "([") - (character in ")]")

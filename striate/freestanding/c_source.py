@@ -21,7 +21,7 @@ from striate.common.text import listed, sizes
 from striate.freestanding.c_emitter import CFunction, emit_c
 from striate.freestanding.c_expressions import c_type
 from striate.freestanding.c_functions import c_functions
-from striate.freestanding.c_loops import CLoop, indented
+from striate.freestanding.c_loops import CLoop, indented, wrapped
 from striate.freestanding.c_names import free_name
 from striate.freestanding.c_numbers import c_floats, is_named
 from striate.freestanding.frozen_program import Call, FrozenProgram, Segment, SegmentPlace, Shard
@@ -40,6 +40,9 @@ _DTYPES = {"float": np.float32, "double": np.float64} | {
     for kind in ("int", "uint")
     for bits in (8, 16, 32, 64)
 }
+_OFTEN = re.compile(
+    r"(, )?(stride|dilation)=\(1, 1\)|(, )?name=(\"([^\"\\]|\\.)*\"|'([^'\\]|\\.)*')"
+)
 _AXES = {
     "n": "images",
     "y": "rows of what is written",
@@ -53,6 +56,9 @@ _AXES = {
     "e": "elements of a row",
     "K": "panels of k",
     "O": "panels of o",
+    "C": "rounds over c: sums are stored after each",
+    "R": "rounds over r",
+    "S": "rounds over s",
     "g": "groups of channels",
 }
 
@@ -93,7 +99,7 @@ class _SourceWriter:
     def __init__(self, program: FrozenProgram, name: str) -> None:
         self.program, self.name = program, name
         self.network = program.network.branch()
-        self.taken = {"images", "outputs", "arena", "memory"}
+        self.taken = {"images", "outputs", "arena", "memory", f"{name}_run"}
         self.functions: dict[object, CFunction] = {}
         self.labels: dict[str, list[str]] = {}
         self.borders: set[str] = set()
@@ -138,6 +144,9 @@ class _SourceWriter:
                 if place.segment is Segment.CONSTANTS:
                     tensors = [tensor for tensor in nest.tensors() if tensor.buffer == role]
                     size, ends = _bytes(tensors[0]), [nest.reach(tensor) for tensor in tensors]
+                    if any(tensor.shift for tensor in tensors):  # tables say what is read
+                        whole = call.step.places[role]
+                        ends = [(-whole.offset, whole.buffer.size - whole.offset - 1)]
                     # From where the call begins to count, even if it reads from later on.
                     low, high = min(0, *(low for low, _ in ends)), max(high for _, high in ends)
                     span = range(place.offset + size * low, place.offset + size * (high + 1))
@@ -211,7 +220,7 @@ class _SourceWriter:
                 for role, place in zip(call.step.nest.buffers, call.places, strict=True)
             }
             arguments = [places[role] for role, _ in function.parameters]
-            yield f"{function.name}({', '.join(arguments)});"
+            yield from wrapped(f"{function.name}({', '.join(arguments)});", _WIDTH - 4)
 
     def _function(self, calls: Sequence[Call]) -> CFunction:
         """The function of some calls: one for all that compute the same."""
@@ -276,12 +285,8 @@ class _SourceWriter:
         if layer not in nodes:
             return _AROUND.get(label, f"{label}.")
         node = nodes[layer]
-        # Without what is left as it is mostly.
-        given = re.sub(
-            r"(, )?(stride|dilation)=\(1, 1\)|(, )?name='[^']*'",
-            "",
-            repr(self.network.nodes[node].layer),
-        ).replace("(, ", "(")
+        # Without what is mostly left as it is.
+        given = _OFTEN.sub("", repr(self.network.nodes[node].layer)).replace("(, ", "(")
         read = " and ".join(map(sizes, self.network.input_shapes(node)))
         return f"{layer}: {given}, {read} to {sizes(self.network.nodes[node].shape)}."
 

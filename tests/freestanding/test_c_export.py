@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from striate.common.errors import StriateError
 from striate.freestanding.c_source import c_source
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.named_targets import named_target
@@ -204,6 +205,14 @@ def test_what_is_said_of_it(tmp_path: Path) -> None:
     assert max(map(len, code.splitlines())) <= 100
 
 
+def test_targets_of_c_and_of_objects(tmp_path: Path) -> None:
+    with pytest.raises(StriateError, match="no target 'cortex-m5'; did you mean 'cortex-m"):
+        digits().export(tmp_path / "x", to="c", target="cortex-m5")
+    with pytest.raises(StriateError, match="an object file needs a target: cortex-m4"):
+        digits().export(tmp_path / "x", to="object")
+    assert not (tmp_path / "x").exists()
+
+
 def test_layers_that_compute_the_same_share_a_function() -> None:
     layers: list[Any] = [layer for _ in range(3) for layer in (Conv2D(4, 3, padding=1), ReLU())]
     network = Network(layers, (6, 7, 4), seed=1)
@@ -214,6 +223,20 @@ def test_layers_that_compute_the_same_share_a_function() -> None:
     assert calls[:2] == [
         ("conv2d_1_forward", "conv2d_1_filters"), ("conv2d_1_forward", "conv2d_2_filters"),
     ]  # fmt: skip
+
+
+def test_layers_may_be_called_anything(tmp_path: Path) -> None:
+    names = ["main", "a * b", "3×3", "exp", "it's \"x\", name='y'", "out"]
+    layers: list[Any] = [Conv2D(3, 2, name=name) for name in names]
+    network = Network(layers, (9, 8, 1), seed=1)
+    images = images_for(network, 2)
+    files = network.export(tmp_path / "x", to="c", name="main_forward").files
+    texts = {name: text.decode() for name, text in files.items() if name.endswith((".c", ".h"))}
+    assert "/* a * b: Conv2D(3, (2, 2)), 8×7×3 to 7×6×3. */" in texts["main_forward.c"]
+    del texts["main.c"]
+    library = shared_library(tmp_path, texts, "-O1", *fused(), *STRICT)
+    found = outputs(library, "main_forward", images, int(np.prod(network.output_shape)))
+    np.testing.assert_array_equal(found, expected(network, images).reshape(2, -1))
 
 
 def test_the_code_is_what_was_read_and_found_good() -> None:

@@ -181,8 +181,8 @@ static void conv2d_1_forward(
                 for (int y = 0; y < 4; y++)
                     for (int xx = 0; xx < 3; xx++)
                         LANES for (int k = 0; k < 2; k++)
-                            sum[y][xx][k] = multiply_add(in[8*(y + r) + x + xx + s],
-                                filters[6*r + 2*s + k], sum[y][xx][k]);
+                            sum[y][xx][k] = multiply_add(
+                                in[8*(y + r) + x + xx + s], filters[6*r + 2*s + k], sum[y][xx][k]);
         for (int y = 0; y < 4; y++)
             for (int xx = 0; xx < 3; xx++)
                 LANES for (int k = 0; k < 2; k++)
