@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.memory import whole_lines
+from striate.freestanding.known_zeros import known_zeros
 from striate.nest.target import Target, host
 from striate.nest.worker import run_of_tasks
 from striate.plan.analysis.batchnorm_folding import folded
@@ -53,10 +54,17 @@ class SegmentPlace:
 
 @dataclass(frozen=True)
 class Call:
-    """A nest on places in memory, one for each of `Nest.buffers`."""
+    """A nest on places in memory, one for each of `Nest.buffers`.
+
+    Attributes:
+        step: the nest.
+        places: where its buffers are.
+        zeros: of each, the elements that are zero, counted from there.
+    """
 
     step: BoundNest
     places: tuple[SegmentPlace, ...]
+    zeros: tuple[tuple[range, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,8 @@ class FrozenProgram:
         plan.input_stage.set_preprocessing(own.preprocessing)
         plan.prepare(host(portable=target.portable))  # this processor lays the weights out
         self._place(plan.stages)
+        finite = all(np.isfinite(array).all() for array in (own.flat, own.state_flat))
+        self._zeros = known_zeros(plan.stages) if finite else {}
         self.shards = [shard for stage in plan.stages for shard in self._shards_of(stage)]
 
     # --- memory ----------------------------------------------------------------------------
@@ -175,7 +185,10 @@ class FrozenProgram:
         tasks, shards = stage.tasks // stage.grain, stage.used_shards
 
         def calls(steps: list[BoundNest]) -> tuple[Call, ...]:
-            return tuple(Call(step, self._places(step, stage, assembly)) for step in steps)
+            return tuple(
+                Call(step, self._places(step, stage, assembly), self._known_zeros(step))
+                for step in steps
+            )
 
         starts, inner, ends = calls(final.starts), calls(final.steps), calls(final.ends)
         if not starts and not ends:
@@ -183,6 +196,15 @@ class FrozenProgram:
             return
         for shard in range(shards):
             yield Shard(shard, starts, inner, ends, run_of_tasks(tasks, shards, shard))
+
+    def _known_zeros(self, step: BoundNest) -> tuple[tuple[range, ...], ...]:
+        return tuple(
+            tuple(
+                range(run.start - place.offset, run.stop - place.offset)
+                for run in self._zeros.get(place.buffer, ())
+            )
+            for place in (step.places[role] for role in step.nest.buffers)
+        )
 
     def _places(
         self, step: BoundNest, stage: Stage, assembly: Assembly

@@ -117,18 +117,11 @@ class _ModuleWriter:
         """The function of a nest: one for all that compute the same."""
         step, target = call.step, self.target
         schedule = step.schedule or choose(step.nest, target)
-        key = f"{step.nest!r} {schedule!r}"
+        key = f"{step.nest!r} {schedule!r} {call.zeros}"
         if key not in self._known:
             name = self._free(step.label)
-            made = emit_function(
-                step.nest,
-                schedule,
-                name,
-                fused=target.fused,
-                index=target.index,
-                prefetch=target.prefetches,
-                rounds=target.rounds,
-            )
+            zeros = dict(zip(step.nest.buffers, call.zeros, strict=True))
+            made = emit_function(step.nest, schedule, name, target, zeros=zeros)
             self.texts.append(made.text)
             self.declarations |= made.declarations
             self._known[key], self.labels[name] = name, step.label

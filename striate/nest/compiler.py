@@ -93,8 +93,7 @@ def source_of(
 ) -> str:
     """The LLVM IR of a nest for a machine, which need not be this one."""
     chosen = schedule or choose(nest, target, element)
-    fused, pairs = target.fused, target.bfloat16
-    return emit(nest, chosen, symbol, element, fused=fused, pairs=pairs)
+    return emit(nest, chosen, symbol, element, target)
 
 
 def tuned_key(nest: Nest, element: Number) -> str:

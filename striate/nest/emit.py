@@ -16,20 +16,17 @@ shorter vectors follow, each behind a test.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from striate.nest.algebra import COUNTS, Binary, Expression, Nest, PairProduct
+from striate.nest.algebra import COUNTS, Nest
 from striate.nest.expressions import Evaluator, IterationPoint
-from striate.nest.ir import Function, IndexType, Number, Value, scalar, vector
+from striate.nest.ir import Function, Number, Value
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule, can_mask
-from striate.nest.software_prefetch import fetched
-
-_NEUTRAL = {"sum": 0.0, "max": float("-inf"), "argmax": float("-inf")}
-Point = Mapping[str, int]
+from striate.nest.target import Target
+from striate.nest.tile_emitter import NO_ZEROS, Round, TileEmitter, Zeros
 
 
 @dataclass(frozen=True)
@@ -54,61 +51,47 @@ NON_TEMPORAL = "!0 = !{i32 1}"
 def emit_function(
     nest: Nest,
     schedule: Schedule,
-    name: str = "body",
+    name: str,
+    target: Target,
     element: Number = "f32",
-    *,
-    fused: bool = True,
-    pairs: bool = False,
-    index: IndexType = "i64",
-    prefetch: bool = True,
-    rounds: bool = True,
+    zeros: Zeros = NO_ZEROS,
 ) -> Emitted:
     """A nest under a schedule as one function of a module.
 
     Args:
-        name: what it is called there.
-        fused: whether the processor multiplies and adds in one step.
-        pairs: whether it has instructions for pairs of bfloat16 numbers.
-        index: as wide as its addresses.
-        prefetch: whether to ask for what is read later.
-        rounds: whether it has an instruction that rounds to whole numbers.
+        nest: what is computed.
+        schedule: how.
+        name: what the function is called.
+        target: the processor: what it can do in one instruction, and what addresses it can form.
+        element: the type of the nest's numbers.
+        zeros: elements of buffers that are known to be zero: sums leave products with them out.
     """
-    code = Function(index=index, rounds=rounds)
-    emitter = _Emitter(written_out(nest), schedule, element, fused, pairs, code, prefetch)
-    return emitter.function(name)
-
-
-@dataclass(frozen=True)
-class Round:
-    """Which of the rounds of a sum is at hand: whether it is the first, an i1; and the last."""
-
-    is_first: Value
-    is_last: bool
+    return _Emitter(written_out(nest), schedule, target, element, zeros).function(name)
 
 
 class _Emitter:
     def __init__(
-        self,
-        nest: Nest,
-        schedule: Schedule,
-        element: Number,
-        fused: bool,
-        pairs: bool,
-        code: Function,
-        prefetch: bool,
+        self, nest: Nest, schedule: Schedule, target: Target, element: Number, zeros: Zeros
     ) -> None:
-        self.prefetch = prefetch
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
-        self.code = code
+        self.code = Function(index=target.index, rounds=target.rounds)
         self.masked = self._masked()
-        lanes_in_use = nest.extent(schedule.lane) if self.masked else None
         self.at = Evaluator(
-            self.code, nest.buffers, schedule.lane, element, fused, pairs, lanes_in_use
+            self.code,
+            nest.buffers,
+            schedule.lane,
+            element,
+            target.fused,
+            target.bfloat16,
+            nest.extent(schedule.lane) if self.masked else None,
         )
         self.counts: dict[str, Value] = {}
-        self.round: Round | None = None
+        self.tiles = TileEmitter(
+            nest, schedule, target, element, self.code, self.at, self.counts, zeros
+        )
+        self._round: Round | None = None
         self.lane_reduced = schedule.lane in nest.reduce
         if self.lane_reduced and nest.reduction != "sum":
             raise ValueError(f"lanes can be summed up, but not reduced by {nest.reduction}")
@@ -155,7 +138,7 @@ class _Emitter:
     def _outputs(self, axes: list[str], place: IterationPoint, sizes: dict[str, int]) -> None:
         """Loops over the axes around the sums, outermost first, down to one tile."""
         if not axes:
-            self._tile(place, sizes)
+            self.tiles.emit(place, sizes, self._round)
             return
         if axes[0] in self.nest.rounds:
             self._rounds(axes, place, sizes)
@@ -191,11 +174,11 @@ class _Emitter:
                 return
             first, more = self._first_and_more(there)
             done = self.code.emit(f"xor i1 {more}, true")
-            self.round = Round(first, is_last=False)
+            self._round = Round(first, is_last=False)
             self.code.when(more, partial(self._outputs, rest, there, sizes))
-            self.round = Round(first, is_last=True)
+            self._round = Round(first, is_last=True)
             self.code.when(done, partial(self._outputs, rest, there, sizes))
-            self.round = None
+            self._round = None
 
         self._range(0, self.extents[axis], 1, turn)
 
@@ -270,175 +253,6 @@ class _Emitter:
         elif stop > start:
             self._loop(start, stop, step, body)
 
-    # --- one tile: accumulators, the reduction, the stores -------------------------------------
-
-    def _tile(self, place: IterationPoint, sizes: Mapping[str, int]) -> None:
-        points = [self._scaled(point, place) for point in _points(sizes)]
-        accumulators = self._initial(place, points)
-        if self.nest.reduction != "none":
-            outside = {*self.schedule.unroll, *self.nest.rounds}
-            loops = [axis for axis in self.nest.reduce if axis not in outside]
-            accumulators = self._reduce(loops, place, points, accumulators)
-        self.at.forget()
-        if self.lane_reduced:
-            accumulators = self._summed(accumulators)
-            place = place.wide(1)
-        for point, own in zip(points, _split(accumulators, len(points)), strict=True):
-            self._store(place.point(point), own)
-
-    def _scaled(self, point: Point, place: IterationPoint) -> Point:
-        """A point of a tile as offsets: along the lane axis it counts vectors.  Zeros are left
-        out.
-        """
-        lane, count = self.schedule.lane, place.count
-        return {a: i * count if a == lane else i for a, i in point.items() if i}
-
-    def _initial(self, place: IterationPoint, points: list[Point]) -> list[Value]:
-        nest, arithmetic = self.nest, self.at.arithmetic(place.count)
-        if nest.reduction == "none":
-            return []
-        first = arithmetic.constant(_NEUTRAL[nest.reduction])
-        if nest.reduction == "argmax":
-            return [first, arithmetic.constant(0.0)] * len(points)
-        if not nest.initial or self.lane_reduced or nest.rounds or nest.goes_on:
-            return [first] * (len(points) * len(nest.terms))
-        self.at.forget()
-        return [self.at.value(e, place.point(point)) for point in points for e in nest.initial]
-
-    def _reduce(
-        self,
-        loops: list[str],
-        place: IterationPoint,
-        points: list[Point],
-        accumulators: list[Value],
-    ) -> list[Value]:
-        """The loops over the reduced axes, carrying the accumulators in registers."""
-        if not loops:
-            return self._accumulate(place, points, accumulators)
-        axis, rest = loops[0], loops[1:]
-        step = self.schedule.lanes if axis == self.schedule.lane else 1
-        stop: int | Value = self.counts.get(axis, self.extents[axis])
-        if stop == step:
-            return self._reduce(rest, place.at(axis, 0), points, accumulators)
-
-        def turn(index: Value, carried: list[Value]) -> list[Value]:
-            there = place.at(axis, index)
-            if self.prefetch and not rest:
-                self._fetch(axis, there, points)
-            return self._reduce(rest, there, points, carried)
-
-        kind = vector(self.element, place.count)
-        return self.code.loop(stop, step, accumulators, kind, turn)
-
-    def _fetch(self, axis: str, place: IterationPoint, points: list[Point]) -> None:
-        """Ask for what the loop over `axis` reads later: see `striate.nest.software_prefetch`."""
-        body = [{**point, **step} for step in self._steps() for point in points]
-        for wanted in fetched(self.nest, self.schedule, axis, body, self.element):
-            self.at.fetch(wanted.tensor, place.point(wanted.point), near=wanted.near)
-
-    def _steps(self) -> list[Point]:
-        """The points of the reduced axes that are written out."""
-        unrolled = [axis for axis in self.nest.reduce if axis in self.schedule.unroll]
-        return [*_points({axis: self.extents[axis] for axis in unrolled})]
-
-    def _accumulate(
-        self, place: IterationPoint, points: list[Point], accumulators: list[Value]
-    ) -> list[Value]:
-        """One turn of the innermost loop: every unrolled point of the reduction, in every point
-        of the tile.
-        """
-        self.at.forget()
-        own = _split(accumulators, len(points))
-        steps = self._steps()
-        for together in self._sharing(points):
-            for step in steps:
-                for i in together:
-                    own[i] = self._combine(place.point({**points[i], **step}), own[i])
-        return [value for values in own for value in values]
-
-    def _sharing(self, points: list[Point]) -> list[list[int]]:
-        """Which points of a tile read something together: those that differ along axes that some
-        tensor does not move along.  Others come one after the other, which needs less registers.
-        """
-        apart = [
-            axis for axis in self.tile if all(tensor.stride(axis) for tensor in self.nest.read)
-        ]
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for i, point in enumerate(points):
-            groups.setdefault(tuple(point.get(axis, 0) for axis in apart), []).append(i)
-        return [*groups.values()]
-
-    def _combine(self, place: IterationPoint, own: list[Value]) -> list[Value]:
-        """The accumulators of one point after one more term."""
-        nest, arithmetic = self.nest, self.at.arithmetic(place.count)
-        if nest.reduction == "sum":
-            return [
-                self._add(term, place, value) for term, value in zip(nest.terms, own, strict=True)
-            ]
-        term = self.at.value(nest.terms[0], place)
-        # Only a strictly larger value wins, so the first of equals stays.
-        wins = arithmetic.wins(term, own[0])
-        best = arithmetic.select(wins, term, own[0])
-        if nest.order is None:
-            return [best]
-        return [best, arithmetic.select(wins, self.at.value(nest.order, place), own[1])]
-
-    def _add(self, term: Expression, place: IterationPoint, accumulator: Value) -> Value:
-        arithmetic = self.at.arithmetic(place.count)
-        if isinstance(term, PairProduct):
-            return self.at.add_pairs(term, place, accumulator)
-        if isinstance(term, Binary) and term.operation == "mul":
-            left, right = self.at.value(term.left, place), self.at.value(term.right, place)
-            return arithmetic.multiply_add(left, right, accumulator)
-        return arithmetic.binary("fadd", accumulator, self.at.value(term, place))
-
-    def _summed(self, accumulators: list[Value]) -> list[Value]:
-        """The sums over the lanes, as vectors of one lane: from here on all is one number."""
-        sums = self.at.arithmetic(self.schedule.lanes).sums(accumulators)
-        kind, one = vector(self.element, 1), scalar(self.element)
-        return [self.code.emit(f"insertelement {kind} poison, {one} {s}, i32 0") for s in sums]
-
-    def _store(self, place: IterationPoint, own: list[Value]) -> None:
-        """What one point of the tile leaves behind.  All is read before anything is written."""
-        if self.round:
-            own = self._after_round(place, own, self.round)
-            if not self.round.is_last:
-                for store, value in zip(self.nest.stores, own, strict=True):
-                    self.at.write(store.target, place, value)
-                self.at.forget()
-                return
-        elif (self.lane_reduced or self.nest.goes_on) and self.nest.initial:
-            own = self._added(self.nest.initial, place, own)
-        values = self.at.values([store.value for store in self.nest.stores], place, own)
-        for store, value in zip(self.nest.stores, values, strict=True):
-            self.at.write(store.target, place, value, store.streaming)
-        self.at.forget()
-
-    def _added(
-        self, expressions: Sequence[Expression], place: IterationPoint, own: Sequence[Value]
-    ) -> list[Value]:
-        arithmetic = self.at.arithmetic(place.count)
-        return [
-            arithmetic.binary("fadd", self.at.value(expression, place), value)
-            for expression, value in zip(expressions, own, strict=True)
-        ]
-
-    def _after_round(self, place: IterationPoint, own: Sequence[Value], at: Round) -> list[Value]:
-        """The sums so far: those of a round and what was stored after the one before, of which
-        there is none before the first.
-        """
-        kept = tuple(store.target for store in self.nest.stores)
-        if self.nest.initial == kept:
-            return self._added(kept, place, own)
-        arithmetic = self.at.arithmetic(place.count)
-        zero = arithmetic.constant(0.0)
-        begun = [self.at.value(e, place) for e in self.nest.initial] or [zero] * len(own)
-        stored = [self.at.value(target, place) for target in kept]
-        return [
-            arithmetic.binary("fadd", arithmetic.either(at.is_first, start, before), value)
-            for start, before, value in zip(begun, stored, own, strict=True)
-        ]
-
 
 def _vectors(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:
     """(start, stop, lanes): full vectors, then half, quarter … vectors for what is left."""
@@ -449,15 +263,3 @@ def _vectors(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:
         stop = done + (extent - done) // lanes * lanes
         yield done, stop, lanes
         done = stop
-
-
-def _points(sizes: Mapping[str, int]) -> Iterator[Point]:
-    """All points of a small box, the last axis fastest."""
-    for offsets in itertools.product(*(range(size) for size in sizes.values())):
-        yield dict(zip(sizes, offsets, strict=True))
-
-
-def _split(values: list[Value], parts: int) -> list[list[Value]]:
-    """Equal parts, one for each point."""
-    width = len(values) // parts
-    return [values[i * width : (i + 1) * width] for i in range(parts)]

@@ -28,6 +28,7 @@ from striate.nest.algebra import (
 from striate.nest.bfloat16_arithmetic import Pairs
 from striate.nest.convert import convert
 from striate.nest.functions import Arithmetic
+from striate.nest.induction_pointers import InductionPointer
 from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -82,6 +83,9 @@ class Evaluator:
         self._pointers = {name: f"%b{i}" for i, name in enumerate(buffers)}
         self._loaded: dict[object, Value] = {}
         self._known: dict[int, Value] | None = None
+        # What loops carry: pointers by what they move with, with what they are for, and the
+        # elements that indices known beforehand add.
+        self._carried: dict[object, list[tuple[InductionPointer, int, Value]]] = {}
 
     def arithmetic(self, count: int) -> Arithmetic:
         """Operations on vectors of `count` lanes."""
@@ -292,6 +296,19 @@ class Evaluator:
             and second == replace(first, offset=first.offset + 1)
         )
 
+    # --- pointers that a loop carries -------------------------------------------------------
+
+    def pointed(self, wanted: InductionPointer, place: IterationPoint) -> Value:
+        """Where a pointer stands before its loop, of which `place` is the first turn."""
+        tensor = replace(wanted.tensor, offset=wanted.middle)
+        return self._address(tensor, place)
+
+    def carry(self, wanted: InductionPointer, place: IterationPoint, pointer: Value) -> None:
+        """Read through a pointer that the loop around `place` carries."""
+        moving, known = self._linear(wanted.tensor.strides, 0, place)
+        key = (wanted.tensor.buffer, moving, self._type(wanted.tensor))
+        self._carried.setdefault(key, []).append((wanted, known, pointer))
+
     # --- addresses -------------------------------------------------------------------------
 
     def _type(self, tensor: Tensor) -> str:
@@ -301,6 +318,14 @@ class Evaluator:
         kind = scalar(self._type(tensor))
         offset = tensor.offset + lane * tensor.stride(self.lane)
         moving, constant = self._linear(tensor.strides, offset, place)
+        if self._carried and tensor.rows is None and not tensor.shift:
+            key = (tensor.buffer, moving, self._type(tensor))
+            for wanted, known, carried in self._carried.get(key, ()):
+                if wanted.first <= constant - known <= wanted.last:
+                    far = constant - known - wanted.middle
+                    return self.code.emit(
+                        f"getelementptr {kind}, ptr {carried}, {self.code.index} {far}"
+                    )
         start = pointer = self._start(tensor, place, lane)
         if moving is not None:
             pointer = self.code.once(

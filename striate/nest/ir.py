@@ -119,14 +119,16 @@ class Function:
         stop: int | Value,
         step: int,
         carried: Sequence[Value],
-        kind: str,
+        kind: str | Sequence[str],
         body: Callable[[Value, list[Value]], list[Value]],
         start: int | Value = 0,
     ) -> list[Value]:
         """A loop from `start` below `stop` (it runs at least once) that carries values.
 
-        `body` takes the index and the carried values, and returns their next ones.
+        `body` takes the index and the carried values, and returns their next ones; `kind` is the
+        type of all, or of each.
         """
+        kinds = [kind] * len(carried) if isinstance(kind, str) else kind
         before, head, after = self._block, self.name("loop"), self.name("done")
         self.effect(f"br label %{head}")
         self._open(head)
@@ -136,8 +138,8 @@ class Function:
         results = body(index, phis)
         latch = self._block
         heads = [f"  {index} = phi {self.index} [ {start}, %{before} ], [ {following}, %{latch} ]"]
-        for phi, first, result in zip(phis, carried, results, strict=True):
-            heads.append(f"  {phi} = phi {kind} [ {first}, %{before} ], [ {result}, %{latch} ]")
+        for phi, one, first, result in zip(phis, kinds, carried, results, strict=True):
+            heads.append(f"  {phi} = phi {one} [ {first}, %{before} ], [ {result}, %{latch} ]")
         self.lines[place:place] = heads
         self.effect(f"{following} = add nuw nsw {self.index} {index}, {step}")
         more = self.emit(f"icmp slt {self.index} {following}, {stop}")
@@ -145,6 +147,11 @@ class Function:
         self._scopes.pop()
         self.label(after)
         return results
+
+    def moved_on(self, pointer: Value, size: int) -> Value:
+        """A pointer so many bytes on; LLVM is kept from computing it in any other way."""
+        following = self.emit(f"getelementptr i8, ptr {pointer}, {self.index} {size}")
+        return self.emit(f'call ptr asm "", "=r,0"(ptr {following})')
 
     def when(self, condition: Value, body: Callable[[], None]) -> None:
         """Run what `body` emits only if `condition`, an i1, is true."""

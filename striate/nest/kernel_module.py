@@ -10,6 +10,7 @@ from striate.nest.algebra import Nest
 from striate.nest.emit import NON_TEMPORAL, emit_function
 from striate.nest.ir import Number
 from striate.nest.schedule import Schedule
+from striate.nest.target import Target, host
 
 
 def emit(
@@ -17,15 +18,13 @@ def emit(
     schedule: Schedule,
     symbol: str = "kernel",
     element: Number = "f32",
-    *,
-    fused: bool = True,
-    pairs: bool = False,
+    target: Target | None = None,
 ) -> str:
     """A module with a nest as ``void symbol(ptr arguments)``, see above.
 
-    The arguments are those of `emit_function`.
+    The arguments are those of `emit_function`; without a target it is this processor's.
     """
-    body = emit_function(nest, schedule, "body", element, fused=fused, pairs=pairs)
+    body = emit_function(nest, schedule, "body", target or host(), element)
     entry = []
     for i in range(body.count):
         entry.append(f"  %a{i} = getelementptr ptr, ptr %arguments, i64 {i}")

@@ -68,6 +68,15 @@ class Target:
         """Whether it has caches, into which code may ask for what it will read."""
         return self.triple.startswith(("x86_64", "amd64", "aarch64", "arm64"))
 
+    @property
+    def reach(self) -> tuple[int, int] | None:
+        """The bytes, from the least to the most, that a load of a number adds to a pointer; None if
+        it adds an index, too, so that loops need not carry pointers.
+        """
+        if self.triple.startswith(("thumb", "arm")):
+            return -1020, 1020
+        return (-2048, 2047) if self.triple.startswith("riscv") else None
+
     def lanes(self, element_bytes: int) -> int:
         """How many elements one vector register holds."""
         return self.vector_bytes // element_bytes

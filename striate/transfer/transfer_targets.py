@@ -47,9 +47,11 @@ class Figures(NamedTuple):
     score: float | None
     loss: float
 
-    def better_than(self, other: Figures) -> bool:
-        """Whether the score is higher or, of equal ones, the loss lower."""
-        if self.score is None or other.score is None or self.score == other.score:
+    def better_than(self, other: Figures, *, few: bool = False) -> bool:
+        """Whether the score is higher or, of equal ones, the loss lower. Where `few` images tell,
+        the loss alone: of thirty, one more or less that is right says little.
+        """
+        if few or self.score is None or other.score is None or self.score == other.score:
             return self.loss < other.loss
         return self.score > other.score
 

@@ -236,7 +236,8 @@ class Transfer:
         outputs = tail.predict_logits(seen[held], threads=self.threads)
         before = targets.figures(head(made.features[0][held]), held)
         after = targets.figures(outputs, held)
-        made.trial, better = (before, after), after.better_than(before)
+        enough = len(held) >= targets.enough
+        made.trial, better = (before, after), after.better_than(before, few=not enough)
         self._told(
             made,
             f"Trained on {stages.description}: {targets.told(after)}, on "
@@ -245,7 +246,6 @@ class Transfer:
         )
         if not better:
             return None
-        enough = len(held) >= targets.enough
         made.unseen = (targets.usual(outputs), targets.truth[held]) if enough else None
         made.history = history
         if goes_on:

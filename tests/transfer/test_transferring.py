@@ -17,7 +17,7 @@ from striate.optim.losses import SoftmaxCrossEntropy
 from striate.transfer.backbone import Backbone
 from striate.transfer.cuts import WHOLE, extended, rest
 from striate.transfer.fine_tuning import FineTuning, TunedStages, choose_cut, work_behind
-from striate.transfer.transfer_targets import ClassTargets, LabelTargets, NumberTargets
+from striate.transfer.transfer_targets import ClassTargets, Figures, LabelTargets, NumberTargets
 from striate.transfer.transferring import FEWEST, Transfer
 
 QUIET: dict[str, Any] = {"fit_options": {"progress": False}}
@@ -195,6 +195,14 @@ def test_asked_for_it_is_done_whatever_comes_of_it() -> None:
     transfer.go_on(made, images)
     assert made.mirrored and made.tuned is not None and made.trial is None
     assert made.history is not None and made.history[0].images == 80
+
+
+def test_few_images_tell_by_their_loss() -> None:
+    """Of thirty one more that is right says little; of hundreds the score is what counts."""
+    right, sure = Figures(0.77, 0.96), Figures(0.70, 0.68)
+    assert right.better_than(sure) and not sure.better_than(right)
+    assert sure.better_than(right, few=True) and not right.better_than(sure, few=True)
+    assert Figures(0.7, 0.5).better_than(sure) and Figures(None, 0.5).better_than(sure)
 
 
 def test_labels_and_their_thresholds() -> None:
