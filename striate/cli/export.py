@@ -24,10 +24,11 @@ from striate.freestanding.rounded_weights import WEIGHTS
 @click.option(
     "--to",
     "kind",
-    type=click.Choice(["onnx", "object", "wasm", "page"]),
+    type=click.Choice(["onnx", "object", "c", "wasm", "page"]),
     required=True,
-    help="An ONNX file, or a folder: with an object file, a header and an example in C, or with "
-    "WebAssembly and a module of JavaScript that calls it; or one page that classifies pictures.",
+    help="An ONNX file; or a folder: with an object file or a file of C, a header and an example, "
+    "or with WebAssembly and a module of JavaScript that calls it; or one page that classifies "
+    "pictures.",
 )
 @click.option(
     "--out",
@@ -66,8 +67,8 @@ from striate.freestanding.rounded_weights import WEIGHTS
 @click.option(
     "--target",
     metavar="PROCESSOR",
-    help=f"Object: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, or TRIPLE[:CPU][:+FEATURES] "
-    "as LLVM has them.",
+    help=f"Object, C: {listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, or "
+    "TRIPLE[:CPU][:+FEATURES] as LLVM has them. C needs none: it suits processors with vectors.",
 )
 @click.option(
     "--batch",
@@ -75,14 +76,14 @@ from striate.freestanding.rounded_weights import WEIGHTS
     default=1,
     show_default=True,
     metavar="N",
-    help="Object, wasm: images of a run, or at most of a step of training.",
+    help="Object, C, wasm: images of a run, or at most of a step of training.",
 )
 @click.option(
     "--weights",
     type=click.Choice(WEIGHTS),
     default=WEIGHTS[0],
     show_default=True,
-    help="Object, wasm, page: weights are stored in 32 bits, in 16, or in 8 with a scale for each "
+    help="Object, C, wasm, page: store weights in 32 bits, in 16, or in 8 with a scale for each "
     "output channel. They are multiplied in 32 bits all the same.",
 )
 @click.option(
@@ -111,14 +112,14 @@ from striate.freestanding.rounded_weights import WEIGHTS
     "--max-ram",
     type=options.byte_count,
     metavar="SIZE",
-    help="Object, wasm: refuse a network that needs more for values, images, outputs and stack, "
+    help="Object, C, wasm: refuse a network that needs more for values, images, outputs and stack, "
     "such as 192KB.",
 )
 @click.option(
     "--max-flash",
     type=options.byte_count,
     metavar="SIZE",
-    help="Object, wasm: refuse a network that needs more for code and weights, such as 1MB.",
+    help="Object, C, wasm: refuse a network that needs more for code and weights, such as 1MB.",
 )
 @click.option(
     "--verify",
@@ -166,6 +167,9 @@ def export(
     it calls nothing and allocates nothing. The folder has a header, an example in C with test
     vectors, and a README that says how to compile it and what it takes.
 
+    C is the same as one file of C99, to be read and to be compiled anywhere: a function for each
+    layer, with its loops over rows, columns and channels, and the weights.
+
     WebAssembly runs in browsers and in Node, with vectors where they have them. The folder has a
     module of JavaScript that loads and calls it, with types, an example with test vectors, and a
     README.
@@ -203,9 +207,10 @@ def export(
 
 _KINDS_OF = {
     **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
-    **dict.fromkeys(("target", "verify", "verify_images"), ("object",)),
-    **dict.fromkeys(("weights", "measure"), ("object", "wasm", "page")),
-    **dict.fromkeys(("batch", "max_ram", "max_flash"), ("object", "wasm")),
+    "target": ("object", "c"),
+    **dict.fromkeys(("verify", "verify_images"), ("object",)),
+    **dict.fromkeys(("weights", "measure"), ("object", "c", "wasm", "page")),
+    **dict.fromkeys(("batch", "max_ram", "max_flash"), ("object", "c", "wasm")),
     **dict.fromkeys(("train", "frozen_until", "optimizer", "weight_decay"), ("object", "wasm")),
 }
 """The kinds of files that options are for."""

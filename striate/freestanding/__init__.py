@@ -1,4 +1,5 @@
-"""Networks as code that runs by itself, on any processor that LLVM knows: no Python, no C library.
+"""Networks as code that runs by itself, on any processor that LLVM knows, or a C compiler: no
+Python, no C library.
 
 code_export      all of it: Network.export, and what it refuses
 exported         files, and what they take on the other machine
@@ -50,4 +51,9 @@ stack_frames          how much stack it takes
 counted_instructions  how many instructions, where that matters
 c_files               what is around it: a header, an example, test vectors
 running               exported code is run here, and compared with the network
+c_files          what is around it: a header, an example, test vectors
+c_export         a file of C99 in its place
+c_source         the calls as that file: weights, a function for each layer
+c_emitter        a nest and its schedule as a function in C, for whoever wants to see one
+c_tiles, c_loops, c_expressions, c_functions, c_numbers, c_names    what it is made of
 """

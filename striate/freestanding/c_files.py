@@ -9,6 +9,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.templates import rendered
 from striate.common.text import sizes
+from striate.freestanding.c_numbers import c_floats
 from striate.freestanding.exported import CodeFigures
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.named_targets import NamedTarget
@@ -24,6 +25,7 @@ def c_files(
     same_bits: bool,
     code: str,
     helpers: tuple[str, ...] = (),
+    readme: str = "README.md",
 ) -> dict[str, bytes]:
     """Files by their names: a header, test vectors, an example that runs them, a README.
 
@@ -36,6 +38,7 @@ def c_files(
             as it has them.
         code: the file with the code: NAME.o or NAME.c.
         helpers: the functions that it calls and that compilers bring.
+        readme: the template of the README.
     """
     network, batch_size, small = program.network, program.batch_size, program.small
     runs = sample_runs(program.computed, batch_size)
@@ -68,7 +71,7 @@ def c_files(
         f"{name}.h": "header.h",
         f"{name}_test_vectors.h": "test_vectors.h",
         "main.c": "main.c",
-        "README.md": "README.md",
+        "README.md": readme,
     }
     return {
         file: rendered("striate.freestanding", f"templates/{template}", values, html=False).encode()
@@ -78,13 +81,7 @@ def c_files(
 
 def _floats(array: Array) -> list[str]:
     """The numbers of each run, which in C are those of the array to the bit."""
-    return [", ".join(map(c_float, row.tolist())) for row in array.reshape(len(array), -1)]
-
-
-def c_float(number: float) -> str:
-    """A finite number in C, with all its bits of 32."""
-    text = f"{number:.9g}"
-    return text + (".0f" if text.lstrip("-").isdigit() else "f")
+    return [", ".join(c_floats(row)) for row in array.reshape(len(array), -1)]
 
 
 def c_string(text: str) -> str:

@@ -12,6 +12,7 @@ from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
+from striate.freestanding.c_export import c_source_files
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported
 from striate.freestanding.learning import Learning, learning_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, Callable[[CodeRequest], Exported]] = {
     "object": object_files,
+    "c": c_source_files,
     "wasm": wasm_files,
 }
 """What makes the files of each kind."""
@@ -74,10 +76,12 @@ def export(
     Args:
         network: the network; its auxiliary heads are left out.
         folder: the folder to make; for a page the file, which ends in .html and is replaced.
-        to: "object": an object file for a linker, with a header and an example in C; "wasm":
-            WebAssembly for browsers and Node, with a module of JavaScript that calls it; "page":
-            one HTML file that classifies pictures, and loads nothing.
-        target: of objects, the processor: see `striate.freestanding.named_targets`.
+        to: "object": an object file for a linker, with a header and an example in C; "c": one
+            file of C99 in its place; "wasm": WebAssembly for browsers and Node, with a module of
+            JavaScript that calls it; "page": one HTML file that classifies pictures, and loads
+            nothing.
+        target: the processor: see `striate.freestanding.find_target`. Objects need one; of C it
+            says whether the processor has vectors, as is supposed if it is left out.
         name: what all names begin with, one in C, or the title of the page; by default the name of
             the folder or file.
         batch_size: images of a run; 1 for a page.

@@ -39,7 +39,7 @@ class CodeFigures:
     """What code takes where it runs.
 
     Attributes:
-        code_bytes: instructions, and numbers between them.
+        code_bytes: instructions, and numbers between them; None where a compiler makes them later.
         constant_bytes: weights and tables, which may stay in flash.
         arena_bytes: memory that a run works on, and needs not keep.
         image_bytes, output_bytes: what goes in and what comes out.
@@ -58,7 +58,7 @@ class CodeFigures:
         small_weights: how many of them are stored in fewer bits than 32.
     """
 
-    code_bytes: int
+    code_bytes: int | None
     constant_bytes: int
     arena_bytes: int
     image_bytes: int
@@ -82,7 +82,7 @@ class CodeFigures:
     @property
     def flash_bytes(self) -> int:
         """All memory that is only read."""
-        return self.code_bytes + self.constant_bytes
+        return (self.code_bytes or 0) + self.constant_bytes
 
     @property
     def instructions_of_run(self) -> int | None:
@@ -91,8 +91,8 @@ class CodeFigures:
 
     def rows(self) -> list[tuple[str, str]]:
         """In words: (what, how much)."""
-        rows = [
-            ("code", in_bytes(self.code_bytes)),
+        rows = [] if self.code_bytes is None else [("code", in_bytes(self.code_bytes))]
+        rows += [
             ("weights and tables, constant", in_bytes(self.constant_bytes)),
         ]
         if self.small_weights:

@@ -44,7 +44,7 @@ def check_limits(
             + "; make these smaller, or the images"
         )
     if max_flash is not None and figures.flash_bytes > max_flash:
-        parts = [("code", figures.code_bytes), ("weights", figures.constant_bytes)]
+        parts = [("code", figures.code_bytes or 0), ("weights", figures.constant_bytes)]
         largest = _sized(layer_weights(network))
         raise StriateValueError(
             f"the network takes {in_bytes(figures.flash_bytes)} of flash, more than the "

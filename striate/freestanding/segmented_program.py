@@ -179,6 +179,10 @@ class SegmentedProgram:
             self._offsets[buffer] = (Segment.CONSTANTS, number * _BUFFER_BYTES)
         return b"".join(parts)
 
+    def place_of(self, buffer: Buffer) -> tuple[Segment, int]:
+        """The segment of a buffer that is no constant, and where it begins there, in bytes."""
+        return self._offsets[buffer]
+
     # --- calls -----------------------------------------------------------------------------
 
     def _shards_of(self, stage: Stage) -> Iterator[Shard]:

@@ -21,7 +21,8 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.templates import rendered
 from striate.common.text import listed, sizes
-from striate.freestanding.c_files import c_float, c_string
+from striate.freestanding.c_files import c_string
+from striate.freestanding.c_numbers import c_float
 from striate.freestanding.exported import CodeFigures, Exported
 from striate.freestanding.find_target import needed_target
 from striate.freestanding.learning import Learning

@@ -193,3 +193,24 @@ def test_a_page(striate: Run, refused: Refused, model: Path, in_tmp: Path) -> No
     assert "give a name that ends in .html" in refused(*to, "-o", "page")
     assert "there is no folder" in refused(*to, "-o", "none/page.html")
     assert [path.name for path in in_tmp.iterdir()] == ["digits.html"]
+
+
+def test_a_file_of_c(striate: Run, refused: Refused, model: Path, in_tmp: Path) -> None:
+    outcome = striate("export", model, "--to", "c", "--json")
+    assert outcome.code == 0
+    result = outcome.json
+    assert (result["folder"], result["target"], result["code_bytes"]) == (
+        "digits-c",
+        "any processor",
+        None,
+    )
+    assert sorted(path.name for path in Path("digits-c").iterdir()) == sorted(result["files"])
+    again = striate("export", model, "--to", "c", "--target", "cortex-m4", "--batch", 2)
+    assert again.code == 0 and "code:" not in again.out
+    assert again.out.splitlines()[-1].startswith("Wrote digits.c, digits.h")
+    assert Path("digits-cortex-m4/digits.c").exists()
+    assert "digits-c exists" in refused("export", model, "--to", "c")
+    command = ("export", model, "--to", "c", "-o", "there")
+    assert "no target 'cortex'" in refused(*command, "--target", "cortex")
+    assert "--opset is for --to onnx" in refused(*command, "--opset", 13)
+    assert not Path("there").exists()
