@@ -169,6 +169,10 @@ class FrozenProgram:
         """Bytes of what it says of them."""
         return 4 * self.batch_size * int(np.prod(self.network.output_shape))
 
+    def place_of(self, buffer: Buffer) -> tuple[Segment, int]:
+        """The segment of a buffer that is no constant, and where it begins there, in bytes."""
+        return self._offsets[buffer]
+
     # --- calls -----------------------------------------------------------------------------
 
     def _shards_of(self, stage: Stage) -> Iterator[Shard]:

@@ -15,16 +15,16 @@ _MANTISSA = {"f32": 23, "f64": 52}
 _BIAS = {"f32": 127, "f64": 1023}
 _WORD = {"f32": "i32", "f64": "i64"}
 # ln 2 in two parts, the first with few bits, so that n * high is exact (Cody and Waite, 1980).
-_LN2 = {
+LN2 = {
     "f32": (0.693359375, -2.12194440054690583e-4),
     "f64": (0.693147180369123816490, 1.90821492927058770002e-10),
 }
-_RANGE = {"f32": (-87.0, 88.0), "f64": (-708.0, 709.0)}
-_TERMS = {"f32": 8, "f64": 15}
-_LOG_TERMS = {"f32": 6, "f64": 13}
+EXP_RANGE = {"f32": (-87.0, 88.0), "f64": (-708.0, 709.0)}
+EXP_TERMS = {"f32": 8, "f64": 15}
+LOG_TERMS = {"f32": 6, "f64": 13}
 # Mills' ratio at a is t times a polynomial of 2t - 1, t = c / (a + c): c and the coefficients, by
 # interpolation at Chebyshev's points of 0 <= a <= 13.3 and 38.
-_MILLS: dict[str, tuple[float, tuple[float, ...]]] = {
+MILLS: dict[str, tuple[float, tuple[float, ...]]] = {
     "f32": (
         3.5,
         (
@@ -149,16 +149,16 @@ class Arithmetic:
 
     def _reduced(self, value: Value) -> tuple[Value, Value]:
         """2**n and expm1(r), with value = n ln 2 + r and |r| at most half of ln 2."""
-        low, high = _RANGE[self.element]
+        low, high = EXP_RANGE[self.element]
         value = self.maximum(value, self.constant(low))
         above = self.compare("ogt", value, self.constant(high))
         value = self.select(above, self.constant(high), value)
         n = self.binary("fmul", value, self.constant(1.0 / math.log(2.0)))
         n = self.rint(n)
         rest = value
-        for part in _LN2[self.element]:
+        for part in LN2[self.element]:
             rest = self.multiply_add(n, self.constant(-part), rest)
-        series = [1.0 / math.factorial(k) for k in range(1, _TERMS[self.element])]
+        series = [1.0 / math.factorial(k) for k in range(1, EXP_TERMS[self.element])]
         small = self.binary("fmul", rest, self._polynomial(rest, series))
         word = self.code.emit(f"fptosi {self.kind} {n} to {self._words}")
         shift, bias = _MANTISSA[self.element], _BIAS[self.element]
@@ -181,9 +181,9 @@ class Arithmetic:
         one = self.constant(1.0)
         f = self.binary("fdiv", self.binary("fsub", m, one), self.binary("fadd", m, one))
         square = self.binary("fmul", f, f)
-        terms = [2.0 / (2 * k + 1) for k in range(_LOG_TERMS[self.element])]
+        terms = [2.0 / (2 * k + 1) for k in range(LOG_TERMS[self.element])]
         series = self.binary("fmul", f, self._polynomial(square, terms))
-        high, low = _LN2[self.element]
+        high, low = LN2[self.element]
         series = self.multiply_add(n, self.constant(low), series)
         return self._keep_nan(value, self.multiply_add(n, self.constant(high), series))
 
@@ -194,7 +194,7 @@ class Arithmetic:
         numbers are.  Its relative error is at most 3e-7 in f32 and 2e-15 in f64, up to where that
         probability is smaller than all numbers.
         """
-        shift, coefficients = _MILLS[self.element]
+        shift, coefficients = MILLS[self.element]
         offset, one = self.constant(shift), self.constant(1.0)
         t = self.binary("fdiv", offset, self.binary("fadd", value, offset))
         centred = self.binary("fsub", self.binary("fadd", t, t), one)

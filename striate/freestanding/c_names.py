@@ -1,0 +1,31 @@
+"""Names in C."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+_KEYWORDS = frozenset(
+    """
+    auto break case char const continue default do double else enum extern float for goto if inline
+    int long register restrict return short signed sizeof static struct switch typedef union
+    unsigned void volatile while alignas alignof and asm bool catch class compl concept constexpr
+    delete explicit export false friend mutable namespace new not nullptr operator or private
+    protected public requires template this throw true try typeid typename using virtual xor
+    """.split()
+)
+"""Those of C and of C++."""
+_BUILT_IN = frozenset("exp exp2 expm1 gamma index j0 j1 jn log logb pow round y0 y1 yn".split())
+"""Functions that some compilers know without being told, so that variables would hide them."""
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """A name like one that is wanted, but none that is taken, and no keyword."""
+    base = found = re.sub(r"[^0-9a-zA-Z]+", "_", wanted).strip("_") or "unnamed"
+    if found[0].isdigit():
+        base = found = f"layer_{found}"
+    number = 1
+    while found in taken or found in _KEYWORDS or found in _BUILT_IN:
+        number += 1
+        found = f"{base}_{number}"
+    return found
