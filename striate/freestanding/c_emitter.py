@@ -125,7 +125,7 @@ class _Tiled:
         """The loop over its tiles, if there are several."""
         if self.size == self.extent:
             return
-        if isinstance(self.extent, int) and self.extent % self.size == 0 or self.size == 1:
+        if (isinstance(self.extent, int) and self.extent % self.size == 0) or self.size == 1:
             yield CLoop(self.axis, self.extent, self.size)
             return
         counted = isinstance(self.extent, str)
@@ -144,7 +144,9 @@ class _NestWriter:
         self.nest, self.schedule, self.names, self.helpers = nest, schedule, names, helpers
         self.lane_reduced = schedule.lane in nest.reduce
         self.lanes = schedule.lanes if self.lane_reduced else 1
-        self.tiled = {axis: _Tiled(axis, self._extent(axis), self._size(axis)) for axis in self._around}
+        self.tiled = {
+            axis: _Tiled(axis, self._extent(axis), self._size(axis)) for axis in self._around
+        }
         self.indices = {axis: tiled.indices for axis, tiled in self.tiled.items()}
         for axis in nest.reduce:
             if axis not in nest.rounds:
@@ -302,8 +304,10 @@ class _NestWriter:
             own = self._added(point, nest.initial, own)
         if not self._is_plain:
             names = [f"total_{i}" if len(own) > 1 else "total" for i in range(len(own))]
-            own = [point.named(text, name) if " " in text.text else text
-                   for text, name in zip(own, names, strict=True)]
+            own = [
+                point.named(text, name) if " " in text.text else text
+                for text, name in zip(own, names, strict=True)
+            ]
         point.own = own
         return nested(tile, self._written(point))
 

@@ -30,11 +30,18 @@ Indices = Mapping[str, tuple[str, ...]]
 """The variables whose sum is the index of an axis; none where it has but one index."""
 
 _TYPES = {"real": "float", "f32": "float", "f64": "double"} | {
-    f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t" for sign in "iu" for bits in (8, 16, 32, 64)
+    f"{sign}{bits}": f"{'u' * (sign == 'u')}int{bits}_t"
+    for sign in "iu"
+    for bits in (8, 16, 32, 64)
 }
 # How tightly an expression holds together: what stands in a call or brackets, products, sums.
 _WHOLE, _PRODUCT, _SUM, _LOOSE = 3, 2, 1, 0
-_OPERATORS = {"add": ("+", _SUM), "sub": ("-", _SUM), "mul": ("*", _PRODUCT), "div": ("/", _PRODUCT)}
+_OPERATORS = {
+    "add": ("+", _SUM),
+    "sub": ("-", _SUM),
+    "mul": ("*", _PRODUCT),
+    "div": ("/", _PRODUCT),
+}
 _FUNCTIONS = {
     "exp": "exponential",
     "expm1": "exponential_minus_one",
@@ -88,7 +95,9 @@ def linear(strides: Strides, offset: int, indices: Indices) -> CText:
             unit = min(left[inner], left[outer], key=abs)
             if abs(unit) > 1 and not left[inner] % unit and not left[outer] % unit:
                 steps = [(axis, left.pop(axis) // unit) for axis in (outer, inner)]
-                parts.append((unit, f"({_sum([_term(s, _variables(indices[a])) for a, s in steps])})"))
+                parts.append(
+                    (unit, f"({_sum([_term(s, _variables(indices[a])) for a, s in steps])})")
+                )
     parts += [(stride, _variables(indices[axis])) for axis, stride in left.items()]
     parts.sort(key=lambda part: -abs(part[0]))
     terms = [_term(stride, what) for stride, what in parts]

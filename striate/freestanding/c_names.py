@@ -6,16 +6,10 @@ import re
 from collections.abc import Container
 
 _KEYWORDS = frozenset(
-    """
-    auto break case char const continue default do double else enum extern float for goto if inline
-    int long register restrict return short signed sizeof static struct switch typedef union
-    unsigned void volatile while alignas alignof and asm bool catch class compl concept constexpr
-    delete explicit export false friend mutable namespace new not nullptr operator or private
-    protected public requires template this throw true try typeid typename using virtual xor
-    """.split()
+    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "alignas", "alignof", "and", "asm", "bool", "catch", "class", "compl", "concept", "constexpr", "delete", "explicit", "export", "false", "friend", "mutable", "namespace", "new", "not", "nullptr", "operator", "or", "private", "protected", "public", "requires", "template", "this", "throw", "true", "try", "typeid", "typename", "using", "virtual", "xor"]
 )
 """Those of C and of C++."""
-_BUILT_IN = frozenset("exp exp2 expm1 gamma index j0 j1 jn log logb pow round y0 y1 yn".split())
+_BUILT_IN = frozenset(["exp", "exp2", "expm1", "gamma", "index", "j0", "j1", "jn", "log", "logb", "pow", "round", "y0", "y1", "yn"])
 """Functions that some compilers know without being told, so that variables would hide them."""
 
 

@@ -247,13 +247,25 @@ def assemble(source: str, target: Target, *, alone: bool = False) -> bytes:
         return _assembled(source, target, alone)
 
 
+def assembly_text(source: str, target: Target, *, alone: bool = False) -> str:
+    """What `assemble` makes, as LLVM writes it down for people."""
+    with _LLVM_LOCK:
+        module, machine = _optimised(source, target, alone)
+        return str(machine.emit_assembly(module))
+
+
 def _assembled(source: str, target: Target, alone: bool) -> bytes:
+    module, machine = _optimised(source, target, alone)
+    return bytes(machine.emit_object(module))
+
+
+def _optimised(source: str, target: Target, alone: bool) -> tuple[Any, Any]:
     # A context of its own: LLVM's global one keeps the types of every module for ever.
     module = _llvm().parse_assembly(source, context=_llvm().create_context())
     module.verify()
     machine, passes, builder = _machinery(target, alone)
     passes.run(module, builder)
-    return bytes(machine.emit_object(module))
+    return module, machine
 
 
 def section_bytes(code: bytes, beginnings: tuple[str, ...]) -> int:
