@@ -21,10 +21,10 @@ from striate.nest.algebra import Nest
 from striate.nest.emit import emit_function
 from striate.nest.ir import BYTES, Number
 from striate.nest.kernel_module import emit
+from striate.nest.loops_text import textbook
 from striate.nest.schedule import Schedule, choose, expected_share
 from striate.nest.scheduled_text import scheduled_text
 from striate.nest.target import Target, assembly_text, host
-from striate.nest.textbook import textbook
 from striate.plan.build.assembly import Assembly
 from striate.plan.measure.explain import explain, products
 from striate.plan.measure.trial import trial

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from striate.common.text import counted
 from striate.nest.algebra import Nest, Tensor
+from striate.nest.loops_text import inside
 from striate.nest.rewrite import written_out
 from striate.nest.schedule import Schedule, can_mask
-from striate.nest.textbook import inside
 
 
 def scheduled_text(nest: Nest, schedule: Schedule) -> str:

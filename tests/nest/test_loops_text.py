@@ -25,10 +25,10 @@ from striate.layers import (
 )
 from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
 from striate.nest.compiler import compile_nest
+from striate.nest.loops_text import textbook
 from striate.nest.schedule import Schedule
 from striate.nest.scheduled_text import scheduled_text
 from striate.nest.target import host
-from striate.nest.textbook import textbook
 from striate.network import Network
 from striate.plan.measure.trial import trial
 
