@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from striate.freestanding.llvm_module import Module
-from striate.nest.target import Target, assembly
+from striate.nest.target import Target, assembly_text
 
 _LABEL = re.compile(r"_?([A-Za-z]\w*):")
 # Where the frame's end is, in the tables for debuggers: from the caller's on, with its return
@@ -56,7 +56,7 @@ def stack_bytes(module: Module, target: Target, callers: Iterable[str]) -> int:
     # Tables for debuggers are asked for; the code is the same.
     text = module.text.replace("nounwind {", "nounwind uwtable {")
     chain = tuple(callers)
-    frames = frame_bytes(assembly(text, target), {*module.functions, *chain})
+    frames = frame_bytes(assembly_text(text, target, alone=True), {*module.functions, *chain})
     pushed = _RETURN_ADDRESS.get(target.triple.partition("-")[0], 0)
     inner = max((frames[name] + pushed for name in module.functions if name in frames), default=0)
     return inner + sum(frames[name] + pushed for name in chain)

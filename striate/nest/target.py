@@ -266,11 +266,11 @@ def assemble(source: str, target: Target, *, alone: bool = False) -> bytes:
         return _assembled(source, target, alone)
 
 
-def assembly(source: str, target: Target) -> str:
-    """The same, `alone`, as text for an assembler: instructions with what is said of them."""
+def assembly_text(source: str, target: Target, *, alone: bool = False) -> str:
+    """What `assemble` makes, as text for an assembler: instructions with what is said of them."""
     with _LLVM_LOCK:
         _empty()
-        module, machine = _optimised(source, target, True)
+        module, machine = _optimised(source, target, alone)
         return str(machine.emit_assembly(module))
 
 

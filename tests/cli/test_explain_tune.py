@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,45 @@ def _shapeless(folder: Path) -> Path:
 def test_a_model_for_other_images(refused: Refused, model: Path) -> None:
     message = refused("explain", model, "--input-shape", "9x9x1")
     assert "is made for images 8×8×1, not 9×9×1" in message
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"),
+    [
+        ("nest", "# conv2d_1 forward\nfor "),
+        ("schedule", "# conv2d_1 forward\n# "),
+        ("ir", "; conv2d_1 forward\n"),
+        ("assembly", "# conv2d_1 forward\nconv2d_1_forward:\n"),
+        ("c", "// conv2d_1 forward\nstatic void conv2d_1_forward("),
+    ],
+)
+def test_kernels_are_shown(striate: Run, model: Path, form: str, begins: str) -> None:
+    asked = ("explain", model, "--layer", "conv2d_1", "--show", form, "--inference")
+    outcome = striate(*asked, "--batch-size", "2", "--threads", "1")
+    assert outcome.code == 0 and outcome.err == ""
+    assert outcome.out.startswith(begins)
+    (kernel,) = striate(*asked, "--threads", "1", "--batch-size", "2", "--json").json["kernels"]
+    assert kernel["label"] == "conv2d_1 forward" and kernel[form] in outcome.out
+
+
+def test_kernels_for_another_processor(striate: Run, model: Path, tmp_path: Path) -> None:
+    outcome = striate("explain", model, "--target", "cortex-m4", "--show", "assembly")
+    assert "vfma.f32" in outcome.out
+    page = tmp_path / "page.html"
+    outcome = striate("explain", model, "--target", "cortex-m4", "--html", page)
+    assert re.fullmatch(r"Wrote \d+ kernels to .*page\.html\n", outcome.out)
+    assert "ARM Cortex-M4F" in page.read_text("utf-8")
+    told = striate("explain", model, "--target", "riscv64", "--html", page, "--json").json
+    assert told["page"] == str(page) and told["kernels"] > 3
+
+
+def test_kernels_that_cannot_be_shown(refused: Refused, model: Path, tmp_path: Path) -> None:
+    assert "give one of these two" in refused("explain", model, "--layer", "conv2d_1")
+    assert "give one of these two" in refused("explain", model, "--target", "cortex-m4")
+    both = refused("explain", model, "--show", "c", "--html", tmp_path / "page.html")
+    assert "give one of these two" in both
+    asked = ("explain", model, "--show", "c", "--target", "cortex-m4")
+    assert "leave --exact, --measure out" in refused(*asked, "--exact", "--measure")
+    assert "no target 'cortex-m5'; did you mean" in refused(*asked[:-1], "cortex-m5")
+    assert "no kernel is of a layer 'dens'" in refused(*asked[:-2], "--layer", "dens")
+    assert "ends in .html" in refused("explain", model, "--html", tmp_path / "page.txt")
