@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from striate.common.errors import StriateValueError
 from striate.common.text import did_you_mean
-from striate.nest.target import Target, assemble, assembly, section_bytes
+from striate.nest.target import Target, assemble, assembly_text, section_bytes
 
 _FUSED = """
 declare float @llvm.fma.f32(float, float, float)
@@ -44,8 +44,8 @@ def probed(target: Target, widest: int) -> Target:
     return replace(
         target,
         vector_bytes=_vector_bytes(target, widest),
-        fused="fmaf" not in assembly(_FUSED, target),
-        rounds="rintf" not in assembly(_ROUNDS, target),
+        fused="fmaf" not in assembly_text(_FUSED, target, alone=True),
+        rounds="rintf" not in assembly_text(_ROUNDS, target, alone=True),
     )
 
 
