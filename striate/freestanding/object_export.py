@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from striate.freestanding.c_files import c_files
 from striate.freestanding.counted_instructions import counted_instructions, why_not_counted
 from striate.freestanding.exported import CodeFigures, Exported, LayerInstructions, arena_peak
-from striate.freestanding.find_target import find_target
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, write_module
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.stack_frames import stack_bytes
 from striate.freestanding.undefined_symbols import compiler_helpers
 from striate.model.work import multiply_adds_of_nodes
@@ -48,7 +48,7 @@ def object_files(network: Model, name: str, target: str, batch_size: int) -> Exp
         ValueError: the target is unknown, or the network has layers that only the NumPy engine can
             compute.
     """
-    known = find_target(target)
+    known = named_target(target)
     program = FrozenProgram(network, known.target, batch_size)
     module = with_constants(write_module(program, name), program, name)
     code = assemble(module.text, known.target, alone=True)
