@@ -145,10 +145,10 @@ def _is_given(name: str) -> bool:
 
 def _target(name: str | None) -> tuple[Target | None, str]:
     """The processor, and what it is in words."""
-    from striate.freestanding.find_target import find_target
+    from striate.freestanding.named_targets import named_target
     from striate.nest.target import host
 
     if name is None:
         return None, f"this processor ({host().cpu}, vectors of {host().vector_bytes} bytes)"
-    known = find_target(name)
+    known = named_target(name)
     return known.target, f"{known.name} ({known.what})"

@@ -39,9 +39,10 @@ training_samples   steps of training by which they are tried
 code_export           all of it: Network.export, and what it refuses
 exported              files, and what they take on the other machine
 memory_limits         what a chip has no room for
-find_target           a processor from what a user writes
 named_targets         processors by the names that people use
-target_probe          what others can do, by what LLVM makes of a few lines for them
+llvm_triples          processors by LLVM's triples
+target_facts          what is known of a processor
+target_probe          what LLVM knows of it, by what it makes of a few lines
 frozen_program        a network as calls on images, outputs, constants and an arena
 known_zeros           what is zero in them whenever it is read
 llvm_module           the calls as one LLVM module

@@ -20,9 +20,8 @@ from striate.freestanding.c_files import c_files
 from striate.freestanding.c_source import c_source
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import CodeFigures, Exported, arena_peak
-from striate.freestanding.find_target import find_target
 from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.named_targets import NamedTarget
+from striate.freestanding.named_targets import NamedTarget, named_target
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import Target, host
 
@@ -43,7 +42,7 @@ def c_source_files(request: CodeRequest) -> Exported:
             compute, or weights that cannot be rounded.
     """
     name = request.name
-    known = _ANY if request.target is None else find_target(request.target)
+    known = _ANY if request.target is None else named_target(request.target)
     if known.target.vector_bytes > 4:
         known = replace(known, target=_VECTORS)
     program = FrozenProgram(request.network, known.target, request.batch_size, request.weights)

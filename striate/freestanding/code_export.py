@@ -80,7 +80,7 @@ def export(
             file of C99 in its place; "wasm": WebAssembly for browsers and Node, with a module of
             JavaScript that calls it; "page": one HTML file that classifies pictures, and loads
             nothing.
-        target: the processor: see `striate.freestanding.find_target`. Objects need one; of C it
+        target: the processor: see `striate.freestanding.named_targets`. Objects need one; of C it
             says whether the processor has vectors, as is supposed if it is left out.
         name: what all names begin with, one in C, or the title of the page; by default the name of
             the folder or file.

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from striate.common.errors import StriateValueError
+from striate.common.text import did_you_mean, listed
+from striate.freestanding.llvm_triples import target_of_triple
+from striate.freestanding.target_facts import NamedTarget
 from striate.nest.target import Target
 
-
-@dataclass(frozen=True)
-class NamedTarget:
-    """A processor.
-
-    Attributes:
-        name: as people write it.
-        what: which processors and boards that is.
-        target: what code is made for; portable.
-        compiler: what compiles and links C for it, with the flags that say which processor it is.
-    """
-
-    name: str
-    what: str
-    target: Target
-    compiler: str
-
-    @property
-    def is_small(self) -> bool:
-        """Whether it is a microcontroller: no system, and memory that every byte counts of."""
-        return "-none-" in self.target.triple
+__all__ = ["NAMED_TARGETS", "NamedTarget", "named_target"]
 
 
 def _target(
@@ -123,3 +105,33 @@ _KNOWN = (
     ),
 )
 NAMED_TARGETS = {known.name: known for known in _KNOWN}
+
+
+def named_target(text: str) -> NamedTarget:
+    """The processor of a name, or of a triple of LLVM: see `striate.freestanding.llvm_triples`.
+
+    Raises:
+        ValueError: there is none of this name, or LLVM does not know the processor or its features.
+    """
+    found = NAMED_TARGETS.get(text) or target_of_triple(text)
+    if found is None:
+        raise StriateValueError(
+            f"there is no target {text!r}{did_you_mean(text, list(NAMED_TARGETS))}; known are "
+            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, and LLVM's triples, such as "
+            "thumbv7em-none-eabihf:cortex-m4"
+        )
+    return found
+
+
+def needed_target(name: str | None) -> NamedTarget:
+    """The processor that an object file is made for.
+
+    Raises:
+        ValueError: none is given, or it is unknown.
+    """
+    if name is None:
+        raise StriateValueError(
+            "export: an object file needs a target: "
+            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
+        )
+    return named_target(name)

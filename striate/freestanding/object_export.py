@@ -18,9 +18,9 @@ from striate.freestanding.c_files import c_files
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.counted_instructions import counted_instructions, why_not_counted
 from striate.freestanding.exported import CodeFigures, Exported, LayerInstructions, arena_peak
-from striate.freestanding.find_target import needed_target
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import Module, constant_table, write_module
+from striate.freestanding.named_targets import needed_target
 from striate.freestanding.stack_frames import stack_bytes
 from striate.freestanding.undefined_symbols import compiler_helpers
 from striate.model.work import multiply_adds_of_nodes

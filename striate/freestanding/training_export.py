@@ -24,10 +24,9 @@ from striate.common.text import listed, sizes
 from striate.freestanding.c_files import c_string
 from striate.freestanding.c_numbers import c_float
 from striate.freestanding.exported import CodeFigures, Exported
-from striate.freestanding.find_target import needed_target
 from striate.freestanding.learning import Learning
 from striate.freestanding.llvm_module import constant_table
-from striate.freestanding.named_targets import NamedTarget
+from striate.freestanding.named_targets import NamedTarget, needed_target
 from striate.freestanding.training_module import Signature, TrainingModule
 from striate.freestanding.training_program import TrainingProgram
 from striate.freestanding.training_samples import RATE, counts, training_samples

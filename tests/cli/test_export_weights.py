@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.freestanding.find_target import find_target
 from striate.freestanding.frozen_program import FrozenProgram
+from striate.freestanding.named_targets import named_target
 from striate.network import load
 
 Run = Callable[..., Any]
@@ -35,7 +35,7 @@ def test_what_small_weights_cost(striate: Run, model: Path, in_tmp: Path, weight
     before, after = (np.array(measured[kind]["confusion"]) for kind in ("float32", weights))
     assert measured["changed"] >= np.abs(before - after).sum() / 2
     # An accuracy that changes is seen: the network with rounded weights is what is measured.
-    computed = FrozenProgram(network, find_target("cortex-m4").target, 1, weights).computed  # type: ignore[arg-type]
+    computed = FrozenProgram(network, named_target("cortex-m4").target, 1, weights).computed  # type: ignore[arg-type]
     for name in filters:
         network.parameters[name][...] = computed.parameters[name]
     network.save("rounded.safetensors")

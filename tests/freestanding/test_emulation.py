@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from striate.common.errors import StriateError, StriateImportError
-from striate.freestanding.find_target import find_target
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import write_module
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.object_export import with_constants
 from striate.freestanding.running import emulation
 from striate.freestanding.running.emulated_processor import thumb_instructions
@@ -46,7 +46,7 @@ def images(count: int) -> np.ndarray:
 
 def made(name: str) -> tuple[bytes, FrozenProgram, dict[str, int], int]:
     """An object file, its program, the sizes of its memory, and the stack that is foretold."""
-    target = find_target(name).target
+    target = named_target(name).target
     program = FrozenProgram(network(), target)
     module = with_constants(write_module(program, "net"), program, "net")
     sizes = {
@@ -92,7 +92,7 @@ def counted_one_by_one(emulated: EmulatedCode, image: np.ndarray) -> int:
 @pytest.mark.parametrize("name", EMULATED)
 def test_outputs_instructions_and_stack(name: str) -> None:
     code, _, sizes, foretold = made(name)
-    emulated = EmulatedCode(code, "net_run", find_target(name).target, **sizes)
+    emulated = EmulatedCode(code, "net_run", named_target(name).target, **sizes)
     given = images(2)
     found = np.stack([emulated(image) for image in given])
     assert emulated.counts is not None
@@ -116,11 +116,11 @@ def test_processors_that_round_products_agree() -> None:
     for name in (*WITHOUT_FUSED, "x86-64"):
         code, _, sizes, _ = made(name)
         if name == "x86-64":
-            if not runs_here(code, find_target(name).target):
+            if not runs_here(code, named_target(name).target):
                 continue
             found.append(NativeCode(code, "net_run", **sizes)(given))
         else:
-            run = EmulatedCode(code, "net_run", find_target(name).target, **sizes)
+            run = EmulatedCode(code, "net_run", named_target(name).target, **sizes)
             found.append(np.stack([run(image) for image in given]))
     assert len(found) >= 3
     for other in found[1:]:
@@ -158,7 +158,7 @@ def store(base: str, offset: int) -> str:
 )
 @pytest.mark.parametrize("name", ["cortex-m4", "raspberry-pi", "riscv64"])
 def test_memory_of_others(name: str, body: str, message: str) -> None:
-    target = find_target(name).target
+    target = named_target(name).target
     code = assemble(function(body), target, alone=True)
     run = EmulatedCode(code, "run", target, **SIZES)
     with pytest.raises(EmulationError, match=message):
@@ -166,7 +166,7 @@ def test_memory_of_others(name: str, body: str, message: str) -> None:
 
 
 def test_what_may_be_touched() -> None:
-    target = find_target("cortex-m4").target
+    target = named_target("cortex-m4").target
     code = assemble(function(store("arena", 20)), target, alone=True)
     run = EmulatedCode(code, "run", target, **SIZES)
     np.testing.assert_array_equal(run(np.zeros(2, np.float32)), np.zeros(2, np.float32))
@@ -202,7 +202,7 @@ define void @run(ptr %images, ptr %outputs, ptr %arena) nounwind {
 
 @pytest.mark.parametrize("name", EMULATED)
 def test_calls_and_tables_are_linked(name: str) -> None:
-    target = find_target(name).target
+    target = named_target(name).target
     run = EmulatedCode(assemble(TABLES, target, alone=True), "run", target, **SIZES)
     for index in range(4):
         given = np.array([index, 0], np.int32).view(np.float32)
@@ -223,7 +223,7 @@ _OPERATIONS = {
 @pytest.mark.parametrize("name", ["cortex-m0", "esp32-c3"])
 def test_helpers_of_compilers(name: str) -> None:
     """Arithmetic and comparisons without a unit of floats, beside NumPy."""
-    target = find_target(name).target
+    target = named_target(name).target
     pairs = np.stack(np.meshgrid(_VALUES, _VALUES), -1).reshape(-1, 2)
     lines, given = ["  %q = getelementptr i8, ptr %images, i32 4"], len(_OPERATIONS)
     lines += ["  %a = load float, ptr %images", "  %b = load float, ptr %q"]
@@ -263,23 +263,23 @@ def test_what_arm_words_add(kind: int, code: str, addend: int) -> None:
 
 
 def test_what_cannot_be_linked(monkeypatch: pytest.MonkeyPatch) -> None:
-    target = find_target("cortex-m4").target
+    target = named_target("cortex-m4").target
     calling = "declare void @elsewhere()\n" + function("  call void @elsewhere()\n  ret void")
     with pytest.raises(LinkError, match="needs elsewhere, which is not there"):
         link(assemble(calling, target, alone=True), 0x10000)
     with pytest.raises(LinkError, match="no ELF object file"):
         link(b"nothing", 0x10000)
     with pytest.raises(LinkError, match="for EM_X86_64 cannot be linked"):
-        link(assemble(TABLES, find_target("x86-64").target, alone=True), 0x10000)
+        link(assemble(TABLES, named_target("x86-64").target, alone=True), 0x10000)
     with pytest.raises(StriateError, match="cannot be emulated"):
-        EmulatedCode(b"", "run", find_target("x86-64").target, **SIZES)
+        EmulatedCode(b"", "run", named_target("x86-64").target, **SIZES)
     monkeypatch.setattr("striate.common.optional.find_spec", lambda name: None)
     with pytest.raises(StriateImportError, match=r"pip install 'striate\[emulate\]'"):
         EmulatedCode(b"", "run", target, **SIZES)
 
 
 def test_code_that_does_not_end_well() -> None:
-    target = find_target("cortex-m4").target
+    target = named_target("cortex-m4").target
     text = "declare void @llvm.trap()\n" + function("  call void @llvm.trap()\n  ret void")
     run = EmulatedCode(assemble(text, target, alone=True), "run", target, **SIZES)
     with pytest.raises(EmulationError, match="failed in run"):

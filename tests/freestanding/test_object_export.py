@@ -15,9 +15,8 @@ from striate.common import new_folder
 from striate.common.errors import StriateError
 from striate.freestanding import code_export
 from striate.freestanding.code_export import c_name
-from striate.freestanding.find_target import find_target
 from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.freestanding.named_targets import NAMED_TARGETS, named_target
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
 from striate.model.preprocessing import Preprocessing
 from striate.nest.target import host
@@ -50,7 +49,7 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
     found = network().export(tmp_path / "eyes", to="object", target=target, batch_size=2)
     assert sorted(path.name for path in (tmp_path / "eyes").iterdir()) == sorted(found.files)
     elf = ELFFile(io.BytesIO((tmp_path / "eyes" / "eyes.o").read_bytes()))
-    triple = find_target(target).target.triple
+    triple = named_target(target).target.triple
     assert elf["e_machine"] == next(m for start, m in MACHINES.items() if triple.startswith(start))
     symbols = elf.get_section_by_name(".symtab")
     undefined = {s.name for s in symbols.iter_symbols() if s["st_shndx"] == "SHN_UNDEF"}
@@ -59,7 +58,7 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
     (run,) = symbols.get_symbol_by_name("eyes_run")
     assert run["st_info"]["bind"] == "STB_GLOBAL"
     assert not [s.name for s in elf.iter_sections() if s.name in (".data", ".bss") and s["sh_size"]]
-    program = FrozenProgram(network(), find_target(target).target, 2)
+    program = FrozenProgram(network(), named_target(target).target, 2)
     assert found.figures.constant_bytes == len(program.constants)
     assert found.figures.arena_bytes == program.arena_bytes
     data = b"".join(s.data() for s in elf.iter_sections() if s.name.startswith(".rodata"))
@@ -70,7 +69,7 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
     assert found.figures.multiply_adds == 2 * (6 * 8 * 5 * 9 * 2 + 60 * 3)
     readme = (tmp_path / "eyes" / "README.md").read_text()
     assert (
-        f"{found.figures.arena_bytes:,} bytes" in readme and find_target(target).compiler in readme
+        f"{found.figures.arena_bytes:,} bytes" in readme and named_target(target).compiler in readme
     )
 
 
@@ -78,7 +77,7 @@ def test_objects_for_every_target(target: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="it is another processor")
 @pytest.mark.parametrize("target", ["x86-64", "x86-64-v3"])
 def test_c_compiles_and_finds_what_is_expected(target: str, tmp_path: Path) -> None:
-    known = find_target(target).target
+    known = named_target(target).target
     if known.vector_bytes > host().vector_bytes or (known.fused and not host().fused):
         pytest.skip("this processor cannot run it")
     folder = tmp_path / "eyes"

@@ -17,8 +17,8 @@ from unicorn import unicorn_const as unicorn
 from unicorn.unicorn_py3 import Uc
 
 from striate.engines.llvm import CompiledEngine
-from striate.freestanding.find_target import find_target
 from striate.freestanding.learning import Learning, learning_of
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.training_module import TrainingModule
 from striate.freestanding.training_program import TrainingProgram
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
@@ -222,7 +222,7 @@ def test_a_microcontroller_learns_new_classes(
     network, data = half_taught
     batch, rate, passes = 8, 0.02, 2
     learning = learning_of(network, optimizer=SGD(0.9), frozen_until="dense_1")
-    board = Board(learning, find_target("cortex-m4").target, batch, RAM_BYTES)
+    board = Board(learning, named_target("cortex-m4").target, batch, RAM_BYTES)
     assert board.helpers == {"__aeabi_d2f", "__aeabi_dadd", "__aeabi_f2d"}
     places = {"images": board.take(4 * 64 * batch), "labels": board.take(4 * batch)}
     outputs = board.take(4 * 10 * batch)

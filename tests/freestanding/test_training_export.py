@@ -14,8 +14,8 @@ from elftools.elf.elffile import ELFFile
 
 from striate.common.errors import StriateError
 from striate.freestanding import code_export
-from striate.freestanding.find_target import find_target
 from striate.freestanding.learning import learning_of
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.object_export import object_files
 from striate.freestanding.training_module import TrainingModule
 from striate.freestanding.training_program import TrainingProgram
@@ -49,7 +49,7 @@ def test_objects_for_other_processors(target: str, tmp_path: Path) -> None:
         assert symbol["st_info"]["bind"] == "STB_GLOBAL"
     assert not [s.name for s in elf.iter_sections() if s.name in (".data", ".bss") and s["sh_size"]]
     learning = learning_of(network, frozen_until="dense_1")
-    made = TrainingModule(TrainingProgram(learning, find_target(target).target, 2), "pupil")
+    made = TrainingModule(TrainingProgram(learning, named_target(target).target, 2), "pupil")
     figures = found.figures
     assert figures.state_bytes == made.program.state_bytes == 4 * (3 * (480 + 16) + 16)
     assert figures.constant_bytes == len(made.constants)
@@ -78,7 +78,7 @@ LEARNING: dict[str, tuple[Network, dict[str, Any]]] = {
     [("head", "x86-64"), ("head", "x86-64-v3"), ("keys", "x86-64-v3"), ("numbers", "x86-64")],
 )
 def test_c_compiles_and_learns_what_is_expected(name: str, target: str, tmp_path: Path) -> None:
-    known = find_target(target).target
+    known = named_target(target).target
     if known.vector_bytes > host().vector_bytes or (known.fused and not host().fused):
         pytest.skip("this processor cannot run it")
     folder, (network, options) = tmp_path / "pupil", LEARNING[name]

@@ -14,7 +14,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.freestanding.exported import Exported
-from striate.freestanding.find_target import find_target
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.running.emulated_processor import can_be_emulated
 from striate.freestanding.running.emulation import EmulatedCode, RunCounts
 from striate.freestanding.running.native_code import NativeCode, runs_here
@@ -77,7 +77,7 @@ def object_runner(exported: Exported) -> CodeRunner:
         ImportError: the emulator is not installed.
         ValueError: neither can.
     """
-    code, target = exported.files[f"{exported.name}.o"], find_target(exported.target).target
+    code, target = exported.files[f"{exported.name}.o"], named_target(exported.target).target
     symbol, figures = f"{exported.name}_run", exported.figures
     sizes = {
         "image_bytes": figures.image_bytes,

@@ -12,7 +12,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.freestanding.exported import Exported
-from striate.freestanding.find_target import find_target
+from striate.freestanding.named_targets import named_target
 from striate.freestanding.running.code_runners import runner_for
 from striate.freestanding.running.emulation import RunCounts
 from striate.freestanding.running.verified_code import Verification
@@ -78,7 +78,7 @@ def reason_for_others(exported: Exported) -> str:
     """Why the bits of code differ from those of this processor; "" if they need not."""
     if exported.same_bits:
         return ""
-    if not find_target(exported.target).target.fused:
+    if not named_target(exported.target).target.fused:
         return (
             f"{exported.target} rounds each product before it is added, and a multiply-add here "
             "is rounded once"

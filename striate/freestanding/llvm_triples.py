@@ -1,6 +1,5 @@
-"""A processor from what a user writes: one of `NAMED_TARGETS`, or a triple of LLVM.
+"""Processors by LLVM's triples.
 
-    cortex-m4
     aarch64-apple-darwin
     thumbv7em-none-eabihf:cortex-m7
     riscv64-unknown-linux-gnu:sifive-u74:+zba,+zbb
@@ -16,8 +15,7 @@ import re
 from dataclasses import dataclass, replace
 
 from striate.common.errors import StriateValueError
-from striate.common.text import did_you_mean, listed
-from striate.freestanding.named_targets import NAMED_TARGETS, NamedTarget
+from striate.freestanding.target_facts import NamedTarget
 from striate.freestanding.target_probe import probed, processor_names
 from striate.nest.target import Target
 
@@ -57,37 +55,15 @@ _PROMISED = (
 )
 
 
-def needed_target(text: str | None) -> NamedTarget:
-    """The processor that an object file is made for.
+def target_of_triple(text: str) -> NamedTarget | None:
+    """The processor that a text means, see above; None if it begins with no architecture that
+    striate makes code for.
 
     Raises:
-        ValueError: none is given, or it is unknown.
+        ValueError: LLVM does not know the triple, the processor or its features.
     """
-    if text is None:
-        raise StriateValueError(
-            "export: an object file needs a target: "
-            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}"
-        )
-    return find_target(text)
-
-
-def find_target(text: str) -> NamedTarget:
-    """The processor that a text means, see above.
-
-    Raises:
-        ValueError: there is no such processor, or striate makes no code for its architecture.
-    """
-    if text in NAMED_TARGETS:
-        return NAMED_TARGETS[text]
-    triple = text.partition(":")[0]
-    parts = triple.split("-")
-    if len(parts) < 2 or _family(parts[0]) is None:
-        raise StriateValueError(
-            f"there is no target {text!r}{did_you_mean(text, list(NAMED_TARGETS))}; known are "
-            f"{listed(list(NAMED_TARGETS), len(NAMED_TARGETS))}, and LLVM's triples, such as "
-            "thumbv7em-none-eabihf:cortex-m4"
-        )
-    return _of_triple(text)
+    architecture, *rest = text.partition(":")[0].split("-")
+    return _of_triple(text) if rest and _family(architecture) is not None else None
 
 
 def _family(name: str) -> _ProcessorFamily | None:

@@ -8,8 +8,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from striate.common.errors import StriateError
-from striate.freestanding.find_target import find_target
-from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.freestanding.named_targets import NAMED_TARGETS, named_target
 from striate.freestanding.stack_frames import frame_bytes
 from striate.freestanding.target_probe import probed
 from striate.freestanding.undefined_symbols import MARKS, compiler_helpers, undefined_symbols
@@ -34,7 +33,7 @@ def test_what_is_said_of_a_processor_is_what_llvm_makes_of_it(name: str) -> None
     ],
 )
 def test_triples_of_named_processors(text: str, same: str) -> None:
-    found = find_target(text)
+    found = named_target(text)
     assert found.target == NAMED_TARGETS[same].target
     assert found.name == text and found.is_small == NAMED_TARGETS[same].is_small
     assert found.compiler.startswith(f"clang --target={text.partition(':')[0]} -m")
@@ -53,7 +52,7 @@ def test_triples_of_named_processors(text: str, same: str) -> None:
     ],
 )
 def test_other_triples(text: str, vector_bytes: int, fused: bool, index: str) -> None:
-    target = find_target(text).target
+    target = named_target(text).target
     assert (target.vector_bytes, target.fused, target.index) == (vector_bytes, fused, index)
     assert target.portable
 
@@ -73,7 +72,7 @@ def test_other_triples(text: str, vector_bytes: int, fused: bool, index: str) ->
 )
 def test_targets_that_are_refused(text: str, message: str) -> None:
     with pytest.raises(StriateError, match=message):
-        find_target(text)
+        named_target(text)
 
 
 CALLING = """
@@ -90,7 +89,7 @@ define float @run(float %a, float %b) nounwind {{
     ["cortex-m4", "cortex-m0", "esp32-c3", "riscv64", "raspberry-pi", "x86-64", "i686-linux-gnu"],
 )
 def test_undefined_symbols_are_those_of_an_independent_reader(name: str) -> None:
-    code = assemble(CALLING.format("expf"), find_target(name).target, alone=True)
+    code = assemble(CALLING.format("expf"), named_target(name).target, alone=True)
     table = ELFFile(io.BytesIO(code)).get_section_by_name(".symtab")
     expected = {s.name for s in table.iter_symbols() if s["st_shndx"] == "SHN_UNDEF"}
     found = undefined_symbols(code)
@@ -107,7 +106,7 @@ def test_undefined_symbols_of_windows_and_macos() -> None:
         ("aarch64-apple-darwin", "_short"),
     ):
         code = assemble(
-            CALLING.format(expected.lstrip("_")), find_target(triple).target, alone=True
+            CALLING.format(expected.lstrip("_")), named_target(triple).target, alone=True
         )
         assert undefined_symbols(code) == (expected,)
     with pytest.raises(StriateError, match="neither ELF nor COFF nor Mach-O"):
@@ -119,7 +118,7 @@ def test_helpers_are_what_compilers_bring() -> None:
         "define float @run(float %a, float %b) nounwind {{\n"
         "  %c = f{} float %a, %b\n  ret float %c\n}}"
     )
-    target = find_target("esp32-c3").target
+    target = named_target("esp32-c3").target
     for name in ("add", "sub", "mul", "div"):
         assert compiler_helpers(assemble(text.format(name), target, alone=True)) == (
             f"__{name}sf3",
