@@ -30,7 +30,7 @@ _NEAREST, _FROM_CORE, _FROM_FAR = 3 << 13, 1.0, 3.0
 # Bytes that lie beside each other and are brought by the processor's own foresight.
 _BESIDE = 256
 # Slots to put a register away and fetch it again, where all that is read has one.
-_SPILL = 2.0
+_SPILL = 4.0
 # Points unrolled in one loop body: more costs compile time and instruction cache.
 _BODY = 160
 # Results that a nest without a reduction may compute in one turn.

@@ -86,7 +86,9 @@ def test_what_is_refused_of_objects(refused: Refused, model: Path, in_tmp: Path)
     command = ("export", model, *to, "--target", "cortex-m4", "-o", "there")
     assert "there exists" in refused(*command)
     assert "--opset is for --to onnx" in refused(*command, "--opset", 13)
-    assert "--batch is for --to object" in refused("export", model, "--to", "onnx", "--batch", 2)
+    assert "--batch is for --to object and wasm" in refused(
+        "export", model, "--to", "onnx", "--batch", 2
+    )
 
 
 def test_a_page(striate: Run, refused: Refused, model: Path, in_tmp: Path) -> None:
@@ -105,3 +107,19 @@ def test_a_page(striate: Run, refused: Refused, model: Path, in_tmp: Path) -> No
     assert "give a name that ends in .html" in refused(*to, "-o", "page")
     assert "there is no folder" in refused(*to, "-o", "none/page.html")
     assert [path.name for path in in_tmp.iterdir()] == ["digits.html"]
+
+
+def test_webassembly_for_browsers(
+    striate: Run, refused: Refused, model: Path, in_tmp: Path
+) -> None:
+    outcome = striate("export", model, "--to", "wasm", "--batch", 2, "--json")
+    assert outcome.code == 0
+    result = outcome.json
+    assert (result["folder"], result["target"]) == ("digits-wasm", "wasm32")
+    assert sorted(path.name for path in Path("digits-wasm").iterdir()) == sorted(result["files"])
+    assert {"digits.wasm", "digits_plain.wasm", "digits.js", "digits.d.ts"} < {*result["files"]}
+    command = ("export", model, "--to", "wasm", "-o", "there")
+    assert "--target is for --to object; leave it out" in refused(*command, "--target", "riscv64")
+    assert "--opset is for --to onnx; leave it out" in refused(*command, "--opset", 13)
+    assert "digits-wasm exists" in refused("export", model, "--to", "wasm")
+    assert not Path("there").exists()

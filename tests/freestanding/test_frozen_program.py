@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +129,28 @@ def test_it_runs_on_its_segments_alone(make: Callable[[], Network], vector_bytes
             last = first + program.arena_bytes
             np.testing.assert_array_equal(base[:first], before[:first])
             np.testing.assert_array_equal(base[last:], before[last:])
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_loops_that_are_not_written_out_add_in_the_same_order(make: Callable[[], Network]) -> None:
+    network = make()
+    images = images_for(network, 1)
+    target = host(portable=True).narrowed(16, 16)
+    texts = set()
+    for one in (target, replace(target, registers=15, writes_out=False)):
+        program = FrozenProgram(network, target)
+        text = write_module(program, "tested", one).text
+        texts.add(text)
+        code = Loaded(assemble(text, target), "tested_run_on")
+        constants = aligned(len(program.constants), 0)
+        constants[...] = np.frombuffer(program.constants, np.uint8)
+        outputs, arena = aligned(program.output_bytes, 0), aligned(program.arena_bytes, 0xFF)
+        ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)(code.address)(
+            *(array.ctypes.data for array in (images, outputs, constants, arena))
+        )
+        found = outputs.view(np.float32).reshape(1, -1)
+        np.testing.assert_array_equal(found, expected(network, images))
+    assert len(texts) == 2
 
 
 def test_the_arena_is_what_lives_at_once() -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from striate.nest.algebra import Accumulator, Index, Nest, Store, Tensor, strides_of
-from striate.nest.schedule import choose
+from striate.nest.schedule import choose, writes_out
 from striate.nest.target import Target, host
 
 
@@ -165,3 +165,27 @@ def test_a_tile_lies_along_a_panel(width: int, size: int) -> None:
         sizes = dict(schedule.tile)
         assert schedule.lane == "k"
         assert sizes.get("k", 1) > sizes.get("K", 1)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_room_for_all_that_is_read_where_it_takes_registers(sizes: tuple[int, ...]) -> None:
+    """As behind WebAssembly, where one turn of the innermost loop is one point of the sum."""
+    target = Target("wasm32", "mvp", "", 16, 15, fused=False, portable=True, writes_out=False)
+    nest = forward(*sizes, lanes=1)
+    schedule = choose(nest, target)
+    tile = dict(schedule.tile)
+    registers = math.prod(tile.values())
+    for read in nest.read:
+        registers += math.prod(size for axis, size in tile.items() if read.stride(axis))
+    assert 8 <= registers <= 15
+
+
+def test_what_is_used_at_once_is_written_out_everywhere() -> None:
+    target = Target("wasm32", "mvp", "", 16, 15, fused=False, portable=True, writes_out=False)
+    read = tensor("x", y=120, r=60, x=12, s=6, c=1)
+    out = Store(tensor("out", y=30, x=6, c=1), Accumulator())
+    axes = (("y", 4), ("x", 5), ("c", 6), ("r", 2), ("s", 2))
+    pooling = Nest(axes, (out,), (read,), ("r", "s"), "max")
+    assert writes_out(pooling, target)
+    assert not writes_out(forward(5, 6, 7, 8, 3, 1), target)
+    assert writes_out(forward(5, 6, 7, 8, 3, 1), host())
