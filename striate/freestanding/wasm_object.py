@@ -31,7 +31,7 @@ _FUNCTION_INDEX, _TYPE_INDEX, _GLOBAL_INDEX = 0, 6, 7
 
 
 @dataclass(frozen=True)
-class _Symbol:
+class _LinkerSymbol:
     """What relocations refer to: a kind, and an index among those of its kind."""
 
     kind: int
@@ -67,7 +67,7 @@ class WasmObject:
 
     def __init__(self, content: bytes) -> None:
         self.has_stack = False
-        self._symbols: list[_Symbol] = []
+        self._symbols: list[_LinkerSymbol] = []
         self._relocations: list[_Relocation] = []
         kept: dict[int, bytes] = {}
         order: list[int] = []
@@ -135,10 +135,10 @@ class WasmObject:
                 self._relocations.append(one)
 
 
-def _symbol(reader: WasmReader) -> _Symbol:
+def _symbol(reader: WasmReader) -> _LinkerSymbol:
     kind, flags = reader.byte(), reader.unsigned()
     if kind not in (_FUNCTION_SYMBOL, _GLOBAL_SYMBOL):
         raise MachineCodeError(f"code for WebAssembly has a symbol of kind {kind}: data?")
     index = reader.unsigned()
     is_named = not flags & _UNDEFINED or flags & _EXPLICIT_NAME
-    return _Symbol(kind, index, reader.name() if is_named else "")
+    return _LinkerSymbol(kind, index, reader.name() if is_named else "")

@@ -131,7 +131,7 @@ def test_what_is_refused_of_objects(refused: Refused, model: Path, in_tmp: Path)
     command = ("export", model, *to, "--target", "cortex-m4", "-o", "there")
     assert "there exists" in refused(*command)
     assert "--opset is for --to onnx" in refused(*command, "--opset", 13)
-    assert "--batch is for --to object and wasm" in refused(
+    assert "--batch is for --to object, c and wasm" in refused(
         "export", model, "--to", "onnx", "--batch", 2
     )
 
@@ -146,7 +146,9 @@ def test_webassembly_for_browsers(
     assert sorted(path.name for path in Path("digits-wasm").iterdir()) == sorted(result["files"])
     assert {"digits.wasm", "digits_plain.wasm", "digits.js", "digits.d.ts"} < {*result["files"]}
     command = ("export", model, "--to", "wasm", "-o", "there")
-    assert "--target is for --to object; leave it out" in refused(*command, "--target", "riscv64")
+    assert "--target is for --to object and c; leave it out" in refused(
+        *command, "--target", "riscv64"
+    )
     assert "--opset is for --to onnx; leave it out" in refused(*command, "--opset", 13)
     assert "digits-wasm exists" in refused("export", model, "--to", "wasm")
     assert not Path("there").exists()

@@ -41,13 +41,21 @@ const WITH_VECTORS = Uint8Array.of(
 );
 
 /**
+ * What a module exports.
+ *
+ * @typedef {object} Exports
+ * @property {WebAssembly.Memory} memory
+ * @property {(images: number, outputs: number, constants: number, arena: number) => void} {{ name }}_run_on
+ */
+
+/**
  * A network that is ready to run. It keeps no images, and runs one call at a time.
  */
 class Network {
   #exports;
   #memory;
 
-  /** @param {WebAssembly.Exports} exports - those of a module with its weights. */
+  /** @param {Exports} exports - those of a module with its weights. */
   constructor(exports) {
     this.#exports = exports;
     this.#memory = new Float32Array(exports.memory.buffer);
@@ -242,28 +250,35 @@ function randomKeys(count) {
  */
 export async function load(source = new URL(".", import.meta.url)) {
   const vectors = WebAssembly.validate(WITH_VECTORS);
+  const module = vectors ? "{{ name }}.wasm" : "{{ name }}_plain.wasm";
   const [code, weights] = await (isPlace(source)
-    ? Promise.all(
-        [vectors ? "{{ name }}.wasm" : "{{ name }}_plain.wasm", "{{ name }}.weights.bin"].map((file) => contents(source, file)),
-      )
+    ? Promise.all([contents(source, module), contents(source, "{{ name }}.weights.bin")])
     : [(vectors && source.simd) || source.plain, source.weights]);
   if (!code || !weights) {
-    throw new TypeError(`{{ name }}: there is no module ${vectors ? "" : "without vectors "}or no weights among the contents given`);
+    throw new TypeError(
+      "{{ name }}: the contents given need weights, and as simd or plain a module that the engine can run",
+    );
   }
   if (weights.byteLength !== WEIGHTS_BYTES) {
     throw new RangeError(
       `{{ name }}: weights of ${weights.byteLength} bytes are of another network, whose own are ${WEIGHTS_BYTES}`,
     );
   }
-  const { instance } = await WebAssembly.instantiate(code);
+  const { instance } = await WebAssembly.instantiate(/** @type {BufferSource} */ (code));
+  const exports = /** @type {Exports} */ (/** @type {unknown} */ (instance.exports));
   const bytes = ArrayBuffer.isView(weights)
     ? new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)
     : new Uint8Array(weights);
-  new Uint8Array(instance.exports.memory.buffer).set(bytes, PLACES.constants);
-  return new Network(instance.exports);
+  new Uint8Array(exports.memory.buffer).set(bytes, PLACES.constants);
+  return new Network(exports);
 }
 
-/** @param {unknown} source */
+/**
+ * Whether it says where files are.
+ *
+ * @param {unknown} source
+ * @returns {source is string | URL}
+ */
 function isPlace(source) {
   return typeof source === "string" || source instanceof URL;
 }
