@@ -87,7 +87,14 @@ def _of_triple(text: str) -> NamedTarget:
     family = _family(triple.partition("-")[0])
     assert family is not None
     given = _promised(triple) if not cpu and not features else features
-    asked = Target(triple, cpu, given, vector_bytes=4, registers=family.registers, portable=True)
+    asked = Target(
+        _with_all_parts(triple),
+        cpu,
+        given,
+        vector_bytes=4,
+        registers=family.registers,
+        portable=True,
+    )
     target = probed(asked, family.widest)
     flags = f" -{'march' if target.is_x86 else 'mcpu'}={cpu}" * bool(cpu)
     if target.vector_bytes == 64:
@@ -98,6 +105,16 @@ def _of_triple(text: str) -> NamedTarget:
         target,
         f"clang --target={triple}{flags}",
     )
+
+
+def _with_all_parts(triple: str) -> str:
+    """A triple with all of its four parts: of three, LLVM takes the ABI for the system, and code
+    that calls compilers' helpers then hands them numbers in other registers than they expect.
+    """
+    architecture, *rest = triple.split("-")
+    if len(rest) == 2 and rest[0] in ("none", "linux"):
+        return "-".join([architecture, "unknown", *rest])
+    return triple
 
 
 def _promised(triple: str) -> str:

@@ -17,6 +17,7 @@ from striate.engines.numpy import NumPyEngine
 from striate.freestanding import small_weights
 from striate.freestanding.frozen_program import FrozenProgram
 from striate.freestanding.llvm_module import write_module
+from striate.freestanding.object_export import with_constants
 from striate.freestanding.rounded_weights import Weights
 from striate.layers import (
     LAYERS,
@@ -244,16 +245,17 @@ def test_what_small_weights_take() -> None:
 @fused
 @pytest.mark.parametrize("make", [digits, uneven])
 @pytest.mark.parametrize("kind", SMALL)
-@pytest.mark.parametrize("machine", ["cortex-m4", "rv64gc"])
+@pytest.mark.parametrize("machine", ["cortex-m4", "cortex-a72", "rv64gc"])
 def test_other_processors_find_the_same_bits(
     make: Callable[[], Network], kind: Weights, machine: str
 ) -> None:
     network, target = make(), MACHINES[machine]
     images = images_for(network, 2)
     program = FrozenProgram(network, target, 1, kind)
-    code = assemble(write_module(program, "tested").text, target, alone=True)
+    module = with_constants(write_module(program, "tested"), program, "tested")
+    code = assemble(module.text, target, alone=True)
     here = FrozenProgram(network, host(portable=True), 1, kind)
-    found = emulated(machine, code, program, images)
+    found = emulated(target, code, program, images)
     np.testing.assert_array_equal(found, run_here(here, images))
 
 
