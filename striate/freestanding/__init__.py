@@ -13,6 +13,9 @@ weight_reads     which weights steps multiply by, and add up together
 object_export    an object file, for a linker
 wasm_export      WebAssembly, for browsers
 wasm_module      modules of it, without a linker
+wasm_object      LLVM's object files, of which these are made
+wasm_offsets     constants in addresses as offsets of loads
+wasm_encoding    numbers and sections, read and written
 c_files          what is around code in C: a header, an example, test vectors
 sample_runs      the test vectors themselves
 code_export        all of it: Network.export, and what it refuses

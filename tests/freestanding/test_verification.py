@@ -11,6 +11,7 @@ import pytest
 
 from striate.common.errors import StriateError, StriateImportError
 from striate.freestanding import code_export, counted_instructions
+from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported, arena_peak
 from striate.freestanding.object_export import object_files
 from striate.freestanding.running import code_runners
@@ -41,7 +42,7 @@ def images(count: int) -> np.ndarray:
 
 
 def exported(target: str, batch_size: int = 1) -> Exported:
-    return object_files(network(), "eyes", target, batch_size)
+    return object_files(CodeRequest(network(), "eyes", target, batch_size))
 
 
 def labels_of(given: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def test_other_rounding_is_explained() -> None:
 def test_numbers_are_no_classes() -> None:
     made = network()
     made.answers = Answers("numbers", names=tuple("abcd"))
-    found = verify(made, object_files(made, "eyes", "raspberry-pi-zero", 1), images(2))
+    found = verify(made, object_files(CodeRequest(made, "eyes", "raspberry-pi-zero")), images(2))
     assert found.other_classes is None and "class" not in found.sentence()
 
 
@@ -87,7 +88,7 @@ def broken(given: Exported, factor: float) -> Exported:
     bias = network()
     wanted = np.linspace(1, 2, 4, dtype=np.float32)
     bias.parameters["dense_1/bias"][...] = wanted
-    files = dict(object_files(bias, "eyes", given.target, 1).files)
+    files = dict(object_files(CodeRequest(bias, "eyes", given.target)).files)
     old = wanted.tobytes()
     assert files["eyes.o"].count(old) == 1
     new = struct.pack("<4f", *(wanted * factor))
