@@ -38,7 +38,8 @@ def verify(
     """Run exported code on images, and compare it with the network.
 
     Args:
-        network: what the code was made of.
+        network: what the code was made of; if its weights are stored in fewer bits, the code is
+            compared with `Exported.computed` instead.
         exported: the code; of a kind in `striate.freestanding.running.code_runners.RUNNERS`.
         images: raw ones, (n, height, width, channels); at least one.
         labels: class indices (n,), to tell the accuracy.
@@ -53,7 +54,9 @@ def verify(
     if not len(images):
         raise StriateValueError("verify: there are no images")
     runner = runner_for(exported)
-    own = CompiledNetwork(exported.computed, batch_size=1, exact=True, portable=True, threads=1)
+    rounded = exported.figures.weights != "float32"
+    compared = exported.computed if rounded else network.branch()
+    own = CompiledNetwork(compared, batch_size=1, exact=True, portable=True, threads=1)
     batch = exported.figures.image_bytes // (4 * int(np.prod(network.input_shape)))
     chunk = batch * runner.runs_at_once
     theirs, ours = list[Array](), list[Array]()
