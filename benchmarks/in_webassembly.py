@@ -27,8 +27,8 @@ from typing import Any
 import networks
 import numpy as np
 
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import write_module
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.program.llvm_module import write_module
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.nest.target import Loaded, Target, assemble, host
 from striate.network import Network

@@ -145,7 +145,7 @@ def _is_given(name: str) -> bool:
 
 def _target(name: str | None) -> tuple[Target | None, str]:
     """The processor, and what it is in words."""
-    from striate.freestanding.named_targets import named_target
+    from striate.freestanding.targets.named_targets import named_target
     from striate.nest.target import host
 
     if name is None:

@@ -13,8 +13,8 @@ from striate.cli.export_onnx import write_onnx
 from striate.cli.weights_measured import SmallerWeights
 from striate.common.text import choices, listed
 from striate.exporting import onnx_export
-from striate.freestanding.named_targets import NAMED_TARGETS
-from striate.freestanding.rounded_weights import WEIGHTS
+from striate.freestanding.targets.named_targets import NAMED_TARGETS
+from striate.freestanding.weights.rounded_weights import WEIGHTS
 
 
 @click.command(

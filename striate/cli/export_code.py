@@ -18,7 +18,7 @@ from striate.common.progress import Counting
 from striate.common.text import counted, in_bytes, listed
 from striate.freestanding.code_export import PAGE, c_name
 from striate.freestanding.exported import Exported
-from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.freestanding.targets.named_targets import NAMED_TARGETS
 from striate.network import Network
 from striate.optim.optimizers import by_name
 

@@ -74,7 +74,7 @@ class SmallerWeights:
     """What a user asks for.
 
     Attributes:
-        weights: how they are stored, one of `striate.freestanding.rounded_weights.WEIGHTS`.
+        weights: how they are stored, one of `striate.freestanding.weights.rounded_weights.WEIGHTS`.
         measure: labelled images on which to say what that costs, or None.
     """
 

@@ -12,19 +12,19 @@ from striate.common.arguments import whole_number
 from striate.common.errors import StriateValueError
 from striate.common.new_folder import check_new_folder, write_new_folder
 from striate.common.text import did_you_mean, in_bytes, listed
-from striate.freestanding.c_export import c_source_files
+from striate.freestanding.c.c_export import c_source_files
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported
-from striate.freestanding.learning import Learning, learning_of
-from striate.freestanding.memory_limits import check_limits
-from striate.freestanding.object_export import object_files
-from striate.freestanding.page_export import write_page
-from striate.freestanding.rounded_weights import checked_weights
+from striate.freestanding.object.memory_limits import check_limits
+from striate.freestanding.object.object_export import object_files
+from striate.freestanding.page.page_export import write_page
 from striate.freestanding.running.verification import Progress
 from striate.freestanding.running.verification import verify as verify_code
-from striate.freestanding.training_export import training_object_files
-from striate.freestanding.training_wasm import training_wasm_files
-from striate.freestanding.wasm_export import wasm_files
+from striate.freestanding.training_code.learning import Learning, learning_of
+from striate.freestanding.training_code.training_export import training_object_files
+from striate.freestanding.training_code.training_wasm import training_wasm_files
+from striate.freestanding.wasm.wasm_export import wasm_files
+from striate.freestanding.weights.rounded_weights import checked_weights
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -80,7 +80,7 @@ def export(
             file of C99 in its place; "wasm": WebAssembly for browsers and Node, with a module of
             JavaScript that calls it; "page": one HTML file that classifies pictures, and loads
             nothing.
-        target: the processor: see `striate.freestanding.named_targets`. Objects need one; of C it
+        target: the processor: see `striate.freestanding.targets.named_targets`. Objects need one; of C it
             says whether the processor has vectors, as is supposed if it is left out.
         name: what all names begin with, one in C, or the title of the page; by default the name of
             the folder or file.
@@ -106,7 +106,7 @@ def export(
         ValueError: kind, target or weights are unknown, the name is none of C's, the network too
             large, with layers that only the NumPy engine can compute or with weights that cannot be
             rounded so, or the folder is there already, or the one that it is to be in is not; or
-            what is to be learned cannot be, see `striate.freestanding.learning.learning_of`; or it
+            what is to be learned cannot be, see `striate.freestanding.training_code.learning.learning_of`; or it
             takes more than `max_ram` or `max_flash`; or it cannot be run here, to verify it.
         ImportError: what runs the code is not installed.
         OSError: it cannot be written; then there is no folder.

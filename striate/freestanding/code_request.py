@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from striate.freestanding.rounded_weights import Weights
+from striate.freestanding.weights.rounded_weights import Weights
 
 if TYPE_CHECKING:
     from striate.model.model import Model

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from striate.common.text import in_bytes
-from striate.freestanding.rounded_weights import Weights
+from striate.freestanding.weights.rounded_weights import Weights
 
 if TYPE_CHECKING:
+    from striate.freestanding.program.segmented_program import ArenaBuffer
     from striate.freestanding.running.verified_code import Verification
-    from striate.freestanding.segmented_program import ArenaBuffer
     from striate.model.model import Model
 
 _MOST_LAYERS = 12

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from striate.common.errors import StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.text import did_you_mean, listed
-from striate.freestanding.c_emitter import emit_c
-from striate.freestanding.frozen_program import FrozenProgram
+from striate.freestanding.c.c_emitter import emit_c
+from striate.freestanding.program.frozen_program import FrozenProgram
 from striate.nest.algebra import Nest
 from striate.nest.emit import emit_function
 from striate.nest.ir import BYTES, Number

@@ -92,7 +92,7 @@ def power(base: float, exponent: int) -> float:
     """A whole power, by multiplications alone.
 
     C libraries differ in the last bit of `pow`, and exported code has none: it multiplies the same
-    numbers in the same order (`striate.freestanding.step_numbers`).
+    numbers in the same order (`striate.freestanding.training_code.step_numbers`).
     """
     result, square = 1.0, base
     while exponent:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.named_targets import named_target
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.targets.named_targets import named_target
 from striate.network import load
 
 Run = Callable[..., Any]

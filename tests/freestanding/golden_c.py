@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.freestanding.c_source import c_source
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.named_targets import named_target
+from striate.freestanding.c.c_source import c_source
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.targets.named_targets import named_target
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
 from striate.network import Network
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from striate.common.errors import StriateError
-from striate.freestanding.c_source import c_source
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.named_targets import named_target
+from striate.freestanding.c.c_source import c_source
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.targets.named_targets import named_target
 from striate.layers import (
     LAYERS,
     Add,

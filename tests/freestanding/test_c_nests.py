@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.freestanding.c_emitter import emit_c
-from striate.freestanding.c_functions import c_functions
+from striate.freestanding.c.c_emitter import emit_c
+from striate.freestanding.c.c_functions import c_functions
 from striate.nest.algebra import (
     COUNTS,
     Accumulator,

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from striate.common.errors import StriateError, StriateImportError
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import write_module
-from striate.freestanding.named_targets import named_target
-from striate.freestanding.object_export import with_constants
+from striate.freestanding.object.object_export import with_constants
+from striate.freestanding.object.stack_frames import stack_bytes
+from striate.freestanding.object.undefined_symbols import compiler_helpers
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.program.llvm_module import write_module
 from striate.freestanding.running import emulation
 from striate.freestanding.running.emulated_processor import thumb_instructions
 from striate.freestanding.running.emulation import EmulatedCode, EmulationError
 from striate.freestanding.running.native_code import NativeCode, runs_here
 from striate.freestanding.running.relocations import LinkError, arm_addend
 from striate.freestanding.running.static_link import link
-from striate.freestanding.stack_frames import stack_bytes
-from striate.freestanding.undefined_symbols import compiler_helpers
+from striate.freestanding.targets.named_targets import named_target
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
 from striate.nest.target import assemble, host
 from striate.network import Network

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import write_module
-from striate.freestanding.object_export import with_constants
+from striate.freestanding.object.object_export import with_constants
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.program.llvm_module import write_module
 from striate.freestanding.running.emulation import EmulatedCode
 from striate.layers import (
     Add,

@@ -8,10 +8,10 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from striate.common.errors import StriateError
-from striate.freestanding.named_targets import NAMED_TARGETS, named_target
-from striate.freestanding.stack_frames import frame_bytes
-from striate.freestanding.target_probe import probed
-from striate.freestanding.undefined_symbols import MARKS, compiler_helpers, undefined_symbols
+from striate.freestanding.object.stack_frames import frame_bytes
+from striate.freestanding.object.undefined_symbols import MARKS, compiler_helpers, undefined_symbols
+from striate.freestanding.targets.named_targets import NAMED_TARGETS, named_target
+from striate.freestanding.targets.target_probe import probed
 from striate.nest.target import assemble
 
 

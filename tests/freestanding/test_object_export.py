@@ -15,8 +15,8 @@ from striate.common import new_folder
 from striate.common.errors import StriateError
 from striate.freestanding import code_export
 from striate.freestanding.code_export import c_name
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.named_targets import NAMED_TARGETS, named_target
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.targets.named_targets import NAMED_TARGETS, named_target
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Tanh
 from striate.model.preprocessing import Preprocessing
 from striate.nest.target import host

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from striate.data.network_images import read_for_network
-from striate.freestanding.page_export import page_settings
+from striate.freestanding.page.page_export import page_settings
 from striate.model.answers import Answers
 from striate.network import Network
 from striate.reports.occlusion import occlusion

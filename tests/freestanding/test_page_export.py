@@ -11,9 +11,9 @@ from PIL import Image
 
 from striate.common import atomic
 from striate.common.errors import StriateError
-from striate.freestanding import page_export
-from striate.freestanding.page_export import goes_down_first, page_settings, pen_percent
-from striate.freestanding.page_texts import explained
+from striate.freestanding.page import page_export
+from striate.freestanding.page.page_export import goes_down_first, page_settings, pen_percent
+from striate.freestanding.page.page_texts import explained
 from striate.layers import Conv2D, Dense, Flatten, ReLU
 from striate.model.answers import Answers
 from striate.model.preprocessing import Preprocessing

@@ -20,7 +20,7 @@ from striate.confidence.label_decisions import given_labels
 from striate.confidence.probabilities import probabilities
 from striate.confidence.scores import SCORES, distance, fit_arrays
 from striate.data.network_images import read_for_network
-from striate.freestanding import page_export
+from striate.freestanding.page import page_export
 from striate.model.answers import Answers
 from striate.model.preprocessing import Preprocessing
 from striate.reports.occlusion import occlusion

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from striate.engines.numpy import NumPyEngine
-from striate.freestanding import small_weights
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import write_module
-from striate.freestanding.object_export import with_constants
-from striate.freestanding.rounded_weights import Weights
+from striate.freestanding.object.object_export import with_constants
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.program.llvm_module import write_module
+from striate.freestanding.weights import small_weights
+from striate.freestanding.weights.rounded_weights import Weights
 from striate.layers import (
     LAYERS,
     Add,

@@ -17,10 +17,10 @@ from unicorn import unicorn_const as unicorn
 from unicorn.unicorn_py3 import Uc
 
 from striate.engines.llvm import CompiledEngine
-from striate.freestanding.learning import Learning, learning_of
-from striate.freestanding.named_targets import named_target
-from striate.freestanding.training_module import TrainingModule
-from striate.freestanding.training_program import TrainingProgram
+from striate.freestanding.targets.named_targets import named_target
+from striate.freestanding.training_code.learning import Learning, learning_of
+from striate.freestanding.training_code.training_module import TrainingModule
+from striate.freestanding.training_code.training_program import TrainingProgram
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.nest.target import Target, assemble, host
 from striate.network import Network

@@ -14,11 +14,11 @@ from elftools.elf.elffile import ELFFile
 
 from striate.common.errors import StriateError
 from striate.freestanding import code_export
-from striate.freestanding.learning import learning_of
-from striate.freestanding.named_targets import named_target
-from striate.freestanding.object_export import object_files
-from striate.freestanding.training_module import TrainingModule
-from striate.freestanding.training_program import TrainingProgram
+from striate.freestanding.object.object_export import object_files
+from striate.freestanding.targets.named_targets import named_target
+from striate.freestanding.training_code.learning import learning_of
+from striate.freestanding.training_code.training_module import TrainingModule
+from striate.freestanding.training_code.training_program import TrainingProgram
 from striate.nest.target import host
 from striate.network import Network
 from striate.optim.losses import MeanSquaredError

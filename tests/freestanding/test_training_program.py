@@ -12,11 +12,11 @@ import pytest
 
 from striate.common.errors import StriateError
 from striate.engines.llvm import CompiledEngine
-from striate.freestanding.learning import Learning, learning_of
-from striate.freestanding.memory_code import at
-from striate.freestanding.step_numbers import write_numbers
-from striate.freestanding.training_module import TrainingModule
-from striate.freestanding.training_program import TrainingProgram
+from striate.freestanding.training_code.learning import Learning, learning_of
+from striate.freestanding.training_code.memory_code import at
+from striate.freestanding.training_code.step_numbers import write_numbers
+from striate.freestanding.training_code.training_module import TrainingModule
+from striate.freestanding.training_code.training_program import TrainingProgram
 from striate.layers import Conv2D, Dense, Flatten, Input, ReLU
 from striate.nest.ir import Function
 from striate.nest.target import Loaded, assemble, host

@@ -13,11 +13,11 @@ from striate.common.errors import StriateError, StriateImportError
 from striate.freestanding import code_export, counted_instructions
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported, arena_peak
-from striate.freestanding.object_export import object_files
+from striate.freestanding.object.object_export import object_files
+from striate.freestanding.program.segmented_program import ArenaBuffer
 from striate.freestanding.running import code_runners
 from striate.freestanding.running.verification import verify
 from striate.freestanding.running.verified_code import FAR
-from striate.freestanding.segmented_program import ArenaBuffer
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.model.answers import Answers
 from striate.model.preprocessing import Preprocessing

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from striate.common.errors import StriateError
-from striate.freestanding import wasm_export
-from striate.freestanding.frozen_program import FrozenProgram
-from striate.freestanding.llvm_module import write_module
+from striate.freestanding.program.frozen_program import FrozenProgram
+from striate.freestanding.program.llvm_module import write_module
+from striate.freestanding.wasm import wasm_export
 from striate.layers import (
     AvgPool2D,
     Concat,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from striate.freestanding import wasm_module
-from striate.freestanding.wasm_encoding import (
+from striate.freestanding.wasm import wasm_module
+from striate.freestanding.wasm.wasm_encoding import (
     CODE,
     CUSTOM,
     IMPORT,
@@ -20,9 +20,9 @@ from striate.freestanding.wasm_encoding import (
     unsigned,
     vector,
 )
-from striate.freestanding.wasm_export import PLAIN, SIMD
-from striate.freestanding.wasm_module import linked
-from striate.freestanding.wasm_offsets import FIRST, with_offsets
+from striate.freestanding.wasm.wasm_export import PLAIN, SIMD
+from striate.freestanding.wasm.wasm_module import linked
+from striate.freestanding.wasm.wasm_offsets import FIRST, with_offsets
 from striate.nest.target import MachineCodeError, Target, assemble
 
 SUMS = """

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.freestanding.weight_origins import origins_of
-from striate.freestanding.weight_reads import WeightRead, labels_of, weight_of
+from striate.freestanding.weights.weight_origins import origins_of
+from striate.freestanding.weights.weight_reads import WeightRead, labels_of, weight_of
 from striate.nest.algebra import Accumulator, Nest, Store, Tensor, strides_of
 from striate.plan.layout import Buffer, Location
 from striate.plan.stage import BoundNest

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from striate.common.errors import StriateValueError
-from striate.freestanding.named_targets import NAMED_TARGETS
+from striate.freestanding.targets.named_targets import NAMED_TARGETS
 from striate.inspect.kernel_views import FORMS, kernel_views
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.nest.target import assemble

@@ -14,10 +14,10 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.freestanding.exported import Exported
-from striate.freestanding.named_targets import named_target
 from striate.freestanding.running.emulated_processor import can_be_emulated
 from striate.freestanding.running.emulation import EmulatedCode, RunCounts
 from striate.freestanding.running.native_code import NativeCode, runs_here
+from striate.freestanding.targets.named_targets import named_target
 
 
 class CodeRunner(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from striate.freestanding.undefined_symbols import undefined_symbols
+from striate.freestanding.object.undefined_symbols import undefined_symbols
 from striate.nest.target import Target, assemble
 
 _ARITHMETIC = {

@@ -12,10 +12,10 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.freestanding.exported import Exported
-from striate.freestanding.named_targets import named_target
 from striate.freestanding.running.code_runners import runner_for
 from striate.freestanding.running.emulation import RunCounts
 from striate.freestanding.running.verified_code import Verification
+from striate.freestanding.targets.named_targets import named_target
 from striate.model.image_arrays import check_images
 from striate.nest.target import host
 from striate.plan.inference import CompiledNetwork
