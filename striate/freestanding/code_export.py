@@ -80,8 +80,8 @@ def export(
             file of C99 in its place; "wasm": WebAssembly for browsers and Node, with a module of
             JavaScript that calls it; "page": one HTML file that classifies pictures, and loads
             nothing.
-        target: the processor: see `striate.freestanding.targets.named_targets`. Objects need one; of C it
-            says whether the processor has vectors, as is supposed if it is left out.
+        target: the processor: see `striate.freestanding.targets`. Objects need one; of C it says
+            whether the processor has vectors, as is supposed if it is left out.
         name: what all names begin with, one in C, or the title of the page; by default the name of
             the folder or file.
         batch_size: images of a run; 1 for a page.
@@ -106,8 +106,8 @@ def export(
         ValueError: kind, target or weights are unknown, the name is none of C's, the network too
             large, with layers that only the NumPy engine can compute or with weights that cannot be
             rounded so, or the folder is there already, or the one that it is to be in is not; or
-            what is to be learned cannot be, see `striate.freestanding.training_code.learning.learning_of`; or it
-            takes more than `max_ram` or `max_flash`; or it cannot be run here, to verify it.
+            what is to be learned cannot be, see `striate.freestanding.training_code`; or it takes
+            more than `max_ram` or `max_flash`; or it cannot be run here, to verify it.
         ImportError: what runs the code is not installed.
         OSError: it cannot be written; then there is no folder.
     """

@@ -108,7 +108,7 @@ NAMED_TARGETS = {known.name: known for known in _KNOWN}
 
 
 def named_target(text: str) -> NamedTarget:
-    """The processor of a name, or of a triple of LLVM: see `striate.freestanding.targets.llvm_triples`.
+    """The processor of a name, or of a triple of LLVM: see `llvm_triples`.
 
     Raises:
         ValueError: there is none of this name, or LLVM does not know the processor or its features.

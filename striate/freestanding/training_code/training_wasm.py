@@ -1,7 +1,7 @@
 """A network that goes on learning as WebAssembly, in a page or in Node.
 
-The files are those of `striate.freestanding.wasm.wasm_export`; what JavaScript loads has `train`, too,
-and the test vectors are steps of training.
+The files are those of `striate.freestanding.wasm`; what JavaScript loads has `train`, too, and the
+test vectors are steps of training.
 """
 
 from __future__ import annotations
