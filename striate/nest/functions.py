@@ -130,8 +130,11 @@ class Arithmetic:
         there = self.binary("fadd", value, far)
         back = self.binary("fsub", there, far)
         found = self.code.call(self.kind, name, (self.kind, back), (self.kind, value))
-        magnitude = self.code.call(self.kind, f"llvm.fabs.{self._suffix}", (self.kind, value))
-        return self.select(self.compare("olt", magnitude, size), found, value)
+        return self.select(self.compare("olt", self.magnitude(value), size), found, value)
+
+    def magnitude(self, value: Value) -> Value:
+        """The number without its sign."""
+        return self.code.call(self.kind, f"llvm.fabs.{self._suffix}", (self.kind, value))
 
     def _rint(self, value: Value) -> Value:
         return self.code.call(self.kind, f"llvm.rint.{self._suffix}", (self.kind, value))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from striate.nest.algebra import Binary, Expression, Nest, PairProduct, Tensor
 from striate.nest.expressions import Evaluator, IterationPoint
 from striate.nest.induction_pointers import induction_pointers
-from striate.nest.ir import Function, Number, Value, scalar, vector
+from striate.nest.ir import BYTES, Function, Number, Value, scalar, vector
 from striate.nest.schedule import Schedule, writes_out
 from striate.nest.software_prefetch import fetched
 from striate.nest.target import Target
@@ -57,6 +57,7 @@ class TileEmitter:
         self.nest, self.schedule, self.element = nest, schedule, element
         self.code, self.at, self.counts, self.zeros = code, at, counts, zeros
         self.prefetch, self.reach = target.prefetches, target.reach
+        self.scalar = target.vector_bytes == BYTES[element] and not target.is_x86
         self.extents, self.tile = dict(nest.axes), dict(schedule.tile)
         self.lane_reduced = schedule.lane in nest.reduce
         inside = [axis for axis in nest.reduce if axis in schedule.unroll]
@@ -71,7 +72,11 @@ class TileEmitter:
         if self.nest.reduction != "none":
             outside = {*self.schedule.unroll, *self.nest.rounds}
             loops = [axis for axis in self.nest.reduce if axis not in outside]
-            accumulators = self._reduce([*loops, *self.innermost], place, points, accumulators)
+            loops += self.innermost
+            if self.nest.reduction == "max" and not loops and self.scalar:
+                accumulators = self._maxima(place, points)
+            else:
+                accumulators = self._reduce(loops, place, points, accumulators)
         self.at.forget()
         if self.lane_reduced:
             accumulators = self._summed(accumulators)
@@ -162,6 +167,27 @@ class TileEmitter:
                 for i in together:
                     own[i] = self._combine(place.point({**points[i], **step}), own[i])
         return [value for values in own for value in values]
+
+    def _maxima(self, place: IterationPoint, points: list[Point]) -> list[Value]:
+        """The largest of all terms of each point, or NaN if one is.
+
+        Without vectors each condition goes through the processor's flags, and one that joins two
+        takes a dozen instructions. So terms are compared as if none was NaN; whether one is, their
+        magnitudes tell when they are added up: that gives no NaN by itself, even of infinities.
+        """
+        arithmetic, found = self.at.arithmetic(place.count), list[Value]()
+        self.at.forget()
+        for point in points:
+            terms = [
+                self.at.value(self.nest.terms[0], place.point({**point, **step}))
+                for step in self._steps()
+            ]
+            best, size = terms[0], arithmetic.magnitude(terms[0])
+            for term in terms[1:]:
+                best = arithmetic.maximum(best, term)
+                size = arithmetic.binary("fadd", size, arithmetic.magnitude(term))
+            found.append(arithmetic.select(arithmetic.compare("uno", size, size), size, best))
+        return found
 
     def _sharing(self, points: list[Point]) -> list[list[int]]:
         """Which points of a tile read something together: those that differ along axes that some

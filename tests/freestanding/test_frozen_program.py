@@ -236,6 +236,31 @@ def test_products_with_padding_are_left_out() -> None:
     assert counts[0] < 0.8 * counts[1] and counts[1] == counts[2]
 
 
+@pytest.mark.parametrize("machine", ["cortex-m4", "rv64gc"])
+def test_maxima_of_no_numbers_and_of_infinities(machine: str) -> None:
+    """Each place of a window once NaN, infinity, minus infinity, both infinities, zeros of both
+    signs.
+    """
+    network = Network([MaxPool2D(2)], (16, 4, 1), seed=1)
+    image = np.random.default_rng(0).normal(size=(16, 4, 1)).astype(np.float32)
+    windows = image.reshape(8, 2, 2, 2).transpose(0, 2, 1, 3)
+    for place in range(4):
+        at = (place // 2, place % 2)
+        windows[place, 0][at] = np.nan
+        windows[place, 1][at] = np.inf
+        windows[4 + place, 0][at] = -np.inf
+        windows[4 + place, 0][(place + 1) % 4 // 2, (place + 1) % 2] = np.inf
+        windows[4 + place, 1] = -0.0
+        windows[4 + place, 1][at] = 0.0
+    program = FrozenProgram(network, MACHINES[machine])
+    module = with_constants(write_module(program, "tested"), program, "tested")
+    code = assemble(module.text, MACHINES[machine], alone=True)
+    found = emulated(MACHINES[machine], code, program, image[None])[0].reshape(8, 2)
+    wanted = windows.max(axis=(2, 3))
+    assert np.isnan(wanted).sum() == 4
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_rounding_without_an_instruction_for_it() -> None:
     nest = Nest(
         (("e", 40),),
