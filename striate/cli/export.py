@@ -124,14 +124,14 @@ from striate.freestanding.weights.rounded_weights import WEIGHTS
 @click.option(
     "--verify",
     metavar="SOURCE",
-    help="Object: run the code on the images of SOURCE, which is what `striate evaluate` takes, "
-    "here or on an emulated processor, and compare it with the network.",
+    help="Object, C, wasm: run the code on the images of SOURCE, which is what `striate evaluate` "
+    "takes, here, on an emulated processor or in Node, and compare it with the network.",
 )
 @click.option(
     "--verify-images",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Object: on the first N of them only.",
+    help="With --verify: on the first N of them only.",
 )
 @options.output_options
 @click.pass_context
@@ -208,9 +208,10 @@ def export(
 _KINDS_OF = {
     **dict.fromkeys(("layout", "pixels", "probabilities", "opset"), ("onnx",)),
     "target": ("object", "c"),
-    **dict.fromkeys(("verify", "verify_images"), ("object",)),
     **dict.fromkeys(("weights", "measure"), ("object", "c", "wasm", "page")),
-    **dict.fromkeys(("batch", "max_ram", "max_flash"), ("object", "c", "wasm")),
+    **dict.fromkeys(
+        ("batch", "max_ram", "max_flash", "verify", "verify_images"), ("object", "c", "wasm")
+    ),
     **dict.fromkeys(("train", "frozen_until", "optimizer", "weight_decay"), ("object", "wasm")),
 }
 """The kinds of files that options are for."""

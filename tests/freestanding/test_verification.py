@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 from striate.common.errors import StriateError, StriateImportError
-from striate.freestanding import code_export, counted_instructions
+from striate.freestanding import code_export
+from striate.freestanding.code_export import KINDS
 from striate.freestanding.code_request import CodeRequest
 from striate.freestanding.exported import Exported, arena_peak
+from striate.freestanding.object import counted_instructions
 from striate.freestanding.object.object_export import object_files
 from striate.freestanding.program.segmented_program import ArenaBuffer
 from striate.freestanding.running import code_runners
@@ -214,3 +217,62 @@ def test_nothing_is_written_where_verifying_fails(
     with pytest.raises(KeyboardInterrupt):
         network().export(tmp_path / "x", **how, verify=images(1))
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
+
+
+NEEDS = {"c": "gcc", "wasm": "node"}
+
+
+@pytest.mark.parametrize("weights", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("kind", list(NEEDS))
+def test_c_and_webassembly_are_run(kind: str, weights: str, tmp_path: Path) -> None:
+    if shutil.which(NEEDS[kind]) is None:
+        pytest.skip(f"there is no {NEEDS[kind]}")
+    made, given = network(), images(5)
+    labels = made.predict_logits(given).argmax(axis=1)
+    found = made.export(
+        *(tmp_path / "eyes",),
+        to=kind,
+        batch_size=2,
+        weights=weights,
+        verify=given,
+        labels=labels,
+    ).verification
+    assert found is not None and found.holds and found.images == 5, found
+    assert found.difference <= 1e-6
+    if kind == "c" and weights != "int8" and host().fused:
+        assert found.same == 5
+    assert ("compiled by" if kind == "c" else "in Node ") in found.how
+    if weights == "float32":
+        assert found.other_classes == 0 and found.accuracy == 1.0
+
+
+@pytest.mark.parametrize("kind", list(NEEDS))
+def test_what_is_wrong_in_c_and_webassembly_is_found(kind: str) -> None:
+    if shutil.which(NEEDS[kind]) is None:
+        pytest.skip(f"there is no {NEEDS[kind]}")
+    request = CodeRequest(network(), "eyes")
+    exported = KINDS[kind](request)
+    file = "eyes.c" if kind == "c" else "eyes.weights.bin"
+    content = exported.files[file]
+    if kind == "c":
+        words = b"= multiply_add("
+        broken = content.replace(words, b"= 1.001f * multiply_add(")
+    else:
+        numbers = np.frombuffer(content, np.float32) * np.float32(1.001)
+        broken = numbers.tobytes()
+    assert broken != content
+    wrong = replace(exported, files={**exported.files, file: broken})
+    found = verify(network(), wrong, images(3))
+    assert not found.holds and found.same == 0 and found.difference > 1e-5
+    nothing = replace(exported, files={**exported.files, file: content[: len(content) // 2]})
+    with pytest.raises(StriateError, match=r"refuses eyes\.c: |Node could not run the code: "):
+        verify(network(), nothing, images(3))
+
+
+def test_without_compiler_or_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    for kind, message in (("c", "no C compiler here"), ("wasm", "run by Node, which is not here")):
+        exported = KINDS[kind](CodeRequest(network(), "eyes"))
+        with pytest.raises(StriateError, match=message):
+            verify(network(), exported, images(1))

@@ -14,8 +14,10 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.freestanding.exported import Exported
+from striate.freestanding.running.compiled_c import compiled_c
 from striate.freestanding.running.emulated_processor import can_be_emulated
 from striate.freestanding.running.emulation import EmulatedCode, RunCounts
+from striate.freestanding.running.in_node import InNode
 from striate.freestanding.running.native_code import NativeCode, runs_here
 from striate.freestanding.targets.named_targets import named_target
 
@@ -47,8 +49,8 @@ _MUCH = 64 << 20
 
 
 class _Natively:
-    def __init__(self, code: NativeCode, image_bytes: int) -> None:
-        self._code, self.how = code, code.how
+    def __init__(self, code: NativeCode | InNode, image_bytes: int, how: str = "") -> None:
+        self._code, self.how = code, how or code.how
         self.runs_at_once = max(1, _MUCH // image_bytes)
         self.counts = None
 
@@ -78,14 +80,9 @@ def object_runner(exported: Exported) -> CodeRunner:
         ValueError: neither can.
     """
     code, target = exported.files[f"{exported.name}.o"], named_target(exported.target).target
-    symbol, figures = f"{exported.name}_run", exported.figures
-    sizes = {
-        "image_bytes": figures.image_bytes,
-        "output_bytes": figures.output_bytes,
-        "arena_bytes": figures.arena_bytes,
-    }
+    symbol, sizes = f"{exported.name}_run", _sizes(exported)
     if runs_here(code, target):
-        return _Natively(NativeCode(code, symbol, **sizes), figures.image_bytes)
+        return _Natively(NativeCode(code, symbol, **sizes), exported.figures.image_bytes)
     if not can_be_emulated(target) or code[:4] != b"\x7fELF":
         raise StriateValueError(
             f"code for {exported.target} can neither be run on this processor nor be emulated; "
@@ -94,7 +91,41 @@ def object_runner(exported: Exported) -> CodeRunner:
     return _Emulated(EmulatedCode(code, symbol, target, **sizes))
 
 
-RUNNERS: Mapping[str, Callable[[Exported], CodeRunner]] = {"object": object_runner}
+def c_runner(exported: Exported) -> CodeRunner:
+    """What runs a file of C: this processor, once the compiler of this machine has compiled it.
+
+    Raises:
+        ValueError: there is no compiler.
+    """
+    code, compiler = compiled_c(exported)
+    native = NativeCode(code, f"{exported.name}_run", **_sizes(exported))
+    how = f"on this processor, compiled by {compiler}"
+    return _Natively(native, exported.figures.image_bytes, how)
+
+
+def wasm_runner(exported: Exported) -> CodeRunner:
+    """What runs WebAssembly: Node.
+
+    Raises:
+        ValueError: there is no Node.
+    """
+    return _Natively(InNode(exported), exported.figures.image_bytes)
+
+
+def _sizes(exported: Exported) -> dict[str, int]:
+    figures = exported.figures
+    return {
+        "image_bytes": figures.image_bytes,
+        "output_bytes": figures.output_bytes,
+        "arena_bytes": figures.arena_bytes,
+    }
+
+
+RUNNERS: Mapping[str, Callable[[Exported], CodeRunner]] = {
+    "object": object_runner,
+    "c": c_runner,
+    "wasm": wasm_runner,
+}
 """What runs the code of each kind."""
 
 

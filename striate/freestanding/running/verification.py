@@ -81,13 +81,16 @@ def reason_for_others(exported: Exported) -> str:
     """Why the bits of code differ from those of this processor; "" if they need not."""
     if exported.same_bits:
         return ""
-    if not named_target(exported.target).target.fused:
+    if exported.figures.weights == "int8":
+        return "sums of int8 weights are scaled once they are added up"
+    twice = exported.kind == "wasm" or (
+        exported.kind == "object" and not named_target(exported.target).target.fused
+    )
+    if twice:
         return (
             f"{exported.target} rounds each product before it is added, and a multiply-add here "
             "is rounded once"
         )
-    if exported.figures.weights == "int8":
-        return "sums of int8 weights are scaled once they are added up"
     return "this processor rounds each product before it is added" if not host().fused else ""
 
 
