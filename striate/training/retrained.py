@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.digests import digest_of
+from striate.common.short_repr import short_repr
 from striate.common.text import counted
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class DifferingArray:
     difference: float
 
 
+@short_repr
 @dataclass(frozen=True)
 class Retrained:
     """What a second training has found.
