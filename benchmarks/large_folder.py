@@ -36,7 +36,8 @@ def sources(folder: Path, side: int) -> list[tuple[str, np.ndarray]]:
             with Image.open(file) as image:
                 fitted = ImageOps.fit(image.convert("RGB"), (side + 16, side + 16))
             found.append((path.name, np.asarray(fitted)))
-    return found
+    # Mixed, so that any run of them has all classes.
+    return [found[i] for i in np.random.default_rng(0).permutation(len(found))]
 
 
 def make(folder: Path, source: Path, count: int, side: int) -> None:
