@@ -8,9 +8,7 @@ import click
 from click.core import ParameterSource
 
 from striate.cli import options
-from striate.cli.export_code import CodeOptions, learning_options, write_code
 from striate.cli.export_onnx import write_onnx
-from striate.cli.weights_measured import SmallerWeights
 from striate.common.text import choices, listed
 from striate.exporting import onnx_export
 from striate.freestanding.targets.named_targets import NAMED_TARGETS
@@ -184,12 +182,16 @@ def export(
     With --verify the exit code is 1 if the code does not do what it should.
     """
     _refuse_others(context, kind)
-    learning = learning_options(
-        train, frozen_until=frozen_until, optimizer=optimizer, weight_decay=weight_decay
-    )
     if kind == "onnx":
         write_onnx(model, out, as_json=as_json, **of_onnx)
         return 0
+    # What makes code takes longer to import than all other commands do.
+    from striate.cli.export_code import CodeOptions, learning_options, write_code
+    from striate.cli.weights_measured import SmallerWeights
+
+    learning = learning_options(
+        train, frozen_until=frozen_until, optimizer=optimizer, weight_decay=weight_decay
+    )
     asked = CodeOptions(
         model,
         kind,

@@ -26,7 +26,7 @@ from striate.freestanding.targets.named_targets import needed_target
 from striate.model.work import multiply_adds_of_nodes
 from striate.nest.target import assemble, host, section_bytes
 
-_SECTIONS = (".text", ".rodata", ".rdata", "__text", "__const", "__literal")
+CODE_SECTIONS = (".text", ".rodata", ".rdata", "__text", "__const", "__literal")
 """Code and constants, as ELF, COFF and Mach-O call them."""
 
 
@@ -79,7 +79,7 @@ def _figures(
     if counts and not not_counted:
         found = counted_instructions(code, name, program, module.functions)
     return CodeFigures(
-        section_bytes(code, _SECTIONS) - len(program.constants),
+        section_bytes(code, CODE_SECTIONS) - len(program.constants),
         len(program.constants),
         program.arena_bytes,
         program.image_bytes,

@@ -13,7 +13,7 @@ The code allocates nothing and calls no C library: what is learned lies in memor
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from striate.common.text import listed, sizes
 from striate.freestanding.c.c_files import c_string
 from striate.freestanding.c.c_numbers import c_float
 from striate.freestanding.exported import CodeFigures, Exported
+from striate.freestanding.object.object_export import CODE_SECTIONS
+from striate.freestanding.object.undefined_symbols import compiler_helpers
 from striate.freestanding.program.llvm_module import constant_table
 from striate.freestanding.targets.named_targets import NamedTarget, needed_target
 from striate.freestanding.training_code.learning import Learning
@@ -57,7 +59,7 @@ def training_object_files(
     code = assemble(made.module.text + inside + calls, known.target, alone=True)
     whole = learning.whole
     figures = CodeFigures(
-        section_bytes(code, (".text", ".rodata")) - len(made.constants),
+        section_bytes(code, CODE_SECTIONS) - len(made.constants),
         len(made.constants),
         made.arena_bytes,
         4 * batch_size * int(np.prod(whole.input_shape)),
@@ -66,8 +68,9 @@ def training_object_files(
         state_bytes=program.state_bytes,
     )
     same_bits = known.target.fused and host().fused
-    files = {f"{name}.o": code, **_c_files(made, known, figures, code, same_bits=same_bits)}
-    return Exported("object", name, known.name, files, figures, same_bits, whole)
+    helpers = compiler_helpers(code)
+    files = {f"{name}.o": code, **_c_files(made, known, figures, helpers, same_bits=same_bits)}
+    return Exported("object", name, known.name, files, figures, same_bits, whole, helpers)
 
 
 def _with_constants(name: str, signature: Signature) -> str:
@@ -88,13 +91,17 @@ def _with_constants(name: str, signature: Signature) -> str:
 
 
 def _c_files(
-    made: TrainingModule, known: NamedTarget, figures: CodeFigures, code: bytes, *, same_bits: bool
+    made: TrainingModule,
+    known: NamedTarget,
+    figures: CodeFigures,
+    helpers: Sequence[str],
+    *,
+    same_bits: bool,
 ) -> dict[str, bytes]:
     """Header, test vectors, example, README."""
     name, program, learning = made.name, made.program, made.program.learning
     batch, whole = program.batch_size, learning.whole
     samples = training_samples(learning, batch, fused=known.target.fused)
-    left = sorted(set(re.findall(rb"__aeabi_[a-z0-9]+\b", code)) - {b"__aeabi_unwind_cpp_pr0"})
     values: dict[str, Any] = {
         "name": name,
         "upper": name.upper(),
@@ -116,7 +123,7 @@ def _c_files(
         "compiler": known.compiler,
         "rows": figures.rows(),
         "same_bits": same_bits,
-        "left": listed([f"`{symbol.decode()}`" for symbol in left], 12),
+        "left": listed([f"`{symbol}`" for symbol in helpers], 12),
         "rate": repr(RATE),
         "counts": counts(batch),
         "test_images": _numbers(samples.images),
