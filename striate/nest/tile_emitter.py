@@ -128,7 +128,7 @@ class TileEmitter:
         kind = vector(self.element, place.count)
         if self.reach is None or rest:
             return self.code.loop(stop, step, accumulators, kind, turn)
-        body = [{**point, **inner} for inner in self._steps() for point in points]
+        body = self._body(points)
         wanted = induction_pointers(self.nest, axis, body, self.reach, self.element)
         pointers = [self.at.pointed(one, place.at(axis, 0)) for one in wanted]
         count = len(accumulators)
@@ -145,13 +145,16 @@ class TileEmitter:
 
     def _fetch(self, axis: str, place: IterationPoint, points: list[Point]) -> None:
         """Ask for what the loop over `axis` reads later: see `striate.nest.software_prefetch`."""
-        body = [{**point, **step} for step in self._steps() for point in points]
-        for wanted in fetched(self.nest, self.schedule, axis, body, self.element):
+        for wanted in fetched(self.nest, self.schedule, axis, self._body(points), self.element):
             self.at.fetch(wanted.tensor, place.point(wanted.point), near=wanted.near)
 
     def _steps(self) -> list[Point]:
         """The points of the reduced axes that are written out."""
         return [*_points({axis: self.extents[axis] for axis in self.unrolled})]
+
+    def _body(self, points: list[Point]) -> list[Point]:
+        """What one turn of the innermost loop computes."""
+        return [{**point, **step} for step in self._steps() for point in points]
 
     def _accumulate(
         self, place: IterationPoint, points: list[Point], accumulators: list[Value]
