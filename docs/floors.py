@@ -39,7 +39,7 @@ FLOORS: Floors = (
     ("transfer",),
     ("estimators",),
     ("reports",),
-    ("checking",),
+    ("checking", "lab"),
     ("cli",),
     ("__init__",),
     ("__main__",),
@@ -69,7 +69,10 @@ WINGS = {
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),
-    "teaching and looking inside": ("#ead1dc", ("inspect", "teaching", "reports", "checking")),
+    "teaching and looking inside": (
+        "#ead1dc",
+        ("inspect", "teaching", "reports", "checking", "lab"),
+    ),
     "the command line": ("#fff2cc", ("cli",)),
 }  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +15,7 @@ from striate.checking.checks import Checked
 from striate.checking.finding import KINDS, Finding
 from striate.checking.moving import TICKED
 from striate.common.atomic import write_atomically
+from striate.common.page_parts import script_data
 from striate.common.templates import rendered
 from striate.data import decode
 from striate.data.dataset import MAX_PIXELS, DataError
@@ -112,17 +112,12 @@ def render_page(checked: Checked, *, source: str, megabytes: float = 20.0) -> tu
         "files": images.paths is not None,
         "style": style,
         "script": (own / "check.js").read_text("utf-8"),
-        "data": _script_data({"what": TICKED, "source": source, "name": images.name}),
+        "data": script_data({"what": TICKED, "source": source, "name": images.name}),
     }
     page = rendered("striate.checking", "page/check.html", values, {"whole": "{:,}".format})
     shown = sum(len(section["cards"]) for section in sections)
     # Names may contain bytes that are not valid in any encoding.
     return page.encode("utf-8", "backslashreplace"), shown
-
-
-def _script_data(data: dict[str, Any]) -> str:
-    """JSON for a script element, which a "</script>" in a name must not end."""
-    return json.dumps(data).replace("<", "\\u003c")
 
 
 def _sections(checked: Checked, megabytes: float) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.page_parts import encode_array
 from striate.layers import (
     ELU,
     GELU,
@@ -31,7 +32,6 @@ from striate.layers import (
 )
 from striate.layers.reads import TransposedWindow, Window
 from striate.reports import embedded_images
-from striate.reports.base64_arrays import encode_array
 from striate.reports.data import Prediction, Report
 from striate.reports.patch_boxes import patch_boxes
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from striate.common.page_parts import encode_array
 from striate.inspect import NetworkReach
 from striate.inspect.field_propagation import LayerFields, Numbers
-from striate.reports.base64_arrays import encode_array
 
 NOTHING = (1, 0, 1, 0)
 """The box of a unit that reads only padding: its last row is before its first one."""

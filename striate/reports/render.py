@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from striate.common.atomic import Content, write_all_atomically
 from striate.common.errors import StriateValueError
 from striate.common.input_files import open_input
+from striate.common.page_parts import script_data
 from striate.common.templates import rendered
 from striate.common.text import in_bytes, listed, percent, sizes
 from striate.reports import architecture, embedded_images
@@ -111,7 +111,7 @@ def render(report: Report) -> bytes:
         "version": __version__,
         "report": report,
         "style": (folder / "style.css").read_text("utf-8"),
-        "data": _script_data(page_data(report)),
+        "data": script_data(page_data(report)),
         "script": f'"use strict";\n(() => {{\n{scripts}\n}})();',
         "curves": _curves(report),
         "mistakes": [_card(report, answer) for answer in report.mistakes],
@@ -127,12 +127,6 @@ def render(report: Report) -> bytes:
     page = rendered("striate.reports", "page/report.html", values, FILTERS)
     # Names may contain bytes that are not valid in any encoding.
     return page.encode("utf-8", "backslashreplace")
-
-
-def _script_data(data: dict[str, Any]) -> str:
-    """JSON for a script element, which a "</script>" in the name of a class must not end."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
 
 
 def _curves(report: Report) -> dict[str, Any] | None:

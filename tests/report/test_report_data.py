@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import striate
+from striate.common.page_parts import encode_array
 from striate.engines.numpy import NumPyEngine
 from striate.inspect.values import Tape
 from striate.network import Network
 from striate.reports import render
-from striate.reports.base64_arrays import encode_array
 from striate.reports.data import collect, read_curves
 from striate.reports.kernels import export_kernels
 from striate.reports.occlusion import occlusion

@@ -8,9 +8,6 @@ arithmetic of `striate.data.decode`, which web/ has in JavaScript; answers are t
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import zlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -22,6 +19,7 @@ import numpy as np
 from striate.common.arrays import Array
 from striate.common.atomic import write_atomically
 from striate.common.errors import StriateValueError
+from striate.common.page_parts import base64_text, policy_hash, script_data
 from striate.common.templates import rendered
 from striate.common.text import number, sizes
 from striate.common.warn import warn_user
@@ -130,13 +128,13 @@ def _page(network: Model, file: str, title: str, weights: Weights) -> Exported:
         "light_ink": settings["lightInk"],
         "pen": pen_percent(network),
         "style": style,
-        "style_hash": _hash(style),
+        "style_hash": policy_hash(style),
         "script": script,
-        "script_hash": _hash(script),
-        "settings": _script_data(settings),
-        "simd": _base64(zlib.compress(code.simd, 9)),
-        "plain": _base64(zlib.compress(code.plain, 9)),
-        "weights": _base64(code.weights),
+        "script_hash": policy_hash(script),
+        "settings": script_data(settings),
+        "simd": base64_text(zlib.compress(code.simd, 9)),
+        "plain": base64_text(zlib.compress(code.plain, 9)),
+        "weights": base64_text(code.weights),
     }
     text = rendered("striate.freestanding.page", "web/page.html", values)
     # Names may contain bytes that are not valid in any encoding.
@@ -255,23 +253,8 @@ def _rejection(rejection: Rejection) -> dict[str, Any]:
 # --- embedding -----------------------------------------------------------------------------------
 
 
-def _script_data(data: dict[str, Any]) -> str:
-    """JSON for a script element, which a "</script>" in the name of a class must not end."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
 def _floats(array: Array) -> str:
-    return _base64(np.ascontiguousarray(array, dtype="<f4").tobytes())
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _hash(text: str) -> str:
-    """By which the page's policy knows the one script and the one style that may be used."""
-    return _base64(hashlib.sha256(text.encode()).digest())
+    return base64_text(np.ascontiguousarray(array, dtype="<f4").tobytes())
 
 
 def _version() -> str:

@@ -1,0 +1,10 @@
+"""What the page of the lab is given, by rooms; each part is made in `striate.lab.room_data`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def lab_data() -> dict[str, Any]:
+    """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them."""
+    return {}
