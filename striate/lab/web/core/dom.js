@@ -62,6 +62,10 @@ export function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "text") {
       if (element.textContent !== String(value)) element.textContent = String(value);
+    } else if (name === "style") {
+      // The page's policy allows styles that scripts set in this way, and no style attributes.
+      const { style } = /** @type {HTMLElement | SVGElement} */ (element);
+      if (style.cssText !== value) style.cssText = value;
     } else if (value === false || value === null || value === undefined) {
       if (element.hasAttribute(name)) element.removeAttribute(name);
     } else {
