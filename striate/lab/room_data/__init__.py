@@ -1,0 +1,8 @@
+"""What Python gives each room of the lab, one module a room; JSON-able.
+
+exercise_sets     sets of exercises, read from TOML files
+exercise_options  what an exercise of each kind may say
+view_code         one sum as nest, schedule and C
+"""
+
+from __future__ import annotations
