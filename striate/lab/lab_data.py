@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from striate.lab.room_data.exercise_sets import exercise_sets
 
-def lab_data() -> dict[str, Any]:
-    """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them."""
-    return {}
+
+def lab_data(exercises: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them.
+
+    Args:
+        exercises: sets of exercises, see `exercise_sets`.
+
+    Raises:
+        ValueError: a set of exercises cannot be read.
+    """
+    return {"exercises": exercise_sets(exercises)}

@@ -59,7 +59,7 @@ export function filterGradientExercise(options, random) {
       })),
     ]));
   const given = [named(input, "X", "input"), named(above, "dO", "output")];
-  return exercise("askFilterGradient", move, given, "dF", asked, options.ask, [rows, columns]);
+  return exercise("askFilterGradient", move, given, "dF", asked, options.ask, [rows, columns], { filterRows: rows, filterColumns: columns });
 }
 
 /**
@@ -139,8 +139,8 @@ export function askedSum(place, terms, hint, slips) {
  * @returns {Exercise}
  */
 function exercise(question, move, given, name, asked, ask, shape, more = {}) {
-  const values = { name: ask === "all" ? letter(name) : asked[0].symbol, ...more, stride: move.stride, padding: move.padding, dilation: move.dilation };
-  return { question, values, given, asked, shape: ask === "all" ? shape : null };
+  const values = { name: ask === "all" ? letter(name) : asked[0].symbol, ...more, stride: move.stride, padding: move.padding, dilation: move.dilation, n: move.padding, flip: Number(move.flip) };
+  return { question, values, given, asked, name, shape: ask === "all" ? shape : null };
 }
 
 /**

@@ -91,7 +91,7 @@ export function weightsExercise(options, random) {
   const product = sizes.flatMap((size, index) => (index ? ["·", size] : [size]));
   return {
     question: { dense: "askDense", local: "askLocal", convolution: "askShared" }[/** @type {"dense" | "local" | "convolution"} */ (options.layer)],
-    values: { height, width, channels, count, rows: r, columns: s },
+    values: { height, width, channels, count, rows: r, columns: s, bias },
     given: [],
     asked: [
       {

@@ -18,7 +18,8 @@ export function named(matrix, name, kind) {
 }
 
 /**
- * The numbers of a set, or drawn ones between two bounds; drawn ones are not all alike.
+ * The numbers of a set, or drawn ones between two bounds; drawn ones are not all alike, and not 0, which
+ * would make exercises too easy, where the bounds leave others.
  *
  * @param {readonly (readonly number[])[] | null} fixed - rows.
  * @param {readonly [rows: number, columns: number]} shape
@@ -30,9 +31,17 @@ export function drawnMatrix(fixed, [rows, columns], [least, most], random) {
   if (fixed) return { rows: fixed.length, columns: fixed[0].length, values: fixed.flat() };
   /** @type {number[]} */
   let values;
-  do values = Array.from({ length: rows * columns }, () => random.whole(least, most));
+  do values = Array.from({ length: rows * columns }, () => drawn(least, most, random));
   while (least < most && values.length > 1 && values.every((value) => value === values[0]));
   return { rows, columns, values };
+}
+
+/** @param {number} least @param {number} most @param {SeededNumbers} random */
+function drawn(least, most, random) {
+  for (;;) {
+    const value = random.whole(least, most);
+    if (value !== 0 || (least === 0 && most === 0)) return value;
+  }
 }
 
 /**

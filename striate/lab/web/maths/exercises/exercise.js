@@ -12,9 +12,10 @@
  */
 
 /**
- * A step of the solution: a sentence by its name, or a formula.
+ * A step of the solution: a sentence by its name or as it stands, a formula, a matrix, or a program.
  *
- * @typedef {{key: string, values?: Record<string, string | number>} | {line: Expression}} Step
+ * @typedef {{key: string, values?: Record<string, string | number>} | {text: string} |
+ *   {line: Expression} | {matrix: Given} | {code: string}} Step
  */
 
 /**
@@ -42,14 +43,17 @@
  * @property {Record<string, string | number>} values - what stands in it.
  * @property {readonly Given[]} given
  * @property {readonly Asked[]} asked - empty for kernels and programs.
+ * @property {string} [name] - the letter of the matrix of which numbers are asked for.
  * @property {readonly [rows: number, columns: number] | null} [shape] - where a whole matrix is asked for.
+ * @property {readonly Step[]} [steps] - of kernels and programs.
  * @property {boolean} [mayFail] - "it does not fit" may be the answer.
  * @property {import("./kernel_kind.js").KernelTask} [kernel]
  * @property {import("./program_kind.js").ProgramTask} [program]
  */
 
 const LETTERS = /** @type {Record<string, string>} */ ({
-  dO: "∂L/∂O", dF: "∂L/∂F", dX: "∂L/∂X", F_new: "F new ",
+  // U+2060: no new line begins there.
+  dO: "∂L/\u2060∂O", dF: "∂L/\u2060∂F", dX: "∂L/\u2060∂X", F_new: "F new ",
 });
 
 /**

@@ -32,6 +32,11 @@ export function kernelExercise({ finds, filter: [rows, columns], input: [height,
     given: [{ ...named({ rows: height, columns: width, values }, "X", "input"), gray: true }],
     asked: [],
     kernel: { finds, rows, columns },
+    steps: [
+      { key: `hint${key}` },
+      { key: `hint${key}Sums` },
+      { matrix: named({ rows, columns, values: rightKernel({ finds, rows, columns }) }, "F", "filter") },
+    ],
   };
 }
 

@@ -71,6 +71,7 @@ export function poolExercise(options, random) {
     values: { name: ask === "all" ? letter("O") : asked[0].symbol, rows: window[0], columns: window[1], stride },
     given: [named(input, "X", "input")],
     asked,
+    name: "O",
     shape: ask === "all" ? [rows, columns] : null,
   };
 }

@@ -34,7 +34,34 @@ export function programExercise({ of, stride }, random) {
     given: [],
     asked: [],
     program: { of, stride, seed: random.bits() },
+    steps: [{ key: `hint${name}Program` }, { key: `hint${name}Sum` }, { code: rightProgram(of, stride) }],
   };
+}
+
+/**
+ * A program that is right.
+ *
+ * @param {ProgramTask["of"]} of
+ * @param {number} stride
+ * @returns {string}
+ */
+export function rightProgram(of, stride) {
+  const read = stride > 1 ? "X[S*y + r, S*x + s]" : "X[y + r, x + s]";
+  const sum = {
+    output: `O[y, x] += ${read} * F[r, s]`,
+    "filter-gradient": `dF[r, s] += dO[y, x] * ${read}`,
+    "input-gradient": `${read.replace("X", "dX")} += dO[y, x] * F[r, s]`,
+  }[of];
+  const [outputs, filter] = { output: ["O", "F"], "filter-gradient": ["dO", "dF"], "input-gradient": ["dO", "F"] }[of];
+  return [
+    `rows, columns = ${outputs}.shape`,
+    `R, C = ${filter}.shape`,
+    "for y in range(rows):",
+    "    for x in range(columns):",
+    "        for r in range(R):",
+    "            for s in range(C):",
+    `                ${sum}`,
+  ].join("\n");
 }
 
 /**

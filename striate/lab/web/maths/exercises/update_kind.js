@@ -54,6 +54,7 @@ export function updateExercise(options, random) {
     values: { name: asked[0].symbol, rate },
     given: [named(filter, "F", "filter"), named(gradient, "dF", "filter")],
     asked,
+    name: "F_new",
     shape: options.ask === "all" ? [filter.rows, filter.columns] : null,
   };
 }
