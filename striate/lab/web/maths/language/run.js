@@ -228,7 +228,8 @@ class Run {
 
   /** @param {Extract<Node, {type: "call"}>} node @returns {Value} */
   #called({ line, name, given }) {
-    const compute = FUNCTIONS[name];
+    // Not what all objects have, such as "constructor".
+    const compute = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : null;
     if (!compute) throw new ProgramError(line, "noFunction", { name, names: Object.keys(FUNCTIONS).join(", ") });
     const result = compute(given.map((one) => this.value(one)));
     if (result === null) throw new ProgramError(line, "badCall", { name });

@@ -47,7 +47,7 @@ export function programAnswer({ program }) {
     element: html("div", { class: "program-answer" },
       html("p", { text: `${say("exercises.program.start")} ${names.join("; ")}; ${say("exercises.program.result", { name: described(first.name), rows, columns })}; ${say("exercises.program.stride", { stride: task.stride })}` }),
       area,
-      html("details", { class: "language" },
+      html("details", { class: "small-language" },
         html("summary", { text: say("exercises.program.about") }),
         html("p", { text: say("exercises.program.language") }),
         html("pre", { class: "code", text: EXAMPLE }),
