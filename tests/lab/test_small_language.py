@@ -133,6 +133,7 @@ def test_random_expressions_have_the_value_that_python_gives_them() -> None:
             continue
         texts.append(text)
     for text, found in zip(texts, results(texts), strict=True):
+        assert "a" in found, (text, found)
         wanted = float(by_python(text, object)["a"])
         assert float(found["a"]) == wanted or abs(float(found["a"]) - wanted) < 1e-9, text
 
