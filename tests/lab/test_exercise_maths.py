@@ -158,7 +158,8 @@ def test_sizes_are_counted_windows() -> None:
     failing = 0
     for exercise in exercises:
         side, taps, step, pad, gap = (
-            exercise["values"][name] for name in ("input", "filter", "stride", "padding", "dilation")
+            exercise["values"][name]
+            for name in ("input", "filter", "stride", "padding", "dilation")
         )
         wide, total = gap * (taps - 1) + 1, side + 2 * pad
         starts = [start for start in range(0, total, step) if start + wide <= total]
@@ -307,6 +308,8 @@ def test_all_that_verdicts_and_exercises_say_is_written() -> None:
     for part in (texts["says"], texts["steps"], texts["program"]["says"]):
         assert [name for name in part if not is_used(name)] == []
     said = {*texts["says"], *texts["steps"], *texts["ask"], *texts["program"]["says"]}
-    keys = set(re.findall(r'key: "(\w+)"', code)) | set(re.findall(r'ProgramError\([\w.]+, "(\w+)"', code))
+    keys = set(re.findall(r'key: "(\w+)"', code)) | set(
+        re.findall(r'ProgramError\([\w.]+, "(\w+)"', code)
+    )
     assert keys - said == set() and len(keys) > 60
     assert {*texts["kinds"]} == {*KINDS}

@@ -89,7 +89,9 @@ def test_what_is_wrong_is_said(content: str, said: str) -> None:
 
 
 def test_files_that_are_no_sets(tmp_path: Path) -> None:
-    with pytest.raises(StriateValueError, match=re.escape("output: is no set of exercises; did you mean 'outputs'")):
+    with pytest.raises(
+        StriateValueError, match=re.escape("output: is no set of exercises; did you mean 'outputs'")
+    ):
         exercise_sets(["output"])
     with pytest.raises(StriateValueError, match=r"gone\.toml: there is no such set of exercises"):
         exercise_sets([tmp_path / "gone.toml"])

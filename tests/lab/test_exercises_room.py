@@ -78,7 +78,9 @@ def test_all_outputs_are_checked_term_by_term(open_room: Callable[..., Any]) -> 
     out = np.zeros((4, 4))
     for (row, column), _ in np.ndenumerate(out):
         out[row, column] = (x[row : row + 3 : 2, column : column + 5 : 2] * f).sum()
-    assert "convolution" in page.inner_text(".question") and "2 places" in page.inner_text(".question")
+    assert "convolution" in page.inner_text(".question") and "2 places" in page.inner_text(
+        ".question"
+    )
     inputs = page.locator(".answers input")
     assert inputs.count() == out.size
     for index, value in enumerate(out.ravel()):
@@ -193,7 +195,9 @@ def test_progress_is_saved_and_read_back(open_room: Callable[..., Any], tmp_path
     other.set_input_files(".progress input[type=file]", file)
     other.wait_for_selector("text=striate-progress.json was read.")
     assert other.inner_text(".exercise-list .count") == "1 of 4"
-    (tmp_path / "odd.json").write_text('{"format": "striate lab progress", "version": 1, "sets": 3}')
+    (tmp_path / "odd.json").write_text(
+        '{"format": "striate lab progress", "version": 1, "sets": 3}'
+    )
     other.set_input_files(".progress input[type=file]", tmp_path / "odd.json")
     other.wait_for_selector("text=odd.json is no file of progress")
     assert other.inner_text(".exercise-list .count") == "1 of 4"

@@ -109,9 +109,7 @@ def test_all_is_reached_by_the_tab_key_in_order(
         assert kept == [path for path in wanted if path in kept], address
 
 
-def test_the_first_view_takes_half_a_second(
-    open_page: Callable[..., Any], lab_file: Path
-) -> None:
+def test_the_first_view_takes_half_a_second(open_page: Callable[..., Any], lab_file: Path) -> None:
     assert lab_file.stat().st_size < 3_000_000
     page = open_page(lab_file)
     taken = []

@@ -213,7 +213,9 @@ def task(of: str, stride: int, seed: int = 1) -> dict[str, Any]:
     return {"of": of, "stride": stride, "seed": seed}
 
 
-KINDS = [(of, stride) for of in ("output", "filter-gradient", "input-gradient") for stride in (1, 2)]
+KINDS = [
+    (of, stride) for of in ("output", "filter-gradient", "input-gradient") for stride in (1, 2)
+]
 
 
 def test_the_solutions_are_right_in_the_page_and_in_python() -> None:

@@ -1,6 +1,7 @@
 // Formulas in MathML, which browsers typeset and screen readers read.
 
 import { html, math } from "../core/dom.js";
+import { scrolling } from "./scrolling.js";
 
 /** @typedef {Element | string | number} Term */
 
@@ -11,7 +12,7 @@ import { html, math } from "../core/dom.js";
  * @returns {HTMLElement}
  */
 export function formula(...terms) {
-  return html("div", { class: "formula" }, math("math", { display: "block" }, row(...terms)));
+  return scrolling(html("div", { class: "formula" }, math("math", { display: "block" }, row(...terms))));
 }
 
 /**

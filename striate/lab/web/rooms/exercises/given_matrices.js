@@ -4,6 +4,7 @@ import { html, math } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
 import { letter } from "../../maths/exercises/exercise.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { scrolling } from "../../parts/scrolling.js";
 import { writtenLetter } from "./written_expression.js";
 
 /** @typedef {import("../../maths/exercises/exercise.js").Given} Given */
@@ -29,7 +30,7 @@ export function givenMatrix(given, frames = [], fill) {
   const shades = fill ?? (gray ? (/** @type {number} */ value) => shade(kind, value / 9) : undefined);
   grid.show({ values, frames, fill: shades && ((index) => shades(values[index])) });
   return html("figure", { class: "given" },
-    html("figcaption", {}, math("math", {}, writtenLetter(name))), html("div", { class: "scrolls" }, grid.element));
+    html("figcaption", {}, math("math", {}, writtenLetter(name))), scrolling(html("div", { class: "scrolls" }, grid.element)));
 }
 
 /**

@@ -6,6 +6,7 @@ import { typedSum } from "../../maths/arithmetic.js";
 import { kernelFaults } from "../../maths/exercises/kernel_kind.js";
 import { outputShape, outputTerms, sumOf } from "../../maths/sum_terms.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { scrolling } from "../../parts/scrolling.js";
 import { writtenVerdict } from "./answer.js";
 import { shade } from "./given_matrices.js";
 
@@ -58,7 +59,7 @@ export function kernelAnswer({ given: [picture], kernel }) {
     element: html("div", { class: "kernel-answer" },
       html("div", { class: "answers", role: "group", "aria-label": say("exercises.kernel"), style: `grid-template-columns: repeat(${columns}, 4rem)` }, ...inputs),
       html("figure", { class: "given" },
-        html("figcaption", { text: say("exercises.answered") }), html("div", { class: "scrolls" }, answered.element))),
+        html("figcaption", { text: say("exercises.answered") }), scrolling(html("div", { class: "scrolls" }, answered.element)))),
     check,
     typed: () => inputs.map((input) => input.value),
     fill(typed) {
