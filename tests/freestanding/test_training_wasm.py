@@ -125,9 +125,9 @@ def test_node_learns_the_digits(tmp_path: Path) -> None:
     with data.training.batches(epochs=1, batch_size=batch, seed=seed) as source:
         batches = list(source)
     parts = {
-        "images": np.concatenate([one.images for one in batches]).astype(np.float32),
+        "images": np.concatenate([one.groups[0].images for one in batches]).astype(np.float32),
         "labels": np.concatenate([one.targets.argmax(axis=1) for one in batches]).astype(np.int32),
-        "counts": np.array([len(one.images) for one in batches], np.int32),
+        "counts": np.array([len(one.groups[0].images) for one in batches], np.int32),
         "test": images[1400:],
     }
     for name, array in parts.items():
