@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from striate.lab.room_data.kernels import convolution_data
+from striate.lab.room_data.photo import photo
+
 
 def lab_data() -> dict[str, Any]:
     """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them."""
-    return {}
+    return {
+        "photo": photo(),
+        "convolution": convolution_data(),
+    }
