@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from striate.lab.room_data.exercise_sets import exercise_sets
 from striate.lab.room_data.kernels import convolution_data
 from striate.lab.room_data.photo import photo
 
 
-def lab_data() -> dict[str, Any]:
-    """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them."""
+def lab_data(exercises: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them.
+
+    Args:
+        exercises: sets of exercises, see `exercise_sets`.
+
+    Raises:
+        ValueError: a set of exercises cannot be read.
+    """
     return {
         "photo": photo(),
         "convolution": convolution_data(),
+        "exercises": exercise_sets(exercises),
     }
