@@ -1,12 +1,12 @@
 """Sets of exercises: plain TOML files, those that come along and those that teachers write.
 
-    title = "First sums"
-    about = "Outputs of a small convolution."  # may be left out
+title = "First sums"
+about = "Outputs of a small convolution."  # may be left out
 
-    [[exercise]]
-    kind = "output"      # see docs/lab.md for the kinds and what each may say
-    input = [3, 3]
-    filter = [2, 2]
+[[exercise]]
+kind = "output"      # see docs/lab.md for the kinds and what each may say
+input = [3, 3]
+filter = [2, 2]
 """
 
 from __future__ import annotations
