@@ -20,7 +20,10 @@ from striate.lab.web_modules import joined
 
 ENTRY = "core/app.js"
 """The module that opens the page."""
-STYLES = ("core/lab.css",)
+STYLES = (
+    "core/lab.css",
+    "rooms/convolution/convolution.css",
+)
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
 LANGUAGE = "en"
 

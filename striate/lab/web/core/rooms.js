@@ -1,6 +1,10 @@
 // The rooms, in the order in which one goes through them.
 
+import { convolution_room } from "../rooms/convolution/convolution_room.js";
+
 /** @typedef {import("./room.js").Room} Room */
 
 /** @type {readonly Room[]} */
-export const ROOMS = [];
+export const ROOMS = [
+  convolution_room,
+];
