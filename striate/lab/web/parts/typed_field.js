@@ -1,6 +1,7 @@
 // Numbers that are typed as text, and a grid of fields; what makes no sense is said, and not taken.
 
 import { html, set } from "../core/dom.js";
+import { cellNumber } from "./written_sum.js";
 import { readNumber, typed } from "../maths/typed_numbers.js";
 
 /** @typedef {import("../maths/typed_numbers.js").Matrix} Matrix */
@@ -72,16 +73,19 @@ export function matrixFields({ label, name, onChange }) {
             type: "text", inputmode: "decimal", autocomplete: "off",
             "aria-label": name(Math.floor(index / matrix.columns), index % matrix.columns),
             oninput: () => take(index),
+            // While it is edited the number stands there in full.
+            onfocus: () => (fields[index].value = typed(now.values[index])),
             onblur: () => {
-              fields[index].value = typed(now.values[index]);
+              fields[index].value = cellNumber(now.values[index], 3);
               set(fields[index], { "aria-invalid": false });
             },
           }));
         set(body, { style: `grid-template-columns: repeat(${matrix.columns}, minmax(2.2rem, 4.2rem))` });
+        set(body, { class: `matrix-fields${matrix.columns > 5 ? " is-wide" : ""}` });
         body.replaceChildren(...fields);
       }
       fields.forEach((field, index) => {
-        const text = typed(matrix.values[index]);
+        const text = cellNumber(matrix.values[index], 3);
         if (document.activeElement !== field && field.value !== text) field.value = text;
       });
     },

@@ -25,6 +25,19 @@ export function shortNumber(value) {
 }
 
 /**
+ * A number for a small cell: rounded to so many digits behind the point, also where that leaves 0.
+ *
+ * @param {number} value
+ * @param {number} digits
+ * @returns {string}
+ */
+export function cellNumber(value, digits) {
+  const exact = typed(value);
+  if (exact.length <= 5) return exact.replace("-", "−");
+  return written(Number(value.toFixed(digits)), digits);
+}
+
+/**
  * @returns {{element: HTMLElement, show: (view: {left: string, terms: readonly WrittenTerm[], total: number}) => void}}
  */
 export function writtenSum() {

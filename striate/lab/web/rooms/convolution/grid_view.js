@@ -11,13 +11,14 @@ import { player } from "../../parts/player.js";
 import { thinkFirst } from "../../parts/questions.js";
 import { matrixFields, typedControl } from "../../parts/typed_field.js";
 import { readMatrix, typedMatrix } from "../../maths/typed_numbers.js";
-import { shortNumber, writtenSum } from "../../parts/written_sum.js";
+import { cellNumber, shortNumber, writtenSum } from "../../parts/written_sum.js";
 import { operationControl, originControl } from "./line_view.js";
 
 /** @typedef {import("../../core/fields.js").State} State */
 /** @typedef {import("../../maths/typed_numbers.js").Matrix} Matrix */
 
-export const MOST_SIDE = 9, MOST_KERNEL = 5;
+export const MOST_SIDE = 9;
+export const MOST_KERNEL = 5;
 /** @param {string} text */
 const matrix = (text) => /** @type {Matrix} */ (readMatrix(text));
 export const COUNTING = matrix("1 2 3; 4 5 6; 7 8 9");
@@ -90,15 +91,15 @@ export function gridView(lab) {
     const f = /** @type {Matrix} */ (state.matrix), g = /** @type {Matrix} */ (state.kernel2);
     const flip = state.operation === "convolution";
     const row = Math.min(state.row, f.rows - 1), column = Math.min(state.column, f.columns - 1);
-    const key = [f.rows, f.columns, g.rows, g.columns].join();
+    const key = [f.rows, f.columns, g.rows, g.columns, state.origin].join();
     if (key !== built) {
       built = key;
-      made = buildGrids(f, g, (r, c) => lab.change({ row: r, column: c }));
+      made = buildGrids(f, g, state.origin, (r, c) => lab.change({ row: r, column: c }));
       grids.replaceChildren(...made.wide);
       hadamard.replaceChildren(...made.small);
     }
     const one = sumAt2(f, g, row, column, state.origin, flip);
-    made?.show(f, g, convolved2(f, g, state.origin, flip), one, { row, column }, flip, state.origin);
+    made?.show(f, g, convolved2(f, g, state.origin, flip), one, { row, column }, flip);
     const zero = [g.rows, g.columns].map((taps) => originIndex(taps, state.origin, flip));
     sum.show({
       left: `y(${row}, ${column})`, total: one.total,
@@ -126,11 +127,13 @@ export function gridView(lab) {
 /**
  * @param {Matrix} f
  * @param {Matrix} g
+ * @param {import("../../maths/convolution.js").Origin} zeroAt
  * @param {(row: number, column: number) => void} onPoint
  */
-function buildGrids(f, g, onPoint) {
+function buildGrids(f, g, zeroAt, onPoint) {
   const cell = Math.max(30, Math.min(48, 300 / Math.max(f.rows, f.columns)));
-  const margin = Math.max(g.rows, g.columns) - 1;
+  const reach = Math.max(g.rows, g.columns);
+  const margin = zeroAt === "corner" ? reach - 1 : reach >> 1;
   const gridF = numberGrid({ label: say("convolution.grid.f"), rows: f.rows, columns: f.columns, cell, margin, kind: "input", onPoint });
   const gridY = numberGrid({ label: say("convolution.grid.y"), rows: f.rows, columns: f.columns, cell, kind: "output", onPoint });
   const cellG = 48;
@@ -158,21 +161,18 @@ function buildGrids(f, g, onPoint) {
      * @param {ReturnType<typeof sumAt2>} one
      * @param {{row: number, column: number}} place
      * @param {boolean} flip
-     * @param {import("../../maths/convolution.js").Origin} zeroAt
      */
-    show(input, filter, y, one, place, flip, zeroAt) {
+    show(input, filter, y, one, place, flip) {
       const [top, left] = one.start;
       const window = { row: top, column: left, rows: filter.rows, columns: filter.columns, kind: "filter" };
-      gridF.show({ values: input.values, text: shortNumber, frames: [window], place });
-      gridY.show({ values: y.values, text: (value) => written(value, 2), place });
+      gridF.show({ values: input.values, text: (value) => cellNumber(value, 2), frames: [window], place });
+      gridY.show({ values: y.values, text: (value) => cellNumber(value, 2), place });
+      const zero = [filter.rows, filter.columns].map((taps) => originIndex(taps, zeroAt, flip));
       kernel.show({
         values: filter.values, flipped: flip, text: shortNumber,
-        below: (index) => {
-          const zero = [filter.rows, filter.columns].map((taps) => originIndex(taps, zeroAt, flip));
-          return `${Math.floor(index / filter.columns) - zero[0]},${(index % filter.columns) - zero[1]}`.replace(/-/g, "−");
-        },
+        below: (index) =>
+          `${Math.floor(index / filter.columns) - zero[0]},${(index % filter.columns) - zero[1]}`.replace(/-/g, "−"),
       });
-      const zero = [filter.rows, filter.columns].map((taps) => originIndex(taps, zeroAt, flip));
       const [r, c] = flip ? [filter.rows - 1 - zero[0], filter.columns - 1 - zero[1]] : zero;
       set(origin, { x: c * cellG + 1, y: r * cellG + 1 });
       set(gridG, { "aria-label": `${say(flip ? "convolution.grid.g_flipped" : "convolution.grid.g")}: ${typedMatrix(filter)}` });

@@ -1,11 +1,11 @@
 // The picture of a convolution in one dimension: f as dots to drag, g sliding below it, and y.
 
 import { html, set, svg } from "../../core/dom.js";
-import { say, written } from "../../core/texts.js";
+import { say } from "../../core/texts.js";
 import { originIndex, windowStart } from "../../maths/convolution.js";
 import { dotChart } from "../../parts/dot_chart.js";
 import { flippingCells } from "../../parts/flipping_cells.js";
-import { shortNumber } from "../../parts/written_sum.js";
+import { cellNumber, shortNumber } from "../../parts/written_sum.js";
 
 const WIDTH = 860, LEFT = 74, TOP = 12, CHART = 210, CELL = 44, GAP = 10;
 const SMALLEST = 25; // pixels of a cell in which a number can be read
@@ -149,7 +149,7 @@ export function linePicture({ length, taps, isFixed, onDrag, onTouch, onPoint })
     const inside = (/** @type {number} */ i) => i >= 0 && i < length;
     cellsF.show((place) => {
       const i = first + place;
-      return inside(i) ? { text: shortNumber(f[i]), below: `f(${i})` } : null;
+      return inside(i) ? { text: cellNumber(f[i], 2), below: `f(${i})` } : null;
     });
     const zero = originIndex(taps, origin, flip);
     cellsG.show({
@@ -160,11 +160,11 @@ export function linePicture({ length, taps, isFixed, onDrag, onTouch, onPoint })
     cellsP.show((place) => {
       const i = first + place, slot = i - start;
       if (slot < 0 || slot >= taps || !inside(i)) return null;
-      return { text: written(f[i] * g[flip ? taps - 1 - slot : slot], 2) };
+      return { text: cellNumber(f[i] * g[flip ? taps - 1 - slot : slot], 2) };
     });
     cellsY.show((place) => {
       const i = first + place;
-      return inside(i) ? { text: written(y[i], 2), below: `y(${i})`, isMarked: i === at } : null;
+      return inside(i) ? { text: cellNumber(y[i], 2), below: `y(${i})`, isMarked: i === at } : null;
     });
     ["f", flip ? say("convolution.line.flipped") : "g", "f · g", "y"].forEach((text, index) => set(texts[index], { text }));
     // The window stays in sight where the drawing is wider than the screen.

@@ -16,7 +16,8 @@ import { linePicture } from "./line_picture.js";
 /** @typedef {import("../../core/room.js").Lab} Lab */
 /** @typedef {import("../../core/fields.js").State} State */
 
-export const MOST_SAMPLES = 40, MOST_TAPS = 15;
+export const MOST_SAMPLES = 40;
+export const MOST_TAPS = 15;
 const THIRD = [1 / 3, 1 / 3, 1 / 3];
 export const ARTICLE = { f: [10, 9, 10, 9, 10, 1, 10, 9, 10, 8], g: THIRD };
 const STEP = [0, 0, 0, 1, 1, 1, 1, 0, 0, 0];
@@ -70,13 +71,13 @@ export function lineView(lab) {
   const picturePlace = html("div");
   const kernelPlace = html("div");
   const definition = html("div");
+  const otherLegend = legend([["other", say("convolution.line.legend.other")]]);
 
   const element = html("div", {},
     html("div", { class: "controls" }, example.element, operation.element, origin.element, both.element),
     html("section", { class: "card" },
       html("h2", { text: say("convolution.line.heading") }), steps.element, picturePlace,
-      legend([["input", say("convolution.line.legend.f")], ["output", say("convolution.line.legend.y")],
-        ["other", say("convolution.line.legend.other")]]),
+      legend([["input", say("convolution.line.legend.f")], ["output", say("convolution.line.legend.y")]]), otherLegend,
       sum.element, meaning),
     html("div", { class: "columns" },
       html("section", { class: "card" }, html("h2", { text: say("convolution.line.numbers") }),
@@ -130,11 +131,13 @@ export function lineView(lab) {
     });
     meaning.textContent = meaningOf(f, g, at, one, touched < 0 ? null : { i: touched, least, most });
     steps.show(at, f.length - 1);
+    typedF.element.hidden = state.signal === "noisy"; // 300 numbers are too many for a line
     typedF.show(f);
     typedG.show(g);
     origin.show(state.origin);
     operation.show(state.operation);
     both.show(state.both);
+    otherLegend.hidden = !state.both;
     example.show(Object.keys(EXAMPLES).find((each) => isExample(state, EXAMPLES[each])) ?? "");
     if (writtenFor !== state.operation) {
       writtenFor = state.operation;
