@@ -214,3 +214,40 @@ export function patchAt({ height, width, channels, pixels }, row, column, channe
     }
   return patch;
 }
+
+/**
+ * Where two pictures differ: of the pixels whose window touches neither an edge nor the seam of a
+ * shift, and of all others.
+ *
+ * @param {Picture} one
+ * @param {Picture} other
+ * @param {{rows: number, columns: number}} kernel
+ * @param {number} down - the shift, whose seam is there.
+ * @param {number} across
+ * @returns {{inside: number, compared: number, beside: number}} how many differ inside, of how many,
+ *   and how many differ elsewhere.
+ */
+export function differences(one, other, { rows, columns }, down, across) {
+  const { height, width, channels } = one;
+  const near = (/** @type {number} */ length, /** @type {number} */ taps, /** @type {number} */ shift) => {
+    const seam = ((shift % length) + length) % length;
+    const before = taps >> 1, after = taps - 1 - before;
+    const crosses = (/** @type {number} */ at, /** @type {number} */ edge) => at - before < edge && at + after >= edge;
+    return Array.from({ length }, (_, at) => crosses(at, 0) || crosses(at, length) || (seam !== 0 && crosses(at, seam)));
+  };
+  const nearRow = near(height, rows, down), nearColumn = near(width, columns, across);
+  let inside = 0, compared = 0, beside = 0;
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const isNear = nearRow[y] || nearColumn[x];
+      let differs = false;
+      for (let c = 0; c < channels; c++) {
+        const at = (y * width + x) * channels + c;
+        differs ||= one.pixels[at] !== other.pixels[at];
+      }
+      if (!isNear) compared++;
+      if (differs && isNear) beside++;
+      else if (differs) inside++;
+    }
+  return { inside, compared, beside };
+}
