@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from striate.lab.room_data.exercise_sets import exercise_sets
 from striate.lab.room_data.kernels import convolution_data
 from striate.lab.room_data.photo import photo
+from striate.lab.room_data.view_code import view_code
+
+if TYPE_CHECKING:
+    from striate.data import Dataset
+    from striate.network import Network
 
 
-def lab_data(exercises: Sequence[str | Path] = ()) -> dict[str, Any]:
+def lab_data(
+    network: Network | None = None,
+    dataset: Dataset | None = None,
+    *,
+    exercises: Sequence[str | Path] = (),
+    seed: int = 1,
+) -> dict[str, Any]:
     """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them.
 
     Args:
+        network: a classifier of images; None for a small one.
+        dataset: its images: those of the training, and those that are shown; None for the digits.
         exercises: sets of exercises, see `exercise_sets`.
+        seed: with which numbers exercises begin.
 
     Raises:
         ValueError: a set of exercises cannot be read.
     """
     return {
+        "seed": seed,
         "photo": photo(),
         "convolution": convolution_data(),
         "exercises": exercise_sets(exercises),
+        "code": view_code(),
     }

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from striate.common.atomic import write_atomically
-from striate.common.errors import StriateValueError
 from striate.common.page_parts import policy_hash, script_data
 from striate.common.templates import rendered
 from striate.lab.web_modules import joined
+from striate.reports.render import check_path
 
 ENTRY = "core/app.js"
 """The module that opens the page."""
@@ -28,25 +28,32 @@ STYLES = (
 )
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
 LANGUAGE = "en"
+MARK = '<meta name="generator" content="striate lab'
+"""The mark near the beginning of each page by which pages of the lab are recognised."""
+
+
+def check_lab_path(path: str | Path) -> Path:
+    """`path` as a Path, if the page may be written there.
+
+    Raises:
+        ValueError: its ending is not .html, it is a folder or in a folder that does not exist, or
+            it is a file that is no page of the lab.
+    """
+    return check_path(path, MARK, "page of the lab")
 
 
 def write_lab(path: Path, data: Mapping[str, Any]) -> int:
     """Write the page, and return its length in bytes.
 
     Args:
-        path: the file, which ends in .html; one that is there is replaced.
+        path: the file, which ends in .html; a page of the lab that is there is replaced.
         data: what its rooms show, JSON-able; see `striate.lab.lab_data`.
 
     Raises:
-        ValueError: the path is none of a page's.
+        ValueError: see `check_lab_path`.
         OSError: it cannot be written; what was at the path before is there still.
     """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise StriateValueError(f"{path}: the lab is an HTML page; give a name that ends in .html")
-    if path.is_dir():
-        raise StriateValueError(f"{path} is a folder; give the name of a file in it")
-    if not path.absolute().parent.is_dir():
-        raise StriateValueError(f"{path}: there is no folder {path.absolute().parent}")
+    path = check_lab_path(path)
     page = lab_page(data)
     write_atomically(path, [page])
     return len(page)
@@ -60,6 +67,7 @@ def lab_page(data: Mapping[str, Any]) -> bytes:
     script = joined(folder, ENTRY)
     style = "\n".join(folder.joinpath(name).read_text("utf-8") for name in STYLES)
     values = {
+        "mark": MARK,
         "version": __version__,
         "language": LANGUAGE,
         "style": style,

@@ -14,7 +14,7 @@ from striate.common.errors import StriateValueError
 from striate.common.input_files import open_input
 from striate.common.page_parts import script_data
 from striate.common.templates import rendered
-from striate.common.text import in_bytes, listed, percent, sizes
+from striate.common.text import in_bytes, listed, percent, sizes, with_article
 from striate.reports import architecture, embedded_images
 from striate.reports.data import Prediction, Report
 from striate.reports.page_data import page_data
@@ -41,12 +41,13 @@ MARK = '<meta name="generator" content="striate report'
 """The mark near the beginning of each page by which reports are recognised."""
 
 
-def check_path(path: str | Path, mark: str = MARK) -> Path:
+def check_path(path: str | Path, mark: str = MARK, what: str = "report") -> Path:
     """`path` as a Path, if a report may be written there.
 
     Args:
         path: the file.
         mark: by which earlier reports of this kind are recognised, which are replaced.
+        what: what the kind is called.
 
     Raises:
         ValueError: its ending is not .html, it is a folder or in a folder that does not exist, or
@@ -54,17 +55,19 @@ def check_path(path: str | Path, mark: str = MARK) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise StriateValueError(f"{path}: a report is an HTML page; give a name that ends in .html")
+        raise StriateValueError(
+            f"{path}: {with_article(what)} is an HTML page; give a name that ends in .html"
+        )
     if path.is_dir():
         raise StriateValueError(f"{path}: is a folder; give the name of a file in it")
     if not path.resolve().parent.is_dir():
         raise StriateValueError(f"{path}: the folder {path.resolve().parent} does not exist")
     if path.is_file():  # a pipe might never answer
-        with open_input(path, "report") as file:
+        with open_input(path, what) as file:
             start = file.read(2000)
         if start and mark.encode() not in start:
             raise StriateValueError(
-                f"{path}: exists and is not a report; choose another name, or remove it first"
+                f"{path}: exists and is not {with_article(what)}; choose another name, or remove it first"
             )
     return path
 

@@ -7,6 +7,7 @@ shapes that the articles use.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ def view_code() -> dict[str, dict[str, str]]:
         for sum_, (label, tensors) in wanted.items():
             view = _one(views, label, tensors)
             found[sum_] = {
-                **{form: view.text(form) for form in FORMS},
+                **{form: _written(view, form) for form in FORMS},
                 "shape": _shape(network, label.split()[0]),
             }
     return found
@@ -56,6 +57,12 @@ def _one(views: Iterable[KernelView], label: str, tensors: set[str]) -> KernelVi
         if view.label == label and {tensor.buffer for tensor in view.nest.tensors()} >= tensors
     )
     return found
+
+
+def _written(view: KernelView, form: str) -> str:
+    """A kernel in a form; in a nest the input is X, as x is an axis, too."""
+    text = view.text(form)
+    return re.sub(r"\bx\[", "X[", text) if form == "nest" else text
 
 
 def _shape(network: Network, layer: str) -> str:

@@ -36,7 +36,7 @@ export function outputExercise(options, random) {
     ]);
   });
   const question = move.flip ? "askConvolution" : "askOutput";
-  return exercise(question, move, [named(input, "X", "input"), named(filter, "F", "filter")], "O", asked, options.ask, [rows, columns]);
+  return exercise(question, move, [named(input, "X", "input"), named(filter, "F", "filter")], "O", asked, options.ask, [rows, columns], {}, { kind: "output", X: input, F: filter, move });
 }
 
 /**
@@ -59,7 +59,8 @@ export function filterGradientExercise(options, random) {
       })),
     ]));
   const given = [named(input, "X", "input"), named(above, "dO", "output")];
-  return exercise("askFilterGradient", move, given, "dF", asked, options.ask, [rows, columns], { filterRows: rows, filterColumns: columns });
+  return exercise("askFilterGradient", move, given, "dF", asked, options.ask, [rows, columns], { filterRows: rows, filterColumns: columns },
+    { kind: "filterGradient", X: input, dO: above, rows, columns, move });
 }
 
 /**
@@ -82,7 +83,8 @@ export function inputGradientExercise(options, random) {
       })),
     ]));
   const given = [named(filter, "F", "filter"), named(above, "dO", "output")];
-  return exercise("askInputGradient", move, given, "dX", asked, options.ask, [rows, columns], { rows, columns });
+  return exercise("askInputGradient", move, given, "dX", asked, options.ask, [rows, columns], { rows, columns },
+    { kind: "inputGradient", F: filter, dO: above, rows, columns, move });
 }
 
 /**
@@ -135,12 +137,13 @@ export function askedSum(place, terms, hint, slips) {
  * @param {Asked[]} asked
  * @param {"one" | "all"} ask
  * @param {[number, number]} shape
- * @param {Record<string, number>} [more]
+ * @param {Record<string, number>} more
+ * @param {Exercise["code"]} code
  * @returns {Exercise}
  */
-function exercise(question, move, given, name, asked, ask, shape, more = {}) {
+function exercise(question, move, given, name, asked, ask, shape, more, code) {
   const values = { name: ask === "all" ? letter(name) : asked[0].symbol, ...more, stride: move.stride, padding: move.padding, dilation: move.dilation, n: move.padding, flip: Number(move.flip) };
-  return { question, values, given, asked, name, shape: ask === "all" ? shape : null };
+  return { question, values, given, asked, name, code, shape: ask === "all" ? shape : null };
 }
 
 /**

@@ -45,6 +45,7 @@
  * @property {readonly Asked[]} asked - empty for kernels and programs.
  * @property {string} [name] - the letter of the matrix of which numbers are asked for.
  * @property {readonly [rows: number, columns: number] | null} [shape] - where a whole matrix is asked for.
+ * @property {import("../code/python_text.js").CodeSum} [code] - the sums that are asked for, as code.
  * @property {readonly Step[]} [steps] - of kernels and programs.
  * @property {boolean} [mayFail] - "it does not fit" may be the answer.
  * @property {import("./kernel_kind.js").KernelTask} [kernel]

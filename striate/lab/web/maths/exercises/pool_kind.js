@@ -72,6 +72,7 @@ export function poolExercise(options, random) {
     given: [named(input, "X", "input")],
     asked,
     name: "O",
+    code: { kind: "pool", X: input, window, stride, how },
     shape: ask === "all" ? [rows, columns] : null,
   };
 }

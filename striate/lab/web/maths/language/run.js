@@ -228,7 +228,8 @@ class Run {
 
   /** @param {Extract<Node, {type: "call"}>} node @returns {Value} */
   #called({ line, name, given }) {
-    const compute = FUNCTIONS[name];
+    // Not what all objects have, such as "constructor".
+    const compute = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : null;
     if (!compute) throw new ProgramError(line, "noFunction", { name, names: Object.keys(FUNCTIONS).join(", ") });
     const result = compute(given.map((one) => this.value(one)));
     if (result === null) throw new ProgramError(line, "badCall", { name });
@@ -256,10 +257,21 @@ const ARITHMETIC = {
   "-": (a, b) => a - b,
   "*": (a, b) => a * b,
   "/": (a, b) => a / b,
-  "//": (a, b) => Math.floor(a / b),
-  "%": (a, b) => a - b * Math.floor(a / b),
+  "//": (a, b) => Math.round((a - remainder(a, b)) / b),
+  "%": remainder,
   "**": (a, b) => a ** b,
 };
+
+/**
+ * Python's remainder, exact, with the sign of the divisor.
+ *
+ * @param {number} a
+ * @param {number} b
+ */
+function remainder(a, b) {
+  const left = a % b;
+  return left !== 0 && left < 0 !== b < 0 ? left + b : left;
+}
 
 /** @type {Record<string, (a: number, b: number) => boolean>} */
 const COMPARISONS = {

@@ -21,6 +21,16 @@ import { symbol } from "../../maths/exercises/exercise.js";
 const MOST_TERMS = 3;
 
 /**
+ * What stands in a sentence, its numbers written out.
+ *
+ * @param {Record<string, string | number>} values
+ * @returns {Record<string, string>}
+ */
+export function writtenValues(values) {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? written(value) : value]));
+}
+
+/**
  * A verdict as a sentence.
  *
  * @param {Verdict} verdict
@@ -28,6 +38,5 @@ const MOST_TERMS = 3;
  */
 export function writtenVerdict({ key, values = {}, terms = [] }) {
   const names = terms.slice(0, MOST_TERMS).map(({ factors }) => factors.map(symbol).join("·"));
-  const shown = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? written(value) : value]));
-  return say(`exercises.says.${key}`, { ...shown, terms: names.join(", ") + (terms.length > MOST_TERMS ? ", …" : "") });
+  return say(`exercises.says.${key}`, { ...writtenValues(values), terms: names.join(", ") + (terms.length > MOST_TERMS ? ", …" : "") });
 }

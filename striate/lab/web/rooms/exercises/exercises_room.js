@@ -4,6 +4,7 @@ import { html, set } from "../../core/dom.js";
 import { whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
 import { drawnExercise } from "../../maths/exercises/kinds.js";
+import { codeField, codeView } from "../../parts/code_view.js";
 import { exerciseList, titleOf } from "./exercise_list.js";
 import { givenMatrix } from "./given_matrices.js";
 import { kernelAnswer } from "./kernel_answer.js";
@@ -32,8 +33,9 @@ export const exercises_room = {
   fields: {
     set: whole(1, 1, 1000),
     number: whole(1, 1, 1000),
-    seed: whole(1, 1, MOST_SEED),
+    seed: whole(0, 0, MOST_SEED), // 0: that of the page
     hints: whole(0, 0, 20),
+    code: codeField(),
   },
   open: (place, lab) => new ExercisesRoom(place, lab),
 };
@@ -67,16 +69,17 @@ class ExercisesRoom {
     const index = Math.min(state.set, this.#sets.length) - 1;
     const { title, exercises } = this.#sets[index];
     const number = Math.min(state.number, exercises.length) - 1;
-    const shown = `${index} ${number} ${state.seed}`;
+    const seed = state.seed || this.#lab.data.seed;
+    const shown = `${index} ${number} ${seed}`;
     if (shown !== this.#shown) {
       this.#shown = shown;
       this.#open?.keep();
       const next = this.#next(index, number);
-      this.#open = new OpenExercise(exercises[number], { set: title, number: number + 1, title: titleOf(exercises[number]), seed: state.seed }, this.#lab, next,
+      this.#open = new OpenExercise(exercises[number], { set: title, number: number + 1, title: titleOf(exercises[number]), seed }, this.#lab, next,
         () => this.#list.show(index, number));
       this.#card.replaceChildren(...this.#open.elements);
     }
-    this.#open?.show(state.hints);
+    this.#open?.show(state.hints, state.code);
     this.#list.show(index, number);
   }
 
@@ -104,6 +107,9 @@ class OpenExercise {
   #steps = html("div", { class: "steps" });
   #hint = html("button", { type: "button", onclick: () => this.#lab.change({ hints: this.#hints + 1 }) });
   #hints = 0;
+  #isSolved = false;
+  #code;
+  #codePlace = html("div", {});
   /** Which number the hints speak of. */
   #index = 0;
 
@@ -122,6 +128,7 @@ class OpenExercise {
     this.#exercise = drawnExercise(options, which.seed);
     const { given } = this.#exercise;
     this.#answer = answerOf(this.#exercise);
+    this.#code = codeView({ data: lab.data.code, onChoose: (form) => lab.change({ code: form }) });
     this.#answer.fill(typed.get(this.#key) ?? []);
     const seed = html("input", {
       type: "number", min: 1, max: MOST_SEED, step: 1, value: which.seed,
@@ -138,6 +145,7 @@ class OpenExercise {
       this.#verdict,
       this.#more,
       this.#steps,
+      this.#codePlace,
       html("div", { class: "controls exercise-next" },
         html("label", { class: "labelled" }, html("span", { text: say("exercises.seed") }), seed),
         html("button", { type: "button", text: say("exercises.again"), onclick: () => lab.change({ seed: (which.seed % MOST_SEED) + 1, hints: 0 }) }),
@@ -154,14 +162,22 @@ class OpenExercise {
     typed.set(this.#key, this.#answer.typed());
   }
 
-  /** @param {number} hints - how many are shown. */
-  show(hints) {
+  /**
+   * @param {number} hints - how many are shown.
+   * @param {import("../../parts/code_view.js").CodeForm} form - of the code, which is there once all is known.
+   */
+  show(hints, form) {
     if (hints > this.#hints) this.#index = this.#hints ? this.#index : (this.#answer.open?.() ?? 0);
     const steps = stepsOf(this.#exercise, this.#options.hints, this.#index).length;
     if (hints !== this.#hints) this.#steps.replaceChildren(...(hints ? writtenSteps(this.#exercise, this.#options.hints, this.#index, hints) : []));
     this.#hints = Math.min(hints, steps);
     const left = steps - this.#hints;
     set(this.#hint, { text: left > 1 ? say("exercises.hint", { number: this.#hints + 1, all: steps - 1 }) : say("exercises.solution"), disabled: left === 0 });
+    const { code } = this.#exercise;
+    const isKnown = code && (left === 0 || this.#isSolved);
+    if (!isKnown) return this.#codePlace.replaceChildren();
+    if (!this.#codePlace.hasChildNodes()) this.#codePlace.append(this.#code.element);
+    this.#code.show(form, () => code);
   }
 
   /** @param {Event} event */
@@ -170,9 +186,11 @@ class OpenExercise {
     const { right, text, more } = this.#answer.check();
     set(this.#verdict, { text, class: `verdict ${right ? "is-right" : "is-wrong"}` });
     this.#more.replaceChildren(...(more ? [more] : []));
+    this.#isSolved ||= right;
     const steps = stepsOf(this.#exercise, this.#options.hints, this.#index).length;
     progress.note(this.#which, { right, hints: Math.min(this.#hints, steps - 1), seen: this.#hints >= steps });
     this.#checked();
+    this.show(this.#hints, this.#lab.state().code);
   }
 }
 

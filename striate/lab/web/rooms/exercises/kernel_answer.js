@@ -6,6 +6,7 @@ import { typedSum } from "../../maths/arithmetic.js";
 import { kernelFaults } from "../../maths/exercises/kernel_kind.js";
 import { outputShape, outputTerms, sumOf } from "../../maths/sum_terms.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { writtenVerdict } from "./answer.js";
 import { shade } from "./given_matrices.js";
 
 /** @typedef {import("../../maths/exercises/exercise.js").Exercise} Exercise */
@@ -49,7 +50,7 @@ export function kernelAnswer({ given: [picture], kernel }) {
       return { right: false, text: say("exercises.says.kernelUnread", { row: Math.floor(unread / columns) + 1, column: (unread % columns) + 1 }) };
     const faults = kernelFaults(typed, task);
     if (faults.length === 0) return { right: true, text: say("exercises.says.right") };
-    return { right: false, text: faults.map(({ key, values }) => say(`exercises.says.${key}`, values)).join(" ") };
+    return { right: false, text: faults.map((fault) => writtenVerdict({ right: false, ...fault })).join(" ") };
   }
 
   draw();

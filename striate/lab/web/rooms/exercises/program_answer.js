@@ -1,12 +1,12 @@
 // Answers that are programs of some lines, run by the page's own small language.
 
 import { html } from "../../core/dom.js";
-import { say, written } from "../../core/texts.js";
+import { say } from "../../core/texts.js";
 import { letter } from "../../maths/exercises/exercise.js";
 import { checkedProgram, programCases } from "../../maths/exercises/program_kind.js";
 import { FUNCTIONS } from "../../maths/language/functions.js";
 import { ProgramError } from "../../maths/language/program_error.js";
-import { writtenVerdict } from "./answer.js";
+import { writtenValues, writtenVerdict } from "./answer.js";
 import { givenMatrix } from "./given_matrices.js";
 
 /** @typedef {import("../../maths/exercises/exercise.js").Exercise} Exercise */
@@ -38,8 +38,7 @@ export function programAnswer({ program }) {
       if (!(error instanceof ProgramError)) throw error;
       const { line, key, values } = error;
       select(area, line);
-      const shown = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? written(value) : value]));
-      return { right: false, text: `${say("exercises.program.line", { line })} ${say(`exercises.program.says.${key}`, shown)}` };
+      return { right: false, text: `${say("exercises.program.line", { line })} ${say(`exercises.program.says.${key}`, writtenValues(values))}` };
     }
   }
 
@@ -47,7 +46,7 @@ export function programAnswer({ program }) {
     element: html("div", { class: "program-answer" },
       html("p", { text: `${say("exercises.program.start")} ${names.join("; ")}; ${say("exercises.program.result", { name: described(first.name), rows, columns })}; ${say("exercises.program.stride", { stride: task.stride })}` }),
       area,
-      html("details", { class: "language" },
+      html("details", { class: "small-language" },
         html("summary", { text: say("exercises.program.about") }),
         html("p", { text: say("exercises.program.language") }),
         html("pre", { class: "code", text: EXAMPLE }),

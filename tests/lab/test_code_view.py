@@ -1,0 +1,117 @@
+"""One sum in five forms: the Python ones run and print what NumPy computes, the others are striate's."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from striate.lab.room_data.view_code import view_code
+from tests.lab.node_functions import called, needs_node
+
+
+def matrix(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    return {"rows": array.shape[0], "columns": array.shape[1], "values": array.ravel().tolist()}
+
+
+def cases() -> list[tuple[dict[str, Any], np.ndarray[Any, Any]]]:
+    """Sums of views, and what they are, by PyTorch and NumPy."""
+    rng = np.random.default_rng(9)
+    found: list[tuple[dict[str, Any], Any]] = []
+
+    def draw(*shape: int) -> np.ndarray[Any, Any]:
+        return rng.integers(-9, 10, shape).astype(float)
+
+    for flip in (False, True):
+        for before, after in ((0, 0), (2, 1)):
+            f, g = draw(10), draw(3)
+            compute = np.convolve if flip else np.correlate
+            given = {"kind": "signal", "f": f.tolist(), "g": g.tolist(), "flip": flip}
+            wanted = compute(np.pad(f, (before, after)), g, "valid")
+            found.append(({**given, "before": before, "after": after}, wanted))
+        for stride, padding, dilation in ((1, 0, 1), (2, 1, 1), (1, 2, 2), (3, 0, 2)):
+            x, f = draw(8, 12), draw(3, 2)
+            tx = torch.tensor(x, requires_grad=True)
+            tf = torch.tensor(f, requires_grad=True)
+            used = tf.flip(0, 1) if flip else tf
+            out = torch.nn.functional.conv2d(
+                tx[None, None], used[None, None], None, stride, padding, dilation
+            )[0, 0]
+            above = draw(*out.shape)
+            (out * torch.tensor(above)).sum().backward()
+            move = {"stride": stride, "padding": padding, "dilation": dilation, "flip": flip}
+            X, F, dO = matrix(x), matrix(f), matrix(above)
+            assert tx.grad is not None and tf.grad is not None
+            found += [
+                ({"kind": "output", "X": X, "F": F, "move": move}, out.detach().numpy()),
+                (
+                    {"kind": "filterGradient", "X": X, "dO": dO, "rows": 3, "columns": 2, "move": move},
+                    tf.grad.numpy(),
+                ),
+                (
+                    {"kind": "inputGradient", "F": F, "dO": dO, "rows": 8, "columns": 12, "move": move},
+                    tx.grad.numpy(),
+                ),
+            ]  # fmt: skip
+    x, f, b = draw(7, 9, 3), draw(2, 3, 2, 3), draw(2)
+    for stride, padding in ((2, 0), (1, 1)):
+        out = torch.nn.functional.conv2d(
+            torch.tensor(x).permute(2, 0, 1)[None], torch.tensor(f).permute(0, 3, 1, 2),
+            torch.tensor(b), stride, padding,
+        )[0].permute(1, 2, 0)  # fmt: skip
+        layer = {"kind": "layer", "X": x.tolist(), "F": f.tolist(), "bias": b.tolist()}
+        found.append(({**layer, "stride": stride, "padding": padding}, out.numpy()))
+    x, w, b = draw(9), draw(4, 9), draw(4)
+    dense = {"kind": "dense", "x": x.tolist(), "W": w.tolist(), "bias": b.tolist()}
+    found.append((dense, w @ x + b))
+    for how, reduce in (("max", np.max), ("average", np.mean), ("sum", np.sum)):
+        x = draw(5, 8)
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2))[::2, ::2]
+        pool = {"kind": "pool", "X": matrix(x), "window": [3, 2], "stride": 2, "how": how}
+        found.append((pool, reduce(windows, (2, 3))))
+    return found
+
+
+@needs_node
+@pytest.mark.parametrize("form", ["loopText", "numpyText"])
+def test_the_python_of_a_view_prints_its_numbers(form: str) -> None:
+    known = cases()
+    texts = called("maths/code/python_text.js", form, [[sum_] for sum_, _ in known])
+    for (sum_, wanted), text in zip(known, texts, strict=True):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(text, {})
+        found = np.array(ast.literal_eval(printed.getvalue()), float)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12, err_msg=text)
+        assert max(map(len, text.splitlines())) < 120
+        assert ("import" in text) == (form == "numpyText"), sum_["kind"]
+
+
+def test_nest_schedule_and_c_are_those_of_the_compiler() -> None:
+    """Each nest, run as the Python that it is, gives the sum."""
+    found = view_code()
+    assert [*found] == ["signal", "output", "filterGradient", "inputGradient", "layer", "dense", "pool"]  # fmt: skip
+    for sum_, forms in found.items():
+        assert forms["c"].startswith("static void ") and "restrict" in forms["c"], sum_
+        assert forms["schedule"].startswith("# "), sum_
+    rng = np.random.default_rng(2)
+    x, f, above = rng.normal(size=(3, 3)), rng.normal(size=(2, 2)), rng.normal(size=(2, 2))
+    out, df, dx = np.zeros(4), np.zeros(4), np.zeros(9)
+    haloed = np.pad(above, 1).ravel()  # as the engine keeps it
+    flat, taps = x.ravel(), f.ravel()
+    windows = np.lib.stride_tricks.sliding_window_view(x, (2, 2))
+    exec(found["output"]["nest"], {"filters": taps, "out": out, "X": flat})
+    np.testing.assert_allclose(out, np.einsum("yxrs,rs->yx", windows, f).ravel())
+    names = {"gradient": haloed, "sum": df, "X": flat}
+    exec(found["filterGradient"]["nest"], names)
+    np.testing.assert_allclose(df, np.einsum("yxrs,yx->rs", windows, above).ravel())
+    exec(found["inputGradient"]["nest"], {"gradient": haloed, "filters": taps, "out": dx})
+    wanted = np.zeros((3, 3))
+    for (y, c), value in np.ndenumerate(above):
+        wanted[y : y + 2, c : c + 2] += value * f
+    np.testing.assert_allclose(dx, wanted.ravel())
+    assert found["layer"]["shape"] == "7×7×3 → 3×3×2"
