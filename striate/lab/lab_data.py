@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.lab.room_data.convolution_kernels import convolution_data
 from striate.lab.room_data.exercise_sets import exercise_sets
-from striate.lab.room_data.kernels import convolution_data
 from striate.lab.room_data.photo import photo
 from striate.lab.room_data.view_code import view_code
 
