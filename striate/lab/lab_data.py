@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from striate.lab.room_data.digit_images import digit_images
 from striate.lab.room_data.kernels import convolution_data
 from striate.lab.room_data.photo import photo
 
@@ -13,4 +14,5 @@ def lab_data() -> dict[str, Any]:
     return {
         "photo": photo(),
         "convolution": convolution_data(),
+        "digits": digit_images(),
     }
