@@ -1,13 +1,13 @@
 // Times an exported network in Node: for each number of runs on a line of the input, seconds a run.
 //
-//     node in_webassembly.mjs FOLDER NAME simd|plain
+//     node in_webassembly.mjs FOLDER NAME fused|simd|plain
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const [folder, name, kind] = process.argv.slice(2);
 const { batch, inputShape, load } = await import(`${folder}/${name}.js`);
 const read = (file) => readFileSync(`${folder}/${file}`);
-const module = { simd: `${name}.wasm`, plain: `${name}_plain.wasm` }[kind];
+const module = { fused: `${name}_fused.wasm`, simd: `${name}.wasm`, plain: `${name}_plain.wasm` }[kind];
 const network = await load({ [kind]: read(module), weights: read(`${name}.weights.bin`) });
 const images = new Float32Array(batch * inputShape.reduce((a, b) => a * b)).fill(0.5);
 for await (const line of createInterface({ input: process.stdin })) {

@@ -1,12 +1,12 @@
 """Exported networks in WebAssembly beside the same programs as native code, on one core.
 
-    python benchmarks/in_webassembly.py [--rounds 100] [--no-browser]
+    python benchmarks/in_webassembly.py [--rounds 100] [--no-browser] [--node NODE]
 
 Native is what llvmlite makes for this processor with vectors of 16 bytes: with multiply-adds that
-are rounded once, if it has them, and, as WebAssembly must, twice. WebAssembly runs in Node, with
-vectors and without, and in headless Chromium; its times contain what JavaScript does to copy images
-in and outputs out. All take turns, in short pieces, of which the fastest counts: a piece that
-another program interrupts tells nothing.
+are rounded once, if it has them, and twice. WebAssembly runs in Node, by each of the three modules
+of an export (older Nodes have no fused multiply-adds), and in headless Chromium by the one that it
+takes; its times contain what JavaScript does to copy images in and outputs out. All take turns, in
+short pieces, of which the fastest counts: a piece that another program interrupts tells nothing.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ def native(network: Network, batch: int, target: Target) -> Timer:
 
 
 @contextmanager
-def in_node(folder: Path, kind: str) -> Iterator[Timer]:
-    """The exported files in Node."""
+def in_node(node: str, folder: Path, kind: str) -> Iterator[Timer]:
+    """One of the exported modules in Node."""
     script = Path(__file__).with_suffix(".mjs")
     with subprocess.Popen(
-        ["node", script, folder, folder.name, kind],
+        [node, script, folder, folder.name, kind],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdin is not None and process.stdout is not None
@@ -117,6 +117,13 @@ def in_node(folder: Path, kind: str) -> Iterator[Timer]:
 
         yield timer
         given.close()
+
+
+def kinds_of(node: str) -> tuple[str, ...]:
+    """The modules that a Node can run."""
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    is_old = int(told.removeprefix("v").split(".")[0]) < 22
+    return ("simd", "plain") if is_old else ("fused", "simd", "plain")
 
 
 def in_browser(browser: Any, folder: Path) -> Timer:
@@ -162,7 +169,9 @@ def fastest(timers: dict[str, Timer], rounds: int) -> dict[str, float]:
     return found
 
 
-def measure(title: str, network: Network, batch: int, rounds: int, browser: Any) -> None:
+def measure(
+    title: str, network: Network, batch: int, options: argparse.Namespace, browser: Any
+) -> None:
     """Print a row: microseconds an image, and shares of the native speeds."""
     own = host(portable=True).narrowed(16)
     twice = "native, twice" if own.fused else "native"
@@ -171,11 +180,11 @@ def measure(title: str, network: Network, batch: int, rounds: int, browser: Any)
         network.export(folder, to="wasm", batch_size=batch)
         timers = {"native": native(network, batch, own)} if own.fused else {}
         timers[twice] = native(network, batch, replace(own, fused=False))
-        timers["Node"] = stack.enter_context(in_node(folder, "simd"))
-        timers["Node, plain"] = stack.enter_context(in_node(folder, "plain"))
+        for kind in options.kinds:
+            timers[f"Node, {kind}"] = stack.enter_context(in_node(options.node, folder, kind))
         if browser is not None:
             timers["Chromium"] = in_browser(browser, folder)
-        found = fastest(timers, rounds)
+        found = fastest(timers, options.rounds)
     shares = [
         f"{name} {1e6 * seconds / batch:.2f} µs"
         + ("" if "native" in name else f" ({found['native'] / seconds:.0%}, "
@@ -189,7 +198,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--node", default="node", help="the program")
     options = parser.parse_args()
+    options.kinds = kinds_of(options.node)
     print("microseconds an image (share of native speed, rounded once and twice)")
     with ExitStack() as stack:
         browser = None
@@ -202,7 +213,7 @@ def main() -> int:
             stack.callback(browser.close)
         for title, make, batches in CASES:
             for batch in batches:
-                measure(title, make(), batch, options.rounds, browser)
+                measure(title, make(), batch, options, browser)
     return 0
 
 

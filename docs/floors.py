@@ -25,7 +25,7 @@ Floors = tuple[tuple[str, ...], ...]
 # From the ground up.
 FLOORS: Floors = (
     ("common",),
-    ("nest", "ops"),
+    ("nest", "ops", "ranks"),
     ("layers", "kernels"),
     ("model", "signal"),
     ("optim", "data", "recordings", "compat"),
@@ -64,8 +64,8 @@ WINGS = {
         "#d9ead3",
         (
             "ops", "layers", "model", "optim", "data", "plan", "engines", "freestanding",
-            "training", "functional", "exporting", "network", "importing", "architectures",
-            "transfer", "estimators", "confidence",
+            "training", "ranks", "functional", "exporting", "network", "importing",
+            "architectures", "transfer", "estimators", "confidence",
         ),
     ),
     "filters": ("#fce5cd", ("kernels", "signal", "recordings", "compat", "pictures")),

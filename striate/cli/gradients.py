@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
+from striate.cli.cures import as_options
 from striate.cli.output import json_line, note, writing
 from striate.cli.size import padding_quantity, quantity
+from striate.cli.typed_planes import HOW, read_filters, read_planes
 
 if TYPE_CHECKING:
-    from striate.common.arrays import Array
+    from striate.teaching.chainrule.gradients import Gradients
 
-# The format by the ending of a file's name.
-FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "text"}
+FORMS = {
+    ".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "text", ".html": "html",
+}  # fmt: skip
+"""The format by the ending of a file's name."""
+PICTURES = (".svg", ".png", ".pdf")
 
 
 @click.command(short_help="Write out the gradients of a small convolution, and check them.")
@@ -25,20 +30,16 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
     "-i",
     "image",
     type=options.image_size,
-    default="3x3",
-    show_default=True,
     metavar="HxW",
-    help="Rows and columns of the input X.",
+    help="Rows and columns of the input X.  [default: 3x3, or those of --x]",
 )
 @click.option(
     "--filter",
     "-f",
     "taps",
     type=options.image_size,
-    default="2x2",
-    show_default=True,
     metavar="HxW",
-    help="Rows and columns of the filter F.",
+    help="Rows and columns of the filter F.  [default: 2x2, or those of --weights]",
 )
 @click.option("--stride", "-s", type=quantity, default=1, metavar="S", help="Such as 2, or 2x1.")
 @click.option(
@@ -51,15 +52,33 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
 )
 @click.option("--dilation", "-d", type=quantity, default=1, metavar="D", help="Distance of taps.")
 @click.option(
-    "--channels", type=click.IntRange(min=1), default=1, metavar="N", help="Channels of X."
+    "--channels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Channels of X.  [default: 1, or those of --x]",
 )
-@click.option("--filters", type=click.IntRange(min=1), default=1, metavar="N", help="Filters F.")
-@click.option("--x", "x", metavar="NUMBERS", help='X itself, such as "1 2 3; 4 5 6; 7 8 9".')
-@click.option("--weights", "f", metavar="NUMBERS", help="F itself.")
+@click.option(
+    "--filters",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Filters F.  [default: 1, or those of --weights]",
+)
+@click.option(
+    "--x",
+    "x",
+    metavar="NUMBERS|FILE",
+    help='X itself, such as "1 2; 3 4 | 5 6; 7 8" with two channels. ' + HOW,
+)
+@click.option("--weights", "f", metavar="NUMBERS|FILE", help="F itself, written in the same way.")
 @click.option(
     "--bias", "b", metavar="NUMBERS", help='A bias for each filter, such as "1 0"; none without.'
 )
-@click.option("--output-gradient", "gradient", metavar="NUMBERS", help="∂L/∂O itself.")
+@click.option(
+    "--output-gradient",
+    "gradient",
+    metavar="NUMBERS|FILE",
+    help="∂L/∂O itself, a plane for each filter.",
+)
 @click.option(
     "--lr",
     type=options.number(),
@@ -83,14 +102,19 @@ FORMS = {".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "t
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "markdown", "latex"]),
+    type=click.Choice(["text", "markdown", "latex", "html"]),
     help="[default: what the ending of --out says, else text]",
 )
-@click.option("--out", metavar="FILE", help="Write it there.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write it there: .txt, .md, .tex, .html; or draw it: .svg, .png, .pdf.",
+)
 @options.engine_option("Whose kernels to check against.  ")
 @options.output_options
 def gradients(
-    image: Any, taps: Any, stride: Any, padding: Any, dilation: Any, channels: int, filters: int,
+    image: Any, taps: Any, stride: Any, padding: Any, dilation: Any, channels: int | None,
+    filters: int | None,
     x: str | None, f: str | None, b: str | None, gradient: str | None, lr: float, seed: int,
     only: str | None, form: str | None, out: str | None, engine: str | None, as_json: bool,
     quiet: bool,
@@ -106,17 +130,21 @@ def gradients(
     for name, value in (("--stride", stride), ("--dilation", dilation), ("--padding", padding)):
         if value == "any":
             raise click.UsageError(f'{name} must be a number here, not "any"')
-    written = gradients.gradients(
-        image, taps, stride=stride, padding=padding, dilation=dilation, channels=channels,
-        filters=filters, x=_matrix(x, "--x"), f=_matrix(f, "--weights"),
-        b=_matrix(b, "--bias"), gradient=_matrix(gradient, "--output-gradient"),
-        learning_rate=lr, seed=seed, engine=engine or options.default_engine(),
-    )  # fmt: skip
+    if out is not None:
+        _check_ending(out, form)
+    xs = read_planes(x, "--x")
+    depth = channels if xs is None else xs.shape[2]
+    with as_options():
+        written = gradients.gradients(
+            image, taps, stride=stride, padding=padding, dilation=dilation, channels=channels,
+            filters=filters, x=xs, f=read_filters(f, "--weights", depth),
+            b=read_planes(b, "--bias"), gradient=read_planes(gradient, "--output-gradient"),
+            learning_rate=lr, seed=seed, engine=engine or options.default_engine(),
+        )  # fmt: skip
     # Of a name such as F^1,2_11 the comma belongs to it.
     names = re.findall(r"[^,^\s]+(?:\^[\d,]+_[\d,]*\d|\^\d+)?", only) if only else []
     if out is not None:
-        chosen = form or FORMS.get(Path(out).suffix.lower(), "text")
-        _write(Path(out), written.text(chosen, names))
+        _write(Path(out), written, form, names)
         note(f"Written to {out}", quiet=quiet)
     if as_json:
         json_line(written.to_dict())
@@ -124,17 +152,34 @@ def gradients(
         click.echo(written.text(form or "text", names))
 
 
-def _matrix(typed: str | None, name: str) -> Array | None:
-    if typed is None:
-        return None
-    from striate.kernels.typed_numbers import parse
+def _check_ending(out: str, form: str | None) -> None:
+    """Refuse a file of which nobody could say what it is.
 
-    numbers = parse(typed, name)
-    return numbers.reshape(1, -1) if numbers.ndim == 1 else numbers
+    Raises:
+        click.BadParameter: the ending is unknown, or is a picture's, and a format is asked for.
+    """
+    ending = Path(out).suffix.lower()
+    if (ending in FORMS or not ending or form is not None) and ending not in PICTURES:
+        return
+    if ending in PICTURES and form is None:
+        return
+    endings = ", ".join([*FORMS, *PICTURES])
+    what = f"a picture has no format {form}" if ending in PICTURES else f"it must end in {endings}"
+    raise click.BadParameter(f"--out {out}: {what}")
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, written: Gradients, form: str | None, names: list[str]) -> None:
     from striate.common.atomic import write_atomically
 
+    ending = path.suffix.lower()
+    if ending in PICTURES:
+        from striate.pictures.figures import write_figure
+        from striate.teaching.chainrule import contents
+        from striate.teaching.chainrule.gradient_drawing import gradient_figure
+
+        chosen = contents.chosen(written, names)
+        write_figure(path, ending[1:], lambda: gradient_figure(written, chosen))
+        return
+    text = written.text(form or FORMS.get(ending, "text"), names)
     with writing(path):
         write_atomically(path, [f"{text}\n".encode()])

@@ -39,6 +39,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.cli.cures import in_toml
 from striate.common import json_text
 from striate.common.budget import check_graph
 from striate.common.errors import StriateValueError
@@ -134,7 +135,7 @@ class NetworkFile:
         except NetworkFileError:
             raise
         except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
-            raise self.error(f"is not a valid network: {error}") from error
+            raise self.error(f"is not a valid network: {in_toml(str(error))}") from error
 
     def _published(
         self, name: str, shape: Shape | None, classes: int | None, seed: int | None

@@ -122,6 +122,13 @@ _OPTIONS = (
         "--epochs", type=click.IntRange(min=1), metavar="N", help="Times through the images."
     ),
     click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Images per step."),
+    click.option(
+        "--groups",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Compute each batch in N parts, one after the other, in the memory of one of them.  "
+        "[default: 1]",
+    ),
     click.option("--optimizer", type=click.Choice(["sgd", "adamw"])),
     click.option(
         "--lr",

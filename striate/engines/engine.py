@@ -48,7 +48,8 @@ class Engine(Protocol):
         Args:
             images: raw images, uint8 or float32, n ≤ the batch size given at construction.
             targets: float32 (n, outputs), as the loss's `targets` makes them.
-            weights: float32 (n,), which sum to 1: the loss is Σ weight·loss of the image.
+            weights: float32 (n,), which sum to 1, or to less where the images are a part of a
+                batch: the loss is Σ weight·loss of the image.
             keys: uint32 (n,), one random key per image, for dropout.
 
         Returns:

@@ -65,6 +65,7 @@ class ConvNet(BaseEstimator):
         image_shape: tuple[int, ...] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
+        groups: int | None = None,
         learning_rate: float | None = None,
         optimizer: str | Optimizer | None = None,
         schedule: Any = None,
@@ -84,6 +85,7 @@ class ConvNet(BaseEstimator):
         self.image_shape = image_shape
         self.epochs = epochs
         self.batch_size = batch_size
+        self.groups = groups
         self.learning_rate = learning_rate
         self.optimizer = optimizer
         self.schedule = schedule

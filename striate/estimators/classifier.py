@@ -52,6 +52,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         image_shape: (height, width) or (height, width, channels) of the rows of a flat X.
         epochs: passes over the samples.
         batch_size: images per step.
+        groups: into how many parts a batch is cut, which are computed one after the other.
         learning_rate: the highest one of the schedule.
         optimizer: "sgd", "adamw" or an `Optimizer`.
         schedule: "constant", "cosine", "step", "one-cycle", a `RateSchedule`, or a function (step,
@@ -125,6 +126,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         image_shape: tuple[int, ...] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
+        groups: int | None = None,
         learning_rate: float | None = None,
         optimizer: str | Optimizer | None = None,
         schedule: Any = None,
@@ -147,6 +149,7 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             image_shape=image_shape,
             epochs=epochs,
             batch_size=batch_size,
+            groups=groups,
             learning_rate=learning_rate,
             optimizer=optimizer,
             schedule=schedule,

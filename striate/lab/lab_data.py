@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.lab.room_data.convolution_kernels import convolution_data
+from striate.lab.room_data.digit_images import digit_images
 from striate.lab.room_data.exercise_sets import exercise_sets
+from striate.lab.room_data.photo import photo
 from striate.lab.room_data.view_code import view_code
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ def lab_data(
     """
     return {
         "seed": seed,
+        "photo": photo(),
+        "convolution": convolution_data(),
         "exercises": exercise_sets(exercises),
         "code": view_code(),
+        "digits": digit_images(),
     }

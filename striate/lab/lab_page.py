@@ -20,7 +20,13 @@ from striate.reports.render import check_path
 
 ENTRY = "core/app.js"
 """The module that opens the page."""
-STYLES = ("core/lab.css", "parts/code_view.css", "rooms/exercises/exercises.css")
+STYLES = (
+    "core/lab.css",
+    "parts/code_view.css",
+    "rooms/convolution/convolution.css",
+    "rooms/dense/dense.css",
+    "rooms/exercises/exercises.css",
+)
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
 LANGUAGE = "en"
 MARK = '<meta name="generator" content="striate lab'

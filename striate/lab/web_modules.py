@@ -40,8 +40,8 @@ def joined(folder: Traversable, entry: str) -> str:
         entry: the module to begin with, as a path in the folder such as "core/app.js".
 
     Raises:
-        WebModuleError: an import or export in another form, a module that is not there, or modules
-            that import each other in a circle.
+        WebModuleError: an import or export in another form, a module or a name that is not there,
+            or modules that import each other in a circle.
     """
     done: dict[str, str] = {}
     _add(folder, entry, done, ())
@@ -58,8 +58,13 @@ def _add(folder: Traversable, path: str, done: dict[str, str], importers: tuple[
     if not file.is_file():
         raise WebModuleError(f"{importers[-1] if importers else 'the page'}: there is no {path}")
     text = file.read_text("utf-8")
-    for _, target in _IMPORT.findall(text):
-        _add(folder, _place(path, target), done, (*importers, path))
+    for names, target in _IMPORT.findall(text):
+        place = _place(path, target)
+        _add(folder, place, done, (*importers, path))
+        exported = {name for _, name in _EXPORT.findall(folder.joinpath(place).read_text("utf-8"))}
+        wanted = {name.split(" as ")[0].strip() for name in names.split(",")} - {""}
+        if missing := sorted(wanted - exported):
+            raise WebModuleError(f"{path}: {place} does not export {', '.join(missing)}")
     done[path] = _as_function(path, text)
 
 

@@ -76,7 +76,7 @@ class _Emitter:
         self.nest, self.schedule, self.element = nest, schedule, element
         self.extents = dict(nest.axes)
         self.tile = dict(schedule.tile)
-        self.code = Function(index=target.index, rounds=target.rounds)
+        self.code = Function(index=target.index, rounds=target.rounds, relaxed=target.relaxed)
         self.masked = self._masked()
         self.at = Evaluator(
             self.code,

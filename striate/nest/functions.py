@@ -84,8 +84,40 @@ class Arithmetic:
         """left * right + addend, with one rounding if the processor can."""
         if self.integer or not self.fused:  # LLVM would call the C library for every lane
             return self.binary("fadd", self.binary("fmul", left, right), addend)
+        if self.code.relaxed:
+            return self._relaxed_multiply_add(left, right, addend)
         arguments = [(self.kind, value) for value in (left, right, addend)]
         return self.code.call(self.kind, f"llvm.fma.{self._suffix}", *arguments)
+
+    def _relaxed_multiply_add(self, left: Value, right: Value, addend: Value) -> Value:
+        """The same by WebAssembly's instruction, which takes four numbers of 32 bits."""
+        if self.element != "f32":
+            raise ValueError(f"WebAssembly has no multiply-add of {self.kind}")
+        four, name = vector(self.element, 4), "llvm.wasm.relaxed.madd.v4f32"
+        parts = []
+        for first in range(0, self.count, 4):
+            lanes = range(first, first + 4)
+            given = (self._lanes(value, self.count, lanes) for value in (left, right, addend))
+            parts.append(self.code.call(four, name, *((four, value) for value in given)))
+        found, count = parts[0], 4
+        for part in parts[1:]:
+            order = [*range(count), *range(count, count + 4)]
+            wide = self._lanes(part, 4, range(count))
+            found = self._lanes(found, count, order, wide)
+            count += 4
+        return self._lanes(found, count, range(self.count))
+
+    def _lanes(
+        self, value: Value, count: int, lanes: Sequence[int], other: Value = "poison"
+    ) -> Value:
+        """Some lanes of a vector of `count`; those beyond are of another one, or are anything."""
+        if [*lanes] == [*range(count)]:
+            return value
+        kind, most = vector(self.element, count), count * (1 if other == "poison" else 2)
+        order = ", ".join(f"i32 {lane if lane < most else 'poison'}" for lane in lanes)
+        return self.code.emit(
+            f"shufflevector {kind} {value}, {kind} {other}, <{len(lanes)} x i32> <{order}>"
+        )
 
     def maximum(self, left: Value, right: Value) -> Value:
         """The larger one; `left` where it is NaN."""

@@ -54,12 +54,18 @@ class Function:
     Attributes:
         index: the integer type of indices and of what is added to addresses: as wide as these.
         rounds: whether the processor has an instruction that rounds to whole numbers.
+        relaxed: whether multiply-adds are WebAssembly's, see `Target.relaxed`.
     """
 
     def __init__(
-        self, block: str = "entry", index: IndexType = "i64", *, rounds: bool = True
+        self,
+        block: str = "entry",
+        index: IndexType = "i64",
+        *,
+        rounds: bool = True,
+        relaxed: bool = False,
     ) -> None:
-        self.index, self.rounds = index, rounds
+        self.index, self.rounds, self.relaxed = index, rounds, relaxed
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self._count = 0

@@ -73,6 +73,13 @@ class Target:
         return self.triple.startswith(("x86_64", "amd64", "aarch64", "arm64"))
 
     @property
+    def relaxed(self) -> bool:
+        """Whether it is WebAssembly with instructions that may multiply and add in one step: of
+        vectors of four numbers only, and what they round is for the engine to say.
+        """
+        return self.triple.startswith("wasm") and "+relaxed-simd" in self.features.split(",")
+
+    @property
     def conversion(self) -> int:
         """Instructions that make weights of 8 or 16 bits floating-point numbers of 32, beside the
         load: they are widened and converted, or, without vectors, converted and brought from one

@@ -271,6 +271,9 @@ class FunctionLoss(Loss):
                 "loss: weights of images or classes need a loss that gives one number for each "
                 "image, not one for all"
             )
+        share = float(weights.sum(dtype=np.float64))
+        if abs(share - 1.0) > 1e-5:  # of images that are a part of a batch
+            return share * float(loss), gradient * np.float32(share)
         return float(loss), gradient
 
     def _called(self, outputs: Array, targets: Array) -> tuple[Array, Array]:

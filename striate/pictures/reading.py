@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,12 +64,21 @@ def grace_hopper() -> Picture:
     Raises:
         DataError: matplotlib is here without its sample data.
     """
+    path = grace_hopper_path()
+    if path is None:
+        raise DataError("matplotlib's sample data are not installed: name a photo")
+    return read_picture(path)
+
+
+def grace_hopper_path() -> Path | None:
+    """The file of `grace_hopper`; None where matplotlib is here without its sample data."""
     from matplotlib import cbook
 
     try:
-        return read_picture(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
-    except FileNotFoundError as error:
-        raise DataError("matplotlib's sample data are not installed: name a photo") from error
+        path = Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    except FileNotFoundError:
+        return None
+    return path if path.is_file() else None
 
 
 def _read(path: str, image: ImageFile, max_pixels: int) -> Picture:

@@ -21,25 +21,44 @@ from striate.training.targets import Targets
 
 @short_repr
 @dataclass(frozen=True)
+class BatchGroup:
+    """The part of a batch that an engine takes at once.
+
+    Attributes:
+        images: uint8 or float32 (n, height, width, channels).
+        targets: (n, outputs).
+        weights: (n,): those of all groups of a batch sum to 1.
+        keys: one random key per image (n,), for dropout.
+    """
+
+    images: Images | ImagesInPlace
+    targets: Floats
+    weights: Floats
+    keys: NDArray[np.uint32]
+
+
+@short_repr
+@dataclass(frozen=True)
 class Batch:
     """The data of one training step.
 
     Attributes:
         epoch, index: of the epoch and of the batch in it, from 0.
-        images: uint8 or float32 (n, height, width, channels).
-        targets: (n, outputs).
-        weights: (n,), which sum to 1.
-        keys: one random key per image (n,), for dropout.
+        groups: its images, in order.
         total_weight: the sum of the weights before they were divided by it.
     """
 
     epoch: int
     index: int
-    images: Images | ImagesInPlace
-    targets: Floats
-    weights: Floats
-    keys: NDArray[np.uint32]
+    groups: tuple[BatchGroup, ...]
     total_weight: float
+
+    @property
+    def targets(self) -> Floats:
+        """Those of all groups, (n, outputs)."""
+        if len(self.groups) == 1:
+            return self.groups[0].targets
+        return np.concatenate([group.targets for group in self.groups])
 
 
 @short_repr
@@ -67,6 +86,7 @@ class TrainingSet:
         augment: Augmentation | None = None,
         reads_in_place: bool = False,
         start: int = 0,
+        groups: int = 1,
     ) -> AbstractContextManager[Iterator[Batch]]:
         """All batches of all epochs, as a context manager; each epoch is shuffled anew.
 
@@ -79,13 +99,14 @@ class TrainingSet:
                 them itself. Then little is left to prepare; otherwise a background thread
                 prepares the next batches while one is used.
             start: how many batches to leave out; the others are as they would be without that.
+            groups: into how many a batch of `batch_size` images is cut.
         """
         load = Loader(self.images, augment, seed, reads_in_place)
-        source = self._each(epochs, batch_size, seed, load, start)
+        source = self._each(epochs, batch_size, seed, load, start, groups)
         return nullcontext(source) if load.is_light else Prefetch(source)
 
     def _each(
-        self, epochs: int, batch_size: int, seed: int, load: Loader, start: int
+        self, epochs: int, batch_size: int, seed: int, load: Loader, start: int, groups: int
     ) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
@@ -99,21 +120,26 @@ class TrainingSet:
             for index, rows in enumerate(np.split(order, ends)):
                 if epoch == first and index < left_out:
                     continue
-                weights, total = same[len(rows)] if same else _shares(self.weights[rows])
-                targets = self.targets[rows]
-                mixing = load.mixing(epoch, index, len(rows))
-                if mixing is not None:
-                    targets, mixed = mixing.targets(targets, self.weights[rows])
-                    weights, total = (weights, total) if same else _shares(mixed)
-                yield Batch(
-                    epoch=epoch,
-                    index=index,
-                    images=load(epoch, index, rows, mixing),
-                    targets=targets,
-                    weights=weights,
-                    keys=keys[index],
-                    total_weight=total,
+                cuts = np.cumsum(group_sizes(len(rows), batch_size, groups))[:-1]
+                parts = np.split(rows, cuts)
+                targets, own, images = [], [], []
+                for place, part in enumerate(parts, index * groups):
+                    mixing = load.mixing(epoch, place, len(part))
+                    aims, given = self.targets[part], self.weights[part]
+                    if mixing is not None:
+                        aims, given = mixing.targets(aims, given)
+                    targets.append(aims)
+                    own.append(given)
+                    images.append(load(epoch, place, part, mixing))
+                weights, total = same[len(rows)] if same else _shares(np.concatenate(own))
+                of_groups = zip(
+                    images,
+                    targets,
+                    np.split(weights, cuts),
+                    np.split(keys[index], cuts),
+                    strict=True,
                 )
+                yield Batch(epoch, index, tuple(BatchGroup(*one) for one in of_groups), total)
 
 
 def _are_equal(weights: Weights) -> bool:
@@ -123,6 +149,17 @@ def _are_equal(weights: Weights) -> bool:
 def _shares(weights: Weights) -> tuple[Floats, float]:
     """The weights of a batch divided by their sum, and their sum."""
     return normalised(weights), float(weights.sum())
+
+
+def group_sizes(images: int, batch_size: int, groups: int) -> list[int]:
+    """The sizes of the groups of a batch of some images; they differ by one image at most.
+
+    A batch of `batch_size` has all groups; one of fewer images, the last of an epoch, has as many
+    as it fills.
+    """
+    filled = -(-images // -(-batch_size // groups))
+    each, more = divmod(images, filled)
+    return [each + 1] * more + [each] * (filled - more)
 
 
 def batch_sizes(images: int, batch_size: int) -> list[int]:

@@ -24,6 +24,7 @@ from striate.common.text import counted
 from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
 from striate.training.batches import batch_sizes
+from striate.training.grouped_step import GroupedStep
 from striate.training.loading import Augmentation
 from striate.training.prepare import PreparedData, prepare
 from striate.training.random_streams import check_seed
@@ -199,14 +200,14 @@ def find_learning_rate(
                 portable=portable,
             )
         ) as made:
-            rule = copy.deepcopy(settings.make_optimizer())
+            rule, step = copy.deepcopy(settings.make_optimizer()), GroupedStep(made, network)
             changes = settings.make_augmentation()
             batches = _batches(data, steps, size, seed, changes, made.reads_in_place)
             losses: list[float] = []
             smoothed: list[float] = []
             with batches as source, np.errstate(all="ignore"):
                 for rate, batch in zip(rates.tolist(), source, strict=False):
-                    value, _ = made.step(batch.images, batch.targets, batch.weights, batch.keys)
+                    value, _ = step(batch)
                     if not math.isfinite(value):
                         break
                     losses.append(value)

@@ -57,6 +57,7 @@ def fit(
     validation_fraction: float = 0.0,
     epochs: int = TrainingSettings.epochs,
     batch_size: int = TrainingSettings.batch_size,
+    groups: int = TrainingSettings.groups,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     learning_rate: float | None = TrainingSettings.learning_rate,
     weight_decay: float | None = TrainingSettings.weight_decay,
@@ -99,6 +100,9 @@ def fit(
         validation_fraction: or the share of them to set aside for validation, drawn class by class.
         epochs: passes over the training images, 1 or more.
         batch_size: images per step, 1 or more.
+        groups: into how many parts each batch is cut, that are computed one after the other: memory
+            is that of one of them.  Batch normalisation then is over a group.  1 to `batch_size`;
+            its bits are those of this number of groups, however many processes share them.
         optimizer: "sgd", "adamw", or an Optimizer, which keeps its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
         weight_decay: for an optimiser given by name.
@@ -157,6 +161,7 @@ def fit(
         warmup=warmup,
         epochs=epochs,
         batch_size=batch_size,
+        groups=groups,
         augment=augment,
     )
     rates, highest_rate = settings.make_schedule(), settings.highest_rate
@@ -176,6 +181,7 @@ def fit(
     if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
         network.answers = Answers("labels")
     epochs, batch_size = settings.epochs, min(settings.batch_size, len(data.training.rows))
+    groups = min(settings.groups, batch_size)
 
     from striate.engines import make_engine
 
@@ -185,7 +191,7 @@ def fit(
             make_engine(
                 network,
                 engine=engine,
-                batch_size=batch_size,
+                batch_size=-(-batch_size // groups),
                 loss=data.loss,
                 threads=threads,
                 exact=exact,
@@ -208,6 +214,7 @@ def fit(
                     "engine": made.fingerprint(),
                     "epochs": steps[0],
                     "batch size": steps[1],
+                    **({"groups": groups} if groups > 1 else {}),
                     "optimizer": described(used),
                     "learning rate": highest_rate,
                     "schedule": described(rates),
@@ -242,6 +249,7 @@ def fit(
             augment=settings.make_augmentation(),
             reads_in_place=made.reads_in_place,
             start=training.done,
+            groups=groups,
         )
         with interruption, source as batches:
             try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.data.rows import rows_of
+from striate.training.grouped_step import GroupedStep
 from striate.training.prepare import prepare
 from striate.training.training_settings import TrainingSettings
 
@@ -69,6 +70,7 @@ def time_steps(
 
     begin = clock()
     batch_size = min(training.batch_size, len(images))
+    groups = min(training.groups, batch_size)
     some = _some(len(images), batch_size, images[:1].nbytes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # training will warn of the same
@@ -89,24 +91,25 @@ def time_steps(
     with closing(
         make_engine(
             network,
-            batch_size=batch_size,
+            batch_size=-(-batch_size // groups),
             loss=data.loss,
             bfloat16=bfloat16,
             portable=portable,
             **options,
         )
     ) as made:
-        optimizer = training.make_optimizer()
+        optimizer, step = training.make_optimizer(), GroupedStep(made, network)
         source = data.training.batches(
             epochs=_STEPS,
             batch_size=batch_size,
             seed=seed,
             augment=training.make_augmentation(),
             reads_in_place=made.reads_in_place,
+            groups=groups,
         )
         with source as batches, np.errstate(all="ignore"):
             for batch in islice(batches, _STEPS):
-                made.step(batch.images, batch.targets, batch.weights, batch.keys)
+                step(batch)
                 made.update(optimizer, 0.0)
                 ends.append(clock())
                 seen.append(len(batch.targets))

@@ -21,6 +21,7 @@ from striate.optim.optimizers import Optimizer
 from striate.training.batches import Batch, batch_sizes
 from striate.training.checkpoint import Checkpointer, TrainingState, failure
 from striate.training.epoch_metrics import EpochMetrics
+from striate.training.grouped_step import GroupedStep
 from striate.training.history import Epoch, History
 from striate.training.prepare import PreparedData
 from striate.training.reporters import Progress, Reporter
@@ -49,6 +50,7 @@ class TrainingRun:
 
     def __post_init__(self) -> None:
         self.history = History()
+        self._step = GroupedStep(self.engine, self.network)
         self.finished = False
         self._steps = len(batch_sizes(len(self.data.training.rows), self.batch_size))
         self.done = 0  # steps
@@ -61,7 +63,7 @@ class TrainingRun:
         rate = self.rate(self.done, self._steps * self.epochs)
         # A loss that is not finite is an error below, so NumPy need not warn of it.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            loss, outputs = self.engine.step(batch.images, batch.targets, batch.weights, batch.keys)
+            loss, outputs = self._step(batch)
             if not math.isfinite(loss):
                 self._fail(batch.epoch, batch.index, rate)
             self.engine.update(self.optimizer, rate)

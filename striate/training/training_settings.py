@@ -49,12 +49,18 @@ class TrainingSettings:
     warmup: int | float | None = None
     epochs: int = 10
     batch_size: int = 128
+    groups: int = 1
     label_smoothing: float = 0.0
     augment: Mapping[str, Any] | Augmentation | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "groups"):
             object.__setattr__(self, name, _count(name, getattr(self, name)))
+        if self.groups > self.batch_size:
+            raise StriateValueError(
+                f"groups must be at most batch_size, so that each has an image: {self.groups} "
+                f"groups, and {counted(self.batch_size, 'image')} per batch"
+            )
         self.make_optimizer()
         self.make_schedule()
         self.make_loss()
@@ -164,7 +170,7 @@ class TrainingSettings:
         rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
         parts = [
             counted(self.epochs, "epoch"),
-            f"batches of {self.batch_size}",
+            f"batches of {self.batch_size}" + f" in {self.groups} groups" * (self.groups > 1),
             f"{self.optimizer}{rate} ({self.schedule})",
         ]
         if self.weight_decay is not None:

@@ -34,6 +34,43 @@ TRAINED_ON = 1000
 """Of fewer images those that were held out are worth learning from, too, once they have told…"""
 IN_TWO = 0.6
 """…in a second training that goes on with all images; each has so many times the epochs then."""
+CLOSE = 0.1
+"""Where few images are held out and the losses with and without fine-tuning differ by no more than
+this part, others are held out, too, and the sums decide.
+"""
+
+
+@short_repr
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Stages that were trained on some images, and tried on others, `held` out.
+
+    Attributes:
+        tail: the stages.
+        history: of their training.
+        held: the images.
+        outputs: what the network says of these, as it was trained.
+        figures: for them, without and with fine-tuning.
+    """
+
+    tail: Network
+    history: History
+    held: Indices
+    outputs: Array
+    figures: tuple[Figures, Figures]
+
+    @property
+    def before(self) -> Figures:
+        return self.figures[0]
+
+    @property
+    def after(self) -> Figures:
+        return self.figures[1]
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the losses are so near each other that other images may say otherwise."""
+        return abs(self.after.loss - self.before.loss) <= CLOSE * self.before.loss
 
 
 @short_repr
@@ -210,16 +247,54 @@ class Transfer:
         self, made: Transferred, stages: TunedStages, seen: Array, share: float
     ) -> Network | None:
         """The stages, trained, if that is better for a share of the images, held out; else None."""
-        targets = made.targets
-        kept, held = targets.split(share, self.seed)
+        targets, epochs = made.targets, self.settings.epochs
+        goes_on = len(targets) < TRAINED_ON
+        if goes_on:
+            epochs = max(1, round(IN_TWO * epochs))
+        trial = self._trial(made, stages, seen, targets.split(share, self.seed), epochs)
+        if trial is None:
+            return None
+        made.trial, few = trial.figures, len(trial.held) < targets.enough
+        better = trial.after.better_than(trial.before, few=few)
+        told = f"{targets.told(trial.after)}, on {counted(len(trial.held), 'image')} held out"
+        told += f"; before {targets.told(trial.before)}"
+        if few and trial.is_close:
+            others = targets.split(share, self.seed + 1)
+            second = self._trial(made, stages, seen, others, epochs)
+            if second is None:
+                return None
+            better = sum(one.after.loss - one.before.loss for one in (trial, second)) < 0
+            told += (
+                f"; on others {targets.told(second.after)}; before {targets.told(second.before)}"
+            )
+        self._told(
+            made, f"Trained on {stages.description}: {told}: " + ("kept" if better else "not kept")
+        )
+        if not better:
+            return None
+        made.unseen = None if few else (targets.usual(trial.outputs), targets.truth[trial.held])
+        made.history = trial.history
+        if goes_on:
+            self._go_on_with_all(made, stages, trial.tail, seen, epochs)
+        return trial.tail
+
+    def _trial(
+        self,
+        made: Transferred,
+        stages: TunedStages,
+        seen: Array,
+        parts: tuple[Indices, Indices],
+        epochs: int,
+    ) -> _Trial | None:
+        """The stages trained on the first part of the images and tried on the second; None, once
+        that is told, if it went wrong or was stopped.
+        """
+        (kept, held), targets = parts, made.targets
         # The head, too, must not have seen the images by which the two are compared.
         head = targets.subset(kept).head([view[kept] for view in made.features], self.seed)
         head.put_into(made.network)
         tail = stages.untrained(self.settings)
         made.head.put_into(made.network)
-        goes_on, epochs = len(targets) < TRAINED_ON, self.settings.epochs
-        if goes_on:
-            epochs = max(1, round(IN_TWO * epochs))
         try:
             history = self._train(stages, tail, targets, seen, kept, epochs)
         except FloatingPointError:
@@ -235,22 +310,7 @@ class Transfer:
             return None
         outputs = tail.predict_logits(seen[held], threads=self.threads)
         before = targets.figures(head(made.features[0][held]), held)
-        after = targets.figures(outputs, held)
-        enough = len(held) >= targets.enough
-        made.trial, better = (before, after), after.better_than(before, few=not enough)
-        self._told(
-            made,
-            f"Trained on {stages.description}: {targets.told(after)}, on "
-            f"{counted(len(held), 'image')} held out; before {targets.told(before)}: "
-            + ("kept" if better else "not kept"),
-        )
-        if not better:
-            return None
-        made.unseen = (targets.usual(outputs), targets.truth[held]) if enough else None
-        made.history = history
-        if goes_on:
-            self._go_on_with_all(made, stages, tail, seen, epochs)
-        return tail
+        return _Trial(tail, history, held, outputs, (before, targets.figures(outputs, held)))
 
     def _go_on_with_all(
         self, made: Transferred, stages: TunedStages, tail: Network, seen: Array, epochs: int

@@ -190,10 +190,13 @@ def test_too_large_a_case_is_refused_with_its_number_of_terms() -> None:
         ({"input": 10, "filter": 3, "stride": 2}, "= 4.5 is not whole along the height"),
         ({"input": 2, "filter": 3}, "larger than the height of its input"),
         ({"x": [1, 2, 3]}, r"x must be \(height, width\)"),
-        ({"x": np.ones((3, 3, 2)), "f": np.ones((2, 2, 3, 1))}, "x has 2 channels, f is for 3"),
+        (
+            {"x": np.ones((3, 3, 2)), "f": np.ones((2, 2, 3, 1))},
+            "the number of channels is told twice, differently: 2 of x and 3 of f",
+        ),
         ({"gradient": np.ones((3, 3))}, "gradient must have the shape of the output, 2×2"),
         ({"x": [[np.inf]], "f": [[1]]}, "x must be finite"),
-        ({"b": [1, 2]}, "must have a number for each filter, 1, got 2"),
+        ({"b": [1, 2], "filters": 1}, "told twice, differently: 1 of filters and 2 of b"),
         ({"learning_rate": float("nan")}, "learning_rate must be finite"),
     ],
 )

@@ -1,11 +1,17 @@
 """The derivation on paper: as the article prints it."""
 
 import re
+import shutil
+import subprocess
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
+from striate.teaching.chainrule import contents
 from striate.teaching.chainrule.gradients import gradients
 
 
@@ -77,5 +83,45 @@ def test_padding_is_left_out_and_said() -> None:
 
 
 def test_unknown_forms() -> None:
-    with pytest.raises(ValueError, match="the format must be text, markdown, latex"):
-        gradients(engine="numpy").text("html")
+    with pytest.raises(ValueError, match="must be text, markdown, latex, html, got 'word'"):
+        gradients(engine="numpy").text("word")
+
+
+@pytest.mark.parametrize("case", [{}, {"channels": 3, "filters": 2, "b": [1, 0], "padding": 1}])
+def test_latex_is_ascii_and_compiles(case: dict[str, object], tmp_path: Path) -> None:
+    """With bias, channels and filters too; nothing is wider than the page."""
+    size = {"input": (4, 3), "filter": 2} if case else {}
+    text = gradients(**size, **case, engine="numpy").text("latex")
+    assert text.isascii()
+    if (command := shutil.which("pdflatex")) is None:
+        return
+    (tmp_path / "g.tex").write_text(text)
+    run = [command, "-halt-on-error", "-interaction=batchmode", "g.tex"]
+    assert subprocess.run(run, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert "Overfull" not in (tmp_path / "g.log").read_text("latin-1")
+
+
+def test_local_gradients_as_the_article_prints_them() -> None:
+    written = gradients(engine="numpy")
+    assert "∂O_12/∂F_11 = X_12 = 6, ∂O_12/∂F_12 = X_13 = 5" in written.text()
+    latex = unspaced(written.text("latex"))
+    assert r"\frac{\partialO_{11}}{\partial{F}_{11}}=X_{11}".replace("{F}", "F") in latex
+    # Each is what the output changes by, for one more of what it is of.
+    rng = np.random.default_rng(0)
+    x, f = rng.normal(size=(4, 5, 2)), rng.normal(size=(2, 3, 2, 2))
+    written = gradients(x=x, f=f, stride=(2, 1), engine="numpy")
+    for output, local in contents.local_gradients(written, ["O^2_22"]):
+        assert (str(output), len(local)) == ("O^2_22", 24)
+        for by, _, slope in local:
+            moved = {"x": x.copy(), "f": f.copy()}
+            r, c = by.place[0] - 1, by.place[1] - 1
+            moved[by.kind.lower()][(r, c, *(p - 1 for p in by.planes))] += 1
+            after = gradients(**moved, stride=(2, 1), engine="numpy").output[1, 1, 1]
+            assert after - written.output[1, 1, 1] == pytest.approx(slope)
+
+
+def test_a_page_is_mathml_and_holds_each_sum() -> None:
+    text = gradients(3, 2, channels=2, filters=2, b=[1, 2], engine="numpy").text("html")
+    assert "http" not in re.sub(r'src="data:[^"]*"', "", text)
+    tree = ElementTree.fromstring(re.sub(r"<!DOCTYPE html>|<meta[^>]*>|<img[^>]*>", "", text))
+    assert len(tree.findall(".//div[@class='sum']")) == 8 + 16 + 2 + 18

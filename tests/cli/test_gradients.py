@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 Run = Callable[..., Any]
@@ -75,11 +76,22 @@ def test_a_format_goes_before_the_ending(striate: Run, in_tmp: Path) -> None:
     ("arguments", "words"),
     [
         (["--input", "64x64", "--filter", "3x3"], "makes 34,596 products"),
-        (["--input", "10x10", "--filter", "3x3", "--stride", 2], "= 4.5 is not whole"),
+        (
+            ["--input", "10x10", "--filter", "3x3", "--stride", 2],
+            "Or choose --padding 0,1,0,1 (top, bottom, left, right) or --padding same.",
+        ),
         (["--stride", "any"], '--stride must be a number here, not "any"'),
         (["--x", "1 2; 3"], "--x"),
         (["--only", "O_33"], "there is no sum 'O_33'; outputs are O_11 to O_22"),
-        (["--bias", "1 2"], "the bias must have a number for each filter, 1, got 2"),
+        (["--bias", "1 2", "--filters", 1], "1 of filters and 2 of b"),
+        (["--input", "7x7", "--x", "1 2; 3 4"], "7×7 of input and 2×2 of x"),
+        (["--filter", "5x5", "--weights", "1 2; 3 4"], "5×5 of filter and 2×2 of f"),
+        (["--channels", 2, "--weights", "1 2; 3 4"], "2 of channels and 1 of f"),
+        (["--x", "1 2; 3 4 | 1 2"], "every channel must be 2×2 as the first; got 2×2, 1×2"),
+        (["--weights", "1 | 2 || 3"], "every filter must have as many channels as the first, 2"),
+        (["--weights", "1 || 1 2"], "all filters must have the same size"),
+        (["--out", "g.docx"], "--out g.docx: it must end in .md"),
+        (["--out", "g.svg", "--format", "latex"], "a picture has no format latex"),
         (["--out", "missing/g.md"], "missing/g.md: cannot be written"),
     ],
 )
@@ -87,3 +99,25 @@ def test_mistakes(
     refused: Callable[..., str], in_tmp: Path, arguments: list[Any], words: str
 ) -> None:
     assert words in refused("gradients", *arguments, "--engine", "numpy")
+
+
+def test_channels_and_filters_typed_and_from_files(striate: Run, in_tmp: Path) -> None:
+    x, f = "1 2 3; 4 5 6 | 0 1 0; 2 0 2", "1 0 | 2 1 || 0 -1 | 3 0"
+    typed = striate("gradients", "--x", x, "--weights", f, "--bias", "1 -1", "--json").json
+    # O^1_11 = 1·1 + 2·0 + 0·2 + 1·1 + 1, O^2_23 does not exist: 2×2 outputs.
+    assert typed["output"][0][0] == [3, -2 + 0 - 1]
+    Path("x.txt").write_text("1 2 3  # the first channel\n4 5 6\n\n0 1 0\n2 0 2\n")
+    Path("f.csv").write_text("1,0\n\n2,1\n\n0,-1\n\n3,0\n")
+    read = striate("gradients", "--x", "x.txt", "--weights", "f.csv", "--bias", "1 -1", "--json")
+    assert read.json == typed
+    np.save("f.npy", np.array(typed["filter"]))
+    again = striate("gradients", "--x", x, "--weights", "f.npy", "--bias", "1 -1", "--json")
+    assert again.json == typed
+
+
+@pytest.mark.parametrize("more", [[], ["--channels", 2, "--filters", 2, "--only", "O^2_12"]])
+def test_pictures(striate: Run, in_tmp: Path, more: list[Any]) -> None:
+    for name in ("g.svg", "g.html"):
+        assert striate(*ARTICLE, *more, "--out", name, "--engine", "numpy").code == 0
+    assert "<svg" in Path("g.svg").read_text("utf-8")
+    assert Path("g.html").read_text("utf-8").startswith("<!DOCTYPE html>")

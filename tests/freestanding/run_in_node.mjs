@@ -2,7 +2,7 @@
 //
 //     node run_in_node.mjs FOLDER NAME IMAGES
 //
-// IMAGES is a file of raw numbers of 32 bits. With vectors, and without.
+// IMAGES is a file of raw numbers of 32 bits. By each module that this Node can run.
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
@@ -10,6 +10,8 @@ const [folder, name, file] = process.argv.slice(2);
 const exported = await import(pathToFileURL(`${folder}/${name}.js`));
 const read = (ending) => readFileSync(`${folder}/${name}${ending}`);
 const modules = { simd: read(".wasm"), plain: read("_plain.wasm") };
+const fused = read("_fused.wasm");
+if (WebAssembly.validate(fused)) modules.fused = fused;
 const raw = readFileSync(file);
 const images = new Float32Array(raw.buffer, raw.byteOffset, raw.byteLength / 4);
 
@@ -23,6 +25,7 @@ for (const [kind, bytes] of Object.entries(modules)) {
   found[kind] = {
     imports: WebAssembly.Module.imports(module),
     exports: WebAssembly.Module.exports(module).map(({ name, kind }) => `${kind} ${name}`),
+    roundsOnce: network.roundsOnce,
     outputs: bits(network.run(images)),
     again: bits(network.run(images)),
     probabilities: network.probabilities && bits(network.probabilities(images)),

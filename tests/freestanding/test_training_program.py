@@ -178,7 +178,9 @@ def test_it_learns_the_bits_that_fit_learns(make: Callable[[], Network], optimiz
     with data.training.batches(epochs=epochs, batch_size=batch, seed=4) as batches:
         for one in batches:
             for learner in learners:
-                learner.train(one.images, one.targets.argmax(axis=1), one.keys, rate)
+                learner.train(
+                    one.groups[0].images, one.targets.argmax(axis=1), one.groups[0].keys, rate
+                )
     for learner in learners:
         np.testing.assert_array_equal(learner.weights, fitted.flat)
         np.testing.assert_array_equal(learner.statistics, fitted.state_flat)

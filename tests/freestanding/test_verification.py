@@ -127,7 +127,7 @@ def test_other_kinds_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind registers what runs it."""
 
     class Ours:
-        how, runs_at_once, counts = "in this test", 2, None
+        how, runs_at_once, counts, rounds_once = "in this test", 2, None, None
 
         def __init__(self) -> None:
             self.run = network().compile(batch_size=1, exact=True, portable=True, threads=1)

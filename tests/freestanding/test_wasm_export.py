@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +34,7 @@ from striate.model.answers import Answers
 from striate.model.preprocessing import Preprocessing
 from striate.nest.target import Loaded, assemble, host
 from striate.network import Network
+from tests.freestanding.node_engine import node_command
 
 SCRIPT = Path(__file__).with_name("run_in_node.mjs")
 
@@ -88,11 +88,14 @@ def images_for(network: Network, count: int) -> np.ndarray:
     return random.normal(size=(count, *network.input_shape)).astype(np.float32)
 
 
-def natively(network: Network, images: np.ndarray, batch: int) -> np.ndarray:
-    """What this processor finds with multiply-adds that are rounded twice, for WebAssembly has no
-    others: as many images at once, the last ones filled up with zeros.
+def natively(network: Network, images: np.ndarray, batch: int, *, once: bool) -> np.ndarray:
+    """What this processor finds with multiply-adds that are rounded once, or twice: as many images
+    at once, the last ones filled up with zeros.
     """
-    target = replace(host(portable=True), fused=False)
+    target = host(portable=True)
+    if once and not target.fused:
+        pytest.skip("this processor rounds multiply-adds twice")
+    target = replace(target, fused=once)
     program = FrozenProgram(network, target, batch)
     code = Loaded(assemble(write_module(program, "native").text, target), "native_run_on")
     run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)(code.address)
@@ -111,15 +114,16 @@ def natively(network: Network, images: np.ndarray, batch: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def node() -> str:
-    path = shutil.which("node")
-    if path is None:
+def node() -> list[str]:
+    if not node_command():
         pytest.skip("Node is not installed: on Debian, apt-get install nodejs")
-    return path
+    return node_command()
 
 
-def ran(node: str, *command: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([node, *command], cwd=cwd, capture_output=True, text=True, check=False)
+def ran(
+    node: list[str], *command: Any, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*node, *command], cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def numbers(text: str, kind: type) -> np.ndarray:
@@ -129,7 +133,7 @@ def numbers(text: str, kind: type) -> np.ndarray:
 @pytest.mark.parametrize("make", NETWORKS)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_bits_of_native_code(
-    make: Callable[[], Network], batch: int, node: str, tmp_path: Path
+    make: Callable[[], Network], batch: int, node: list[str], tmp_path: Path
 ) -> None:
     network, images = make(), images_for(make(), 5)
     found = network.export(tmp_path / "eyes", to="wasm", batch_size=batch)
@@ -140,9 +144,13 @@ def test_the_bits_of_native_code(
     assert result["inputShape"] == list(network.input_shape) and result["batch"] == batch
     assert result["outputShape"] == list(network.output_shape)
     assert result["classes"] == network.classes
-    expected, logits = natively(network, images, batch), network.predict_logits(images)
-    for kind in ("simd", "plain"):
+    logits = network.predict_logits(images)
+    kinds = [kind for kind in ("fused", "simd", "plain") if kind in result]
+    assert kinds[-2:] == ["simd", "plain"]
+    for kind in kinds:
         one = result[kind]
+        assert one["roundsOnce"] == (kind == "fused")
+        expected = natively(network, images, batch, once=kind == "fused")
         assert one["imports"] == []
         assert one["exports"] == ["memory memory", "function eyes_run_on"]
         outputs = numbers(one["outputs"], np.float32).reshape(5, -1)
@@ -159,7 +167,7 @@ def test_the_bits_of_native_code(
             np.testing.assert_allclose(probabilities, network.predict_proba(images), rtol=1e-4)
 
 
-def test_the_files(node: str, tmp_path: Path) -> None:
+def test_the_files(node: list[str], tmp_path: Path) -> None:
     network, folder = uneven(), tmp_path / "eyes"
     found = network.export(folder, to="wasm", batch_size=2)
     assert sorted(path.name for path in folder.iterdir()) == sorted(found.files)
@@ -170,7 +178,8 @@ def test_the_files(node: str, tmp_path: Path) -> None:
     assert (folder / "eyes.weights.bin").read_bytes() == program.constants
     figures = found.figures
     assert figures.code_bytes == (folder / "eyes.wasm").stat().st_size < 20_000
-    assert (folder / "eyes_plain.wasm").stat().st_size < 20_000
+    for kind in ("plain", "fused"):
+        assert (folder / f"eyes_{kind}.wasm").stat().st_size < 20_000
     assert figures.arena_bytes == program.arena_bytes
     assert (figures.image_bytes, figures.output_bytes) == (2 * 4 * 378, 2 * 4 * 5)
     types, code = (folder / "eyes.d.ts").read_text(), (folder / "eyes.js").read_text()
@@ -200,7 +209,7 @@ CALLS = """
 import { readFileSync } from "node:fs";
 import { load } from "./eyes.js";
 const weights = readFileSync("eyes.weights.bin");
-const simd = readFileSync("eyes.wasm");
+const [fused, simd] = ["eyes_fused.wasm", "eyes.wasm"].map((file) => readFileSync(file));
 const said = [];
 const failed = async (call) => {
   try { await call(); said.push("nothing"); }
@@ -221,7 +230,7 @@ said.push([
   same((await load(".")).run(images)),
   same((await load(new URL(".", import.meta.url))).run(images)),
   same((await load(import.meta.dirname)).run(images)),
-  same((await load({ simd, weights: new Uint8Array(weights).buffer })).run(images)),
+  same((await load({ fused, simd, weights: new Uint8Array(weights).buffer })).run(images)),
   same(network.run(Uint8Array.from(images))),
   network.run(new Float32Array()).length === 0,
 ].join());
@@ -229,7 +238,7 @@ console.log(JSON.stringify(said));
 """
 
 
-def test_what_is_loaded_and_what_is_refused(node: str, tmp_path: Path) -> None:
+def test_what_is_loaded_and_what_is_refused(node: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "eyes"
     uneven().export(folder, to="wasm", batch_size=2)
     (folder / "calls.mjs").write_text(CALLS)
@@ -243,8 +252,8 @@ def test_what_is_loaded_and_what_is_refused(node: str, tmp_path: Path) -> None:
             "TypeError: eyes: images must be a typed array, such as a Float32Array",
             "TypeError: eyes: images must be a typed array, such as a Float32Array",
             "RangeError: eyes: weights of ",
-            "TypeError: eyes: the contents given need weights, and as simd or plain a module that",
-            "TypeError: eyes: the contents given need weights, and as simd or plain a module that",
+            "TypeError: eyes: the contents given need weights, and as fused, simd or plain",
+            "TypeError: eyes: the contents given need weights, and as fused, simd or plain",
             "Error: ENOENT",
         ],
         strict=True,
@@ -282,16 +291,17 @@ def test_in_a_browser(browser: Any, tmp_path: Path) -> None:
             const failed = await load("gone").catch((error) => error.message);
             const outputs = network.run(Float32Array.from(images));
             const same = relative.run(Float32Array.from(images));
-            return [Array.from(outputs), Array.from(same), failed];
+            return [Array.from(outputs), Array.from(same), failed, network.roundsOnce];
         }""",
         images.ravel().tolist(),
     )
     page.close()
     outputs = np.array(found[0], np.float32).reshape(5, -1)
-    np.testing.assert_array_equal(outputs, natively(network, images, 2))
+    np.testing.assert_array_equal(outputs, natively(network, images, 2, once=found[3]))
     assert found[1] == found[0]
     assert re.fullmatch(r"eyes: http://striate.test/gone/eyes\S+ cannot be read: 404.*", found[2])
-    assert "eyes.wasm" in asked and "eyes_plain.wasm" not in asked
+    loaded, *others = ["eyes.wasm", "eyes_fused.wasm"][:: -1 if found[3] else 1]
+    assert loaded in asked and not {*others, "eyes_plain.wasm"} & {*asked}
     assert [text for text in problems if "404" not in text] == []
 
 

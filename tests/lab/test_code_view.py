@@ -1,4 +1,4 @@
-"""One sum in five forms: the Python ones run and print what NumPy computes, the others are striate's."""
+"""One sum in five forms: those in Python run and print what NumPy computes, others are striate's."""
 
 from __future__ import annotations
 

@@ -9,11 +9,13 @@ from tests.lab.node_functions import WEB
 
 TEXTS = json.loads((WEB / "texts" / "en.json").read_text("utf-8"))
 
+PLURALS = {"zero", "one", "two", "few", "many", "other"}
+
 
 def names(texts: dict[str, Any], before: str = "") -> Iterator[str]:
     """The names of all texts; one with plural forms is one."""
     for name, text in texts.items():
-        if isinstance(text, str) or "other" in text:
+        if isinstance(text, str) or text.keys() <= PLURALS:
             yield before + name
         else:
             yield from names(text, f"{before}{name}.")

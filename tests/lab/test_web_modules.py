@@ -38,6 +38,10 @@ def test_modules_keep_their_names_to_themselves(tmp_path: Path) -> None:
     ("texts", "said"),
     [
         ({"main": 'import { a } from "./gone.js";\n'}, "main.js: there is no gone.js"),
+        (
+            {"main": 'import { a, b } from "./b.js";\n', "b": "export const a = 1, b = 2;\n"},
+            "main.js: b.js does not export b",
+        ),
         ({"main": 'import a from "./main.js";\n'}, "is in a form that is not understood"),
         ({"main": "export default 3;\n"}, "is in a form that is not understood"),
         (

@@ -45,8 +45,8 @@ def test_leaving_out_the_first_changes_no_other(start):
     whole, rest = run(), run(start=start)
     assert [(b.epoch, b.index) for b in rest] == [(b.epoch, b.index) for b in whole[start:]]
     for one, two in zip(whole[start:], rest, strict=True):
-        np.testing.assert_array_equal(one.images, two.images)
-        np.testing.assert_array_equal(one.keys, two.keys)
+        np.testing.assert_array_equal(one.groups[0].images, two.groups[0].images)
+        np.testing.assert_array_equal(one.groups[0].keys, two.groups[0].keys)
 
 
 def training_set(images=23, dtype=np.uint8):
@@ -88,7 +88,9 @@ def test_each_epoch_shows_every_chosen_row_once_in_an_order_of_its_own():
     ]  # fmt: skip
     orders = []
     for epoch in (0, 1):
-        shown = np.concatenate([batch.images for batch in batches if batch.epoch == epoch])
+        shown = np.concatenate(
+            [batch.groups[0].images for batch in batches if batch.epoch == epoch]
+        )
         order = shown[:, 0, 0, 0] // 4
         np.testing.assert_array_equal(np.sort(order), data.rows)
         targets = np.concatenate([batch.targets for batch in batches if batch.epoch == epoch])
@@ -100,17 +102,20 @@ def test_each_epoch_shows_every_chosen_row_once_in_an_order_of_its_own():
 def test_weights_of_each_batch_sum_to_one():
     data = training_set()
     for batch in run():
-        rows = batch.images[:, 0, 0, 0] // 4
-        np.testing.assert_allclose(batch.weights.sum(), 1.0, rtol=1e-6)
-        np.testing.assert_allclose(batch.weights * batch.total_weight, data.weights[rows], 1e-6)
+        rows = batch.groups[0].images[:, 0, 0, 0] // 4
+        np.testing.assert_allclose(batch.groups[0].weights.sum(), 1.0, rtol=1e-6)
+        np.testing.assert_allclose(
+            batch.groups[0].weights * batch.total_weight, data.weights[rows], 1e-6
+        )
 
 
 def test_the_same_seed_gives_the_same_batches():
     for one, two in zip(run(), run(), strict=True):
-        np.testing.assert_array_equal(one.images, two.images)
-        np.testing.assert_array_equal(one.keys, two.keys)
+        np.testing.assert_array_equal(one.groups[0].images, two.groups[0].images)
+        np.testing.assert_array_equal(one.groups[0].keys, two.groups[0].keys)
     assert any(
-        (one.images != two.images).any() for one, two in zip(run(), run(seed=4), strict=True)
+        (one.groups[0].images != two.groups[0].images).any()
+        for one, two in zip(run(), run(seed=4), strict=True)
     )
 
 
@@ -122,9 +127,9 @@ def test_keys_belong_to_images_not_to_batches():
             for rows, keys in (
                 (
                     np.concatenate(
-                        [b.images[:, 0, 0, 0] // 4 for b in batches if b.epoch == epoch]
+                        [b.groups[0].images[:, 0, 0, 0] // 4 for b in batches if b.epoch == epoch]
                     ),
-                    np.concatenate([b.keys for b in batches if b.epoch == epoch]),
+                    np.concatenate([b.groups[0].keys for b in batches if b.epoch == epoch]),
                 )
                 for batches in (small, large)
             )
@@ -149,9 +154,9 @@ def test_augmentation_sees_each_batch_with_numbers_of_its_own():
     plain, changed, again = run(), run(augment=augment), run(augment=augment)
     shifts = []
     for one, two, three in zip(plain, changed, again, strict=True):
-        assert two.images.dtype == np.uint8
-        np.testing.assert_array_equal(two.images, three.images)
-        shifts.append(np.unique(two.images - one.images))
+        assert two.groups[0].images.dtype == np.uint8
+        np.testing.assert_array_equal(two.groups[0].images, three.groups[0].images)
+        shifts.append(np.unique(two.groups[0].images - one.groups[0].images))
     assert all(len(shift) == 1 for shift in shifts)
     assert len({int(shift[0]) for shift in shifts}) > 3
 

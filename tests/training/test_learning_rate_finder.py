@@ -84,7 +84,14 @@ def test_the_steps_are_those_of_training():
     engine = make_engine(network, "numpy", batch_size=128, loss=data.loss)
     with data.training.batches(epochs=1, batch_size=128, seed=0) as batches:
         for rate, batch in zip(curve.rates, batches, strict=False):
-            losses.append(engine.step(batch.images, batch.targets, batch.weights, batch.keys)[0])
+            losses.append(
+                engine.step(
+                    batch.groups[0].images,
+                    batch.targets,
+                    batch.groups[0].weights,
+                    batch.groups[0].keys,
+                )[0]
+            )
             engine.update(rule, float(rate))
     np.testing.assert_array_equal(curve.losses, losses)
 

@@ -70,7 +70,8 @@ def test_what_is_usual() -> None:
     """As the pages say it."""
     assert asdict(TrainingSettings()) == {
         "optimizer": "adamw", "learning_rate": None, "weight_decay": None, "schedule": "one-cycle",
-        "warmup": None, "epochs": 10, "batch_size": 128, "label_smoothing": 0.0, "augment": None,
+        "warmup": None, "epochs": 10, "batch_size": 128, "groups": 1, "label_smoothing": 0.0,
+        "augment": None,
     }  # fmt: skip
     assert TrainingSettings().description == (
         "10 epochs, batches of 128, adamw (one-cycle), augmentation: none"

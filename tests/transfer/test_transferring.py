@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,45 @@ def test_few_images_tell_by_their_loss() -> None:
     assert right.better_than(sure) and not sure.better_than(right)
     assert sure.better_than(right, few=True) and not right.better_than(sure, few=True)
     assert Figures(0.7, 0.5).better_than(sure) and Figures(None, 0.5).better_than(sure)
+
+
+@pytest.mark.parametrize(
+    ("losses", "trials", "better"),
+    [
+        (((1.0, 0.8),), 1, True),  # without and with fine-tuning
+        (((1.0, 1.2),), 1, False),
+        (((1.0, 0.95), (1.0, 1.1)), 2, False),
+        (((1.0, 1.05), (1.0, 0.9)), 2, True),
+        (((1.0, 0.95), (1.0, 1.02)), 2, True),
+    ],
+)
+def test_what_is_close_is_tried_twice(
+    losses: tuple[tuple[float, float], ...],
+    trials: int,
+    better: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of few images others are held out, too, where the losses differ by little; sums decide."""
+    images, labels = stripes(60, 3)
+    held: list[list[int]] = []
+    whole = Transfer._trial
+
+    def told(self: Transfer, *given: Any) -> Any:
+        found = whole(self, *given)
+        assert found is not None
+        before, after = losses[len(held)]
+        held.append(found.held.tolist())
+        return replace(found, figures=(Figures(0.5, before), Figures(0.4, after)))
+
+    monkeypatch.setattr(Transfer, "_trial", told)
+    settings = FineTuning(share=0.7, epochs=2)
+    transfer = Transfer(Backbone.of(network()), settings=settings, mirror=False, **QUIET)
+    made = transfer.begin(images, ClassTargets(labels, 4))
+    transfer.go_on(made, images)
+    assert len(held) == trials and len({*map(tuple, held)}) == trials
+    assert (made.tuned is not None) == better
+    assert made.trial == (Figures(0.5, losses[0][0]), Figures(0.4, losses[0][1]))
+    assert ("on others" in made.notes[-1]) == (trials == 2), made.notes[-1]
 
 
 def test_labels_and_their_thresholds() -> None:

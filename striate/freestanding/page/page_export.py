@@ -132,8 +132,9 @@ def _page(network: Model, file: str, title: str, weights: Weights) -> Exported:
         "script": script,
         "script_hash": policy_hash(script),
         "settings": script_data(settings),
-        "simd": base64_text(zlib.compress(code.simd, 9)),
-        "plain": base64_text(zlib.compress(code.plain, 9)),
+        "modules": {
+            kind: base64_text(zlib.compress(module, 9)) for kind, module in code.modules.items()
+        },
         "weights": base64_text(code.weights),
     }
     text = rendered("striate.freestanding.page", "web/page.html", values)

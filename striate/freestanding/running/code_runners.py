@@ -29,6 +29,7 @@ class CodeRunner(Protocol):
         how: where, in words: "on this processor".
         runs_at_once: how many runs a call should have, so that it takes a second or so.
         counts: what the first run took, if that is counted.
+        rounds_once: whether multiply-adds were rounded once, where only a run tells; else None.
     """
 
     how: str
@@ -36,6 +37,10 @@ class CodeRunner(Protocol):
 
     @property
     def counts(self) -> RunCounts | None:
+        """See above."""
+
+    @property
+    def rounds_once(self) -> bool | None:
         """See above."""
 
     def __call__(self, images: Array) -> Array:
@@ -54,12 +59,17 @@ class _Natively:
         self.runs_at_once = max(1, _MUCH // image_bytes)
         self.counts = None
 
+    @property
+    def rounds_once(self) -> bool | None:
+        return self._code.rounds_once if isinstance(self._code, InNode) else None
+
     def __call__(self, images: Array) -> Array:
         return self._code(images)
 
 
 class _Emulated:
     runs_at_once = 1
+    rounds_once = None
 
     def __init__(self, code: EmulatedCode) -> None:
         self._code, self.how = code, code.how

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +22,10 @@ _SCRIPT = "run_in_node.mjs"
 class InNode:
     """Exported WebAssembly, by the module of JavaScript that was exported with it.
 
+    Attributes:
+        how: in which Node.
+        rounds_once: whether it rounds multiply-adds once; None before the first run.
+
     Raises:
         ValueError: there is no Node.
     """
@@ -33,6 +38,7 @@ class InNode:
                 "install it, or run example.mjs where it is: it compares outputs of a few images"
             )
         self._node, self._exported = node, exported
+        self.rounds_once: bool | None = None
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
         self.how = f"in Node {version.stdout.strip().removeprefix('v')}"
 
@@ -57,5 +63,6 @@ class InNode:
             if ended.returncode:
                 said = [line for line in ended.stderr.splitlines() if "Error" in line]
                 raise NativeCodeError(f"Node could not run the code: {(said or ['no message'])[0]}")
+            self.rounds_once = json.loads(ended.stdout)["roundsOnce"]
             found: Array = np.fromfile(folder / "outputs.bin", np.float32)
             return found.reshape(len(images), -1)

@@ -9,4 +9,5 @@ const network = await load();
 const bytes = await readFile(`${folder}/images.bin`);
 const images = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 const outputs = network.run(images);
+console.log(JSON.stringify({ roundsOnce: network.roundsOnce }));
 await writeFile(`${folder}/outputs.bin`, new Uint8Array(outputs.buffer, outputs.byteOffset, outputs.byteLength));

@@ -72,14 +72,19 @@ def verify(
         labels,
         network.answers.kind == "classes",
         runner.how,
-        reason_for_others(exported),
+        reason_for_others(exported, runner.rounds_once),
         runner.counts,
     )
 
 
-def reason_for_others(exported: Exported) -> str:
-    """Why the bits of code differ from those of this processor; "" if they need not."""
-    if exported.same_bits:
+def reason_for_others(exported: Exported, rounds_once: bool | None = None) -> str:
+    """Why the bits of code differ from those of this processor; "" if they need not.
+
+    Args:
+        exported: the code.
+        rounds_once: whether it rounds multiply-adds once, where only a run tells.
+    """
+    if exported.same_bits or (rounds_once and _rounds_as_here(exported)):
         return ""
     if exported.figures.weights == "int8":
         return "sums of int8 weights are scaled once they are added up"
@@ -92,6 +97,11 @@ def reason_for_others(exported: Exported) -> str:
             "is rounded once"
         )
     return "this processor rounds each product before it is added" if not host().fused else ""
+
+
+def _rounds_as_here(exported: Exported) -> bool:
+    """Whether code that rounds multiply-adds once has the bits of this processor."""
+    return host().fused and exported.figures.weights != "int8"
 
 
 def _outputs(runner: Callable[[Array], Array], images: Array, batch: int) -> Array:

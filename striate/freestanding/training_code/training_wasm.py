@@ -16,8 +16,8 @@ from striate.freestanding.training_code.training_module import TrainingModule
 from striate.freestanding.training_code.training_program import TrainingProgram
 from striate.freestanding.training_code.training_samples import RATE, counts, training_samples
 from striate.freestanding.wasm.wasm_export import (
-    PLAIN,
     SIMD,
+    VARIANTS,
     WasmCode,
     linked_module,
     memory_of,
@@ -46,8 +46,8 @@ def training_wasm_files(
     """
     refuse_target(target)
     program = TrainingProgram(learning, SIMD, batch_size)
-    made = TrainingModule(program, name)
-    without_vectors = TrainingModule(program, name, PLAIN)
+    variants = {kind: TrainingModule(program, name, one) for kind, one in VARIANTS.items()}
+    made = variants["simd"]
     whole, outputs = learning.whole, 4 * batch_size * learning.whole.output_shape[0]
     images = 4 * batch_size * int(np.prod(whole.input_shape))
     parts = {
@@ -61,12 +61,12 @@ def training_wasm_files(
     }
     memory = memory_of(parts, batch_size)
     exports = [f"{name}_{signature.name}_on" for signature in made.signatures]
-    simd, plain = (
-        linked_module(one.module.text, one.target, exports, memory)
-        for one in (made, without_vectors)
-    )
+    modules = {
+        kind: linked_module(one.module.text, one.target, exports, memory)
+        for kind, one in variants.items()
+    }
     figures = CodeFigures(
-        len(simd),
+        len(modules["simd"]),
         len(made.constants),
         made.arena_bytes,
         images,
@@ -74,13 +74,8 @@ def training_wasm_files(
         batch_size * sum(multiply_adds_of_nodes(whole)),
         state_bytes=program.state_bytes,
     )
-    code = WasmCode(simd, plain, made.constants, memory, figures, whole)
-    files = {
-        f"{name}.wasm": simd,
-        f"{name}_plain.wasm": plain,
-        f"{name}.weights.bin": made.constants,
-        **_texts(made, code),
-    }
+    code = WasmCode(modules, made.constants, memory, figures, whole)
+    files = {**code.files(name), **_texts(made, code)}
     return Exported("wasm", name, "wasm32", files, figures, False, whole)
 
 
@@ -91,19 +86,27 @@ def _texts(made: TrainingModule, code: WasmCode) -> dict[str, bytes]:
         signature.name: [own for kind, own in signature.parameters if kind == "ptr"]
         for signature in made.signatures
     }
-    samples = training_samples(learning, program.batch_size, fused=SIMD.fused)
-    targets = [", ".join(f"{n:.9g}" for n in row.ravel()) for row in samples.targets]
+    once, twice = (
+        training_samples(learning, program.batch_size, fused=fused) for fused in (True, False)
+    )
+    targets = [", ".join(f"{n:.9g}" for n in row.ravel()) for row in once.targets]
     steps = [
-        {"count": count, "images": images, "targets": target, "random": keys, "loss": f"{loss:.9g}"}
-        for count, images, target, keys, loss in zip(
+        {"count": count, "images": images, "targets": target, "random": keys}
+        for count, images, target, keys in zip(
             counts(program.batch_size),
-            numbers_of(samples.images),
+            numbers_of(once.images),
             targets,
-            [", ".join(map(str, row)) for row in samples.keys.tolist()],
-            samples.losses.tolist(),
+            [", ".join(map(str, row)) for row in once.keys.tolist()],
             strict=True,
         )
     ]
+    found = {
+        rounded: {
+            "losses": ", ".join(f"{loss:.9g}" for loss in samples.losses.tolist()),
+            "outputs": numbers_of(samples.outputs.reshape(1, -1))[0],
+        }
+        for rounded, samples in (("once", once), ("twice", twice))
+    }
     values: dict[str, Any] = {
         **values_of(learning.whole, name, program.batch_size, code),
         "run_takes": takes["run"],
@@ -119,7 +122,7 @@ def _texts(made: TrainingModule, code: WasmCode) -> dict[str, bytes]:
         "rows": code.figures.rows(),
         "rate": repr(RATE),
         "steps": steps,
-        "test_outputs": numbers_of(samples.outputs.reshape(1, -1))[0],
+        "found": found,
     }
     named = {
         f"{name}.js": "network.js",

@@ -2,16 +2,17 @@
 
 For a network called NAME:
 
-    NAME.wasm             the code, with vectors of 16 bytes
+    NAME_fused.wasm       the code, with vectors of 16 bytes and multiply-adds in one step
+    NAME.wasm             the code, with vectors, for engines that have no such multiply-adds
     NAME_plain.wasm       the code without vectors, for engines that have none
-    NAME.weights.bin      weights and tables, for both
+    NAME.weights.bin      weights and tables, for all
     NAME.js, NAME.d.ts    a module of JavaScript that loads and runs them, and its types
     NAME_test_vectors.js  a few images and what the network says of them
     example.mjs           an example, which runs the test vectors
     package.json          says that these are modules
     README.md             how to use it, and what it takes
 
-Weights are a file of their own since both modules read the same ones; the modules are then small
+Weights are a file of their own since all modules read the same ones; these are then small
 enough to be compiled while the weights are on their way. A module imports nothing. Its memory has
 the size that a run needs and cannot grow.
 """
@@ -45,11 +46,11 @@ if TYPE_CHECKING:
     from striate.model.model import Model
 
 
-def _target(features: str, vector_bytes: int) -> Target:
+def _target(features: str, vector_bytes: int, *, fused: bool = False) -> Target:
     """WebAssembly as it was at first, and some features.
 
-    A multiply-add is rounded twice: "relaxed" vectors may round it once, but need not. An engine on
-    x86 has 16 registers, of which it keeps one, and loads into them what is multiplied.
+    An engine on x86 has 16 registers, of which it keeps one, and loads into them what is
+    multiplied.
     """
     return Target(
         "wasm32-unknown-unknown",
@@ -57,16 +58,24 @@ def _target(features: str, vector_bytes: int) -> Target:
         features,
         vector_bytes,
         registers=15,
-        fused=False,
+        fused=fused,
         portable=True,
         writes_out=False,
     )
 
 
+FUSED = _target("+simd128,+relaxed-simd", 16, fused=True)
+"""WebAssembly with vectors and "relaxed" multiply-adds: Chromium since 2023, Firefox since 2025.
+
+An engine may round these once or twice, whichever is faster; the module is for those that round
+once, as processors with such an instruction do.
+"""
 SIMD = _target("+simd128", 16)
 """WebAssembly with vectors: all browsers since 2023."""
 PLAIN = _target("", 4)
 """WebAssembly without them."""
+VARIANTS = {"fused": FUSED, "simd": SIMD, "plain": PLAIN}
+"""The modules of an export, the fastest first, by what JavaScript calls them."""
 
 _STACK_END = FIRST + 1024
 # Beyond, numbers of 32 bits with a sign would no longer tell two places apart.
@@ -100,19 +109,24 @@ class WasmCode:
     """A network as WebAssembly.
 
     Attributes:
-        simd, plain: the modules, with vectors and without.
-        weights: for both.
-        memory: of both.
-        figures: what it takes, with vectors.
+        modules: those of `VARIANTS`.
+        weights: for all of them.
+        memory: of each.
+        figures: what it takes; the code is that of "simd".
         computed: the network that it computes.
     """
 
-    simd: bytes
-    plain: bytes
+    modules: Mapping[str, bytes]
     weights: bytes
     memory: MemoryMap
     figures: CodeFigures
     computed: Model
+
+    def files(self, name: str) -> dict[str, bytes]:
+        """The modules and the weights by the names of their files."""
+        endings = {"fused": "_fused.wasm", "simd": ".wasm", "plain": "_plain.wasm"}
+        found = {f"{name}{endings[kind]}": module for kind, module in self.modules.items()}
+        return {**found, f"{name}.weights.bin": self.weights}
 
 
 def wasm_files(request: CodeRequest) -> Exported:
@@ -125,12 +139,7 @@ def wasm_files(request: CodeRequest) -> Exported:
     refuse_target(request.target)
     name = request.name
     code = wasm_code(request.network, name, request.batch_size, request.weights)
-    files = {
-        f"{name}.wasm": code.simd,
-        f"{name}_plain.wasm": code.plain,
-        f"{name}.weights.bin": code.weights,
-        **_texts(request, code),
-    }
+    files = {**code.files(name), **_texts(request, code)}
     return Exported("wasm", name, "wasm32", files, code.figures, False, code.computed)
 
 
@@ -152,12 +161,12 @@ def wasm_code(network: Model, name: str, batch_size: int, weights: Weights = "fl
         "arena": program.arena_bytes,
     }
     memory, exports = memory_of(parts, batch_size), [f"{name}_run_on"]
-    simd, plain = (
-        linked_module(write_module(program, name, target).text, target, exports, memory)
-        for target in (SIMD, PLAIN)
-    )
+    modules = {
+        kind: linked_module(write_module(program, name, target).text, target, exports, memory)
+        for kind, target in VARIANTS.items()
+    }
     figures = CodeFigures(
-        len(simd),
+        len(modules["simd"]),
         len(program.constants),
         program.arena_bytes,
         program.image_bytes,
@@ -166,7 +175,7 @@ def wasm_code(network: Model, name: str, batch_size: int, weights: Weights = "fl
         weights=weights,
         small_weights=program.small_numbers,
     )
-    return WasmCode(simd, plain, program.constants, memory, figures, program.computed)
+    return WasmCode(modules, program.constants, memory, figures, program.computed)
 
 
 def loader(network: Model, name: str, batch_size: int, code: WasmCode) -> str:

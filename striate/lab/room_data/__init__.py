@@ -1,8 +1,10 @@
-"""What Python gives each room of the lab, one module a room; JSON-able.
+"""What Python gives each room of the lab, JSON-able.
 
-exercise_sets     sets of exercises, read from TOML files
-exercise_options  what an exercise of each kind may say
-view_code         one sum as nest, schedule and C
+photo                the sample photograph
+convolution_kernels  named kernels, for the room of convolution
+exercise_sets        sets of exercises, read from TOML files
+exercise_options     what an exercise of each kind may say
+view_code            one sum as nest, schedule and C
 """
 
 from __future__ import annotations

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from striate.common.text import sizes
+from striate.layers import Conv1D, Conv2D, Dense, Flatten, MaxPool2D
+from striate.network import Network
+
 if TYPE_CHECKING:
     from striate.inspect.kernel_views import KernelView
-    from striate.network import Network
 
 FORMS = ("nest", "schedule", "c")
 
@@ -67,8 +70,6 @@ def _written(view: KernelView, form: str) -> str:
 
 def _shape(network: Network, layer: str) -> str:
     """ "7×7×3 → 3×3×2" of a layer; sides of 1 are left out."""
-    from striate.common.text import sizes
-
     shapes = {node.name: node.shape for node in network.nodes}
     names = [*shapes]
     before = names[names.index(layer) - 1] if names.index(layer) else None
@@ -82,38 +83,28 @@ def _shape(network: Network, layer: str) -> str:
 
 
 def _signal() -> Network:
-    from striate import Conv1D, Network
-
     layers = [Conv1D(1, 3, bias=False, name="signal")]
     return Network(layers, input_shape=(10, 1), seed=0)
 
 
 def _small() -> Network:
     """The article 003's 3×3 input and 2×2 filter; a layer before it, so that ∂L/∂X is computed."""
-    from striate import Conv2D, Network
-
     before, layer = Conv2D(1, 1, bias=False, name="before"), Conv2D(1, 2, bias=False, name="layer")
     return Network([before, layer], input_shape=(3, 3, 1), seed=0)
 
 
 def _volume() -> Network:
     """The article 002's figure 3."""
-    from striate import Conv2D, Network
-
     return Network([Conv2D(2, 3, stride=2, name="layer")], input_shape=(7, 7, 3), seed=0)
 
 
 def _dense() -> Network:
     """The article 000's 3×3 image and 16 neurons."""
-    from striate import Dense, Flatten, Network
-
     return Network([Flatten(), Dense(16, bias=False, name="dense")], input_shape=(3, 3, 1), seed=0)
 
 
 def _pool() -> Network:
     """The article 003's figure."""
-    from striate import MaxPool2D, Network
-
     return Network([MaxPool2D(2, name="pool")], input_shape=(4, 4, 1), seed=0)
 
 

@@ -244,8 +244,9 @@ function save(plain) {
 async function begin() {
   const settings = JSON.parse(byId("settings").textContent);
   const embedded = (id) => embeddedBytes(byId(id).textContent);
-  const [simd, plain] = await Promise.all(["simd", "plain"].map((id) => inflated([embedded(id)])));
-  const contents = { simd, plain, weights: embedded("weights") };
+  const kinds = ["fused", "simd", "plain"];
+  const modules = await Promise.all(kinds.map(async (id) => [id, await inflated([embedded(id)])]));
+  const contents = { ...Object.fromEntries(modules), weights: embedded("weights") };
   const app = new App(new Classifier(await load(contents), settings));
   document.body.dataset.ready = performance.now().toFixed(0);
   return app;

@@ -41,6 +41,22 @@ const WITH_VECTORS = Uint8Array.of(
 );
 
 /**
+ * A module that is valid where there are "relaxed" multiply-adds, which an engine rounds once or
+ * twice: f(x, y) = f32x4.relaxed_madd(splat(x), splat(x), splat(y)), its first lane.
+ */
+const WITH_MULTIPLY_ADDS = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 125, 125, 1, 125, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0,
+  10, 22, 1, 20, 0, 32, 0, 253, 19, 32, 0, 253, 19, 32, 1, 253, 19, 253, 133, 2, 253, 31, 0, 11,
+);
+
+/** What the modules are called, the fastest first. */
+const FILES = Object.freeze({
+  fused: "{{ name }}_fused.wasm",
+  simd: "{{ name }}.wasm",
+  plain: "{{ name }}_plain.wasm",
+});
+
+/**
  * What a module exports.
  *
  * @typedef {object} Exports
@@ -54,10 +70,15 @@ const WITH_VECTORS = Uint8Array.of(
 class Network {
   #exports;
   #memory;
+  #roundsOnce;
 
-  /** @param {Exports} exports - those of a module with its weights. */
-  constructor(exports) {
+  /**
+   * @param {Exports} exports - those of a module with its weights.
+   * @param {boolean} roundsOnce
+   */
+  constructor(exports, roundsOnce) {
     this.#exports = exports;
+    this.#roundsOnce = roundsOnce;
     this.#memory = new Float32Array(exports.memory.buffer);
 {% if training %}
     this.begin();
@@ -78,6 +99,11 @@ class Network {
 
   get classes() {
     return classes;
+  }
+
+  /** Whether multiply-adds are rounded once, as on processors that have an instruction for them. */
+  get roundsOnce() {
+    return this.#roundsOnce;
   }
 
   /**
@@ -242,21 +268,40 @@ function randomKeys(count) {
 
 {% endif %}
 /**
- * Loads the network: the module with vectors where the engine has them, else the one without.
+ * Which modules the engine can run, the fastest first.
  *
- * @param {string | URL | {simd?: BufferSource, plain?: BufferSource, weights: BufferSource}} [source]
+ * @returns {("fused" | "simd" | "plain")[]}
+ */
+function runnable() {
+  if (!WebAssembly.validate(WITH_VECTORS)) return ["plain"];
+  return addsInOneStep() ? ["fused", "simd", "plain"] : ["simd", "plain"];
+}
+
+/** Whether the engine rounds a product and a sum at once. */
+function addsInOneStep() {
+  if (!WebAssembly.validate(WITH_MULTIPLY_ADDS)) return false;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(WITH_MULTIPLY_ADDS));
+  const multiplyAdd = /** @type {(x: number, y: number) => number} */ (exports.f);
+  // The square of 1 + 2^-12 is 1 + 2^-11 + 2^-24, of which a float of 32 bits loses the last part.
+  return multiplyAdd(1 + 2 ** -12, -1 - 2 ** -11) === 2 ** -24;
+}
+
+/**
+ * Loads the network: of the three modules the fastest that the engine can run.
+ *
+ * @param {string | URL | {fused?: BufferSource, simd?: BufferSource, plain?: BufferSource, weights: BufferSource}} [source]
  *   the folder with the files, by default that of this one; or their contents.
  * @returns {Promise<Network>}
  */
 export async function load(source = new URL(".", import.meta.url)) {
-  const vectors = WebAssembly.validate(WITH_VECTORS);
-  const module = vectors ? "{{ name }}.wasm" : "{{ name }}_plain.wasm";
+  const kinds = runnable();
+  const kind = (isPlace(source) ? kinds : kinds.filter((one) => source[one]))[0];
   const [code, weights] = await (isPlace(source)
-    ? Promise.all([contents(source, module), contents(source, "{{ name }}.weights.bin")])
-    : [(vectors && source.simd) || source.plain, source.weights]);
+    ? Promise.all([contents(source, FILES[kind]), contents(source, "{{ name }}.weights.bin")])
+    : [source[kind], source.weights]);
   if (!code || !weights) {
     throw new TypeError(
-      "{{ name }}: the contents given need weights, and as simd or plain a module that the engine can run",
+      "{{ name }}: the contents given need weights, and as fused, simd or plain a module that the engine can run",
     );
   }
   if (weights.byteLength !== WEIGHTS_BYTES) {
@@ -270,7 +315,7 @@ export async function load(source = new URL(".", import.meta.url)) {
     ? new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength)
     : new Uint8Array(weights);
   new Uint8Array(exports.memory.buffer).set(bytes, PLACES.constants);
-  return new Network(exports);
+  return new Network(exports, kind === "fused");
 }
 
 /**

@@ -1,12 +1,13 @@
 // Trains {{ name }} by a few steps; ends with 0 if it learns what it should: node example.mjs
 import { load } from "./{{ name }}.js";
-import { learningRate, outputs as expected, steps } from "./{{ name }}_test_vectors.js";
+import { found, learningRate, steps } from "./{{ name }}_test_vectors.js";
 
 const network = await load();
+const { losses, outputs: expected } = network.roundsOnce ? found.once : found.twice;
 const [height, width, channels] = network.inputShape;
 const numbers = height * width * channels;
 let farthest = 0;
-for (const { count, images, {{ "labels" if training.takes_labels else "targets" }}, {{ "keys, " if training.takes_keys }}loss: wanted } of steps) {
+for (const [step, { count, images, {{ "labels" if training.takes_labels else "targets" }}{{ ", keys" if training.takes_keys }} }] of steps.entries()) {
   const each = {{ "labels" if training.takes_labels else "targets" }}.length / (images.length / numbers);
   const loss = network.train(
     images.subarray(0, count * numbers),
@@ -16,6 +17,7 @@ for (const { count, images, {{ "labels" if training.takes_labels else "targets" 
     keys.subarray(0, count),
 {% endif %}
   );
+  const wanted = losses[step];
   farthest = Math.abs(loss - wanted) <= farthest * wanted ? farthest : Math.abs(loss / wanted - 1);
   console.log(`loss ${loss}`);
 }

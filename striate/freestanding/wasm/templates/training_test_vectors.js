@@ -9,9 +9,18 @@ export const steps = [
 {% if training.takes_keys %}
     keys: Uint32Array.of({{ step.random }}),
 {% endif %}
-    loss: Math.fround({{ step.loss }}),
   },
 {% endfor %}
 ];
-/** What the network says of the first step's images afterwards. */
-export const outputs = Float32Array.of({{ test_outputs }});
+/**
+ * The loss of each step, and what the network says of the first one's images afterwards, where
+ * multiply-adds are rounded once, and twice.
+ */
+export const found = {
+{% for rounded, one in found.items() %}
+  {{ rounded }}: {
+    losses: Float32Array.of({{ one.losses }}),
+    outputs: Float32Array.of({{ one.outputs }}),
+  },
+{% endfor %}
+};

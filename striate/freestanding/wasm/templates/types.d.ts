@@ -12,8 +12,9 @@ export declare const classes: readonly string[] | null;
 /** Raw pixels, one image behind the other, each row by row, channels last. */
 export type Images = Float32Array | Uint8Array | Uint8ClampedArray;
 
-/** The contents of the files: one module of the two is enough if the engine can run it. */
+/** The contents of the files: one module of the three is enough if the engine can run it. */
 export interface Contents {
+  fused?: BufferSource;
   simd?: BufferSource;
   plain?: BufferSource;
   weights: BufferSource;
@@ -25,6 +26,8 @@ export interface Network {
   readonly outputShape: readonly number[];
   readonly batch: number;
   readonly classes: readonly string[] | null;
+  /** Whether multiply-adds are rounded once, as on processors that have an instruction for them. */
+  readonly roundsOnce: boolean;
   /**
    * What the network says of images, the outputs of each one behind the other: logits, or numbers
    * in regression. Of any number of images; a RangeError if there is a part of one.
@@ -56,7 +59,7 @@ export interface Network {
 }
 
 /**
- * Loads the network: the module with vectors where the engine has them, else the one without.
+ * Loads the network: of the three modules the fastest that the engine can run.
  *
  * @param source the folder with the files, by default that of this one; or their contents.
  */

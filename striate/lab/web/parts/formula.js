@@ -62,5 +62,6 @@ function term(given) {
   if (given instanceof Element) return given;
   if (typeof given === "number") return math("mn", { text: String(given).replace("-", "−") });
   const tag = /^[−-]?\d/.test(given) ? "mn" : /\p{L}/u.test(given) ? "mi" : "mo";
-  return math(tag, { text: given });
+  // Brackets and sums as large as what is beside them, also where that has an index.
+  return math(tag, { text: given, stretchy: tag === "mo" && "false" });
 }

@@ -16,6 +16,7 @@ import { written } from "../core/texts.js";
  * @property {ArrayLike<number>} values - row by row.
  * @property {(value: number, index: number) => string} [text] - how one is written.
  * @property {(index: number) => string} [fill] - a colour behind each cell.
+ * @property {(index: number) => string} [ink] - the colour of each number, where `fill` needs another.
  * @property {readonly Frame[]} [frames]
  * @property {{row: number, column: number} | null} [place] - the cell that is chosen.
  */
@@ -80,12 +81,12 @@ export function numberGrid({ label, rows, columns, cell = 38, margin = 0, kind =
   });
 
   /** @param {GridView} view */
-  function show({ values, text = (value) => written(value, 2), fill, frames: framed = [], place = null }) {
+  function show({ values, text = (value) => written(value, 2), fill, ink, frames: framed = [], place = null }) {
     cells.forEach(({ box, number, cell: group }, index) => {
       const shown = text(values[index], index);
       // Long numbers are written smaller, so that they stay in their cells.
       const size = Math.min(cell * 0.38, (cell * 1.55) / Math.max(shown.length, 1));
-      set(number, { text: shown, style: `font-size: ${size}px` });
+      set(number, { text: shown, style: `font-size: ${size}px;${ink ? ` fill: ${ink(index)};` : ""}` });
       if (fill) set(box, { style: `fill: ${fill(index)}` });
       if (onPoint) set(group, { "aria-label": shown });
     });

@@ -1,0 +1,192 @@
+"""Batches in groups: the sums of the parts, their bits, and what each part sees."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate.common.errors import StriateError
+from striate.data.augment import Augment
+from striate.engines import make_engine
+from striate.optim.losses import SoftmaxCrossEntropy
+from striate.optim.optimizers import SGD
+from striate.ranks.sum_tree import textbook_sum
+from striate.training.batches import batch_sizes, group_sizes
+from striate.training.grouped_step import GroupedStep
+from striate.training.loop import fit
+from striate.training.prepare import prepare
+
+
+def train(network: Any, data: Any, **options: Any) -> Any:
+    settings = {"epochs": 2, "batch_size": 32, "progress": False, "seed": 3} | options
+    return fit(network, *data, **settings)
+
+
+def prepared(network: Any, images: np.ndarray, labels: np.ndarray, **options: Any) -> Any:
+    given = {"loss": None, "class_weight": None, "sample_weight": None, "validation_data": None}
+    return prepare(network, images, labels, validation_fraction=0.0, seed=0, **given | options)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 32, 33])
+@pytest.mark.parametrize("images", [1, 2, 31, 66, 100])
+def test_sizes(images: int, batch_size: int) -> None:
+    for groups in range(1, batch_size + 1):
+        largest = -(-batch_size // groups)
+        for count in batch_sizes(images, batch_size):
+            sizes = group_sizes(count, batch_size, groups)
+            assert sum(sizes) == count and len(sizes) <= groups
+            assert min(sizes) >= 1 and max(sizes) <= largest and max(sizes) - min(sizes) <= 1
+            if count == batch_size and batch_size % groups == 0:
+                assert sizes == [largest] * groups
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 8, 32])
+def test_the_sum_of_the_groups(groups: int, problem: Any, make_network: Any, engine: str) -> None:
+    """Each step is the sum of what the engine says of each group, in the tree's order."""
+    network = make_network(batch_norm=True, dropout=0.3)
+    weights = np.random.default_rng(1).uniform(0.5, 2, 77).astype(np.float32)
+    data = prepared(network, *problem(77), sample_weight=weights)
+    step_engine, own_engine = (
+        make_engine(network, engine=engine, batch_size=-(-32 // groups), loss=data.loss)
+        for _ in range(2)
+    )
+    step = GroupedStep(step_engine, network)
+    options = {"epochs": 2, "batch_size": 32, "seed": 5, "groups": groups}
+    options["augment"] = Augment(shift=1, flip=True)
+    with data.training.batches(**options) as source:
+        for batch in source:
+            before = network.state_flat.copy()
+            loss, outputs = step(batch)
+            after = network.state_flat.copy()
+            gradients, changes, losses, found = [], [], [], []
+            count = len(batch.targets)
+            for group in batch.groups:
+                network.state_flat[...] = before
+                own, some = own_engine.step(group.images, group.targets, group.weights, group.keys)
+                gradients.append(own_engine.gradient.copy())
+                share = np.float32(len(group.keys) / count)
+                changes.append((network.state_flat - before) * share)
+                losses.append(own)
+                found.append(some.copy())
+            np.testing.assert_array_equal(step_engine.gradient, textbook_sum(gradients))
+            np.testing.assert_array_equal(outputs, np.concatenate(found))
+            assert loss == sum(losses)
+            assert sum(float(group.weights.sum()) for group in batch.groups) == pytest.approx(1)
+            if groups == 1:
+                np.testing.assert_array_equal(after, network.state_flat)
+            else:
+                np.testing.assert_array_equal(after, before + textbook_sum(changes))
+            assert (after != before).any()
+            network.state_flat[...] = after
+
+
+def test_without_batch_normalisation_groups_change_little(
+    problem: Any, make_network: Any, engine: str
+) -> None:
+    """The gradient of a batch does not depend on how it is cut but for rounding."""
+    network = make_network()
+    data = prepared(network, *problem(90), class_weight="balanced")
+    found = []
+    for groups in (1, 5, 30):
+        made = make_engine(network, engine=engine, batch_size=-(-90 // groups), loss=data.loss)
+        options = {"epochs": 1, "batch_size": 90, "seed": 5, "groups": groups}
+        with data.training.batches(**options) as source:
+            (batch,) = source
+        assert len(batch.groups) == groups
+        loss, _ = GroupedStep(made, network)(batch)
+        found.append((loss, made.gradient.copy()))
+    for loss, gradient in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-6)
+        largest = np.abs(found[0][1]).max()
+        np.testing.assert_allclose(gradient, found[0][1], atol=1e-6 * largest)
+
+
+def mean_of_squares(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """A loss that gives one number for all images."""
+    apart = outputs - targets
+    return float((apart**2).mean()), 2 * apart / apart.size
+
+
+@pytest.mark.parametrize("count", [64, 75])
+def test_losses_that_are_means(problem: Any, make_network: Any, engine: str, count: int) -> None:
+    """A mean over a group is a part of the mean over the batch."""
+    weights = {}
+    for groups in (1, 4):
+        network = make_network()
+        options = {"loss": mean_of_squares, "optimizer": SGD(), "learning_rate": 0.05}
+        history = train(network, problem(count), engine=engine, groups=groups, **options)
+        weights[groups] = network.flat.copy(), history[-1].loss
+    np.testing.assert_allclose(weights[4][0], weights[1][0], atol=2e-6)
+    assert weights[4][1] == pytest.approx(weights[1][1], rel=1e-5)
+
+
+@pytest.mark.parametrize("augment", [None, {"shift": 1, "mixup": 0.4}, "function"])
+def test_the_same_bits_for_any_number_of_threads(
+    problem: Any, make_network: Any, augment: Any
+) -> None:
+    def noisy(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return images + rng.integers(0, 20, images.shape).astype(np.uint8)
+
+    found = []
+    for threads in (1, 2):
+        network = make_network(batch_norm=True, dropout=0.2)
+        train(
+            network, problem(75), threads=threads, groups=4, validation_fraction=0.2,
+            augment=noisy if augment == "function" else augment,
+        )  # fmt: skip
+        found.append((network.flat.copy(), network.state_flat.copy()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_statistics_that_are_kept_stay(problem: Any, make_network: Any) -> None:
+    network = make_network(batch_norm=True)
+    train(network, problem(), epochs=1)
+    network.keep_statistics()
+    before = network.state_flat.copy()
+    train(network, problem(), groups=3)
+    np.testing.assert_array_equal(network.state_flat, before)
+
+
+def test_it_goes_on_from_a_checkpoint(problem: Any, make_network: Any, tmp_path: Path) -> None:
+    whole, stopped = (make_network(batch_norm=True, dropout=0.2) for _ in range(2))
+    train(whole, problem(77), groups=4)
+    file = tmp_path / "checkpoint"
+    first = copy.deepcopy(stopped)
+    train(first, problem(77), groups=4, checkpoint=file, on_epoch=_interrupted)
+    assert file.exists()
+    with pytest.raises(StriateError, match=r"another training: .*groups"):
+        train(copy.deepcopy(stopped), problem(77), groups=2, checkpoint=file, resume=True)
+    train(stopped, problem(77), groups=4, checkpoint=file, resume=True)
+    np.testing.assert_array_equal(stopped.flat, whole.flat)
+    np.testing.assert_array_equal(stopped.state_flat, whole.state_flat)
+
+
+def _interrupted(row: Any) -> None:
+    import signal
+
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_memory_is_that_of_a_group(problem: Any, make_network: Any) -> None:
+    made: list[int] = []
+    network = make_network()
+
+    class Watched(SoftmaxCrossEntropy):
+        def value_and_gradient(self, outputs: Any, targets: Any, weights: Any) -> Any:
+            made.append(len(outputs))
+            return super().value_and_gradient(outputs, targets, weights)
+
+    train(network, problem(96), engine="numpy", batch_size=48, groups=8, loss=Watched())
+    assert made == [6] * 32
+
+
+@pytest.mark.parametrize("groups", [0, 33, True, 1.5])
+def test_what_is_refused(problem: Any, make_network: Any, groups: Any) -> None:
+    said = "groups must be (at most batch_size.*33 groups, and 32 images|at least 1|a whole number)"
+    with pytest.raises(StriateError, match=said):
+        train(make_network(), problem(), groups=groups)
