@@ -82,10 +82,10 @@ def test_where_no_browser_can_be_opened(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("-o", "lab.txt"), "lab.txt: a page of the lab is an HTML page; give a name that ends in .html"),
+        (("-o", "lab.txt"), "lab.txt: a page of the lab is an HTML page; give a name that ends in .html"),  # noqa: E501
         (("-o", "."), "a page of the lab is an HTML page"),
         (("-o", "gone/lab.html"), "does not exist"),
-        (("-o", "other.html"), "other.html: exists and is not a page of the lab; choose another name"),
+        (("-o", "other.html"), "other.html: exists and is not a page of the lab; choose another name"),  # noqa: E501
         (("gone.safetensors", "digits"), "gone.safetensors"),
         (("--part", "test"), "--part, --skip-bad and --max-pixels are about the images of SOURCE"),
         (("--seed", "0"), "0 is not in the range 1<=x<=999999"),

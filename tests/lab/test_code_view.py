@@ -50,11 +50,11 @@ def cases() -> list[tuple[dict[str, Any], np.ndarray[Any, Any]]]:
             found += [
                 ({"kind": "output", "X": X, "F": F, "move": move}, out.detach().numpy()),
                 (
-                    {"kind": "filterGradient", "X": X, "dO": dO, "rows": 3, "columns": 2, "move": move},
+                    {"kind": "filterGradient", "X": X, "dO": dO, "rows": 3, "columns": 2, "move": move},  # noqa: E501
                     tf.grad.numpy(),
                 ),
                 (
-                    {"kind": "inputGradient", "F": F, "dO": dO, "rows": 8, "columns": 12, "move": move},
+                    {"kind": "inputGradient", "F": F, "dO": dO, "rows": 8, "columns": 12, "move": move},  # noqa: E501
                     tx.grad.numpy(),
                 ),
             ]  # fmt: skip
@@ -94,7 +94,7 @@ def test_the_python_of_a_view_prints_its_numbers(form: str) -> None:
 def test_nest_schedule_and_c_are_those_of_the_compiler() -> None:
     """Each nest, run as the Python that it is, gives the sum."""
     found = view_code()
-    assert [*found] == ["signal", "output", "filterGradient", "inputGradient", "layer", "dense", "pool"]  # fmt: skip
+    assert [*found] == ["signal", "output", "filterGradient", "inputGradient", "layer", "dense", "pool"]  # fmt: skip  # noqa: E501
     for sum_, forms in found.items():
         assert forms["c"].startswith("static void ") and "restrict" in forms["c"], sum_
         assert forms["schedule"].startswith("# "), sum_

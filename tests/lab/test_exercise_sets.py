@@ -60,7 +60,7 @@ def test_each_option_is_read(tmp_path: Path) -> None:
         (HEAD + 'kind = "size"\nstride = 2', "size has no 'stride'; did you mean 'strides'"),
         (HEAD + 'kind = "output"\nstride = 0', "stride is 0; give a whole number from 1 to 12"),
         (HEAD + 'kind = "output"\nstride = true', "stride is True; give a whole number"),
-        (HEAD + 'kind = "output"\ninput = 3', r"input is 3; give rows and columns, such as \[4, 5\]"),
+        (HEAD + 'kind = "output"\ninput = 3', r"input is 3; give rows and columns, such as \[4, 5\]"),  # noqa: E501
         (HEAD + 'kind = "output"\ninput = [3, 99]', "each from 1 to 12"),
         (HEAD + 'kind = "output"\nflip = 1', "flip is 1; give true or false"),
         (HEAD + 'kind = "output"\nask = "two"', "ask is 'two'; give one of one, all"),
@@ -68,16 +68,16 @@ def test_each_option_is_read(tmp_path: Path) -> None:
         (HEAD + 'kind = "output"\nX = [[1, 2], [3]]', "X is of rows of 1 and 2 numbers"),
         (HEAD + 'kind = "output"\nX = [[1, nan]]', "X is with nan in it; give numbers from"),
         (HEAD + 'kind = "output"\nX = []', r"X is \[\]; give rows of numbers"),
-        (HEAD + 'kind = "output"\ninput = [3, 3]\nX = [[1, 2]]', "X has 1×2 numbers, and input says 3×3"),
+        (HEAD + 'kind = "output"\ninput = [3, 3]\nX = [[1, 2]]', "X has 1×2 numbers, and input says 3×3"),  # noqa: E501
         (HEAD + 'kind = "output"\nfilter = [5, 2]', "the window takes 5 rows, and the input has 4"),
-        (HEAD + 'kind = "output"\nstride = 2', r"1 column would be read by no window.* 4 or 6 columns"),
-        (HEAD + 'kind = "filter-gradient"\ndO = [[1]]', "dO has 1×1 numbers, and the output has 3×4"),
+        (HEAD + 'kind = "output"\nstride = 2', r"1 column would be read by no window.* 4 or 6 columns"),  # noqa: E501
+        (HEAD + 'kind = "filter-gradient"\ndO = [[1]]', "dO has 1×1 numbers, and the output has 3×4"),  # noqa: E501
         (HEAD + 'kind = "update"\ndF = [[1]]', "dF has 1×1 numbers, and the filter has 2×2"),
         (HEAD + 'kind = "update"\nrates = [0]', r"rates is \[0\]; give numbers above 0"),
         (HEAD + 'kind = "pool"\nwindow = [3, 3]', "read by no window"),
         (HEAD + 'kind = "kernel"\nfilter = [3, 1]', "3×1 finds no vertical edges"),
         (HEAD + 'kind = "kernel"\ninput = [4, 9]', "needs at least 6 rows and columns"),
-        (HEAD + 'kind = "weights"\nheights = [2, 4]', r"heights is \[2, 4\], and the window takes 3"),
+        (HEAD + 'kind = "weights"\nheights = [2, 4]', r"heights is \[2, 4\], and the window takes 3"),  # noqa: E501
         (HEAD + 'kind = "program"\nhints = "no"', "hints is 'no'; give a list of at most 8 texts"),
     ],
 )  # fmt: skip

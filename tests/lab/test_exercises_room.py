@@ -64,7 +64,8 @@ def shown(page: Any, place: int) -> np.ndarray[Any, Any]:
     """The numbers of a matrix as it is drawn."""
     figure = page.locator(".exercise > .matrices .given").nth(place)
     numbers = [text.replace("−", "-") for text in figure.locator("svg text").all_text_contents()]
-    rows, columns = map(int, re.findall(r"(\d+) rows and (\d+)", str(figure.locator("svg").get_attribute("aria-label")))[0])  # fmt: skip
+    label = str(figure.locator("svg").get_attribute("aria-label"))
+    rows, columns = map(int, re.findall(r"(\d+) rows and (\d+)", label)[0])
     return np.array(numbers, float).reshape(rows, columns)
 
 
