@@ -67,8 +67,8 @@ def check_path(path: str | Path, mark: str = MARK, what: str = "report") -> Path
             start = file.read(2000)
         if start and mark.encode() not in start:
             raise StriateValueError(
-                f"{path}: exists and is not {with_article(what)}; choose another name, or remove it "
-                "first"
+                f"{path}: exists and is not {with_article(what)}; choose another name, "
+                "or remove it first"
             )
     return path
 

@@ -1,4 +1,4 @@
-"""One sum in five forms: those in Python run and print what NumPy computes, others are striate's."""
+"""One sum in five forms: Python that prints what NumPy computes, and what striate makes of it."""
 
 from __future__ import annotations
 
