@@ -24,6 +24,7 @@ STYLES = (
     "core/lab.css",
     "rooms/convolution/convolution.css",
     "rooms/dense/dense.css",
+    "rooms/layer/layer.css",
 )
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
 LANGUAGE = "en"

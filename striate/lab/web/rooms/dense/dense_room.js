@@ -79,9 +79,10 @@ function open(place, lab) {
       pointed = what ? { only: what, [what]: index } : {};
       if (JSON.stringify(pointed) !== before) lab.change({});
     },
-    onPick(what, index) {
+    onPick(what, index, isMove = false) {
+      pointed = {}; // a mouse that rests must not hide what keys choose
       const { only, ...state } = lab.state();
-      const again = what === "" || (only === what && state[what] === index);
+      const again = what === "" || (!isMove && only === what && state[what] === index);
       lab.change(again ? { only: "" } : { only: what, [what]: index });
     },
   });
