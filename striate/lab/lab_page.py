@@ -25,6 +25,7 @@ STYLES = (
     "parts/code_view.css",
     "rooms/convolution/convolution.css",
     "rooms/dense/dense.css",
+    "rooms/layer/layer.css",
     "rooms/exercises/exercises.css",
 )
 """Style sheets in the order in which they are put into the page; a room may bring its own."""

@@ -64,7 +64,7 @@ function open(place, lab) {
   let photo = null;
   /** Pointed at for now. @type {State} */
   let pointed = {};
-  const stops = player({ label: say("dense.stop"), pause: 2500, onStep: (stop) => lab.change({ stop: Math.min(stop, LAST) }) });
+  const stops = player({ label: say("dense.stop"), first: 1, pause: 2500, onStep: (stop) => lab.change({ stop: Math.min(stop, LAST) }) });
   const turn = player({ label: say("dense.turn"), pause: 900, onStep: (position) => {
     const { neuron, group } = within(lab.state());
     lab.change({ neuron: neuron - (neuron % group) + position, only: "" });
@@ -79,9 +79,10 @@ function open(place, lab) {
       pointed = what ? { only: what, [what]: index } : {};
       if (JSON.stringify(pointed) !== before) lab.change({});
     },
-    onPick(what, index) {
+    onPick(what, index, isMove = false) {
+      pointed = {}; // a mouse that rests must not hide what keys choose
       const { only, ...state } = lab.state();
-      const again = what === "" || (only === what && state[what] === index);
+      const again = what === "" || (!isMove && only === what && state[what] === index);
       lab.change(again ? { only: "" } : { only: what, [what]: index });
     },
   });

@@ -28,7 +28,7 @@ export const HUES = 8;
 /**
  * @param {object} options
  * @param {(what: "pixel" | "neuron" | "", index: number) => void} options.onPoint - pointed at; "" when no more.
- * @param {(what: "pixel" | "neuron" | "", index: number) => void} options.onPick - clicked, or moved to by keys.
+ * @param {(what: "pixel" | "neuron" | "", index: number, isMove?: boolean) => void} options.onPick - clicked, or moved to by keys.
  * @returns {{element: HTMLElement, show: (view: NetworkView) => void, close: () => void}}
  */
 export function networkPicture({ onPoint, onPick }) {
@@ -61,7 +61,7 @@ export function networkPicture({ onPoint, onPick }) {
  * @param {NetworkView} first
  * @param {boolean} isNarrow
  * @param {(what: "pixel" | "neuron" | "", index: number) => void} onPoint
- * @param {(what: "pixel" | "neuron" | "", index: number) => void} onPick
+ * @param {(what: "pixel" | "neuron" | "", index: number, isMove?: boolean) => void} onPick
  */
 function build({ image, neurons }, isNarrow, onPoint, onPick) {
   const count = image.rows * image.columns;
@@ -125,7 +125,7 @@ function build({ image, neurons }, isNarrow, onPoint, onPick) {
       if (event.key === "Escape") onPick("", 0);
       else if (event.key in ways) {
         at = Math.min(Math.max(Number(box.dataset.at ?? 0) + ways[event.key], 0), all.length - 1);
-        onPick(what, at);
+        onPick(what, at, ways[event.key] !== 0);
       } else return;
       event.preventDefault();
     });
