@@ -130,11 +130,12 @@ def _images(
 ) -> Dataset:
     """The images of a source: those that the network is tested on, and those for training."""
     from striate.data import Dataset
+    from striate.data.bundled import BUNDLED
     from striate.model import files
 
     if source is None:
         source = files.information(model).get("source")
-        if source != "digits":  # others may lie anywhere
+        if source not in BUNDLED:  # others may lie anywhere
             raise click.UsageError(
                 f"give SOURCE behind {model}: images for its network, such as those that it was "
                 "trained on"

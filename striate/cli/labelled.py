@@ -208,13 +208,14 @@ def is_image_folder(source: str) -> bool:
     """Return whether `source` has image files, in folders or inside tar and Parquet files: they are
     resized, unlike arrays.
     """
+    from striate.data.bundled import BUNDLED
     from striate.data.idx import has_idx
     from striate.data.shard_names import ENDINGS, shards
 
     path = Path(source)
     if shards(source, ENDINGS):
         return True
-    return source != "digits" and os.path.isdir(path) and not has_idx(path)
+    return source not in BUNDLED and os.path.isdir(path) and not has_idx(path)
 
 
 class _TestImages:

@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 def train(**given: Any) -> int:
     """Train a network on the images of SOURCE, test it and save it.
 
-    SOURCE is "digits" (8×8 images that come along), a folder with one folder of images per class
-    (or with train/, test/ and perhaps valid/, each with class folders), a tar of such a folder, tar
-    shards as WebDataset writes them ("train-{000..009}.tar"), Parquet files with images, a folder
-    with the four IDX files of MNIST and its kin, or an .npz file with X and y; or any folder of
-    images, with a table of their classes, of labels of which an image may have several, or of
-    numbers (--labels).
+    SOURCE is "digits" (8×8) or "shapes" (32×32, in colour), which come along; a folder with one
+    folder of images per class (or with train/, test/ and perhaps valid/, each with class folders),
+    a tar of such a folder, tar shards as WebDataset writes them ("train-{000..009}.tar"), Parquet
+    files with images, a folder with the four IDX files of MNIST and its kin, or an .npz file with X
+    and y; or any folder of images, with a table of their classes, of labels of which an image may
+    have several, or of numbers (--labels).
 
     Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends

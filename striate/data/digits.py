@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.data.dataset import DataError, Dataset, LoadOptions, assemble, class_indices
-from striate.data.image_sizes import resized_arrays
-from striate.data.images import refit
-from striate.data.part import Part
+from striate.data.array_source import array_source
+from striate.data.dataset import DataError, Dataset, LoadOptions
 
 _WHITE = 16  # the largest value of a pixel; the values are 0...16
 
@@ -27,22 +25,9 @@ def load_digits(options: LoadOptions) -> Dataset:
         DataError: scikit-learn is not installed.
     """
     table = _table()
-    images = table[:, :64].reshape(-1, 8, 8, 1)
+    images, labels = table[:, :64].reshape(-1, 8, 8, 1), table[:, 64].astype(np.int64)
     names = [str(digit) for digit in range(10)]
-    indices = np.array(class_indices(names, options.classes, "digits"), dtype=np.int64)
-    labels = indices[table[:, 64]]
-    notes = resized_arrays(len(images), images.shape[1:3], options.size, options.mode)
-    images = refit(images, options.size, options.colour, options.mode)
-    height, width, channels = images.shape[1:]
-    return assemble(
-        [Part(images, labels)],
-        names,
-        options,
-        name="digits",
-        resize={"height": height, "width": width, "mode": options.mode, "maximum": _WHITE},
-        colour="gray" if channels == 1 else "rgb",
-        notes=notes,
-    )
+    return array_source("digits", images, labels, names, options, white=_WHITE)
 
 
 def _table() -> npt.NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.common.text import choices, did_you_mean, reason
+from striate.data.bundled import BUNDLED, load_bundled
 from striate.data.dataset import (
     COLOURS,
     LARGEST_SIDE,
@@ -60,13 +61,13 @@ def load(
     """Load images and labels.
 
     Args:
-        source: "digits" (the 8×8 digits of scikit-learn); a folder of class folders, with or
-            without train/, test/ and valid/ (or names like these) above them; a tar of such a
-            folder, or shards as WebDataset writes them: a folder of them, one of them, or
-            "train-{000..009}.tar"; Parquet files with a column of images; a folder with the four
-            IDX files of MNIST and its kin; an .npz file with X and y; a folder of images, if there
-            is a table of their `labels`, or that table, in the folder. A folder that is called
-            digits is named by "./digits".
+        source: "digits" (the 8×8 digits of scikit-learn) or "shapes" (coloured shapes of 32×32
+            pixels, drawn from a seed); a folder of class folders, with or without train/, test/ and
+            valid/ (or names like these) above them; a tar of such a folder, or shards as WebDataset
+            writes them: a folder of them, one of them, or "train-{000..009}.tar"; Parquet files
+            with a column of images; a folder with the four IDX files of MNIST and its kin; an .npz
+            file with X and y; a folder of images, if there is a table of their `labels`, or that
+            table, in the folder. A folder that is called digits is named by "./digits".
         size: side, or (height, width), of the images; chosen from the data by default.
         longest_side: of image files whose size is chosen, how many pixels their long side has at
             most, by default 128 (96 of more than 10,000 images, 64 of more than 20,000, but a size
@@ -183,10 +184,8 @@ def load(
             f"{source}: its images have classes; name a table that has their {task}, with --labels "
             "FILE (labels)"
         )
-    if source == "digits" and given is None:
-        from striate.data.digits import load_digits
-
-        return load_digits(options)
+    if source in BUNDLED and given is None:
+        return load_bundled(os.fspath(source), options)
     if given is not None and given.table == os.fspath(source):
         path = path.parent
     try:
@@ -262,7 +261,7 @@ def _load_file(path: Path, options: LoadOptions) -> Dataset:
         plain = " (of a tar, gunzip is enough)" if ".t" in path.name.lower() else ""
         raise DataError(f"{path}: a packed file; unpack it{plain} and give the folder")
     raise DataError(
-        f'{path}: not a source of images; give "digits", a folder of class folders, tar or '
+        f'{path}: not a source of images; give "digits", "shapes", a folder of class folders, tar or '
         "Parquet files with images, a folder with the IDX files, or an .npz file"
     )
 
@@ -273,9 +272,9 @@ def _unknown(path: Path) -> str:
         beside = [str(path.parent / entry) for entry in os.listdir(path.parent)]
     except OSError:
         beside = []
-    choices = {choice.lower(): choice for choice in ["digits", *sorted(beside)]}
+    choices = {choice.lower(): choice for choice in [*BUNDLED, *sorted(beside)]}
     given = str(path).lower()
     hint = did_you_mean(given, choices, write=lambda near: repr(choices[near]), cutoff=0.75) or (
-        '; give "digits", a folder of class folders, a folder with the IDX files, or an .npz file'
+        '; give "digits", "shapes", a folder of class folders, a folder with the IDX files, or an .npz file'
     )
     return f"{path}: no such file or folder{hint}"

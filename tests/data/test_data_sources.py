@@ -123,7 +123,10 @@ def test_the_name_of_the_present_folder(make_folder: Any, monkeypatch: pytest.Mo
         ("digit", "digit: no such file or folder; did you mean 'digits'?"),
         ("Digits", "Digits: no such file or folder; did you mean 'digits'?"),
         ("photo", "photo: no such file or folder; did you mean 'photos'?"),
-        ("unheard-of", 'unheard-of: no such file or folder; give "digits", a folder of class'),
+        (
+            "unheard-of",
+            'unheard-of: no such file or folder; give "digits", "shapes", a folder of class',
+        ),
         ("not/there/at/all", "not/there/at/all: no such file or folder; give"),
         ("", "no images"),
         ("one.png", "one.png: a single image; give the folder"),
