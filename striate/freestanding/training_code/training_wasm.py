@@ -45,6 +45,25 @@ def training_wasm_files(
             only the NumPy engine can compute.
     """
     refuse_target(target)
+    made, code = training_wasm(learning, name, batch_size)
+    files = {**code.files(name), **_texts(made, code)}
+    return Exported("wasm", name, "wasm32", files, code.figures, False, learning.whole)
+
+
+def training_wasm(
+    learning: Learning, name: str, batch_size: int
+) -> tuple[TrainingModule, WasmCode]:
+    """The functions that learn, and the modules that have them.
+
+    Args:
+        learning: the network, and how it learns.
+        name: what names of functions begin with.
+        batch_size: images of a step at most, and images that are computed together.
+
+    Raises:
+        ValueError: a step takes too much memory, or the network has layers that only the NumPy
+            engine can compute.
+    """
     program = TrainingProgram(learning, SIMD, batch_size)
     variants = {kind: TrainingModule(program, name, one) for kind, one in VARIANTS.items()}
     made = variants["simd"]
@@ -74,9 +93,7 @@ def training_wasm_files(
         batch_size * sum(multiply_adds_of_nodes(whole)),
         state_bytes=program.state_bytes,
     )
-    code = WasmCode(modules, made.constants, memory, figures, whole)
-    files = {**code.files(name), **_texts(made, code)}
-    return Exported("wasm", name, "wasm32", files, figures, False, whole)
+    return made, WasmCode(modules, made.constants, memory, figures, whole)
 
 
 def _texts(made: TrainingModule, code: WasmCode) -> dict[str, bytes]:

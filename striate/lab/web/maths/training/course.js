@@ -1,0 +1,121 @@
+// A training under way, step by step, in the order of striate's `fit`.
+
+import { batchSizes, imageKeys, oneCycle, orderOf } from "./batches.js";
+
+/**
+ * What learns: striate's compiled step, or the readable layers.
+ *
+ * @typedef {object} Learner
+ * @property {() => void} begin
+ * @property {(images: Float32Array, labels: ArrayLike<number>, rate: number, keys: ArrayLike<number>) => number} train
+ * @property {(images: Float32Array, count: number) => Float32Array} run
+ */
+
+/** @typedef {{images: Float32Array, labels: ArrayLike<number>}} Examples - raw pixels, image by image. */
+/** @typedef {{epochs: number, batch: number, rate: number, peak: number, start: number, final: number}} Recipe */
+/** @typedef {{epoch: number, loss: number, accuracy: number, rate: number}} EpochRow - of the test images. */
+
+export class Course {
+  /** Steps that are done. */
+  step = 0;
+  /** The loss of each step. @type {number[]} */
+  losses = [];
+  /** @type {EpochRow[]} */
+  epochs = [];
+  /** The rows of the batch that was taken last. @type {Int32Array} */
+  rows = new Int32Array();
+  #order = new Int32Array();
+  #sizes;
+  #sum = 0;
+
+  /**
+   * @param {Learner} learner
+   * @param {Examples} training
+   * @param {Examples} test
+   * @param {Recipe} recipe
+   * @param {number} seed
+   */
+  constructor(learner, training, test, recipe, seed) {
+    this.learner = learner;
+    this.training = training;
+    this.test = test;
+    this.recipe = recipe;
+    this.seed = seed;
+    this.#sizes = batchSizes(training.labels.length, recipe.batch);
+    learner.begin();
+  }
+
+  get steps() {
+    return this.#sizes.length * this.recipe.epochs;
+  }
+
+  get isDone() {
+    return this.step >= this.steps;
+  }
+
+  /** The rows and the rate of the step that comes next. */
+  next() {
+    const each = this.#sizes.length, epoch = Math.floor(this.step / each), index = this.step % each;
+    if (index === 0 || this.#order.length === 0)
+      this.#order = orderOf(this.seed, epoch, this.training.labels.length);
+    const first = this.#sizes.slice(0, index).reduce((sum, size) => sum + size, 0);
+    const rows = this.#order.slice(first, first + this.#sizes[index]);
+    return { epoch, index, rows, rate: oneCycle(this.step, this.steps, this.recipe) };
+  }
+
+  /** Trains by one step; after the last of an epoch the test images are counted. @returns {number} the loss. */
+  advance() {
+    const { epoch, index, rows, rate } = this.next();
+    const { images, labels } = gathered(this.training, rows);
+    const loss = this.learner.train(images, labels, rate, imageKeys(this.seed, epoch, rows));
+    this.rows = rows;
+    this.step++;
+    this.losses.push(loss);
+    this.#sum = (index ? this.#sum : 0) + loss * rows.length;
+    if (index === this.#sizes.length - 1)
+      this.epochs.push({
+        epoch: epoch + 1, loss: this.#sum / this.training.labels.length, accuracy: this.accuracy(), rate,
+      });
+    return loss;
+  }
+
+  /** The share of the test images whose class is right. */
+  accuracy() {
+    return rightOf(this.learner, this.test) / this.test.labels.length;
+  }
+}
+
+/**
+ * Some of the examples.
+ *
+ * @param {Examples} from
+ * @param {ArrayLike<number>} rows
+ * @returns {Examples}
+ */
+export function gathered({ images, labels }, rows) {
+  const size = images.length / labels.length, some = new Float32Array(rows.length * size);
+  for (let i = 0; i < rows.length; i++) some.set(images.subarray(rows[i] * size, (rows[i] + 1) * size), i * size);
+  return { images: some, labels: Int32Array.from(rows, (row) => labels[row]) };
+}
+
+/**
+ * How many examples get their class.
+ *
+ * @param {Learner} learner
+ * @param {Examples} examples
+ * @returns {number}
+ */
+export function rightOf(learner, { images, labels }) {
+  const outputs = learner.run(images, labels.length), each = outputs.length / labels.length;
+  let right = 0;
+  for (let i = 0; i < labels.length; i++)
+    if (largest(outputs.subarray(i * each, (i + 1) * each)) === labels[i]) right++;
+  return right;
+}
+
+/** Where the largest of some numbers stands; the first of equal ones. @param {ArrayLike<number>} values */
+export function largest(values) {
+  let place = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[place]) place = i;
+  return place;
+}
