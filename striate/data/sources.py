@@ -261,8 +261,8 @@ def _load_file(path: Path, options: LoadOptions) -> Dataset:
         plain = " (of a tar, gunzip is enough)" if ".t" in path.name.lower() else ""
         raise DataError(f"{path}: a packed file; unpack it{plain} and give the folder")
     raise DataError(
-        f'{path}: not a source of images; give "digits", "shapes", a folder of class folders, tar or '
-        "Parquet files with images, a folder with the IDX files, or an .npz file"
+        f'{path}: not a source of images; give "digits", "shapes", a folder of class folders, tar '
+        "or Parquet files with images, a folder with the IDX files, or an .npz file"
     )
 
 
@@ -275,6 +275,7 @@ def _unknown(path: Path) -> str:
     choices = {choice.lower(): choice for choice in [*BUNDLED, *sorted(beside)]}
     given = str(path).lower()
     hint = did_you_mean(given, choices, write=lambda near: repr(choices[near]), cutoff=0.75) or (
-        '; give "digits", "shapes", a folder of class folders, a folder with the IDX files, or an .npz file'
+        '; give "digits", "shapes", a folder of class folders, a folder with the IDX files, or an '
+        ".npz file"
     )
     return f"{path}: no such file or folder{hint}"

@@ -15,7 +15,7 @@ PLURALS = {"zero", "one", "two", "few", "many", "other"}
 def names(texts: dict[str, Any], before: str = "") -> Iterator[str]:
     """The names of all texts; one with plural forms is one."""
     for name, text in texts.items():
-        if isinstance(text, str) or text.keys() <= PLURALS:
+        if isinstance(text, str | list) or text.keys() <= PLURALS:
             yield before + name
         else:
             yield from names(text, f"{before}{name}.")
