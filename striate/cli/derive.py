@@ -44,6 +44,23 @@ def _padding(value: Any) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
+def _numbers(typed: str, name: str) -> Any:
+    from striate.kernels.typed_numbers import parse
+
+    return parse(typed, name)
+
+
+def _own_filters(typed: str) -> Any:
+    """Filters of one channel, parted by "|", as (height, width, 1, filters)."""
+    import numpy as np
+
+    made = [np.atleast_2d(_numbers(part, "--weights")) for part in typed.split("|")]
+    if len({one.shape for one in made}) > 1:
+        shapes = ", ".join("×".join(map(str, one.shape)) for one in made)
+        raise click.UsageError(f"--weights: the filters have unequal sizes {shapes}")
+    return np.stack(made, axis=-1)[:, :, None]
+
+
 @click.command(short_help="Walk from a fully connected layer to a convolution.")
 @click.option(
     "--image",
@@ -87,6 +104,17 @@ def _padding(value: Any) -> Any:
     metavar="FILE",
     help="The image to look at, stretched to that size.  [default: a handwritten digit]",
 )
+@click.option(
+    "--values",
+    metavar="NUMBERS",
+    help='The image itself, such as "1 2 3; 4 5 6; 7 8 9", as many as --image has.',
+)
+@click.option(
+    "--weights",
+    metavar="NUMBERS",
+    help='The filter itself, such as "1 0; 0 -1", not flipped; of several "1 0; 0 -1 | 2 1; '
+    '0 3", of one channel.',
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Of the random weights.")  # fmt: skip
 @click.option("--measure", is_flag=True, help="Run each stage, and tell time and memory.")
@@ -112,9 +140,13 @@ def _padding(value: Any) -> Any:
 )
 @click.option(
     "--stage",
-    type=click.Choice(["dense", "grouped", "local", "convolution"]),
-    help="Draw this stage only.",
+    metavar="NAME|1…12",
+    help="Draw this figure only, by its name or its number in the article: pixels, vector, "
+    "neurons, dense, grouped, one-pixel, unique, one-neuron, correlation, patch, weights, slide; "
+    "or local, convolution, planes, depth.",
 )
+@click.option("--pixel", type=int, metavar="N", help="The pixel that --stage singles out, from 0.")
+@click.option("--neuron", type=int, metavar="N", help="The neuron that it singles out, from 0.")
 @options.output_options
 def derive(
     image: tuple[int, ...],
@@ -124,12 +156,16 @@ def derive(
     stride: tuple[int, int] | None,
     padding: Any,
     picture: str | None,
+    values: str | None,
+    weights: str | None,
     seed: int,
     measure: bool,
     batch_size: int,
     threads: int | None,
     out: str | None,
     stage: str | None,
+    pixel: int | None,
+    neuron: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -140,6 +176,12 @@ def derive(
     """
     from striate.teaching.derivation import derive as derivation_of
 
+    if stage is None and (pixel is not None or neuron is not None):
+        raise click.UsageError("--pixel and --neuron say what --stage singles out; name a --stage")
+    if stage is not None:
+        from striate.teaching.derivation.connections import figure_called
+
+        figure_called(stage)
     if stage is not None and out is None:
         raise click.UsageError("--stage says what --out draws; give --out FILE.png too")
     _check_places(picture, out)
@@ -151,6 +193,8 @@ def derive(
         stride=stride,
         padding=padding,
         on=picture,
+        values=None if values is None else _numbers(values, "--values"),
+        weights=None if weights is None else _own_filters(weights),
         seed=seed,
         engine=options.default_engine(),
         measure=measure,
@@ -159,7 +203,7 @@ def derive(
     )
     if out is not None:
         with writing(out):
-            derived.save(out, stage)
+            derived.save(out, stage, pixel=pixel, neuron=neuron)
         note(f"Written to {one_line(out)}", quiet=quiet)
     if as_json:
         json_line(derived.to_dict())

@@ -6,13 +6,17 @@ import base64
 import json
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
+import numpy as np
 import pytest
 
 from striate.teaching.derivation import Derivation, derive
-from striate.teaching.derivation.drawing import abridged, columns_of, read_by, stage_figure
+from striate.teaching.derivation.connections import FIGURES, connections, inputs, read_by
+from striate.teaching.derivation.drawing import stage_figure
+from striate.teaching.derivation.drawing_colours import ink_on, weight_colour
 from striate.teaching.derivation.files import content
+from striate.teaching.derivation.network_drawing import abridged, columns_of
 
 
 @pytest.fixture(scope="module")
@@ -20,38 +24,106 @@ def article() -> Derivation:
     return derive()
 
 
-def lines(derivation: Derivation, name: str) -> tuple[int, int]:
-    """How many thin and thick lines a drawing has."""
-    from matplotlib.collections import LineCollection
-
-    (ax,) = stage_figure(derivation, name).axes
-    thin, thick = (c for c in ax.collections if isinstance(c, LineCollection))
-    return len(thin.get_segments()), len(thick.get_segments())
-
-
-def test_every_connection_is_a_line(article: Derivation) -> None:
-    """Thick is a weight, thin a connection that repeats one: as many as the stage counts."""
-    assert lines(article, "dense") == (0, 144)
-    assert lines(article, "grouped") == (144 - 36, 36)
-    assert lines(article, "local") == (64 - 16, 16)
+def lines(derivation: Derivation, name: str, **chosen: int) -> list[Any]:
+    """The lines of a drawing, one for each connection."""
+    figure = stage_figure(derivation, name, **chosen)
+    parts = [figure, *figure.subfigs]
+    axes = [ax for part in parts for ax in part.axes]
+    return list(
+        {id(one): one for ax in axes for one in ax.lines if one.get_gid() == "line"}.values()
+    )
 
 
-def test_the_weights_of_one_filter_have_colours() -> None:
-    """Five neurons with a filter of three: the line to a neuron from the left, from in front of it
-    and from the right has a colour each, the same for all neurons."""
-    from matplotlib.collections import LineCollection
+@pytest.mark.parametrize(
+    ("name", "chosen", "number"),
+    [
+        ("3", {}, 0), ("4", {}, 144), ("5", {}, 144), ("6", {"pixel": 4}, 16), ("7", {}, 36),
+        ("8", {"neuron": 5}, 9), ("10", {"neuron": 5}, 4), ("11", {}, 4), ("12", {}, 16),
+        ("local", {}, 64), ("planes", {}, 16), ("depth", {}, 16), ("dense", {"pixel": 2}, 16),
+        ("grouped", {"neuron": 2}, 9),
+    ],
+)  # fmt: skip
+def test_every_connection_is_a_line(
+    article: Derivation, name: str, chosen: dict[str, int], number: int
+) -> None:
+    assert len(lines(article, name, **chosen)) == number
 
-    one = derive((1, 5), 5, window=(1, 3), padding="same")
-    (ax,) = stage_figure(one, "local").axes
-    assert "a colour is one weight\n3 weights" in ax.get_title()
-    colours: dict[int, set[tuple[float, ...]]] = {-1: set(), 0: set(), 1: set()}
-    for lines in ax.collections:
-        assert isinstance(lines, LineCollection)
-        for (start, end), colour in zip(lines.get_segments(), lines.get_colors(), strict=True):
-            apart = round(4 * float(end[1] - start[1]))
-            colours[apart].add(tuple(colour[:3]))
-    assert [len(of) for of in colours.values()] == [1, 1, 1]
-    assert len(set.union(*colours.values())) == 3
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"image": (5, 4, 2), "neurons": 24, "window": (2, 3), "padding": (0, 0, 1, 0)},
+        {"image": (7, 5), "neurons": 24, "window": (3, 2), "stride": (2, 1)},
+        {"image": (1, 9), "neurons": 10, "window": (1, 3), "padding": (0, 0, 2, 1), "stride": 2},
+    ],
+    ids=str,
+)
+def test_connections_are_those_that_the_layer_has(sizes: dict[str, Any]) -> None:
+    """The lines with their weights, added up neuron by neuron, are the layer's outputs."""
+    found = derive(**sizes, seed=4)
+    assert found.outputs is not None and found.outputs.filters is not None
+    assert found.picture is not None
+    neurons = [*range(found.neurons)]
+    made = connections(found, "local", inputs(found), neurons)
+    filters = found.outputs.filters.reshape(-1, found.outputs.filters.shape[3])
+    pixels, sums = found.picture.pixels.ravel(), np.zeros(found.neurons)
+    for line in made:
+        if 0 <= line.pixel < found.pixels:
+            sums[line.neuron] += pixels[line.pixel] * filters[line.weight, line.group]
+    np.testing.assert_allclose(sums, found.outputs.neurons["convolution"], atol=1e-12)
+    real = [line for line in made if 0 <= line.pixel < found.pixels]
+    assert len(real) == found.stage("local").connections
+    assert len({(line.group, line.weight) for line in made}) == found.stage("local").weights
+    assert sum(not line.copy for line in made) == found.stage("local").weights
+
+
+def test_padding_is_an_input_of_its_own() -> None:
+    edge = derive((1, 10), 10, window=(1, 2), padding=(0, 0, 1, 0))
+    assert [*inputs(edge)] == [*range(-1, 10)]
+    assert len(lines(edge, "local")) == 20
+
+
+def test_own_numbers_are_computed_and_drawn() -> None:
+    """The article 001's edge kernel on its signal; red is 1, blue is -1."""
+    signal = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, 0])
+    edge = derive(
+        (1, 10), 10, window=(1, 2), padding=(0, 0, 1, 0), values=signal, weights=np.array([-1, 1])
+    )
+    assert edge.outputs is not None
+    assert edge.outputs.neurons["convolution"].tolist() == [0, 0, 0, 1, 0, 0, 0, -1, 0, 0]
+    drawn = lines(edge, "local")
+    straight = {line.get_color() for line in drawn[1::2]}  # from the input of the same place
+    before = {line.get_color() for line in drawn[::2]}
+    assert (len(straight), len(before)) == (1, 1)
+    assert straight.pop()[0] > 0.6 > before.pop()[0]
+    texts = [text.get_text() for text in stage_figure(edge, "local").axes[0].texts]
+    assert "padding" in texts and "-1" in texts
+    assert any("= -1,  $w_{2}$ = 1" in text for text in texts)
+
+
+def test_only_a_shared_weight_has_the_same_colour() -> None:
+    """Two filters of 3×3: 18 weights have 18 colours, as lines of planes and of columns."""
+    two = derive((4, 4), 8, window=3)
+    colours = {line.get_color() for line in lines(two, "local")}
+    assert len(colours) == two.stage("local").weights == 18
+    assert len({weight_colour(w, 9, g) for w in range(9) for g in range(4)}) == 36
+
+
+def test_windows_are_true_to_size() -> None:
+    found = derive((10, 5), 50, window=3, padding=1)
+    figure = stage_figure(found, "convolution")
+    marked = [p for ax in figure.subfigs[0].axes for p in ax.patches if p.get_gid() == "window"]
+    assert len(marked) == 8  # four windows, each with a light edge below the red one
+    assert {(patch.get_width(), patch.get_height()) for patch in marked} == {(3, 3)}
+    assert marked[0].get_xy() == (-1.5, -1.5)  # the first begins in the padding
+
+
+@pytest.mark.parametrize("shade", np.linspace(0, 1, 11))
+def test_numbers_stand_out_from_any_background(shade: float) -> None:
+    """The contrast of WCAG 2 for text, 4.5, on every gray level."""
+    linear = shade / 12.92 if shade <= 0.04045 else ((shade + 0.055) / 1.055) ** 2.4
+    ink = 0.0 if ink_on((shade,) * 3) == "black" else 1.0
+    assert (max(ink, linear) + 0.05) / (min(ink, linear) + 0.05) >= 4.5
 
 
 def test_a_patch_is_what_the_article_says(article: Derivation) -> None:
@@ -88,21 +160,25 @@ def test_what_is_large_is_abridged_and_says_so(article: Derivation) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("kind", ["png", "html"])
-def test_anything_can_be_drawn(options: dict[str, object], kind: str) -> None:
-    assert len(content(derive(**options), kind)) > 10_000
+def test_anything_can_be_drawn(options: dict[str, object]) -> None:
+    found = derive(**options)
+    assert len(content(found, "png")) > 10_000
+    assert len(content(found, "html")) > 10_000
 
 
 def test_a_page_is_whole(article: Derivation) -> None:
-    """No script, no address, four drawings of its own that are valid, and all numbers."""
+    """No script, no address, the drawings inside, each with its command, and all numbers."""
     page = content(article, "html").decode()
     assert "<script" not in page
     outside = page
-    pictures = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", page)
+    pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)
     for picture in pictures:
-        ElementTree.fromstring(base64.b64decode(picture))
+        assert base64.b64decode(picture).startswith(b"\x89PNG")
         outside = outside.replace(picture, "")
-    assert len(pictures) == 4
+    assert len(pictures) == len(FIGURES) - 3
+    for figure in FIGURES:
+        if figure.name not in ("local", "convolution", "correlation"):
+            assert f"--stage {figure.name} " in page
     assert "http" not in outside
     for text in ("144", "36", "75 % fewer", "88.89 % fewer", "2×2 convolution with 4 filters"):
         assert text in page

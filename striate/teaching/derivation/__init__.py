@@ -12,8 +12,12 @@ using only those before it:
     measure               time and memory of each stage
     derivation_data       the record of all these results
     as_text               the results as text
-    convolution_drawing   the drawing of the last stage
-    drawing               the drawings of all stages
+    connections           which inputs, neurons and weights each figure shows, as data
+    neighbour_correlation how alike near and far pixels are, measured
+    drawing_colours       colours of groups, weights and numbers
+    network_drawing, value_panels, plane_drawing, correlation_drawing
+                          networks, grids of numbers, volumes, and figure 9
+    drawing               every figure by its name
     page, files           an HTML page, and the content of files
     derivation            `striate.derive`, and the record with its methods
 """

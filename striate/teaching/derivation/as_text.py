@@ -7,6 +7,7 @@ import textwrap
 from striate.common.tables import table
 from striate.common.text import counted, in_bytes
 from striate.teaching.derivation.derivation_data import DerivationData
+from striate.teaching.derivation.neighbour_correlation import sentences
 from striate.teaching.derivation.stages import fewer
 
 _WIDTH = 96
@@ -24,6 +25,8 @@ def text(derivation: DerivationData) -> str:
     if derivation.further:
         parts.append(_wrapped(behind(derivation)))
     parts += [_wrapped(note) for note in derivation.notes]
+    if derivation.correlation:
+        parts += [_wrapped(line) for line in sentences(derivation.correlation)]
     if found := equalities(derivation):
         parts.append(_wrapped(compared_note(derivation)))
         parts += [_wrapped(f"{apart:>7}  {what}", " " * 9) for apart, what, _ in found]
@@ -104,7 +107,8 @@ def equalities(derivation: DerivationData) -> list[list[str]]:
 def compared_note(derivation: DerivationData) -> str:
     """The heading of the comparisons, with the image on which they were made."""
     name = derivation.picture.name if derivation.picture else ""
-    return f"On {name}, with random weights in float64, the largest differences:"
+    kind = "the given" if derivation.outputs and derivation.outputs.given else "random"
+    return f"On {name}, with {kind} weights in float64, the largest differences:"
 
 
 def measured_note(derivation: DerivationData) -> str:

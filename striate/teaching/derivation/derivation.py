@@ -11,20 +11,31 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from striate.common.arguments import whole_number
+from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, Shape
 from striate.teaching.derivation import as_text
 from striate.teaching.derivation.derivation_data import DerivationData
-from striate.teaching.derivation.input_picture import picture
+from striate.teaching.derivation.input_picture import picture, picture_of
 from striate.teaching.derivation.measure import measurements_of
+from striate.teaching.derivation.neighbour_correlation import (
+    NeighbourCorrelation,
+    neighbour_correlation,
+)
 from striate.teaching.derivation.stage_outputs import compute_outputs
 from striate.teaching.derivation.stages import FollowingDense, stages_of, unshared_of
 from striate.teaching.derivation.windows import WHO, Windows, choose
 
 # Of images with more pixels, and of layers with more neurons, weights are only counted.
 MOST_NUMBERS = 1 << 24
+_FLIP = (
+    "Nothing is flipped: the first weight meets the window's top left pixel. Strictly that is a "
+    "correlation; a convolution with the filter turned by 180° is the same."
+)
 _TOO_LARGE = (
     f"Counted, but not computed: of more than {MOST_NUMBERS:,} pixels or neurons no image is made."
 )
@@ -33,9 +44,22 @@ _TOO_LARGE = (
 class Derivation(DerivationData):
     """A derivation that can be printed and saved. ``print()`` it, or `save` it with drawings."""
 
-    def save(self, path: str | Path, stage: str | None = None) -> None:
+    def save(
+        self,
+        path: str | Path,
+        stage: str | None = None,
+        *,
+        pixel: int | None = None,
+        neuron: int | None = None,
+    ) -> None:
         """Write it to a file: .html (a page that works offline), .png, .svg or .pdf (its drawings,
-        or that of one stage), or .json.
+        or one figure), or .json.
+
+        Args:
+            path: the file.
+            stage: the only figure to be drawn, one of `connections.FIGURES` or the article's number
+                of it, such as "weights" or "11".
+            pixel, neuron: what that figure singles out, numbered from 0.
 
         Raises:
             ValueError: the name ends in something else, or there is no such stage.
@@ -44,7 +68,7 @@ class Derivation(DerivationData):
         from striate.common.atomic import write_atomically
         from striate.teaching.derivation.files import check_kind, content
 
-        write_atomically(path, [content(self, check_kind(path), stage)])
+        write_atomically(path, [content(self, check_kind(path), stage, pixel, neuron)])
 
     def __str__(self) -> str:
         return as_text.text(self)
@@ -59,6 +83,8 @@ def derive(
     stride: int | Pair | None = None,
     padding: Padding | None = None,
     on: str | Path | None = None,
+    values: Array | None = None,
+    weights: Array | None = None,
     seed: int = 0,
     compare: bool = True,
     engine: str = "llvm",
@@ -83,6 +109,9 @@ def derive(
         stride, padding: of the windows; by default 1 (or what fits) and none (or "same").
         on: an image file to compute outputs on, stretched to the size of `image`; by default a
             handwritten digit.
+        values: the image itself, in place of `on`: as many numbers as `image` says, of any range.
+        weights: the filters themselves: (window height, window width, channels, groups), or
+            fewer axes where the last are 1. No flip: the first meets the window's top left pixel.
         seed: of the random weights.
         compare: compute the outputs of all stages on that image and compare them, if image and
             layer are not larger than 2²⁴ numbers.
@@ -111,7 +140,18 @@ def derive(
     found, windows = choose((shape[0], shape[1]), first, wanted, size, step, around)
     further = tuple(FollowingDense(before, after) for before, after in itertools.pairwise(counts))
     too_large = max(math.prod(shape), first) > MOST_NUMBERS
-    looked = picture(shape, on) if compare and not too_large else None
+    own = None if values is None else np.asarray(values, np.float64)
+    if own is not None and (own.size != math.prod(shape) or not np.isfinite(own).all()):
+        raise StriateValueError(
+            f"{WHO}: {own.size:,} values were given for an image of "
+            f"{'×'.join(map(str, shape))} = {math.prod(shape):,} numbers; give as many, all finite"
+        )
+    if own is not None and on is not None:
+        raise StriateValueError(f"{WHO}: values and a picture exclude each other; leave one out")
+    filters = None if weights is None else _filters(weights, shape, first, windows)
+    looked = None
+    if compare and not too_large:
+        looked = picture(shape, on) if own is None else picture_of(own, shape)
     return Derivation(
         image=shape,
         neurons=first,
@@ -122,7 +162,7 @@ def derive(
         stages=stages_of(shape, first, found, windows),
         unshared=unshared_of(shape, first, found, windows) if found and windows else None,
         picture=looked,
-        outputs=compute_outputs(looked.pixels, first, found, windows, seed, engine)
+        outputs=compute_outputs(looked.pixels, first, found, windows, seed, engine, filters)
         if looked
         else None,
         measurements=measurements_of(
@@ -131,6 +171,7 @@ def derive(
         if measure
         else None,
         batch_size=batch_size if measure else 0,
+        correlation=_correlation(on),
         notes=(*_notes(first, found, windows), *([_TOO_LARGE] if too_large and compare else [])),
     )
 
@@ -145,9 +186,50 @@ def _image(value: Sequence[int]) -> Shape:
     return (sides[0], sides[1], sides[2] if len(sides) == 3 else 1)
 
 
+def _filters(weights: Array, shape: Shape, neurons: int, windows: Windows | None) -> Array:
+    """The given weights as (height, width, channels, groups)."""
+    if windows is None:
+        raise StriateValueError(f"{WHO}: weights need windows; name a window that fits, such as 3")
+    wanted = (*windows.size, shape[2], neurons // windows.count)
+    own = np.asarray(weights, np.float64)
+    if own.size != math.prod(wanted) or not np.isfinite(own).all():
+        raise StriateValueError(
+            f"{WHO}: {own.size:,} weights were given for {wanted[3]:,} filters of "
+            f"{wanted[0]}×{wanted[1]}×{wanted[2]}, which have {math.prod(wanted):,}; give as many, "
+            "all finite"
+        )
+    return own.reshape(wanted)
+
+
+def _correlation(on: str | Path | None) -> NeighbourCorrelation | None:
+    """Of the user's own picture, if it is large enough."""
+    if on is None:
+        return None
+    try:
+        return neighbour_correlation(on)
+    except StriateValueError:  # fewer than 3×3 pixels have no neighbours to compare
+        return None
+
+
+def _parity(windows: Windows) -> str:
+    """Why a window should be odd, with these numbers."""
+    height, width = windows.size
+    if all(side % 2 or side == 1 for side in windows.size):
+        return (
+            f"{height}×{width} is odd: a window has a pixel in its middle, and "
+            f"{(height - 1) // 2} rows and {(width - 1) // 2} columns of zeros on each side give "
+            "as many outputs as pixels, at stride 1."
+        )
+    return (
+        f"{height}×{width} is even: no pixel is in the middle of a window, so outputs lie half a "
+        "pixel beside the pixels, and for as many outputs as pixels the sides need unequal numbers "
+        "of zeros. Masks are therefore mostly odd, such as 3×3."
+    )
+
+
 def _notes(neurons: int, group: int | None, windows: Windows | None) -> tuple[str, ...]:
     if windows is not None:
-        return ()
+        return (_parity(windows), _FLIP)
     if neurons == 1:
         return ("One neuron has nobody to share its weights with: here the derivation ends.",)
     if group is None:

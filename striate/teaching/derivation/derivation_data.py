@@ -10,6 +10,7 @@ from striate.common.short_repr import short_repr
 from striate.ops.shapes import Pair, Shape
 from striate.teaching.derivation.input_picture import InputPicture
 from striate.teaching.derivation.measure import Measurement
+from striate.teaching.derivation.neighbour_correlation import NeighbourCorrelation
 from striate.teaching.derivation.stage_outputs import StageOutputs
 from striate.teaching.derivation.stages import DerivationStage, FollowingDense
 from striate.teaching.derivation.windows import Windows
@@ -37,7 +38,8 @@ class DerivationData:
         outputs: the outputs of each stage, and which stages agree; None if not computed.
         measurements: time and memory of each stage; None if not measured.
         batch_size: images of a batch in the measurements.
-        notes: sentences on what is missing, and why.
+        notes: sentences on what is missing, and why, and on what to know of the windows.
+        correlation: how alike near and far pixels of the user's own picture are; None without one.
     """
 
     image: Shape
@@ -53,6 +55,7 @@ class DerivationData:
     measurements: tuple[Measurement, ...] | None = None
     batch_size: int = 0
     notes: tuple[str, ...] = field(default=())
+    correlation: NeighbourCorrelation | None = None
 
     @property
     def size(self) -> Pair:
@@ -117,4 +120,5 @@ class DerivationData:
             "batch_size": self.batch_size,
             "measurements": [m.to_dict() for m in self.measurements or ()],
             "notes": list(self.notes),
+            "correlation": self.correlation.to_dict() if self.correlation else None,
         }

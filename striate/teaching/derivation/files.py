@@ -29,19 +29,24 @@ def check_stage(derivation: DerivationData, kind: str, stage: str | None) -> Non
     """
     if stage is None:
         return
-    names = [made.name for made in derivation.stages]
-    if stage not in names:
-        raise StriateValueError(
-            f"derive: there is no stage {stage!r} to be drawn here; there are {', '.join(names)}"
-        )
+    from striate.teaching.derivation.drawing import check_drawable
+
+    check_drawable(derivation, stage)
     if kind in ("html", "json"):
         raise StriateValueError(
             f"derive: a .{kind} file holds all stages; one alone can be drawn as .png, .svg or .pdf"
         )
 
 
-def content(derivation: DerivationData, kind: str, stage: str | None = None) -> bytes:
-    """The bytes of a file of this kind; a drawing shows all stages, or only `stage`.
+def content(
+    derivation: DerivationData,
+    kind: str,
+    stage: str | None = None,
+    pixel: int | None = None,
+    neuron: int | None = None,
+) -> bytes:
+    """The bytes of a file of this kind; a drawing shows all stages, or only `stage`, with a pixel
+    or a neuron singled out.
 
     Raises:
         ValueError: as `check_stage`.
@@ -55,5 +60,7 @@ def content(derivation: DerivationData, kind: str, stage: str | None = None) -> 
         return page(derivation).encode()
     from striate.teaching.derivation.drawing import DPI, overview, stage_figure
 
-    figure = overview(derivation) if stage is None else stage_figure(derivation, stage)
+    figure = (
+        overview(derivation) if stage is None else stage_figure(derivation, stage, pixel, neuron)
+    )
     return figure_bytes(figure, kind, DPI)

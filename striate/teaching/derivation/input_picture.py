@@ -21,7 +21,8 @@ class InputPicture:
 
     Attributes:
         name: its source, and how it was resized.
-        pixels: float64 (height, width, channels) from 0, black, to 1.
+        pixels: float64 (height, width, channels), from 0, black, to 1; numbers that the user gave
+            may lie elsewhere.
     """
 
     name: str
@@ -52,6 +53,11 @@ def picture(image: Shape, on: str | os.PathLike[str] | None = None) -> InputPict
     if channels not in (1, 3):
         real = np.repeat(real, channels, axis=2)
     return InputPicture(f"{name}, resized to {height}×{width}×{channels}", real)
+
+
+def picture_of(values: Array, image: Shape) -> InputPicture:
+    """The user's own numbers (height, width) or (height, width, channels) as the image."""
+    return InputPicture("the given numbers", np.asarray(values, np.float64).reshape(image))
 
 
 def _digit(size: tuple[int, int], colour: str) -> Array:

@@ -8,8 +8,14 @@ from typing import Any
 from striate.common.figure_files import figure_bytes
 from striate.common.templates import rendered
 from striate.teaching.derivation import as_text, drawing
+from striate.teaching.derivation.connections import drawable, figure_called
 from striate.teaching.derivation.derivation_data import DerivationData
-from striate.teaching.derivation.stages import DerivationStage
+
+# The stage whose sentence stands with a figure of another name; what a page leaves out; and dots
+# per inch, enough for a page.
+_STAGE = {"patch": "local", "slide": "convolution"}
+_LEFT_OUT = ("local", "convolution", "correlation")
+_DPI = 80
 
 
 def page(derivation: DerivationData) -> str:
@@ -22,7 +28,7 @@ def page(derivation: DerivationData) -> str:
     values = {
         "heading": as_text.heading(derivation),
         "counts": as_text.counts(derivation),
-        "stages": [_stage(derivation, stage) for stage in derivation.stages],
+        "stages": [_figure(derivation, name) for name in _shown(derivation)],
         "notes": notes,
         "compared": as_text.compared_note(derivation),
         "equalities": [["difference", "of what", "numbers"], *found] if found else [],
@@ -33,15 +39,24 @@ def page(derivation: DerivationData) -> str:
     return rendered("striate.teaching.derivation", "html/derivation.html", values) + "\n"
 
 
-def _stage(derivation: DerivationData, stage: DerivationStage) -> dict[str, Any]:
+def _shown(derivation: DerivationData) -> list[str]:
+    """The figures of a page: those of the article that these sizes come to, and the volume."""
+    return [name for name in drawable(derivation) if name not in _LEFT_OUT]
+
+
+def _figure(derivation: DerivationData, name: str) -> dict[str, Any]:
+    wanted = figure_called(name)
+    stage = next((one for one in derivation.stages if one.name == _STAGE.get(name, name)), None)
     notes = []
-    if stage.name == "local" and derivation.unshared:
+    if name == "patch" and derivation.unshared:
         notes.append(f"{derivation.unshared.sentence} That is a locally connected layer.")
-    figure = drawing.stage_figure(derivation, stage.name)
+    figure = drawing.stage_figure(derivation, name)
     return {
-        "title": drawing.TITLES[stage.name],
-        "sentence": stage.sentence,
-        "layer": stage.layer,
-        "picture": base64.b64encode(figure_bytes(figure, "svg", drawing.DPI)).decode("ascii"),
+        "title": wanted.title,
+        "figure": wanted.number,
+        "name": name,
+        "sentence": stage.sentence if stage else "",
+        "layer": stage.layer if stage else "",
+        "picture": base64.b64encode(figure_bytes(figure, "png", _DPI)).decode("ascii"),
         "notes": notes,
     }

@@ -53,11 +53,13 @@ class StageOutputs:
         equalities: the comparisons of stages.
         filters: the random filters (height, width, channels, groups) of the convolution; None if
             the derivation does not come to it.
+        given: whether the filters were given, not random.
     """
 
     neurons: dict[str, Array]
     equalities: tuple[Equality, ...]
     filters: Array | None = None
+    given: bool = False
 
 
 def compute_outputs(
@@ -67,6 +69,7 @@ def compute_outputs(
     windows: Windows | None,
     seed: int,
     engine: str,
+    filters: Array | None = None,
 ) -> StageOutputs:
     """Compute every stage for one image with random weights, and compare the stages.
 
@@ -77,17 +80,19 @@ def compute_outputs(
         windows: the patches that they read; None without the local stages.
         seed: of the random weights.
         engine: to compute with, "llvm" or "numpy".
+        filters: (height, width, channels, groups) in place of random ones.
 
     Raises:
         ArithmeticError: stages that compute the same sums differ by more than rounding.
     """
     run = _StageRun(pixels, neurons, group, windows, seed, engine)
+    run.given = filters
     run.dense_stage()
     if group is not None:
         run.grouped_stage(group)
         if windows is not None:
             run.local_stages(windows)
-    return StageOutputs(run.found, tuple(run.equalities), run.filters)
+    return StageOutputs(run.found, tuple(run.equalities), run.filters, filters is not None)
 
 
 class _StageRun:
@@ -109,6 +114,7 @@ class _StageRun:
         self.found: dict[str, Array] = {}
         self.equalities: list[Equality] = []
         self.filters: Array | None = None
+        self.given: Array | None = None
 
     def dense_stage(self) -> None:
         layer = layer_of("dense", self.neurons, self.group, self.windows)
@@ -131,6 +137,8 @@ class _StageRun:
     def local_stages(self, windows: Windows) -> None:
         layer = layer_of("convolution", self.neurons, self.group, windows)
         conv = self._drawn(layer, self.shape)
+        if self.given is not None:
+            conv = TrainedLayer(layer, {"filters": self.given}, self.shape)
         self.filters = conv.parameters["filters"]
         output = self._run(conv)
 

@@ -112,7 +112,7 @@ def stages_of(
             "grouped", shared, dense, shared,
             f"Every {group:,} successive neurons share one weight per pixel: "
             f"{counted(groups, 'group')}, {pixels:,} × {neurons:,}/{group:,} = {shared:,} weights, "
-            f"{fewer(1 - 1 / group)}. The network is still fully connected, and all neurons of a "
+            f"{_saved(dense, shared)}. The network is still fully connected, and all neurons of a "
             "group say the same.",
         )
     )  # fmt: skip
@@ -128,7 +128,7 @@ def stages_of(
             "local", few, read, work,
             f"Neighbouring pixels tell most about each other, so a neuron reads only a patch of "
             f"{seen} = {patch:,}, and each neuron of a group another one: {patch:,} × {groups:,} = "
-            f"{few:,} weights, {fewer(1 - few / dense)}.",
+            f"{few:,} weights, {_saved(dense, few)}.",
         )
     )  # fmt: skip
     made.append(
@@ -162,6 +162,14 @@ def unshared_of(image: Shape, neurons: int, group: int, windows: Windows) -> Der
 
 def _each(neurons: int) -> str:
     return "The neuron" if neurons == 1 else f"Each of the {neurons:,} neurons"
+
+
+def _saved(dense: int, weights: int) -> str:
+    """ "144 - 16 = 128 fewer (88.89 % fewer)", as the article counts it."""
+    share = fewer(1 - weights / dense)
+    if weights >= dense:
+        return share
+    return f"{dense:,} - {weights:,} = {dense - weights:,} or {share}"
 
 
 def fewer(reduction: float) -> str:
