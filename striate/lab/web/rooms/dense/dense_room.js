@@ -9,6 +9,7 @@ import { linesAt, STOPS } from "../../maths/derivation_lines.js";
 import { readMatrix } from "../../maths/typed_numbers.js";
 import { pictureSource } from "../../parts/picture_source.js";
 import { player } from "../../parts/player.js";
+import { scrolling } from "../../parts/scrolling.js";
 import { ablationView, calculator, FUNCTIONS, grouped } from "./claims_view.js";
 import { denseImage, MOST_NEURONS, MOST_SIDE, weightsOf } from "./dense_numbers.js";
 import { denseSettings } from "./dense_settings.js";
@@ -216,7 +217,7 @@ function countsTable() {
   const heads = ["way", "weights", "fewer", "connections", "work"].map((name) => html("th", { scope: "col", text: say(`dense.counts.${name}`) }));
   const now = html("p", { "aria-live": "polite", class: "counted" });
   const element = html("div", {}, now,
-    html("div", { class: "table-scroll" }, html("table", { class: "counts" }, html("thead", {}, html("tr", {}, ...heads)), html("tbody", {}, ...rows.map(({ row }) => row)))),
+    scrolling(html("div", { class: "table-scroll" }, html("table", { class: "counts" }, html("thead", {}, html("tr", {}, ...heads)), html("tbody", {}, ...rows.map(({ row }) => row))))),
     html("p", { class: "hint", text: say("dense.counts.note") }));
   return {
     element,
