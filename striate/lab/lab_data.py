@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from striate.lab.room_data.exercise_sets import exercise_sets
 from striate.lab.room_data.kernels import convolution_data
+from striate.lab.room_data.learning import learning_data
 from striate.lab.room_data.photo import photo
 
+if TYPE_CHECKING:
+    from striate.data import Dataset
+    from striate.network import Network
 
-def lab_data(exercises: Sequence[str | Path] = ()) -> dict[str, Any]:
+
+def lab_data(
+    network: Network | None = None,
+    dataset: Dataset | None = None,
+    *,
+    exercises: Sequence[str | Path] = (),
+) -> dict[str, Any]:
     """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them.
 
     Args:
+        network, dataset: of the room of learning, see `learning_data`.
         exercises: sets of exercises, see `exercise_sets`.
 
     Raises:
@@ -23,5 +34,6 @@ def lab_data(exercises: Sequence[str | Path] = ()) -> dict[str, Any]:
     return {
         "photo": photo(),
         "convolution": convolution_data(),
+        "learning": learning_data(network, dataset),
         "exercises": exercise_sets(exercises),
     }

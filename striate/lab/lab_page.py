@@ -24,6 +24,7 @@ STYLES = (
     "core/lab.css",
     "parts/code_view.css",
     "rooms/convolution/convolution.css",
+    "rooms/learning/learning.css",
     "rooms/exercises/exercises.css",
 )
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
