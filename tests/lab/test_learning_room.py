@@ -10,6 +10,11 @@ from striate.data import load
 from striate.lab.room_data.learning import BATCH_SIZE, EPOCHS, PEAK, RATE, small_network
 
 
+def at(page: Any, step: int) -> None:
+    """Wait until the training has come to a step."""
+    page.locator(".progress-text", has_text=re.compile(rf"^Step {step} ")).wait_for()
+
+
 def test_the_room_trains_explains_and_learns_drawings(open_page: Any, lab_file: Path) -> None:
     data = load("digits")
     network = small_network(data.train_images.shape[1:], 10)
@@ -27,22 +32,15 @@ def test_the_room_trains_explains_and_learns_drawings(open_page: Any, lab_file: 
 
     page = open_page(lab_file)
     page.evaluate("location.hash = '#learning?image=5'")
-    page.wait_for_function(
-        "document.querySelector('.room-learning button.main')?.disabled === false"
-    )
     page.click(".room-learning button.main")
-    page.wait_for_function(
-        f"document.querySelector('.progress-text').textContent.startsWith('Step {steps} ')"
-    )
+    at(page, steps)
     told = page.text_content(".curve")
     shown = float(re.search(r"right: ([\d.]+) %", told)[1]) / 100  # type: ignore[index]
     assert abs(shown - right.mean()) <= 1.5 / len(right)
 
     # The sum of a value, at a place of the second convolution, adds up to what is told.
     page.evaluate("location.hash = '#learning?image=5&layer=3&place=70'")
-    page.wait_for_function(
-        "document.querySelector('.progress-text').textContent.startsWith('Step 0 ')"
-    )
+    at(page, 0)
     products, total = page.text_content(".sum-of-picked").replace("−", "-").split(" = ")
     pairs = re.findall(r"\(?(-?[\d.]+)\)?·\(?(-?[\d.]+)\)?", products)
     image = np.asarray(data.test_images[5:6])
@@ -55,15 +53,11 @@ def test_the_room_trains_explains_and_learns_drawings(open_page: Any, lab_file: 
 
     # The move of a weight that is told is the one that the next step makes.
     page.evaluate("location.hash = '#learning?image=5&step=30&kind=weight&layer=3&place=200'")
-    page.wait_for_function(
-        "document.querySelector('.progress-text').textContent.startsWith('Step 30 ')"
-    )
+    at(page, 30)
     said = page.text_content(".explanation")
     after = re.search(r"α = [^:]+: (−?[\d.]+)\.", said)[1]  # type: ignore[index]
     page.click("text=One batch")
-    page.wait_for_function(
-        "document.querySelector('.progress-text').textContent.startsWith('Step 31 ')"
-    )
+    at(page, 31)
     now = re.search(r"w = (−?[\d.]+), after decay", page.text_content(".explanation"))[1]  # type: ignore[index]
     numbers = [float(one.replace("−", "-")) for one in (after, now)]
     assert abs(numbers[0] - numbers[1]) < 2e-5
@@ -77,4 +71,4 @@ def test_the_room_trains_explains_and_learns_drawings(open_page: Any, lab_file: 
     assert "Seen as" in page.text_content(".draw")
     page.select_option(".draw select", "1")
     page.click("text=Add to the training images")
-    page.wait_for_function("document.querySelector('.draw').textContent.includes('images: 1')")
+    page.locator(".draw", has_text="images: 1").wait_for()

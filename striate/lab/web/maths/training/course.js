@@ -24,6 +24,7 @@ export class Course {
   epochs = [];
   /** The rows of the batch that was taken last. @type {ArrayLike<number>} */
   rows = new Int32Array();
+  /** @type {Int32Array} */
   #order = new Int32Array();
   #sizes;
   #sum = 0;

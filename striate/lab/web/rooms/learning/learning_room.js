@@ -88,6 +88,10 @@ function open(place, lab) {
 
   function tellDrawn() {
     if (!session.network) return;
+    if (!pad.pixels().some((pixel) => pixel > 0)) {
+      set(drawnAnswer, { text: `${say("learning.draw")} ${say("learning.added", { added: session.drawn.labels.length })}` });
+      return;
+    }
     const p = softmax(session.network.run(pad.pixels(), 1)), best = largest(p);
     set(drawnAnswer, { text: say("learning.drawn", { name: data.classes[best], percent: written(100 * p[best], 1), added: session.drawn.labels.length }) });
   }
