@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from striate.data import load
-from striate.lab.room_data.learning import (
+from striate.lab.room_data.training_room import (
     BATCH_SIZE,
     PEAK,
     RATE,

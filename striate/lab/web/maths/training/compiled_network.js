@@ -3,7 +3,7 @@
 import { bytesOf } from "../../core/data.js";
 
 /**
- * What Python gives of it, see striate/lab/room_data/learning.py.
+ * What Python gives of it, see striate/lab/room_data/training_room.py.
  *
  * @typedef {object} Code
  * @property {Record<string, string>} modules - by kind ("fused", "simd", "plain"), packed by zlib, in base64.

@@ -22,8 +22,9 @@ export class Course {
   losses = [];
   /** @type {EpochRow[]} */
   epochs = [];
-  /** The rows of the batch that was taken last. @type {Int32Array} */
+  /** The rows of the batch that was taken last. @type {ArrayLike<number>} */
   rows = new Int32Array();
+  /** @type {Int32Array} */
   #order = new Int32Array();
   #sizes;
   #sum = 0;

@@ -116,7 +116,7 @@ def learning_data(network: Network | None = None, dataset: Dataset | None = None
             "places": dict(code.memory.places),
             "takes": {one.name: [name for _, name in one.parameters] for one in made.signatures},
             "state": program.state_bytes,
-            "statistics": program.statistics,
+            "buffers": program.optimizer_state // 4,
             "outputs": int(learner.output_shape[0]),
         },
     }
