@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from striate.lab.room_data.convolution_kernels import convolution_data
 from striate.lab.room_data.digit_images import digit_images
 from striate.lab.room_data.exercise_sets import exercise_sets
-from striate.lab.room_data.training_room import learning_data
 from striate.lab.room_data.photo import photo
+from striate.lab.room_data.training_room import learning_data
 from striate.lab.room_data.view_code import view_code
 
 if TYPE_CHECKING:
