@@ -6,11 +6,12 @@ import { say } from "../core/texts.js";
 /**
  * @param {object} options
  * @param {string} options.label
+ * @param {number} [options.first] - the number at which steps are counted, to be read.
  * @param {number} [options.pause] - milliseconds from one step to the next.
  * @param {(step: number) => void} options.onStep
  * @returns {{element: HTMLElement, show: (step: number, last: number) => void, stop: () => void}}
  */
-export function player({ label, pause = 800, onStep }) {
+export function player({ label, first = 0, pause = 800, onStep }) {
   let timer = 0, now = 0, end = 0;
   const slider = html("input", { type: "range", min: 0, step: 1, "aria-label": label, oninput: () => {
     stop();
@@ -46,7 +47,8 @@ export function player({ label, pause = 800, onStep }) {
       end = last;
       set(slider, { max: last });
       slider.value = String(step);
-      set(value, { text: step });
+      set(value, { text: step + first });
+      set(slider, { "aria-valuetext": step + first });
     },
     stop,
   };

@@ -12,7 +12,7 @@ import { typedControl } from "../../parts/typed_field.js";
 /** @typedef {import("../../core/room.js").Lab} Lab */
 
 const LARGEST = 1e6;
-/** A number with spaces between thousands, for long counts. @param {number} value */
+/** A count with commas between thousands. @param {number} value */
 export const grouped = (value) => value.toLocaleString("en-US");
 
 /** @param {Lab} lab */
@@ -20,6 +20,7 @@ export function calculator(lab) {
   const typedSizes = typedControl({
     label: say("dense.calculator.label"), wrong: say("dense.calculator.wrong"),
     read: (text) => {
+      /** @type {readonly number[] | null} */
       const list = readList(text.replace(/[-–→]/g, " "));
       return list && list.length >= 2 && list.length <= 8 && list.every((one) => Number.isInteger(one) && one >= 1 && one <= LARGEST) ? list : null;
     },

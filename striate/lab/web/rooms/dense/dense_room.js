@@ -64,7 +64,7 @@ function open(place, lab) {
   let photo = null;
   /** Pointed at for now. @type {State} */
   let pointed = {};
-  const stops = player({ label: say("dense.stop"), pause: 2500, onStep: (stop) => lab.change({ stop: Math.min(stop, LAST) }) });
+  const stops = player({ label: say("dense.stop"), first: 1, pause: 2500, onStep: (stop) => lab.change({ stop: Math.min(stop, LAST) }) });
   const turn = player({ label: say("dense.turn"), pause: 900, onStep: (position) => {
     const { neuron, group } = within(lab.state());
     lab.change({ neuron: neuron - (neuron % group) + position, only: "" });
@@ -80,6 +80,7 @@ function open(place, lab) {
       if (JSON.stringify(pointed) !== before) lab.change({});
     },
     onPick(what, index) {
+      pointed = {}; // what is picked, by keys too, counts more than where the mouse rests
       const { only, ...state } = lab.state();
       const again = what === "" || (only === what && state[what] === index);
       lab.change(again ? { only: "" } : { only: what, [what]: index });
