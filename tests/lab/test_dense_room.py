@@ -138,7 +138,7 @@ def test_figures_move_and_sums_are_right(open_page: Any, lab_file: Path) -> None
         "() => document.querySelector('.said').textContent.startsWith('Pixel 1:')"
     )
     page.get_by_label("Pixels, and neurons of each layer").fill("1024 500")
-    assert "512,000 weights" in page.locator(".calculated").inner_text()
+    page.locator(".calculated", has_text="= 512,000 weights").wait_for(timeout=5000)
 
 
 @needs_node
