@@ -26,6 +26,7 @@ STYLES = (
     "rooms/convolution/convolution.css",
     "rooms/dense/dense.css",
     "rooms/exercises/exercises.css",
+    "rooms/layer/layer.css",
 )
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
 LANGUAGE = "en"

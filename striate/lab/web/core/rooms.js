@@ -3,6 +3,7 @@
 import { convolution_room } from "../rooms/convolution/convolution_room.js";
 import { dense_room } from "../rooms/dense/dense_room.js";
 import { exercises_room } from "../rooms/exercises/exercises_room.js";
+import { layer_room } from "../rooms/layer/layer_room.js";
 
 /** @typedef {import("./room.js").Room} Room */
 
@@ -10,5 +11,6 @@ import { exercises_room } from "../rooms/exercises/exercises_room.js";
 export const ROOMS = [
   convolution_room,
   dense_room,
+  layer_room,
   exercises_room,
 ];

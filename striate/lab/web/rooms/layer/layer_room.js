@@ -1,0 +1,88 @@
+// A convolutional layer: its sums over channels, what stacked layers see, pooling, and a moved stroke.
+
+import { html, set } from "../../core/dom.js";
+import { choice, numbers, whole } from "../../core/fields.js";
+import { say } from "../../core/texts.js";
+import { matrixField } from "../../core/typed_fields.js";
+import { readMatrix } from "../../maths/typed_numbers.js";
+import { MOST_POOLED, poolView } from "./pool_view.js";
+import { stackView, MOST_INPUTS, MOST_LAYERS } from "./stack_view.js";
+import { MOST_MOVE, strokeView } from "./stroke_view.js";
+import { MOST_CHANNELS, MOST_ROWS, sumView } from "./sum_view.js";
+
+/** @typedef {import("../../core/room.js").Room} Room */
+/** @typedef {import("../../core/room.js").Lab} Lab */
+/** @typedef {import("../../core/fields.js").State} State */
+
+const VIEWS = /** @type {const} */ ({ sum: sumView, stack: stackView, pool: poolView, stroke: strokeView });
+const NAMES = /** @type {(keyof typeof VIEWS)[]} */ (Object.keys(VIEWS));
+const POOLED = /** @type {import("../../maths/typed_numbers.js").Matrix} */ (readMatrix("1 3 2 1; 4 6 5 0; 3 1 2 9; 0 2 7 8"));
+
+/** @type {Room} */
+export const layer_room = {
+  id: "layer",
+  fields: {
+    view: choice("sum", NAMES),
+    // Sums over channels.
+    rows: whole(5, 1, MOST_ROWS),
+    columns: whole(5, 1, MOST_ROWS),
+    channels: whole(3, 1, MOST_CHANNELS),
+    filters: whole(2, 1, MOST_CHANNELS),
+    size: whole(3, 1, 5),
+    stride: whole(2, 1, 4),
+    padding: whole(1, 0, 2),
+    seed: whole(1, 1, 999_999),
+    input: numbers([], 0, MOST_ROWS * MOST_ROWS * MOST_CHANNELS),
+    weights: numbers([], 0, 25 * MOST_CHANNELS * MOST_CHANNELS),
+    biases: numbers([1, 0], 0, MOST_CHANNELS),
+    row: whole(0, 0, 99),
+    column: whole(0, 0, 99),
+    filter: whole(0, 0, MOST_CHANNELS - 1),
+    // Stacked layers.
+    inputs: whole(5, 1, MOST_INPUTS),
+    stack: numbers([3, 1, 3, 1], 2, 2 * MOST_LAYERS),
+    ends: choice("same", ["none", "same"]),
+    level: whole(2, 0, MOST_LAYERS),
+    unit: whole(2, 0, MOST_INPUTS - 1),
+    connections: choice("convolution", ["convolution", "dense"]),
+    maps: whole(1, 1, 3),
+    // Pooling.
+    pooled: matrixField(POOLED, MOST_POOLED),
+    window: whole(2, 1, MOST_POOLED),
+    step: whole(2, 1, MOST_POOLED),
+    kind: choice("max", ["max", "average", "sum"]),
+    place: whole(0, 0, MOST_POOLED * MOST_POOLED - 1),
+    // The stroke.
+    level2: whole(0, 0, 100),
+    pool: choice("4", ["1", "2", "4", "7"]),
+    down: whole(0, -MOST_MOVE, MOST_MOVE),
+    across: whole(0, -MOST_MOVE, MOST_MOVE),
+  },
+  open,
+};
+
+/**
+ * @param {HTMLElement} place
+ * @param {Lab} lab
+ * @returns {import("../../core/room.js").OpenRoom}
+ */
+function open(place, lab) {
+  const tabs = NAMES.map((name) =>
+    html("button", { type: "button", text: say(`layer.views.${name}`), onclick: () => lab.change({ view: name }) }));
+  place.append(html("div", { class: "buttons views", role: "group", "aria-label": say("layer.view") }, ...tabs));
+  /** Each is made when it is first shown. @type {Map<string, {element: HTMLElement, show: (state: State) => void}>} */
+  const made = new Map();
+  return {
+    show(state) {
+      NAMES.forEach((name, index) => set(tabs[index], { "aria-pressed": String(name === state.view) }));
+      const name = /** @type {keyof typeof VIEWS} */ (state.view);
+      if (!made.has(name)) {
+        const view = VIEWS[name](lab);
+        made.set(name, view);
+        place.append(view.element);
+      }
+      for (const [key, view] of made) view.element.hidden = key !== name;
+      made.get(name)?.show(state);
+    },
+  };
+}
