@@ -12,11 +12,11 @@ TEXTS = json.loads((WEB / "texts" / "en.json").read_text("utf-8"))
 PLURALS = {"zero", "one", "two", "few", "many", "other"}
 
 
-def names(texts: dict[str, Any], before: str = "") -> Iterator[str]:
-    """The names of all texts; one with plural forms is one."""
-    for name, text in texts.items():
-        if isinstance(text, str) or text.keys() <= PLURALS:
-            yield before + name
+def names(texts: Any, before: str = "") -> Iterator[str]:
+    """The names of all texts; one with plural forms is one, and those of a list are numbered."""
+    for name, text in texts.items() if isinstance(texts, dict) else enumerate(texts):
+        if isinstance(text, str) or (isinstance(text, dict) and text.keys() <= PLURALS):
+            yield f"{before}{name}"
         else:
             yield from names(text, f"{before}{name}.")
 

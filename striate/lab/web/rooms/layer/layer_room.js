@@ -45,7 +45,6 @@ export const layer_room = {
     level: whole(2, 0, MOST_LAYERS),
     unit: whole(2, 0, MOST_INPUTS - 1),
     connections: choice("convolution", ["convolution", "dense"]),
-    maps: whole(1, 1, 3),
     // Pooling.
     pooled: matrixField(POOLED, MOST_POOLED),
     window: whole(2, 1, MOST_POOLED),

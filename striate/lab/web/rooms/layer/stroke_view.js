@@ -56,7 +56,6 @@ export function strokeView(lab) {
       const digits = [drawnTwo(0, 0, 0), drawnTwo(state.level2 / 100, state.down, state.across)];
       const edges = digits.map(levelEdges);
       const pools = edges.map((map) => pooled(map, size, size, "max"));
-      const white = Math.max(...edges[0].values);
       const places = strongPlaces(pools[0].values, pools[1].values);
       maps.forEach((row, index) => {
         row[0].show(digits[index], 255);
@@ -64,7 +63,7 @@ export function strokeView(lab) {
         row[2].show(pools[index], Math.max(...pools[index].values), index ? places.kept : places.strong);
       });
       const { strong, kept: still } = places;
-      set(kept, { text: say("layer.stroke.kept", { strong: strong.length, kept: still.length, percent: written((100 * still.length) / strong.length, 0), size: white ? size : size }) });
+      set(kept, { text: say("layer.stroke.kept", { strong: strong.length, kept: still.length, percent: written((100 * still.length) / strong.length, 0), size }) });
       // The same altered digit, not moved: its edges, moved by as much, are those of the moved digit.
       const still2 = levelEdges(drawnTwo(state.level2 / 100, 0, 0));
       let apart = 0;
