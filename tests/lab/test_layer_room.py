@@ -2,66 +2,71 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-
-import striate
-from striate.inspect import reach
-from striate.layers import Conv2D
-from tests.lab.node_functions import called, needs_node
+from scipy import ndimage
 
 
-@needs_node
-def test_sums_are_those_of_pytorch() -> None:
+def shown(page: Any, selector: str, text: str) -> None:
+    """Wait until an element says a text: the page is shown anew once a frame."""
+    page.locator(selector, has_text=text).first.wait_for(timeout=5000)
+
+
+def go(page: Any, fields: dict[str, Any]) -> None:
+    page.evaluate("to => { location.hash = to }", f"layer?{urlencode(fields)}")
+
+
+def number(value: float) -> str:
+    return f"{value:g}".replace("-", "\u2212")
+
+
+def test_sums_over_channels_with_typed_numbers(open_page: Any, lab_file: Path) -> None:
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
-    calls, wanted = [], []
-    for stride, padding in [(1, 0), (2, 1), (3, 2), (2, 0)]:
-        x, w = rng.normal(size=(6, 9, 3)), rng.normal(size=(3, 3, 3, 2))
-        b = rng.normal(size=2)
-        out = torch.nn.functional.conv2d(
-            torch.tensor(x).permute(2, 0, 1)[None],
-            torch.tensor(w).permute(3, 2, 0, 1),
-            torch.tensor(b),
-            stride=stride,
-            padding=padding,
-        )[0].numpy()
-        sizes = {
-            "rows": 6, "columns": 9, "channels": 3, "filters": 2,
-            "side": 3, "stride": stride, "padding": padding,
-        }  # fmt: skip
-        for k, r, c in [(0, 0, 0), (1, out.shape[1] - 1, out.shape[2] - 1), (1, 0, 1)]:
-            lists = [x.ravel().tolist(), w.ravel().tolist(), b.tolist()]
-            calls.append([*lists, sizes, r, c, k])
-            wanted.append(out[k, r, c])
-    got = [one["total"] for one in called("maths/volume.js", "layerSum", calls)]
-    assert got == pytest.approx(wanted, abs=1e-12)
-
-
-@needs_node
-def test_what_a_unit_sees_is_what_inspect_says() -> None:
-    calls, wanted = [], []
-    for inputs, layers in [(5, [(3, 1), (3, 1)]), (15, [(3, 2), (3, 1), (2, 1)]), (14, [(4, 2)])]:
-        network = striate.Network(
-            [Conv2D(1, (1, side), stride=(1, stride)) for side, stride in layers], (1, inputs, 1)
-        )
-        last = reach(network).layers[-1]
-        for unit in range(last.shape[1]):
-            calls.append([inputs, [{"side": a, "stride": b} for a, b in layers], unit])
-            wanted.append((last.shape[1], list(last.field(0, unit).columns)))
-    got = called("maths/volume.js", "pyramid", calls)
-    assert [(one["counts"][-1], one["spans"][0]) for one in got] == wanted
-
-
-def test_an_output_is_picked_and_the_field_grows(open_page: Any, lab_file: Path) -> None:
-    expect = pytest.importorskip("playwright.sync_api").expect
     page = open_page(lab_file, width=390)
-    for depth, inputs, said in [(2, 5, "x1 to x5: its receptive field is 5 wide")]:
-        page.goto(f"{lab_file.as_uri()}#layer?depth={depth}&inputs={inputs}")
-        expect(page.locator(".field-said")).to_contain_text(said)
-    before = page.locator(".layer-total").inner_text()
-    grid = page.get_by_role("grid", name="The outputs of the filter")
-    grid.get_by_role("gridcell").nth(4).click()
-    expect(page.locator(".layer-total")).not_to_have_text(before)
+    for size, stride, padding in [(3, 2, 1), (2, 1, 0)]:
+        x, w = rng.integers(-4, 5, (2, 5, 7)), rng.integers(-4, 5, (3, 2, size, size))
+        b = rng.integers(-4, 5, 3)
+        given = [torch.tensor(a, dtype=torch.float64) for a in (x[None], w, b)]
+        out = torch.nn.functional.conv2d(*given, stride=stride, padding=padding)[0].numpy()
+        k, r, c = (int(rng.integers(n)) for n in out.shape)
+        numbers = {"input": x, "weights": w, "biases": b}
+        go(page, {
+            "rows": 5, "columns": 7, "channels": 2, "filters": 3, "size": size, "stride": stride,
+            "padding": padding, "row": r, "column": c, "filter": k,
+            **{name: ",".join(map(str, a.ravel())) for name, a in numbers.items()},
+        })  # fmt: skip
+        shown(page, ".channel-total", f"O({r}, {c}, {k}) = ")
+        shown(page, ".channel-total", f"= {number(out[k, r, c])}")
+        page.get_by_role("grid", name=f"output of filter {2 - k}").press("ArrowRight")
+        right = min(c + 1, out.shape[2] - 1) if k == 1 else None
+        if right is not None:
+            shown(page, ".channel-total", f"= {number(out[1, r, right])}")
+    page.get_by_label("W(0, 0, 0)").fill("9")
+    shown(page, ".channel-sums", "9")
+    go(page, {"rows": 6, "stride": 4, "padding": 0})
+    shown(page, ".note", "no whole number along the height; choose a stride of 1 or 3")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_other_parts(open_page: Any, lab_file: Path) -> None:
+    rng = np.random.default_rng(1)
+    page = open_page(lab_file)
+    go(page, {"view": "stack"})
+    shown(page, ".room-layer", "y3 sees x1, x2, x3, x4, x5 (5 inputs) through h2, h3, h4.")
+    shown(page, ".room-layer", "3 different weights, each used again and again; 13 connections")
+    page.locator(".stack").get_by_role("button", name="h2").click()
+    shown(page, ".room-layer", "h2 sees x1, x2, x3: 3 inputs.")
+    page.locator("select:visible").nth(1).select_option("dense")
+    shown(page, ".room-layer", "5\u00b75 = 25 weights")
+    x = rng.integers(0, 50, (5, 6))
+    text = "; ".join(" ".join(map(str, row)) for row in x)
+    go(page, {"view": "pool", "pooled": text, "window": 3, "step": 1, "place": 7})
+    shown(page, ".room-layer", f"is {ndimage.maximum_filter(x, 3)[2, 4]}.")
+    page.locator("select:visible").first.select_option("sum")
+    shown(page, ".room-layer", f"= {x[1:4, 3:6].sum()}.")
+    go(page, {"view": "stroke", "down": 3, "across": -2})
+    shown(page, ".room-layer", "those before the move differ by 0 at most")
+    shown(page, ".room-layer", "The strongest answer of all was 1020 and is 1020")
