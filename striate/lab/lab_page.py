@@ -23,6 +23,7 @@ ENTRY = "core/app.js"
 STYLES = (
     "core/lab.css",
     "rooms/convolution/convolution.css",
+    "rooms/size/size.css",
 )
 """Style sheets in the order in which they are put into the page; a room may bring its own."""
 LANGUAGE = "en"
