@@ -24,6 +24,7 @@ STYLES = (
     "core/lab.css",
     "parts/code_view.css",
     "rooms/convolution/convolution.css",
+    "rooms/size/size.css",
     "rooms/dense/dense.css",
     "rooms/layer/layer.css",
     "rooms/learning/learning.css",

@@ -71,7 +71,7 @@ export function lineView(lab) {
   const picturePlace = html("div");
   const kernelPlace = html("div");
   const definition = html("div");
-  const otherLegend = legend([["other", say("convolution.line.legend.other")]]);
+  const otherLegend = legend([["other", say("convolution.line.legend.compared")]]);
 
   const element = html("div", {},
     html("div", { class: "controls" }, example.element, operation.element, origin.element, both.element),

@@ -8,7 +8,7 @@ import { cellNumber } from "../../parts/written_sum.js";
 
 /** @typedef {import("../../maths/photo_filter.js").Kernel} Kernel */
 
-const SIDE = 230; // pixels of a grid at most
+const SIDE = 215; // pixels of a grid at most
 
 /**
  * @typedef {object} SumView
