@@ -45,6 +45,14 @@ def test_two_inputs_suffice_where_the_others_say_nothing() -> None:
     assert "the first two inputs suffice" in sentences(correlation_of(gray, "it"))[1]
 
 
+def test_two_inputs_do_not_suffice_where_the_far_ones_decide() -> None:
+    far = np.random.default_rng(3).standard_normal((60, 60))
+    gray = np.tile(far[:, :20], (1, 4))  # each pixel is the one 20 columns to its left
+    found = correlation_of(gray, "it")
+    assert found.far == 20
+    assert "do not suffice" in sentences(found)[1]
+
+
 def test_flat_and_tiny_pictures() -> None:
     assert np.isnan(correlation_of(np.ones((5, 5)), "it").across[0])
     with pytest.raises(ValueError, match="it has 2×5 pixels, too few"):
