@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from striate.teaching.derivation import Derivation, derive
-from striate.teaching.derivation.connections import FIGURES, connections, inputs, read_by
 from striate.teaching.derivation.drawing import stage_figure
 from striate.teaching.derivation.drawing_colours import ink_on, weight_colour
+from striate.teaching.derivation.figure_connections import FIGURES, connections, inputs, read_by
 from striate.teaching.derivation.files import content
 from striate.teaching.derivation.network_drawing import abridged, columns_of
 

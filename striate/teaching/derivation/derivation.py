@@ -57,7 +57,7 @@ class Derivation(DerivationData):
 
         Args:
             path: the file.
-            stage: the only figure to be drawn, one of `connections.FIGURES` or the article's number
+            stage: the only figure to be drawn, one of `figure_connections.FIGURES` or the article's number
                 of it, such as "weights" or "11".
             pixel, neuron: what that figure singles out, numbered from 0.
 

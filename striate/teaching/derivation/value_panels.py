@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.teaching.derivation.connections import corner_of, place_of, read_by
 from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.drawing_colours import (
     gray_levels,
@@ -20,6 +19,7 @@ from striate.teaching.derivation.drawing_colours import (
     signed_colour,
     weight_name,
 )
+from striate.teaching.derivation.figure_connections import corner_of, place_of, read_by
 from striate.teaching.derivation.windows import Windows
 
 if TYPE_CHECKING:
