@@ -179,7 +179,7 @@ def derive(
     if stage is None and (pixel is not None or neuron is not None):
         raise click.UsageError("--pixel and --neuron say what --stage singles out; name a --stage")
     if stage is not None:
-        from striate.teaching.derivation.connections import figure_called
+        from striate.teaching.derivation.figure_connections import figure_called
 
         figure_called(stage)
     if stage is not None and out is None:

@@ -76,7 +76,45 @@ def test_one_stage(striate: Run, in_tmp: Path) -> None:
         with Image.open("a.png") as picture:
             sizes.append(picture.size)
     # A network is narrower than the image with its filters and outputs.
-    assert sizes == [(845, 629), (1170, 572)]
+    assert sizes == [(845, 759), (1170, 598)]
+
+
+def test_figures_by_number_own_values_and_choices(
+    striate: Run, refused: Refused, in_tmp: Path
+) -> None:
+    own = (
+        *ARTICLE,
+        "--values",
+        "1 2 3; 4 5 6; 7 8 9",
+        "--weights",
+        "1 0; 0 2|0 1; 1 0|3 0; 0 0|0 0; 0 1",
+    )
+    found = striate(*own, "--json").json
+    assert found["outputs"]["convolution"][:8] == [11, 14, 20, 23, 6, 8, 12, 14]
+    assert striate(*own, "--stage", "11", "--neuron", 6, "--out", "eleven.png").code == 0
+    assert striate(*own, "--stage", "weights", "--neuron", 6, "--out", "weights.png").code == 0
+    assert (in_tmp / "eleven.png").read_bytes() == (in_tmp / "weights.png").read_bytes()
+    for arguments, message in (
+        (("--stage", "weigths", "--out", "a.png"), "no figure 'weigths'; did you mean 'weights'"),
+        (
+            ("--stage", "8", "--neuron", 16, "--out", "a.png"),
+            "there is no neuron 16; the 16 neurons",
+        ),
+        (("--stage", "6", "--pixel", -1, "--out", "a.png"), "there is no pixel -1; the 9 pixels"),
+        (("--pixel", 1), "name a --stage"),
+        (("--values", "1 2 3"), "3 values were given for an image of 3×3×1 = 9 numbers"),
+        (("--weights", "1 2"), "2 weights were given for 4 filters of 2×2×1, which have 16"),
+    ):
+        assert message in refused("derive", *arguments)
+    assert not (in_tmp / "a.png").exists()
+
+
+def test_own_picture_is_correlated(striate: Run, images: Path) -> None:
+    text = striate(*ARTICLE, "--on", images / "dark" / "dark0.png").out
+    assert "correlation: 1 apart" in text
+    words = " ".join(striate(*ARTICLE).out.split())
+    assert "144 - 16 = 128 or 88.89 % fewer" in words
+    assert "2×2 is even" in words and "Nothing is flipped" in words
 
 
 def test_measure(striate: Run) -> None:
@@ -108,7 +146,8 @@ def test_measure(striate: Run) -> None:
         (("--stage", "local", "--out", "a.html"), "a .html file holds all stages"),
         (
             ("--neurons", "1", "--stage", "local", "--out", "a.png"),
-            "there is no stage 'local' to be drawn here; there are dense",
+            "there is no stage 'local' to be drawn here, as these sizes have no windows; there are "
+            "pixels, vector, neurons, dense, one-neuron, correlation",
         ),
     ],
 )

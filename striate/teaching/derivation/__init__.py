@@ -12,7 +12,7 @@ using only those before it:
     measure               time and memory of each stage
     derivation_data       the record of all these results
     as_text               the results as text
-    connections           which inputs, neurons and weights each figure shows, as data
+    figure_connections    which inputs, neurons and weights each figure shows, as data
     neighbour_correlation how alike near and far pixels are, measured
     drawing_colours       colours of groups, weights and numbers
     network_drawing, value_panels, plane_drawing, correlation_drawing

@@ -57,8 +57,8 @@ class Derivation(DerivationData):
 
         Args:
             path: the file.
-            stage: the only figure to be drawn, one of `connections.FIGURES` or the article's number
-                of it, such as "weights" or "11".
+            stage: the only figure to be drawn, one of `figure_connections.FIGURES` or its number in
+                the article, such as "weights" or "11".
             pixel, neuron: what that figure singles out, numbered from 0.
 
         Raises:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from striate.common.errors import StriateValueError
-from striate.teaching.derivation.connections import check_choice, drawable, figure_called
 from striate.teaching.derivation.correlation_drawing import draw_correlation
 from striate.teaching.derivation.derivation_data import DerivationData
+from striate.teaching.derivation.figure_connections import check_choice, drawable, figure_called
 from striate.teaching.derivation.neighbour_correlation import neighbour_correlation
 from striate.teaching.derivation.network_drawing import abridged, draw_network, network_height
 from striate.teaching.derivation.plane_drawing import draw_planes
@@ -56,7 +56,7 @@ def stage_figure(
 
     Args:
         derivation: of what.
-        name: one of `connections.FIGURES`, or "1" to "12".
+        name: one of `figure_connections.FIGURES`, or "1" to "12".
         pixel, neuron: what to single out where the figure can: a pixel in networks, a neuron in
             those, in "weights", "slide", "planes" and "depth".
 

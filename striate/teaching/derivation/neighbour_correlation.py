@@ -16,6 +16,8 @@ from striate.teaching.derivation.windows import WHO
 _DISTANCES = (1, 2, 5, 10, 20, 50, 100, 200)
 # Pairs at a distance are only taken if at least so many rows or columns of pairs are left.
 _LEAST = 2
+# A share of the variance that makes no difference.
+_NOTHING = 0.01
 
 
 @short_repr
@@ -124,9 +126,11 @@ def sentences(found: NeighbourCorrelation) -> list[str]:
     lines = [f"Pixels of {found.name}, correlation: {'; '.join(pairs)}."]
     if found.explained:
         every, near, distant = (f"{share:.3f}" for share in found.explained)
+        suffice = found.explained[0] - found.explained[1] <= _NOTHING
+        verdict = "the first two inputs suffice" if suffice else "the first two do not suffice"
         lines.append(
             f"Of a function f(x1, x2, x3, x4) of the pixels left, above, {found.far} left and "
-            f"{found.far} above, the first two inputs suffice: the best linear one explains "
+            f"{found.far} above, {verdict}: the best linear one explains "
             f"{every} of a pixel's variance, with x1 and x2 alone {near}, with x3 and x4 alone "
             f"{distant}."
         )

@@ -10,16 +10,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from striate.teaching.derivation.connections import (
-    FIGURES,
-    Connection,
-    connections,
-    inputs,
-    is_one_dimensional,
-    is_padding,
-    place_of,
-    read_by,
-)
 from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.drawing_colours import (
     gray_levels,
@@ -29,6 +19,16 @@ from striate.teaching.derivation.drawing_colours import (
     short,
     weight_colour,
     weight_name,
+)
+from striate.teaching.derivation.figure_connections import (
+    FIGURES,
+    Connection,
+    connections,
+    inputs,
+    is_one_dimensional,
+    is_padding,
+    place_of,
+    read_by,
 )
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 from striate.common.figure_files import figure_bytes
 from striate.common.templates import rendered
 from striate.teaching.derivation import as_text, drawing
-from striate.teaching.derivation.connections import drawable, figure_called
 from striate.teaching.derivation.derivation_data import DerivationData
+from striate.teaching.derivation.figure_connections import drawable, figure_called
 
 # The stage whose sentence stands with a figure of another name; what a page leaves out; and dots
 # per inch, enough for a page.

@@ -7,12 +7,13 @@ are the neurons of all filters that read the same patch.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.teaching.derivation.connections import connections, corner_of, place_of
 from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.drawing_colours import (
     gray_levels,
@@ -22,6 +23,7 @@ from striate.teaching.derivation.drawing_colours import (
     signed_colour,
     weight_colour,
 )
+from striate.teaching.derivation.figure_connections import connections, corner_of, place_of, read_by
 from striate.teaching.derivation.windows import Windows
 
 if TYPE_CHECKING:
@@ -66,25 +68,31 @@ def draw_planes(ax: Axes, derivation: DerivationData, neuron: int | None, column
         lower = (size[0] - windows.positions[0]) / 2
         return begin + place * after + 0.5 * column_, -row - lower + 0.3 * column_
 
-    values = derivation.picture.pixels if derivation.picture else np.ones(derivation.image)
+    values = (
+        derivation.picture.pixels if derivation.picture else np.broadcast_to(1.0, derivation.image)
+    )
     for channel in range(min(channels, _PLANES)):
+        if size[0] * size[1] > _CELLS:
+            _outline(ax, size, partial(from_input, channel=channel))
+            continue
         padded = np.pad(
             gray_levels(values)[..., channel], (pads[:2], pads[2:]), constant_values=np.nan
         )
         numbers = np.pad(values[..., channel], (pads[:2], pads[2:]))
-        _plane(ax, padded, numbers, lambda r, c, k=channel: from_input(r, c, k), None, small)
+        _plane(ax, padded, numbers, partial(from_input, channel=channel), None, small)
     outputs = derivation.outputs.neurons.get("convolution") if derivation.outputs else None
     maps = (
-        np.zeros((filters, *windows.positions))
+        np.broadcast_to(0.0, (filters, *windows.positions))
         if outputs is None
         else outputs.reshape(filters, *windows.positions)
     )
-    limit = float(np.abs(maps).max()) or 1.0
+    limit = 1.0 if outputs is None else float(np.abs(outputs).max()) or 1.0
     for place, of in enumerate(groups):
-        _plane(
-            ax, maps[of], maps[of], lambda r, c, k=place: from_output(r, c, k), limit,
-            small and outputs is not None,
-        )  # fmt: skip
+        if windows.count > _CELLS:
+            _outline(ax, windows.positions, partial(from_output, place=place))
+        else:
+            numbered = small and outputs is not None
+            _plane(ax, maps[of], maps[of], partial(from_output, place=place), limit, numbered)
         ax.text(
             *from_output(windows.positions[0] + 0.7, windows.positions[1] / 2, place),
             f"filter {of}", ha="center", va="top", fontsize=7,
@@ -117,9 +125,7 @@ def draw_planes(ax: Axes, derivation: DerivationData, neuron: int | None, column
 
 def _around(derivation: DerivationData, neuron: int) -> list[int]:
     """The pixels inside the image that the neuron reads."""
-    from striate.teaching.derivation.connections import read_by
-
-    return [*read_by(derivation, neuron)]
+    return [*islice(read_by(derivation, neuron), _LINES)]
 
 
 def _title(
@@ -156,6 +162,15 @@ def _mark(
         ax.add_patch(Polygon(points, fill=False, ec="#d62728", lw=2, zorder=5, gid="window"))
 
 
+def _outline(ax: Axes, size: tuple[int, int], where: Any) -> None:
+    """A plane of too many cells to be drawn one by one."""
+    from matplotlib.patches import Polygon
+
+    rows, columns = size
+    corners = [where(*at) for at in ((0, 0), (0, columns), (rows, columns), (rows, 0))]
+    ax.add_patch(Polygon(corners, fc="0.85", ec="0.4", zorder=2))
+
+
 def _plane(
     ax: Axes, shades: Array, values: Array, where: Any, limit: float | None, numbered: bool
 ) -> None:
@@ -163,12 +178,6 @@ def _plane(
     from matplotlib.collections import PolyCollection
     from matplotlib.patheffects import withStroke
 
-    rows, columns = shades.shape
-    if shades.size > _CELLS:
-        corners = [(0, 0), (0, columns), (rows, columns), (rows, 0)]
-        polygon = [where(*corner) for corner in corners]
-        ax.add_collection(PolyCollection([polygon], facecolors="0.85", edgecolors="0.4"))
-        return
     polygons, colours = [], []
     for (row, column), shade in np.ndenumerate(shades):
         corners = [(row, column), (row, column + 1), (row + 1, column + 1), (row + 1, column)]
@@ -179,9 +188,10 @@ def _plane(
             colour = signed_colour(float(shade), limit)
         colours.append(colour)
         if numbered or (padding and max(shades.shape) <= 12):
+            x, y = where(row + 0.5, column + 0.5)
             ax.text(
-                *where(row + 0.5, column + 0.5), short(float(values[row, column])), fontsize=5,
-                ha="center", va="center", color=ink_on(colour), zorder=8,
+                x, y, short(float(values[row, column])), fontsize=5, ha="center", va="center",
+                color=ink_on(colour), zorder=8,
                 path_effects=[withStroke(linewidth=1.5, foreground=colour)],
             )  # fmt: skip
     ax.add_collection(

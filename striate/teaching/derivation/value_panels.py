@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.teaching.derivation.connections import corner_of
 from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.drawing_colours import (
     gray_levels,
@@ -20,6 +19,7 @@ from striate.teaching.derivation.drawing_colours import (
     signed_colour,
     weight_name,
 )
+from striate.teaching.derivation.figure_connections import corner_of, place_of, read_by
 from striate.teaching.derivation.windows import Windows
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ def draw_sum(figure: Any, derivation: DerivationData, neuron: int) -> None:
     patch = _patch(derivation, windows, neuron)
     if patch is None or outputs is None or outputs.filters is None:
         return
+    if windows.taps > 400:
+        figure.supxlabel(equation(derivation, neuron), fontsize=8)
+        return
     weights = outputs.filters[:, :, 0, of]
     several = group < derivation.neurons
     axes = figure.subplots(1, 3)
@@ -99,14 +102,12 @@ def equation(derivation: DerivationData, neuron: int) -> str:
     top, left = corner_of(derivation, neuron)
     of = neuron // group if group < derivation.neurons else None
     terms = []
-    for row in range(windows.size[0]):
-        for column in range(windows.size[1]):
-            y, x = top + row, left + column
-            if 0 <= y < derivation.image[0] and 0 <= x < derivation.image[1]:
-                for channel in range(derivation.image[2]):
-                    number = (row * windows.size[1] + column) * derivation.image[2] + channel
-                    at = f"{y},{x}" + f",{channel}" * (derivation.image[2] > 1)
-                    terms.append(f"{weight_name(number, of)}$x_{{{at}}}$")
+    channels = derivation.image[2]
+    for pixel in islice(read_by(derivation, neuron), 10):
+        y, x, channel = place_of(derivation, pixel)
+        number = ((y - top) * windows.size[1] + x - left) * channels + channel
+        at = f"{y},{x}" + f",{channel}" * (channels > 1)
+        terms.append(f"{weight_name(number, of)}$x_{{{at}}}$")
     shown = [*islice(terms, 9)] + ["…"] * (len(terms) > 9)
     lines = [" + ".join(shown[i : i + 5]) for i in range(0, len(shown), 5)]
     return f"neuron {neuron:,} = " + ("\n+ ".join(lines) if lines else "0, of padding alone")
@@ -166,7 +167,12 @@ def draw_signed(ax: Axes, values: Array, limit: float) -> None:
     """A grid of numbers, blue below 0 and red above; with the numbers if it is small."""
     numbered = max(values.shape) <= _NUMBERED
     small = 7 if max(values.shape) <= 4 else 4.5
-    for (row, column), value in np.ndenumerate(values) if values.size <= 4096 else ():
+    if values.size > 400:
+        extent = (-0.5, values.shape[1] - 0.5, -values.shape[0] + 0.5, 0.5)
+        ax.imshow(
+            values, cmap="RdBu_r", vmin=-1.4 * (limit or 1), vmax=1.4 * (limit or 1), extent=extent
+        )
+    for (row, column), value in np.ndenumerate(values) if values.size <= 400 else ():
         text = short(float(value)) if numbered else ""
         _cell(ax, column, -row, signed_colour(float(value), limit), text, small, numbered)
     _frame(ax, values.shape, True)
