@@ -63,7 +63,7 @@ def coloured_shapes(
     turn = np.array(_TURNS, np.int32)[chance.between(0, len(_TURNS))]
     free = SIDE * _UNIT - 2 * radius
     centre = [radius + chance.between(0, 1 << 16) * free // (1 << 16) for _ in range(2)]
-    u, v = _turned(*(_from(middle) for middle in centre), turn)
+    u, v = _turned(_from(centre[0]), _from(centre[1]), turn)
     inside = np.empty((count, SIDE, SIDE), np.int32)
     for label, name in enumerate(CLASSES):
         rows = slice(label, None, len(CLASSES))
@@ -113,7 +113,8 @@ def _length(u: Ints, v: Ints) -> Ints:
 def _triangle(u: Ints, v: Ints, radius: Ints) -> Ints:
     """Return the distance from an equilateral triangle whose corners are `radius` away."""
     sides = [((a * u + b * v) >> 10) for a, b in _CORNERS]
-    return np.maximum(np.maximum(sides[0], sides[1]), sides[2]) - radius // 2
+    farthest: Ints = np.maximum(np.maximum(sides[0], sides[1]), sides[2])
+    return farthest - radius // 2
 
 
 def _distance(name: str, u: Ints, v: Ints, radius: Ints) -> Ints:
@@ -121,30 +122,32 @@ def _distance(name: str, u: Ints, v: Ints, radius: Ints) -> Ints:
     if name in ("square", "frame", "cross", "checks"):
         a, b = np.abs(u), np.abs(v)
         half = radius * 3 // 4  # the corners of the square reach beyond, to about the radius
-        box = np.maximum(a, b) - half
+        box: Ints = np.maximum(a, b) - half
         if name == "square":
             return box
         if name == "frame":
-            return np.maximum(box, half // 2 - np.maximum(a, b))
+            return np.asarray(np.maximum(box, half // 2 - np.maximum(a, b)))
         if name == "checks":
             cell = half // 2
             odd = (u // cell + v // cell) & 1
             return np.where(odd == 1, np.maximum(box, -_UNIT), _UNIT)
         arm = radius // 4
-        return np.minimum(np.maximum(a - radius, b - arm), np.maximum(b - radius, a - arm))
+        return np.asarray(
+            np.minimum(np.maximum(a - radius, b - arm), np.maximum(b - radius, a - arm))
+        )
     if name == "triangle":
         return _triangle(u, v, radius)
     if name == "star":
-        return np.minimum(_triangle(u, v, radius), _triangle(u, -v, radius))
+        return np.asarray(np.minimum(_triangle(u, v, radius), _triangle(u, -v, radius)))
     length = _length(u, v)
     disc = length - radius
     if name == "ring":
-        return np.maximum(disc, radius // 2 - length)
+        return np.asarray(np.maximum(disc, radius // 2 - length))
     if name == "moon":
-        return np.maximum(disc, radius * 7 // 8 - _length(u - radius // 2, v))
+        return np.asarray(np.maximum(disc, radius * 7 // 8 - _length(u - radius // 2, v)))
     if name == "stripes":
         width = radius // 3
-        return np.maximum(disc, np.abs(v % (2 * width) - width) - width // 2)
+        return np.asarray(np.maximum(disc, np.abs(v % (2 * width) - width) - width // 2))
     return disc
 
 
@@ -162,7 +165,7 @@ def _coloured(inside: Ints, chance: _Chance) -> npt.NDArray[np.uint8]:
         size = chance.between(_UNIT, 3 * _UNIT)[:, None, None]
         y, x = _from(places[0])[:, :, None], _from(places[1])[:, None, :]
         spots = np.maximum(spots, _covered(_length(x, y) - size))
-    slope = [chance.between(-48, 49)[:, None] * np.arange(-SIDE, SIDE, 2, np.int32) for _ in "yx"]
+    slope = [chance.between(-48, 49)[:, None] * np.arange(-SIDE, SIDE, 2) for _ in "yx"]
     ramp = (slope[0][:, :, None] + slope[1][:, None, :]) >> 6
     images = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for channel in range(3):
