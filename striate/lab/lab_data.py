@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from striate.lab.room_data.kernels import convolution_data
+from striate.lab.room_data.convolution_data import convolution_data
 from striate.lab.room_data.photo import photo
 
 

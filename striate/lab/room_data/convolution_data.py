@@ -35,7 +35,7 @@ def _sizes(name: str) -> list[dict[str, Any]]:
     """The kernel `name` in each size that it comes in, smallest first."""
     from striate import kernels
 
-    found = []
+    found: list[dict[str, Any]] = []
     for size in (None, *SIDES):
         try:
             kernel = kernels.named(name, size, 2)
