@@ -7,7 +7,7 @@ from typing import Any
 
 
 def until(page: Any, condition: str, seconds: float = 20) -> None:
-    """Wait until something holds in the page, whose policy lets Playwright wait for nothing else."""
+    """Wait until something holds in the page: its policy forbids Playwright's own way."""
     end = time.monotonic() + seconds
     while not page.evaluate(condition):
         assert time.monotonic() < end, f"{condition} did not come true"
