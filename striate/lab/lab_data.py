@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.lab.room_data.convolution_kernels import convolution_data
+from striate.lab.room_data.convolution_data import convolution_data
 from striate.lab.room_data.digit_images import digit_images
 from striate.lab.room_data.exercise_sets import exercise_sets
 from striate.lab.room_data.photo import photo

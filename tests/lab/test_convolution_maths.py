@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 import striate
-from striate.lab.room_data.convolution_kernels import convolution_data
+from striate.lab.room_data.convolution_data import convolution_data
 from tests.lab.node_functions import called, needs_node
 
 pytestmark = needs_node

@@ -75,7 +75,11 @@ export function dotChart({ count, x, left, right, top, height, name, onDrag, onT
       handle.addEventListener("keydown", (event) => {
         const up = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
         const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-        if (up) onDrag(place, Number((values[place] + up * ticks.fine).toPrecision(12)));
+        if (up) {
+          const value = Number((values[place] + up * ticks.fine).toPrecision(12));
+          values = values.map((old, at) => (at === place ? value : old)); // another key may come before this is drawn
+          onDrag(place, value);
+        }
         if (way) handles[Math.min(Math.max(place + way, 0), count - 1)].focus();
         if (up || way) event.preventDefault();
       });

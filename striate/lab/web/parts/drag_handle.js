@@ -21,7 +21,9 @@ export function dragHandle({ label, least, most, valueAt, onChange }) {
   /** @param {number} value */
   function take(value) {
     const bounded = Math.min(Math.max(Math.round(value), least), most);
-    if (bounded !== now) onChange(bounded);
+    if (bounded === now) return;
+    now = bounded; // at once: another key may come before this is drawn
+    onChange(bounded);
   }
   element.addEventListener("pointerdown", (event) => {
     isHeld = true;

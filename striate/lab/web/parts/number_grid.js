@@ -76,8 +76,10 @@ export function numberGrid({ label, rows, columns, cell = 38, margin = 0, kind =
     const way = ways[event.key];
     if (!onPoint || !way) return;
     event.preventDefault();
-    const row = Math.min(Math.max(at.row + way[0], 0), rows - 1);
-    onPoint(row, Math.min(Math.max(at.column + way[1], 0), columns - 1));
+    // At once: another key may come before this is drawn.
+    at.row = Math.min(Math.max(at.row + way[0], 0), rows - 1);
+    at.column = Math.min(Math.max(at.column + way[1], 0), columns - 1);
+    onPoint(at.row, at.column);
   });
 
   /** @param {GridView} view */

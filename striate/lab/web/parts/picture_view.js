@@ -28,7 +28,10 @@ export function pictureView({ label, onPoint }) {
 
   /** @param {number} row @param {number} column */
   function go(row, column) {
-    onPoint(Math.min(Math.max(row, 0), canvas.height - 1), Math.min(Math.max(column, 0), canvas.width - 1));
+    // At once: another key may come before this is drawn.
+    at.row = Math.min(Math.max(row, 0), canvas.height - 1);
+    at.column = Math.min(Math.max(column, 0), canvas.width - 1);
+    onPoint(at.row, at.column);
   }
   /** @param {PointerEvent} event */
   function point(event) {

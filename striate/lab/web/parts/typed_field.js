@@ -1,7 +1,7 @@
 // Numbers that are typed as text, and a grid of fields; what makes no sense is said, and not taken.
 
 import { html, set } from "../core/dom.js";
-import { cellNumber } from "./written_sum.js";
+import { cellWeight } from "./written_sum.js";
 import { readNumber, typed } from "../maths/typed_numbers.js";
 
 /** @typedef {import("../maths/typed_numbers.js").Matrix} Matrix */
@@ -60,7 +60,9 @@ export function matrixFields({ label, name, onChange }) {
   function take(index) {
     const value = readNumber(fields[index].value);
     set(fields[index], { "aria-invalid": value === null && "true" });
-    if (value !== null) onChange({ ...now, values: now.values.map((old, at) => (at === index ? value : old)) });
+    if (value === null) return;
+    now = { ...now, values: now.values.map((old, at) => (at === index ? value : old)) };
+    onChange(now);
   }
   return {
     element: body,
@@ -76,7 +78,7 @@ export function matrixFields({ label, name, onChange }) {
             // While it is edited the number stands there in full.
             onfocus: () => (fields[index].value = typed(now.values[index])),
             onblur: () => {
-              fields[index].value = cellNumber(now.values[index], 3);
+              fields[index].value = cellWeight(now.values[index], 3);
               set(fields[index], { "aria-invalid": false });
             },
           }));
@@ -85,7 +87,7 @@ export function matrixFields({ label, name, onChange }) {
         body.replaceChildren(...fields);
       }
       fields.forEach((field, index) => {
-        const text = cellNumber(matrix.values[index], 3);
+        const text = cellWeight(matrix.values[index], 3);
         if (document.activeElement !== field && field.value !== text) field.value = text;
       });
     },

@@ -32,9 +32,19 @@ export function shortNumber(value) {
  * @returns {string}
  */
 export function cellNumber(value, digits) {
-  const exact = typed(value);
-  if (exact.length <= 5) return exact.replace("-", "−");
   return written(Number(value.toFixed(digits)), digits);
+}
+
+/**
+ * A weight for a small cell: a fraction where it is a short one.
+ *
+ * @param {number} value
+ * @param {number} digits
+ * @returns {string}
+ */
+export function cellWeight(value, digits) {
+  const exact = typed(value);
+  return exact.length <= 5 ? exact.replace("-", "−") : cellNumber(value, digits);
 }
 
 /**

@@ -4,7 +4,7 @@ import { html, set } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
 import { pixelOf } from "../../maths/photo_filter.js";
 import { numberGrid } from "../../parts/number_grid.js";
-import { cellNumber } from "../../parts/written_sum.js";
+import { cellNumber, cellWeight } from "../../parts/written_sum.js";
 
 /** @typedef {import("../../maths/photo_filter.js").Kernel} Kernel */
 
@@ -50,7 +50,7 @@ export function sumPanel() {
       });
       const turned = [...kernel.arrays[0]].reverse();
       made[0].show({ values: patch, text: String, fill: (at) => gray(patch[at]), ink: (at) => (patch[at] < 128 ? "#fff" : "#000") });
-      made[1].show({ values: turned, text: (value) => cellNumber(value, 3) });
+      made[1].show({ values: turned, text: (value) => cellWeight(value, 3) });
       made[2].show({ values: turned.map((weight, at) => weight * patch[at]), text: (value) => cellNumber(value, 1) });
       const several = kernel.arrays.length > 1;
       others.hidden = !several;

@@ -9,7 +9,6 @@ import { dragHandle } from "../../parts/drag_handle.js";
 
 export const MOST = /** @type {const} */ ({ input: 32, filter: 11, stride: 8, padding: 8, dilation: 4 });
 const WIDTH = 1100, LEFT = 30, CELL_TOP = 46, CELL_MOST = 40, BAR = 22, SPACE = 6;
-const SLOTS = MOST.padding; // cells of room at the left, so that the input stays where it is
 
 /**
  * @param {import("../../core/room.js").Lab} lab
@@ -44,9 +43,10 @@ export function linePictureSizes(lab) {
     const { reach, positions, rest, room } = sizeRule(sizes);
     const padded = before + input + after;
     // The scale changes in coarse steps, and the input stays where it is while something is dragged.
-    const columns = Math.max(SLOTS + Math.ceil((input + after + 2) / 8) * 8, SLOTS + reach - before + 1);
+    const slots = before < 3 ? 2 : MOST.padding; // cells of room at the left
+    const columns = Math.max(slots + Math.ceil((input + after + 2) / 8) * 8, slots + reach - before + 1);
     cell = Math.min(CELL_MOST, (WIDTH - 2 * LEFT) / columns);
-    origin = LEFT + SLOTS * cell;
+    origin = LEFT + slots * cell;
     const x = (/** @type {number} */ place) => start() + place * cell; // place in the padded input
     const isUnread = (/** @type {number} */ place) => room < 0 || place >= padded - rest;
     redraw(cells, padded, () => svg("g", {}, svg("rect"), svg("text")), (group, place) => {

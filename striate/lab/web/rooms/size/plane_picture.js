@@ -27,7 +27,10 @@ export function planePicture(lab) {
   /** @param {number} row @param {number} column */
   function go(row, column) {
     if (!rows || !columns) return;
-    lab.change({ row: Math.min(Math.max(row, 0), rows - 1), column: Math.min(Math.max(column, 0), columns - 1) });
+    // At once: another key may come before this is drawn.
+    at.row = Math.min(Math.max(row, 0), rows - 1);
+    at.column = Math.min(Math.max(column, 0), columns - 1);
+    lab.change({ ...at });
   }
   /** @param {PointerEvent} event */
   function point(event) {

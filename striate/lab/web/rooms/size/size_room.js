@@ -21,8 +21,8 @@ const PLAIN = { filter: 3, stride: 1, before: 0, after: 0, dilation: 1 };
 
 /** What there is to look at first. @type {Record<string, State>} */
 const EXAMPLES = {
-  thirteen: { ...PLAIN, input: 13, stride: 2 },
-  impossible: { ...PLAIN, input: 10, stride: 2 },
+  thirteen: { ...PLAIN, height: 13, input: 13, stride: 2 },
+  impossible: { ...PLAIN, height: 10, input: 10, stride: 2 },
   shrinks: { ...PLAIN, height: 10, input: 5 },
   same: { ...PLAIN, height: 10, input: 5, before: 1, after: 1 },
   seven: { ...PLAIN, height: 7, input: 7 },
@@ -36,7 +36,7 @@ export const size_room = {
   id: "size",
   fields: {
     input: whole(13, 1, MOST.input),
-    height: whole(10, 1, MOST.input),
+    height: whole(13, 1, MOST.input),
     filter: whole(3, 1, MOST.filter),
     stride: whole(2, 1, MOST.stride),
     before: whole(0, 0, MOST.padding),
@@ -83,8 +83,8 @@ function open(place, lab) {
       html("p", { class: "hint", text: say("size.hint") }), picture.element),
     html("div", { class: "columns" },
       html("section", { class: "card" }, html("h2", { text: say("size.formula") }), answer.element),
-      html("section", { class: "card" }, html("h2", { text: say("size.why.heading") }), stops.element, reason),
-      letters()),
+      html("div", {}, html("section", { class: "card" }, html("h2", { text: say("size.why.heading") }), stops.element, reason),
+        letters())),
     html("section", { class: "card" }, html("h2", { text: say("size.plane.heading") }),
       html("div", { class: "controls" }, plane.height.element, heat.element), image.element, planeTold),
     html("div", { class: "columns" },
