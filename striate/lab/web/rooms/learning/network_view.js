@@ -93,7 +93,7 @@ export function networkView(network, onPick) {
 /** @param {string} name @param {readonly number[]} shape @param {Element[]} maps @param {Element[]} [filters] */
 function section(name, shape, maps, filters = []) {
   return html("section", { class: "network-layer" },
-    html("h3", { text: `${name} · ${shape.join("×")}` }),
+    html("h2", { text: `${name} · ${shape.join("×")}` }),
     html("div", { class: "maps" }, ...maps),
     filters.length ? html("div", { class: "maps filters" }, ...filters) : null);
 }

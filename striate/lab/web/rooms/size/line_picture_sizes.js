@@ -34,7 +34,7 @@ export function linePictureSizes(lab) {
   };
   const drawing = svg("svg", { class: "sizes-picture", role: "group", width: WIDTH },
     cells, why, windows, outputs, ...Object.values(handles).map(({ element }) => element));
-  const element = html("div", { class: "scroll" }, drawing);
+  const element = html("div", { class: "scroll", tabindex: 0 }, drawing);
 
   /** @param {WindowSizes} sizes @param {number} stop */
   function show(sizes, stop) {

@@ -13,7 +13,7 @@ const SLANT = 0.45, LONGEST = 150, THIN = 6, GAP = 70, TALLEST = 190;
 export function volumes() {
   const drawing = svg("svg", { class: "volumes", role: "img" });
   const body = html("tbody");
-  const element = html("div", {}, html("div", { class: "scroll" }, drawing),
+  const element = html("div", {}, html("div", { class: "scroll", tabindex: 0 }, drawing),
     html("table", { class: "costs" }, html("caption", { text: say("size.volume.costs") }), body));
   return {
     element,
