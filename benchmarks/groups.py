@@ -21,6 +21,7 @@ from striate.common.text import in_bytes
 from striate.engines.llvm import CompiledEngine
 from striate.optim.losses import SoftmaxCrossEntropy
 from striate.optim.optimizers import AdamW
+from striate.training.batches import largest_group
 from striate.training.grouped_step import GroupedStep
 from striate.training.prepare import prepare
 
@@ -46,7 +47,10 @@ def step_of(make: Callable[[], networks.Network], batch: int, groups: int, threa
         validation_data=None, validation_fraction=0.0, seed=0,
     )  # fmt: skip
     engine = CompiledEngine(
-        network, batch_size=-(-batch // groups), loss=SoftmaxCrossEntropy(), threads=threads
+        network,
+        batch_size=largest_group(batch, groups),
+        loss=SoftmaxCrossEntropy(),
+        threads=threads,
     )
     step, optimizer = GroupedStep(engine, network), AdamW()
     options = {"epochs": 1, "batch_size": batch, "seed": 0, "groups": groups}

@@ -46,7 +46,7 @@ MOST_SEED = 999_999
     type=click.IntRange(1, MOST_SEED),
     default=1,
     show_default=True,
-    help="With which numbers exercises begin, and a training in the page.",
+    help="With which numbers exercises begin.",
 )
 @options.part_option
 @options.skip_bad_option
@@ -77,7 +77,7 @@ def lab(
     if model is None and (part is not None or skip_bad or max_pixels is not None):
         raise click.UsageError("--part, --skip-bad and --max-pixels are about the images of SOURCE")
     # Before any work is done.
-    exercise_sets(exercises)
+    sets = exercise_sets(exercises)
     if out is not None:
         check_lab_path(out)
     network: Network | None = None
@@ -85,7 +85,7 @@ def lab(
     if model is not None:
         network = load_classifier(model)
         dataset = _images(model, network, source, part, skip_bad, quiet, max_pixels)
-    data = lab_data(network, dataset, exercises=exercises, seed=seed)
+    data = lab_data(network, dataset, exercises=sets, seed=seed)
     page = check_lab_path(_temporary() if out is None else out)
     length = write_lab(page, data)
     opened = out is None and _opened(page)

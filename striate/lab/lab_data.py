@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from striate.lab.room_data.convolution_data import convolution_data
@@ -22,7 +21,7 @@ def lab_data(
     network: Network | None = None,
     dataset: Dataset | None = None,
     *,
-    exercises: Sequence[str | Path] = (),
+    exercises: Sequence[Mapping[str, Any]] | None = None,
     seed: int = 1,
 ) -> dict[str, Any]:
     """The data of all rooms, JSON-able; arrays as `striate.common.page_parts` encodes them.
@@ -30,18 +29,18 @@ def lab_data(
     Args:
         network: a classifier of images; None for a small one.
         dataset: its images: those of the training, and those that are shown; None for the digits.
-        exercises: sets of exercises, see `exercise_sets`.
+        exercises: what `exercise_sets` has read; None for those that come along.
         seed: with which numbers exercises begin.
 
     Raises:
-        ValueError: a set of exercises cannot be read.
+        ValueError: the network cannot go on learning in the page, or the images are not its own.
     """
     return {
         "seed": seed,
         "photo": photo(),
         "convolution": convolution_data(),
         "learning": learning_data(network, dataset),
-        "exercises": exercise_sets(exercises),
+        "exercises": exercise_sets() if exercises is None else list(exercises),
         "code": view_code(),
         "digits": digit_images(),
     }

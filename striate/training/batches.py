@@ -151,13 +151,18 @@ def _shares(weights: Weights) -> tuple[Floats, float]:
     return normalised(weights), float(weights.sum())
 
 
+def largest_group(batch_size: int, groups: int) -> int:
+    """The most images that a group of a batch has: what an engine is made for."""
+    return -(-batch_size // groups)
+
+
 def group_sizes(images: int, batch_size: int, groups: int) -> list[int]:
     """The sizes of the groups of a batch of some images; they differ by one image at most.
 
     A batch of `batch_size` has all groups; one of fewer images, the last of an epoch, has as many
     as it fills.
     """
-    filled = -(-images // -(-batch_size // groups))
+    filled = -(-images // largest_group(batch_size, groups))
     each, more = divmod(images, filled)
     return [each + 1] * more + [each] * (filled - more)
 

@@ -19,6 +19,7 @@ from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
+from striate.training.batches import largest_group
 from striate.training.checkpoint import (
     Checkpoint,
     Checkpointer,
@@ -191,7 +192,7 @@ def fit(
             make_engine(
                 network,
                 engine=engine,
-                batch_size=-(-batch_size // groups),
+                batch_size=largest_group(batch_size, groups),
                 loss=data.loss,
                 threads=threads,
                 exact=exact,

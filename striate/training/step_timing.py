@@ -14,6 +14,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.data.rows import rows_of
+from striate.training.batches import largest_group
 from striate.training.grouped_step import GroupedStep
 from striate.training.prepare import prepare
 from striate.training.training_settings import TrainingSettings
@@ -91,7 +92,7 @@ def time_steps(
     with closing(
         make_engine(
             network,
-            batch_size=-(-batch_size // groups),
+            batch_size=largest_group(batch_size, groups),
             loss=data.loss,
             bfloat16=bfloat16,
             portable=portable,

@@ -187,7 +187,8 @@ def test_002_two_filters_on_a_colour_image(striate: Run) -> None:
     ])  # fmt: skip
     np.testing.assert_array_equal(found["output"], sums)
     out = striate(*arguments, "--only", "O^1_11").out.split("The outputs")[1]
-    assert re.findall(r"[XF]\^[\d,]+_\d\d", out).count("X^3_33") in (1, 3)
+    out = out.split("The local gradients")[0]
+    assert re.findall(r"[XF]\^[\d,]+_\d\d", out).count("X^3_33") == 1
     assert len(re.findall(r"X\^\d_\d\d·F", out)) == 27
     assert f"= {sums[0, 0, 0]:g}\n" in out
 

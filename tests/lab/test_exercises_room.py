@@ -13,6 +13,7 @@ import pytest
 
 from striate.lab.lab_data import lab_data
 from striate.lab.lab_page import write_lab
+from striate.lab.room_data.exercise_sets import exercise_sets
 from tests.lab.node_functions import called, needs_node
 
 SEED = 42
@@ -49,7 +50,7 @@ def open_room(open_page: Callable[..., Any], tmp_path: Path) -> Callable[..., An
     """The room with the sets above, at an address."""
     file = tmp_path / "lab.html"
     (tmp_path / "mine.toml").write_text(SETS)
-    write_lab(file, lab_data(exercises=[tmp_path / "mine.toml"], seed=SEED))
+    write_lab(file, lab_data(exercises=exercise_sets([tmp_path / "mine.toml"]), seed=SEED))
 
     def call(address: str = "", **options: Any) -> Any:
         page = open_page(file, **options)

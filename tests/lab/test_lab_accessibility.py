@@ -84,7 +84,6 @@ def test_nothing_is_wider_than_the_window(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
-@pytest.mark.skip(reason="handles of the rooms size and dense draw rings of their own")
 def test_all_is_reached_by_the_tab_key_in_order(
     open_page: Callable[..., Any], lab_file: Path
 ) -> None:

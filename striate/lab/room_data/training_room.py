@@ -34,6 +34,8 @@ RATE = 0.005
 PEAK = 0.3
 MOST_BYTES = 1_500_000
 """Of the images that go into the page, raw."""
+MODULES = ("simd", "plain")
+"""Those of the export that web/maths/training/compiled_network.js chooses from."""
 _NAME = "network"
 
 
@@ -110,7 +112,7 @@ def learning_data(network: Network | None = None, dataset: Dataset | None = None
         },
         "code": {
             "modules": {
-                kind: base64_text(zlib.compress(module, 9)) for kind, module in code.modules.items()
+                kind: base64_text(zlib.compress(code.modules[kind], 9)) for kind in MODULES
             },
             "weights": base64_text(zlib.compress(code.weights, 9)),
             "places": dict(code.memory.places),
@@ -125,8 +127,8 @@ def learning_data(network: Network | None = None, dataset: Dataset | None = None
 def described(network: Model) -> dict[str, Any]:
     """A network's layers, and where their weights lie in the state, in numbers of float32.
 
-    The types that the page computes itself are those of web/maths/network/layer_kinds.js; of
-    others it shows no values.
+    The types that the page computes itself are those of web/maths/network/terms.js; of others it
+    shows no values.
     """
     known = network.preprocessing
     layers = []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
 from striate.common.arrays import Array
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
+    OUTPUTS,
     checks,
     factors,
     local_gradients,
+    named_planes,
     notes_on,
     product,
     sections,
@@ -33,7 +33,7 @@ def markdown(written: GradientSums, only: Sequence[str]) -> str:
         parts.append(f"## {heading}")
         for one in sums:
             parts.append("$$\n\\begin{aligned}\n" + _aligned(one) + "\n\\end{aligned}\n$$")
-        if heading == sections(written, ())[0][0] and (local := _local_gradients(written, only)):
+        if heading == OUTPUTS and (local := _local_gradients(written, only)):
             parts.append("## The local gradients")
             parts.append("$$\n\\begin{aligned}\n" + local + "\n\\end{aligned}\n$$")
     if steps_of(written, only):
@@ -64,7 +64,7 @@ def latex(written: GradientSums, only: Sequence[str]) -> str:
         parts.append(
             "\\begin{align*}\n" + " \\\\[1ex]\n".join(map(_aligned, sums)) + "\n\\end{align*}"
         )
-        if heading == sections(written, ())[0][0] and (local := _local_gradients(written, only)):
+        if heading == OUTPUTS and (local := _local_gradients(written, only)):
             parts.append("\\subsection*{The local gradients}")
             parts.append("\\begin{align*}\n" + local + "\n\\end{align*}")
     if steps_of(written, only):
@@ -79,23 +79,12 @@ def latex(written: GradientSums, only: Sequence[str]) -> str:
 def _arrays(written: GradientSums, fence: str) -> list[str]:
     """X, F, ∂L/∂O and b as matrices, in formulas of as many of a kind as fit on a line."""
     opening, closing = (f"{fence}\n", f"\n{fence}") if fence else ("\\[\n", "\n\\]")
-    channels, count = written.f.shape[2:]
-    kinds = [
-        [("X", written.x[..., c], (c + 1,) * (channels > 1)) for c in range(channels)],
-        [
-            ("F", written.f[..., c, k], (c + 1,) * (channels > 1) + (k + 1,) * (count > 1))
-            for k, c in np.ndindex(count, channels)
-        ],
-        [("L", written.gradient[..., k], (k + 1,) * (count > 1)) for k in range(count)],
-    ]
-    if written.b is not None:
-        kinds.append([("b", written.b[None], ())])
     formulas = []
-    for planes in kinds:
+    for planes in named_planes(written):
         line: list[str] = []
         used = 0.0
-        for plane in planes:
-            formula, width = _matrix(*plane), _width(plane[1])
+        for name, values in planes:
+            formula, width = _matrix(name, values), _width(values)
             if width > LINE and not fence:
                 formula = f"\\resizebox{{0.98\\linewidth}}{{!}}{{$ {formula} $}}"
             if line and used + width > LINE:
@@ -113,11 +102,12 @@ def _width(values: Array) -> float:
     return 9.0 + sum(wide + 2.0 for wide in columns)
 
 
-def _matrix(name: str, values: Array, planes: tuple[int, ...]) -> str:
+def _matrix(name: Symbol, values: Array) -> str:
     rows = " \\\\ ".join(" & ".join(map(number, row)) for row in values)
-    raised = f"^{{{','.join(map(str, planes))}}}" * bool(planes)
+    raised = f"^{{{','.join(map(str, name.planes))}}}" * bool(name.planes)
     # The raised number belongs to O, not to the fraction.
-    shown = f"\\frac{{\\partial L}}{{\\partial O{raised}}}" if name == "L" else f"{name}{raised}"
+    slope = f"\\frac{{\\partial L}}{{\\partial O{raised}}}"
+    shown = slope if name.kind == "L" else f"{name.kind}{raised}"
     return f"{shown} = \\begin{{pmatrix}} {rows} \\end{{pmatrix}}"
 
 

@@ -14,6 +14,7 @@ from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
     checks,
     local_gradients,
+    named_planes,
     notes_on,
     product,
     sections,
@@ -31,7 +32,7 @@ def page(written: GradientSums, only: Sequence[str]) -> str:
         "heading": title_of(written),
         "notes": notes_on(written),
         "picture": base64.b64encode(picture).decode("ascii"),
-        "arrays": [_array(*plane) for plane in _planes(written)],
+        "arrays": [_array(*plane) for planes in named_planes(written) for plane in planes],
         "sections": [(heading, list(map(_rows, sums))) for heading, sums in
                      sections(written, only)],
         "local": [
@@ -42,24 +43,6 @@ def page(written: GradientSums, only: Sequence[str]) -> str:
         "checks": checks(written),
     }  # fmt: skip
     return rendered("striate.teaching.chainrule", "html/gradients.html", values)
-
-
-def _planes(written: GradientSums) -> list[tuple[Symbol, Array]]:
-    """Each matrix with its name."""
-    channels, count = written.f.shape[2:]
-    found = [
-        (Symbol("X", (), (c + 1,) * (channels > 1)), written.x[..., c]) for c in range(channels)
-    ]
-    for k in range(count):
-        for c in range(channels):
-            planes = (c + 1,) * (channels > 1) + (k + 1,) * (count > 1)
-            found.append((Symbol("F", (), planes), written.f[..., c, k]))
-    found += [
-        (Symbol("L", (), (k + 1,) * (count > 1)), written.gradient[..., k]) for k in range(count)
-    ]
-    if written.b is not None:
-        found.append((Symbol("b", ()), written.b[None]))
-    return found
 
 
 def _array(name: Symbol, values: Array) -> str:

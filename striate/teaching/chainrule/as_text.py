@@ -8,6 +8,7 @@ from striate.common.arrays import Array
 from striate.common.tables import beside, grid, labelled
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
+    OUTPUTS,
     checks,
     factors,
     local_gradients,
@@ -37,7 +38,7 @@ def text(written: GradientSums, only: Sequence[str]) -> str:
         lines += ["", heading, ""]
         for one in sums:
             lines += _sum_lines(one)
-        if heading == sections(written, ())[0][0]:
+        if heading == OUTPUTS:
             lines += _local_lines(written, only)
     rate = number(written.learning_rate)
     steps = steps_of(written, only)

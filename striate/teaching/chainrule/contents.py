@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.text import bracketed, number, plural, sizes
 from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
+
+OUTPUTS = "The outputs"
+"""The heading after whose sums the local gradients stand."""
 
 
 def chosen(written: GradientSums, only: Sequence[str]) -> tuple[str, ...]:
@@ -66,7 +72,7 @@ def notes_on(written: GradientSums) -> list[str]:
 def sections(written: GradientSums, only: Sequence[str]) -> list[tuple[str, list[Sum]]]:
     """Each heading with its sums, of those only that `only` names unless it is empty."""
     found = (
-        ("The outputs", written.outputs),
+        (OUTPUTS, written.outputs),
         ("The gradient of the filter", written.filter_gradients),
         ("The gradient of the bias", written.bias_gradients),
         ("The gradient of the input", written.input_gradients),
@@ -75,6 +81,25 @@ def sections(written: GradientSums, only: Sequence[str]) -> list[tuple[str, list
         (title, [one for one in sums if not only or str(one.of) in only]) for title, sums in found
     )
     return [(title, sums) for title, sums in kept if sums]
+
+
+def named_planes(written: GradientSums) -> list[list[tuple[Symbol, Array]]]:
+    """X, F, ∂L/∂O and perhaps b: of each the matrices that it is made of, with their names."""
+    channels, count = written.f.shape[2:]
+    kinds = [
+        [(Symbol("X", (), (c + 1,) * (channels > 1)), written.x[..., c]) for c in range(channels)],
+        [
+            (
+                Symbol("F", (), (c + 1,) * (channels > 1) + (k + 1,) * (count > 1)),
+                written.f[..., c, k],
+            )
+            for k, c in np.ndindex(count, channels)
+        ],
+        [(Symbol("L", (), (k + 1,) * (count > 1)), written.gradient[..., k]) for k in range(count)],
+    ]
+    if written.b is not None:
+        kinds.append([(Symbol("b", ()), written.b[None])])
+    return kinds
 
 
 def checks(written: GradientSums) -> list[str]:

@@ -1,6 +1,8 @@
 // From a fully connected layer to a convolution: windows, groups, who reads what, and the counts.
 // The rules are those of striate/teaching/derivation, which says them with the same sentences.
 
+import { sizeRule } from "./window_size.js";
+
 /** @typedef {readonly [number, number]} Pair - height, width. */
 
 /**
@@ -85,23 +87,23 @@ export function positionsOf(image, size, stride, padding) {
     }
   const positions = [0, 0];
   for (const axis of [0, 1]) {
-    const around = pads[2 * axis] + pads[2 * axis + 1];
-    const room = image[axis] + around - size[axis];
+    const [before, after] = [pads[2 * axis], pads[2 * axis + 1]], around = before + after;
+    const rule = sizeRule({ input: image[axis], filter: size[axis], stride: stride[axis], before, after, dilation: 1 });
     const values = {
       rows: size[0], columns: size[1], axis: AXES[axis], pixels: image[axis], size: size[axis], around, stride: stride[axis],
     };
-    if (room < 0)
+    if (rule.room < 0)
       return {
         name: around ? "too_large_padded" : "too_large",
         values: { ...values, fitRows: Math.min(size[0], image[0]), fitColumns: Math.min(size[1], image[1]), least: size[axis] - around },
       };
-    positions[axis] = Math.floor(room / stride[axis]) + 1;
-    const left = room % stride[axis];
+    positions[axis] = rule.positions;
+    const left = rule.rest;
     if (left && padding !== "same")
       return {
         name: "not_whole",
         values: {
-          ...values, outputs: Number((room / stride[axis] + 1).toPrecision(4)), fitting: nearestDivisors(room, stride[axis]),
+          ...values, outputs: Number(rule.value.toPrecision(4)), fitting: nearestDivisors(rule.room, stride[axis]),
           below: image[axis] - left, above: image[axis] - left + stride[axis],
         },
       };
@@ -168,7 +170,7 @@ export function denseWeights(sizes) {
  *
  * @param {Windows} windows
  */
-export function windowsText({ size, stride, pads }) {
+function windowsText({ size, stride, pads }) {
   return `${size[0]}×${size[1]}${stride.some((one) => one !== 1) ? `, stride ${stride[0]}×${stride[1]}` : ""}${
     pads.some(Boolean) ? `, padding ${pads.join(",")}` : ""}`;
 }

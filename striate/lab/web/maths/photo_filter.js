@@ -26,7 +26,7 @@ import { lowRank } from "./low_rank.js";
  * @param {number} at
  * @returns {number}
  */
-export function borderIndex(border, length, at) {
+function borderIndex(border, length, at) {
   if (at >= 0 && at < length) return at;
   if (border === "fill") return -1;
   const period = border === "wrap" ? length : 2 * length;

@@ -1,6 +1,8 @@
 // One number of a convolution or of its gradients as the list of products that are added (article
 // 003; with stride, padding and dilation). Places are counted from 0.
 
+import { sizeRule } from "./window_size.js";
+
 /**
  * Numbers in rows and columns, row by row.
  *
@@ -31,7 +33,7 @@
  * @returns {number}
  */
 export function outputSize(input, filter, { stride, padding, dilation }) {
-  return (input - dilation * (filter - 1) - 1 + 2 * padding) / stride + 1;
+  return sizeRule({ input, filter, stride, before: padding, after: padding, dilation }).value;
 }
 
 /**

@@ -111,7 +111,7 @@ function drawnOperands(options, random) {
  * @param {readonly Slip[]} slips - those that are no numbers, or right, are left out.
  * @returns {Asked}
  */
-export function askedSum(place, terms, hint, slips) {
+function askedSum(place, terms, hint, slips) {
   const value = sumOf(terms);
   const name = symbol(place);
   if (terms.length === 0) return { symbol: name, value, terms, steps: [{ key: hint, values: { name } }, { key: "noTerms" }, { line: [place, "=", 0] }] };

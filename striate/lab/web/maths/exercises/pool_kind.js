@@ -1,5 +1,6 @@
 // Exercises on pooling: the largest, the mean or the sum of each window.
 
+import { pooledNumber } from "../layer/pooling.js";
 import { at, outputShape, product } from "../sum_terms.js";
 import { drawnMatrix, named, placesAsked } from "./drawn.js";
 import { between, guarded, letter, symbol } from "./exercise.js";
@@ -14,21 +15,9 @@ import { between, guarded, letter, symbol } from "./exercise.js";
  * @param {number} column
  * @returns {import("../sum_terms.js").Factor[]}
  */
-export function windowOf(input, [rows, columns], stride, row, column) {
+function windowOf(input, [rows, columns], stride, row, column) {
   return Array.from({ length: rows * columns }, (_, i) =>
     at("X", input, row * stride + Math.floor(i / columns), column * stride + (i % columns)));
-}
-
-/**
- * What pooling makes of a window.
- *
- * @param {readonly number[]} numbers
- * @param {"max" | "average" | "sum"} how
- * @returns {number}
- */
-export function pooled(numbers, how) {
-  const sum = numbers.reduce((all, one) => all + one, 0);
-  return how === "max" ? Math.max(...numbers) : how === "sum" ? sum : sum / numbers.length;
 }
 
 /**
@@ -45,11 +34,11 @@ export function poolExercise(options, random) {
   const asked = placesAsked(ask, rows, columns, random).map(([row, column]) => {
     const places = windowOf(input, window, stride, row, column);
     const numbers = places.map((one) => one.value);
-    const value = pooled(numbers, how);
+    const value = pooledNumber(numbers, how);
     const slips = [
-      { key: "slipLargest", value: pooled(numbers, "max") },
-      { key: "slipMean", value: pooled(numbers, "average") },
-      { key: "slipSum", value: pooled(numbers, "sum") },
+      { key: "slipLargest", value: pooledNumber(numbers, "max") },
+      { key: "slipMean", value: pooledNumber(numbers, "average") },
+      { key: "slipSum", value: pooledNumber(numbers, "sum") },
       { key: "slipLargestSize", value: numbers.reduce((best, one) => (Math.abs(one) > Math.abs(best) ? one : best)) },
     ];
     const place = { name: "O", row, column };

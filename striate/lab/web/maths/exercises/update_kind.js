@@ -12,7 +12,7 @@ import { guarded, symbol } from "./exercise.js";
  * @param {number} gradient
  * @returns {number}
  */
-export function updated(weight, rate, gradient) {
+function updated(weight, rate, gradient) {
   return Number((weight - rate * gradient).toPrecision(12));
 }
 

@@ -6,7 +6,7 @@ import { bytesOf } from "../../core/data.js";
  * What Python gives of it, see striate/lab/room_data/training_room.py.
  *
  * @typedef {object} Code
- * @property {Record<string, string>} modules - by kind ("fused", "simd", "plain"), packed by zlib, in base64.
+ * @property {Record<string, string>} modules - by kind ("simd", "plain"), packed by zlib, in base64.
  * @property {string} weights - likewise.
  * @property {Record<string, number>} places - addresses in the module's memory, in bytes.
  * @property {Record<string, string[]>} takes - the arguments of each function.

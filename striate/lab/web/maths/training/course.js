@@ -106,7 +106,7 @@ export function gathered({ images, labels }, rows) {
  * @param {Examples} examples
  * @returns {number}
  */
-export function rightOf(learner, { images, labels }) {
+function rightOf(learner, { images, labels }) {
   const outputs = learner.run(images, labels.length), each = outputs.length / labels.length;
   let right = 0;
   for (let i = 0; i < labels.length; i++)

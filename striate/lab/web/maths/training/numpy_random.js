@@ -17,7 +17,7 @@ const MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
  * @param {number} count
  * @returns {Uint32Array}
  */
-export function seedWords(entropy, count) {
+function seedWords(entropy, count) {
   const pool = mixedPool(entropy.flatMap(wordsOf));
   const words = new Uint32Array(count);
   let hash = 0x8b51f9dd;

@@ -1,16 +1,14 @@
 // Convolution: on a line of numbers, on a matrix, on a photograph.
 
-import { html, set } from "../../core/dom.js";
 import { choice, flag, line, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
 import { matrixField, typedList } from "../../core/typed_fields.js";
+import { roomViews } from "../../parts/room_views.js";
 import { COUNTING, gridView, MOST_KERNEL, MOST_SIDE } from "./grid_view.js";
 import { ARTICLE, lineView, MOST_SAMPLES, MOST_TAPS } from "./line_view.js";
 import { MOST_SHIFT, photoView } from "./photo_view.js";
 
 /** @typedef {import("../../core/room.js").Room} Room */
-/** @typedef {import("../../core/room.js").Lab} Lab */
-/** @typedef {import("../../core/fields.js").State} State */
 
 const VIEWS = /** @type {const} */ ({ line: lineView, grid: gridView, photo: photoView });
 const NAMES = /** @type {(keyof typeof VIEWS)[]} */ (Object.keys(VIEWS));
@@ -46,37 +44,8 @@ export const convolution_room = {
     down: whole(0, -MOST_SHIFT, MOST_SHIFT),
     across: whole(0, -MOST_SHIFT, MOST_SHIFT),
   },
-  open,
+  open: (place, lab) =>
+    roomViews(place, lab, {
+      views: VIEWS, label: say("convolution.view"), text: (name) => say(`convolution.views.${name}`),
+    }),
 };
-
-/**
- * @param {HTMLElement} place
- * @param {Lab} lab
- * @returns {import("../../core/room.js").OpenRoom}
- */
-function open(place, lab) {
-  const tabs = NAMES.map((name) =>
-    html("button", { type: "button", text: say(`convolution.views.${name}`), onclick: () => lab.change({ view: name }) }));
-  place.append(html("div", { class: "buttons views", role: "group", "aria-label": say("convolution.view") }, ...tabs));
-  /** Each is made when it is first shown. @type {Map<string, {element: HTMLElement, show: (state: State) => void, close: () => void, pause?: () => void}>} */
-  const made = new Map();
-  return {
-    show(state) {
-      NAMES.forEach((name, index) => set(tabs[index], { "aria-pressed": String(name === state.view) }));
-      const name = /** @type {keyof typeof VIEWS} */ (state.view);
-      if (!made.has(name)) {
-        const view = VIEWS[name](lab);
-        made.set(name, view);
-        place.append(view.element);
-      }
-      for (const [key, view] of made) {
-        if (key !== name && !view.element.hidden) view.pause?.();
-        view.element.hidden = key !== name;
-      }
-      made.get(name)?.show(state);
-    },
-    close() {
-      for (const view of made.values()) view.close();
-    },
-  };
-}

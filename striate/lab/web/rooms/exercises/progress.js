@@ -99,7 +99,7 @@ export class Progress {
  * @param {string} text
  * @returns {SetRecord[] | null}
  */
-export function readProgress(text) {
+function readProgress(text) {
   let found;
   try {
     found = JSON.parse(text);

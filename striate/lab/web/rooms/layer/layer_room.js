@@ -1,18 +1,16 @@
 // A convolutional layer: its sums over channels, what stacked layers see, pooling, and a moved stroke.
 
-import { html, set } from "../../core/dom.js";
 import { choice, numbers, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
 import { matrixField } from "../../core/typed_fields.js";
 import { readMatrix } from "../../maths/typed_numbers.js";
+import { roomViews } from "../../parts/room_views.js";
 import { MOST_POOLED, poolView } from "./pool_view.js";
 import { stackView, MOST_INPUTS, MOST_LAYERS } from "./stack_view.js";
 import { MOST_MOVE, strokeView } from "./stroke_view.js";
 import { MOST_CHANNELS, MOST_ROWS, sumView } from "./sum_view.js";
 
 /** @typedef {import("../../core/room.js").Room} Room */
-/** @typedef {import("../../core/room.js").Lab} Lab */
-/** @typedef {import("../../core/fields.js").State} State */
 
 const VIEWS = /** @type {const} */ ({ sum: sumView, stack: stackView, pool: poolView, stroke: strokeView });
 const NAMES = /** @type {(keyof typeof VIEWS)[]} */ (Object.keys(VIEWS));
@@ -57,31 +55,8 @@ export const layer_room = {
     down: whole(0, -MOST_MOVE, MOST_MOVE),
     across: whole(0, -MOST_MOVE, MOST_MOVE),
   },
-  open,
+  open: (place, lab) =>
+    roomViews(place, lab, {
+      views: VIEWS, label: say("layer.view"), text: (name) => say(`layer.views.${name}`),
+    }),
 };
-
-/**
- * @param {HTMLElement} place
- * @param {Lab} lab
- * @returns {import("../../core/room.js").OpenRoom}
- */
-function open(place, lab) {
-  const tabs = NAMES.map((name) =>
-    html("button", { type: "button", text: say(`layer.views.${name}`), onclick: () => lab.change({ view: name }) }));
-  place.append(html("div", { class: "buttons views", role: "group", "aria-label": say("layer.view") }, ...tabs));
-  /** Each is made when it is first shown. @type {Map<string, {element: HTMLElement, show: (state: State) => void}>} */
-  const made = new Map();
-  return {
-    show(state) {
-      NAMES.forEach((name, index) => set(tabs[index], { "aria-pressed": String(name === state.view) }));
-      const name = /** @type {keyof typeof VIEWS} */ (state.view);
-      if (!made.has(name)) {
-        const view = VIEWS[name](lab);
-        made.set(name, view);
-        place.append(view.element);
-      }
-      for (const [key, view] of made) view.element.hidden = key !== name;
-      made.get(name)?.show(state);
-    },
-  };
-}

@@ -4,6 +4,7 @@ import { html, set, svg } from "../../core/dom.js";
 import { say } from "../../core/texts.js";
 import { sizeRule } from "../../maths/window_size.js";
 import { dragHandle } from "../../parts/drag_handle.js";
+import { scrolling } from "../../parts/scrolling.js";
 
 /** @typedef {import("../../maths/window_size.js").WindowSizes} WindowSizes */
 
@@ -34,7 +35,7 @@ export function linePictureSizes(lab) {
   };
   const drawing = svg("svg", { class: "sizes-picture", role: "group", width: WIDTH },
     cells, why, windows, outputs, ...Object.values(handles).map(({ element }) => element));
-  const element = html("div", { class: "scroll", tabindex: 0 }, drawing);
+  const element = scrolling(html("div", { class: "scroll" }, drawing));
 
   /** @param {WindowSizes} sizes @param {number} stop */
   function show(sizes, stop) {

@@ -14,7 +14,7 @@ import { MOST } from "./line_picture_sizes.js";
  * @param {WindowSizes} sizes
  * @returns {HTMLElement[]}
  */
-export function sizeFormulas(sizes) {
+function sizeFormulas(sizes) {
   const { input, filter, stride, before, after, dilation } = sizes;
   const { reach, value, output } = sizeRule(sizes);
   const result = coloured(output === null ? "mark" : "output", output === null ? written(value, 3) : output);

@@ -3,6 +3,7 @@
 import { html, set, svg } from "../../core/dom.js";
 import { say } from "../../core/texts.js";
 import { layerCosts } from "../../maths/window_size.js";
+import { scrolling } from "../../parts/scrolling.js";
 
 const SLANT = 0.45, LONGEST = 150, THIN = 6, GAP = 70, TALLEST = 190;
 
@@ -13,7 +14,7 @@ const SLANT = 0.45, LONGEST = 150, THIN = 6, GAP = 70, TALLEST = 190;
 export function volumes() {
   const drawing = svg("svg", { class: "volumes", role: "img" });
   const body = html("tbody");
-  const element = html("div", {}, html("div", { class: "scroll", tabindex: 0 }, drawing),
+  const element = html("div", {}, scrolling(html("div", { class: "scroll" }, drawing)),
     html("table", { class: "costs" }, html("caption", { text: say("size.volume.costs") }), body));
   return {
     element,
