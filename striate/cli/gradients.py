@@ -159,13 +159,12 @@ def _check_ending(out: str, form: str | None) -> None:
         click.BadParameter: the ending is unknown, or is a picture's, and a format is asked for.
     """
     ending = Path(out).suffix.lower()
-    if (ending in FORMS or not ending or form is not None) and ending not in PICTURES:
-        return
-    if ending in PICTURES and form is None:
-        return
-    endings = ", ".join([*FORMS, *PICTURES])
-    what = f"a picture has no format {form}" if ending in PICTURES else f"it must end in {endings}"
-    raise click.BadParameter(f"--out {out}: {what}")
+    if ending in PICTURES:
+        if form is not None:
+            raise click.BadParameter(f"--out {out}: a picture has no format {form}")
+    elif ending and ending not in FORMS and form is None:
+        endings = ", ".join([*FORMS, *PICTURES])
+        raise click.BadParameter(f"--out {out}: it must end in {endings}")
 
 
 def _write(path: Path, written: Gradients, form: str | None, names: list[str]) -> None:

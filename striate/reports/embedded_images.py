@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arrays import Array
+from striate.common.page_parts import base64_text
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -70,4 +70,4 @@ def _encoded(pixels: Pixels, longest: int | None, kind: str, **options: Any) -> 
 
 
 def _url(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
+    return f"data:image/{kind};base64," + base64_text(content)

@@ -84,11 +84,11 @@ def reason_for_others(exported: Exported, rounds_once: bool | None = None) -> st
         exported: the code.
         rounds_once: whether it rounds multiply-adds once, where only a run tells.
     """
-    if exported.same_bits or (rounds_once and _rounds_as_here(exported)):
+    if exported.same_bits:
         return ""
     if exported.figures.weights == "int8":
         return "sums of int8 weights are scaled once they are added up"
-    twice = exported.kind == "wasm" or (
+    twice = (exported.kind == "wasm" and not rounds_once) or (
         exported.kind == "object" and not named_target(exported.target).target.fused
     )
     if twice:
@@ -97,11 +97,6 @@ def reason_for_others(exported: Exported, rounds_once: bool | None = None) -> st
             "is rounded once"
         )
     return "this processor rounds each product before it is added" if not host().fused else ""
-
-
-def _rounds_as_here(exported: Exported) -> bool:
-    """Whether code that rounds multiply-adds once has the bits of this processor."""
-    return host().fused and exported.figures.weights != "int8"
 
 
 def _outputs(runner: Callable[[Array], Array], images: Array, batch: int) -> Array:

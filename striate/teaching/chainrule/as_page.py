@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from striate.common.arrays import Array
 from striate.common.figure_files import figure_bytes
+from striate.common.page_parts import base64_text
 from striate.common.templates import rendered
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
@@ -31,7 +31,7 @@ def page(written: GradientSums, only: Sequence[str]) -> str:
     values: dict[str, Any] = {
         "heading": title_of(written),
         "notes": notes_on(written),
-        "picture": base64.b64encode(picture).decode("ascii"),
+        "picture": base64_text(picture),
         "arrays": [_array(*plane) for planes in named_planes(written) for plane in planes],
         "sections": [(heading, list(map(_rows, sums))) for heading, sums in
                      sections(written, only)],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from striate.common.figure_files import figure_bytes
+from striate.common.page_parts import base64_text
 from striate.common.templates import rendered
 from striate.teaching.derivation import as_text, drawing
 from striate.teaching.derivation.derivation_data import DerivationData
@@ -57,6 +57,6 @@ def _figure(derivation: DerivationData, name: str) -> dict[str, Any]:
         "name": name,
         "sentence": stage.sentence if stage else "",
         "layer": stage.layer if stage else "",
-        "picture": base64.b64encode(figure_bytes(figure, "png", _DPI)).decode("ascii"),
+        "picture": base64_text(figure_bytes(figure, "png", _DPI)),
         "notes": notes,
     }
