@@ -13,18 +13,24 @@ from contextlib import contextmanager
 from striate.common.errors import StriateValueError
 
 _ARGUMENT = re.compile(r'\b(padding|stride|dilation|uncovered)=(\([\d, ]+\)|"\w+"|\d+)')
-# What the teaching commands have no option for.
+# What most of the teaching commands have no option for.
 _NO_OPTION = re.compile(r', or uncovered="drop"[^;.]*')
 
 
-def in_options(message: str) -> str:
-    """The message with padding=(0, 1, 0, 1) as --padding 0,1,0,1, and no cure without an option."""
+def in_options(message: str, uncovered: bool = False) -> str:
+    """The message with padding=(0, 1, 0, 1) as --padding 0,1,0,1, and no cure without an option.
+
+    Args:
+        message: of the library.
+        uncovered: whether the command has an option --uncovered.
+    """
 
     def said(found: re.Match[str]) -> str:
         return f"--{found[1]} {re.sub('[() ]', '', found[2]).strip(chr(34))}"
 
-    message = _NO_OPTION.sub("", message)
-    message = re.sub(r'(left, right\)), (padding="same")', r"\1 or \2", message)
+    if not uncovered:
+        message = _NO_OPTION.sub("", message)
+        message = re.sub(r'(left, right\)), (padding="same")', r"\1 or \2", message)
     return _ARGUMENT.sub(said, message)
 
 
@@ -38,12 +44,12 @@ def in_toml(message: str) -> str:
 
 
 @contextmanager
-def as_options() -> Iterator[None]:
-    """Errors of the block propose options of the command line."""
+def as_options(uncovered: bool = False) -> Iterator[None]:
+    """Errors of the block propose options of the command line; see `in_options`."""
     try:
         yield
     except StriateValueError as error:
         message = str(error)
-        if (said := in_options(message)) == message:
+        if (said := in_options(message, uncovered)) == message:
             raise
         raise StriateValueError(said) from error

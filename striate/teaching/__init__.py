@@ -4,6 +4,10 @@ size_calculator   `striate.size`, the size rule of a window, solved for any of i
 size_errors       why sizes do not fit, with the rule and its numbers
 conversions       `striate.conversions`, one layer written as another
 chainrule         `striate.gradients`, the gradients of a convolution term by term
+pooling           pooling window by window, for `striate pool`
+number_planes     matrices drawn as planes of cells
+number_text       matrices and sums as lines of text
+given_arrays      checks of what an example is given
 derivation        `striate.derive`, from a fully connected layer to a convolution; it uses
                   `conversions`
 """
