@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from striate.cli import options
 from striate.cli.cures import as_options
 from striate.cli.output import json_line, note, writing
 from striate.cli.size import padding_quantity, quantity
-from striate.cli.typed_planes import HOW, read_filters, read_names, read_planes
+from striate.cli.typed_planes import HOW, read_filters, read_planes
 
 if TYPE_CHECKING:
     from striate.teaching.chainrule.gradients import Gradients
@@ -140,7 +141,8 @@ def gradients(
             b=read_planes(b, "--bias"), gradient=read_planes(gradient, "--output-gradient"),
             learning_rate=lr, seed=seed, engine=engine or options.default_engine(),
         )  # fmt: skip
-    names = read_names(only)
+    # Of a name such as F^1,2_11 the comma belongs to it.
+    names = re.findall(r"[^,^\s]+(?:\^[\d,]+_[\d,]*\d|\^\d+)?", only) if only else []
     if out is not None:
         _write(Path(out), written, form, names)
         note(f"Written to {out}", quiet=quiet)
@@ -165,7 +167,7 @@ def _check_ending(out: str, form: str | None) -> None:
         raise click.BadParameter(f"--out {out}: it must end in {endings}")
 
 
-def _write(path: Path, written: Gradients, form: str | None, names: tuple[str, ...]) -> None:
+def _write(path: Path, written: Gradients, form: str | None, names: list[str]) -> None:
     from striate.common.atomic import write_atomically
 
     ending = path.suffix.lower()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
-from striate.cli.cures import as_options
+from striate.cli.cures import as_options, in_options_with_uncovered
 from striate.cli.output import json_line, note, one_line
 from striate.cli.size import padding_quantity, quantity
 from striate.cli.typed_planes import HOW, read_names, read_planes
@@ -122,7 +122,7 @@ def pool(
         kind_of(out, "a pooling", PICTURES)
     values = read_planes(x, "--x") if picture is None else _image(picture, image)
     source = "" if picture is None else one_line(Path(picture).name)
-    with as_options(uncovered=True):
+    with as_options(in_options_with_uncovered):
         made = pooled(
             kind, window, stride=stride, padding=padding, dilation=dilation,
             count_padding=count_padding, uncovered=uncovered, input=image, channels=channels,

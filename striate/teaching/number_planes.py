@@ -60,13 +60,12 @@ def plane(
 
 
 def cell(
-    axes: Axes, text: str, left: float, top: float, tint: str = "white", ink: str = "black",
-    gid: str | None = None,
-) -> None:  # fmt: skip
-    """Draw one cell with its number, smaller the longer it is; `gid` names it in an SVG file."""
+    axes: Axes, text: str, left: float, top: float, tint: str = "white", ink: str = "black"
+) -> None:
+    """Draw one cell with its number, smaller the longer it is."""
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=tint, edgecolor="0.6", lw=0.6, gid=gid))
+    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=tint, edgecolor="0.6", lw=0.6))
     size = 8.0 if len(text) <= 3 else max(24.0 / len(text), 3.5)
     axes.text(left + 0.5, top + 0.54, text, ha="center", va="center", fontsize=size, color=ink)
 

@@ -177,7 +177,7 @@ def _outputs(
     if unit == 1:
         for row in range(down.fit.output):
             for column in range(across.fit.output):
-                cell(axes, "", left + column, top + row, "#eef7ee", gid="output")
+                _named_cell(axes, "output", "", left + column, top + row, "#eef7ee")
     box(axes, left, top, 1, 1, READS)
     if (down.fit.output, across.fit.output) != (1, 1):
         end = left + across.fit.output - 1, top + down.fit.output - 1
@@ -217,10 +217,20 @@ def _cells(axes: Axes, axis: AxisWindows, left: float, top: float, unit: float) 
 def _place(axes: Axes, reads: int | None, left: float, top: float) -> None:
     """The cell of a pixel with the number of windows that read it; None is a zero of padding."""
     if reads is None:
-        cell(axes, "0", left, top, _PADDING, "0.45", gid="padding")
+        _named_cell(axes, "padding", "0", left, top, _PADDING, "0.45")
+    elif reads:
+        _named_cell(axes, "pixel", str(reads), left, top)
     else:
-        tint, gid = ("white", "pixel") if reads else (_UNREAD, "unread")
-        cell(axes, str(reads), left, top, tint, gid=gid)
+        _named_cell(axes, "unread", "0", left, top, _UNREAD)
+
+
+def _named_cell(
+    axes: Axes, name: str, text: str, left: float, top: float, tint: str = "white",
+    ink: str = "black",
+) -> None:  # fmt: skip
+    """A cell that an SVG file calls by a name."""
+    cell(axes, text, left, top, tint, ink)
+    axes.patches[-1].set_gid(name)
 
 
 def _labelled_window(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from striate.common.tables import grid, labelled
+from striate.common.arrays import Array
+from striate.common.tables import beside, grid, labelled
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
     OUTPUTS,
@@ -18,20 +19,21 @@ from striate.teaching.chainrule.contents import (
     title_of,
 )
 from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
-from striate.teaching.number_text import paragraph, planes, wrapped
+
+WIDTH = 100
 
 
 def text(written: GradientSums, only: Sequence[str]) -> str:
     """All of it, or the sums `only`, as lines of text."""
     lines = [f"{title_of(written)}.", *notes_on(written), ""]
     blocks = [
-        *planes("X", written.x),
-        *planes("F", written.f.reshape(*written.f.shape[:2], -1), written.f.shape[2:]),
-        *planes("∂L/∂O", written.gradient),
+        *_planes("X", written.x),
+        *_planes("F", written.f.reshape(*written.f.shape[:2], -1), written.f.shape[2:]),
+        *_planes("∂L/∂O", written.gradient),
     ]
     if written.b is not None:
         blocks.append(labelled("b = ", grid(written.b[None])))
-    lines += paragraph(blocks)
+    lines += _paragraph(blocks)
     for heading, sums in sections(written, only):
         lines += ["", heading, ""]
         for one in sums:
@@ -50,6 +52,35 @@ def text(written: GradientSums, only: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def _planes(name: str, values: Array, counts: Sequence[int] = ()) -> list[list[str]]:
+    """Each plane of an array (rows, columns, planes) with its name before it."""
+    planes = values.shape[2]
+    blocks = []
+    for plane in range(planes):
+        raised = ""
+        if planes > 1:
+            inner = [plane + 1]
+            if len(counts) > 1:
+                both = divmod(plane, counts[1])
+                inner = [place + 1 for place, n in zip(both, counts, strict=True) if n > 1]
+            raised = f"^{','.join(map(str, inner))}"
+        blocks.append(labelled(f"{name}{raised} = ", grid(values[..., plane])))
+    return blocks
+
+
+def _paragraph(blocks: Sequence[Sequence[str]]) -> list[str]:
+    """Blocks next to each other, as many as fit on a line."""
+    lines: list[str] = []
+    row: list[Sequence[str]] = []
+    for block in blocks:
+        widened = [*row, ["    "], block] if row else [block]
+        if row and max(map(len, beside(*widened))) > WIDTH:
+            lines += [*beside(*row), ""]
+            widened = [block]
+        row = widened
+    return [*lines, *beside(*row)]
+
+
 def _sum_lines(one: Sum) -> list[str]:
     """A sum as symbols, after the chain rule where it is a gradient, and as numbers."""
     slope = one.of.kind in "FXb"
@@ -66,7 +97,7 @@ def _sum_lines(one: Sum) -> list[str]:
     lines: list[str] = []
     for row in rows:
         head = f"{name} = " if not lines else " " * len(name) + " = "
-        lines += wrapped(row, head)
+        lines += _wrapped(row, head)
     return lines
 
 
@@ -80,10 +111,24 @@ def _local_lines(written: GradientSums, only: Sequence[str]) -> list[str]:
                 if by.kind == kind
             ]
             if items:
-                lines += wrapped(items, "", ", ")
+                lines += _wrapped(items, "", ", ")
     return lines
 
 
 def _local(term: GradientTerm, of: Symbol) -> str:
     """The local gradient, such as ∂O_11/∂F_11."""
     return f"{str(term.factors[0])[3:]}/∂{of}"
+
+
+def _wrapped(terms: Sequence[str], head: str, sign: str = " + ") -> list[str]:
+    """Terms as lines that begin below the head."""
+    before = " " * max(len(head) - 2, 2)
+    lines = [head + terms[0]]
+    for term in terms[1:]:
+        if len(lines[-1]) + 3 + len(term) > WIDTH:
+            if sign == ", ":
+                lines[-1] += ","
+            lines.append(before + (f"+ {term}" if sign == " + " else term))
+        else:
+            lines[-1] += f"{sign}{term}"
+    return lines

@@ -10,7 +10,6 @@ from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.text import bracketed, number, plural, sizes
 from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
-from striate.teaching.number_text import both
 
 OUTPUTS = "The outputs"
 """The heading after whose sums the local gradients stand."""
@@ -165,3 +164,8 @@ def product(term: GradientTerm, sign: str) -> str:
     if term.factors[1] is ONE:  # a bias, or a gradient that is added to its gradient
         return bracketed(number(a))
     return f"{number(a)}{sign}{bracketed(number(b))}"
+
+
+def both(pair: Sequence[int]) -> str:
+    """A pair as one number where both are equal."""
+    return str(pair[0]) if pair[0] == pair[1] else sizes(pair)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
+from striate.common.arrays import Array, as_real_array
 from striate.common.budget import at_most
 from striate.common.errors import StriateValueError
 from striate.common.text import plural, sizes
@@ -23,12 +25,14 @@ from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair
 from striate.teaching.chainrule import as_formulas, as_page, as_text, contents, finite_differences
 from striate.teaching.chainrule.sums import GradientSums, product_count, window_sums
-from striate.teaching.given_arrays import agreed, finite, with_axes
 
 WHO = "gradients"
 FORMS = ("text", "markdown", "latex", "html")
 MOST_TERMS = 1_000
 """Products of X and F that are written out at most: a longer text would not be read."""
+
+
+T = TypeVar("T")
 
 
 class Gradients(GradientSums):
@@ -92,35 +96,33 @@ def gradients(
             would be more than 1,000 products to read.
         TypeError: an argument is of another kind.
     """
-    given = {name: finite(value, name, WHO) for name, value in
+    given = {name: _given(value, name) for name, value in
              (("x", x), ("f", f), ("b", b), ("gradient", gradient))}  # fmt: skip
     xs, fs, arriving = given["x"], given["f"], given["gradient"]
     if xs is not None:
-        xs = with_axes(xs, 3, "x", "(height, width) or (height, width, channels)", WHO)
+        xs = _shaped(xs, 3, "x", "(height, width) or (height, width, channels)")
     if fs is not None:
-        fs = with_axes(fs, 4, "f", "(height, width) or (height, width, channels, filters)", WHO)
+        fs = _shaped(fs, 4, "f", "(height, width) or (height, width, channels, filters)")
     if arriving is not None:
-        arriving = with_axes(
-            arriving, 3, "gradient", "(rows, columns) or (rows, columns, filters)", WHO
-        )
-    image = agreed(
-        WHO, "size of the input", (3, 3),
+        arriving = _shaped(arriving, 3, "gradient", "(rows, columns) or (rows, columns, filters)")
+    image = _agreed(
+        "size of the input", (3, 3),
         input=None if input is None else shapes.pair(input, "input", WHO),
         x=None if xs is None else xs.shape[:2],
     )  # fmt: skip
-    size = agreed(
-        WHO, "size of the filter", (2, 2),
+    size = _agreed(
+        "size of the filter", (2, 2),
         filter=None if filter is None else shapes.pair(filter, "filter", WHO),
         f=None if fs is None else fs.shape[:2],
     )  # fmt: skip
-    depth = agreed(
-        WHO, "number of channels", 1,
+    depth = _agreed(
+        "number of channels", 1,
         channels=None if channels is None else whole_number(channels, "channels", WHO),
         x=None if xs is None else xs.shape[2],
         f=None if fs is None else fs.shape[2],
     )  # fmt: skip
-    count = agreed(
-        WHO, "number of filters", 1,
+    count = _agreed(
+        "number of filters", 1,
         filters=None if filters is None else whole_number(filters, "filters", WHO),
         f=None if fs is None else fs.shape[3],
         b=None if given["b"] is None else given["b"].size,
@@ -158,3 +160,38 @@ def gradients(
     sums = window_sums(layer, xs, fs, bs, arriving)
     written = Gradients(layer, xs, fs, bs, arriving, rate, *sums, {})
     return replace(written, checked=finite_differences.compare(written, engine))
+
+
+def _given(value: npt.ArrayLike | None, what: str) -> Array | None:
+    if value is None:
+        return None
+    array = as_real_array(value, what, WHO)
+    if not np.isfinite(array).all():
+        raise StriateValueError(f"{WHO}: {what} must be finite")
+    return array.astype(np.float64)
+
+
+def _agreed(what: str, usual: T, **said: T | None) -> T:
+    """The one value that all sources say, or the usual one where none says anything.
+
+    Raises:
+        ValueError: two contradict each other; the message names both and their values.
+    """
+    told = {name: value for name, value in said.items() if value is not None}
+    if len(set(told.values())) > 1:
+        says = " and ".join(
+            f"{sizes(value) if isinstance(value, tuple) else value} of {name}"
+            for name, value in told.items()
+        )
+        raise StriateValueError(
+            f"{WHO}: the {what} is told twice, differently: {says}; leave one out, or make "
+            "them agree"
+        )
+    return next(iter(told.values()), usual)
+
+
+def _shaped(array: Array, axes: int, what: str, wanted: str) -> Array:
+    """The array with axes of length 1 for channels and filters, where it has none."""
+    if array.ndim not in (2, axes) or not array.size:
+        raise StriateValueError(f"{WHO}: {what} must be {wanted}, got shape {array.shape}")
+    return array.reshape(array.shape + (1,) * (axes - array.ndim))

@@ -168,7 +168,7 @@ def _gradient_lines(pooled: Pooled, windows: Sequence[PooledWindow], whole: bool
     arriving: dict[tuple[int, int, int], list[tuple[str, float]]] = {}
     for window in windows:
         row, column, channel = window.place
-        name = str(pooled.name("L", (row, column), channel))
+        name = f"∂L/∂{pooled.name('O', (row, column), channel)}"
         name += f"/{window.divisor}" * (window.divisor > 1)
         for index, pixel in enumerate(window.pixels):
             if slope := window.slope(index):
