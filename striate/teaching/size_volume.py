@@ -73,10 +73,8 @@ class VolumeSizes:
     def __str__(self) -> str:
         depth = "O_d" if self.filters is None else str(self.filters)
         is_number = "" if self.filters is None else f" = {depth}"
-        lines = [
-            f"output {sizes(self.output)}×{depth}: its depth O_d{is_number} is the number of "
-            "filters (the article's D), whatever the other sizes are"
-        ]
+        whole = f"output {sizes(self.output)}×{depth}: its" if self.window else "output: its"
+        lines = [f"{whole} depth O_d{is_number} is the number of filters, D in article 001"]
         if self.weights is not None and self.window is not None:
             shape = sizes((*self.window, self.channels))
             reads = f"reads all {self.channels} channels" if self.channels > 1 else "reads the one"

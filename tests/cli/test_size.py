@@ -78,6 +78,7 @@ def test_a_volume(striate: Run) -> None:
         "input_depth": 3, "filters": 2, "output": [3, 3, 2], "weights_of_a_filter": 27,
         "parameters": 56,
     }  # fmt: skip
+    assert "output 4×" not in striate("size", "-i", 6, "-f", 3, "--filters", 3).out
     assert "output 5×5×O_d" in striate("size", "-i", "7x7x3", "-f", 3).out
 
 

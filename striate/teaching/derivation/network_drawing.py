@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 # Up to `_ALL` inputs and neurons are all drawn; of more, only so many of each.
 _ALL, _SOME_PIXELS, _SOME_NEURONS = 40, 12, 12
-# The most lines that get the name of their weight.
-_NAMED = 9
+# The most lines that get the name of their weight, and the most names below a drawing in a row.
+_NAMED, _NAMED_IN_A_ROW = 9, 5
 _WITHOUT_GROUPS = ("pixels", "vector", "neurons", "dense")
 _BY_WEIGHT = ("patch", "weights", "slide", "local", "sigma")
 
@@ -268,10 +268,13 @@ def _name_weights(ax: Axes, derivation: DerivationData) -> None:
         return
     swapped = _is_falling_pair(derivation)
     for number, value in enumerate(filters.ravel()):
-        ax.text(
-            0.5 + 0.17 * (number - (filters.size - 1) / 2), -1.06,
-            f"{weight_name(number, None)} = {short(float(value))}", ha="center", va="top",
-            fontsize=8, color=weight_colour(number ^ swapped, filters.size), weight="bold",
+        row, column = divmod(number, _NAMED_IN_A_ROW)
+        in_row = min(filters.size - row * _NAMED_IN_A_ROW, _NAMED_IN_A_ROW)
+        ax.annotate(
+            f"{weight_name(number, None)} = {short(float(value))}",
+            (0.5 + 0.26 * (column - (in_row - 1) / 2), -1.06), (0, -12 * row),
+            textcoords="offset points", ha="center", va="top", fontsize=8, weight="bold",
+            color=weight_colour(number ^ swapped, filters.size), annotation_clip=False,
         )  # fmt: skip
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.tables import ROWS, VALUES
 from striate.common.text import bracketed, choices, number, percent, plural, sizes
-from striate.teaching.number_text import both, equation, paragraph, planes
+from striate.teaching.number_text import WIDTH, both, equation, paragraph, planes
 from striate.teaching.pooling.pooled_windows import Pooled, PooledWindow
 
 WRITTEN = 36
@@ -37,7 +38,7 @@ def text(pooled: Pooled, only: Sequence[str] = ()) -> str:
     """
     windows = named(pooled, only) if only else [*_first(pooled)]
     notes = [f"{title(pooled)}.", _RULES[pooled.kind], _padding_note(pooled), _amount(pooled)]
-    lines = [*filter(None, notes), ""]
+    lines = [line for note in notes for line in textwrap.wrap(note, WIDTH)] + [""]
     lines += _planes(pooled, [("X", pooled.x), ("O", pooled.output)])
     lines += ["", *(line for window in windows for line in _window_lines(pooled, window))]
     hidden = pooled.count - len(windows)
@@ -164,7 +165,14 @@ def _gradient_lines(pooled: Pooled, windows: Sequence[PooledWindow], whole: bool
     if pooled.gradient is None or pooled.input_gradient is None:
         return []
     arrays = [("∂L/∂O", pooled.gradient), ("∂L/∂X", pooled.input_gradient)]
-    lines = ["The gradient's way back", "", _BACK[pooled.kind], "", *_planes(pooled, arrays), ""]
+    lines = [
+        "The gradient's way back",
+        "",
+        *textwrap.wrap(_BACK[pooled.kind], WIDTH),
+        "",
+        *_planes(pooled, arrays),
+        "",
+    ]
     arriving: dict[tuple[int, int, int], list[tuple[str, float]]] = {}
     for window in windows:
         row, column, channel = window.place
