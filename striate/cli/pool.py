@@ -92,7 +92,7 @@ PICTURES = ("svg", "png", "pdf")
 )
 @click.option("--only", metavar="NAME[,NAME…]", help="These windows only, such as O_11 or O^2_11.")
 @click.option(
-    "--out", "-o", metavar="FILE",
+    "--out", "-o", "--plot", "out", metavar="FILE",
     help="Draw it: a window has a colour, winners are circled (.svg, .png, .pdf).",
 )  # fmt: skip
 @options.engine_option("Whose kernels pool.  ")

@@ -57,7 +57,7 @@ def test_an_image(striate: Run, in_tmp: Path) -> None:
 
 @pytest.mark.parametrize("name", ["p.svg", "p.png", "p.pdf"])
 def test_pictures(striate: Run, in_tmp: Path, name: str) -> None:
-    outcome = striate(*ARTICLE, "--gradient", "--out", name)
+    outcome = striate(*ARTICLE, "--gradient", "--plot" if name == "p.pdf" else "--out", name)
     assert outcome.err == f"Drawn in {name}\n"
     assert os.listdir() == [name]
     if name == "p.svg":
@@ -78,6 +78,11 @@ def test_pictures(striate: Run, in_tmp: Path, name: str) -> None:
         (["--on", "missing.png"], "missing.png"),
         (["--stride", "any"], '--stride must be a number here, not "any"'),
         (["--only", "O_33"], "there is no output 'O_33'; they are O_11 to O_22"),
+        (["--only", "O_1,1"], "there is no output 'O_1,1'"),
+        (["--only", "O_0,12"], "there is no output 'O_0,12'"),
+        (["--only", "O^1_11"], "there is no output 'O^1_11'"),
+        (["--channels", 2, "--only", "O_11"], "they are O^1_11 to O^2_22"),
+        (["--only", "∂L/∂X_11"], "there is no output '∂L/∂X_11'"),
         (["--out", "p.gif"], "p.gif: a pooling can be written as .svg, .png, .pdf"),
         (["--out", "missing/p.png"], "missing/p.png: cannot be written"),
         (["--count-padding"], "max divides by nothing"),

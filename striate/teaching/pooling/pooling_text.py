@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -70,22 +71,30 @@ def named(pooled: Pooled, only: Sequence[str]) -> list[PooledWindow]:
         ValueError: there is no such output.
     """
     rows, columns, channels = pooled.output.shape
-    places = {
-        str(pooled.name("O", (row, column), channel)): (row, column, channel)
-        for channel in range(channels)
-        for row in range(rows)
-        for column in range(columns)
-    }
     found = []
     for name in only:
-        place = places.get(name.removeprefix("∂L/∂"))
-        if place is None:
-            known = [*places]
+        place = _place_of(name)
+        row, column, channel = place or (0, 0, 0)
+        inside = 0 <= row < rows and 0 <= column < columns and 0 <= channel < channels
+        own = str(pooled.name("O", (row, column), channel))
+        if place is None or not inside or own != name.removeprefix("∂L/∂"):
+            last = pooled.name("O", (rows - 1, columns - 1), channels - 1)
             raise StriateValueError(
-                f"pool: there is no output {name!r}; they are {known[0]} to {known[-1]}"
+                f"pool: there is no output {name!r}; they are {pooled.name('O', (0, 0), 0)} to "
+                f"{last}"
             )
-        found.append(pooled.window(*place))
+        found.append(pooled.window(row, column, channel))
     return found
+
+
+def _place_of(name: str) -> tuple[int, int, int] | None:
+    """(row, column, channel) from 0 of a name such as O_11, O^2_11 or O_1,12."""
+    match = re.fullmatch(r"(?:∂L/∂)?O(?:\^(\d{1,9}))?_(?:(\d)(\d)|(\d{1,9}),(\d{1,9}))", name)
+    if match is None:
+        return None
+    channel, *digits = match.groups()
+    row, column = (int(digit) for digit in digits if digit is not None)
+    return row - 1, column - 1, int(channel or 1) - 1
 
 
 def _first(pooled: Pooled) -> list[PooledWindow]:
