@@ -169,6 +169,7 @@ class LAMB(LayerwiseOptimizer):
 
     kind = "lamb"
     slots = 2
+    rate_power = 0.5  # the article's rule: the square root of the batch
 
     def __init__(
         self,

@@ -36,6 +36,9 @@ class Optimizer(ExplainsItsArguments, ABC):
     """The name by which `fit` and checkpoints know the optimiser."""
     slots: ClassVar[int]
     """The number of its buffers."""
+    rate_power: ClassVar[float] = 1.0
+    """How its learning rate grows with the batch: in proportion (Goyal et al., 2017, "Accurate,
+    Large Minibatch SGD", arXiv:1706.02677), or to this power of it."""
 
     def __init__(self, weight_decay: float) -> None:
         self.weight_decay = at_least_zero(self.kind, "weight_decay", weight_decay)

@@ -83,6 +83,7 @@ class AdamW(Optimizer):
 
     kind = "adamw"
     slots = 2
+    rate_power = 0.5  # as LAMB's
 
     def __init__(
         self,
