@@ -134,7 +134,7 @@ def convolve(
 ) -> None:
     """Convolve a signal with a kernel and print the result.
 
-    By default that is the textbook's causal sum y(n) = Σ f(n - i)·g(i): the kernel is flipped,
+    By default that is the textbook's causal sum y(n) = Σ f(i)·g(n - i): the kernel is flipped,
     g(0) is its first element, and beyond its ends the signal is 0.
 
     Of a file with several columns or channels, a kernel of one row goes down each of them. Numbers

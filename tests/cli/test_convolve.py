@@ -70,7 +70,7 @@ def test_json(striate: Run) -> None:
 
 def test_steps_show_the_flip(striate: Run) -> None:
     out = striate("convolve", "-s", "1 2 3", "-k", "4 5", "--steps").out
-    assert out.splitlines()[0] == "y(n) = Σ f(n - i)·g(i)    a convolution: g is flipped"
+    assert out.splitlines()[0] == "y(n) = Σ f(i)·g(n - i)    a convolution: g is flipped"
     assert "y(1) = f(0)·g(1) + f(1)·g(0) = 1·5 + 2·4 = 13" in out
     out = striate("convolve", "-s", "1 2 3", "-k", "4 5", "--steps", "--correlate").out
     assert "y(1) = f(1)·g(0) + f(2)·g(1) = 2·4 + 3·5 = 23" in out
