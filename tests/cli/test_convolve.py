@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from striate import recordings
-from striate.cli.convolve import _first
+from striate.cli.convolve_pictures import first_place
 from striate.recordings import Recording
 from striate.signal.convolution import convolve, correlate
 
@@ -243,7 +243,7 @@ def test_the_plot_has_each_result_at_the_sample_below_the_origin(
     g[names.get(origin, origin)] = 1
     how = {"mode": mode, "origin": origin, "dilation": dilation}
     y = (correlate if correlated else convolve)(f, g, **how)
-    first = _first(len(f), len(g), {**how, "correlate": correlated})
+    first = first_place(len(f), len(g), {**how, "correlate": correlated})
     for n, value in enumerate(y):
         place = first + n
         assert value == (f[place] if 0 <= place < len(f) else 0)

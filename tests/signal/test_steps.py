@@ -234,7 +234,7 @@ def test_booleans_are_or_of_ands() -> None:
 def test_complex_kernels_are_conjugated_in_correlation() -> None:
     result = steps([1, 2], [1j, 2 - 1j], correlate=True)
     np.testing.assert_allclose(values(result), scipy.signal.correlate([1, 2], [1j, 2 - 1j]))
-    assert "·conj(g(i - n))" in str(result)
+    assert "·conj(g(i - n + 1))" in str(result)
     assert "(2+1j)" in str(result)
 
 
