@@ -200,6 +200,11 @@ def _check_paths(paths: Mapping[str, str | None]) -> None:
             raise click.ClickException(f"{path}: is a folder; name a file in it")
         if not Path(path).parent.is_dir():
             raise click.ClickException(f"{path}: there is no folder {Path(path).parent}")
+    options_of: dict[Path, str] = {}
+    for option, path in paths.items():
+        before = path and options_of.setdefault(Path(path).resolve(), option)
+        if before not in (None, option):
+            raise click.ClickException(f"{path}: is named twice, by {before} and by {option}")
 
 
 def _check_both(both: bool, how: Mapping[str, Any], paths: Mapping[str, str | None]) -> None:
@@ -258,17 +263,21 @@ def _steps(
 ) -> Steps:
     from striate.signal.steps import steps
 
+    _check_single(recording, kernel, "--steps")
+    f, g = recording.values, kernel.arrays[0]
+    return steps(f.astype(np.result_type(f, g)), g, at=at, **how)
+
+
+def _check_single(recording: Recording, kernel: Kernel, option: str) -> None:
+    """Raise for several kernels or columns, where `option` shows the sums of one."""
     if len(kernel.arrays) > 1:
         raise click.ClickException(
-            f"{kernel.name} combines {len(kernel.arrays)} kernels; --steps shows one of them, "
+            f"{kernel.name} combines {len(kernel.arrays)} kernels; {option} shows one of them, "
             "such as sobel-x"
         )
-    f = recording.values
-    if not recording.grid and f.ndim == 2:
+    if not recording.grid and recording.values.ndim == 2:
         names = ", ".join(recording.channel_names()[:20])
-        raise click.ClickException(f"--steps shows one column: choose it by --column ({names})")
-    g = kernel.arrays[0]
-    return steps(f.astype(np.result_type(f, g)), g, at=at, **how)
+        raise click.ClickException(f"{option} shows one column: choose it by --column ({names})")
 
 
 def _files(
@@ -292,7 +301,6 @@ def _files(
         files.append((plot_f, plotted_signal(recording, plot_f)))
     if (slide := paths["--slide"]) is not None:
         files.append((slide, _slide(one, slide)))
-    _check_names(paths)
     return files, clipped
 
 
@@ -300,23 +308,13 @@ def _slide(run: Convolved, path: str) -> bytes:
     """The kernel at each place in turn: all sums of a result that is small enough."""
     from striate.teaching.sliding.slide import check_slide
 
+    _check_single(run.recording, run.kernel, "--slide")
     check_slide(run.recording.values, run.result)
     first, *others = (
         _steps(run.recording, run.kernel, run.how, at) for at in np.ndindex(run.result.shape)
     )
     each = tuple(step for one in (first, *others) for step in one)
     return slid(run, dataclasses.replace(first, steps=each), path)
-
-
-def _check_names(paths: Mapping[str, str | None]) -> None:
-    """Raise if two options name the same file."""
-    options_of: dict[Path, str] = {}
-    for option, path in paths.items():
-        if path is None:
-            continue
-        before = options_of.setdefault(Path(path).resolve(), option)
-        if before != option:
-            raise click.ClickException(f"{path}: is named twice, by {before} and by {option}")
 
 
 def _write(files: list[tuple[str, bytes]]) -> None:

@@ -94,7 +94,7 @@ def plotted(runs: Sequence[Convolved], path: str) -> bytes:
     kind = plot.check_picture(path)
     one = runs[0]
     plot.check_real(one.recording.values, *(run.result for run in runs), *one.kernel.arrays)
-    if one.steps is not None and len(one.steps) == 1 and one.steps[0].terms:
+    if one.steps is not None and len(one.steps) == 1:
         from striate.teaching.sliding.matrix_sum import draw_matrix_sums
         from striate.teaching.sliding.signal_sum import draw_signal_sum, view_of
 

@@ -117,6 +117,7 @@ def plot_grids(grids: Sequence[tuple[str, Array]], kind: str) -> bytes:
         kind: "png", "svg", "pdf", …
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     check_real(*(values for _, values in grids))
     figure = Figure(figsize=(3.7 * len(grids), 3.8), layout="constrained")
@@ -125,6 +126,8 @@ def plot_grids(grids: Sequence[tuple[str, Array]], kind: str) -> bytes:
     ):
         figure.colorbar(ax.imshow(values, cmap="gray"), ax=ax, shrink=0.8)
         ax.set_title(title)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure_bytes(figure, kind)
 
 

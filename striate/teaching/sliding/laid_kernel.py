@@ -69,11 +69,13 @@ def output_name(step: Step) -> str:
 
 def sum_in_numbers(step: Step, most: int) -> str:
     """ "10·1/3 + 1·1/3 = 3.66667"; of more than `most` characters only "9 products, in all = 5"."""
+    value = number(step.value)
+    if not step.terms:
+        return value
     terms = [
         f"{bracketed(number(term.value))}·{bracketed(weight(term.weight))}" for term in step.terms
     ]
-    value = number(step.value)
-    text = f"{' + '.join(terms) or '0'} = {value}"
+    text = f"{' + '.join(terms)} = {value}"
     return text if len(text) <= most else f"{len(terms)} products, summed = {value}"
 
 

@@ -235,7 +235,7 @@ def draw_f(
             ink = "black" if inside else "0.5"
             if weights and tap is not None:
                 _two_numbers(
-                    axes, short_number(value), f"·{short_weight(tap.weight)}", *place, tint, ink
+                    axes, short_number(value), f"×{short_weight(tap.weight)}", *place, tint, ink
                 )
             else:
                 _cell(axes, short_number(value), *place, tint, ink)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,12 +41,14 @@ class SignalView:
         steps: the convolution.
         y: all outputs.
         products: the least and the greatest product that is drawn.
+        read: the least and the greatest element of f that is read, beyond its ends too.
         whole: draw all of f; else the surroundings of the window.
     """
 
     steps: Steps
     y: Array
     products: tuple[float, float]
+    read: tuple[float, ...]
     whole: bool
 
 
@@ -58,9 +61,14 @@ def view_of(steps: Steps, y: Array, *, whole: bool | None = None) -> SignalView:
         whole: draw all of f; by default, where it is short enough to be read.
     """
     products = [0.0, *(float(tap.product) for step in steps for tap in laid_kernel(steps, step))]
+    read = [float(term.value) for step in steps for term in step.terms]
     if whole is None:
         whole = max(len(steps.f), len(y)) <= WHOLE
-    return SignalView(steps, y, (min(products), max(products)), whole)
+    return SignalView(steps, y, (min(products), max(products)), _range(read), whole)
+
+
+def _range(values: Sequence[float]) -> tuple[float, ...]:
+    return (min(values), max(values)) if values else ()
 
 
 def draw_signal_sum(view: SignalView, step: Step, *, until: int | None = None) -> Figure:
@@ -133,7 +141,14 @@ def _draw_f_and_y(
     axes.plot(
         [here], [step.value], marker="o", ms=13, mfc="none", mec=RED, mew=1.8, ls="", zorder=4
     )
-    everything = np.concatenate([f, view.y, [float(tap.term.value) for tap in laid if tap.term]])
+    low, high = axes.get_xlim()
+    all_places = first + np.arange(len(view.y)) * window.stride
+    seen = [
+        f[max(math.ceil(low), 0) : math.floor(max(high, -1)) + 1],
+        view.y[(all_places >= low) & (all_places <= high)],
+        view.read,
+    ]
+    everything = np.concatenate(seen)
     least, greatest = float(everything.min()), float(everything.max())
     margin = 0.12 * ((greatest - least) or 1.0)
     axes.set_ylim(least - margin, greatest + margin)
