@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 
 if TYPE_CHECKING:
     from striate.kernels import Kernel
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from striate.signal.written_steps import Steps
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Convolved:
     """One convolution or correlation of a signal.

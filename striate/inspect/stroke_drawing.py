@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from striate.common.arrays import Array
     from striate.inspect.stroke_experiment import AlteredStroke, KeptBar
 
-LEAST = 4
-"""The least side of a map that is drawn: of a smaller one nothing can be seen."""
 _BAR = "red"  # as in the article
 
 
@@ -31,7 +29,7 @@ def draw_stroke(found: AlteredStroke, index: int | None = None) -> Figure:
 
     if index is None:
         index = found.most_altered
-    rows = [row for row in found.survival if min(found.answers[row.pool][0].shape[1:]) >= LEAST]
+    rows = found.seen
     figure = Figure(figsize=(2.5 * (1 + len(rows)), 5.9), layout="constrained")
     panels = figure.subplots(2, 1 + len(rows), squeeze=False)
     digits = found.before[index], found.after[index]

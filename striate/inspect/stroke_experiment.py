@@ -32,6 +32,8 @@ CHANGES = {"hook": "the upper left line made more level", "slant": "leant to the
 """What may be changed of a digit that is drawn."""
 STRONG = 0.5
 """The share of the strongest response to the unaltered digit from which a response is strong."""
+LEAST = 4
+"""The least side of a map that is drawn: of a smaller one nothing can be seen."""
 INK = 0.3
 """The share of the brightest pixel from which a pixel belongs to a stroke."""
 
@@ -112,6 +114,13 @@ class AlteredStroke:
     kept: dict[int, npt.NDArray[np.bool_]] = field(repr=False)
 
     @property
+    def seen(self) -> tuple[Survival, ...]:
+        """The sizes of pooling whose maps are large enough for something to be seen in them."""
+        return tuple(
+            row for row in self.survival if min(self.answers[row.pool][0].shape[1:]) >= LEAST
+        )
+
+    @property
     def most_altered(self) -> int:
         """The index of the digit that was altered most."""
         # In float64, because differences of bytes would wrap around.
@@ -173,7 +182,7 @@ class AlteredStroke:
         )
         if self.digits > 1:
             return text
-        bars = [self.bar(row.pool, 0) for row in self.survival]
+        bars = [self.bar(row.pool, 0) for row in self.seen]
         kept = "\n".join(f"- {bar}" for bar in bars if bar is not None)
         changed = int((self.before != self.after).sum())
         return (

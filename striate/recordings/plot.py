@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.figure_files import figure_bytes, kind_of
+from striate.common.short_repr import short_repr
 from striate.recordings.recording import Recording, RecordingError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def check_picture(path: str | Path) -> str:
     return kind_of(path, "a plot", error=RecordingError)
 
 
+@short_repr
 @dataclass(frozen=True, eq=False)
 class Curve:
     """A result that is drawn over a signal.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.common.short_repr import short_repr
 from striate.common.text import number, weight
 from striate.signal.written_steps import Step, Steps, formula_of
 from striate.teaching.sliding.laid_kernel import (
@@ -33,7 +34,8 @@ AROUND = 14  # samples on each side of a window
 PANEL, LETTER = 8.2, 0.068  # inches: a panel's width, and that of a small letter
 
 
-@dataclass(frozen=True)
+@short_repr
+@dataclass(frozen=True, eq=False)
 class SignalView:
     """What all frames of one animation share, so that nothing jumps.
 
