@@ -60,13 +60,14 @@ def plane(
 
 
 def cell(
-    axes: Axes, text: str, left: float, top: float, tint: str = "white", ink: str = "black"
-) -> None:
-    """Draw one cell with its number, smaller the longer it is."""
+    axes: Axes, text: str, left: float, top: float, tint: str = "white", ink: str = "black",
+    room: float = 24.0,
+) -> None:  # fmt: skip
+    """Draw one cell with its number, smaller the longer it is: points times letters are `room`."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((left, top), 1, 1, facecolor=tint, edgecolor="0.6", lw=0.6))
-    size = 8.0 if len(text) <= 3 else max(24.0 / len(text), 3.5)
+    size = 8.0 if len(text) <= 3 else min(max(room / len(text), 3.5), 8.0)
     axes.text(left + 0.5, top + 0.54, text, ha="center", va="center", fontsize=size, color=ink)
 
 
