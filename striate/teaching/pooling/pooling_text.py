@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.tables import ROWS, VALUES
-from striate.common.text import bracketed, choices, number, percent, plural, sizes
+from striate.common.text import bracketed, choices, counted, number, percent, sizes
+from striate.ops.shapes import LINES
 from striate.teaching.number_text import WIDTH, both, equation, paragraph, planes
 from striate.teaching.pooling.pooled_windows import Pooled, PooledWindow
 
@@ -38,7 +39,8 @@ def text(pooled: Pooled, only: Sequence[str] = ()) -> str:
         ValueError: there is no window of such a name.
     """
     windows = named(pooled, only) if only else [*_first(pooled)]
-    notes = [f"{title(pooled)}.", _RULES[pooled.kind], _padding_note(pooled), _amount(pooled)]
+    notes = [f"{title(pooled)}.", _RULES[pooled.kind], _padding_note(pooled), _amount(pooled),
+             _unread(pooled)]  # fmt: skip
     lines = [line for note in notes for line in textwrap.wrap(note, WIDTH)] + [""]
     lines += _planes(pooled, [("X", pooled.x), ("O", pooled.output)])
     lines += ["", *(line for window in windows for line in _window_lines(pooled, window))]
@@ -118,14 +120,14 @@ def _padding_note(pooled: Pooled) -> str:
 def _amount(pooled: Pooled) -> str:
     before, after = pooled.x.size, pooled.output.size
     change = f"{percent(1 - after / before, '.4g')} fewer" if after < before else "no fewer"
-    rows, columns = pooled.layer.dropped(pooled.x.shape)
-    unread = [
-        f"the last {count} {plural(count, what)}"
-        for count, what in ((rows, "row"), (columns, "column"))
-        if count
-    ]
-    end = f" No window reads {' and '.join(unread)}." * bool(unread)
-    return f"{before:,} numbers become {after:,}, {change}. Pooling has no weights to learn.{end}"
+    return f"{before:,} numbers become {after:,}, {change}. Pooling has no weights to learn."
+
+
+def _unread(pooled: Pooled) -> str:
+    """What no window reads at the end; "" if all is read."""
+    dropped = zip(pooled.layer.dropped(pooled.x.shape), LINES, strict=True)
+    unread = [f"the last {counted(count, what)}" for count, what in dropped if count]
+    return f"No window reads {' and '.join(unread)}." if unread else ""
 
 
 def _planes(pooled: Pooled, arrays: Sequence[tuple[str, Array]]) -> list[str]:
