@@ -9,9 +9,12 @@
 //   "input"    raw, text
 //   "unknown"  text: why it is not told
 
-const EPSILON = 2 ** -23;
+import { affineOf, chosenBy, decode, indexOf, INPUT, isShown, nodeName, partOf, placeOf, report, shapeOf, spreadTo, taps, valuesOf } from "./values.js";
+import { bracketed, megabytes, number, placeText } from "./words.js";
 
-function explain(image, node, index) {
+export const EPSILON = 2 ** -23;
+
+export function explain(image, node, index) {
   const value = valuesOf(image, node)[index];
   const told = { node, index, value, from: [] };
   if (node === INPUT) return { ...told, kind: "input", ...explainInput(image, index, value) };
@@ -30,7 +33,7 @@ function explain(image, node, index) {
 
 // Adds the total in double precision, and compares it with the value of the engine, which added
 // float32 numbers in an order of its own.
-function checked(made) {
+export function checked(made) {
   let [total, absolute, terms] = [made.bias ?? 0, Math.abs(made.bias ?? 0), 1];
   for (const part of made.parts) {
     part.subtotal = part.terms.reduce((sum, term) => sum + term.product, 0);
@@ -54,7 +57,7 @@ function explainInput(image, index, value) {
   return { raw, text: `(pixel − mean) / std = (${number(raw)} − ${bracketed(mean[c])}) / ${number(std[c])} = ${number(value)}` };
 }
 
-const explanations = {
+export const explanations = {
   Conv2D(layer, [x], index, node) {
     const filters = decode(layer.arrays.filters);
     const filter = index % layer.shape[2];
@@ -275,41 +278,3 @@ function moved(layer, x, index, node) {
 function formula(source, index, x, text) {
   return { kind: "formula", text: text(x[index]), from: [{ node: source, index, value: x[index] }] };
 }
-
-// Words and numbers.
-
-let allDigits = false;
-
-// The fewest digits that give the same float32 again; of sums in double precision nine.
-function exact(value) {
-  for (let digits = 1; digits < 9; digits++)
-    if (f32(Number(value.toPrecision(digits))) === value) return plain(value, digits);
-  return plain(value, 9);
-}
-
-function number(value) {
-  return allDigits ? exact(value) : short(value);
-}
-
-const bracketed = (value) => (value < 0 ? `(${number(value)})` : number(value));
-
-// A window of five numbers must fit a phone's width.
-const narrow = matchMedia("(max-width: 820px)");
-
-function short(value) {
-  const brief = value.toPrecision(narrow.matches ? 3 : 4);
-  return Number(brief) === value ? typeset(String(value)) : typeset(brief);
-}
-
-const plain = (value, digits) => typeset(value === 0 ? "0" : value.toPrecision(digits));
-
-const typeset = (text) => text.replace("e+", "e").replace(/-/g, "−");
-
-function placeText(node, index) {
-  const place = placeOf(node, index);
-  if (isImage(node)) return `at row ${place[0]}, column ${place[1]}, channel ${place[2]}`;
-  const last = node === report.nodes.length - 1;
-  return last ? `${index} (${report.classes[index]})` : `${index}`;
-}
-
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,8 +1,12 @@
 // Learned filters as pictures: those of the first layer at once, all others when they are asked for.
 
+import { choice, colour, element, focusPath, grid, largest, legend, numberCell, pixels } from "./draw.js";
+import { decode, INPUT, report } from "./values.js";
+import { exact, number } from "./words.js";
+
 const FIRST_TILES = 64;
 
-function showFilters(view) {
+export function showFilters(view) {
   const layers = report.nodes
     .map((node, index) => ({ node, index }))
     .filter(({ node }) => node.arrays?.filters?.shape.length === 4);
@@ -80,11 +84,4 @@ function showFilters(view) {
   }
 
   draw();
-}
-
-// Drawing anew must not take the keyboard's place away: returns a function that gives it back.
-function focusPath(view) {
-  const all = () => [...view.querySelectorAll("button, select, canvas[tabindex], a[href], summary")];
-  const at = all().indexOf(document.activeElement);
-  return at < 0 ? null : () => all()[at]?.focus({ preventScroll: true });
 }

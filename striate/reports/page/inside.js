@@ -1,5 +1,10 @@
 // The view into the network: an image, its maps, the values of each layer, and why each is so.
 
+import { choice, colour, element, focusPath, grid, largest, legend, numberCell, pixels } from "./draw.js";
+import { explain } from "./explain.js";
+import { INPUT, isImage, isShown, nodeName, patchOf, placeOf, report, shapeOf, valuesOf } from "./values.js";
+import { digits, exact, number, percent, placeText, typeset } from "./words.js";
+
 const FIRST_PARTS = 3; // channels whose products are written out at once
 const FIRST_TERMS = 12; // terms of a long sum that are written out at once
 const MOST_ROWS = 4000;
@@ -13,7 +18,7 @@ function firstLayer() {
   return shown < 0 ? INPUT : shown;
 }
 
-function showInside(view) {
+export function showInside(view) {
   const parts = Object.fromEntries(["strip", "side", "layer", "why"].map((name) => [name, element("div")]));
   parts.strip.className = "strip";
   parts.strip.setAttribute("role", "group");
@@ -30,7 +35,7 @@ function showInside(view) {
     parts.layer.replaceChildren(...layerView());
     if (drawn.maps && scrolled) drawn.maps.scrollTop = scrolled;
     parts.why.replaceChildren(...why());
-    parts.why.className = allDigits ? "all-digits" : "";
+    parts.why.className = digits.all ? "all-digits" : "";
     if (following) parts.layer.querySelector("canvas.values").focus({ preventScroll: true });
     else focused?.();
   };
@@ -97,7 +102,7 @@ function showInside(view) {
     const controls = element("div", { class: "controls" },
       choice("Layer", nodes.map((node) => [node, `${nodeName(node)}${node === INPUT ? "" : ` (${report.nodes[node].type})`}: ${shapeOf(node).join("×")}`]), state.node,
         (node) => change({ node, channel: 0, index: null, trail: [] })),
-      element("label", { class: "check" }, element("input", { type: "checkbox", checked: allDigits, onchange: () => { allDigits = !allDigits; draw(); } }), "all digits"));
+      element("label", { class: "check" }, element("input", { type: "checkbox", checked: digits.all, onchange: () => { digits.all = !digits.all; draw(); } }), "all digits"));
     const most = largest(values);
     const [rows, columns, channels] = isImage(state.node) ? shape : [Math.ceil(shape[0] / VECTOR_COLUMNS), Math.min(shape[0], VECTOR_COLUMNS), 1];
     const at = (row, column, channel) => (row * columns + column) * channels + channel;
@@ -280,11 +285,3 @@ function showInside(view) {
   addEventListener("resize", () => { if (view.clientWidth !== width) { width = view.clientWidth; draw(); } });
   draw();
 }
-
-const percent = (share) => `${(100 * share).toFixed(2)} %`.replace("-", "−");
-
-// For the browser's console.
-globalThis.striateReport = { report, valuesOf, explain, patchOf, explained: Object.keys(explanations) };
-
-showFilters(document.getElementById("filters-view"));
-showInside(document.getElementById("inside-view"));
