@@ -22,9 +22,10 @@ from striate.confidence.probabilities import calibrated
 from striate.data.check_record import CheckRecord
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
 from striate.inspect.values import Tape
-from striate.optim.losses import softmax
+from striate.optim.losses import SoftmaxCrossEntropy, softmax
+from striate.reports.loss_gradients import LossGradients, joined_gradients, loss_gradients
 from striate.reports.occlusion import Occlusion, occlusion
-from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page
+from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page, with_few_weights
 from striate.reports.saliency import saliency
 from striate.training.evaluation import Evaluation
 from striate.training.history import CURVES, History
@@ -41,6 +42,8 @@ EMPTY_PAGE = 1.3e5
 
 MISTAKES = 24
 """How many of the most confident mistakes are shown."""
+USUAL_RATE = 0.01
+"""The learning rate of a step of gradient descent where that of the training is not known."""
 REJECTED = 24
 """How many of the images that are called unknown are shown."""
 
@@ -80,6 +83,10 @@ class Report:
         probabilities: of all classes, float32 (len(chosen), classes).
         values: the output of each node, float32 (len(chosen), *shape); -1 is the preprocessed
             input.
+        gradients: of the loss of the chosen images, for their true classes.
+        label_smoothing: of that loss.
+        learning_rate: with which a step of gradient descent is shown: the highest of the training.
+        has_heads: whether the network was trained with auxiliary heads, which are left out here.
         saliency: |∂ score of the predicted class / ∂ input|, float32 (len(chosen), height, width).
         occlusion: the change of the predicted class's probability where the image is covered.
         black, white: the raw pixel values that are shown as black and as white.
@@ -104,6 +111,10 @@ class Report:
     pictures: Mapping[int, Array]
     probabilities: Floats
     values: Mapping[int, Floats]
+    gradients: LossGradients
+    label_smoothing: float
+    learning_rate: float
+    has_heads: bool
     saliency: Floats
     occlusion: Occlusion
     black: float
@@ -128,6 +139,7 @@ class Report:
             chosen=self.chosen[:n],
             probabilities=self.probabilities[:n],
             values={index: values[:n] for index, values in self.values.items()},
+            gradients=self.gradients.first(n),
             saliency=self.saliency[:n],
             occlusion=change,
             content=content,
@@ -166,6 +178,7 @@ def collect(
     megabytes: float = 20.0,
     paths: Sequence[str] | None = None,
     checked: Mapping[str, Any] | None = None,
+    label_smoothing: float = 0.0,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -178,6 +191,10 @@ def collect(
             are of another size or other classes, or an image of `show` is not there.
     """
     _check_network(network)
+    loss = SoftmaxCrossEntropy(label_smoothing)
+    has_heads = bool(network.heads)
+    if has_heads:
+        network = network.without_heads()
     tested, truth = as_images(network, images), label_indices(network, labels)
     if len(truth) != len(tested):
         raise StriateValueError(f"report: there are {len(tested)} images but {len(truth)} labels")
@@ -217,22 +234,34 @@ def collect(
     pictured = dict.fromkeys([*shown, *rejected])
     guesses = np.array([answer.guess for answer in chosen])
     raw = tested[rows]
-    tape = Tape(network, raw)
+    truths = np.array([answer.truth for answer in chosen])
+    passes = [
+        _pass(network, raw[i : i + 1], truths[i : i + 1], guesses[i : i + 1], loss)
+        for i in range(len(rows))
+    ]  # one by one: each image has its own gradients of the weights
     probabilities = softmax(logits[rows])
     black, white = _range(network, tested)
+    curves = read_curves(history)
     return Report(
         name=name,
         network=network,
         classes=tuple(classes),
         evaluation=Evaluation.from_outputs(logits, truth, classes),
-        curves=read_curves(history),
+        curves=curves,
         mistakes=tuple(wrong[:MISTAKES]),
         chosen=chosen,
         wanted=len(wanted),
         pictures={row: tested[row] for row in pictured},
         probabilities=probabilities,
-        values=tape.values,
-        saliency=saliency(tape, guesses),
+        values={
+            index: np.concatenate([one.values[index] for one in passes])
+            for index in passes[0].values
+        },
+        gradients=joined_gradients([one.gradients for one in passes]),
+        label_smoothing=loss.label_smoothing,
+        learning_rate=_highest_rate(curves),
+        has_heads=has_heads,
+        saliency=np.concatenate([one.saliency for one in passes]),
         occlusion=occlusion(network, raw, guesses, probabilities, **options),
         black=black,
         white=white,
@@ -245,6 +274,32 @@ def collect(
         paths={} if paths is None else {row: paths[row] for row in pictured},
         checked=CheckRecord.from_notes(checked),
     )
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One image through the network and back."""
+
+    values: Mapping[int, Floats]
+    saliency: Floats
+    gradients: LossGradients
+
+
+def _pass(
+    network: Network,
+    image: Array,
+    truth: npt.NDArray[np.intp],
+    guess: npt.NDArray[np.intp],
+    loss: SoftmaxCrossEntropy,
+) -> _Pass:
+    tape = Tape(network, image)
+    gradients = loss_gradients(tape, truth, loss, with_few_weights(network))
+    return _Pass(tape.values, saliency(tape, guess), gradients)
+
+
+def _highest_rate(curves: Mapping[str, Sequence[float | None]] | None) -> float:
+    rates = [rate for rate in (curves or {}).get("learning_rate", ()) if rate]
+    return max(rates, default=USUAL_RATE)
 
 
 def read_curves(

@@ -71,7 +71,7 @@ export function choice(label, options, chosen, onchange) {
 
 // Drawing anew must not take the keyboard's place away: returns a function that gives it back.
 export function focusPath(view) {
-  const all = () => [...view.querySelectorAll("button, select, canvas[tabindex], a[href], summary")];
+  const all = () => [...view.querySelectorAll("button, select, input, canvas[tabindex], a[href], summary")];
   const at = all().indexOf(document.activeElement);
   return at < 0 ? null : () => all()[at]?.focus({ preventScroll: true });
 }

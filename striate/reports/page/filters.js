@@ -1,12 +1,13 @@
 // Learned filters as pictures: those of the first layer at once, all others when they are asked for.
 
-import { choice, colour, element, focusPath, grid, largest, legend, numberCell, pixels } from "./draw.js";
+import { choice, colour, element, focusPath, grid, largest, legend, pixels } from "./draw.js";
 import { decode, INPUT, report } from "./values.js";
 import { exact, number } from "./words.js";
 
 const FIRST_TILES = 64;
 
-export function showFilters(view) {
+// pick({node, name, index}) shows what moves a weight.
+export function showFilters(view, pick) {
   const layers = report.nodes
     .map((node, index) => ({ node, index }))
     .filter(({ node }) => node.arrays?.filters?.shape.length === 4);
@@ -58,8 +59,10 @@ export function showFilters(view) {
         node.arrays.bias ? element("p", {}, "Bias: ", number(decode(node.arrays.bias)[filter])) : "",
         element("div", { class: "grids" }, channels.map((c) => {
           const kernel = [...Array(rows * columns).keys()].map((k) => weight(Math.floor(k / columns), k % columns, c, filter));
+          const cell = (k) => element("button", { type: "button", class: "cell", title: `${exact(kernel[k])}: what moves it?`, "data-value": kernel[k],
+            onclick: () => pick({ node: index, name: "filters", index: (k * depth + c) * kernels + filter }) }, number(kernel[k]));
           const caption = names ? names[c] : `channel ${c}`;
-          return element("div", {}, grid(columns, kernel.length, caption, (k) => numberCell(kernel[k])),
+          return element("div", {}, grid(columns, kernel.length, caption, cell),
             kernelFile(`${node.name}-filter${filter}-channel${c}`, kernel, rows, columns));
         })),
         element("p", { class: "small" }, "The layer computes correlation and ", element("code", {}, "striate filter"),

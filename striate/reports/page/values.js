@@ -53,6 +53,9 @@ export function taps(node, row, column) {
   return tapsOf(layer.window, shapeOf(layer.inputs[0]), row, column);
 }
 
+// How many columns some outputs or pixels take.
+export const columnsOf = (places) => new Set(places.map(({ column }) => column)).size || 1;
+
 const computedLayers = {
   ReLU: (node, [x]) => x.map((v) => Math.max(v, 0)),
   LeakyReLU: (node, [x]) => x.map((v) => (v > 0 ? v : f32(v * node.slope))),
@@ -203,4 +206,22 @@ export function chosenBy(node, index) {
       ? (channel % options.groups) * share + Math.floor(channel / options.groups)
       : options.start + channel * options.step;
   return indexOf(inputs[0], [...place, from]);
+}
+
+// How many pixels a mean of AvgPool2D divides by.
+export function counted(node, output) {
+  const { counted: pads, inputs } = report.nodes[node];
+  const [row, column] = placeOf(node, output);
+  const [height, width] = shapeOf(inputs[0]);
+  const [top, bottom, left, right] = pads;
+  return taps(node, row, column).filter((tap) =>
+    tap.row >= -top && tap.row < height + bottom && tap.column >= -left && tap.column < width + right).length;
+}
+
+// (x − mean) / √(variance + ε) of the channels of a pixel; `offset`: how far the mean is from 0, of which digits go.
+export function normalised(pixel, eps) {
+  const mean = pixel.reduce((sum, v) => sum + v, 0) / pixel.length;
+  const variance = pixel.reduce((sum, v) => sum + (v - mean) ** 2, 0) / pixel.length;
+  const inverse = 1 / Math.sqrt(variance + eps);
+  return { mean, variance, inverse, values: pixel.map((v) => (v - mean) * inverse), offset: Math.abs(mean) * inverse };
 }
