@@ -42,8 +42,6 @@ EMPTY_PAGE = 1.3e5
 
 MISTAKES = 24
 """How many of the most confident mistakes are shown."""
-USUAL_RATE = 0.01
-"""The learning rate of a step of gradient descent where that of the training is not known."""
 REJECTED = 24
 """How many of the images that are called unknown are shown."""
 
@@ -85,7 +83,6 @@ class Report:
             input.
         gradients: of the loss of the chosen images, for their true classes.
         label_smoothing: of that loss.
-        learning_rate: with which a step of gradient descent is shown: the highest of the training.
         has_heads: whether the network was trained with auxiliary heads, which are left out here.
         saliency: |∂ score of the predicted class / ∂ input|, float32 (len(chosen), height, width).
         occlusion: the change of the predicted class's probability where the image is covered.
@@ -113,7 +110,6 @@ class Report:
     values: Mapping[int, Floats]
     gradients: LossGradients
     label_smoothing: float
-    learning_rate: float
     has_heads: bool
     saliency: Floats
     occlusion: Occlusion
@@ -241,13 +237,12 @@ def collect(
     ]  # one by one: each image has its own gradients of the weights
     probabilities = softmax(logits[rows])
     black, white = _range(network, tested)
-    curves = read_curves(history)
     return Report(
         name=name,
         network=network,
         classes=tuple(classes),
         evaluation=Evaluation.from_outputs(logits, truth, classes),
-        curves=curves,
+        curves=read_curves(history),
         mistakes=tuple(wrong[:MISTAKES]),
         chosen=chosen,
         wanted=len(wanted),
@@ -259,7 +254,6 @@ def collect(
         },
         gradients=joined_gradients([one.gradients for one in passes]),
         label_smoothing=loss.label_smoothing,
-        learning_rate=_highest_rate(curves),
         has_heads=has_heads,
         saliency=np.concatenate([one.saliency for one in passes]),
         occlusion=occlusion(network, raw, guesses, probabilities, **options),
@@ -295,11 +289,6 @@ def _pass(
     tape = Tape(network, image)
     gradients = loss_gradients(tape, truth, loss, with_few_weights(network))
     return _Pass(tape.values, saliency(tape, guess), gradients)
-
-
-def _highest_rate(curves: Mapping[str, Sequence[float | None]] | None) -> float:
-    rates = [rate for rate in (curves or {}).get("learning_rate", ()) if rate]
-    return max(rates, default=USUAL_RATE)
 
 
 def read_curves(

@@ -56,7 +56,6 @@ def page_data(report: Report) -> dict[str, Any]:
         ],
         "loss": {
             "smoothing": report.label_smoothing,
-            "rate": report.learning_rate,
             "heads": report.has_heads,
             "temperature": network.answers.temperature,
         },

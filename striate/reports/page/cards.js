@@ -114,7 +114,7 @@ export function cardsOf({ go, pick, rate, setRate }) {
     const { columns, terms } = part;
     const inputs = grid(columns, terms.length, of === "value" ? name : `∂L/∂ ${name}`, (k) => inputCell(of, part, terms[k]));
     if (terms[0].weight === null) return inputs;
-    return element("div", { class: "grids" }, inputs, element("span", { class: "sign" }, "×"), grid(columns, terms.length, WORDS[of].factors, (k) => factorCell(part, terms[k])),
+    return element("div", { class: "grids" }, inputs, element("span", { class: "sign" }, "×"), grid(columns, terms.length, of === "gradient" && part.weights ? `weights: ${WORDS[of].factors}` : WORDS[of].factors, (k) => factorCell(part, terms[k])),
       element("span", { class: "sign" }, "="), grid(columns, terms.length, `products, sum ${number(part.subtotal)}`, (k) => numberCell(terms[k].product)));
   }
 
@@ -132,11 +132,14 @@ export function cardsOf({ go, pick, rate, setRate }) {
       element("thead", {}, element("tr", {}, WORDS[of].heads.map((head) => element("th", { scope: "col" }, head)))),
       element("tbody", {}, some.map(([part, term]) => element("tr", {}, element("th", { scope: "row" }, term.index === null ? "padding" : `${nodeName(part.source)} ${placeText(part.source, term.index)}`),
         element("td", {}, inputCell(of, part, term)), element("td", {}, factorCell(part, term)), element("td", {}, numberCell(term.product)))))));
-    const shown = order.slice(0, FIRST_TERMS);
+    const zeros = order.filter(([, { product }]) => product === 0).length;
+    const shown = order.slice(0, Math.max(1, Math.min(FIRST_TERMS, order.length - zeros)));
     if (shown.length === order.length) return [rows(order)];
-    const rest = order.slice(FIRST_TERMS).reduce((sum, [, term]) => sum + term.product, 0);
+    const rest = order.slice(shown.length).reduce((sum, [, term]) => sum + term.product, 0);
     const all = Math.min(order.length, MOST_ROWS);
-    return [element("p", { class: "small" }, `The ${shown.length} products that count most; the other ${order.length - shown.length} sum to ${number(rest)}.`), rows(shown),
+    return [element("p", { class: "small" }, order.length - zeros === shown.length
+      ? `${shown.length} of the products; the other ${order.length - shown.length} are 0.`
+      : `The ${shown.length} products that count most; the other ${order.length - shown.length} sum to ${number(rest)}.`), rows(shown),
       lazyDetails(`${all === order.length ? "all" : `the first ${all} of`} ${order.length} products`, () => rows(order.slice(0, all)))];
   }
 
@@ -184,7 +187,7 @@ export function cardsOf({ go, pick, rate, setRate }) {
     return [
       element("div", { class: "controls" }, element("label", {}, "learning rate α", field), wrong),
       element("p", { class: "formula step", "data-step": descent(weight, gradient, rate()) }, "w − α · ∂L/∂w = ",
-        `${exact(weight)} − ${exact(rate())} · ${gradient < 0 ? `(${exact(gradient)})` : exact(gradient)} = `, element("b", {}, exact(descent(weight, gradient, rate())))),
+        `${exact(weight)} − ${typeset(String(rate()))} · ${gradient < 0 ? `(${exact(gradient)})` : exact(gradient)} = `, element("b", {}, exact(descent(weight, gradient, rate())))),
       element("p", { class: "small" }, "This is a step of gradient descent, F ← F − α · ∂L/∂F, for this image alone. A step of the training takes the mean gradient of a batch, and its optimiser may scale it."),
     ];
   }

@@ -7,7 +7,7 @@ import { choice, colour, element, focusPath, largest, legend, pixels } from "./d
 import { explain } from "./explain.js";
 import { gradientsOf, hasGradient } from "./gradients.js";
 import { lossWords } from "./loss_words.js";
-import { movedCard } from "./moved_card.js";
+import { movedCards } from "./moved_card.js";
 import { INPUT, isImage, isShown, nodeName, patchOf, placeOf, report, shapeOf, valuesOf } from "./values.js";
 import { explainWeight } from "./weight_gradients.js";
 import { digits, exact, number, percent, placeText, weightText } from "./words.js";
@@ -18,7 +18,7 @@ const VECTOR_COLUMNS = 32;
 // `index` is the chosen value, or else `weight` may be a chosen weight: {node, name, index}.
 const state = {
   image: 0, node: firstLayer(), channel: 0, index: null, weight: null, direction: "values", overlay: "picture",
-  rate: report.loss.rate, trail: [],
+  rate: 0.01, trail: [],
 };
 
 function firstLayer() {
@@ -194,7 +194,7 @@ export function showInside(view) {
     if (state.index === null) return [];
     let [node, index] = [state.node, state.index];
     if (direction === "gradients" && !hasGradient(node)) return [back];
-    const found = [back, patchCard(), movedCard(movedBy(image, node, index), (to) => follow({ node: to.node, index: to.index }))];
+    const found = [back, element("div", { class: "patches" }, patchCard(), movedCards(movedBy(image, node, index), (to) => follow({ node: to.node, index: to.index })))];
     for (let step = 0; step < 12; step++) {
       const told = direction === "gradients" ? explainGradient(image, node, index) : explain(image, node, index);
       found.push(cards.whyCard(told, step === 0));

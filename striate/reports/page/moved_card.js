@@ -7,9 +7,8 @@ import { listed, placeText } from "./words.js";
 const MOST_LISTED = 6;
 
 // `moved` is what `movedBy` gives; show({node, index}) goes to a value.
-export function movedCard(moved, show) {
-  if (!moved.length) return "";
-  return element("div", { class: "moved" }, moved.map(({ node, parts }) => {
+export function movedCards(moved, show) {
+  return moved.map(({ node, parts }) => {
     const outputs = parts.flatMap(({ terms }) => terms.map(({ index }) => index));
     if (!outputs.length) return element("p", {}, `No value of ${nodeName(node)} reads it.`);
     const many = outputs.length > 1;
@@ -18,7 +17,7 @@ export function movedCard(moved, show) {
       : `One value of ${nodeName(node)} reads it: ${placeText(node, outputs[0])}.`;
     return element("div", { class: "patch" }, isImage(node) ? map(node, outputs) : "",
       element("p", {}, what, " ", element("button", { type: "button", onclick: () => show({ node, index: outputs[0] }) }, `→ ${many ? "the first" : "go there"}`)));
-  }));
+  });
 }
 
 function where(node, outputs) {
