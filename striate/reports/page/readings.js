@@ -72,9 +72,9 @@ export const readings = {
     }];
   },
   GroupedDense: (about) => readings.Dense(about),
-  SumPool2D: (about) => poolReadings(about, () => one),
-  AvgPool2D: (about) => poolReadings(about, (output) => () => 1 / counted(about.node, output)),
-  MaxPool2D: (about) => poolReadings(about, (output) => () => Number(winnerOf(about.node, output, about.x()) === about.index)),
+  SumPool2D: (about) => poolReadings(about, "1 for each pixel of the window", () => one),
+  AvgPool2D: (about) => poolReadings(about, "1 divided by the pixels of the window", (output) => () => 1 / counted(about.node, output)),
+  MaxPool2D: (about) => poolReadings(about, "1 for the first of the largest in its window, 0 for the others", (output) => () => Number(winnerOf(about.node, output, about.x()) === about.index)),
   GlobalAvgPool2D({ layer, source, index }) {
     const [height, width, channels] = shapeOf(source);
     return [{ says: `the mean of ${height * width} values`, terms: [{ index: index % channels, factor: () => 1 / (height * width) }] }];
@@ -86,7 +86,7 @@ export const readings = {
       for (let i = best; i < x().length; i += channels) if (x()[i] > x()[best]) best = i;
       return best;
     };
-    return [{ says: "1 for the largest of its channel, 0 for the others", terms: [{ index: index % channels, factor: () => Number(winner() === index) }] }];
+    return [{ says: "1 for the first of the largest in its channel, 0 for the others", terms: [{ index: index % channels, factor: () => Number(winner() === index) }] }];
   },
   ZeroPad2D: (about) => movedReadings(about),
   Crop2D: (about) => movedReadings(about),
@@ -224,12 +224,12 @@ function windowReadings({ layer, node, source, index, array }, name, start) {
   }));
 }
 
-function poolReadings({ layer, source, index }, factorOf) {
+function poolReadings({ layer, source, index }, says, factorOf) {
   const [row, column, channel] = placeOf(source, index);
   const [, width, channels] = layer.shape;
   const over = outputsOver(layer.window, layer.shape, row, column);
   return [{
-    channel, columns: columnsOf(over),
+    channel, says, columns: columnsOf(over),
     terms: over.map(({ row: y, column: x }) => {
       const output = (y * width + x) * channels + channel;
       return { index: output, factor: factorOf(output) };
