@@ -203,6 +203,12 @@ def _left_out(report: Report) -> list[str]:
     hidden = [v.name for index, v in enumerate(nodes) if index not in content.shown]
     if hidden:
         told.append(f"The values of {listed(hidden, 8, 'more layers')} are left out, {limit}.")
+    blind = [
+        "the image" if index < 0 else nodes[index].name
+        for index in sorted(content.shown - content.gradients_shown)
+    ]
+    if blind:
+        told.append(f"The gradients of {listed(blind, 8, 'more layers')} are left out, {limit}.")
     slots = {slot.node for slot in report.network.slots}
     heavy = [nodes[index].name for index in sorted(slots - content.weights)]
     if heavy:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import striate
-from striate.layers import Layer
 from striate.reports.data import Report
 from striate.reports.page_budget import fit_page
 from tests.report.test_report_page import choose_layer, click_value, node
@@ -145,7 +144,8 @@ def test_wrong_gradients_do_not_pass_as_rounding(open_page: Any, made: tuple[Pat
           const before = striateReport.explainWeight(0, owner, "filters", 7).check.fits;
           striateReport.gradientsOf(0, owner).forEach((g, i, all) => { all[i] = g * 1.0001; });
           const after = striateReport.explainWeight(0, owner, "filters", 7).check.fits;
-          return [5, 6].map((i) => striateReport.explainGradient(0, node, i).check.fits).concat(before, after);
+          const fits = (i) => striateReport.explainGradient(0, node, i).check.fits;
+          return [fits(5), fits(6), before, after];
         }""",
         [index, owner],
     )  # fmt: skip
@@ -153,8 +153,7 @@ def test_wrong_gradients_do_not_pass_as_rounding(open_page: Any, made: tuple[Pat
 
 
 def test_keys_alone_reach_gradients_and_weights(open_page: Any, made: tuple[Path, Report]) -> None:
-    path, report = made
-    page = open_page(path)
+    page = open_page(made[0])
     page.locator("#inside select").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -209,41 +208,62 @@ def test_axe_finds_nothing(
 
 def test_what_is_left_out_is_said(open_page: Any, example: Any, tmp_path: Path) -> None:
     path, network = tmp_path / "small.html", example.network
-    dense = node(network, "Dense")
     report = striate.report(
-        network, example.images, example.labels, path=path, megabytes=0.2, engine="numpy"
+        network, example.images, example.labels, path=path, megabytes=0.22, engine="numpy"
     )
-    content = report.content
-    assert dense not in content.weight_gradients
-    hidden = [i for i in content.shown if i >= 0 and i not in content.gradients_shown]
+    content, last = report.content, len(network.nodes) - 1
+    hidden = sorted(content.shown - content.gradients_shown)
+    assert hidden and last in content.gradients_shown
+    assert not content.weight_gradients
     page = open_page(path)
-    if hidden:
-        page.get_by_role("button", name="gradients, backward").click()
-        choose_layer(page, network.nodes[hidden[0]].name)
-        assert (
-            "are left out of this page for their size"
-            in page.locator("#inside .notice").last.inner_text()
-        )
-    (told,) = page.evaluate(f"[striateReport.explainGradient(0, {dense}, 3)]")
-    assert told["kind"] == "sum" and told["check"]["fits"]
+    page.get_by_role("button", name="gradients, backward").click()
+    names = ["input" if i < 0 else network.nodes[i].name for i in hidden]
+    choose_layer(page, names[-1])
+    assert f"The gradients of {names[-1]} are left out" in page.locator("#inside").inner_text()
+    page.get_by_role("button", name="values, forward").click()
+    assert page.locator("canvas.values").count() == 1  # the values are there
+    told = page.evaluate(
+        f"striateReport.explainWeight(0, {node(network, 'BatchNorm')}, 'scale', 1)"
+    )
+    assert told["kind"] == "unknown" and "left out of this page for their size" in told["text"]
+    notices = page.locator(".notice").all_inner_texts()
+    assert any(text.startswith("The gradients of") and names[-1] in text for text in notices)
 
 
-def test_gradients_never_cost_values(made: tuple[Path, Report]) -> None:
+def test_a_sum_without_the_engines_number_says_so(
+    open_page: Any, made: tuple[Path, Report]
+) -> None:
+    path, report = made
+    page = open_page(path)
+    index = node(report.network, "Conv2D")
+    page.evaluate(f"delete striateReport.report.images[0].weightGradients[{index}]")
+    page.locator("#filters-view .tile").first.click()
+    page.locator("#filters-view .card button.cell").first.click()
+    card = first_card(page)
+    assert "there is nothing to compare with" in card.inner_text()
+    assert card.get_attribute("data-fits") is None
+    expected = float(report.gradients.weights[index]["filters"][0, 0, 0, 0, 0])
+    assert float(card.get_attribute("data-total")) == pytest.approx(expected, rel=1e-4)
+
+
+def test_gradients_cost_images_but_no_values(made: tuple[Path, Report]) -> None:
     network = made[1].network
     roomy = fit_page(network, 4, 1e7, 1000.0)
     assert roomy.images == 4 and roomy.gradients_shown == roomy.shown
-    for room in np.geomspace(2e3, 3e5, 40).tolist():
+    assert roomy.gradients < roomy.shown  # the others are computed
+    assert roomy.weight_gradients == roomy.weights
+    last = len(network.nodes) - 1
+    seen = set()
+    for room in np.geomspace(2e3, 1e6, 80).tolist():
         content = fit_page(network, 4, room, 1000.0)
-        assert content.gradients <= content.gradients_shown <= content.shown
         assert content.used <= room or content.images == 1
-        lost = [i for i in content.shown if i not in content.gradients_shown]
-        if lost and content.gradients:
-            assert content.images >= 1
-        if content.shown < roomy.shown:
-            continue
-        assert (
-            content.images == 4 or content.gradients_shown == content.shown or content.images >= 1
-        )
+        assert content.gradients <= content.gradients_shown <= content.shown
+        lost = content.shown - content.gradients_shown
+        if lost:
+            assert not content.gradients or last in content.gradients
+        else:
+            seen.add(content.images)
+    assert seen >= {1, 2, 3, 4}
 
 
 def test_networks_with_heads_have_a_report(open_page: Any, tmp_path: Path) -> None:
@@ -272,9 +292,9 @@ def test_a_layer_of_ones_own_is_not_explained(open_page: Any, made: tuple[Path, 
           const { nodes } = striateReport.report;
           const own = nodes.findIndex((node) => node.type === "Conv2D");
           nodes[own].type = "Swirl";
-          return [striateReport.explainGradient(0, nodes[own].inputs[0], 1), striateReport.explainWeight(0, own, "filters", 0)];
+          const { explainGradient, explainWeight } = striateReport;
+          return [explainGradient(0, nodes[own].inputs[0], 1), explainWeight(0, own, "filters", 0)];
         }"""
     )  # fmt: skip
     assert [one["kind"] for one in told] == ["unknown", "unknown"]
     assert all("a layer of the type Swirl" in one["text"] for one in told)
-    assert issubclass(striate.Conv2D, Layer)

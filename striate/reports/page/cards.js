@@ -128,7 +128,7 @@ export function cardsOf({ go, pick, rate, setRate }) {
   // Terms in a table, [part, term] each, those that count most first.
   function longSum(of, pairs) {
     const order = [...pairs].sort(([, a], [, b]) => Math.abs(b.product) - Math.abs(a.product));
-    const rows = (some) => element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Terms of the sum" }, element("table", { class: "numbers" },
+    const rows = (some) => element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Terms of the sum" }, element("table", { class: "numbers" },
       element("thead", {}, element("tr", {}, WORDS[of].heads.map((head) => element("th", { scope: "col" }, head)))),
       element("tbody", {}, some.map(([part, term]) => element("tr", {}, element("th", { scope: "row" }, term.index === null ? "padding" : `${nodeName(part.source)} ${placeText(part.source, term.index)}`),
         element("td", {}, inputCell(of, part, term)), element("td", {}, factorCell(part, term)), element("td", {}, numberCell(term.product)))))));

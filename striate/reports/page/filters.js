@@ -55,7 +55,7 @@ export function showFilters(view, pick) {
       const channels = single ? [...Array(depth).keys()] : [state.picked];
       const names = coloured ? ["red", "green", "blue"] : null;
       return element("div", { class: "card", "aria-live": "polite" },
-        element("h4", {}, `${node.name}, filter ${filter}`),
+        element("h3", {}, `${node.name}, filter ${filter}`),
         node.arrays.bias ? element("p", {}, "Bias: ", number(decode(node.arrays.bias)[filter])) : "",
         element("div", { class: "grids" }, channels.map((c) => {
           const kernel = [...Array(rows * columns).keys()].map((k) => weight(Math.floor(k / columns), k % columns, c, filter));

@@ -74,7 +74,7 @@ export function showInside(view) {
     const right = image.truth === image.guess;
     const text = right ? report.classes[image.truth] : `${report.classes[image.truth]} → ${report.classes[image.guess]}`;
     const name = image.path ? `image ${image.index} (${image.path})` : `image ${image.index}`;
-    const words = right ? `${name}, ${text}` : `${name}, ${report.classes[image.truth]} taken for ${report.classes[image.guess]}`;
+    const words = right ? `${name}, ${text}` : `${name}, ${text}: ${report.classes[image.truth]} taken for ${report.classes[image.guess]}`;
     return element("button", { type: "button", "aria-label": words, onclick: () => change({ image: place }) },
       element("img", { src: image.picture, alt: "", class: "pixels" }), element("span", { class: right ? "" : "wrong" }, text));
   }
@@ -172,7 +172,7 @@ export function showInside(view) {
         if (cursor) pick(row + move[0], column + move[1]);
         else pick(0, 0);
       });
-      return element("div", {}, element("h4", {}, `${back ? "∂L/∂ " : ""}${nodeName(state.node)}${channels > 1 ? `, channel ${state.channel}` : ""}`),
+      return element("div", {}, element("h3", {}, `${back ? "∂L/∂ " : ""}${nodeName(state.node)}${channels > 1 ? `, channel ${state.channel}` : ""}`),
         state.node === INPUT ? "" : element("p", { class: "small mono" }, report.nodes[state.node].what), canvas, position);
     }
   }

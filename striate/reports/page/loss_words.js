@@ -30,5 +30,5 @@ export function lossWords(image) {
     ? ` As in prediction: ${listed(like)}. Training ${[has("BatchNorm") && "normalises by mean and variance of the whole batch, which depend on every value in it", has("Dropout") && "drops values at random"].filter(Boolean).join(", and ")}.` : ""}`));
   if (temperature !== 1) lines.push(element("p", { class: "small" }, "The loss is that of the training: of the outputs before they are calibrated. The probabilities above are calibrated."));
   if (heads) lines.push(element("p", { class: "small" }, "Training added the losses of auxiliary heads, which are left out here."));
-  return element("div", { class: "loss-words" }, element("h4", {}, "The loss"), lines);
+  return element("div", { class: "loss-words" }, element("h3", {}, "The loss"), lines);
 }
