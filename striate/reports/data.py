@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from striate.inspect.values import Tape
 from striate.optim.losses import SoftmaxCrossEntropy, softmax
 from striate.reports.loss_gradients import LossGradients, joined_gradients, loss_gradients
 from striate.reports.occlusion import Occlusion, occlusion
-from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page, with_few_weights
+from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page, with_weight_gradients
 from striate.reports.saliency import saliency
 from striate.training.evaluation import Evaluation
 from striate.training.history import CURVES, History
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 
-EMPTY_PAGE = 1.3e5
+EMPTY_PAGE = 1.96e5
 """The size in bytes of a page without numbers and pictures, roughly."""
 
 MISTAKES = 24
@@ -231,8 +231,9 @@ def collect(
     guesses = np.array([answer.guess for answer in chosen])
     raw = tested[rows]
     truths = np.array([answer.truth for answer in chosen])
+    weights_of = with_weight_gradients(network, len(rows))
     passes = [
-        _pass(network, raw[i : i + 1], truths[i : i + 1], guesses[i : i + 1], loss)
+        _pass(network, raw[i : i + 1], truths[i : i + 1], guesses[i : i + 1], loss, weights_of)
         for i in range(len(rows))
     ]  # one by one: each image has its own gradients of the weights
     probabilities = softmax(logits[rows])
@@ -285,9 +286,10 @@ def _pass(
     truth: npt.NDArray[np.intp],
     guess: npt.NDArray[np.intp],
     loss: SoftmaxCrossEntropy,
+    weights_of: Collection[int],
 ) -> _Pass:
     tape = Tape(network, image)
-    gradients = loss_gradients(tape, truth, loss, with_few_weights(network))
+    gradients = loss_gradients(tape, truth, loss, weights_of)
     return _Pass(tape.values, saliency(tape, guess), gradients)
 
 

@@ -9,7 +9,7 @@ loss last, then the values of the largest layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,9 @@ PASSED_BACK = COMPUTED - {"Multiply", "ChannelShuffle", "ChannelSlice", "Affine"
 """Layers whose input gradients page/gradients.js computes from those of their outputs, to the last
 bit, where nothing else reads their input; of max-pooling only where windows do not overlap."""
 
-FEW_WEIGHTS = 20_000
-"""A layer with more weights has no gradients of them in the page: each image has its own."""
+WEIGHTS_PER_IMAGE = 3_000
+"""The gradients of so many weights a layer has in the page for each image, on average: of more
+weights fewer images have them, the first ones."""
 
 EACH_NUMBER = 4 * 4 / 3
 """The bytes of a float32 in base64."""
@@ -57,7 +58,8 @@ class PageContent:
         weights: nodes whose parameters are in the page.
         gradients: nodes whose ∂L/∂output is stored in the page; -1 is the input.
         gradients_shown: these, and the nodes of which the page computes it.
-        weight_gradients: nodes the gradients of whose parameters are in the page, for each image.
+        weight_gradients: for how many images, the first ones, the gradients of a node's parameters
+            are in the page; only nodes that have any.
         used: the bytes that all this takes, roughly.
     """
 
@@ -67,16 +69,17 @@ class PageContent:
     weights: frozenset[int]
     gradients: frozenset[int]
     gradients_shown: frozenset[int]
-    weight_gradients: frozenset[int]
+    weight_gradients: Mapping[int, int]
     used: float
 
 
-def with_few_weights(network: Network) -> frozenset[int]:
-    """The nodes whose parameters are so few that the page may have their gradients."""
+def with_weight_gradients(network: Network, images: int) -> dict[int, int]:
+    """For how many of some images a page of any size has the gradients of a node's weights."""
     counts: dict[int, int] = {}
     for slot in network.slots:
         counts[slot.node] = counts.get(slot.node, 0) + slot.stop - slot.start
-    return frozenset(node for node, count in counts.items() if count <= FEW_WEIGHTS)
+    shares = {n: min(images, WEIGHTS_PER_IMAGE * images // count) for n, count in counts.items()}
+    return {node: share for node, share in shares.items() if share}
 
 
 def fit_page(network: Network, images: int, room: float, each: float) -> PageContent:
@@ -113,12 +116,12 @@ def fit_page(network: Network, images: int, room: float, each: float) -> PageCon
         spare = (room - heavy) / images - cost
         gradients, back = _gradients(network, shown, weights, spare)
     used = heavy + images * (cost + _bytes_of(network, gradients))
-    chosen: set[int] = set()
-    for index in sorted(with_few_weights(network) & weights, reverse=True):
-        if index in back and used + images * sizes[index] <= room:
-            chosen.add(index)
-            used += images * sizes[index]
-    return PageContent(images, kept, shown, weights, gradients, back, frozenset(chosen), used)
+    chosen: dict[int, int] = {}
+    for index, share in sorted(with_weight_gradients(network, images).items(), reverse=True):
+        if index in back & weights and used + share * sizes[index] <= room:
+            chosen[index] = share
+            used += share * sizes[index]
+    return PageContent(images, kept, shown, weights, gradients, back, chosen, used)
 
 
 def _without_larger(

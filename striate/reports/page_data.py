@@ -104,6 +104,7 @@ def _node(report: Report, index: int) -> dict[str, Any]:
     elif isinstance(layer, Concat):
         node["widths"] = [shape[-1] for shape in shapes]
     parameters = network.parameters_of(index)
+    node["imagesWithWeightGradients"] = report.content.weight_gradients.get(network.owner(index), 0)
     node["weightShapes"] = {name: list(array.shape) for name, array in parameters.items()}
     if index in report.content.weights:
         node["arrays"] = {name: encode_array(array) for name, array in parameters.items()}
@@ -153,7 +154,8 @@ def _image(report: Report, place: int) -> dict[str, Any]:
                 name: encode_array(array[place])
                 for name, array in report.gradients.weights[index].items()
             }
-            for index in report.content.weight_gradients
+            for index, images in report.content.weight_gradients.items()
+            if place < images
         },
         "picture": embedded_images.png(embedded_images.shown(raw, report.black, report.white)),
         "saliency": embedded_images.png(

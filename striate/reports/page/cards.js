@@ -84,7 +84,11 @@ export function cardsOf({ go, pick, rate, setRate }) {
     return of === "gradient" ? "No output reads it, so the loss does not depend on it." : `No output of ${nodeName(node)} has it as a factor of anything but 0.`;
   }
 
-  const leftOut = ({ node }) => `The engine's own gradients of the ${weightCount(node)} weights of this layer are left out of this page for their size: there is nothing to compare with.`;
+  function leftOut({ node }) {
+    const images = report.nodes[node].imagesWithWeightGradients;
+    const where = !images ? "left out of this page" : images === 1 ? "in this page for the first image alone" : `in this page for the first ${images} images alone`;
+    return `The engine's own gradients of the ${weightCount(node)} weights of this layer are ${where}, for their size: here is nothing to compare with.`;
+  }
 
   // Terms that stand alone, one of each part.
   function singlesBody(of, parts) {
