@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,11 @@ from striate.confidence.assessment import Assessment, assess
 from striate.confidence.probabilities import calibrated
 from striate.data.check_record import CheckRecord
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
-from striate.inspect.values import Tape
 from striate.optim.losses import SoftmaxCrossEntropy, softmax
-from striate.reports.loss_gradients import LossGradients, joined_gradients, loss_gradients
+from striate.reports.image_passes import image_passes
+from striate.reports.loss_gradients import LossGradients
 from striate.reports.occlusion import Occlusion, occlusion
 from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page, with_weight_gradients
-from striate.reports.saliency import saliency
 from striate.training.evaluation import Evaluation
 from striate.training.history import CURVES, History
 from striate.training.targets import as_images, label_indices
@@ -232,10 +231,7 @@ def collect(
     raw = tested[rows]
     truths = np.array([answer.truth for answer in chosen])
     weights_of = with_weight_gradients(network, len(rows))
-    passes = [
-        _pass(network, raw[i : i + 1], truths[i : i + 1], guesses[i : i + 1], loss, weights_of)
-        for i in range(len(rows))
-    ]  # one by one: each image has its own gradients of the weights
+    passes = image_passes(network, raw, truths, guesses, loss, weights_of)
     probabilities = softmax(logits[rows])
     black, white = _range(network, tested)
     return Report(
@@ -249,14 +245,11 @@ def collect(
         wanted=len(wanted),
         pictures={row: tested[row] for row in pictured},
         probabilities=probabilities,
-        values={
-            index: np.concatenate([one.values[index] for one in passes])
-            for index in passes[0].values
-        },
-        gradients=joined_gradients([one.gradients for one in passes]),
+        values=passes.values,
+        gradients=passes.gradients,
         label_smoothing=loss.label_smoothing,
         has_heads=has_heads,
-        saliency=np.concatenate([one.saliency for one in passes]),
+        saliency=passes.saliency,
         occlusion=occlusion(network, raw, guesses, probabilities, **options),
         black=black,
         white=white,
@@ -269,28 +262,6 @@ def collect(
         paths={} if paths is None else {row: paths[row] for row in pictured},
         checked=CheckRecord.from_notes(checked),
     )
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """One image through the network and back."""
-
-    values: Mapping[int, Floats]
-    saliency: Floats
-    gradients: LossGradients
-
-
-def _pass(
-    network: Network,
-    image: Array,
-    truth: npt.NDArray[np.intp],
-    guess: npt.NDArray[np.intp],
-    loss: SoftmaxCrossEntropy,
-    weights_of: Collection[int],
-) -> _Pass:
-    tape = Tape(network, image)
-    gradients = loss_gradients(tape, truth, loss, weights_of)
-    return _Pass(tape.values, saliency(tape, guess), gradients)
 
 
 def read_curves(
