@@ -38,7 +38,7 @@ Grid = list[list[Named]]
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorColumn:
     """A column: what a layer gives and the next one reads, and its gradient.
 
     Attributes:
@@ -52,7 +52,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Way:
+class LayerArrow:
     """What lies between two columns: a layer.
 
     Attributes:
@@ -106,7 +106,7 @@ def chain_figure(written: ChainSums) -> Figure:
     return figure
 
 
-def _columns(written: ChainSums) -> tuple[list[Tensor], list[Way]]:
+def _columns(written: ChainSums) -> tuple[list[TensorColumn], list[LayerArrow]]:
     tensors, ways = [], []
     for step, before in zip(written.steps, (None, *written.steps[:-1]), strict=True):
         tensors.append(_tensor(step.x, step.input_gradient, before, step))
@@ -118,7 +118,7 @@ def _columns(written: ChainSums) -> tuple[list[Tensor], list[Way]]:
 def _tensor(
     values: Array, slopes: Array, before: GradientSums | Passage | None,
     after: GradientSums | Passage | None,
-) -> Tensor:  # fmt: skip
+) -> TensorColumn:  # fmt: skip
     """What `before` gives and `after` reads; it has two names where both are convolutions."""
     names = []
     if isinstance(before, GradientSums):
@@ -131,21 +131,21 @@ def _tensor(
         names += [x] * (x not in names)
         pads = after.layer.pads(values.shape)
     gradients = [name.gradient for name in names]
-    return Tensor(
+    return TensorColumn(
         [[one] for one in planes(names, values)], [[one] for one in planes(gradients, slopes)], pads
     )
 
 
-def _way(step: GradientSums | Passage) -> Way:
+def _way(step: GradientSums | Passage) -> LayerArrow:
     if isinstance(step, Passage):
         pooled = "ReLU" if isinstance(step.layer, ReLU) else f"max {sizes(step.layer.size)}"
-        return Way(pooled)
+        return LayerArrow(pooled)
     f, b = (Symbol(kind, (), (), step.number) for kind in "Fb")
     bias, bias_slope = "", ""
     if step.b is not None:
         bias = f"+ {b} = {'  '.join(map(number, step.b))}"
         bias_slope = f"{b.gradient} = {'  '.join(map(number, step.bias_gradient))}"
-    return Way(
+    return LayerArrow(
         filters=_by_filter(f, step.f), slopes=_by_filter(f.gradient, step.filter_gradient),
         bias=bias, bias_slope=bias_slope,
     )  # fmt: skip
@@ -179,7 +179,7 @@ def _title(one: Named) -> str:
     return " = ".join(map(str, one[0]))
 
 
-def _way_width(way: Way) -> float:
+def _way_width(way: LayerArrow) -> float:
     words = LETTER * max(map(len, (way.name, way.bias, way.bias_slope)))
     grids = [_width(grid) for grid in (way.filters, way.slopes) if grid is not None]
     return max(words, 2.0, *grids) + 2 * SIDE
@@ -200,7 +200,9 @@ def _draw(
         top += _height([row], pads)
 
 
-def _draw_way(axes: Axes, way: Way, start: float, end: float, first: float, second: float) -> None:
+def _draw_way(
+    axes: Axes, way: LayerArrow, start: float, end: float, first: float, second: float
+) -> None:
     """Draw a layer over its arrow forward and, with its gradients, below the one back."""
     arrow(axes, (start, first), (end, first), label=way.name)
     arrow(axes, (end, second), (start, second), BACK, label=way.name)
