@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from striate.common.budget import at_most
-from striate.common.text import counted, sizes
+from striate.common.text import counted, cut_in_the_middle, sizes
 from striate.inspect.architecture_parts import (
     Architecture,
     ArchitecturePart,
@@ -35,7 +35,13 @@ MOST_PARTS = 300
 # All lengths are inches.
 WIDEST = 13.0
 """Of a row of parts; what is wider goes on in the next row."""
-LETTER, LINE = 0.068, 0.15
+SHORT = 2.5
+"""A last row that is shorter stands at the end of the row before."""
+LETTER, SMALL_LETTER, LINE = 0.068, 0.055, 0.15
+LONGEST_NAME = 24
+"""Letters of a name; of a longer one its two ends are shown."""
+MARGIN = 0.45
+"""Left of each row, for the arrow from the row above."""
 GAP = 0.32
 RADIUS = 0.17
 """Of the circle of a sum."""
@@ -102,7 +108,7 @@ def draw_architecture(network: Model) -> Figure:
     rows = _rows(shown.parts)
     boxes = {}
     for row in rows:
-        left = 0.45
+        left = MARGIN
         for place in row:
             box = _box(shown.parts[place], left)
             boxes[place] = box
@@ -136,11 +142,9 @@ def draw_architecture(network: Model) -> Figure:
 
 
 def _said(network: Model) -> str:
-    output = network.nodes[network.output].shape if network.nodes else network.input_shape
-    count = sum(array.size for array in network.parameters.values())
     return (
-        f"{sizes(network.input_shape)} → {sizes(output)}, {counted(len(network.nodes), 'layer')}, "
-        f"{counted(count, 'parameter')}"
+        f"{sizes(network.input_shape)} → {sizes(network.output_shape)}, "
+        f"{counted(len(network.nodes), 'layer')}, {counted(network.parameter_count, 'parameter')}"
     )
 
 
@@ -148,22 +152,25 @@ def _said(network: Model) -> str:
 
 
 def _rows(parts: Sequence[ArchitecturePart]) -> list[list[int]]:
-    """The places of parts, row by row: a row ends where no arc crosses its end, if it can."""
+    """The places of parts, row by row. A row ends behind a cut, where only its last part is read
+    from further on, unless the next cut is too far away.
+    """
     cut = set(cut_places(parts))
-    rows: list[list[int]] = []
-    row: list[int] = []
+    rows: list[list[int]] = [[]]
     used = 0.0
     for place, part in enumerate(parts):
         wide = _box(part, 0.0).width + GAP
-        if row and used + wide > WIDEST:
-            ends = [at for at in row[:-1] if at in cut and at - row[0] >= len(row) // 2]
-            end = row[-1] if row[-1] in cut or not ends else ends[-1]
-            rows.append([at for at in row if at <= end])
-            row = [at for at in row if at > end]
-            used = sum(_box(parts[at], 0.0).width + GAP for at in row)
-        row.append(place)
+        row = rows[-1]
+        ends = [at for at in row if at in cut and 3 * (at - row[0] + 1) >= len(row)]
+        if row and used + wide > (WIDEST if ends else 2 * WIDEST):
+            end = ends[-1] if ends else row[-1]
+            rows[-1:] = [row[: end - row[0] + 1], row[end - row[0] + 1 :]]
+            used = sum(_box(parts[at], 0.0).width + GAP for at in rows[-1])
+        rows[-1].append(place)
         used += wide
-    return [*rows, row]
+    if len(rows) > 1 and used < SHORT:  # a row of one or two parts would look lost
+        rows[-2:] = [[*rows[-2], *rows[-1]]]
+    return rows
 
 
 def _box(part: ArchitecturePart, left: float) -> Box:
@@ -175,8 +182,13 @@ def _box(part: ArchitecturePart, left: float) -> Box:
         thick, slant = 0.08 + 0.07 * math.log2(channels + 1), 0.06 + 0.045 * math.log2(columns + 1)
     else:
         height, thick, slant = 0.22 + 0.12 * math.log2(part.shape[0] + 1), 0.14, 0.06
-    letters = max(map(len, (*part.words, sizes(part.shape), part.name)))
-    return Box(part, left, max(thick + slant, LETTER * letters), height, thick, slant)
+    letters = max(map(len, (*part.words, sizes(part.shape))))
+    words = max(LETTER * letters, SMALL_LETTER * len(_name(part)))
+    return Box(part, left, max(thick + slant, words), height, thick, slant)
+
+
+def _name(part: ArchitecturePart) -> str:
+    return cut_in_the_middle(part.name, LONGEST_NAME)
 
 
 def _words_height(part: ArchitecturePart) -> float:
@@ -185,13 +197,15 @@ def _words_height(part: ArchitecturePart) -> float:
 
 def _levels(shown: Architecture, rows: Sequence[Sequence[int]]) -> dict[tuple[int, int], int]:
     """How high the arc of each skip within a row lies, by (from, to): arcs that share columns
-    beyond their ends get different heights, short ones the lower.
+    beyond their ends get different heights, short ones the lower. What the last part of a row gives
+    comes to the next row at its left end, and its arcs begin there.
     """
     of_row = {place: index for index, row in enumerate(rows) for place in row}
+    heads = {row[0] for row in rows if row[0]}
     skips = sorted(_skips(shown.parts), key=lambda skip: skip[1] - skip[0])
     levels: dict[tuple[int, int], int] = {}
     for start, end in skips:
-        if of_row[start] != of_row[end]:
+        if of_row[start] != of_row[end] and start + 1 not in heads:
             continue
         taken = {level for (a, b), level in levels.items() if a < end and start < b}
         levels[start, end] = next(level for level in range(len(skips)) if level not in taken)
@@ -237,10 +251,10 @@ def _draw_box(axes: Axes, box: Box, middle: float) -> None:
         *((word, "0.15", "normal") for word in part.words),
     ]
     if part.name != "input":
-        lines.append((part.name, "0.5", "normal"))
+        lines.append((_name(part), "0.5", "normal"))
     for text, ink, weight in lines:
-        axes.text(box.centre, y, text, fontsize=7.5, ha="center", va="center", color=ink,
-                  fontweight=weight)  # fmt: skip
+        axes.text(box.centre, y, text, fontsize=6.0 if ink == "0.5" else 7.5, ha="center",
+                  va="center", color=ink, fontweight=weight)  # fmt: skip
         y += LINE
 
 
@@ -292,8 +306,14 @@ def _draw_arcs(
     """Draw what skips parts: an arc within the row, or two ends with names over rows."""
     above = middle - max(boxes[place].top for place in row) - 0.12
     for start, end in _skips(parts):
-        if start in row and end in row:
-            _arc(axes, boxes[start], boxes[end], middle, above - LEVEL * levels[start, end])
+        if (start, end) in levels:
+            if end not in row:
+                continue
+            level = above - LEVEL * levels[start, end]
+            a = (MARGIN / 2, middle)
+            if start in row:
+                a = (boxes[start].centre + 0.06, middle - boxes[start].top)
+            _arc(axes, a, (boxes[end].centre - 0.06, middle - boxes[end].top - 0.02), level)
         elif start in row:
             box = boxes[start]
             said = f"to {parts[end].name}"
@@ -305,15 +325,15 @@ def _draw_arcs(
             axes.text(box.centre, above, said, fontsize=6.5, ha="right", color="tab:red")
 
 
-def _arc(axes: Axes, start: Box, end: Box, middle: float, level: float) -> None:
+def _arc(axes: Axes, start: tuple[float, float], end: tuple[float, float], level: float) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    a, b = start.centre + 0.06, end.centre - 0.06
+    (a, from_y), (b, to_y) = start, end
     bend = min(0.12, (b - a) / 2)
     points = [
-        (a, middle - start.top), (a, level + bend), (a, level), (a + bend, level),
-        (b - bend, level), (b, level), (b, level + bend), (b, middle - end.top - 0.02),
+        (a, from_y), (a, level + bend), (a, level), (a + bend, level),
+        (b - bend, level), (b, level), (b, level + bend), (b, to_y),
     ]  # fmt: skip
     codes = [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3,
              Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO]  # fmt: skip
