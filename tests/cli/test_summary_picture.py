@@ -17,5 +17,5 @@ def test_the_architecture_is_drawn(striate: Callable[..., Any], in_tmp: Path) ->
 def test_an_ending_that_is_no_picture(refused: Callable[..., str], in_tmp: Path) -> None:
     said = refused("summary", "resnet999", "--out", "net.md")
     assert "net.md: a picture can be written as .png, .svg" in said
-    assert "there is no such file" in refused("summary", "resnet999", "--out", "net.png")
+    assert "there is no such model file" in refused("summary", "resnet999", "--out", "net.png")
     assert not list(Path().iterdir())
