@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from striate.cli.chained_layers import chained_layers, in_then
 from striate.cli.cures import as_options, in_options
 from striate.cli.output import json_line, note, writing
 from striate.cli.size import padding_quantity, quantity
-from striate.cli.typed_planes import HOW, read_filters, read_planes
+from striate.cli.typed_planes import HOW, read_filters, read_names, read_planes
 
 if TYPE_CHECKING:
     from striate.teaching.chainrule.gradients import ChainGradients, Gradients
@@ -152,8 +151,7 @@ def gradients(
             then=chained_layers(then), learning_rate=lr, seed=seed,
             engine=engine or options.default_engine(),
         )  # fmt: skip
-    # Of a name such as F^1,2_11 the comma belongs to it.
-    names = re.findall(r"[^,^\s]+(?:\^[\d,]+_[\d,]*\d|\^\d+)?", only) if only else []
+    names = read_names(only)
     if out is not None:
         _write(Path(out), written, form, names)
         note(f"Written to {out}", quiet=quiet)
@@ -179,7 +177,7 @@ def _check_ending(out: str, form: str | None) -> None:
 
 
 def _write(
-    path: Path, written: Gradients | ChainGradients, form: str | None, names: list[str]
+    path: Path, written: Gradients | ChainGradients, form: str | None, names: tuple[str, ...]
 ) -> None:
     from striate.common.atomic import write_atomically
 

@@ -14,15 +14,13 @@ from striate.common.text import sizes
 T = TypeVar("T")
 
 
-def finite(value: npt.ArrayLike | None, what: str, who: str) -> Array | None:
-    """The array as float64; None stays None.
+def finite(value: npt.ArrayLike, what: str, who: str) -> Array:
+    """The array as float64.
 
     Raises:
         ValueError: a number is not finite.
         TypeError: they are not real numbers.
     """
-    if value is None:
-        return None
     array = as_real_array(value, what, who)
     if not np.isfinite(array).all():
         raise StriateValueError(f"{who}: {what} must be finite")

@@ -5,20 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from striate.common.tables import beside, grid, labelled
+from striate.common.arrays import Array
+from striate.common.tables import grid, labelled
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
     Contents,
     LocalGradient,
-    Named,
     Section,
     factors,
     product,
 )
 from striate.teaching.chainrule.passages import Maximum
 from striate.teaching.chainrule.sums import GradientTerm, Sum, Symbol
-
-WIDTH = 100
+from striate.teaching.number_text import WIDTH, paragraph, wrapped
 
 
 def text(all_of_it: Contents) -> str:
@@ -27,7 +26,7 @@ def text(all_of_it: Contents) -> str:
     if all_of_it.chain:
         lines.append("The number after a letter is that of its layer, such as in F2_11.")
     lines += [*all_of_it.notes, ""]
-    lines += _paragraph([one for kind in all_of_it.arrays for one in kind])
+    lines += paragraph([_named(*one) for kind in all_of_it.arrays for one in kind])
     for section in all_of_it.sections:
         lines += _section(section)
     rate = number(all_of_it.learning_rate)
@@ -48,7 +47,7 @@ def _section(section: Section) -> list[str]:
     for one in section.sums:
         lines += _maximum_lines(one) if isinstance(one, Maximum) else _sum_lines(one)
     if section.arrays:
-        lines += ["", *_paragraph(section.arrays)]
+        lines += ["", *paragraph([_named(*one) for one in section.arrays])]
     if section.local:
         lines += ["", "The local gradients", ""]
         for output, local in section.local:
@@ -56,18 +55,9 @@ def _section(section: Section) -> list[str]:
     return lines
 
 
-def _paragraph(arrays: Sequence[Named]) -> list[str]:
-    """Matrices with their names next to each other, as many as fit on a line."""
-    lines: list[str] = []
-    row: list[Sequence[str]] = []
-    for names, values in arrays:
-        block = labelled(f"{' = '.join(map(str, names))} = ", grid(values))
-        widened: list[Sequence[str]] = [*row, ["    "], block] if row else [block]
-        if row and max(map(len, beside(*widened))) > WIDTH:
-            lines += [*beside(*row), ""]
-            widened = [block]
-        row = widened
-    return [*lines, *beside(*row)]
+def _named(names: Sequence[Symbol], values: Array) -> list[str]:
+    """A matrix with its names before it."""
+    return labelled(f"{' = '.join(map(str, names))} = ", grid(values))
 
 
 def _sum_lines(one: Sum) -> list[str]:
@@ -85,7 +75,7 @@ def _sum_lines(one: Sum) -> list[str]:
     lines: list[str] = []
     for row in rows:
         head = f"{name} = " if not lines else " " * len(name) + " = "
-        lines += _wrapped(row, head)
+        lines += wrapped(row, head)
     return lines
 
 
@@ -108,24 +98,10 @@ def _local_lines(output: Symbol, local: Sequence[LocalGradient]) -> list[str]:
             if by.kind == kind
         ]
         if items:
-            lines += _wrapped(items, "", ", ")
+            lines += wrapped(items, "", ", ")
     return lines
 
 
 def _local(term: GradientTerm, of: Symbol) -> str:
     """The local gradient, such as ∂O_11/∂F_11."""
     return f"∂{term.factors[0].value}/∂{of}"
-
-
-def _wrapped(terms: Sequence[str], head: str, sign: str = " + ") -> list[str]:
-    """Terms as lines that begin below the head."""
-    before = " " * max(len(head) - 2, 2)
-    lines = [head + terms[0]]
-    for term in terms[1:]:
-        if len(lines[-1]) + 3 + len(term) > WIDTH:
-            if sign == ", ":
-                lines[-1] += ","
-            lines.append(before + (f"+ {term}" if sign == " + " else term))
-        else:
-            lines[-1] += f"{sign}{term}"
-    return lines

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from striate.common.arrays import Array, as_real_array
+from striate.common.arrays import Array
 from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.short_repr import short_repr
 from striate.common.text import plural, sizes
 from striate.layers import Conv2D, MaxPool2D, ReLU
 from striate.ops.shapes import Shape
 from striate.teaching.chainrule.layer_chain import ChainLayer, WeightedConvolution
+from striate.teaching.given_arrays import finite
 
 ChainedLayer = Conv2D | ReLU | MaxPool2D
 Then = (
@@ -87,7 +88,7 @@ def _convolution(layer: Conv2D, weights: Sequence[npt.ArrayLike | None]) -> Plan
         raise StriateValueError(f"{WHO}: {layer.who} must have groups=1, not {layer.groups}")
     given = (*weights, None, None)[:2]
     f, b = (
-        None if own is None else given_numbers(own, f"the {what} of {layer.who}")
+        None if own is None else finite(own, f"the {what} of {layer.who}", WHO)
         for own, what in zip(given, ("filters", "bias"), strict=True)
     )
     if f is not None and f.ndim == 2:
@@ -151,14 +152,6 @@ def drawn_layers(
             b = random.integers(-3, 4, own.layer.filters).astype(np.float64)
         found.append(WeightedConvolution(own.layer, f if own.f is None else own.f, b))
     return found
-
-
-def given_numbers(value: npt.ArrayLike, what: str) -> Array:
-    """Finite real numbers as float64; an error calls them `what`."""
-    array = as_real_array(value, what, WHO)
-    if not np.isfinite(array).all():
-        raise StriateValueError(f"{WHO}: {what} must be finite")
-    return array.astype(np.float64)
 
 
 def chain_said(plan: Plan, extents: Sequence[Shape]) -> str:

@@ -15,6 +15,7 @@ from striate.layers import MaxPool2D, ReLU
 from striate.teaching.chainrule.layer_chain import ChainSums
 from striate.teaching.chainrule.passages import Maximum, Passage
 from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
+from striate.teaching.number_text import both
 
 Written = GradientSums | ChainSums
 Named = tuple[tuple[Symbol, ...], Array]
@@ -117,11 +118,6 @@ def product(one: Sum, term: GradientTerm, sign: str) -> str:
     count = len(factors(one, term))
     first, *rest = map(number, term.values[:count])
     return sign.join([bracketed(first) if not rest else first, *map(bracketed, rest)])
-
-
-def both(pair: Sequence[int]) -> str:
-    """A pair as one number where both are equal."""
-    return str(pair[0]) if pair[0] == pair[1] else sizes(pair)
 
 
 # Words.

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.common.arguments import real_number, whole_number
-from striate.common.arrays import Array
 from striate.common.budget import at_most
 from striate.common.errors import StriateValueError
 from striate.common.text import plural, sizes
@@ -30,13 +29,13 @@ from striate.teaching.chainrule.chain_arguments import (
     Then,
     chain_said,
     drawn_layers,
-    given_numbers,
     layer_shapes,
     planned,
 )
 from striate.teaching.chainrule.layer_chain import ChainSums, chain_sums
 from striate.teaching.chainrule.sums import GradientSums, product_count
 from striate.teaching.chainrule.written_forms import written_as
+from striate.teaching.given_arrays import agreed, finite, with_axes
 
 WHO = "gradients"
 MOST_TERMS = 1_000
@@ -152,36 +151,38 @@ def gradients(
         TypeError: an argument is of another kind.
     """
     xs, fs, bs, arriving = (
-        None if value is None else given_numbers(value, name)
+        None if value is None else finite(value, name, WHO)
         for name, value in (("x", x), ("f", f), ("b", b), ("gradient", gradient))
     )
     if xs is not None:
-        xs = _shaped(xs, 3, "x", "(height, width) or (height, width, channels)")
+        xs = with_axes(xs, 3, "x", "(height, width) or (height, width, channels)", WHO)
     if fs is not None:
-        fs = _shaped(fs, 4, "f", "(height, width) or (height, width, channels, filters)")
+        fs = with_axes(fs, 4, "f", "(height, width) or (height, width, channels, filters)", WHO)
     if bs is not None:
         bs = bs.ravel()
     if arriving is not None:
-        arriving = _shaped(arriving, 3, "gradient", "(rows, columns) or (rows, columns, filters)")
-    image = _agreed(
-        "size of the input", (3, 3),
+        arriving = with_axes(
+            arriving, 3, "gradient", "(rows, columns) or (rows, columns, filters)", WHO
+        )
+    image = agreed(
+        WHO, "size of the input", (3, 3),
         input=None if input is None else shapes.pair(input, "input", WHO),
         x=None if xs is None else xs.shape[:2],
     )  # fmt: skip
-    size = _agreed(
-        "size of the filter", (2, 2),
+    size = agreed(
+        WHO, "size of the filter", (2, 2),
         filter=None if filter is None else shapes.pair(filter, "filter", WHO),
         f=None if fs is None else fs.shape[:2],
     )  # fmt: skip
-    depth = _agreed(
-        "number of channels", 1,
+    depth = agreed(
+        WHO, "number of channels", 1,
         channels=None if channels is None else whole_number(channels, "channels", WHO),
         x=None if xs is None else xs.shape[2],
         f=None if fs is None else fs.shape[2],
     )  # fmt: skip
     behind = planned(then)
-    count = _agreed(
-        "number of filters", 1,
+    count = agreed(
+        WHO, "number of filters", 1,
         filters=None if filters is None else whole_number(filters, "filters", WHO),
         f=None if fs is None else fs.shape[3],
         b=None if bs is None else bs.size,
@@ -243,29 +244,3 @@ def _check_terms(plan: Plan, extents: Sequence[shapes.Shape]) -> None:
     # Outputs that read padding alone have no products, and are written all the same.
     for out in extents[1:]:
         at_most(math.prod(out), 10 * MOST_TERMS, "outputs", WHO, "choose less padding")
-
-
-def _agreed(what: str, usual: T, **said: T | None) -> T:
-    """The one value that all sources say, or the usual one where none says anything.
-
-    Raises:
-        ValueError: two contradict each other; the message names both and their values.
-    """
-    told = {name: value for name, value in said.items() if value is not None}
-    if len(set(told.values())) > 1:
-        says = " and ".join(
-            f"{sizes(value) if isinstance(value, tuple) else value} of {name}"
-            for name, value in told.items()
-        )
-        raise StriateValueError(
-            f"{WHO}: the {what} is told twice, differently: {says}; leave one out, or make "
-            "them agree"
-        )
-    return next(iter(told.values()), usual)
-
-
-def _shaped(array: Array, axes: int, what: str, wanted: str) -> Array:
-    """The array with axes of length 1 for channels and filters, where it has none."""
-    if array.ndim not in (2, axes) or not array.size:
-        raise StriateValueError(f"{WHO}: {what} must be {wanted}, got shape {array.shape}")
-    return array.reshape(array.shape + (1,) * (axes - array.ndim))

@@ -86,7 +86,7 @@ def pooled(
             f"{WHO}: count_padding says what a mean divides by, and {kind} divides by nothing; "
             "leave it out, or choose average"
         )
-    given = finite(x, "x", WHO)
+    given = None if x is None else finite(x, "x", WHO)
     if given is not None:
         given = with_axes(given, 3, "x", "(height, width) or (height, width, channels)", WHO)
     size = agreed(
@@ -109,7 +109,7 @@ def pooled(
     random = np.random.default_rng(whole_number(seed, "seed", WHO, minimum=0))
     drawn = random.integers(0, 10, shape), random.integers(1, 10, out)
     image = drawn[0].astype(np.float64) if given is None else given
-    arriving = finite(gradient, "gradient", WHO)
+    arriving = None if gradient is None else finite(gradient, "gradient", WHO)
     if arriving is not None:
         arriving = with_axes(
             arriving, 3, "gradient", "(rows, columns) or (rows, columns, channels)", WHO
