@@ -46,7 +46,7 @@ def gradients_of(network: Network, steps: int, seed: int = 0) -> np.ndarray:
 
 def lars_in_float64(
     p: np.ndarray, g: np.ndarray, state: dict[str, Any], rate: float, decay: float, adapted: bool
-    , *, momentum: float = 0.9, trust_coefficient: float = 0.001, eps: float = 1e-8,
+    , *, momentum: float = 0.9, trust_coefficient: float = 0.02, eps: float = 1e-8,
 ) -> np.ndarray:  # fmt: skip
     """One tensor after a step, by the article: the sums written out number by number."""
     ratio = 1.0
@@ -82,9 +82,9 @@ Step = Callable[..., np.ndarray]
 CASES: list[tuple[LayerwiseOptimizer, Step, dict[str, float]]] = [
     (LARS(), lars_in_float64, {}),
     (
-        LARS(momentum=0.5, weight_decay=0.3, trust_coefficient=0.02, eps=0.1),
+        LARS(momentum=0.5, weight_decay=0.3, trust_coefficient=0.001, eps=0.1),
         lars_in_float64,
-        {"momentum": 0.5, "trust_coefficient": 0.02, "eps": 0.1},
+        {"momentum": 0.5, "trust_coefficient": 0.001, "eps": 0.1},
     ),
     (LARS(weight_decay=0.3, trust_coefficient=0.05, eps=0, adapt_all=True), lars_in_float64,
      {"trust_coefficient": 0.05, "eps": 0.0}),
