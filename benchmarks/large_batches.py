@@ -1,6 +1,6 @@
 """What batches of thousands of images cost in accuracy on MNIST, and what groups save of memory.
 
-    python benchmarks/large_batches.py [--data FOLDER] [--epochs 8] [--batches 256 1024 4096 8192]
+    python benchmarks/large_batches.py [--data FOLDER] [--epochs 5] [--batches 256 1024 4096 8192]
 
 The network is that of the recipe for small gray images, with half its filters unless --width says
 otherwise, without augmentation, and all train for the same epochs, with a warm-up over the first
@@ -71,7 +71,7 @@ def accuracy(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/mnist"))
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024, 4096, 8192])
     parser.add_argument("--width", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, default=1)

@@ -138,7 +138,9 @@ class LARS(LayerwiseOptimizer):
         for place, adapted in self._tensors(decay_mask, tensors):
             ratio = 1.0
             if adapted:
-                ratio = self._ratio(flat[place], gradient[place], float(decay[place].max()))
+                ratio = self._ratio(
+                    flat[place], gradient[place], float(decay[place].max(initial=0.0))
+                )
             velocity[place] *= self.momentum
             velocity[place] += np.float32(ratio) * rates[place] * slope[place]
             flat[place] -= velocity[place]

@@ -161,6 +161,21 @@ def test_frozen_layers_and_rates_of_layers(
     np.testing.assert_array_equal(network.parameters["conv2d_1/filters"], before)
 
 
+@pytest.mark.parametrize("make", [LARS, LAMB])
+@pytest.mark.parametrize("layers", [[], ["batch_norm_1"]])
+def test_nothing_to_measure(make: type[LayerwiseOptimizer], layers: list[str], engine: str) -> None:
+    """Nothing learns, or what has no trust ratio only."""
+    network = small()
+    network.freeze()
+    network.unfreeze(*layers) if layers else None
+    gradients, before = gradients_of(network, len(RATES)), network.flat.copy()
+    found = marched(network, make(), gradients, engine)
+    for slot in network.slots:
+        here = slice(slot.start, slot.stop)
+        moved = not np.array_equal(found[here], before[here])
+        assert moved == (network.nodes[slot.node].name in layers)
+
+
 @pytest.mark.parametrize(("optimizer", "step", "options"), [CASES[1], CASES[4]])
 def test_large_tensors_have_the_same_bits_for_any_number_of_threads(
     optimizer: LayerwiseOptimizer, step: Step, options: dict[str, float]
