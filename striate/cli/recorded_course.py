@@ -4,6 +4,7 @@ bit. What is not among them changes no weight: threads, memory, checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,15 @@ def recorded_settings(model: str, notes: dict[str, Any]) -> TrainingSettings:
         return TrainingSettings(**given)
     except (KeyError, TypeError, ValueError) as error:
         raise click.ClickException(f"{model}: its notes about its training are damaged") from error
+
+
+def trained_smoothing(notes: Mapping[str, Any]) -> float:
+    """Return the label smoothing of a training; 0 where the model's file does not tell it."""
+    recipe = notes.get("recipe")
+    found = recipe.get("label_smoothing") if isinstance(recipe, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return 0.0
+    return float(found) if 0 <= found < 1 else 0.0
 
 
 def _with_tuples(given: dict[str, Any]) -> dict[str, Any]:
