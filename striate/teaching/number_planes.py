@@ -31,8 +31,8 @@ def canvas(width: float, height: float, scale: float = 0.32) -> tuple[Figure, Ax
 
 def plane(
     axes: Axes, values: Array, left: float, top: float, title: str = "", *,
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0), tint: str = "white",
-    write: Callable[[Any], str] = weight,
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0), tint: str | Callable[[int, int], str] = "white",
+    write: Callable[[Any], str] = weight, beyond: str = "0",
 ) -> None:  # fmt: skip
     """Draw a matrix, a cell for each number, with a frame of gray zeros where it is padded.
 
@@ -42,17 +42,19 @@ def plane(
         left, top: of its first cell, which with padding is one of the frame.
         title: above it.
         pads: rows and columns of zeros: top, bottom, left, right.
-        tint: the colour of its cells.
+        tint: the colour of its cells, or a function that says it of a row and a column.
         write: makes a number text.
+        beyond: what stands in the cells of the frame.
     """
     rows, columns = values.shape
     above, below, before, after = pads
     for row in range(-above, rows + below):
         for column in range(-before, columns + after):
             inside = 0 <= row < rows and 0 <= column < columns
-            text = write(values[row, column]) if inside else "0"
+            text = write(values[row, column]) if inside else beyond
             place = (left + before + column, top + above + row)
-            cell(axes, text, *place, tint if inside else "0.88", "black" if inside else "0.45")
+            colour = tint if isinstance(tint, str) else tint(row, column)
+            cell(axes, text, *place, colour if inside else "0.88", "black" if inside else "0.45")
     if title:
         axes.text(left, top - 0.25, title, ha="left", va="bottom", fontsize=9)
 
