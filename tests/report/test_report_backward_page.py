@@ -182,10 +182,9 @@ def test_keys_alone_reach_gradients_and_weights(open_page: Any, made: tuple[Path
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not in build/node: .ci/run installs it")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1400, "light")])
 def test_axe_finds_nothing(
-    open_page: Any, made: tuple[Path, Report], scheme: str, width: int
+    open_page: Any, made: tuple[Path, Report], width: int, scheme: str
 ) -> None:
     path, report = made
     page = open_page(path, width, scheme)
