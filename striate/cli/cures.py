@@ -55,3 +55,11 @@ def as_options(say: Callable[[str], str] = in_options) -> Iterator[None]:
         if (said := say(message)) == message:
             raise
         raise StriateValueError(said) from error
+
+
+def in_options_with_uncovered(message: str) -> str:
+    """`in_options`, for a command that has the option --uncovered."""
+    said = in_options(message)
+    if not _NO_OPTION.search(message):
+        return said
+    return f"{said.rstrip('.')}, or --uncovered drop to leave them unread."
