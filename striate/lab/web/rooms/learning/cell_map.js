@@ -1,6 +1,10 @@
-// Numbers as coloured cells, blue above 0 and orange below; a click tells which one was meant.
+// Numbers as coloured cells, blue above 0 and orange below: a grid that is walked by arrow keys, and in
+// which a cell is picked by a click, Enter or the space bar.
 
 import { html, set } from "../../core/dom.js";
+import { say, written } from "../../core/texts.js";
+
+/** @typedef {ReturnType<typeof cellMap>} CellMap */
 
 /**
  * @param {object} options
@@ -10,44 +14,155 @@ import { html, set } from "../../core/dom.js";
  * @param {number} options.cell - pixels of a side.
  * @param {(row: number, column: number) => number} options.at - the place of a cell's number; -1 for a gap.
  * @param {(place: number) => void} options.onPick
+ * @param {(text: string) => void} options.onPoint - what the cell is at which one points; "" for none.
  */
-export function cellMap({ label, rows, columns, cell, at, onPick }) {
-  const canvas = html("canvas", {
-    class: "cell-map", width: columns * cell, height: rows * cell, role: "img", "aria-label": label,
-    onclick: (/** @type {MouseEvent} */ event) => {
-      const box = canvas.getBoundingClientRect();
-      const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
-      const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
-      const place = at(Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1));
-      if (place >= 0) onPick(place);
-    },
-  });
+export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
+  const canvas = html("canvas", { width: columns * cell, height: rows * cell, "aria-hidden": "true" });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const line = html("div", { role: "row" });
+  const element = html("div", {
+    class: "cell-map", role: "grid", tabindex: -1, "aria-label": label, "aria-rowcount": rows, "aria-colcount": columns,
+  }, canvas, html("div", { class: "visually-hidden" }, line));
+  const cursor = { row: 0, column: 0 };
+  /** @type {{values: ArrayLike<number>, most: number, marked: (place: number) => "picked" | "linked" | null}} */
+  let shown = { values: [], most: 0, marked: () => null };
+  let hasFocus = false, made = 0;
+
+  /** What stands in a cell. @param {number} row @param {number} column */
+  function told(row, column) {
+    const place = at(row, column), value = shown.values.length ? written(shown.values[place], 4) : say("learning.not_yet");
+    return say("learning.cell", { map: label, row: row + 1, column: column + 1, value });
+  }
+
+  // One cell is there for those who read by ear: a new one each time, so that it is read anew.
+  function tell() {
+    const { row, column } = cursor, id = `${element.id}-${++made}`, place = at(row, column);
+    const text = shown.values.length ? written(shown.values[place], 4) : say("learning.not_yet");
+    set(line, { "aria-rowindex": row + 1 });
+    line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1, "aria-selected": String(shown.marked(place) === "picked"), text }));
+    set(element, { "aria-activedescendant": id });
+    if (hasFocus) onPoint(told(row, column));
+  }
+
+  /** @param {MouseEvent} event */
+  function cellUnder(event) {
+    const box = canvas.getBoundingClientRect();
+    const share = (/** @type {number} */ from, /** @type {number} */ size, /** @type {number} */ cells) =>
+      Math.min(Math.max(Math.floor((from / size) * cells), 0), cells - 1);
+    return { row: share(event.clientY - box.top, box.height, rows), column: share(event.clientX - box.left, box.width, columns) };
+  }
+  element.addEventListener("click", (event) => {
+    const { row, column } = cellUnder(event);
+    if (at(row, column) < 0) return;
+    Object.assign(cursor, { row, column });
+    onPick(at(row, column));
+  });
+  element.addEventListener("pointermove", (event) => {
+    const { row, column } = cellUnder(event);
+    onPoint(at(row, column) < 0 ? "" : told(row, column));
+  });
+  element.addEventListener("pointerleave", () => onPoint(""));
+  element.addEventListener("focus", () => {
+    hasFocus = true;
+    tell();
+    paint();
+  });
+  element.addEventListener("blur", () => {
+    hasFocus = false;
+    onPoint("");
+    paint();
+  });
+  element.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") onPick(at(cursor.row, cursor.column));
+    else if (!move(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  /** Whether a key moved the cursor; over gaps, and not over the edge. @param {string} key */
+  function move(key) {
+    const way = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[key];
+    let row = cursor.row, column = key === "Home" ? 0 : key === "End" ? columns - 1 : cursor.column;
+    if (!way && key !== "Home" && key !== "End") return false;
+    const [down, right] = way ?? (key === "Home" ? [0, 1] : [0, -1]);
+    const isInside = () => row >= 0 && row < rows && column >= 0 && column < columns;
+    do {
+      if (!way && at(row, column) >= 0) break;
+      row += down;
+      column += right;
+    } while (isInside() && at(row, column) < 0);
+    if (!isInside()) return false;
+    Object.assign(cursor, { row, column });
+    tell();
+    paint();
+    return true;
+  }
+
+  function paint() {
+    const { values, most, marked } = shown;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++) {
+        const place = at(row, column);
+        if (place < 0 || !values.length) continue;
+        const share = most > 0 ? Math.min(Math.abs(values[place]) / most, 1) : 0;
+        context.fillStyle = values[place] < 0 ? `rgba(214, 104, 30, ${share})` : `rgba(38, 118, 214, ${share})`;
+        context.fillRect(column * cell, row * cell, cell, cell);
+        const mark = marked(place);
+        if (mark) frame(row, column, mark === "picked" ? "#d01c8b" : "#1d9a55", mark === "picked" ? 3 : 1.5);
+      }
+    if (hasFocus) frame(cursor.row, cursor.column, getComputedStyle(element).color, 2);
+  }
+
+  /** @param {number} row @param {number} column @param {string} colour @param {number} width */
+  function frame(row, column, colour, width) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.strokeRect(column * cell + 1, row * cell + 1, cell - 2, cell - 2);
+  }
+
   return {
-    element: canvas,
+    element,
+    /** Brings the keyboard here. */
+    focus: () => element.focus(),
     /**
-     * @param {ArrayLike<number>} values
+     * @param {ArrayLike<number>} values - none where they are not computed yet.
      * @param {number} most - the size that gets the full colour.
      * @param {(place: number) => "picked" | "linked" | null} marked
      */
     show(values, most, marked) {
-      context.clearRect(0, 0, canvas.width, canvas.height);
-      for (let row = 0; row < rows; row++)
-        for (let column = 0; column < columns; column++) {
-          const place = at(row, column);
-          if (place < 0) continue;
-          const share = most > 0 ? Math.min(Math.abs(values[place]) / most, 1) : 0;
-          context.fillStyle = values[place] < 0 ? `rgba(214, 104, 30, ${share})` : `rgba(38, 118, 214, ${share})`;
-          context.fillRect(column * cell, row * cell, cell, cell);
-          const mark = marked(place);
-          if (!mark) continue;
-          context.lineWidth = mark === "picked" ? 3 : 1.5;
-          context.strokeStyle = mark === "picked" ? "#d01c8b" : "#1d9a55";
-          context.strokeRect(column * cell + 1, row * cell + 1, cell - 2, cell - 2);
-        }
-      set(canvas, { class: "cell-map" });
+      shown = { values, most, marked };
+      set(element, { class: values.length ? "cell-map" : "cell-map is-empty" });
+      paint();
     },
   };
+}
+
+let groups = 0;
+
+/**
+ * Maps that lie side by side: one stop of the Tab key. Where the arrow keys leave one map, they enter the
+ * next; Page Up and Page Down go there at once.
+ *
+ * @param {string} label
+ * @param {string} kind - a further class.
+ * @param {readonly CellMap[]} maps
+ * @returns {HTMLElement}
+ */
+export function mapGroup(label, kind, maps) {
+  const id = `maps${++groups}`;
+  maps.forEach(({ element }, index) => set(element, { id: `${id}-${index}`, tabindex: index ? -1 : 0 }));
+  const group = html("div", { class: `maps ${kind}`, role: "group", "aria-label": label }, ...maps.map(({ element }) => element));
+  group.addEventListener("focusin", ({ target }) => {
+    for (const { element } of maps) set(element, { tabindex: element === target ? 0 : -1 });
+  });
+  group.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: -1, ArrowUp: -1, PageUp: -1, ArrowRight: 1, ArrowDown: 1, PageDown: 1 }[event.key];
+    const next = way && maps[maps.findIndex(({ element }) => element === event.target) + way];
+    if (way) event.preventDefault();
+    if (next) next.focus();
+  });
+  return group;
 }
 
 /** The largest size among numbers. @param {ArrayLike<number>} values */
