@@ -26,13 +26,13 @@ export class BatchPass {
 
   /**
    * @param {Description} network
-   * @param {ArrayLike<number>} state - its weights, then its running statistics.
+   * @param {ArrayLike<number>} state - its weights, then its running statistics; in float32.
    * @param {Batch} batch
    * @param {{training: boolean, keys?: ArrayLike<number>}} mode - see `LayerPass`.
    */
   constructor(network, state, { images, labels }, { training, keys = [] }) {
     this.network = network;
-    this.state = state;
+    this.state = state instanceof Float32Array ? state : Float32Array.from(state);
     this.labels = labels;
     this.mode = { training, keys };
     this.images = labels.length;

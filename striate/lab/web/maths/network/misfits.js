@@ -21,7 +21,7 @@ import { cures, extent, sizeRule } from "../window_size.js";
  * @property {"larger" | "rest" | "padding" | "groups" | "image" | "vector" | "end" | "weights" | "size"} kind
  * @property {Record<string, number | string>} values - the numbers that say so.
  * @property {WindowSizes} [sizes] - along the axis of a window.
- * @property {number} [axis] - 0 for the height, 1 for the width.
+ * @property {"height" | "width" | "both"} [axis] - both where these have the same numbers.
  * @property {Edit[]} cures
  */
 
@@ -66,59 +66,55 @@ export function windowSizes(spec, from, axis) {
  * @returns {Misfit[]}
  */
 export function windowMisfits(spec, from, at) {
-  const found = [];
-  for (const axis of [0, 1]) {
-    const sizes = windowSizes(spec, from, axis), rule = sizeRule(sizes);
+  const along = [0, 1].map((axis) => windowSizes(spec, from, axis));
+  const isSquare = JSON.stringify(along[0]) === JSON.stringify(along[1]);
+  return (isSquare ? [0] : [0, 1]).flatMap((axis) => {
+    const sizes = along[axis], rule = sizeRule(sizes), where = isSquare ? "both" : axis ? "width" : "height";
     const isLeft = rule.output === null && rule.room >= 0, passes = spec.uncovered === "drop" || spec.padding === "same";
-    if (rule.room < 0 || (isLeft && !passes))
-      found.push({
-        kind: /** @type {"larger" | "rest"} */ (isLeft ? "rest" : "larger"), values: { rest: rule.rest }, sizes, axis,
-        cures: windowCures(spec, from, axis, at, isLeft),
-      });
-    else if (spec.layer !== "Conv2D" && lonely(sizes)) found.push(paddingMisfit(spec, sizes, axis, at));
-  }
-  return found;
+    /** @type {Misfit} */
+    const found = { kind: isLeft ? "rest" : "larger", values: { rest: rule.rest }, sizes, axis: where, cures: [] };
+    if (rule.room < 0 || (isLeft && !passes)) return { ...found, cures: windowCures(spec, from, isSquare ? [0, 1] : [axis], at, isLeft) };
+    return spec.layer !== "Conv2D" && isLonely(sizes) ? paddingMisfit(spec, found, at) : [];
+  });
 }
 
 /** Whether a window may lie in the padding alone, with no pixel to pool. @param {WindowSizes} sizes */
-function lonely({ input, filter, dilation, before, after }) {
+function isLonely({ input, filter, dilation, before, after }) {
   const border = Math.max(before, after);
   return border > 0 && (border >= extent(filter, dilation) || dilation > input);
 }
 
-/** @param {Spec} spec @param {WindowSizes} sizes @param {number} axis @param {number} at @returns {Misfit} */
-function paddingMisfit(spec, sizes, axis, at) {
-  const reach = extent(sizes.filter, sizes.dilation), most = Math.min(reach - 1, Math.max(sizes.before, sizes.after));
-  const none = spec.padding === "same" ? [0, 0, 0, 0] : spec.padding.map(() => 0);
-  const less = spec.padding === "same" ? none : spec.padding.map((/** @type {number} */ side) => Math.min(side, most));
-  const pads = sizes.dilation > sizes.input ? [none] : [less, none];
+/** @param {Spec} spec @param {Misfit} found @param {number} at @returns {Misfit} */
+function paddingMisfit(spec, found, at) {
+  const { filter, dilation, before, after, input } = /** @type {WindowSizes} */ (found.sizes), reach = extent(filter, dilation);
+  /** @param {number} most */
+  const padding = (most) => (spec.padding === "same" ? [0, 0, 0, 0] : spec.padding.map((/** @type {number} */ side) => Math.min(side, most)));
+  const pads = distinct((dilation > input ? [0] : [reach - 1, 0]).map(padding));
   return {
-    kind: "padding", values: { border: Math.max(sizes.before, sizes.after), reach }, sizes, axis,
-    cures: distinct(pads.map((value) => /** @type {Edit} */ ({ do: "set", at, option: "padding", value }))),
+    ...found, kind: "padding", values: { border: Math.max(before, after), reach },
+    cures: pads.map((value) => ({ do: "set", at, option: "padding", value })),
   };
 }
 
 /**
- * The nearest values with which alone changed the window would fit, as edits of the layer. An axis with
- * the same numbers is changed, too.
+ * The nearest values with which alone changed the window would fit, as edits of the layer.
  *
  * @param {Spec} spec
  * @param {readonly number[]} from
- * @param {number} axis
+ * @param {readonly number[]} axes - that are changed; both have the same numbers.
  * @param {number} at
  * @param {boolean} isLeft - whether it fits somewhere, with pixels left at the end.
  * @returns {Edit[]}
  */
-function windowCures(spec, from, axis, at, isLeft) {
-  const sizes = windowSizes(spec, from, axis), found = cures(sizes), other = windowSizes(spec, from, 1 - axis);
-  const both = JSON.stringify(sizes) === JSON.stringify(other);
+function windowCures(spec, from, axes, at, isLeft) {
+  const found = cures(windowSizes(spec, from, axes[0]));
   /** @type {Edit[]} */
   const edits = [];
   for (const [name, option] of /** @type {const} */ ([["stride", "stride"], ["filter", "size"], ["padding", "padding"], ["dilation", "dilation"]]))
     for (const value of found[name]) {
       const now = option === "padding" ? padsOf(spec, from) : spec[option];
       const sides = typeof value === "number" ? [value] : value, changed = [...now];
-      for (const one of both ? [0, 1] : [axis]) changed.splice(one * sides.length, sides.length, ...sides);
+      for (const one of axes) changed.splice(one * sides.length, sides.length, ...sides);
       if (changed.every((side) => side <= 64)) edits.push({ do: "set", at, option, value: changed });
     }
   if (isLeft) edits.push({ do: "set", at, option: "uncovered", value: "drop" });
@@ -147,7 +143,7 @@ export function groupMisfits({ groups, filters }, channels, at) {
   return [{ kind: "groups", values: { groups, filters, channels }, cures: edits }];
 }
 
-/** @param {Edit[]} edits */
-function distinct(edits) {
-  return edits.filter((one, index) => edits.findIndex((other) => JSON.stringify(other) === JSON.stringify(one)) === index);
+/** @template One @param {One[]} list @returns {One[]} */
+function distinct(list) {
+  return [...new Map(list.map((one) => [JSON.stringify(one), one])).values()];
 }

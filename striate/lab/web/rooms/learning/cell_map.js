@@ -2,9 +2,13 @@
 // which a cell is picked by a click, Enter or the space bar.
 
 import { html, set } from "../../core/dom.js";
-import { say, written } from "../../core/texts.js";
+import { say } from "../../core/texts.js";
+import { precise } from "./sums.js";
 
 /** @typedef {ReturnType<typeof cellMap>} CellMap */
+
+/** Red, green and blue of numbers below and above 0; the larger, the less transparent. */
+const BELOW = [214, 104, 30, 0], ABOVE = [38, 118, 214, 0];
 
 /**
  * @param {object} options
@@ -28,18 +32,17 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
   let shown = { values: [], most: 0, marked: () => null };
   let hasFocus = false, made = 0;
 
-  /** What stands in a cell. @param {number} row @param {number} column */
-  function told(row, column) {
-    const place = at(row, column), value = shown.values.length ? written(shown.values[place], 4) : say("learning.not_yet");
-    return say("learning.cell", { map: label, row: row + 1, column: column + 1, value });
-  }
+  /** The number in a cell. @param {number} row @param {number} column */
+  const numberIn = (row, column) => (shown.values.length ? precise(shown.values[at(row, column)]) : say("learning.not_yet"));
+
+  /** @param {number} row @param {number} column */
+  const told = (row, column) => say("learning.cell", { map: label, row: row + 1, column: column + 1, value: numberIn(row, column) });
 
   // One cell is there for those who read by ear: a new one each time, so that it is read anew.
   function tell() {
     const { row, column } = cursor, id = `${element.id}-${++made}`, place = at(row, column);
-    const text = shown.values.length ? written(shown.values[place], 4) : say("learning.not_yet");
     set(line, { "aria-rowindex": row + 1 });
-    line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1, "aria-selected": String(shown.marked(place) === "picked"), text }));
+    line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1, "aria-selected": String(shown.marked(place) === "picked"), text: numberIn(row, column) }));
     set(element, { "aria-activedescendant": id });
     if (hasFocus) onPoint(told(row, column));
   }
@@ -98,19 +101,35 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
     return true;
   }
 
+  // Pixels are written one by one: hundreds of maps are drawn anew in a frame.
+  const image = context.createImageData(canvas.width, canvas.height), all = new Uint32Array(image.data.buffer);
+  const pixel = new Uint8ClampedArray(4), colour = new Uint32Array(pixel.buffer);
+
+  /** @param {number} row @param {number} column @param {number} value - of -1 to 1. */
+  function fill(row, column, value) {
+    pixel.set(value < 0 ? BELOW : ABOVE);
+    pixel[3] = 255 * Math.min(Math.abs(value), 1);
+    for (let y = row * cell; y < (row + 1) * cell; y++) {
+      const first = y * canvas.width + column * cell;
+      all.fill(colour[0], first, first + cell);
+    }
+  }
+
   function paint() {
     const { values, most, marked } = shown;
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    for (let row = 0; row < rows; row++)
+    /** @type {[row: number, column: number, mark: "picked" | "linked"][]} */
+    const marks = [];
+    image.data.fill(0);
+    for (let row = 0; row < rows && values.length; row++)
       for (let column = 0; column < columns; column++) {
         const place = at(row, column);
-        if (place < 0 || !values.length) continue;
-        const share = most > 0 ? Math.min(Math.abs(values[place]) / most, 1) : 0;
-        context.fillStyle = values[place] < 0 ? `rgba(214, 104, 30, ${share})` : `rgba(38, 118, 214, ${share})`;
-        context.fillRect(column * cell, row * cell, cell, cell);
+        if (place < 0) continue;
+        fill(row, column, most > 0 ? values[place] / most : 0);
         const mark = marked(place);
-        if (mark) frame(row, column, mark === "picked" ? "#d01c8b" : "#1d9a55", mark === "picked" ? 3 : 1.5);
+        if (mark) marks.push([row, column, mark]);
       }
+    context.putImageData(image, 0, 0);
+    for (const [row, column, mark] of marks) frame(row, column, mark === "picked" ? "#d01c8b" : "#1d9a55", mark === "picked" ? 3 : 1.5);
     if (hasFocus) frame(cursor.row, cursor.column, getComputedStyle(element).color, 2);
   }
 

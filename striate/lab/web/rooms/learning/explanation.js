@@ -3,7 +3,7 @@
 import { html, set } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
 import { descent } from "../../maths/network/update_rules.js";
-import { inFormula } from "./sums.js";
+import { inFormula, precise } from "./sums.js";
 
 export function explanation() {
   const text = html("p"), lines = html("div", { class: "formula-lines" }), products = html("p", { class: "sum-of-picked" });
@@ -13,7 +13,7 @@ export function explanation() {
     element,
     /** @param {import("./sums.js").Sum} found */
     show(found) {
-      const shown = found.products.map(({ left, right }) => `${inFormula(left, 3)}·${inFormula(right, 3)}`);
+      const shown = found.products.map(({ left, right }) => `${inFormula(left)}·${inFormula(right)}`);
       if (found.more > 0) shown.push(say("learning.more", { n: found.more }));
       set(text, { text: found.text });
       while (lines.childElementCount < found.lines.length) lines.append(html("p"));
@@ -21,7 +21,7 @@ export function explanation() {
         set(line, { text: found.lines[index] ?? "", hidden: index >= found.lines.length });
       });
       products.hidden = found.total === null || (!shown.length && found.lines.length > 0);
-      if (found.total !== null) set(products, { text: `${shown.length ? `${shown.join(" + ")} = ` : ""}${written(found.total, 5)}` });
+      if (found.total !== null) set(products, { text: `${shown.length ? `${shown.join(" + ")} = ` : ""}${precise(found.total)}` });
       move.hidden = plain.hidden = true;
     },
     /** @param {ReturnType<typeof import("../../maths/training/next_move.js").moveOf>} found @param {any} rule */

@@ -46,8 +46,8 @@ export function layerRow({ at, layer, specs, onEdit }) {
     remove: button("remove", "✕", () => onEdit(edited(specs(), { do: "remove", at }), { at: Math.min(at, last() - 1), what: "remove" })),
   };
   const element = html("li", { class: "edit-layer" },
-    html("div", { class: "edit-head" }, name, size, html("div", { class: "buttons" }, ...Object.values(buttons))),
-    html("div", { class: "controls" }, kind.element, ...fields.map((field) => field.element)), problems);
+    html("div", { class: "edit-head" }, name, kind.element, size, html("div", { class: "buttons" }, ...Object.values(buttons))),
+    html("div", { class: "controls", hidden: fields.length === 0 }, ...fields.map((field) => field.element)), problems);
   return {
     element,
     /** Gives the focus to a part of the row. @param {string} what */
@@ -59,9 +59,8 @@ export function layerRow({ at, layer, specs, onEdit }) {
     show(planned, layers, isFull) {
       const spec = specs()[at], { from, shape, weights } = planned;
       set(name, { text: planned.name });
-      set(size, { text: say("learning.edit.sizes", {
-        from: from?.join("×") ?? "?", shape: shape?.join("×") ?? "?", n: weights, weights: written(weights, 0),
-      }) });
+      const told = say("learning.edit.sizes.from_to", { from: from?.join("×") ?? "?", shape: shape?.join("×") ?? "?" });
+      set(size, { text: weights ? `${told} · ${say("learning.edit.sizes.weights", { n: weights, weights: written(weights, 0) })}` : told });
       kind.show(spec.layer);
       for (const field of fields) field.show(spec[field.option]);
       for (const [what, one] of Object.entries(buttons)) set(one, { "aria-label": say(`learning.edit.${what}`, { name: planned.name }) });

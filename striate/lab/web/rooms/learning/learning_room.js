@@ -32,6 +32,9 @@ const MOST_STEPS = 1_000_000;
 /** What is picked, and how far the training is, when there is another network. @type {State} */
 const ANEW = { step: 0, stage: 0, kind: "value", layer: 0, place: 0 };
 
+/** Of what is not computed yet. */
+const NOTHING = new Float64Array();
+
 /** @type {import("../../core/room.js").Room} */
 export const learning_room = {
   id: "learning",
@@ -126,14 +129,15 @@ function open(place, lab) {
   function showNumbers(network, state) {
     const { course } = session;
     if (!course) return;
-    const now = passes.at(network, { stage: state.stage, image: state.image }), { pass } = now;
-    stepper.show(now.isBatch ? state.stage : 0, now.isBatch ? pass : null, !course.isDone);
+    const stage = Math.min(state.stage, 2 * network.layers.length + 2); // of the last, all is computed
+    const now = passes.at(network, { stage, image: state.image }), { pass } = now;
+    stepper.show(now.isBatch ? stage : 0, now.isBatch ? pass : null, !course.isDone);
     const backward = state.direction === "backward", values = backward ? pass.gradients : pass.values;
     const picked = pickedOf(network, state);
     const found = sumOf(now, picked, backward), linked = linksOf(found.links, picked, backward);
     viewOf(network).show(
       (layer) => ofImage(values[layer + 1], now),
-      (layer) => (!backward ? pass.state : pass.gradients[layer].length ? pass.weights : []),
+      (layer) => (!backward ? pass.state : pass.gradients[layer].length ? pass.weights : NOTHING),
       picked, (kind, at, there) => linked.has(`${kind} ${at} ${there}`));
     set(answer, { text: answerOf(now.isBatch ? pass : null, ofImage(pass.probabilities, now), pass.labels[now.image], pass.loss) });
     told.show(found);

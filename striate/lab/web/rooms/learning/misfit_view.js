@@ -12,7 +12,7 @@ import { ruleValue, sizeRule } from "../../maths/window_size.js";
 
 /** One sentence; that of the size rule is striate's own. @param {Misfit} misfit */
 export function misfitText({ kind, values, sizes, axis }) {
-  const where = axis === undefined ? "" : say(axis ? "learning.misfit.width" : "learning.misfit.height");
+  const where = axis ? say(`learning.along.${axis}`) : "";
   if (kind === "size") {
     const shown = Object.entries(LIMITS).flatMap(([name, bound]) => [[name, written(Number(values[name]), 0)], [`${name}_most`, written(bound, 0)]]);
     return say("learning.misfit.size", { name: values.name, ...Object.fromEntries(shown) });

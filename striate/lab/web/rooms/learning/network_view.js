@@ -81,10 +81,9 @@ export function networkView(network, onPick) {
     const onPoint = (/** @type {string} */ text) => void (here.textContent = text);
     const weights = layer < 0 ? [] : weightMaps(layer, onPoint);
     element.append(html("section", { class: "network-layer" },
-      html("h2", { text: `${name} · ${shape.join("×")}` }),
+      html("div", { class: "network-head" }, html("h2", { text: `${name} · ${shape.join("×")}` }), here),
       mapGroup(say("learning.values_of", { name }), "", valueMaps(name, shape, layer, onPoint)),
-      weights.length ? mapGroup(say("learning.weights_of", { name }), "filters", weights) : null,
-      here));
+      weights.length ? mapGroup(say("learning.weights_of", { name }), "filters", weights) : null));
   }
 
   section(say("learning.input"), network.input, -1);
@@ -95,17 +94,19 @@ export function networkView(network, onPick) {
   return {
     element,
     /**
-     * @param {(layer: number) => ArrayLike<number>} valuesOf - of the image (-1) or a layer; none where they
+     * @param {(layer: number) => Float64Array} valuesOf - of the image (-1) or a layer; none where they
      *   are not computed yet.
-     * @param {(layer: number) => ArrayLike<number>} weightsOf - all weights, or none for those of a layer.
+     * @param {(layer: number) => Float32Array | Float64Array} weightsOf - all weights, or none for those of a layer.
      * @param {Picked} picked
      * @param {(kind: string, layer: number, place: number) => boolean} isLinked
      */
     show(valuesOf, weightsOf, picked, isLinked) {
+      /** @type {Map<number | Place, number>} */
+      const most = new Map();
       for (const { kind, layer, own, map } of maps) {
-        const shown = own ? weightsOf(layer) : valuesOf(layer);
-        const most = largestSize(own ? Array.from(shown).slice(own.start, own.start + count(own.shape)) : shown);
-        map.show(shown, most, (place) =>
+        const shown = own ? weightsOf(layer) : valuesOf(layer), part = own ?? layer;
+        if (!most.has(part)) most.set(part, largestSize(own ? shown.subarray(own.start, own.start + count(own.shape)) : shown));
+        map.show(shown, most.get(part) ?? 0, (place) =>
           kind === picked.kind && layer === picked.layer && place === picked.place ? "picked"
             : isLinked(kind, layer, place) ? "linked" : null);
       }

@@ -6,7 +6,7 @@ import { Course } from "../../maths/training/course.js";
 import { ReadableLearner } from "../../maths/training/readable_learner.js";
 
 /** Milliseconds of each frame that are spent on training: the rest is for drawing. */
-const SLICE = 7;
+const SLICE = 10;
 
 /** @typedef {import("../../maths/training/course.js").Examples} Examples */
 /** @typedef {import("../../maths/training/course.js").Learner} Learner */
@@ -136,15 +136,16 @@ export class Session {
       this.#frame = 0;
       const { course } = this, begin = performance.now();
       if (!course) return;
+      const before = course.step;
       const goal = this.isPlaying ? course.steps : this.#wanted;
       while (course.step < goal && performance.now() - begin < SLICE) this.#advance(course);
       this.spent += performance.now() - begin;
       if (course.isDone) this.isPlaying = false;
       const isThere = course.step >= goal;
-      if (this.isPlaying || isThere) {
+      if ((this.isPlaying && course.step > before) || isThere) {
         this.#wanted = course.step;
         this.onStep(course.step);
-      } else this.onChange();
+      } else if (!this.isPlaying) this.onChange();
       if (!isThere) this.#run();
     });
   }

@@ -25,10 +25,16 @@ import { multipliedBy, readBy, readersOf } from "../../maths/network/terms.js";
 
 const MOST = 80; // products that are written
 
-/** A number in a formula; negative ones in parentheses. @param {number} value @param {number} [digits] */
-export function inFormula(value, digits = 4) {
-  const text = written(value, digits);
+/** A number in a formula: four digits that count, negative ones in parentheses. @param {number} value */
+export function inFormula(value) {
+  const text = precise(value);
   return text.startsWith("−") ? `(${text})` : text;
+}
+
+/** A number with at least four digits that count: gradients are small. @param {number} value */
+export function precise(value) {
+  const size = Math.abs(value) || 1;
+  return written(value, Math.min(Math.max(3 - Math.floor(Math.log10(size)), 3), 9));
 }
 
 /**
@@ -73,20 +79,20 @@ function valueSum(shown, { layer, place }) {
     return sum(text, { products: [{ left: x[place], right: factor }], total, links });
   }
   const text = say(`learning.value_of.${type}`, { slope: options.slope ?? "", alpha: options.alpha ?? "" });
-  if (type in ACTIVATIONS) return sum(text, { lines: [`f(${written(x[place], 5)}) = ${written(total, 5)}`], total, links });
+  if (type in ACTIVATIONS) return sum(text, { lines: [`f(${precise(x[place])}) = ${precise(total)}`], total, links });
   const right = (/** @type {Link} */ { weight, factor }) => (weight < 0 ? factor : pass.state[weight]);
   return sum(text, { ...written80(links, (one) => ({ left: one.input < 0 ? 1 : x[one.input], right: right(one) })), total });
 }
 
 /** @param {Shown} shown @param {number} layer @param {number} place - in the batch. @returns {Sum} */
 function batchNormValue({ pass, isBatch }, layer, place) {
-  const own = batchNormTerms(pass.layer(layer), place), n = (/** @type {number} */ value) => inFormula(value);
+  const own = batchNormTerms(pass.layer(layer), place), n = inFormula;
   const eps = written(pass.network.layers[layer].options.eps ?? 0, 6);
   const { x, mean, variance, normal, scale, shift, value, numbers } = own;
   return sum(say(isBatch ? "learning.batch_norm.in_batch" : "learning.batch_norm.running", { numbers }), { lines: [
     `μ = ${n(mean)},  σ² = ${n(variance)},  ε = ${eps}`,
-    `x̂ = (x − μ)/√(σ² + ε) = (${n(x)} − ${n(mean)})/√(${n(variance)} + ${eps}) = ${n(normal)}`,
-    `γ·x̂ + β = ${n(scale)}·${n(normal)} + ${n(shift)} = ${n(value)}`,
+    `x̂ = (x − μ)/√(σ² + ε) = (${n(x)} − ${n(mean)})/√(${n(variance)} + ${eps}) = ${precise(normal)}`,
+    `γ·x̂ + β = ${n(scale)}·${n(normal)} + ${n(shift)} = ${precise(value)}`,
   ] });
 }
 
@@ -111,7 +117,7 @@ function gradientSum(shown, { layer, place }) {
   const text = say(`learning.gradient_of.${type}`, { slope: options.slope ?? "", alpha: options.alpha ?? "" });
   if (type in ACTIVATIONS) {
     const slope = ACTIVATIONS[type].slope(x[place], y[place], options);
-    return sum(text, { lines: [`f′(${written(x[place], 5)}) = ${written(slope, 5)}`], products: [{ left: above[place], right: slope }], total, links });
+    return sum(text, { lines: [`f′(${precise(x[place])}) = ${precise(slope)}`], products: [{ left: above[place], right: slope }], total, links });
   }
   const right = (/** @type {Link} */ { weight, factor }) => (weight < 0 ? factor : pass.state[weight]);
   return sum(text, { ...written80(links, (one) => ({ left: above[one.output], right: right(one) })), total });
@@ -119,15 +125,15 @@ function gradientSum(shown, { layer, place }) {
 
 /** @param {Shown} shown @param {number} layer @param {number} place - in the batch. @returns {Sum} */
 function batchNormGradient({ pass, isBatch }, layer, place) {
-  const own = inputGradientParts(pass.layer(layer), place), n = (/** @type {number} */ value) => inFormula(value, 6);
+  const own = inputGradientParts(pass.layer(layer), place), n = inFormula;
   const { factor, above, aboveMean, normalMean, normal, direct, throughMean, throughVariance } = own;
-  const first = `${say("learning.batch_norm.direct")}: γ/√(σ² + ε)·∂L/∂y = ${n(factor)}·${n(above)} = ${n(direct)}`;
+  const first = `${say("learning.batch_norm.direct")}: γ/√(σ² + ε)·∂L/∂y = ${n(factor)}·${n(above)} = ${precise(direct)}`;
   if (!isBatch) return sum(say("learning.batch_norm.gradient_running"), { lines: [first] });
   return sum(say("learning.batch_norm.gradient_in_batch", { numbers: pass.layer(layer).notes.numbers }), { lines: [
     first,
-    `${say("learning.batch_norm.through_mean")}: −γ/√(σ² + ε)·(1/m)·Σ∂L/∂y = −${n(factor)}·${n(aboveMean)} = ${n(throughMean)}`,
-    `${say("learning.batch_norm.through_variance")}: −γ/√(σ² + ε)·x̂·(1/m)·Σ(∂L/∂y·x̂) = −${n(factor)}·${n(normal)}·${n(normalMean)} = ${n(throughVariance)}`,
-    `${n(direct)} + ${n(throughMean)} + ${n(throughVariance)} = ${n(direct + throughMean + throughVariance)}`,
+    `${say("learning.batch_norm.through_mean")}: −γ/√(σ² + ε)·(1/m)·Σ∂L/∂y = −${n(factor)}·${n(aboveMean)} = ${precise(throughMean)}`,
+    `${say("learning.batch_norm.through_variance")}: −γ/√(σ² + ε)·x̂·(1/m)·Σ(∂L/∂y·x̂) = −${n(factor)}·${n(normal)}·${n(normalMean)} = ${precise(throughVariance)}`,
+    `${n(direct)} + ${n(throughMean)} + ${n(throughVariance)} = ${precise(direct + throughMean + throughVariance)}`,
   ] });
 }
 
