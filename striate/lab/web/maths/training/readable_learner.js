@@ -23,9 +23,10 @@ export class ReadableLearner {
   /**
    * @param {Description} network
    * @param {{beta1: number, beta2: number, eps: number, weight_decay: number}} rule - of AdamW.
-   * @param {number} seed
+   * @param {number} [seed] - of the first weights: `striate train` draws those of a network file with 0, and
+   *   its own seed is that of the order of images and of what is dropped.
    */
-  constructor(network, rule, seed) {
+  constructor(network, rule, seed = 0) {
     this.network = network;
     this.rule = rule;
     this.seed = seed;

@@ -40,11 +40,17 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
 
   // One cell is there for those who read by ear: a new one each time, so that it is read anew.
   function tell() {
-    const { row, column } = cursor, id = `${element.id}-${++made}`, place = at(row, column);
+    const { row, column } = cursor, id = `${element.id}-${++made}`;
     set(line, { "aria-rowindex": row + 1 });
-    line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1, "aria-selected": String(shown.marked(place) === "picked"), text: numberIn(row, column) }));
+    line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1 }));
+    update();
     set(element, { "aria-activedescendant": id });
     if (hasFocus) onPoint(told(row, column));
+  }
+
+  function update() {
+    const { row, column } = cursor, isPicked = shown.marked(at(row, column)) === "picked";
+    if (line.firstElementChild) set(line.firstElementChild, { "aria-selected": String(isPicked), text: numberIn(row, column) });
   }
 
   /** @param {MouseEvent} event */
@@ -152,6 +158,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
     show(values, most, marked) {
       shown = { values, most, marked };
       set(element, { class: values.length ? "cell-map" : "cell-map is-empty" });
+      update();
       paint();
     },
   };

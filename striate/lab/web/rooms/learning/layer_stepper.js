@@ -53,14 +53,14 @@ export function layerStepper({ onStage, onUpdate }) {
      * @param {boolean} canEnter
      */
     show(stage, batch, canEnter) {
-      const isIn = stage > 0 && batch !== null, hadFocus = element.contains(document.activeElement);
+      const isIn = stage > 0 && batch !== null, focused = document.activeElement;
       pass = batch;
       now = stage;
       enter.hidden = isIn;
       enter.disabled = !canEnter;
       inside.hidden = told.hidden = !isIn;
       // What is hidden cannot keep the focus.
-      if (hadFocus && (isIn ? document.activeElement === enter : inside.contains(document.activeElement))) (isIn ? next : enter).focus();
+      if (isIn ? focused === enter : inside.contains(focused)) (isIn ? next : enter).focus();
       if (!isIn) return;
       back.disabled = stage <= 1;
       const isReady = batch.done >= stage - 1, isWhole = stage > batch.stages;

@@ -82,7 +82,7 @@ export class Session {
     const { key, network } = this.#chosen;
     this.#underway = null;
     this.course = null;
-    this.learner = key === "" ? this.#compiled : network && new ReadableLearner(network, this.data.recipe.optimizer, seed);
+    this.learner = key === "" ? this.#compiled : network && new ReadableLearner(network, this.data.recipe.optimizer);
     this.spent = this.trained = 0;
     if (!this.learner) return;
     const images = new Float32Array(this.training.images.length + this.drawn.images.length);
