@@ -10,6 +10,8 @@ import { precise } from "./sums.js";
 /** Red, green and blue of numbers below and above 0; the larger, the less transparent. */
 const BELOW = [214, 104, 30, 0], ABOVE = [38, 118, 214, 0];
 
+let cells = 0; // that were read out
+
 /**
  * @param {object} options
  * @param {string} options.label
@@ -30,7 +32,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
   const cursor = { row: 0, column: 0 };
   /** @type {{values: ArrayLike<number>, most: number, marked: (place: number) => "picked" | "linked" | null}} */
   let shown = { values: [], most: 0, marked: () => null };
-  let hasFocus = false, made = 0;
+  let hasFocus = false;
 
   /** The number in a cell. @param {number} row @param {number} column */
   const numberIn = (row, column) => (shown.values.length ? precise(shown.values[at(row, column)]) : say("learning.not_yet"));
@@ -40,7 +42,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
 
   // One cell is there for those who read by ear: a new one each time, so that it is read anew.
   function tell() {
-    const { row, column } = cursor, id = `${element.id}-${++made}`;
+    const { row, column } = cursor, id = `cell${++cells}`;
     set(line, { "aria-rowindex": row + 1 });
     line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1 }));
     update();
@@ -146,6 +148,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
     context.strokeRect(column * cell + 1, row * cell + 1, cell - 2, cell - 2);
   }
 
+  tell();
   return {
     element,
     /** Brings the keyboard here. */
@@ -164,8 +167,6 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
   };
 }
 
-let groups = 0;
-
 /**
  * Maps that lie side by side: one stop of the Tab key. Where the arrow keys leave one map, they enter the
  * next; Page Up and Page Down go there at once.
@@ -176,8 +177,7 @@ let groups = 0;
  * @returns {HTMLElement}
  */
 export function mapGroup(label, kind, maps) {
-  const id = `maps${++groups}`;
-  maps.forEach(({ element }, index) => set(element, { id: `${id}-${index}`, tabindex: index ? -1 : 0 }));
+  maps.forEach(({ element }, index) => set(element, { tabindex: index ? -1 : 0 }));
   const group = html("div", { class: `maps ${kind}`, role: "group", "aria-label": label }, ...maps.map(({ element }) => element));
   group.addEventListener("focusin", ({ target }) => {
     for (const { element } of maps) set(element, { tabindex: element === target ? 0 : -1 });
