@@ -205,14 +205,13 @@ def test_an_epoch_is_that_of_fit() -> None:
 
 
 def test_the_first_weights_are_striates() -> None:
-    for seed in (0, 5, 999_999_999):
-        for network in networks():
-            network.flat[...] = network.state_flat[...] = 0  # also between the arrays
-            network.initialise(seed)
-            (found,) = called(
-                "maths/network/initial_weights.js", "initialState", [[described(network), seed]]
-            )
-            assert np.array_equal(np.float32(found), state_of(network))
+    cases = [(network, seed) for seed in (0, 5, 999_999_999) for network in networks()]
+    given = [[described(network), seed] for network, seed in cases]
+    found = called("maths/network/initial_weights.js", "initialState", given)
+    for (network, seed), state in zip(cases, found, strict=True):
+        network.flat[...] = network.state_flat[...] = 0  # also between the arrays
+        network.initialise(seed)
+        assert np.array_equal(np.float32(state), state_of(network))
 
 
 def test_keys_of_dropout_reach_the_engine() -> None:

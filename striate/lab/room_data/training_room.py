@@ -2,9 +2,9 @@
 
 The training of the page is that of
 
-    striate train digits --network NETWORK --no-augment --optimizer adamw --lr 0.005
-        --weight-decay 0.01 --label-smoothing 0 --schedule one-cycle --warmup 0.3 --epochs 20
-        --batch-size 64
+    striate train digits --network NETWORK --validation 0 --no-augment --optimizer adamw
+        --lr 0.005 --weight-decay 0.01 --label-smoothing 0 --schedule one-cycle --warmup 0.3
+        --epochs 20 --batch-size 64
 
 where NETWORK is a file with the layers of `small_network`: no image is changed at random, so that
 the same seed gives the same batches in the same order.

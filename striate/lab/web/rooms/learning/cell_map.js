@@ -47,12 +47,12 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
     line.replaceChildren(html("div", { role: "gridcell", id, "aria-colindex": column + 1 }));
     update();
     set(element, { "aria-activedescendant": id });
-    if (hasFocus) onPoint(told(row, column));
   }
 
   function update() {
     const { row, column } = cursor, isPicked = shown.marked(at(row, column)) === "picked";
     if (line.firstElementChild) set(line.firstElementChild, { "aria-selected": String(isPicked), text: numberIn(row, column) });
+    if (hasFocus) onPoint(told(row, column));
   }
 
   /** @param {MouseEvent} event */

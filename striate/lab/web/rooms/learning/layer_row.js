@@ -22,7 +22,11 @@ const KINDS = Object.keys(LAYERS).map((layer) => /** @type {const} */ ([layer, l
  *   the focus afterwards, where rows are made anew.
  */
 export function layerRow({ at, layer, specs, onEdit }) {
-  const name = html("h3"), size = html("p", { class: "sizes" }), problems = html("div");
+  const name = html("h3"), size = html("p", { class: "sizes" });
+  const notes = misfitNotes((edit) => {
+    const next = edited(specs(), edit);
+    onEdit(next, { at: Math.min(at, next.length - 1), what: "kind" });
+  });
   const kind = choiceControl({ label: say("learning.edit.kind"), choices: KINDS, onChange: (other) => {
     const { layer: _, ...given } = specs()[at];
     const kept = Object.fromEntries(Object.entries(given).filter(([option, value]) => LAYERS[other][option]?.taken(value) !== null));
@@ -47,7 +51,7 @@ export function layerRow({ at, layer, specs, onEdit }) {
   };
   const element = html("li", { class: "edit-layer" },
     html("div", { class: "edit-head" }, name, kind.element, size, html("div", { class: "buttons" }, ...Object.values(buttons))),
-    html("div", { class: "controls", hidden: fields.length === 0 }, ...fields.map((field) => field.element)), problems);
+    html("div", { class: "controls", hidden: fields.length === 0 }, ...fields.map((field) => field.element)), notes.element);
   return {
     element,
     /** Gives the focus to a part of the row. @param {string} what */
@@ -68,8 +72,7 @@ export function layerRow({ at, layer, specs, onEdit }) {
       buttons.down.disabled = at === last();
       buttons.remove.disabled = last() === 0;
       buttons.add.disabled = isFull;
-      const notes = misfitNotes(planned.misfits, specs(), layers, (edit) => onEdit(edited(specs(), edit), { at, what: "kind" }));
-      problems.replaceChildren(...notes);
+      notes.show(planned.misfits, specs(), layers);
     },
   };
 }

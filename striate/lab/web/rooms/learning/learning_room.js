@@ -210,7 +210,7 @@ function linksOf(links, { kind, layer }, backward) {
 /** The command that trains a file as the page does. @param {any} data @param {number} seed */
 function commandOf({ name, recipe: { optimizer, rate, epochs, batch, peak } }, seed) {
   const source = /^[\w.-]+$/.test(name) ? name : "SOURCE";
-  return `striate train ${source} --network network.toml --no-augment --optimizer ${optimizer.kind} --lr ${rate} `
+  return `striate train ${source} --network network.toml --validation 0 --no-augment --optimizer ${optimizer.kind} --lr ${rate} `
     + `--weight-decay ${optimizer.weight_decay} --label-smoothing 0 --schedule one-cycle --warmup ${peak} `
     + `--epochs ${epochs} --batch-size ${batch} --seed ${seed}`;
 }

@@ -37,16 +37,23 @@ export function cureText(edit, specs, layers) {
 /**
  * All of a place's misfits.
  *
- * @param {readonly Misfit[]} misfits
- * @param {readonly Spec[]} specs
- * @param {readonly {name: string}[]} layers
  * @param {(edit: Edit) => void} onCure
- * @returns {HTMLElement[]}
  */
-export function misfitNotes(misfits, specs, layers, onCure) {
-  return misfits.map((misfit) =>
-    html("div", { class: "note misfit" },
-      html("p", { text: misfitText(misfit) }),
-      html("div", { class: "buttons", role: "group", "aria-label": say("learning.cure.label") },
-        ...misfit.cures.map((edit) => html("button", { type: "button", text: cureText(edit, specs, layers), onclick: () => onCure(edit) })))));
+export function misfitNotes(onCure) {
+  const element = html("div");
+  let shown = "[]";
+  return {
+    element,
+    /** @param {readonly Misfit[]} misfits @param {readonly Spec[]} specs @param {readonly {name: string}[]} layers */
+    show(misfits, specs, layers) {
+      const key = JSON.stringify(misfits);
+      if (key === shown) return; // a button keeps the focus
+      shown = key;
+      element.replaceChildren(...misfits.map((misfit) =>
+        html("div", { class: "note misfit" },
+          html("p", { text: misfitText(misfit) }),
+          html("div", { class: "buttons", role: "group", "aria-label": say("learning.cure.label") },
+            ...misfit.cures.map((edit) => html("button", { type: "button", text: cureText(edit, specs, layers), onclick: () => onCure(edit) }))))));
+    },
+  };
 }

@@ -20,7 +20,7 @@ import { misfitNotes, misfitText } from "./misfit_view.js";
  * @param {(specs: readonly Spec[] | null) => void} options.onEdit - null for the network that came along.
  */
 export function networkEditor({ lab, task, command, onEdit }) {
-  const list = html("ol", { class: "edit-layers" }), end = html("div"), told = html("p", { role: "status" });
+  const list = html("ol", { class: "edit-layers" }), told = html("p", { role: "status" });
   const back = html("button", { type: "button", text: say("learning.edit.back"), onclick: () => onEdit(null) });
   const top = html("button", { type: "button", text: say("learning.edit.top"), onclick: () =>
     take(edited(now, { do: "insert", at: 0, layers: ["ReLU"] }), { at: 0, what: "kind" }) });
@@ -31,9 +31,13 @@ export function networkEditor({ lab, task, command, onEdit }) {
     set(told, { text: "problem" in found ? `${name}: ${say(`learning.file.${found.problem}`, found.values)}` : say("learning.file.read", { name, n: found.specs.length }) });
     if ("specs" in found) onEdit(found.specs);
   } });
+  const end = misfitNotes((edit) => {
+    const next = edited(now, edit);
+    take(next, { at: next.length - 1, what: "kind" });
+  });
   const element = html("section", { class: "card editor" },
     html("h2", { text: say("learning.edit.heading") }), html("p", { class: "hint", text: say("learning.edit.hint") }),
-    html("div", { class: "controls" }, back, save, ...open), told, top, list, end);
+    html("div", { class: "controls" }, back, save, ...open), told, top, list, end.element);
   /** @type {readonly Spec[]} */
   let now = [];
   /** @type {ReturnType<typeof layerRow>[]} */
@@ -55,6 +59,7 @@ export function networkEditor({ lab, task, command, onEdit }) {
     show(specs, plan, isEdited) {
       now = specs;
       back.disabled = !isEdited;
+      save.disabled = plan.description === null; // striate would refuse the file
       top.disabled = specs.length >= MOST_LAYERS;
       const shown = specs.map(({ layer }) => layer).join();
       if (shown !== kinds) {
@@ -63,7 +68,7 @@ export function networkEditor({ lab, task, command, onEdit }) {
         list.replaceChildren(...rows.map((row) => row.element));
       }
       rows.forEach((row, at) => row.show(plan.layers[at], plan.layers, specs.length >= MOST_LAYERS));
-      end.replaceChildren(...misfitNotes(plan.end, specs, plan.layers, (edit) => take(edited(specs, edit))));
+      end.show(plan.end, specs, plan.layers);
       if (focus) rows[focus.at]?.focus(focus.what);
       focus = null;
       const misfits = [...plan.layers.flatMap((layer) => layer.misfits.map((one) => `${layer.name}: ${misfitText(one)}`)), ...plan.end.map(misfitText)];
