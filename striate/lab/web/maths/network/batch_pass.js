@@ -3,6 +3,7 @@
 
 import { count, inputShape } from "./description.js";
 import { KINDS } from "./layers/kinds.js";
+import { softmax } from "./softmax.js";
 
 /** @typedef {import("./description.js").Description} Description */
 /** @typedef {import("./layers/layer_pass.js").LayerPass} LayerPass */
@@ -139,14 +140,6 @@ function standardised({ mean, std }, pixels) {
   const [middle, spread] = [Float32Array.from(mean), Float32Array.from(std)];
   return Float64Array.from(pixels, (pixel, i) =>
     Math.fround(Math.fround(Math.fround(pixel) - middle[i % middle.length]) / spread[i % spread.length]));
-}
-
-/** @param {ArrayLike<number>} logits @returns {Float64Array} */
-export function softmax(logits) {
-  const all = Float64Array.from(logits), most = all.reduce((high, z) => Math.max(high, z), -Infinity);
-  const powers = all.map((z) => Math.exp(z - most));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
 }
 
 /**

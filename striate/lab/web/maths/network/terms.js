@@ -4,7 +4,8 @@
 // matrix [feature in, feature out]. Gradients are article 003's: ∂L/∂X and ∂L/∂F by the chain rule.
 
 import { asImage, count, parts, windowOf } from "./description.js";
-import { averagedPixels, windowTable } from "./layers/windows.js";
+import { averagedPixels, windowTable } from "./layers/window_table.js";
+import { outputsOver } from "./windows.js";
 
 /** @typedef {import("./description.js").Layer} Layer */
 
@@ -82,10 +83,19 @@ export function taps(layer, from, output) {
  * @returns {Link[]}
  */
 export function readersOf(layer, from, x, input) {
-  const found = [];
-  for (let output = 0; output < count(layer.shape); output++)
-    for (const link of readBy(layer, from, x, output)) if (link.input === input) found.push(link);
-  return found;
+  return readingOutputs(layer, from, input)
+    .flatMap((output) => readBy(layer, from, x, output))
+    .filter((link) => link.input === input);
+}
+
+/** The outputs that may read a place of the input. @param {Layer} layer @param {readonly number[]} from @param {number} input */
+function readingOutputs(layer, from, input) {
+  const [rows, columns, channels] = asImage(layer.shape), everything = Array.from({ length: channels }, (_, c) => c);
+  if (layer.type === "Dense") return everything;
+  if (!layer.options.size) return [input];
+  const pixel = Math.floor(input / from[2]);
+  return outputsOver(windowOf(layer), [rows, columns], Math.floor(pixel / from[1]), pixel % from[1])
+    .flatMap(({ row, column }) => everything.map((c) => (row * columns + column) * channels + c));
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { html, set } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
-import { softmax } from "../../maths/network/batch_pass.js";
+import { softmax } from "../../maths/network/softmax.js";
 import { largest } from "../../maths/training/course.js";
 import { choiceControl } from "../../parts/controls.js";
 import { drawingPad } from "./drawing_pad.js";

@@ -1,7 +1,7 @@
 // Pooling: the largest or the mean of each window, by channels; and Flatten.
 
 import { count } from "../description.js";
-import { averagedPixels, windowTable } from "./windows.js";
+import { averagedPixels, windowTable } from "./window_table.js";
 
 /**
  * The first largest pixel of each window; `notes` has the input's place of each.

@@ -1,7 +1,7 @@
 // Convolution and the dense layer: sums of input · weight (article 003, forward and backward).
 
 import { asImage, count, parts, windowOf } from "../description.js";
-import { windowTable } from "./windows.js";
+import { windowTable } from "./window_table.js";
 
 /** @typedef {import("./layer_pass.js").LayerPass} LayerPass */
 /** @typedef {import("../description.js").Place} Place */

@@ -1,6 +1,7 @@
 // The taps of a window at each of its places, those in the padding left out.
 
 import { asImage, windowOf } from "../description.js";
+import { tapsOf } from "../windows.js";
 
 /** @typedef {import("../description.js").Layer} Layer */
 
@@ -24,20 +25,16 @@ const made = new WeakMap();
 export function windowTable(layer, from) {
   const known = made.get(layer);
   if (known) return known;
-  const { size, stride, dilation, pads } = windowOf(layer);
-  const [rows, columns] = asImage(layer.shape);
+  const window = windowOf(layer), [rows, columns] = asImage(layer.shape);
   const starts = new Int32Array(rows * columns + 1), taps = [], places = [];
-  for (let row = 0, at = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) {
-      for (let r = 0; r < size[0]; r++)
-        for (let s = 0; s < size[1]; s++) {
-          const y = row * stride[0] + r * dilation[0] - pads[0], x = column * stride[1] + s * dilation[1] - pads[2];
-          if (y < 0 || y >= from[0] || x < 0 || x >= from[1]) continue;
-          taps.push(r * size[1] + s);
-          places.push(y * from[1] + x);
-        }
-      starts[++at] = taps.length;
+  for (let at = 0; at < rows * columns; at++) {
+    for (const { tap, row, column, inside } of tapsOf(window, from, Math.floor(at / columns), at % columns)) {
+      if (!inside) continue;
+      taps.push(tap);
+      places.push(row * from[1] + column);
     }
+    starts[at + 1] = taps.length;
+  }
   const table = { starts, taps: Int32Array.from(taps), places: Int32Array.from(places) };
   made.set(layer, table);
   return table;
