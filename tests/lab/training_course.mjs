@@ -15,6 +15,8 @@ const part = (name) => ({
 const network = await compiledNetwork(data.code, data.recipe.batch);
 const recipe = { ...data.recipe, epochs: Number(epochs) };
 const course = new Course(network, part("train"), part("test"), recipe, Number(seed));
+const begin = performance.now();
 while (!course.isDone && course.step < Number(steps ?? Infinity)) course.advance();
+const seconds = (performance.now() - begin) / 1000;
 const weights = Array.from(network.weights.subarray(0, data.network.size));
-console.log(JSON.stringify({ losses: course.losses, epochs: course.epochs, weights }));
+console.log(JSON.stringify({ losses: course.losses, epochs: course.epochs, weights, seconds }));

@@ -3,6 +3,7 @@
 import { html, set } from "../../core/dom.js";
 import { flag, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
+import { aFrameLater, whenChanged } from "../../core/when_changed.js";
 import { readings, sizeRule } from "../../maths/window_size.js";
 import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
 import { player } from "../../parts/player.js";
@@ -93,6 +94,10 @@ function open(place, lab) {
       html("section", { class: "card" }, html("h2", { text: say("size.think") }),
         ...["impossible", "border", "deep", "stride", "same", "depth", "moving"].map((name) =>
           thinkFirst(say(`size.questions.${name}.question`), say(`size.questions.${name}.answer`))))));
+  const show = {
+    picture: whenChanged(picture.show), answer: whenChanged(answer.show), boxes: whenChanged(boxes.show),
+    image: aFrameLater(image.show),
+  };
   return {
     show(state) {
       /** @type {WindowSizes} */
@@ -100,8 +105,8 @@ function open(place, lab) {
       const down = { ...across, input: state.height };
       for (const [name, control] of Object.entries({ ...controls, ...plane })) control.show(state[name]);
       example.show(Object.keys(EXAMPLES).find((name) => Object.entries(EXAMPLES[name]).every(([field, value]) => state[field] === value)) ?? "");
-      picture.show(across, state.stop);
-      answer.show(across);
+      show.picture(across, state.stop);
+      show.answer(across);
       stops.show(state.stop, LAST_STOP);
       const rule = sizeRule(across);
       const { reach, room, positions, rest } = rule;
@@ -109,14 +114,14 @@ function open(place, lab) {
         reach, room, stride: across.stride, steps: positions - 1, positions, half: (reach - 1) / 2,
         input: across.input, padding: across.before + across.after, rest,
       }) });
-      image.show(down, across, { row: state.row, column: state.column }, state.heat);
+      show.image(down, across, { row: state.row, column: state.column }, state.heat);
       heat.show(state.heat);
       const counts = [readings(down), readings(across)];
       const most = Math.max(...counts[0]) * Math.max(...counts[1]);
       const unread = down.input * across.input - counts[0].filter(Boolean).length * counts[1].filter(Boolean).length;
       set(planeTold, { text: say("size.plane.told", { corner: counts[0][0] * counts[1][0], most, n: unread }) });
       const rows = sizeRule(down).positions, columns = rule.positions;
-      boxes.show({
+      show.boxes({
         height: state.height, width: state.input, channels: state.channels, filter: state.filter, filters: state.filters,
         rows: rows && columns ? rows : 0, columns: rows && columns ? columns : 0,
       });
