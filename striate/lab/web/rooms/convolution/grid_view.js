@@ -2,7 +2,8 @@
 
 import { html, set, svg } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
-import { convolved2, originIndex, sumAt2 } from "../../maths/convolution.js";
+import { convolved2, originIndex, sumAt2, windowStart } from "../../maths/convolution.js";
+import { codeView } from "../../parts/code_view.js";
 import { choiceControl } from "../../parts/controls.js";
 import { flippingCells } from "../../parts/flipping_cells.js";
 import { formula, indexed } from "../../parts/formula.js";
@@ -64,6 +65,7 @@ export function gridView(lab) {
   const fieldsG = matrixFields({
     label: say("convolution.grid.typed.g"), name: (i, j) => `g(${i}, ${j})`, onChange: (value) => lab.change({ kernel2: value }),
   });
+  const code = codeView(lab);
   const grids = html("div", { class: "grids" });
   const hadamard = html("div", { class: "grids is-small" });
   const sum = writtenSum();
@@ -80,7 +82,8 @@ export function gridView(lab) {
         formula("y", "(", "r", ",", "c", ")", "=", indexed("∑", "i"), indexed("∑", "j"), "f", "(", "i", ",", "j", ")", "·",
           "g", "(", "r", "−", "i", ",", "c", "−", "j", ")"),
         ...["twice", "symmetric", "center", "matrix"].map((name) =>
-          thinkFirst(say(`convolution.grid.questions.${name}.question`), say(`convolution.grid.questions.${name}.answer`))))));
+          thinkFirst(say(`convolution.grid.questions.${name}.question`), say(`convolution.grid.questions.${name}.answer`))))),
+    code.element);
 
   let built = "";
   /** @type {ReturnType<typeof buildGrids> | null} */
@@ -112,6 +115,10 @@ export function gridView(lab) {
     meaning.textContent = left
       ? say("convolution.grid.left_out", { n: left, all: g.values.length })
       : say("convolution.grid.all_terms", { n: g.values.length });
+    code.show(state.code, () => ({
+      kind: "matrix", f, g, flip,
+      before: [-windowStart(0, g.rows, state.origin, flip), -windowStart(0, g.columns, state.origin, flip)],
+    }));
     steps.show(row * f.columns + column, f.values.length - 1);
     typedF.show(f);
     typedG.show(g);

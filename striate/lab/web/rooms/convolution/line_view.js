@@ -2,8 +2,9 @@
 
 import { html, svg } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
-import { convolved, originIndex, readersOf, sumAt } from "../../maths/convolution.js";
+import { convolved, originIndex, readersOf, sumAt, windowStart } from "../../maths/convolution.js";
 import { readList, typed } from "../../maths/typed_numbers.js";
+import { codeView } from "../../parts/code_view.js";
 import { choiceControl, switchControl } from "../../parts/controls.js";
 import { dotChart, legend } from "../../parts/dot_chart.js";
 import { formula, indexed } from "../../parts/formula.js";
@@ -71,6 +72,7 @@ export function lineView(lab) {
   const picturePlace = html("div");
   const kernelPlace = html("div");
   const definition = html("div");
+  const code = codeView(lab);
   const otherLegend = legend([["other", say("convolution.line.legend.compared")]]);
 
   const element = html("div", {},
@@ -82,7 +84,8 @@ export function lineView(lab) {
     html("div", { class: "columns" },
       html("section", { class: "card" }, html("h2", { text: say("convolution.line.numbers") }),
         typedF.element, typedG.element, kernelPlace, html("p", { class: "hint", text: say("convolution.line.hint") })),
-      html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }), definition, questions())));
+      html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }), definition, questions())),
+    code.element);
 
   let built = "", kernelBuilt = "", writtenFor = "";
   /** @type {ReturnType<typeof linePicture> | null} */
@@ -130,6 +133,8 @@ export function lineView(lab) {
       terms: one.terms.map((term) => ({ ...term, names: `f(${term.i})·g(${name(term.k)})` })),
     });
     meaning.textContent = meaningOf(f, g, at, one, touched < 0 ? null : { i: touched, least, most });
+    const before = -windowStart(0, g.length, state.origin, flip);
+    code.show(state.code, () => ({ kind: "signal", f, g, flip, before, after: g.length - 1 - before }));
     steps.show(at, f.length - 1);
     typedF.element.hidden = state.signal === "noisy"; // 300 numbers are too many for a line
     typedF.show(f);

@@ -5,6 +5,7 @@ import { flag, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
 import { aFrameLater, whenChanged } from "../../core/when_changed.js";
 import { readings, sizeRule } from "../../maths/window_size.js";
+import { codeField, codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
 import { player } from "../../parts/player.js";
 import { thinkFirst } from "../../parts/questions.js";
@@ -49,6 +50,7 @@ export const size_room = {
     row: whole(0, 0, 99),
     column: whole(0, 0, 99),
     heat: flag(true),
+    code: codeField(),
   },
   open,
 };
@@ -77,6 +79,7 @@ function open(place, lab) {
   const stops = player({ label: say("size.why.step"), pause: 2500, onStep: (stop) => lab.change({ stop }) });
   const reason = html("p", { class: "meaning", role: "status" });
   const heat = switchControl({ label: say("size.plane.heat"), onChange: (value) => lab.change({ heat: value }) });
+  const code = codeView(lab);
   const planeTold = html("p", { class: "meaning" });
   place.append(
     html("div", { class: "controls" }, example.element, ...Object.values(controls).map(({ element }) => element)),
@@ -93,7 +96,8 @@ function open(place, lab) {
         html("div", { class: "controls" }, plane.channels.element, plane.filters.element), boxes.element),
       html("section", { class: "card" }, html("h2", { text: say("size.think") }),
         ...["impossible", "border", "deep", "stride", "same", "depth", "moving"].map((name) =>
-          thinkFirst(say(`size.questions.${name}.question`), say(`size.questions.${name}.answer`))))));
+          thinkFirst(say(`size.questions.${name}.question`), say(`size.questions.${name}.answer`))))),
+    code.element);
   const show = {
     picture: whenChanged(picture.show), answer: whenChanged(answer.show), boxes: whenChanged(boxes.show),
     image: aFrameLater(image.show),
@@ -107,6 +111,7 @@ function open(place, lab) {
       example.show(Object.keys(EXAMPLES).find((name) => Object.entries(EXAMPLES[name]).every(([field, value]) => state[field] === value)) ?? "");
       show.picture(across, state.stop);
       show.answer(across);
+      code.show(state.code, () => ({ kind: "windows", ...across }));
       stops.show(state.stop, LAST_STOP);
       const rule = sizeRule(across);
       const { reach, room, positions, rest } = rule;
