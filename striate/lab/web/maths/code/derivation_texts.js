@@ -82,7 +82,7 @@ export const DERIVATION_TEXTS = {
       "print(y)"),
     numpy: ({ X, filters, stride, pads: [top, bottom, left, right] }) => lines(
       IMPORT, array("X", rowsOf(X)), array("F", filters.map(rowsOf)), `S = ${stride}  # stride`,
-      `X = np.pad(X, ((${top}, ${bottom}), (${left}, ${right})))`,
+      top || bottom || left || right ? `X = np.pad(X, ((${top}, ${bottom}), (${left}, ${right})))` : null,
       "windows = np.lib.stride_tricks.sliding_window_view(X, F.shape[1:])[::S, ::S]",
       'y = np.einsum("yxrs,krs->kyx", windows, F)',
       "print(y.ravel().tolist())"),

@@ -81,13 +81,13 @@ export const WINDOW_TEXTS = {
     loop: (sizes) => lines(
       sizesOf(sizes),
       "windows = []",
-      "for start in range(-before, I + after - D*(R - 1), S):  # where a window begins",
-      "    windows.append([start + D*r for r in range(R)])  # the places that it reads",
+      "for start in range(-before, I + after - d*(R - 1), S):  # where a window begins",
+      "    windows.append([start + d*r for r in range(R)])  # the places that it reads",
       "print(len(windows), \"outputs\")", "print(windows)"),
     numpy: (sizes) => lines(
       IMPORT, sizesOf(sizes),
-      "starts = np.arange(-before, I + after - D*(R - 1), S)",
-      "windows = starts[:, None] + D*np.arange(R)",
+      "starts = np.arange(-before, I + after - d*(R - 1), S)",
+      "windows = starts[:, None] + d*np.arange(R)",
       "print(len(windows), \"outputs\")", "print(windows.tolist())"),
   },
   photo: {
@@ -113,6 +113,6 @@ export const WINDOW_TEXTS = {
 /** @param {import("../window_size.js").WindowSizes} sizes */
 function sizesOf({ input, filter, stride, before, after, dilation }) {
   return lines(
-    `I, R, S, D = ${input}, ${filter}, ${stride}, ${dilation}  # input, filter, stride, dilation`,
+    `I, R, S, d = ${input}, ${filter}, ${stride}, ${dilation}  # input, filter, stride, dilation`,
     `before, after = ${before}, ${after}  # zeros`);
 }

@@ -9,7 +9,7 @@ import { choiceControl, switchControl } from "../../parts/controls.js";
 import { dotChart, legend } from "../../parts/dot_chart.js";
 import { formula, indexed } from "../../parts/formula.js";
 import { player } from "../../parts/player.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { typedControl } from "../../parts/typed_field.js";
 import { writtenSum } from "../../parts/written_sum.js";
 import { linePicture } from "./line_picture.js";
@@ -84,7 +84,11 @@ export function lineView(lab) {
     html("div", { class: "columns" },
       html("section", { class: "card" }, html("h2", { text: say("convolution.line.numbers") }),
         typedF.element, typedG.element, kernelPlace, html("p", { class: "hint", text: say("convolution.line.hint") })),
-      html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }), definition, questions())),
+      html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }), definition,
+        ...questionsOf(lab, "convolution.line.questions", {
+          smoothing: EXAMPLES.smooth, dip: { ...EXAMPLES.smooth, at: 6 }, flip: EXAMPLES.pulse, layer: { operation: "correlation" },
+          ends: EXAMPLES.smooth, causal: { origin: "center" }, twice: EXAMPLES.twice,
+        }))),
     code.element);
 
   let built = "", kernelBuilt = "", writtenFor = "";
@@ -248,10 +252,4 @@ function definitionOf(flip) {
     formula("y", "(", "x", ")", "=", sigma, "f", "(", "i", ")", "·", "g", "(", first, "−", second, ")"), other,
     html("p", { text: say(flip ? "convolution.line.why_flipped" : "convolution.line.not_flipped") }),
   ];
-}
-
-function questions() {
-  return html("div", {},
-    ...["smoothing", "dip", "flip", "layer", "ends", "causal", "twice"].map((name) =>
-      thinkFirst(say(`convolution.line.questions.${name}.question`), say(`convolution.line.questions.${name}.answer`))));
 }

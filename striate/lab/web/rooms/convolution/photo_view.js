@@ -9,7 +9,7 @@ import { choiceControl, numberControl, switchControl } from "../../parts/control
 import { matrixFields } from "../../parts/typed_field.js";
 import { pictureSource } from "../../parts/picture_source.js";
 import { pictureView } from "../../parts/picture_view.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { kernelOf, resized, SIDES } from "./known_kernels.js";
 import { sumPanel } from "./photo_sum.js";
 
@@ -86,8 +86,10 @@ export function photoView(lab) {
       html("section", { class: "card" }, html("h2", { text: say("convolution.photo.invariance") }),
         html("p", { text: say("convolution.photo.invariance_text") }), down.element, across.element, invariance),
       html("section", { class: "card" }, html("h2", { text: say("convolution.think") }),
-        ...["edges", "black", "learned", "colours"].map((name) =>
-          thinkFirst(say(`convolution.photo.questions.${name}.question`), say(`convolution.photo.questions.${name}.answer`))))),
+        ...questionsOf(lab, "convolution.photo.questions", {
+          edges: { kernel: "laplace", size: 3, offset: false }, black: { kernel: "laplace", size: 3, offset: true },
+          learned: null, colours: { colour: true },
+        }))),
     code.element);
 
   /** @param {number} size */

@@ -10,10 +10,11 @@ import { readMatrix } from "../../maths/typed_numbers.js";
 import { codeField, codeView } from "../../parts/code_view.js";
 import { pictureSource } from "../../parts/picture_source.js";
 import { player } from "../../parts/player.js";
+import { questionsOf } from "../../parts/questions.js";
 import { scrolling } from "../../parts/scrolling.js";
 import { ablationView, calculator, FUNCTIONS, grouped } from "./claims_view.js";
 import { denseImage, MOST_NEURONS, MOST_SIDE, weightsOf } from "./dense_numbers.js";
-import { denseSettings } from "./dense_settings.js";
+import { denseSettings, EXAMPLES } from "./dense_settings.js";
 import { figureSum } from "./figure_code.js";
 import { MOST_APART, nearView } from "./near_view.js";
 import { networkPicture } from "./network_picture.js";
@@ -111,7 +112,12 @@ function open(place, lab) {
       html("section", { class: "card" }, html("h2", { text: say("dense.counts.heading") }), counts.element),
       settings.element,
       sums.element, ablation.element,
-      html("section", { class: "card" }, html("h2", { text: say("dense.photo") }), html("p", { class: "hint", text: say("dense.photo_hint") }), source.element)),
+      html("section", { class: "card" }, html("h2", { text: say("dense.photo") }), html("p", { class: "hint", text: say("dense.photo_hint") }), source.element),
+      html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+        ...questionsOf(lab, "dense.questions", {
+          growth: { stop: STOPS.dense }, same: { stop: STOPS.unique }, need: { stop: STOPS.near }, cover: { stop: STOPS.moving, only: "" },
+          odd: { ...EXAMPLES.same, stop: STOPS.weights, neuron: 5, only: "neuron" }, groups: { stop: STOPS.moving, neuron: 4, only: "" }, work: { stop: STOPS.patch },
+        }))),
     code.element);
 
   /** The state with what is pointed at, and with indices that are there. @param {State} state */

@@ -7,6 +7,7 @@ import { readMatrix, typedMatrix } from "../../maths/typed_numbers.js";
 import { codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl } from "../../parts/controls.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { questionsOf } from "../../parts/questions.js";
 import { typedControl } from "../../parts/typed_field.js";
 import { cellNumber } from "../../parts/written_sum.js";
 
@@ -45,7 +46,13 @@ export function poolView(lab) {
   const element = html("div", {}, html("section", { class: "card" }, html("h2", { text: say("layer.pool.heading") }), html("p", { text: say("layer.pool.lead") }),
     html("div", { class: "controls" }, kind.element, window.element, step.element), matrix.element, problem, grids, sentence, html("div", { class: "buttons" }, swap), lost, unread));
   const code = codeView(lab);
-  element.append(code.element);
+  element.append(
+    html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+      ...questionsOf(lab, "layer.pool.questions", {
+        unnoticed: { kind: "max", window: 2, step: 2 }, forgotten: { kind: "max", window: 2, step: 2, place: 3 },
+        mean: { kind: "average" }, weights: null, overlap: { kind: "max", window: 3, step: 1 },
+      })),
+    code.element);
   let built = "";
   /** @type {ReturnType<typeof numberGrid>[]} */
   let made = [];

@@ -8,6 +8,7 @@ import { wholesFrom } from "../../maths/seeded_numbers.js";
 import { codeView } from "../../parts/code_view.js";
 import { numberControl } from "../../parts/controls.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { questionsOf } from "../../parts/questions.js";
 import { matrixFields } from "../../parts/typed_field.js";
 import { cellNumber, shortNumber } from "../../parts/written_sum.js";
 import { volumePicture } from "./volume_picture.js";
@@ -54,7 +55,11 @@ export function sumView(lab) {
       html("section", { class: "card" }, html("h2", { text: say("layer.sum.sizes.heading") }),
         html("div", { class: "controls" }, ...sliders.map(({ control }) => control.element)),
         html("h3", { text: say("layer.sum.own_input") }), inputFields, html("h3", { text: say("layer.sum.own_filter") }), filterFields,
-        html("h3", { text: say("layer.sum.biases") }), bias.element)),
+        html("h3", { text: say("layer.sum.biases") }), bias.element),
+      html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+        ...questionsOf(lab, "layer.sum.questions", {
+          channels: { channels: 2, input: [], weights: [] }, depth: { filters: 4, input: [], weights: [] }, bias: null, larger: null, flip: null,
+        }))),
     code.element);
 
   let built = "";

@@ -8,7 +8,7 @@ import { readings, sizeRule } from "../../maths/window_size.js";
 import { codeField, codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
 import { player } from "../../parts/player.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { linePictureSizes, MOST } from "./line_picture_sizes.js";
 import { planePicture } from "./plane_picture.js";
 import { sizeAnswer } from "./size_answer.js";
@@ -95,8 +95,10 @@ function open(place, lab) {
       html("section", { class: "card" }, html("h2", { text: say("size.volume.heading") }),
         html("div", { class: "controls" }, plane.channels.element, plane.filters.element), boxes.element),
       html("section", { class: "card" }, html("h2", { text: say("size.think") }),
-        ...["impossible", "border", "deep", "stride", "same", "depth", "moving"].map((name) =>
-          thinkFirst(say(`size.questions.${name}.question`), say(`size.questions.${name}.answer`))))),
+        ...questionsOf(lab, "size.questions", {
+          impossible: EXAMPLES.impossible, border: { ...EXAMPLES.seven, heat: true }, deep: EXAMPLES.shrinks, stride: EXAMPLES.seven2,
+          same: EXAMPLES.same, depth: null, moving: { ...EXAMPLES.thirteen, stop: 3 },
+        }))),
     code.element);
   const show = {
     picture: whenChanged(picture.show), answer: whenChanged(answer.show), boxes: whenChanged(boxes.show),
