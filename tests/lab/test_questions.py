@@ -49,8 +49,9 @@ def test_what_the_answers_say_is_what_the_room_shows(open_page: Any, lab_file: P
 
     def show(address: str, question: str) -> None:
         page.evaluate("to => { location.hash = to }", address)
-        page.locator(".think:visible summary", has_text=question).click()
-        page.locator(".think[open]:visible button").last.click()
+        one = page.locator(".think:visible", has_text=question)
+        one.locator("summary").click()
+        one.locator("button").click()
 
     show("size?input=20", "is that impossible?")
     shown(page, ".room-size .formula", "4.5")
