@@ -56,6 +56,9 @@ WORK = {
 
 COUNT_FRAMES = """() => {
   const times = (window.times = []);
+  window.changes = 0;
+  const watched = { subtree: true, childList: true, attributes: true, characterData: true };
+  new MutationObserver((some) => (window.changes += some.length)).observe(document.body, watched);
   const next = (now) => {
     times.push(now);
     if (window.times === times) requestAnimationFrame(next);
@@ -100,7 +103,7 @@ DRAGS = (
         ".network", 0, 150, 150, False,
     ),
     Drag("layer: a volume", "layer", ".volumes", 0, 150, 60, False),
-    Drag("layer: stacked layers", "layer?view=stack", ".stack", 0, 150, 60, False),
+    Drag("layer: an output", "layer?stride=1", ".layer-table .is-output", 1, 60, 60, False),
     Drag("layer: pooling", "layer?view=pool", ".grids svg", 1, 40, 40, False),
     Drag("layer: a stroke's slope", "layer?view=stroke", "input[type=range]", 0, across=60),
     Drag("learning: the drawing pad", "learning", ".pad", 0, 60, 60),
@@ -201,7 +204,10 @@ def dragged(browser: Browser, page: Page, drag: Drag, moves: int) -> Frames:
         turn = 2 * math.pi * move / 60
         page.mouse.move(x + drag.across * math.sin(turn), y + drag.down * math.sin(turn * 1.3))
     trace = json.loads(browser.stop_tracing())["traceEvents"]
-    times = page.evaluate("() => { const { times } = window; window.times = null; return times; }")
+    times, changes = page.evaluate(
+        "() => { const { times, changes } = window; window.times = null; return [times, changes]; }"
+    )
+    assert changes >= moves / 10, f"{drag.name}: nothing changes when it is dragged"
     if drag.held:
         page.mouse.up()
     return Frames([b - a for a, b in pairwise(times)], work_of(trace))
