@@ -121,3 +121,22 @@ def test_what_no_nest_computes_is_said(open_page: Any, lab_file: Path) -> None:
         assert not page.locator(".code-view:visible pre").is_visible()
     page.evaluate("location.hash = 'dense?stop=11&code=c'")
     page.locator(".code-view pre", has_text="static void").wait_for()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_sum_that_is_clicked_in_a_network(open_page: Any, lab_file: Path, form: str) -> None:
+    """Values, gradients and weights of layers with few and with many products."""
+    page = open_page(lab_file)
+    picked = [
+        {"kind": "value", "layer": 3, "place": 70},
+        {"kind": "value", "layer": 6, "place": 4},  # 256 products and a bias
+        {"kind": "value", "layer": 2, "place": 17, "direction": "backward"},
+        {"kind": "value", "layer": 0, "place": 9, "direction": "backward"},
+        {"kind": "weight", "layer": 3, "place": 200},
+    ]
+    for one in picked:
+        found = printed(page, "learning", {"image": 5, **one}, form)
+        told = page.text_content(".sum-of-picked").rpartition(" = ")[2].replace("−", "-")
+        assert found == pytest.approx(float(told), rel=2e-3, abs=1e-7), one
+    page.evaluate("location.hash = 'learning?layer=1&place=3&code=loop'")
+    page.locator(".code-about:visible", has_text="no sum of products").wait_for()

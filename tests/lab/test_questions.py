@@ -16,6 +16,7 @@ VIEWS = {
     "size": ("",),
     "dense": ("",),
     "layer": ("sum", "stack", "pool", "stroke"),
+    "learning": ("",),
 }
 
 
