@@ -10,7 +10,9 @@ import { planned } from "../../maths/network/network_plan.js";
 import { networkText, readNetworkText } from "../../maths/network/network_text.js";
 import { largest } from "../../maths/training/course.js";
 import { moveOf } from "../../maths/training/next_move.js";
+import { codeField, codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
+import { questionsOf } from "../../parts/questions.js";
 import { drawingCard } from "./drawing_card.js";
 import { explanation } from "./explanation.js";
 import { layerStepper } from "./layer_stepper.js";
@@ -18,6 +20,7 @@ import { networkEditor } from "./network_editor.js";
 import { networkView } from "./network_view.js";
 import { Session } from "./session.js";
 import { ShownPass } from "./shown_pass.js";
+import { codeOf } from "./sum_code.js";
 import { ofImage, sumOf } from "./sums.js";
 import { trainingCard } from "./training_card.js";
 
@@ -49,6 +52,7 @@ export const learning_room = {
     // Of the step layer by layer: 1 has the images of the batch; 0 is off.
     stage: whole(0, 0, 999),
     edit: flag(false),
+    code: codeField(),
     // The edited network; empty for the one that came along.
     network: { initial: "", read: (text) => (readNetworkText(text) ? text : null), write: (text) => text },
   },
@@ -97,11 +101,18 @@ function open(place, lab) {
     choices: [["forward", say("learning.forward")], ["backward", say("learning.backward")]],
     onChange: (value) => lab.change({ direction: value }),
   });
-  const answer = html("p"), told = explanation(), holder = html("div", { class: "card" });
+  const answer = html("p"), told = explanation(), code = codeView(lab), holder = html("div", { class: "card" });
   const numbers = html("div", {},
     html("div", { class: "card picked" }, stepper.element,
       html("div", { class: "controls" }, image.element, direction.element), answer, told.element),
-    holder);
+    holder,
+    html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+      ...questionsOf(lab, "learning.questions", {
+        needed: { direction: "backward", kind: "value", layer: 2, place: 0 }, shared: { kind: "weight", layer: 3, place: 200 },
+        dead: { direction: "forward", kind: "value", layer: 1, place: 0 }, winner: { direction: "backward", kind: "value", layer: 1, place: 0 },
+        start: { step: 0, stage: 0, kind: "value", direction: "forward" },
+      })),
+    code.element);
   const unreadable = html("p", { class: "note", text: say("learning.unreadable") });
   place.append(training.controls, editor.element, html("div", { class: "columns" }, training.element, drawing.element), numbers, unreadable);
 
@@ -141,6 +152,7 @@ function open(place, lab) {
       picked, (kind, at, there) => linked.has(`${kind} ${at} ${there}`));
     set(answer, { text: answerOf(now.isBatch ? pass : null, ofImage(pass.probabilities, now), pass.labels[now.image], pass.loss) });
     told.show(found);
+    code.show(state.code, () => codeOf(found, picked, backward, network));
     if (picked.kind !== "weight" || session.isPlaying || course.isDone) return;
     const batch = now.isBatch ? pass : passes.batch(network, Infinity);
     if (!batch || !batch.gradients[picked.layer].length) return;

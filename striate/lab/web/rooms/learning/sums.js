@@ -19,6 +19,7 @@ import { multipliedBy, readBy, readersOf } from "../../maths/network/terms.js";
  * @property {string[]} lines - formulas with their numbers, where it is more than a sum of products.
  * @property {Product[]} products - the first of them.
  * @property {number} more - how many follow.
+ * @property {() => Product[]} all - every product.
  * @property {number | null} total - null where it is not computed yet.
  * @property {Link[]} links - which numbers take part, in one image.
  */
@@ -49,7 +50,7 @@ export function sumOf(shown, picked, backward) {
 }
 
 /** @param {string} text @param {Partial<Sum>} [rest] @returns {Sum} */
-const sum = (text, rest = {}) => ({ text, lines: [], products: [], more: 0, total: 0, links: [], ...rest });
+const sum = (text, rest = {}) => ({ text, lines: [], products: [], more: 0, all: () => rest.products ?? [], total: 0, links: [], ...rest });
 
 /** The numbers of the image that is shown. @param {Float64Array} all @param {Shown} shown */
 export function ofImage(all, { pass, image }) {
@@ -59,7 +60,7 @@ export function ofImage(all, { pass, image }) {
 
 /** Products of links; those that are too many to be written are counted. @param {Link[]} links @param {(link: Link) => Product} product */
 function written80(links, product) {
-  return { products: links.slice(0, MOST).map(product), more: Math.max(links.length - MOST, 0), links };
+  return { products: links.slice(0, MOST).map(product), more: Math.max(links.length - MOST, 0), all: () => links.map(product), links };
 }
 
 /** @param {Shown} shown @param {Picked} picked @returns {Sum | null} */
@@ -144,14 +145,19 @@ function weightSum({ pass, isBatch }, { layer, place }) {
   const links = multipliedBy(own, inputShape(network, layer), place);
   const x = pass.values[layer], above = pass.gradients[layer + 1], [inputs, outputs] = [x, above].map((all) => all.length / pass.images);
   const isNormal = own.type === "BatchNorm";
-  /** @type {Product[]} */
-  const products = [];
-  for (let image = 0; image < pass.images && products.length < MOST; image++)
-    for (const { input, output } of links.slice(0, MOST - products.length)) {
-      const at = image * inputs + input, met = isNormal ? normalised(pass.layer(layer), at) : x[at];
-      products.push({ left: above[image * outputs + output], right: input < 0 ? 1 : met });
-    }
+  /** The first products, image by image. @param {number} most */
+  const some = (most) => {
+    /** @type {Product[]} */
+    const products = [];
+    for (let image = 0; image < pass.images && products.length < most; image++)
+      for (const { input, output } of links.slice(0, most - products.length)) {
+        const at = image * inputs + input, met = isNormal ? normalised(pass.layer(layer), at) : x[at];
+        products.push({ left: above[image * outputs + output], right: input < 0 ? 1 : met });
+      }
+    return products;
+  };
+  const products = some(MOST);
   const name = isNormal ? (place >= own.weights.shift.start ? "shift" : "scale") : "weight";
   const text = say(isBatch ? `learning.weight_in_batch.${name}` : `learning.weight_of.${name}`, { images: pass.images });
-  return sum(text, { products, more: links.length * pass.images - products.length, total: pass.weights[place], links });
+  return sum(text, { products, more: links.length * pass.images - products.length, all: () => some(Infinity), total: pass.weights[place], links });
 }
