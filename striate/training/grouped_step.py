@@ -88,10 +88,10 @@ class GroupedStep:
             length = self._network.flat.size + self._network.state_flat.size
             self._sum = SharedSum(self._exchange, length)
             # What is compiled by one of a machine's ranks, the others find on its disk.
-            losses, outputs = self._exchange.leaders_first(lambda: self._groups(batch))
+            found = self._exchange.leaders_first(lambda: self._groups(batch))
         else:
-            losses, outputs = self._groups(batch)
-        outcome = self._tell(batch, losses, outputs)
+            found = self._groups(batch)
+        outcome = self._tell(batch, *found)
         total, weights = self._sum.total(batch.count), self._network.flat.size
         self._engine.gradient[...] = total[:weights]
         if batch.count == 1:
