@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import found_rate, layer_words, networkfile, options
+from striate.cli import found_rate, layer_words, networkfile
 from striate.cli.changed_images import note_changes
 from striate.cli.fit_network import fit_network, how_to_fit
 from striate.cli.from_backbone import FromBackbone, advice
@@ -20,6 +20,7 @@ from striate.cli.recorded_course import course_notes
 from striate.cli.time_plan import TimedTraining
 from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.training_course import Trainer, carry_out
+from striate.cli.training_ranks import RankCommand, as_rank, has_to_start, start_ranks
 from striate.cli.training_source import computing, hold_out, load_source, validation_fraction
 from striate.cli.training_tasks import TrainingTask
 from striate.common.text import counted
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from striate.cli.networkfile import NetworkFile
     from striate.common.arrays import Array
     from striate.data import Dataset
+    from striate.ranks.exchange import Exchange
     from striate.training.history import History
     from striate.training.recipes import Recipe
 
 
-@click.command(short_help="Train, test and save a network.", cls=options.ResumableCommand)
+@click.command(short_help="Train, test and save a network.", cls=RankCommand)
 @click.argument("source", metavar="SOURCE")
 @training_options
 def train(**given: Any) -> int:
@@ -51,7 +53,19 @@ def train(**given: Any) -> int:
     Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
     with the very model of a training that was never stopped.
+
+    Several processes, on one machine (--processes) or on many (mpiexec -n 4 striate train …), share
+    the groups of each batch (--groups) and end with the very model that one of them makes.
     """
+    processes = given.pop("processes")
+    if has_to_start(processes):
+        return start_ranks(processes, click.get_current_context().obj)
+    with as_rank(processes) as exchange:
+        return _train(exchange, given)
+
+
+def _train(exchange: Exchange, given: dict[str, Any]) -> int:
+    """Train, as one of the ranks; return the exit code."""
     from striate.training.training_settings import NAMES
 
     asked = {name: given.pop(name) for name in NAMES if name != "augment"}
@@ -59,6 +73,8 @@ def train(**given: Any) -> int:
     if finds_rate:
         asked["learning_rate"] = None
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
+    if not exchange.is_alone:
+        chosen = chosen.for_rank(exchange)
     if chosen.backbone is None:
         return carry_out(FromScratch(chosen, finds_rate))
     if finds_rate:
@@ -119,6 +135,7 @@ class FromScratch(Trainer):
         if hint := advice(dataset, chosen.network):
             note(hint, quiet=chosen.quiet)
         _announce(chosen, recipe, network)
+        _tell_of_idle(chosen, recipe)
         self.task, self.recipe, self.network = task, recipe, network
         self.out, self.checkpoint = out, checkpoint_beside(out)
 
@@ -209,6 +226,18 @@ def _announce(chosen: TrainOptions, recipe: Recipe, network: Network) -> None:
         quiet=chosen.quiet,
     )
     paragraph(f"Training: {recipe.training.description}", quiet=chosen.quiet)
+
+
+def _tell_of_idle(chosen: TrainOptions, recipe: Recipe) -> None:
+    """Say that processes have nothing to do, where there are more of them than groups."""
+    groups, size = recipe.training.groups, chosen.exchange.size
+    if groups < size:
+        note(
+            f"{counted(groups, 'group')} of each batch for {size} processes: "
+            f"{size - groups} of them have nothing to do; give --groups {size} or more, which is "
+            "another training than with fewer",
+            quiet=chosen.quiet,
+        )
 
 
 def _with_found_rate(
