@@ -233,9 +233,9 @@ def _tell_of_idle(chosen: TrainOptions, recipe: Recipe) -> None:
     groups, size = recipe.training.groups, chosen.exchange.size
     if groups < size:
         note(
-            f"{counted(groups, 'group')} of each batch for {size} processes: "
-            f"{size - groups} of them have nothing to do; give --groups {size} or more, which is "
-            "another training than with fewer",
+            f"Each batch has {counted(groups, 'group')} for {size} processes, so that "
+            f"{size - groups} stay{'s' * (size - groups == 1)} idle: give --groups {size} or more, "
+            "which is another training than with fewer",
             quiet=chosen.quiet,
         )
 

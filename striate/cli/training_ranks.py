@@ -62,16 +62,14 @@ def as_rank(processes: int | None) -> Iterator[Exchange]:
     if launch is None or (launch.by == "Slurm" and processes == 1):
         yield ALONE
         return
-    _check_number(launch, processes)
     from striate.ranks import mpi
 
     exchange = mpi()
     try:
         with _heard(exchange.is_first), _telling(exchange):
+            _check_number(launch, processes)
             yield exchange
-            # Nobody asks the others any more, but the first one may still save and test.
-            with InterruptHandler():
-                exchange.meet()
+            exchange.meet()  # the first one may still save and test
     except (click.ClickException, StriateError, OSError):
         if exchange.is_first:
             raise

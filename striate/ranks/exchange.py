@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateError
+from striate.common.stop_signals import held
 from striate.common.text import choices
 
 P = ParamSpec("P")
@@ -152,14 +153,15 @@ class Exchange(ABC):
             raise
 
     def _together(self, framed: bytes) -> list[bytes]:
-        found = self.allgather(framed)
-        failed = {
-            rank: text[1:].decode("utf-8", "replace")
-            for rank, text in enumerate(found)
-            if text[:1] == _FAILED
-        }
+        with held():  # who has come to a meeting stays until its end
+            found = self.allgather(framed)
+            failed = {
+                rank: text[1:].decode("utf-8", "replace")
+                for rank, text in enumerate(found)
+                if text[:1] == _FAILED
+            }
+            self._has_failed = bool(failed)
         if failed:
-            self._has_failed = True
             raise RankError(failed)
         return [text[1:] for text in found]
 
