@@ -37,7 +37,7 @@ _OF_SCRATCH = (
     "minutes", "network", "network_width", "groups", "optimizer", "schedule", "warmup", "shift",
     "flip_alternate", "crop", "cutout", "brightness", "contrast", "saturation", "rotate", "zoom",
     "resized_crop", "hue", "randaugment", "magnitude", "mixup", "cutmix", "validation", "patience",
-    "exact", "bfloat16", "portable", "checkpoint_every", "resume",
+    "exact", "bfloat16", "portable", "checkpoint_every", "checkpoint_steps", "resume",
 )  # fmt: skip
 
 

@@ -100,6 +100,8 @@ class FromScratch(Trainer):
                 )
         if chosen.network and chosen.network_width is not None:
             raise click.UsageError("--network has a width of its own: leave --network-width out")
+        if chosen.checkpoint_every is not None and chosen.checkpoint_steps is not None:
+            raise click.UsageError("give --checkpoint-every or --checkpoint-steps, not both")
         self.finds_rate = finds_rate
         self.described = networkfile.read(chosen.network) if chosen.network else None
         self.timed = None
@@ -155,7 +157,13 @@ class FromScratch(Trainer):
         chosen = self.chosen
         # It is kept until the model is saved and tested.
         every = chosen.checkpoint_every or None
-        given = Checkpoint(self.checkpoint, every=every, keep=True, notes=self.plan)
+        given = Checkpoint(
+            self.checkpoint,
+            every=every,
+            keep=True,
+            notes=self.plan,
+            steps=chosen.checkpoint_steps,
+        )
         needed = chosen.checkpoint_every != 0 or chosen.resume
         history = fit_network(
             chosen, self.recipe.training, self.network, self.task, given if needed else None

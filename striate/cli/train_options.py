@@ -71,6 +71,7 @@ class TrainOptions:
     threads: int | None
     engine: str | None
     checkpoint_every: int | None
+    checkpoint_steps: int | None
     resume: str | None
     as_json: bool
     quiet: bool
@@ -333,6 +334,12 @@ _OPTIONS = (
         metavar="N",
         help="Write MODEL.checkpoint, to go on from, after every N epochs; 0: never.  [default: "
         "every two minutes]",
+    ),
+    click.option(
+        "--checkpoint-steps",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Or after every N steps.",
     ),
     click.option(
         "--resume",

@@ -221,7 +221,7 @@ class TrainingRun:
     # Checkpoints
 
     def _checkpoint_if_due(self, epoch: int | None) -> None:
-        if self.checkpointer is not None and self.checkpointer.is_due(epoch):
+        if self.checkpointer is not None and self.checkpointer.is_due(self.done, epoch):
             self._checkpoint(self.checkpointer)
 
     def keep(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ PATIENCE = 60.0
 """Seconds that a rank waits for the others, before a test fails."""
 
 
-class _Table:
+class Table:
     """What all ranks see: each has a place in it, and waits for the others."""
 
     def __init__(self, size: int) -> None:
@@ -25,7 +25,7 @@ class _Table:
 class ThreadExchange(Exchange):
     """A rank that is a thread; `moved` counts the numbers that it has sent to others."""
 
-    def __init__(self, table: _Table, rank: int) -> None:
+    def __init__(self, table: Table, rank: int) -> None:
         self._table, self.rank, self.size = table, rank, len(table.entries)
         self.is_leader = rank == 0
         self.threads = 1
@@ -67,7 +67,7 @@ class ThreadExchange(Exchange):
 
 def with_ranks(size: int, work: Callable[[Exchange], Any]) -> list[Any]:
     """What `work` returns, or raises, on each of so many ranks."""
-    table, found = _Table(size), [None] * size
+    table, found = Table(size), [None] * size
 
     def run(rank: int) -> None:
         try:
