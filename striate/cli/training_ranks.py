@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import which
+from typing import TextIO
 
 import click
 
@@ -122,11 +124,21 @@ def start_ranks(processes: int, arguments: Sequence[str]) -> int:
     command = [*_starter(), "-n", str(processes), sys.executable, "-m", "striate", *arguments]
     # In a session of its own: it gets the signals from here, each once.
     with InterruptHandler() as stop:
-        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        started = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+        results = threading.Thread(target=_copy_results, args=(started, sys.stdout), daemon=True)
+        results.start()
         try:
             code = _waited_for(started, stop)
         finally:
             _end(started)
+        results.join()
     if code not in _OWN_CODES:
         error_line(
             f"one of the {processes} processes was ended from outside, and with it all; the same "
@@ -154,7 +166,18 @@ def _starter() -> list[str]:
     return [found]
 
 
-def _waited_for(started: subprocess.Popen[bytes], stop: InterruptHandler) -> int:
+def _copy_results(started: subprocess.Popen[str], stream: TextIO) -> None:
+    """Write what the processes print, but for what MPICH tells of those that were ended."""
+    assert started.stdout is not None
+    is_result = True
+    for line in started.stdout:
+        is_result = is_result and not line.startswith("=" * 20)
+        if is_result:
+            stream.write(line)
+            stream.flush()
+
+
+def _waited_for(started: subprocess.Popen[str], stop: InterruptHandler) -> int:
     """Wait for the end, and hand on the signal that comes meanwhile."""
     handed_on = False
     while True:
@@ -167,7 +190,7 @@ def _waited_for(started: subprocess.Popen[bytes], stop: InterruptHandler) -> int
             handed_on = True
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
+def _end(started: subprocess.Popen[str]) -> None:
     """End what is still under way."""
     if started.poll() is None:
         started.terminate()

@@ -86,9 +86,7 @@ def test_what_the_first_finds_all_know() -> None:
     def find(exchange: Any) -> Found:
         def look() -> Found:
             assert exchange.is_first
-            return Found(
-                [0.1, None, "x" * 500], {"a": np.arange(6.0).reshape(2, 3), "b": np.empty(0)}
-            )
+            return Found(values, made)
 
         return from_first(exchange, look)
 
