@@ -7,6 +7,7 @@ are rounded once, if it has them, and twice. WebAssembly runs in Node, by each o
 of an export (older Nodes have no fused multiply-adds), and in headless Chromium by the one that it
 takes; its times contain what JavaScript does to copy images in and outputs out. All take turns, in
 short pieces, of which the fastest counts: a piece that another program interrupts tells nothing.
+The last rows are training steps (forward, loss, backward, and AdamW's update).
 """
 
 from __future__ import annotations
@@ -27,12 +28,17 @@ from typing import Any
 import networks
 import numpy as np
 
+from striate.common.memory import aligned_zeros
 from striate.freestanding.program.frozen_program import FrozenProgram
 from striate.freestanding.program.llvm_module import write_module
+from striate.freestanding.training_code.learning import learning_of
+from striate.freestanding.training_code.training_module import TrainingModule
+from striate.freestanding.training_code.training_program import TrainingProgram
 from striate.layers import Conv2D, Dense, Flatten, MaxPool2D, ReLU
 from striate.nest.target import Loaded, Target, assemble, host
 from striate.network import Network
 
+RATE = 1e-3
 PIECE = 0.003
 """Seconds that are timed at once."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -59,6 +65,7 @@ CASES = (
     ("LeNet-5", networks.lenet5, (1, 16)),
     ("ResNet-20", networks.resnet20, (1, 8)),
 )
+TRAINED = (("digits", digits, 32), ("LeNet-5", networks.lenet5, 32))
 _REPEATED = """
 define void @repeated(i64 %count, ptr %a, ptr %b, ptr %c, ptr %d) {
 entry:
@@ -100,12 +107,47 @@ def native(network: Network, batch: int, target: Target) -> Timer:
     return timer
 
 
+def native_training(network: Network, batch: int, target: Target) -> Timer:
+    """A training step as code of this process."""
+    program = TrainingProgram(learning_of(network), target, batch)
+    made = TrainingModule(program, "network")
+    code = assemble(made.module.text, target)
+    pointer, kept = ctypes.c_void_p, []
+
+    def function(name: str, result: Any, *parameters: Any) -> Any:
+        loaded = Loaded(code, f"network_{name}_on")
+        kept.append(loaded)
+        return ctypes.CFUNCTYPE(result, *parameters)(loaded.address)
+
+    begin = function("begin", None, pointer, pointer)
+    train = function(
+        "train", ctypes.c_float, pointer, pointer, ctypes.c_int32, ctypes.c_double, *[pointer] * 3
+    )
+    images = np.full((batch, *network.input_shape), 0.5, np.float32)
+    labels = np.zeros(batch, np.int32)
+    constants = aligned_zeros(len(made.constants), np.uint8)
+    constants[...] = np.frombuffer(made.constants, np.uint8)
+    state = aligned_zeros(program.state_bytes, np.uint8)
+    arena = aligned_zeros(made.arena_bytes, np.uint8)
+    memory = (state, constants, arena)
+    begin(*(array.ctypes.data for array in memory[:2]))
+
+    def timer(runs: int, code: Any = kept) -> float:
+        addresses = [array.ctypes.data for array in memory]
+        since = perf_counter()
+        for _ in range(runs):
+            train(images.ctypes.data, labels.ctypes.data, batch, RATE, *addresses)
+        return (perf_counter() - since) / runs
+
+    return timer
+
+
 @contextmanager
-def in_node(node: str, folder: Path, kind: str) -> Iterator[Timer]:
+def in_node(node: str, folder: Path, kind: str, learns: bool) -> Iterator[Timer]:
     """One of the exported modules in Node."""
     script = Path(__file__).with_suffix(".mjs")
     with subprocess.Popen(
-        [node, script, folder, folder.name, kind],
+        [node, script, folder, folder.name, kind, "train" if learns else "run"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdin is not None and process.stdout is not None
@@ -126,7 +168,7 @@ def kinds_of(node: str) -> tuple[str, ...]:
     return ("simd", "plain") if is_old else ("fused", "simd", "plain")
 
 
-def in_browser(browser: Any, folder: Path) -> Timer:
+def in_browser(browser: Any, folder: Path, learns: bool) -> Timer:
     """The exported files in a page."""
     page = browser.new_page()
 
@@ -139,17 +181,20 @@ def in_browser(browser: Any, folder: Path) -> Timer:
     page.route("https://striate.test/*", answer)
     page.goto("https://striate.test/")
     page.evaluate(
-        """async (name) => {
+        """async ([name, learns, rate]) => {
             const { batch, inputShape, load } = await import(`./${name}.js`);
             const network = await load();
             const images = new Float32Array(batch * inputShape.reduce((a, b) => a * b)).fill(0.5);
+            const labels = new Int32Array(batch);
+            const step = learns
+                ? () => network.train(images, labels, rate) : () => network.run(images);
             window.timed = (runs) => {
                 const begin = performance.now();
-                for (let i = 0; i < runs; i++) network.run(images);
+                for (let i = 0; i < runs; i++) step();
                 return (performance.now() - begin) / 1e3 / runs;
             };
         }""",
-        folder.name,
+        [folder.name, learns, RATE],
     )
     return lambda runs: float(page.evaluate("timed", runs))
 
@@ -170,20 +215,28 @@ def fastest(timers: dict[str, Timer], rounds: int) -> dict[str, float]:
 
 
 def measure(
-    title: str, network: Network, batch: int, options: argparse.Namespace, browser: Any
+    title: str,
+    network: Network,
+    batch: int,
+    options: argparse.Namespace,
+    browser: Any,
+    *,
+    learns: bool = False,
 ) -> None:
     """Print a row: microseconds an image, and shares of the native speeds."""
+    made = native_training if learns else native
     own = host(portable=True).narrowed(16)
     twice = "native, twice" if own.fused else "native"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "network"
-        network.export(folder, to="wasm", batch_size=batch)
-        timers = {"native": native(network, batch, own)} if own.fused else {}
-        timers[twice] = native(network, batch, replace(own, fused=False))
+        network.export(folder, to="wasm", batch_size=batch, train=learns)
+        timers = {"native": made(network, batch, own)} if own.fused else {}
+        timers[twice] = made(network, batch, replace(own, fused=False))
         for kind in options.kinds:
-            timers[f"Node, {kind}"] = stack.enter_context(in_node(options.node, folder, kind))
+            code = in_node(options.node, folder, kind, learns)
+            timers[f"Node, {kind}"] = stack.enter_context(code)
         if browser is not None:
-            timers["Chromium"] = in_browser(browser, folder)
+            timers["Chromium"] = in_browser(browser, folder, learns)
         found = fastest(timers, options.rounds)
     shares = [
         f"{name} {1e6 * seconds / batch:.2f} µs"
@@ -191,7 +244,10 @@ def measure(
            f"{found[twice] / seconds:.0%})")
         for name, seconds in found.items()
     ]  # fmt: skip
-    print(f"{title:10} batch {batch:2}  " + "; ".join(shares), flush=True)
+    print(
+        f"{title:10} {'steps of' if learns else 'batch':8} {batch:2}  " + "; ".join(shares),
+        flush=True,
+    )
 
 
 def main() -> int:
@@ -214,6 +270,8 @@ def main() -> int:
         for title, make, batches in CASES:
             for batch in batches:
                 measure(title, make(), batch, options, browser)
+        for title, make, batch in TRAINED:
+            measure(title, make(), batch, options, browser, learns=True)
     return 0
 
 

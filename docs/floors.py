@@ -52,7 +52,7 @@ PLAN: Floors = (
     ("lowering",),
     ("memory",),
     ("build",),
-    ("plan", "optimizer_step"),
+    ("plan", "update"),
     ("runner",),
     ("inference",),
     ("measure",),

@@ -77,6 +77,8 @@ if TYPE_CHECKING:
     from striate.network import Input as Input
     from striate.network import Network as Network
     from striate.network import load as load
+    from striate.optim.layerwise import LAMB as LAMB
+    from striate.optim.layerwise import LARS as LARS
     from striate.optim.losses import MeanSquaredError as MeanSquaredError
     from striate.optim.losses import SigmoidCrossEntropy as SigmoidCrossEntropy
     from striate.optim.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
@@ -129,6 +131,8 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "HardSigmoid": ("striate.layers", "HardSigmoid"),
     "HardSwish": ("striate.layers", "HardSwish"),
     "Input": ("striate.network", "Input"),
+    "LAMB": ("striate.optim.layerwise", "LAMB"),
+    "LARS": ("striate.optim.layerwise", "LARS"),
     "LRN": ("striate.layers", "LRN"),
     "LayerNorm": ("striate.layers", "LayerNorm"),
     "LeakyReLU": ("striate.layers", "LeakyReLU"),
@@ -183,6 +187,8 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
 __all__ = [
     "ELU",
     "GELU",
+    "LAMB",
+    "LARS",
     "LRN",
     "SGD",
     "AdamW",

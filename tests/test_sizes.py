@@ -174,7 +174,10 @@ def test_the_articles_impossible_size_is_explained() -> None:
         ({"filter": 2, "output": 1, "padding": 3}, "no input fits: (O - 1)·S + R - P_before"),
         ({"input": 20, "output": 2, "filter": 3, "padding": "any"}, "R - I = (2 - 1)·1 + 3 - 20"),
         ({"input": 9, "output": 2, "dilation": 3}, "F = (R - 1)/3 + 1 = 3.333…"),
-        ({"input": 9, "filter": 4, "output": 2, "dilation": "any"}, "D = (R - 1)/3 = 2.333…"),
+        (
+            {"input": 9, "filter": 4, "output": 2, "dilation": "any"},
+            "dilation = (R - 1)/3 = 2.333…",
+        ),
         ({"input": (9, 10), "filter": 3, "stride": 2}, "is not whole along the width"),
         ({"input": 9, "filter": 1, "output": 2, "dilation": "any"}, "spans one pixel"),
         ({"input": 9, "filter": 3, "output": 1, "stride": "any"}, "one output needs a window"),

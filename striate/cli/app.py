@@ -26,6 +26,7 @@ from striate.cli.import_network import import_network
 from striate.cli.inspect import inspect
 from striate.cli.lab import lab
 from striate.cli.output import error_line, note, one_line
+from striate.cli.pool import pool
 from striate.cli.predict import predict
 from striate.cli.report import report
 from striate.cli.size import size
@@ -62,7 +63,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     train, check, evaluate, predict, report, summary, inspect, explain, tune, lab, convolve,
-    filter_command, size, gradients, stroke, derive, import_network, export, verify,
+    filter_command, size, pool, gradients, stroke, derive, import_network, export, verify,
 ):  # fmt: skip
     cli.add_command(command)
 if sys.flags.optimize > 1:

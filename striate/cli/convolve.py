@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,11 @@ import click
 import numpy as np
 
 from striate.cli import options
+from striate.cli.convolve_pictures import Convolved, check_pictures, plotted, plotted_signal, slid
+from striate.cli.convolve_texts import result_json, result_texts, summary_line
 from striate.cli.output import json_line, note, one_line, writing
 from striate.common.arrays import Array
-from striate.common.tables import ROWS, VALUES, columns, grid, line
-from striate.common.text import counted, sizes
+from striate.common.text import counted
 
 if TYPE_CHECKING:
     from striate.kernels import Kernel
@@ -108,6 +109,9 @@ def _names(value: Any) -> Any:
     metavar="NAME|NUMBER",
     help="The one column or channel of the file to take.  [default: each]",
 )
+@click.option(
+    "--both", is_flag=True, help="The convolution and below it the correlation, to be compared."
+)
 @click.option("--steps", is_flag=True, help="Write out each sum term by term, with the flip.")
 @click.option("--at", type=_indices, metavar="N", help='The one sum to write out: "2", "1,1".')
 @click.option(
@@ -117,7 +121,18 @@ def _names(value: Any) -> Any:
     help="Write the result: .wav, .csv, .tsv, .txt or .npy. A WAV file keeps the rate and the "
     "coding of the signal's; samples are rounded and clipped.",
 )
-@click.option("--plot", metavar="FILE", help="Draw the signal and the result: .png, .svg, .pdf.")
+@click.option(
+    "--plot",
+    metavar="FILE",
+    help="Draw f and y: .png, .svg, .pdf. With --at that one sum: g, flipped and put at its place, "
+    "the products, and y.",
+)
+@click.option("--plot-f", metavar="FILE", help="Draw f by itself.")
+@click.option(
+    "--slide",
+    metavar="FILE",
+    help="Draw g at each place in turn: .gif moves; .png, .svg, .pdf show all places on one sheet.",
+)
 @options.output_options
 def convolve(
     signal: str,
@@ -126,6 +141,9 @@ def convolve(
     column: str | None,
     out: str | None,
     plot: str | None,
+    plot_f: str | None,
+    slide: str | None,
+    both: bool,
     steps: bool,
     at: int | tuple[int, ...] | None,
     as_json: bool,
@@ -134,25 +152,32 @@ def convolve(
 ) -> None:
     """Convolve a signal with a kernel and print the result.
 
-    By default that is the textbook's causal sum y(n) = Σ f(n - i)·g(i): the kernel is flipped,
-    g(0) is its first element, and beyond its ends the signal is 0.
+    By default that is the textbook's causal sum y(n) = Σ f(i)·g(n - i): the kernel is flipped,
+    g(0) is its first element, and beyond their ends both are 0.
 
     Of a file with several columns or channels, a kernel of one row goes down each of them. Numbers
     typed in rows, and a .npy file of two dimensions, are convolved along both.
     """
     from striate import recordings
 
-    _check_paths(signal, out, plot)
+    paths = {"--out": out, "--plot": plot, "--plot-f": plot_f, "--slide": slide}
+    _check_paths(paths)
+    _check_both(both, how, paths)
     recording = recordings.find(signal)
     if column is not None:
         recording = recording.channel(column)
     recording, chosen = _kernel(recording, kernel, size)
-    written = _steps(recording, chosen, how, at) if steps or at is not None else None
-    result = _result(recording, chosen, how)
-    files, clipped = _files(recording, chosen, result, how, out, plot)
-    shown = _json(recording, chosen, result, how, written) if as_json else None
+    runs = []
+    for correlates in (False, True) if both else (how["correlate"],):
+        settings = {**how, "correlate": correlates}
+        written = _steps(recording, chosen, settings, at) if steps or at is not None else None
+        result = _result(recording, chosen, settings)
+        runs.append(Convolved(recording, chosen, settings, result, written))
+    files, clipped = _files(runs, paths)
+    shown = result_json(runs) if as_json else None
     _write(files)
-    note(_summary(recording, chosen, how), quiet=quiet)
+    for run in runs:
+        note(summary_line(run), quiet=quiet)
     if clipped:
         note(f"{counted(clipped, 'sample')} clipped to the range of {out}", quiet=quiet)
     for path, _ in files:
@@ -160,24 +185,40 @@ def convolve(
     if shown is not None:
         json_line(shown)
     else:
-        click.echo(_numbers(recording, result) if written is None else str(written))
+        click.echo("\n\n".join(result_texts(runs)))
 
 
-def _check_paths(signal: str, out: str | None, plot: str | None) -> None:
+def _check_paths(paths: Mapping[str, str | None]) -> None:
     """Raise for files that could not be written, before any work is done."""
     from striate import recordings
 
-    if out is not None:
+    if (out := paths["--out"]) is not None:
         recordings.check_name(out)
-    if plot is not None:
-        from striate.recordings.plot import check_picture
-
-        check_picture(plot)
-    for path in filter(None, (out, plot)):
+    check_pictures(paths["--plot"], paths["--plot-f"], paths["--slide"])
+    for path in filter(None, paths.values()):
         if Path(path).is_dir():
             raise click.ClickException(f"{path}: is a folder; name a file in it")
         if not Path(path).parent.is_dir():
             raise click.ClickException(f"{path}: there is no folder {Path(path).parent}")
+    options_of: dict[Path, str] = {}
+    for option, path in paths.items():
+        before = path and options_of.setdefault(Path(path).resolve(), option)
+        if before not in (None, option):
+            raise click.ClickException(f"{path}: is named twice, by {before} and by {option}")
+
+
+def _check_both(both: bool, how: Mapping[str, Any], paths: Mapping[str, str | None]) -> None:
+    """Raise for what only one result can have."""
+    if not both:
+        return
+    if how["correlate"]:
+        raise click.ClickException("--both has the correlation already; leave out --correlate")
+    for option in ("--out", "--slide"):
+        if paths[option] is not None:
+            raise click.ClickException(
+                f"{option} takes one result, and --both makes two; leave out --both, "
+                "or run it once without and once with --correlate"
+            )
 
 
 def _kernel(recording: Recording, text: str, size: int | None) -> tuple[Recording, Kernel]:
@@ -222,85 +263,58 @@ def _steps(
 ) -> Steps:
     from striate.signal.steps import steps
 
-    if len(kernel.arrays) > 1:
-        raise click.ClickException(
-            f"{kernel.name} combines {len(kernel.arrays)} kernels; --steps shows one of them, "
-            "such as sobel-x"
-        )
-    f = recording.values
-    if not recording.grid and f.ndim == 2:
-        names = ", ".join(recording.channel_names()[:20])
-        raise click.ClickException(f"--steps shows one column: choose it by --column ({names})")
-    g = kernel.arrays[0]
+    _check_single(recording, kernel, "--steps")
+    f, g = recording.values, kernel.arrays[0]
     return steps(f.astype(np.result_type(f, g)), g, at=at, **how)
 
 
+def _check_single(recording: Recording, kernel: Kernel, option: str) -> None:
+    """Raise for several kernels or columns, where `option` shows the sums of one."""
+    if len(kernel.arrays) > 1:
+        raise click.ClickException(
+            f"{kernel.name} combines {len(kernel.arrays)} kernels; {option} shows one of them, "
+            "such as sobel-x"
+        )
+    if not recording.grid and recording.values.ndim == 2:
+        names = ", ".join(recording.channel_names()[:20])
+        raise click.ClickException(f"{option} shows one column: choose it by --column ({names})")
+
+
 def _files(
-    recording: Recording,
-    kernel: Kernel,
-    result: Array,
-    how: dict[str, Any],
-    out: str | None,
-    plot: str | None,
+    runs: list[Convolved], paths: Mapping[str, str | None]
 ) -> tuple[list[tuple[str, bytes]], int]:
     """Return the files to write with their content, and how many samples had to be clipped."""
     from striate import recordings
 
+    one = runs[0]
+    recording = one.recording
     files: list[tuple[str, bytes]] = []
     clipped = 0
-    stride = how["stride"] if isinstance(how["stride"], int) else how["stride"][0]
-    if out is not None:
-        rate = recording.rate and max(round(recording.rate / stride), 1)
-        after = dataclasses.replace(recording, values=result, rate=rate)
+    if (out := paths["--out"]) is not None:
+        rate = recording.rate and max(round(recording.rate / one.step), 1)
+        after = dataclasses.replace(recording, values=one.result, rate=rate)
         content, clipped = recordings.encode(out, after)
         files.append((out, content))
-    if plot is not None:
-        files.append((plot, _picture(recording, kernel, result, how, plot, stride)))
-    if len({Path(path).resolve() for path, _ in files}) < len(files):
-        raise click.ClickException(f"{out}: is named twice, by --out and by --plot")
+    if (plot := paths["--plot"]) is not None:
+        files.append((plot, plotted(runs, plot)))
+    if (plot_f := paths["--plot-f"]) is not None:
+        files.append((plot_f, plotted_signal(recording, plot_f)))
+    if (slide := paths["--slide"]) is not None:
+        files.append((slide, _slide(one, slide)))
     return files, clipped
 
 
-def _picture(
-    recording: Recording,
-    kernel: Kernel,
-    result: Array,
-    how: dict[str, Any],
-    path: str,
-    stride: int,
-) -> bytes:
-    from striate.recordings import plot
+def _slide(run: Convolved, path: str) -> bytes:
+    """The kernel at each place in turn: all sums of a result that is small enough."""
+    from striate.teaching.sliding.slide import check_slide
 
-    kind = plot.check_picture(path)
-    name = kernel.name if re.fullmatch(r"[\w.-]{1,24}", kernel.name) else "g"
-    formula = f"y = f {'⋆' if how['correlate'] else '*'} {name}"
-    if recording.grid:
-        return plot.plot_grids(
-            recording.values, kernel.arrays[0], result, formula=formula, kind=kind
-        )
-    return plot.plot(
-        recording,
-        result,
-        first=_first(len(recording.values), len(kernel.arrays[0]), how),
-        step=stride,
-        formula=formula,
-        kind=kind,
+    _check_single(run.recording, run.kernel, "--slide")
+    check_slide(run.recording.values, run.result)
+    first, *others = (
+        _steps(run.recording, run.kernel, run.how, at) for at in np.ndindex(run.result.shape)
     )
-
-
-def _first(length: int, taps: int, how: dict[str, Any]) -> int:
-    """The index of the sample that g(0) is multiplied with in output 0, where the plot begins."""
-    from striate.signal.geometry import window
-
-    flip = not how["correlate"]
-    origin, dilation = (
-        value if isinstance(value, int | str) else value[0]
-        for value in (how["origin"], how["dilation"])
-    )
-    if isinstance(origin, str):
-        origin = 0 if origin == "corner" else (taps - 1) // 2 if flip else taps // 2
-    start = window(how["mode"], length, taps, origin, 1, int(dilation), flip).start
-    return int(start + (taps - 1 - origin if flip else origin) * int(dilation))
+    each = tuple(step for one in (first, *others) for step in one)
+    return slid(run, dataclasses.replace(first, steps=each), path)
 
 
 def _write(files: list[tuple[str, bytes]]) -> None:
@@ -309,78 +323,3 @@ def _write(files: list[tuple[str, bytes]]) -> None:
     if files:
         with writing(files[0][0]):
             write_all_atomically([(path, [content]) for path, content in files])
-
-
-def _summary(recording: Recording, kernel: Kernel, how: dict[str, Any]) -> str:
-    """What is computed, in a line that always names the flip and the border."""
-    values = recording.values
-    if recording.grid:
-        what = sizes(values.shape)
-    else:
-        what = counted(len(values), "sample")
-        if values.ndim == 2:
-            what += f" of {counted(recording.channels, 'channel')}"
-        if recording.rate:
-            what += f", {len(values) / recording.rate:.4g} s"
-    border = how["border"] if isinstance(how["border"], str) else ",".join(how["border"])
-    if border == "fill":
-        border = f"fill with {how['fill_value']:g}"
-    act, turned = ("correlated", "not flipped") if how["correlate"] else ("convolved", "flipped")
-    taps = sizes(kernel.shape) + (" taps" if kernel.shape != (1,) else " tap")
-    return (
-        f"{one_line(recording.name)} ({what}) {act} with {one_line(kernel.name)} "
-        f"({taps}, {turned}), mode {how['mode']}, origin {how['origin']}, border {border}"
-    )
-
-
-def _numbers(recording: Recording, result: Array) -> str:
-    """The result as text; of a long one the first and the last values and how many there are."""
-    """The result as text; of a long one, the first and the last values and their number."""
-
-    if result.ndim == 1:
-        return line(result)
-    if not recording.grid:
-        names = [one_line(name) for name in recording.channel_names()]
-        values = (line(channel, most=12) for channel in result.T)
-        lines = columns([*zip(names, values, strict=True)], left=2)
-        hidden = len(names) - ROWS
-        return "\n".join([*lines[:ROWS], *[f"… {hidden:,} more"] * (hidden > 0)])
-    rows = result if len(result) <= ROWS else np.concatenate([result[:6], result[-6:]])
-    lines = [line(row) for row in rows] if rows.shape[1] > VALUES else grid(rows)
-    if len(rows) < len(result):
-        lines.insert(6, f"… {len(result) - 12:,} more rows …")
-    return "\n".join(lines)
-
-
-def _json(
-    recording: Recording,
-    kernel: Kernel,
-    result: Array,
-    how: dict[str, Any],
-    written: Steps | None,
-) -> dict[str, Any]:
-    if np.iscomplexobj(result):
-        raise click.ClickException("--json cannot hold complex numbers; write --out FILE.npy")
-    answer: dict[str, Any] = {
-        "signal": recording.name,
-        "kernel": kernel.name,
-        **how,
-        "shape": result.shape,
-        "values": result,
-    }
-    if recording.rate:
-        answer["rate"] = recording.rate
-    if written is not None:
-        answer["steps"] = [
-            {
-                "at": step.position,
-                "terms": [
-                    {"f": term.index, "source": term.source, "g": term.tap,
-                     "value": term.value, "weight": term.weight}
-                    for term in step.terms
-                ],
-                "value": step.value,
-            }
-            for step in written
-        ]  # fmt: skip
-    return answer

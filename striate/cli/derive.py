@@ -143,7 +143,7 @@ def _own_filters(typed: str) -> Any:
     metavar="NAME|1…12",
     help="Draw this figure only, by its name or its number in the article: pixels, vector, "
     "neurons, dense, grouped, one-pixel, unique, one-neuron, correlation, patch, weights, slide; "
-    "or local, convolution, planes, depth.",
+    "or local, convolution, planes, depth, volume, sigma.",
 )
 @click.option("--pixel", type=int, metavar="N", help="The pixel that --stage singles out, from 0.")
 @click.option("--neuron", type=int, metavar="N", help="The neuron that it singles out, from 0.")

@@ -35,7 +35,7 @@ def with_found_rate(
         ClickException: no rate made the loss fall.
     """
     arguments = training.arguments()
-    names = ("batch_size", "optimizer", "weight_decay", "loss", "augment")
+    names = ("batch_size", "groups", "optimizer", "weight_decay", "loss", "augment")
     curve = network.find_learning_rate(
         images, labels, **({name: arguments[name] for name in names} | given)
     )

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import options
-from striate.cli.cures import as_options
+from striate.cli.chained_layers import chained_layers, in_then
+from striate.cli.cures import as_options, in_options
 from striate.cli.output import json_line, note, writing
 from striate.cli.size import padding_quantity, quantity
 from striate.cli.typed_planes import HOW, read_filters, read_planes
 
 if TYPE_CHECKING:
-    from striate.teaching.chainrule.gradients import Gradients
+    from striate.teaching.chainrule.gradients import ChainGradients, Gradients
 
 FORMS = {
     ".md": "markdown", ".markdown": "markdown", ".tex": "latex", ".txt": "text", ".html": "html",
@@ -74,10 +75,17 @@ PICTURES = (".svg", ".png", ".pdf")
     "--bias", "b", metavar="NUMBERS", help='A bias for each filter, such as "1 0"; none without.'
 )
 @click.option(
+    "--then",
+    multiple=True,
+    metavar="LAYER",
+    help='The next layer behind F; may be repeated: a filter such as 3x3 or "3x3 stride=2 '
+    'padding=1 filters=2", relu, or pool=2x2. A filter may have dilation, weights and bias, too.',
+)
+@click.option(
     "--output-gradient",
     "gradient",
     metavar="NUMBERS|FILE",
-    help="∂L/∂O itself, a plane for each filter.",
+    help="∂L/∂O itself, of the last layer, a plane for each filter.",
 )
 @click.option(
     "--lr",
@@ -97,7 +105,8 @@ PICTURES = (".svg", ".png", ".pdf")
 @click.option(
     "--only",
     metavar="NAME[,NAME…]",
-    help='These sums only, such as O_11, F_12 (for ∂L/∂F_12) or, of several filters, "O^2_11".',
+    help='These sums only, such as O_11, F_12 (for ∂L/∂F_12) or, of several filters, "O^2_11"; '
+    "with --then O2_11 of layer 2.",
 )
 @click.option(
     "--format",
@@ -115,13 +124,14 @@ PICTURES = (".svg", ".png", ".pdf")
 def gradients(
     image: Any, taps: Any, stride: Any, padding: Any, dilation: Any, channels: int | None,
     filters: int | None,
-    x: str | None, f: str | None, b: str | None, gradient: str | None, lr: float, seed: int,
-    only: str | None, form: str | None, out: str | None, engine: str | None, as_json: bool,
-    quiet: bool,
+    x: str | None, f: str | None, b: str | None, then: tuple[str, ...], gradient: str | None,
+    lr: float, seed: int, only: str | None, form: str | None, out: str | None,
+    engine: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Write out a small convolution: each output, the gradients of filter and input as symbols and
     as numbers, and one step of gradient descent, as article 003 does. All numbers are compared
-    with the compiled kernels and with finite differences.
+    with the compiled kernels and with finite differences. With --then several layers follow each
+    other, and ∂L/∂X of each is the ∂L/∂O of the one before.
 
     Start with:  striate gradients --input 3x3 --filter 2x2
     """
@@ -134,12 +144,13 @@ def gradients(
         _check_ending(out, form)
     xs = read_planes(x, "--x")
     depth = channels if xs is None else xs.shape[2]
-    with as_options():
+    with as_options(in_then if then else in_options):
         written = gradients.gradients(
             image, taps, stride=stride, padding=padding, dilation=dilation, channels=channels,
             filters=filters, x=xs, f=read_filters(f, "--weights", depth),
             b=read_planes(b, "--bias"), gradient=read_planes(gradient, "--output-gradient"),
-            learning_rate=lr, seed=seed, engine=engine or options.default_engine(),
+            then=chained_layers(then), learning_rate=lr, seed=seed,
+            engine=engine or options.default_engine(),
         )  # fmt: skip
     # Of a name such as F^1,2_11 the comma belongs to it.
     names = re.findall(r"[^,^\s]+(?:\^[\d,]+_[\d,]*\d|\^\d+)?", only) if only else []
@@ -167,7 +178,9 @@ def _check_ending(out: str, form: str | None) -> None:
         raise click.BadParameter(f"--out {out}: it must end in {endings}")
 
 
-def _write(path: Path, written: Gradients, form: str | None, names: list[str]) -> None:
+def _write(
+    path: Path, written: Gradients | ChainGradients, form: str | None, names: list[str]
+) -> None:
     from striate.common.atomic import write_atomically
 
     ending = path.suffix.lower()

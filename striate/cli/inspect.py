@@ -56,7 +56,13 @@ def unit_place(value: Any) -> tuple[int, ...]:
     metavar="N",
     help="Shift images by up to N pixels.",
 )
-@click.option("--out", "-o", metavar="FILE", help="Draw the effective fields: .png, .svg, .pdf.")
+@click.option(
+    "--out",
+    "-o",
+    metavar="FILE",
+    help="Draw, as .png, .svg or .pdf: with SOURCE the effective fields, else what --unit sees, "
+    "layer by layer.",
+)
 @options.network_file_options
 @options.engine_option("Whose kernels measure shifts.  ")
 @options.output_options
@@ -78,8 +84,11 @@ def inspect(
 
     if unit is not None and layer is None:
         raise click.UsageError("--unit needs --layer")
-    if out is not None and source is None:
-        raise click.UsageError("--out draws what is measured on images; give a SOURCE")
+    if out is not None and source is None and unit is None:
+        raise click.UsageError(
+            "--out draws what is measured on images, or what one unit sees; give a SOURCE, or "
+            "--layer and --unit"
+        )
     if out is not None:
         from striate.inspect.drawings import check_picture
 
@@ -91,6 +100,12 @@ def inspect(
     if unit is not None and layer is not None:
         found["unit"], text = _unit(seen, layer, unit)
         parts.append(text)
+        if out is not None and source is None:
+            from striate.inspect.drawings import write_picture
+            from striate.inspect.field_drawing import draw_field
+
+            write_picture(out, draw_field(seen, layer, unit))
+            note(f"Drawn in {out}", quiet=quiet)
     else:
         if layer is not None:
             seen[layer]  # raises if there is none

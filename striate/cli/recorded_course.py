@@ -4,6 +4,7 @@ bit. What is not among them changes no weight: threads, memory, checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _OPTIONS = (
 )  # fmt: skip
 """Of the fields of `TrainOptions`, those that say which weights a training ends with, beside the
 network and its settings, which the file has anyway."""
+# Settings that files of before do not tell: they had the usual value.
+_LATER = ("base_batch_size", "warmup_epochs")
 # Values of the others, where nothing is asked for.
 _NOTHING: dict[str, Any] = {
     "flip_alternate": False,
@@ -101,12 +104,22 @@ def recorded_settings(model: str, notes: dict[str, Any]) -> TrainingSettings:
     """
     from striate.training.training_settings import TrainingSettings
 
-    recipe = notes.get("recipe")
+    recipe: Any = notes.get("recipe")
     names = [field.name for field in fields(TrainingSettings)]
     try:
-        return TrainingSettings(**{name: recipe[name] for name in names})  # type: ignore[index]
+        given = {name: recipe[name] for name in names if name in recipe or name not in _LATER}
+        return TrainingSettings(**given)
     except (KeyError, TypeError, ValueError) as error:
         raise click.ClickException(f"{model}: its notes about its training are damaged") from error
+
+
+def trained_smoothing(notes: Mapping[str, Any]) -> float:
+    """Return the label smoothing of a training; 0 where the model's file does not tell it."""
+    recipe = notes.get("recipe")
+    found = recipe.get("label_smoothing") if isinstance(recipe, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return 0.0
+    return float(found) if 0 <= found < 1 else 0.0
 
 
 def _with_tuples(given: dict[str, Any]) -> dict[str, Any]:

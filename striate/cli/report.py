@@ -10,6 +10,7 @@ from striate.cli import options
 from striate.cli.classifier import load_classifier
 from striate.cli.labelled import load_labelled
 from striate.cli.output import json_line, note, one_line
+from striate.cli.recorded_course import trained_smoothing
 from striate.common.text import counted, percent
 from striate.model import files
 
@@ -44,7 +45,7 @@ from striate.model import files
     default=20.0,
     show_default=True,
     metavar="X",
-    help="The page keeps within X MB, by fewer images and then without the largest layers.",
+    help="The page keeps within X MB: by fewer images, then no gradients, then fewer layers.",
 )
 @click.option(
     "--kernels",
@@ -80,8 +81,9 @@ def report(
     takes, and write one HTML page that any browser opens, offline.
 
     It has training curves, the accuracy of each class, the confusion matrix, the most confident
-    mistakes, learned filters, and for some images the values after each layer: a click shows the
-    sum that made a value and the patch of the image that it saw.
+    mistakes, learned filters, and for some images the values after each layer, and the gradients
+    of the loss: a click shows the sum that made a number, the patch of the image that it saw, and
+    what a step of gradient descent makes of a weight.
     """
     from striate.reports import report as make
     from striate.reports.kernels import kernel_files
@@ -107,6 +109,7 @@ def report(
         name=f"{Path(model).stem} on {tested.source}",
         history=notes.get("history"),
         checked=notes.get("checked"),
+        label_smoothing=trained_smoothing(notes),
         choose=images,
         show=show,
         megabytes=megabytes,

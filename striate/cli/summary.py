@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli import networkfile, options
-from striate.cli.output import json_line, one_line
+from striate.cli.output import json_line, note, one_line
 from striate.common.text import sizes
 from striate.model import files
 from striate.network import load
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show a network layer by layer.")
 @click.argument("file", metavar="MODEL|FILE")
+@click.option("--out", "-o", metavar="FILE", help="Draw the architecture, too: .png, .svg, .pdf.")
 @options.network_file_options
 @options.output_options
 def summary(
     file: str,
+    out: str | None,
     input_shape: tuple[int, int, int] | None,
     classes: int | None,
     as_json: bool,
@@ -31,8 +33,18 @@ def summary(
     field, of the network in a model file or in a network file (TOML or JSON), or of one of the
     published architectures: striate summary resnet50.
     """
+    if out is not None:
+        from striate.inspect.drawings import check_picture
+
+        check_picture(out)
     network, extra = read_network(file, input_shape, classes, seed=None)
     shown = network.summary()
+    if out is not None:
+        from striate.inspect.architecture_drawing import draw_architecture
+        from striate.inspect.drawings import write_picture
+
+        write_picture(out, draw_architecture(network))
+        note(f"Drawn in {out}", quiet=quiet)
     if as_json:
         json_line({"file": file, **shown.to_dict(), **extra})
         return

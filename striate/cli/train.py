@@ -102,6 +102,10 @@ class FromScratch(Trainer):
             raise click.UsageError("--network has a width of its own: leave --network-width out")
         if chosen.checkpoint_every is not None and chosen.checkpoint_steps is not None:
             raise click.UsageError("give --checkpoint-every or --checkpoint-steps, not both")
+        if finds_rate and chosen.asked["base_batch_size"] is not None:
+            raise click.UsageError(
+                "--lr auto finds the rate for batches of --batch-size: leave --base-batch-size out"
+            )
         self.finds_rate = finds_rate
         self.described = networkfile.read(chosen.network) if chosen.network else None
         self.timed = None
@@ -136,7 +140,8 @@ class FromScratch(Trainer):
         task.tell()
         if hint := advice(dataset, chosen.network):
             note(hint, quiet=chosen.quiet)
-        _announce(chosen, recipe, network)
+        held = round(len(dataset.train_images) * validation_fraction(chosen, task))
+        _announce(chosen, recipe, network, max(1, len(dataset.train_images) - held))
         _tell_of_idle(chosen, recipe)
         self.task, self.recipe, self.network = task, recipe, network
         self.out, self.checkpoint = out, checkpoint_beside(out)
@@ -225,15 +230,16 @@ def _settings(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[
     return {"name": name, **asdict(recipe.training), **rest}
 
 
-def _announce(chosen: TrainOptions, recipe: Recipe, network: Network) -> None:
-    """Print the network and the training settings."""
+def _announce(chosen: TrainOptions, recipe: Recipe, network: Network, images: int) -> None:
+    """Print the network and the settings of its training on so many images."""
     origin = chosen.network or f"for {recipe.name}"
     layers = layer_words.describe_layers([vertex.layer for vertex in network.nodes])
     paragraph(
         f"Network ({origin}): {layers}; {counted(network.parameter_count, 'parameter')}",
         quiet=chosen.quiet,
     )
-    paragraph(f"Training: {recipe.training.description}", quiet=chosen.quiet)
+    training = recipe.training.fitted_to(images)
+    paragraph(f"Training: {training.description}", quiet=chosen.quiet)
 
 
 def _tell_of_idle(chosen: TrainOptions, recipe: Recipe) -> None:

@@ -154,7 +154,14 @@ _OPTIONS = (
         help="Start N processes, which share the groups of each batch (pip install "
         "'striate[mpi]').  [default: 1, or what mpiexec has started]",
     ),
-    click.option("--optimizer", type=click.Choice(["sgd", "adamw"])),
+    click.option(
+        "--base-batch-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The learning rate is for batches of N: let it grow with --batch-size, in proportion, "
+        "with adamw and lamb by the square root.  [default: it is for --batch-size]",
+    ),
+    click.option("--optimizer", type=click.Choice(["sgd", "adamw", "lars", "lamb"])),
     click.option(
         "--lr",
         "learning_rate",
@@ -169,6 +176,12 @@ _OPTIONS = (
         type=options.number(0, 1),
         metavar="X",
         help="Part of the steps in which the learning rate rises, from 0 to 1.",
+    ),
+    click.option(
+        "--warmup-epochs",
+        type=options.number(0, 10_000),
+        metavar="X",
+        help="Or the epochs in which it does, such as 5; for large batches above all.",
     ),
     click.option("--label-smoothing", type=options.number(0, 1), metavar="X"),
     click.option("--augment/--no-augment", default=None, help="Change the images at random."),

@@ -1,4 +1,4 @@
-"""Reads arrays with channels and filters from the command line, or from files."""
+"""Reads arrays with channels and filters, and names of their numbers, from the command line."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ def read_filters(typed: str | None, name: str, channels: int | None) -> Array | 
             f"{', '.join(map(str, counts))}"
         )
     return np.stack([np.stack(group, axis=-1) for group in array], axis=-1)
+
+
+def read_names(typed: str | None) -> tuple[str, ...]:
+    """Names of numbers, such as "O_11, F^1,2_11 O_1,12": a comma before a digit is part of one."""
+    return tuple(name for name in re.split(r",?\s+|,(?!\d)", typed or "") if name)
 
 
 def _read(typed: str, name: str, axes: int) -> list[list[Array]] | Array:

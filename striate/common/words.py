@@ -114,7 +114,7 @@ LEFT_OUT: Mapping[str, str] = {
 """What other libraries' arguments are not here, and what to do instead."""
 
 OPTIMIZERS: Mapping[str, str] = {
-    "adam": "adamw", "nadam": "adamw", "radam": "adamw", "adamax": "adamw", "lamb": "adamw",
+    "adam": "adamw", "nadam": "adamw", "radam": "adamw", "adamax": "adamw",
     "rmsprop": "adamw", "adagrad": "adamw", "momentum": "sgd", "nesterov": "sgd",
 }  # fmt: skip
 LOSSES: Mapping[str, str] = {

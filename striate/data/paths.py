@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from striate.common.text import counted, listed
 from striate.data.dataset import DataError, natural_key
 from striate.data.image_files import KINDS
 
+# "s3://" and the like: not one letter only, which is a drive of Windows.
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 # Kinds of pictures that are not read here. Other files are taken for notes and the like.
 _OTHER_KINDS = (
     " .ai .arw .cr2 .cr3 .cur .dcm .dds .dng .eps .exr .fits .hdr .icns .ico .jxl .jxr .nef .nii "
@@ -33,6 +36,11 @@ _SYSTEM_FOLDERS = frozenset(
         "__pycache__",
     )
 )
+
+
+def is_remote(source: str | os.PathLike[str]) -> bool:
+    """Return whether a source is an address, such as "s3://bucket/photos", and not a path."""
+    return isinstance(source, str) and ADDRESS.match(source) is not None
 
 
 def find_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -70,9 +70,17 @@ def _in_folder(folder: Path, endings: tuple[str, ...]) -> list[str]:
     return [] if folders else sorted(files, key=natural_key)
 
 
-def _numbered(source: str) -> list[str]:
-    """Return the names for which {000..009} stands, all of which must be there."""
-    pieces = _RANGE.split(source)
+def braced(pattern: str, source: str) -> list[str]:
+    """Return the names for which {000..009} stands in a pattern: itself where it has none.
+
+    Args:
+        pattern: a path.
+        source: what the user named.
+
+    Raises:
+        DataError: they are too many.
+    """
+    pieces = _RANGE.split(pattern)
     ranges = []
     count = 1
     for low, high in zip(pieces[1::3], pieces[2::3], strict=True):
@@ -80,15 +88,20 @@ def _numbered(source: str) -> list[str]:
         count *= max(0, last - first + 1)
         at_most(count, MOST_SHARDS, "files", source, "name fewer", error=DataError)
         ranges.append([f"{number:0{len(low)}d}" for number in range(first, last + 1)])
-    found = []
-    for numbers in product(*ranges):
-        name = pieces[0] + "".join(
-            number + rest for number, rest in zip(numbers, pieces[3::3], strict=True)
-        )
+    return [
+        pieces[0]
+        + "".join(number + rest for number, rest in zip(numbers, pieces[3::3], strict=True))
+        for numbers in product(*ranges)
+    ]
+
+
+def _numbered(source: str) -> list[str]:
+    """Return the names for which {000..009} stands, all of which must be there."""
+    found = braced(source, source)
+    for name in found:
         if not os.path.isfile(name):
             raise DataError(
                 f"{source}: there is no {name}; name the files that are there, from the first to "
                 "the last"
             )
-        found.append(name)
     return found

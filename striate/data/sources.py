@@ -24,6 +24,7 @@ from striate.data.dataset import (
 )
 from striate.data.label_options import TASKS, LabelOptions
 from striate.data.label_tables import is_text_table
+from striate.data.paths import is_remote
 
 if TYPE_CHECKING:
     from striate.data.found_images import FoundImages
@@ -67,7 +68,9 @@ def load(
             writes them: a folder of them, one of them, or "train-{000..009}.tar"; Parquet files
             with a column of images; a folder with the four IDX files of MNIST and its kin; an .npz
             file with X and y; a folder of images, if there is a table of their `labels`, or that
-            table, in the folder. A folder that is called digits is named by "./digits".
+            table, in the folder. A folder that is called digits is named by "./digits". Or the
+            address of any of these, such as "s3://bucket/photos", which is copied to the user's
+            cache first (`striate.data.remote_source`).
         size: side, or (height, width), of the images; chosen from the data by default.
         longest_side: of image files whose size is chosen, how many pixels their long side has at
             most, by default 128 (96 of more than 10,000 images, 64 of more than 20,000, but a size
@@ -115,6 +118,10 @@ def load(
         DataError: what is named does not exist, is of no known kind, or holds data that cannot be
             used. The message is one sentence that names the file.
     """
+    if is_remote(source):
+        from striate.data.remote_source import fetched
+
+        source = fetched(os.fspath(source), progress)
     if colour not in (None, *COLOURS):
         raise DataError(f'colour must be "gray", "rgb" or None, not {colour!r}')
     if mode not in MODES:

@@ -14,9 +14,11 @@ from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
 from striate.common.threads import checked_threads
+from striate.engines.numpy_update import update_in_numpy
 from striate.model.image_arrays import check_images
 from striate.nest.target import Target, host, require_bfloat16
 from striate.nest.thread_pool import thread_pool
+from striate.optim.layerwise import LayerwiseOptimizer
 from striate.optim.losses import has_nests, positive_weight_of
 from striate.plan.inputs import (
     ImagesInPlace,
@@ -25,9 +27,10 @@ from striate.plan.inputs import (
     rounded_batch,
 )
 from striate.plan.lowering.lanes import lanes_for
-from striate.plan.optimizer_step import Update, decay_of_lines, is_known
 from striate.plan.runner import Runner
 from striate.plan.settings import Settings
+from striate.plan.update.optimizer_step import Update, decay_of_lines
+from striate.plan.update.update_rules import is_known
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -148,9 +151,7 @@ class CompiledEngine:
                 f"got {gradient.dtype} of shape {gradient.shape}"
             )
         if not flat.size or not is_known(optimizer):
-            rates = self.network.learning_rates(learning_rate)
-            with self.network.frozen_kept():
-                optimizer.apply(flat, gradient, self.network.decay_mask, rates)
+            update_in_numpy(self.network, optimizer, gradient, learning_rate)
             return
         optimizer.begin(flat, learning_rate)
         known = self._update
@@ -168,7 +169,7 @@ class CompiledEngine:
                 weights=flat,
                 gradient=gradient,
                 decay=decay_of_lines(self.network),
-                learned=_learned(self.network),
+                learned=_learned(self.network, optimizer),
             )
         step = known
 
@@ -253,8 +254,10 @@ class CompiledEngine:
         return self._runners[key]
 
 
-def _learned(network: Model) -> list[tuple[int, int, float]] | None:
-    """The parts of the parameters that are trained; None if all are, at one rate."""
+def _learned(network: Model, optimizer: Optimizer) -> list[tuple[int, int, float]] | None:
+    """The parts of the parameters that are trained; None if all are, at one rate and alike."""
+    if isinstance(optimizer, LayerwiseOptimizer):
+        return network.learned_tensors()
     return network.learned_parts() if network.frozen or network.rates else None
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from striate.common.arguments import whole_number
 from striate.common.arrays import Array
 from striate.common.errors import StriateValueError
+from striate.engines.numpy_update import update_in_numpy
 from striate.layers import PassContext
 from striate.model.image_arrays import check_images
 from striate.model.traversal import backward_pass, forward_pass
@@ -86,9 +87,7 @@ class NumPyEngine:
     def update(self, optimizer: Optimizer, learning_rate: float) -> None:
         """Update ``network.flat`` in place by the optimizer."""
         gradient = self.gradient.astype(np.float32, copy=False)
-        rates = self.network.learning_rates(learning_rate)
-        with self.network.frozen_kept():
-            optimizer.apply(self.network.flat, gradient, self.network.decay_mask, rates)
+        update_in_numpy(self.network, optimizer, gradient, learning_rate)
 
     def fingerprint(self) -> str:
         """What the bits of its results depend on: the version of NumPy."""

@@ -66,9 +66,11 @@ class ConvNet(BaseEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         groups: int | None = None,
+        base_batch_size: int | None = None,
         learning_rate: float | None = None,
         optimizer: str | Optimizer | None = None,
         schedule: Any = None,
+        warmup_epochs: float | None = None,
         weight_decay: float | None = None,
         augment: Any = None,
         early_stopping: bool | int = False,
@@ -86,9 +88,11 @@ class ConvNet(BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.groups = groups
+        self.base_batch_size = base_batch_size
         self.learning_rate = learning_rate
         self.optimizer = optimizer
         self.schedule = schedule
+        self.warmup_epochs = warmup_epochs
         self.weight_decay = weight_decay
         self.augment = augment
         self.early_stopping = early_stopping
@@ -265,7 +269,7 @@ class ConvNet(BaseEstimator):
         self._calls += 1
         settings = replace(
             settings, epochs=1, optimizer=self._optimizer, weight_decay=None,
-            schedule=ConstantRate(), warmup=None,
+            schedule=ConstantRate(), warmup=None, warmup_epochs=None,
         )  # fmt: skip
         seed = getattr(self, "_seed", 0) + self._calls
         self.history_ = self._run(self.network_, samples, settings, seed)

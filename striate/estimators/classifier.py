@@ -53,10 +53,13 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         epochs: passes over the samples.
         batch_size: images per step.
         groups: into how many parts a batch is cut, which are computed one after the other.
+        base_batch_size: the batch that the learning rate is for: it grows with `batch_size`, as
+            `Network.fit` says.
         learning_rate: the highest one of the schedule.
-        optimizer: "sgd", "adamw" or an `Optimizer`.
+        optimizer: "sgd", "adamw", "lars", "lamb" or an `Optimizer`.
         schedule: "constant", "cosine", "step", "one-cycle", a `RateSchedule`, or a function (step,
             total_steps) -> learning rate.
+        warmup_epochs: the epochs in which the rate of a schedule given by name rises.
         weight_decay: for an optimiser given by name.
         label_smoothing: the share of the true class that is spread over all, 0 or more, below 1.
         augment: a mapping of the options of `Augment`, a function (images, rng) -> images, None,
@@ -127,9 +130,11 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
         epochs: int | None = None,
         batch_size: int | None = None,
         groups: int | None = None,
+        base_batch_size: int | None = None,
         learning_rate: float | None = None,
         optimizer: str | Optimizer | None = None,
         schedule: Any = None,
+        warmup_epochs: float | None = None,
         weight_decay: float | None = None,
         label_smoothing: float | None = None,
         augment: Any = "auto",
@@ -150,9 +155,11 @@ class ConvNetClassifier(ClassifierMixin, ConvNet):
             epochs=epochs,
             batch_size=batch_size,
             groups=groups,
+            base_batch_size=base_batch_size,
             learning_rate=learning_rate,
             optimizer=optimizer,
             schedule=schedule,
+            warmup_epochs=warmup_epochs,
             weight_decay=weight_decay,
             augment=augment,
             early_stopping=early_stopping,

@@ -25,8 +25,8 @@ from striate.transfer.transferring import Transfer, Transferred
 
 # What is for training from scratch, where each epoch sees other images.
 _OF_SCRATCH = (
-    "network", "groups", "optimizer", "schedule", "early_stopping", "validation_fraction",
-    "warm_start",
+    "network", "groups", "base_batch_size", "optimizer", "schedule", "warmup_epochs",
+    "early_stopping", "validation_fraction", "warm_start",
 )  # fmt: skip
 # What is said of the training of the last stages.
 _OF_TUNING = ("epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing")

@@ -7,6 +7,7 @@
     effective_fields(network, images)  the same for the central units of all layers
     shifts(network, images)            equivariance and invariance of every layer, measured
     altered_stroke(digits)             how many edges survive a small change of a digit
+    altered_two()                      the same with a "2" that is drawn
 
 Each returns data that prints as a table and has `to_dict`. A *unit* is one value of a layer's
 output. Reading order:
@@ -19,12 +20,15 @@ output. Reading order:
     values                      the values of all layers for some images, and gradients
     effective_receptive_fields  `effective_field` and `effective_fields`
     equivariance                `shifts`
-    stroke_experiment           `altered_stroke`
-    drawings                    figures of effective fields and of the stroke experiment
+    drawn_two                   a "2" as a pen draws it
+    stroke_experiment           `altered_stroke` and `altered_two`
+    drawings                    figures of effective fields
+    stroke_drawing              the figure of the stroke experiment
     summary                     `Network.summary`
 """
 
 from striate.inspect.connections import Connections, Connectivity, connectivity
+from striate.inspect.drawn_two import drawn_two
 from striate.inspect.effective_receptive_fields import (
     Effective,
     EffectiveField,
@@ -33,7 +37,13 @@ from striate.inspect.effective_receptive_fields import (
 )
 from striate.inspect.equivariance import LayerShifts, Shift, Shifts, shifts
 from striate.inspect.receptive_fields import Box, LayerReach, NetworkReach, reach
-from striate.inspect.stroke_experiment import AlteredStroke, Survival, altered_stroke
+from striate.inspect.stroke_experiment import (
+    AlteredStroke,
+    KeptBar,
+    Survival,
+    altered_stroke,
+    altered_two,
+)
 from striate.inspect.unread_pixels import Change, Cure, LayerLedger, Ledger, Unread, ledger
 
 __all__ = [
@@ -45,6 +55,7 @@ __all__ = [
     "Cure",
     "Effective",
     "EffectiveField",
+    "KeptBar",
     "LayerLedger",
     "LayerReach",
     "LayerShifts",
@@ -55,7 +66,9 @@ __all__ = [
     "Survival",
     "Unread",
     "altered_stroke",
+    "altered_two",
     "connectivity",
+    "drawn_two",
     "effective_field",
     "effective_fields",
     "ledger",

@@ -1,4 +1,4 @@
-"""Figures of effective receptive fields, and of the experiment with an altered stroke."""
+"""Figures of effective receptive fields; and pictures as files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.common.figure_files import kind_of
-from striate.common.text import percent
 from striate.data.dataset import DataError
 from striate.pictures.figures import write_figure
 
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from striate.common.arrays import Array
     from striate.inspect.effective_receptive_fields import Effective, EffectiveField
-    from striate.inspect.stroke_experiment import AlteredStroke
 
 ACROSS = 4
 MOST = 32
@@ -79,39 +76,3 @@ def _field(axes: Axes, field: EffectiveField) -> None:
         else f"field {tall}×{wide}, effective {field.size:.1f}×{field.size:.1f}"
     )
     axes.set_title(f"{field.layer}\n{says}", fontsize=9)
-
-
-def draw_stroke(found: AlteredStroke, index: int | None = None) -> Figure:
-    """Draw a digit and the altered one, their Sobel responses, and these after each pooling.
-
-    Args:
-        found: the result of the experiment.
-        index: of the digit; by default the one that was altered most.
-    """
-    from matplotlib.figure import Figure
-
-    if index is None:
-        # In float64, because differences of bytes would wrap around.
-        moved = found.after.astype(np.float64) - found.before
-        index = int(np.abs(moved).sum((1, 2)).argmax())
-    columns: list[tuple[str, Array, Array]] = [("digit", found.before[index], found.after[index])]
-    for row in found.survival:
-        one, two = found.answers[row.pool]
-        name = "Sobel" if row.pool == 1 else f"max-pooled {row.pool}×{row.pool}"
-        columns.append((name, one[index], two[index]))
-    figure = Figure(figsize=(2.1 * len(columns), 4.8), layout="constrained")
-    panels = figure.subplots(2, len(columns), squeeze=False)
-    for place, (name, one, two) in enumerate(columns):
-        largest = float(one.max()) or 1.0
-        for axes, values in ((panels[0, place], one), (panels[1, place], two)):
-            axes.imshow(values, cmap="gray", vmin=0, vmax=largest, interpolation="nearest")
-            axes.set_xticks([])
-            axes.set_yticks([])
-        panels[0, place].set_title(name, fontsize=10)
-        if place:
-            share = found.survival[place - 1].share
-            panels[1, place].set_xlabel(f"{percent(share, '.0f')} survive", fontsize=10)
-    panels[0, 0].set_ylabel("as written", fontsize=10)
-    panels[1, 0].set_ylabel("altered", fontsize=10)
-    panels[1, 0].set_xlabel(f"of {found.digits} digits:", fontsize=10)
-    return figure

@@ -2,12 +2,13 @@
 
 `each_layer` runs one layer after the other, each alone: the compiled kernel of a single layer sums
 in the order of its formula, so that a unit's value does not depend on its place in the image.
-`Tape` keeps a forward pass, from which gradients with respect to the image are computed.
+`Tape` keeps a forward pass, from which gradients are computed: of a unit with respect to the image,
+and of a loss with respect to every value and weight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,6 +105,43 @@ class Tape:
             )
 
         return backward_pass(self.network, {node: start}, input_gradients)
+
+    @unwatched
+    def gradients(
+        self, output: Array, parameters_of: Collection[int] = ()
+    ) -> tuple[dict[int, Array], dict[int, dict[str, Array]]]:
+        """The gradients of a loss with respect to all values, by the chain rule.
+
+        Args:
+            output: ∂L/∂output of the network, (n, *output_shape).
+            parameters_of: the nodes whose parameters' gradients are wanted too, each of them the
+                owner of its parameters.
+
+        Returns:
+            ∂L/∂value of each node, (n, *shape), under -1 of the preprocessed images; and ∂L/∂w of
+            those parameters by node and name, summed over the images and over all places where
+            layers share them.
+        """
+        network, last = self.network, len(self.network.nodes) - 1
+        values: dict[int, Array] = {}
+        parameters: dict[int, dict[str, Array]] = {}
+
+        def input_gradients(index: int, arriving: Array) -> tuple[Array, ...]:
+            values[index] = arriving  # all its readers have been here
+            layer, owner = network.nodes[index].layer, network.owner(index)
+            given = (arriving, self._saved[index], dict(network.parameters_of(index)))
+            if owner not in parameters_of:
+                return layer.input_gradients(*given)
+            shares, own = layer.backward(*given)
+            before = parameters.get(owner, {})
+            parameters[owner] = {
+                name: before[name] + value if name in before else value
+                for name, value in own.items()
+            }
+            return shares
+
+        values[-1] = backward_pass(network, {last: output}, input_gradients)
+        return values, parameters
 
 
 def _ancestors(network: Model, node: int) -> set[int]:

@@ -2,7 +2,6 @@
 
 lab_page     the page: its parts put together, and written as one file
 lab_data     what the page is given: images, a network, what Python computed
-web_modules  JavaScript's modules as one script
 web          the page itself: `core` (rooms, addresses, texts), `maths` (pure functions, which Node
              runs as well), `parts` (what several rooms show), `rooms`, and `texts`
 """

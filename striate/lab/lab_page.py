@@ -15,7 +15,7 @@ from typing import Any
 from striate.common.atomic import write_atomically
 from striate.common.page_parts import policy_hash, script_data
 from striate.common.templates import rendered
-from striate.lab.web_modules import joined
+from striate.common.web_modules import joined
 from striate.reports.render import check_path
 
 ENTRY = "core/app.js"

@@ -149,16 +149,29 @@ class TrainedParts:
         """(start, stop, factor) of the parts of `flat`, in whole cache lines, that are not frozen,
         and what the learning rate is multiplied by there.
         """
-        frozen, parts = self.frozen_nodes, list[tuple[int, int, float]]()
-        for slot in self.slots:
-            if slot.node not in frozen:
-                stop = whole_lines(4 * slot.stop) // 4
-                factor = self.rates.get(self.nodes[slot.node].name, 1.0)
-                if parts and parts[-1][1:] == (slot.start, factor):
-                    parts[-1] = (parts[-1][0], stop, factor)
-                else:
-                    parts.append((slot.start, stop, factor))
+        parts = list[tuple[int, int, float]]()
+        for start, stop, factor in self.learned_tensors():
+            if parts and parts[-1][1:] == (start, factor):
+                parts[-1] = (parts[-1][0], stop, factor)
+            else:
+                parts.append((start, stop, factor))
         return parts
+
+    def learned_tensors(self) -> list[tuple[int, int, float]]:
+        """The same for each parameter alone, such as the filters of one layer.
+
+        Between its last number and the end of the cache line are zeros, here and in gradients.
+        """
+        frozen = self.frozen_nodes
+        return [
+            (
+                slot.start,
+                whole_lines(4 * slot.stop) // 4,
+                self.rates.get(self.nodes[slot.node].name, 1.0),
+            )
+            for slot in self.slots
+            if slot.node not in frozen
+        ]
 
     def learning_rates(self, rate: float) -> float | Floats:
         """The learning rate of each element of `flat`, or the one of all."""

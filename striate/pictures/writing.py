@@ -83,6 +83,17 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> list[str]:
     return [f"{os.fspath(path)}: {note}" for note in notes]
 
 
+def picture_bytes(picture: Picture, ending: str) -> bytes:
+    """Return the content of a file of the kind that `ending` names, such as ".gif".
+
+    Raises:
+        ValueError: the format cannot hold the picture.
+    """
+    kind = WRITTEN[ending]
+    fitted, _ = _fit(picture, kind, ending)
+    return b"".join(_encode(fitted, kind))
+
+
 def _fit(picture: Picture, kind: str, ending: str) -> tuple[Picture, list[str]]:
     """Return the picture as the format can hold it, and what was lost."""
     notes = []

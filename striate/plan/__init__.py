@@ -9,5 +9,5 @@
 What the steps share: `settings` (batch, purpose, target), `layout` (blocks of images, halos, affine
 accesses), `stage` (nests bound to memory, in stages), `inputs` (how images come in).  `plan` puts
 the steps together, `runner` takes batches through a plan, `inference` fixes the weights, and
-`optimizer_step` updates them.
+`update` changes them by an optimiser.
 """

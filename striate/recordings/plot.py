@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.common.figure_files import figure_bytes, kind_of
-from striate.common.text import number, weight
+from striate.common.short_repr import short_repr
 from striate.recordings.recording import Recording, RecordingError
 
 if TYPE_CHECKING:
@@ -19,8 +21,7 @@ DOTS = 100  # samples, up to which each is a dot
 LINES = 4000  # samples, up to which a line joins them all
 DETAIL = 300  # samples that are shown from the middle of more than that
 PANELS = 4  # channels that are drawn
-NUMBERS = 12  # rows and columns of an array whose numbers are written into the picture
-GRAY, RED = "gray", "red"  # as in the article
+GRAY, RED, BLUE = "gray", "red", "tab:blue"  # f and y as in the article, and a second result
 
 
 def check_picture(path: str | Path) -> str:
@@ -32,25 +33,43 @@ def check_picture(path: str | Path) -> str:
     return kind_of(path, "a plot", error=RecordingError)
 
 
-def plot(
-    before: Recording, after: Array, *, first: float, step: float, formula: str, kind: str
-) -> bytes:
-    """Return a picture of a signal (gray) and of what became of it (red).
+@short_repr
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A result that is drawn over a signal.
+
+    Attributes:
+        values: with as many dimensions as the signal.
+        label: what it is, for the legend.
+        first, step: sample `first + n * step` of the signal is where value n is drawn.
+        colour: of its line.
+    """
+
+    values: Array
+    label: str
+    first: float = 0.0
+    step: float = 1.0
+    colour: str = RED
+
+
+def plot(before: Recording, results: Sequence[Curve], kind: str) -> bytes:
+    """Return a picture of a signal (gray) and of what became of it.
 
     Args:
         before: the signal f, (samples,) or (samples, channels).
-        after: the result y, with as many dimensions.
-        first, step: sample `first + n * step` of f is where output n is drawn.
-        formula: what y is, for the legend.
+        results: what is drawn over it, such as the result y in red; without any, f is seen alone.
         kind: "png", "svg", "pdf", …
     """
     from matplotlib.figure import Figure
 
-    _check_real(before.values, after)
+    check_real(before.values, *(result.values for result in results))
     f = before.values.reshape(len(before.values), -1)
-    y = after.reshape(len(after), -1)
     unit = 1 / before.rate if before.rate else 1.0
-    at = np.arange(len(f)) * unit, (first + np.arange(len(y)) * step) * unit
+    lines = [(np.arange(len(f)) * unit, f, GRAY, "f")]
+    for result in results:
+        y = result.values.reshape(len(result.values), -1)
+        at = (result.first + np.arange(len(y)) * result.step) * unit
+        lines.append((at, y, result.colour, result.label))
     shown = min(f.shape[1], PANELS)
     long = len(f) > LINES
     panels = shown + long
@@ -59,15 +78,18 @@ def plot(
     names = before.channel_names()
     for channel in range(shown):
         ax = axes[channel]
-        _draw(ax, at[0], f[:, channel], GRAY, "f")
-        _draw(ax, at[1], y[:, channel], RED, formula)
+        for order, (at, values, colour, label) in enumerate(lines):
+            _draw(ax, at, values[:, channel], colour, label, behind=order == 0 and bool(results))
         if f.shape[1] > 1:
             more = f" (of {f.shape[1]})" if f.shape[1] > PANELS and channel == shown - 1 else ""
             ax.set_title(f"{names[channel]}{more}", fontsize="medium", loc="left")
         ax.margins(x=0.02)
+        if not before.rate:
+            _whole_ticks(ax)
     if long:
-        low, high = _loudest(at[0], f[:, 0])
-        _detail(axes[-1], at, (f[:, 0], y[:, 0]), formula, (low, high))
+        low, high = _loudest(lines[0][0], f[:, 0])
+        _detail(axes[-1], [(at, v[:, 0], colour, label) for at, v, colour, label in lines],
+                (low, high))  # fmt: skip
         where = f"{names[0]}: " if f.shape[1] > 1 else ""
         title = f"{where}{DETAIL} samples where it is loudest"
         axes[-1].set_title(title, fontsize="medium", loc="left")
@@ -75,48 +97,52 @@ def plot(
     if len(f) <= DOTS and panels == 1:
         axes[0].legend(loc="lower right")  # where the article has it
     else:  # outside, for there may be something to see everywhere
-        axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
+        axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), frameon=False)
     axes[-1].set_xlabel("seconds" if before.rate else "sample")
     return figure_bytes(figure, kind)
 
 
-def plot_grids(f: Array, g: Array, y: Array, *, formula: str, kind: str) -> bytes:
-    """Return a picture of two-dimensional f, g and y beside each other, with their numbers where
-    there are few.
+def _whole_ticks(ax: Axes) -> None:
+    """Ticks at whole samples only, and at each of them where there are few."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = ax.get_xlim()
+    bins = 24 if high - low <= 24 else 10
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=bins, integer=True))
+
+
+def plot_grids(grids: Sequence[tuple[str, Array]], kind: str) -> bytes:
+    """Return a picture of two-dimensional arrays beside each other, as grays with a scale each.
+
+    Args:
+        grids: titles and arrays.
+        kind: "png", "svg", "pdf", …
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    _check_real(f, y)
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
-    panels = zip(
-        figure.subplots(1, 3, width_ratios=(1, 0.7, 1)),
-        (f, g, y),
-        ("f", "g", formula),
-        (number, weight, number),
-        strict=True,
-    )
-    for ax, values, title, write in panels:
-        image = ax.imshow(values, cmap="gray")
+    check_real(*(values for _, values in grids))
+    figure = Figure(figsize=(3.7 * len(grids), 3.8), layout="constrained")
+    for ax, (title, values) in zip(
+        figure.subplots(1, len(grids), squeeze=False)[0], grids, strict=True
+    ):
+        figure.colorbar(ax.imshow(values, cmap="gray"), ax=ax, shrink=0.8)
         ax.set_title(title)
-        if max(values.shape) > NUMBERS:
-            figure.colorbar(image, ax=ax, shrink=0.8)
-            continue
-        ax.set_xticks(range(values.shape[1]))
-        ax.set_yticks(range(values.shape[0]))
-        middle = (float(values.min()) + float(values.max())) / 2
-        for (row, column), value in np.ndenumerate(values):
-            colour = "black" if float(value) > middle else "white"
-            ax.text(
-                column, row, write(value), color=colour, ha="center", va="center",
-                fontsize="small" if values.shape[1] > 5 else "medium",
-            )  # fmt: skip
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure_bytes(figure, kind)
 
 
-def _draw(ax: Axes, at: Array, values: Array, colour: str, label: str) -> None:
-    """Draw samples as dots and a line, as a line, or of very many the band that they fill."""
+def _draw(
+    ax: Axes, at: Array, values: Array, colour: str, label: str, *, behind: bool = False
+) -> None:
+    """Draw samples as dots and a line, as a line, or of very many the band that they fill.
+
+    What is `behind` others has a wider line and larger dots, and is seen where they are equal.
+    """
     if len(values) <= DOTS:
-        ax.plot(at, values, color=colour, label=label, marker="o", markersize=5)
+        size, width = (7.0, 2.6) if behind else (4.5, 1.5)
+        ax.plot(at, values, color=colour, label=label, marker="o", markersize=size, lw=width)
     elif len(values) <= LINES:
         ax.plot(at, values, color=colour, label=label, linewidth=1.2)
     else:
@@ -147,14 +173,10 @@ def _loudest(at: Array, values: Array) -> tuple[float, float]:
 
 
 def _detail(
-    ax: Axes,
-    at: tuple[Array, Array],
-    signals: tuple[Array, Array],
-    formula: str,
-    ends: tuple[float, float],
+    ax: Axes, lines: Sequence[tuple[Array, Array, str, str]], ends: tuple[float, float]
 ) -> None:
     """Draw what lies between the `ends` sample by sample."""
-    for places, values, colour, label in zip(at, signals, (GRAY, RED), ("f", formula), strict=True):
+    for places, values, colour, label in lines:
         inside = slice(*np.searchsorted(places, ends, side="left"))
         ax.plot(places[inside], values[inside], color=colour, label=label, linewidth=1.2)
     ax.ticklabel_format(axis="x", useOffset=False)
@@ -162,6 +184,11 @@ def _detail(
     ax.margins(x=0)
 
 
-def _check_real(*arrays: Array) -> None:
+def check_real(*arrays: Array) -> None:
+    """Raise for complex numbers, which no picture here shows.
+
+    Raises:
+        RecordingError: one of the arrays is complex.
+    """
     if any(np.iscomplexobj(array) for array in arrays):
         raise RecordingError("complex numbers cannot be plotted; plot their parts one by one")

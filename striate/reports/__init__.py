@@ -1,10 +1,11 @@
 """Reports of trained networks: one HTML file that shows how a network performs, and every sum.
 
-Reading order: `saliency` and `occlusion` (which pixels matter), `page_budget` (what fits into a
-page of a given size), `data` (all numbers of a report), `patch_boxes` and
-`page_data` (the numbers as JSON for the page's script), `embedded_images` and
-`architecture` (figures and tables), `render` (the page); beside it `kernels` (learned kernels as
-files). The page's own files, a template, a style sheet and scripts, are in `page/`.
+Reading order: `saliency` and `occlusion` (which pixels matter), `loss_gradients` (what moves the
+weights), `image_passes` (all that single images make of the network), `page_budget` (what fits into
+a page of a given size), `data` (all numbers of a report), `patch_boxes` and `page_data` (the numbers
+as JSON for the page's script), `embedded_images` and `architecture` (figures and tables), `render`
+(the page); beside it `kernels` (learned kernels as files). The page's own files, a template, a style
+sheet and scripts, are in `page/`.
 """
 
 from __future__ import annotations
@@ -38,14 +39,16 @@ def report(
     layer: str | None = None,
     paths: Sequence[str] | None = None,
     checked: Mapping[str, Any] | None = None,
+    label_smoothing: float = 0.0,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
     """Test a classifier of images and write a report on it to one HTML file.
 
     The page works offline in any browser: accuracy of each class, confusion matrix, the most
-    confident mistakes, learned filters, and for some images the values after each layer, where a
-    click shows the sum that made a value and the patch of the image that it depends on.
+    confident mistakes, learned filters, and for some images the values after each layer and the
+    gradients of the loss with respect to them, where a click shows the sum that made a number, the
+    patch of the image that it depends on, and what a step of gradient descent makes of a weight.
 
     Args:
         network: the classifier; reads (height, width, channels) and has one output per class.
@@ -57,13 +60,15 @@ def report(
         choose: how many images to show layer by layer.
         show: the rows in `images` of those to show, to choose them yourself.
         megabytes: the size limit of the page in 10⁶ bytes. A larger page is made smaller, by fewer
-            images first, then without the values and weights of the largest layers, and says so.
+            images first, then without gradients, then without the values and weights of the largest
+            layers, and says so.
         kernels: a folder for the kernels of a convolution, which are written together with the
             page: see `striate.reports.kernels.export_kernels`.
         layer: the name of that convolution; None for the network's first one.
         paths: the files of the images, (n,), which the page names.
         checked: what was looked for in the images before the training, as the notes of the model's
             file have it.
+        label_smoothing: of the loss whose gradients are shown, as in the training.
         engine, threads: of `Network.predict_logits`.
 
     Returns:
@@ -92,6 +97,7 @@ def report(
         megabytes=megabytes,
         paths=paths,
         checked=checked,
+        label_smoothing=label_smoothing,
         engine=engine,
         threads=threads,
     )

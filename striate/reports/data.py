@@ -21,11 +21,11 @@ from striate.confidence.assessment import Assessment, assess
 from striate.confidence.probabilities import calibrated
 from striate.data.check_record import CheckRecord
 from striate.inspect import Connectivity, Ledger, NetworkReach, connectivity, ledger, reach
-from striate.inspect.values import Tape
-from striate.optim.losses import softmax
+from striate.optim.losses import SoftmaxCrossEntropy, softmax
+from striate.reports.image_passes import image_passes
+from striate.reports.loss_gradients import LossGradients
 from striate.reports.occlusion import Occlusion, occlusion
-from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page
-from striate.reports.saliency import saliency
+from striate.reports.page_budget import EACH_NUMBER, PageContent, fit_page, with_weight_gradients
 from striate.training.evaluation import Evaluation
 from striate.training.history import CURVES, History
 from striate.training.targets import as_images, label_indices
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 
-EMPTY_PAGE = 1.25e5
+EMPTY_PAGE = 1.96e5
 """The size in bytes of a page without numbers and pictures, roughly."""
 
 MISTAKES = 24
@@ -80,6 +80,9 @@ class Report:
         probabilities: of all classes, float32 (len(chosen), classes).
         values: the output of each node, float32 (len(chosen), *shape); -1 is the preprocessed
             input.
+        gradients: of the loss of the chosen images, for their true classes.
+        label_smoothing: of that loss.
+        has_heads: whether the network was trained with auxiliary heads, which are left out here.
         saliency: |∂ score of the predicted class / ∂ input|, float32 (len(chosen), height, width).
         occlusion: the change of the predicted class's probability where the image is covered.
         black, white: the raw pixel values that are shown as black and as white.
@@ -104,6 +107,9 @@ class Report:
     pictures: Mapping[int, Array]
     probabilities: Floats
     values: Mapping[int, Floats]
+    gradients: LossGradients
+    label_smoothing: float
+    has_heads: bool
     saliency: Floats
     occlusion: Occlusion
     black: float
@@ -128,6 +134,7 @@ class Report:
             chosen=self.chosen[:n],
             probabilities=self.probabilities[:n],
             values={index: values[:n] for index, values in self.values.items()},
+            gradients=self.gradients.first(n),
             saliency=self.saliency[:n],
             occlusion=change,
             content=content,
@@ -166,6 +173,7 @@ def collect(
     megabytes: float = 20.0,
     paths: Sequence[str] | None = None,
     checked: Mapping[str, Any] | None = None,
+    label_smoothing: float = 0.0,
     engine: str = "llvm",
     threads: int | None = None,
 ) -> Report:
@@ -178,6 +186,10 @@ def collect(
             are of another size or other classes, or an image of `show` is not there.
     """
     _check_network(network)
+    loss = SoftmaxCrossEntropy(label_smoothing)
+    has_heads = bool(network.heads)
+    if has_heads:
+        network = network.without_heads()
     tested, truth = as_images(network, images), label_indices(network, labels)
     if len(truth) != len(tested):
         raise StriateValueError(f"report: there are {len(tested)} images but {len(truth)} labels")
@@ -217,7 +229,9 @@ def collect(
     pictured = dict.fromkeys([*shown, *rejected])
     guesses = np.array([answer.guess for answer in chosen])
     raw = tested[rows]
-    tape = Tape(network, raw)
+    truths = np.array([answer.truth for answer in chosen])
+    weights_of = with_weight_gradients(network, len(rows))
+    passes = image_passes(network, raw, truths, guesses, loss, weights_of)
     probabilities = softmax(logits[rows])
     black, white = _range(network, tested)
     return Report(
@@ -231,8 +245,11 @@ def collect(
         wanted=len(wanted),
         pictures={row: tested[row] for row in pictured},
         probabilities=probabilities,
-        values=tape.values,
-        saliency=saliency(tape, guesses),
+        values=passes.values,
+        gradients=passes.gradients,
+        label_smoothing=loss.label_smoothing,
+        has_heads=has_heads,
+        saliency=passes.saliency,
         occlusion=occlusion(network, raw, guesses, probabilities, **options),
         black=black,
         white=white,

@@ -54,6 +54,11 @@ def page_data(report: Report) -> dict[str, Any]:
         "nodes": [
             _node(report, index) | {"sees": patches[index]} for index in range(len(network.nodes))
         ],
+        "loss": {
+            "smoothing": report.label_smoothing,
+            "heads": report.has_heads,
+            "temperature": network.answers.temperature,
+        },
         "images": [_image(report, place) for place in range(len(report.chosen))],
         "occlusion": {
             "patch": list(report.occlusion.patch),
@@ -71,6 +76,9 @@ def _node(report: Report, index: int) -> dict[str, Any]:
         "inputs": list(vertex.inputs),
         "shape": list(vertex.shape),
         "shown": index in report.content.shown,
+        "gradientShown": index in report.content.gradients_shown,
+        "owner": network.owner(index),
+        "frozen": network.owner(index) in network.frozen_nodes,
         "what": _written(layer),
     }
     reads = layer.reads(*shapes)
@@ -96,6 +104,8 @@ def _node(report: Report, index: int) -> dict[str, Any]:
     elif isinstance(layer, Concat):
         node["widths"] = [shape[-1] for shape in shapes]
     parameters = network.parameters_of(index)
+    node["imagesWithWeightGradients"] = report.content.weight_gradients.get(network.owner(index), 0)
+    node["weightShapes"] = {name: list(array.shape) for name, array in parameters.items()}
     if index in report.content.weights:
         node["arrays"] = {name: encode_array(array) for name, array in parameters.items()}
         if isinstance(layer, BatchNorm):
@@ -133,6 +143,19 @@ def _image(report: Report, place: int) -> dict[str, Any]:
         "raw": encode_array(raw if whole else np.asarray(raw, np.float32)),
         "values": {
             str(index): encode_array(report.values[index][place]) for index in report.content.kept
+        },
+        "loss": float(report.gradients.losses[place]),
+        "gradients": {
+            str(index): encode_array(report.gradients.values[index][place])
+            for index in report.content.gradients
+        },
+        "weightGradients": {
+            str(index): {
+                name: encode_array(array[place])
+                for name, array in report.gradients.weights[index].items()
+            }
+            for index, images in report.content.weight_gradients.items()
+            if place < images
         },
         "picture": embedded_images.png(embedded_images.shown(raw, report.black, report.white)),
         "saliency": embedded_images.png(

@@ -15,14 +15,15 @@ from striate.common.input_files import open_input
 from striate.common.page_parts import script_data
 from striate.common.templates import rendered
 from striate.common.text import in_bytes, listed, percent, sizes, with_article
+from striate.common.web_modules import joined
 from striate.reports import architecture, embedded_images
 from striate.reports.data import Prediction, Report
 from striate.reports.page_data import page_data
 from striate.reports.trust import trust
 from striate.training import curves
 
-SCRIPTS = ("values.js", "explain.js", "draw.js", "filters.js", "inside.js")
-"""In the order in which they are put into the page, as one script."""
+ENTRY = "reports/page/report.js"
+"""The module that opens the page."""
 
 MOST_IN_MATRIX = 30
 """The most classes with which the whole confusion matrix is shown."""
@@ -109,14 +110,13 @@ def render(report: Report) -> bytes:
     from striate.common.version import __version__
 
     folder = files("striate.reports") / "page"
-    scripts = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     values = {
         "mark": MARK,
         "version": __version__,
         "report": report,
         "style": (folder / "style.css").read_text("utf-8"),
         "data": script_data(page_data(report)),
-        "script": f'"use strict";\n(() => {{\n{scripts}\n}})();',
+        "script": f'"use strict";\n(() => {{\n{joined(files("striate"), ENTRY)}\n}})();',
         "curves": _curves(report),
         "mistakes": [_card(report, answer) for answer in report.mistakes],
         "wrong": report.evaluation.images - int(np.trace(report.evaluation.confusion)),
@@ -203,6 +203,12 @@ def _left_out(report: Report) -> list[str]:
     hidden = [v.name for index, v in enumerate(nodes) if index not in content.shown]
     if hidden:
         told.append(f"The values of {listed(hidden, 8, 'more layers')} are left out, {limit}.")
+    blind = [
+        "the image" if index < 0 else nodes[index].name
+        for index in sorted(content.shown - content.gradients_shown)
+    ]
+    if blind:
+        told.append(f"The gradients of {listed(blind, 8, 'more layers')} are left out, {limit}.")
     slots = {slot.node for slot in report.network.slots}
     heavy = [nodes[index].name for index in sorted(slots - content.weights)]
     if heavy:

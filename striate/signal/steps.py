@@ -52,9 +52,12 @@ def steps(
 
         >>> import striate
         >>> print(striate.steps([1, 2, 3], [1, 0, -1], at=2))
-        y(n) = Σ f(n - i)·g(i)    a convolution: g is flipped
+        y(n) = Σ f(i)·g(n - i)    a convolution: g is flipped
         f = 1  2  3
         g = 1  0  -1,  flipped: -1  0  1
+        <BLANKLINE>
+        f is defined for 0 ≤ i ≤ 2 and g for 0 ≤ n - i ≤ 2.
+        Beyond its ends g is 0: those terms are left out.
         <BLANKLINE>
         f          f(0) = 1   f(1) = 2  f(2) = 3
         g flipped  g(2) = -1  g(1) = 0  g(0) = 1

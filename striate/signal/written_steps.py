@@ -126,18 +126,11 @@ def _write_out(steps: Steps) -> str:
 
 def _heading(steps: Steps) -> str:
     plane = steps.f.ndim == 2
-    outputs, taps = (("m", "n"), ("i", "j")) if plane else (("n",), ("i",))
-    read = ", ".join(
-        _index(steps, axis, output, tap)
-        for axis, (output, tap) in enumerate(zip(outputs, taps, strict=True))
-    )
-    conjugated = not steps.flip and np.iscomplexobj(steps.g)
-    kernel = f"g({', '.join(taps)})"
-    formula = f"y({', '.join(outputs)}) = Σ f({read})·{f'conj({kernel})' if conjugated else kernel}"
     along = " along both axes" if plane else ""
     kind = (
         f"a convolution: g is flipped{along}" if steps.flip else "a correlation: g is not flipped"
     )
+    formula = formula_of(steps)
     lines = [f"{formula}    {kind}"]
     flipped = steps.g[(slice(None, None, -1),) * steps.g.ndim]
     if not plane:
@@ -154,8 +147,71 @@ def _heading(steps: Steps) -> str:
             for label, array, write in blocks
         ]
         lines += ["", *beside(*shown)]
-    lines += [*_origin(steps), *_ends(steps)]
+    lines += [*_origin(steps), "", _domains(steps), *_ends(steps)]
     return "\n".join(lines)
+
+
+def formula_of(steps: Steps) -> str:
+    """The sum as article 001 writes it: "y(n) = Σ f(i)·g(n - i)", or "g(i - n)" without the flip.
+
+    Where g is spread, its index would be a fraction, so there i counts its taps instead, and the
+    index of f says what is read: "y(n) = Σ f(n - 2·i)·g(i)".
+    """
+    letters = _letters(steps)
+    f, g = (", ".join(places) for places in _places(steps))
+    kernel = f"g({g})"
+    if not steps.flip and np.iscomplexobj(steps.g):
+        kernel = f"conj({kernel})"
+    return f"y({', '.join(letters)}) = Σ f({f})·{kernel}"
+
+
+def _letters(steps: Steps) -> tuple[str, ...]:
+    """The letters that count the outputs."""
+    return ("m", "n") if steps.f.ndim == 2 else ("n",)
+
+
+def _places(steps: Steps) -> tuple[list[str], list[str]]:
+    """The indices of f and of g in the formula, along each axis."""
+    moved = [_moved(steps, axis, letter) for axis, letter in enumerate(_letters(steps))]
+    counted = list("ij"[: len(moved)])
+    sign = "-" if steps.flip else "+"
+    if any(window.dilation > 1 for window in steps.windows):
+        spread = [
+            f"{output} {sign} {f'{window.dilation}·' * (window.dilation > 1)}{tap}"
+            for output, tap, window in zip(moved, counted, steps.windows, strict=True)
+        ]
+        return spread, counted
+    if steps.flip:
+        return counted, [f"{output} - {tap}" for output, tap in zip(moved, counted, strict=True)]
+    swapped = str.maketrans("+-", "-+")
+    return counted, [
+        f"{tap} - {output.translate(swapped)}" for output, tap in zip(moved, counted, strict=True)
+    ]
+
+
+def _moved(steps: Steps, axis: int, output: str) -> str:
+    """Where g(0) of an output meets f: "n", "2·n + 1"."""
+    window = steps.windows[axis]
+    taps = steps.origin[axis]
+    if steps.flip:
+        taps = steps.g.shape[axis] - 1 - taps
+    offset = window.start + taps * window.dilation
+    shift = f" {'-' if offset < 0 else '+'} {abs(offset)}" if offset else ""
+    return f"{f'{window.stride}·' * (window.stride > 1)}{output}{shift}"
+
+
+def _domains(steps: Steps) -> str:
+    """For which i there is an element of f, and for which one of g."""
+    places = _places(steps)
+    starts = (0,) * steps.f.ndim, tuple(-start for start in steps.origin)
+    f, g = (
+        ", ".join(
+            f"{low} ≤ {place} ≤ {low + size - 1}" if size > 1 else f"{place} = {low}"
+            for low, place, size in zip(first, named, array.shape, strict=True)
+        )
+        for first, named, array in zip(starts, places, (steps.f, steps.g), strict=True)
+    )
+    return f"f is defined for {f} and g for {g}."
 
 
 def _origin(steps: Steps) -> list[str]:
@@ -163,40 +219,29 @@ def _origin(steps: Steps) -> list[str]:
     if not any(steps.origin):
         return []
     zero = _place((0,) * steps.g.ndim)
-    ranges = [
-        f"{tap} = {-start} … {size - 1 - start}"
-        for tap, start, size in zip("ij", steps.origin, steps.g.shape, strict=False)
-    ]
+    first = _place(tuple(-start for start in steps.origin))
+    last = _place(
+        tuple(size - 1 - start for size, start in zip(steps.g.shape, steps.origin, strict=True))
+    )
     what = weight(steps.g[steps.origin])
     where = "element" if steps.g.ndim == 1 else "row and column"
     return [
         "",
-        f"g({zero}) = {what} is the origin, {where} {_place(steps.origin)} of g: "
-        f"{', '.join(ranges)}.",
+        f"g({zero}) = {what} is the origin, {where} {_place(steps.origin)} of g, which goes from "
+        f"g({first}) to g({last}).",
     ]
 
 
-def _index(steps: Steps, axis: int, output: str, tap: str) -> str:
-    """Where f is read, as a formula: "n - i", "2·n + 1 - i", "n - 1 + 2·i"."""
-    window = steps.windows[axis]
-    moved = f"{window.stride}·{output}" if window.stride > 1 else output
-    offset, sign = window.start + steps.origin[axis] * window.dilation, "+"
-    if steps.flip:
-        taps = steps.g.shape[axis] - 1 - steps.origin[axis]
-        offset, sign = window.start + taps * window.dilation, "-"
-    shift = f" {'-' if offset < 0 else '+'} {abs(offset)}" if offset else ""
-    step = f"{window.dilation}·{tap}" if window.dilation > 1 else tap
-    return f"{moved}{shift} {sign} {step}"
-
-
 def _ends(steps: Steps) -> list[str]:
-    """What lies beyond the ends of f, if a sum of these reads it."""
-    outside = _omits(steps) or any(
-        term.source != term.index for step in steps for term in step.terms
-    )
-    if not outside:
-        return []
-    sentences = []
+    """What lies beyond the ends of g, and of f where a sum of these reads it."""
+    omitted = "those terms are left out."
+    if set(steps.borders) == {"fill"} and not steps.fill_value and _omits(steps):
+        return [f"Beyond their ends f and g are 0: {omitted}"]
+    sentences = [f"Beyond its ends g is 0: {omitted}"]
+    if not _omits(steps) and all(
+        term.source == term.index for step in steps for term in step.terms
+    ):
+        return sentences
     for border in dict.fromkeys(steps.borders):
         where = ""
         if len(set(steps.borders)) > 1:
@@ -212,8 +257,8 @@ def _ends(steps: Steps) -> list[str]:
                 f"Beyond the ends of f{where} stands the fill value {number(steps.fill_value)}."
             )
         else:
-            sentences.append(f"Beyond the ends of f{where} is 0: those terms are left out.")
-    return ["", *sentences]
+            sentences.append(f"Beyond the ends of f{where} is 0: {omitted}")
+    return sentences
 
 
 def _omits(steps: Steps) -> bool:

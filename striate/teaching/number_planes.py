@@ -31,8 +31,8 @@ def canvas(width: float, height: float, scale: float = 0.32) -> tuple[Figure, Ax
 
 def plane(
     axes: Axes, values: Array, left: float, top: float, title: str = "", *,
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0), tint: str = "white",
-    write: Callable[[Any], str] = weight,
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0), tint: str | Callable[[int, int], str] = "white",
+    write: Callable[[Any], str] = weight, beyond: str = "0",
 ) -> None:  # fmt: skip
     """Draw a matrix, a cell for each number, with a frame of gray zeros where it is padded.
 
@@ -42,29 +42,32 @@ def plane(
         left, top: of its first cell, which with padding is one of the frame.
         title: above it.
         pads: rows and columns of zeros: top, bottom, left, right.
-        tint: the colour of its cells.
+        tint: the colour of its cells, or a function that says it of a row and a column.
         write: makes a number text.
+        beyond: what stands in the cells of the frame.
     """
     rows, columns = values.shape
     above, below, before, after = pads
     for row in range(-above, rows + below):
         for column in range(-before, columns + after):
             inside = 0 <= row < rows and 0 <= column < columns
-            text = write(values[row, column]) if inside else "0"
+            text = write(values[row, column]) if inside else beyond
             place = (left + before + column, top + above + row)
-            cell(axes, text, *place, tint if inside else "0.88", "black" if inside else "0.45")
+            colour = tint if isinstance(tint, str) else tint(row, column)
+            cell(axes, text, *place, colour if inside else "0.88", "black" if inside else "0.45")
     if title:
         axes.text(left, top - 0.25, title, ha="left", va="bottom", fontsize=9)
 
 
 def cell(
-    axes: Axes, text: str, left: float, top: float, tint: str = "white", ink: str = "black"
-) -> None:
-    """Draw one cell with its number, smaller the longer it is."""
+    axes: Axes, text: str, left: float, top: float, tint: str = "white", ink: str = "black",
+    room: float = 24.0,
+) -> None:  # fmt: skip
+    """Draw one cell with its number, smaller the longer it is: points times letters are `room`."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((left, top), 1, 1, facecolor=tint, edgecolor="0.6", lw=0.6))
-    size = 8.0 if len(text) <= 3 else max(24.0 / len(text), 3.5)
+    size = 8.0 if len(text) <= 3 else min(max(room / len(text), 3.5), 8.0)
     axes.text(left + 0.5, top + 0.54, text, ha="center", va="center", fontsize=size, color=ink)
 
 

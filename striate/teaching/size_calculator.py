@@ -1,41 +1,41 @@
 """The size rule as a calculator: given some of its six quantities, it finds the others.
 
-Along one axis, with a window that spans R = D·(F - 1) + 1 pixels,
+Along one axis, with a window that spans R = dilation·(F - 1) + 1 pixels,
 
     O = (I - R + P_before + P_after) / S + 1
 
-of the input I, the filter's size F, the stride S, the padding P on both sides, the dilation D and
-the output O (*From Convolution to Neural Network*, section Hyperparameters). All are whole
-numbers. Where nothing fits, the error shows the rule with the numbers put in, and the nearest
-values that would fit.
+of the input I, the filter's size F, the stride S, the padding P on both sides, the dilation and
+the output O (*From Convolution to Neural Network*, section Hyperparameters; the article's D is the
+depth: see `size_volume`). All are whole numbers. Where nothing fits, the error shows the rule with
+the numbers put in, and the nearest values that would fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
 from striate.common.errors import StriateValueError
-from striate.common.short_repr import short_repr
-from striate.common.text import choices, sizes
+from striate.common.text import choices
 from striate.ops import shapes
 from striate.ops.shapes import Padding, Pair, extent
+from striate.teaching.size_answer import AxisSizes, Fit, Sizes
 from striate.teaching.size_errors import QUANTITIES, Values, explain, plain
+from striate.teaching.size_volume import split_depths, volume_of
 
 USUAL: dict[str, Any] = {"stride": 1, "padding": (0, 0), "dilation": 1}
 # Where several quantities are unknown, the first of SOLVED that is unknown is computed, and all
-# values up to these are tried for the others.
-TRIED = {"input": 64, "filter": 11, "stride": 8, "dilation": 4, "output": 64}
+# values up to these are tried for the others; of the padding, both sides together.
+TRIED = {"input": 64, "filter": 11, "stride": 8, "padding": 10, "dilation": 4, "output": 64}
 SOLVED = ("output", "padding", "input", "filter", "stride", "dilation")
 ANY = "any"
-SHOWN = 20
 FARTHEST = (10_000, 50)
 """How far from a given value the nearest one that fits is searched: with one unknown quantity, and
 with several."""
 
 Size = int | Pair | str | None
+Volume = Size | tuple[int, int, int]
 
 
 class SizeError(StriateValueError):
@@ -44,113 +44,30 @@ class SizeError(StriateValueError):
     Attributes:
         nearest: for each axis that does not fit, by its index, what would fit with one of the
             given quantities changed alone: the nearest below and above, as far as there are.
+        dropped: the sizes along each axis if the last pixels were left unread; () where that makes
+            no window either, or more than the output is unknown.
     """
 
-    def __init__(self, message: str, nearest: dict[int, dict[str, tuple[Any, ...]]]) -> None:
+    def __init__(
+        self,
+        message: str,
+        nearest: dict[int, dict[str, tuple[Any, ...]]],
+        dropped: tuple[Fit, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.nearest = nearest
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Six quantities that fit along one axis; `padding` is (before, after)."""
-
-    input: int
-    filter: int
-    stride: int
-    padding: Pair
-    dilation: int
-    output: int
-
-    def __str__(self) -> str:
-        """The rule with the numbers put in."""
-        before, after = self.padding
-        reach = extent(self.filter, self.dilation)
-        if (self.output - 1) * self.stride != self.input - reach + before + after:
-            # "same", with windows so far apart that the last ends before the image does.
-            return f"ceil(I / S) = ceil({self.input} / {self.stride}) = {self.output}"
-        return (
-            f"(I - R + P_before + P_after)/S + 1 = ({self.input} - {reach} + {before} + {after})"
-            f"/{self.stride} + 1 = {self.output}"
-        )
-
-
-@short_repr
-@dataclass(frozen=True)
-class AxisSizes:
-    """The solutions along one axis.
-
-    Attributes:
-        unknown: the quantities that were not given.
-        fits: all solutions, smallest first; for several unknowns within the ranges of `TRIED`.
-    """
-
-    unknown: tuple[str, ...]
-    fits: tuple[Fit, ...]
-
-    def __str__(self) -> str:
-        first = self.fits[0]
-        dilated = first.dilation > 1 and self.unknown != ("dilation",)
-        lines: list[str] = []
-        if len(self.fits) == 1:
-            found = ", ".join(f"{name} {plain(getattr(first, name))}" for name in self.unknown)
-            lines.append(f"{found or 'it fits'}:  {first}")
-            if dilated:
-                lines.append(
-                    f"R = D·(F - 1) + 1 = {first.dilation}·({first.filter} - 1) + 1 = "
-                    f"{extent(first.filter, first.dilation)}"
-                )
-            return "\n".join(lines)
-        for fit in self.fits[:SHOWN]:
-            found = ", ".join(f"{name} {plain(getattr(fit, name))}" for name in self.unknown)
-            lines.append(f"{found}:  {fit}")
-        if len(self.fits) > SHOWN:
-            lines.append(f"… and {len(self.fits) - SHOWN:,} more")
-        return "\n".join(lines)
-
-
-@short_repr
-@dataclass(frozen=True)
-class Sizes:
-    """The answer of `size`: one axis, or height and width. ``str()`` writes it out."""
-
-    axes: tuple[AxisSizes, ...]
-
-    @property
-    def output(self) -> tuple[int, ...]:
-        """The output along each axis, of the first solution."""
-        return tuple(axis.fits[0].output for axis in self.axes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it, JSON-able."""
-        return {
-            "axes": [
-                {"unknown": list(axis.unknown), "fits": [asdict(fit) for fit in axis.fits]}
-                for axis in self.axes
-            ]
-        }
-
-    def __str__(self) -> str:
-        if len(set(self.axes)) == 1:
-            return str(self.axes[0])
-        lines = [
-            f"{name}: {line}"
-            for name, axis in zip(shapes.AXES, self.axes, strict=True)
-            for line in str(axis).split("\n")
-        ]
-        if all(axis.unknown == ("output",) for axis in self.axes):
-            lines.append(f"output {sizes(self.output)}")
-        return "\n".join(lines)
+        self.dropped = dropped
 
 
 def size(
-    input: Size = None,
+    input: Volume = None,
     filter: Size = None,
     *,
     stride: Size = None,
     padding: Padding | None = None,
     dilation: Size = None,
-    output: Size = None,
+    output: Volume = None,
+    filters: int | None = None,
 ) -> Sizes:
     """Solve the size rule for the quantities that are not given, or say why nothing fits.
 
@@ -160,11 +77,13 @@ def size(
     unknown. "any" makes a quantity unknown in any case.
 
     Args:
-        input: pixels.
+        input: pixels; (height, width, depth) of a volume.
         filter: taps of the window.
         stride, dilation: as in `striate.Conv2D`.
         padding: as in `striate.Conv2D`; also "any". An odd total has its extra pixel after.
-        output: positions of the window.
+        output: positions of the window; (height, width, depth) of a volume, whose depth is the
+            number of filters.
+        filters: how many there are.
 
     Returns:
         For one unknown its one exact solution. For several, all solutions with filters up to 11,
@@ -181,6 +100,7 @@ def size(
         ValueError, TypeError: a quantity is not a whole number of at least 1 (0 for padding), or
             too few are given.
     """
+    input, output, depths = split_depths(input, output, filters)
     given = {
         "input": input, "filter": filter, "stride": stride, "padding": padding,
         "dilation": dilation, "output": output,
@@ -198,8 +118,13 @@ def size(
             where = f" along the {shapes.AXES[axis]}" * (len(axes) > 1)
             messages.append(explain(values, unknown, where) + _proposal(values, wrong[axis]))
     if wrong:
-        raise SizeError(f"size: {'; '.join(dict.fromkeys(messages))}", wrong)
-    return Sizes(tuple(found))
+        told = f"size: {'; '.join(dict.fromkeys(messages))}"
+        raise SizeError(told, wrong, _dropped(axes, found))
+    if depths is None:
+        return Sizes(tuple(found))
+    first = [axis.fits[0] for axis in found]
+    volume = volume_of(depths, [fit.filter for fit in first], [fit.output for fit in first])
+    return Sizes(tuple(found), volume)
 
 
 # What was given.
@@ -251,7 +176,7 @@ def _solutions(values: Values, unknown: Sequence[str]) -> Iterator[Fit]:
     """All solutions: one unknown is computed, for every trial of the others."""
     solved = next((name for name in SOLVED if name in unknown), None)
     tried = [name for name in unknown if name != solved]
-    for trial in product(*(range(1, TRIED[name] + 1) for name in tried)):
+    for trial in product(*(_trials(name) for name in tried)):
         tries = values | dict(zip(tried, trial, strict=True))
         for value in [None] if solved is None else _solve(tries, solved):
             fit = _fit(tries if solved is None else tries | {solved: value})
@@ -261,6 +186,13 @@ def _solutions(values: Values, unknown: Sequence[str]) -> Iterator[Fit]:
             beyond = max(fit.padding) >= extent(fit.filter, fit.dilation)
             if not (beyond and len(unknown) > 1 and "padding" in unknown):
                 yield fit
+
+
+def _trials(name: str) -> Sequence[Any]:
+    """The values that are tried for a quantity which is not computed."""
+    if name == "padding":
+        return [_sides(total) for total in range(TRIED[name] + 1)]
+    return range(1, TRIED[name] + 1)
 
 
 def _solve(values: Values, name: str) -> Iterator[Any]:
@@ -317,6 +249,25 @@ def _order(fit: Fit) -> tuple[int, ...]:
 
 
 # What does not fit.
+
+
+def _dropped(axes: Sequence[Values], found: Sequence[AxisSizes]) -> tuple[Fit, ...]:
+    """Along each axis the fit, or the sizes with the last pixels left unread; () if there is an
+    axis with neither.
+    """
+    laid: list[Fit] = []
+    for values, axis in zip(axes, found, strict=True):
+        if axis.fits:
+            laid.append(axis.fits[0])
+            continue
+        known = {name: value for name, value in values.items() if name != "output"}
+        if None in known.values() or "same" in known.values():
+            return ()
+        (outputs,) = _solve(values | {"output": None}, "output")
+        if outputs < 1:
+            return ()
+        laid.append(Fit(**known, output=outputs))
+    return tuple(laid)
 
 
 def _nearest(values: Values, unknown: Sequence[str], name: str) -> tuple[Any, ...]:

@@ -71,7 +71,7 @@ def explain(values: Values, unknown: Sequence[str], where: str) -> str:
         rule += f"({outputs} - 1)·{step} = {reach}"
         if name == "dilation" and taps == 1:
             return f"no dilation fits{where}: a filter of 1 spans one pixel, but {rule}"
-        letter, by = ("F", gap) if name == "filter" else ("D", taps - 1)
+        letter, by = ("F", gap) if name == "filter" else ("dilation", taps - 1)
         rule += f", and {letter} = (R - 1)/{by}" + " + 1" * (name == "filter")
         value = Fraction(reach - 1, by) + (name == "filter")
     return f"no {name} fits{where}: {rule} = {decimal(value)}"

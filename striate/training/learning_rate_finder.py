@@ -23,7 +23,7 @@ from striate.common.short_repr import short_repr
 from striate.common.text import counted
 from striate.optim.losses import Loss, LossFunction
 from striate.optim.optimizers import Optimizer
-from striate.training.batches import batch_sizes
+from striate.training.batches import batch_sizes, largest_group
 from striate.training.grouped_step import GroupedStep
 from striate.training.loading import Augmentation
 from striate.training.prepare import PreparedData, prepare
@@ -121,6 +121,7 @@ def find_learning_rate(
     highest: float = 10.0,
     steps: int = 100,
     batch_size: int = TrainingSettings.batch_size,
+    groups: int = TrainingSettings.groups,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     weight_decay: float | None = TrainingSettings.weight_decay,
     loss: Loss | LossFunction | str | None = None,
@@ -145,7 +146,8 @@ def find_learning_rate(
         lowest, highest: the first and the last rate, above 0.
         steps: how many rates to try, 10 or more; each step takes a batch. With fewer batches than
             steps the images are gone through several times.
-        batch_size, optimizer, weight_decay, loss: as for `fit`, and those of the training to come.
+        batch_size, groups, optimizer, weight_decay, loss: as for `fit`, and those of the training
+            to come: the rate is for batches of this size.
         class_weight, sample_weight, augment: likewise.
         seed, threads, engine, exact, bfloat16, portable: as for `fit`.
 
@@ -169,7 +171,11 @@ def find_learning_rate(
             f"and {highest:g}"
         )
     settings = TrainingSettings(
-        optimizer=optimizer, weight_decay=weight_decay, batch_size=batch_size, augment=augment
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        groups=groups,
+        augment=augment,
     )
     with _unchanged(network):
         data = prepare(
@@ -183,7 +189,7 @@ def find_learning_rate(
             validation_fraction=0.0,
             seed=seed,
         )
-        size = min(settings.batch_size, len(data.training.rows))
+        settings = settings.fitted_to(len(data.training.rows))
         rates = np.geomspace(lowest, highest, steps)
 
         from striate.engines import make_engine
@@ -192,7 +198,7 @@ def find_learning_rate(
             make_engine(
                 network,
                 engine=engine,
-                batch_size=size,
+                batch_size=largest_group(settings.batch_size, settings.groups),
                 loss=data.loss,
                 threads=threads,
                 exact=exact,
@@ -201,8 +207,7 @@ def find_learning_rate(
             )
         ) as made:
             rule, step = copy.deepcopy(settings.make_optimizer()), GroupedStep(made, network)
-            changes = settings.make_augmentation()
-            batches = _batches(data, steps, size, seed, changes, made.reads_in_place)
+            batches = _batches(data, steps, settings, seed, made.reads_in_place)
             losses: list[float] = []
             smoothed: list[float] = []
             with batches as source, np.errstate(all="ignore"):
@@ -247,18 +252,18 @@ def _unchanged(network: Model) -> Iterator[None]:
 def _batches(
     data: PreparedData,
     steps: int,
-    size: int,
+    settings: TrainingSettings,
     seed: int,
-    augment: Augmentation | None,
     reads_in_place: bool,
 ) -> Any:
-    per_epoch = len(batch_sizes(len(data.training.rows), size))
+    per_epoch = len(batch_sizes(len(data.training.rows), settings.batch_size))
     return data.training.batches(
         epochs=-(-steps // per_epoch),
-        batch_size=size,
+        batch_size=settings.batch_size,
         seed=seed,
-        augment=augment,
+        augment=settings.make_augmentation(),
         reads_in_place=reads_in_place,
+        groups=settings.groups,
     )
 
 

@@ -64,12 +64,14 @@ def fit(
     validation_fraction: float = 0.0,
     epochs: int = TrainingSettings.epochs,
     batch_size: int = TrainingSettings.batch_size,
+    base_batch_size: int | None = TrainingSettings.base_batch_size,
     groups: int = TrainingSettings.groups,
     optimizer: str | Optimizer = TrainingSettings.optimizer,
     learning_rate: float | None = TrainingSettings.learning_rate,
     weight_decay: float | None = TrainingSettings.weight_decay,
     schedule: str | RateSchedule | RateFunction = TrainingSettings.schedule,
     warmup: int | float | None = TrainingSettings.warmup,
+    warmup_epochs: float | None = TrainingSettings.warmup_epochs,
     loss: Loss | LossFunction | str | None = None,
     class_weight: ClassWeight = None,
     sample_weight: ArrayLike | None = None,
@@ -108,16 +110,22 @@ def fit(
         validation_fraction: or the share of them to set aside for validation, drawn class by class.
         epochs: passes over the training images, 1 or more.
         batch_size: images per step, 1 or more.
+        base_batch_size: the batch that `learning_rate` is for: with another `batch_size` the rate
+            grows in proportion, with AdamW and LAMB with the square root (Goyal et al., 2017; You
+            et al., 2020). None: it is for `batch_size`. Use a warm-up with it.
         groups: into how many parts each batch is cut, that are computed one after the other: memory
             is that of one of them.  Batch normalisation then is over a group.  1 to `batch_size`;
             its bits are those of this number of groups, however many processes share them.
-        optimizer: "sgd", "adamw", or an Optimizer, which keeps its state.
-        learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW.
+        optimizer: "sgd", "adamw", for large batches "lars" or "lamb", or an Optimizer, which keeps
+            its state.
+        learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW,
+            5 for LARS, 0.01 for LAMB.
         weight_decay: for an optimiser given by name.
         schedule: "constant", "cosine", "step", "one-cycle", a RateSchedule, or a function (step,
             total_steps) -> learning rate.
         warmup: steps (int) or share of steps (float) of a schedule given by name; by default as
             the schedule has it.
+        warmup_epochs: or the epochs that it takes, from 0 to `epochs`, such as 5 or 0.5.
         loss: a Loss, its kind, or None: cross-entropy for whole numbers and names, mean squared
             error for floats, or as the network's `answers` say.  Or a function (outputs, targets)
             -> (loss, gradient): see `striate.optim.losses.FunctionLoss`.
@@ -178,12 +186,14 @@ def fit(
         weight_decay=weight_decay,
         schedule=schedule,
         warmup=warmup,
+        warmup_epochs=warmup_epochs,
         epochs=epochs,
         batch_size=batch_size,
+        base_batch_size=base_batch_size,
         groups=groups,
         augment=augment,
     )
-    rates, highest_rate = settings.make_schedule(), settings.highest_rate
+    rates, _ = settings.make_schedule(), settings.highest_rate  # which an optimiser may not have
     rule = _early_stopping(early_stopping)
     data = prepare(
         network,
@@ -200,8 +210,9 @@ def fit(
     _check_rule(rule, data)
     if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
         network.answers = Answers("labels")
-    epochs, batch_size = settings.epochs, min(settings.batch_size, len(data.training.rows))
-    groups = min(settings.groups, batch_size)
+    settings = settings.fitted_to(len(data.training.rows))
+    epochs, batch_size, groups = settings.epochs, settings.batch_size, settings.groups
+    highest_rate = settings.highest_rate
 
     interruption = InterruptHandler()
     with (

@@ -70,8 +70,8 @@ def time_steps(
     from striate.engines import make_engine
 
     begin = clock()
-    batch_size = min(training.batch_size, len(images))
-    groups = min(training.groups, batch_size)
+    training = training.fitted_to(len(images))
+    batch_size, groups = training.batch_size, training.groups
     some = _some(len(images), batch_size, images[:1].nbytes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # training will warn of the same

@@ -23,7 +23,7 @@ RateFunction = Callable[[int, int], float]
 """A schedule as a function: see `striate.optim.schedules.FunctionSchedule`."""
 
 # What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
-DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002}
+DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002, "lars": 5.0, "lamb": 0.01}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +47,31 @@ class TrainingSettings:
     weight_decay: float | None = None
     schedule: str | RateSchedule | RateFunction = "one-cycle"
     warmup: int | float | None = None
+    warmup_epochs: float | None = None
     epochs: int = 10
     batch_size: int = 128
+    base_batch_size: int | None = None
     groups: int = 1
     label_smoothing: float = 0.0
     augment: Mapping[str, Any] | Augmentation | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "groups"):
-            object.__setattr__(self, name, _count(name, getattr(self, name)))
+        for name in ("epochs", "batch_size", "groups", "base_batch_size"):
+            value = getattr(self, name)
+            if name != "base_batch_size" or value is not None:
+                object.__setattr__(self, name, _count(name, value))
         if self.groups > self.batch_size:
             raise StriateValueError(
                 f"groups must be at most batch_size, so that each has an image: {self.groups} "
                 f"groups, and {counted(self.batch_size, 'image')} per batch"
             )
+        self._check_warmup_epochs()
         self.make_optimizer()
-        self.make_schedule()
+        if isinstance(self.make_schedule(), FunctionSchedule) and self.base_batch_size is not None:
+            raise StriateValueError(
+                "base_batch_size scales the highest rate of a schedule of striate's; a function "
+                "says the rates itself: leave base_batch_size out"
+            )
         self.make_loss()
         rate = self.learning_rate
         if isinstance(rate, bool | str) or not hasattr(rate or 0.0, "__float__"):
@@ -83,11 +92,18 @@ class TrainingSettings:
         if given.get("optimizer", self.optimizer) != self.optimizer:
             own |= {"learning_rate": None, "weight_decay": None}
         schedule = given.get("schedule", self.schedule)
-        if schedule != self.schedule:
+        if schedule != self.schedule or "warmup_epochs" in given:
             own |= {"warmup": None}
+        if schedule != self.schedule or "warmup" in given:
+            own |= {"warmup_epochs": None}
             if callable(schedule) and not isinstance(schedule, RateSchedule):
                 own |= {"learning_rate": None}
         return replace(self, **(own | given))
+
+    def fitted_to(self, images: int) -> TrainingSettings:
+        """For so many training images: a batch has no more than there are, nor more groups."""
+        batch_size = min(self.batch_size, images)
+        return replace(self, batch_size=batch_size, groups=min(self.groups, batch_size))
 
     def make_optimizer(self) -> Optimizer:
         """The optimiser: the one that was given, or a new one of that name."""
@@ -106,7 +122,10 @@ class TrainingSettings:
         """The schedule: the one that was given, or a new one of that name."""
         value = self.schedule
         if isinstance(value, str):
-            return schedules.by_name(value, warmup=self.warmup)
+            warmup = self.warmup
+            if self.warmup_epochs is not None:
+                warmup = float(self.warmup_epochs) / self.epochs
+            return schedules.by_name(value, warmup=warmup)
         if callable(value) and not isinstance(value, RateSchedule | type):
             if self.learning_rate is not None:
                 raise StriateValueError(
@@ -119,11 +138,29 @@ class TrainingSettings:
                 "schedule must be a RateSchedule or its name, or a function (step, total_steps) -> "
                 f"rate, not {cut(repr(value), 80)}"
             )
+        for name in ("warmup", "warmup_epochs"):
+            if getattr(self, name) is not None:
+                raise StriateValueError(
+                    f"{name} is for a schedule given by name; {value!r} has its own"
+                )
+        return value
+
+    def _check_warmup_epochs(self) -> None:
+        epochs = self.warmup_epochs
+        if epochs is None:
+            return
         if self.warmup is not None:
             raise StriateValueError(
-                f"warmup is for a schedule given by name; {value!r} has its own"
+                f"warmup ({self.warmup!r}) and warmup_epochs ({epochs!r}) say the same in other "
+                "units: give one of them"
             )
-        return value
+        if isinstance(epochs, bool | str) or not hasattr(epochs, "__float__"):
+            raise StriateTypeError(f"warmup_epochs must be a number, not {cut(repr(epochs), 80)}")
+        if not 0.0 <= epochs <= self.epochs:
+            raise StriateValueError(
+                f"warmup_epochs must lie in 0 … {self.epochs}, the epochs of the training, not "
+                f"{epochs!r}"
+            )
 
     def make_loss(self) -> SoftmaxCrossEntropy:
         """The loss of a classifier."""
@@ -145,7 +182,19 @@ class TrainingSettings:
 
     @property
     def highest_rate(self) -> float:
-        """The learning rate at the top of the schedule."""
+        """The learning rate at the top of the schedule, for batches of this size.
+
+        With a `base_batch_size` it grows from that of such batches in proportion to the batch, or
+        to the power of it that the optimiser wants: `Optimizer.rate_power`.
+        """
+        if self.base_batch_size is None:
+            return self._base_rate
+        times = self.batch_size / self.base_batch_size
+        return float(self._base_rate * times ** self.make_optimizer().rate_power)
+
+    @property
+    def _base_rate(self) -> float:
+        """The learning rate before it is scaled."""
         if self.learning_rate is not None:
             return float(self.learning_rate)
         if isinstance(self.make_schedule(), FunctionSchedule):
@@ -168,10 +217,17 @@ class TrainingSettings:
     def description(self) -> str:
         """All of it in one line, for people; an optimiser and a schedule are named."""
         rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
+        if self.base_batch_size is not None:
+            base = f"{self._base_rate:g} for batches of {self.base_batch_size}"
+            rate = f" at {self.highest_rate:.4g}, that is {base}"
+        warmup = ""
+        if self.warmup_epochs is not None:
+            epochs = "epoch" if self.warmup_epochs == 1 else "epochs"
+            warmup = f", warm-up over {self.warmup_epochs:g} {epochs}"
         parts = [
             counted(self.epochs, "epoch"),
             f"batches of {self.batch_size}" + f" in {self.groups} groups" * (self.groups > 1),
-            f"{self.optimizer}{rate} ({self.schedule})",
+            f"{self.optimizer}{rate} ({self.schedule}{warmup})",
         ]
         if self.weight_decay is not None:
             parts.append(f"weight decay {self.weight_decay:g}")

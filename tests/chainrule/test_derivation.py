@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import striate
 from striate.ops import conv
-from striate.teaching.chainrule import gradients as derivation
+from striate.teaching.chainrule import layer_chain
 from striate.teaching.chainrule.gradients import Gradients, gradients
-from striate.teaching.chainrule.sums import Sum, product_count, window_sums
+from striate.teaching.chainrule.sums import Sum, gradient_sums, product_count
 
 # *Convolutional Neural Network*, sections "Convolution process" and "Calculation of ∂L/∂F and
 # ∂L/∂X": of each number the places of the factors, in the order in which they are printed.
@@ -43,7 +43,7 @@ OF_INPUT = {
 def places(sums: tuple[Sum, ...]) -> dict[str, str]:
     """Sums in the short form of the tables above."""
     return {
-        str(one.of): " ".join(
+        str(one.of.value): " ".join(
             "".join(str(factor).replace("∂L/∂", "").replace("_", "") for factor in term.factors)
             for term in one.terms
         )
@@ -164,13 +164,12 @@ def test_the_compiled_kernels_agree(case: dict) -> None:
 
 def test_a_wrong_sum_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """The checks do compare: with one weight of the input's gradient turned they differ."""
-    right = window_sums
 
-    def wrong(layer, x, f, b, gradient):
-        outputs, of_filter, of_bias, of_input = right(layer, x, f, b, gradient)
-        return outputs, of_filter[::-1], of_bias[::-1], of_input[::-1]
+    def wrong(*arguments):
+        of_filter, of_bias, of_input = gradient_sums(*arguments)
+        return of_filter[::-1], of_bias[::-1], of_input[::-1]
 
-    monkeypatch.setattr(derivation, "window_sums", wrong)
+    monkeypatch.setattr(layer_chain, "gradient_sums", wrong)
     checked = gradients(filters=2, b=[0, 1], engine="numpy").checked
     assert checked["outputs"] == 0
     assert min(value for name, value in checked.items() if name != "outputs") > 0.1

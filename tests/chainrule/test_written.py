@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from striate.teaching.chainrule import contents
+from striate.teaching.chainrule.contents import contents
 from striate.teaching.chainrule.gradients import gradients
 
 
@@ -110,7 +110,8 @@ def test_local_gradients_as_the_article_prints_them() -> None:
     rng = np.random.default_rng(0)
     x, f = rng.normal(size=(4, 5, 2)), rng.normal(size=(2, 3, 2, 2))
     written = gradients(x=x, f=f, stride=(2, 1), engine="numpy")
-    for output, local in contents.local_gradients(written, ["O^2_22"]):
+    (section,) = contents(written, ["O^2_22"]).sections
+    for output, local in section.local:
         assert (str(output), len(local)) == ("O^2_22", 24)
         for by, _, slope in local:
             moved = {"x": x.copy(), "f": f.copy()}

@@ -123,12 +123,21 @@ def test_001_a_feature_is_found_anywhere(striate: Run) -> None:
 
 
 def test_001_a_two_survives_a_changed_stroke(striate: Run) -> None:
-    rows = striate("stroke", "--json").json["survival"]
+    rows = striate("stroke", "digits", "--json").json["survival"]
     shares = [row["share"] for row in rows]
     assert [row["pool"] for row in rows] == [1, 2, 4]
     assert shares[0] < 0.8
     assert shares[1:] == [1, 1]
     assert rows[0]["change"] > rows[1]["change"] > rows[2]["change"]
+
+
+def test_001_the_red_bar_is_there_in_both(striate: Run) -> None:
+    """A "2" that anyone can read: its top stays a bar of strong answers when the hook changes."""
+    found = striate("stroke", "--json").json
+    bars = {bar["pool"]: bar["last"] - bar["first"] + 1 for bar in found["bars"]}
+    assert found["digits"] == found["given"] == 1
+    assert all(bars[pool] >= 3 for pool in (1, 2, 4))
+    assert all(row["survived"] < row["strong"] for row in found["survival"][:2])
 
 
 def test_001_an_edge_kernel_is_a_layer_with_shared_weights(striate: Run) -> None:

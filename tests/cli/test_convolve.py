@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from striate import recordings
-from striate.cli.convolve import _first
+from striate.cli.convolve_pictures import first_place
 from striate.recordings import Recording
 from striate.signal.convolution import convolve, correlate
 
@@ -70,7 +70,7 @@ def test_json(striate: Run) -> None:
 
 def test_steps_show_the_flip(striate: Run) -> None:
     out = striate("convolve", "-s", "1 2 3", "-k", "4 5", "--steps").out
-    assert out.splitlines()[0] == "y(n) = Σ f(n - i)·g(i)    a convolution: g is flipped"
+    assert out.splitlines()[0] == "y(n) = Σ f(i)·g(n - i)    a convolution: g is flipped"
     assert "y(1) = f(0)·g(1) + f(1)·g(0) = 1·5 + 2·4 = 13" in out
     out = striate("convolve", "-s", "1 2 3", "-k", "4 5", "--steps", "--correlate").out
     assert "y(1) = f(1)·g(0) + f(2)·g(1) = 2·4 + 3·5 = 23" in out
@@ -230,6 +230,67 @@ def test_a_complex_signal(striate: Run, in_tmp: Path) -> None:
     assert outcome.out == "(1+1j)  (4+2j)  (4+3j)\n"
 
 
+def test_both_operations(striate: Run) -> None:
+    """Article 002, figure 2."""
+    ramp = ("convolve", "-s", "1 2 3 4 5", "-k", "1 0 -1", "--mode", "valid", "--both")
+    outcome = striate(*ramp)
+    assert outcome.out == (
+        "convolution, g flipped:\n2  2  2\n\ncorrelation, g as it is:\n-2  -2  -2\n"
+    )
+    assert "convolved with" in outcome.err.splitlines()[0]
+    assert "correlated with" in outcome.err.splitlines()[1]
+    result = striate(*ramp, "--json", "--at", 1).json
+    assert (result["convolution"]["values"], result["correlation"]["values"]) == (
+        [2, 2, 2], [-2, -2, -2]
+    )  # fmt: skip
+    assert [result[name]["steps"][0]["value"] for name in result] == [2, -2]
+    out = striate("convolve", "-s", "3 1 2; 0 5 4; 7 6 8", "-k", "1 2; 3 4", "--mode", "valid",
+                  "--both", "--at", "0,0", "-q").out  # fmt: skip
+    assert out.index("= 20\n") < out.index("a correlation: g is not flipped") < out.index("= 25\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--plot-f", "out.png"),
+        ("--at", "5", "--plot", "out.svg"),
+        ("--both", "--plot", "out.png"),
+        ("--both", "--at", "5", "--plot", "out.png"),
+        ("-s", SQUARE, "-k", SQUARE, "--at", "1,1", "--origin", "center", "--plot", "out.pdf"),
+        ("-s", SQUARE, "-k", SQUARE, "--correlate", "--at", "0,0", "--plot", "out.png"),
+        ("-s", SQUARE, "-k", SQUARE, "--both", "--plot", "out.png"),
+        ("-s", SQUARE, "-k", "sobel", "--plot", "out.png"),
+        ("-s", SQUARE, "--kernel", "1 2", "--plot-f", "out.png"),
+        ("--slide", "out.png"),
+        ("-s", "3 1 2", "--slide", "out.gif"),
+        ("-s", SQUARE, "-k", "1 2; 3 4", "--mode", "valid", "--slide", "out.png"),
+    ],
+)
+def test_pictures(striate: Run, in_tmp: Path, arguments: tuple[str, ...]) -> None:
+    outcome = striate("convolve", *arguments)
+    assert outcome.code == 0
+    name = arguments[-1]
+    assert outcome.err.endswith(f"Written to {name}\n")
+    assert [path.name for path in in_tmp.iterdir()] == [name]
+    if Path(name).suffix in (".png", ".gif"):
+        with Image.open(name) as picture:
+            assert np.asarray(picture.convert("L")).std() > 5
+
+
+def test_pictures_show_what_was_asked_for(striate: Run, in_tmp: Path) -> None:
+    """With --at another picture than without, and f alone another than f with y."""
+    for name, arguments in {
+        "plain": ("--plot",), "at": ("--at", "5", "--plot"), "later": ("--at", "6", "--plot"),
+        "f": ("--plot-f",),
+    }.items():  # fmt: skip
+        striate("convolve", *arguments, f"{name}.svg")
+    seen = {path.stem: path.read_text() for path in in_tmp.iterdir()}
+    assert "<!-- y = f * mean3 -->" in seen["plain"]
+    assert "<!-- g, flipped and put at 5: g(5 - i) -->" in seen["at"]
+    assert "<!-- g, flipped and put at 6: g(6 - i) -->" in seen["later"]
+    assert "<!-- y" not in seen["f"]
+
+
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize("correlated", [False, True])
@@ -243,7 +304,7 @@ def test_the_plot_has_each_result_at_the_sample_below_the_origin(
     g[names.get(origin, origin)] = 1
     how = {"mode": mode, "origin": origin, "dilation": dilation}
     y = (correlate if correlated else convolve)(f, g, **how)
-    first = _first(len(f), len(g), {**how, "correlate": correlated})
+    first = first_place(len(f), len(g), {**how, "correlate": correlated})
     for n, value in enumerate(y):
         place = first + n
         assert value == (f[place] if 0 <= place < len(f) else 0)
@@ -277,6 +338,14 @@ def test_the_plot_has_each_result_at_the_sample_below_the_origin(
         (("--column", "2"), "no column '2'"),
         (("--plot", "out.doc"), "can be written as .png"),
         (("--plot", "none/out.png"), "there is no folder none"),
+        (("--plot-f", "out.gif"), "can be written as .png"),
+        (("--slide", "out.doc"), "can be written as .gif, .png"),
+        (("--slide", "a.png", "--plot", "./a.png"), "named twice, by --plot and by --slide"),
+        (("--slide", "a.gif", "-s", "recording"), "at most 400 samples, and here are 32,000"),
+        (("--slide", "a.gif", "-s", SQUARE, "-k", "sobel"), "--slide shows one of them"),
+        (("--both",), "--out takes one result, and --both makes two"),
+        (("--both", "--correlate"), "leave out --correlate"),
+        (("--plot", "a.png", "-s", SQUARE, "-k", "gaussian31", "--at", "1,1"), "spans 31×31"),
         (("-o", "out.mp3"), "are read from and written to .wav"),
         (("-o", "none/out.csv"), "there is no folder none"),
         (("-o", "folder.csv"), "folder.csv: is a folder"),
@@ -292,14 +361,18 @@ def test_errors(refused: Refused, in_tmp: Path, arguments: tuple[str, ...], matc
 
 def test_errors_of_files(refused: Refused, in_tmp: Path) -> None:
     wavfile.write("two.wav", 8000, np.ones((100, 2), np.int16))
-    assert "choose it by --column (left, right)" in refused("convolve", "-s", "two.wav", "--steps")
+    for option in (("--steps",), ("--slide", "x.gif")):
+        assert "choose it by --column (left, right)" in refused(
+            "convolve", "-s", "two.wav", *option
+        )
     assert "one row of numbers" in refused("convolve", "-s", "two.wav", "-k", "1 2; 3 4")
     Path("cut.wav").write_bytes(Path("two.wav").read_bytes()[:-50])
     assert "truncated" in refused("convolve", "-s", "cut.wav", "-o", "out.wav")
     np.save("cube.npy", np.ones((2, 2, 2)))
     assert "one or two dimensions" in refused("convolve", "-s", "cube.npy")
     np.save("complex.npy", np.array([1j]))
-    for option in (("--json",), ("--plot", "x.png"), ("-o", "x.wav")):
+    for option in (("--json",), ("--plot", "x.png"), ("-o", "x.wav"), ("--plot-f", "x.png"),
+                   ("--slide", "x.gif")):  # fmt: skip
         refused("convolve", "-s", "complex.npy", *option)
     Path("gap.csv").write_text("a\n1\n\n2\nx\n")
     assert "line 5" in refused("convolve", "-s", "gap.csv")

@@ -82,7 +82,10 @@ def test_a_format_goes_before_the_ending(striate: Run, in_tmp: Path) -> None:
         ),
         (["--stride", "any"], '--stride must be a number here, not "any"'),
         (["--x", "1 2; 3"], "--x"),
-        (["--only", "O_33"], "there is no sum 'O_33'; outputs are O_11 to O_22"),
+        (
+            ["--only", "O_33"],
+            "there is no sum 'O_33'; there are O_11 to O_22, F_11 to F_22, X_11 to X_33",
+        ),
         (["--bias", "1 2", "--filters", 1], "1 of filters and 2 of b"),
         (["--input", "7x7", "--x", "1 2; 3 4"], "7×7 of input and 2×2 of x"),
         (["--filter", "5x5", "--weights", "1 2; 3 4"], "5×5 of filter and 2×2 of f"),
@@ -121,3 +124,67 @@ def test_pictures(striate: Run, in_tmp: Path, more: list[Any]) -> None:
         assert striate(*ARTICLE, *more, "--out", name, "--engine", "numpy").code == 0
     assert "<svg" in Path("g.svg").read_text("utf-8")
     assert Path("g.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+CHAIN = ("gradients", "--input", "5x5", "--filter", "2x2", "--engine", "numpy")
+
+
+def test_layers_behind(striate: Run, in_tmp: Path) -> None:
+    outcome = striate(*CHAIN, "--then", "relu", "--then", "3x3", "--json")
+    first, relu, second = outcome.json["layers"]
+    assert [first["layer"], relu["layer"], second["layer"]] == ["Conv2D", "ReLU", "Conv2D"]
+    assert relu["output"] == np.maximum(first["output"], 0).tolist()
+    assert second["input"] == relu["output"]
+    assert relu["output_gradient"] == second["input_gradient"]
+    assert first["output_gradient"] == relu["input_gradient"]
+    some = striate(*CHAIN, "--then", "3x3", "--only", "O2_11,F1_12").out
+    assert re.findall(r"^\S+ = ", some.split("outputs\n")[1], re.MULTILINE)[0] == "O2_11 = "
+    assert "∂L/∂F1_12 = ∂L/∂O1_11·∂O1_11/∂F1_12" in some
+    for name in ("g.svg", "g.html", "g.md", "g.tex"):
+        assert striate(*CHAIN, "--then", "relu", "--then", "3x3", "--out", name).code == 0
+    assert "<svg" in Path("g.svg").read_text("utf-8")
+    assert r"$X^{(2)}$" in Path("g.md").read_text("utf-8")
+
+
+def test_words_of_layers_behind(striate: Run, in_tmp: Path) -> None:
+    Path("B.txt").write_text("1 0\n\n0 2")  # a filter of two channels
+    pool, second = "pool=1x2 stride=1 padding=0", "filters=2 weights=1 0 || 0 2  bias=1 -1"
+    outcome = striate(
+        "gradients", "--x", "1 2 3 4 5; 5 4 3 2 1; 0 1 0 1 0", "--weights", "1", "--then", pool,
+        "--then", f"1x2 stride=2x1 padding=0,0,0,1 {second}",
+        "--then", "1x2 dilation=2 weights=B.txt", "--json", "--engine", "numpy",
+    )  # fmt: skip
+    _, pooled, two, last = outcome.json["layers"]
+    maxima = [[2, 3, 4, 5], [5, 4, 3, 2], [1, 1, 1, 1]]
+    assert np.array(pooled["output"])[..., 0].tolist() == maxima
+    # Of the first and the third row: 1·left + 1, and 2·right - 1, with a zero at the right end.
+    assert np.array(two["output"])[..., 0].tolist() == [[3, 4, 5, 6], [2, 2, 2, 2]]
+    assert np.array(two["output"])[..., 1].tolist() == [[5, 7, 9, -1], [1, 1, 1, -1]]
+    # The left number of the first channel, and twice the one after next of the second.
+    assert np.array(last["output"])[..., 0].tolist() == [[3 + 18, 4 - 2], [2 + 2, 2 - 2]]
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        ("blub", "--then 'blub': must be a filter such as 3x3, relu, or pool=2x2"),
+        ("relu stride=2", "must be a filter such as 3x3, relu, or pool=2x2"),
+        ("3x3x3", "must be a filter such as 3x3"),
+        ("3x3 size=2", "size is not known; there are stride, padding, dilation, filters"),
+        ("pool=2 filters=2", "filters is not known; there are pool, stride, padding"),
+        ("2x2 stride=any", 'stride must be a number here, not "any"'),
+        ("2x2 filters=2x2", "filters must be one number, got 2x2"),
+        ("2x2 padding=x", "padding: 'x' is not a number"),
+        ("2x2 weights=1 2 3", 'the filters of Conv2D "conv2d_2" must have the shape (2, 2, 1, 1)'),
+        ("2x2 stride=3", "Or choose padding=0,1,0,1 (top, bottom, left, right) or padding=same."),
+        ("pool=3", 'MaxPool2D "max_pool2d_1"'),
+        ("9", 'Conv2D "conv2d_2": size 9 is larger than the height of its input, 4 pixels'),
+    ],
+)
+def test_mistakes_in_layers_behind(refused: Callable[..., str], then: str, words: str) -> None:
+    assert words in refused(*CHAIN, "--then", then)
+
+
+def test_a_first_filter_that_does_not_fit_a_chain(refused: Callable[..., str]) -> None:
+    said = refused("gradients", "--input", 6, "--filter", 3, "--stride", 2, "--then", "relu")
+    assert "Or choose --padding 0,1,0,1" in said

@@ -126,6 +126,13 @@ def test_a_picture(striate: Run, branches: str) -> None:
     assert sorted(os.listdir()) == ["fields.png", "n.toml"]
 
 
+def test_what_a_unit_sees_is_drawn_without_images(striate: Run, in_tmp: Path) -> None:
+    outcome = striate("inspect", "lenet5", "--layer", "s4", "--unit", "1,2", "--out", "seen.svg")
+    assert (outcome.code, outcome.err) == (0, "Drawn in seen.svg\n")
+    assert outcome.out.startswith("s4, unit (1, 2): field 16×16")
+    assert "<svg" in Path("seen.svg").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

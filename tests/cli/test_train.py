@@ -228,6 +228,51 @@ def test_a_learning_rate_that_is_found(
     assert models[0] == models[1]
 
 
+def test_large_batches(striate: Run, in_tmp: Path) -> None:
+    """Told before, kept in the file, and trained again to the same bits."""
+    options = (
+        "--batch-size", 400, "--groups", 4, "--base-batch-size", 100, "--optimizer", "sgd",
+        "--lr", 0.05, "--schedule", "cosine", "--warmup-epochs", 1, "--epochs", 2,
+    )  # fmt: skip
+    outcome = striate("train", "digits", "--engine", "numpy", *options, "--json")
+    assert outcome.code == 0
+    assert (
+        "Training: 2 epochs, batches of 400 in 4 groups, sgd at 0.2, that is 0.05 for batches of "
+        "100 (cosine, warm-up over 1 epoch)"
+    ) in " ".join(outcome.err.split())
+    recipe = outcome.json["recipe"]
+    assert (recipe["learning_rate"], recipe["base_batch_size"]) == (0.05, 100)
+    assert (recipe["batch_size"], recipe["groups"], recipe["warmup_epochs"]) == (400, 4, 1)
+    again = striate("verify", "digits.safetensors", "digits")
+    assert (again.code, "Same bits" in again.out) == (0, True)
+
+
+def test_a_batch_of_all_images_is_told(striate: Run, in_tmp: Path) -> None:
+    outcome = striate(
+        "train", "digits", *QUICK, "--batch-size", 5000, "--base-batch-size", 719,
+        "--optimizer", "lars", "--lr", 3, "--validation", 0,
+    )  # fmt: skip
+    assert "batches of 1438, lars at 6, that is 3 for batches of 719 (one-cycle)" in " ".join(
+        outcome.err.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--lr", "auto", "--base-batch-size", 64), "--lr auto finds the rate for batches of --b"),
+        (("--warmup-epochs", 2), "warmup_epochs must lie in 0 … 1, the epochs of the training"),
+        (("--warmup-epochs", 1, "--warmup", 0.1), "say the same in other units: give one of them"),
+        (("--warmup-epochs", -1), "--warmup-epochs"),
+        (("--base-batch-size", 0), "--base-batch-size"),
+    ],
+)
+def test_what_does_not_go_with_large_batches(
+    refused: Refused, in_tmp: Path, options: tuple[Any, ...], said: str
+) -> None:
+    assert said in " ".join(refused("train", "digits", *QUICK, *options).split())
+
+
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "automatic", ""])
 def test_wrong_learning_rates(refused: Refused, in_tmp: Path, rate: str) -> None:
     assert "is not a number above 0" in refused("train", "digits", "--lr", rate)

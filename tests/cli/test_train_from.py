@@ -95,6 +95,8 @@ def test_stages_are_trained_on_where_asked(striate: Run, backbone: Path) -> None
         (("--engine", "numpy"), "needs the compiled engine"),
         (("--size", "24"), "reads images of 20 × 20 pixels"),
         (("--lr", "auto"), "--lr auto"),
+        (("--base-batch-size", "256"), "--base-batch-size is for training from scratch"),
+        (("--warmup-epochs", "2"), "--warmup-epochs is for training from scratch"),
         (("--no-tune", "--epochs", 2, "--share", 0.5), "--epochs, --share say how stages"),
         (("--share", 1.5), "'1.5' is not a number above 0 and at most 1"),
         (("--share", 0), "above 0 and at most 1"),

@@ -17,6 +17,7 @@ from striate.teaching.derivation.drawing_colours import ink_on, weight_colour
 from striate.teaching.derivation.figure_connections import FIGURES, connections, inputs, read_by
 from striate.teaching.derivation.files import content
 from striate.teaching.derivation.network_drawing import abridged, columns_of
+from striate.teaching.derivation.same_answers import patch_of, seeing_the_same, sigmoid
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,11 @@ def test_own_numbers_are_computed_and_drawn() -> None:
     assert straight.pop()[0] > 0.6 > before.pop()[0]
     texts = [text.get_text() for text in stage_figure(edge, "local").axes[0].texts]
     assert "padding" in texts and "-1" in texts
-    assert any("= -1,  $w_{2}$ = 1" in text for text in texts)
+    of_weight = {
+        text.get_text(): text.get_color() for text in stage_figure(edge, "local").axes[0].texts
+    }
+    assert of_weight["$w_{1}$ = -1"] == drawn[0].get_color()
+    assert of_weight["$w_{2}$ = 1"] == drawn[1].get_color()
 
 
 def test_only_a_shared_weight_has_the_same_colour() -> None:
@@ -175,9 +180,9 @@ def test_a_page_is_whole(article: Derivation) -> None:
     for picture in pictures:
         assert base64.b64decode(picture).startswith(b"\x89PNG")
         outside = outside.replace(picture, "")
-    assert len(pictures) == len(FIGURES) - 3
+    assert len(pictures) == len(FIGURES) - 5
     for figure in FIGURES:
-        if figure.name not in ("local", "convolution", "correlation"):
+        if figure.name not in ("local", "convolution", "correlation", "volume", "sigma"):
             assert f"--stage {figure.name} " in page
     assert "http" not in outside
     for text in ("144", "36", "75 % fewer", "88.89 % fewer", "2×2 convolution with 4 filters"):
@@ -208,3 +213,49 @@ def test_files(article: Derivation, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == article.to_dict()
     with pytest.raises(ValueError, match=r"a\.gif: a derivation can be written as \.html, \.png"):
         article.save(tmp_path / "a.gif")
+
+
+def test_the_volume_has_a_region_and_a_column() -> None:
+    derived = derive((6, 7, 3), 4 * 5 * 2, window=3, weights=None, engine="numpy")
+    (axes,) = stage_figure(derived, "volume").axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["height 6", "depth 3", "width 7", "height 4", "depth 2", "width 5"]
+    assert "region of 3×3×3\n= 27 weights in place of 126" in axes.get_title()
+    assert "depth column at (2,2) is 2 neurons" in axes.get_title()
+    # Each neuron of the column is joined with two corners of the region; faces are true to size.
+    assert len([line for line in axes.lines if line.get_gid() == "line"]) == 2 * 2
+    front, *_ = (np.ptp(p.get_xy(), axis=0) for p in axes.patches if p.get_gid() == "region")
+    whole, *_ = (np.ptp(p.get_xy(), axis=0) for p in axes.patches if p.get_gid() == "box")
+    np.testing.assert_allclose(front, [whole[0], whole[1] / 2])
+    many = derive((6, 7, 1), 4 * 5 * 12, window=3, engine="numpy")
+    assert "(8 are drawn)" in stage_figure(many, "volume", neuron=3).axes[0].get_title()
+
+
+def test_the_same_feature_has_the_same_answer() -> None:
+    f = np.array([[0, 0, 1, 3, 1, 0, 0, 0, 1, 3, 1, 0, 0]], float)
+    derived = derive((1, 13), 11, window=(1, 3), values=f, weights=np.array([-1.0, 2, -1]))
+    assert seeing_the_same(derived, None) == [2, 8]
+    assert seeing_the_same(derived, 0) == [0, 6]
+    figure = stage_figure(derived, "sigma")
+    (axes,) = figure.axes
+    told = [text.get_text() for text in axes.texts if text.get_text().startswith("σ(")]
+    sums = [
+        sum(w * x for w, x in zip((-1, 2, -1), f[0, i : i + 3], strict=True)) for i in range(11)
+    ]
+    assert told == [f"σ({value:.0f}) = {1 / (1 + np.exp(-value)):.2f}" for value in sums]
+    assert told[2] == told[8] == "σ(4) = 0.98"
+    assert max(told, key=lambda text: float(text.split(" = ")[1])) == told[2]
+    rings = [(line.get_xdata()[0], line.get_gid()) for line in axes.lines]
+    assert rings.count((1, "ring")) == 2
+    assert rings.count((0, "ring")) == 6
+    strong = [line for line in axes.lines if line.get_gid() == "line" and line.get_alpha() > 0.5]
+    assert len(strong) == 6
+    assert "σ(4) = 0.98" not in [t.get_text() for t in stage_figure(derived, "local").axes[0].texts]
+
+
+def test_padding_is_a_zero_where_numbers_are_compared() -> None:
+    derived = derive((1, 4), 4, window=(1, 3), padding="same", values=np.array([[0, 0, 5, 0.0]]))
+    assert patch_of(derived, 0) == (0, 0, 0)
+    assert patch_of(derived, 3) == (5, 0, 0)
+    assert sigmoid(-1000) == 0
+    assert sigmoid(1000) == 1

@@ -24,7 +24,7 @@ from striate.network import Network
 from striate.optim.losses import FunctionLoss, MeanSquaredError, SigmoidCrossEntropy
 from striate.optim.losses import SoftmaxCrossEntropy as SoftmaxLoss
 from striate.optim.optimizers import SGD, AdamW, Optimizer
-from striate.plan.optimizer_step import NUMBERS, adamw_table, sgd_table
+from striate.plan.update.update_rules import NUMBERS, rule_of
 from striate.training.prepare import prepare
 from tests.freestanding.learning_networks import (
     GuardedMemory,
@@ -321,9 +321,9 @@ def test_the_numbers_of_steps_are_those_of_python(optimizer: Optimizer) -> None:
         table = np.zeros((2, NUMBERS), np.float32)
         run(rate, step, table.ctypes.data)
         optimizer.steps = step - 1
-        wanted = adamw_table if isinstance(optimizer, AdamW) else sgd_table
+        wanted = rule_of(optimizer).numbers
         for row, factor in zip(table, factors, strict=True):
-            numbers = np.array(wanted(optimizer, rate * factor), np.float32)
+            numbers = np.array(wanted(rate * factor), np.float32)
             np.testing.assert_array_equal(row[: len(numbers)], numbers)
     optimizer.steps = 0
 
@@ -338,6 +338,8 @@ def test_what_cannot_learn_is_refused() -> None:
         learning_of(made, loss="softmax")
     with pytest.raises(StriateError, match="unknown optimizer 'adam'"):
         learning_of(made, optimizer="adam")
+    with pytest.raises(StriateError, match="lars is for large batches and cannot be carried"):
+        learning_of(made, optimizer="lars")
 
     class Own(SGD):
         """Another rule, perhaps."""

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.inspect.stroke_experiment import altered_stroke, level_upper_left
+from striate.inspect.drawn_two import drawn_two
+from striate.inspect.stroke_drawing import draw_stroke
+from striate.inspect.stroke_experiment import (
+    _compared,
+    altered_stroke,
+    altered_two,
+    level_upper_left,
+)
 from striate.layers import MaxPool2D
 from striate.network import Network
 
@@ -93,8 +100,118 @@ def test_bundled_digits_and_both_engines() -> None:
     assert one.survival == other.survival
     assert [row.pool for row in one.survival] == [1, 2, 4]
     assert one.survival[1].share > one.survival[0].share
-    assert "digits, the upper left stroke of each made more level" in str(one)
+    assert str(one).startswith("16 of 177 digits, the upper left stroke made more level")
     assert json.loads(json.dumps(one.to_dict()))["survival"][0]["pool"] == 1
+
+
+def longest_row(marked: np.ndarray) -> int:
+    """The most marked cells beside each other in a row, counted one by one."""
+    best = 0
+    for cells in marked:
+        run = 0
+        for cell in cells:
+            run = run + 1 if cell else 0
+            best = max(best, run)
+    return best
+
+
+@pytest.mark.parametrize("change", ["hook", "slant"])
+def test_the_bar_is_strong_before_and_after(change: str) -> None:
+    found = altered_two(3, seed=7, change=change, engine="numpy")
+    for index in range(3):
+        for row in found.survival:
+            one, two = (answers[index] for answers in found.answers[row.pool])
+            strong = (one >= one.max() / 2) & (two >= one.max() / 2)
+            bar = found.bar(row.pool, index)
+            assert bar is not None
+            cells = slice(bar.first, bar.last + 1)
+            assert strong[bar.row, cells].all()
+            assert bar.length == longest_row(found.kept[row.pool][index])
+            # Nothing strong of the row's marked cells lies beside it.
+            kept = np.pad(found.kept[row.pool][index], ((0, 0), (1, 1)))
+            assert not kept[bar.row, bar.first]
+            assert not kept[bar.row, bar.last + 2]
+    assert sum(row.strong for row in found.survival) > 20
+
+
+def test_a_digit_may_keep_no_bar() -> None:
+    digit, moved = np.zeros((2, 16, 16), np.uint8)
+    digit[4, 2:9] = 200
+    moved[12, 2:9] = 200
+    found = _compared(digit[None], moved[None], "moved down", "numpy")
+    assert [row.survived for row in found.survival if row.pool < 8] == [0, 0, 0]
+    assert found.bar(1, 0) is None
+    assert str(found).endswith("there before and after:\n- none")
+    assert all(bar["pool"] == 8 for bar in found.to_dict()["bars"])
+
+
+def test_a_drawn_two() -> None:
+    one = drawn_two(3)
+    assert (one.shape, one.dtype) == ((28, 28), np.uint8)
+    np.testing.assert_array_equal(one, drawn_two(3))
+    assert (one != drawn_two(4)).any()
+    # A foot, a bow to the right, and a diagonal between them: where a "2" has ink and where not.
+    ink = one > 128
+    rows = np.nonzero(ink.any(1))[0]
+    columns = np.nonzero(ink.any(0))[0]
+    assert ink[rows[-1] - 1, columns[0] + 2 : columns[-1] - 2].all()
+    assert ink[rows[0] : rows[0] + 8, columns[-1] - 4 :].any()
+    middle = rows[0] + (rows[-1] - rows[0]) // 3
+    assert not ink[middle, columns[0] + 4 : columns[0] + 8].any()
+    # Nothing of it is cut off, whichever hand draws it and however it leans.
+    for seed in range(40):
+        for slant in (-1, 0, 1):
+            image = drawn_two(seed, slant=slant)
+            assert not np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).any()
+            assert (image == 255).sum() > 20
+
+
+def test_the_hook_changes_the_upper_left_only() -> None:
+    for seed in range(5):
+        before, after = drawn_two(seed), drawn_two(seed, hook=1)
+        rows, columns = np.nonzero(before != after)
+        assert rows.max() < 15
+        assert columns.max() < 16
+        # Level: in its left half the top row that has ink is the same in each column.
+        tops = [int(np.argmax(after[:, column] > 100)) for column in range(8, 13)]
+        assert max(tops) - min(tops) <= 1
+
+
+def test_the_slant_moves_the_top_to_the_right() -> None:
+    before, after = (drawn_two(0, slant=slant).astype(float) for slant in (0, 1))
+    columns = np.arange(28)
+    moved = [
+        (image[rows] * columns).sum() / image[rows].sum()
+        for image in (before, after)
+        for rows in (slice(0, 8), slice(20, 28))
+    ]
+    assert moved[2] - moved[0] > 1  # the top
+    assert moved[3] - moved[1] < -1  # the foot
+
+
+def test_the_figure_has_a_bar_in_each_map() -> None:
+    found = altered_two(engine="numpy")
+    figure = draw_stroke(found)
+    bars = [
+        (axes.get_title(), *patch.get_xy(), patch.get_width())
+        for axes in figure.axes
+        for patch in axes.patches
+    ]
+    assert len(bars) == 2 * len(found.seen)
+    assert [row.pool for row in found.seen] == [1, 2, 4, 7]
+    for row, (_, x, y, wide) in zip(found.seen, bars[: len(found.seen)], strict=True):
+        bar = found.bar(row.pool, 0)
+        assert bar is not None
+        assert (x + 0.5, y + 0.5, wide) == (bar.first, bar.row, bar.length)
+
+
+def test_wrong_arguments_of_a_drawn_two() -> None:
+    with pytest.raises(ValueError, match='change must be "hook" or "slant", got \'size\''):
+        altered_two(change="size")
+    with pytest.raises(ValueError, match="no pixel changes with hook 0"):
+        altered_two(amount=0.0, engine="numpy")
+    with pytest.raises(ValueError, match="seed must be at least 0"):
+        drawn_two(-1)
 
 
 @pytest.mark.parametrize(

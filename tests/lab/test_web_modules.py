@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.lab.web_modules import WebModuleError, joined
+from striate.common.web_modules import WebModuleError, joined
 from tests.lab.node_functions import WEB, needs_node
 
 

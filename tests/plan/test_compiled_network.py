@@ -42,7 +42,7 @@ from striate.nest.thread_pool import thread_pool
 from striate.network import Input, Network, Node
 from striate.optim.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from striate.optim.optimizers import SGD, AdamW, Optimizer
-from striate.plan.optimizer_step import decay_of_lines
+from striate.plan.update.optimizer_step import decay_of_lines
 
 
 def lenet() -> Network:

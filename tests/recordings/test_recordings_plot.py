@@ -1,6 +1,7 @@
 """Pictures of signals. That they are good to look at was looked at; here is what can be counted."""
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from striate import recordings
 from striate.recordings import Recording, RecordingError
-from striate.recordings.plot import check_picture, envelope, plot, plot_grids
+from striate.recordings.plot import Curve, check_picture, envelope, plot, plot_grids
 
 F = recordings.demo("article")
 Y = np.convolve(F.values, [1 / 3] * 3)[:10]
@@ -29,8 +30,7 @@ def grays(image: Any) -> int:
 
 
 def drawn(before: Recording, after: Any, **how: Any) -> Any:
-    settings: dict[str, Any] = {"first": 0, "step": 1, "formula": "y", "kind": "png"}
-    return pixels(plot(before, after, **{**settings, **how}))
+    return pixels(plot(before, [Curve(after, "y", **how)], "png"))
 
 
 def test_the_plot_of_the_article() -> None:
@@ -49,7 +49,7 @@ def test_the_plot_of_the_article() -> None:
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf", "jpg", "webp"])
 def test_kinds_of_pictures(kind: str) -> None:
     assert check_picture(f"a.b.{kind.upper()}") == kind
-    content = plot(F, Y, first=0, step=1, formula="y", kind=kind)
+    content = plot(F, [Curve(Y, "y")], kind)
     heads = {
         "png": b"\x89PNG",
         "svg": b"<?xml",
@@ -87,7 +87,7 @@ def test_a_million_samples() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(1_000_000, 2))
     recording = Recording(values, "x", rate=44100, coding="float32")
-    content = plot(recording, values * 0.3, first=0, step=1, formula="y", kind="svg")
+    content = plot(recording, [Curve(values * 0.3, "y")], "svg")
     assert len(content) < 1_000_000  # the band, and not the samples
     image = drawn(recording, values * 0.3)
     assert reds(image) > 50_000
@@ -108,13 +108,34 @@ def test_constant_and_single_samples() -> None:
     assert reds(drawn(flat, np.zeros(10_000))) > 20
 
 
+def test_a_signal_by_itself_and_two_results() -> None:
+    alone = pixels(plot(F, (), "png"))
+    assert grays(alone) > 3000
+    assert reds(alone) == 0
+    blue = Curve(-Y, "other", colour="blue")
+    image = pixels(plot(F, [Curve(Y, "y"), blue], "png"))
+    assert reds(image) > 3000
+    assert ((image[..., 2] > 200) & (image[..., 0] < 60)).sum() > 3000
+
+
+def test_ticks_are_whole_samples() -> None:
+    """Each of few samples has one, and of many none lies between two."""
+    for count in (3, 10, 24, 60, 300):
+        text = plot(Recording(np.arange(count), "x"), (), "svg").decode()
+        ticks = re.findall(r"<g id=\"xtick_\d+\">.*?<!-- (.*?) -->", text, re.DOTALL)
+        assert all(re.fullmatch(r"−?\d+", tick) for tick in ticks), ticks
+        if count <= 24:
+            assert set(map(str, range(count))) <= set(ticks)
+
+
 def test_grids() -> None:
     square = np.arange(9).reshape(3, 3)
-    small = pixels(plot_grids(square, square, square, formula="y", kind="png"))
-    assert small.std() > 30
     noise = np.random.default_rng(0).normal(size=(40, 60))
-    assert pixels(plot_grids(noise, square, noise, formula="y", kind="png")).std() > 30
+    one = pixels(plot_grids([("f", noise)], "png"))
+    three = pixels(plot_grids([("f", noise), ("g", square), ("y", noise)], "png"))
+    assert three.std() > 30
+    assert three.shape[1] > 2.9 * one.shape[1]
     with pytest.raises(RecordingError, match="complex"):
-        plot_grids(square * 1j, square, square, formula="y", kind="png")
+        plot_grids([("f", square * 1j)], "png")
     with pytest.raises(RecordingError, match="complex"):
-        plot(Recording(F.values * 1j, "x"), Y, first=0, step=1, formula="y", kind="png")
+        plot(Recording(F.values * 1j, "x"), [Curve(Y, "y")], "png")

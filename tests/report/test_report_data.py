@@ -229,13 +229,21 @@ def test_what_is_left_out_first() -> None:
     weights = EACH_NUMBER * (80 + 8 * 16 * 5 + 5)
     own = EACH_NUMBER * 100
     image = EACH_NUMBER * (conv + dense) + own
-    everything = fit_page(network, 3, weights + 3 * image + 1, own)
+    # Gradients of the outputs, of what the dense layer reads, and of the image.
+    back = EACH_NUMBER * (dense + 8 * 4 * 4 + 100)
+    everything = fit_page(network, 3, weights + 3 * (image + back) + 1, own)
     assert everything.images == 3 and everything.kept == {0, 4}
     assert everything.shown == {-1, 0, 1, 2, 3, 4} and everything.weights == {0, 4}
-    assert fit_page(network, 3, weights + 3 * image - 1, own).images == 2
+    assert everything.gradients == {-1, 3, 4} and everything.gradients_shown == everything.shown
+    assert fit_page(network, 3, weights + 3 * (image + back) - 1, own).images == 2
+    # Where not even one image has room for its gradients, those near the loss stay.
+    some = fit_page(network, 3, weights + image + back - 1, own)
+    assert some.images == 1 and some.shown == everything.shown and some.gradients == {3, 4}
+    few = fit_page(network, 3, weights + image + 30, own)
+    assert few.shown == everything.shown and few.gradients == {4}
     # Without the convolution's values its ReLU cannot be shown, but the maxima can be kept.
     without = fit_page(network, 3, weights + image - 1, own)
-    assert without.images == 2 and without.kept == {2, 4} and without.shown == {-1, 2, 3, 4}
+    assert without.images == 1 and without.kept == {2, 4} and without.shown == {-1, 2, 3, 4}
     assert fit_page(network, 3, 0, own).shown == {-1}
 
 

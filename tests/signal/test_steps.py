@@ -41,16 +41,17 @@ def test_article_001_smoothed() -> None:
 def test_article_001_written() -> None:
     text = str(steps(F, [1 / 3] * 3, "same", origin="corner"))
     lines = text.splitlines()
-    assert lines[0] == "y(n) = Σ f(n - i)·g(i)    a convolution: g is flipped"
+    assert lines[0] == "y(n) = Σ f(i)·g(n - i)    a convolution: g is flipped"
     assert lines[1] == "f = 10  9  10  9  10  1  10  9  10  8"
     assert lines[2] == "g = 1/3  1/3  1/3,  flipped: the same"
-    assert lines[4] == "Beyond the ends of f is 0: those terms are left out."
-    assert len(lines) == 16
-    assert lines[6].replace(" ", "") == "y(0)=f(0)·g(0)=10·1/3=3.33333"
-    assert lines[7].replace(" ", "") == "y(1)=f(0)·g(1)+f(1)·g(0)=10·1/3+9·1/3=6.33333"
-    assert lines[12] == ("y(6) = f(4)·g(2) + f(5)·g(1) + f(6)·g(0) = 10·1/3 + 1·1/3 + 10·1/3 = 7")
+    assert lines[4] == "f is defined for 0 ≤ i ≤ 9 and g for 0 ≤ n - i ≤ 2."
+    assert lines[5] == "Beyond their ends f and g are 0: those terms are left out."
+    assert len(lines) == 17
+    assert lines[7].replace(" ", "") == "y(0)=f(0)·g(0)=10·1/3=3.33333"
+    assert lines[8].replace(" ", "") == "y(1)=f(0)·g(1)+f(1)·g(0)=10·1/3+9·1/3=6.33333"
+    assert lines[13] == ("y(6) = f(4)·g(2) + f(5)·g(1) + f(6)·g(0) = 10·1/3 + 1·1/3 + 10·1/3 = 7")
     # All sums stand in the same columns.
-    assert len({row.rindex(" = ") for row in lines[6:]}) == 1
+    assert len({row.rindex(" = ") for row in lines[7:]}) == 1
 
 
 def test_article_001_in_two_dimensions_from_the_corner() -> None:
@@ -80,8 +81,13 @@ def test_article_001_in_two_dimensions_from_the_centre() -> None:
     assert step.value == sum(a * b for a, b in zip(range(1, 10), range(9, 0, -1), strict=True))
     text = str(result)
     # The article's convention: g is defined from -1 to 1, and its centre is (0, 0).
-    assert text.startswith("y(m, n) = Σ f(m - i, n - j)·g(i, j)    a convolution: g is flipped")
-    assert "g(0, 0) = 5 is the origin, row and column 1, 1 of g: i = -1 … 1, j = -1 … 1." in text
+    assert text.startswith("y(m, n) = Σ f(i, j)·g(m - i, n - j)    a convolution: g is flipped")
+    assert (
+        "g(0, 0) = 5 is the origin, row and column 1, 1 of g, which goes from g(-1, -1) to g(1, 1)."
+    ) in text
+    assert (
+        "f is defined for 0 ≤ i ≤ 2, 0 ≤ j ≤ 2 and g for -1 ≤ m - i ≤ 1, -1 ≤ n - j ≤ 1."
+    ) in text
     assert "y(1, 1) = f(0, 0)·g(1, 1) + f(0, 1)·g(1, 0) + f(0, 2)·g(1, -1) +" in text
     assert text.endswith("= 165")
 
@@ -90,7 +96,7 @@ def test_correlation_is_not_flipped() -> None:
     result = steps([1, 2, 3], [4, 5], correlate=True, mode="valid")
     assert [step.value for step in result] == [4 + 10, 8 + 15]
     assert str(result).splitlines()[0] == (
-        "y(n) = Σ f(n + i)·g(i)    a correlation: g is not flipped"
+        "y(n) = Σ f(i)·g(i - n)    a correlation: g is not flipped"
     )
     assert "flipped:" not in str(result)
     assert "y(1) = f(1)·g(0) + f(2)·g(1) = 2·4 + 3·5 = 23" in str(result)
@@ -99,9 +105,12 @@ def test_correlation_is_not_flipped() -> None:
 def test_one_sum_as_a_table() -> None:
     text = str(steps([1, 2, 3], [1, 0, -1], at=2))
     assert text.splitlines() == [
-        "y(n) = Σ f(n - i)·g(i)    a convolution: g is flipped",
+        "y(n) = Σ f(i)·g(n - i)    a convolution: g is flipped",
         "f = 1  2  3",
         "g = 1  0  -1,  flipped: -1  0  1",
+        "",
+        "f is defined for 0 ≤ i ≤ 2 and g for 0 ≤ n - i ≤ 2.",
+        "Beyond its ends g is 0: those terms are left out.",
         "",
         "f          f(0) = 1   f(1) = 2  f(2) = 3",
         "g flipped  g(2) = -1  g(1) = 0  g(0) = 1",
@@ -157,15 +166,40 @@ def test_formula_tells_what_is_read(
     result = steps(f, g, correlate=correlated, fill_value=4, **how)
     run = correlate if correlated else convolve
     np.testing.assert_array_equal(values(result), run(f, g, fill_value=4, **how))
-    formula = str(result).splitlines()[0].split("Σ f(")[1].split(")·")[0].split(", ")
+    heading = str(result).splitlines()[0].split("    ")[0]
+    letters = {"m": 0, "n": 1}
+    counted = {"i": 0, "j": 1}
+    f_index, g_index = (
+        [part.replace("·", "*") for part in text.rstrip(")").split(", ")]
+        for text in heading.split("Σ f(")[1].split(")·g(")
+    )
+    spread = dilation != 1
+    # Where g is spread i and j count its taps, else they are an element of f, as in article 001.
+    assert g_index == ["i", "j"] if spread else f_index == ["i", "j"]
     for step in result:
         for term in step.terms:
-            counted = [i - o for i, o in zip(term.tap, result.origin, strict=True)]
-            names = {
-                "m": step.position[0], "n": step.position[1], "i": counted[0], "j": counted[1]
-            }  # fmt: skip
-            index = [eval(part.replace("·", "*"), {}, names) for part in formula]
-            assert tuple(index) == term.index
+            tap = [i - o for i, o in zip(term.tap, result.origin, strict=True)]
+            here = tap if spread else term.index
+            names = {name: step.position[axis] for name, axis in letters.items()}
+            names |= {name: here[axis] for name, axis in counted.items()}
+            assert [eval(part, {}, names) for part in f_index] == list(term.index)
+            assert [eval(part, {}, names) for part in g_index] == tap
+
+
+def test_the_domains_are_those_of_the_terms() -> None:
+    """An i is in both ranges exactly where the sum has a term."""
+    f, g = [3, -1, 4, 1, 5], [2, 7, 1]
+    for correlated in (False, True):
+        result = steps(f, g, "same", origin="center", correlate=correlated)
+        head = "f is defined for 0 ≤ i ≤ 4 and g for "
+        (sentence,) = (row for row in str(result).splitlines() if row.startswith(head))
+        low, place, high = sentence.removeprefix(head).rstrip(".").split(" ≤ ")
+        for step in result:
+            inside = [
+                i for i in range(5) if int(low) <= eval(place, {}, {"i": i, "n": step.position[0]})
+                <= int(high)
+            ]  # fmt: skip
+            assert [(i,) for i in inside] == [term.index for term in step.terms]
 
 
 def test_borders_are_shown() -> None:
@@ -179,8 +213,10 @@ def test_borders_are_shown() -> None:
     text = str(steps(np.eye(3), np.ones((2, 2)), "same", border=["wrap", "fill"]))
     assert 'along axis 0, "wrap"' in text
     assert "along axis 1 is 0" in text
-    # Where nothing beyond the ends is read, nothing is said of it.
-    assert "Beyond" not in str(steps([1, 2, 3], [1, 1], "valid"))
+    assert "f and g are 0" not in text
+    # Where nothing beyond the ends of f is read, nothing is said of it.
+    assert "Beyond the ends of f" not in str(steps([1, 2, 3], [1, 1], "valid"))
+    assert "Beyond its ends g is 0" in str(steps([1, 2, 3], [1, 1], "valid"))
 
 
 def test_integers_wrap_and_the_text_says_so() -> None:
@@ -198,7 +234,7 @@ def test_booleans_are_or_of_ands() -> None:
 def test_complex_kernels_are_conjugated_in_correlation() -> None:
     result = steps([1, 2], [1j, 2 - 1j], correlate=True)
     np.testing.assert_allclose(values(result), scipy.signal.correlate([1, 2], [1j, 2 - 1j]))
-    assert "·conj(g(i))" in str(result)
+    assert "·conj(g(i - n + 1))" in str(result)
     assert "(2+1j)" in str(result)
 
 

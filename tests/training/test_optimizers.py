@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from striate.optim.layerwise import LAMB, LARS
 from striate.optim.optimizers import SGD, AdamW, by_name, from_dict
 
 SIZE = 37
@@ -77,7 +78,7 @@ def test_adamw_agrees_with_torch(beta1, beta2, eps, weight_decay):
     assert optimizer.steps == 7
 
 
-@pytest.mark.parametrize("optimizer", [SGD(), AdamW()])
+@pytest.mark.parametrize("optimizer", [SGD(), AdamW(), LARS(), LAMB()])
 def test_state_is_aligned_float32(optimizer):
     optimizer.prepare(SIZE)
     assert len(optimizer.state) == optimizer.slots
@@ -98,7 +99,7 @@ def test_state_is_aligned_float32(optimizer):
     assert not optimizer.state[0].any()
 
 
-@pytest.mark.parametrize("make", [SGD, AdamW])
+@pytest.mark.parametrize("make", [SGD, AdamW, LARS, LAMB])
 def test_stored_state_goes_on_with_the_same_bits(make):
     whole = make(weight_decay=0.1)
     first = make(weight_decay=0.1)
@@ -118,7 +119,7 @@ def test_stored_state_goes_on_with_the_same_bits(make):
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
-@pytest.mark.parametrize("make", [SGD, AdamW])
+@pytest.mark.parametrize("make", [SGD, AdamW, LARS, LAMB])
 def test_copies_have_state_of_their_own_and_aligned(make, copied):
     optimizer = make()
     flat = np.ones(SIZE, dtype=np.float32)
@@ -160,7 +161,9 @@ def test_bad_hyperparameters_are_told(make, options, message):
 def test_bad_types_names_and_rates_are_told():
     with pytest.raises(TypeError, match="nesterov must be True or False"):
         SGD(nesterov="yes")
-    with pytest.raises(ValueError, match="unknown optimizer 'adam': known are 'sgd', 'adamw'"):
+    with pytest.raises(
+        ValueError, match="unknown optimizer 'adam': known are 'sgd', 'adamw', 'lars'"
+    ):
         by_name("adam")
     with pytest.raises(TypeError, match=r"optimizer 'sgd'.*beta1"):
         by_name("sgd", beta1=0.9)
@@ -173,4 +176,6 @@ def test_bad_types_names_and_rates_are_told():
 def test_by_name():
     assert isinstance(by_name("sgd", momentum=0.5), SGD)
     assert isinstance(by_name("adamw"), AdamW)
+    assert isinstance(by_name("lars", trust_coefficient=0.01), LARS)
+    assert isinstance(by_name("lamb"), LAMB)
     assert repr(by_name("sgd")) == "SGD(momentum=0.9, nesterov=True, weight_decay=0.0)"

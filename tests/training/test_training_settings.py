@@ -42,6 +42,32 @@ from striate.training.training_settings import NAMES, TrainingSettings
         ({"schedule": Cosine(), "warmup": 2}, ValueError, "warmup is for a schedule given by name"),
         ({"warmup": 1.5}, ValueError, "as a share of all steps must lie in 0 … 1"),
         ({"label_smoothing": 1.0}, ValueError, "label_smoothing must be at least 0 and below 1"),
+        (
+            {"warmup_epochs": 11},
+            ValueError,
+            "warmup_epochs must lie in 0 … 10, the epochs of the training, not 11",
+        ),
+        ({"warmup_epochs": -0.5}, ValueError, "warmup_epochs must lie in 0 … 10"),
+        ({"warmup_epochs": np.nan}, ValueError, "warmup_epochs must lie in 0 … 10"),
+        ({"warmup_epochs": "2"}, TypeError, "warmup_epochs must be a number, not '2'"),
+        ({"warmup_epochs": True}, TypeError, "warmup_epochs must be a number, not True"),
+        (
+            {"warmup_epochs": 2, "warmup": 0.1},
+            ValueError,
+            r"warmup \(0.1\) and warmup_epochs \(2\) say the same in other units: give one of them",
+        ),
+        (
+            {"schedule": Cosine(), "warmup_epochs": 2},
+            ValueError,
+            "warmup_epochs is for a schedule given by name",
+        ),
+        ({"base_batch_size": 0}, ValueError, "base_batch_size must be at least 1, not 0"),
+        ({"base_batch_size": 2.5}, TypeError, "base_batch_size must be a whole number, not 2.5"),
+        (
+            {"base_batch_size": 256, "schedule": lambda step, total: 0.1},
+            ValueError,
+            "a function says the rates itself: leave base_batch_size out",
+        ),
     ],
 )
 def test_settings_are_checked(given: Any, error: type[Exception], match: str) -> None:
@@ -70,8 +96,8 @@ def test_what_is_usual() -> None:
     """As the pages say it."""
     assert asdict(TrainingSettings()) == {
         "optimizer": "adamw", "learning_rate": None, "weight_decay": None, "schedule": "one-cycle",
-        "warmup": None, "epochs": 10, "batch_size": 128, "groups": 1, "label_smoothing": 0.0,
-        "augment": None,
+        "warmup": None, "warmup_epochs": None, "epochs": 10, "batch_size": 128,
+        "base_batch_size": None, "groups": 1, "label_smoothing": 0.0, "augment": None,
     }  # fmt: skip
     assert TrainingSettings().description == (
         "10 epochs, batches of 128, adamw (one-cycle), augmentation: none"
@@ -105,6 +131,56 @@ def test_the_highest_rate() -> None:
     assert TrainingSettings(optimizer=SGD()).highest_rate == 0.05
     assert TrainingSettings(optimizer="sgd", learning_rate=3).highest_rate == 3.0
     assert np.isnan(TrainingSettings(schedule=lambda step, total: 0.1).highest_rate)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"),
+    [("sgd", 3.2), ("lars", 3.2), (SGD(), 3.2), ("adamw", 0.1 * 32**0.5), ("lamb", 0.1 * 32**0.5)],
+)
+def test_the_rate_grows_with_the_batch(optimizer: Any, rate: float) -> None:
+    """In proportion, or with the square root of the batch."""
+    settings = TrainingSettings(
+        optimizer=optimizer, learning_rate=0.1, batch_size=8192, base_batch_size=256, groups=32
+    )
+    assert settings.highest_rate == pytest.approx(rate, rel=1e-12)
+    assert replace(settings, batch_size=256).highest_rate == 0.1
+    few = settings.fitted_to(256)
+    assert (few.batch_size, few.groups, few.highest_rate) == (256, 32, 0.1)
+    assert settings.fitted_to(20).groups == 20
+
+
+def test_the_usual_rate_grows_with_the_batch_too() -> None:
+    settings = TrainingSettings(optimizer="sgd", batch_size=1024, base_batch_size=256)
+    assert settings.highest_rate == 0.2
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share"), [(2, 0.25), (0.5, 0.0625), (8, 1.0), (np.int64(1), 1 / 8)]
+)
+def test_a_warmup_of_epochs_is_a_share_of_them(epochs: Any, share: float) -> None:
+    settings = TrainingSettings(schedule="constant", epochs=8, warmup_epochs=epochs)
+    assert repr(settings.make_schedule()) == repr(ConstantRate(share))
+
+
+def test_a_warmup_given_in_one_unit_takes_the_place_of_that_in_the_other() -> None:
+    settings = TrainingSettings(warmup=0.2)
+    changed = settings.changed(warmup_epochs=1)
+    assert (changed.warmup, changed.warmup_epochs) == (None, 1)
+    back = changed.changed(warmup=0.3)
+    assert (back.warmup, back.warmup_epochs) == (0.3, None)
+    assert changed.changed(schedule="cosine").warmup_epochs is None
+    assert changed.changed(epochs=3).warmup_epochs == 1
+
+
+def test_what_is_told_of_large_batches() -> None:
+    settings = TrainingSettings(
+        optimizer="sgd", learning_rate=0.1, batch_size=8192, base_batch_size=256, groups=32,
+        schedule="step", epochs=30, warmup_epochs=5,
+    )  # fmt: skip
+    assert settings.description == (
+        "30 epochs, batches of 8192 in 32 groups, sgd at 3.2, that is 0.1 for batches of 256 "
+        "(step, warm-up over 5 epochs), augmentation: none"
+    )
 
 
 def test_rates_are_for_one_optimizer_and_a_warmup_for_one_schedule() -> None:

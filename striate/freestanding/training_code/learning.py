@@ -16,8 +16,8 @@ from striate.optim.losses import (
     from_dict,
     has_nests,
 )
-from striate.optim.optimizers import Optimizer, by_name
-from striate.plan.optimizer_step import is_known
+from striate.optim.optimizers import SGD, AdamW, Optimizer, by_name
+from striate.plan.update.update_rules import is_known
 
 if TYPE_CHECKING:
     from striate.model.model import Model
@@ -144,6 +144,11 @@ def _optimizer(given: str | Optimizer) -> Optimizer:
     if not isinstance(found, Optimizer) or not is_known(found):
         raise StriateValueError(
             "export: an optimizer with a rule of its own cannot be carried; give SGD, AdamW or "
+            "their names"
+        )
+    if not isinstance(found, SGD | AdamW):
+        raise StriateValueError(
+            f"export: {found.kind} is for large batches and cannot be carried; give SGD, AdamW or "
             "their names"
         )
     return found

@@ -1,5 +1,5 @@
-"""The numbers of an optimiser's next step, as code: what `striate.plan.optimizer_step` writes into
-its table, to the bit.
+"""The numbers of an optimiser's next step, as code: what `striate.plan.update` writes into its
+table, to the bit.
 
 They are computed in 64 bits, by additions, multiplications and divisions alone: processors that
 have these in 32 bits only bring functions for them with every compiler, but no C library.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from striate.nest.ir import Function, Value, literal
 from striate.optim.optimizers import SGD, AdamW, Optimizer
-from striate.plan.optimizer_step import NUMBERS
+from striate.plan.update.update_rules import NUMBERS
 
 _BITS = 32  # of the number of steps
 
@@ -79,7 +79,7 @@ def _narrow(code: Function, value: Value) -> Value:
 
 
 def _power(code: Function, base: float, exponent: Value) -> Value:
-    """`striate.plan.optimizer_step.power`."""
+    """`striate.plan.update.update_rules.power`."""
 
     def turn(bit: Value, carried: list[Value]) -> list[Value]:
         result, square = carried
@@ -95,7 +95,7 @@ def _power(code: Function, base: float, exponent: Value) -> Value:
 
 
 def _root(code: Function, value: Value) -> Value:
-    """`striate.plan.optimizer_step.root`."""
+    """`striate.plan.update.update_rules.root`."""
     near = code.call("float", "llvm.sqrt.f32", ("float", _narrow(code, value)))
     found = code.emit(f"fpext float {near} to double")
     for _ in range(2):

@@ -26,10 +26,12 @@ from striate.plan.inputs import InputFormat
 from striate.plan.layout import Buffer
 from striate.plan.lowering.lanes import lanes_for
 from striate.plan.memory.placement import Memory
-from striate.plan.optimizer_step import NUMBERS, decay_of_lines, factors_of, recorded
 from striate.plan.plan import Plan
 from striate.plan.settings import Settings
 from striate.plan.stage import Stage
+from striate.plan.update.optimizer_step import decay_of_lines
+from striate.plan.update.update_rules import NUMBERS
+from striate.plan.update.update_stages import factors_of, recorded
 
 if TYPE_CHECKING:
     from striate.model.model import Model

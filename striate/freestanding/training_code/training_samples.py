@@ -14,8 +14,8 @@ from striate.nest.target import Target, host
 from striate.nest.thread_pool import thread_pool
 from striate.optim.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, positive_weight_of
 from striate.plan.analysis.batchnorm_folding import folded
-from striate.plan.optimizer_step import Update, decay_of_lines
 from striate.plan.runner import Runner
+from striate.plan.update.optimizer_step import Update, decay_of_lines
 
 if TYPE_CHECKING:
     from striate.freestanding.training_code.learning import Learning

@@ -1,6 +1,8 @@
 // Elements, colours and small pictures of numbers.
 
-function element(tag, attributes = {}, ...children) {
+import { exact, number } from "./words.js";
+
+export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
@@ -14,14 +16,14 @@ function element(tag, attributes = {}, ...children) {
 // Blue is negative, white is zero, red is positive; in both colour schemes, for zero must be seen.
 const NEGATIVE = [33, 102, 172], ZERO = [247, 247, 247], POSITIVE = [178, 24, 43];
 
-function colour(share) {
+export function colour(share) {
   const towards = share < 0 ? NEGATIVE : POSITIVE;
   const part = Math.sqrt(Math.min(Math.abs(share), 1)); // small numbers can be told from zero
   return ZERO.map((zero, i) => Math.round(zero + part * (towards[i] - zero)));
 }
 
 // A canvas of rows × columns pixels, each in the colour that `at(row, column)` returns.
-function pixels(rows, columns, at) {
+export function pixels(rows, columns, at) {
   const canvas = element("canvas", { width: columns, height: rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
@@ -34,13 +36,13 @@ function pixels(rows, columns, at) {
   return canvas;
 }
 
-function largest(numbers) {
+export function largest(numbers) {
   let most = 0;
   for (const x of numbers) most = Math.max(most, Math.abs(x));
   return most;
 }
 
-function legend(most) {
+export function legend(most) {
   const bar = pixels(1, 64, (_, column) => colour((column - 31.5) / 31.5));
   bar.setAttribute("aria-hidden", "true");
   return element("div", { class: "legend" }, `−${number(most)}`, bar, `${number(most)}`,
@@ -48,7 +50,7 @@ function legend(most) {
 }
 
 // Numbers in a grid, each in a cell that `cell(k)` makes.
-function grid(columns, total, caption, cell) {
+export function grid(columns, total, caption, cell) {
   const body = element("tbody");
   for (let start = 0; start < total; start += columns) {
     const row = element("tr");
@@ -58,11 +60,18 @@ function grid(columns, total, caption, cell) {
   return element("div", { class: "scroll" }, element("table", {}, element("caption", {}, caption), body));
 }
 
-const numberCell = (value, name = "cell") =>
+export const numberCell = (value, name = "cell") =>
   element("span", { class: name, title: exact(value), "data-value": value }, number(value));
 
-function choice(label, options, chosen, onchange) {
+export function choice(label, options, chosen, onchange) {
   const select = element("select", { onchange: () => onchange(Number(select.value)) },
     options.map(([value, text]) => element("option", { value, selected: value === chosen }, text)));
   return element("label", {}, label, select);
+}
+
+// Drawing anew must not take the keyboard's place away: returns a function that gives it back.
+export function focusPath(view) {
+  const all = () => [...view.querySelectorAll("button, select, input, canvas[tabindex], a[href], summary")];
+  const at = all().indexOf(document.activeElement);
+  return at < 0 ? null : () => all()[at]?.focus({ preventScroll: true });
 }

@@ -8,12 +8,17 @@
 //   "formula"  text: with the numbers put in; from: [{node, index, value}]
 //   "input"    raw, text
 //   "unknown"  text: why it is not told
+// and `also`: the weights that made it beside those of the terms, [{node, name, index}].
 
-const EPSILON = 2 ** -23;
+import { outputsOver } from "../../lab/web/maths/network/windows.js";
+import { affineOf, chosenBy, columnsOf, counted, decode, INPUT, isShown, nodeName, normalised, partOf, placeOf, report, shapeOf, spreadTo, taps, valuesOf } from "./values.js";
+import { bracketed, megabytes, number, placeText } from "./words.js";
 
-function explain(image, node, index) {
+export const EPSILON = 2 ** -23;
+
+export function explain(image, node, index) {
   const value = valuesOf(image, node)[index];
-  const told = { node, index, value, from: [] };
+  const told = { node, index, value, from: [], of: "value" };
   if (node === INPUT) return { ...told, kind: "input", ...explainInput(image, index, value) };
   const layer = report.nodes[node];
   const missing = layer.inputs.filter((source) => !isShown(source));
@@ -24,25 +29,36 @@ function explain(image, node, index) {
   const how = explanations[layer.type];
   if (!how) return { ...told, kind: "unknown", text: `This page cannot write out a layer of the type ${layer.type}.` };
   const read = layer.inputs.map((source) => valuesOf(image, source));
-  const made = { ...told, ...how(layer, read, index, node, value) };
+  const made = { ...told, also: channelWeights(node, index), ...how(layer, read, index, node, value) };
   return made.kind === "sum" ? checked(made) : made;
 }
 
-// Adds the total in double precision, and compares it with the value of the engine, which added
-// float32 numbers in an order of its own.
-function checked(made) {
+// The weights of a value's channel, other than those of a sum: [{node, name, index}].
+function channelWeights(node, index) {
+  const { arrays = {} } = report.nodes[node];
+  return ["scale", "shift", "slope"].filter((name) => arrays[name]).map((name) => ({ node, name, index: index % decode(arrays[name]).length }));
+}
+
+// The total in double precision, how many terms it has, and what they would come to if all were positive.
+export function summed(made) {
   let [total, absolute, terms] = [made.bias ?? 0, Math.abs(made.bias ?? 0), 1];
   for (const part of made.parts) {
     part.subtotal = part.terms.reduce((sum, term) => sum + term.product, 0);
-    absolute += part.terms.reduce((sum, term) => sum + Math.abs(term.product), 0);
+    absolute += part.terms.reduce((sum, term) => sum + (term.rounding ?? Math.abs(term.product)), 0);
     total += part.subtotal;
     terms += part.terms.length;
   }
   const divisor = made.divisor ?? 1;
-  total /= divisor;
+  return { total: total / divisor, absolute: absolute / divisor, terms };
+}
+
+// Adds the total, and compares it with the value of the engine, which added float32 numbers in an order of
+// its own.
+export function checked(made) {
+  const { total, absolute, terms } = summed(made);
   const difference = Math.abs(total - made.value);
   // Each rounding is at most half of EPSILON of what is summed so far; in practice they cancel.
-  const bound = (EPSILON / 2) * (4 + Math.sqrt(terms)) * (absolute / divisor) + 2 ** -149;
+  const bound = (EPSILON / 2) * (4 + Math.sqrt(terms)) * absolute + 2 ** -149;
   return { ...made, total, terms, check: { difference, bound, fits: difference <= bound } };
 }
 
@@ -54,36 +70,33 @@ function explainInput(image, index, value) {
   return { raw, text: `(pixel − mean) / std = (${number(raw)} − ${bracketed(mean[c])}) / ${number(std[c])} = ${number(value)}` };
 }
 
-const explanations = {
+export const explanations = {
   Conv2D(layer, [x], index, node) {
     const filters = decode(layer.arrays.filters);
     const filter = index % layer.shape[2];
-    return windowSum(layer, x, index, node, (k) => filters[k], biasOf(layer, filter));
+    return windowSum(layer, x, index, node, { name: "filters", array: filters, start: 0 }, filter);
   },
   LocallyConnected2D(layer, [x], index, node) {
     const weights = decode(layer.arrays.weights);
     // A Conv2D with filters of its own at each position.
     const position = Math.floor(index / layer.shape[2]);
     const start = position * (weights.length / (layer.shape[0] * layer.shape[1]));
-    return windowSum(layer, x, index, node, (k) => weights[start + k], biasOf(layer, index));
+    return windowSum(layer, x, index, node, { name: "weights", array: weights, start }, index);
   },
-  Dense(layer, [x], index) {
+  Dense(layer, [x], index, node) {
     const weights = decode(layer.arrays.weights);
     const columns = weights.length / x.length;
     // In a GroupedDense successive units share a column.
     const column = Math.floor(index / (layer.shape[0] / columns));
-    const terms = Array.from(x, (input, i) => term(i, input, weights[i * columns + column]));
-    return { kind: "sum", parts: [{ source: layer.inputs[0], terms }], bias: biasOf(layer, column) };
+    const terms = Array.from(x, (input, i) => term(i, input, weights[i * columns + column], i * columns + column));
+    const part = { source: layer.inputs[0], weights: { node, name: "weights" }, terms };
+    return { kind: "sum", parts: [part], ...biasOf(layer, node, column) };
   },
   GroupedDense: (...all) => explanations.Dense(...all),
   SumPool2D: (layer, [x], index, node) => ({ kind: "sum", parts: [pooled(layer, x, index, node)] }),
   AvgPool2D(layer, [x], index, node) {
     const part = pooled(layer, x, index, node);
-    const [row, column] = placeOf(node, index);
-    const [height, width] = shapeOf(part.source);
-    const [top, bottom, left, right] = layer.counted;
-    const divisor = taps(node, row, column).filter((tap) =>
-      tap.row >= -top && tap.row < height + bottom && tap.column >= -left && tap.column < width + right).length;
+    const divisor = counted(node, index);
     return { kind: "sum", parts: [part], divisor };
   },
   GlobalAvgPool2D(layer, [x], index) {
@@ -97,30 +110,24 @@ const explanations = {
     const [row, column, filter] = placeOf(node, index);
     const source = layer.inputs[0];
     const [height, width, channels] = shapeOf(source);
-    const { size, stride, dilation, pads } = layer.window;
     const filters = decode(layer.arrays.filters);
     const share = layer.shape[2] / layer.groups;
     const depth = channels / layer.groups;
     const first = Math.floor(filter / share) * depth;
     // The pixels whose windows hold this output, each with the tap that meets it.
-    const meeting = [];
-    for (let r = 0; r < size[0]; r++)
-      for (let s = 0; s < size[1]; s++) {
-        const y = (row + pads[0] - r * dilation[0]) / stride[0];
-        const x_ = (column + pads[2] - s * dilation[1]) / stride[1];
-        const inside = Number.isInteger(y) && Number.isInteger(x_) && y >= 0 && y < height && x_ >= 0 && x_ < width;
-        if (inside) meeting.push({ at: y * width + x_, tap: r * size[1] + s });
-      }
+    const meeting = outputsOver(layer.window, [height, width], row, column);
     const parts = [...Array(depth).keys()].map((c) => ({
       source,
       channel: first + c,
-      columns: size[1],
-      terms: meeting.map(({ at, tap }) => {
-        const place = at * channels + first + c;
-        return term(place, x[place], filters[(tap * share + (filter % share)) * channels + first + c]);
+      columns: columnsOf(meeting),
+      weights: { node, name: "filters" },
+      terms: meeting.map(({ row: y, column: x_, tap }) => {
+        const place = (y * width + x_) * channels + first + c;
+        const weight = (tap * share + (filter % share)) * channels + first + c;
+        return term(place, x[place], filters[weight], weight);
       }),
     }));
-    return { kind: "sum", parts, bias: biasOf(layer, filter) };
+    return { kind: "sum", parts, ...biasOf(layer, node, filter) };
   },
   MaxPool2D(layer, [x], index, node) {
     return winnerOf({ ...pooled(layer, x, index, node), paddingText: "–" });
@@ -175,8 +182,7 @@ const explanations = {
     const [scale, shift] = ["scale", "shift"].map((name) => decode(layer.arrays[name]));
     const c = index % scale.length;
     const pixel = [...x.subarray(index - c, index - c + scale.length)];
-    const mean = pixel.reduce((sum, one) => sum + one, 0) / pixel.length;
-    const variance = pixel.reduce((sum, one) => sum + (one - mean) ** 2, 0) / pixel.length;
+    const { mean, variance } = normalised(pixel, layer.options.eps);
     return `scale · (x − mean) / √(variance + ε) + shift = ${number(scale[c])} · (${number(v)} − ${bracketed(mean)}) / √(${number(variance)} + ${number(layer.options.eps)}) + ${bracketed(shift[c])}, with mean and variance of this pixel's ${pixel.length} channels`;
   }),
   LRN: (layer, [x], index, node) => formula(layer.inputs[0], index, x, (v) => {
@@ -206,12 +212,13 @@ const explanations = {
   Flatten: (layer, [x], index) => formula(layer.inputs[0], index, x, () => `the value ${placeText(layer.inputs[0], index)} of ${nodeName(layer.inputs[0])}`),
 };
 
-function term(index, input, weight = null) {
-  return { index, input, weight, product: weight === null ? input : input * weight };
+// `at` is the place of the weight among those of the part's layer.
+function term(index, input, weight = null, at = null) {
+  return { index, input, weight, at, product: weight === null ? input : input * weight };
 }
 
-// The sum over a window, its weights being weight(k) for the k-th of (tap, channel, filter).
-function windowSum(layer, x, index, node, weight, bias) {
+// The sum over a window, its weights being those from `start` on, by tap, channel and filter.
+function windowSum(layer, x, index, node, { name, array, start }, unit) {
   const [row, column, filter] = placeOf(node, index);
   const source = layer.inputs[0];
   const [, width, channels] = shapeOf(source);
@@ -222,17 +229,19 @@ function windowSum(layer, x, index, node, weight, bias) {
     source,
     channel: first + c,
     columns: layer.window.size[1],
+    weights: { node, name },
     terms: window.map((tap) => {
-      const at = (tap.row * width + tap.column) * channels + first + c;
-      const factor = weight((tap.tap * depth + c) * kernels + filter);
-      return term(tap.inside ? at : null, tap.inside ? x[at] : 0, factor);
+      const place = (tap.row * width + tap.column) * channels + first + c;
+      const at = start + (tap.tap * depth + c) * kernels + filter;
+      return term(tap.inside ? place : null, tap.inside ? x[place] : 0, array[at], at);
     }),
   }));
-  return { kind: "sum", parts, bias };
+  return { kind: "sum", parts, ...biasOf(layer, node, unit) };
 }
 
-function biasOf(layer, unit) {
-  return layer.arrays.bias ? decode(layer.arrays.bias)[unit] : null;
+function biasOf(layer, node, unit) {
+  if (!layer.arrays.bias) return { bias: null };
+  return { bias: decode(layer.arrays.bias)[unit], also: [{ node, name: "bias", index: unit }] };
 }
 
 function pooled(layer, x, index, node) {
@@ -275,41 +284,3 @@ function moved(layer, x, index, node) {
 function formula(source, index, x, text) {
   return { kind: "formula", text: text(x[index]), from: [{ node: source, index, value: x[index] }] };
 }
-
-// Words and numbers.
-
-let allDigits = false;
-
-// The fewest digits that give the same float32 again; of sums in double precision nine.
-function exact(value) {
-  for (let digits = 1; digits < 9; digits++)
-    if (f32(Number(value.toPrecision(digits))) === value) return plain(value, digits);
-  return plain(value, 9);
-}
-
-function number(value) {
-  return allDigits ? exact(value) : short(value);
-}
-
-const bracketed = (value) => (value < 0 ? `(${number(value)})` : number(value));
-
-// A window of five numbers must fit a phone's width.
-const narrow = matchMedia("(max-width: 820px)");
-
-function short(value) {
-  const brief = value.toPrecision(narrow.matches ? 3 : 4);
-  return Number(brief) === value ? typeset(String(value)) : typeset(brief);
-}
-
-const plain = (value, digits) => typeset(value === 0 ? "0" : value.toPrecision(digits));
-
-const typeset = (text) => text.replace("e+", "e").replace(/-/g, "−");
-
-function placeText(node, index) {
-  const place = placeOf(node, index);
-  if (isImage(node)) return `at row ${place[0]}, column ${place[1]}, channel ${place[2]}`;
-  const last = node === report.nodes.length - 1;
-  return last ? `${index} (${report.classes[index]})` : `${index}`;
-}
-
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

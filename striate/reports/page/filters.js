@@ -1,8 +1,13 @@
 // Learned filters as pictures: those of the first layer at once, all others when they are asked for.
 
+import { choice, colour, element, focusPath, grid, largest, legend, pixels } from "./draw.js";
+import { decode, INPUT, report } from "./values.js";
+import { exact, number } from "./words.js";
+
 const FIRST_TILES = 64;
 
-function showFilters(view) {
+// pick({node, name, index}) shows what moves a weight.
+export function showFilters(view, pick) {
   const layers = report.nodes
     .map((node, index) => ({ node, index }))
     .filter(({ node }) => node.arrays?.filters?.shape.length === 4);
@@ -50,12 +55,14 @@ function showFilters(view) {
       const channels = single ? [...Array(depth).keys()] : [state.picked];
       const names = coloured ? ["red", "green", "blue"] : null;
       return element("div", { class: "card", "aria-live": "polite" },
-        element("h4", {}, `${node.name}, filter ${filter}`),
+        element("h3", {}, `${node.name}, filter ${filter}`),
         node.arrays.bias ? element("p", {}, "Bias: ", number(decode(node.arrays.bias)[filter])) : "",
         element("div", { class: "grids" }, channels.map((c) => {
           const kernel = [...Array(rows * columns).keys()].map((k) => weight(Math.floor(k / columns), k % columns, c, filter));
+          const cell = (k) => element("button", { type: "button", class: "cell", title: `${exact(kernel[k])}: what moves it?`, "data-value": kernel[k],
+            onclick: () => pick({ node: index, name: "filters", index: (k * depth + c) * kernels + filter }) }, number(kernel[k]));
           const caption = names ? names[c] : `channel ${c}`;
-          return element("div", {}, grid(columns, kernel.length, caption, (k) => numberCell(kernel[k])),
+          return element("div", {}, grid(columns, kernel.length, caption, cell),
             kernelFile(`${node.name}-filter${filter}-channel${c}`, kernel, rows, columns));
         })),
         element("p", { class: "small" }, "The layer computes correlation and ", element("code", {}, "striate filter"),
@@ -80,11 +87,4 @@ function showFilters(view) {
   }
 
   draw();
-}
-
-// Drawing anew must not take the keyboard's place away: returns a function that gives it back.
-function focusPath(view) {
-  const all = () => [...view.querySelectorAll("button, select, canvas[tabindex], a[href], summary")];
-  const at = all().indexOf(document.activeElement);
-  return at < 0 ? null : () => all()[at]?.focus({ preventScroll: true });
 }

@@ -1,9 +1,11 @@
 // The numbers of the report, and the values of every layer: as they are in the page or computed
 // from others, in float32 and in the order of the layers' own code, so that each bit is the same.
 
-const report = JSON.parse(document.getElementById("report-data").textContent);
-const INPUT = -1;
-const f32 = Math.fround;
+import { tapsOf } from "../../lab/web/maths/network/windows.js";
+
+export const report = JSON.parse(document.getElementById("report-data").textContent);
+export const INPUT = -1;
+export const f32 = Math.fround;
 
 const readers = {
   u1: [Uint8Array, "getUint8"],
@@ -12,7 +14,7 @@ const readers = {
   f4: [Float32Array, "getFloat32"],
 };
 
-function decode(array) {
+export function decode(array) {
   if (array.numbers) return array.numbers;
   const text = atob(array.data);
   const bytes = new Uint8Array(text.length);
@@ -27,38 +29,32 @@ function decode(array) {
   return array.numbers;
 }
 
-const nodeName = (node) => (node === INPUT ? "input" : report.nodes[node].name);
-const shapeOf = (node) => (node === INPUT ? report.input.shape : report.nodes[node].shape);
-const isShown = (node) => node === INPUT || report.nodes[node].shown;
-const isImage = (node) => shapeOf(node).length === 3;
-const count = (shape) => shape.reduce((a, b) => a * b, 1);
+export const nodeName = (node) => (node === INPUT ? "input" : report.nodes[node].name);
+export const shapeOf = (node) => (node === INPUT ? report.input.shape : report.nodes[node].shape);
+export const isShown = (node) => node === INPUT || report.nodes[node].shown;
+export const isImage = (node) => shapeOf(node).length === 3;
+export const count = (shape) => shape.reduce((a, b) => a * b, 1);
 
 // A value's place: [row, column, channel] of an image, [feature] of a vector.
-function placeOf(node, index) {
+export function placeOf(node, index) {
   const [, width, channels] = shapeOf(node);
   if (!isImage(node)) return [index];
   return [Math.floor(index / channels / width), Math.floor(index / channels) % width, index % channels];
 }
 
-function indexOf(node, place) {
+export function indexOf(node, place) {
   const [, width, channels] = shapeOf(node);
   return isImage(node) ? (place[0] * width + place[1]) * channels + place[2] : place[0];
 }
 
 // The taps that one output of a window layer reads of one channel: [{tap, row, column, inside}].
-function taps(node, row, column) {
-  const { size, stride, dilation, pads } = report.nodes[node].window;
-  const [height, width] = shapeOf(report.nodes[node].inputs[0]);
-  const found = [];
-  for (let r = 0; r < size[0]; r++)
-    for (let s = 0; s < size[1]; s++) {
-      const y = row * stride[0] + r * dilation[0] - pads[0];
-      const x = column * stride[1] + s * dilation[1] - pads[2];
-      const inside = y >= 0 && y < height && x >= 0 && x < width;
-      found.push({ tap: r * size[1] + s, row: y, column: x, inside });
-    }
-  return found;
+export function taps(node, row, column) {
+  const layer = report.nodes[node];
+  return tapsOf(layer.window, shapeOf(layer.inputs[0]), row, column);
 }
+
+// How many columns some outputs or pixels take.
+export const columnsOf = (places) => new Set(places.map(({ column }) => column)).size || 1;
 
 const computedLayers = {
   ReLU: (node, [x]) => x.map((v) => Math.max(v, 0)),
@@ -128,7 +124,7 @@ const computed = new Map(); // "image node" -> values
 let computedImage = null;
 
 // All values of a node for one of the images, or null where the page does not hold them.
-function valuesOf(image, node) {
+export function valuesOf(image, node) {
   if (!isShown(node)) return null;
   const { values, raw } = report.images[image];
   if (node in values) return decode(values[node]);
@@ -154,7 +150,7 @@ function preprocessed(raw) {
 
 // The patch of the image that one value depends on: [top, bottom, left, right], or null if it reads
 // padding alone.
-function patchOf(node, index) {
+export function patchOf(node, index) {
   if (node === INPUT) {
     const [row, column] = placeOf(INPUT, index);
     return [row, row, column, column];
@@ -172,7 +168,7 @@ function patchOf(node, index) {
 }
 
 // Of which input of a Concat a value is, and where it is there: [node, index].
-function partOf(node, index) {
+export function partOf(node, index) {
   const { inputs, widths } = report.nodes[node];
   const place = placeOf(node, index);
   let [channel, which] = [place[place.length - 1], 0];
@@ -180,19 +176,19 @@ function partOf(node, index) {
   return [inputs[which], indexOf(inputs[which], [...place.slice(0, -1), channel])];
 }
 
-function clipped(node, value) {
+export function clipped(node, value) {
   const { low, high } = node.options;
   const above = low === null ? value : Math.max(value, f32(low));
   return high === null ? above : Math.min(above, f32(high));
 }
 
-function affineOf(node) {
+export function affineOf(node) {
   const { scale, shift } = node.arrays;
   return { scale: scale && decode(scale), shift: shift && decode(shift) };
 }
 
 // Which value of an input a product has in it: along an axis of one index, that one.
-function spreadTo(source, node, index) {
+export function spreadTo(source, node, index) {
   const place = placeOf(node, index);
   const [whole, shape] = [[0, 0, ...place].slice(-3), [1, 1, ...shapeOf(source)].slice(-3)];
   const [row, column, channel] = whole.map((at, axis) => Math.min(at, shape[axis] - 1));
@@ -200,7 +196,7 @@ function spreadTo(source, node, index) {
 }
 
 // Which value of its input a layer that chooses channels hands on.
-function chosenBy(node, index) {
+export function chosenBy(node, index) {
   const { options, type, inputs, shape } = report.nodes[node];
   const place = placeOf(node, index);
   const channel = place.pop();
@@ -210,4 +206,22 @@ function chosenBy(node, index) {
       ? (channel % options.groups) * share + Math.floor(channel / options.groups)
       : options.start + channel * options.step;
   return indexOf(inputs[0], [...place, from]);
+}
+
+// How many pixels a mean of AvgPool2D divides by.
+export function counted(node, output) {
+  const { counted: pads, inputs } = report.nodes[node];
+  const [row, column] = placeOf(node, output);
+  const [height, width] = shapeOf(inputs[0]);
+  const [top, bottom, left, right] = pads;
+  return taps(node, row, column).filter((tap) =>
+    tap.row >= -top && tap.row < height + bottom && tap.column >= -left && tap.column < width + right).length;
+}
+
+// (x − mean) / √(variance + ε) of the channels of a pixel; `offset`: how far the mean is from 0, of which digits go.
+export function normalised(pixel, eps) {
+  const mean = pixel.reduce((sum, v) => sum + v, 0) / pixel.length;
+  const variance = pixel.reduce((sum, v) => sum + (v - mean) ** 2, 0) / pixel.length;
+  const inverse = 1 / Math.sqrt(variance + eps);
+  return { mean, variance, inverse, values: pixel.map((v) => (v - mean) * inverse), offset: Math.abs(mean) * inverse };
 }

@@ -8,91 +8,104 @@ from collections.abc import Sequence
 from striate.common.arrays import Array
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
-    OUTPUTS,
-    checks,
+    Contents,
+    LocalGradient,
+    Named,
+    Section,
     factors,
-    local_gradients,
-    named_planes,
-    notes_on,
     product,
-    sections,
-    steps_of,
-    title_of,
 )
-from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
+from striate.teaching.chainrule.passages import Maximum
+from striate.teaching.chainrule.sums import GradientTerm, Sum, Symbol
 
 TERMS_OF_A_LINE = 4
 LINE = 75.0
 """Digits of a line of matrices."""
 
 
-def markdown(written: GradientSums, only: Sequence[str]) -> str:
-    """All of it, or the sums `only`, as Markdown with formulas between dollar signs."""
-    parts = [f"# {title_of(written)}", *notes_on(written), *_arrays(written, "$$")]
-    for heading, sums in sections(written, only):
-        parts.append(f"## {heading}")
-        for one in sums:
-            parts.append("$$\n\\begin{aligned}\n" + _aligned(one) + "\n\\end{aligned}\n$$")
-        if heading == OUTPUTS and (local := _local_gradients(written, only)):
-            parts.append("## The local gradients")
-            parts.append("$$\n\\begin{aligned}\n" + local + "\n\\end{aligned}\n$$")
-    if steps_of(written, only):
-        parts.append("## One step of gradient descent")
-        descent = _descent(written, only)
-        parts.append("$$\n\\begin{aligned}\n" + descent + "\n\\end{aligned}\n$$")
+LAYERS = "The raised number in brackets is that of the layer."
+
+
+def markdown(all_of_it: Contents) -> str:
+    """The contents as Markdown with formulas between dollar signs."""
+    parts = [f"# {_with_layers(all_of_it.title)}", *map(_with_layers, _notes(all_of_it))]
+    for kind in all_of_it.arrays:
+        parts += _arrays(kind, "$$")
+
+    def aligned(formula: str) -> str:
+        return f"$$\n\\begin{{aligned}}\n{formula}\n\\end{{aligned}}\n$$"
+
+    for section in all_of_it.sections:
+        parts += [
+            f"## {_with_layers(section.heading)}",
+            *[_with_layers(section.said)] * bool(section.said),
+        ]
+        parts += [aligned(_written_out(one)) for one in section.sums]
+        parts += _arrays(section.arrays, "$$")
+        if local := _local_gradients(section):
+            parts += ["## The local gradients", aligned(local)]
+    if all_of_it.descent:
+        parts += ["## One step of gradient descent", aligned(_descent(all_of_it))]
     parts.append("## Checked: the largest differences")
-    parts.append("\n".join(f"- {check}" for check in checks(written)))
+    parts.append("\n".join(f"- {check}" for check in all_of_it.checks))
     return "\n\n".join(parts)
 
 
-def latex(written: GradientSums, only: Sequence[str]) -> str:
-    """All of it, or the sums `only`, as a LaTeX document of ASCII characters.
+def latex(all_of_it: Contents) -> str:
+    """The contents as a LaTeX document of ASCII characters.
 
     It needs amsmath and graphicx only; arrays that are wider than the page are made smaller.
     """
-    widest = max(written.x.shape[1], written.f.shape[1], written.f.shape[3], 40)
+    arrays = [one for kind in all_of_it.arrays for one in kind]
+    arrays += [one for section in all_of_it.sections for one in section.arrays]
+    widest = max(40, *(values.shape[1] for _, values in arrays))
     parts = [
         "\\documentclass{article}\n\\usepackage[margin=2cm]{geometry}\n"
         "\\usepackage{amsmath,graphicx}\n\\setlength{\\parindent}{0pt}\n"
         f"\\setcounter{{MaxMatrixCols}}{{{widest}}}\n\\allowdisplaybreaks\n\\begin{{document}}",
-        f"\\section*{{{_for_tex(title_of(written))}}}",
-        "\n\n".join(map(_for_tex, notes_on(written))),
-        *_arrays(written, ""),
+        f"\\section*{{{_for_tex(all_of_it.title)}}}",
+        "\n\n".join(map(_for_tex, _notes(all_of_it))),
     ]
-    for heading, sums in sections(written, only):
-        parts.append(f"\\subsection*{{{_for_tex(heading)}}}")
-        parts.append(
-            "\\begin{align*}\n" + " \\\\[1ex]\n".join(map(_aligned, sums)) + "\n\\end{align*}"
-        )
-        if heading == OUTPUTS and (local := _local_gradients(written, only)):
-            parts.append("\\subsection*{The local gradients}")
-            parts.append("\\begin{align*}\n" + local + "\n\\end{align*}")
-    if steps_of(written, only):
-        parts.append("\\subsection*{One step of gradient descent}")
-        parts.append("\\begin{align*}\n" + _descent(written, only) + "\n\\end{align*}")
+    for kind in all_of_it.arrays:
+        parts += _arrays(kind, "")
+
+    def aligned(formula: str) -> str:
+        return f"\\begin{{align*}}\n{formula}\n\\end{{align*}}"
+
+    for section in all_of_it.sections:
+        parts.append(f"\\subsection*{{{_for_tex(section.heading)}}}")
+        parts += [_for_tex(section.said)] * bool(section.said)
+        if section.sums:
+            parts.append(aligned(" \\\\[1ex]\n".join(map(_written_out, section.sums))))
+        parts += _arrays(section.arrays, "")
+        if local := _local_gradients(section):
+            parts += ["\\subsection*{The local gradients}", aligned(local)]
+    if all_of_it.descent:
+        parts += ["\\subsection*{One step of gradient descent}", aligned(_descent(all_of_it))]
     parts.append("\\subsection*{Checked: the largest differences}")
-    items = "\n".join(f"\\item {_for_tex(check)}" for check in checks(written))
+    items = "\n".join(f"\\item {_for_tex(check)}" for check in all_of_it.checks)
     parts.append(f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}\n\\end{{document}}")
     return "\n\n".join(parts)
 
 
-def _arrays(written: GradientSums, fence: str) -> list[str]:
-    """X, F, ∂L/∂O and b as matrices, in formulas of as many of a kind as fit on a line."""
+def _notes(all_of_it: Contents) -> list[str]:
+    return [LAYERS, *all_of_it.notes] if all_of_it.chain else all_of_it.notes
+
+
+def _arrays(arrays: Sequence[Named], fence: str) -> list[str]:
+    """Matrices with their names, in formulas of as many as fit on a line."""
     opening, closing = (f"{fence}\n", f"\n{fence}") if fence else ("\\[\n", "\n\\]")
-    formulas = []
-    for planes in named_planes(written):
-        line: list[str] = []
-        used = 0.0
-        for name, values in planes:
-            formula, width = _matrix(name, values), _width(values)
-            if width > LINE and not fence:
-                formula = f"\\resizebox{{0.98\\linewidth}}{{!}}{{$ {formula} $}}"
-            if line and used + width > LINE:
-                formulas.append(line)
-                line, used = [], 0.0
-            line.append(formula)
-            used += width
-        formulas.append(line)
+    formulas: list[list[str]] = []
+    used = 0.0
+    for names, values in arrays:
+        formula, width = _matrix(names, values), _width(values) + 9.0 * (len(names) - 1)
+        if width > LINE and not fence:
+            formula = f"\\resizebox{{0.98\\linewidth}}{{!}}{{$ {formula} $}}"
+        if not formulas or used + width > LINE:
+            formulas.append([])
+            used = 0.0
+        formulas[-1].append(formula)
+        used += width
     return [opening + ", \\quad\n".join(line) + closing for line in formulas]
 
 
@@ -102,43 +115,52 @@ def _width(values: Array) -> float:
     return 9.0 + sum(wide + 2.0 for wide in columns)
 
 
-def _matrix(name: Symbol, values: Array) -> str:
+def _matrix(names: Sequence[Symbol], values: Array) -> str:
     rows = " \\\\ ".join(" & ".join(map(number, row)) for row in values)
-    raised = f"^{{{','.join(map(str, name.planes))}}}" * bool(name.planes)
-    # The raised number belongs to O, not to the fraction.
-    slope = f"\\frac{{\\partial L}}{{\\partial O{raised}}}"
-    shown = slope if name.kind == "L" else f"{name.kind}{raised}"
+    shown = " = ".join(map(_tex, names))
     return f"{shown} = \\begin{{pmatrix}} {rows} \\end{{pmatrix}}"
 
 
-def _local_gradients(written: GradientSums, only: Sequence[str]) -> str:
+def _local_gradients(section: Section) -> str:
     """∂O_11/∂F_11 = X_11 and all others, those of an output in one paragraph."""
+    return " \\\\\n".join(
+        line for output, local in section.local for line in _local_lines(output, local)
+    )
+
+
+def _local_lines(output: Symbol, local: Sequence[LocalGradient]) -> list[str]:
     lines = []
-    for output, local in local_gradients(written, only):
-        for kind in "FX":
-            items = [
-                f"\\frac{{\\partial {_tex(output)}}}{{\\partial {_tex(by)}}} = {_tex(name)}"
-                for by, name, _ in local
-                if by.kind == kind
-            ]
-            lines += [
-                "& " + ", \\quad ".join(items[start : start + TERMS_OF_A_LINE])
-                for start in range(0, len(items), TERMS_OF_A_LINE)
-            ]
-    return " \\\\\n".join(lines)
+    for kind in "FX":
+        items = [f"{_ratio(output, by)} = {_tex(name)}" for by, name, _ in local if by.kind == kind]
+        lines += [
+            "& " + ", \\quad ".join(items[start : start + TERMS_OF_A_LINE])
+            for start in range(0, len(items), TERMS_OF_A_LINE)
+        ]
+    return lines
+
+
+def _written_out(one: Sum | Maximum) -> str:
+    return _maximum(one) if isinstance(one, Maximum) else _aligned(one)
+
+
+def _maximum(one: Maximum) -> str:
+    symbols, numbers = ", ".join(map(_tex, one.among)), ", ".join(map(number, one.values))
+    lines = [f"\\max({symbols})", f"\\max({numbers}) = {number(one.value)}"]
+    if len(one.among) > TERMS_OF_A_LINE:
+        return f"{_tex(one.of)} &= " + " \\\\\n&= ".join(lines)
+    return f"{_tex(one.of)} &= " + " = ".join(lines)
 
 
 def _aligned(one: Sum) -> str:
-    slope = one.of.kind in "FXb"
-    name = _slope(one.of) if slope else _tex(one.of)
+    name = _tex(one.of)
     if not one.terms:
         return f"{name} &= 0"
     rows = []
-    if slope:
-        rows.append([f"{_tex(term.factors[0])} * {_local_tex(term, one.of)}" for term in one.terms])
-    sign = " * " if slope else ""
-    rows.append([_tex(a) if b is ONE else f"{_tex(a)}{sign}{_tex(b)}" for a, b in factors(one)])
-    rows.append([product(term, " \\cdot ") for term in one.terms])
+    if one.of.slope:
+        rows.append([f"{_tex(term.factors[0])} * {_local(term, one.of)}" for term in one.terms])
+    sign = " * " if one.of.slope else ""
+    rows.append([sign.join(map(_tex, factors(one, term))) for term in one.terms])
+    rows.append([product(one, term, " \\cdot ") for term in one.terms])
     rows.append([number(one.value)])
     lines = []
     for index, row in enumerate(rows):
@@ -151,15 +173,15 @@ def _aligned(one: Sum) -> str:
     return " \\\\\n".join(lines)
 
 
-def _local_tex(term: GradientTerm, of: Symbol) -> str:
+def _local(term: GradientTerm, of: Symbol) -> str:
     """The local gradient ∂O/∂F, ∂O/∂X or ∂O/∂b as LaTeX."""
-    return f"\\frac{{\\partial {_tex(term.factors[0], plain=True)}}}{{\\partial {_tex(of)}}}"
+    return _ratio(term.factors[0].value, of.value)
 
 
-def _descent(written: GradientSums, only: Sequence[str]) -> str:
-    rate = number(written.learning_rate)
+def _descent(all_of_it: Contents) -> str:
+    rate = number(all_of_it.learning_rate)
     lines = ["F &\\leftarrow F - \\alpha \\cdot \\frac{\\partial L}{\\partial F}"]
-    for symbol, before, slope, after in steps_of(written, only):
+    for symbol, before, slope, after in all_of_it.descent:
         lines.append(
             f"{_tex(symbol)} &\\leftarrow {number(before)} - {rate} \\cdot "
             f"{bracketed(number(slope))} = {number(after)}"
@@ -167,22 +189,29 @@ def _descent(written: GradientSums, only: Sequence[str]) -> str:
     return " \\\\\n".join(lines)
 
 
-def _tex(symbol: Symbol, plain: bool = False) -> str:
-    """X_{11}, or \\frac{\\partial L}{\\partial O_{11}}; `plain` leaves out the loss."""
-    where = ("," * (max(symbol.place, default=0) > 9)).join(map(str, symbol.place))
-    raised = f"^{{{','.join(map(str, symbol.planes))}}}" * bool(symbol.planes)
-    name = "O" if symbol.kind == "L" else symbol.kind
-    shown = f"{name}{raised}" + f"_{{{where}}}" * bool(where)
-    if plain or symbol.kind != "L":
-        return shown
-    return f"\\frac{{\\partial L}}{{\\partial {shown}}}"
+def _tex(symbol: Symbol) -> str:
+    """X_{11}, or \\frac{\\partial L}{\\partial O^{(2)}_{11}}."""
+    raised = [f"({symbol.number})"] * bool(symbol.number) + [symbol.raised] * bool(symbol.planes)
+    above, below = f"^{{{','.join(raised)}}}", f"_{{{symbol.where}}}"
+    shown = f"{symbol.kind}{above * bool(raised)}{below * bool(symbol.place)}"
+    return f"\\frac{{\\partial L}}{{\\partial {shown}}}" if symbol.slope else shown
 
 
-def _slope(symbol: Symbol) -> str:
-    return f"\\frac{{\\partial L}}{{\\partial {_tex(symbol)}}}"
+def _ratio(above: Symbol, below: Symbol) -> str:
+    return f"\\frac{{\\partial {_tex(above)}}}{{\\partial {_tex(below)}}}"
 
 
 def _for_tex(text: str) -> str:
     """A sentence as LaTeX: its names of numbers and signs as formulas, so that all is ASCII."""
-    text = re.sub(r"∂L/∂(\w)", r"$\\partial L/\\partial \1$", text)
+    text = re.sub(r"∂L/∂([A-Zb])\b", r"$\\partial L/\\partial \1$", _with_layers(text))
     return text.replace("×", "$\\times$").replace("·", "$\\cdot$").replace("α", "$\\alpha$")
+
+
+def _with_layers(text: str) -> str:
+    """A sentence with names such as X2 and ∂L/∂X2 as formulas, as they are written elsewhere."""
+
+    def formula(found: re.Match[str]) -> str:
+        slope = "\\partial L/\\partial " if found[1] else ""
+        return f"${slope}{_tex(Symbol(found[2], (), (), int(found[3])))}$"
+
+    return re.sub(r"(∂L/∂)?\b([XFbORP])(\d+)\b", formula, text)

@@ -1,79 +1,68 @@
-"""Writes the sums of a convolution's gradients as text."""
+"""Writes the sums of convolutions' gradients as text."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
-from striate.common.arrays import Array
 from striate.common.tables import beside, grid, labelled
 from striate.common.text import bracketed, number
 from striate.teaching.chainrule.contents import (
-    OUTPUTS,
-    checks,
+    Contents,
+    LocalGradient,
+    Named,
+    Section,
     factors,
-    local_gradients,
-    notes_on,
     product,
-    sections,
-    steps_of,
-    title_of,
 )
-from striate.teaching.chainrule.sums import ONE, GradientSums, GradientTerm, Sum, Symbol
+from striate.teaching.chainrule.passages import Maximum
+from striate.teaching.chainrule.sums import GradientTerm, Sum, Symbol
 
 WIDTH = 100
 
 
-def text(written: GradientSums, only: Sequence[str]) -> str:
-    """All of it, or the sums `only`, as lines of text."""
-    lines = [f"{title_of(written)}.", *notes_on(written), ""]
-    blocks = [
-        *_planes("X", written.x),
-        *_planes("F", written.f.reshape(*written.f.shape[:2], -1), written.f.shape[2:]),
-        *_planes("∂L/∂O", written.gradient),
-    ]
-    if written.b is not None:
-        blocks.append(labelled("b = ", grid(written.b[None])))
-    lines += _paragraph(blocks)
-    for heading, sums in sections(written, only):
-        lines += ["", heading, ""]
-        for one in sums:
-            lines += _sum_lines(one)
-        if heading == OUTPUTS:
-            lines += _local_lines(written, only)
-    rate = number(written.learning_rate)
-    steps = steps_of(written, only)
-    if steps:
+def text(all_of_it: Contents) -> str:
+    """The contents as lines of text."""
+    lines = textwrap.wrap(f"{all_of_it.title}.", WIDTH)
+    if all_of_it.chain:
+        lines.append("The number after a letter is that of its layer, such as in F2_11.")
+    lines += [*all_of_it.notes, ""]
+    lines += _paragraph([one for kind in all_of_it.arrays for one in kind])
+    for section in all_of_it.sections:
+        lines += _section(section)
+    rate = number(all_of_it.learning_rate)
+    if all_of_it.descent:
         lines += ["", f"One step of gradient descent, F ← F - α·∂L/∂F with α = {rate}", ""]
-    for symbol, before, slope, after in steps:
+    for symbol, before, slope, after in all_of_it.descent:
         moved = f"{number(before)} - {rate}·{bracketed(number(slope))}"
         lines.append(f"{symbol} ← {symbol} - α·∂L/∂{symbol} = {moved} = {number(after)}")
     lines += ["", "Checked: the largest differences of"]
-    lines += [f"- {check}" for check in checks(written)]
+    lines += [f"- {check}" for check in all_of_it.checks]
     return "\n".join(lines)
 
 
-def _planes(name: str, values: Array, counts: Sequence[int] = ()) -> list[list[str]]:
-    """Each plane of an array (rows, columns, planes) with its name before it."""
-    planes = values.shape[2]
-    blocks = []
-    for plane in range(planes):
-        raised = ""
-        if planes > 1:
-            inner = [plane + 1]
-            if len(counts) > 1:
-                both = divmod(plane, counts[1])
-                inner = [place + 1 for place, n in zip(both, counts, strict=True) if n > 1]
-            raised = f"^{','.join(map(str, inner))}"
-        blocks.append(labelled(f"{name}{raised} = ", grid(values[..., plane])))
-    return blocks
+def _section(section: Section) -> list[str]:
+    lines = ["", section.heading, ""]
+    if section.said:
+        lines += [*textwrap.wrap(section.said, WIDTH), ""]
+    for one in section.sums:
+        lines += _maximum_lines(one) if isinstance(one, Maximum) else _sum_lines(one)
+    if section.arrays:
+        lines += ["", *_paragraph(section.arrays)]
+    if section.local:
+        lines += ["", "The local gradients", ""]
+        for output, local in section.local:
+            lines += _local_lines(output, local)
+    return lines
 
 
-def _paragraph(blocks: Sequence[Sequence[str]]) -> list[str]:
-    """Blocks next to each other, as many as fit on a line."""
+def _paragraph(arrays: Sequence[Named]) -> list[str]:
+    """Matrices with their names next to each other, as many as fit on a line."""
     lines: list[str] = []
     row: list[Sequence[str]] = []
-    for block in blocks:
-        widened = [*row, ["    "], block] if row else [block]
+    for names, values in arrays:
+        block = labelled(f"{' = '.join(map(str, names))} = ", grid(values))
+        widened: list[Sequence[str]] = [*row, ["    "], block] if row else [block]
         if row and max(map(len, beside(*widened))) > WIDTH:
             lines += [*beside(*row), ""]
             widened = [block]
@@ -83,16 +72,15 @@ def _paragraph(blocks: Sequence[Sequence[str]]) -> list[str]:
 
 def _sum_lines(one: Sum) -> list[str]:
     """A sum as symbols, after the chain rule where it is a gradient, and as numbers."""
-    slope = one.of.kind in "FXb"
-    name = f"∂L/∂{one.of}" if slope else str(one.of)
+    name = str(one.of)
     if not one.terms:
-        why = "no output reads it" if one.of.kind == "X" else "it meets the padding only"
+        why = "it meets the padding only" if one.of.kind == "F" else "no output reads it"
         return [f"{name} = 0, for {why}"]
     rows = []
-    if slope:
-        rows.append([f"{term.factors[0]}·{_local(term, one.of)}" for term in one.terms])
-    rows.append([str(a) if b is ONE else f"{a}·{b}" for a, b in factors(one)])
-    rows.append([product(term, "·") for term in one.terms])
+    if one.of.slope:
+        rows.append([f"{term.factors[0]}·{_local(term, one.of.value)}" for term in one.terms])
+    rows.append(["·".join(map(str, factors(one, term))) for term in one.terms])
+    rows.append([product(one, term, "·") for term in one.terms])
     rows.append([number(one.value)])
     lines: list[str] = []
     for row in rows:
@@ -101,23 +89,32 @@ def _sum_lines(one: Sum) -> list[str]:
     return lines
 
 
-def _local_lines(written: GradientSums, only: Sequence[str]) -> list[str]:
-    lines = ["", "The local gradients", ""]
-    for output, local in local_gradients(written, only):
-        for kind in "FX":
-            items = [
-                f"∂{output}/∂{by} = {name} = {number(value)}"
-                for by, name, value in local
-                if by.kind == kind
-            ]
-            if items:
-                lines += _wrapped(items, "", ", ")
+def _maximum_lines(one: Maximum) -> list[str]:
+    """A maximum as symbols and as numbers, on one line if they fit there."""
+    symbols = f"max({', '.join(map(str, one.among))})"
+    numbers = f"max({', '.join(map(number, one.values))}) = {number(one.value)}"
+    line = f"{one.of} = {symbols} = {numbers}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"{one.of} = {symbols}", f"{' ' * len(str(one.of))} = {numbers}"]
+
+
+def _local_lines(output: Symbol, local: Sequence[LocalGradient]) -> list[str]:
+    lines: list[str] = []
+    for kind in "FX":
+        items = [
+            f"∂{output}/∂{by} = {name} = {number(value)}"
+            for by, name, value in local
+            if by.kind == kind
+        ]
+        if items:
+            lines += _wrapped(items, "", ", ")
     return lines
 
 
 def _local(term: GradientTerm, of: Symbol) -> str:
     """The local gradient, such as ∂O_11/∂F_11."""
-    return f"{str(term.factors[0])[3:]}/∂{of}"
+    return f"∂{term.factors[0].value}/∂{of}"
 
 
 def _wrapped(terms: Sequence[str], head: str, sign: str = " + ") -> list[str]:

@@ -1,8 +1,8 @@
 """Draws a written-out convolution: how X and F make O and L, and the way of the gradients back.
 
-One channel and one filter are drawn as the flow of article 003; several as the columns of article
-002: the channels of the input, those of each filter, and the outputs, with a box around what makes
-one output.
+One channel and one filter are drawn as the flow of article 003, and so are several layers one after
+the other (`chain_drawing`); several channels or filters as the columns of article 002: the channels
+of the input, those of each filter, and the outputs, with a box around what makes one output.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from striate.common.text import number
+from striate.teaching.chainrule.chain_drawing import chain_figure
+from striate.teaching.chainrule.layer_chain import ChainSums
 from striate.teaching.number_planes import BACK, FILTER, GIVES, READS, arrow, box, canvas, plane
 
 if TYPE_CHECKING:
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
     from striate.teaching.chainrule.sums import GradientSums
 
 
-def gradient_figure(written: GradientSums, only: Sequence[str] = ()) -> Figure:
+def gradient_figure(written: GradientSums | ChainSums, only: Sequence[str] = ()) -> Figure:
     """The figure.
 
     Args:
-        written: the convolution with its sums.
-        only: names of sums; the first output among them gets the boxes, else the first of all.
+        written: the convolution, or the chain of layers, with its sums.
+        only: names of sums; of a single convolution of several channels or filters the first output
+            among them gets the boxes, else the first of all.
     """
+    if isinstance(written, ChainSums):
+        return chain_figure(written)
     if written.f.shape[2:] == (1, 1):
         return _flow(written)
     return _columns(written, only)

@@ -18,6 +18,7 @@ from striate.teaching.derivation.value_panels import (
     draw_sum,
     draw_vector,
 )
+from striate.teaching.derivation.volume_drawing import draw_volume
 from striate.teaching.derivation.windows import WHO
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def stage_figure(
         derivation: of what.
         name: one of `figure_connections.FIGURES`, or "1" to "12".
         pixel, neuron: what to single out where the figure can: a pixel in networks, a neuron in
-            those, in "weights", "slide", "planes" and "depth".
+            those, in "weights", "slide", "planes", "depth", "volume" and "sigma".
 
     Raises:
         ValueError: there is no such figure, pixel or neuron; or the sizes have no such figure.
@@ -69,9 +70,12 @@ def stage_figure(
     check_drawable(derivation, wanted.name)
     check_choice(derivation, pixel, neuron)
     name = wanted.name
-    networked = name not in ("pixels", "vector", "correlation", "convolution", "planes", "depth")
-    wide = {"pixels": (3.6, 3.8), "vector": (5.4, 4.4), "planes": (8.5, 4.6), "depth": (8.5, 4.6)}
-    size = wide.get(name, (9.0, 4.6) if name in ("convolution", "correlation") else (6.5, 0.0))
+    wide = {
+        "pixels": (3.6, 3.8), "vector": (5.4, 4.4), "correlation": (9.0, 4.6),
+        "convolution": (9.0, 4.6), "planes": (8.5, 4.6), "depth": (8.5, 4.6), "volume": (8.5, 4.6),
+    }  # fmt: skip
+    networked = name not in wide
+    size = wide.get(name, (6.5, 0.0))
     panel = {"weights": 2.6, "slide": 2.6}.get(name, 0.0)
     height = network_height(derivation) + panel if networked else size[1]
     figure = Figure(figsize=(size[0] + (1.5 if panel else 0), height), layout="constrained")
@@ -94,6 +98,8 @@ def stage_figure(
         figure.suptitle(f"{wanted.title}: {found.name}", fontsize=10)
     elif name == "convolution":
         draw_convolution(figure, derivation)
+    elif name == "volume":
+        draw_volume(figure.subplots(), derivation, neuron)
     else:
         draw_planes(figure.subplots(), derivation, neuron, name == "depth")
     return figure

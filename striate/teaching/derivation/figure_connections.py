@@ -51,8 +51,11 @@ FIGURES = (
     Figure("convolution", None, "windows", "Convolution: the patches of a group are one filter"),
     Figure("planes", None, "windows", "Image and outputs as planes"),
     Figure("depth", None, "windows", "A depth column: all filters at one place"),
+    Figure("volume", None, "windows", "Two volumes: a local region, and the column that reads it"),
+    Figure("sigma", None, "windows", "σ of each sum: the same answer wherever the feature is"),
 )
 """All figures, in the order of the article, then those of the stages as a whole and as volumes."""
+_LOCAL = ("patch", "weights", "slide", "local", "convolution", "planes", "depth", "sigma")
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,16 @@ def connections(
     """
     group = derivation.group
     shared = group if group is not None and name not in ("dense", "neurons", "one-neuron") else 1
-    local = name in ("patch", "weights", "slide", "local", "convolution", "planes", "depth")
+    local = name in (
+        "patch",
+        "weights",
+        "slide",
+        "local",
+        "convolution",
+        "planes",
+        "depth",
+        "sigma",
+    )
     found: list[Connection] = []
     if name in ("pixels", "vector", "neurons", "correlation"):
         return found

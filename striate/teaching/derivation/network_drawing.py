@@ -30,16 +30,17 @@ from striate.teaching.derivation.figure_connections import (
     place_of,
     read_by,
 )
+from striate.teaching.derivation.same_answers import answers, seeing_the_same, sigmoid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Up to `_ALL` inputs and neurons are all drawn; of more, only so many of each.
 _ALL, _SOME_PIXELS, _SOME_NEURONS = 40, 12, 12
-# The most lines that get the name of their weight.
-_NAMED = 9
+# The most lines that get the name of their weight, and the most names below a drawing in a row.
+_NAMED, _NAMED_IN_A_ROW = 9, 5
 _WITHOUT_GROUPS = ("pixels", "vector", "neurons", "dense")
-_BY_WEIGHT = ("patch", "weights", "slide", "local")
+_BY_WEIGHT = ("patch", "weights", "slide", "local", "sigma")
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,12 @@ def draw_network(
         lines = [line for line in lines if line.pixel == pixel]
     if neuron is not None and name in ("dense", "grouped", "local"):
         lines = [line for line in lines if line.neuron == neuron]
-    _draw_lines(ax, derivation, name, lines, pixels, neurons)
+    alike = seeing_the_same(derivation, neuron) if name == "sigma" else []
+    _draw_lines(ax, derivation, name, lines, pixels, neurons, alike)
     _draw_inputs(ax, derivation, pixels)
     _draw_neurons(ax, derivation, name, neurons, {line.neuron for line in lines})
+    _ring(ax, 0, pixels, {line.pixel for line in lines if line.neuron in alike})
+    _ring(ax, 1, neurons, set(alike))
     for x, column in ((0, pixels), (1, neurons)):
         for y in column.gaps:
             ax.text(x, y, "⋮", ha="center", va="center", fontsize=12)
@@ -144,8 +148,8 @@ def draw_network(
     ax.set_ylim(-1.06, 0.06)
     ax.axis("off")
     ax.set_title(heading(derivation, name), fontsize=10)
-    if name == "local" and (note := _weights_of_one_filter(derivation)):
-        ax.text(0.5, -1.06, note, ha="center", va="top", fontsize=8)
+    if name in ("local", "sigma"):
+        _name_weights(ax, derivation)
 
 
 def heading(derivation: DerivationData, name: str) -> str:
@@ -157,7 +161,10 @@ def heading(derivation: DerivationData, name: str) -> str:
         title = "Local: a patch for each neuron, a colour is one weight"
     if stage not in [made.name for made in derivation.stages]:
         return title
-    return f"{title}\n{derivation.stage(stage).weights:,} weights"
+    sides = ""
+    if name in ("local", "sigma") and is_one_dimensional(derivation):
+        sides = "; left the input f, right the output y" + " = σ(sum)" * (name == "sigma")
+    return f"{title}\n{derivation.stage(stage).weights:,} weights{sides}"
 
 
 def _draw_inputs(ax: Axes, derivation: DerivationData, pixels: Column) -> None:
@@ -183,7 +190,9 @@ def _draw_neurons(
 ) -> None:
     group = derivation.group if name not in _WITHOUT_GROUPS else None
     outputs = derivation.outputs.neurons.get(name) if derivation.outputs else None
-    if name not in ("local", "dense", "grouped"):
+    if name == "sigma":
+        outputs = answers(derivation)
+    elif name not in ("local", "dense", "grouped"):
         outputs = None
     for number, y in neurons.places.items():
         face = "white" if group is None else group_colour(number // group)
@@ -193,14 +202,26 @@ def _draw_neurons(
             color=ink_on(face), weight="bold" if number in joined else "normal",
         )  # fmt: skip
         if outputs is not None:
+            told = short(float(outputs[number]))
+            if name == "sigma":
+                told = f"σ({told}) = {short(sigmoid(float(outputs[number])))}"
             ax.annotate(
-                short(float(outputs[number])), (1, y), (16, 0), textcoords="offset points",
+                told, (1, y), (16, 0), textcoords="offset points",
                 ha="left", va="center", fontsize=7, bbox={"fc": "white", "ec": "none", "pad": 0.5},
             )  # fmt: skip
     if group is not None and group < derivation.neurons:
         _draw_blocks(ax, neurons, group)
     if outputs is not None:
         ax.set_xlabel("outputs")
+
+
+def _ring(ax: Axes, x: float, column: Column, numbers: set[int]) -> None:
+    """An orange ring around some circles of a column."""
+    for number in sorted(numbers & column.places.keys()):
+        ax.plot(
+            x, column.places[number], "o", ms=22, mfc="none", mec="tab:orange", mew=2.2, zorder=3,
+            gid="ring",
+        )  # fmt: skip
 
 
 def _draw_blocks(ax: Axes, neurons: Column, group: int) -> None:
@@ -240,13 +261,21 @@ def _is_falling_pair(derivation: DerivationData) -> bool:
     return bool(first < 0 < second)
 
 
-def _weights_of_one_filter(derivation: DerivationData) -> str:
-    """The values of a single small filter's weights: "w1 = -1, w2 = 1"."""
+def _name_weights(ax: Axes, derivation: DerivationData) -> None:
+    """The values of a single small filter's weights, each in the colour of its lines."""
     filters = derivation.outputs.filters if derivation.outputs else None
     if filters is None or filters.shape[3] != 1 or filters.size > _NAMED:
-        return ""
-    hold = enumerate(filters.ravel())
-    return ",  ".join(f"{weight_name(i, None)} = {short(float(value))}" for i, value in hold)
+        return
+    swapped = _is_falling_pair(derivation)
+    for number, value in enumerate(filters.ravel()):
+        row, column = divmod(number, _NAMED_IN_A_ROW)
+        in_row = min(filters.size - row * _NAMED_IN_A_ROW, _NAMED_IN_A_ROW)
+        ax.annotate(
+            f"{weight_name(number, None)} = {short(float(value))}",
+            (0.5 + 0.26 * (column - (in_row - 1) / 2), -1.06), (0, -12 * row),
+            textcoords="offset points", ha="center", va="top", fontsize=8, weight="bold",
+            color=weight_colour(number ^ swapped, filters.size), annotation_clip=False,
+        )  # fmt: skip
 
 
 def _draw_lines(
@@ -256,9 +285,11 @@ def _draw_lines(
     lines: list[Connection],
     pixels: Column,
     neurons: Column,
+    alike: list[int],
 ) -> None:
     """A line for each connection: of a weight's colour where neurons look at patches, of the
-    group's colour before; those that repeat a weight are thinner.
+    group's colour before; those that repeat a weight are thinner. If some neurons are `alike`, the
+    lines of others are pale.
     """
     taps = derivation.windows.taps * derivation.image[2] if derivation.windows else 1
     several = (derivation.group or derivation.neurons) < derivation.neurons
@@ -272,10 +303,15 @@ def _draw_lines(
             style = line_style(line.group)
         elif name not in _WITHOUT_GROUPS and derivation.group:
             colour = group_colour(line.group if name != "one-neuron" else 0)
+        pale = bool(alike) and line.neuron not in alike
         width = 0.7 if len(lines) > 100 else 1.3
+        if alike:
+            width *= 1 if pale else 1.4
+        elif line.copy:
+            width *= 0.6
         ax.plot(
-            *zip(*ends, strict=True), color=colour, lw=width * (0.6 if line.copy else 1), ls=style,
-            alpha=0.5 if line.copy and name == "grouped" else 0.95, zorder=1, gid="line",
+            *zip(*ends, strict=True), color=colour, lw=width, ls=style, zorder=1, gid="line",
+            alpha=0.18 if pale else 0.5 if line.copy and name == "grouped" else 0.95,
         )  # fmt: skip
     of_group = derivation.group if several else None
     named = lines if len(lines) <= _NAMED else []

@@ -14,7 +14,7 @@ from striate.teaching.derivation.figure_connections import drawable, figure_call
 # The stage whose sentence stands with a figure of another name; what a page leaves out; and dots
 # per inch, enough for a page.
 _STAGE = {"patch": "local", "slide": "convolution"}
-_LEFT_OUT = ("local", "convolution", "correlation")
+_LEFT_OUT = ("local", "convolution", "correlation", "volume", "sigma")
 _DPI = 80
 
 

@@ -4,6 +4,7 @@
 // matrix [feature in, feature out]. Gradients are article 003's: ∂L/∂X and ∂L/∂F by the chain rule.
 
 import { count, parts } from "./description.js";
+import { tapsOf } from "./windows.js";
 
 /** @typedef {import("./description.js").Layer} Layer */
 
@@ -66,16 +67,12 @@ export function readBy(layer, from, x, output) {
  * @returns {{tap: number, place: number}[]}
  */
 export function taps(layer, from, output) {
-  const { size, stride, dilation, pads } = /** @type {import("./description.js").Options} */ (layer.options);
+  const window = /** @type {import("./description.js").Options} */ (layer.options);
   const [, width, channels] = layer.shape;
   const row = Math.floor(output / channels / width), column = Math.floor(output / channels) % width;
-  const found = [];
-  for (let r = 0; r < size[0]; r++)
-    for (let s = 0; s < size[1]; s++) {
-      const y = row * stride[0] + r * dilation[0] - pads[0], x = column * stride[1] + s * dilation[1] - pads[2];
-      if (y >= 0 && y < from[0] && x >= 0 && x < from[1]) found.push({ tap: r * size[1] + s, place: y * from[1] + x });
-    }
-  return found;
+  return tapsOf(window, from, row, column)
+    .filter(({ inside }) => inside)
+    .map(({ tap, row, column }) => ({ tap, place: row * from[1] + column }));
 }
 
 /**
