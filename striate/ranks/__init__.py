@@ -7,7 +7,7 @@ alone         one rank
 from_first    what one rank finds out, for all
 agree         whether all have the same, and which has not
 mpi_exchange  ranks that MPI connects
-placement     which ranks share a machine, and its processors
+rank_places   which ranks share a machine, and its processors
 launched      how a process was started, by its environment
 """
 

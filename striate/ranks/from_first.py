@@ -16,7 +16,7 @@ from striate.common.arrays import Floats
 from striate.ranks.exchange import Exchange
 
 
-class Found(NamedTuple):
+class SharedFinding(NamedTuple):
     """What one rank tells the others.
 
     Attributes:
@@ -28,7 +28,7 @@ class Found(NamedTuple):
     arrays: Mapping[str, Floats]
 
 
-def from_first(exchange: Exchange, find: Callable[[], Found]) -> Found:
+def from_first(exchange: Exchange, find: Callable[[], SharedFinding]) -> SharedFinding:
     """What `find` returns on rank 0, where alone it is called.
 
     Raises:
@@ -36,7 +36,7 @@ def from_first(exchange: Exchange, find: Callable[[], Found]) -> Found:
     """
     if exchange.is_alone:
         return find()
-    found = find() if exchange.is_first else Found(None, {})
+    found = find() if exchange.is_first else SharedFinding(None, {})
     shapes = {name: array.shape for name, array in found.arrays.items()}
     told, *_ = exchange.meet(json.dumps([found.values, shapes]).encode())
     values, shapes = json.loads(told)
@@ -49,4 +49,4 @@ def from_first(exchange: Exchange, find: Callable[[], Found]) -> Found:
     with exchange.moving():
         for array in arrays.values():
             exchange.broadcast(array)
-    return Found(values, arrays)
+    return SharedFinding(values, arrays)

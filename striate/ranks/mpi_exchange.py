@@ -14,7 +14,7 @@ from striate.common.arrays import Array, Floats
 from striate.common.errors import StriateImportError
 from striate.ranks.exchange import Exchange
 from striate.ranks.launched import check_world, launched
-from striate.ranks.placement import settle
+from striate.ranks.rank_places import settle
 
 if TYPE_CHECKING:
     from mpi4py import MPI

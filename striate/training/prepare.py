@@ -20,7 +20,7 @@ from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.plan.inputs import ImagesInPlace
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
-from striate.ranks.from_first import Found, from_first
+from striate.ranks.from_first import SharedFinding, from_first
 from striate.ranks.shared_sum import own_share
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
@@ -200,7 +200,7 @@ def begin_from_images(
         exchange: connects the ranks.
     """
 
-    def find() -> Found:
+    def find() -> SharedFinding:
         if network.preprocessing.is_identity:
             mean, std = channel_statistics(images, rows, weights)
             network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
@@ -208,7 +208,7 @@ def begin_from_images(
         redraw_dead_identities(network, images, rows)
         standard = network.preprocessing
         arrays = {"weights": network.flat, "statistics": network.state_flat}
-        return Found([standard.mean, standard.std], arrays)
+        return SharedFinding([standard.mean, standard.std], arrays)
 
     (mean, std), arrays = from_first(exchange, find)
     if not exchange.is_first:

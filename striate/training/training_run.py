@@ -24,7 +24,7 @@ from striate.optim.optimizers import Optimizer
 from striate.ranks.agree import agree
 from striate.ranks.alone import ALONE
 from striate.ranks.exchange import Exchange
-from striate.ranks.from_first import Found, from_first
+from striate.ranks.from_first import SharedFinding, from_first
 from striate.training.batches import Batch, batch_sizes
 from striate.training.checkpoint import Checkpointer, TrainingState, failure
 from striate.training.epoch_metrics import EpochMetrics
@@ -129,11 +129,11 @@ class TrainingRun:
         if self._metrics.images and not step:  # stopped after the last step of an epoch
             self._end_epoch(epoch - 1, self.rate(self.done - 1, self._steps * self.epochs))
 
-    def _found(self) -> Found:
+    def _found(self) -> SharedFinding:
         """Whether there is a state to go on from, whether it is of the very same training, and what
         is in it.
         """
-        nothing = Found([False, False, None], {})
+        nothing = SharedFinding([False, False, None], {})
         if self.checkpointer is None:
             return nothing
         found = self.checkpointer.read()
@@ -145,7 +145,7 @@ class TrainingRun:
                 )
             return nothing
         state, is_same = found
-        return Found([True, is_same, state.values], state.arrays)
+        return SharedFinding([True, is_same, state.values], state.arrays)
 
     def _interrupt(self, number: int) -> None:
         self.history.interrupted = self.finished = True

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from striate.common.errors import StriateValueError
-from striate.ranks import placement
+from striate.ranks import rank_places
 from striate.ranks.alone import ALONE
-from striate.ranks.from_first import Found, from_first
+from striate.ranks.from_first import SharedFinding, from_first
 from striate.ranks.launched import Launch, check_world, launched
-from striate.ranks.placement import Place, neighbours, sharers
+from striate.ranks.rank_places import RankPlace, neighbours, sharers
 from tests.ranks.rank_threads import ThreadExchange, on_ranks
 
 
@@ -47,12 +47,12 @@ def test_ranks_that_are_alone_are_told_why() -> None:
 
 def test_neighbours_and_those_that_share_processors() -> None:
     places = [
-        Place("a", [0, 1, 2, 3]),
-        Place("b", [0, 1]),
-        Place("a", [0, 1, 2, 3]),
-        Place("b", [2, 3]),
-        Place("c", []),
-        Place("c", []),
+        RankPlace("a", [0, 1, 2, 3]),
+        RankPlace("b", [0, 1]),
+        RankPlace("a", [0, 1, 2, 3]),
+        RankPlace("b", [2, 3]),
+        RankPlace("c", []),
+        RankPlace("c", []),
     ]
     assert [neighbours(places, rank) for rank in (0, 1, 5)] == [[0, 2], [1, 3], [4, 5]]
     assert [sharers(places, rank) for rank in (2, 1, 3, 4)] == [[0, 2], [1], [3], [4, 5]]
@@ -60,7 +60,7 @@ def test_neighbours_and_those_that_share_processors() -> None:
 
 def test_threads_are_a_share_of_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    for module in (placement, placement.default_threads.__globals__):
+    for module in (rank_places, rank_places.default_threads.__globals__):
         name = "available_processors"
         if isinstance(module, dict):
             monkeypatch.setitem(module, name, lambda: 7)
@@ -68,7 +68,7 @@ def test_threads_are_a_share_of_the_processors(monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.setattr(module, name, lambda: 7)
 
     def settled(exchange: Any) -> tuple[bool, int | None]:
-        placement.settle(exchange)
+        rank_places.settle(exchange)
         return exchange.is_leader, exchange.threads
 
     assert on_ranks(3, settled) == [(True, 2), (False, 2), (False, 2)]
@@ -83,10 +83,10 @@ def test_what_the_first_finds_all_know() -> None:
     values = [0.1, None, "x" * 500]
     made = {"a": np.arange(6.0).reshape(2, 3), "b": np.empty(0)}
 
-    def find(exchange: Any) -> Found:
-        def look() -> Found:
+    def find(exchange: Any) -> SharedFinding:
+        def look() -> SharedFinding:
             assert exchange.is_first
-            return Found(values, made)
+            return SharedFinding(values, made)
 
         return from_first(exchange, look)
 

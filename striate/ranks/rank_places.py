@@ -15,7 +15,7 @@ from striate.ranks.exchange import Exchange
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Place(NamedTuple):
+class RankPlace(NamedTuple):
     """Where a rank is.
 
     Attributes:
@@ -27,29 +27,29 @@ class Place(NamedTuple):
     processors: Sequence[int]
 
 
-def own_place() -> Place:
+def own_place() -> RankPlace:
     """That of this process."""
     # Containers of one machine may have names of their own, and machines the same name.
     boot = _BOOT.read_text().strip() if _BOOT.exists() else platform.node()
     known = hasattr(os, "sched_getaffinity")
-    return Place(boot, sorted(os.sched_getaffinity(0)) if known else [])
+    return RankPlace(boot, sorted(os.sched_getaffinity(0)) if known else [])
 
 
 def settle(exchange: Exchange) -> None:
     """Find out which rank leads on its machine, and how many threads are its share there."""
     told = exchange.meet(json.dumps(own_place()).encode())
-    places = [Place(*json.loads(one)) for one in told]
+    places = [RankPlace(*json.loads(one)) for one in told]
     exchange.is_leader = exchange.rank == neighbours(places, exchange.rank)[0]
     share = max(1, available_processors() // len(sharers(places, exchange.rank)))
     exchange.threads = min(share, default_threads())
 
 
-def neighbours(places: Sequence[Place], rank: int) -> list[int]:
+def neighbours(places: Sequence[RankPlace], rank: int) -> list[int]:
     """The ranks on a rank's machine, itself too."""
     return [other for other, place in enumerate(places) if place.machine == places[rank].machine]
 
 
-def sharers(places: Sequence[Place], rank: int) -> list[int]:
+def sharers(places: Sequence[RankPlace], rank: int) -> list[int]:
     """The ranks that may use the same processors as a rank: not those that are bound to others."""
     own = set(places[rank].processors)
     return [
