@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from striate.network import Network
 
 
-EMPTY_PAGE = 1.96e5
+EMPTY_PAGE = 1.9e5
 """The size in bytes of a page without numbers and pictures, roughly."""
 
 MISTAKES = 24
