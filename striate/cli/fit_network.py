@@ -55,6 +55,7 @@ def fit_network(
         validation_fraction=validation_fraction(chosen, task),
         early_stopping=chosen.patience,
         progress=not chosen.quiet,
+        exchange=chosen.exchange,
         checkpoint=checkpoint,
         resume="any" if chosen.resume == "any" else chosen.resume is not None,
     )

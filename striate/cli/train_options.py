@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from striate.cli import found_rate, options
 from striate.cli.label_arguments import LabelArguments, labels_options
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class TrainOptions:
     """The options of the command; None stands for "as the recipe says".
 
     `asked` has, by their names, the training's settings but for the augmentation; `tables`, how a
-    table of labels is read.
+    table of labels is read; `exchange` connects the processes that train together.
     """
 
     asked: Mapping[str, Any]
@@ -71,9 +73,25 @@ class TrainOptions:
     threads: int | None
     engine: str | None
     checkpoint_every: int | None
+    checkpoint_steps: int | None
     resume: str | None
     as_json: bool
     quiet: bool
+    exchange: Exchange = ALONE
+
+    def for_rank(self, exchange: Exchange) -> TrainOptions:
+        """Return the options of one of several processes.
+
+        Raises:
+            ClickException: an option is for a single process.
+        """
+        for name, value in (("--from", self.backbone), ("--minutes", self.minutes)):
+            if value is not None:
+                raise click.ClickException(
+                    f"{name} is for a single process: leave it out, or train in one"
+                )
+        own: dict[str, Any] = {} if exchange.is_first else {"quiet": True, "check": False}
+        return replace(self, exchange=exchange, threads=self.threads or exchange.threads, **own)
 
 
 _OPTIONS = (
@@ -130,6 +148,13 @@ _OPTIONS = (
         metavar="N",
         help="Compute each batch in N parts, one after the other, in the memory of one of them.  "
         "[default: 1]",
+    ),
+    click.option(
+        "--processes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Start N processes, which share the groups of each batch (pip install "
+        "'striate[mpi]').  [default: 1, or what mpiexec has started]",
     ),
     click.option(
         "--base-batch-size",
@@ -335,6 +360,12 @@ _OPTIONS = (
         metavar="N",
         help="Write MODEL.checkpoint, to go on from, after every N epochs; 0: never.  [default: "
         "every two minutes]",
+    ),
+    click.option(
+        "--checkpoint-steps",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Or after every N steps.",
     ),
     click.option(
         "--resume",
