@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,18 @@ def with_momentum(chosen: TrainOptions, training: TrainingSettings) -> TrainingS
         given["nesterov"] = False  # it would change nothing
     rule = SGD(**given, weight_decay=training.weight_decay or 0.0)
     return replace(training, optimizer=rule, weight_decay=None)
+
+
+def with_recorded_momentum(
+    training: TrainingSettings, recipe: Mapping[str, Any]
+) -> TrainingSettings:
+    """The settings with the momentum that `optimizer_named` gave; unchanged without one."""
+    from striate.optim.optimizers import SGD
+
+    if "momentum" not in recipe:
+        return training
+    given = {name: recipe[name] for name in ("momentum", "nesterov", "weight_decay")}
+    return replace(training, optimizer=SGD(**given), weight_decay=None)
 
 
 def optimizer_named(training: TrainingSettings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from striate.cli.label_arguments import LabelArguments
+from striate.cli.plain_descent import with_recorded_momentum
 from striate.cli.train_options import TrainOptions
 from striate.ranks.alone import ALONE
 
@@ -108,7 +109,7 @@ def recorded_settings(model: str, notes: dict[str, Any]) -> TrainingSettings:
     names = [field.name for field in fields(TrainingSettings)]
     try:
         given = {name: recipe[name] for name in names if name in recipe or name not in _LATER}
-        return TrainingSettings(**given)
+        return with_recorded_momentum(TrainingSettings(**given), recipe)
     except (KeyError, TypeError, ValueError) as error:
         raise click.ClickException(f"{model}: its notes about its training are damaged") from error
 

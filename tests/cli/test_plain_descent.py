@@ -9,6 +9,7 @@ import pytest
 
 import striate as library
 from striate import Conv2D, Dense, Flatten, Network, ReLU
+from striate.cli.recorded_course import recorded_settings
 
 NETWORK = """
 input_shape = [8, 8, 1]
@@ -77,6 +78,11 @@ def test_two_steps(
     recipe = outcome.json["recipe"]
     assert (recipe["optimizer"], recipe["momentum"]) == ("sgd", options[1])
     assert recipe["nesterov"] is (rule is nesterov)
+    # What trains such a model again takes the same steps.
+    again = recorded_settings("m.safetensors", {"recipe": recipe}).make_optimizer()
+    assert again.hyperparameters() == {
+        "momentum": options[1], "nesterov": rule is nesterov, "weight_decay": 0.0,
+    }  # fmt: skip
 
 
 def test_what_has_no_momentum(refused: Callable[..., str], in_tmp: Path) -> None:

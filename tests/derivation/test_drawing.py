@@ -223,6 +223,7 @@ def test_a_neuron_is_marked_with_what_it_reads(stage: str, read: set[int]) -> No
     (ax,) = figure.axes
     said = [text.get_text() for text in ax.texts]
     assert {"x1", "x2", "x3", "x4", "x5", "s1", "s2", "s3", "s4", "s5"} <= set(said)
+    assert ("left the input x, right the output s" in ax.get_title()) == (stage == "local")
     lines = [line for line in ax.lines if line.get_gid() == "line"]
     pale = [line for line in ax.lines if line.get_gid() == "pale"]
     assert len(lines) == len(read)

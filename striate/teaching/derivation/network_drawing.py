@@ -173,12 +173,12 @@ def draw_network(
     ax.set_xlim(-0.32, 1.36)
     ax.set_ylim(-1.06, 0.06)
     ax.axis("off")
-    ax.set_title(heading(derivation, name), fontsize=10)
+    ax.set_title(heading(derivation, name, names or UnitNames("f", "y")), fontsize=10)
     if name in ("local", "sigma"):
         _name_weights(ax, derivation)
 
 
-def heading(derivation: DerivationData, name: str) -> str:
+def heading(derivation: DerivationData, name: str, names: UnitNames) -> str:
     """The title of a figure, with the number of weights of its stage."""
     title = next(figure.title for figure in FIGURES if figure.name == name)
     stage = {"one-pixel": "grouped", "unique": "grouped", "one-neuron": "grouped"}.get(name, name)
@@ -189,7 +189,8 @@ def heading(derivation: DerivationData, name: str) -> str:
         return title
     sides = ""
     if name in ("local", "sigma") and is_one_dimensional(derivation):
-        sides = "; left the input f, right the output y" + " = σ(sum)" * (name == "sigma")
+        sides = f"; left the input {names.inputs}, right the output {names.neurons}"
+        sides += " = σ(sum)" * (name == "sigma")
     return f"{title}\n{derivation.stage(stage).weights:,} weights{sides}"
 
 
