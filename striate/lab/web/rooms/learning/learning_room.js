@@ -74,7 +74,7 @@ function open(place, lab) {
 
   const edit = switchControl({ label: say("learning.edit.heading"), onChange: (value) => lab.change({ edit: value }) });
   const editor = networkEditor({
-    lab, task, command: () => commandOf(data, lab.state().seed),
+    lab, task, isOwn, command: () => commandOf(data, lab.state().seed),
     onEdit: (specs) => {
       const network = specs && !(isOwn && networkText(specs) === networkText(own)) ? networkText(specs) : "";
       lab.change({ ...ANEW, network });

@@ -16,11 +16,13 @@ import { misfitNotes, misfitText } from "./misfit_view.js";
  * @param {object} options
  * @param {import("../../core/room.js").Lab} options.lab
  * @param {import("../../maths/network/network_plan.js").Task} options.task
+ * @param {boolean} options.isOwn - whether the layers that are shown first are those of the network that came along.
  * @param {() => string} options.command - with which striate trains such a file as the page does.
  * @param {(specs: readonly Spec[] | null) => void} options.onEdit - null for the network that came along.
  */
-export function networkEditor({ lab, task, command, onEdit }) {
+export function networkEditor({ lab, task, isOwn, command, onEdit }) {
   const list = html("ol", { class: "edit-layers" }), told = html("p", { role: "status" });
+  const other = html("p", { class: "note", text: say("learning.edit.other") });
   const back = html("button", { type: "button", text: say("learning.edit.back"), onclick: () => onEdit(null) });
   const top = html("button", { type: "button", text: say("learning.edit.top"), onclick: () =>
     take(edited(now, { do: "insert", at: 0, layers: ["ReLU"] }), { at: 0, what: "kind" }) });
@@ -37,7 +39,7 @@ export function networkEditor({ lab, task, command, onEdit }) {
   });
   const element = html("section", { class: "card editor" },
     html("h2", { text: say("learning.edit.heading") }), html("p", { class: "hint", text: say("learning.edit.hint") }),
-    html("div", { class: "controls" }, back, save, ...open), told, top, list, end.element);
+    html("div", { class: "controls" }, back, save, ...open), told, other, top, list, end.element);
   /** @type {readonly Spec[]} */
   let now = [];
   /** @type {ReturnType<typeof layerRow>[]} */
@@ -59,6 +61,7 @@ export function networkEditor({ lab, task, command, onEdit }) {
     show(specs, plan, isEdited) {
       now = specs;
       back.disabled = !isEdited;
+      other.hidden = isOwn || isEdited;
       save.disabled = plan.description === null; // striate would refuse the file
       top.disabled = specs.length >= MOST_LAYERS;
       const shown = specs.map(({ layer }) => layer).join();
