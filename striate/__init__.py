@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate import inspect as inspect
     from striate import kernels as kernels
     from striate import layers as layers
+    from striate import ranks as ranks
     from striate.common.version import __version__ as __version__
     from striate.data import DataError as DataError
     from striate.data import Dataset as Dataset
@@ -175,6 +176,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "layers": ("striate.layers", None),
     "load": ("striate.network", "load"),
     "load_data": ("striate.data", "load"),
+    "ranks": ("striate.ranks", None),
     "report": ("striate.reports", "report"),
     "size": ("striate.teaching.size_calculator", "size"),
     "steps": ("striate.signal.steps", "steps"),
@@ -257,6 +259,7 @@ __all__ = [
     "kernels",
     "load",
     "load_data",
+    "ranks",
     "report",
     "size",
     "steps",

@@ -95,7 +95,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     try:
         # Not by cli.main, which has its own exit codes for Ctrl-C and broken pipes.
-        with _short_warnings(), cli.make_context("striate", given) as context:
+        with _short_warnings(), cli.make_context("striate", list(given), obj=given) as context:
             code = cli.invoke(context)
     except click.exceptions.Exit as leaving:  # after --help and --version
         return leaving.exit_code

@@ -12,6 +12,7 @@ import click
 
 from striate.cli.label_arguments import LabelArguments
 from striate.cli.train_options import TrainOptions
+from striate.ranks.alone import ALONE
 
 if TYPE_CHECKING:
     from striate.data import Dataset
@@ -33,6 +34,7 @@ _NOTHING: dict[str, Any] = {
     "check": False,
     "checkpoint_every": 0,
     "as_json": False,
+    "exchange": ALONE,
 }
 
 

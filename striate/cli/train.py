@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from striate.cli import found_rate, layer_words, networkfile, options
+from striate.cli import found_rate, layer_words, networkfile
 from striate.cli.changed_images import note_changes
 from striate.cli.fit_network import fit_network, how_to_fit
 from striate.cli.from_backbone import FromBackbone, advice
 from striate.cli.label_arguments import LabelArguments
 from striate.cli.model_output import checkpoint_beside
 from striate.cli.output import note, one_line, paragraph
+from striate.cli.plain_descent import optimizer_named, with_momentum
 from striate.cli.recorded_course import course_notes
 from striate.cli.time_plan import TimedTraining
 from striate.cli.train_options import TrainOptions, training_options
 from striate.cli.training_course import Trainer, carry_out
+from striate.cli.training_ranks import RankCommand, as_rank, has_to_start, start_ranks
 from striate.cli.training_source import computing, hold_out, load_source, validation_fraction
 from striate.cli.training_tasks import TrainingTask
 from striate.common.text import counted
@@ -31,11 +33,12 @@ if TYPE_CHECKING:
     from striate.cli.networkfile import NetworkFile
     from striate.common.arrays import Array
     from striate.data import Dataset
+    from striate.ranks.exchange import Exchange
     from striate.training.history import History
     from striate.training.recipes import Recipe
 
 
-@click.command(short_help="Train, test and save a network.", cls=options.ResumableCommand)
+@click.command(short_help="Train, test and save a network.", cls=RankCommand)
 @click.argument("source", metavar="SOURCE")
 @training_options
 def train(**given: Any) -> int:
@@ -51,7 +54,19 @@ def train(**given: Any) -> int:
     Ctrl-C, SIGTERM and SIGHUP stop training after the current step; what was learnt until then is
     saved, and the exit code is 130, 143 or 129. The same command with --resume goes on, and ends
     with the very model of a training that was never stopped.
+
+    Several processes, on one machine (--processes) or on many (mpiexec -n 4 striate train …), share
+    the groups of each batch (--groups) and end with the very model that one of them makes.
     """
+    processes = given.pop("processes")
+    if has_to_start(processes):
+        return start_ranks(processes, click.get_current_context().obj)
+    with as_rank(processes) as exchange:
+        return _train(exchange, given)
+
+
+def _train(exchange: Exchange, given: dict[str, Any]) -> int:
+    """Train, as one of the ranks; return the exit code."""
     from striate.training.training_settings import NAMES
 
     asked = {name: given.pop(name) for name in NAMES if name != "augment"}
@@ -59,6 +74,8 @@ def train(**given: Any) -> int:
     if finds_rate:
         asked["learning_rate"] = None
     chosen = TrainOptions(asked, tables=LabelArguments.taken_from(given), **given)
+    if not exchange.is_alone:
+        chosen = chosen.for_rank(exchange)
     if chosen.backbone is None:
         return carry_out(FromScratch(chosen, finds_rate))
     if finds_rate:
@@ -84,6 +101,8 @@ class FromScratch(Trainer):
                 )
         if chosen.network and chosen.network_width is not None:
             raise click.UsageError("--network has a width of its own: leave --network-width out")
+        if chosen.checkpoint_every is not None and chosen.checkpoint_steps is not None:
+            raise click.UsageError("give --checkpoint-every or --checkpoint-steps, not both")
         if finds_rate and chosen.asked["base_batch_size"] is not None:
             raise click.UsageError(
                 "--lr auto finds the rate for batches of --batch-size: leave --base-batch-size out"
@@ -124,6 +143,7 @@ class FromScratch(Trainer):
             note(hint, quiet=chosen.quiet)
         held = round(len(dataset.train_images) * validation_fraction(chosen, task))
         _announce(chosen, recipe, network, max(1, len(dataset.train_images) - held))
+        _tell_of_idle(chosen, recipe)
         self.task, self.recipe, self.network = task, recipe, network
         self.out, self.checkpoint = out, checkpoint_beside(out)
 
@@ -143,7 +163,13 @@ class FromScratch(Trainer):
         chosen = self.chosen
         # It is kept until the model is saved and tested.
         every = chosen.checkpoint_every or None
-        given = Checkpoint(self.checkpoint, every=every, keep=True, notes=self.plan)
+        given = Checkpoint(
+            self.checkpoint,
+            every=every,
+            keep=True,
+            notes=self.plan,
+            steps=chosen.checkpoint_steps,
+        )
         needed = chosen.checkpoint_every != 0 or chosen.resume
         history = fit_network(
             chosen, self.recipe.training, self.network, self.task, given if needed else None
@@ -181,7 +207,7 @@ def _adapted(chosen: TrainOptions, recipe: Recipe) -> Recipe:
     """Return a recipe with the settings that the options give."""
     from striate.data.augment import CHANGES
 
-    training = recipe.training.changed(**chosen.asked)
+    training = with_momentum(chosen, recipe.training.changed(**chosen.asked))
     augment = {} if chosen.augment is False else training.changes
     for name in (*CHANGES, "magnitude"):
         value = getattr(chosen, name)
@@ -202,7 +228,7 @@ def _settings(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[
         name = chosen.network if known else "network file"
     fraction = validation_fraction(chosen, task)
     rest = {"seed": chosen.seed, "validation": fraction, **task.weighting()}
-    return {"name": name, **asdict(recipe.training), **rest}
+    return {"name": name, **asdict(recipe.training), **optimizer_named(recipe.training), **rest}
 
 
 def _announce(chosen: TrainOptions, recipe: Recipe, network: Network, images: int) -> None:
@@ -215,6 +241,18 @@ def _announce(chosen: TrainOptions, recipe: Recipe, network: Network, images: in
     )
     training = recipe.training.fitted_to(images)
     paragraph(f"Training: {training.description}", quiet=chosen.quiet)
+
+
+def _tell_of_idle(chosen: TrainOptions, recipe: Recipe) -> None:
+    """Say that processes have nothing to do, where there are more of them than groups."""
+    groups, size = recipe.training.groups, chosen.exchange.size
+    if groups < size:
+        note(
+            f"Each batch has {counted(groups, 'group')} for {size} processes, so that "
+            f"{size - groups} stay{'s' * (size - groups == 1)} idle: give --groups {size} or more, "
+            "which is another training than with fewer",
+            quiet=chosen.quiet,
+        )
 
 
 def _with_found_rate(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from striate.cli import found_rate, options
 from striate.cli.label_arguments import LabelArguments, labels_options
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class TrainOptions:
     """The options of the command; None stands for "as the recipe says".
 
     `asked` has, by their names, the training's settings but for the augmentation; `tables`, how a
-    table of labels is read.
+    table of labels is read; `exchange` connects the processes that train together.
     """
 
     asked: Mapping[str, Any]
@@ -30,6 +32,8 @@ class TrainOptions:
     tune: bool | None
     share: float | None
     minutes: float | None
+    momentum: float | None
+    nesterov: bool | None
     augment: bool | None
     shift: int | None
     flip: bool | None
@@ -69,9 +73,25 @@ class TrainOptions:
     threads: int | None
     engine: str | None
     checkpoint_every: int | None
+    checkpoint_steps: int | None
     resume: str | None
     as_json: bool
     quiet: bool
+    exchange: Exchange = ALONE
+
+    def for_rank(self, exchange: Exchange) -> TrainOptions:
+        """Return the options of one of several processes.
+
+        Raises:
+            ClickException: an option is for a single process.
+        """
+        for name, value in (("--from", self.backbone), ("--minutes", self.minutes)):
+            if value is not None:
+                raise click.ClickException(
+                    f"{name} is for a single process: leave it out, or train in one"
+                )
+        own: dict[str, Any] = {} if exchange.is_first else {"quiet": True, "check": False}
+        return replace(self, exchange=exchange, threads=self.threads or exchange.threads, **own)
 
 
 _OPTIONS = (
@@ -130,6 +150,13 @@ _OPTIONS = (
         "[default: 1]",
     ),
     click.option(
+        "--processes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Start N processes, which share the groups of each batch (pip install "
+        "'striate[mpi]').  [default: 1, or what mpiexec has started]",
+    ),
+    click.option(
         "--base-batch-size",
         type=click.IntRange(min=1),
         metavar="N",
@@ -137,6 +164,17 @@ _OPTIONS = (
         "with adamw and lamb by the square root.  [default: it is for --batch-size]",
     ),
     click.option("--optimizer", type=click.Choice(["sgd", "adamw", "lars", "lamb"])),
+    click.option(
+        "--momentum",
+        type=options.number(0, 1),
+        metavar="X",
+        help="Of sgd; 0: each step is the learning rate times the gradient.  [default: 0.9]",
+    ),
+    click.option(
+        "--nesterov/--no-nesterov",
+        default=None,
+        help="Of sgd: look ahead along the momentum.  [default: yes]",
+    ),
     click.option(
         "--lr",
         "learning_rate",
@@ -322,6 +360,12 @@ _OPTIONS = (
         metavar="N",
         help="Write MODEL.checkpoint, to go on from, after every N epochs; 0: never.  [default: "
         "every two minutes]",
+    ),
+    click.option(
+        "--checkpoint-steps",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Or after every N steps.",
     ),
     click.option(
         "--resume",

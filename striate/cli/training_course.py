@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -89,10 +90,13 @@ def carry_out(trainer: Trainer) -> int:
     from striate.training.checkpoint import remove
 
     chosen = trainer.chosen
-    check_model_file(chosen.out)
-    dataset, held = trainer.load()
+    exchange = chosen.exchange
+    if exchange.is_first:
+        check_model_file(chosen.out)
+    # What one process of a machine has decoded, the others find on its disk.
+    dataset, held = exchange.leaders_first(trainer.load)
     out = chosen.out or default_name(dataset)
-    replaces = check_model_file(out)
+    replaces = exchange.is_first and check_model_file(out)
     task = task_of(chosen, dataset)
     task.check()
     trainer.prepare(task, out)
@@ -111,6 +115,8 @@ def carry_out(trainer: Trainer) -> int:
                 + (", to go on from the checkpoint with --resume any" * kept)
                 + "; nothing was saved"
             ) from error
+        if not exchange.is_first:
+            return 0  # the rest is for the first one, whose code is that of all
         trained = TrainedModel(
             network,
             out,
@@ -123,7 +129,8 @@ def carry_out(trainer: Trainer) -> int:
         task.decide(network, trainer.unseen(network))
         trained.calibrate(held, dataset, reject=chosen.reject, **computing(chosen))
 
-    trained.conclude(stop.number, trainer.checkpoint, improve, dataset, **computing(chosen))
+    number = _signal_of(stop, history)
+    trained.conclude(number, trainer.checkpoint, improve, dataset, **computing(chosen))
     for sentence in (*task.notes, *trained.weaknesses(dataset.train_labels, chosen.class_weight)):
         note(one_line(sentence), quiet=chosen.quiet)
     if not history.interrupted and trainer.checkpoint is not None:
@@ -131,7 +138,16 @@ def carry_out(trainer: Trainer) -> int:
     seconds = time.perf_counter() - STARTED
     speed = trainer.speed(history, len(dataset.train_images), seconds)
     trained.report(speed, seconds, replaces, as_json=chosen.as_json)
-    return 0 if stop.number is None else 128 + stop.number
+    return 0 if number is None else 128 + number
+
+
+def _signal_of(stop: InterruptHandler, history: History) -> int | None:
+    """Return the signal that has ended training, or has come since; it may have come to another
+    process.
+    """
+    if history.interrupted and history.stopped_by is not None:
+        return signal.Signals[history.stopped_by]
+    return stop.number
 
 
 def _result(

@@ -98,6 +98,24 @@ class InterruptHandler:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """A context that is not broken off: the first signal waits for its end, the second one does as
+    usual.
+    """
+    present = [getattr(signal.getsignal(getattr(signal, name)), "owner", None) for name in NAMES]
+    if any(isinstance(owner, InterruptHandler) for owner in present):
+        yield  # nothing that comes breaks it off
+        return
+    handler = InterruptHandler()
+    try:
+        with handler:
+            yield
+    finally:
+        if handler.number is not None:
+            signal.raise_signal(handler.number)
+
+
+@contextmanager
 def stopping_at_once() -> Iterator[None]:
     """A context in which a signal raises `Stopped`, so that what is open is closed first."""
 

@@ -24,6 +24,7 @@ from typing import Any
 from striate.common.atomic import write_atomically
 from striate.common.cache import name_of
 from striate.common.cachedir import cache_dir, is_private, make_private_folder
+from striate.common.digests import digest_of
 from striate.common.filelock import file_lock
 from striate.nest.schedule import Schedule
 
@@ -61,6 +62,13 @@ def layout_for(key: str, machine: str) -> int | None:
 def has_layouts(machine: str) -> bool:
     """Whether any is kept, so that a key is worth making."""
     return bool(_look(machine).layouts)
+
+
+def digest(machine: str) -> str:
+    """A digest of all that is kept, which is the same where the same is kept."""
+    found = _look(machine)
+    schedules = {name: described(schedule) for name, schedule in found.schedules.items()}
+    return digest_of(schedules, dict(found.layouts))
 
 
 def keep(

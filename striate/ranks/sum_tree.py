@@ -12,6 +12,7 @@ up before anything else is known.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +29,45 @@ def textbook_sum(vectors: list[Floats]) -> Floats:
 
 
 @dataclass
-class _Block:
+class Block:
     """The sum of the places from `start` on, `size` of them."""
 
     start: int
     size: int
     total: Floats
+
+    def is_followed_by(self, right: Block) -> bool:
+        """Whether another block is the other half of one of twice the size."""
+        return self.size == right.size and self.start % (2 * self.size) == 0
+
+    def joined(self, right: Block) -> Block:
+        """The block of both, in this one's vector."""
+        self.total += right.total
+        return Block(self.start, self.size + right.size, self.total)
+
+
+def block_sizes(places: range) -> list[int]:
+    """The sizes of the largest blocks that some places have, one after the other."""
+    sizes, start = [], places.start
+    while start < places.stop:
+        fitting = 1 << (places.stop - start).bit_length() - 1
+        size = min(fitting, start & -start) if start else fitting
+        sizes.append(size)
+        start += size
+    return sizes
+
+
+def sum_of(blocks: Iterable[Block]) -> Floats:
+    """The sum of blocks that follow each other from place 0 on, in the vector of the first one."""
+    left: list[Block] = []
+    for block in blocks:
+        while left and left[-1].is_followed_by(block):
+            block = left.pop().joined(block)
+        left.append(block)
+    total = left.pop()
+    while left:
+        total = left.pop().joined(total)
+    return total.total
 
 
 class SumTree:
@@ -46,33 +80,27 @@ class SumTree:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._blocks: list[_Block] = []
+        self._blocks: list[Block] = []
         self._free: list[Floats] = []
 
     def add(self, place: int, *parts: Floats) -> None:
         """Add the vector of the next place; its parts, which are copied, follow each other."""
         vector = self._free.pop() if self._free else np.empty(self._length, np.float32)
         np.concatenate(parts, out=vector)
-        block = _Block(place, 1, vector)
-        while self._blocks and self._is_other_half(self._blocks[-1], block):
-            block = self._joined(self._blocks.pop(), block)
+        block = Block(place, 1, vector)
+        while self._blocks and self._blocks[-1].is_followed_by(block):
+            self._free.append(block.total)
+            block = self._blocks.pop().joined(block)
         self._blocks.append(block)
 
-    def take(self) -> Floats:
-        """The sum of all that was added, which is valid until the next vector comes; the tree is
-        empty again.
+    def take_blocks(self) -> list[Block]:
+        """The largest blocks of what was added, in order, which are valid until the next vector
+        comes; the tree is empty again.
         """
-        block = self._blocks.pop()
-        while self._blocks:
-            block = self._joined(self._blocks.pop(), block)
-        self._free.append(block.total)
-        return block.total
+        blocks, self._blocks = self._blocks, []
+        self._free += [block.total for block in blocks]
+        return blocks
 
-    @staticmethod
-    def _is_other_half(left: _Block, right: _Block) -> bool:
-        return left.size == right.size and left.start % (2 * left.size) == 0
-
-    def _joined(self, left: _Block, right: _Block) -> _Block:
-        left.total += right.total
-        self._free.append(right.total)
-        return _Block(left.start, left.size + right.size, left.total)
+    def take(self) -> Floats:
+        """The sum of all that was added, from place 0 on, as `take_blocks` gives its parts."""
+        return sum_of(self.take_blocks())

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from striate.common.arrays import Floats, Images
 from striate.common.short_repr import short_repr
 from striate.plan.inputs import ImagesInPlace
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.shared_sum import own_share
 from striate.training.loading import Augmentation, Loader
 from striate.training.prefetch import Prefetch
 from striate.training.random_streams import Stream, generator, image_keys
@@ -44,18 +47,24 @@ class Batch:
 
     Attributes:
         epoch, index: of the epoch and of the batch in it, from 0.
-        groups: its images, in order.
+        groups: its images, in order; of many ranks' those of this one, if there are any.
         total_weight: the sum of the weights before they were divided by it.
+        size: how many images there are, those of all ranks.
+        count: how many groups.
+        first: the number among these of the first one in `groups`.
     """
 
     epoch: int
     index: int
     groups: tuple[BatchGroup, ...]
     total_weight: float
+    size: int
+    count: int
+    first: int = 0
 
     @property
     def targets(self) -> Floats:
-        """Those of all groups, (n, outputs)."""
+        """Those of the groups that are here, (n, outputs)."""
         if len(self.groups) == 1:
             return self.groups[0].targets
         return np.concatenate([group.targets for group in self.groups])
@@ -87,6 +96,7 @@ class TrainingSet:
         reads_in_place: bool = False,
         start: int = 0,
         groups: int = 1,
+        exchange: Exchange = ALONE,
     ) -> AbstractContextManager[Iterator[Batch]]:
         """All batches of all epochs, as a context manager; each epoch is shuffled anew.
 
@@ -100,13 +110,21 @@ class TrainingSet:
                 prepares the next batches while one is used.
             start: how many batches to leave out; the others are as they would be without that.
             groups: into how many a batch of `batch_size` images is cut.
+            exchange: says of which groups the images are loaded: those of this rank.
         """
         load = Loader(self.images, augment, seed, reads_in_place)
-        source = self._each(epochs, batch_size, seed, load, start, groups)
+        source = self._each(epochs, batch_size, seed, load, start, groups, exchange)
         return nullcontext(source) if load.is_light else Prefetch(source)
 
     def _each(
-        self, epochs: int, batch_size: int, seed: int, load: Loader, start: int, groups: int
+        self,
+        epochs: int,
+        batch_size: int,
+        seed: int,
+        load: Loader,
+        start: int,
+        groups: int,
+        exchange: Exchange,
     ) -> Iterator[Batch]:
         sizes = batch_sizes(len(self.rows), batch_size)
         ends = np.cumsum(sizes)[:-1]
@@ -122,24 +140,29 @@ class TrainingSet:
                     continue
                 cuts = np.cumsum(group_sizes(len(rows), batch_size, groups))[:-1]
                 parts = np.split(rows, cuts)
-                targets, own, images = [], [], []
-                for place, part in enumerate(parts, index * groups):
-                    mixing = load.mixing(epoch, place, len(part))
-                    aims, given = self.targets[part], self.weights[part]
+                own = own_share(len(parts), exchange.rank, exchange.size)
+                targets, given, images = [], [], []
+                for place, part in enumerate(parts):
+                    if place not in own and same:
+                        continue  # nothing that the others have is needed here
+                    mixing = load.mixing(epoch, index * groups + place, len(part))
+                    aims, theirs = self.targets[part], self.weights[part]
                     if mixing is not None:
-                        aims, given = mixing.targets(aims, given)
-                    targets.append(aims)
-                    own.append(given)
-                    images.append(load(epoch, place, part, mixing))
-                weights, total = same[len(rows)] if same else _shares(np.concatenate(own))
+                        aims, theirs = mixing.targets(aims, theirs)
+                    given.append(theirs)
+                    if place in own:
+                        targets.append(aims)
+                        images.append(load(epoch, index * groups + place, part, mixing))
+                weights, total = same[len(rows)] if same else _shares(np.concatenate(given))
                 of_groups = zip(
                     images,
                     targets,
-                    np.split(weights, cuts),
-                    np.split(keys[index], cuts),
+                    np.split(weights, cuts)[own.start : own.stop],
+                    np.split(keys[index], cuts)[own.start : own.stop],
                     strict=True,
                 )
-                yield Batch(epoch, index, tuple(BatchGroup(*one) for one in of_groups), total)
+                made = tuple(BatchGroup(*one) for one in of_groups)
+                yield Batch(epoch, index, made, total, len(rows), len(parts), own.start)
 
 
 def _are_equal(weights: Weights) -> bool:

@@ -62,6 +62,7 @@ class Checkpoint:
         path: the file; its folder must exist.
         every: after so many epochs each, at least 1; None for every two minutes, wherever in an
             epoch that is.
+        steps: or after so many steps each, at least 1.
         keep: whether the file stays when the training is finished.
         notes: JSON-able values that are kept in it, for `notes_in`.
     """
@@ -70,6 +71,7 @@ class Checkpoint:
     every: int | None = None
     keep: bool = False
     notes: Mapping[str, Any] = field(default_factory=dict)
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike):
@@ -78,6 +80,12 @@ class Checkpoint:
             )
         if self.every is not None:
             object.__setattr__(self, "every", whole_number(self.every, "every", "Checkpoint"))
+        if self.steps is not None:
+            object.__setattr__(self, "steps", whole_number(self.steps, "steps", "Checkpoint"))
+            if self.every is not None:
+                raise StriateValueError(
+                    f"Checkpoint: every={self.every} epochs or steps={self.steps}, not both"
+                )
 
 
 @short_repr
@@ -147,8 +155,12 @@ class Checkpointer:
             )
         return state, not found
 
-    def is_due(self, epoch: int | None = None) -> bool:
-        """Whether to write one now: in an epoch (None), or after that epoch, counted from 1."""
+    def is_due(self, step: int, epoch: int | None = None) -> bool:
+        """Whether to write one now: after a step, and after an epoch if it was the last of one;
+        both counted from 1.
+        """
+        if self._given.steps is not None:
+            return step % self._given.steps == 0
         if self._given.every is not None:
             return epoch is not None and epoch % self._given.every == 0
         return time.monotonic() >= self._next

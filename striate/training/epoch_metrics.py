@@ -31,12 +31,22 @@ class EpochMetrics:
         self._uncounted: list[tuple[Array, Array]] = []
         self._start = time.perf_counter()
 
-    def add(self, batch: Batch, loss: float, outputs: Array) -> None:
-        """Add a batch with its weighted mean loss and its outputs (n, outputs)."""
-        self.images += len(outputs)
+    def add(self, batch: Batch, loss: float, outputs: Array, right: int | None = None) -> None:
+        """Add a batch.
+
+        Args:
+            batch: the batch.
+            loss: its weighted mean loss.
+            outputs: of its images, (n, outputs).
+            right: how many of its images have the right answer, where that is known; then
+                `outputs` are not looked at.
+        """
+        self.images += batch.size
         self._loss += loss * batch.total_weight
         self._weight += batch.total_weight
-        if self._has_classes:
+        if right is not None:
+            self._right += right
+        elif self._has_classes:
             self._uncounted.append((outputs, batch.targets))
             if len(self._uncounted) == _AT_ONCE:
                 self._count()
@@ -77,6 +87,11 @@ class EpochMetrics:
         """Count the right answers of the batches that wait for it."""
         if self._uncounted:
             outputs, targets = map(np.concatenate, zip(*self._uncounted, strict=True))
-            # Smoothed targets have their largest value at the true class too.
-            self._right += int((outputs.argmax(axis=1) == targets.argmax(axis=1)).sum())
+            self._right += right_answers(outputs, targets)
             self._uncounted.clear()
+
+
+def right_answers(outputs: Array, targets: Array) -> int:
+    """For how many images the largest output is at the true class; both are (n, outputs)."""
+    # Smoothed targets have their largest value at the true class too.
+    return int((outputs.argmax(axis=1) == targets.argmax(axis=1)).sum())

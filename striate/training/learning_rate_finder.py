@@ -212,7 +212,7 @@ def find_learning_rate(
             smoothed: list[float] = []
             with batches as source, np.errstate(all="ignore"):
                 for rate, batch in zip(rates.tolist(), source, strict=False):
-                    value, _ = step(batch)
+                    value = step(batch).loss
                     if not math.isfinite(value):
                         break
                     losses.append(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from striate.common.errors import StriateValueError
+from striate.common.errors import StriateTypeError, StriateValueError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.words import explains_its_arguments
 from striate.data.dataset import DataError
@@ -19,6 +19,9 @@ from striate.model.answers import Answers
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.optim.optimizers import Optimizer
 from striate.optim.schedules import RateSchedule
+from striate.ranks.agree import agree
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange, RankError, fails_together
 from striate.training.batches import largest_group
 from striate.training.checkpoint import (
     Checkpoint,
@@ -29,6 +32,7 @@ from striate.training.checkpoint import (
     claimed,
 )
 from striate.training.fingerprint import (
+    Facts,
     described,
     facts_of_data,
     facts_of_network,
@@ -36,6 +40,7 @@ from striate.training.fingerprint import (
 )
 from striate.training.history import Epoch, History
 from striate.training.loading import Augmentation
+from striate.training.machine_facts import facts_of_machine
 from striate.training.prepare import PreparedData, prepare
 from striate.training.random_streams import check_seed
 from striate.training.reporters import Progress, make_reporter
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
 
 
 @explains_its_arguments
+@fails_together
 def fit(
     network: Model,
     images: ArrayLike,
@@ -77,6 +83,7 @@ def fit(
     exact: bool = False,
     bfloat16: bool = False,
     portable: bool = False,
+    exchange: Exchange | None = None,
     progress: bool | Callable[[Progress], None] = True,
     on_epoch: Callable[[Epoch], Any] | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -112,7 +119,7 @@ def fit(
         optimizer: "sgd", "adamw", for large batches "lars" or "lamb", or an Optimizer, which keeps
             its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW,
-            5 for LARS, 0.01 for LAMB.
+            0.3 for LARS, 0.01 for LAMB.
         weight_decay: for an optimiser given by name.
         schedule: "constant", "cosine", "step", "one-cycle", a RateSchedule, or a function (step,
             total_steps) -> learning rate.
@@ -140,6 +147,10 @@ def fit(
         portable: add every sum in an order that is the same on all processors: the same seed and
             images give the same bits wherever multiply-adds are rounded once (x86 with FMA, 64-bit
             ARM), on any number of threads, for a few per cent of the time.
+        exchange: connects this process with others that train the same network on the same images
+            together, such as `striate.ranks.mpi()`: each computes some of the groups, and all end
+            with the same weights, those that one process finds.  The first one tells how training
+            goes and writes the checkpoint.
         progress: show progress on standard error, or a function to call with a Progress each step.
         on_epoch: called with the figures of each epoch; where it returns True, training ends.
         checkpoint: a file in which all that is needed to go on is kept while training lasts: by
@@ -156,12 +167,19 @@ def fit(
         ValueError, TypeError: arguments that do not fit each other or the network.
         FloatingPointError: the loss is no longer finite; the network has the weights of the end
             of the last epoch with a finite loss.
+        RankError: another process of the `exchange` has failed.
     """
+    from striate.engines import check_engine, make_engine
+
+    exchange = _checked(exchange)
     seed = check_seed(seed)
     resume = check_resume(resume)
     if resume and checkpoint is None:
         raise StriateValueError("resume needs a checkpoint: the file to go on from")
-    before = None if checkpoint is None else facts_of_start(network)
+    before = {} if checkpoint is None and exchange.is_alone else facts_of_start(network)
+    if not exchange.is_alone:
+        machine = facts_of_machine(check_engine(engine), portable=portable)
+        agree(exchange, {**machine, **before, **facts_of_network(network)}, APART, ALIKE)
     settings = TrainingSettings(
         optimizer=optimizer,
         learning_rate=learning_rate,
@@ -187,6 +205,7 @@ def fit(
         validation_data=validation_data,
         validation_fraction=validation_fraction,
         seed=seed,
+        exchange=exchange,
     )
     _check_rule(rule, data)
     if isinstance(data.loss, SigmoidCrossEntropy) and network.answers == Answers():
@@ -194,8 +213,6 @@ def fit(
     settings = settings.fitted_to(len(data.training.rows))
     epochs, batch_size, groups = settings.epochs, settings.batch_size, settings.groups
     highest_rate = settings.highest_rate
-
-    from striate.engines import make_engine
 
     interruption = InterruptHandler()
     with (
@@ -205,39 +222,40 @@ def fit(
                 engine=engine,
                 batch_size=largest_group(batch_size, groups),
                 loss=data.loss,
-                threads=threads,
+                threads=exchange.threads if threads is None else threads,
                 exact=exact,
                 bfloat16=bfloat16,
                 portable=portable,
             )
         ) as made,
-        closing(make_reporter(progress)) as reporter,
+        closing(make_reporter(progress if exchange.is_first else False)) as reporter,
         ExitStack() as stack,
     ):
         used = settings.make_optimizer()
+
+        def facts() -> Facts:
+            return {
+                **before,
+                "engine": made.fingerprint(),
+                "epochs": epochs,
+                "batch size": batch_size,
+                **({"groups": groups} if groups > 1 else {}),
+                "optimizer": described(used),
+                "learning rate": highest_rate,
+                "schedule": described(rates),
+                "loss": described(data.loss),
+                "augmentation": described(settings.make_augmentation()),
+                "early stopping": described(rule),
+                "seed": seed,
+                **facts_of_network(network),
+                **facts_of_data(data),
+            }
+
+        if not exchange.is_alone:
+            agree(exchange, facts(), APART, "give all of them the same")
         checkpointer = None
-        if before is not None and checkpoint is not None:
-            start, steps = before, (epochs, batch_size)
-            checkpointer = Checkpointer(
-                as_checkpoint(checkpoint),
-                resume,
-                lambda: {
-                    **start,
-                    "engine": made.fingerprint(),
-                    "epochs": steps[0],
-                    "batch size": steps[1],
-                    **({"groups": groups} if groups > 1 else {}),
-                    "optimizer": described(used),
-                    "learning rate": highest_rate,
-                    "schedule": described(rates),
-                    "loss": described(data.loss),
-                    "augmentation": described(settings.make_augmentation()),
-                    "early stopping": described(rule),
-                    "seed": seed,
-                    **facts_of_network(network),
-                    **facts_of_data(data),
-                },
-            )
+        if checkpoint is not None and exchange.is_first:
+            checkpointer = Checkpointer(as_checkpoint(checkpoint), resume, facts)
         training = TrainingRun(
             network=network,
             engine=made,
@@ -246,10 +264,13 @@ def fit(
             rate=lambda step, total: rates(step, total, highest_rate),
             epochs=epochs,
             batch_size=batch_size,
+            group_size=largest_group(batch_size, groups),
             best=None if rule is None else BestEpoch(rule, network),
             reporter=reporter,
             on_epoch=on_epoch,
             checkpointer=checkpointer,
+            interruption=interruption,
+            exchange=exchange,
         )
         if checkpointer is not None:
             stack.enter_context(claimed(checkpointer.path))
@@ -262,17 +283,36 @@ def fit(
             reads_in_place=made.reads_in_place,
             start=training.done,
             groups=groups,
+            exchange=exchange,
         )
         with interruption, source as batches:
             try:
                 for batch in () if training.finished else batches:
-                    training.step(batch, interruption)
+                    training.step(batch)
                     if training.finished:
                         break
-            except DataError:  # an image that is read when it is needed cannot be any more
-                training.keep()
+            # An image that is read when it is needed cannot be any more, or a rank has failed.
+            except (DataError, RankError) as error:
+                training.keep(error)
                 raise
         return training.end()
+
+
+APART = "the ranks cannot train together"
+ALIKE = (
+    "take machines that are alike, with the same software; of several kinds of processors "
+    "portable=True (--portable) makes one"
+)
+
+
+def _checked(exchange: Exchange | None) -> Exchange:
+    if exchange is None:
+        return ALONE
+    if not isinstance(exchange, Exchange):
+        raise StriateTypeError(
+            f"exchange must be an Exchange, such as striate.ranks.mpi(), not {exchange!r}"
+        )
+    return exchange
 
 
 def _early_stopping(value: int | EarlyStopping | None) -> EarlyStopping | None:

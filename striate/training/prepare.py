@@ -18,6 +18,10 @@ from striate.common.short_repr import short_repr
 from striate.model.image_arrays import warn_of_channels_first, warn_of_other_scale
 from striate.optim.losses import Loss, LossFunction, SigmoidCrossEntropy
 from striate.plan.inputs import ImagesInPlace
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.from_first import SharedFinding, from_first
+from striate.ranks.shared_sum import own_share
 from striate.training.batches import TrainingSet
 from striate.training.dead_channels import redraw_dead_identities
 from striate.training.loading import select
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
     from striate.engines.engine import Engine
     from striate.model.model import Model
 
+# What is found of a batch of validation images.
+_OF_BATCH = np.dtype([("loss", "<f8"), ("weight", "<f8"), ("right", "<i8")])
+
 
 @short_repr
 @dataclass(frozen=True)
@@ -55,29 +62,46 @@ class ValidationSet:
     weights: Weights
     rows: NDArray[np.intp]
 
-    def measure(self, engine: Engine, loss: Loss, batch_size: int) -> tuple[float, float | None]:
-        """The weighted mean loss, and the accuracy; None for regression."""
-        total, right, weight = 0.0, 0, 0.0
-        batches = self._batches(engine, batch_size)
+    def measure(
+        self, engine: Engine, loss: Loss, batch_size: int, exchange: Exchange = ALONE
+    ) -> tuple[float, float | None]:
+        """The weighted mean loss, and the accuracy; None for regression.
+
+        The batches are dealt to the ranks; what they find is added in the order of the batches.
+
+        Args:
+            engine, loss: of the training.
+            batch_size: images at once.
+            exchange: connects the ranks.
+        """
+        starts = range(0, len(self.rows), batch_size)
+        own = own_share(len(starts), exchange.rank, exchange.size)
+        found = np.zeros(len(own), _OF_BATCH)
+        batches = self._batches(engine, batch_size, starts[own.start : own.stop])
         # Images that are read on demand are read while the engine is at work.
         source = Prefetch(batches) if on_demand(self.images) else nullcontext(batches)
         with source as loaded:
-            for rows, images in loaded:
+            for place, (rows, images) in enumerate(loaded):
                 outputs = engine.forward(images)
                 losses = loss.per_image(outputs, self.targets[rows])
                 with np.errstate(all="ignore"):
-                    total += float(self.weights[rows] @ losses)
-                weight += float(self.weights[rows].sum())
+                    found["loss"][place] = self.weights[rows] @ losses
+                found["weight"][place] = self.weights[rows].sum()
                 if self.targets.labels is not None:
-                    right += int((outputs.argmax(axis=1) == self.targets.labels[rows]).sum())
+                    right = outputs.argmax(axis=1) == self.targets.labels[rows]
+                    found["right"][place] = right.sum()
+        every = np.frombuffer(b"".join(exchange.meet(found.tobytes())), _OF_BATCH)
+        # One after the other: NumPy's sum has another order.
+        total, weight = sum(every["loss"].tolist(), 0.0), sum(every["weight"].tolist(), 0.0)
         # Class weights of zero may leave no image that counts.
         mean = total / weight if weight else 0.0
+        right = int(every["right"].sum())
         return mean, None if self.targets.labels is None else right / len(self.rows)
 
     def _batches(
-        self, engine: Engine, batch_size: int
+        self, engine: Engine, batch_size: int, starts: range
     ) -> Iterator[tuple[NDArray[np.intp], Array | ImagesInPlace]]:
-        for start in range(0, len(self.rows), batch_size):
+        for start in starts:
             rows = self.rows[start : start + batch_size]
             yield rows, select(self.images, rows, engine.reads_in_place)
 
@@ -104,11 +128,13 @@ def prepare(
     validation_data: tuple[ArrayLike, ArrayLike] | None,
     validation_fraction: float,
     seed: int,
+    exchange: Exchange = ALONE,
 ) -> PreparedData:
     """Check the data against the network and each other; `fit` documents the arguments.
 
     Sets the network's preprocessing to the statistics of the training images if it has none, and
-    the filters of ``Conv2D(initial="whitening")`` layers; drops what `calibrate` has found.
+    the filters of ``Conv2D(initial="whitening")`` layers; drops what `calibrate` has found. Of many
+    ranks the first one does so, and all take over what it has found.
     """
     images = as_images(network, X)
     warn_of_channels_first(network.input_shape, "images")
@@ -151,13 +177,43 @@ def prepare(
         validation = ValidationSet(images, targets, weights, rows[held])
         rows = rows[kept]
 
-    if network.preprocessing.is_identity:
-        mean, std = channel_statistics(images, rows, None if sample_weight is None else given)
-        network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
-    whiten(network, images, rows)
-    redraw_dead_identities(network, images, rows)
+    share = None if sample_weight is None else given
+    begin_from_images(network, images, rows, share, exchange)
     training = TrainingSet(images, targets, weights, rows)
     return PreparedData(training, validation, criterion, targets.labels is not None)
+
+
+def begin_from_images(
+    network: Model,
+    images: Array,
+    rows: NDArray[np.intp],
+    weights: Weights | None,
+    exchange: Exchange,
+) -> None:
+    """Set what a network has from its training images before the first step, on all ranks alike.
+
+    Args:
+        network: the network.
+        images: (n, height, width, channels).
+        rows: the indices of those to train on.
+        weights: of all images, (n,); None for equal ones.
+        exchange: connects the ranks.
+    """
+
+    def find() -> SharedFinding:
+        if network.preprocessing.is_identity:
+            mean, std = channel_statistics(images, rows, weights)
+            network.preprocessing = replace(network.preprocessing, mean=mean, std=std)
+        whiten(network, images, rows)
+        redraw_dead_identities(network, images, rows)
+        standard = network.preprocessing
+        arrays = {"weights": network.flat, "statistics": network.state_flat}
+        return SharedFinding([standard.mean, standard.std], arrays)
+
+    (mean, std), arrays = from_first(exchange, find)
+    if not exchange.is_first:
+        network.preprocessing = replace(network.preprocessing, mean=tuple(mean), std=tuple(std))
+        network.flat[...], network.state_flat[...] = arrays["weights"], arrays["statistics"]
 
 
 def _by_class(

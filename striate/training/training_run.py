@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import time
@@ -13,11 +14,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from striate.common.arrays import Floats
+from striate.common.digests import digest_of
 from striate.common.errors import StriateArithmeticError
 from striate.common.stop_signals import InterruptHandler
 from striate.common.text import counted
 from striate.common.warn import warn_user
+from striate.data.dataset import DataError
 from striate.optim.optimizers import Optimizer
+from striate.ranks.agree import agree
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.from_first import SharedFinding, from_first
 from striate.training.batches import Batch, batch_sizes
 from striate.training.checkpoint import Checkpointer, TrainingState, failure
 from striate.training.epoch_metrics import EpochMetrics
@@ -43,14 +50,19 @@ class TrainingRun:
     rate: Callable[[int, int], float]  # learning rate of (step, total steps)
     epochs: int
     batch_size: int
+    group_size: int  # images at once
     best: BestEpoch | None
     reporter: Reporter
     on_epoch: Callable[[Epoch], Any] | None
     checkpointer: Checkpointer | None
+    interruption: InterruptHandler
+    exchange: Exchange = ALONE
 
     def __post_init__(self) -> None:
         self.history = History()
-        self._step = GroupedStep(self.engine, self.network)
+        self._step = GroupedStep(
+            self.engine, self.network, self.exchange, lambda: self.interruption.number
+        )
         self.finished = False
         self._steps = len(batch_sizes(len(self.data.training.rows), self.batch_size))
         self.done = 0  # steps
@@ -58,28 +70,30 @@ class TrainingRun:
         self._metrics = EpochMetrics(self.data.has_classes)
         self._start = time.perf_counter()
 
-    def step(self, batch: Batch, interruption: InterruptHandler) -> None:
+    def step(self, batch: Batch) -> None:
         """Train on one batch; after the last one of an epoch, validate and end the epoch."""
         rate = self.rate(self.done, self._steps * self.epochs)
         # A loss that is not finite is an error below, so NumPy need not warn of it.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            loss, outputs = self._step(batch)
+            loss, outputs, right, stop = self._step(batch)
             if not math.isfinite(loss):
                 self._fail(batch.epoch, batch.index, rate)
             self.engine.update(self.optimizer, rate)
         self.done += 1
-        self._metrics.add(batch, loss, outputs)
+        self._metrics.add(batch, loss, outputs, right)
         if self.reporter.wants_steps:
             self.reporter.step(self._progress(batch))
-        if interruption.requested:
-            self._interrupt(interruption)
+        if self.exchange.is_alone:
+            stop = self.interruption.number
+        if stop is not None:
+            self._interrupt(stop)
             self._end_epoch(batch.epoch, rate)
         elif batch.index == self._steps - 1:
-            self._end_epoch(batch.epoch, rate)
+            stop = self._end_epoch(batch.epoch, rate)
             # Checked again: a signal may have come during validation.  After that of the last
             # epoch there is nothing left to interrupt.
-            if interruption.number is not None and not self._is_complete:
-                self._interrupt(interruption)
+            if stop is not None and not self._is_complete:
+                self._interrupt(stop)
             else:
                 self._checkpoint_if_due(batch.epoch + 1)
         else:
@@ -102,8 +116,26 @@ class TrainingRun:
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one and that is asked for."""
-        if self.checkpointer is None:
+        (is_found, is_same, values), arrays = from_first(self.exchange, self._found)
+        if not is_found:
             return
+        self._put(TrainingState(dict(arrays), values), is_same)
+        epoch, step = divmod(self.done, self._steps)
+        if self.checkpointer is not None:
+            self.reporter.say(
+                f"resumed from {self.checkpointer.path} after {counted(epoch, 'epoch')}"
+                + (f" and {counted(step, 'step')}" if step else "")
+            )
+        if self._metrics.images and not step:  # stopped after the last step of an epoch
+            self._end_epoch(epoch - 1, self.rate(self.done - 1, self._steps * self.epochs))
+
+    def _found(self) -> SharedFinding:
+        """Whether there is a state to go on from, whether it is of the very same training, and what
+        is in it.
+        """
+        nothing = SharedFinding([False, False, None], {})
+        if self.checkpointer is None:
+            return nothing
         found = self.checkpointer.read()
         if found is None:
             if self.checkpointer.exists:
@@ -111,31 +143,26 @@ class TrainingRun:
                     f"{self.checkpointer.path} is there from an earlier training, which can be "
                     "resumed; this one begins anew and will replace it"
                 )
-            return
+            return nothing
         state, is_same = found
-        self._put(state, is_same)
-        epoch, step = divmod(self.done, self._steps)
-        self.reporter.say(
-            f"resumed from {self.checkpointer.path} after {counted(epoch, 'epoch')}"
-            + (f" and {counted(step, 'step')}" if step else "")
-        )
-        if self._metrics.images and not step:  # stopped after the last step of an epoch
-            self._end_epoch(epoch - 1, self.rate(self.done - 1, self._steps * self.epochs))
+        return SharedFinding([True, is_same, state.values], state.arrays)
 
-    def _interrupt(self, interruption: InterruptHandler) -> None:
+    def _interrupt(self, number: int) -> None:
         self.history.interrupted = self.finished = True
-        if interruption.number is not None:
-            self.history.stopped_by = signal.Signals(interruption.number).name
+        self.history.stopped_by = signal.Signals(number).name
         if self.checkpointer is not None:
             self._checkpoint(self.checkpointer)
 
-    def _end_epoch(self, epoch: int, rate: float) -> None:
+    def _end_epoch(self, epoch: int, rate: float) -> int | None:
+        """End an epoch, and return the signal that has come meanwhile, if one has."""
         if not np.isfinite(self.network.flat).all():
             self._fail(epoch, (self.done - 1) % self._steps, rate)
         trained = self._metrics.seconds()
         validation: tuple[float | None, float | None] = (None, None)
         if self.data.validation is not None and not self.finished:
-            validation = self.data.validation.measure(self.engine, self.data.loss, self.batch_size)
+            validation = self.data.validation.measure(
+                self.engine, self.data.loss, self.group_size, self.exchange
+            )
         row = Epoch(
             epoch=epoch + 1,
             loss=self._metrics.loss,
@@ -149,9 +176,10 @@ class TrainingRun:
         )
         self.history.rows.append(row)
         self.reporter.epoch(row, self.epochs)
-        asked = None if self.on_epoch is None else self.on_epoch(row)
+        answer = None if self.on_epoch is None else self.on_epoch(row)
+        asked, stop = self._agreed(row, isinstance(answer, bool | np.bool_) and bool(answer))
         waited = self.best is not None and validation[0] is not None and self.best.should_stop(row)
-        if waited or (isinstance(asked, bool | np.bool_) and asked):
+        if waited or asked:
             # After the last epoch there is nothing left to stop.
             if row.epoch < self.epochs and not self.finished:
                 self.history.stopped_early = True
@@ -159,6 +187,27 @@ class TrainingRun:
             self.finished = True
         self._last_finite.take()
         self._metrics = EpochMetrics(self.data.has_classes)
+        return stop
+
+    def _agreed(self, row: Epoch, asked: bool) -> tuple[bool, int | None]:
+        """Whether `on_epoch` asks on any rank to end training, and the signal that has come to one.
+
+        Raises:
+            DisagreementError: the ranks have not the same weights.
+        """
+        if self.exchange.is_alone:
+            return asked, self.interruption.number
+        agree(
+            self.exchange,
+            {"weights": digest_of(self.network.flat, self.network.state_flat)},
+            f"training has come apart in epoch {row.epoch}",
+            "go on from the last checkpoint with --resume (resume=True), without the machine that "
+            "computes otherwise",
+        )
+        told = self.exchange.meet(json.dumps([asked, self.interruption.number]).encode())
+        answers = [json.loads(one) for one in told]
+        signals = [number for _, number in answers if number is not None]
+        return any(one for one, _ in answers), next(iter(signals), None)
 
     def _fail(self, epoch: int, step: int, rate: float) -> NoReturn:
         self._last_finite.restore()
@@ -172,16 +221,17 @@ class TrainingRun:
     # Checkpoints
 
     def _checkpoint_if_due(self, epoch: int | None) -> None:
-        if self.checkpointer is not None and self.checkpointer.is_due(epoch):
+        if self.checkpointer is not None and self.checkpointer.is_due(self.done, epoch):
             self._checkpoint(self.checkpointer)
 
-    def keep(self) -> None:
+    def keep(self, error: Exception) -> None:
         """Write down where training is before it ends with an error that is not its own."""
         if self.checkpointer is not None and self.done:
             self._checkpoint(self.checkpointer)
+            when = "when the images are again what they were, " * isinstance(error, DataError)
             self.reporter.say(
-                f"what was learnt until then is kept in {self.checkpointer.path}: when the images "
-                "are again what they were, --resume (resume=True) goes on"
+                f"what was learnt until then is kept in {self.checkpointer.path}: {when}--resume "
+                "(resume=True) goes on"
             )
 
     def _checkpoint(self, checkpointer: Checkpointer) -> None:

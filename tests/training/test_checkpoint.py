@@ -193,14 +193,18 @@ def test_every_two_minutes_but_for_a_fiftieth_of_the_time_at_most(
     # A write of three seconds is followed by 150 without one.
     for clock.written_in, wait in ((2.0, 120.0), (3.0, 120.0), (0.0, 150.0)):
         clock.now += wait - 0.5
-        assert not made.is_due() and not made.is_due(7)
+        assert not made.is_due(1) and not made.is_due(1, 7)
         clock.now += 0.5
-        assert made.is_due() and made.is_due(7)
+        assert made.is_due(1) and made.is_due(1, 7)
         made.write(module.TrainingState())
     every = module.Checkpointer(Checkpoint(tmp_path / "c", every=3), False, dict)
     clock.now += 1e6
-    assert [epoch for epoch in range(1, 8) if every.is_due(epoch)] == [3, 6]
-    assert not every.is_due()
+    assert [epoch for epoch in range(1, 8) if every.is_due(4, epoch)] == [3, 6]
+    assert not every.is_due(3)
+    steps = module.Checkpointer(Checkpoint(tmp_path / "c", steps=4), False, dict)
+    assert [step for step in range(1, 10) if steps.is_due(step, step)] == [4, 8]
+    with pytest.raises(StriateValueError, match=r"every=2 epochs or steps=3, not both"):
+        Checkpoint(tmp_path / "c", every=2, steps=3)
 
 
 def test_a_short_training_writes_none(tmp_path: Path) -> None:

@@ -69,31 +69,27 @@ export function windowMisfits(spec, from, at) {
   const along = [0, 1].map((axis) => windowSizes(spec, from, axis));
   const isSquare = JSON.stringify(along[0]) === JSON.stringify(along[1]);
   return (isSquare ? [0] : [0, 1]).flatMap((axis) => {
-    const sizes = along[axis], rule = sizeRule(sizes), where = isSquare ? "both" : axis ? "width" : "height";
-    const isLeft = rule.output === null && rule.room >= 0, passes = spec.uncovered === "drop" || spec.padding === "same";
-    /** @type {Misfit} */
-    const found = { kind: isLeft ? "rest" : "larger", values: { rest: rule.rest }, sizes, axis: where, cures: [] };
-    if (rule.room < 0 || (isLeft && !passes)) return { ...found, cures: windowCures(spec, from, isSquare ? [0, 1] : [axis], at, isLeft) };
-    return spec.layer !== "Conv2D" && isLonely(sizes) ? paddingMisfit(spec, found, at) : [];
+    const sizes = along[axis], kind = faultOf(spec, sizes), { filter, dilation, before, after } = sizes;
+    if (!kind) return [];
+    const values = { rest: sizeRule(sizes).rest, border: Math.max(before, after), reach: extent(filter, dilation) };
+    return { kind, values, sizes, axis: isSquare ? "both" : axis ? "width" : "height", cures: windowCures(spec, from, isSquare ? [0, 1] : [axis], at) };
   });
 }
 
-/** Whether a window may lie in the padding alone, with no pixel to pool. @param {WindowSizes} sizes */
-function isLonely({ input, filter, dilation, before, after }) {
-  const border = Math.max(before, after);
-  return border > 0 && (border >= extent(filter, dilation) || dilation > input);
-}
-
-/** @param {Spec} spec @param {Misfit} found @param {number} at @returns {Misfit} */
-function paddingMisfit(spec, found, at) {
-  const { filter, dilation, before, after, input } = /** @type {WindowSizes} */ (found.sizes), reach = extent(filter, dilation);
-  /** @param {number} most */
-  const padding = (most) => (spec.padding === "same" ? [0, 0, 0, 0] : spec.padding.map((/** @type {number} */ side) => Math.min(side, most)));
-  const pads = distinct((dilation > input ? [0] : [reach - 1, 0]).map(padding));
-  return {
-    ...found, kind: "padding", values: { border: Math.max(before, after), reach },
-    cures: pads.map((value) => ({ do: "set", at, option: "padding", value })),
-  };
+/**
+ * Why a window does not fit along an axis; null where it does.
+ *
+ * @param {Spec} spec
+ * @param {WindowSizes} sizes
+ * @returns {"larger" | "rest" | "padding" | null}
+ */
+function faultOf(spec, sizes) {
+  const { output, room } = sizeRule(sizes), { input, filter, dilation, before, after } = sizes;
+  if (room < 0) return "larger";
+  if (output === null && spec.uncovered !== "drop" && spec.padding !== "same") return "rest";
+  // A window of pooling must not lie in the padding alone, with no pixel to pool.
+  const border = Math.max(before, after), isPooling = spec.layer !== "Conv2D";
+  return isPooling && border > 0 && (border >= extent(filter, dilation) || dilation > input) ? "padding" : null;
 }
 
 /**
@@ -103,25 +99,35 @@ function paddingMisfit(spec, found, at) {
  * @param {readonly number[]} from
  * @param {readonly number[]} axes - that are changed; both have the same numbers.
  * @param {number} at
- * @param {boolean} isLeft - whether it fits somewhere, with pixels left at the end.
  * @returns {Edit[]}
  */
-function windowCures(spec, from, axes, at, isLeft) {
-  const found = cures(windowSizes(spec, from, axes[0]));
-  /** @type {Edit[]} */
-  const edits = [];
-  for (const [name, option] of /** @type {const} */ ([["stride", "stride"], ["filter", "size"], ["padding", "padding"], ["dilation", "dilation"]]))
-    for (const value of found[name]) {
-      const now = option === "padding" ? padsOf(spec, from) : spec[option];
-      const sides = typeof value === "number" ? [value] : value, changed = [...now];
-      for (const one of axes) changed.splice(one * sides.length, sides.length, ...sides);
-      if (changed.every((side) => side <= 64)) edits.push({ do: "set", at, option, value: changed });
-    }
-  if (isLeft) edits.push({ do: "set", at, option: "uncovered", value: "drop" });
-  if (spec.padding !== "same") edits.push({ do: "set", at, option: "padding", value: "same" });
-  else if (!isLeft) edits.push({ do: "remove", at });
-  return edits;
+function windowCures(spec, from, axes, at) {
+  const sizes = windowSizes(spec, from, axes[0]), found = cures(sizes), pads = padsOf(spec, from);
+  /** @type {[option: string, value: any][]} */
+  const candidates = [];
+  /** @param {string} option @param {readonly number[]} now @param {readonly number[]} sides */
+  const along = (option, now, sides) => {
+    const changed = [...now];
+    for (const axis of axes) changed.splice(axis * sides.length, sides.length, ...sides);
+    candidates.push([option, changed]);
+  };
+  for (const [name, option] of /** @type {const} */ ([["stride", "stride"], ["filter", "size"], ["dilation", "dilation"]]))
+    for (const value of found[name]) along(option, spec[option], [Number(value)]);
+  for (const sides of found.padding) along("padding", pads, /** @type {[number, number]} */ (sides));
+  candidates.push(["uncovered", "drop"], ["padding", "same"]);
+  if (faultOf(spec, sizes) === "padding") {
+    const most = extent(sizes.filter, sizes.dilation) - 1;
+    candidates.unshift(["padding", pads.map((side) => Math.min(side, most))], ["padding", [0, 0, 0, 0]]);
+  }
+  const edits = candidates
+    .filter(([option, value]) => option === "uncovered" || value === "same" || value.every((/** @type {number} */ side) => side <= 64))
+    .map(([option, value]) => /** @type {Edit} */ ({ do: "set", at, option, value }))
+    .filter((edit) => edit.do === "set" && isCured({ ...spec, [edit.option]: edit.value }, from, axes));
+  return edits.length ? distinct(edits) : [{ do: "remove", at }];
 }
+
+/** Whether a window fits along some axes. @param {Spec} spec @param {readonly number[]} from @param {readonly number[]} axes */
+const isCured = (spec, from, axes) => axes.every((axis) => faultOf(spec, windowSizes(spec, from, axis)) === null);
 
 /**
  * Groups that do not divide the filters, or the channels.
@@ -143,7 +149,7 @@ export function groupMisfits({ groups, filters }, channels, at) {
   return [{ kind: "groups", values: { groups, filters, channels }, cures: edits }];
 }
 
-/** @template One @param {One[]} list @returns {One[]} */
+/** Each once. @template One @param {One[]} list @returns {One[]} */
 function distinct(list) {
   return [...new Map(list.map((one) => [JSON.stringify(one), one])).values()];
 }

@@ -22,7 +22,7 @@ export function explanation() {
       });
       products.hidden = found.total === null || (!shown.length && found.lines.length > 0);
       if (found.total !== null) set(products, { text: `${shown.length ? `${shown.join(" + ")} = ` : ""}${precise(found.total)}` });
-      move.hidden = plain.hidden = true;
+      for (const one of [move, plain]) set(one, { text: "", hidden: true });
     },
     /** @param {ReturnType<typeof import("../../maths/training/next_move.js").moveOf>} found @param {any} rule */
     showMove({ before, after }, rule) {

@@ -1,0 +1,200 @@
+"""`striate train` by several processes: as one of many ranks, or as the one that starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from shutil import which
+from typing import TextIO
+
+import click
+
+from striate.cli import options
+from striate.cli.output import error_line
+from striate.common.errors import StriateError, StriateValueError
+from striate.common.optional import require
+from striate.common.stop_signals import InterruptHandler, Stopped
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.launched import Launch, launched
+
+_REFUSED = 2
+_OWN_CODES = (0, 1, 2, 129, 130, 143)
+"""With which a rank ends by itself: any other code is of a process that was ended."""
+
+
+class RankCommand(options.ResumableCommand):
+    """A command that ranks carry out together: the first one says what is wrong with arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            launch = launched(os.environ)
+            if launch is None or launch.rank == 0:
+                raise
+            raise click.exceptions.Exit(_REFUSED) from None
+
+
+def has_to_start(processes: int | None) -> bool:
+    """Whether this process is to start others, instead of being one of them."""
+    return processes is not None and processes > 1 and launched(os.environ) is None
+
+
+@contextmanager
+def as_rank(processes: int | None) -> Iterator[Exchange]:
+    """A context in which this process is one of the ranks that were started, or the only one.
+
+    All ranks leave it together. The first one alone is heard; what others raise, it says.
+
+    Args:
+        processes: how many there are to be, if the user says it.
+
+    Raises:
+        ClickException: there are not as many.
+    """
+    launch = launched(os.environ)
+    if launch is None or (launch.by == "Slurm" and processes == 1):
+        yield ALONE
+        return
+    from striate.ranks import mpi
+
+    exchange = mpi()
+    try:
+        with _heard(exchange.is_first), _telling(exchange):
+            _check_number(launch, processes)
+            yield exchange
+            exchange.meet()  # the first one may still save and test
+    except (click.ClickException, StriateError, OSError):
+        if exchange.is_first:
+            raise
+        raise click.exceptions.Exit(_REFUSED) from None
+    except Stopped as stopped:
+        if exchange.is_first:
+            raise
+        raise click.exceptions.Exit(128 + stopped.number) from None
+
+
+def _check_number(launch: Launch, processes: int | None) -> None:
+    if processes is not None and processes != launch.size:
+        raise click.ClickException(
+            f"--processes {processes}: {launch.by} has started {launch.size}; leave --processes "
+            "out, it is for a command that starts them itself"
+        )
+
+
+@contextmanager
+def _heard(is_first: bool) -> Iterator[None]:
+    """A context in which a rank that is not the first one prints nothing."""
+    if is_first:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+@contextmanager
+def _telling(exchange: Exchange) -> Iterator[None]:
+    """A context whose errors the other ranks get to know, in the words of the command line."""
+    try:
+        yield
+    except click.ClickException as error:
+        exchange.fail(StriateValueError(error.format_message()))
+        raise
+    except BaseException as error:
+        exchange.fail(error)
+        raise
+
+
+def start_ranks(processes: int, arguments: Sequence[str]) -> int:
+    """Start processes that carry out a command together, and return its exit code.
+
+    Args:
+        processes: how many.
+        arguments: those of the command line, without the program.
+    """
+    require("mpi4py", "mpi", f"--processes {processes}")
+    command = [*_starter(), "-n", str(processes), sys.executable, "-m", "striate", *arguments]
+    # In a session of its own: it gets the signals from here, each once.
+    with InterruptHandler() as stop:
+        started = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+        results = threading.Thread(target=_copy_results, args=(started, sys.stdout), daemon=True)
+        results.start()
+        try:
+            code = _waited_for(started, stop)
+        finally:
+            _end(started)
+        results.join()
+    if code not in _OWN_CODES:
+        error_line(
+            f"one of the {processes} processes was ended from outside, and with it all; the same "
+            "command with --resume goes on from the last checkpoint, with any number of them"
+        )
+        return _REFUSED
+    return code
+
+
+def _starter() -> list[str]:
+    """The program that starts ranks: MPICH's, if it is installed as a package of Python, else the
+    one that is found.
+    """
+    with suppress(PackageNotFoundError):
+        package = distribution("mpich")
+        for file in package.files or ():
+            if file.name == "mpiexec":
+                # On this machine only, whatever batch system there is.
+                return [str(Path(str(package.locate_file(file))).resolve()), "-launcher", "fork"]
+    found = which("mpiexec")
+    if found is None:
+        raise click.ClickException(
+            "--processes: there is no mpiexec to start processes with: pip install 'striate[mpi]'"
+        )
+    return [found]
+
+
+def _copy_results(started: subprocess.Popen[str], stream: TextIO) -> None:
+    """Write what the processes print, but for what MPICH tells of those that were ended."""
+    assert started.stdout is not None
+    is_result = True
+    for line in started.stdout:
+        is_result = is_result and not line.startswith("=" * 20)
+        if is_result:
+            stream.write(line)
+            stream.flush()
+
+
+def _waited_for(started: subprocess.Popen[str], stop: InterruptHandler) -> int:
+    """Wait for the end, and hand on the signal that comes meanwhile."""
+    handed_on = False
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return started.wait(0.1)
+        if stop.number is not None and not handed_on:
+            # mpiexec hands these on to all ranks, but ends by SIGHUP itself.
+            is_known = stop.number in (signal.SIGINT, signal.SIGTERM)
+            started.send_signal(stop.number if is_known else signal.SIGTERM)
+            handed_on = True
+
+
+def _end(started: subprocess.Popen[str]) -> None:
+    """End what is still under way."""
+    if started.poll() is None:
+        started.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(5)
+        started.kill()
+        started.wait()

@@ -1,0 +1,113 @@
+"""Ranks that are connected by MPI, through mpi4py."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.common.arrays import Array, Floats
+from striate.common.errors import StriateImportError
+from striate.ranks.exchange import Exchange
+from striate.ranks.launched import check_world, launched
+from striate.ranks.rank_places import settle
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+_FRAME, _HEAD = 256, 8
+"""The bytes of a message that is sent at once, of which the first ones say how long it is."""
+_SPINNING, _PAUSE = 5e-3, 2e-4
+"""Seconds: who waits asks again and again, and then after so long a sleep each. Others that work
+longer, or alone, have the processor."""
+_EXIT_CODE = 2
+
+
+class MPIExchange(Exchange):
+    """The ranks of an MPI world.
+
+    Args:
+        world: of mpi4py; it is duplicated, so that nobody else's messages come between.
+    """
+
+    def __init__(self, world: MPI.Intracomm) -> None:
+        from mpi4py import MPI
+
+        self._mpi, self._world = MPI, world.Dup()
+        self.rank, self.size = self._world.rank, self._world.size
+        settle(self)
+
+    def allgather(self, message: bytes) -> list[bytes]:
+        frame = np.zeros(_FRAME, np.uint8)
+        frame[:_HEAD].view("<i8")[0] = len(message)
+        room = _FRAME - _HEAD
+        frame[_HEAD : _HEAD + len(message)] = np.frombuffer(message[:room], np.uint8)
+        frames = np.empty((self.size, _FRAME), np.uint8)
+        with self.moving():
+            self._wait(self._world.Iallgather(frame, frames))
+            lengths = [int(one[:_HEAD].view("<i8")[0]) for one in frames]
+            if max(lengths) <= room:
+                return [
+                    one[_HEAD : _HEAD + length].tobytes()
+                    for one, length in zip(frames, lengths, strict=True)
+                ]
+            whole = np.empty(sum(lengths), np.uint8)
+            own = np.frombuffer(message, np.uint8)
+            places = _starts(lengths)
+            self._wait(self._world.Iallgatherv(own, [whole, lengths, places, self._mpi.BYTE]))
+        return [
+            whole[start : start + length].tobytes()
+            for start, length in zip(places, lengths, strict=True)
+        ]
+
+    def alltoallv(
+        self, sent: Floats, sizes: Sequence[int], received: Floats, received_sizes: Sequence[int]
+    ) -> None:
+        kind = self._mpi.FLOAT
+        self._world.Alltoallv(
+            [sent, sizes, _starts(sizes), kind],
+            [received, received_sizes, _starts(received_sizes), kind],
+        )
+
+    def allgatherv(self, whole: Floats, sizes: Sequence[int]) -> None:
+        self._world.Allgatherv(self._mpi.IN_PLACE, [whole, sizes, _starts(sizes), self._mpi.FLOAT])
+
+    def broadcast(self, array: Array) -> None:
+        self._world.Bcast(array)
+
+    def abort(self) -> None:
+        self._world.Abort(_EXIT_CODE)
+
+    def _wait(self, request: Any) -> None:
+        until = time.perf_counter() + _SPINNING
+        while not request.Test():
+            if time.perf_counter() > until:
+                time.sleep(_PAUSE)
+
+
+def connect() -> MPIExchange:
+    """Connect this process with all others that were started with it.
+
+    Raises:
+        ImportError: there is no MPI library.
+        ValueError: it does not find the others.
+    """
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise StriateImportError(
+            "mpi4py finds no MPI library: pip install 'striate[mpi]' brings MPICH, or set "
+            "MPI4PY_LIBMPI to the library of the mpiexec that starts the ranks"
+        ) from error
+    library = MPI.Get_library_version().split("\n")[0].strip("\0 ,")
+    check_world(MPI.COMM_WORLD.size, library, launched(os.environ))
+    return MPIExchange(MPI.COMM_WORLD)
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    """Where parts of some sizes begin that follow each other."""
+    return [0, *accumulate(sizes)][:-1]

@@ -1,0 +1,63 @@
+"""How ranks meet, and how one that fails ends all."""
+
+from __future__ import annotations
+
+from striate.common.errors import StriateValueError
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange, RankError
+from tests.ranks.rank_threads import on_ranks, with_ranks
+
+
+def test_messages_of_any_length_in_order() -> None:
+    for length in (0, 1, 300, 5000):
+        found = on_ranks(3, lambda exchange, n=length: exchange.meet(bytes([exchange.rank]) * n))
+        assert found == [[bytes([rank]) * length for rank in range(3)]] * 3
+    assert ALONE.meet(b"me") == [b"me"]
+
+
+def test_one_that_fails_ends_all_with_its_sentence() -> None:
+    def work(exchange: Exchange) -> None:
+        with exchange.failing_together():
+            exchange.meet()
+            if exchange.rank == 1:
+                raise StriateValueError("cat.png: is no image")
+            exchange.meet()
+
+    one, two, three = with_ranks(3, work)
+    assert type(two) is StriateValueError
+    for error in (one, three):
+        assert isinstance(error, RankError)
+        assert str(error) == "rank 1: cat.png: is no image"
+        assert error.sentences == {1: "cat.png: is no image"}
+
+
+def test_all_that_fail_know_it() -> None:
+    """Each keeps its own error, and none waits for the others a second time."""
+
+    def work(exchange: Exchange) -> None:
+        with exchange.failing_together(), exchange.failing_together():
+            raise ValueError(f"number {exchange.rank}")
+
+    assert [str(error) for error in with_ranks(3, work)] == ["number 0", "number 1", "number 2"]
+
+
+def test_the_same_sentence_is_said_once() -> None:
+    error = RankError({0: "no space", 2: "no space", 3: "KeyError: 'x'"})
+    assert str(error) == "ranks 0 and 2: no space; rank 3: KeyError: 'x'"
+
+
+def test_what_fails_amid_arrays_ends_all_at_once() -> None:
+    ended = []
+
+    def work(exchange: Exchange) -> None:
+        def abort() -> None:
+            ended.append(exchange.rank)
+
+        exchange.abort = abort  # type: ignore[method-assign]
+        with exchange.failing_together():
+            exchange.meet()
+            with exchange.moving():
+                raise KeyboardInterrupt
+
+    with_ranks(2, work)
+    assert sorted(ended) == [0, 1]

@@ -1,0 +1,86 @@
+"""Sums over ranks: the bits of the tree, and no more traffic than its formula says."""
+
+from __future__ import annotations
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from striate.ranks.alone import ALONE
+from striate.ranks.exchange import Exchange
+from striate.ranks.shared_sum import SharedSum, own_share
+from striate.ranks.sum_tree import block_sizes, textbook_sum
+from tests.ranks.rank_threads import ThreadExchange, on_ranks
+
+
+def vectors(count: int, length: int, seed: int = 0) -> list[np.ndarray]:
+    """Numbers of very different sizes: each order of adding them has its own bits."""
+    random = np.random.default_rng([count, length, seed])
+    sizes = 10.0 ** random.integers(-4, 5, (count, length))
+    return list((random.normal(size=(count, length)) * sizes).astype(np.float32))
+
+
+def summed(exchange: Exchange, batches: list[list[np.ndarray]]) -> list[np.ndarray]:
+    total = SharedSum(exchange, len(batches[0][0]))
+    found = []
+    for given in batches:
+        for place in own_share(len(given), exchange.rank, exchange.size):
+            total.add(place, given[place][:2], given[place][2:])
+        found.append(total.total(len(given)).copy())
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@hypothesis.given(
+    ranks=st.integers(1, 6),
+    counts=st.lists(st.integers(1, 20), min_size=1, max_size=3),
+    length=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+)
+def test_the_bits_of_the_definition(ranks: int, counts: list[int], length: int, seed: int) -> None:
+    """More ranks than places or numbers, too; buffers are used again for other counts."""
+    batches = [vectors(count, length, seed) for count in counts]
+    for found in on_ranks(ranks, lambda exchange: summed(exchange, batches)):
+        for total, given in zip(found, batches, strict=True):
+            np.testing.assert_array_equal(total, textbook_sum([one.copy() for one in given]))
+
+
+def test_alone_is_the_same() -> None:
+    given = vectors(7, 5)
+    (total,) = summed(ALONE, [given])
+    np.testing.assert_array_equal(total, textbook_sum(given))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 16])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 16, 33])
+def test_everything_is_someones(count: int, size: int) -> None:
+    shares = [own_share(count, rank, size) for rank in range(size)]
+    assert [place for share in shares for place in share] == list(range(count))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    for share in shares:
+        sizes = block_sizes(share)
+        assert sum(sizes) == len(share)
+        place = share.start
+        for block in sizes:
+            assert block & (block - 1) == 0 and place % block == 0
+            place += block
+        # No two neighbours are halves of one block.
+        starts = np.cumsum([share.start, *sizes])
+        for start, one, other in zip(starts, sizes, sizes[1:], strict=False):
+            assert one != other or start % (2 * one)
+
+
+@pytest.mark.parametrize(("size", "share"), [(2, 1.0), (4, 1.5), (8, 1.75), (16, 1.875)])
+def test_traffic_is_that_of_the_formula(size: int, share: float) -> None:
+    """2 (N - 1) / N of a vector leaves each rank, which is what a ring's sum sends."""
+    length = 16 * size
+    given = vectors(16, length)
+
+    def sent(exchange: Exchange) -> int:
+        assert isinstance(exchange, ThreadExchange)
+        summed(exchange, [given])
+        return exchange.moved
+
+    assert on_ranks(size, sent) == [share * length] * size
