@@ -18,6 +18,7 @@ from striate.lab.room_data.training_room import BATCH_SIZE, EPOCHS, small_networ
 from striate.model.preprocessing import Preprocessing
 from striate.training.statistics import channel_statistics
 from tests.lab.node_functions import needs_node
+from tests.lab.test_code_panels import printed
 from tests.lab.test_convolution_room import (  # noqa: F401
     test_a_matrix_is_convolved,
     test_typed_and_dragged_numbers_are_convolved,
@@ -31,7 +32,6 @@ from tests.lab.test_layer_room import test_the_other_parts  # noqa: F401
 from tests.lab.test_learning_maths import trained_in_node
 from tests.lab.test_learning_room import at
 from tests.lab.test_size_room import test_handles_are_dragged_and_moved_by_keys  # noqa: F401
-from tests.lab.waiting import until
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_training_gives_the_weights_that_node_gets(
 ) -> None:
     """The compiled step is the same code, with no sum that an engine may round in its own way.
 
-    The page shows logits: those of Node's weights, computed in Python.
+    The code that the page shows of a logit, run, gives that of Node's weights, computed in Python.
     """
     data = load("digits")
     steps = 3 * -(-len(data.train_labels) // BATCH_SIZE)
@@ -83,11 +83,9 @@ def test_training_gives_the_weights_that_node_gets(
     for image in rng.integers(len(data.test_labels), size=4):
         place = rng.integers(10)
         wanted = network.predict_logits(data.test_images[image : image + 1], engine="numpy")
-        address = f"learning?seed=7&step={steps}&image={image}&layer=6&place={place}"
-        page.evaluate("address => { location.hash = address }", address)
-        until(page, f"document.querySelector('.picked input').value === '{image}'")
-        total = page.text_content(".sum-of-picked").rpartition("= ")[2].replace("−", "-")
-        assert float(total) == pytest.approx(wanted[0, place], abs=3e-5)
+        fields = {"seed": 7, "step": steps, "image": image, "layer": 6, "place": place}
+        found_sum = printed(page, "learning", fields, "numpy")
+        assert found_sum == pytest.approx(wanted[0, place], abs=1e-5)
     box = page.locator(".pad").bounding_box()
     page.mouse.move(box["x"] + 90, box["y"] + 30)
     page.mouse.down()

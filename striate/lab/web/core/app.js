@@ -26,6 +26,8 @@ class App {
   #state = {};
   #frame = 0;
   #settling = 0;
+  /** The address as this page read or wrote it last. */
+  #told = "";
   #data = embedded("lab-data");
 
   constructor() {
@@ -37,6 +39,7 @@ class App {
   /** Shows what the address names. */
   #go() {
     clearTimeout(this.#settling);
+    this.#told = location.hash;
     const { id, told } = parsed(location.hash);
     const room = ROOMS.find((one) => one.id === id) ?? null;
     if (room && room === this.#room) {
@@ -90,7 +93,9 @@ class App {
     });
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => {
+      if (location.hash !== this.#told) return; // another address was given just now: its event is on its way
       history.replaceState(null, "", address(this.#room, this.#state));
+      this.#told = location.hash;
     }, SETTLED);
   }
 
