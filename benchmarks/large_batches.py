@@ -4,8 +4,8 @@
 
 The network is that of the recipe for small gray images, with half its filters unless --width says
 otherwise, without augmentation, and all train for the same epochs, with a warm-up over the first
-one and half a cosine after it: SGD at one rate for all batches; SGD at a rate that grows with them
-(the linear rule of Goyal et al., 2017); LARS; and LAMB, whose rate grows with the square root.
+one and half a cosine after it. SGD has one rate for all batches, or one that grows with them by the
+linear rule (Goyal et al., 2017), as that of LARS; that of LAMB grows with the square root.
 Memory is that of the plan of a step, for the whole batch and for groups of 256 images.
 """
 
@@ -28,13 +28,11 @@ from striate.training import recipes
 GROUP = 256
 """Images of a group, and the batch that rates are for."""
 WAYS: Mapping[str, Mapping[str, Any]] = {
-    "SGD, one rate": {"optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 5e-4},
-    "SGD, linear rule": {
-        "optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 5e-4, "base_batch_size": GROUP,
-    },
-    "LARS": {"optimizer": "lars", "learning_rate": 10.0, "weight_decay": 5e-4},
-    "LAMB": {"optimizer": "lamb", "learning_rate": 0.005, "base_batch_size": GROUP},
-}  # fmt: skip
+    "SGD, one rate": {"optimizer": "sgd", "learning_rate": 0.02},
+    "SGD": {"optimizer": "sgd", "learning_rate": 0.02, "base_batch_size": GROUP},
+    "LARS": {"optimizer": "lars", "learning_rate": 1 / 32, "base_batch_size": GROUP},
+    "LAMB": {"optimizer": "lamb", "learning_rate": 0.01, "base_batch_size": GROUP},
+}
 
 
 def step_bytes(network: striate.Network, images: int) -> int:

@@ -3,8 +3,10 @@ real browser.
 """
 
 import os
+import shlex
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -64,14 +66,24 @@ def cifar10_archive() -> Path:
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FIREFOXES = ("firefox-esr", "firefox")
 # In containers: root may not use the sandbox, and /dev/shm is small.
 SWITCHES = ("--no-sandbox", "--disable-dev-shm-usage")
 
 
 @pytest.fixture(scope="session")
-def launch() -> Iterator[Callable[..., Any]]:
-    """Start a headless Chromium with some switches; skips the test where there is none."""
+def playwright() -> Iterator[Any]:
+    """What drives browsers; skips the test where it is not installed."""
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with api.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Any) -> Iterator[Callable[..., Any]]:
+    """Start a headless Chromium with some switches; skips the test where there is none."""
+    from playwright.sync_api import Error
+
     found = list(filter(None, map(shutil.which, BROWSERS)))
     if not found:
         pytest.skip(
@@ -79,25 +91,51 @@ def launch() -> Iterator[Callable[..., Any]]:
             + ", ".join(BROWSERS)
         )
     started: list[Any] = []
-    with api.sync_playwright() as playwright:
 
-        def call(*switches: str) -> Any:
-            reason = ""
-            for path in found:
-                try:
-                    started.append(
-                        playwright.chromium.launch(
-                            executable_path=path, args=[*SWITCHES, *switches]
-                        )
-                    )
-                    return started[-1]
-                except api.Error as error:
-                    reason = f"{path} does not start: {error.message.splitlines()[0]}"
-            pytest.skip(reason)
+    def call(*switches: str) -> Any:
+        reason = ""
+        for path in found:
+            try:
+                started.append(
+                    playwright.chromium.launch(executable_path=path, args=[*SWITCHES, *switches])
+                )
+                return started[-1]
+            except Error as error:
+                reason = f"{path} does not start: {error.message.splitlines()[0]}"
+        pytest.skip(reason)
 
-        yield call
-        for one in started:
-            one.close()
+    yield call
+    for one in started:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Firefox with a home of its own; skips the test where there is none.
+
+    It has no dark colours, and tells of no requests: those that a page's policy forbids are errors.
+    """
+    from playwright.sync_api import Error
+
+    found = next(filter(None, map(shutil.which, FIREFOXES)), None)
+    if found is None:
+        pytest.skip(
+            "no Firefox is installed: on Debian, apt-get install firefox-esr; looked for "
+            + ", ".join(FIREFOXES)
+        )
+    home = tmp_path_factory.mktemp("firefox")
+    relay = home / "relay"
+    command = shlex.join([sys.executable, str(Path(__file__).with_name("firefox_relay.py")), found])
+    relay.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    relay.chmod(0o700)
+    try:
+        browser = playwright.firefox.launch(
+            channel="moz-firefox", executable_path=relay, env={**os.environ, "HOME": str(home)}
+        )
+    except Error as error:
+        pytest.skip(f"{found} does not start: {error.message.splitlines()[0]}")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

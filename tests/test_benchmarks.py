@@ -302,3 +302,24 @@ def test_the_layers_are_those_of_the_list(
     assert shapes["50, 256→512@56 1/2/0"] == (28, 28, 512)
     assert shapes["32, 512 depthwise@14 3/1/1"] == (14, 14, 512)
     assert shapes["16, 1→16@48×480 3/1/1"] == (48, 480, 16)
+
+
+def test_work_of_a_frame_counts_what_lies_inside_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    lab = load("lab", monkeypatch)
+
+    def event(name: str, begin: float, lasts: float, tid: int = 1) -> dict:
+        return {"ph": "X", "pid": 1, "tid": tid, "name": name, "tts": begin, "tdur": lasts}
+
+    frames = [event("FireAnimationFrame", begin, 2000) for begin in (10_000, 30_000, 50_000)]
+    trace = [
+        *frames,
+        event("FunctionCall", 10_500, 1000),  # in the first frame's own event
+        event("EventDispatch", 20_000, 3000),
+        event("Layout", 22_000, 4000),  # the first of its four milliseconds is counted already
+        event("Paint", 27_000, 900),
+        event("Layout", 31_000, 500, tid=2),  # of another page
+        event("UpdateLayoutTree", 45_000, 1500),
+    ]
+    # Between two frames: all after the callback of one, up to that of the next, and it itself.
+    assert lab.work_of(trace) == [3 + 3 + 2, 1.5 + 2]

@@ -201,10 +201,12 @@ def _check_paths(paths: Mapping[str, str | None]) -> None:
         if not Path(path).parent.is_dir():
             raise click.ClickException(f"{path}: there is no folder {Path(path).parent}")
     options_of: dict[Path, str] = {}
-    for option, path in paths.items():
-        before = path and options_of.setdefault(Path(path).resolve(), option)
-        if before not in (None, option):
-            raise click.ClickException(f"{path}: is named twice, by {before} and by {option}")
+    for option, name in paths.items():
+        if name is None:
+            continue
+        before = options_of.setdefault(Path(name).resolve(), option)
+        if before != option:
+            raise click.ClickException(f"{name}: is named twice, by {before} and by {option}")
 
 
 def _check_both(both: bool, how: Mapping[str, Any], paths: Mapping[str, str | None]) -> None:

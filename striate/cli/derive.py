@@ -44,6 +44,18 @@ def _padding(value: Any) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
+def _names(value: Any) -> tuple[str, str]:
+    """Read the letters of inputs and neurons: "x,s"."""
+    if isinstance(value, tuple):
+        return value
+    words = [word.strip() for word in str(value).split(",")]
+    if len(words) != 2 or not all(re.fullmatch("[A-Za-z]{1,3}", word) for word in words):
+        raise click.BadParameter(
+            f"{value!r} are not the letters of inputs and neurons, such as x,s"
+        )
+    return words[0], words[1]
+
+
 def _numbers(typed: str, name: str) -> Any:
     from striate.kernels.typed_numbers import parse
 
@@ -147,6 +159,12 @@ def _own_filters(typed: str) -> Any:
 )
 @click.option("--pixel", type=int, metavar="N", help="The pixel that --stage singles out, from 0.")
 @click.option("--neuron", type=int, metavar="N", help="The neuron that it singles out, from 0.")
+@click.option(
+    "--names",
+    type=_names,
+    metavar="X,S",
+    help="Letters of its inputs and neurons, numbered from 1, such as x,s in the article 002.",
+)
 @options.output_options
 def derive(
     image: tuple[int, ...],
@@ -166,6 +184,7 @@ def derive(
     stage: str | None,
     pixel: int | None,
     neuron: int | None,
+    names: tuple[str, str] | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -178,6 +197,8 @@ def derive(
 
     if stage is None and (pixel is not None or neuron is not None):
         raise click.UsageError("--pixel and --neuron say what --stage singles out; name a --stage")
+    if stage is None and names is not None:
+        raise click.UsageError("--names are those of --stage; name a --stage")
     if stage is not None:
         from striate.teaching.derivation.figure_connections import figure_called
 
@@ -203,7 +224,7 @@ def derive(
     )
     if out is not None:
         with writing(out):
-            derived.save(out, stage, pixel=pixel, neuron=neuron)
+            derived.save(out, stage, pixel=pixel, neuron=neuron, names=names)
         note(f"Written to {one_line(out)}", quiet=quiet)
     if as_json:
         json_line(derived.to_dict())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from striate.cli.training_source import computing, validation_fraction
+from striate.optim.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from striate.cli.train_options import TrainOptions
@@ -40,10 +42,15 @@ def fit_network(
     """Train a network on the images of a task, and return how that went."""
     dataset = task.dataset
     watched = dataset.parts.get("validation")
+    arguments = training.arguments()
+    # What was measured before, such as the time of a step, has moved the state of the optimiser.
+    arguments["optimizer"] = copy.deepcopy(arguments["optimizer"])
+    if isinstance(arguments["optimizer"], Optimizer):
+        arguments["optimizer"].reset()
     return network.fit(
         dataset.train_images,
         task.targets(dataset.train_labels),
-        **(training.arguments() | how_to_fit(chosen, training, task)),
+        **(arguments | how_to_fit(chosen, training, task)),
         validation_data=None if watched is None else (watched.images, task.targets(watched.labels)),
         validation_fraction=validation_fraction(chosen, task),
         early_stopping=chosen.patience,

@@ -131,6 +131,8 @@ def _settings(chosen: TrainOptions) -> FineTuning:
 
     asked = {name: value for name, value in chosen.asked.items() if value is not None}
     given = [name for name in _OF_SCRATCH if asked.get(name) or getattr(chosen, name, None)]
+    # 0 and False say something of these.
+    given += [name for name in ("momentum", "nesterov") if getattr(chosen, name) is not None]
     if given:
         raise click.ClickException(
             f"--from looks at each image once, and goes on from what it has seen: {_named(given)} "

@@ -16,6 +16,7 @@ from striate.cli.from_backbone import FromBackbone, advice
 from striate.cli.label_arguments import LabelArguments
 from striate.cli.model_output import checkpoint_beside
 from striate.cli.output import note, one_line, paragraph
+from striate.cli.plain_descent import optimizer_named, with_momentum
 from striate.cli.recorded_course import course_notes
 from striate.cli.time_plan import TimedTraining
 from striate.cli.train_options import TrainOptions, training_options
@@ -206,7 +207,7 @@ def _adapted(chosen: TrainOptions, recipe: Recipe) -> Recipe:
     """Return a recipe with the settings that the options give."""
     from striate.data.augment import CHANGES
 
-    training = recipe.training.changed(**chosen.asked)
+    training = with_momentum(chosen, recipe.training.changed(**chosen.asked))
     augment = {} if chosen.augment is False else training.changes
     for name in (*CHANGES, "magnitude"):
         value = getattr(chosen, name)
@@ -227,7 +228,7 @@ def _settings(chosen: TrainOptions, recipe: Recipe, task: TrainingTask) -> dict[
         name = chosen.network if known else "network file"
     fraction = validation_fraction(chosen, task)
     rest = {"seed": chosen.seed, "validation": fraction, **task.weighting()}
-    return {"name": name, **asdict(recipe.training), **rest}
+    return {"name": name, **asdict(recipe.training), **optimizer_named(recipe.training), **rest}
 
 
 def _announce(chosen: TrainOptions, recipe: Recipe, network: Network, images: int) -> None:

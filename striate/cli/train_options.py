@@ -32,6 +32,8 @@ class TrainOptions:
     tune: bool | None
     share: float | None
     minutes: float | None
+    momentum: float | None
+    nesterov: bool | None
     augment: bool | None
     shift: int | None
     flip: bool | None
@@ -162,6 +164,17 @@ _OPTIONS = (
         "with adamw and lamb by the square root.  [default: it is for --batch-size]",
     ),
     click.option("--optimizer", type=click.Choice(["sgd", "adamw", "lars", "lamb"])),
+    click.option(
+        "--momentum",
+        type=options.number(0, 1),
+        metavar="X",
+        help="Of sgd; 0: each step is the learning rate times the gradient.  [default: 0.9]",
+    ),
+    click.option(
+        "--nesterov/--no-nesterov",
+        default=None,
+        help="Of sgd: look ahead along the momentum.  [default: yes]",
+    ),
     click.option(
         "--lr",
         "learning_rate",

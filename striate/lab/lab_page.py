@@ -23,6 +23,7 @@ ENTRY = "core/app.js"
 STYLES = (
     "core/lab.css",
     "parts/code_view.css",
+    "parts/questions.css",
     "rooms/convolution/convolution.css",
     "rooms/size/size.css",
     "rooms/dense/dense.css",

@@ -86,7 +86,8 @@ class LARS(LayerwiseOptimizer):
         momentum: 0 or more, below 1.
         weight_decay: 0 or more.
         trust_coefficient: how far a step may change a tensor, as a share of its norm, at a learning
-            rate of 1 and without momentum; above 0.
+            rate of 1 and without momentum; above 0.  The article has 0.001, and rates above 1,
+            which are those of biases, too: that is too high for them where batches are few.
         eps: is added to the norms that are divided by, 0 or more.
         adapt_all: whether biases, and scales and shifts of normalisation, have a trust ratio, too.
     """
@@ -98,7 +99,7 @@ class LARS(LayerwiseOptimizer):
         self,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
-        trust_coefficient: float = 0.001,
+        trust_coefficient: float = 0.02,
         eps: float = 1e-8,
         adapt_all: bool = False,
     ) -> None:
@@ -137,7 +138,9 @@ class LARS(LayerwiseOptimizer):
         for place, adapted in self._tensors(decay_mask, tensors):
             ratio = 1.0
             if adapted:
-                ratio = self._ratio(flat[place], gradient[place], float(decay[place].max()))
+                ratio = self._ratio(
+                    flat[place], gradient[place], float(decay[place].max(initial=0.0))
+                )
             velocity[place] *= self.momentum
             velocity[place] += np.float32(ratio) * rates[place] * slope[place]
             flat[place] -= velocity[place]

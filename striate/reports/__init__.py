@@ -2,10 +2,10 @@
 
 Reading order: `saliency` and `occlusion` (which pixels matter), `loss_gradients` (what moves the
 weights), `image_passes` (all that single images make of the network), `page_budget` (what fits into
-a page of a given size), `data` (all numbers of a report), `patch_boxes` and `page_data` (the numbers
-as JSON for the page's script), `embedded_images` and `architecture` (figures and tables), `render`
-(the page); beside it `kernels` (learned kernels as files). The page's own files, a template, a style
-sheet and scripts, are in `page/`.
+a page of a given size), `data` (all numbers of a report), `patch_boxes` and `page_data` (the
+numbers as JSON for the page's script), `embedded_images` and `architecture` (figures and tables),
+`render` (the page); beside it `kernels` (learned kernels as files). The page's own files, a
+template, a style sheet and scripts, are in `page/`.
 """
 
 from __future__ import annotations

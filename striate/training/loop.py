@@ -119,7 +119,7 @@ def fit(
         optimizer: "sgd", "adamw", for large batches "lars" or "lamb", or an Optimizer, which keeps
             its state.
         learning_rate: the highest one of the schedule; by default 0.05 for SGD, 0.002 for AdamW,
-            5 for LARS, 0.01 for LAMB.
+            0.3 for LARS, 0.01 for LAMB.
         weight_decay: for an optimiser given by name.
         schedule: "constant", "cosine", "step", "one-cycle", a RateSchedule, or a function (step,
             total_steps) -> learning rate.

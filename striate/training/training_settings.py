@@ -23,7 +23,7 @@ RateFunction = Callable[[int, int], float]
 """A schedule as a function: see `striate.optim.schedules.FunctionSchedule`."""
 
 # What suits most small networks with the one-cycle schedule, by the kind of the optimiser.
-DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002, "lars": 5.0, "lamb": 0.01}
+DEFAULT_LEARNING_RATES = {"sgd": 0.05, "adamw": 0.002, "lars": 0.3, "lamb": 0.01}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,3 +171,12 @@ def test_less_time_and_memory(striate: Run) -> None:
     for other in others:
         for what in ("forward_ms", "step_ms", "step_bytes", "weight_bytes"):
             assert 4 * other[what] < dense[what], (other["name"], what)
+
+
+def test_names_of_units(striate: Any, refused: Any, in_tmp: Any) -> None:
+    sizes = ("derive", "--image", "1x5", "--neurons", 5, "--window", "1x3", "--padding", "same")
+    drawn = (*sizes, "--stage", "local", "--neuron", 2, "--out", "s3.svg")
+    assert striate(*drawn, "--names", "x,s").code == 0
+    assert "are not the letters" in refused(*drawn, "--names", "x")
+    assert "are not the letters" in refused(*drawn, "--names", "x,<s>")
+    assert "name a --stage" in refused(*sizes, "--names", "x,s")

@@ -215,6 +215,34 @@ def test_files(article: Derivation, tmp_path: Path) -> None:
         article.save(tmp_path / "a.gif")
 
 
+@pytest.mark.parametrize(("stage", "read"), [("local", {1, 2, 3}), ("dense", {0, 1, 2, 3, 4})])
+def test_a_neuron_is_marked_with_what_it_reads(stage: str, read: set[int]) -> None:
+    """s3 of the article 002 reads x2, x3 and x4; fully connected, all."""
+    derived = derive((1, 5), 5, window=(1, 3), padding="same", compare=False)
+    figure = stage_figure(derived, stage, neuron=2, names=("x", "s"))
+    (ax,) = figure.axes
+    said = [text.get_text() for text in ax.texts]
+    assert {"x1", "x2", "x3", "x4", "x5", "s1", "s2", "s3", "s4", "s5"} <= set(said)
+    lines = [line for line in ax.lines if line.get_gid() == "line"]
+    pale = [line for line in ax.lines if line.get_gid() == "pale"]
+    assert len(lines) == len(read)
+    assert len(pale) == (25 - 5 if stage == "dense" else 15 - 3)
+    rings = {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+        for line in ax.lines
+        if line.get_gid() == "ring"
+    }
+    ends = {(float(x), float(y)) for line in lines for x, y in zip(*line.get_data(), strict=True)}
+    assert rings == ends
+    # The rings stand where the names of what is read stand.
+    named = {
+        text.get_text(): text.xy for text in ax.texts if hasattr(text, "xy")
+    }  # annotations know their circle
+    assert {f"x{pixel + 1}" for pixel in read} == {
+        name for name, (x, y) in named.items() if (float(x), float(y)) in rings and x == 0
+    }
+
+
 def test_the_volume_has_a_region_and_a_column() -> None:
     derived = derive((6, 7, 3), 4 * 5 * 2, window=3, weights=None, engine="numpy")
     (axes,) = stage_figure(derived, "volume").axes

@@ -66,7 +66,8 @@ def test_keys_batches_and_rates_are_those_of_fit() -> None:
     )
 
 
-def trained_in_node(tmp_path: Path, seed: int, epochs: int) -> Any:
+def trained_in_node(tmp_path: Path, seed: int, epochs: int, steps: int | None = None) -> Any:
+    """What a training has come to, or the first steps of one."""
     file = tmp_path / "data.json"
     file.write_text(json.dumps(learning_data()))
     ran = subprocess.run(
@@ -77,6 +78,7 @@ def trained_in_node(tmp_path: Path, seed: int, epochs: int) -> Any:
             str(file),
             str(seed),
             str(epochs),
+            *([] if steps is None else [str(steps)]),
         ],
         capture_output=True,
         text=True,

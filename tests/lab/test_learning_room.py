@@ -57,10 +57,12 @@ def test_the_room_trains_explains_and_learns_drawings(open_page: Any, lab_file: 
     # The move of a weight that is told is the one that the next step makes.
     page.evaluate("location.hash = '#learning?image=5&step=30&kind=weight&layer=3&place=200'")
     at(page, 30)
+    page.locator(".explanation", has_text="α = ").wait_for()  # the batch is computed in slices
     said = page.text_content(".explanation")
     after = re.search(r"α = [^:]+: (−?[\d.]+)\.", said)[1]  # type: ignore[index]
     page.click("text=One batch")
     at(page, 31)
+    page.locator(".explanation", has_text="after decay").wait_for()
     now = re.search(r"w = (−?[\d.]+), after decay", page.text_content(".explanation"))[1]  # type: ignore[index]
     numbers = [float(one.replace("−", "-")) for one in (after, now)]
     assert abs(numbers[0] - numbers[1]) < 2e-5

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import striate
+from striate.cli.recorded_course import trained_smoothing
 from striate.reports.data import Report
 from striate.reports.page_budget import WEIGHTS_PER_IMAGE, fit_page
 from tests.report.test_report_page import choose_layer, click_value, node
@@ -181,10 +182,9 @@ def test_keys_alone_reach_gradients_and_weights(open_page: Any, made: tuple[Path
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not in build/node: .ci/run installs it")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1400, "light")])
 def test_axe_finds_nothing(
-    open_page: Any, made: tuple[Path, Report], scheme: str, width: int
+    open_page: Any, made: tuple[Path, Report], width: int, scheme: str
 ) -> None:
     path, report = made
     page = open_page(path, width, scheme)
@@ -301,3 +301,19 @@ def test_a_layer_of_ones_own_is_not_explained(open_page: Any, made: tuple[Path, 
     )  # fmt: skip
     assert [one["kind"] for one in told] == ["unknown", "unknown"]
     assert all("a layer of the type Swirl" in one["text"] for one in told)
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ({"recipe": {"label_smoothing": 0.1}}, 0.1),
+        ({"recipe": {"label_smoothing": 0}}, 0.0),
+        ({"recipe": {"label_smoothing": "much"}}, 0.0),
+        ({"recipe": {"label_smoothing": True}}, 0.0),
+        ({"recipe": {"label_smoothing": 1.5}}, 0.0),
+        ({"recipe": ["label_smoothing"]}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_smoothing_is_that_of_the_training(notes: dict[str, Any], expected: float) -> None:
+    assert trained_smoothing(notes) == expected

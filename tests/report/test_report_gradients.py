@@ -201,7 +201,7 @@ def test_every_gradient_is_the_sum_of_its_terms(open_page: Any, shown: tuple[Pat
         got = page.evaluate("n => Array.from(striateReport.gradientsOf(1, n))", node)
         engine = report.gradients.values[node][1].ravel()
         np.testing.assert_array_equal(np.array(got, np.float32), engine, name)
-        places = sorted({0, size - 1, *random.integers(0, size, 10).tolist()})
+        places = sorted({0, size - 1, *random.integers(0, size, 5).tolist()})
         whys = told(page, "explainGradient", [[1, node, place] for place in places])
         most = float(np.abs(engine).max())
         for place, why in zip(places, whys, strict=True):
@@ -212,7 +212,7 @@ def test_every_gradient_is_the_sum_of_its_terms(open_page: Any, shown: tuple[Pat
             if expected is None:
                 corners += 1
                 continue
-            assert why["total"] == pytest.approx(expected, rel=2e-5, abs=1e-5 * most + 1e-9), (
+            assert why["total"] == pytest.approx(expected, rel=2e-5, abs=1e-5 * most + 1e-7), (
                 name, place
             )  # fmt: skip
     assert corners < len(network.nodes) * 2
@@ -227,7 +227,7 @@ def test_every_gradient_of_a_weight_is_the_sum_of_its_terms(
     for slot in network.slots:
         layer, name = network.nodes[slot.node].name, slot.parameter.name
         size = slot.stop - slot.start
-        places = sorted({0, size - 1, *random.integers(0, size, 10).tolist()})
+        places = sorted({0, size - 1, *random.integers(0, size, 5).tolist()})
         whys = told(page, "explainWeight", [[0, slot.node, name, place] for place in places])
         engine = report.gradients.weights[slot.node][name][0].ravel()
         most = float(np.abs(engine).max())
@@ -239,7 +239,7 @@ def test_every_gradient_of_a_weight_is_the_sum_of_its_terms(
             if expected is None:
                 corners += 1
                 continue
-            assert why["total"] == pytest.approx(expected, rel=2e-5, abs=1e-5 * most + 1e-9), (
+            assert why["total"] == pytest.approx(expected, rel=2e-5, abs=1e-5 * most + 1e-7), (
                 layer, name, place
             )  # fmt: skip
     assert corners <= len(network.slots)

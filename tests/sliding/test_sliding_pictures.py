@@ -147,10 +147,14 @@ def test_the_flips_are_drawn_one_after_the_other() -> None:
     figure = draw_matrix_sums([(written, y)])
     (left,) = (x for x, _, text in texts(figure) if text == "g")
     (top,) = (y for _, y, text in texts(figure) if text == "g")
-    apart = 3 + 1.6
+    apart = 3 + 2.1
     for order, turned in enumerate((SQUARE, SQUARE[::-1], SQUARE[::-1, ::-1])):
-        found = grid_at(figure, left + order * apart, top + 0.25, 3, 3)
-        assert found == turned.astype(str).tolist()
+        place = left + order * apart, top + 0.65
+        assert grid_at(figure, *place, 3, 3) == turned.astype(str).tolist()
+        # The numbers of rows and columns are turned over too: from the corner 0 1 2, then 2 1 0.
+        above = [text for x, y, text in texts(figure) if y == place[1] - 0.3 and place[0] < x
+                 < place[0] + 3]  # fmt: skip
+        assert above == (["2", "1", "0"] if order == 2 else ["0", "1", "2"])
     # Only what meets f is in the product: four terms, 5 + 8 + 8 + 5.
     assert any(text == "y(1, 1) = 1·5 + 2·4 + 4·2 + 5·1 = 26" for *_, text in texts(figure))
 

@@ -46,7 +46,7 @@ def gradients_of(network: Network, steps: int, seed: int = 0) -> np.ndarray:
 
 def lars_in_float64(
     p: np.ndarray, g: np.ndarray, state: dict[str, Any], rate: float, decay: float, adapted: bool
-    , *, momentum: float = 0.9, trust_coefficient: float = 0.001, eps: float = 1e-8,
+    , *, momentum: float = 0.9, trust_coefficient: float = 0.02, eps: float = 1e-8,
 ) -> np.ndarray:  # fmt: skip
     """One tensor after a step, by the article: the sums written out number by number."""
     ratio = 1.0
@@ -82,9 +82,9 @@ Step = Callable[..., np.ndarray]
 CASES: list[tuple[LayerwiseOptimizer, Step, dict[str, float]]] = [
     (LARS(), lars_in_float64, {}),
     (
-        LARS(momentum=0.5, weight_decay=0.3, trust_coefficient=0.02, eps=0.1),
+        LARS(momentum=0.5, weight_decay=0.3, trust_coefficient=0.001, eps=0.1),
         lars_in_float64,
-        {"momentum": 0.5, "trust_coefficient": 0.02, "eps": 0.1},
+        {"momentum": 0.5, "trust_coefficient": 0.001, "eps": 0.1},
     ),
     (LARS(weight_decay=0.3, trust_coefficient=0.05, eps=0, adapt_all=True), lars_in_float64,
      {"trust_coefficient": 0.05, "eps": 0.0}),
@@ -159,6 +159,21 @@ def test_frozen_layers_and_rates_of_layers(
     wanted = expected(network, used, step, options, gradients)
     close(marched(network, used, gradients, engine), wanted)
     np.testing.assert_array_equal(network.parameters["conv2d_1/filters"], before)
+
+
+@pytest.mark.parametrize("make", [LARS, LAMB])
+@pytest.mark.parametrize("layers", [[], ["batch_norm_1"]])
+def test_nothing_to_measure(make: type[LayerwiseOptimizer], layers: list[str], engine: str) -> None:
+    """Nothing learns, or what has no trust ratio only."""
+    network = small()
+    network.freeze()
+    network.unfreeze(*layers) if layers else None
+    gradients, before = gradients_of(network, len(RATES)), network.flat.copy()
+    found = marched(network, make(), gradients, engine)
+    for slot in network.slots:
+        here = slice(slot.start, slot.stop)
+        moved = not np.array_equal(found[here], before[here])
+        assert moved == (network.nodes[slot.node].name in layers)
 
 
 @pytest.mark.parametrize(("optimizer", "step", "options"), [CASES[1], CASES[4]])

@@ -2,9 +2,9 @@
 
 The training of the page is that of
 
-    striate train digits --network NETWORK --no-augment --optimizer adamw --lr 0.005
-        --weight-decay 0.01 --label-smoothing 0 --schedule one-cycle --warmup 0.3 --epochs 20
-        --batch-size 64
+    striate train digits --network NETWORK --validation 0 --no-augment --optimizer adamw
+        --lr 0.005 --weight-decay 0.01 --label-smoothing 0 --schedule one-cycle --warmup 0.3
+        --epochs 20 --batch-size 64
 
 where NETWORK is a file with the layers of `small_network`: no image is changed at random, so that
 the same seed gives the same batches in the same order.
@@ -13,6 +13,7 @@ the same seed gives the same batches in the same order.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ import numpy as np
 from striate.common.errors import StriateValueError
 from striate.common.page_parts import base64_text, encode_array
 from striate.common.text import listed
+from striate.layers import AvgPool2D
 from striate.layers.reads import Window
+from striate.model.parameters import Slot
 
 if TYPE_CHECKING:
     from striate.data import Dataset
@@ -37,6 +40,8 @@ MOST_BYTES = 1_500_000
 MODULES = ("simd", "plain")
 """Those of the export that web/maths/training/compiled_network.js chooses from."""
 _NAME = "network"
+_NUMBERS = ("eps", "momentum", "rate", "slope", "alpha")
+"""The constants of layers that the page computes itself."""
 
 
 def small_network(input_shape: tuple[int, ...], classes: int) -> Network:
@@ -125,15 +130,15 @@ def learning_data(network: Network | None = None, dataset: Dataset | None = None
 
 
 def described(network: Model) -> dict[str, Any]:
-    """A network's layers, and where their weights lie in the state, in numbers of float32.
+    """A network's layers, and where their numbers lie in the state, in numbers of float32.
 
-    The types that the page computes itself are those of web/maths/network/terms.js; of others it
-    shows no values.
+    The state has all weights, then all running statistics: see
+    `striate.freestanding.training_code.training_program`. The types that the page computes itself
+    are those of web/maths/network/layers; of others it shows no values.
     """
     known = network.preprocessing
     layers = []
     for index, node in enumerate(network.nodes):
-        slots = [slot for slot in network.slots if slot.node == index]
         layers.append(
             {
                 "name": node.name,
@@ -141,10 +146,9 @@ def described(network: Model) -> dict[str, Any]:
                 "inputs": list(node.inputs),
                 "shape": list(node.shape),
                 "options": _options(network, index),
-                "weights": {
-                    slot.parameter.name: {"start": slot.start, "shape": list(slot.parameter.shape)}
-                    for slot in slots
-                },
+                "weights": _places(network.slots, index),
+                "statistics": _places(network.state_slots, index, network.flat.size),
+                "arguments": node.layer.config(),
             }
         )
     return {
@@ -152,23 +156,42 @@ def described(network: Model) -> dict[str, Any]:
         "mean": list(known.mean),
         "std": list(known.std),
         "size": int(network.flat.size),
+        "statistics": int(network.state_flat.size),
         "layers": layers,
     }
 
 
-def _options(network: Model, index: int) -> dict[str, Any]:
-    """Size, stride, dilation and padding (top, bottom, left, right) of a layer with a window."""
-    layer = network.nodes[index].layer
-    reads = layer.reads(*network.input_shapes(index))
-    if not isinstance(reads, Window):
-        return {}
+def _places(slots: Iterable[Slot], node: int, first: int = 0) -> dict[str, Any]:
+    """Where the arrays of a node lie, by their names."""
     return {
+        slot.parameter.name: {"start": first + slot.start, "shape": list(slot.parameter.shape)}
+        for slot in slots
+        if slot.node == node
+    }
+
+
+def _options(network: Model, index: int) -> dict[str, Any]:
+    """What the arithmetic of a layer needs besides its weights.
+
+    Of a layer with a window size, stride, dilation and padding (top, bottom, left, right), and of
+    an average the part of the padding that counts.
+    """
+    layer = network.nodes[index].layer
+    shapes = network.input_shapes(index)
+    options = {name: getattr(layer, name) for name in _NUMBERS if hasattr(layer, name)}
+    reads = layer.reads(*shapes)
+    if not isinstance(reads, Window):
+        return options
+    options |= {
         "size": list(reads.size),
         "stride": list(reads.stride),
         "dilation": list(reads.dilation),
         "pads": list(reads.pads),
         "groups": int(getattr(layer, "groups", 1)),
     }
+    if isinstance(layer, AvgPool2D):
+        options["counted"] = list(layer.counted_pads(shapes[0]))
+    return options
 
 
 def _kept(dataset: Dataset) -> tuple[Any, Any, Any, Any]:

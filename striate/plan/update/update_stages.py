@@ -88,7 +88,7 @@ class _ParameterLines:
         """Store something for each parameter."""
         for tasks in self._tasks:
             self._record(Nest((("l", tasks.lines), ("e", LINE_OF)), stores), tasks)
-        self._recorder.stages[-1].barrier = True
+        self._wait()
 
     def find_ratios(self, trust: TrustRatio, adapted: Sequence[bool]) -> None:
         """Find the trust ratios of the parts that have one."""
@@ -112,10 +112,15 @@ class _ParameterLines:
                 reduction="sum",
             )
             self._record(nest, tasks, Location(sums, _SUMS * begin))
-        self._recorder.stages[-1].barrier = True
+        self._wait()
         for part, places in filled.items():
             self._add(trust, part, len(places), Location(sums, _SUMS * places.start))
-        self._recorder.stages[-1].barrier = True
+        self._wait()
+
+    def _wait(self) -> None:
+        """Let what follows begin when all before is done; if nothing learns there is nothing."""
+        if self._recorder.stages:
+            self._recorder.stages[-1].barrier = True
 
     def _add(self, trust: TrustRatio, part: int, tasks: int, sums: Location) -> None:
         """Add the sums of the tasks of a part, and find its trust ratio by them."""

@@ -1,7 +1,7 @@
 // The loss of an image, and its gradients with respect to the values of every layer: as they are in
 // the page or computed from others, in float32 and in the order of the layers' own code.
 
-import { softmax } from "../../lab/web/maths/network/readable_network.js";
+import { softmax } from "../../lab/web/maths/network/softmax.js";
 import { decode, f32, INPUT, partOf, report, shapeOf, taps, valuesOf } from "./values.js";
 
 export const LAST = report.nodes.length - 1;

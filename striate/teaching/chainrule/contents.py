@@ -286,6 +286,7 @@ def _kept(sections: Sequence[Section], only: Sequence[str]) -> list[Section]:
     kept = [
         Section(
             section.heading,
+            section.said,
             sums=[one for one in section.sums if str(one.of.value) in only],
             local=[(output, local) for output, local in section.local if str(output) in only],
         )

@@ -51,6 +51,7 @@ class Derivation(DerivationData):
         *,
         pixel: int | None = None,
         neuron: int | None = None,
+        names: tuple[str, str] | None = None,
     ) -> None:
         """Write it to a file: .html (a page that works offline), .png, .svg or .pdf (its drawings,
         or one figure), or .json.
@@ -60,6 +61,8 @@ class Derivation(DerivationData):
             stage: the only figure to be drawn, one of `figure_connections.FIGURES` or its number in
                 the article, such as "weights" or "11".
             pixel, neuron: what that figure singles out, numbered from 0.
+            names: letters of its inputs and its neurons, such as ("x", "s"); they are numbered
+                from 1 then.
 
         Raises:
             ValueError: the name ends in something else, or there is no such stage.
@@ -68,7 +71,7 @@ class Derivation(DerivationData):
         from striate.common.atomic import write_atomically
         from striate.teaching.derivation.files import check_kind, content
 
-        write_atomically(path, [content(self, check_kind(path), stage, pixel, neuron)])
+        write_atomically(path, [content(self, check_kind(path), stage, pixel, neuron, names)])
 
     def __str__(self) -> str:
         return as_text.text(self)

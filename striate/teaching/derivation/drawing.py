@@ -9,7 +9,12 @@ from striate.teaching.derivation.correlation_drawing import draw_correlation
 from striate.teaching.derivation.derivation_data import DerivationData
 from striate.teaching.derivation.figure_connections import check_choice, drawable, figure_called
 from striate.teaching.derivation.neighbour_correlation import neighbour_correlation
-from striate.teaching.derivation.network_drawing import abridged, draw_network, network_height
+from striate.teaching.derivation.network_drawing import (
+    UnitNames,
+    abridged,
+    draw_network,
+    network_height,
+)
 from striate.teaching.derivation.plane_drawing import draw_planes
 from striate.teaching.derivation.value_panels import (
     draw_convolution,
@@ -51,8 +56,9 @@ def overview(derivation: DerivationData) -> Figure:
 
 
 def stage_figure(
-    derivation: DerivationData, name: str, pixel: int | None = None, neuron: int | None = None
-) -> Figure:
+    derivation: DerivationData, name: str, pixel: int | None = None, neuron: int | None = None,
+    names: tuple[str, str] | None = None,
+) -> Figure:  # fmt: skip
     """One figure, by its name or its number in the article.
 
     Args:
@@ -60,6 +66,7 @@ def stage_figure(
         name: one of `figure_connections.FIGURES`, or "1" to "12".
         pixel, neuron: what to single out where the figure can: a pixel in networks, a neuron in
             those, in "weights", "slide", "planes", "depth", "volume" and "sigma".
+        names: letters of inputs and neurons in networks, numbered from 1 then, such as "x" and "s".
 
     Raises:
         ValueError: there is no such figure, pixel or neuron; or the sizes have no such figure.
@@ -85,7 +92,8 @@ def stage_figure(
         parts = both[0]
         (draw_sum if name == "weights" else draw_slide)(both[1], derivation, neuron or 0)
     if networked:
-        draw_network(parts.subplots(), derivation, name, pixel, neuron)
+        called = UnitNames(*names) if names else None
+        draw_network(parts.subplots(), derivation, name, pixel, neuron, called)
         if note := abridged(derivation):
             parts.supxlabel(note, fontsize="small")
     elif name == "pixels":

@@ -44,9 +44,10 @@ def content(
     stage: str | None = None,
     pixel: int | None = None,
     neuron: int | None = None,
+    names: tuple[str, str] | None = None,
 ) -> bytes:
     """The bytes of a file of this kind; a drawing shows all stages, or only `stage`, with a pixel
-    or a neuron singled out.
+    or a neuron singled out, and inputs and neurons called by `names`.
 
     Raises:
         ValueError: as `check_stage`.
@@ -61,6 +62,8 @@ def content(
     from striate.teaching.derivation.drawing import DPI, overview, stage_figure
 
     figure = (
-        overview(derivation) if stage is None else stage_figure(derivation, stage, pixel, neuron)
+        overview(derivation)
+        if stage is None
+        else stage_figure(derivation, stage, pixel, neuron, names)
     )
     return figure_bytes(figure, kind, DPI)

@@ -44,6 +44,26 @@ _BY_WEIGHT = ("patch", "weights", "slide", "local", "sigma")
 
 
 @dataclass(frozen=True)
+class UnitNames:
+    """What inputs and neurons are called, as in the article 002: x1, x2, … and s1, s2, …
+
+    Attributes:
+        inputs, neurons: the letters.
+    """
+
+    inputs: str
+    neurons: str
+
+    def input(self, number: int) -> str:
+        """The name of an input, which is numbered from 0."""
+        return f"{self.inputs}{number + 1}"
+
+    def neuron(self, number: int) -> str:
+        """The name of a neuron, which is numbered from 0."""
+        return f"{self.neurons}{number + 1}"
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of circles.
 
@@ -125,22 +145,28 @@ def draw_network(
     name: str,
     pixel: int | None = None,
     neuron: int | None = None,
+    names: UnitNames | None = None,
 ) -> None:
-    """Draw the network of a figure, with one pixel or one neuron singled out where it has one."""
+    """Draw the network of a figure, with one pixel or one neuron singled out where it has one, and
+    inputs and neurons called by `names`.
+    """
     pixels, neurons = columns_of(derivation, pixel, neuron)
     lines = connections(
         derivation, name, [*pixels.places], [*neurons.places], pixel or 0, neuron or 0
     )
     if pixel is not None:
         lines = [line for line in lines if line.pixel == pixel]
+    marked: set[int] = set()
     if neuron is not None and name in ("dense", "grouped", "local"):
+        _draw_pale(ax, [line for line in lines if line.neuron != neuron], pixels, neurons)
         lines = [line for line in lines if line.neuron == neuron]
+        marked = {line.pixel for line in lines}
     alike = seeing_the_same(derivation, neuron) if name == "sigma" else []
     _draw_lines(ax, derivation, name, lines, pixels, neurons, alike)
-    _draw_inputs(ax, derivation, pixels)
-    _draw_neurons(ax, derivation, name, neurons, {line.neuron for line in lines})
-    _ring(ax, 0, pixels, {line.pixel for line in lines if line.neuron in alike})
-    _ring(ax, 1, neurons, set(alike))
+    _draw_inputs(ax, derivation, pixels, names)
+    _draw_neurons(ax, derivation, name, neurons, {line.neuron for line in lines}, names)
+    _ring(ax, 0, pixels, marked | {line.pixel for line in lines if line.neuron in alike})
+    _ring(ax, 1, neurons, {line.neuron for line in lines} if marked else set(alike))
     for x, column in ((0, pixels), (1, neurons)):
         for y in column.gaps:
             ax.text(x, y, "⋮", ha="center", va="center", fontsize=12)
@@ -167,7 +193,16 @@ def heading(derivation: DerivationData, name: str) -> str:
     return f"{title}\n{derivation.stage(stage).weights:,} weights{sides}"
 
 
-def _draw_inputs(ax: Axes, derivation: DerivationData, pixels: Column) -> None:
+def _draw_pale(ax: Axes, lines: list[Connection], pixels: Column, neurons: Column) -> None:
+    """The lines of neurons that are not singled out."""
+    for line in lines:
+        heights = (pixels.places[line.pixel], neurons.places[line.neuron])
+        ax.plot((0, 1), heights, color="0.85", lw=0.7, zorder=0.5, gid="pale")
+
+
+def _draw_inputs(
+    ax: Axes, derivation: DerivationData, pixels: Column, names: UnitNames | None
+) -> None:
     values = derivation.picture.pixels.ravel() if derivation.picture else None
     shades = None if values is None else gray_levels(values)
     for number, y in pixels.places.items():
@@ -179,15 +214,17 @@ def _draw_inputs(ax: Axes, derivation: DerivationData, pixels: Column) -> None:
         if padding:
             ax.plot(0, y, "o", ms=21, mfc="none", mec="0.5", mew=0.8, ls="--", zorder=3)
         ax.text(0, y, text, ha="center", va="center", fontsize=6, color=ink_on(shade), zorder=4)
+        called = names.input(number) if names else _pixel_name(derivation, number)
         ax.annotate(
-            "padding" if padding else _pixel_name(derivation, number), (0, y), (-13, 0),
+            "padding" if padding else called, (0, y), (-13, 0),
             textcoords="offset points", ha="right", va="center", fontsize=7,
         )  # fmt: skip
 
 
 def _draw_neurons(
-    ax: Axes, derivation: DerivationData, name: str, neurons: Column, joined: set[int]
-) -> None:
+    ax: Axes, derivation: DerivationData, name: str, neurons: Column, joined: set[int],
+    names: UnitNames | None = None,
+) -> None:  # fmt: skip
     group = derivation.group if name not in _WITHOUT_GROUPS else None
     outputs = derivation.outputs.neurons.get(name) if derivation.outputs else None
     if name == "sigma":
@@ -198,7 +235,8 @@ def _draw_neurons(
         face = "white" if group is None else group_colour(number // group)
         ax.plot(1, y, "o", ms=17, mfc=face, mec="black", mew=0.8, zorder=3)
         ax.text(
-            1, y, f"{number:,}", ha="center", va="center", fontsize=6, zorder=4,
+            1, y, names.neuron(number) if names else f"{number:,}", ha="center", va="center",
+            fontsize=6, zorder=4,
             color=ink_on(face), weight="bold" if number in joined else "normal",
         )  # fmt: skip
         if outputs is not None:

@@ -36,7 +36,7 @@ SCALE = 0.4  # inches of a cell
 OF_F, READ, OF_G, MET, OF_PRODUCTS, OF_Y = (
     "#f4f8fc", "#c9def2", "#fbeeed", "#f3c1bb", "#fde6c8", "#eef7ee",
 )  # fmt: skip
-GAP = 1.6  # cells between two planes
+GAP, KERNEL_GAP = 1.6, 2.1  # cells between two planes, and between a kernel and its flip
 HEAD = 1.5  # cells above a plane, for its title and the numbers of its columns
 
 
@@ -100,7 +100,8 @@ class MatrixSum:
         self.lower = max(len(self.met_rows), len(self.y_rows), 1)
         upper = [len(self.f_columns), *[wide] * len(self.kernels)]
         lower = [*[max(len(self.met_columns), 2)] * 3, len(self.y_columns)]
-        self.width = max(_across(upper), _across(lower) + 1.5, 17.0)
+        flips = (KERNEL_GAP - GAP) * len(self.kernels)
+        self.width = max(_across(upper) + flips, _across(lower) + 1.5, 17.0)
         self.height = 1.2 + HEAD + self.upper + 0.6 + HEAD + self.lower + 1.6
 
     def draw(self, axes: Axes, top: float) -> None:
@@ -122,16 +123,23 @@ class MatrixSum:
             last = order == len(self.kernels) - 1
             tall, wide = indices.shape[:2]
             if order:
-                start, end = (left - GAP + 0.15, top + tall / 2), (left - 0.15, top + tall / 2)
-                arrow(axes, start, end, FILTER, turn)
+                middle = top + tall / 2
+                arrow(axes, (left - KERNEL_GAP + 0.15, middle), (left - 0.6, middle), FILTER, turn)
+            # Counted from the origin, and turned over with the numbers.
+            counted = indices - np.array(in_rows(self.steps.origin))
+            for row in range(tall):
+                if tall > 1:
+                    _index(axes, int(counted[row, 0, 0]), left - 0.3, top + row + 0.52)
+            for column in range(wide):
+                _index(axes, int(counted[0, column, 1]), left + column + 0.5, top - 0.3)
             for row, column in np.ndindex(tall, wide):
                 tap = tuple(indices[row, column][-self.steps.g.ndim :].tolist())
                 tint = MET if last and tap in met else OF_G
                 _cell(axes, short_weight(self.steps.g[tap]), left + column, top + row, tint)
-            axes.text(left, top - 0.25, title, ha="left", va="bottom", fontsize=9, color=FILTER)
+            axes.text(left, top - 0.65, title, ha="left", va="bottom", fontsize=9, color=FILTER)
             if last:
                 box(axes, left, top, wide, tall, FILTER)
-            left += wide + GAP
+            left += wide + KERNEL_GAP
 
     def _draw_products(self, axes: Axes, left: float, top: float) -> None:
         """The part of f, the part of g that lies on it, their products, the sum, and y."""

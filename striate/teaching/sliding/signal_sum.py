@@ -148,7 +148,7 @@ def _draw_f_and_y(
     seen = [
         f[max(math.ceil(low), 0) : math.floor(max(high, -1)) + 1],
         view.y[(all_places >= low) & (all_places <= high)],
-        view.read,
+        np.array(view.read),
     ]
     everything = np.concatenate(seen)
     least, greatest = float(everything.min()), float(everything.max())

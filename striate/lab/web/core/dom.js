@@ -51,6 +51,9 @@ export function math(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(MATHML, tag), attributes, children);
 }
 
+/** What `set` has given each element as its style: a browser reads it back in other words. @type {WeakMap<Element, string>} */
+const STYLES = new WeakMap();
+
 /**
  * Set attributes of an element that is there; only what differs is touched, so that a drawing can
  * be brought up to date for every frame.
@@ -64,8 +67,9 @@ export function set(element, attributes) {
       if (element.textContent !== String(value)) element.textContent = String(value);
     } else if (name === "style") {
       // The page's policy allows styles that scripts set in this way, and no style attributes.
-      const { style } = /** @type {HTMLElement | SVGElement} */ (element);
-      if (style.cssText !== value) style.cssText = value;
+      if (STYLES.get(element) === value) continue;
+      STYLES.set(element, value);
+      /** @type {HTMLElement | SVGElement} */ (element).style.cssText = value;
     } else if (value === false || value === null || value === undefined) {
       if (element.hasAttribute(name)) element.removeAttribute(name);
     } else {

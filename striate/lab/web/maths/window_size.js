@@ -112,3 +112,15 @@ export function layerCosts(filterHeight, filterWidth, channels, filters, places)
   const one = filterHeight * filterWidth * channels;
   return { weights: one * filters, biases: filters, outputs: places * filters, products: one * places * filters };
 }
+
+/**
+ * What the rule gives, as striate writes it: 4.5, 6, or 3.333… where that is rounded.
+ *
+ * @param {WindowSizes} sizes
+ * @returns {string}
+ */
+export function ruleValue(sizes) {
+  const { room, value } = sizeRule(sizes), size = Math.abs(value);
+  const shown = String(Number(size < 1000 ? value.toPrecision(4) : value.toFixed(1)));
+  return Math.round(Number(shown) * sizes.stride * 1e6) === (room + sizes.stride) * 1e6 ? shown : `${shown}…`;
+}

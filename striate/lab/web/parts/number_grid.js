@@ -87,7 +87,7 @@ export function numberGrid({ label, rows, columns, cell = 38, margin = 0, kind =
     cells.forEach(({ box, number, cell: group }, index) => {
       const shown = text(values[index], index);
       // Long numbers are written smaller, so that they stay in their cells.
-      const size = Math.min(cell * 0.38, (cell * 1.55) / Math.max(shown.length, 1));
+      const size = Math.min(cell * 0.38, (cell * 1.4) / Math.max(shown.length, 1));
       set(number, { text: shown, style: `font-size: ${size}px;${ink ? ` fill: ${ink(index)};` : ""}` });
       if (fill) set(box, { style: `fill: ${fill(index)}` });
       if (onPoint) set(group, { "aria-label": shown });

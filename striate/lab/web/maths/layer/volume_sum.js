@@ -52,6 +52,23 @@ export function volumeSum(sizes, input, filters, biases, row, column, filter) {
 }
 
 /**
+ * The numbers of a layer in the order in which striate keeps them: channels last.
+ *
+ * @param {LayerSizes} sizes
+ * @param {readonly number[]} input
+ * @param {readonly number[]} weights
+ * @returns {{X: number[][][], F: number[][][][]}} rows × columns × channels; filters × rows × columns × channels.
+ */
+export function channelsLast({ rows, columns, channels, filters, size }, input, weights) {
+  const each = (/** @type {number} */ count) => Array.from({ length: count }, (_, index) => index);
+  return {
+    X: each(rows).map((r) => each(columns).map((c) => each(channels).map((channel) => input[(channel * rows + r) * columns + c]))),
+    F: each(filters).map((k) => each(size).map((r) => each(size).map((s) =>
+      each(channels).map((channel) => weights[((k * channels + channel) * size + r) * size + s])))),
+  };
+}
+
+/**
  * A number list of a length: what is given, and what is drawn where it ends.
  *
  * @param {readonly number[]} given

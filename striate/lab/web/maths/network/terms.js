@@ -3,8 +3,9 @@
 // Images are row by row, channels last; filters are [row, column, channel in, channel out], a dense
 // matrix [feature in, feature out]. Gradients are article 003's: ∂L/∂X and ∂L/∂F by the chain rule.
 
-import { count, parts } from "./description.js";
-import { tapsOf } from "./windows.js";
+import { asImage, count, parts, windowOf } from "./description.js";
+import { averagedPixels, windowTable } from "./layers/window_table.js";
+import { outputsOver } from "./windows.js";
 
 /** @typedef {import("./description.js").Layer} Layer */
 
@@ -12,13 +13,14 @@ import { tapsOf } from "./windows.js";
  * One product of a sum.
  *
  * @typedef {object} Link
- * @property {number} input - the place in the layer's input; -1 for a bias, which reads none, or padding.
+ * @property {number} input - the place in the layer's input; -1 for a bias, which reads none.
  * @property {number} output - the place in the layer's output.
- * @property {number} weight - the place among all weights; -1 where the factor is 1.
+ * @property {number} weight - the place among all weights; -1 where the factor is no weight.
+ * @property {number} factor - the factor where there is no weight: 1, or 1/pixels of an average.
  */
 
 /**
- * What one output reads.
+ * What one output reads. Of layers that are no sums, such as activations, it is the same place.
  *
  * @param {Layer} layer
  * @param {readonly number[]} from - the shape of its input.
@@ -30,30 +32,29 @@ export function readBy(layer, from, x, output) {
   const { filters, bias } = parts(layer);
   /** @type {Link[]} */
   const links = [];
+  /** @param {number} input @param {number} weight @param {number} factor */
+  const add = (input, weight, factor = 1) => links.push({ input, output, weight, factor });
   if (layer.type === "Dense") {
     const units = layer.shape[0];
-    for (let input = 0; input < from[0]; input++)
-      links.push({ input, output, weight: /** @type {{start: number}} */ (filters).start + input * units + output });
-    if (bias) links.push({ input: -1, output, weight: bias.start + output });
+    for (let input = 0; input < from[0]; input++) add(input, filters.start + input * units + output);
+    if (bias) add(-1, bias.start + output);
   } else if (layer.type === "Conv2D") {
-    const channels = from[2], made = layer.shape[2], channel = output % made;
+    const made = layer.shape[2], channel = output % made, each = from[2] / windowOf(layer).groups;
+    const first = Math.floor(channel / (made / windowOf(layer).groups)) * each;
     for (const { tap, place } of taps(layer, from, output))
-      for (let c = 0; c < channels; c++)
-        links.push({
-          input: place * channels + c, output,
-          weight: /** @type {{start: number}} */ (filters).start + (tap * channels + c) * made + channel,
-        });
-    if (bias) links.push({ input: -1, output, weight: bias.start + channel });
+      for (let c = 0; c < each; c++)
+        add(place * from[2] + first + c, filters.start + (tap * each + c) * made + channel);
+    if (bias) add(-1, bias.start + channel);
   } else if (layer.type === "MaxPool2D") {
-    const channel = output % from[2];
-    let best = -1;
-    for (const { place } of taps(layer, from, output)) {
-      const input = place * from[2] + channel;
-      if (best < 0 || x[input] > x[best]) best = input;
-    }
-    links.push({ input: best, output, weight: -1 });
-  } else if (layer.type === "Flatten" || x[output] > 0) {
-    links.push({ input: output, output, weight: -1 }); // ReLU hands on what is above 0
+    const inputs = taps(layer, from, output).map(({ place }) => place * from[2] + (output % from[2]));
+    add(inputs.reduce((best, input) => (x[input] > x[best] ? input : best)), -1);
+  } else if (layer.type === "AvgPool2D" || layer.type === "GlobalAvgPool2D") {
+    const factor = 1 / averagedPixels(layer, from, Math.floor(output / from[2]));
+    for (const { place } of taps(layer, from, output)) add(place * from[2] + (output % from[2]), -1, factor);
+  } else {
+    const { scale, shift } = layer.weights, channel = output % layer.shape[layer.shape.length - 1];
+    add(output, scale ? scale.start + channel : -1);
+    if (shift) add(-1, shift.start + channel);
   }
   return links;
 }
@@ -67,25 +68,50 @@ export function readBy(layer, from, x, output) {
  * @returns {{tap: number, place: number}[]}
  */
 export function taps(layer, from, output) {
-  const window = /** @type {import("./description.js").Options} */ (layer.options);
-  const [, width, channels] = layer.shape;
-  const row = Math.floor(output / channels / width), column = Math.floor(output / channels) % width;
-  return tapsOf(window, from, row, column)
-    .filter(({ inside }) => inside)
-    .map(({ tap, row, column }) => ({ tap, place: row * from[1] + column }));
+  const table = windowTable(layer, from), at = Math.floor(output / asImage(layer.shape)[2]), found = [];
+  for (let t = table.starts[at]; t < table.starts[at + 1]; t++) found.push({ tap: table.taps[t], place: table.places[t] });
+  return found;
 }
 
 /**
- * All links of a layer, output by output. Those of one value of the input, or of one weight, are the
- * terms of its gradient.
+ * The terms of the gradient of one value of the input: all links that read it.
  *
  * @param {Layer} layer
  * @param {readonly number[]} from
  * @param {ArrayLike<number>} x
+ * @param {number} input
  * @returns {Link[]}
  */
-export function allLinks(layer, from, x) {
-  const links = [];
-  for (let output = 0; output < count(layer.shape); output++) links.push(...readBy(layer, from, x, output));
-  return links;
+export function readersOf(layer, from, x, input) {
+  return readingOutputs(layer, from, input)
+    .flatMap((output) => readBy(layer, from, x, output))
+    .filter((link) => link.input === input);
+}
+
+/** The outputs that may read a place of the input. @param {Layer} layer @param {readonly number[]} from @param {number} input */
+function readingOutputs(layer, from, input) {
+  const [rows, columns, channels] = asImage(layer.shape), everything = Array.from({ length: channels }, (_, c) => c);
+  if (layer.type === "Dense") return everything;
+  if (!layer.options.size) return [input];
+  const pixel = Math.floor(input / from[2]);
+  return outputsOver(windowOf(layer), [rows, columns], Math.floor(pixel / from[1]), pixel % from[1])
+    .flatMap(({ row, column }) => everything.map((c) => (row * columns + column) * channels + c));
+}
+
+/**
+ * The terms of the gradient of one weight: all links that multiply by it.
+ *
+ * @param {Layer} layer
+ * @param {readonly number[]} from
+ * @param {number} weight - its place among all weights.
+ * @returns {Link[]}
+ */
+export function multipliedBy(layer, from, weight) {
+  const found = [], channels = layer.shape[layer.shape.length - 1];
+  const owner = Object.values(layer.weights).find(({ start, shape }) => weight >= start && weight < start + count(shape));
+  if (!owner) return [];
+  // The last axis of every array of weights is that of the output's channels.
+  for (let output = (weight - owner.start) % channels; output < count(layer.shape); output += channels)
+    for (const link of readBy(layer, from, [], output)) if (link.weight === weight) found.push(link);
+  return found;
 }

@@ -34,3 +34,30 @@ export function adamw({ weight, gradient, mean, square, step, rate, decays }, { 
 export function descent(weight, gradient, rate) {
   return weight - rate * gradient;
 }
+
+/**
+ * A step of AdamW for all weights, in float32 and in the order of striate's `AdamW.apply`: the same
+ * bits.
+ *
+ * @param {Float32Array} weights - are moved.
+ * @param {Float32Array} mean - the running mean of the gradient; likewise.
+ * @param {Float32Array} square - that of its square; likewise.
+ * @param {Float32Array} gradient
+ * @param {object} now
+ * @param {number} now.step - from 1.
+ * @param {number} now.rate
+ * @param {ArrayLike<number>} now.decays - 1 for weights that decay, else 0.
+ * @param {{beta1: number, beta2: number, eps: number, weight_decay: number}} rule
+ */
+export function adamwStep(weights, mean, square, gradient, { step, rate, decays }, { beta1, beta2, eps, weight_decay }) {
+  const f = Math.fround;
+  const [keptMean, newMean, keptSquare, newSquare] = [f(beta1), f(1 - beta1), f(beta2), f(1 - beta2)];
+  const move = f(rate / (1 - beta1 ** step)), root = f(Math.sqrt(1 - beta2 ** step)), least = f(eps), decay = f(rate * weight_decay);
+  for (let w = 0; w < weights.length; w++) {
+    const g = gradient[w];
+    mean[w] = f(f(mean[w] * keptMean) + f(newMean * g));
+    square[w] = f(f(square[w] * keptSquare) + f(newSquare * f(g * g)));
+    const decayed = f(weights[w] * f(1 - f(decay * decays[w])));
+    weights[w] = f(decayed - f(f(move * mean[w]) / f(f(f(Math.sqrt(square[w])) / root) + least)));
+  }
+}

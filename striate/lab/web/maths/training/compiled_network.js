@@ -11,6 +11,7 @@ import { bytesOf } from "../../core/data.js";
  * @property {Record<string, number>} places - addresses in the module's memory, in bytes.
  * @property {Record<string, string[]>} takes - the arguments of each function.
  * @property {number} state - bytes of what is learned.
+ * @property {number} buffers - where the optimiser's buffers begin in the state, in numbers.
  * @property {number} outputs - numbers for an image.
  */
 
@@ -57,20 +58,30 @@ export class CompiledNetwork {
   }
 
   /**
-   * One step.
+   * One step, in a single part: it takes well below a frame.
    *
    * @param {Float32Array} images - raw pixels, 1 to `batch` images.
    * @param {ArrayLike<number>} labels
    * @param {number} rate
    * @param {ArrayLike<number>} keys - for layers that drop values.
-   * @returns {number} the mean loss before it.
+   * @returns {Generator<void, number>} at its end the mean loss before it.
    */
-  train(images, labels, rate, keys) {
+  *training(images, labels, rate, keys) {
     const { places } = this.#code;
     new Float32Array(this.#memory, places.images).set(images);
     new Int32Array(this.#memory, places.labels, labels.length).set(labels);
     if ("keys" in places) new Uint32Array(this.#memory, places.keys, keys.length).set(keys);
     return this.#run("train", { count: labels.length, learning_rate: rate });
+  }
+
+  /** What the network says of images, in a single part: see `run`. @param {Float32Array} images @param {number} count */
+  *answering(images, count) {
+    return this.run(images, count);
+  }
+
+  /** Where the optimiser's buffers begin, in numbers. */
+  get buffers() {
+    return this.#code.buffers;
   }
 
   /**

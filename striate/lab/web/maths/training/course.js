@@ -1,14 +1,20 @@
 // A training under way, step by step, in the order of striate's `fit`.
 
+import { drained } from "../network/batch_pass.js";
 import { batchSizes, imageKeys, oneCycle, orderOf } from "./batches.js";
 
 /**
- * What learns: striate's compiled step, or the readable layers.
+ * What learns: striate's compiled step, or the readable layers. Generators pause between parts of the
+ * work, and have their result at the end.
  *
  * @typedef {object} Learner
- * @property {() => void} begin
- * @property {(images: Float32Array, labels: ArrayLike<number>, rate: number, keys: ArrayLike<number>) => number} train
- * @property {(images: Float32Array, count: number) => Float32Array} run
+ * @property {Float32Array} weights - and what else is learned, as it is now.
+ * @property {number} buffers - where the optimiser's buffers begin in them.
+ * @property {() => void} begin - forgets all that was learned.
+ * @property {(images: Float32Array, labels: ArrayLike<number>, rate: number, keys: ArrayLike<number>) => Generator<void, number>} training
+ *   - one step; the mean loss before it.
+ * @property {(images: Float32Array, count: number) => Generator<void, Float32Array>} answering - the outputs.
+ * @property {(images: Float32Array, count: number) => Float32Array} run - the same at once.
  */
 
 /** @typedef {{images: Float32Array, labels: ArrayLike<number>}} Examples - raw pixels, image by image. */
@@ -64,25 +70,34 @@ export class Course {
     return { epoch, index, rows, rate: oneCycle(this.step, this.steps, this.recipe) };
   }
 
-  /** Trains by one step; after the last of an epoch the test images are counted. @returns {number} the loss. */
-  advance() {
-    const { epoch, index, rows, rate } = this.next();
-    const { images, labels } = gathered(this.training, rows);
-    const loss = this.learner.train(images, labels, rate, imageKeys(this.seed, epoch, rows));
-    this.rows = rows;
-    this.step++;
-    this.losses.push(loss);
-    this.#sum = (index ? this.#sum : 0) + loss * rows.length;
-    if (index === this.#sizes.length - 1)
-      this.epochs.push({
-        epoch: epoch + 1, loss: this.#sum / this.training.labels.length, accuracy: this.accuracy(), rate,
-      });
-    return loss;
+  /** The keys by which the next step drops values. */
+  nextKeys() {
+    const { epoch, rows } = this.next();
+    return imageKeys(this.seed, epoch, rows);
   }
 
-  /** The share of the test images whose class is right. */
-  accuracy() {
-    return rightOf(this.learner, this.test) / this.test.labels.length;
+  /**
+   * Trains by one step, in parts; after the last of an epoch the test images are counted.
+   *
+   * @returns {Generator<void, void>}
+   */
+  *advancing() {
+    const { index, rows, rate } = this.next(), keys = this.nextKeys();
+    const { images, labels } = gathered(this.training, rows);
+    const loss = yield* this.learner.training(images, labels, rate, keys);
+    this.rows = rows;
+    this.losses.push(loss);
+    this.#sum = (index ? this.#sum : 0) + loss * rows.length;
+    if (index === this.#sizes.length - 1) {
+      const accuracy = (yield* rightOf(this.learner, this.test)) / this.test.labels.length;
+      this.epochs.push({ epoch: this.epochs.length + 1, loss: this.#sum / this.training.labels.length, accuracy, rate });
+    }
+    this.step++;
+  }
+
+  /** The same at once. */
+  advance() {
+    drained(this.advancing());
   }
 }
 
@@ -104,10 +119,10 @@ export function gathered({ images, labels }, rows) {
  *
  * @param {Learner} learner
  * @param {Examples} examples
- * @returns {number}
+ * @returns {Generator<void, number>}
  */
-function rightOf(learner, { images, labels }) {
-  const outputs = learner.run(images, labels.length), each = outputs.length / labels.length;
+function* rightOf(learner, { images, labels }) {
+  const outputs = yield* learner.answering(images, labels.length), each = outputs.length / labels.length;
   let right = 0;
   for (let i = 0; i < labels.length; i++)
     if (largest(outputs.subarray(i * each, (i + 1) * each)) === labels[i]) right++;

@@ -1,32 +1,14 @@
-// What the next step will do to each weight: the mean gradient of its batch, and AdamW's numbers.
+// What the next step will do to a weight, with AdamW's numbers on the way.
 
 import { adamw } from "../network/update_rules.js";
-import { passOf } from "../network/readable_network.js";
 
 /** @typedef {import("../network/description.js").Description} Description */
-
-/**
- * The mean gradient of some examples.
- *
- * @param {Description} network
- * @param {ArrayLike<number>} weights
- * @param {import("./course.js").Examples} examples
- * @returns {Float64Array}
- */
-export function meanGradient(network, weights, { images, labels }) {
-  const size = images.length / labels.length, mean = new Float64Array(network.size);
-  for (let i = 0; i < labels.length; i++) {
-    const { weights: one } = passOf(network, weights, images.subarray(i * size, (i + 1) * size), labels[i]);
-    for (let w = 0; w < mean.length; w++) mean[w] += one[w] / labels.length;
-  }
-  return mean;
-}
 
 /**
  * How a step of AdamW moves one weight.
  *
  * @param {Description} network
- * @param {ArrayLike<number>} state - weights, then from `buffers` on the two means of each weight.
+ * @param {ArrayLike<number>} state - weights and statistics, then from `buffers` on the two means of each weight.
  * @param {number} buffers - where these begin.
  * @param {number} place - of the weight.
  * @param {{gradient: number, step: number, rate: number}} now - `step` from 1.

@@ -1,14 +1,16 @@
-// Random numbers as NumPy's default_rng draws them: SeedSequence, PCG64, and permutations.
+// Random numbers as NumPy's default_rng draws them: SeedSequence, PCG64, permutations, normal numbers.
 //
 // Sources: M. E. O'Neill, "PCG: a family of simple fast space-efficient statistically good
-// algorithms for random number generation" (2014), and "Developing a seed_seq alternative" (2015),
-// as numpy/random has them.
+// algorithms for random number generation" (2014), and "Developing a seed_seq alternative" (2015);
+// G. Marsaglia and W. W. Tsang, "The ziggurat method for generating random variables" (2000), as
+// numpy/random has them.
 
 const POOL = 4;
 const WORD = 0xffffffffn;
 const LONG = (1n << 64n) - 1n;
 const WIDE = (1n << 128n) - 1n;
 const MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
+const FRACTION = 2 ** 52;
 
 /**
  * Words of 32 bits that are spread from a list of whole numbers: NumPy's SeedSequence.
@@ -138,4 +140,63 @@ export class NumpyRandom {
     }
     return order;
   }
+
+  /** A number of 0 to below 1, of 53 bits. */
+  #fraction() {
+    return Number(this.long() >> 11n) / 2 ** 53;
+  }
+
+  /**
+   * A number of the normal distribution with mean 0 and deviation 1: Generator.standard_normal, but for
+   * the last bits of a float64.
+   *
+   * @returns {number}
+   */
+  normal() {
+    const { widths, heights, inner } = ziggurat();
+    for (;;) {
+      const bits = this.long(), layer = Number(bits & 0xffn);
+      const whole = Number((bits >> 9n) & 0xfffffffffffffn), size = whole * widths[layer];
+      const x = bits & 0x100n ? -size : size;
+      if (whole < inner[layer]) return x; // 99 % of all
+      if (layer === 0) {
+        const isNegative = Math.floor(whole / 256) % 2 === 1;
+        for (;;) {
+          const beyond = -Math.log1p(-this.#fraction()) / TAIL, y = -Math.log1p(-this.#fraction());
+          if (y + y > beyond * beyond) return isNegative ? -(TAIL + beyond) : TAIL + beyond;
+        }
+      }
+      const height = heights[layer] + (heights[layer - 1] - heights[layer]) * this.#fraction();
+      if (height < Math.exp(-0.5 * x * x)) return x;
+    }
+  }
+}
+
+/** Where the tail of the normal density begins, and the area of it and of each layer above. */
+const TAIL = 3.6541528853610088, AREA = 0.004928673233974655;
+
+/** @type {{widths: Float64Array, heights: Float64Array, inner: Float64Array} | null} */
+let layers = null;
+
+/**
+ * The 256 layers of equal area under the density exp(-x²/2): their widths, divided by 2**52, the
+ * densities at them, and up to which number of 52 bits a point lies under the density for sure.
+ */
+function ziggurat() {
+  if (layers) return layers;
+  const widths = new Float64Array(256), heights = new Float64Array(256), inner = new Float64Array(256);
+  let x = TAIL;
+  widths[255] = x / FRACTION;
+  heights[255] = Math.exp(-0.5 * x * x);
+  inner[0] = Math.floor(((x * heights[255]) / AREA) * FRACTION);
+  widths[0] = AREA / heights[255] / FRACTION;
+  heights[0] = 1;
+  for (let layer = 254; layer > 0; layer--) {
+    const next = Math.sqrt(-2 * Math.log(AREA / x + heights[layer + 1]));
+    inner[layer + 1] = Math.floor((next / x) * FRACTION);
+    widths[layer] = next / FRACTION;
+    heights[layer] = Math.exp(-0.5 * next * next);
+    x = next;
+  }
+  return (layers = { widths, heights, inner });
 }

@@ -3,6 +3,7 @@
 import { choice, flag, line, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
 import { matrixField, typedList } from "../../core/typed_fields.js";
+import { codeField } from "../../parts/code_view.js";
 import { roomViews } from "../../parts/room_views.js";
 import { COUNTING, gridView, MOST_KERNEL, MOST_SIDE } from "./grid_view.js";
 import { ARTICLE, lineView, MOST_SAMPLES, MOST_TAPS } from "./line_view.js";
@@ -20,6 +21,7 @@ export const convolution_room = {
     view: choice("line", NAMES),
     operation: choice("convolution", ["convolution", "correlation"]),
     origin: choice("corner", ["corner", "center"]),
+    code: codeField(),
     // On a line.
     signal: choice("own", ["own", "noisy"]),
     f: typedList(ARTICLE.f, MOST_SAMPLES),

@@ -2,13 +2,15 @@
 
 import { html, set, svg } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
-import { convolved2, originIndex, sumAt2 } from "../../maths/convolution.js";
+import { whenChanged } from "../../core/when_changed.js";
+import { convolved2, originIndex, sumAt2, windowStart } from "../../maths/convolution.js";
+import { codeView } from "../../parts/code_view.js";
 import { choiceControl } from "../../parts/controls.js";
 import { flippingCells } from "../../parts/flipping_cells.js";
 import { formula, indexed } from "../../parts/formula.js";
 import { numberGrid } from "../../parts/number_grid.js";
 import { player } from "../../parts/player.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { matrixFields, typedControl } from "../../parts/typed_field.js";
 import { readMatrix, typedMatrix } from "../../maths/typed_numbers.js";
 import { cellNumber, shortNumber, writtenSum } from "../../parts/written_sum.js";
@@ -64,10 +66,11 @@ export function gridView(lab) {
   const fieldsG = matrixFields({
     label: say("convolution.grid.typed.g"), name: (i, j) => `g(${i}, ${j})`, onChange: (value) => lab.change({ kernel2: value }),
   });
+  const code = codeView(lab);
   const grids = html("div", { class: "grids" });
   const hadamard = html("div", { class: "grids is-small" });
   const sum = writtenSum();
-  const meaning = html("p", { class: "meaning" });
+  const meaning = html("p", { class: "meaning" }), definition = html("div");
   const element = html("div", {},
     html("div", { class: "controls" }, example.element, operation.element, origin.element),
     html("section", { class: "card" },
@@ -77,11 +80,17 @@ export function gridView(lab) {
       html("section", { class: "card" }, html("h2", { text: say("convolution.line.numbers") }),
         typedF.element, typedG.element, fieldsG.element),
       html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }),
-        formula("y", "(", "r", ",", "c", ")", "=", indexed("∑", "i"), indexed("∑", "j"), "f", "(", "i", ",", "j", ")", "·",
-          "g", "(", "r", "−", "i", ",", "c", "−", "j", ")"),
-        ...["twice", "symmetric", "center", "matrix"].map((name) =>
-          thinkFirst(say(`convolution.grid.questions.${name}.question`), say(`convolution.grid.questions.${name}.answer`))))));
+        definition,
+        ...questionsOf(lab, "convolution.grid.questions", {
+          twice: EXAMPLES.pulse, symmetric: EXAMPLES.symmetric, center: EXAMPLES.center, matrix: null,
+        }))),
+    code.element);
 
+  const define = whenChanged((/** @type {boolean} */ flip) => {
+    const [[r, i], [c, j]] = [["r", "i"], ["c", "j"]].map((pair) => (flip ? pair : pair.reverse()));
+    definition.replaceChildren(formula("y", "(", "r", ",", "c", ")", "=", indexed("∑", "i"), indexed("∑", "j"),
+      "f", "(", "i", ",", "j", ")", "·", "g", "(", r, "−", i, ",", c, "−", j, ")"));
+  });
   let built = "";
   /** @type {ReturnType<typeof buildGrids> | null} */
   let made = null;
@@ -91,6 +100,7 @@ export function gridView(lab) {
     const f = /** @type {Matrix} */ (state.matrix), g = /** @type {Matrix} */ (state.kernel2);
     const flip = state.operation === "convolution";
     const row = Math.min(state.row, f.rows - 1), column = Math.min(state.column, f.columns - 1);
+    define(flip);
     const key = [f.rows, f.columns, g.rows, g.columns, state.origin].join();
     if (key !== built) {
       built = key;
@@ -112,6 +122,10 @@ export function gridView(lab) {
     meaning.textContent = left
       ? say("convolution.grid.left_out", { n: left, all: g.values.length })
       : say("convolution.grid.all_terms", { n: g.values.length });
+    code.show(state.code, () => ({
+      kind: "matrix", f, g, flip,
+      before: [-windowStart(0, g.rows, state.origin, flip), -windowStart(0, g.columns, state.origin, flip)],
+    }));
     steps.show(row * f.columns + column, f.values.length - 1);
     typedF.show(f);
     typedG.show(g);

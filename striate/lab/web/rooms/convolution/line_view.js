@@ -2,13 +2,14 @@
 
 import { html, svg } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
-import { convolved, originIndex, readersOf, sumAt } from "../../maths/convolution.js";
+import { convolved, originIndex, readersOf, sumAt, windowStart } from "../../maths/convolution.js";
 import { readList, typed } from "../../maths/typed_numbers.js";
+import { codeView } from "../../parts/code_view.js";
 import { choiceControl, switchControl } from "../../parts/controls.js";
 import { dotChart, legend } from "../../parts/dot_chart.js";
 import { formula, indexed } from "../../parts/formula.js";
 import { player } from "../../parts/player.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { typedControl } from "../../parts/typed_field.js";
 import { writtenSum } from "../../parts/written_sum.js";
 import { linePicture } from "./line_picture.js";
@@ -71,6 +72,7 @@ export function lineView(lab) {
   const picturePlace = html("div");
   const kernelPlace = html("div");
   const definition = html("div");
+  const code = codeView(lab);
   const otherLegend = legend([["other", say("convolution.line.legend.compared")]]);
 
   const element = html("div", {},
@@ -82,7 +84,12 @@ export function lineView(lab) {
     html("div", { class: "columns" },
       html("section", { class: "card" }, html("h2", { text: say("convolution.line.numbers") }),
         typedF.element, typedG.element, kernelPlace, html("p", { class: "hint", text: say("convolution.line.hint") })),
-      html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }), definition, questions())));
+      html("section", { class: "card" }, html("h2", { text: say("convolution.definition") }), definition,
+        ...questionsOf(lab, "convolution.line.questions", {
+          smoothing: EXAMPLES.smooth, dip: { ...EXAMPLES.smooth, at: 6 }, flip: EXAMPLES.pulse, layer: { operation: "correlation" },
+          ends: EXAMPLES.smooth, causal: { origin: "center" }, twice: EXAMPLES.twice,
+        }))),
+    code.element);
 
   let built = "", kernelBuilt = "", writtenFor = "";
   /** @type {ReturnType<typeof linePicture> | null} */
@@ -130,6 +137,8 @@ export function lineView(lab) {
       terms: one.terms.map((term) => ({ ...term, names: `f(${term.i})·g(${name(term.k)})` })),
     });
     meaning.textContent = meaningOf(f, g, at, one, touched < 0 ? null : { i: touched, least, most });
+    const before = -windowStart(0, g.length, state.origin, flip);
+    code.show(state.code, () => ({ kind: "signal", f, g, flip, before, after: g.length - 1 - before }));
     steps.show(at, f.length - 1);
     typedF.element.hidden = state.signal === "noisy"; // 300 numbers are too many for a line
     typedF.show(f);
@@ -243,10 +252,4 @@ function definitionOf(flip) {
     formula("y", "(", "x", ")", "=", sigma, "f", "(", "i", ")", "·", "g", "(", first, "−", second, ")"), other,
     html("p", { text: say(flip ? "convolution.line.why_flipped" : "convolution.line.not_flipped") }),
   ];
-}
-
-function questions() {
-  return html("div", {},
-    ...["smoothing", "dip", "flip", "layer", "ends", "causal", "twice"].map((name) =>
-      thinkFirst(say(`convolution.line.questions.${name}.question`), say(`convolution.line.questions.${name}.answer`))));
 }

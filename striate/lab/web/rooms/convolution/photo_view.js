@@ -4,11 +4,12 @@ import { html, set } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
 import { clipped, differences, patchAt, pixelOf, responses, shifted } from "../../maths/photo_filter.js";
 import { grayPicture } from "../../maths/pixels.js";
+import { codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
 import { matrixFields } from "../../parts/typed_field.js";
 import { pictureSource } from "../../parts/picture_source.js";
 import { pictureView } from "../../parts/picture_view.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { kernelOf, resized, SIDES } from "./known_kernels.js";
 import { sumPanel } from "./photo_sum.js";
 
@@ -65,7 +66,7 @@ export function photoView(lab) {
   });
   const about = html("p", { class: "hint" });
   const counts = html("p", { class: "meaning" });
-  const panel = sumPanel();
+  const panel = sumPanel(), code = codeView(lab);
   const down = numberControl({ label: say("convolution.photo.down"), least: -MOST_SHIFT, most: MOST_SHIFT, onChange: (value) => lab.change({ down: value }) });
   const across = numberControl({ label: say("convolution.photo.across"), least: -MOST_SHIFT, most: MOST_SHIFT, onChange: (value) => lab.change({ across: value }) });
   const invariance = html("p", { class: "meaning", role: "status" });
@@ -85,8 +86,11 @@ export function photoView(lab) {
       html("section", { class: "card" }, html("h2", { text: say("convolution.photo.invariance") }),
         html("p", { text: say("convolution.photo.invariance_text") }), down.element, across.element, invariance),
       html("section", { class: "card" }, html("h2", { text: say("convolution.think") }),
-        ...["edges", "black", "learned", "colours"].map((name) =>
-          thinkFirst(say(`convolution.photo.questions.${name}.question`), say(`convolution.photo.questions.${name}.answer`))))));
+        ...questionsOf(lab, "convolution.photo.questions", {
+          edges: { kernel: "laplace", size: 3, offset: false }, black: { kernel: "laplace", size: 3, offset: true },
+          learned: null, colours: { colour: true },
+        }))),
+    code.element);
 
   /** @param {number} size */
   function resize(size) {
@@ -160,6 +164,11 @@ export function photoView(lab) {
     const at = state.colour ? state.channel : 0;
     const patch = patchAt(moved, row, column, at, kernel, state.border);
     const pixel = (row * moved.width + column) * moved.channels + at;
+    const { rows, columns } = kernel;
+    code.show(state.code, () => ({
+      kind: "photo", patch: { rows, columns, values: patch }, combine: kernel.combine, offset: add,
+      kernels: kernel.arrays.map((values) => ({ rows, columns, values: [...values] })),
+    }));
     const told = panel.show({ kernel, patch, sum: sums[pixel], offset: add, row, column });
     before.frame(row - (kernel.rows >> 1), column - (kernel.columns >> 1), kernel.rows, kernel.columns,
       say("convolution.photo.said", { row, column, value: moved.pixels[pixel] }));

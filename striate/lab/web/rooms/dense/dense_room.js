@@ -7,12 +7,15 @@ import { matrixField, typedList } from "../../core/typed_fields.js";
 import { chosenWindows, layerCounts, pixelsRead } from "../../maths/derivation.js";
 import { linesAt, STOPS } from "../../maths/derivation_lines.js";
 import { readMatrix } from "../../maths/typed_numbers.js";
+import { codeField, codeView } from "../../parts/code_view.js";
 import { pictureSource } from "../../parts/picture_source.js";
 import { player } from "../../parts/player.js";
+import { questionsOf } from "../../parts/questions.js";
 import { scrolling } from "../../parts/scrolling.js";
 import { ablationView, calculator, FUNCTIONS, grouped } from "./claims_view.js";
 import { denseImage, MOST_NEURONS, MOST_SIDE, weightsOf } from "./dense_numbers.js";
-import { denseSettings } from "./dense_settings.js";
+import { denseSettings, EXAMPLES } from "./dense_settings.js";
+import { figureSum } from "./figure_code.js";
 import { MOST_APART, nearView } from "./near_view.js";
 import { networkPicture } from "./network_picture.js";
 import { windowSum } from "./window_sum.js";
@@ -47,6 +50,7 @@ export const dense_room = {
     pixel: whole(0, 0, MOST_SIDE * MOST_SIDE - 1),
     neuron: whole(0, 0, MOST_NEURONS - 1),
     only: choice("", ["", "pixel", "neuron"]),
+    code: codeField(),
     apart: whole(8, 1, MOST_APART),
     sizes: numbers([9, 90, 50], 2, 8),
     function: choice("first", Object.keys(FUNCTIONS)),
@@ -92,7 +96,7 @@ function open(place, lab) {
     const { neuron, group } = within(lab.state());
     lab.change({ neuron: neuron - (neuron % group) + position, only: "" });
   });
-  const counts = countsTable();
+  const counts = countsTable(), code = codeView(lab);
   const settings = denseSettings(lab, () => photo);
   const source = pictureSource({ sample: lab.data.photo, onPicture(picture) {
     photo = picture;
@@ -108,7 +112,13 @@ function open(place, lab) {
       html("section", { class: "card" }, html("h2", { text: say("dense.counts.heading") }), counts.element),
       settings.element,
       sums.element, ablation.element,
-      html("section", { class: "card" }, html("h2", { text: say("dense.photo") }), html("p", { class: "hint", text: say("dense.photo_hint") }), source.element)));
+      html("section", { class: "card" }, html("h2", { text: say("dense.photo") }), html("p", { class: "hint", text: say("dense.photo_hint") }), source.element),
+      html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+        ...questionsOf(lab, "dense.questions", {
+          growth: { stop: STOPS.dense }, same: { stop: STOPS.unique }, need: { stop: STOPS.near }, cover: { stop: STOPS.moving, only: "" },
+          odd: { ...EXAMPLES.same, stop: STOPS.weights, neuron: 5, only: "neuron" }, groups: { stop: STOPS.moving, neuron: 4, only: "" }, work: { stop: STOPS.patch },
+        }))),
+    code.element);
 
   /** The state with what is pointed at, and with indices that are there. @param {State} state */
   function within(state) {
@@ -172,6 +182,7 @@ function open(place, lab) {
       stops.show(stop, LAST);
       back.disabled = stop === 0;
       next.disabled = stop === LAST;
+      code.show(state.code, () => figureSum(stop, image.matrix, wanted, windows, state.weights));
       counts.show(layerCounts(wanted, windows), isGrouped, windows !== null, stop);
       settings.show(state, image, windows, Math.floor(neuron / group), found !== null);
       sums.show(state);

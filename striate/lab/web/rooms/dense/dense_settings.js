@@ -13,7 +13,7 @@ import { MOST_NEURONS, MOST_SIDE, resized, weightsOf, withWeights } from "./dens
 /** @typedef {import("../../maths/derivation.js").Windows} Windows */
 
 /** @type {Record<string, State>} */
-const EXAMPLES = {
+export const EXAMPLES = {
   article: { source: "own", matrix: readMatrix("180 200 90; 150 60 30; 220 40 10"), neurons: 16, group: 4, windowRows: 2, windowColumns: 2, stride: 1, padding: "none" },
   odd: { source: "own", matrix: resized({ rows: 0, columns: 0, values: [] }, 4, 5), neurons: 18, group: 6, windowRows: 3, windowColumns: 3, stride: 1, padding: "none" },
   digit: { source: "digit", digit: 2, rows: 8, columns: 8, neurons: 36, group: 36, windowRows: 3, windowColumns: 3, stride: 1, padding: "none" },

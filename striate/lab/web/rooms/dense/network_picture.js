@@ -167,8 +167,10 @@ function build({ image, neurons }, isNarrow, onPoint, onPick) {
     const framed = view.window;
     set(window, {
       class: `window-frame${framed ? "" : " is-away"}`,
-      style: framed ? `transform: translate(${matrixX + framed.column * cell}px, ${matrixY + framed.row * cell}px)` : window.style.cssText,
-      ...(framed ? { width: framed.columns * cell, height: framed.rows * cell } : {}),
+      ...(framed ? {
+        style: `transform: translate(${matrixX + framed.column * cell}px, ${matrixY + framed.row * cell}px)`,
+        width: framed.columns * cell, height: framed.rows * cell,
+      } : {}),
     });
   }
 

@@ -128,7 +128,7 @@ class OpenExercise {
     this.#exercise = drawnExercise(options, which.seed);
     const { given } = this.#exercise;
     this.#answer = answerOf(this.#exercise);
-    this.#code = codeView({ data: lab.data.code, onChoose: (form) => lab.change({ code: form }) });
+    this.#code = codeView(lab);
     this.#answer.fill(typed.get(this.#key) ?? []);
     const seed = html("input", {
       type: "number", min: 1, max: MOST_SEED, step: 1, value: which.seed,

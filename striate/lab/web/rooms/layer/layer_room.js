@@ -4,6 +4,7 @@ import { choice, numbers, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
 import { matrixField } from "../../core/typed_fields.js";
 import { readMatrix } from "../../maths/typed_numbers.js";
+import { codeField } from "../../parts/code_view.js";
 import { roomViews } from "../../parts/room_views.js";
 import { MOST_POOLED, poolView } from "./pool_view.js";
 import { stackView, MOST_INPUTS, MOST_LAYERS } from "./stack_view.js";
@@ -21,6 +22,7 @@ export const layer_room = {
   id: "layer",
   fields: {
     view: choice("sum", NAMES),
+    code: codeField(),
     // Sums over channels.
     rows: whole(5, 1, MOST_ROWS),
     columns: whole(5, 1, MOST_ROWS),

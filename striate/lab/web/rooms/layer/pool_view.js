@@ -4,8 +4,10 @@ import { html, set } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
 import { pooled } from "../../maths/layer/pooling.js";
 import { readMatrix, typedMatrix } from "../../maths/typed_numbers.js";
+import { codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl } from "../../parts/controls.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { questionsOf } from "../../parts/questions.js";
 import { typedControl } from "../../parts/typed_field.js";
 import { cellNumber } from "../../parts/written_sum.js";
 
@@ -43,6 +45,14 @@ export function poolView(lab) {
   const grids = html("div", { class: "grids" }), sentence = html("p", { role: "status" }), lost = html("p"), unread = html("p");
   const element = html("div", {}, html("section", { class: "card" }, html("h2", { text: say("layer.pool.heading") }), html("p", { text: say("layer.pool.lead") }),
     html("div", { class: "controls" }, kind.element, window.element, step.element), matrix.element, problem, grids, sentence, html("div", { class: "buttons" }, swap), lost, unread));
+  const code = codeView(lab);
+  element.append(
+    html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+      ...questionsOf(lab, "layer.pool.questions", {
+        unnoticed: { kind: "max", window: 2, step: 2 }, forgotten: { kind: "max", window: 2, step: 2, place: 3 },
+        mean: { kind: "average" }, weights: null, overlap: { kind: "max", window: 3, step: 1 },
+      })),
+    code.element);
   let built = "";
   /** @type {ReturnType<typeof numberGrid>[]} */
   let made = [];
@@ -56,7 +66,7 @@ export function poolView(lab) {
     kind.show(state.kind);
     const fits = size <= Math.min(given.rows, given.columns);
     problem.hidden = fits;
-    for (const part of [grids, sentence, swap, lost, unread]) part.hidden = !fits;
+    for (const part of [grids, sentence, swap, lost, unread, code.element]) part.hidden = !fits;
     if (!fits) {
       problem.textContent = say("layer.pool.too_large", { size, rows: given.rows, columns: given.columns, most: Math.min(given.rows, given.columns) });
       return;
@@ -73,6 +83,7 @@ export function poolView(lab) {
       grids.replaceChildren(...made.flatMap(({ element: drawing }, index) => [
         ...(index ? [html("span", { class: "sign", text: "→" })] : []), html("figure", {}, drawing, html("figcaption", { text: say(`layer.pool.${index ? "output" : "input"}`) }))]));
     }
+    code.show(state.code, () => ({ kind: "pool", X: given, window: [size, size], stride, how: state.kind }));
     const place = Math.min(state.place, found.values.length - 1);
     const row = Math.floor(place / found.columns), column = place % found.columns;
     const winners = new Set(state.kind === "max" ? found.winners : []);

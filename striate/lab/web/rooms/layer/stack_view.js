@@ -5,12 +5,15 @@ import { say } from "../../core/texts.js";
 import { connectionsOf, fieldSizes, seenBelow, stackedLayers } from "../../maths/layer/stacked_fields.js";
 import { readList } from "../../maths/typed_numbers.js";
 import { choiceControl, numberControl } from "../../parts/controls.js";
+import { questionsOf } from "../../parts/questions.js";
 import { typedControl } from "../../parts/typed_field.js";
 
 /** @typedef {import("../../core/fields.js").State} State */
 
 export const MOST_INPUTS = 15;
 export const MOST_LAYERS = 5;
+/** Five units in each layer, and windows of three. @type {State} */
+const ARTICLE = { inputs: 5, stack: [3, 1, 3, 1], ends: "same", level: 2, unit: 2, connections: "convolution" };
 const HUES = 8, WIDTH = 760, ROW = 92;
 
 /** Sizes and strides in pairs. @param {readonly number[]} list @returns {[number, number][]} */
@@ -42,7 +45,12 @@ export function stackView(lab) {
   const said = html("p", { role: "status" }), fields = html("p"), counts = html("p");
   const element = html("div", {},
     html("section", { class: "card" }, html("h2", { text: say("layer.stack.heading") }), html("p", { text: say("layer.stack.lead") }),
-      html("div", { class: "controls" }, inputs.element, stack.element, ends.element, connections.element), problem, drawing, said, fields, counts));
+      html("div", { class: "controls" }, inputs.element, stack.element, ends.element, connections.element), problem, drawing, said, fields, counts),
+    html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+      ...questionsOf(lab, "layer.stack.questions", {
+        lost: { ...ARTICLE, level: 1 }, far: { ...ARTICLE, inputs: 9, stack: [3, 1, 3, 1, 3, 1, 3, 1], level: 4, unit: 4 },
+        again: { ...ARTICLE, connections: "dense" }, stride: { ...ARTICLE, inputs: 13, stack: [3, 2, 3, 1], ends: "none", unit: 1 },
+      })));
 
   /** @param {State} state */
   function show(state) {

@@ -5,6 +5,7 @@ import { say, written } from "../../core/texts.js";
 import { drawnTwo, levelEdges, strongPlaces } from "../../maths/layer/drawn_two.js";
 import { pooled } from "../../maths/layer/pooling.js";
 import { choiceControl, numberControl } from "../../parts/controls.js";
+import { questionsOf } from "../../parts/questions.js";
 
 /** @typedef {import("../../core/fields.js").State} State */
 /** @typedef {import("../../maths/typed_numbers.js").Matrix} Matrix */
@@ -43,7 +44,12 @@ export function strokeView(lab) {
   const element = html("div", {}, html("section", { class: "card" }, html("h2", { text: say("layer.stroke.heading") }), html("p", { text: say("layer.stroke.lead") }),
     html("div", { class: "controls" }, level.element, pool.element, down.element, across.element),
     html("div", { class: "maps" }, ...maps.flat().map((one) => one.element)), kept,
-    html("h3", { text: say("layer.stroke.moved_heading") }), moved));
+    html("h3", { text: say("layer.stroke.moved_heading") }), moved),
+    html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+      ...questionsOf(lab, "layer.stroke.questions", {
+        altered: { level2: 20, pool: "4", down: 0, across: 0 }, unpooled: { level2: 0, pool: "1", down: 1, across: 1 },
+        moved: { level2: 0, pool: "4", down: 2, across: 3 }, larger: { level2: 0, pool: "7", down: 1, across: 1 },
+      })));
   return {
     element,
     /** @param {State} state */

@@ -3,10 +3,12 @@
 import { html, set } from "../../core/dom.js";
 import { say, written } from "../../core/texts.js";
 import { positionsOf } from "../../maths/derivation.js";
-import { filledUp, volumeSum } from "../../maths/layer/volume_sum.js";
+import { channelsLast, filledUp, volumeSum } from "../../maths/layer/volume_sum.js";
 import { wholesFrom } from "../../maths/seeded_numbers.js";
+import { codeView } from "../../parts/code_view.js";
 import { numberControl } from "../../parts/controls.js";
 import { numberGrid } from "../../parts/number_grid.js";
+import { questionsOf } from "../../parts/questions.js";
 import { matrixFields } from "../../parts/typed_field.js";
 import { cellNumber, shortNumber } from "../../parts/written_sum.js";
 import { volumePicture } from "./volume_picture.js";
@@ -39,7 +41,7 @@ export function sumView(lab) {
   const steps = html("ol", { class: "channel-sums" }), total = html("p", { class: "channel-total" });
   const inputFields = html("div", { class: "fields-row" }), filterFields = html("div", { class: "fields-row" });
   const bias = matrixFields({ label: say("layer.sum.biases"), name: (_, k) => say("layer.sum.bias_of", { filter: k }), onChange: ({ values }) => lab.change({ biases: values }) });
-  const counts = html("p", { class: "hint" });
+  const counts = html("p", { class: "hint" }), code = codeView(lab);
   const main = html("div", {},
     html("div", { class: "layer-table" },
       html("section", {}, html("h3", { class: "is-input", text: say("layer.sum.input") }), inputs),
@@ -53,7 +55,12 @@ export function sumView(lab) {
       html("section", { class: "card" }, html("h2", { text: say("layer.sum.sizes.heading") }),
         html("div", { class: "controls" }, ...sliders.map(({ control }) => control.element)),
         html("h3", { text: say("layer.sum.own_input") }), inputFields, html("h3", { text: say("layer.sum.own_filter") }), filterFields,
-        html("h3", { text: say("layer.sum.biases") }), bias.element)));
+        html("h3", { text: say("layer.sum.biases") }), bias.element),
+      html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+        ...questionsOf(lab, "layer.sum.questions", {
+          channels: { channels: 2, input: [], weights: [] }, depth: { filters: 4, input: [], weights: [] }, bias: null, larger: null, flip: null,
+        }))),
+    code.element);
 
   let built = "";
   /** @type {ReturnType<typeof build> | null} */
@@ -94,7 +101,7 @@ export function sumView(lab) {
     for (const { name, control } of sliders) control.show(state[name]);
     const found = positionsOf([rows + 2 * padding, columns + 2 * padding], [size, size], [stride, stride], "none");
     problem.hidden = !("name" in found);
-    main.hidden = "name" in found;
+    main.hidden = code.element.hidden = "name" in found;
     if ("name" in found) {
       problem.textContent = say(`layer.sum.problem.${found.name}`, found.values);
       return;
@@ -136,6 +143,7 @@ export function sumView(lab) {
       one.filter.show({ rows: size, columns: size, values: weights.slice(at, at + size * size) });
     });
     bias.show({ rows: 1, columns: sizes.filters, values: biases });
+    code.show(state.code, () => ({ kind: "layer", ...channelsLast(sizes, input, weights), bias: biases, stride, padding }));
     const sum = volumeSum(sizes, input, weights, biases, row, column, filter);
     while (steps.childElementCount > channels) steps.lastElementChild?.remove();
     while (steps.childElementCount < channels) steps.append(html("li"));

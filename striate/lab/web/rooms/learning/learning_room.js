@@ -1,23 +1,42 @@
-// Learning: a network trains while one watches, and every number says where it comes from.
+// Learning: a network trains while one watches, every number says where it comes from, and the network
+// can be edited.
 
 import { html, set } from "../../core/dom.js";
-import { choice, whole } from "../../core/fields.js";
+import { choice, flag, whole } from "../../core/fields.js";
 import { say, written } from "../../core/texts.js";
-import { isReadable } from "../../maths/network/description.js";
-import { passOf, softmax } from "../../maths/network/readable_network.js";
-import { gathered, largest } from "../../maths/training/course.js";
-import { meanGradient, moveOf } from "../../maths/training/next_move.js";
-import { choiceControl, numberControl } from "../../parts/controls.js";
-import { drawingPad } from "./drawing_pad.js";
-import { explanation, sumOf } from "./explanation.js";
-import { lossCurve } from "./loss_curve.js";
+import { isReadable } from "../../maths/network/layers/kinds.js";
+import { specOf, specsOf } from "../../maths/network/layer_options.js";
+import { planned } from "../../maths/network/network_plan.js";
+import { networkText, readNetworkText } from "../../maths/network/network_text.js";
+import { largest } from "../../maths/training/course.js";
+import { moveOf } from "../../maths/training/next_move.js";
+import { codeField, codeView } from "../../parts/code_view.js";
+import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
+import { questionsOf } from "../../parts/questions.js";
+import { drawingCard } from "./drawing_card.js";
+import { explanation } from "./explanation.js";
+import { layerStepper } from "./layer_stepper.js";
+import { networkEditor } from "./network_editor.js";
 import { networkView } from "./network_view.js";
 import { Session } from "./session.js";
+import { ShownPass } from "./shown_pass.js";
+import { codeOf } from "./sum_code.js";
+import { ofImage, sumOf } from "./sums.js";
+import { trainingCard } from "./training_card.js";
 
 /** @typedef {import("../../core/room.js").Lab} Lab */
 /** @typedef {import("../../core/fields.js").State} State */
+/** @typedef {import("../../maths/network/description.js").Description} Description */
+/** @typedef {import("./network_view.js").Picked} Picked */
+/** @typedef {import("../../maths/network/batch_pass.js").BatchPass} BatchPass */
 
 const MOST_STEPS = 1_000_000;
+
+/** What is picked, and how far the training is, when there is another network. @type {State} */
+const ANEW = { step: 0, stage: 0, kind: "value", layer: 0, place: 0 };
+
+/** Of what is not computed yet. */
+const NOTHING = new Float64Array();
 
 /** @type {import("../../core/room.js").Room} */
 export const learning_room = {
@@ -30,6 +49,12 @@ export const learning_room = {
     kind: choice("value", ["value", "weight"]),
     layer: whole(0, -1, 999),
     place: whole(0, 0, 9_999_999),
+    // Of the step layer by layer: 1 has the images of the batch; 0 is off.
+    stage: whole(0, 0, 999),
+    edit: flag(false),
+    code: codeField(),
+    // The edited network; empty for the one that came along.
+    network: { initial: "", read: (text) => (readNetworkText(text) ? text : null), write: (text) => text },
   },
   open,
 };
@@ -40,28 +65,34 @@ export const learning_room = {
  * @returns {import("../../core/room.js").OpenRoom}
  */
 function open(place, lab) {
-  const data = lab.data.learning, network = data.network, readable = isReadable(network);
+  const { learning: data } = lab.data, { recipe } = data;
+  const task = { ...data.network, classes: data.classes.length };
+  const own = specsOf(data.network.layers) ?? [specOf("Flatten"), specOf("Dense", { units: task.classes })];
+  const isOwn = specsOf(data.network.layers) !== null;
   const session = new Session(data, (step) => lab.change({ step }), () => lab.change({}));
-  const rule = data.recipe.optimizer, size = session.test.images.length / session.test.labels.length;
-  let gradientStep = -1;
-  /** @type {ArrayLike<number>} */
-  let gradient = [];
+  const passes = new ShownPass(session);
 
-  const play = html("button", { type: "button", class: "main", onclick: () => {
-    if (session.isPlaying) session.pause();
-    else session.play();
-    lab.change({});
-  } });
-  const one = html("button", { type: "button", text: say("learning.one_step"), onclick: () => {
-    session.pause();
-    lab.change({ step: (session.course?.step ?? 0) + 1 });
-  } });
-  const again = html("button", { type: "button", text: say("learning.again"), onclick: () => {
-    session.pause();
-    session.begin(lab.state().seed);
-    lab.change({ step: 0 });
-  } });
-  const seed = numberControl({ label: say("learning.seed"), least: 0, most: 999, onChange: (value) => lab.change({ seed: value, step: 0 }) });
+  const edit = switchControl({ label: say("learning.edit.heading"), onChange: (value) => lab.change({ edit: value }) });
+  const editor = networkEditor({
+    lab, task, command: () => commandOf(data, lab.state().seed),
+    onEdit: (specs) => {
+      const network = specs && !(isOwn && networkText(specs) === networkText(own)) ? networkText(specs) : "";
+      lab.change({ ...ANEW, network });
+    },
+  });
+  const training = trainingCard({ lab, session, recipe, edit: edit.element });
+  const drawing = drawingCard(data, session, () => lab.change({ step: 0, stage: 0 }));
+  const stepper = layerStepper({
+    onStage: (stage, at) => {
+      session.pause();
+      lab.change({ stage, ...at });
+    },
+    onUpdate: () => {
+      const step = (session.course?.step ?? 0) + 1;
+      lab.announce(say("learning.stage.updated", { step }));
+      lab.change({ step, stage: 1, direction: "forward", kind: "value", layer: -1 });
+    },
+  });
   const image = numberControl({
     label: say("learning.image"), least: 0, most: session.test.labels.length - 1, onChange: (value) => lab.change({ image: value }),
   });
@@ -70,99 +101,111 @@ function open(place, lab) {
     choices: [["forward", say("learning.forward")], ["backward", say("learning.backward")]],
     onChange: (value) => lab.change({ direction: value }),
   });
-  const progress = html("p", { class: "progress-text" }), answer = html("p");
-  const curve = lossCurve(), told = explanation();
-  const view = networkView(network, (picked) => lab.change({ ...picked }));
+  const answer = html("p"), told = explanation(), code = codeView(lab), holder = html("div", { class: "card" });
+  const numbers = html("div", {},
+    html("div", { class: "card picked" }, stepper.element,
+      html("div", { class: "controls" }, image.element, direction.element), answer, told.element),
+    holder,
+    html("section", { class: "card" }, html("h2", { text: say("questions.heading") }),
+      ...questionsOf(lab, "learning.questions", {
+        needed: { direction: "backward", kind: "value", layer: 2, place: 0 }, shared: { kind: "weight", layer: 3, place: 200 },
+        dead: { direction: "forward", kind: "value", layer: 1, place: 0 }, winner: { direction: "backward", kind: "value", layer: 1, place: 0 },
+        start: { step: 0, stage: 0, kind: "value", direction: "forward" },
+      })),
+    code.element);
+  const unreadable = html("p", { class: "note", text: say("learning.unreadable") });
+  place.append(training.controls, editor.element, html("div", { class: "columns" }, training.element, drawing.element), numbers, unreadable);
 
-  const drawnAnswer = html("p", { "aria-live": "polite", text: say("learning.draw") });
-  const pad = drawingPad({ shape: network.input, white: data.white, onDraw: () => tellDrawn() });
-  const label = choiceControl({
-    label: say("learning.label"), choices: data.classes.map((/** @type {string} */ name, /** @type {number} */ i) => [String(i), name]),
-    onChange: () => {},
-  });
-  const add = html("button", { type: "button", text: say("learning.add"), onclick: () => {
-    session.add(pad.pixels(), Number(/** @type {HTMLSelectElement} */ (label.element.querySelector("select")).value));
-    lab.change({ step: 0 });
-  } });
-  const clear = html("button", { type: "button", text: say("learning.clear"), onclick: () => pad.clear() });
+  /** @type {{network: Description, view: ReturnType<typeof networkView>} | null} */
+  let shown = null;
+  /** @type {{text: string, specs: import("../../maths/network/layer_options.js").Spec[], plan: ReturnType<typeof planned>} | null} */
+  let plan = null;
 
-  function tellDrawn() {
-    if (!session.network) return;
-    if (!pad.pixels().some((pixel) => pixel > 0)) {
-      set(drawnAnswer, { text: `${say("learning.draw")} ${say("learning.added", { added: session.drawn.labels.length })}` });
-      return;
-    }
-    const p = softmax(session.network.run(pad.pixels(), 1)), best = largest(p);
-    set(drawnAnswer, { text: say("learning.drawn", { name: data.classes[best], percent: written(100 * p[best], 1), added: session.drawn.labels.length }) });
+  /** The layers as they are in the address. @param {string} text */
+  function planOf(text) {
+    if (plan?.text === text) return plan;
+    const specs = (text && readNetworkText(text)) || own;
+    return (plan = { text, specs, plan: planned(task, specs) });
   }
 
-  place.append(
-    html("div", { class: "controls" }, play, one, again, seed.element),
-    html("div", { class: "columns" },
-      html("div", { class: "card" }, progress, curve.element, html("p", { class: "recipe", text: say("learning.recipe", data.recipe) })),
-      html("div", { class: "card draw" }, pad.element,
-        html("div", {}, drawnAnswer, html("div", { class: "controls" }, label.element, add, clear)))));
-  if (readable)
-    place.append(
-      html("div", { class: "card picked" }, html("div", { class: "controls" }, image.element, direction.element), answer, told.element),
-      html("div", { class: "card" }, view.element));
-  else place.append(html("p", { class: "note", text: say("learning.unreadable") }));
+  /** @param {Description} network */
+  function viewOf(network) {
+    if (shown?.network === network) return shown.view;
+    shown = { network, view: networkView(network, (picked) => lab.change({ ...picked })) };
+    holder.replaceChildren(shown.view.element);
+    return shown.view;
+  }
 
-  /** @param {State} state */
-  function explain(state) {
-    const course = session.course;
+  /** @param {Description} network @param {State} state */
+  function showNumbers(network, state) {
+    const { course } = session;
     if (!course) return;
-    const at = Math.min(state.image, session.test.labels.length - 1), trueClass = session.test.labels[at];
-    const weights = session.state.slice(0, network.size);
-    const pass = passOf(network, weights, session.test.images.subarray(at * size, (at + 1) * size), trueClass);
-    const layer = Math.min(state.layer, network.layers.length - 1);
+    const stage = Math.min(state.stage, 2 * network.layers.length + 2); // of the last, all is computed
+    const now = passes.at(network, { stage, image: state.image }), { pass } = now;
+    stepper.show(now.isBatch ? stage : 0, now.isBatch ? pass : null, !course.isDone);
     const backward = state.direction === "backward", values = backward ? pass.gradients : pass.values;
-    const isWeight = state.kind === "weight" && layer >= 0 && Object.keys(network.layers[layer].weights).length > 0;
-    const most = isWeight ? network.size : values[layer + 1].length;
-    const picked = { kind: /** @type {"value" | "weight"} */ (isWeight ? "weight" : "value"), layer, place: Math.min(state.place, most - 1) };
-    const found = sumOf(network, weights, pass, picked, backward, trueClass);
-    const linked = linksOf(found.links, picked, backward);
-    view.show(values, backward ? pass.weights : weights, picked, (kind, at, place) => linked.has(`${kind} ${at} ${place}`));
-    const best = largest(pass.probabilities);
-    set(answer, { text: say("learning.answer", {
-      name: data.classes[best], percent: written(100 * pass.probabilities[best], 1), truth: data.classes[trueClass], loss: written(pass.loss, 4),
-    }) });
+    const picked = pickedOf(network, state);
+    const found = sumOf(now, picked, backward), linked = linksOf(found.links, picked, backward);
+    viewOf(network).show(
+      (layer) => ofImage(values[layer + 1], now),
+      (layer) => (!backward ? pass.state : pass.gradients[layer].length ? pass.weights : NOTHING),
+      picked, (kind, at, there) => linked.has(`${kind} ${at} ${there}`));
+    set(answer, { text: answerOf(now.isBatch ? pass : null, ofImage(pass.probabilities, now), pass.labels[now.image], pass.loss) });
     told.show(found);
-    if (!isWeight || session.isPlaying || course.isDone || rule.kind !== "adamw") return;
-    const { rows, rate } = course.next();
-    if (gradientStep !== course.step) gradient = meanGradient(network, weights, gathered(course.training, rows));
-    gradientStep = course.step;
-    told.showMove(moveOf(network, session.state, data.code.buffers, picked.place,
-      { gradient: gradient[picked.place], step: course.step + 1, rate }, rule), rule);
+    code.show(state.code, () => codeOf(found, picked, backward, network));
+    if (picked.kind !== "weight" || session.isPlaying || course.isDone) return;
+    const batch = now.isBatch ? pass : passes.batch(network, Infinity);
+    if (!batch || !batch.gradients[picked.layer].length) return;
+    const { rate } = course.next(), { optimizer } = recipe;
+    told.showMove(moveOf(network, session.state, session.learner?.buffers ?? 0, picked.place,
+      { gradient: batch.weights[picked.place], step: course.step + 1, rate }, optimizer), optimizer);
+  }
+
+  /** @param {BatchPass | null} batch @param {Float64Array} probabilities @param {number} label @param {number} loss */
+  function answerOf(batch, probabilities, label, loss) {
+    if (!probabilities.length) return say("learning.answer_not_yet", { truth: data.classes[label] });
+    const best = largest(probabilities), own = batch ? -Math.log(probabilities[label]) : loss;
+    return say("learning.answer", {
+      name: data.classes[best], percent: written(100 * probabilities[best], 1), truth: data.classes[label], loss: written(own, 4),
+    });
   }
 
   return {
     show(state) {
+      const { specs, plan: made } = planOf(state.network), isEdited = state.network !== "";
+      session.choose(state.network, isEdited ? made.description : null);
       session.seek(state.seed, state.step);
-      seed.show(state.seed);
+      edit.show(state.edit);
+      editor.element.hidden = !state.edit;
+      if (state.edit) editor.show(specs, made, isEdited);
       image.show(state.image);
       direction.show(state.direction);
-      set(play, { text: say(session.isPlaying ? "learning.pause" : "learning.play") });
-      const course = session.course;
-      play.disabled = one.disabled = !course;
-      if (!course) return;
-      if (course.step === 0) gradientStep = -1;
-      set(progress, { text: say("learning.progress", {
-        step: course.step, steps: course.steps, epoch: course.epochs.length, seconds: written(session.spent / 1000, 2),
-      }) });
-      curve.show(course);
-      tellDrawn();
-      if (readable) explain(state);
+      training.show(state, isEdited);
+      const network = isEdited ? made.description : data.network, readable = network !== null && isReadable(network);
+      numbers.hidden = !readable || !session.course;
+      unreadable.hidden = readable || network === null;
+      if (!session.course) return;
+      drawing.show();
+      if (readable) showNumbers(network, state);
     },
     close: () => session.close(),
   };
+}
+
+/** What is picked, where the network has it. @param {Description} network @param {State} state @returns {Picked} */
+function pickedOf(network, { kind, layer: wanted, place }) {
+  const layer = Math.min(wanted, network.layers.length - 1);
+  const isWeight = kind === "weight" && layer >= 0 && Object.keys(network.layers[layer].weights).length > 0;
+  const shape = layer < 0 ? network.input : network.layers[layer].shape;
+  const most = isWeight ? network.size : shape.reduce((all, side) => all * side, 1);
+  return { kind: isWeight ? "weight" : "value", layer, place: Math.min(place, most - 1) };
 }
 
 /**
  * Which numbers take part in a sum: "kind layer place".
  *
  * @param {readonly import("../../maths/network/terms.js").Link[]} links
- * @param {import("./network_view.js").Picked} picked
+ * @param {Picked} picked
  * @param {boolean} backward
  */
 function linksOf(links, { kind, layer }, backward) {
@@ -174,4 +217,12 @@ function linksOf(links, { kind, layer }, backward) {
     if (weight >= 0) found.add(`weight ${owner} ${weight}`);
   }
   return found;
+}
+
+/** The command that trains a file as the page does. @param {any} data @param {number} seed */
+function commandOf({ name, recipe: { optimizer, rate, epochs, batch, peak } }, seed) {
+  const source = /^[\w.-]+$/.test(name) ? name : "SOURCE";
+  return `striate train ${source} --network network.toml --validation 0 --no-augment --optimizer ${optimizer.kind} --lr ${rate} `
+    + `--weight-decay ${optimizer.weight_decay} --label-smoothing 0 --schedule one-cycle --warmup ${peak} `
+    + `--epochs ${epochs} --batch-size ${batch} --seed ${seed}`;
 }

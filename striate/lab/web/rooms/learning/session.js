@@ -3,20 +3,32 @@
 import { unpacked } from "../../core/data.js";
 import { compiledNetwork } from "../../maths/training/compiled_network.js";
 import { Course } from "../../maths/training/course.js";
+import { ReadableLearner } from "../../maths/training/readable_learner.js";
 
 /** Milliseconds of each frame that are spent on training: the rest is for drawing. */
-const SLICE = 7;
+const SLICE = 10;
 
 /** @typedef {import("../../maths/training/course.js").Examples} Examples */
+/** @typedef {import("../../maths/training/course.js").Learner} Learner */
+/** @typedef {import("../../maths/network/description.js").Description} Description */
 
 export class Session {
   isPlaying = false;
+  /** What learns; null while it is fetched, and while a network does not fit. @type {Learner | null} */
+  learner = null;
   /** @type {Course | null} */
   course = null;
-  /** Milliseconds spent on training since it began. */
+  /** Milliseconds spent on training since it began, and the images of its steps. */
   spent = 0;
+  trained = 0;
   /** @type {Examples} Drawn and added by hand. */
   drawn = { images: new Float32Array(), labels: new Int32Array() };
+  /** @type {Learner | null} The one that came along. */
+  #compiled = null;
+  /** @type {{key: string, network: Description | null}} */
+  #chosen = { key: "", network: null };
+  /** @type {Generator<void, void> | null} A step that is under way. */
+  #underway = null;
   #frame = 0;
   #seed = 0;
   #wanted = 0;
@@ -24,36 +36,60 @@ export class Session {
   /**
    * @param {any} data - see striate/lab/room_data/training_room.py.
    * @param {(step: number) => void} onStep - the training has come to a step.
-   * @param {() => void} onReady
+   * @param {() => void} onChange - something else is to be shown.
    */
-  constructor(data, onStep, onReady) {
+  constructor(data, onStep, onChange) {
     this.data = data;
     this.onStep = onStep;
+    this.onChange = onChange;
     this.training = examples(data, "train");
     this.test = examples(data, "test");
     compiledNetwork(data.code, data.recipe.batch).then((network) => {
-      this.network = network;
+      this.#compiled = network;
+      if (this.#chosen.key !== "") return;
       this.begin(this.#seed);
       this.seek(this.#seed, this.#wanted);
-      onReady();
+      onChange();
     });
   }
 
-  /** Weights and buffers as they are now. */
+  /** What is learned, as it is now: weights, statistics, and the optimiser's buffers. */
   get state() {
-    return this.network?.weights ?? new Float32Array();
+    return this.learner?.weights ?? new Float32Array();
+  }
+
+  /** Images of training in a second; 0 before there are any. */
+  get speed() {
+    return this.spent > 0 ? (1000 * this.trained) / this.spent : 0;
+  }
+
+  /**
+   * Which network is trained.
+   *
+   * @param {string} key - another one for another network; "" for the one that came along.
+   * @param {Description | null} network - of an edited one; null where it does not fit.
+   */
+  choose(key, network) {
+    if (key === this.#chosen.key) return;
+    this.#chosen = { key, network };
+    this.isPlaying = false;
+    this.begin(this.#seed);
   }
 
   /** Begins anew, with the images that were drawn. @param {number} seed */
   begin(seed) {
     this.#seed = seed;
-    if (!this.network) return;
+    const { key, network } = this.#chosen;
+    this.#underway = null;
+    this.course = null;
+    this.learner = key === "" ? this.#compiled : network && new ReadableLearner(network, this.data.recipe.optimizer);
+    this.spent = this.trained = 0;
+    if (!this.learner) return;
     const images = new Float32Array(this.training.images.length + this.drawn.images.length);
     images.set(this.training.images);
     images.set(this.drawn.images, this.training.images.length);
     const labels = [...Array.from(this.training.labels), ...Array.from(this.drawn.labels)];
-    this.course = new Course(this.network, { images, labels }, this.test, this.data.recipe, seed);
-    this.spent = 0;
+    this.course = new Course(this.learner, { images, labels }, this.test, this.data.recipe, seed);
   }
 
   /** Goes to a step of a seed's training. @param {number} seed @param {number} step */
@@ -74,8 +110,11 @@ export class Session {
     this.#run();
   }
 
+  /** Stops after the step that is under way. */
   pause() {
+    if (this.isPlaying && this.course && this.#underway) this.#wanted = this.course.step + 1;
     this.isPlaying = false;
+    if (this.#underway) this.#run();
   }
 
   /** @param {ArrayLike<number>} pixels @param {number} label */
@@ -95,18 +134,28 @@ export class Session {
   #run() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      const course = /** @type {Course} */ (this.course), begin = performance.now();
+      const { course } = this, begin = performance.now();
+      if (!course) return;
+      const before = course.step;
       const goal = this.isPlaying ? course.steps : this.#wanted;
-      while (course.step < goal && performance.now() - begin < SLICE) course.advance();
+      while (course.step < goal && performance.now() - begin < SLICE) this.#advance(course);
       this.spent += performance.now() - begin;
       if (course.isDone) this.isPlaying = false;
       const isThere = course.step >= goal;
-      if (this.isPlaying || isThere) {
+      if ((this.isPlaying && course.step > before) || isThere) {
         this.#wanted = course.step;
         this.onStep(course.step);
-      }
+      } else if (!this.isPlaying) this.onChange();
       if (!isThere) this.#run();
     });
+  }
+
+  /** Does a part of the step that is under way, or of the next one. @param {Course} course */
+  #advance(course) {
+    this.#underway ??= course.advancing();
+    if (!this.#underway.next().done) return;
+    this.#underway = null;
+    this.trained += course.rows.length;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { html, set, svg } from "../../core/dom.js";
 import { say } from "../../core/texts.js";
+import { whenChanged } from "../../core/when_changed.js";
 import { readings, sizeRule } from "../../maths/window_size.js";
 import { redraw } from "./line_picture_sizes.js";
 
@@ -48,8 +49,9 @@ export function planePicture(lab) {
     go(at.row + way[0], at.column + way[1]);
   });
 
-  /** @param {WindowSizes} down @param {WindowSizes} across @param {{row: number, column: number}} place @param {boolean} isHeat */
-  function show(down, across, place, isHeat) {
+  /** @type {Element | undefined} */
+  let chosen;
+  const showCells = whenChanged((/** @type {WindowSizes} */ down, /** @type {WindowSizes} */ across, /** @type {boolean} */ isHeat) => {
     const [ruleDown, ruleAcross] = [sizeRule(down), sizeRule(across)];
     rows = ruleDown.positions;
     columns = ruleAcross.positions;
@@ -64,10 +66,11 @@ export function planePicture(lab) {
       const isPadding = i < 0 || j < 0 || i >= down.input || j >= across.input;
       const count = isPadding ? 0 : countsDown[i] * countsAcross[j];
       const unread = !isPadding && count === 0;
-      set(group, { class: `size-cell${isPadding ? " is-padding" : ""}${unread ? " is-unread" : ""}` });
+      const isHot = isHeat && count > 0;
+      set(group, { class: `size-cell${isPadding ? " is-padding" : ""}${unread ? " is-unread" : ""}${isHot ? " is-hot" : ""}` });
       set(group.children[0], {
         x: c * cell + 0.5, y: r * cell + 0.5, width: cell - 1, height: cell - 1,
-        style: isHeat && !isPadding && count ? `fill: color-mix(in srgb, var(--filter) ${Math.round((70 * count) / most)}%, var(--card))` : "",
+        "fill-opacity": isHot && ((0.7 * count) / most).toFixed(2),
       });
       set(group.children[1], {
         x: (c + 0.5) * cell, y: (r + 0.5) * cell, "text-anchor": "middle", "dominant-baseline": "central",
@@ -78,12 +81,29 @@ export function planePicture(lab) {
       viewBox: `-2 -2 ${width * cell + 4} ${height * cell + 4}`, width: width * cell + 4, height: height * cell + 4,
       "aria-label": say("size.plane.input", { height: down.input, width: across.input, corner: countsDown[0] * countsAcross[0], most }),
     });
+    redraw(outputs, rows * columns, () => svg("rect"), (box, index) => {
+      const r = Math.floor(index / columns), c = index % columns;
+      set(box, { class: "output-cell", x: c * cell + 0.5, y: r * cell + 0.5, width: cell - 1, height: cell - 1 });
+    });
+    set(map, {
+      viewBox: `-2 -2 ${Math.max(columns, 1) * cell + 4} ${Math.max(rows, 1) * cell + 4}`,
+      width: Math.max(columns, 1) * cell + 4, height: Math.max(rows, 1) * cell + 4,
+      "aria-valuemax": Math.max(rows * columns - 1, 0),
+    });
+    set(left, { text: say("size.plane.input_size", { height: down.input, width: across.input }) });
+    set(right, { text: say("size.plane.output_size", { height: rows, width: columns }) });
+  });
+
+  /** @param {WindowSizes} down @param {WindowSizes} across @param {{row: number, column: number}} place @param {boolean} isHeat */
+  function show(down, across, place, isHeat) {
+    showCells(down, across, isHeat);
+    const [reachDown, reachAcross] = [sizeRule(down).reach, sizeRule(across).reach];
     at.row = Math.min(place.row, rows - 1);
     at.column = Math.min(place.column, columns - 1);
     const isThere = rows > 0;
     const top = at.row * down.stride, first = at.column * across.stride;
     set(frame, isThere
-      ? { x: first * cell, y: top * cell, width: ruleAcross.reach * cell, height: ruleDown.reach * cell, display: null }
+      ? { x: first * cell, y: top * cell, width: reachAcross * cell, height: reachDown * cell, display: null }
       : { display: "none" });
     redraw(taps, isThere ? down.filter * across.filter : 0, () => svg("circle"), (dot, index) => {
       const i = Math.floor(index / across.filter), j = index % across.filter;
@@ -91,21 +111,13 @@ export function planePicture(lab) {
         cx: (first + j * across.dilation + 0.5) * cell, cy: (top + i * down.dilation + 0.5) * cell, r: Math.max(2, cell * 0.13),
       });
     });
-    redraw(outputs, rows * columns, () => svg("rect", { class: "output-cell" }), (box, index) => {
-      const r = Math.floor(index / columns), c = index % columns;
-      set(box, {
-        x: c * cell + 0.5, y: r * cell + 0.5, width: cell - 1, height: cell - 1,
-        class: `output-cell${r === at.row && c === at.column ? " is-chosen" : ""}`,
-      });
-    });
+    if (chosen) set(chosen, { class: "output-cell" });
+    chosen = outputs.children[at.row * columns + at.column];
+    if (chosen) set(chosen, { class: "output-cell is-chosen" });
     set(map, {
-      viewBox: `-2 -2 ${Math.max(columns, 1) * cell + 4} ${Math.max(rows, 1) * cell + 4}`,
-      width: Math.max(columns, 1) * cell + 4, height: Math.max(rows, 1) * cell + 4,
-      "aria-valuemax": Math.max(rows * columns - 1, 0), "aria-valuenow": isThere ? at.row * columns + at.column : 0,
+      "aria-valuenow": isThere ? at.row * columns + at.column : 0,
       "aria-valuetext": isThere ? say("size.plane.place", { row: at.row, column: at.column, top: top - down.before, left: first - across.before }) : "",
     });
-    set(left, { text: say("size.plane.input_size", { height: down.input, width: across.input }) });
-    set(right, { text: say("size.plane.output_size", { height: rows, width: columns }) });
   }
   return { element, show };
 }

@@ -3,10 +3,12 @@
 import { html, set } from "../../core/dom.js";
 import { flag, whole } from "../../core/fields.js";
 import { say } from "../../core/texts.js";
+import { aFrameLater, whenChanged } from "../../core/when_changed.js";
 import { readings, sizeRule } from "../../maths/window_size.js";
+import { codeField, codeView } from "../../parts/code_view.js";
 import { choiceControl, numberControl, switchControl } from "../../parts/controls.js";
 import { player } from "../../parts/player.js";
-import { thinkFirst } from "../../parts/questions.js";
+import { questionsOf } from "../../parts/questions.js";
 import { linePictureSizes, MOST } from "./line_picture_sizes.js";
 import { planePicture } from "./plane_picture.js";
 import { sizeAnswer } from "./size_answer.js";
@@ -48,6 +50,7 @@ export const size_room = {
     row: whole(0, 0, 99),
     column: whole(0, 0, 99),
     heat: flag(true),
+    code: codeField(),
   },
   open,
 };
@@ -76,6 +79,7 @@ function open(place, lab) {
   const stops = player({ label: say("size.why.step"), pause: 2500, onStep: (stop) => lab.change({ stop }) });
   const reason = html("p", { class: "meaning", role: "status" });
   const heat = switchControl({ label: say("size.plane.heat"), onChange: (value) => lab.change({ heat: value }) });
+  const code = codeView(lab);
   const planeTold = html("p", { class: "meaning" });
   place.append(
     html("div", { class: "controls" }, example.element, ...Object.values(controls).map(({ element }) => element)),
@@ -91,8 +95,15 @@ function open(place, lab) {
       html("section", { class: "card" }, html("h2", { text: say("size.volume.heading") }),
         html("div", { class: "controls" }, plane.channels.element, plane.filters.element), boxes.element),
       html("section", { class: "card" }, html("h2", { text: say("size.think") }),
-        ...["impossible", "border", "deep", "stride", "same", "depth", "moving"].map((name) =>
-          thinkFirst(say(`size.questions.${name}.question`), say(`size.questions.${name}.answer`))))));
+        ...questionsOf(lab, "size.questions", {
+          impossible: EXAMPLES.impossible, border: { ...EXAMPLES.seven, heat: true }, deep: EXAMPLES.shrinks, stride: EXAMPLES.seven2,
+          same: EXAMPLES.same, depth: null, moving: { ...EXAMPLES.thirteen, stop: 3 },
+        }))),
+    code.element);
+  const show = {
+    picture: whenChanged(picture.show), answer: whenChanged(answer.show), boxes: whenChanged(boxes.show),
+    image: aFrameLater(image.show),
+  };
   return {
     show(state) {
       /** @type {WindowSizes} */
@@ -100,8 +111,9 @@ function open(place, lab) {
       const down = { ...across, input: state.height };
       for (const [name, control] of Object.entries({ ...controls, ...plane })) control.show(state[name]);
       example.show(Object.keys(EXAMPLES).find((name) => Object.entries(EXAMPLES[name]).every(([field, value]) => state[field] === value)) ?? "");
-      picture.show(across, state.stop);
-      answer.show(across);
+      show.picture(across, state.stop);
+      show.answer(across);
+      code.show(state.code, () => ({ kind: "windows", ...across }));
       stops.show(state.stop, LAST_STOP);
       const rule = sizeRule(across);
       const { reach, room, positions, rest } = rule;
@@ -109,14 +121,14 @@ function open(place, lab) {
         reach, room, stride: across.stride, steps: positions - 1, positions, half: (reach - 1) / 2,
         input: across.input, padding: across.before + across.after, rest,
       }) });
-      image.show(down, across, { row: state.row, column: state.column }, state.heat);
+      show.image(down, across, { row: state.row, column: state.column }, state.heat);
       heat.show(state.heat);
       const counts = [readings(down), readings(across)];
       const most = Math.max(...counts[0]) * Math.max(...counts[1]);
       const unread = down.input * across.input - counts[0].filter(Boolean).length * counts[1].filter(Boolean).length;
       set(planeTold, { text: say("size.plane.told", { corner: counts[0][0] * counts[1][0], most, n: unread }) });
       const rows = sizeRule(down).positions, columns = rule.positions;
-      boxes.show({
+      show.boxes({
         height: state.height, width: state.input, channels: state.channels, filter: state.filter, filters: state.filters,
         rows: rows && columns ? rows : 0, columns: rows && columns ? columns : 0,
       });
