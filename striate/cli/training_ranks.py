@@ -167,12 +167,14 @@ def _starter() -> list[str]:
 
 
 def _copy_results(started: subprocess.Popen[str], stream: TextIO) -> None:
-    """Write what the processes print, but for what MPICH tells of those that were ended."""
+    """Write what the processes print, but for what MPICH tells of signals and of those that were
+    ended.
+    """
     assert started.stdout is not None
     is_result = True
     for line in started.stdout:
         is_result = is_result and not line.startswith("=" * 20)
-        if is_result:
+        if is_result and not line.startswith("[mpiexec@"):
             stream.write(line)
             stream.flush()
 

@@ -19,7 +19,7 @@ pytest.importorskip("mpi4py", reason="pip install 'striate[mpi]'")
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="ranks are found by /proc"
 )
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a test fails."""
 MARK = "STRIATE_TEST_OF_RANKS"
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
+import pytest
+
 from striate.common.errors import StriateValueError
-from striate.ranks.alone import ALONE
+from striate.common.stop_signals import InterruptHandler, Stopped, stopping_at_once
+from striate.ranks.alone import ALONE, Alone
 from striate.ranks.exchange import Exchange, RankError
 from tests.ranks.rank_threads import on_ranks, with_ranks
 
@@ -61,3 +66,25 @@ def test_what_fails_amid_arrays_ends_all_at_once() -> None:
 
     with_ranks(2, work)
     assert sorted(ended) == [0, 1]
+
+
+def test_a_signal_waits_for_the_end_of_a_meeting() -> None:
+    """Who has come to a meeting cannot leave it, or the others would wait for ever."""
+    met = []
+
+    class Interrupted(Alone):
+        size = 2
+
+        def allgather(self, message: bytes) -> list[bytes]:
+            signal.raise_signal(signal.SIGTERM)
+            met.append(message)
+            return [message] * 2
+
+    exchange = Interrupted()
+    with pytest.raises(Stopped), stopping_at_once():
+        exchange.meet()
+    assert len(met) == 1
+    # Where a signal only asks to stop after the step, it goes on asking that.
+    with InterruptHandler() as handler:
+        assert exchange.meet(b"me") == [b"me"] * 2
+    assert handler.number == signal.SIGTERM
