@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from striate.common.budget import at_most
 from striate.common.text import counted, cut_in_the_middle, sizes
 from striate.inspect.architecture_parts import (
-    ArchitectureParts,
     ArchitecturePart,
+    ArchitectureParts,
     architecture_of,
     cut_places,
 )
@@ -346,8 +346,8 @@ def _arc(axes: Axes, start: tuple[float, float], end: tuple[float, float], level
 
 
 def _draw_runs(
-    axes: Axes, shown: ArchitectureParts, row: Sequence[int], boxes: dict[int, PlacedPart], top: float,
-    middle: float,
+    axes: Axes, shown: ArchitectureParts, row: Sequence[int], boxes: dict[int, PlacedPart],
+    top: float, middle: float,
 ) -> None:  # fmt: skip
     """Draw a frame around parts that stand for several, with how often they come."""
     from matplotlib.patches import FancyBboxPatch
