@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from striate.common.budget import at_most
 from striate.common.text import counted, cut_in_the_middle, sizes
 from striate.inspect.architecture_parts import (
-    Architecture,
     ArchitecturePart,
+    ArchitectureParts,
     architecture_of,
     cut_places,
 )
@@ -56,7 +56,7 @@ COLOURS = {
 
 
 @dataclass(frozen=True)
-class Box:
+class PlacedPart:
     """A part with its place.
 
     Attributes:
@@ -173,7 +173,7 @@ def _rows(parts: Sequence[ArchitecturePart]) -> list[list[int]]:
     return rows
 
 
-def _box(part: ArchitecturePart, left: float) -> Box:
+def _box(part: ArchitecturePart, left: float) -> PlacedPart:
     if part.kind in SIGNS:
         height, thick, slant = 2 * RADIUS, 2 * RADIUS, 0.0
     elif len(part.shape) == 3:
@@ -184,7 +184,7 @@ def _box(part: ArchitecturePart, left: float) -> Box:
         height, thick, slant = 0.22 + 0.12 * math.log2(part.shape[0] + 1), 0.14, 0.06
     letters = max(map(len, (*part.words, sizes(part.shape))))
     words = max(LETTER * letters, SMALL_LETTER * len(_name(part)))
-    return Box(part, left, max(thick + slant, words), height, thick, slant)
+    return PlacedPart(part, left, max(thick + slant, words), height, thick, slant)
 
 
 def _name(part: ArchitecturePart) -> str:
@@ -195,7 +195,7 @@ def _words_height(part: ArchitecturePart) -> float:
     return 0.12 + LINE * (len(part.words) + 1 + (part.name != "input"))
 
 
-def _levels(shown: Architecture, rows: Sequence[Sequence[int]]) -> dict[tuple[int, int], int]:
+def _levels(shown: ArchitectureParts, rows: Sequence[Sequence[int]]) -> dict[tuple[int, int], int]:
     """How high the arc of each skip within a row lies, by (from, to): arcs that share columns
     beyond their ends get different heights, short ones the lower. What the last part of a row gives
     comes to the next row at its left end, and its arcs begin there.
@@ -225,7 +225,7 @@ def _skips(parts: Sequence[ArchitecturePart]) -> list[tuple[int, int]]:
 # Drawing.
 
 
-def _draw_box(axes: Axes, box: Box, middle: float) -> None:
+def _draw_box(axes: Axes, box: PlacedPart, middle: float) -> None:
     from matplotlib.patches import Circle, Polygon
 
     part, colour = box.part, COLOURS[_colour_of(box.part)]
@@ -279,7 +279,7 @@ def _colour_of(part: ArchitecturePart) -> str:
 
 
 def _draw_ways(
-    axes: Axes, parts: Sequence[ArchitecturePart], row: Sequence[int], boxes: dict[int, Box],
+    axes: Axes, parts: Sequence[ArchitecturePart], row: Sequence[int], boxes: dict[int, PlacedPart],
     middle: float, width: float, goes_on: bool,
 ) -> None:  # fmt: skip
     """Draw the arrows from each part to the next, and those over the ends of the row."""
@@ -300,7 +300,7 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 
 def _draw_arcs(
-    axes: Axes, parts: Sequence[ArchitecturePart], row: Sequence[int], boxes: dict[int, Box],
+    axes: Axes, parts: Sequence[ArchitecturePart], row: Sequence[int], boxes: dict[int, PlacedPart],
     middle: float, levels: dict[tuple[int, int], int],
 ) -> None:  # fmt: skip
     """Draw what skips parts: an arc within the row, or two ends with names over rows."""
@@ -346,8 +346,8 @@ def _arc(axes: Axes, start: tuple[float, float], end: tuple[float, float], level
 
 
 def _draw_runs(
-    axes: Axes, shown: Architecture, row: Sequence[int], boxes: dict[int, Box], top: float,
-    middle: float,
+    axes: Axes, shown: ArchitectureParts, row: Sequence[int], boxes: dict[int, PlacedPart],
+    top: float, middle: float,
 ) -> None:  # fmt: skip
     """Draw a frame around parts that stand for several, with how often they come."""
     from matplotlib.patches import FancyBboxPatch
@@ -366,7 +366,7 @@ def _draw_runs(
         axes.text(right, top + 0.1, said, fontsize=8.5, ha="right", va="center", color="0.3")
 
 
-def _draw_legend(axes: Axes, shown: Architecture, y: float) -> None:
+def _draw_legend(axes: Axes, shown: ArchitectureParts, y: float) -> None:
     from matplotlib.patches import Rectangle
 
     there = {_colour_of(part) for part in shown.parts}

@@ -62,7 +62,7 @@ class RepeatedRun:
 
 
 @dataclass(frozen=True)
-class Architecture:
+class ArchitectureParts:
     """The parts of a network in order, the input first.
 
     Attributes:
@@ -74,7 +74,7 @@ class Architecture:
     runs: tuple[RepeatedRun, ...] = ()
 
 
-def architecture_of(network: Model, repeat: bool = True) -> Architecture:
+def architecture_of(network: Model, repeat: bool = True) -> ArchitectureParts:
     """The parts of a network.
 
     Args:
@@ -82,7 +82,7 @@ def architecture_of(network: Model, repeat: bool = True) -> Architecture:
         repeat: keep runs of equal parts once; without it every part is there.
     """
     parts = _parts(network.nodes, network.input_shape)
-    return _once(parts) if repeat else Architecture(parts)
+    return _once(parts) if repeat else ArchitectureParts(parts)
 
 
 def cut_places(parts: Sequence[ArchitecturePart]) -> list[int]:
@@ -145,7 +145,7 @@ def words_of(layer: Layer) -> str:
     return words
 
 
-def _once(parts: Sequence[ArchitecturePart]) -> Architecture:
+def _once(parts: Sequence[ArchitecturePart]) -> ArchitectureParts:
     """The parts with each run of equal ones kept once."""
     cut = cut_places(parts)
     # What lies between two cuts is one segment: a layer of a chain, a block with its shortcut.
@@ -189,7 +189,7 @@ def _sign(parts: Sequence[ArchitecturePart], segment: range) -> Any:
 
 def _renumbered(
     parts: Sequence[ArchitecturePart], kept: Sequence[int], runs: Sequence[tuple[int, int, int]]
-) -> Architecture:
+) -> ArchitectureParts:
     """The parts that are kept. What reads the end of a repeated run reads that of the kept one."""
     places = {index: place for place, index in enumerate(kept)}
     # A part that was left out stands where the last one before it that was kept stands.
@@ -204,7 +204,7 @@ def _renumbered(
         )
         for index in kept
     ]  # fmt: skip
-    return Architecture(
+    return ArchitectureParts(
         tuple(made),
         tuple(RepeatedRun(places[first], places[last], times) for first, last, times in runs),
     )
