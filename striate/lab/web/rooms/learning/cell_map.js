@@ -35,7 +35,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
   let hasFocus = false;
 
   /** The number in a cell. @param {number} row @param {number} column */
-  const numberIn = (row, column) => (shown.values.length ? precise(shown.values[at(row, column)]) : say("learning.not_yet"));
+  const numberIn = (row, column) => (shown.values.length ? precise(shown.values[at(row, column)], 5) : say("learning.not_yet"));
 
   /** @param {number} row @param {number} column */
   const told = (row, column) => say("learning.cell", { map: label, row: row + 1, column: column + 1, value: numberIn(row, column) });

@@ -21,7 +21,7 @@ export function explanation() {
         set(line, { text: found.lines[index] ?? "", hidden: index >= found.lines.length });
       });
       products.hidden = found.total === null || (!shown.length && found.lines.length > 0);
-      if (found.total !== null) set(products, { text: `${shown.length ? `${shown.join(" + ")} = ` : ""}${precise(found.total)}` });
+      if (found.total !== null) set(products, { text: `${shown.length ? `${shown.join(" + ")} = ` : ""}${precise(found.total, 5)}` });
       for (const one of [move, plain]) set(one, { text: "", hidden: true });
     },
     /** @param {ReturnType<typeof import("../../maths/training/next_move.js").moveOf>} found @param {any} rule */

@@ -32,10 +32,10 @@ export function inFormula(value) {
   return text.startsWith("−") ? `(${text})` : text;
 }
 
-/** A number with at least four digits that count: gradients are small. @param {number} value */
-export function precise(value) {
+/** A number with at least four digits that count: gradients are small. @param {number} value @param {number} [behind] - the point, at least. */
+export function precise(value, behind = 3) {
   const size = Math.abs(value) || 1;
-  return written(value, Math.min(Math.max(3 - Math.floor(Math.log10(size)), 3), 9));
+  return written(value, Math.min(Math.max(3 - Math.floor(Math.log10(size)), behind), 9));
 }
 
 /**
