@@ -11,9 +11,12 @@ from striate.layers import (
     Conv2D,
     Dense,
     Dropout,
+    Flatten,
     GlobalAvgPool2D,
     Layer,
+    LayerNorm,
     MaxPool2D,
+    ReLU,
     Scale,
 )
 from striate.network import Network
@@ -328,3 +331,18 @@ def test_a_width_is_above_zero() -> None:
     for width in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=r"the width of a network must be above 0, not "):
             recipes.choose((8, 8, 1), 2, 10, width)
+
+
+def test_training_of_a_network_that_is_not_normalised() -> None:
+    """At the recipes' rates of SGD such a network's ReLUs die within a few steps."""
+    recipe = recipes.choose((32, 32, 3), 10, 3_000)
+    assert recipe.training.optimizer == "sgd"
+    layers = [Conv2D(4, 3), ReLU(), Flatten(), Dense(10)]
+    found = recipe.for_network(Network(layers, (32, 32, 3)))
+    assert found.training == recipe.training.changed(optimizer="adamw")
+    assert found.training.learning_rate is None and found.training.weight_decay is None
+    normalised = [Conv2D(4, 3), LayerNorm(), ReLU(), Flatten(), Dense(10)]
+    for network in (Network(normalised, (32, 32, 3)), recipe.build(Network)):
+        assert recipe.for_network(network) is recipe
+    tiny = recipes.choose((8, 8, 1), 10, 1_400)
+    assert tiny.for_network(Network(layers, (8, 8, 1))) is tiny

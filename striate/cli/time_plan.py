@@ -215,10 +215,12 @@ class TimedTraining:
     ) -> tuple[Recipe, Network]:
         from striate.training import recipes
 
-        recipe = self._adapted(recipes.for_outputs(shape, outputs, images, scale))
-        if self._described is not None:
-            return recipe, self._described.build(shape, max(2, outputs))
-        return recipe, recipe.build(Network)
+        recipe = recipes.for_outputs(shape, outputs, images, scale)
+        if self._described is None:
+            network = recipe.build(Network)
+        else:
+            network = self._described.build(shape, max(2, outputs))
+        return self._adapted(recipe.for_network(network)), network
 
     def _settle(
         self,

@@ -123,8 +123,9 @@ class FromScratch(Trainer):
         """Choose the network and its training."""
         chosen, dataset, timed = self.chosen, task.dataset, self.timed
         width = chosen.network_width or 1.0 if timed is None else timed.scale_for(task, out)
-        recipe = _adapted(chosen, task.recipe(width))
+        recipe = task.recipe(width)
         network = _network(self.described, recipe, dataset)
+        recipe = _adapted(chosen, recipe.for_network(network))
         if network.output_shape != (len(dataset.classes),):
             raise click.ClickException(
                 f"{chosen.network}: has outputs of shape {network.output_shape}, but there are "

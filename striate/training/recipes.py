@@ -20,6 +20,7 @@ from striate.layers import (
     Flatten,
     GlobalAvgPool2D,
     Input,
+    LayerNorm,
     MaxPool2D,
     Node,
     ReLU,
@@ -190,6 +191,18 @@ class Recipe:
         """Its network, as a `kind` of model, with the parameters of seed 0."""
         image, output = self.graph()
         return kind(inputs=image, output=output)
+
+    def for_network(self, network: Model) -> Recipe:
+        """The recipe for a network other than its own: its training, as far as that one bears it.
+
+        The rates of SGD in `TABLE` are for layers that are normalised. The first steps of others
+        throw their ReLUs to where they are 0 for all images, and nothing is learnt any more; they
+        get AdamW at its usual rate.
+        """
+        normalised = any(isinstance(node.layer, BatchNorm | LayerNorm) for node in network.nodes)
+        if normalised or self.training.optimizer != "sgd":
+            return self
+        return replace(self, training=self.training.changed(optimizer="adamw"))
 
 
 def choose(input_shape: Shape, classes: int, images: int, width: float = 1.0) -> Recipe:
