@@ -186,6 +186,13 @@ def _by_group(values: Array, groups: int) -> Array:
     return values.reshape(rows, groups, channels // groups).swapaxes(0, 1)
 
 
+def _by_image(values: Array, groups: int) -> Array:
+    """(n, y, x, c) -> (n, groups, y*x, c/groups): one matrix per image and group."""
+    count, rows, columns, channels = values.shape
+    apart = values.reshape(count, rows * columns, groups, channels // groups)
+    return apart.swapaxes(1, 2)
+
+
 def conv2d(
     x: Array,
     filters: Array,
@@ -206,12 +213,11 @@ def conv2d(
     count, height, width, _ = x.shape
     size, kernels = (filters.shape[0], filters.shape[1]), filters.shape[3]
     rows, columns = output_size((height, width), size, stride, dilation, pads)
-    total = np.zeros(
-        (groups, count * rows * columns, kernels // groups), np.result_type(x, filters)
-    )
+    # One product for each image, so that its bits do not depend on the images beside it.
+    total = np.zeros((count, groups, rows * columns, kernels // groups), np.result_type(x, filters))
     for r, s, pixels in taps(pad(x, pads), size, stride, dilation):
-        total += _by_group(pixels, groups) @ _by_group(filters[r, s], groups)
-    return total.swapaxes(0, 1).reshape(count, rows, columns, kernels)
+        total += _by_image(pixels, groups) @ _by_group(filters[r, s], groups)
+    return total.swapaxes(1, 2).reshape(count, rows, columns, kernels)
 
 
 def conv2d_filter_gradient(

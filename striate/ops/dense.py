@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.ops.rows import times_each_row
 
 
 def dense_loops(x: Array, weights: Array) -> Array:
@@ -43,7 +44,7 @@ def dense_input_gradient_loops(gradient: Array, weights: Array) -> Array:
 
 def dense(x: Array, weights: Array) -> Array:
     """(n, inputs), (inputs, outputs) -> (n, outputs)."""
-    return x @ weights
+    return times_each_row(x, weights)
 
 
 def dense_weight_gradient(x: Array, gradient: Array) -> Array:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
+from striate.ops.rows import times_each_row
 
 
 def grouped_dense_loops(x: Array, weights: Array, group: int) -> Array:
@@ -60,7 +61,7 @@ def sum_groups(gradient: Array, group: int) -> Array:
 
 def grouped_dense(x: Array, weights: Array, group: int) -> Array:
     """(n, inputs), (inputs, groups) -> (n, groups * group)."""
-    return repeat_in_groups(x @ weights, group)
+    return repeat_in_groups(times_each_row(x, weights), group)
 
 
 def grouped_dense_weight_gradient(x: Array, gradient: Array, group: int) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.ops.conv import NO_PADS, crop, output_size, pad, padded_zeros, taps
+from striate.ops.rows import times_each_row
 from striate.ops.shapes import Pads, Pair
 
 # Textbook loops.
@@ -157,7 +158,9 @@ def local2d(
     dtype = np.result_type(x, weights)
     total = np.zeros((rows, columns, groups, len(x), weights.shape[5] // groups), dtype)
     for r, s, pixels in taps(pad(x, pads), size, stride, dilation):
-        total += _by_position(pixels, groups) @ _weights_of(weights[:, :, r, s], groups)
+        total += times_each_row(
+            _by_position(pixels, groups), _weights_of(weights[:, :, r, s], groups)
+        )
     return _images_of(total)
 
 

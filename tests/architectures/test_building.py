@@ -13,9 +13,11 @@ import pytest
 import striate
 from striate import architectures
 from striate.architectures import building_blocks, regnet
+from striate.engines.numpy import NumPyEngine
 from striate.layers import Node
 from striate.network import Network
 from striate.ops.shapes import Shape
+from striate.training.step_gradients import gradients as gradients_of
 
 
 def _eight_filters(x: Node, _: int, *others: Any, **options: Any) -> Node:
@@ -177,13 +179,18 @@ def test_saved_and_loaded(small: Callable[[], Network], tmp_path: Any) -> None:
 
 
 def test_engines_agree_and_training_learns(small: Callable[[], Network]) -> None:
-    """Both engines have the same loss and gradients; some steps lower the loss of a batch."""
+    """Loss and gradients are those of NumPy in float64; some steps lower the loss of a batch."""
     network, other = small(), small()
     random = np.random.default_rng(0)
     images = random.standard_normal((6, *network.input_shape)).astype(np.float32)
     labels = np.arange(6) % 3
     loss, gradients = network.gradients(images, labels)
-    other_loss, others = other.gradients(images, labels, engine="numpy")
+    other_loss, others = gradients_of(
+        other, images, labels, loss=None, sample_weight=None, seed=0,
+        engine_for=lambda criterion, count: NumPyEngine(
+            other, batch_size=count, loss=criterion, dtype=np.float64
+        ),
+    )  # fmt: skip
     assert loss == pytest.approx(other_loss, rel=1e-4)
     flat, expected = (
         np.concatenate([gradient.ravel() for gradient in found.values()])

@@ -210,10 +210,10 @@ def test_training_on_numbers_may_be_interrupted_and_resumed(striate, bars, in_tm
 
     before = TrainingRun.step
 
-    def stopping(self, batch, interruption):
+    def stopping(self, batch):
         if batch.epoch == 2 and batch.index == 1:
             signal.raise_signal(signal.SIGINT)
-        before(self, batch, interruption)
+        before(self, batch)
 
     try:
         TrainingRun.step = stopping
