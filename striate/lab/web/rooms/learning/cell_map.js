@@ -6,6 +6,7 @@ import { say } from "../../core/texts.js";
 import { precise } from "./sums.js";
 
 /** @typedef {ReturnType<typeof cellMap>} CellMap */
+/** @typedef {"picked" | "linked" | "reached"} Mark - what was picked, what its sum reads, what it sees or moves. */
 
 /** Red, green and blue of numbers below and above 0; the larger, the less transparent. */
 const BELOW = [214, 104, 30, 0], ABOVE = [38, 118, 214, 0];
@@ -30,7 +31,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
     class: "cell-map", role: "grid", tabindex: -1, "aria-label": label, "aria-rowcount": rows, "aria-colcount": columns,
   }, canvas, html("div", { class: "visually-hidden" }, line));
   const cursor = { row: 0, column: 0 };
-  /** @type {{values: ArrayLike<number>, most: number, marked: (place: number) => "picked" | "linked" | null}} */
+  /** @type {{values: ArrayLike<number>, most: number, marked: (place: number) => Mark | null}} */
   let shown = { values: [], most: 0, marked: () => null };
   let hasFocus = false;
 
@@ -125,7 +126,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
 
   function paint() {
     const { values, most, marked } = shown;
-    /** @type {[row: number, column: number, mark: "picked" | "linked"][]} */
+    /** @type {[row: number, column: number, mark: Mark][]} */
     const marks = [];
     image.data.fill(0);
     for (let row = 0; row < rows && values.length; row++)
@@ -137,8 +138,18 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
         if (mark) marks.push([row, column, mark]);
       }
     context.putImageData(image, 0, 0);
-    for (const [row, column, mark] of marks) frame(row, column, mark === "picked" ? "#d01c8b" : "#1d9a55", mark === "picked" ? 3 : 1.5);
+    for (const [row, column, mark] of marks) {
+      if (mark === "reached") dot(row, column);
+      else frame(row, column, mark === "picked" ? "#d01c8b" : "#1d9a55", mark === "picked" ? 3 : 1.5);
+    }
     if (hasFocus) frame(cursor.row, cursor.column, getComputedStyle(element).color, 2);
+  }
+
+  /** @param {number} row @param {number} column */
+  function dot(row, column) {
+    const side = Math.max(2, Math.round(cell / 5)), inset = (cell - side) / 2;
+    context.fillStyle = "#1d9a55";
+    context.fillRect(column * cell + inset, row * cell + inset, side, side);
   }
 
   /** @param {number} row @param {number} column @param {string} colour @param {number} width */
@@ -156,7 +167,7 @@ export function cellMap({ label, rows, columns, cell, at, onPick, onPoint }) {
     /**
      * @param {ArrayLike<number>} values - none where they are not computed yet.
      * @param {number} most - the size that gets the full colour.
-     * @param {(place: number) => "picked" | "linked" | null} marked
+     * @param {(place: number) => Mark | null} marked
      */
     show(values, most, marked) {
       shown = { values, most, marked };

@@ -7,12 +7,12 @@ import { inFormula, precise } from "./sums.js";
 
 export function explanation() {
   const text = html("p"), lines = html("div", { class: "formula-lines" }), products = html("p", { class: "sum-of-picked" });
-  const move = html("p"), plain = html("p");
-  const element = html("div", { class: "explanation", "aria-live": "polite" }, text, lines, products, move, plain);
+  const reach = html("p", { class: "hint" }), move = html("p"), plain = html("p");
+  const element = html("div", { class: "explanation", "aria-live": "polite" }, text, lines, products, reach, move, plain);
   return {
     element,
-    /** @param {import("./sums.js").Sum} found */
-    show(found) {
+    /** @param {import("./sums.js").Sum} found @param {string} reached - what the number sees and moves; "" for a weight. */
+    show(found, reached) {
       const shown = found.products.map(({ left, right }) => `${inFormula(left)}·${inFormula(right)}`);
       if (found.more > 0) shown.push(say("learning.more", { n: found.more }));
       set(text, { text: found.text });
@@ -22,6 +22,7 @@ export function explanation() {
       });
       products.hidden = found.total === null || (!shown.length && found.lines.length > 0);
       if (found.total !== null) set(products, { text: `${shown.length ? `${shown.join(" + ")} = ` : ""}${precise(found.total, 5)}` });
+      set(reach, { text: reached, hidden: reached === "" });
       for (const one of [move, plain]) set(one, { text: "", hidden: true });
     },
     /** @param {ReturnType<typeof import("../../maths/training/next_move.js").moveOf>} found @param {any} rule */

@@ -8,6 +8,7 @@ import { isReadable } from "../../maths/network/layers/kinds.js";
 import { specOf, specsOf } from "../../maths/network/layer_options.js";
 import { planned } from "../../maths/network/network_plan.js";
 import { networkText, readNetworkText } from "../../maths/network/network_text.js";
+import { reachOf } from "../../maths/network/reach.js";
 import { largest } from "../../maths/training/course.js";
 import { moveOf } from "../../maths/training/next_move.js";
 import { codeField, codeView } from "../../parts/code_view.js";
@@ -18,6 +19,7 @@ import { explanation } from "./explanation.js";
 import { layerStepper } from "./layer_stepper.js";
 import { networkEditor } from "./network_editor.js";
 import { networkView } from "./network_view.js";
+import { reachWords } from "./reach_words.js";
 import { Session } from "./session.js";
 import { ShownPass } from "./shown_pass.js";
 import { codeOf } from "./sum_code.js";
@@ -146,12 +148,13 @@ function open(place, lab) {
     const backward = state.direction === "backward", values = backward ? pass.gradients : pass.values;
     const picked = pickedOf(network, state);
     const found = sumOf(now, picked, backward), linked = linksOf(found.links, picked, backward);
+    const reach = picked.kind === "value" ? reachOf(network, picked.layer, picked.place) : new Map();
     viewOf(network).show(
       (layer) => ofImage(values[layer + 1], now),
       (layer) => (!backward ? pass.state : pass.gradients[layer].length ? pass.weights : NOTHING),
-      picked, (kind, at, there) => linked.has(`${kind} ${at} ${there}`));
+      picked, (kind, at, there) => linked.has(`${kind} ${at} ${there}`), reach);
     set(answer, { text: answerOf(now.isBatch ? pass : null, ofImage(pass.probabilities, now), pass.labels[now.image], pass.loss) });
-    told.show(found);
+    told.show(found, reach.size ? reachWords(network, picked.layer, reach) : "");
     code.show(state.code, () => codeOf(found, picked, backward, network));
     if (picked.kind !== "weight" || session.isPlaying || course.isDone) return;
     const batch = now.isBatch ? pass : passes.batch(network, Infinity);

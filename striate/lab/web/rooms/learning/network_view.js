@@ -3,6 +3,7 @@
 import { html } from "../../core/dom.js";
 import { say } from "../../core/texts.js";
 import { count } from "../../maths/network/description.js";
+import { holds } from "../../maths/network/reach.js";
 import { cellMap, largestSize, mapGroup } from "./cell_map.js";
 
 /** @typedef {import("../../maths/network/description.js").Description} Description */
@@ -99,16 +100,19 @@ export function networkView(network, onPick) {
      * @param {(layer: number) => Float32Array | Float64Array} weightsOf - all weights, or none for those of a layer.
      * @param {Picked} picked
      * @param {(kind: string, layer: number, place: number) => boolean} isLinked
+     * @param {Map<number, import("../../maths/network/reach.js").Area>} reach - by layer; values of all of a layer are not marked.
      */
-    show(valuesOf, weightsOf, picked, isLinked) {
+    show(valuesOf, weightsOf, picked, isLinked, reach) {
       /** @type {Map<number | Place, number>} */
       const most = new Map();
       for (const { kind, layer, own, map } of maps) {
         const shown = own ? weightsOf(layer) : valuesOf(layer), part = own ?? layer;
         if (!most.has(part)) most.set(part, largestSize(own ? shown.subarray(own.start, own.start + count(own.shape)) : shown));
+        const shape = layer < 0 ? network.input : network.layers[layer].shape, area = kind === "value" && reach.get(layer);
+        const reached = area && area.pixels.size * area.channels.size < count(shape) ? area : null;
         map.show(shown, most.get(part) ?? 0, (place) =>
           kind === picked.kind && layer === picked.layer && place === picked.place ? "picked"
-            : isLinked(kind, layer, place) ? "linked" : null);
+            : isLinked(kind, layer, place) ? "linked" : reached && holds(reached, shape, place) ? "reached" : null);
       }
     },
   };
