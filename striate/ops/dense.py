@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.ops.rows import times_each_row
+from striate.ops.row_products import times_each_row
 
 
 def dense_loops(x: Array, weights: Array) -> Array:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate.common.arrays import Array
-from striate.ops.rows import times_each_row
+from striate.ops.row_products import times_each_row
 
 
 def grouped_dense_loops(x: Array, weights: Array, group: int) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 
 from striate.common.arrays import Array
 from striate.ops.conv import NO_PADS, crop, output_size, pad, padded_zeros, taps
-from striate.ops.rows import times_each_row
+from striate.ops.row_products import times_each_row
 from striate.ops.shapes import Pads, Pair
 
 # Textbook loops.
